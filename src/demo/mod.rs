@@ -1,0 +1,1 @@
+//! The built-in demo: an OpenAI-like server, and kubectl's twin.

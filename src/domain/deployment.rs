@@ -1,0 +1,123 @@
+//! What is deployed on a cluster, as the pickers and `batida deployments` show it.
+
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// Which of SambaStack's two generations of resources a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Generation {
+    /// `BundleDeployment` and `Bundle`, up to SambaStack 2.2.
+    Old,
+    /// `ModelDeployment`, `ModelBundle` and `Model`, from SambaStack 2.0.2.
+    New,
+}
+
+impl Generation {
+    /// The kind kubectl shows.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Old => "BundleDeployment",
+            Self::New => "ModelDeployment",
+        }
+    }
+}
+
+/// How far a deployment is, read off its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentState {
+    /// Cache and default pods are Running with all containers ready. Ready is not yet serving.
+    Deployed,
+    /// There are pods, and not all that is needed is ready.
+    Deploying,
+    /// No pods.
+    NotDeployed,
+    /// The deployment or all its pods are being deleted.
+    Terminating,
+    /// The pods could not be listed, so nobody knows.
+    Unknown,
+}
+
+impl DeploymentState {
+    /// As people say it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Deployed => "Deployed",
+            Self::Deploying => "Deploying",
+            Self::NotDeployed => "Not deployed",
+            Self::Terminating => "Terminating",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// A model of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServedModel {
+    /// The name the API wants.
+    pub serving_name: String,
+    /// The `Model` resource's name, for the new generation.
+    pub resource: Option<String>,
+    /// Other names the API takes for it.
+    pub aliases: Vec<String>,
+    /// `text`, `vision`, `embeddings`; empty when the cluster does not say.
+    pub capabilities: Vec<String>,
+    /// `false` when the `Model` was not found, so that `serving_name` is only its resource name.
+    pub confirmed: bool,
+}
+
+impl ServedModel {
+    /// Whether one can chat with it: an embedding model cannot.
+    pub fn chats(&self) -> bool {
+        self.capabilities.is_empty() || self.capabilities.iter().any(|c| c != "embeddings")
+    }
+}
+
+/// A pod of a deployment, in brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PodBrief {
+    /// The pod's full name.
+    pub name: String,
+    /// `cache`, or the group of the pods that answer: `default` unless the deployment says otherwise.
+    pub group: String,
+    /// Containers that are ready.
+    pub ready: u32,
+    /// Containers that should be.
+    pub containers: u32,
+    /// Why it is not ready, in words; `None` when it is.
+    pub trouble: Option<String>,
+}
+
+/// A deployment with its pods and its models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployment {
+    /// `metadata.name`.
+    pub name: String,
+    /// Which resources it is made of.
+    pub generation: Generation,
+    /// The bundle it refers to; `None` for a deployment that lists its models itself.
+    pub bundle: Option<String>,
+    /// How far it is.
+    pub state: DeploymentState,
+    /// Why it is not (fully) deployed, in words, e.g. `cache pod 0/1: ImagePullBackOff`. Empty when all is well.
+    pub reason: String,
+    /// Its pods, cache first, by name.
+    pub pods: Vec<PodBrief>,
+    /// The models that can be addressed, by serving name.
+    pub models: Vec<ServedModel>,
+    /// What is wrong with its models, e.g. the bundle does not exist or was refused.
+    pub models_trouble: Option<String>,
+}
+
+/// What one look at the cluster gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClusterView {
+    /// Deployed first, then the others, each by name.
+    pub deployments: Vec<Deployment>,
+    /// The generations whose resources the cluster has.
+    pub generations: Vec<Generation>,
+    /// What could not be read although the rest could, e.g. Forbidden pods.
+    pub warnings: Vec<Failure>,
+}

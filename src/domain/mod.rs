@@ -1,0 +1,8 @@
+//! The things Batida speaks of. Plain values: no clocks, no IO, no screens.
+
+pub mod conversation;
+pub mod deployment;
+pub mod environment;
+pub mod failure;
+pub mod settings;
+pub mod units;

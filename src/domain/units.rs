@@ -1,0 +1,133 @@
+//! How numbers are written for people.
+
+use std::time::Duration;
+
+/// A figure and its unit, apart, since the screen sets them in different sizes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// The digits, e.g. `88` or `1,204`.
+    pub value: String,
+    /// e.g. `ms`; empty for a bare count.
+    pub unit: &'static str,
+}
+
+impl std::fmt::Display for Figure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.unit.is_empty() {
+            return f.write_str(&self.value);
+        }
+        write!(f, "{} {}", self.value, self.unit)
+    }
+}
+
+/// What stands where there is no figure.
+pub const ABSENT: &str = "–";
+
+/// A duration with three significant digits or so: `0.31 ms`, `88 ms`, `1.32 s`, `2:05 min`.
+pub fn duration(duration: Duration) -> Figure {
+    let ms = duration.as_secs_f64() * 1e3;
+    let (value, unit) = if ms < 9.995 {
+        (format!("{ms:.2}"), "ms")
+    } else if ms < 999.5 {
+        (format!("{ms:.0}"), "ms")
+    } else if ms < 9_995.0 {
+        (format!("{:.2}", ms / 1e3), "s")
+    } else if ms < 119_950.0 {
+        (format!("{:.1}", ms / 1e3), "s")
+    } else {
+        let seconds = duration.as_secs();
+        (format!("{}:{:02}", seconds / 60, seconds % 60), "min")
+    };
+    Figure { value, unit }
+}
+
+/// Latency is always read in seconds, so that a column of them can be compared.
+pub fn seconds(duration: Duration) -> Figure {
+    let value = if duration.as_secs_f64() < 100.0 {
+        format!("{:.2}", duration.as_secs_f64())
+    } else {
+        format!("{:.1}", duration.as_secs_f64())
+    };
+    Figure { value, unit: "s" }
+}
+
+/// Tokens per second with one decimal below a thousand.
+pub fn rate(per_second: f64) -> Figure {
+    let value =
+        if per_second < 1_000.0 { format!("{per_second:.1}") } else { count(per_second.round() as u64) };
+    Figure { value, unit: "tok/s" }
+}
+
+/// A whole number with thousands apart: `12,345`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// How long ago, roughly: `just now`, `40 s ago`, `3 min ago`, `2 h ago`.
+pub fn ago(age: Duration) -> String {
+    match age.as_secs() {
+        0..5 => "just now".to_owned(),
+        s @ 5..90 => format!("{s} s ago"),
+        s @ 90..5_400 => format!("{} min ago", (s + 30) / 60),
+        s @ 5_400..172_800 => format!("{} h ago", (s + 1_800) / 3_600),
+        s => format!("{} days ago", s / 86_400),
+    }
+}
+
+/// Shortens in the middle, so that both ends of a long name stay: `meta-llama…instruct`.
+pub fn shorten_middle(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most || most < 3 {
+        return text.to_owned();
+    }
+    let head = (most - 1).div_ceil(2);
+    let tail = most - 1 - head;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{start}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_keep_about_three_digits() {
+        for (micros, text) in [
+            (310, "0.31 ms"),
+            (9_994, "9.99 ms"),
+            (9_996, "10 ms"),
+            (88_400, "88 ms"),
+            (999_400, "999 ms"),
+            (999_600, "1.00 s"),
+            (42_040_000, "42.0 s"),
+            (125_000_000, "2:05 min"),
+        ] {
+            assert_eq!(duration(Duration::from_micros(micros)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(n), text);
+        }
+        assert_eq!(rate(484.13).to_string(), "484.1 tok/s");
+        assert_eq!(rate(12_345.6).to_string(), "12,346 tok/s");
+    }
+
+    #[test]
+    fn names_are_shortened_in_the_middle() {
+        assert_eq!(shorten_middle("short", 10), "short");
+        assert_eq!(shorten_middle("meta-llama-3-3-70b-instruct", 13), "meta-l…struct");
+        assert_eq!(shorten_middle("äöüäöüäöü", 5), "äö…öü");
+    }
+}

@@ -1,0 +1,1 @@
+//! Everything that waits: jobs on a tokio runtime.

@@ -1,0 +1,81 @@
+//! Writes down what goes through the doors, for the Activity drawer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::domain::environment::EnvId;
+use crate::protocol::{Activity, ActivityEnding, ActivityKind};
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Where activities of one environment are told.
+#[derive(Clone)]
+pub struct Recorder {
+    env: EnvId,
+    tell: Arc<dyn Fn(Activity) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("env", &self.env).finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// Tells each beginning and each ending to `tell`.
+    pub fn new(env: EnvId, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
+        Self { env, tell: Arc::new(tell) }
+    }
+
+    /// Tells nobody.
+    pub fn silent(env: EnvId) -> Self {
+        Self::new(env, |_| {})
+    }
+
+    /// An activity begins. `line` can be pasted in a shell and holds no key.
+    pub fn begin(&self, kind: ActivityKind, line: impl Into<Arc<str>>) -> Recording {
+        let activity = Activity {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            env: self.env.clone(),
+            kind,
+            line: line.into(),
+            at: jiff::Timestamp::now(),
+            ending: None,
+        };
+        (self.tell)(activity.clone());
+        Recording { recorder: self.clone(), activity: Some(activity), began: Instant::now() }
+    }
+}
+
+/// An activity under way. Dropped before its end, it is told as stopped.
+#[derive(Debug)]
+pub struct Recording {
+    recorder: Recorder,
+    activity: Option<Activity>,
+    began: Instant,
+}
+
+impl Recording {
+    /// How long it has been under way.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// It ended.
+    pub fn end(mut self, ok: bool, outcome: impl Into<String>) {
+        self.tell_end(ok, outcome.into());
+    }
+
+    fn tell_end(&mut self, ok: bool, outcome: String) {
+        let Some(mut activity) = self.activity.take() else { return };
+        activity.ending = Some(ActivityEnding { took: self.began.elapsed(), ok, outcome });
+        (self.recorder.tell)(activity);
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.tell_end(false, "stopped".to_owned());
+    }
+}

@@ -1,0 +1,3 @@
+//! Doors: each module speaks to one thing outside the program.
+
+pub mod activity;

@@ -1,0 +1,4 @@
+//! What the numbers mean. Durations in, numbers out: no clocks, no IO.
+
+pub mod history;
+pub mod timeline;

@@ -1,0 +1,222 @@
+//! What the window and the engine say to each other. Commands ask, events tell.
+//!
+//! A command that takes time carries a [`JobId`] that the window made up; the events that answer it
+//! carry it back, and [`Command::Cancel`] ends it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::domain::conversation::ChatRequest;
+use crate::domain::deployment::ClusterView;
+use crate::domain::environment::{ApiAddress, EnvId, Environment};
+pub use crate::domain::failure::Failure;
+use crate::domain::settings::Settings;
+use crate::metrics::timeline::Figures;
+use crate::snippet::SnippetSpec;
+
+/// Names one piece of work from its command to its last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// What the window asks of the engine.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields say it by name and type")]
+pub enum Command {
+    /// Find out where an environment's API is and whether there is a key: [`Event::PlaceOpened`].
+    OpenPlace { place: Environment },
+    /// Ask kubectl what is deployed: [`Event::ClusterLoaded`].
+    LoadCluster { job: JobId, place: Environment },
+    /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
+    LoadApiModels { job: JobId, place: Environment },
+    /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
+    Chat { job: JobId, place: Environment, request: ChatRequest },
+    /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
+    Check { job: JobId, place: Environment },
+    /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
+    ListContexts { job: JobId, place: Environment },
+    /// Keep the settings, and an environment's key with them: [`Event::SettingsSaved`].
+    SaveSettings { settings: Settings, key: Option<KeyChange> },
+    /// Show a key in the clear: [`Event::KeyRevealed`].
+    RevealKey { place: Environment },
+    /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
+    Copy { what: String, text: String },
+    /// Write a snippet with the environment's key in it and copy that: [`Event::Copied`].
+    CopyWithKey { place: Environment, spec: Box<SnippetSpec> },
+    /// Open the system's file dialog: [`Event::FilePicked`].
+    PickFile { purpose: FilePurpose },
+    /// End a job at once; what it has is kept.
+    Cancel { job: JobId },
+}
+
+/// What a picked file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilePurpose {
+    /// An environment's kubeconfig.
+    Kubeconfig,
+    /// An environment's certificate authorities.
+    CaFile,
+    /// The kubectl program.
+    Kubectl,
+}
+
+/// What is to become of an environment's key when the settings are saved.
+#[derive(Debug, Clone)]
+pub struct KeyChange {
+    /// Whose key.
+    pub env: EnvId,
+    /// The new one, put where the environment says; `None` forgets it wherever it is.
+    pub key: Option<SecretString>,
+}
+
+/// What the engine tells.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields say it by name and type")]
+pub enum Event {
+    /// An environment's API and key are known (or not).
+    PlaceOpened { env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
+    /// One look at the cluster ended.
+    ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
+    /// The API's model list came, or did not.
+    ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
+    /// More of an answer: what came since the last one, and the figures so far.
+    ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
+    /// The answer is complete, stopped or failed. What had arrived has been sent before.
+    ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
+    /// One of Home's checks ended.
+    CheckEnded { job: JobId, env: EnvId, check: Check },
+    /// All of them did.
+    ChecksEnded { job: JobId, env: EnvId },
+    /// A kubeconfig's contexts.
+    ContextsListed { job: JobId, env: EnvId, outcome: Result<Contexts, Failure> },
+    /// The settings were written, or not.
+    SettingsSaved { outcome: Result<(), Failure> },
+    /// A key in the clear.
+    KeyRevealed { env: EnvId, outcome: Result<SecretString, Failure> },
+    /// The clipboard took it, or not.
+    Copied { what: String, outcome: Result<(), Failure> },
+    /// The user picked a file, none, or no dialog could be opened.
+    FilePicked { purpose: FilePurpose, outcome: Result<Option<PathBuf>, Failure> },
+    /// A kubectl command or an HTTP request began or ended.
+    ActivityChanged { activity: Activity },
+    /// A job died of a fault in Batida itself.
+    JobFailed { job: JobId, failure: Failure },
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChatEnding {
+    /// Complete, with the server's `finish_reason`.
+    Finished { reason: FinishReason },
+    /// The user stopped it.
+    Stopped,
+    /// An error, before or amid the answer.
+    Failed(Failure),
+}
+
+/// Why the model stopped (`finish_reason`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishReason {
+    /// It had said all.
+    Stop,
+    /// `max_tokens` or the context's end.
+    Length,
+    /// A content filter.
+    ContentFilter,
+    /// It wants a tool called.
+    ToolCalls,
+    /// Something else, or the server did not say.
+    Other(Option<String>),
+}
+
+/// What is known of an environment's key. Never the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// Found; its last characters, for recognition, when it is long enough to spare them.
+    Present {
+        /// At most four characters.
+        tail: String,
+    },
+    /// The environment says there is none.
+    NotNeeded,
+    /// It should be there and is not, and why.
+    Missing(Failure),
+}
+
+/// A kubeconfig's contexts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contexts {
+    /// Their names, as the file orders them.
+    pub names: Vec<String>,
+    /// The current one.
+    pub current: Option<String>,
+}
+
+/// One of Home's checks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// What is checked, e.g. `Cluster reachable`.
+    pub title: String,
+    /// How it went.
+    pub verdict: Verdict,
+    /// What was found, or what is wrong.
+    pub finding: String,
+    /// What to do; empty when all is well. May be a command line.
+    pub advice: String,
+    /// The other program's own words.
+    pub details: String,
+    /// How long it took; `None` when nothing was asked.
+    pub took: Option<Duration>,
+}
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, but look.
+    Warning,
+    /// It does not work.
+    Bad,
+    /// Not asked, since something it needs is missing.
+    Skipped,
+}
+
+/// A kubectl command or an HTTP request that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activity {
+    /// Counts up; the ending carries the number of the beginning.
+    pub id: u64,
+    /// Where it was made.
+    pub env: EnvId,
+    /// kubectl or HTTP.
+    pub kind: ActivityKind,
+    /// The command as one can paste it in a shell. No key in it.
+    pub line: Arc<str>,
+    /// When it began.
+    pub at: jiff::Timestamp,
+    /// How long it took and how it ended; `None` while it runs.
+    pub ending: Option<ActivityEnding>,
+}
+
+/// Which door it went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivityKind {
+    /// A subprocess.
+    Kubectl,
+    /// The API.
+    Http,
+}
+
+/// How an activity ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityEnding {
+    /// From beginning to end.
+    pub took: Duration,
+    /// Whether it did what it should.
+    pub ok: bool,
+    /// In words: `exit 0, 13.1 MB`, `HTTP 200`, `stopped`.
+    pub outcome: String,
+}

@@ -1,0 +1,1 @@
+//! What SambaStack's resources mean: names, readiness, which model a deployment serves.

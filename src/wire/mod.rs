@@ -1,0 +1,1 @@
+//! Bytes from elsewhere, read into values. Pure: no sockets, no processes.
