@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::ApiAddress;
 
+/// The environment variable that snippets and pasted commands read the key from.
+pub const KEY_VARIABLE: &str = "SAMBANOVA_API_KEY";
+
 /// What a snippet is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Language {

@@ -1,1 +1,6 @@
 //! The built-in demo: an OpenAI-like server, and kubectl's twin.
+//!
+//! One demo, used five ways: the Demo environment, `batida demo`, the tests, the benches, the pictures.
+
+pub mod api;
+mod script;

@@ -1,3 +1,14 @@
 //! Doors: each module speaks to one thing outside the program.
 
 pub mod activity;
+pub mod api;
+
+/// An IO error's reason without the operating system's number.
+pub(crate) fn why(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        kind => kind.to_string(),
+    }
+}

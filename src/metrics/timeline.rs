@@ -18,6 +18,7 @@ pub enum TextKind {
 /// When the parts of one answer arrived.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
+    connect: Option<Duration>,
     first_byte: Option<Duration>,
     first_text: Option<Duration>,
     first_answer: Option<Duration>,
@@ -30,6 +31,11 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// A connection had to be opened for this request, which took `time`; it is part of TTFT.
+    pub fn connected(&mut self, time: Duration) {
+        self.connect = Some(time);
+    }
+
     /// The response's first byte, headers included, came.
     pub fn first_byte(&mut self, at: Duration) {
         self.first_byte.get_or_insert(at);
@@ -91,6 +97,7 @@ impl Timeline {
             _ => None,
         };
         Figures {
+            connect: self.connect,
             ttft: self.first_text,
             first_answer: self.first_answer,
             latency: self.end,
@@ -189,6 +196,8 @@ pub struct Reasoning {
 /// One answer's figures, measured here. Absent is `None`, never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Figures {
+    /// Time spent opening a connection for this request, inside TTFT; `None` on a warm one.
+    pub connect: Option<Duration>,
     /// Request sent → first chunk with any text, reasoning included.
     pub ttft: Option<Duration>,
     /// Request sent → first chunk with answer text.

@@ -1,1 +1,5 @@
-//! Bytes from elsewhere, read into values. Pure: no sockets, no processes.
+//! Bytes from elsewhere, read into values. Pure: no sockets, no processes, no clocks.
+
+pub mod fault;
+pub mod openai;
+pub mod sse;

@@ -1,0 +1,278 @@
+//! What a simulated model says, and when: the same seed, model and messages give the same script.
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::api::DemoModel;
+use crate::domain::conversation::{Message, Role};
+
+/// An answer in pieces, each a token, each with its moment after the request came.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Script {
+    pub(super) reasoning: Vec<String>,
+    pub(super) answer: Vec<String>,
+    /// One per token, reasoning first; never falling.
+    pub(super) due: Vec<Duration>,
+    pub(super) prompt_tokens: u64,
+    /// The answer was cut at `max_tokens`.
+    pub(super) cut: bool,
+}
+
+/// How long an answer is asked to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lengths {
+    pub(super) max_tokens: Option<usize>,
+    /// Go on until `max_tokens`.
+    pub(super) ignore_eos: bool,
+    pub(super) thinking: bool,
+}
+
+impl Script {
+    pub(super) fn write(seed: u64, model: &DemoModel, messages: &[Message], lengths: Lengths) -> Self {
+        let mut random = Random::new(seed, &model.name, messages);
+        let prompt = messages
+            .iter()
+            .rev()
+            .find(|message| message.role == Role::User)
+            .map_or("", |message| message.content.as_str());
+        let thoughts = if lengths.thinking { thoughts(prompt) } else { String::new() };
+        let mut reasoning = tokens(&thoughts);
+        let mut answer = match wished_tokens(prompt) {
+            Some(n) => lorem(&mut random, n),
+            None => tokens(&reply(model, prompt, messages.len(), &mut random)),
+        };
+        if let (true, Some(most)) = (lengths.ignore_eos, lengths.max_tokens) {
+            while reasoning.len() + answer.len() < most {
+                answer.extend(lorem(&mut random, most - reasoning.len() - answer.len()));
+            }
+        }
+        let mut cut = false;
+        if let Some(most) = lengths.max_tokens {
+            cut = reasoning.len() + answer.len() > most;
+            reasoning.truncate(most);
+            answer.truncate(most - reasoning.len());
+        }
+        let prompt_tokens = messages.iter().map(|message| tokens(&message.content).len() as u64 + 4).sum();
+        let mut at = model.ttft.mul_f64(random.around(model.jitter));
+        let due = (0..reasoning.len() + answer.len())
+            .map(|_| {
+                let due = at;
+                at += model.per_token.mul_f64(random.around(model.jitter));
+                due
+            })
+            .collect();
+        Self { reasoning, answer, due, prompt_tokens, cut }
+    }
+}
+
+/// "… 2000 tokens …" asks for an answer of that length.
+fn wished_tokens(prompt: &str) -> Option<usize> {
+    let mut words = prompt.split_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let follows = words.peek().is_some_and(|next| next.starts_with("token"));
+        if let (true, Ok(n)) = (follows, word.replace([',', '_'], "").parse::<usize>()) {
+            return Some(n.clamp(1, 200_000));
+        }
+    }
+    None
+}
+
+/// Words with the space before them; long ones in parts, as tokenizers do.
+fn tokens(text: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut current = String::new();
+    for c in text.chars() {
+        let breaks = c.is_whitespace() && !current.ends_with(char::is_whitespace);
+        if breaks || current.chars().count() >= 7 {
+            out.push(std::mem::take(&mut current));
+        }
+        current.push(c);
+    }
+    out.push(current);
+    out.retain(|token| !token.is_empty());
+    out
+}
+
+fn thoughts(prompt: &str) -> String {
+    format!(
+        "The user wrote {} characters. This is a demo, so there is nothing to work out; a real model would \
+         now weigh what was meant, plan the answer and check it. I will say plainly that I am simulated, \
+         show what an answer can hold, and keep it short.",
+        prompt.chars().count()
+    )
+}
+
+fn reply(model: &DemoModel, prompt: &str, messages: usize, random: &mut Random) -> String {
+    let asked: String = prompt.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
+    let lower = prompt.to_lowercase();
+    let mut parts = vec![format!(
+        "This is a **simulated answer**: `{}` is played by Batida's built-in demo, and no model wrote this. \
+         Its timing is scripted, but what you see is measured for real, over HTTP.",
+        model.name
+    )];
+    if !asked.is_empty() {
+        parts.push(format!("You asked: *{}*", asked.replace(['*', '_', '`'], " ").trim()));
+    }
+    if lower.contains("code") || lower.contains("python") || lower.contains("rust") {
+        parts.push(CODE.to_owned());
+    }
+    if lower.contains("table") || lower.contains("compare") {
+        parts.push(TABLE.to_owned());
+    }
+    if lower.contains("list") || lower.contains("steps") {
+        parts.push(LIST.to_owned());
+    }
+    if parts.len() < 3 {
+        parts.push(NOTES[random.below(NOTES.len())].to_owned());
+    }
+    if messages > 2 {
+        parts.push(format!(
+            "*(The request carried {messages} messages: the whole conversation is sent each time.)*"
+        ));
+    }
+    parts.join("\n\n")
+}
+
+const NOTES: [&str; 4] = [
+    "**Time to first token** is the delay between sending a request and receiving the first generated \
+     token. It is what a reader feels as responsiveness, and it grows with the prompt's length and with queueing.",
+    "**Inter-token latency** is the gap between two chunks of the stream. A chunk may hold several tokens, \
+     so the time per output token, (latency − TTFT) / (tokens − 1), is the steadier figure.",
+    "**Tokens per second** counts from the first token on. A model that starts late and then writes fast \
+     can have a high speed and still feel slow: look at both charts.",
+    "**Throughput** and **speed per user** pull against each other: the more requests a server answers at \
+     once, the slower each of them gets. Where the curve bends is the load to run at.",
+];
+
+const CODE: &str = "A few lines of code:\n\n```python\nfrom openai import OpenAI\n\nclient = \
+     OpenAI(base_url=\"https://api.example.com/v1\")\nstream = client.chat.completions.create(\n    \
+     model=\"gpt-oss-120b\",\n    messages=[{\"role\": \"user\", \"content\": \"Hello\"}],\n    stream=True,\n)\nfor \
+     chunk in stream:\n    if chunk.choices:\n        print(chunk.choices[0].delta.content or \"\", end=\"\")\n```";
+
+const TABLE: &str = "| figure | from | to |\n|---|---|---|\n| TTFT | request sent | first chunk with text |\n| \
+     latency | request sent | end of the answer |\n| inter-token latency | one chunk | the next |";
+
+const LIST: &str = "1. Pick a deployment that is ready.\n2. Pick one of its models.\n3. Ask something, and read:\n   - \
+     tokens per second,\n   - time to first token,\n   - total latency.";
+
+/// Filler of exactly `n` tokens, in sentences and paragraphs.
+fn lorem(random: &mut Random, n: usize) -> Vec<String> {
+    const WORDS: [&str; 24] = [
+        "a",
+        "simulated",
+        "model",
+        "writes",
+        "plain",
+        "words",
+        "that",
+        "mean",
+        "nothing",
+        "so",
+        "one",
+        "can",
+        "watch",
+        "tokens",
+        "arrive",
+        "while",
+        "charts",
+        "and",
+        "figures",
+        "are",
+        "drawn",
+        "from",
+        "real",
+        "time",
+    ];
+    (0..n)
+        .map(|i| {
+            let word = WORDS[random.below(WORDS.len())];
+            match i {
+                0 => word.to_owned(),
+                i if i % 120 == 0 => format!(".\n\n{word}"),
+                i if i % 15 == 0 => format!(". {word}"),
+                _ => format!(" {word}"),
+            }
+        })
+        .collect()
+}
+
+/// A small seeded generator (SplitMix64, Steele et al. 2014).
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64, model: &str, messages: &[Message]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(seed.to_le_bytes());
+        hash.update(model);
+        for message in messages {
+            hash.update(message.content.as_bytes());
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        Self(digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// A factor between 1 − spread and 1 + spread.
+    fn around(&mut self, spread: f64) -> f64 {
+        let unit = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
+        1.0 + spread * (2.0 * unit - 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(prompt: &str) -> Vec<Message> {
+        vec![Message::new(Role::User, prompt)]
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_script() {
+        let model = &DemoModel::all()[0];
+        let write = |seed, prompt| Script::write(seed, model, &ask(prompt), Lengths::default());
+        assert_eq!(write(1, "hello"), write(1, "hello"));
+        assert_ne!(write(1, "hello").due, write(2, "hello").due);
+        assert_ne!(write(1, "hello").due, write(1, "hallo").due);
+    }
+
+    #[test]
+    fn lengths_are_kept() {
+        let model = &DemoModel::all()[0];
+        let most = |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true };
+        let script = Script::write(1, model, &ask("hi"), most(5, false));
+        assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (5, true));
+        let script = Script::write(1, model, &ask("hi"), most(900, true));
+        assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (900, false));
+        let script = Script::write(1, model, &ask("write 2,000 tokens"), Lengths::default());
+        assert_eq!(script.answer.len(), 2_000);
+    }
+
+    #[test]
+    fn tokens_join_to_the_text() {
+        for text in ["", "a", "a bc  d\n\ne", "incomprehensibilities ünïcödé"] {
+            assert_eq!(tokens(text).concat(), text);
+        }
+    }
+
+    #[test]
+    fn every_answer_says_that_it_is_simulated() {
+        for model in DemoModel::all() {
+            let script = Script::write(1, &model, &ask("hello"), Lengths::default());
+            assert!(script.answer.concat().contains("simulated answer"), "{}", model.name);
+        }
+    }
+}

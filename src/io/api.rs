@@ -1,0 +1,569 @@
+//! The door to an OpenAI-compatible API: HTTP through reqwest, stamped as bytes arrive.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use self::connect::ConnectClock;
+use super::activity::{Recorder, Recording};
+use crate::domain::conversation::ChatRequest;
+use crate::domain::environment::ApiAddress;
+use crate::domain::failure::Failure;
+use crate::protocol::ActivityKind;
+use crate::snippet::KEY_VARIABLE;
+use crate::wire::fault::{self, Asked, Fault, FaultClass, Reply, Transport};
+use crate::wire::openai;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The ingress closes after as long without data; no model is slower than that.
+const READ_TIMEOUT: Duration = Duration::from_secs(600);
+/// For requests that no model has to think about.
+const SHORT: Duration = Duration::from_secs(20);
+/// Of an error's body.
+const MOST_ERROR: usize = 64 << 10;
+/// Of a model list, or of an answer that was not streamed.
+const MOST_WHOLE: usize = 32 << 20;
+
+/// How certificates are judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// PEM certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Trust any.
+    pub accept_invalid_certs: bool,
+}
+
+/// An API with its key. Cheap to clone; keeps its connections.
+#[derive(Debug, Clone)]
+pub struct Api {
+    client: reqwest::Client,
+    address: ApiAddress,
+    key: Option<SecretString>,
+    trust: Trust,
+    recorder: Recorder,
+}
+
+/// The routed models, and what was seen on the way.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// Their ids, sorted.
+    pub ids: Vec<String>,
+    /// From sending to the last byte.
+    pub took: Duration,
+    /// Of it opening a connection.
+    pub connect: Option<Duration>,
+    /// How far the server's `Date` is ahead of this machine's clock, in whole seconds.
+    pub clock_skew: Option<i64>,
+}
+
+impl Api {
+    /// Opens no connection yet.
+    ///
+    /// # Errors
+    /// When the CA file cannot be read, or the system has no certificates to trust.
+    pub fn new(
+        address: ApiAddress,
+        key: Option<SecretString>,
+        trust: Trust,
+        recorder: Recorder,
+    ) -> Result<Self, Failure> {
+        // Fails only when another was installed before, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("batida/", env!("CARGO_PKG_VERSION")))
+            .tcp_nodelay(true)
+            .http1_only()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connector_layer(ConnectClock)
+            .tls_danger_accept_invalid_certs(trust.accept_invalid_certs);
+        if address.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        builder = if address.root().starts_with("http://") {
+            // No certificate is looked at, so a machine without any must not fail here.
+            builder.tls_certs_only([])
+        } else if let Some(path) = &trust.ca_file {
+            builder.tls_certs_merge(read_certificates(path)?)
+        } else {
+            builder
+        };
+        let client = builder.build().map_err(|error| {
+            Failure::new(
+                "This machine has no certificate authorities to trust",
+                "Install the package ca-certificates, or give the environment a CA certificate file on Home",
+            )
+            .with_details(chain(&error))
+        })?;
+        Ok(Self { client, address, key, trust, recorder })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &ApiAddress {
+        &self.address
+    }
+
+    /// Whether requests carry a key.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The names that are routed now (`GET /v1/models`). Public: it proves no key.
+    ///
+    /// # Errors
+    /// As everything that HTTP can do wrong.
+    pub async fn models(&self) -> Result<Models, Fault> {
+        let asked = Asked { host: self.address.host(), ..Asked::default() };
+        let url = self.address.models();
+        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, None));
+        let request = self.client.get(&url).headers(self.headers()).timeout(SHORT);
+        let outcome = async {
+            let (sent, response, connect) = self.send(request, &asked).await?;
+            let clock_skew = clock_skew(response.headers());
+            let reply = Head::of(&response);
+            let body = self.read_whole(response, MOST_WHOLE, &asked).await?;
+            let ids = openai::read_models(&body).map_err(|why| {
+                let mut fault = fault::not_an_answer(&reply.reply(&body), &asked);
+                if fault.status == Some(200) && !body.trim_start().starts_with('<') {
+                    fault.failure.summary =
+                        format!("{} sent a model list that cannot be read: {why}", asked.host);
+                }
+                fault
+            })?;
+            Ok(Models { ids, took: sent.elapsed(), connect, clock_skew })
+        }
+        .await;
+        end(recording, &outcome, |models| format!("HTTP 200, {} models", models.ids.len()));
+        outcome
+    }
+
+    /// Sends a chat request and returns when the head of a successful answer is there.
+    ///
+    /// `known` are the routed names, for a "did you mean".
+    ///
+    /// # Errors
+    /// As everything that HTTP can do wrong, and every refusal of the server.
+    pub async fn chat(&self, request: &ChatRequest, known: &[String]) -> Result<ChatStream, Fault> {
+        let asked = Asked { host: self.address.host(), model: &request.model, known };
+        let url = self.address.chat();
+        let body = openai::chat_body(request, true).to_string();
+        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, Some(&body)));
+        let request = self
+            .client
+            .post(&url)
+            .headers(self.headers())
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "text/event-stream, application/json")
+            .body(body);
+        match self.send(request, &asked).await {
+            Ok((sent, response, connect)) => Ok(ChatStream {
+                sent,
+                head_at: Instant::now(),
+                connect,
+                head: Head::of(&response),
+                response,
+                key: self.key.clone(),
+                host: self.address.host().to_owned(),
+                recording: Some(recording),
+            }),
+            Err(fault) => {
+                end(recording, &Err::<(), _>(fault.clone()), |()| String::new());
+                Err(fault)
+            }
+        }
+    }
+
+    /// When it was sent, the answer if it is a success, and how long connecting took if that was needed.
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        asked: &Asked<'_>,
+    ) -> Result<(Instant, reqwest::Response, Option<Duration>), Fault> {
+        let sent = Instant::now();
+        let (response, connect) = connect::timed(request.send()).await;
+        let response = response.map_err(|error| transport_fault(&error, asked))?;
+        if response.status().is_success() {
+            return Ok((sent, response, connect));
+        }
+        let head = Head::of(&response);
+        // The status tells enough when the body cannot be read.
+        let body = self.read_start(response).await;
+        Err(fault::from_reply(&head.reply(&body), asked))
+    }
+
+    async fn read_start(&self, mut response: reqwest::Response) -> String {
+        let mut body = Vec::new();
+        let read = async {
+            while let Ok(Some(bytes)) = response.chunk().await {
+                body.extend_from_slice(&bytes);
+                if body.len() > MOST_ERROR {
+                    break;
+                }
+            }
+        };
+        // Whatever came by then is shown.
+        let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
+        body.truncate(MOST_ERROR);
+        redact(&String::from_utf8_lossy(&body), self.key.as_ref())
+    }
+
+    async fn read_whole(
+        &self,
+        mut response: reqwest::Response,
+        most: usize,
+        asked: &Asked<'_>,
+    ) -> Result<String, Fault> {
+        let mut body = Vec::new();
+        while let Some(bytes) = response.chunk().await.map_err(|error| transport_fault(&error, asked))? {
+            body.extend_from_slice(&bytes);
+            if body.len() > most {
+                let reply = Reply { status: 200, ..Reply::default() };
+                return Err(fault::not_an_answer(&reply, asked));
+            }
+        }
+        Ok(redact(&String::from_utf8_lossy(&body), self.key.as_ref()))
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = &self.key {
+            // A key that cannot stand in a header is refused where keys are read.
+            if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
+        }
+        headers
+    }
+
+    /// The same request for a shell; the key is a variable.
+    fn curl(&self, url: &str, body: Option<&str>) -> String {
+        let mut line = String::from("curl -sS");
+        if let Some(path) = &self.trust.ca_file {
+            line = format!("{line} --cacert {}", quote(&path.to_string_lossy()));
+        }
+        if self.trust.accept_invalid_certs {
+            line.push_str(" -k");
+        }
+        if body.is_some() {
+            line.push_str(" -N");
+        }
+        line = format!("{line} {}", quote(url));
+        if self.key.is_some() {
+            line = format!("{line} -H \"Authorization: Bearer ${KEY_VARIABLE}\"");
+        }
+        if let Some(body) = body {
+            line = format!("{line} -H 'Content-Type: application/json' --data-raw {}", quote(body));
+        }
+        line
+    }
+}
+
+/// A chat's answer as it arrives.
+#[derive(Debug)]
+pub struct ChatStream {
+    /// Just before the request was sent.
+    pub sent: Instant,
+    /// When the answer's head was there.
+    pub head_at: Instant,
+    /// How long connecting took, if that was needed.
+    pub connect: Option<Duration>,
+    head: Head,
+    response: reqwest::Response,
+    key: Option<SecretString>,
+    host: String,
+    recording: Option<Recording>,
+}
+
+impl ChatStream {
+    /// Whether the answer is one JSON document instead of events.
+    pub fn is_whole(&self) -> bool {
+        self.head.content_type.contains("json")
+    }
+
+    /// `x-ratelimit-*` headers, name and value.
+    pub fn rate_limit(&self) -> &[(String, String)] {
+        &self.head.rate_limit
+    }
+
+    /// The next bytes and when they arrived; `None` at the end.
+    ///
+    /// # Errors
+    /// When the connection breaks or nothing comes for ten minutes. Do not ask again after one.
+    pub async fn next(&mut self) -> Result<Option<(Instant, impl AsRef<[u8]> + use<>)>, Fault> {
+        let chunk = self.response.chunk().await;
+        let at = Instant::now();
+        match chunk {
+            Ok(Some(bytes)) => Ok(Some((at, bytes))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(transport_fault(&error, &Asked { host: &self.host, ..Asked::default() })),
+        }
+    }
+
+    /// A 200 whose body is neither events nor a completion.
+    pub fn not_an_answer(&self, body: &str, asked: &Asked<'_>) -> Fault {
+        fault::not_an_answer(&self.head.reply(&redact(body, self.key.as_ref())), asked)
+    }
+
+    /// Takes the key out of a text of the server's.
+    pub fn redact(&self, text: &str) -> String {
+        redact(text, self.key.as_ref())
+    }
+
+    /// Writes down how it ended. Dropped without, it was stopped.
+    pub fn close(&mut self, ok: bool, outcome: impl Into<String>) {
+        if let Some(recording) = self.recording.take() {
+            recording.end(ok, outcome);
+        }
+    }
+}
+
+/// What outlives the response of an answer's head.
+#[derive(Debug, Clone)]
+struct Head {
+    status: u16,
+    content_type: String,
+    retry_after: Option<String>,
+    date: Option<String>,
+    rate_limit: Vec<(String, String)>,
+}
+
+impl Head {
+    fn of(response: &reqwest::Response) -> Self {
+        let headers = response.headers();
+        let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        let rate_limit = headers
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("x-ratelimit-"))
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        Self {
+            status: response.status().as_u16(),
+            content_type: text("content-type").unwrap_or_default().to_ascii_lowercase(),
+            retry_after: text("retry-after"),
+            date: text("date"),
+            rate_limit,
+        }
+    }
+
+    fn reply<'a>(&'a self, body: &'a str) -> Reply<'a> {
+        Reply {
+            status: self.status,
+            content_type: &self.content_type,
+            retry_after: self.retry_after.as_deref(),
+            date: self.date.as_deref(),
+            rate_limit: &self.rate_limit,
+            body,
+        }
+    }
+}
+
+fn end<T>(recording: Recording, outcome: &Result<T, Fault>, good: impl Fn(&T) -> String) {
+    match outcome {
+        Ok(value) => recording.end(true, good(value)),
+        Err(Fault { status: Some(status), .. }) => recording.end(false, format!("HTTP {status}")),
+        Err(fault) => recording.end(false, fault.failure.summary.clone()),
+    }
+}
+
+fn clock_skew(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get("date")?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(theirs.as_second() - jiff::Timestamp::now().as_second())
+}
+
+fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(|error| {
+        Failure::new(
+            format!("The CA certificate file {shown} cannot be read: {}", super::why(&error)),
+            "Check its path on Home",
+        )
+    })?;
+    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
+    let broken = |details: String| {
+        Failure::new(format!("{shown} holds no certificate that can be read"), advice).with_details(details)
+    };
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| broken(chain(&error)))?;
+    if certificates.is_empty() {
+        return Err(broken(String::new()));
+    }
+    Ok(certificates)
+}
+
+/// Finds out what went wrong below HTTP from the chain of errors that reqwest wraps.
+fn transport_fault(error: &reqwest::Error, asked: &Asked<'_>) -> Fault {
+    let details = chain(error);
+    // A read time-out also says that decoding failed: ask for the time-out first.
+    let kind = if error.is_timeout() {
+        if error.is_connect() { Transport::ConnectTimeout } else { Transport::ReadTimeout(read_limit(error)) }
+    } else {
+        causes(error).find_map(|cause| transport_of(cause, error.is_connect())).unwrap_or(Transport::Broken)
+    };
+    kind.into_fault(asked, details)
+}
+
+/// A request for the model list has the short limit, a chat the long one.
+fn read_limit(error: &reqwest::Error) -> Duration {
+    match error.url() {
+        Some(url) if url.path().ends_with("/models") => SHORT,
+        _ => READ_TIMEOUT,
+    }
+}
+
+fn transport_of(cause: &(dyn StdError + 'static), connecting: bool) -> Option<Transport> {
+    use std::io::ErrorKind;
+    if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+        return Some(tls_trouble(tls));
+    }
+    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+        return match io.kind() {
+            ErrorKind::ConnectionRefused => Some(Transport::Refused),
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
+                Some(Transport::Unreachable)
+            }
+            ErrorKind::TimedOut => Some(Transport::ConnectTimeout),
+            ErrorKind::UnexpectedEof if connecting => Some(Transport::NotTls),
+            _ => None,
+        };
+    }
+    let text = cause.to_string();
+    if text.contains("dns error") || text.contains("failed to lookup address") {
+        return Some(Transport::HostUnknown);
+    }
+    if text.contains("invalid HTTP version parsed") || text.contains("invalid HTTP status-code") {
+        return Some(Transport::NotHttp);
+    }
+    None
+}
+
+fn tls_trouble(error: &rustls::Error) -> Transport {
+    use rustls::CertificateError as Bad;
+    match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer | Bad::BadSignature => Transport::UnknownIssuer,
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Transport::WrongName,
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                Transport::Expired
+            }
+            _ => Transport::OtherTls,
+        },
+        rustls::Error::InvalidMessage(_) => Transport::NotTls,
+        _ => Transport::OtherTls,
+    }
+}
+
+/// The error and its causes; what an `io::Error` wraps is one of them.
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let first: &'a (dyn StdError + 'static) = error;
+    std::iter::successors(Some(first), |error| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let mut lines: Vec<String> = causes(error).map(ToString::to_string).collect();
+    lines.dedup();
+    lines.join(": ")
+}
+
+/// A server may echo the key in its error.
+fn redact(text: &str, key: Option<&SecretString>) -> String {
+    match key.map(|key| key.expose_secret()) {
+        Some(key) if key.len() >= 4 => text.replace(key, "••••"),
+        _ => text.to_owned(),
+    }
+}
+
+fn quote(text: &str) -> String {
+    // Fails only on NUL, which JSON escapes and no URL holds.
+    shlex::try_quote(text).map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
+/// Notes how long opening a connection took, for the request that waited for it.
+mod connect {
+    use std::cell::Cell;
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::{Duration, Instant};
+
+    tokio::task_local! {
+        static TOOK: Cell<Option<Duration>>;
+    }
+
+    /// Runs a request and tells how long it spent opening a connection; `None` on a warm one.
+    pub(super) async fn timed<T>(request: impl Future<Output = T>) -> (T, Option<Duration>) {
+        TOOK.scope(Cell::new(None), async {
+            let out = request.await;
+            (out, TOOK.with(Cell::get))
+        })
+        .await
+    }
+
+    /// The layer around reqwest's connector.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct ConnectClock;
+
+    impl<S> tower_layer::Layer<S> for ConnectClock {
+        type Service = Clocked<S>;
+
+        fn layer(&self, inner: S) -> Clocked<S> {
+            Clocked { inner }
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    pub(super) struct Clocked<S> {
+        inner: S,
+    }
+
+    impl<S, R> tower_service::Service<R> for Clocked<S>
+    where
+        S: tower_service::Service<R>,
+        S::Future: Send + 'static,
+    {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.inner.poll_ready(cx)
+        }
+
+        fn call(&mut self, target: R) -> Self::Future {
+            let began = Instant::now();
+            let connecting = self.inner.call(target);
+            Box::pin(async move {
+                let connected = connecting.await;
+                // Fails when the pool connects for nobody in particular: then nobody waited.
+                let _ = TOOK.try_with(|took| took.set(Some(began.elapsed())));
+                connected
+            })
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        fault.failure
+    }
+}
+
+/// A fault of this program's own making, e.g. a request without an API.
+pub fn no_api() -> Fault {
+    Fault {
+        class: FaultClass::NotAnApi,
+        status: None,
+        failure: Failure::new("This environment has no API domain", "Type it on Home"),
+    }
+}

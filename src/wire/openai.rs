@@ -1,0 +1,384 @@
+//! The chat completions protocol: bodies out, chunks and usage in.
+//!
+//! After SambaStack's OpenAPI document 1.2.0 and what OpenAI-like servers really send: any field may be
+//! missing, null or of another type.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::domain::conversation::{ChatRequest, Params};
+use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
+use crate::protocol::FinishReason;
+
+/// What ends a stream that went well.
+pub const DONE: &str = "[DONE]";
+
+/// The body of a chat request: only the parameters that are set, and `stream` only when streaming.
+pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
+    let Params { max_tokens, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking } =
+        &request.params;
+    let mut body = serde_json::Map::new();
+    body.insert("model".to_owned(), json!(request.model));
+    body.insert("messages".to_owned(), json!(request.messages));
+    if stream {
+        body.insert("stream".to_owned(), json!(true));
+        body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
+    }
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("max_tokens", max_tokens.map(|n| json!(n)));
+    set("temperature", temperature.map(|n| json!(n)));
+    set("top_p", top_p.map(|n| json!(n)));
+    set("top_k", top_k.map(|n| json!(n)));
+    set("stop", (!stop.is_empty()).then(|| json!(stop)));
+    set("seed", seed.map(|n| json!(n)));
+    set("reasoning_effort", reasoning_effort.map(|effort| json!(effort.as_str())));
+    set("chat_template_kwargs", thinking.map(|on| json!({ "enable_thinking": on })));
+    Value::Object(body)
+}
+
+/// What one chunk of a stream, or one whole completion, says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Chunk<'a> {
+    /// Thinking (`delta.reasoning` or `delta.reasoning_content`). Not empty.
+    pub reasoning: Option<Cow<'a, str>>,
+    /// Answer text, possibly with `<think>` tags: see [`ThinkSplitter`]. Not empty.
+    pub content: Option<Cow<'a, str>>,
+    /// Why the model stopped.
+    pub finish: Option<FinishReason>,
+    /// The token counts.
+    pub usage: Option<Usage>,
+    /// An error sent after the 200.
+    pub error: Option<Value>,
+}
+
+impl<'a> Chunk<'a> {
+    /// Reads the data of one event, or a whole completion.
+    ///
+    /// # Errors
+    /// When it is no JSON object.
+    pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
+        // The strict form borrows and is fast; whatever has another shape is read leniently.
+        if let Ok(strict) = serde_json::from_str::<Strict<'_>>(json) {
+            let choice = strict.choices.into_iter().flatten().find(|choice| choice.index.unwrap_or(0) == 0);
+            let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
+            let delta = delta.unwrap_or_default();
+            return Ok(Self {
+                reasoning: delta.reasoning.or(delta.reasoning_content).filter(|text| !text.is_empty()),
+                content: delta.content.filter(|text| !text.is_empty()),
+                finish: finish.map(|reason| finish_reason(&reason)),
+                usage: strict.usage.as_ref().and_then(read_usage),
+                error: strict.error.filter(|error| !error.is_null()),
+            });
+        }
+        let value: serde_json::Map<String, Value> = serde_json::from_str(json)?;
+        Ok(Self::lenient(&value))
+    }
+
+    fn lenient(value: &serde_json::Map<String, Value>) -> Self {
+        let choice = value.get("choices").and_then(|choices| choices.get(0));
+        let delta = choice.and_then(|c| c.get("delta").or_else(|| c.get("message")));
+        let text = |name: &str| {
+            let text = delta?.get(name)?.as_str()?;
+            (!text.is_empty()).then(|| Cow::Owned(text.to_owned()))
+        };
+        Self {
+            reasoning: text("reasoning").or_else(|| text("reasoning_content")),
+            content: text("content"),
+            finish: choice
+                .and_then(|choice| choice.get("finish_reason"))
+                .and_then(Value::as_str)
+                .map(finish_reason),
+            usage: value.get("usage").and_then(read_usage),
+            error: value.get("error").filter(|error| !error.is_null()).cloned(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Strict<'a> {
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Option<Value>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    index: Option<u64>,
+    #[serde(borrow, alias = "message")]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    reasoning: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    reasoning_content: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+}
+
+fn finish_reason(text: &str) -> FinishReason {
+    match text {
+        "stop" | "eos" | "end_turn" => FinishReason::Stop,
+        "length" | "max_tokens" => FinishReason::Length,
+        "content_filter" => FinishReason::ContentFilter,
+        "tool_calls" | "function_call" => FinishReason::ToolCalls,
+        other => FinishReason::Other(Some(other.to_owned())),
+    }
+}
+
+/// Reads `usage`; `None` when it is null or no object.
+fn read_usage(value: &Value) -> Option<Usage> {
+    let usage = value.as_object()?;
+    let number = |name: &str| usage.get(name).and_then(read_number);
+    let count = |value: f64| (value >= 0.0).then_some(value as u64);
+    let seconds = |name: &str| number(name).and_then(|s| Duration::try_from_secs_f64(s).ok());
+    let detail = |of: &str, name: &str| {
+        usage.get(of).and_then(|details| details.get(name)).and_then(read_number).and_then(count)
+    };
+    Some(Usage {
+        prompt_tokens: number("prompt_tokens").and_then(count),
+        cached_tokens: detail("prompt_tokens_details", "cached_tokens"),
+        completion_tokens: number("completion_tokens").and_then(count),
+        reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
+        server: ServerFigures {
+            ttft: seconds("time_to_first_token"),
+            latency: seconds("total_latency"),
+            after_first_per_sec: number("completion_tokens_after_first_per_sec"),
+            per_sec: number("completion_tokens_per_sec"),
+            acceptance_rate: number("acceptance_rate"),
+        },
+    })
+}
+
+/// A finite number, also when it was sent as a string.
+fn read_number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|n| n.is_finite())
+}
+
+/// Reads the ids of `GET /v1/models`, sorted.
+///
+/// # Errors
+/// When it is no JSON with a list of models.
+pub fn read_models(json: &str) -> Result<Vec<String>, String> {
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let list = value.get("data").unwrap_or(&value);
+    let Some(list) = list.as_array() else {
+        return Err("there is no list under \"data\"".to_owned());
+    };
+    let mut ids: Vec<String> = list
+        .iter()
+        .filter_map(|model| model.get("id").unwrap_or(model).as_str())
+        .map(str::to_owned)
+        .collect();
+    ids.sort_by_cached_key(|id| (id.to_lowercase(), id.clone()));
+    ids.dedup();
+    Ok(ids)
+}
+
+const OPEN: &str = "<think>";
+const CLOSE: &str = "</think>";
+
+/// Tells inline `<think>…</think>` from the answer, while the text arrives in pieces.
+///
+/// Only a tag that opens the text counts: an answer may speak of the tag.
+#[derive(Debug, Default)]
+pub struct ThinkSplitter {
+    place: Place,
+    /// Text that may be the beginning of a tag.
+    held: String,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Start,
+    Thinking,
+    /// Behind the closing tag, where white space is dropped.
+    Between,
+    Answering,
+}
+
+impl ThinkSplitter {
+    /// Takes more text and tells what is certain of it.
+    pub fn push(&mut self, text: &str, mut tell: impl FnMut(TextKind, &str)) {
+        if self.place == Place::Answering {
+            return tell(TextKind::Answer, text);
+        }
+        self.held.push_str(text);
+        loop {
+            match self.place {
+                Place::Start => {
+                    let start = self.held.trim_start();
+                    if let Some(rest) = start.strip_prefix(OPEN) {
+                        self.held = rest.to_owned();
+                        self.place = Place::Thinking;
+                    } else if OPEN.starts_with(start) {
+                        return;
+                    } else {
+                        self.place = Place::Answering;
+                    }
+                }
+                Place::Thinking => {
+                    if let Some(at) = self.held.find(CLOSE) {
+                        if at > 0 {
+                            tell(TextKind::Reasoning, &self.held[..at]);
+                        }
+                        self.held.drain(..at + CLOSE.len());
+                        self.place = Place::Between;
+                        continue;
+                    }
+                    let keep =
+                        (1..CLOSE.len()).rev().find(|n| self.held.ends_with(&CLOSE[..*n])).unwrap_or(0);
+                    let sure = self.held.len() - keep;
+                    if sure > 0 {
+                        tell(TextKind::Reasoning, &self.held[..sure]);
+                        self.held.drain(..sure);
+                    }
+                    return;
+                }
+                Place::Between => {
+                    let spaces = self.held.len() - self.held.trim_start().len();
+                    self.held.drain(..spaces);
+                    if self.held.is_empty() {
+                        return;
+                    }
+                    self.place = Place::Answering;
+                }
+                Place::Answering => {
+                    let held = std::mem::take(&mut self.held);
+                    if !held.is_empty() {
+                        tell(TextKind::Answer, &held);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The text ended: tells what was held back.
+    pub fn finish(&mut self, mut tell: impl FnMut(TextKind, &str)) {
+        let held = std::mem::take(&mut self.held);
+        let kind = if self.place == Place::Thinking { TextKind::Reasoning } else { TextKind::Answer };
+        if !held.is_empty() {
+            tell(kind, &held);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sambastacks_own_chunks_are_read() {
+        let role = r#"{"choices":[{"delta":{"role":"assistant","content":""},"index":0,"finish_reason":null,"logprobs":null}],"created":1737642515.6076705,"id":"15fc"}"#;
+        assert_eq!(Chunk::parse(role).expect("reads"), Chunk::default(), "the role is no token");
+        let text = r#"{"choices":[{"delta":{"content":"a\nb"},"index":0,"finish_reason":null}]}"#;
+        assert_eq!(Chunk::parse(text).expect("reads").content.as_deref(), Some("a\nb"));
+        let last = r#"{"choices":[],"usage":{"acceptance_rate":3,"completion_tokens":100,"completion_tokens_after_first_per_sec":262.277,"completion_tokens_per_sec":217.87,"prompt_tokens":43,"prompt_tokens_details":{"cached_tokens":0},"time_to_first_token":0.0844266414642334,"total_latency":0.4589838186899821}}"#;
+        let usage = Chunk::parse(last).expect("reads").usage.expect("has usage");
+        assert_eq!(
+            (usage.completion_tokens, usage.prompt_tokens, usage.cached_tokens),
+            (Some(100), Some(43), Some(0))
+        );
+        assert_eq!(usage.server.ttft.map(|d| d.as_micros()), Some(84_426));
+        assert_eq!(usage.server.acceptance_rate, Some(3.0));
+    }
+
+    #[test]
+    fn both_names_of_reasoning_are_read() {
+        for name in ["reasoning", "reasoning_content"] {
+            let json = format!(r#"{{"choices":[{{"delta":{{"{name}":"hm","content":null}}}}]}}"#);
+            let chunk = Chunk::parse(&json).expect("reads");
+            assert_eq!((chunk.reasoning.as_deref(), chunk.content), (Some("hm"), None));
+        }
+    }
+
+    #[test]
+    fn odd_shapes_are_read_as_far_as_they_make_sense() {
+        let odd = r#"{"choices":[{"delta":{"content":"x","role":7},"index":"0","finish_reason":5}],"usage":{"completion_tokens":"12","prompt_tokens":-1}}"#;
+        let chunk = Chunk::parse(odd).expect("reads");
+        assert_eq!(chunk.content.as_deref(), Some("x"));
+        assert_eq!(chunk.usage.and_then(|u| u.completion_tokens), Some(12));
+        assert_eq!(chunk.usage.and_then(|u| u.prompt_tokens), None);
+        let whole =
+            r#"{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
+        assert_eq!(Chunk::parse(whole).expect("reads").content.as_deref(), Some("hello"));
+        assert!(Chunk::parse("[1]").is_err());
+        assert!(Chunk::parse("<html>").is_err());
+        assert!(Chunk::parse(r#"{"error":{"message":"boom"}}"#).expect("reads").error.is_some());
+    }
+
+    #[test]
+    fn model_lists_are_read_in_their_forms() {
+        assert_eq!(
+            read_models(r#"{"data":[{"id":"b"},{"id":"A"},{"id":"b"}]}"#),
+            Ok(vec!["A".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(read_models(r#"[{"id":"m"}]"#), Ok(vec!["m".to_owned()]));
+        assert!(read_models("{}").is_err());
+    }
+
+    fn split(pieces: &[&str]) -> (String, String) {
+        let (mut reasoning, mut answer) = (String::new(), String::new());
+        let mut splitter = ThinkSplitter::default();
+        let mut tell = |kind, text: &str| match kind {
+            TextKind::Reasoning => reasoning.push_str(text),
+            TextKind::Answer => answer.push_str(text),
+        };
+        for piece in pieces {
+            splitter.push(piece, &mut tell);
+        }
+        splitter.finish(&mut tell);
+        (reasoning, answer)
+    }
+
+    #[test]
+    fn thinking_is_told_from_the_answer() {
+        for (text, reasoning, answer) in [
+            ("<think>hm</think>\n\nyes", "hm", "yes"),
+            ("\n<think>\nhm", "\nhm", ""),
+            ("<think></think>yes", "", "yes"),
+            ("the tag <think> opens", "", "the tag <think> opens"),
+            ("<thin", "", "<thin"),
+            ("<think>a</thin", "a</thin", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(split(&[text]), (reasoning.to_owned(), answer.to_owned()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_pieces_are_cut_changes_nothing(
+            text in r"\s?(<think>)?[a-z<>/é ]{0,12}(</think>)?\s?[a-z<]{0,8}",
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|at| text.is_char_boundary(*at)).collect();
+            at.extend([0, text.len()]);
+            at.sort_unstable();
+            let pieces: Vec<&str> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
+            prop_assert_eq!(split(&pieces), split(&[&text]));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
+            let _ = Chunk::parse(&text);
+            let _ = read_models(&text);
+        }
+    }
+}
