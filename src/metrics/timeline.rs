@@ -74,6 +74,11 @@ impl Timeline {
         self.first_text
     }
 
+    /// The last chunk with text.
+    pub fn last_text(&self) -> Option<Duration> {
+        self.last_text
+    }
+
     /// The figures, with the server's `usage` when it sent one. May be asked while the answer
     /// is still coming: what is not known yet is `None`.
     pub fn figures(&self, usage: Option<&Usage>) -> Figures {

@@ -267,6 +267,11 @@ impl ThinkSplitter {
         }
     }
 
+    /// Whether what is held back, if anything, is thinking.
+    pub fn is_thinking(&self) -> bool {
+        self.place == Place::Thinking
+    }
+
     /// The text ended: tells what was held back.
     pub fn finish(&mut self, mut tell: impl FnMut(TextKind, &str)) {
         let held = std::mem::take(&mut self.held);

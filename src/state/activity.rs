@@ -1,0 +1,52 @@
+//! The last kubectl commands and HTTP requests.
+
+use std::collections::VecDeque;
+
+use crate::protocol::Activity;
+
+/// Of the lines together: a long conversation is sent anew with each message.
+const MOST_BYTES: usize = 8 << 20;
+const MOST: usize = 1_000;
+
+/// The newest activities, bounded in number and size.
+#[derive(Debug, Default)]
+pub struct ActivityLog {
+    entries: VecDeque<Activity>,
+    bytes: usize,
+}
+
+impl ActivityLog {
+    /// Oldest first.
+    pub fn entries(&self) -> &VecDeque<Activity> {
+        &self.entries
+    }
+
+    /// How many are under way.
+    pub fn running(&self) -> usize {
+        self.entries.iter().filter(|activity| activity.ending.is_none()).count()
+    }
+
+    /// Forgets all that have ended.
+    pub fn clear(&mut self) {
+        self.entries.retain(|activity| activity.ending.is_none());
+        self.bytes = self.entries.iter().map(|activity| activity.line.len()).sum();
+    }
+
+    pub(super) fn change(&mut self, activity: Activity) {
+        if let Some(old) = self.entries.iter_mut().rev().find(|old| old.id == activity.id) {
+            *old = activity;
+            return;
+        }
+        // The ending of one that was dropped for room.
+        if activity.ending.is_some() {
+            return;
+        }
+        self.bytes += activity.line.len();
+        self.entries.push_back(activity);
+        while self.entries.len() > MOST || (self.bytes > MOST_BYTES && self.entries.len() > 1) {
+            if let Some(oldest) = self.entries.pop_front() {
+                self.bytes -= oldest.line.len();
+            }
+        }
+    }
+}

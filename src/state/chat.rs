@@ -1,0 +1,332 @@
+//! A conversation as it grows, and the session's figures.
+
+use std::time::Duration;
+
+use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
+use crate::domain::failure::Failure;
+use crate::metrics::history::SessionHistory;
+use crate::metrics::timeline::Figures;
+use crate::protocol::{ChatEnding, FinishReason, JobId};
+
+/// One environment's conversation. It outlives a change of model and of deployment.
+#[derive(Debug)]
+pub struct ChatState {
+    /// Sent first, unless empty.
+    pub system: String,
+    /// What is being typed.
+    pub draft: String,
+    /// The knobs.
+    pub params: Params,
+    /// The session's answers, for the charts. Clearing the conversation keeps them.
+    pub history: SessionHistory,
+    turns: Vec<Turn>,
+    /// The conversation that was cleared last, so that clearing can be undone.
+    cleared: Vec<Turn>,
+    next_turn: u64,
+    last: Option<Figures>,
+}
+
+impl Default for ChatState {
+    fn default() -> Self {
+        Self {
+            system: DEFAULT_SYSTEM_PROMPT.to_owned(),
+            draft: String::new(),
+            params: Params::default(),
+            history: SessionHistory::default(),
+            turns: Vec::new(),
+            cleared: Vec::new(),
+            next_turn: 1,
+            last: None,
+        }
+    }
+}
+
+/// A question and its answer.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Unique in the session; never used again.
+    pub id: u64,
+    /// What the user said.
+    pub prompt: String,
+    /// What came back.
+    pub answer: Answer,
+}
+
+/// An answer as it grows.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The model's serving name.
+    pub model: String,
+    /// The deployment that was picked.
+    pub deployment: Option<String>,
+    /// Its thinking.
+    pub reasoning: String,
+    /// Its words.
+    pub text: String,
+    /// How far it is.
+    pub status: AnswerStatus,
+    /// Its figures so far.
+    pub figures: Figures,
+}
+
+/// How far an answer is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnswerStatus {
+    /// Under way.
+    Streaming(JobId),
+    /// Complete.
+    Finished(FinishReason),
+    /// The user stopped it.
+    Stopped,
+    /// It failed; what had arrived stays.
+    Failed(Failure),
+}
+
+impl Answer {
+    /// Why there is no text to read although the answer is complete.
+    pub fn empty_because(&self) -> Option<&'static str> {
+        let AnswerStatus::Finished(reason) = &self.status else { return None };
+        if !self.text.trim().is_empty() {
+            return None;
+        }
+        let thought = !self.reasoning.trim().is_empty();
+        Some(match (reason, thought) {
+            (FinishReason::Length, true) => {
+                "No answer: all the tokens went into reasoning. Raise max tokens, or lower the reasoning effort"
+            }
+            (_, true) => "No answer: the model only reasoned",
+            (FinishReason::Length, false) => {
+                "No answer: max tokens or the context's end was reached before the first word"
+            }
+            (FinishReason::ContentFilter, false) => "No answer: a content filter held it back",
+            (FinishReason::ToolCalls, false) => "No answer in words: the model asked for a tool",
+            (FinishReason::Stop | FinishReason::Other(_), false) => {
+                "The model ended its answer without a word"
+            }
+        })
+    }
+
+    /// Why an answer with text is not all the model had to say.
+    pub fn cut_because(&self) -> Option<&'static str> {
+        match &self.status {
+            AnswerStatus::Finished(_) if self.text.trim().is_empty() => None,
+            AnswerStatus::Finished(FinishReason::Length) => {
+                Some("Cut: max tokens or the context's end was reached")
+            }
+            AnswerStatus::Finished(FinishReason::ContentFilter) => Some("Cut by a content filter"),
+            AnswerStatus::Stopped => Some("Stopped"),
+            _ => None,
+        }
+    }
+}
+
+impl ChatState {
+    /// Oldest first.
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    /// The job of the answer under way.
+    pub fn running(&self) -> Option<JobId> {
+        match self.turns.last()?.answer.status {
+            AnswerStatus::Streaming(job) => Some(job),
+            _ => None,
+        }
+    }
+
+    /// The figures of the answer under way, or of the last one that has any.
+    pub fn latest_figures(&self) -> Option<&Figures> {
+        match self.turns.last() {
+            Some(turn) if turn.answer.figures.ttft.is_some() => Some(&turn.answer.figures),
+            _ => self.last.as_ref(),
+        }
+    }
+
+    /// What would be sent, with the draft as the last message if there is one. For View code.
+    pub fn request(&self, model: &str) -> ChatRequest {
+        let mut messages = self.messages(self.turns.len());
+        if !self.draft.trim().is_empty() {
+            messages.push(Message::new(Role::User, self.draft.trim()));
+        }
+        if !messages.iter().any(|message| message.role == Role::User) {
+            messages.push(Message::new(Role::User, "Hello"));
+        }
+        ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
+    }
+
+    /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
+    pub fn send(&mut self, job: JobId, model: &str, deployment: Option<&str>) -> Option<ChatRequest> {
+        if self.running().is_some() || self.draft.trim().is_empty() {
+            return None;
+        }
+        let prompt = std::mem::take(&mut self.draft).trim().to_owned();
+        Some(self.ask(job, prompt, model, deployment))
+    }
+
+    /// Asks the last question again, in place of its answer.
+    pub fn retry(&mut self, job: JobId, model: &str, deployment: Option<&str>) -> Option<ChatRequest> {
+        if self.running().is_some() {
+            return None;
+        }
+        let prompt = self.turns.pop()?.prompt;
+        Some(self.ask(job, prompt, model, deployment))
+    }
+
+    fn ask(&mut self, job: JobId, prompt: String, model: &str, deployment: Option<&str>) -> ChatRequest {
+        let mut messages = self.messages(self.turns.len());
+        messages.push(Message::new(Role::User, prompt.clone()));
+        let answer = Answer {
+            model: model.to_owned(),
+            deployment: deployment.map(str::to_owned),
+            reasoning: String::new(),
+            text: String::new(),
+            status: AnswerStatus::Streaming(job),
+            figures: Figures::default(),
+        };
+        self.turns.push(Turn { id: self.next_turn, prompt, answer });
+        self.next_turn += 1;
+        ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
+    }
+
+    /// The system prompt and the first `n` turns. Reasoning is not sent back, and neither is a turn
+    /// whose answer never came.
+    fn messages(&self, n: usize) -> Vec<Message> {
+        let mut messages = Vec::with_capacity(n * 2 + 2);
+        if !self.system.trim().is_empty() {
+            messages.push(Message::new(Role::System, self.system.trim()));
+        }
+        for turn in self.turns.iter().take(n).filter(|turn| !turn.answer.text.trim().is_empty()) {
+            messages.push(Message::new(Role::User, turn.prompt.clone()));
+            messages.push(Message::new(Role::Assistant, turn.answer.text.clone()));
+        }
+        messages
+    }
+
+    /// Empties the conversation; [`Self::undo_clear`] brings it back.
+    pub fn clear(&mut self) {
+        if self.running().is_none() && !self.turns.is_empty() {
+            self.cleared = std::mem::take(&mut self.turns);
+        }
+    }
+
+    /// Whether there is a cleared conversation, and none has been begun since.
+    pub fn can_undo_clear(&self) -> bool {
+        self.turns.is_empty() && !self.cleared.is_empty()
+    }
+
+    /// Brings back what was cleared.
+    pub fn undo_clear(&mut self) {
+        if self.can_undo_clear() {
+            self.turns = std::mem::take(&mut self.cleared);
+        }
+    }
+
+    pub(super) fn advance(&mut self, job: JobId, reasoning: &str, text: &str, figures: Figures) {
+        if self.running() != Some(job) {
+            return;
+        }
+        if let Some(turn) = self.turns.last_mut() {
+            turn.answer.reasoning.push_str(reasoning);
+            turn.answer.text.push_str(text);
+            turn.answer.figures = figures;
+        }
+    }
+
+    pub(super) fn end(&mut self, job: JobId, ending: ChatEnding, figures: Figures, now: Duration) {
+        if self.running() != Some(job) {
+            return;
+        }
+        let Some(turn) = self.turns.last_mut() else { return };
+        let answer = &mut turn.answer;
+        answer.figures = figures;
+        if figures.ttft.is_some() || figures.latency.is_some() {
+            self.last = Some(figures);
+        }
+        answer.status = match ending {
+            ChatEnding::Finished { reason } => {
+                // Only a complete answer enters the figures of the session.
+                self.history.record(&answer.model, answer.deployment.clone(), &turn.prompt, now, figures);
+                AnswerStatus::Finished(reason)
+            }
+            ChatEnding::Stopped => AnswerStatus::Stopped,
+            ChatEnding::Failed(failure) => AnswerStatus::Failed(failure),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
+        chat.draft = prompt.to_owned();
+        let request = chat.send(JobId(job), "m", None).expect("sends");
+        chat.advance(JobId(job), "thinking", answer, Figures::default());
+        chat.end(
+            JobId(job),
+            ChatEnding::Finished { reason: FinishReason::Stop },
+            Figures::default(),
+            Duration::ZERO,
+        );
+        request
+    }
+
+    #[test]
+    fn the_whole_conversation_is_sent_without_its_reasoning() {
+        let mut chat = ChatState::default();
+        talk(&mut chat, 1, "one", "first");
+        let request = talk(&mut chat, 2, "  two\n", "second");
+        let said: Vec<&str> = request.messages.iter().map(|message| message.content.as_str()).collect();
+        assert_eq!(said, [DEFAULT_SYSTEM_PROMPT, "one", "first", "two"]);
+        assert_eq!(chat.draft, "");
+    }
+
+    #[test]
+    fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
+        let mut chat = ChatState::default();
+        chat.draft = "question".to_owned();
+        chat.send(JobId(1), "m", None).expect("sends");
+        assert!(chat.retry(JobId(2), "m", None).is_none(), "one at a time");
+        let failure = Failure::new("down", "");
+        chat.advance(JobId(1), "", "half", Figures::default());
+        chat.end(JobId(1), ChatEnding::Failed(failure.clone()), Figures::default(), Duration::ZERO);
+        assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
+        let request = chat.retry(JobId(2), "k", None).expect("retries");
+        assert_eq!(request.messages.last().map(|m| m.content.as_str()), Some("question"));
+        assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
+        assert_eq!(chat.history.answers(), 0, "a failure is no figure");
+    }
+
+    #[test]
+    fn clearing_can_be_undone_until_something_is_said() {
+        let mut chat = ChatState::default();
+        talk(&mut chat, 1, "one", "first");
+        chat.clear();
+        assert!(chat.turns().is_empty() && chat.can_undo_clear());
+        assert_eq!(chat.history.answers(), 1, "the charts stay");
+        chat.undo_clear();
+        assert_eq!(chat.turns().len(), 1);
+        chat.clear();
+        talk(&mut chat, 2, "two", "second");
+        assert!(!chat.can_undo_clear());
+    }
+
+    #[test]
+    fn an_empty_answer_says_why() {
+        let mut chat = ChatState::default();
+        for (reason, thought, words) in [
+            (FinishReason::Length, "hm", "went into reasoning"),
+            (FinishReason::Stop, "hm", "only reasoned"),
+            (FinishReason::Length, "", "max tokens"),
+            (FinishReason::ContentFilter, "", "filter"),
+            (FinishReason::Stop, "", "without a word"),
+        ] {
+            chat.draft = "x".to_owned();
+            chat.send(JobId(1), "m", None).expect("sends");
+            chat.advance(JobId(1), thought, "", Figures::default());
+            chat.end(JobId(1), ChatEnding::Finished { reason }, Figures::default(), Duration::ZERO);
+            let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
+            assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");
+        }
+    }
+}

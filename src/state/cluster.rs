@@ -1,0 +1,262 @@
+//! What is deployed and what the API routes, and which of it is picked.
+
+use std::time::Duration;
+
+use super::Loadable;
+use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel};
+use crate::domain::failure::Failure;
+use crate::protocol::JobId;
+
+/// The deployment and the model in use. Names, so that they outlive a refresh.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The deployment; `None` where there is no cluster, or for a model of the API alone.
+    pub deployment: Option<String>,
+    /// The model's serving name.
+    pub model: Option<String>,
+}
+
+/// The cluster and the API's models of one environment.
+#[derive(Debug, Default)]
+pub struct ClusterState {
+    /// What kubectl said.
+    pub view: Loadable<ClusterView>,
+    /// What `/v1/models` said.
+    pub api_models: Loadable<Vec<String>>,
+    /// What is picked.
+    pub choice: Choice,
+}
+
+/// A model as the picker offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelOffer {
+    /// The serving name.
+    pub name: String,
+    /// Why it may not answer, in words.
+    pub remark: Option<String>,
+    /// Whether one can chat with it.
+    pub selectable: bool,
+}
+
+/// The model picker's two parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelOffers {
+    /// The deployment's own.
+    pub deployed: Vec<ModelOffer>,
+    /// What the API routes besides.
+    pub others: Vec<ModelOffer>,
+}
+
+impl ClusterState {
+    pub(super) fn view_loaded(&mut self, job: JobId, outcome: Result<ClusterView, Failure>, now: Duration) {
+        self.view.resolve(job, outcome, now);
+        self.choose_first();
+    }
+
+    pub(super) fn api_models_loaded(
+        &mut self,
+        job: JobId,
+        outcome: Result<Vec<String>, Failure>,
+        now: Duration,
+    ) {
+        self.api_models.resolve(job, outcome, now);
+        self.choose_first();
+    }
+
+    /// The deployment in use, as last seen.
+    pub fn deployment(&self) -> Option<&Deployment> {
+        let name = self.choice.deployment.as_deref()?;
+        self.view.value()?.deployments.iter().find(|deployment| deployment.name == name)
+    }
+
+    /// Picks a deployment, and its first model when the one in use is not among its models.
+    pub fn pick_deployment(&mut self, name: &str) {
+        self.choice.deployment = Some(name.to_owned());
+        let keeps = self.deployment().is_some_and(|deployment| {
+            deployment.models.iter().any(|model| Some(&model.serving_name) == self.choice.model.as_ref())
+        });
+        if !keeps {
+            self.choice.model = None;
+            self.choose_model();
+        }
+    }
+
+    /// Picks a model.
+    pub fn pick_model(&mut self, name: &str) {
+        self.choice.model = Some(name.to_owned());
+    }
+
+    /// Whether the API lists the model; `None` while nobody knows.
+    pub fn is_routed(&self, model: &ServedModel) -> Option<bool> {
+        let routed = self.api_models.value()?;
+        Some(routed.iter().any(|id| *id == model.serving_name || model.aliases.contains(id)))
+    }
+
+    /// What the model picker offers.
+    pub fn offers(&self) -> ModelOffers {
+        let deployed: Vec<ModelOffer> = self
+            .deployment()
+            .into_iter()
+            .flat_map(|deployment| &deployment.models)
+            .map(|model| self.offer(model))
+            .collect();
+        let others = self
+            .api_models
+            .value()
+            .into_iter()
+            .flatten()
+            .filter(|id| !deployed.iter().any(|offer| offer.name == **id))
+            .map(|id| self.offer_other(id))
+            .collect();
+        ModelOffers { deployed, others }
+    }
+
+    fn offer(&self, model: &ServedModel) -> ModelOffer {
+        let remark = if !model.chats() {
+            Some("embedding model, cannot chat".to_owned())
+        } else if self.is_routed(model) == Some(false) {
+            Some("deployed, but the API does not list it yet".to_owned())
+        } else if !model.confirmed {
+            Some("its Model resource was not found; the name may differ".to_owned())
+        } else {
+            None
+        };
+        ModelOffer { name: model.serving_name.clone(), remark, selectable: model.chats() }
+    }
+
+    /// A model of the API alone; what the cluster knows of it still counts.
+    fn offer_other(&self, id: &str) -> ModelOffer {
+        let embeds = self
+            .view
+            .value()
+            .into_iter()
+            .flat_map(|view| &view.deployments)
+            .flat_map(|deployment| &deployment.models)
+            .any(|model| model.serving_name == id && !model.chats());
+        let remark = embeds.then(|| "embedding model, cannot chat".to_owned());
+        ModelOffer { name: id.to_owned(), remark, selectable: !embeds }
+    }
+
+    /// Something sensible is picked as soon as it can be; what the user picked stays.
+    fn choose_first(&mut self) {
+        if self.choice.deployment.is_none() && self.choice.model.is_none() {
+            let first = self
+                .view
+                .value()
+                .into_iter()
+                .flat_map(|view| &view.deployments)
+                .find(|deployment| {
+                    deployment.state == DeploymentState::Deployed
+                        && deployment.models.iter().any(ServedModel::chats)
+                })
+                .map(|deployment| deployment.name.clone());
+            self.choice.deployment = first;
+        }
+        if self.choice.model.is_none() {
+            self.choose_model();
+        }
+    }
+
+    fn choose_model(&mut self) {
+        // While the cluster is being asked, its deployment's models are better than any of the API's.
+        if self.choice.deployment.is_none() && self.view.is_loading() {
+            return;
+        }
+        let offers = self.offers();
+        let best = |offers: &[ModelOffer]| {
+            let good = offers.iter().find(|offer| offer.selectable && offer.remark.is_none());
+            good.or_else(|| offers.iter().find(|offer| offer.selectable)).map(|offer| offer.name.clone())
+        };
+        self.choice.model =
+            if self.choice.deployment.is_some() { best(&offers.deployed) } else { best(&offers.others) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deployment::Generation;
+
+    fn model(name: &str, capabilities: &[&str]) -> ServedModel {
+        ServedModel {
+            serving_name: name.to_owned(),
+            resource: None,
+            aliases: Vec::new(),
+            capabilities: capabilities.iter().map(|c| (*c).to_owned()).collect(),
+            confirmed: true,
+        }
+    }
+
+    fn deployment(name: &str, state: DeploymentState, models: Vec<ServedModel>) -> Deployment {
+        Deployment {
+            name: name.to_owned(),
+            generation: Generation::New,
+            bundle: None,
+            state,
+            reason: String::new(),
+            pods: Vec::new(),
+            models,
+            models_trouble: None,
+        }
+    }
+
+    fn loaded() -> ClusterState {
+        let mut cluster = ClusterState::default();
+        cluster.view.begin(JobId(1));
+        cluster.api_models.begin(JobId(2));
+        let ids = ["a-embed", "b-chat", "z-other"].map(str::to_owned).to_vec();
+        cluster.api_models_loaded(JobId(2), Ok(ids), Duration::ZERO);
+        assert_eq!(cluster.choice, Choice::default(), "the cluster comes first");
+        let deployments = vec![
+            deployment("bd-waits", DeploymentState::Deploying, vec![model("w", &[])]),
+            deployment(
+                "md-ready",
+                DeploymentState::Deployed,
+                vec![
+                    model("a-embed", &["embeddings"]),
+                    model("a-unrouted", &["text"]),
+                    model("b-chat", &["text"]),
+                ],
+            ),
+        ];
+        let view = ClusterView { deployments, ..ClusterView::default() };
+        cluster.view_loaded(JobId(1), Ok(view), Duration::ZERO);
+        cluster
+    }
+
+    #[test]
+    fn the_first_deployment_that_chats_is_picked_with_its_best_model() {
+        let cluster = loaded();
+        assert_eq!(cluster.choice.deployment.as_deref(), Some("md-ready"));
+        assert_eq!(cluster.choice.model.as_deref(), Some("b-chat"), "no embedding, and routed");
+    }
+
+    #[test]
+    fn the_picker_marks_what_the_api_does_not_list() {
+        let offers = loaded().offers();
+        let remarks: Vec<_> = offers.deployed.iter().map(|o| o.remark.as_deref()).collect();
+        assert!(remarks[0].is_some_and(|r| r.contains("embedding")));
+        assert!(remarks[1].is_some_and(|r| r.contains("does not list it yet")));
+        assert_eq!(remarks[2], None);
+        let others: Vec<_> = offers.others.iter().map(|o| o.name.as_str()).collect();
+        assert_eq!(others, ["z-other"]);
+    }
+
+    #[test]
+    fn without_a_cluster_the_apis_models_are_offered() {
+        let mut cluster = ClusterState::default();
+        cluster.api_models.begin(JobId(2));
+        cluster.api_models_loaded(JobId(2), Ok(vec!["m".to_owned()]), Duration::ZERO);
+        assert_eq!(cluster.choice, Choice { deployment: None, model: Some("m".to_owned()) });
+    }
+
+    #[test]
+    fn what_is_picked_survives_a_refresh() {
+        let mut cluster = loaded();
+        cluster.pick_model("z-other");
+        cluster.view.begin(JobId(3));
+        cluster.view_loaded(JobId(3), Err(Failure::new("down", "")), Duration::from_secs(5));
+        assert_eq!(cluster.choice.model.as_deref(), Some("z-other"));
+        assert!(cluster.deployment().is_some(), "the old view stays");
+    }
+}

@@ -1,0 +1,417 @@
+//! What the window knows. Folds events into values: no egui, no tokio, no clock.
+
+pub mod activity;
+pub mod chat;
+pub mod cluster;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use self::activity::ActivityLog;
+use self::chat::ChatState;
+use self::cluster::ClusterState;
+use crate::domain::environment::{ApiAddress, EnvId, Environment};
+use crate::domain::failure::Failure;
+use crate::domain::settings::Settings;
+use crate::protocol::{Check, Command, Contexts, Event, FilePurpose, JobId, KeyStatus};
+
+/// A value that is asked for; the old one stays while the new one comes.
+#[derive(Debug, Clone, Default)]
+pub enum Loadable<T> {
+    /// Never asked for.
+    #[default]
+    Absent,
+    /// Asked for; perhaps there is an older one.
+    Loading {
+        /// The job that asks.
+        job: JobId,
+        /// The last one that came, and when.
+        previous: Option<(T, Duration)>,
+    },
+    /// It came at this moment since the start.
+    Ready(T, Duration),
+    /// It did not come.
+    Failed {
+        /// Why.
+        why: Failure,
+        /// The last one that came, and when.
+        previous: Option<(T, Duration)>,
+    },
+}
+
+impl<T> Loadable<T> {
+    /// The newest value there is.
+    pub fn value(&self) -> Option<&T> {
+        self.with_time().map(|(value, _)| value)
+    }
+
+    /// The newest value there is, and when it came.
+    pub fn with_time(&self) -> Option<(&T, Duration)> {
+        match self {
+            Self::Ready(value, at) => Some((value, *at)),
+            Self::Loading { previous, .. } | Self::Failed { previous, .. } => {
+                previous.as_ref().map(|(value, at)| (value, *at))
+            }
+            Self::Absent => None,
+        }
+    }
+
+    /// Whether it is being asked for.
+    pub fn is_loading(&self) -> bool {
+        matches!(self, Self::Loading { .. })
+    }
+
+    /// Why the last try failed.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+
+    /// It is asked for now.
+    pub fn begin(&mut self, job: JobId) {
+        *self = Self::Loading { job, previous: self.take_value() };
+    }
+
+    /// The answer to `job` came. An answer to an older question is left aside.
+    pub fn resolve(&mut self, job: JobId, outcome: Result<T, Failure>, now: Duration) {
+        if !matches!(self, Self::Loading { job: asked, .. } if *asked == job) {
+            return;
+        }
+        let previous = self.take_value();
+        *self = match outcome {
+            Ok(value) => Self::Ready(value, now),
+            Err(why) => Self::Failed { why, previous },
+        };
+    }
+
+    fn take_value(&mut self) -> Option<(T, Duration)> {
+        match std::mem::replace(self, Self::Absent) {
+            Self::Ready(value, at) => Some((value, at)),
+            Self::Loading { previous, .. } | Self::Failed { previous, .. } => previous,
+            Self::Absent => None,
+        }
+    }
+}
+
+/// All that belongs to one environment and follows the switch to another.
+#[derive(Debug, Default)]
+pub struct PlaceState {
+    /// Where its API is; the demo's is made up at each start.
+    pub api: Option<ApiAddress>,
+    /// What is known of its key; `None` until the place was opened.
+    pub key: Option<KeyStatus>,
+    /// Why it could not be opened wholly, e.g. a CA file that cannot be read.
+    pub trouble: Option<Failure>,
+    /// What is deployed, and what the API routes.
+    pub cluster: ClusterState,
+    /// The conversation, and the session's figures.
+    pub chat: ChatState,
+    /// Home's checks.
+    pub checks: Checks,
+    /// The kubeconfig's contexts, for the picker.
+    pub contexts: Loadable<Contexts>,
+}
+
+/// Home's checks, as they end.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// The job that runs them.
+    pub running: Option<JobId>,
+    /// Those that ended, in order.
+    pub done: Vec<Check>,
+}
+
+/// Something to tell the user in passing.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// A failure stays until it is dismissed.
+    pub failure: Option<Failure>,
+    /// A short sentence.
+    pub text: String,
+}
+
+/// What the window knows.
+#[derive(Debug)]
+pub struct State {
+    /// Environments and theme.
+    pub settings: Settings,
+    /// By environment.
+    places: HashMap<EnvId, PlaceState>,
+    /// What went through the doors.
+    pub activity: ActivityLog,
+    /// To be shown and taken.
+    pub notices: Vec<Notice>,
+    /// A key in the clear, while the user looks at it.
+    pub revealed_key: Option<(EnvId, SecretString)>,
+    /// A file that was picked and not yet taken.
+    pub picked_file: Option<(FilePurpose, PathBuf)>,
+    jobs: u64,
+}
+
+impl State {
+    /// Knows the settings, and nothing else yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            places: HashMap::new(),
+            activity: ActivityLog::default(),
+            notices: Vec::new(),
+            revealed_key: None,
+            picked_file: None,
+            jobs: 0,
+        }
+    }
+
+    /// A name for the next job.
+    pub fn next_job(&mut self) -> JobId {
+        self.jobs += 1;
+        JobId(self.jobs)
+    }
+
+    /// The environment in use.
+    pub fn env(&self) -> &Environment {
+        self.settings.current()
+    }
+
+    /// What belongs to the environment in use.
+    pub fn place(&mut self) -> &mut PlaceState {
+        let id = self.settings.current().id.clone();
+        self.places.entry(id).or_default()
+    }
+
+    /// What belongs to an environment, if it was ever opened.
+    pub fn place_of(&self, env: &EnvId) -> Option<&PlaceState> {
+        self.places.get(env)
+    }
+
+    /// Goes to an environment. What belongs to it is as it was left; the first time it is loaded.
+    pub fn switch(&mut self, env: &EnvId, out: &mut Vec<Command>) {
+        if self.settings.get(env).is_none() {
+            return;
+        }
+        self.settings.selected = env.clone();
+        self.revealed_key = None;
+        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        if self.place().key.is_none() {
+            self.open(out);
+        }
+    }
+
+    /// Opens the environment in use: its API, its key, its cluster, its models.
+    pub fn open(&mut self, out: &mut Vec<Command>) {
+        let env = self.env().clone();
+        out.push(Command::OpenPlace { place: env });
+        self.refresh(out);
+    }
+
+    /// Asks the cluster and the API again.
+    pub fn refresh(&mut self, out: &mut Vec<Command>) {
+        let env = self.env().clone();
+        if env.cluster.is_some() {
+            let job = self.next_job();
+            self.place().cluster.view.begin(job);
+            out.push(Command::LoadCluster { job, place: env.clone() });
+        }
+        if env.api.is_some() || env.demo {
+            let job = self.next_job();
+            self.place().cluster.api_models.begin(job);
+            out.push(Command::LoadApiModels { job, place: env });
+        }
+    }
+
+    /// Runs Home's checks on the environment in use.
+    pub fn check(&mut self, out: &mut Vec<Command>) {
+        let job = self.next_job();
+        let env = self.env().clone();
+        self.place().checks = Checks { running: Some(job), done: Vec::new() };
+        out.push(Command::Check { job, place: env });
+    }
+
+    /// Reads the contexts of a kubeconfig.
+    pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
+        let job = self.next_job();
+        self.places.entry(place.id.clone()).or_default().contexts.begin(job);
+        out.push(Command::ListContexts { job, place });
+    }
+
+    /// Puts an environment into the settings, new or changed, and goes there. What was loaded from its
+    /// old addresses is asked again; its conversation stays.
+    pub fn save_environment(
+        &mut self,
+        env: Environment,
+        key: Option<crate::protocol::KeyChange>,
+        out: &mut Vec<Command>,
+    ) {
+        let id = env.id.clone();
+        match self.settings.environments.iter_mut().find(|old| old.id == id) {
+            Some(old) => *old = env,
+            None => self.settings.environments.push(env),
+        }
+        self.settings.selected = id;
+        let place = self.place();
+        place.cluster =
+            ClusterState { choice: std::mem::take(&mut place.cluster.choice), ..ClusterState::default() };
+        (place.api, place.key, place.trouble) = (None, None, None);
+        place.checks = Checks::default();
+        out.push(Command::SaveSettings { settings: self.settings.clone(), key });
+        self.open(out);
+    }
+
+    /// Takes an environment out of the settings, with its key. The demo stays.
+    pub fn delete_environment(&mut self, env: &EnvId, out: &mut Vec<Command>) {
+        if *env == EnvId::demo() {
+            return;
+        }
+        self.settings.environments.retain(|old| old.id != *env);
+        if let Some(place) = self.places.remove(env) {
+            out.extend(place.chat.running().map(|job| Command::Cancel { job }));
+        }
+        let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
+        if self.settings.selected == *env {
+            self.settings.selected = EnvId::demo();
+        }
+        out.push(Command::SaveSettings { settings: self.settings.clone(), key });
+        if self.place().key.is_none() {
+            self.open(out);
+        }
+    }
+
+    /// Folds an event in. `now` is counted from the program's start.
+    pub fn apply(&mut self, event: Event, now: Duration) {
+        match event {
+            Event::PlaceOpened { env, api, key, trouble } => {
+                let place = self.places.entry(env).or_default();
+                (place.api, place.key, place.trouble) = (api, Some(key), trouble);
+            }
+            Event::ClusterLoaded { job, env, outcome, .. } => {
+                self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
+            }
+            Event::ApiModelsLoaded { job, env, outcome, .. } => {
+                self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
+            }
+            Event::ChatAdvanced { job, reasoning, answer, figures } => {
+                self.with_chat(job, |chat| chat.advance(job, &reasoning, &answer, *figures));
+            }
+            Event::ChatEnded { job, ending, figures } => {
+                self.with_chat(job, |chat| chat.end(job, ending, *figures, now));
+            }
+            Event::CheckEnded { job, env, check } => self.with(&env, |place| {
+                if place.checks.running == Some(job) {
+                    place.checks.done.push(check);
+                }
+            }),
+            Event::ChecksEnded { job, env } => self.with(&env, |place| {
+                if place.checks.running == Some(job) {
+                    place.checks.running = None;
+                }
+            }),
+            Event::ContextsListed { job, env, outcome } => {
+                self.with(&env, |place| place.contexts.resolve(job, outcome, now));
+            }
+            Event::SettingsSaved { outcome } => self.notice_failure(outcome),
+            Event::KeyRevealed { env, outcome } => match outcome {
+                Ok(key) => self.revealed_key = Some((env, key)),
+                Err(failure) => self.notice_failure(Err(failure)),
+            },
+            Event::Copied { what, outcome } => match outcome {
+                Ok(()) => self.notices.push(Notice { failure: None, text: format!("{what} copied") }),
+                Err(failure) => self.notice_failure(Err(failure)),
+            },
+            Event::FilePicked { purpose, outcome } => match outcome {
+                Ok(path) => self.picked_file = path.map(|path| (purpose, path)),
+                Err(failure) => self.notice_failure(Err(failure)),
+            },
+            Event::ActivityChanged { activity } => self.activity.change(activity),
+            Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
+        }
+    }
+
+    /// A fault of Batida itself: whatever waits for the job must not wait for ever.
+    fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
+        for place in self.places.values_mut() {
+            place.cluster.view_loaded(job, Err(failure.clone()), now);
+            place.cluster.api_models_loaded(job, Err(failure.clone()), now);
+            place.contexts.resolve(job, Err(failure.clone()), now);
+            place.chat.end(
+                job,
+                crate::protocol::ChatEnding::Failed(failure.clone()),
+                Default::default(),
+                now,
+            );
+            if place.checks.running == Some(job) {
+                place.checks.running = None;
+            }
+        }
+        self.notice_failure(Err(failure.clone()));
+    }
+
+    fn notice_failure(&mut self, outcome: Result<(), Failure>) {
+        if let Err(failure) = outcome {
+            let text = failure.summary.clone();
+            self.notices.push(Notice { failure: Some(failure), text });
+        }
+    }
+
+    /// Events of an environment that was deleted meanwhile are left aside.
+    fn with(&mut self, env: &EnvId, change: impl FnOnce(&mut PlaceState)) {
+        if let Some(place) = self.places.get_mut(env) {
+            change(place);
+        }
+    }
+
+    fn with_chat(&mut self, job: JobId, change: impl FnOnce(&mut ChatState)) {
+        if let Some(place) = self.places.values_mut().find(|place| place.chat.running() == Some(job)) {
+            change(&mut place.chat);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_reload_keeps_what_was_there() {
+        let mut value = Loadable::default();
+        value.begin(JobId(1));
+        value.resolve(JobId(1), Ok(5), Duration::from_secs(1));
+        value.begin(JobId(2));
+        assert!(value.is_loading());
+        value.resolve(JobId(2), Err(Failure::new("no", "")), Duration::from_secs(9));
+        assert_eq!(value.with_time(), Some((&5, Duration::from_secs(1))));
+        assert_eq!(value.failure().map(|f| f.summary.as_str()), Some("no"));
+    }
+
+    #[test]
+    fn a_late_answer_to_an_old_question_is_left_aside() {
+        let mut value = Loadable::default();
+        value.begin(JobId(1));
+        value.begin(JobId(2));
+        value.resolve(JobId(1), Ok("old"), Duration::ZERO);
+        assert!(value.is_loading());
+        value.resolve(JobId(2), Ok("new"), Duration::ZERO);
+        assert_eq!(value.value(), Some(&"new"));
+    }
+
+    #[test]
+    fn what_belongs_to_an_environment_follows_the_switch() {
+        let mut state = State::new(Settings::default());
+        let other = Environment::blank(EnvId("e1".to_owned()), "other");
+        let mut out = Vec::new();
+        state.place().chat.draft = "half a question".to_owned();
+        state.save_environment(other, None, &mut out);
+        assert_eq!(state.env().name, "other");
+        assert_eq!(state.place().chat.draft, "");
+        state.switch(&EnvId::demo(), &mut out);
+        assert_eq!(state.place().chat.draft, "half a question");
+        state.delete_environment(&EnvId("e1".to_owned()), &mut out);
+        assert_eq!(state.settings.environments.len(), 1);
+        state.delete_environment(&EnvId::demo(), &mut out);
+        assert_eq!(state.settings.environments.len(), 1, "the demo stays");
+    }
+}
