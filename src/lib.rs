@@ -7,4 +7,5 @@ pub mod metrics;
 pub mod protocol;
 pub mod sambastack;
 pub mod snippet;
+pub mod ui;
 pub mod wire;
