@@ -8,4 +8,5 @@ pub mod protocol;
 pub mod sambastack;
 pub mod snippet;
 pub mod state;
+pub mod ui;
 pub mod wire;

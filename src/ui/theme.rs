@@ -1,0 +1,423 @@
+//! How everything looks: colours by meaning, fonts, sizes. The only place with colour literals.
+
+use std::sync::Arc;
+
+use egui::{
+    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style,
+    TextStyle, Theme, Visuals, vec2,
+};
+use egui_plot::{LineStyle, MarkerShape};
+
+/// Colours by meaning. One set for dark, an equal one for light; see [`Tokens::of`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tokens {
+    /// Whether this is the dark set.
+    pub dark: bool,
+    /// The window behind everything.
+    pub background: Color32,
+    /// Cards and side bars.
+    pub panel: Color32,
+    /// What stands above a panel: buttons, fields, code.
+    pub raised: Color32,
+    /// A raised thing under the pointer.
+    pub hover: Color32,
+    /// Sunk below a panel: the figure line, the inside of a text field.
+    pub sunken: Color32,
+    /// Separators and outlines.
+    pub line: Color32,
+    /// An outline that should be noticed: under the pointer, of a scroll handle.
+    pub line_strong: Color32,
+    /// What is read.
+    pub text: Color32,
+    /// What is read second: labels, units.
+    pub dim: Color32,
+    /// What is read last: hints, shortcuts. Still 4.5 : 1 on every surface.
+    ///
+    /// The drawings use `#667085` on dark, which reaches only 3.5 : 1 on a panel, so it is lighter here.
+    pub faint: Color32,
+    /// The colour of Batida and of the one thing to do in a view; also links and focus.
+    pub accent: Color32,
+    /// The accent under the pointer.
+    pub accent_hover: Color32,
+    /// Text on the accent.
+    pub on_accent: Color32,
+    /// Ready, passed.
+    pub ok: Color32,
+    /// Look at this.
+    pub warning: Color32,
+    /// It failed.
+    pub error: Color32,
+    /// Behind what the user said.
+    pub bubble: Color32,
+    /// Behind a warning.
+    pub warning_box: Color32,
+    /// Behind an error.
+    pub error_box: Color32,
+    /// Behind selected text and selected rows.
+    pub selection: Color32,
+    /// Behind code, in a block or inline.
+    pub code: Color32,
+}
+
+const DARK: Tokens = Tokens {
+    dark: true,
+    background: rgb(0x0f1115),
+    panel: rgb(0x161920),
+    raised: rgb(0x1e222b),
+    hover: rgb(0x272c37),
+    sunken: rgb(0x0f1115),
+    line: rgb(0x2a2f3a),
+    line_strong: rgb(0x4a5263),
+    text: rgb(0xe6e8ec),
+    dim: rgb(0x9aa3b2),
+    faint: rgb(0x8690a3),
+    accent: rgb(0xf26b3a),
+    accent_hover: rgb(0xff8257),
+    on_accent: rgb(0x1a0d06),
+    ok: rgb(0x3fb68b),
+    warning: rgb(0xe2b93b),
+    error: rgb(0xec6b80),
+    bubble: rgb(0x382824),
+    warning_box: rgb(0x2c2717),
+    error_box: rgb(0x301b22),
+    selection: rgb(0x5a3324),
+    code: rgb(0x11141a),
+};
+
+const LIGHT: Tokens = Tokens {
+    dark: false,
+    background: rgb(0xf5f6f8),
+    panel: rgb(0xffffff),
+    raised: rgb(0xeceff3),
+    hover: rgb(0xe1e5eb),
+    sunken: rgb(0xf5f6f8),
+    line: rgb(0xd5d9e0),
+    line_strong: rgb(0x8b94a3),
+    text: rgb(0x171a20),
+    dim: rgb(0x475061),
+    faint: rgb(0x5c6575),
+    accent: rgb(0xb8400f),
+    accent_hover: rgb(0x9c350b),
+    on_accent: rgb(0xffffff),
+    ok: rgb(0x0f6b4a),
+    warning: rgb(0x7a5600),
+    error: rgb(0xb3243c),
+    bubble: rgb(0xfce6dc),
+    warning_box: rgb(0xfbf1d3),
+    error_box: rgb(0xfde7ea),
+    selection: rgb(0xf9cdb9),
+    code: rgb(0xf3f4f7),
+};
+
+impl Tokens {
+    /// The colours of the theme that `style` (a `ui.style()`) draws with.
+    pub fn of(style: &Style) -> &'static Self {
+        Self::for_dark(style.visuals.dark_mode)
+    }
+
+    /// The dark set, or the light one.
+    pub fn for_dark(dark: bool) -> &'static Self {
+        if dark { &DARK } else { &LIGHT }
+    }
+
+    /// The colour of the `index`-th model, wherever the model appears.
+    ///
+    /// The order tells neighbours apart under the usual colour blindnesses; six colours, then again
+    /// from the first, with another [`line_style`] and [`marker`].
+    pub fn model_color(&self, index: usize) -> Color32 {
+        let colors = if self.dark { &MODELS_ON_DARK } else { &MODELS_ON_LIGHT };
+        colors[index % colors.len()]
+    }
+
+    /// `color`, moved towards the text colour until it can be read on `surface`.
+    ///
+    /// For colours that come from elsewhere, such as those of syntax highlighting.
+    pub fn readable(&self, color: Color32, surface: Color32) -> Color32 {
+        (0..=10)
+            .map(|step| color.lerp_to_gamma(self.text, step as f32 / 10.0))
+            .find(|c| contrast(*c, surface) >= READABLE)
+            .unwrap_or(self.text)
+    }
+}
+
+const MODELS_ON_DARK: [Color32; 6] =
+    [rgb(0x56b4e9), rgb(0xe69f00), rgb(0xcc79a7), rgb(0x009e73), rgb(0xd55e00), rgb(0xf0e442)];
+/// The same hues, darkened to stand out from white.
+const MODELS_ON_LIGHT: [Color32; 6] =
+    [rgb(0x1c7ab0), rgb(0xa06a00), rgb(0xa84f80), rgb(0x00805d), rgb(0xc05200), rgb(0x7d7200)];
+
+/// How the `index`-th model's line is drawn, so that lines differ without colour too.
+pub fn line_style(index: usize) -> LineStyle {
+    match index % 4 {
+        0 => LineStyle::Solid,
+        1 => LineStyle::Dashed { length: 10.0 },
+        2 => LineStyle::Dotted { spacing: 6.0 },
+        _ => LineStyle::Dashed { length: 4.0 },
+    }
+}
+
+/// The shape of the `index`-th model's points.
+pub fn marker(index: usize) -> MarkerShape {
+    const SHAPES: [MarkerShape; 6] = [
+        MarkerShape::Circle,
+        MarkerShape::Square,
+        MarkerShape::Up,
+        MarkerShape::Diamond,
+        MarkerShape::Cross,
+        MarkerShape::Down,
+    ];
+    // The second round of colours shifts by one shape, so that twelve models all look different.
+    SHAPES[(index + index / SHAPES.len()) % SHAPES.len()]
+}
+
+/// The base of the spacing grid, in points.
+pub const GRID: f32 = 4.0;
+/// The rounding of buttons and fields, in points.
+pub const ROUNDING: u8 = 6;
+/// The rounding of cards, in points.
+pub const CARD_ROUNDING: u8 = 8;
+
+/// 13 pt semi-bold: names, strong text in a form.
+pub fn strong_text() -> TextStyle {
+    TextStyle::Name(Arc::from("strong"))
+}
+
+/// 22 pt tabular figures, for stat tiles.
+pub fn figure_text() -> TextStyle {
+    TextStyle::Name(Arc::from("figure"))
+}
+
+/// 11 pt tabular figures, for the line under an answer and for tables.
+pub fn small_figure_text() -> TextStyle {
+    TextStyle::Name(Arc::from("small figure"))
+}
+
+/// The semi-bold family: headings, and bold in Markdown.
+pub fn semibold() -> FontFamily {
+    FontFamily::Name(Arc::from("semibold"))
+}
+
+/// Gives the context Batida's fonts and its dark and light styles. Call once, before the first frame.
+pub fn install(ctx: &egui::Context) {
+    ctx.set_fonts(fonts());
+    ctx.set_style_of(Theme::Dark, style(&DARK));
+    ctx.set_style_of(Theme::Light, style(&LIGHT));
+}
+
+fn fonts() -> FontDefinitions {
+    // egui's own fonts stay behind ours, for the signs that Inter and JetBrains Mono lack.
+    let mut fonts = FontDefinitions::default();
+    let ours: [(&str, &[u8]); 4] = [
+        ("Inter", include_bytes!("../../assets/fonts/Inter-Regular.otf")),
+        ("Inter SemiBold", include_bytes!("../../assets/fonts/Inter-SemiBold.otf")),
+        ("JetBrains Mono", include_bytes!("../../assets/fonts/JetBrainsMono-Regular.ttf")),
+        ("JetBrains Mono Bold", include_bytes!("../../assets/fonts/JetBrainsMono-Bold.ttf")),
+    ];
+    for (name, bytes) in ours {
+        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
+    }
+    let behind = |fonts: &FontDefinitions, family| fonts.families.get(&family).cloned().unwrap_or_default();
+    let sans = behind(&fonts, FontFamily::Proportional);
+    let mono = behind(&fonts, FontFamily::Monospace);
+    let mut set = |family, first: &[&str], rest: &[String]| {
+        let names = first.iter().map(|&name| name.to_owned()).chain(rest.iter().cloned()).collect();
+        fonts.families.insert(family, names);
+    };
+    set(FontFamily::Proportional, &["Inter"], &sans);
+    set(semibold(), &["Inter SemiBold", "Inter"], &sans);
+    // Inter comes third: it has arrows and signs that neither JetBrains Mono nor Hack has.
+    set(FontFamily::Monospace, &["JetBrains Mono", "Inter"], &[mono, sans].concat());
+    fonts
+}
+
+fn style(tokens: &Tokens) -> Style {
+    let mut style = Style { visuals: visuals(tokens), ..Style::default() };
+    style.text_styles = [
+        (TextStyle::Small, FontId::proportional(11.0)),
+        (TextStyle::Body, FontId::proportional(13.0)),
+        (TextStyle::Button, FontId::proportional(13.0)),
+        (TextStyle::Monospace, FontId::monospace(12.0)),
+        (TextStyle::Heading, FontId::new(20.0, semibold())),
+        (strong_text(), FontId::new(13.0, semibold())),
+        (figure_text(), FontId::monospace(22.0)),
+        (small_figure_text(), FontId::monospace(11.0)),
+    ]
+    .into();
+    style.url_in_tooltip = true;
+
+    let spacing = &mut style.spacing;
+    spacing.item_spacing = vec2(2.0 * GRID, 2.0 * GRID);
+    spacing.button_padding = vec2(3.0 * GRID, 1.5 * GRID);
+    spacing.interact_size = vec2(10.0 * GRID, 7.0 * GRID);
+    spacing.window_margin = Margin::same(16);
+    spacing.menu_margin = Margin::same(8);
+    spacing.indent = 4.0 * GRID;
+    spacing.icon_spacing = 2.0 * GRID;
+    spacing.tooltip_width = 420.0;
+    spacing.scroll.bar_width = 8.0;
+    spacing.scroll.floating = true;
+    // A floating bar must not cover what it stands beside.
+    spacing.scroll.floating_allocated_width = 8.0;
+    spacing.scroll.foreground_color = false;
+    spacing.scroll.dormant_handle_opacity = 0.6;
+    style
+}
+
+fn visuals(tokens: &Tokens) -> Visuals {
+    let mut visuals = if tokens.dark { Visuals::dark() } else { Visuals::light() };
+    let corner_radius = CornerRadius::same(ROUNDING);
+    let line = Stroke::new(1.0, tokens.line);
+    let text = Stroke::new(1.0, tokens.text);
+
+    let widgets = &mut visuals.widgets;
+    for widget in [
+        &mut widgets.noninteractive,
+        &mut widgets.inactive,
+        &mut widgets.hovered,
+        &mut widgets.active,
+        &mut widgets.open,
+    ] {
+        widget.corner_radius = corner_radius;
+        widget.expansion = 0.0;
+        widget.fg_stroke = text;
+        widget.bg_fill = tokens.raised;
+        widget.weak_bg_fill = tokens.raised;
+        widget.bg_stroke = line;
+    }
+    widgets.noninteractive.bg_fill = tokens.panel;
+    widgets.noninteractive.weak_bg_fill = tokens.panel;
+    // Checks, sliders and scroll handles are filled with `bg_fill`: it must be seen on a raised surface.
+    widgets.inactive.bg_fill = tokens.line;
+    for widget in [&mut widgets.hovered, &mut widgets.open] {
+        widget.bg_fill = tokens.hover;
+        widget.weak_bg_fill = tokens.hover;
+        widget.bg_stroke = Stroke::new(1.0, tokens.line_strong);
+    }
+    // egui draws what has the keyboard's focus as active: the accented outline is the focus ring.
+    widgets.active.bg_fill = tokens.hover;
+    widgets.active.weak_bg_fill = tokens.hover;
+    widgets.active.bg_stroke = Stroke::new(1.5, tokens.accent);
+
+    visuals.weak_text_color = Some(tokens.dim);
+    visuals.selection.bg_fill = tokens.selection;
+    visuals.selection.stroke = Stroke::new(1.0, tokens.accent);
+    visuals.hyperlink_color = tokens.accent;
+    visuals.faint_bg_color = tokens.raised;
+    visuals.extreme_bg_color = tokens.sunken;
+    visuals.text_edit_bg_color = Some(tokens.raised);
+    visuals.code_bg_color = tokens.code;
+    visuals.warn_fg_color = tokens.warning;
+    visuals.error_fg_color = tokens.error;
+    visuals.window_corner_radius = CornerRadius::same(CARD_ROUNDING);
+    visuals.menu_corner_radius = CornerRadius::same(CARD_ROUNDING);
+    visuals.window_fill = tokens.panel;
+    visuals.window_stroke = line;
+    visuals.panel_fill = tokens.background;
+    let shadow = Shadow {
+        offset: [0, 8],
+        blur: 24,
+        spread: 0,
+        color: Color32::from_black_alpha(if tokens.dark { 120 } else { 40 }),
+    };
+    visuals.window_shadow = shadow;
+    visuals.popup_shadow = shadow;
+    visuals.text_cursor.stroke = Stroke::new(2.0, tokens.accent);
+    visuals.interact_cursor = Some(egui::CursorIcon::PointingHand);
+    visuals.striped = false;
+    visuals.slider_trailing_fill = true;
+    visuals.indent_has_left_vline = false;
+    visuals
+}
+
+/// WCAG's contrast between two opaque colours, from 1 to 21.
+pub fn contrast(a: Color32, b: Color32) -> f32 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// WCAG AA for text below 18 pt.
+const READABLE: f32 = 4.5;
+
+fn luminance(color: Color32) -> f32 {
+    let linear = |byte: u8| {
+        let c = f32::from(byte) / 255.0;
+        if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
+}
+
+const fn rgb(hex: u32) -> Color32 {
+    let [_, r, g, b] = hex.to_be_bytes();
+    Color32::from_rgb(r, g, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_contrast(tokens: &Tokens, what: &str, color: Color32, surface: Color32, at_least: f32) {
+        let found = contrast(color, surface);
+        assert!(found >= at_least, "dark {}: {what} has only {found:.2} : 1 on {surface:?}", tokens.dark);
+    }
+
+    #[test]
+    fn text_can_be_read_on_every_surface() {
+        for t in [&DARK, &LIGHT] {
+            let surfaces = [
+                t.background,
+                t.panel,
+                t.raised,
+                t.sunken,
+                t.code,
+                t.hover,
+                t.bubble,
+                t.warning_box,
+                t.error_box,
+            ];
+            for surface in surfaces {
+                check_contrast(t, "text", t.text, surface, READABLE);
+                check_contrast(t, "dim", t.dim, surface, READABLE);
+            }
+            for surface in [t.background, t.panel, t.raised, t.sunken, t.code] {
+                check_contrast(t, "faint", t.faint, surface, READABLE);
+                check_contrast(t, "accent", t.accent, surface, READABLE);
+                check_contrast(t, "ok", t.ok, surface, READABLE);
+                check_contrast(t, "warning", t.warning, surface, READABLE);
+                check_contrast(t, "error", t.error, surface, READABLE);
+            }
+            check_contrast(t, "warning", t.warning, t.warning_box, READABLE);
+            check_contrast(t, "error", t.error, t.error_box, READABLE);
+            check_contrast(t, "text on the accent", t.on_accent, t.accent, READABLE);
+            check_contrast(t, "text on the hovered accent", t.on_accent, t.accent_hover, READABLE);
+            check_contrast(t, "selected text", t.text, t.selection, READABLE);
+        }
+    }
+
+    #[test]
+    fn models_stand_out_from_every_surface() {
+        for t in [&DARK, &LIGHT] {
+            for index in 0..6 {
+                for surface in [t.background, t.panel, t.raised] {
+                    check_contrast(t, "a model", t.model_color(index), surface, 3.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn twelve_models_differ_in_colour_or_in_shape() {
+        let looks: std::collections::HashSet<_> =
+            (0..12).map(|i| (DARK.model_color(i), format!("{:?}", marker(i)))).collect();
+        assert_eq!(looks.len(), 12);
+    }
+
+    #[test]
+    fn a_colour_from_elsewhere_becomes_readable() {
+        for t in [&DARK, &LIGHT] {
+            for color in [t.background, t.panel, t.line, t.warning] {
+                check_contrast(t, "made readable", t.readable(color, t.code), t.code, READABLE);
+            }
+        }
+    }
+}
