@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod api;
+pub mod kubectl;
 
 /// An IO error's reason without the operating system's number.
 pub(crate) fn why(error: &std::io::Error) -> String {

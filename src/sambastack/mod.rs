@@ -1,1 +1,5 @@
 //! What SambaStack's resources mean: names, readiness, which model a deployment serves.
+
+pub mod models;
+pub mod pods;
+pub mod resources;

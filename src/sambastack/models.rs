@@ -1,0 +1,447 @@
+//! From a deployment to the names the API wants, and the whole view of a cluster.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, Generation, ServedModel};
+use crate::domain::failure::Failure;
+
+use super::pods::{self, Matcher, OwnedPod};
+use super::resources::{
+    Bundle, BundleDeployment, BundleStatus, Group, Meta, Model, ModelBundle, ModelConfig, ModelDeployment,
+    Pod,
+};
+
+/// What asking for one kind gave.
+#[derive(Debug, Clone)]
+pub enum Listed<T> {
+    /// The objects.
+    Present(Vec<T>),
+    /// The cluster does not know the kind.
+    Absent,
+    /// It knows the kind, perhaps, and did not give the objects.
+    Failed(Failure),
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self::Absent
+    }
+}
+
+impl<T> Listed<T> {
+    /// The objects; none when they could not be listed.
+    pub fn items(&self) -> &[T] {
+        match self {
+            Self::Present(items) => items,
+            Self::Absent | Self::Failed(_) => &[],
+        }
+    }
+
+    /// Whether the cluster seems to know the kind.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    /// Why the objects are not there.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Present(_) | Self::Absent => None,
+        }
+    }
+}
+
+/// All that one look at a cluster asks for.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the fields say it by name and type")]
+pub struct Lists {
+    pub bundle_deployments: Listed<BundleDeployment>,
+    pub bundles: Listed<Bundle>,
+    pub model_deployments: Listed<ModelDeployment>,
+    pub model_bundles: Listed<ModelBundle>,
+    pub models: Listed<Model>,
+    pub pods: Listed<Pod>,
+}
+
+impl Lists {
+    /// Why kinds could not be listed, in the order of the fields.
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        [
+            self.bundle_deployments.failure(),
+            self.bundles.failure(),
+            self.model_deployments.failure(),
+            self.model_bundles.failure(),
+            self.models.failure(),
+            self.pods.failure(),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Puts the lists together: each deployment with its pods, its state and its models.
+pub fn view(lists: &Lists) -> ClusterView {
+    let catalogue = Catalogue::new(lists);
+    let old = lists.bundle_deployments.items().iter().map(|deployment| {
+        let models = catalogue.of_old(deployment);
+        Wanted::new(Generation::Old, &deployment.metadata, &deployment.spec.groups, models)
+    });
+    let new = lists.model_deployments.items().iter().map(|deployment| {
+        let models = catalogue.of_new(deployment);
+        Wanted::new(Generation::New, &deployment.metadata, &deployment.spec.groups, models)
+    });
+    let wanted: Vec<Wanted<'_>> = old.chain(new).collect();
+    let mut owned = pods_of(&wanted, lists.pods.items());
+    let pods_unknown = !matches!(lists.pods, Listed::Present(_));
+
+    let mut deployments: Vec<Deployment> = wanted
+        .into_iter()
+        .enumerate()
+        .map(|(i, wanted)| wanted.with_pods(owned.remove(&i).unwrap_or_default(), pods_unknown))
+        .collect();
+    deployments.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+
+    let mut generations = Vec::new();
+    if lists.bundle_deployments.is_known() {
+        generations.push(Generation::Old);
+    }
+    if lists.model_deployments.is_known() {
+        generations.push(Generation::New);
+    }
+    ClusterView { deployments, generations, warnings: lists.failures().cloned().collect() }
+}
+
+fn sort_key(deployment: &Deployment) -> (bool, &str, Generation) {
+    (deployment.state != DeploymentState::Deployed, &deployment.name, deployment.generation)
+}
+
+/// A deployment before its pods are known.
+struct Wanted<'a> {
+    generation: Generation,
+    metadata: &'a Meta,
+    groups: &'a [Group],
+    models: Served,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(generation: Generation, metadata: &'a Meta, groups: &'a [Group], models: Served) -> Self {
+        Self { generation, metadata, groups, models }
+    }
+
+    fn with_pods(self, mut pods: Vec<OwnedPod>, pods_unknown: bool) -> Deployment {
+        let Self { generation, metadata, groups, models } = self;
+        pods.sort_by(|a, b| (!a.is_cache, &a.brief.name).cmp(&(!b.is_cache, &b.brief.name)));
+        let (state, reason) = if pods_unknown && !metadata.is_terminating() {
+            (DeploymentState::Unknown, "the pods could not be listed".to_owned())
+        } else {
+            pods::state(metadata, groups, &pods)
+        };
+        Deployment {
+            name: metadata.name.clone(),
+            generation,
+            bundle: models.bundle,
+            state,
+            reason,
+            pods: pods.into_iter().map(|pod| pod.brief).collect(),
+            models: models.models,
+            models_trouble: models.trouble,
+        }
+    }
+}
+
+fn pods_of(wanted: &[Wanted<'_>], pods: &[Pod]) -> HashMap<usize, Vec<OwnedPod>> {
+    let mut matcher =
+        Matcher::new(wanted.iter().map(|wanted| (wanted.metadata.name.as_str(), wanted.groups)));
+    let mut owned: HashMap<usize, Vec<OwnedPod>> = HashMap::new();
+    for pod in pods {
+        for owner in matcher.owners(&pod.metadata.name) {
+            owned.entry(owner.deployment).or_default().push(OwnedPod::new(pod, &owner));
+        }
+    }
+    owned
+}
+
+/// What a deployment serves.
+#[derive(Default)]
+struct Served {
+    bundle: Option<String>,
+    models: Vec<ServedModel>,
+    trouble: Option<String>,
+}
+
+/// Bundles and models by name.
+struct Catalogue<'a> {
+    lists: &'a Lists,
+    bundles: HashMap<&'a str, &'a Bundle>,
+    model_bundles: HashMap<&'a str, &'a ModelBundle>,
+    models: HashMap<&'a str, &'a Model>,
+    by_serving_name: HashMap<&'a str, &'a Model>,
+}
+
+impl<'a> Catalogue<'a> {
+    fn new(lists: &'a Lists) -> Self {
+        let models = lists.models.items();
+        Self {
+            lists,
+            bundles: lists.bundles.items().iter().map(|it| (it.metadata.name.as_str(), it)).collect(),
+            model_bundles: lists
+                .model_bundles
+                .items()
+                .iter()
+                .map(|it| (it.metadata.name.as_str(), it))
+                .collect(),
+            models: models.iter().map(|it| (it.metadata.name.as_str(), it)).collect(),
+            by_serving_name: models.iter().map(|it| (it.spec.name.as_str(), it)).collect(),
+        }
+    }
+
+    /// Old: deployment → bundle → the keys of its models.
+    fn of_old(&self, deployment: &BundleDeployment) -> Served {
+        let Some(name) = bundle_name(deployment.spec.bundle.as_deref()) else {
+            return Served { trouble: Some("it names no bundle".to_owned()), ..Served::default() };
+        };
+        let bundle = Some(name.to_owned());
+        let Some(found) = self.bundles.get(name) else {
+            return Served { bundle, trouble: Some(missing(name, &self.lists.bundles)), ..Served::default() };
+        };
+        let models: Vec<_> = found.spec.models.keys().map(|name| self.old_model(name)).collect();
+        let trouble = invalid(name, &found.status)
+            .or_else(|| models.is_empty().then(|| format!("bundle {name} lists no models")));
+        Served { bundle, models: sorted(models), trouble }
+    }
+
+    /// The old generation knows serving names only; where there are `Model`s too, they tell more.
+    fn old_model(&self, serving_name: &str) -> ServedModel {
+        let model = self.by_serving_name.get(serving_name);
+        ServedModel {
+            serving_name: serving_name.to_owned(),
+            resource: None,
+            aliases: model.map(|model| model.spec.aliases.clone()).unwrap_or_default(),
+            capabilities: model.map(|model| model.spec.metadata.capabilities.clone()).unwrap_or_default(),
+            confirmed: true,
+        }
+    }
+
+    /// New: deployment → its own model configurations or its bundle's → `Model` → its serving name.
+    fn of_new(&self, deployment: &ModelDeployment) -> Served {
+        let own = &deployment.spec.models.model_configs;
+        let Some(name) = bundle_name(deployment.spec.bundle.as_deref()) else {
+            let (models, trouble) = self.new_models(own, "it");
+            return Served { bundle: None, models, trouble };
+        };
+        let bundle = Some(name.to_owned());
+        if !own.is_empty() {
+            let (models, trouble) = self.new_models(own, "it");
+            return Served { bundle, models, trouble };
+        }
+        let Some(found) = self.model_bundles.get(name) else {
+            return Served {
+                bundle,
+                trouble: Some(missing(name, &self.lists.model_bundles)),
+                ..Served::default()
+            };
+        };
+        let (models, trouble) = self.new_models(&found.spec.model_configs, &format!("bundle {name}"));
+        Served { bundle, models, trouble: invalid(name, &found.status).or(trouble) }
+    }
+
+    fn new_models(&self, configs: &[ModelConfig], whose: &str) -> (Vec<ServedModel>, Option<String>) {
+        let models: Vec<_> = configs
+            .iter()
+            .filter(|config| config.is_routable() && !config.resource().is_empty())
+            .map(|config| self.new_model(config.resource()))
+            .collect();
+        let models = sorted(models);
+        let trouble = if configs.is_empty() {
+            Some(format!("{whose} lists no models"))
+        } else if models.is_empty() {
+            Some(format!("{whose} lists no model that can be addressed"))
+        } else {
+            self.unconfirmed(&models)
+        };
+        (models, trouble)
+    }
+
+    fn new_model(&self, resource: &str) -> ServedModel {
+        let model = self.models.get(resource).filter(|model| !model.spec.name.is_empty());
+        ServedModel {
+            serving_name: model.map_or(resource, |model| &model.spec.name).to_owned(),
+            resource: Some(resource.to_owned()),
+            aliases: model.map(|model| model.spec.aliases.clone()).unwrap_or_default(),
+            capabilities: model.map(|model| model.spec.metadata.capabilities.clone()).unwrap_or_default(),
+            confirmed: model.is_some(),
+        }
+    }
+
+    fn unconfirmed(&self, models: &[ServedModel]) -> Option<String> {
+        let names: Vec<&str> = models
+            .iter()
+            .filter(|model| !model.confirmed)
+            .filter_map(|model| model.resource.as_deref())
+            .collect();
+        let (&first, more) = names.split_first()?;
+        if !matches!(self.lists.models, Listed::Present(_)) {
+            return Some("the models could not be listed, so their serving names are guesses".to_owned());
+        }
+        Some(match more.len() {
+            0 => format!("model {first} does not exist, so its serving name is a guess"),
+            n => format!("model {first} and {n} more do not exist, so their serving names are guesses"),
+        })
+    }
+}
+
+fn bundle_name(bundle: Option<&str>) -> Option<&str> {
+    bundle.filter(|name| !name.is_empty())
+}
+
+fn missing<T>(bundle: &str, bundles: &Listed<T>) -> String {
+    match bundles {
+        Listed::Present(_) | Listed::Absent => format!("bundle {bundle} does not exist"),
+        Listed::Failed(_) => format!("bundle {bundle} could not be read"),
+    }
+}
+
+fn invalid(bundle: &str, status: &BundleStatus) -> Option<String> {
+    let refused = status.conditions.iter().find(|it| it.kind == "Valid" && it.status == "False")?;
+    let message = if refused.message.is_empty() { &refused.reason } else { &refused.message };
+    let message = message.trim().trim_end_matches('.');
+    Some(match message {
+        "" => format!("bundle {bundle} is not valid"),
+        message => format!("bundle {bundle} is not valid: {message}"),
+    })
+}
+
+/// By serving name, each once: a bundle may list a model in several profiles.
+fn sorted(mut models: Vec<ServedModel>) -> Vec<ServedModel> {
+    models.sort_by(|a, b| a.serving_name.cmp(&b.serving_name));
+    let mut seen = HashSet::new();
+    models.retain(|model| seen.insert(model.serving_name.clone()));
+    models
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn present<T: DeserializeOwned>(items: Value) -> Listed<T> {
+        Listed::Present(serde_json::from_value(items).unwrap())
+    }
+
+    fn models() -> Listed<Model> {
+        present(json!([
+            {"metadata": {"name": "gemma-4-31b-it"}, "spec": {"name": "gemma-4-31B-it", "aliases": ["gemma"],
+                "metadata": {"capabilities": ["text", "vision"]}}},
+            {"metadata": {"name": "e5"}, "spec": {"name": "E5", "metadata": {"capabilities": ["embeddings"]}}},
+        ]))
+    }
+
+    fn old(bundle: Value, bundles: Listed<Bundle>) -> Deployment {
+        let deployments = present(json!([{"metadata": {"name": "d"}, "spec": {"bundle": bundle}}]));
+        let lists = Lists { bundle_deployments: deployments, bundles, models: models(), ..Lists::default() };
+        view(&lists).deployments.remove(0)
+    }
+
+    fn new(spec: Value, bundles: Value, models: Listed<Model>) -> Deployment {
+        let deployments = present(json!([{"metadata": {"name": "d"}, "spec": spec}]));
+        let lists = Lists {
+            model_deployments: deployments,
+            model_bundles: present(bundles),
+            models,
+            ..Lists::default()
+        };
+        view(&lists).deployments.remove(0)
+    }
+
+    fn names(deployment: &Deployment) -> Vec<&str> {
+        deployment.models.iter().map(|model| model.serving_name.as_str()).collect()
+    }
+
+    #[test]
+    fn old_deployments_serve_the_keys_of_their_bundle() {
+        let bundles =
+            || present(json!([{"metadata": {"name": "b"}, "spec": {"models": {"Z": {}, "E5": {}}}}]));
+        let deployment = old(json!("b"), bundles());
+        assert_eq!(names(&deployment), ["E5", "Z"]);
+        assert!(!deployment.models[0].chats(), "where there is a Model, it tells that E5 embeds");
+        assert_eq!(deployment.models_trouble, None);
+        let trouble = |deployment: Deployment| deployment.models_trouble.unwrap();
+        assert_eq!(trouble(old(json!("x"), bundles())), "bundle x does not exist");
+        assert_eq!(trouble(old(json!(null), bundles())), "it names no bundle");
+        assert_eq!(
+            trouble(old(json!("b"), Listed::Failed(Failure::default()))),
+            "bundle b could not be read"
+        );
+    }
+
+    #[test]
+    fn a_refused_bundle_says_why_and_still_lists_its_models() {
+        let deployment = old(
+            json!("b"),
+            present(
+                json!([{"metadata": {"name": "b"}, "spec": {"models": {"Z": {}}}, "status": {"conditions":
+                [{"type": "Valid", "status": "False", "reason": "ValidationFailed", "message": "no such checkpoint."}]}}]),
+            ),
+        );
+        assert_eq!(names(&deployment), ["Z"]);
+        assert_eq!(deployment.models_trouble.unwrap(), "bundle b is not valid: no such checkpoint");
+    }
+
+    #[test]
+    fn new_deployments_serve_what_the_models_are_called() {
+        let bundle = json!([{"metadata": {"name": "mb"}, "spec": {"modelConfigs": [
+            {"model": "gemma-4-31b-it:1", "profile": "p"},
+            {"model": "gemma-4-31b-it:arch:2", "profile": "q"},
+            {"model": "draft:1", "modelSettings": {"routable": false}},
+            {"model": "e5", "modelSettings": null},
+        ]}}]);
+        let deployment = new(json!({"bundle": "mb"}), bundle, models());
+        assert_eq!(names(&deployment), ["E5", "gemma-4-31B-it"]);
+        assert_eq!(deployment.models[1].resource.as_deref(), Some("gemma-4-31b-it"));
+        assert_eq!(deployment.models[1].aliases, ["gemma"]);
+        assert_eq!(deployment.models_trouble, None);
+        assert_eq!(deployment.bundle.as_deref(), Some("mb"));
+
+        let own = json!({"models": {"modelConfigs": [{"model": "gemma-4-31b-it:1"}]}});
+        let deployment = new(own, json!([]), models());
+        assert_eq!((names(&deployment), deployment.bundle.as_deref()), (vec!["gemma-4-31B-it"], None));
+    }
+
+    #[test]
+    fn a_model_that_is_missing_leaves_its_name_unconfirmed() {
+        let own = || json!({"models": {"modelConfigs": [{"model": "minimax-m2-7:x:1"}]}});
+        let deployment = new(own(), json!([]), models());
+        assert_eq!(names(&deployment), ["minimax-m2-7"]);
+        assert!(!deployment.models[0].confirmed);
+        assert_eq!(
+            deployment.models_trouble.unwrap(),
+            "model minimax-m2-7 does not exist, so its serving name is a guess"
+        );
+        let deployment = new(own(), json!([]), Listed::Failed(Failure::default()));
+        assert_eq!(
+            deployment.models_trouble.unwrap(),
+            "the models could not be listed, so their serving names are guesses"
+        );
+        let drafts =
+            json!({"models": {"modelConfigs": [{"model": "a", "modelSettings": {"routable": false}}]}});
+        let deployment = new(drafts, json!([]), models());
+        assert_eq!(deployment.models_trouble.unwrap(), "it lists no model that can be addressed");
+    }
+
+    #[test]
+    fn without_pods_nobody_knows_the_state() {
+        let mut lists = Lists {
+            bundle_deployments: present(json!([{"metadata": {"name": "d"}}])),
+            pods: Listed::Failed(Failure::new("Forbidden", "")),
+            ..Lists::default()
+        };
+        let seen = view(&lists);
+        assert_eq!(seen.deployments[0].state, DeploymentState::Unknown);
+        assert_eq!(seen.warnings.len(), 1);
+        assert_eq!(seen.generations, [Generation::Old]);
+        lists.pods = Listed::Present(Vec::new());
+        assert_eq!(view(&lists).deployments[0].state, DeploymentState::NotDeployed);
+    }
+}

@@ -1,0 +1,750 @@
+//! Pods: how SambaStack names them, whose they are, whether they are ready, and why not.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::deployment::{DeploymentState, PodBrief};
+
+use super::resources::{Condition, ContainerStatus, Group, Meta, Pod};
+
+/// How long the name of a cache may be, and that of any object labelled with it.
+const NAME_LIMIT: usize = 63;
+/// How long the name of a group may be: Kubernetes appends to it.
+const GROUP_LIMIT: usize = 52;
+/// The group that a deployment has unless it says otherwise.
+pub const DEFAULT_GROUP: &str = "default";
+/// What stands between a deployment and its group.
+const MARK: &str = "-q-";
+/// What stands for the group in a cache pod's [`PodBrief`].
+pub const CACHE: &str = "cache";
+
+/// `text`, or its beginning with a hash of the whole when it is longer than `limit`.
+pub fn shorten(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let Some(keep) = limit.checked_sub(hash.len() + 1) else {
+        return hash[..limit.min(hash.len())].to_owned();
+    };
+    format!("{}-{hash}", &text[..text.floor_char_boundary(keep)])
+}
+
+/// `prefix`, as much of `base` as fits, `suffix`.
+pub fn name(base: &str, prefix: &str, suffix: &str, limit: usize) -> String {
+    let room = limit.saturating_sub(prefix.len() + suffix.len());
+    format!("{prefix}{}{suffix}", shorten(base, room))
+}
+
+/// The name that everything of a deployment begins with.
+pub fn inference(deployment: &str) -> String {
+    name(deployment, "inf-", "", NAME_LIMIT)
+}
+
+/// A deployment's cache pod of `tail`, usually `0`.
+pub fn cache_pod(deployment: &str, tail: &str) -> String {
+    format!("{}-{tail}", name(&inference(deployment), "", "-cache", NAME_LIMIT))
+}
+
+/// A deployment's pod of a group: `group` and `mode` are usually `default` and `n`, `tail` is `0`.
+pub fn group_pod(deployment: &str, group: &str, mode: &str, tail: &str) -> String {
+    let suffix = format!("-q-{group}-{mode}");
+    format!("{}-{tail}", name(&inference(deployment), "", &suffix, GROUP_LIMIT))
+}
+
+/// Whose a pod is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// The deployment's place in the list that the [`Matcher`] was given.
+    pub deployment: usize,
+    /// `None` for a cache pod.
+    pub group: Option<&'a str>,
+    /// What tells it from its siblings: an ordinal, or a hash.
+    pub tail: &'a str,
+}
+
+/// Finds the deployment of a pod by the pod's name alone.
+///
+/// Names are compared whole, never by how they begin: `bd-a` has nothing of `bd-a-2`.
+#[derive(Debug)]
+pub struct Matcher<'d> {
+    groups: Vec<&'d [Group]>,
+    names: Vec<String>,
+    /// For each room left to a deployment's name, the names shortened to it.
+    by_room: HashMap<usize, HashMap<String, Vec<usize>>>,
+}
+
+impl<'d> Matcher<'d> {
+    /// For deployments of these names, with the groups that each asks for.
+    pub fn new(deployments: impl IntoIterator<Item = (&'d str, &'d [Group])>) -> Self {
+        let (names, groups) =
+            deployments.into_iter().map(|(deployment, groups)| (inference(deployment), groups)).unzip();
+        Self { groups, names, by_room: HashMap::new() }
+    }
+
+    /// The pod's owner; several only where an old and a new deployment have the same name.
+    pub fn owners<'p>(&mut self, pod: &'p str) -> Vec<Owner<'p>> {
+        let mut best: Option<(Fit, Reading<'p>)> = None;
+        for reading in readings(pod) {
+            let Some(fit) = self.fit(&reading) else { continue };
+            if best.as_ref().is_none_or(|(other, _)| fit > *other) {
+                best = Some((fit, reading));
+            }
+        }
+        let Some((_, Reading { base, group, tail, room })) = best else { return Vec::new() };
+        let found = self.having(room, base);
+        found.iter().map(|&deployment| Owner { deployment, group, tail }).collect()
+    }
+
+    fn fit(&mut self, reading: &Reading<'_>) -> Option<Fit> {
+        let &first = self.having(reading.room, reading.base).first()?;
+        let declared = match reading.group {
+            None => return Some(Fit { declared: 1, base: reading.base.len(), plain: true }),
+            Some(group) if self.groups[first].is_empty() => group == DEFAULT_GROUP,
+            Some(group) => self.groups[first].iter().any(|declared| declared.name == group),
+        };
+        let declared = if declared { 2 } else { 0 };
+        Some(Fit { declared, base: reading.base.len(), plain: !reading.tail.contains('-') })
+    }
+
+    fn having(&mut self, room: usize, base: &str) -> &[usize] {
+        let names = &self.names;
+        let shortened = self.by_room.entry(room).or_insert_with(|| {
+            let mut shortened: HashMap<String, Vec<usize>> = HashMap::with_capacity(names.len());
+            for (i, name) in names.iter().enumerate() {
+                shortened.entry(shorten(name, room)).or_default().push(i);
+            }
+            shortened
+        });
+        shortened.get(base).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// How well a reading explains a pod's name: a group that the deployment asks for before a cache before
+/// any other group, then the longest deployment name, then the shortest tail.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fit {
+    declared: u8,
+    base: usize,
+    plain: bool,
+}
+
+/// One way to take a pod's name apart. There may be several, since any part may hold `-q-` or `-cache-`.
+#[derive(Debug)]
+struct Reading<'p> {
+    base: &'p str,
+    group: Option<&'p str>,
+    tail: &'p str,
+    room: usize,
+}
+
+fn readings(pod: &str) -> Vec<Reading<'_>> {
+    let mut readings = Vec::new();
+    for (stem, tail) in tails(pod) {
+        if let Some(base) = stem.strip_suffix("-cache") {
+            readings.push(Reading { base, group: None, tail, room: NAME_LIMIT - "-cache".len() });
+        }
+        let Some((rest, mode)) = stem.rsplit_once('-') else { continue };
+        if mode.is_empty() {
+            continue;
+        }
+        // Marks may overlap: a deployment called `a-q` has pods called `inf-a-q-q-default-n-0`.
+        for (at, _) in rest.match_indices("-q").filter(|(at, _)| rest[*at..].starts_with(MARK)) {
+            let group = &rest[at + MARK.len()..];
+            if group.is_empty() {
+                continue;
+            }
+            let room = GROUP_LIMIT.saturating_sub(stem.len() - at);
+            readings.push(Reading { base: &rest[..at], group: Some(group), tail, room });
+        }
+    }
+    readings
+}
+
+/// The ways to split a tail off: `-0`, `-62521c1375`, and a ReplicaSet's two hashes.
+fn tails(pod: &str) -> impl Iterator<Item = (&str, &str)> {
+    let one = pod.rsplit_once('-').filter(|(_, tail)| is_ordinal(tail) || is_hash(tail, 5));
+    let two = pod.rsplit_once('-').and_then(|(front, last)| {
+        let (stem, first) = front.rsplit_once('-')?;
+        (is_hash(first, 6) && last.len() == 5 && is_word(last)).then(|| (stem, &pod[stem.len() + 1..]))
+    });
+    one.into_iter().chain(two)
+}
+
+fn is_ordinal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_hash(text: &str, least: usize) -> bool {
+    text.len() >= least && is_word(text) && text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+}
+
+/// A pod of a deployment with what the reason needs to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedPod {
+    /// What people read.
+    pub brief: PodBrief,
+    /// What tells it from its siblings.
+    pub tail: String,
+    /// A cache pod.
+    pub is_cache: bool,
+    /// It is being deleted.
+    pub is_terminating: bool,
+    /// It waits for a node.
+    pub is_unscheduled: bool,
+}
+
+impl OwnedPod {
+    /// Looks at a pod whose owner is known.
+    pub fn new(pod: &Pod, owner: &Owner<'_>) -> Self {
+        let (ready, containers) = ready_of(pod);
+        let brief = PodBrief {
+            name: pod.metadata.name.clone(),
+            group: owner.group.unwrap_or(CACHE).to_owned(),
+            ready,
+            containers,
+            trouble: trouble(pod),
+        };
+        Self {
+            brief,
+            tail: owner.tail.to_owned(),
+            is_cache: owner.group.is_none(),
+            is_terminating: pod.metadata.is_terminating(),
+            is_unscheduled: unscheduled(pod).is_some(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.brief.trouble.is_none()
+    }
+
+    /// `cache pod 0/1: ImagePullBackOff`; with siblings the tail tells which one.
+    fn told(&self, has_siblings: bool) -> String {
+        let PodBrief { group, ready, containers, trouble, .. } = &self.brief;
+        let trouble = trouble.as_deref().unwrap_or("ready");
+        let which = if has_siblings { format!(" …-{}", self.tail) } else { String::new() };
+        if self.is_unscheduled || self.is_terminating {
+            return format!("{group} pod{which}: {trouble}");
+        }
+        format!("{group} pod{which} {ready}/{containers}: {trouble}")
+    }
+}
+
+/// How far a deployment is, and why it is not further; `pods` are its own.
+pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (DeploymentState, String) {
+    if metadata.is_terminating() {
+        return (DeploymentState::Terminating, "being deleted".to_owned());
+    }
+    if pods.is_empty() {
+        return (DeploymentState::NotDeployed, "no pods".to_owned());
+    }
+    if pods.iter().all(|pod| pod.is_terminating) {
+        return (DeploymentState::Terminating, "its pods are being deleted".to_owned());
+    }
+    let caches: Vec<_> = pods.iter().filter(|pod| pod.is_cache).collect();
+    let answering = by_group(groups, pods);
+    let mut troubles = Vec::new();
+    if caches.is_empty() {
+        troubles.push("no cache pod yet".to_owned());
+    }
+    troubles.extend(caches.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.told(caches.len() > 1)));
+    let cached = troubles.is_empty();
+
+    let has_any = answering.iter().any(|(_, _, pods)| !pods.is_empty());
+    let all_answer = answering
+        .iter()
+        .filter(|(_, _, pods)| !pods.is_empty())
+        .all(|(_, _, pods)| pods.iter().any(|pod| pod.is_ready()));
+    for (group, wanted, pods) in &answering {
+        troubles.extend(group_trouble(group, *wanted, pods));
+    }
+    if !has_any && answering.iter().all(|(_, wanted, _)| *wanted == 0) {
+        troubles.push(format!("no {DEFAULT_GROUP} pod yet"));
+    }
+    let deployed = cached && has_any && all_answer;
+    let state = if deployed { DeploymentState::Deployed } else { DeploymentState::Deploying };
+    (state, at_most(troubles, 3))
+}
+
+type GroupPods<'a> = (&'a str, usize, Vec<&'a OwnedPod>);
+
+/// Each group that is asked for or has pods, with how many there should be, by name.
+fn by_group<'a>(groups: &'a [Group], pods: &'a [OwnedPod]) -> Vec<GroupPods<'a>> {
+    let mut all: Vec<GroupPods<'a>> = Vec::new();
+    for group in groups {
+        let name = if group.name.is_empty() { DEFAULT_GROUP } else { &group.name };
+        all.push((name, group.min_replicas.unwrap_or(1) as usize, Vec::new()));
+    }
+    if all.is_empty() {
+        all.push((DEFAULT_GROUP, 1, Vec::new()));
+    }
+    for pod in pods.iter().filter(|pod| !pod.is_cache) {
+        match all.iter_mut().find(|(name, ..)| *name == pod.brief.group) {
+            Some((.., pods)) => pods.push(pod),
+            None => all.push((&pod.brief.group, 0, vec![pod])),
+        }
+    }
+    all.sort_by_key(|(name, ..)| *name);
+    all.dedup_by_key(|(name, ..)| *name);
+    all
+}
+
+fn group_trouble(group: &str, wanted: usize, pods: &[&OwnedPod]) -> Option<String> {
+    if pods.is_empty() {
+        return (wanted > 0).then(|| format!("no {group} pod yet"));
+    }
+    let wanted = wanted.max(pods.len());
+    let ready = pods.iter().filter(|pod| pod.is_ready()).count();
+    if ready == wanted {
+        return None;
+    }
+    let mut troubles: Vec<_> =
+        pods.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.told(wanted > 1)).collect();
+    if wanted == 1 {
+        return troubles.pop();
+    }
+    if pods.len() < wanted {
+        troubles.push(format!("{} not created yet", wanted - pods.len()));
+    }
+    Some(format!("{ready} of {wanted} {group} pods ready: {}", at_most(troubles, 2)))
+}
+
+fn at_most(mut parts: Vec<String>, most: usize) -> String {
+    let more = parts.len().saturating_sub(most);
+    parts.truncate(most);
+    let mut told = parts.join("; ");
+    if more > 0 {
+        told.push_str(&format!("; and {more} more"));
+    }
+    told
+}
+
+/// kubectl's READY column: sidecars count.
+fn ready_of(pod: &Pod) -> (u32, u32) {
+    let sidecars: Vec<&str> = pod
+        .spec
+        .init_containers
+        .iter()
+        .filter(|container| container.restart_policy.as_deref() == Some("Always"))
+        .map(|container| container.name.as_str())
+        .collect();
+    let working = &pod.status.container_statuses;
+    let ready = working.iter().filter(|container| container.ready).count()
+        + pod
+            .status
+            .init_container_statuses
+            .iter()
+            .filter(|container| container.ready && sidecars.contains(&container.name.as_str()))
+            .count();
+    let containers = pod.spec.containers.len().max(working.len()) + sidecars.len();
+    (ready as u32, containers as u32)
+}
+
+fn unscheduled(pod: &Pod) -> Option<&Condition> {
+    let scheduled = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled")?;
+    (scheduled.status == "False").then_some(scheduled)
+}
+
+/// Why a pod is not ready, in words; `None` when it is Running with all its containers ready.
+pub fn trouble(pod: &Pod) -> Option<String> {
+    let status = &pod.status;
+    if pod.metadata.is_terminating() {
+        return Some("Terminating".to_owned());
+    }
+    let (ready, containers) = ready_of(pod);
+    if status.phase == "Running" && containers > 0 && ready == containers {
+        return None;
+    }
+    if let Some(condition) = unscheduled(pod) {
+        return Some(match condition.reason.as_str() {
+            "SchedulingGated" => "scheduling is gated".to_owned(),
+            _ => with_words("unschedulable", scheduler_words(&condition.message)),
+        });
+    }
+    if !status.reason.is_empty() {
+        return Some(with_words(&status.reason, &status.message));
+    }
+    let sidecar = |name: &str| {
+        let container = pod.spec.init_containers.iter().find(|container| container.name == name);
+        container.is_some_and(|container| container.restart_policy.as_deref() == Some("Always"))
+    };
+    let is_done = |init: &&ContainerStatus| match &init.state.terminated {
+        Some(terminated) => terminated.exit_code == 0,
+        None => init.ready || (sidecar(&init.name) && init.state.running.is_some()),
+    };
+    if let Some(init) = status.init_container_statuses.iter().find(|init| !is_done(init)) {
+        return Some(init_trouble(init));
+    }
+    Some(container_trouble(&status.container_statuses).unwrap_or_else(|| match status.phase.as_str() {
+        "" | "Unknown" => "its node does not report".to_owned(),
+        "Running" => "not all containers are ready".to_owned(),
+        "Succeeded" => "Completed".to_owned(),
+        phase => phase.to_owned(),
+    }))
+}
+
+/// The scheduler's message without the part about preemption, which no reader of Batida can act on.
+fn scheduler_words(message: &str) -> &str {
+    let end = message.find(" preemption:").unwrap_or(message.len());
+    message[..end].trim().trim_end_matches('.')
+}
+
+fn with_words(reason: &str, message: &str) -> String {
+    let message = message.trim().trim_end_matches('.');
+    if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
+}
+
+fn init_trouble(init: &ContainerStatus) -> String {
+    let name = &init.name;
+    if let Some(terminated) = &init.state.terminated {
+        return format!(
+            "init container {name} failed ({})",
+            how_it_ended(&terminated.reason, terminated.exit_code)
+        );
+    }
+    match waiting_reason(init) {
+        Some("PodInitializing") | None if init.state.running.is_some() => {
+            format!("PodInitializing: init container {name} is running")
+        }
+        Some("PodInitializing") | None => "PodInitializing".to_owned(),
+        Some(reason) => format!("init container {name}: {}", with_restarts(reason, init)),
+    }
+}
+
+fn waiting_reason(container: &ContainerStatus) -> Option<&str> {
+    let waiting = container.state.waiting.as_ref()?;
+    (!waiting.reason.is_empty()).then_some(waiting.reason.as_str())
+}
+
+/// The worst of the containers' troubles: what will not pass by itself first.
+fn container_trouble(containers: &[ContainerStatus]) -> Option<String> {
+    let mut troubles: Vec<(u8, String, &ContainerStatus)> = containers
+        .iter()
+        .filter(|container| !container.ready)
+        .map(|container| {
+            let (rank, words) = one_trouble(container);
+            (rank, words, container)
+        })
+        .collect();
+    troubles.sort_by_key(|(rank, ..)| *rank);
+    let same = troubles.len() == containers.len()
+        && troubles.windows(2).all(|pair| matches!(pair, [(_, a, _), (_, b, _)] if a == b));
+    let (rank, words, container) = troubles.first()?;
+    Some(match rank {
+        // Says the name in its own words.
+        3 => format!("container {} is not ready yet", container.name),
+        _ if same => words.clone(),
+        _ => format!("container {}: {words}", container.name),
+    })
+}
+
+fn one_trouble(container: &ContainerStatus) -> (u8, String) {
+    if let Some(terminated) = &container.state.terminated {
+        return (1, format!("ended ({})", how_it_ended(&terminated.reason, terminated.exit_code)));
+    }
+    match waiting_reason(container) {
+        Some(reason @ ("ContainerCreating" | "PodInitializing")) => (2, reason.to_owned()),
+        Some(reason) => (0, with_restarts(reason, container)),
+        None if container.state.running.is_some() => (3, "not ready yet".to_owned()),
+        None => (2, "waiting".to_owned()),
+    }
+}
+
+fn with_restarts(reason: &str, container: &ContainerStatus) -> String {
+    let mut notes = Vec::new();
+    match container.restart_count {
+        0 => {}
+        1 => notes.push("1 restart".to_owned()),
+        n => notes.push(format!("{n} restarts")),
+    }
+    if let Some(last) = &container.last_state.terminated {
+        notes.push(format!("last {}", how_it_ended(&last.reason, last.exit_code)));
+    }
+    if notes.is_empty() { reason.to_owned() } else { format!("{reason} ({})", notes.join(", ")) }
+}
+
+fn how_it_ended(reason: &str, exit_code: i64) -> String {
+    match reason {
+        "" | "Error" | "Completed" => format!("exit code {exit_code}"),
+        reason => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const LONG: &str = "bd-llama-4-maverick-17b-128e-instruct-alcf";
+
+    #[test]
+    fn names_are_those_of_the_facts() {
+        assert_eq!(cache_pod("llama", "0"), "inf-llama-cache-0");
+        assert_eq!(group_pod("llama", "default", "n", "0"), "inf-llama-q-default-n-0");
+        assert_eq!(cache_pod(LONG, "0"), "inf-bd-llama-4-maverick-17b-128e-instruct-alcf-cache-0");
+        assert_eq!(
+            group_pod(LONG, "default", "n", "0"),
+            "inf-bd-llama-4-maverick-17b-128-f0968391-q-default-n-0"
+        );
+    }
+
+    /// Which deployment and which group (`-` for the cache) a pod is matched to.
+    #[track_caller]
+    fn check_owner(deployments: &[&str], pod: &str, expected: Option<(&str, &str)>) {
+        let mut matcher = Matcher::new(deployments.iter().map(|name| (*name, [].as_slice())));
+        let owners = matcher.owners(pod);
+        let found = owners.first().map(|owner| (deployments[owner.deployment], owner.group.unwrap_or("-")));
+        assert_eq!(found, expected, "{pod} among {deployments:?}");
+    }
+
+    #[test]
+    fn pods_are_matched_exactly() {
+        check_owner(&["bd-a", "bd-a-2"], "inf-bd-a-q-default-n-0", Some(("bd-a", "default")));
+        check_owner(&["bd-a", "bd-a-2"], "inf-bd-a-2-q-default-n-0", Some(("bd-a-2", "default")));
+        check_owner(&["bd-a", "bd-a-2"], "inf-bd-a-2-cache-0", Some(("bd-a-2", "-")));
+        check_owner(&["bd-a"], "inf-bd-a-2-cache-0", None);
+        check_owner(&["bd-a"], "xinf-bd-a-cache-0", None);
+        check_owner(&["bd-a"], "inf-bd-a-q-default-n-62521c1375", Some(("bd-a", "default")));
+        check_owner(&["bd-a"], "inf-bd-a-q-default-n-7d9f8c6b5-x2x4z", Some(("bd-a", "default")));
+        check_owner(&["bd-a"], "inf-bd-a-q-high-priority-p-12", Some(("bd-a", "high-priority")));
+        check_owner(&["bd-a"], "inf-bd-a-cache-warmer", None);
+        check_owner(
+            &[LONG],
+            "inf-bd-llama-4-maverick-17b-128-f0968391-q-default-n-3",
+            Some((LONG, "default")),
+        );
+        check_owner(&[LONG], "inf-bd-llama-4-maverick-17b-128e-instruct-alcf-cache-0", Some((LONG, "-")));
+        check_owner(&[LONG], &group_pod(LONG, "long-context", "d", "0"), Some((LONG, "long-context")));
+    }
+
+    #[test]
+    fn deployments_may_have_the_marks_in_their_own_names() {
+        let all = ["a", "a-q-b", "a-cache", "a-q-default-n", "cache"];
+        for name in all {
+            check_owner(&all, &cache_pod(name, "0"), Some((name, "-")));
+            check_owner(&all, &group_pod(name, "default", "n", "0"), Some((name, "default")));
+        }
+        check_owner(&["a-cache"], "inf-a-cache-0", None);
+        check_owner(&["a-q-b"], "inf-a-q-b-n-0", None);
+    }
+
+    #[test]
+    fn an_old_and_a_new_deployment_of_one_name_share_their_pods() {
+        let mut matcher = Matcher::new([("a", [].as_slice()), ("a", [].as_slice())]);
+        assert_eq!(matcher.owners("inf-a-cache-0").len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn shortened_texts_fit(text in ".{0,200}", limit in 0usize..90) {
+            prop_assert!(shorten(&text, limit).len() <= limit);
+        }
+
+        #[test]
+        fn deployments_are_found_again(
+            names in prop::collection::hash_set("[a-z]([a-z-]{0,70}|(-q-|-cache|-default|-n|-0|a|b){0,6})[a-z0-9]", 1..12),
+            tail in prop::sample::select(vec!["0", "17", "62521c1375"]),
+        ) {
+            let names: Vec<String> = names.into_iter().collect();
+            let mut matcher = Matcher::new(names.iter().map(|name| (name.as_str(), [].as_slice())));
+            for (i, name) in names.iter().enumerate() {
+                let pod = cache_pod(name, tail);
+                let owners = matcher.owners(&pod);
+                prop_assert_eq!(owners, vec![Owner { deployment: i, group: None, tail }]);
+                let pod = group_pod(name, "default", "n", tail);
+                let owners = matcher.owners(&pod);
+                prop_assert_eq!(owners, vec![Owner { deployment: i, group: Some("default"), tail }]);
+            }
+        }
+
+        #[test]
+        fn any_pod_name_can_be_read(pod in "\\PC{0,40}(-q-|-cache-|-0|é){0,4}") {
+            Matcher::new([("a", [].as_slice())]).owners(&pod);
+        }
+    }
+
+    fn pod(status: serde_json::Value, containers: &[&str]) -> Pod {
+        let containers: Vec<_> = containers.iter().map(|name| json!({"name": name})).collect();
+        serde_json::from_value(json!({"spec": {"containers": containers}, "status": status})).unwrap()
+    }
+
+    fn ready(names: &[&str]) -> Pod {
+        let statuses: Vec<_> =
+            names.iter().map(|name| json!({"name": name, "ready": true, "state": {"running": {}}})).collect();
+        pod(json!({"phase": "Running", "containerStatuses": statuses}), names)
+    }
+
+    fn waiting(reason: &str, names: &[&str]) -> Pod {
+        let statuses: Vec<_> = names
+            .iter()
+            .map(|name| json!({"name": name, "ready": false, "state": {"waiting": {"reason": reason}}}))
+            .collect();
+        pod(json!({"phase": "Pending", "containerStatuses": statuses}), names)
+    }
+
+    fn terminating(mut pod: Pod) -> Pod {
+        pod.metadata.deletion_timestamp = Some("2026-11-23T06:50:31Z".to_owned());
+        pod
+    }
+
+    fn unschedulable() -> Pod {
+        let message =
+            "0/4 nodes are available: 4 Insufficient sambanova.ai/rdu. preemption: 0/4 nodes are available.";
+        pod(
+            json!({"phase": "Pending", "conditions":
+                [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
+            &["inf", "proxy"],
+        )
+    }
+
+    #[track_caller]
+    fn check_state(pods: &[(&str, Pod)], expected: DeploymentState, reason: &str) {
+        let groups: Vec<Group> =
+            serde_json::from_value(json!([{"name": "default", "minReplicas": 1}])).unwrap();
+        let mut matcher = Matcher::new([("d", groups.as_slice())]);
+        let owned: Vec<_> =
+            pods.iter().map(|(name, pod)| OwnedPod::new(pod, &matcher.owners(name)[0])).collect();
+        assert_eq!(state(&Meta::default(), &groups, &owned), (expected, reason.to_owned()));
+    }
+
+    #[test]
+    fn states_are_read_off_the_pods() {
+        use DeploymentState::*;
+        const C: &str = "inf-d-cache-0";
+        const D: &str = "inf-d-q-default-n-0";
+        let cache = || ready(&["cache"]);
+        let main = || ready(&["inf", "proxy"]);
+        check_state(&[], NotDeployed, "no pods");
+        check_state(&[(C, cache()), (D, main())], Deployed, "");
+        check_state(&[(C, cache())], Deploying, "no default pod yet");
+        check_state(&[(D, main())], Deploying, "no cache pod yet");
+        check_state(
+            &[(C, waiting("ImagePullBackOff", &["cache"])), (D, main())],
+            Deploying,
+            "cache pod 0/1: ImagePullBackOff",
+        );
+        check_state(
+            &[(C, cache()), (D, unschedulable())],
+            Deploying,
+            "default pod: unschedulable: 0/4 nodes are available: 4 Insufficient sambanova.ai/rdu",
+        );
+        check_state(
+            &[(C, cache()), (D, waiting("PodInitializing", &["inf", "proxy"]))],
+            Deploying,
+            "default pod 0/2: PodInitializing",
+        );
+        check_state(&[(C, cache()), (D, terminating(main()))], Deploying, "default pod: Terminating");
+        check_state(
+            &[(C, terminating(cache())), (D, terminating(main()))],
+            Terminating,
+            "its pods are being deleted",
+        );
+    }
+
+    #[test]
+    fn one_ready_pod_of_a_group_is_enough_and_the_others_are_told() {
+        use DeploymentState::*;
+        let broken = || waiting("ImagePullBackOff", &["inf", "proxy"]);
+        let main = || ready(&["inf", "proxy"]);
+        let cache = ("inf-d-cache-0", ready(&["cache"]));
+        check_state(
+            &[cache.clone(), ("inf-d-q-default-n-0", main()), ("inf-d-q-default-n-1", broken())],
+            Deployed,
+            "1 of 2 default pods ready: default pod …-1 0/2: ImagePullBackOff",
+        );
+        check_state(
+            &[cache.clone(), ("inf-d-q-default-n-0", main()), ("inf-d-q-fast-n-0", broken())],
+            Deploying,
+            "fast pod 0/2: ImagePullBackOff",
+        );
+        check_state(&[cache, ("inf-d-q-fast-n-0", main())], Deployed, "no default pod yet");
+        check_state(
+            &[
+                ("inf-d-cache-0", ready(&["cache"])),
+                ("inf-d-cache-1", waiting("ErrImagePull", &["cache"])),
+                ("inf-d-q-default-n-0", main()),
+            ],
+            Deploying,
+            "cache pod …-1 0/1: ErrImagePull",
+        );
+    }
+
+    #[track_caller]
+    fn check_trouble(status: serde_json::Value, expected: &str) {
+        assert_eq!(trouble(&pod(status, &["inf", "proxy"])).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn troubles_are_told_in_words() {
+        let proxy = json!({"name": "proxy", "ready": true, "state": {"running": {}}});
+        check_trouble(
+            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": false, "restartCount": 7,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, proxy]}),
+            "container inf: CrashLoopBackOff (7 restarts)",
+        );
+        check_trouble(
+            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": false, "restartCount": 1,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}, proxy]}),
+            "container inf: CrashLoopBackOff (1 restart, last OOMKilled)",
+        );
+        check_trouble(
+            json!({"phase": "Running", "containerStatuses":
+                [{"name": "inf", "ready": false, "state": {"running": {"startedAt": "x"}}}, proxy]}),
+            "container inf is not ready yet",
+        );
+        check_trouble(
+            json!({"phase": "Running", "containerStatuses":
+                [{"name": "inf", "ready": false, "state": {"terminated": {"reason": "Error", "exitCode": 2}}}, proxy]}),
+            "container inf: ended (exit code 2)",
+        );
+        check_trouble(json!({"phase": "Pending"}), "Pending");
+        check_trouble(
+            json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}),
+            "Evicted: The node was low on resource: memory",
+        );
+        let main =
+            json!([{"name": "inf", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]);
+        for (init, expected) in [
+            (json!({"running": {}}), "PodInitializing: init container fetch is running"),
+            (json!({"waiting": {"reason": "PodInitializing"}}), "PodInitializing"),
+            (
+                json!({"waiting": {"reason": "CrashLoopBackOff"}}),
+                "init container fetch: CrashLoopBackOff (3 restarts)",
+            ),
+            (
+                json!({"terminated": {"reason": "Error", "exitCode": 1}}),
+                "init container fetch failed (exit code 1)",
+            ),
+            (json!({"terminated": {"reason": "Completed", "exitCode": 0}}), "PodInitializing"),
+        ] {
+            check_trouble(
+                json!({"phase": "Pending", "containerStatuses": main, "initContainerStatuses":
+                    [{"name": "fetch", "restartCount": 3, "state": init}]}),
+                expected,
+            );
+        }
+        check_trouble(json!(null), "its node does not report");
+    }
+
+    #[test]
+    fn sidecars_count_as_kubectl_counts_them() {
+        let pod: Pod = serde_json::from_value(json!({
+            "spec": {"containers": [{"name": "inf"}], "initContainers": [{"name": "log", "restartPolicy": "Always"}]},
+            "status": {"phase": "Running",
+                "containerStatuses": [{"name": "inf", "ready": true, "state": {"running": {}}}],
+                "initContainerStatuses": [{"name": "log", "ready": false, "started": true, "state": {"running": {}}}]},
+        }))
+        .unwrap();
+        assert_eq!(ready_of(&pod), (1, 2));
+        assert_eq!(trouble(&pod).as_deref(), Some("not all containers are ready"));
+    }
+}
