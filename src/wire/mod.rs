@@ -1,1 +1,3 @@
 //! Bytes from elsewhere, read into values. Pure: no sockets, no processes.
+
+pub mod openai;
