@@ -391,21 +391,20 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     }
     out += "    });\n\n";
 
+    if let Some(ca) = ca_file {
+        push!(out, "    let pem = std::fs::read({})?;\n", rs_text(&ca.to_string_lossy()));
+    }
     out += "    let client = reqwest::blocking::Client::builder()\n";
     out += "        .timeout(None) // an answer takes as long as it takes\n";
-    if let Some(ca) = ca_file {
-        let ca = rs_text(&ca.to_string_lossy());
-        push!(
-            out,
-            "        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&std::fs::read({ca})?)?)\n"
-        );
+    if ca_file.is_some() {
+        out += "        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?)\n";
     }
     if spec.accept_invalid_certs {
         out += "        .tls_danger_accept_invalid_certs(true)\n";
     }
-    out += "        .build()?;\n";
-    push!(out, "    let response = client.post({})", rs_text(&spec.api.chat()));
-    out += ".bearer_auth(key).json(&body).send()?;\n";
+    out += "        .build()?;\n    let response = client\n";
+    push!(out, "        .post({})\n", rs_text(&spec.api.chat()));
+    out += "        .bearer_auth(key)\n        .json(&body)\n        .send()?;\n";
     out += RUST_STATUS;
     out += if spec.stream { RUST_STREAM } else { RUST_WHOLE };
     out
@@ -425,7 +424,9 @@ const RUST_STATUS: &str = r#"    let status = response.status();
 
 const RUST_STREAM: &str = r#"    for line in BufReader::new(response).lines() {
         let line = line?;
-        let Some(data) = line.strip_prefix("data:").map(str::trim) else { continue };
+        let Some(data) = line.strip_prefix("data:").map(str::trim) else {
+            continue;
+        };
         if data == "[DONE]" {
             break;
         }

@@ -177,6 +177,29 @@ fn rust_snippets_parse() {
 }
 
 #[test]
+#[ignore = "builds reqwest with its default features, which takes a minute: .ci/run asks for it"]
+fn rust_snippets_run() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/rust-snippet");
+    fs::create_dir_all(project.join("src")).expect("a folder");
+    fs::write(
+        project.join("Cargo.toml"),
+        concat!(
+            "[package]\nname = \"snippet\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n",
+            "[dependencies]\nreqwest = { version = \"0.13\", features = [\"blocking\", \"json\"] }\n",
+            "serde_json = \"1\"\n",
+        ),
+    )
+    .expect("written");
+    check_run(Language::Rust, |file| {
+        fs::copy(file, project.join("src/main.rs")).expect("copied");
+        let mut cargo = quiet(env!("CARGO"));
+        cargo.args(["run", "-q"]).current_dir(&project);
+        cargo.env("CARGO_TARGET_DIR", project.join("target")).env("RUSTFLAGS", "-Dwarnings");
+        cargo
+    });
+}
+
+#[test]
 fn python_snippets_say_what_is_sent_for_any_message() {
     // One interpreter reads them all: it finds the call, evaluates the literals, and compares.
     const CHECK: &str = r#"
