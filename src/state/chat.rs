@@ -65,6 +65,8 @@ pub struct Answer {
     pub text: String,
     /// How far it is.
     pub status: AnswerStatus,
+    /// When it was asked, since the program's start.
+    pub asked_at: Duration,
     /// Its figures so far.
     pub figures: Figures,
 }
@@ -155,24 +157,43 @@ impl ChatState {
     }
 
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
-    pub fn send(&mut self, job: JobId, model: &str, deployment: Option<&str>) -> Option<ChatRequest> {
+    pub fn send(
+        &mut self,
+        job: JobId,
+        model: &str,
+        deployment: Option<&str>,
+        now: Duration,
+    ) -> Option<ChatRequest> {
         if self.running().is_some() || self.draft.trim().is_empty() {
             return None;
         }
         let prompt = std::mem::take(&mut self.draft).trim().to_owned();
-        Some(self.ask(job, prompt, model, deployment))
+        Some(self.ask(job, prompt, model, deployment, now))
     }
 
     /// Asks the last question again, in place of its answer.
-    pub fn retry(&mut self, job: JobId, model: &str, deployment: Option<&str>) -> Option<ChatRequest> {
+    pub fn retry(
+        &mut self,
+        job: JobId,
+        model: &str,
+        deployment: Option<&str>,
+        now: Duration,
+    ) -> Option<ChatRequest> {
         if self.running().is_some() {
             return None;
         }
         let prompt = self.turns.pop()?.prompt;
-        Some(self.ask(job, prompt, model, deployment))
+        Some(self.ask(job, prompt, model, deployment, now))
     }
 
-    fn ask(&mut self, job: JobId, prompt: String, model: &str, deployment: Option<&str>) -> ChatRequest {
+    fn ask(
+        &mut self,
+        job: JobId,
+        prompt: String,
+        model: &str,
+        deployment: Option<&str>,
+        now: Duration,
+    ) -> ChatRequest {
         let mut messages = self.messages(self.turns.len());
         messages.push(Message::new(Role::User, prompt.clone()));
         let answer = Answer {
@@ -181,6 +202,7 @@ impl ChatState {
             reasoning: String::new(),
             text: String::new(),
             status: AnswerStatus::Streaming(job),
+            asked_at: now,
             figures: Figures::default(),
         };
         self.turns.push(Turn { id: self.next_turn, prompt, answer });
@@ -260,7 +282,7 @@ mod tests {
 
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
-        let request = chat.send(JobId(job), "m", None).expect("sends");
+        let request = chat.send(JobId(job), "m", None, Duration::ZERO).expect("sends");
         chat.advance(JobId(job), "thinking", answer, Figures::default());
         chat.end(
             JobId(job),
@@ -285,13 +307,13 @@ mod tests {
     fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
         let mut chat = ChatState::default();
         chat.draft = "question".to_owned();
-        chat.send(JobId(1), "m", None).expect("sends");
-        assert!(chat.retry(JobId(2), "m", None).is_none(), "one at a time");
+        chat.send(JobId(1), "m", None, Duration::ZERO).expect("sends");
+        assert!(chat.retry(JobId(2), "m", None, Duration::ZERO).is_none(), "one at a time");
         let failure = Failure::new("down", "");
         chat.advance(JobId(1), "", "half", Figures::default());
         chat.end(JobId(1), ChatEnding::Failed(failure.clone()), Figures::default(), Duration::ZERO);
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
-        let request = chat.retry(JobId(2), "k", None).expect("retries");
+        let request = chat.retry(JobId(2), "k", None, Duration::ZERO).expect("retries");
         assert_eq!(request.messages.last().map(|m| m.content.as_str()), Some("question"));
         assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
         assert_eq!(chat.history.answers(), 0, "a failure is no figure");
@@ -322,7 +344,7 @@ mod tests {
             (FinishReason::Stop, "", "without a word"),
         ] {
             chat.draft = "x".to_owned();
-            chat.send(JobId(1), "m", None).expect("sends");
+            chat.send(JobId(1), "m", None, Duration::ZERO).expect("sends");
             chat.advance(JobId(1), thought, "", Figures::default());
             chat.end(JobId(1), ChatEnding::Finished { reason }, Figures::default(), Duration::ZERO);
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());

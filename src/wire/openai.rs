@@ -33,8 +33,10 @@ pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
         }
     };
     set("max_tokens", max_tokens.map(|n| json!(n)));
-    set("temperature", temperature.map(|n| json!(n)));
-    set("top_p", top_p.map(|n| json!(n)));
+    // JSON has no NaN: what is no number is not sent.
+    let finite = |n: &f64| n.is_finite();
+    set("temperature", temperature.filter(finite).map(|n| json!(n)));
+    set("top_p", top_p.filter(finite).map(|n| json!(n)));
     set("top_k", top_k.map(|n| json!(n)));
     set("stop", (!stop.is_empty()).then(|| json!(stop)));
     set("seed", seed.map(|n| json!(n)));
@@ -287,6 +289,44 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::conversation::{Effort, Message, Role};
+
+    fn request(params: Params) -> ChatRequest {
+        ChatRequest { model: "m".to_owned(), messages: vec![Message::new(Role::User, "Hi")], params }
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_sent() {
+        assert_eq!(
+            chat_body(&request(Params::default()), false).to_string(),
+            r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#
+        );
+        let odd = Params { temperature: Some(f64::NAN), top_p: Some(f64::INFINITY), ..Params::default() };
+        assert_eq!(chat_body(&request(odd), false), chat_body(&request(Params::default()), false));
+    }
+
+    #[test]
+    fn everything_that_is_set_is_sent() {
+        let params = Params {
+            max_tokens: Some(100),
+            temperature: Some(0.7),
+            top_p: Some(1.0),
+            top_k: Some(5),
+            stop: vec!["END".to_owned()],
+            seed: Some(-1),
+            reasoning_effort: Some(Effort::High),
+            thinking: Some(false),
+        };
+        assert_eq!(
+            chat_body(&request(params), true).to_string(),
+            concat!(
+                r#"{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true,"#,
+                r#""stream_options":{"include_usage":true},"max_tokens":100,"temperature":0.7,"#,
+                r#""top_p":1.0,"top_k":5,"stop":["END"],"seed":-1,"reasoning_effort":"high","#,
+                r#""chat_template_kwargs":{"enable_thinking":false}}"#
+            )
+        );
+    }
 
     #[test]
     fn sambastacks_own_chunks_are_read() {

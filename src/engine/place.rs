@@ -1,0 +1,188 @@
+//! From an environment to its doors: the API with its key, and kubectl. Opened once, used by every job.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::OnceCell;
+
+use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
+use crate::domain::environment::{ApiAddress, EnvId, Environment};
+use crate::domain::failure::Failure;
+use crate::io::activity::Recorder;
+use crate::io::api::{Api, Trust};
+use crate::io::kubectl::Kubectl;
+use crate::io::secrets::Keys;
+use crate::protocol::{Activity, KeyStatus};
+
+/// The argument that makes Batida's own executable answer as kubectl would.
+pub const TWIN_ARGUMENT: &str = "kubectl-twin";
+
+/// An environment that was opened.
+#[derive(Debug)]
+pub struct Place {
+    /// As it was when it was opened.
+    pub env: Environment,
+    /// The API, or why there is none.
+    pub api: Result<Api, Failure>,
+    /// kubectl; `None` for an environment without a cluster.
+    pub kubectl: Option<Kubectl>,
+    /// What is known of the key.
+    pub key: KeyStatus,
+    /// The names that the API routed when it was asked last.
+    known: Mutex<Vec<String>>,
+}
+
+impl Place {
+    /// Where the API is.
+    pub fn address(&self) -> Option<ApiAddress> {
+        self.api.as_ref().ok().map(|api| api.address().clone())
+    }
+
+    /// The API, for a request that needs the key.
+    ///
+    /// # Errors
+    /// When there is no API, or its key is not where it should be.
+    pub fn api_with_key(&self) -> Result<&Api, Failure> {
+        match (&self.api, &self.key) {
+            (Err(failure), _) | (_, KeyStatus::Missing(failure)) => Err(failure.clone()),
+            (Ok(api), _) => Ok(api),
+        }
+    }
+
+    /// The names that the API routed when it was asked last; perhaps none.
+    pub fn known(&self) -> Vec<String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the API for the names it routes, and keeps them.
+    ///
+    /// # Errors
+    /// As the API's door.
+    pub async fn models(&self) -> Result<crate::io::api::Models, Failure> {
+        let models = self.api.as_ref().map_err(Clone::clone)?.models().await?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = models.ids.clone();
+        Ok(models)
+    }
+}
+
+/// Opens environments and keeps them open.
+pub struct Places {
+    keys: Keys,
+    twin: PathBuf,
+    tell: Arc<dyn Fn(Activity) + Send + Sync>,
+    demo: OnceCell<DemoServer>,
+    open: Mutex<HashMap<EnvId, (Environment, Arc<OnceCell<Arc<Place>>>)>>,
+}
+
+impl Places {
+    /// `twin` is Batida's own executable, for the Demo environment; `tell` hears of every activity.
+    pub fn new(keys: Keys, twin: PathBuf, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
+        Self { keys, twin, tell: Arc::new(tell), demo: OnceCell::new(), open: Mutex::default() }
+    }
+
+    /// Where keys are kept.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Opens an environment, or gives it as it was opened before if nothing has changed.
+    pub async fn open(&self, env: &Environment) -> Arc<Place> {
+        let cell = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            match open.get(&env.id) {
+                Some((old, cell)) if old == env => Arc::clone(cell),
+                _ => {
+                    let cell = Arc::new(OnceCell::new());
+                    open.insert(env.id.clone(), (env.clone(), Arc::clone(&cell)));
+                    cell
+                }
+            }
+        };
+        Arc::clone(cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) }).await)
+    }
+
+    /// Forgets an environment's doors, e.g. since its key has changed.
+    pub fn forget(&self, env: &EnvId) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
+    }
+
+    /// The key in the clear, for the clipboard and for the user who asks to see it.
+    ///
+    /// # Errors
+    /// When it is not where it should be, or the environment has none.
+    pub async fn key(&self, env: &Environment) -> Result<SecretString, Failure> {
+        if env.demo {
+            return Ok(SecretString::from(DEMO_KEY));
+        }
+        match self.keys.find(env).await? {
+            Some(key) => Ok(key),
+            None => Err(Failure::new("This environment has no API key", "Type it on Home")),
+        }
+    }
+
+    async fn open_anew(&self, env: &Environment) -> Place {
+        let tell = Arc::clone(&self.tell);
+        let recorder = Recorder::new(env.id.clone(), move |activity| tell(activity));
+        let kubectl = env.cluster.as_ref().map(|access| {
+            if env.demo {
+                let prefix = vec![OsString::from(TWIN_ARGUMENT)];
+                Kubectl::twin(self.twin.clone(), prefix, &access.namespace, recorder.clone())
+            } else {
+                Kubectl::new(access, recorder.clone())
+            }
+        });
+        let found = if env.demo {
+            Ok(Some(SecretString::from(DEMO_KEY)))
+        } else {
+            self.keys.find(env).await
+        };
+        let (key, status) = match found {
+            Ok(Some(key)) => {
+                let status = KeyStatus::Present { tail: tail(&key) };
+                (Some(key), status)
+            }
+            Ok(None) => (None, KeyStatus::NotNeeded),
+            Err(failure) => (None, KeyStatus::Missing(failure)),
+        };
+        let api = self.open_api(env, key, recorder).await;
+        Place { env: env.clone(), api, kubectl, key: status, known: Mutex::default() }
+    }
+
+    async fn open_api(
+        &self,
+        env: &Environment,
+        key: Option<SecretString>,
+        recorder: Recorder,
+    ) -> Result<Api, Failure> {
+        let address = if env.demo {
+            let start = || DemoServer::start(DemoOptions::default());
+            let demo = self.demo.get_or_try_init(start).await.map_err(|error| {
+                Failure::new("The demo's server could not start", "Is the loopback network up?")
+                    .with_details(error.to_string())
+            })?;
+            demo.address()
+        } else {
+            env.api.clone().ok_or_else(|| {
+                Failure::new("This environment has no API domain", "Type it on Home to chat with its models")
+            })?
+        };
+        let trust = Trust {
+            ca_file: env.ca_file.clone(),
+            accept_invalid_certs: env.accept_invalid_certs,
+        };
+        // Reading certificates from the disk is no work for the runtime's threads.
+        tokio::task::spawn_blocking(move || Api::new(address, key, trust, recorder))
+            .await
+            .unwrap_or_else(|error| Err(Failure::new("Opening the API failed in Batida itself", "").with_details(error.to_string())))
+    }
+}
+
+/// The last four characters of a key that is long enough to spare them.
+fn tail(key: &SecretString) -> String {
+    let key = key.expose_secret();
+    let length = key.chars().count();
+    if length < 12 { String::new() } else { key.chars().skip(length - 4).collect() }
+}

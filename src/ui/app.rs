@@ -1,0 +1,312 @@
+//! The window itself: drains events, draws the page, sends what the pages ask for.
+
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use egui::{
+    Align, Button, CentralPanel, Context, CornerRadius, Frame, Key, Layout, Margin, Modifiers, Panel, RichText,
+    Sense, Stroke, TextStyle, Ui, WidgetInfo, WidgetType, vec2,
+};
+
+use super::theme;
+use super::toasts::Toasts;
+use super::views::activity::ActivityUi;
+use super::views::code::CodeUi;
+use super::views::home::HomeUi;
+use super::views::playground::PlaygroundUi;
+use super::widgets::{caption, dot, shortened, tokens};
+use crate::domain::settings::ThemeChoice;
+use crate::engine::{Engine, Started};
+use crate::protocol::{Command, Event, KeyStatus};
+use crate::state::State;
+
+/// The pages, in the order of the side bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Home,
+    Playground,
+}
+
+impl Page {
+    const ALL: [(Self, &'static str, Key); 2] =
+        [(Self::Home, "Home", Key::Num1), (Self::Playground, "Playground", Key::Num2)];
+}
+
+/// The window.
+pub struct App {
+    engine: Engine,
+    events: Receiver<Event>,
+    state: State,
+    page: Page,
+    home: HomeUi,
+    playground: PlaygroundUi,
+    code: CodeUi,
+    activity: ActivityUi,
+    toasts: Toasts,
+    /// What was asked for since the last frame.
+    out: Vec<Command>,
+}
+
+impl App {
+    /// Takes a started engine, and opens the environment in use.
+    pub fn new(ctx: &Context, started: Started) -> Self {
+        theme::install(ctx);
+        let Started { engine, events, settings, notice } = started;
+        let mut app = Self {
+            engine,
+            events,
+            state: State::new(settings),
+            page: Page::Playground,
+            home: HomeUi::default(),
+            playground: PlaygroundUi::default(),
+            code: CodeUi::default(),
+            activity: ActivityUi::default(),
+            toasts: Toasts::default(),
+            out: Vec::new(),
+        };
+        apply_theme(ctx, app.state.settings.theme);
+        if let Some(notice) = notice {
+            app.toasts.add_failure(notice);
+        }
+        app.state.open(&mut app.out);
+        app.send();
+        app
+    }
+
+    /// What the window knows. For tests and benches.
+    pub fn state(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    fn send(&mut self) {
+        for command in self.out.drain(..) {
+            self.engine.send(command);
+        }
+    }
+
+    fn drain(&mut self, now: Duration) {
+        for event in self.events.try_iter() {
+            self.state.apply(event, now);
+        }
+        for notice in self.state.notices.drain(..) {
+            self.toasts.add(notice, now);
+        }
+    }
+
+    fn shortcuts(&mut self, ctx: &Context) {
+        for (page, _, key) in Page::ALL {
+            if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, key)) {
+                self.page = page;
+            }
+        }
+        if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::J)) {
+            self.activity.toggle();
+        }
+        let refresh = |input: &mut egui::InputState| {
+            input.consume_key(Modifiers::COMMAND, Key::R) || input.consume_key(Modifiers::NONE, Key::F5)
+        };
+        if ctx.input_mut(refresh) {
+            self.state.refresh(&mut self.out);
+        }
+    }
+
+    fn side_bar_ui(&mut self, ui: &mut Ui, now: Duration) {
+        logo_ui(ui);
+        ui.add_space(24.0);
+        for (page, name, key) in Page::ALL {
+            if nav_ui(ui, name, key, self.page == page) {
+                self.page = page;
+            }
+        }
+        ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
+            ui.spacing_mut().item_spacing.y = 6.0;
+            if self.place_ui(ui) {
+                self.page = Page::Home;
+            }
+            self.theme_ui(ui);
+            let running = self.state.activity.running();
+            let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
+            let button = Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
+            if ui.add(button.selected(self.activity.is_open())).on_hover_text("Every kubectl command and HTTP request (Ctrl+J)").clicked() {
+                self.activity.toggle();
+            }
+        });
+        let _ = now;
+    }
+
+    /// The environment in use, in brief. Gives whether it was clicked.
+    fn place_ui(&mut self, ui: &mut Ui) -> bool {
+        let tokens = tokens(ui);
+        let name = self.state.env().name.clone();
+        let cluster = self.state.env().cluster.as_ref().map(|cluster| format!("ns {}", cluster.namespace));
+        let insecure = self.state.env().accept_invalid_certs;
+        let place = self.state.place();
+        let failed = place.cluster.view.failure().or(place.cluster.api_models.failure()).or(place.trouble.as_ref());
+        let (color, word) = match (&place.key, failed) {
+            (_, Some(_)) => (tokens.error, "something does not work"),
+            (Some(KeyStatus::Missing(_)), None) => (tokens.warning, "the key is missing"),
+            _ if insecure => (tokens.warning, "certificates are not checked"),
+            _ if place.cluster.view.is_loading() || place.cluster.api_models.is_loading() => {
+                (tokens.dim, "loading")
+            }
+            _ => (tokens.ok, "all is well"),
+        };
+        let api = place.api.as_ref().map(|api| api.host().to_owned());
+        let response = Frame::new()
+            .fill(tokens.raised)
+            .corner_radius(CornerRadius::same(8))
+            .inner_margin(Margin::symmetric(12, 10))
+            .show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    ui.spacing_mut().item_spacing.y = 3.0;
+                    let width = ui.available_width();
+                    ui.horizontal(|ui| {
+                        dot(ui, color);
+                        shortened(ui, &name, theme::strong_text(), tokens.text, width - 24.0);
+                    });
+                    for line in [cluster, api].into_iter().flatten() {
+                        shortened(ui, &line, TextStyle::Small, tokens.dim, width);
+                    }
+                    caption(ui, word);
+                });
+            })
+            .response
+            .interact(Sense::click());
+        response.widget_info(|| {
+            WidgetInfo::labeled(WidgetType::Button, true, format!("Environment {name}, {word}"))
+        });
+        response.on_hover_text("Go to Home").clicked()
+    }
+
+    fn theme_ui(&mut self, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            let width = (ui.available_width() - 4.0) / 3.0;
+            for (choice, name) in
+                [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")]
+            {
+                let on = self.state.settings.theme == choice;
+                let button = Button::new(RichText::new(name).size(10.0)).min_size(vec2(width, 22.0)).selected(on).frame(on).frame_when_inactive(on);
+                let button = ui.add(button);
+                button.widget_info(|| WidgetInfo::selected(WidgetType::RadioButton, true, on, format!("{name} theme")));
+                if button.clicked() && !on {
+                    self.state.settings.theme = choice;
+                    apply_theme(ui.ctx(), choice);
+                    self.out.push(Command::SaveSettings { settings: self.state.settings.clone(), key: None });
+                }
+            }
+        });
+    }
+
+    fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
+        let Self { state, home, playground, code, out, .. } = self;
+        match self.page {
+            Page::Home => home.show(ui, state, now, out),
+            Page::Playground => {
+                let asked = playground.show(ui, state, now, out);
+                if asked.view_code {
+                    code.open();
+                }
+                if asked.go_home {
+                    self.page = Page::Home;
+                }
+            }
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        let now = now(ctx);
+        self.drain(now);
+        self.send();
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        let now = now(&ctx);
+        self.shortcuts(&ctx);
+        let tokens = tokens(ui);
+        let narrow = ui.available_width() < 1_100.0;
+        let side = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(10, 16));
+        Panel::left("side bar")
+            .exact_size(if narrow { 148.0 } else { 188.0 })
+            .resizable(false)
+            .frame(side)
+            .show(ui, |ui| self.side_bar_ui(ui, now));
+        if self.activity.is_open() {
+            let Self { activity, state, out, .. } = self;
+            Panel::bottom("activity")
+                .default_size(220.0)
+                .size_range(120.0..=420.0)
+                .resizable(true)
+                .frame(Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(16, 10)))
+                .show(ui, |ui| activity.show(ui, &mut state.activity, out));
+        }
+        let margin = if narrow { Margin::symmetric(14, 14) } else { Margin::symmetric(22, 20) };
+        CentralPanel::no_frame()
+            .frame(Frame::new().fill(tokens.background).inner_margin(margin))
+            .show(ui, |ui| self.page_ui(ui, now));
+        self.code.show(&ctx, &mut self.state, &mut self.out);
+        self.toasts.show(&ctx, now);
+        self.send();
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+/// Since the program's start, by egui's clock.
+fn now(ctx: &Context) -> Duration {
+    Duration::try_from_secs_f64(ctx.input(|input| input.time)).unwrap_or_default()
+}
+
+fn apply_theme(ctx: &Context, choice: ThemeChoice) {
+    ctx.set_theme(match choice {
+        ThemeChoice::System => egui::ThemePreference::System,
+        ThemeChoice::Light => egui::ThemePreference::Light,
+        ThemeChoice::Dark => egui::ThemePreference::Dark,
+    });
+}
+
+fn logo_ui(ui: &mut Ui) {
+    let tokens = tokens(ui);
+    ui.horizontal(|ui| {
+        ui.add_space(10.0);
+        let (rect, _) = ui.allocate_exact_size(vec2(24.0, 28.0), Sense::hover());
+        for (x, top, bottom) in [(0.0, 8.0, 26.0), (8.0, 2.0, 28.0), (16.0, 13.0, 24.0)] {
+            let bar = egui::Rect::from_min_max(
+                rect.min + vec2(x, top),
+                rect.min + vec2(x + 5.0, bottom),
+            );
+            ui.painter().rect_filled(bar, CornerRadius::same(2), tokens.accent);
+        }
+        ui.label(RichText::new("batida").family(theme::semibold()).size(18.0));
+    });
+}
+
+/// A line of the side bar. Gives whether it was clicked.
+fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
+    let tokens = tokens(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::click());
+    if selected || response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, CornerRadius::same(6), tokens.raised);
+    }
+    if response.has_focus() {
+        ui.painter().rect_stroke(rect, CornerRadius::same(6), Stroke::new(1.0, tokens.accent), egui::StrokeKind::Inside);
+    }
+    if selected {
+        let mark = egui::Rect::from_min_size(rect.min + vec2(0.0, 6.0), vec2(3.0, 20.0));
+        ui.painter().rect_filled(mark, CornerRadius::same(1), tokens.accent);
+    }
+    let (style, color) = if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
+    let at = rect.left_center() + vec2(16.0, 0.0);
+    ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
+    let shortcut = format!("Ctrl {}", key.symbol_or_name());
+    let at = rect.right_center() - vec2(12.0, 0.0);
+    ui.painter().text(at, egui::Align2::RIGHT_CENTER, shortcut, TextStyle::Small.resolve(ui.style()), tokens.faint);
+    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected, name));
+    response.clicked()
+}

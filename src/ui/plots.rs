@@ -1,0 +1,175 @@
+//! Charts of a session's answers: one line per model, thinned to the pixels before they are drawn.
+
+use egui::{Color32, Ui, WidgetInfo, WidgetType};
+use egui_plot::{Line, Plot, PlotPoints, Points};
+
+use super::theme;
+use super::widgets::tokens;
+use crate::domain::units;
+use crate::metrics::history::{Series, decimate};
+
+/// Which figure a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Time to first token, in ms.
+    Ttft,
+    /// Tokens per second.
+    Speed,
+}
+
+impl Shown {
+    /// The chart's title, with its unit.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Ttft => "Time to first token, ms",
+            Self::Speed => "Tokens per second",
+        }
+    }
+
+    fn points(self, series: &Series) -> &[[f64; 2]] {
+        match self {
+            Self::Ttft => &series.ttft,
+            Self::Speed => &series.speed,
+        }
+    }
+
+    fn told(self, value: f64) -> String {
+        match self {
+            Self::Ttft => format!("TTFT {value:.1} ms"),
+            Self::Speed => units::rate(value).to_string(),
+        }
+    }
+}
+
+/// More points than this are drawn without markers.
+const MARKED: usize = 120;
+
+/// Draws the chart, `height` high. `hidden` are the models that the legend switched off; with `reset` the
+/// zoom is undone.
+pub fn session_chart(ui: &mut Ui, shown: Shown, series: &[Series], hidden: &[String], height: f32, reset: bool) {
+    let tokens = tokens(ui);
+    let visible: Vec<(usize, &Series)> =
+        series.iter().enumerate().filter(|(_, series)| !hidden.contains(&series.model)).collect();
+    let summary = summary(shown, &visible);
+    let hovered = visible.clone();
+    let mut plot = Plot::new(("session", shown.title()))
+        .height(height)
+        .show_background(false)
+        .include_y(0.0)
+        .grid_color(tokens.line)
+        .cursor_color(tokens.line_strong)
+        .x_axis_label("answer")
+        .x_axis_formatter(|mark, _| whole(mark.value))
+        .y_axis_formatter(|mark, _| amount(mark.value))
+        .y_axis_min_width(34.0)
+        .set_margin_fraction(egui::vec2(0.03, 0.08))
+        .allow_scroll(false)
+        .label_formatter(move |position| match position {
+            egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                Some(describe(shown, &hovered, plot_name, position.x, position.y))
+            }
+            egui_plot::HoverPosition::Elsewhere { .. } => None,
+        });
+    if reset {
+        plot = plot.reset();
+    }
+    let response = plot.show(ui, |plot| {
+        let bounds = plot.plot_bounds();
+        let columns = plot.response().rect.width().max(16.0) as usize;
+        let (from, to) = (bounds.min()[0], bounds.max()[0]);
+        for (index, series) in &visible {
+            let points = shown.points(series);
+            // Before the first frame the bounds are not those of the points.
+            let follows = plot.auto_bounds().x;
+            let (from, to) = if follows {
+                (points.first().map_or(0.0, |p| p[0]), points.last().map_or(0.0, |p| p[0]))
+            } else {
+                (from, to)
+            };
+            let thin = decimate(points, from, to, columns);
+            let color = tokens.model_color(*index);
+            let marked = thin.len() <= MARKED;
+            let style = if marked { theme::line_style(*index) } else { egui_plot::LineStyle::Solid };
+            plot.line(
+                Line::new(series.model.clone(), PlotPoints::from(thin.clone())).color(color).width(1.5).style(style),
+            );
+            if marked {
+                plot.points(
+                    Points::new(series.model.clone(), PlotPoints::from(thin))
+                        .color(color)
+                        .radius(2.8)
+                        .shape(theme::marker(*index)),
+                );
+            }
+        }
+    });
+    let label = format!("{}. {summary}", shown.title());
+    response.response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &label));
+}
+
+/// What a screen reader says of a chart.
+fn summary(shown: Shown, series: &[(usize, &Series)]) -> String {
+    let of = |series: &Series| {
+        let points = shown.points(series);
+        let last = points.last().map_or_else(|| units::ABSENT.to_owned(), |point| shown.told(point[1]));
+        format!("{}: {} answers, last {last}", series.model, points.len())
+    };
+    let told: Vec<String> = series.iter().map(|(_, series)| of(series)).collect();
+    if told.is_empty() { "No answers yet".to_owned() } else { told.join("; ") }
+}
+
+fn describe(shown: Shown, series: &[(usize, &Series)], model: &str, x: f64, y: f64) -> String {
+    let sample = series
+        .iter()
+        .find(|(_, series)| series.model == model)
+        .and_then(|(_, series)| {
+            let at = series.samples.binary_search_by(|sample| (sample.n as f64).total_cmp(&x.round())).ok()?;
+            series.samples.get(at)
+        });
+    let mut lines = vec![model.to_owned(), shown.told(y)];
+    if let Some(sample) = sample {
+        let figures = &sample.figures;
+        lines.push(format!("answer {}", sample.n));
+        lines.extend(figures.latency.map(|latency| format!("latency {}", units::seconds(latency))));
+        lines.extend(figures.tokens.map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())));
+        lines.extend(sample.deployment.as_ref().map(|name| format!("on {name}")));
+        lines.push(format!("“{}”", units::shorten_middle(&sample.prompt, 48)));
+    }
+    lines.join("\n")
+}
+
+fn whole(value: f64) -> String {
+    if value >= 1.0 && (value - value.round()).abs() < 1e-6 { units::count(value.round() as u64) } else { String::new() }
+}
+
+fn amount(value: f64) -> String {
+    match value {
+        v if v < 0.0 => String::new(),
+        v if v >= 10_000.0 => format!("{:.0}k", v / 1e3),
+        v if v >= 1_000.0 => format!("{:.1}k", v / 1e3),
+        v if (v - v.round()).abs() < 1e-6 => format!("{v:.0}"),
+        v => format!("{v:.1}"),
+    }
+}
+
+/// A short sample of a model's line, as in a legend.
+pub fn line_sample(ui: &mut Ui, index: usize, faded: bool) {
+    let color: Color32 = tokens(ui).model_color(index);
+    let color = if faded { color.gamma_multiply(0.35) } else { color };
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(18.0, 12.0), egui::Sense::hover());
+    let y = rect.center().y;
+    let stroke = egui::Stroke::new(2.0, color);
+    let points = [egui::pos2(rect.left(), y), egui::pos2(rect.right(), y)];
+    match theme::line_style(index) {
+        egui_plot::LineStyle::Solid => {
+            ui.painter().line_segment(points, stroke);
+        }
+        egui_plot::LineStyle::Dashed { length } => {
+            ui.painter().extend(egui::Shape::dashed_line(&points, stroke, length * 0.6, length * 0.4));
+        }
+        egui_plot::LineStyle::Dotted { .. } => {
+            ui.painter().extend(egui::Shape::dotted_line(&points, color, 4.0, 1.3));
+        }
+    }
+    ui.painter().circle_filled(rect.center(), 3.0, color);
+}

@@ -1,0 +1,117 @@
+//! The Activity drawer: every kubectl command and HTTP request, as one can paste it in a shell.
+
+use egui::{Label, RichText, Sense, TextStyle, Ui};
+use egui_extras::{Column, TableBuilder};
+
+use crate::domain::units;
+use crate::protocol::{Activity, ActivityKind, Command};
+use crate::state::activity::ActivityLog;
+use crate::ui::theme;
+use crate::ui::widgets::{caption, from_right, strong, tokens};
+
+/// Whether the drawer is open, and what it filters by.
+#[derive(Debug, Default)]
+pub struct ActivityUi {
+    open: bool,
+}
+
+impl ActivityUi {
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Opens or closes it.
+    pub fn toggle(&mut self) {
+        self.open = !self.open;
+    }
+
+    /// Draws it.
+    pub fn show(&mut self, ui: &mut Ui, log: &mut ActivityLog, out: &mut Vec<Command>) {
+        ui.horizontal(|ui| {
+            strong(ui, "Activity");
+            caption(ui, "every kubectl command and HTTP request, newest first; keys are left out");
+            from_right(ui, |ui| {
+                if ui.button("Close").on_hover_text("Ctrl+J").clicked() {
+                    self.open = false;
+                }
+                if ui.add_enabled(!log.entries().is_empty(), egui::Button::new("Clear list")).clicked() {
+                    log.clear();
+                }
+            });
+        });
+        if log.entries().is_empty() {
+            caption(ui, "Nothing was asked yet");
+            return;
+        }
+        table_ui(ui, log, out);
+    }
+}
+
+fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
+    let tokens = tokens(ui);
+    let count = log.entries().len();
+    TableBuilder::new(ui)
+        .striped(false)
+        .sense(Sense::hover())
+        .column(Column::exact(64.0))
+        .column(Column::exact(52.0))
+        .column(Column::remainder().at_least(120.0).clip(true))
+        .column(Column::exact(72.0))
+        .column(Column::exact(150.0).clip(true))
+        .column(Column::exact(64.0))
+        .header(18.0, |mut header| {
+            for title in ["When", "What", "Command", "Took", "Ended", ""] {
+                header.col(|ui| {
+                    caption(ui, title);
+                });
+            }
+        })
+        .body(|body| {
+            body.rows(24.0, count, |mut row| {
+                let Some(activity) = log.entries().get(count - 1 - row.index()) else { return };
+                row.col(|ui| {
+                    figure(ui, &clock(activity));
+                });
+                row.col(|ui| {
+                    caption(ui, match activity.kind {
+                        ActivityKind::Kubectl => "kubectl",
+                        ActivityKind::Http => "HTTP",
+                    });
+                });
+                row.col(|ui| {
+                    let line: String = activity.line.chars().take(400).collect();
+                    ui.add(Label::new(RichText::new(line).text_style(theme::small_figure_text())).truncate());
+                });
+                row.col(|ui| match &activity.ending {
+                    Some(ending) => figure(ui, &units::duration(ending.took).to_string()),
+                    None => {
+                        ui.spinner();
+                    }
+                });
+                row.col(|ui| {
+                    let (text, color) = match &activity.ending {
+                        Some(ending) if ending.ok => (ending.outcome.as_str(), tokens.dim),
+                        Some(ending) => (ending.outcome.as_str(), tokens.error),
+                        None => ("running", tokens.dim),
+                    };
+                    let text = RichText::new(text).text_style(TextStyle::Small).color(color);
+                    ui.add(Label::new(text).truncate());
+                });
+                row.col(|ui| {
+                    if ui.small_button("Copy").on_hover_text("Copy the command line").clicked() {
+                        let text = activity.line.to_string();
+                        out.push(Command::Copy { what: "Command".to_owned(), text });
+                    }
+                });
+            });
+        });
+}
+
+fn figure(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).text_style(theme::small_figure_text()));
+}
+
+fn clock(activity: &Activity) -> String {
+    activity.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
+}

@@ -1,0 +1,6 @@
+//! The pages and what lies over them.
+
+pub mod activity;
+pub mod code;
+pub mod home;
+pub mod playground;

@@ -1,0 +1,308 @@
+//! The pane with the conversation: its head, its parameters, and the turns as rows of a transcript.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use egui::{Button, CornerRadius, Frame, Id, Label, Margin, RichText, ScrollArea, TextStyle, Ui, WidgetInfo, WidgetType};
+
+use super::parameters::ParametersUi;
+use super::{figures, pickers};
+use crate::domain::environment::EnvId;
+use crate::domain::units;
+use crate::metrics::timeline::{Reasoning, TokenSource};
+use crate::state::State;
+use crate::state::chat::{Answer, AnswerStatus, ChatState, Turn};
+use crate::ui::theme;
+use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
+use crate::ui::widgets::{caption, card, dot, empty_state, failure_box, from_right, shortened, tokens};
+
+/// What the pane asks for.
+#[derive(Debug, Default)]
+pub(super) struct Todo {
+    /// Ask the last question again.
+    pub(super) retry: bool,
+    /// Put an answer on the clipboard.
+    pub(super) copy: Option<String>,
+}
+
+pub(super) fn show(
+    ui: &mut Ui,
+    state: &mut State,
+    parameters: &mut ParametersUi,
+    transcript: &mut Transcript,
+    unfolded: &mut HashSet<(EnvId, u64)>,
+    now: Duration,
+) -> Todo {
+    let env = state.env().id.clone();
+    let model = state.place().cluster.choice.model.clone();
+    let index = pickers::model_index(state);
+    card(ui)
+        .inner_margin(Margin::symmetric(12, 8))
+        .show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            let chat = &mut state.place().chat;
+            head_ui(ui, model.as_deref(), index, parameters, chat);
+            ui.separator();
+            if parameters.open {
+                let most = ui.available_height() * 0.6;
+                ScrollArea::vertical().id_salt("parameters").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+                    ui.set_width(ui.available_width() - 8.0);
+                    parameters.show(ui, &env, chat);
+                });
+                ui.separator();
+            }
+            if chat.turns().is_empty() {
+                let advice = match &model {
+                    Some(_) => "Type a message below. The answer streams in, with its speed beside it",
+                    None => "Pick a deployment and a model above",
+                };
+                empty_state(ui, "Nothing said yet", advice);
+                return Todo::default();
+            }
+            let mut rows = Rows::new(chat, &env, unfolded, now);
+            transcript.show(ui, Id::new(("transcript", &env)), &mut rows);
+            let Rows { todo, toggled, .. } = rows;
+            if let Some(turn) = toggled {
+                let key = (env, turn);
+                if !unfolded.remove(&key) {
+                    unfolded.insert(key);
+                }
+            }
+            todo
+        })
+        .inner
+}
+
+fn head_ui(ui: &mut Ui, model: Option<&str>, index: Option<usize>, parameters: &mut ParametersUi, chat: &ChatState) {
+    let tokens = tokens(ui);
+    ui.horizontal(|ui| {
+        let name_width = ui.available_width() - 160.0;
+        if let (Some(model), Some(index)) = (model, index) {
+            dot(ui, tokens.model_color(index));
+            shortened(ui, model, theme::strong_text(), tokens.text, name_width);
+        } else {
+            caption(ui, "No model picked");
+        }
+        from_right(ui, |ui| {
+            let set = chat.params.count_set();
+            let label = if set > 0 { format!("Parameters ({set} set)") } else { "Parameters".to_owned() };
+            let button = Button::new(RichText::new(label).small()).selected(parameters.open);
+            if ui.add(button).on_hover_text("System prompt and sampling parameters").clicked() {
+                parameters.open = !parameters.open;
+            }
+        });
+    });
+}
+
+/// A part of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Prompt,
+    Model,
+    ReasoningHead,
+    Reasoning,
+    Waiting,
+    Text,
+    Notice,
+    Figures,
+}
+
+struct Rows<'a> {
+    chat: &'a ChatState,
+    rows: Vec<(usize, Part)>,
+    env: &'a EnvId,
+    unfolded: &'a HashSet<(EnvId, u64)>,
+    now: Duration,
+    todo: Todo,
+    /// A turn whose reasoning was folded or unfolded.
+    toggled: Option<u64>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(chat: &'a ChatState, env: &'a EnvId, unfolded: &'a HashSet<(EnvId, u64)>, now: Duration) -> Self {
+        let mut rows = Vec::with_capacity(chat.turns().len() * 5);
+        for (index, turn) in chat.turns().iter().enumerate() {
+            let answer = &turn.answer;
+            let mut push = |part| rows.push((index, part));
+            push(Part::Prompt);
+            push(Part::Model);
+            if !answer.reasoning.is_empty() {
+                push(Part::ReasoningHead);
+                if unfolded.contains(&(env.clone(), turn.id)) {
+                    push(Part::Reasoning);
+                }
+            }
+            let streams = matches!(answer.status, AnswerStatus::Streaming(_));
+            if !answer.text.is_empty() {
+                push(Part::Text);
+            } else if streams {
+                push(Part::Waiting);
+            }
+            let notice = matches!(answer.status, AnswerStatus::Failed(_))
+                || answer.empty_because().is_some()
+                || answer.cut_because().is_some();
+            if notice {
+                push(Part::Notice);
+            }
+            if !streams || answer.figures.ttft.is_some() {
+                push(Part::Figures);
+            }
+        }
+        Self { chat, rows, env, unfolded, now, todo: Todo::default(), toggled: None }
+    }
+
+    fn turn(&self, index: usize) -> (&'a Turn, Part) {
+        let (turn, part) = self.rows[index];
+        (&self.chat.turns()[turn], part)
+    }
+}
+
+impl RowSource for Rows<'_> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn row(&self, index: usize) -> Row<'_> {
+        let (turn, part) = self.turn(index);
+        let answer = &turn.answer;
+        let growing = matches!(answer.status, AnswerStatus::Streaming(_));
+        let (gap, body) = match part {
+            Part::Prompt => (12.0, Body::Text { text: &turn.prompt, tone: Tone::Prompt, growing: false }),
+            Part::Model => (8.0, Body::Own { estimate: 18.0 }),
+            Part::ReasoningHead => (4.0, Body::Own { estimate: FOLD_HEIGHT }),
+            Part::Reasoning => {
+                let growing = growing && answer.text.is_empty();
+                (6.0, Body::Text { text: &answer.reasoning, tone: Tone::Reasoning, growing })
+            }
+            Part::Waiting => (6.0, Body::Own { estimate: 20.0 }),
+            Part::Text => (6.0, Body::Text { text: &answer.text, tone: Tone::Answer, growing }),
+            Part::Notice => (8.0, Body::Own { estimate: 34.0 }),
+            Part::Figures => (8.0, Body::Own { estimate: 28.0 }),
+        };
+        Row { key: turn.id * 16 + part as u64, gap, body }
+    }
+
+    fn draw(&mut self, index: usize, ui: &mut Ui) {
+        let (turn, part) = self.turn(index);
+        let answer = &turn.answer;
+        match part {
+            Part::Model => model_ui(ui, self.chat, answer),
+            Part::ReasoningHead => {
+                let mut open = self.unfolded.contains(&(self.env.clone(), turn.id));
+                if transcript::fold_ui(ui, &mut open, &reasoning_title(answer)).clicked() {
+                    self.toggled = Some(turn.id);
+                }
+            }
+            Part::Waiting => waiting_ui(ui, answer, self.now),
+            Part::Notice => {
+                let is_last = self.chat.turns().last().is_some_and(|last| last.id == turn.id);
+                self.todo.retry |= notice_ui(ui, turn, is_last && self.chat.running().is_none());
+            }
+            Part::Figures => {
+                if figures_ui(ui, answer) {
+                    self.todo.copy = Some(answer.text.clone());
+                }
+            }
+            // The transcript draws texts itself.
+            Part::Prompt | Part::Reasoning | Part::Text => {}
+        }
+    }
+}
+
+fn model_ui(ui: &mut Ui, chat: &ChatState, answer: &Answer) {
+    let tokens = tokens(ui);
+    let index = pickers::color_index(&chat.history, &answer.model);
+    ui.horizontal(|ui| {
+        dot(ui, tokens.model_color(index));
+        let width = ui.available_width() - 8.0;
+        let name = match &answer.deployment {
+            Some(deployment) => format!("{} · {deployment}", answer.model),
+            None => answer.model.clone(),
+        };
+        shortened(ui, &name, TextStyle::Small, tokens.dim, width);
+    });
+}
+
+fn reasoning_title(answer: &Answer) -> String {
+    match answer.figures.reasoning {
+        Some(Reasoning { tokens, time }) => {
+            format!("Reasoning · {} {} · {}", units::count(tokens.n), tokens.noun(), units::seconds(time))
+        }
+        None => "Reasoning".to_owned(),
+    }
+}
+
+/// A slow model and a stuck one look different: the time runs.
+fn waiting_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        let waited = units::seconds(now.saturating_sub(answer.asked_at));
+        let what = if answer.reasoning.is_empty() { "Waiting for the first token" } else { "Thinking" };
+        caption(ui, format!("{what}, {waited}"));
+    });
+    ui.ctx().request_repaint_after(Duration::from_millis(100));
+}
+
+/// Why there is no answer, or not all of it; gives whether to ask again.
+fn notice_ui(ui: &mut Ui, turn: &Turn, can_retry: bool) -> bool {
+    let answer = &turn.answer;
+    let mut retry = false;
+    match &answer.status {
+        AnswerStatus::Failed(failure) => {
+            failure_box(ui, &format!("turn {}", turn.id), failure, None);
+            retry = can_retry && ui.button("Retry").on_hover_text("Ask the same again").clicked();
+        }
+        _ => {
+            let text = answer.empty_because().or(answer.cut_because()).unwrap_or_default();
+            ui.horizontal_wrapped(|ui| {
+                let warning = tokens(ui).warning;
+                ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
+                retry = can_retry && ui.small_button("Retry").on_hover_text("Ask the same again").clicked();
+            });
+        }
+    }
+    retry
+}
+
+/// The line of figures; gives whether the answer is to be copied.
+fn figures_ui(ui: &mut Ui, answer: &Answer) -> bool {
+    let tokens = tokens(ui);
+    let figures = &answer.figures;
+    let absent = || units::ABSENT.to_owned();
+    let speed = figures.tokens_per_sec.map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
+    let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+    let speed = if chunks { speed.replace("tok/s", "chunks/s") } else { speed };
+    let latency = figures.latency.map_or_else(|| "…".to_owned(), |latency| units::seconds(latency).to_string());
+    let latency = if figures.latency.is_none() && !matches!(answer.status, AnswerStatus::Streaming(_)) { absent() } else { latency };
+    let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
+    let mine = format!("{speed} · {latency} · TTFT {ttft}");
+    let mut server = Vec::new();
+    if let Some(theirs) = figures.server {
+        server.extend(theirs.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
+        server.extend(theirs.latency.map(|latency| units::seconds(latency).to_string()));
+        server.extend(theirs.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
+    }
+    let mut copy = false;
+    Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4)).inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 12.0;
+            let width = ui.available_width();
+            let style = theme::small_figure_text();
+            let label = ui.add(Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim)).truncate());
+            label.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, format!("Figures: {mine}")));
+            label.on_hover_text(figures::told_in_full(figures));
+            if !server.is_empty() && width > 440.0 {
+                let text = format!("server {}", server.join(" · "));
+                let label = ui.add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
+                label.on_hover_text("What the server reported of itself. It leaves out the network and the time queued at the gateway");
+            }
+            from_right(ui, |ui| {
+                let button = ui.add_enabled(!answer.text.is_empty(), Button::new(RichText::new("Copy").small()).small());
+                button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, "Copy answer"));
+                copy = button.clicked();
+            });
+        });
+    });
+    copy
+}

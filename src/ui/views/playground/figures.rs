@@ -1,0 +1,246 @@
+//! The right-hand column: tiles of the latest answer, the session's charts, the table of medians.
+
+use egui::{Button, Label, Layout, RichText, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, vec2};
+
+use super::pickers;
+use crate::domain::units;
+use crate::metrics::history::SessionHistory;
+use crate::metrics::timeline::{Figures, TokenSource};
+use crate::protocol::Command;
+use crate::state::State;
+use crate::ui::plots::{self, Shown};
+use crate::ui::theme;
+use crate::ui::widgets::{Tile, caption, card, empty_state, fit_middle, from_right, strong, tokens};
+
+const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
+const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk is no token. Opening a connection is part of it.";
+const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut or stopped has none.";
+
+pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+    let index = pickers::model_index(state);
+    let tokens = tokens(ui);
+    let chat = &state.place().chat;
+    let asked = chat.turns().last().map(|turn| pickers::color_index(&chat.history, &turn.answer.model));
+    let color = asked.or(index).map_or(tokens.text, |index| tokens.model_color(index));
+    tiles_ui(ui, chat.latest_figures(), color);
+    ScrollArea::vertical().id_salt("charts").auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        charts_ui(ui, &chat.history, hidden, out);
+    });
+}
+
+fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
+    let none = Figures::default();
+    let figures = figures.unwrap_or(&none);
+    let server = figures.server.unwrap_or_default();
+    let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+    let says = |text: Option<String>| text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"));
+    let narrow = ui.available_width() < 320.0;
+    ui.spacing_mut().item_spacing.x = if narrow { 6.0 } else { 8.0 };
+    let gaps = ui.spacing().item_spacing.x * 2.0;
+    let width = (ui.available_width() - gaps) / 3.0;
+    let speed = figures.tokens_per_sec.map(|rate| units::Figure { unit: "", ..units::rate(rate) });
+    ui.horizontal_top(|ui| {
+        Tile {
+            title: if chunks { "Chunks/s" } else { "Tokens/s" },
+            figure: speed,
+            below: says(server.after_first_per_sec.map(|rate| units::rate(rate).value)),
+            definition: SPEED,
+            color,
+        }
+        .show(ui, width);
+        Tile {
+            title: "TTFT",
+            figure: figures.ttft.map(units::duration),
+            below: match (figures.ttft, server.ttft) {
+                (Some(mine), Some(theirs)) if mine > theirs && !narrow => {
+                    format!("server {} (+{})", units::duration(theirs), units::duration(mine - theirs))
+                }
+                (_, theirs) => says(theirs.map(|ttft| units::duration(ttft).to_string())),
+            },
+            definition: TTFT,
+            color,
+        }
+        .show(ui, width);
+        Tile {
+            title: "Latency",
+            figure: figures.latency.map(units::seconds),
+            below: says(server.latency.map(|latency| units::seconds(latency).to_string())),
+            definition: LATENCY,
+            color,
+        }
+        .show(ui, width);
+    });
+}
+
+/// All figures of an answer, for the hover.
+pub(super) fn told_in_full(figures: &Figures) -> String {
+    let mut lines = Vec::new();
+    let mut line = |name: &str, value: Option<String>| {
+        lines.extend(value.map(|value| format!("{name}: {value}")));
+    };
+    let duration = |d: Option<std::time::Duration>| d.map(|d| units::duration(d).to_string());
+    line("TTFT, request sent to first text", duration(figures.ttft));
+    line("  of it opening the connection", duration(figures.connect));
+    line("First answer text", duration(figures.first_answer));
+    line("Latency, request sent to end", duration(figures.latency));
+    line("Speed, (tokens − 1) / (latency − TTFT)", figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()));
+    line("Time per output token", duration(figures.tpot));
+    line("Inter-token latency, mean gap between chunks", duration(figures.itl));
+    line("Longest gap", duration(figures.longest_gap));
+    line("Generated", figures.tokens.map(|tokens| match tokens.source {
+        TokenSource::Usage => format!("{} tokens", units::count(tokens.n)),
+        TokenSource::Chunks => format!("{} chunks (the server counted no tokens)", units::count(tokens.n)),
+    }));
+    line("Prompt tokens", figures.prompt_tokens.map(units::count));
+    line("  of them cached", figures.cached_tokens.map(units::count));
+    if let Some(server) = figures.server {
+        line("Server: TTFT", duration(server.ttft));
+        line("Server: latency", duration(server.latency));
+        line("Server: tokens/s after the first", server.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
+        line("Server: tokens/s in all", server.per_sec.map(|rate| units::rate(rate).to_string()));
+        line("Server: tokens accepted per step", server.acceptance_rate.map(|rate| format!("{rate:.2}")));
+    }
+    lines.join("\n")
+}
+
+fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+    if history.answers() == 0 {
+        card(ui).show(ui, |ui| {
+            ui.set_min_size(vec2(ui.available_width(), 180.0));
+            empty_state(ui, "No answers yet", "Each answer adds a point here: its time to first token and its speed, a line per model");
+        });
+        return;
+    }
+    let reset_id = ui.id().with("reset zoom");
+    let reset = ui.data_mut(|data| data.remove_temp::<bool>(reset_id)).unwrap_or(false);
+    let room = ui.available_height() - table_height(history) - 24.0;
+    let height = (room / 2.0 - 56.0).clamp(120.0, 240.0);
+    for shown in [Shown::Ttft, Shown::Speed] {
+        card(ui).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.horizontal(|ui| {
+                strong(ui, shown.title());
+                if shown == Shown::Ttft {
+                    from_right(ui, |ui| {
+                        let button = ui.small_button("Reset zoom");
+                        let help = "Drag to move, Ctrl and wheel to zoom, right-drag to zoom into a box, double-click to reset";
+                        if button.on_hover_text(help).clicked() {
+                            ui.data_mut(|data| data.insert_temp(reset_id, true));
+                            ui.ctx().request_repaint();
+                        }
+                    });
+                }
+            });
+            plots::session_chart(ui, shown, history.series(), hidden, height, reset);
+        });
+    }
+    card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        table_ui(ui, history, hidden, out);
+    });
+}
+
+fn table_height(history: &SessionHistory) -> f32 {
+    84.0 + history.series().len() as f32 * 26.0
+}
+
+/// A line per model: the legend, which hides and shows its line, and the medians.
+fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+    let tokens = tokens(ui);
+    ui.horizontal(|ui| {
+        strong(ui, "This session, median");
+        from_right(ui, |ui| {
+            if ui.add(Button::new("Copy table").small()).clicked() {
+                out.push(Command::Copy { what: "Table".to_owned(), text: as_tsv(history) });
+            }
+        });
+    });
+    let width = ui.available_width();
+    let columns = [56.0, 60.0, 60.0, 30.0];
+    let first = width - columns.iter().sum::<f32>();
+    let cell = |ui: &mut Ui, width: f32, contents: &mut dyn FnMut(&mut Ui)| {
+        ui.allocate_ui_with_layout(vec2(width, 20.0), Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.set_width(width);
+            contents(ui);
+        });
+    };
+    ui.spacing_mut().item_spacing = vec2(0.0, 4.0);
+    ui.horizontal(|ui| {
+        ui.allocate_ui_with_layout(vec2(first, 16.0), Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.set_width(first);
+            caption(ui, "model");
+        });
+        for (title, width) in ["tok/s", "TTFT", "latency", "n"].into_iter().zip(columns) {
+            cell(ui, width, &mut |ui| {
+                caption(ui, title);
+            });
+        }
+    });
+    for (index, series) in history.series().iter().enumerate() {
+        let is_hidden = hidden.contains(&series.model);
+        ui.horizontal(|ui| {
+            let (rect, response) = ui.allocate_exact_size(vec2(first, 20.0), Sense::click());
+            let mut inside = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(egui::Align::Center)));
+            inside.spacing_mut().item_spacing.x = 6.0;
+            plots::line_sample(&mut inside, index, is_hidden);
+            let color = if is_hidden { tokens.faint } else { tokens.text };
+            let style = egui::TextStyle::Body;
+            let name = fit_middle(&inside, &series.model, &style, first - 30.0);
+            let name = RichText::new(name).color(color);
+            let name = if is_hidden { name.strikethrough() } else { name };
+            inside.add(Label::new(name).selectable(false));
+            response.widget_info(|| {
+                WidgetInfo::selected(WidgetType::Checkbox, true, !is_hidden, format!("Show {} in the charts", series.model))
+            });
+            let hint = if is_hidden { "Click to show its line" } else { "Click to hide its line" };
+            let response = response.on_hover_text(format!("{}\n{hint}", series.model));
+            if response.has_focus() {
+                ui.painter().rect_stroke(rect, 4.0, egui::Stroke::new(1.0, tokens.accent), egui::StrokeKind::Outside);
+            }
+            if response.clicked() {
+                if is_hidden {
+                    hidden.retain(|model| *model != series.model);
+                } else {
+                    hidden.push(series.model.clone());
+                }
+            }
+            for (text, width) in row_of(history, index).into_iter().zip(columns) {
+                cell(ui, width, &mut |ui| {
+                    ui.label(RichText::new(&text).text_style(theme::small_figure_text()).color(color));
+                });
+            }
+        });
+    }
+}
+
+/// Speed, TTFT, latency and count of a model.
+fn row_of(history: &SessionHistory, index: usize) -> [String; 4] {
+    let series = &history.series()[index];
+    let medians = series.medians();
+    let absent = || units::ABSENT.to_owned();
+    [
+        medians.tokens_per_sec.map_or_else(absent, |rate| units::rate(rate).value),
+        medians.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string()),
+        medians.latency.map_or_else(absent, |latency| units::seconds(latency).to_string()),
+        units::count(series.samples.len() as u64),
+    ]
+}
+
+/// The table with tabs, in plain units, for a spreadsheet.
+fn as_tsv(history: &SessionHistory) -> String {
+    let mut lines = vec!["model\ttokens_per_s\tttft_ms\tlatency_s\tanswers".to_owned()];
+    for series in history.series() {
+        let medians = series.medians();
+        let number = |value: Option<f64>| value.map(|value| format!("{value:.3}")).unwrap_or_default();
+        lines.push(format!(
+            "{}\t{}\t{}\t{}\t{}",
+            series.model,
+            number(medians.tokens_per_sec),
+            number(medians.ttft.map(|ttft| ttft.as_secs_f64() * 1e3)),
+            number(medians.latency.map(|latency| latency.as_secs_f64())),
+            series.samples.len()
+        ));
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,222 @@
+//! The row above the chat: deployment, model, and how fresh what they offer is.
+
+use std::time::Duration;
+
+use egui::{Button, Label, RichText, ScrollArea, Ui, vec2};
+
+use super::Asked;
+use crate::domain::deployment::{Deployment, DeploymentState};
+use crate::domain::units;
+use crate::protocol::{Command, KeyStatus};
+use crate::state::State;
+use crate::state::cluster::ModelOffer;
+use crate::ui::theme::Tokens;
+use crate::ui::widgets::{Choice, Section, caption, failure_box, from_right, picker, tokens, warning_box};
+
+pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
+    let mut asked = Asked::default();
+    let wide = ui.available_width() > 620.0;
+    let buttons = if wide { 176.0 } else { 0.0 };
+    let has_cluster = state.env().cluster.is_some();
+    ui.horizontal_top(|ui| {
+        let width = ui.available_width() - buttons - 8.0;
+        let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
+        if has_cluster {
+            ui.vertical(|ui| deployment_ui(ui, state, first));
+        }
+        ui.vertical(|ui| model_ui(ui, state, second));
+        if wide {
+            ui.vertical(|ui| {
+                caption(ui, "");
+                ui.horizontal(|ui| buttons_ui(ui, state, &mut asked));
+            });
+        }
+    });
+    ui.horizontal(|ui| {
+        freshness_ui(ui, state, now, out);
+        if !wide {
+            from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
+        }
+    });
+    troubles_ui(ui, state, now, &mut asked);
+    asked
+}
+
+fn deployment_ui(ui: &mut Ui, state: &mut State, width: f32) {
+    caption(ui, "Deployment");
+    let tokens = tokens(ui);
+    let cluster = &mut state.place().cluster;
+    let picked = cluster.choice.deployment.clone();
+    let color = cluster.deployment().map(|deployment| state_color(deployment.state, tokens));
+    let all = cluster.view.value().map(|view| view.deployments.as_slice()).unwrap_or_default();
+    let (deployed, others): (Vec<_>, Vec<_>) =
+        all.iter().partition(|deployment| deployment.state == DeploymentState::Deployed);
+    let choices = |list: Vec<&Deployment>, enabled| -> Vec<Choice<'_>> {
+        let choice = |deployment: &Deployment| choice_of(deployment, enabled, tokens);
+        // The names live in the view; the borrow of the list does not matter.
+        list.into_iter().map(|d| Choice { name: name_of(all, &d.name), ..choice(d) }).collect()
+    };
+    let sections = [
+        Section { heading: "Deployed", choices: choices(deployed, true) },
+        Section { heading: "Not ready", choices: choices(others, false) },
+    ];
+    if let Some(name) = picker(ui, "Deployment", picked.as_deref(), color, width, &sections) {
+        cluster.pick_deployment(&name);
+    }
+}
+
+fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
+    all.iter().find(|deployment| deployment.name == name).map(|d| d.name.as_str()).unwrap_or_default()
+}
+
+fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
+    let remark = match (enabled, deployment.reason.as_str()) {
+        (true, "") => deployment.models_trouble.clone(),
+        (true, reason) => Some(reason.to_owned()),
+        (false, "") => Some(deployment.state.label().to_owned()),
+        (false, reason) => Some(format!("{}: {reason}", deployment.state.label())),
+    };
+    Choice { name: "", remark, dot: Some(state_color(deployment.state, tokens)), enabled }
+}
+
+fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
+    match state {
+        DeploymentState::Deployed => tokens.ok,
+        DeploymentState::Deploying => tokens.warning,
+        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => tokens.faint,
+    }
+}
+
+fn model_ui(ui: &mut Ui, state: &mut State, width: f32) {
+    caption(ui, "Model");
+    let tokens = tokens(ui);
+    let index = model_index(state);
+    let color = index.map(|index| tokens.model_color(index));
+    let cluster = &mut state.place().cluster;
+    let offers = cluster.offers();
+    let choices = |list: &'_ [ModelOffer]| -> Vec<(String, Option<String>, bool)> {
+        list.iter().map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable)).collect()
+    };
+    let (deployed, others) = (choices(&offers.deployed), choices(&offers.others));
+    fn lines(list: &[(String, Option<String>, bool)]) -> Vec<Choice<'_>> {
+        let line = |(name, remark, enabled): &(String, Option<String>, bool)| (name.clone(), remark.clone(), *enabled);
+        list.iter()
+            .map(|entry| {
+                let (_, remark, enabled) = line(entry);
+                Choice { name: entry.0.as_str(), remark, dot: None, enabled }
+            })
+            .collect()
+    }
+    let of_deployment = cluster.choice.deployment.is_some();
+    let sections = [
+        Section { heading: "Of this deployment", choices: lines(&deployed) },
+        Section {
+            heading: if of_deployment { "Other models of this API" } else { "Models of this API" },
+            choices: lines(&others),
+        },
+    ];
+    let picked = cluster.choice.model.clone();
+    if let Some(name) = picker(ui, "Model", picked.as_deref(), color, width, &sections) {
+        cluster.pick_model(&name);
+    }
+}
+
+/// The place of the model in use among those that have answered, which is its colour.
+pub(super) fn model_index(state: &mut State) -> Option<usize> {
+    let place = state.place();
+    let model = place.cluster.choice.model.as_deref()?;
+    Some(color_index(&place.chat.history, model))
+}
+
+/// A model that has not answered yet gets the colour it will have.
+pub(super) fn color_index(history: &crate::metrics::history::SessionHistory, model: &str) -> usize {
+    history.index_of(model).unwrap_or(history.series().len())
+}
+
+fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
+    let size = vec2(0.0, 30.0);
+    let code = ui.add(Button::new("View code").min_size(size));
+    if code.on_hover_text("The same request in cURL, Python and Rust").clicked() {
+        asked.view_code = true;
+    }
+    let chat = &mut state.place().chat;
+    if chat.can_undo_clear() {
+        if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
+            chat.undo_clear();
+        }
+    } else {
+        let can = chat.running().is_none() && !chat.turns().is_empty();
+        let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
+        if clear.on_hover_text("Begin a new conversation; the charts stay").clicked() {
+            chat.clear();
+        }
+    }
+}
+
+fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+    let place = state.place();
+    let loading = place.cluster.view.is_loading() || place.cluster.api_models.is_loading();
+    let seen = place.cluster.view.with_time().map(|(view, at)| {
+        let deployed = view.deployments.iter().filter(|d| d.state == DeploymentState::Deployed).count();
+        (format!("{deployed} of {} deployed", view.deployments.len()), at)
+    });
+    let seen = seen.or_else(|| {
+        let (models, at) = place.cluster.api_models.with_time()?;
+        Some((format!("{} models", models.len()), at))
+    });
+    if loading {
+        ui.spinner();
+        caption(ui, if seen.is_some() { "refreshing" } else { "asking the cluster and the API" });
+    } else {
+        if ui.small_button("Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
+            state.refresh(out);
+        }
+        if let Some((what, at)) = seen {
+            caption(ui, format!("{what} · seen {}", units::ago(now.saturating_sub(at))));
+            ui.ctx().request_repaint_after(Duration::from_secs(10));
+        }
+    }
+}
+
+/// What does not work, each with its advice. What was seen before stays in the pickers.
+fn troubles_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked) {
+    let insecure = state.env().accept_invalid_certs;
+    let api_expected = state.env().api.is_some() || state.env().demo;
+    let place = state.place();
+    let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
+    let view = &place.cluster.view;
+    let models = &place.cluster.api_models;
+    let mut boxes: Vec<(&str, crate::domain::failure::Failure, Option<Duration>)> = Vec::new();
+    boxes.extend(view.failure().map(|why| ("cluster", why.clone(), age(view.with_time().map(|(_, at)| at)))));
+    boxes.extend(models.failure().map(|why| ("api", why.clone(), age(models.with_time().map(|(_, at)| at)))));
+    if boxes.iter().all(|(id, ..)| *id != "api") {
+        boxes.extend(place.trouble.clone().filter(|_| api_expected).map(|why| ("place", why, None)));
+    }
+    if let Some(KeyStatus::Missing(why)) = &place.key {
+        boxes.push(("key", why.clone(), None));
+    }
+    for warning in view.value().map(|view| view.warnings.as_slice()).unwrap_or_default() {
+        boxes.push(("warning", warning.clone(), None));
+    }
+    let models_trouble = place.cluster.deployment().and_then(|deployment| deployment.models_trouble.clone());
+    if boxes.is_empty() && models_trouble.is_none() && !insecure {
+        return;
+    }
+    let most = (ui.available_height() * 0.4).clamp(60.0, 240.0);
+    ScrollArea::vertical().id_salt("troubles").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+        ui.set_width(ui.available_width() - 4.0);
+        for (n, (id, why, age)) in boxes.iter().enumerate() {
+            failure_box(ui, &format!("{id} {n}"), why, *age);
+        }
+        if let Some(text) = models_trouble {
+            warning_box(ui, &text);
+        }
+        if insecure {
+            let tokens = tokens(ui);
+            ui.add(Label::new(RichText::new("Certificates are not checked in this environment").small().color(tokens.warning)));
+        }
+        if !boxes.is_empty() && ui.small_button("Open Home").clicked() {
+            asked.go_home = true;
+        }
+    });
+}
