@@ -1,1 +1,3 @@
 //! Everything that waits: jobs on a tokio runtime.
+
+pub mod cluster;

@@ -122,6 +122,18 @@ impl Kubectl {
         self.ask(&args, deadline, recording).await
     }
 
+    /// Asks kubectl what needs neither a kubeconfig nor a cluster.
+    pub async fn run_alone<A: AsRef<OsStr>>(
+        &self,
+        args: &[A],
+        deadline: Duration,
+    ) -> Result<Vec<u8>, KubectlError> {
+        let args: Vec<OsString> =
+            self.prefix.iter().cloned().chain(args.iter().map(|arg| arg.as_ref().to_owned())).collect();
+        let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
+        self.ask(&args, deadline, recording).await
+    }
+
     /// kubectl's own flags, which hold for any question, and the question.
     fn arguments<A: AsRef<OsStr>>(&self, args: &[A], deadline: Duration) -> Vec<OsString> {
         let mut all = self.prefix.clone();
