@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::domain::environment::ClusterAccess;
 use crate::domain::failure::Failure;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, explain};
+use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain};
 
 use super::activity::{Recorder, Recording};
 
@@ -228,7 +228,8 @@ impl Kubectl {
         recording.end(false, told.clone());
         let words = String::from_utf8_lossy(&stderr);
         let words = words.trim();
-        let (fault, failure) = explain(if words.is_empty() { &told } else { words });
+        let (fault, failure) = asked_for_a_name(&stdout)
+            .unwrap_or_else(|| explain(if words.is_empty() { &told } else { words }));
         Err(KubectlError::new(fault, failure))
     }
 

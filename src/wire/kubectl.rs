@@ -23,6 +23,8 @@ pub enum KubectlFault {
     CertExpired,
     /// The credentials were refused.
     Unauthorized,
+    /// The kubeconfig has no credentials, so that kubectl asked for a name and a password.
+    NoCredentials,
     /// The user has no right to it.
     Forbidden,
     /// The cluster does not know the kind, or the path.
@@ -86,6 +88,18 @@ pub fn explain(stderr: &str) -> (KubectlFault, Failure) {
     let words = own_words(stderr);
     let (fault, summary, advice) = read(&words);
     (fault, Failure::new(summary, advice).with_details(words))
+}
+
+/// kubectl asked for a name and a password, on standard output, and nobody was there to answer.
+pub fn asked_for_a_name(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
+    let prompt = b"Please enter Username";
+    stdout.starts_with(prompt).then(|| {
+        let failure = Failure::new(
+            "The kubeconfig has no credentials for this cluster",
+            "Choose another context, or get a kubeconfig with a token, a client certificate or a credential plugin",
+        );
+        (KubectlFault::NoCredentials, failure.with_details("kubectl asked for a user name on its standard output"))
+    })
 }
 
 /// A web page came where JSON should.
@@ -384,10 +398,8 @@ fn read_network(last: &str) -> Option<Reading> {
             "Check the server's address and port in the kubeconfig",
         ));
     }
-    if last.contains("no such host")
-        || last.contains("server misbehaving")
-        || last.contains("Temporary failure in name")
-    {
+    // However looking the name up failed: the name server's own troubles read like the cluster's.
+    if last.contains("dial tcp: lookup ") || last.contains("no such host") {
         let host = after(last, "dial tcp: lookup ").map(|rest| rest.split([' ', ':']).next().unwrap_or(rest));
         return Some(reading(
             KubectlFault::HostUnknown,
@@ -644,6 +656,11 @@ mod tests {
             "Error from server (BadRequest): Client sent an HTTP request to an HTTPS server.",
             HttpsOnHttp,
             "The kubeconfig says http, but the server speaks https",
+        );
+        check(
+            "Unable to connect to the server: dial tcp: lookup h on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused",
+            HostUnknown,
+            "The cluster's host h cannot be found",
         );
         check(
             "Unable to connect to the server: EOF",

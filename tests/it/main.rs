@@ -1,1 +1,4 @@
 //! The one integration-test binary: its modules are the tests.
+
+mod cluster;
+mod support;
