@@ -138,7 +138,9 @@ where
 
 /// The path of the server's URL, e.g. `/k8s/clusters/c-1`.
 async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> {
-    let answer = kubectl.run(&["config", "view", "--minify", "-o", "json"], LOCAL).await?;
+    // Not always local: Google's kubectl asks the server for its version before anything else.
+    let deadline = LOCAL.min(kubectl.patience);
+    let answer = kubectl.run(&["config", "view", "--minify", "-o", "json"], deadline).await?;
     let server = serde_json::from_slice::<Config>(&answer)
         .ok()
         .and_then(|config| config.clusters?.into_iter().next()?.cluster?.server);

@@ -285,7 +285,9 @@ fn read_tls(words: &str) -> Option<Reading> {
         let (names, host) = after(words, "certificate is valid for ")
             .and_then(|rest| rest.rsplit_once(", not "))
             .map_or((None, None), |(names, host)| (Some(names), Some(host)));
-        let host = host.or_else(|| after(words, "matching ")).unwrap_or("this address");
+        let host = host
+            .or_else(|| between(words, "cannot validate certificate for ", " because"))
+            .unwrap_or("this address");
         let names = names.map(|names| format!(", but for {names}")).unwrap_or_default();
         return Some(reading(
             KubectlFault::WrongName,
@@ -319,6 +321,14 @@ fn read_server(last: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::HttpsOnHttp,
             "The kubeconfig says http, but the server speaks https",
+            "Write https:// before the server's address in the kubeconfig",
+        ));
+    }
+    if last.contains("(BadRequest): the server rejected our request for an unknown reason") {
+        // kubectl swallows the server's words; on a plain GET nothing else was seen to cause it.
+        return Some(reading(
+            KubectlFault::HttpsOnHttp,
+            "The server rejected the request, probably because it speaks https where the kubeconfig says http",
             "Write https:// before the server's address in the kubeconfig",
         ));
     }
@@ -561,6 +571,11 @@ mod tests {
             "The server's certificate is not for localhost, but for a.example, b.example",
         );
         check(
+            "Unable to connect to the server: x509: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
+            WrongName,
+            "The server's certificate is not for 127.0.0.1",
+        );
+        check(
             "Unable to connect to the server: x509: certificate has expired or is not yet valid: current time 2026-11-23T06:00:00Z is after 2025-01-01T00:00:00Z",
             CertExpired,
             "The server's certificate is out of date: it is now 2026-11-23T06:00:00Z is after 2025-01-01T00:00:00Z",
@@ -656,6 +671,11 @@ mod tests {
             "Error from server (BadRequest): Client sent an HTTP request to an HTTPS server.",
             HttpsOnHttp,
             "The kubeconfig says http, but the server speaks https",
+        );
+        check(
+            "Error from server (BadRequest): the server rejected our request for an unknown reason",
+            HttpsOnHttp,
+            "The server rejected the request, probably because it speaks https where the kubeconfig says http",
         );
         check(
             "Unable to connect to the server: dial tcp: lookup h on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused",
