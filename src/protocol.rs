@@ -148,7 +148,7 @@ pub enum KeyStatus {
 /// A kubeconfig's contexts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contexts {
-    /// Their names, as the file orders them.
+    /// Their names, as kubectl orders them: by name.
     pub names: Vec<String>,
     /// The current one.
     pub current: Option<String>,

@@ -4,3 +4,5 @@
 
 pub mod api;
 mod script;
+
+pub mod cluster;

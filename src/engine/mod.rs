@@ -411,3 +411,6 @@ impl Shared {
         self.places.open(env).await
     }
 }
+//! Everything that waits: jobs on a tokio runtime.
+
+pub mod cluster;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::domain::environment::ClusterAccess;
 use crate::domain::failure::Failure;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, explain};
+use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain};
 
 use super::activity::{Recorder, Recording};
 
@@ -122,6 +122,18 @@ impl Kubectl {
         self.ask(&args, deadline, recording).await
     }
 
+    /// Asks kubectl what needs neither a kubeconfig nor a cluster.
+    pub async fn run_alone<A: AsRef<OsStr>>(
+        &self,
+        args: &[A],
+        deadline: Duration,
+    ) -> Result<Vec<u8>, KubectlError> {
+        let args: Vec<OsString> =
+            self.prefix.iter().cloned().chain(args.iter().map(|arg| arg.as_ref().to_owned())).collect();
+        let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
+        self.ask(&args, deadline, recording).await
+    }
+
     /// kubectl's own flags, which hold for any question, and the question.
     fn arguments<A: AsRef<OsStr>>(&self, args: &[A], deadline: Duration) -> Vec<OsString> {
         let mut all = self.prefix.clone();
@@ -216,7 +228,8 @@ impl Kubectl {
         recording.end(false, told.clone());
         let words = String::from_utf8_lossy(&stderr);
         let words = words.trim();
-        let (fault, failure) = explain(if words.is_empty() { &told } else { words });
+        let (fault, failure) = asked_for_a_name(&stdout)
+            .unwrap_or_else(|| explain(if words.is_empty() { &told } else { words }));
         Err(KubectlError::new(fault, failure))
     }
 

@@ -23,6 +23,8 @@ pub enum KubectlFault {
     CertExpired,
     /// The credentials were refused.
     Unauthorized,
+    /// The kubeconfig has no credentials, so that kubectl asked for a name and a password.
+    NoCredentials,
     /// The user has no right to it.
     Forbidden,
     /// The cluster does not know the kind, or the path.
@@ -86,6 +88,18 @@ pub fn explain(stderr: &str) -> (KubectlFault, Failure) {
     let words = own_words(stderr);
     let (fault, summary, advice) = read(&words);
     (fault, Failure::new(summary, advice).with_details(words))
+}
+
+/// kubectl asked for a name and a password, on standard output, and nobody was there to answer.
+pub fn asked_for_a_name(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
+    let prompt = b"Please enter Username";
+    stdout.starts_with(prompt).then(|| {
+        let failure = Failure::new(
+            "The kubeconfig has no credentials for this cluster",
+            "Choose another context, or get a kubeconfig with a token, a client certificate or a credential plugin",
+        );
+        (KubectlFault::NoCredentials, failure.with_details("kubectl asked for a user name on its standard output"))
+    })
 }
 
 /// A web page came where JSON should.
@@ -271,7 +285,9 @@ fn read_tls(words: &str) -> Option<Reading> {
         let (names, host) = after(words, "certificate is valid for ")
             .and_then(|rest| rest.rsplit_once(", not "))
             .map_or((None, None), |(names, host)| (Some(names), Some(host)));
-        let host = host.or_else(|| after(words, "matching ")).unwrap_or("this address");
+        let host = host
+            .or_else(|| between(words, "cannot validate certificate for ", " because"))
+            .unwrap_or("this address");
         let names = names.map(|names| format!(", but for {names}")).unwrap_or_default();
         return Some(reading(
             KubectlFault::WrongName,
@@ -305,6 +321,14 @@ fn read_server(last: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::HttpsOnHttp,
             "The kubeconfig says http, but the server speaks https",
+            "Write https:// before the server's address in the kubeconfig",
+        ));
+    }
+    if last.contains("(BadRequest): the server rejected our request for an unknown reason") {
+        // kubectl swallows the server's words; on a plain GET nothing else was seen to cause it.
+        return Some(reading(
+            KubectlFault::HttpsOnHttp,
+            "The server rejected the request, probably because it speaks https where the kubeconfig says http",
             "Write https:// before the server's address in the kubeconfig",
         ));
     }
@@ -384,10 +408,8 @@ fn read_network(last: &str) -> Option<Reading> {
             "Check the server's address and port in the kubeconfig",
         ));
     }
-    if last.contains("no such host")
-        || last.contains("server misbehaving")
-        || last.contains("Temporary failure in name")
-    {
+    // However looking the name up failed: the name server's own troubles read like the cluster's.
+    if last.contains("dial tcp: lookup ") || last.contains("no such host") {
         let host = after(last, "dial tcp: lookup ").map(|rest| rest.split([' ', ':']).next().unwrap_or(rest));
         return Some(reading(
             KubectlFault::HostUnknown,
@@ -549,6 +571,11 @@ mod tests {
             "The server's certificate is not for localhost, but for a.example, b.example",
         );
         check(
+            "Unable to connect to the server: x509: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
+            WrongName,
+            "The server's certificate is not for 127.0.0.1",
+        );
+        check(
             "Unable to connect to the server: x509: certificate has expired or is not yet valid: current time 2026-11-23T06:00:00Z is after 2025-01-01T00:00:00Z",
             CertExpired,
             "The server's certificate is out of date: it is now 2026-11-23T06:00:00Z is after 2025-01-01T00:00:00Z",
@@ -644,6 +671,16 @@ mod tests {
             "Error from server (BadRequest): Client sent an HTTP request to an HTTPS server.",
             HttpsOnHttp,
             "The kubeconfig says http, but the server speaks https",
+        );
+        check(
+            "Error from server (BadRequest): the server rejected our request for an unknown reason",
+            HttpsOnHttp,
+            "The server rejected the request, probably because it speaks https where the kubeconfig says http",
+        );
+        check(
+            "Unable to connect to the server: dial tcp: lookup h on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused",
+            HostUnknown,
+            "The cluster's host h cannot be found",
         );
         check(
             "Unable to connect to the server: EOF",

@@ -2,3 +2,6 @@
 
 pub(crate) mod programs;
 pub(crate) mod recorder;
+//! What the tests stand on.
+
+pub mod kube;

@@ -1,0 +1,302 @@
+//! One look at the cluster: kubectl's questions side by side, their answers put together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::domain::deployment::ClusterView;
+use crate::io::kubectl::{Kubectl, KubectlError};
+use crate::protocol::{Contexts, Failure};
+use crate::sambastack::models::{Listed, Lists, view};
+use crate::sambastack::resources::{ListError, looks_like_a_page, parse_list};
+use crate::wire::kubectl::{KubectlFault, not_kubernetes};
+
+const SAMBANOVA: &str = "/apis/sambanova.ai/v1alpha1";
+/// What reads only files takes no longer than kubectl's start.
+const LOCAL: Duration = Duration::from_secs(10);
+/// Answers up to this size are parsed in less time than handing them over takes.
+const SMALL: usize = 64 << 10;
+
+/// What is deployed in the namespace. Dropping the future ends kubectl.
+pub async fn load(kubectl: &Kubectl) -> Result<ClusterView, Failure> {
+    let lists =
+        reach(kubectl, |prefix| async move { ask_all(kubectl, &prefix).await.map(|lists| (lists, prefix)) });
+    let (lists, prefix) = lists.await?;
+    let lists = named(with_any_generation(lists)?);
+    if is_empty(&lists) {
+        find_namespace(kubectl, &prefix).await?;
+    }
+    // A thousand small values: not worth another thread.
+    Ok(view(&lists))
+}
+
+/// The contexts of the kubeconfig. Asks no cluster.
+pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
+    // With a context that does not exist kubectl would refuse to list those that do.
+    let kubectl = Kubectl { context: None, ..kubectl.clone() };
+    let config: Config = json(&kubectl.run(&["config", "view", "-o", "json"], LOCAL).await?)?;
+    let names = config.contexts.unwrap_or_default().into_iter().map(|context| context.name).collect();
+    Ok(Contexts { names, current: config.current_context.filter(|name| !name.is_empty()) })
+}
+
+/// kubectl's own version. Asks no cluster.
+pub async fn client_version(kubectl: &Kubectl) -> Result<String, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Versions {
+        client_version: Version,
+    }
+    // No kubeconfig is needed to say it, and one that is missing is another check's finding.
+    let versions: Versions = json(&kubectl.run_alone(&["version", "--client", "-o", "json"], LOCAL).await?)?;
+    Ok(versions.client_version.git_version)
+}
+
+/// The version of the cluster's API server.
+pub async fn server_version(kubectl: &Kubectl) -> Result<String, Failure> {
+    let answer = reach(kubectl, |prefix| async move { get(kubectl, &format!("{prefix}/version")).await });
+    let answer = answer.await?;
+    if looks_like_a_page(&answer) {
+        return Err(not_kubernetes(&String::from_utf8_lossy(&answer)));
+    }
+    let version: Version = json(&answer)?;
+    Ok(version.git_version)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    git_version: String,
+}
+
+/// What Batida reads of `kubectl config view -o json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Config {
+    contexts: Option<Vec<NamedContext>>,
+    clusters: Option<Vec<NamedCluster>>,
+    current_context: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    cluster: Option<ClusterEntry>,
+}
+
+#[derive(Deserialize)]
+struct ClusterEntry {
+    server: Option<String>,
+}
+
+fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::new(
+            "kubectl's answer cannot be understood",
+            "Check that the program is kubectl; its path is in the environment's settings",
+        )
+        .with_details(format!("{error}\n{}", clip(answer)))
+    })
+}
+
+fn clip(answer: &[u8]) -> String {
+    String::from_utf8_lossy(&answer[..answer.len().min(2_000)]).into_owned()
+}
+
+/// Asks with the path that the server's URL has, which `get --raw` leaves out.
+///
+/// Nearly no server has one, so the question without it is asked meanwhile. What it finds is thrown away
+/// when there is a path after all: Rancher answers there too, for another cluster.
+async fn reach<T, F>(kubectl: &Kubectl, ask: impl Fn(String) -> F) -> Result<T, KubectlError>
+where
+    F: Future<Output = Result<T, KubectlError>>,
+{
+    let without = ask(String::new());
+    tokio::pin!(without);
+    let prefix = server_path(kubectl);
+    tokio::pin!(prefix);
+    let mut early = None;
+    let prefix = loop {
+        tokio::select! {
+            prefix = &mut prefix => break prefix,
+            found = &mut without, if early.is_none() => early = Some(found),
+        }
+    };
+    match (prefix, early) {
+        (Ok(Some(prefix)), _) => ask(prefix).await,
+        (_, Some(found)) => found,
+        // What is wrong with the kubeconfig is best said by who asks the cluster.
+        (_, None) => without.await,
+    }
+}
+
+/// The path of the server's URL, e.g. `/k8s/clusters/c-1`.
+async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> {
+    // Not always local: Google's kubectl asks the server for its version before anything else.
+    let deadline = LOCAL.min(kubectl.patience);
+    let answer = kubectl.run(&["config", "view", "--minify", "-o", "json"], deadline).await?;
+    let server = serde_json::from_slice::<Config>(&answer)
+        .ok()
+        .and_then(|config| config.clusters?.into_iter().next()?.cluster?.server);
+    Ok(server.as_deref().and_then(path_of))
+}
+
+fn path_of(server: &str) -> Option<String> {
+    let with_scheme = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
+    let url = Url::parse(&with_scheme).ok()?;
+    let path = url.path().trim_end_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
+async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
+    kubectl.run(&["get", "--raw", path], kubectl.patience).await
+}
+
+/// All lists at once. A fault of the connection ends them all, since all would meet it.
+async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<Lists, KubectlError> {
+    let namespace = &kubectl.namespace;
+    let own = |kind: &str| format!("{prefix}{SAMBANOVA}/namespaces/{namespace}/{kind}");
+    let pods = format!("{prefix}/api/v1/namespaces/{namespace}/pods");
+    // The longest first: it sets the pace.
+    let (pods, bundle_deployments, bundles, model_deployments, model_bundles, models) = tokio::try_join!(
+        list(kubectl, pods),
+        list(kubectl, own("bundledeployments")),
+        list(kubectl, own("bundles")),
+        list(kubectl, own("modeldeployments")),
+        list(kubectl, own("modelbundles")),
+        list(kubectl, own("models")),
+    )?;
+    Ok(Lists { bundle_deployments, bundles, model_deployments, model_bundles, models, pods })
+}
+
+async fn list<T>(kubectl: &Kubectl, path: String) -> Result<Listed<T>, KubectlError>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let answer = match get(kubectl, &path).await {
+        Ok(answer) => answer,
+        Err(error) if error.fault == KubectlFault::KindMissing => return Ok(Listed::Absent),
+        Err(error) if error.fault.is_of_the_connection() => return Err(error),
+        Err(error) => return Ok(Listed::Failed(error.failure)),
+    };
+    if looks_like_a_page(&answer) {
+        let page = String::from_utf8_lossy(&answer);
+        return Err(KubectlError::new(KubectlFault::NotKubernetes, not_kubernetes(&page)));
+    }
+    let parsed = if answer.len() <= SMALL {
+        parse_list(&answer).map_err(|error| (error, clip(&answer)))
+    } else {
+        let work = move || parse_list(&answer).map_err(|error| (error, clip(&answer)));
+        match tokio::task::spawn_blocking(work).await {
+            Ok(parsed) => parsed,
+            Err(error) => return Ok(Listed::Failed(lost(&error))),
+        }
+    };
+    Ok(match parsed {
+        Ok(items) => Listed::Present(items),
+        Err((error, answer)) => Listed::Failed(unreadable(&path, &error, &answer)),
+    })
+}
+
+/// Says which kind could not be listed where kubectl's words leave it out.
+fn named(lists: Lists) -> Lists {
+    let Lists { bundle_deployments, bundles, model_deployments, model_bundles, models, pods } = lists;
+    Lists {
+        bundle_deployments: named_one(bundle_deployments, "bundledeployments"),
+        bundles: named_one(bundles, "bundles"),
+        model_deployments: named_one(model_deployments, "modeldeployments"),
+        model_bundles: named_one(model_bundles, "modelbundles"),
+        models: named_one(models, "models"),
+        pods: named_one(pods, "pods"),
+    }
+}
+
+fn named_one<T>(listed: Listed<T>, kind: &str) -> Listed<T> {
+    match listed {
+        Listed::Failed(mut failure) if !failure.summary.contains(kind) => {
+            failure.summary = format!("The {kind} could not be listed: {}", failure.summary);
+            Listed::Failed(failure)
+        }
+        other => other,
+    }
+}
+
+fn kind_of(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|kind| kind.to_str()).unwrap_or(path)
+}
+
+fn unreadable(path: &str, error: &ListError, answer: &str) -> Failure {
+    Failure::new(
+        format!("The list of {} could not be read: {error}", kind_of(path)),
+        "Something between kubectl and the API server may change the answers: run the command from the Activity \
+         drawer in a terminal",
+    )
+    .with_details(match error {
+        ListError::Json(cause) => format!("{cause}\n{answer}"),
+        ListError::WebPage | ListError::NoList(_) => answer.to_owned(),
+    })
+}
+
+fn lost(error: &tokio::task::JoinError) -> Failure {
+    Failure::new("Reading the cluster's answer failed within Batida", "Please report it")
+        .with_details(error.to_string())
+}
+
+/// Refuses what has deployments of neither generation, or does not give them.
+fn with_any_generation(lists: Lists) -> Result<Lists, Failure> {
+    match (&lists.bundle_deployments, &lists.model_deployments) {
+        (Listed::Present(_), _) | (_, Listed::Present(_)) => Ok(lists),
+        (Listed::Failed(failure), _) | (_, Listed::Failed(failure)) => Err(failure.clone()),
+        (Listed::Absent, Listed::Absent) => Err(Failure::new(
+            "This cluster has no SambaStack resources: it knows neither BundleDeployment nor ModelDeployment",
+            "Check that this is the right context. If it is, SambaStack is not installed there",
+        )),
+    }
+}
+
+fn is_empty(lists: &Lists) -> bool {
+    lists.bundle_deployments.items().is_empty()
+        && lists.model_deployments.items().is_empty()
+        && lists.pods.items().is_empty()
+}
+
+/// In a namespace that does not exist kubectl finds nothing, and nothing wrong.
+async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<(), Failure> {
+    let namespace = &kubectl.namespace;
+    match get(kubectl, &format!("{prefix}/api/v1/namespaces/{namespace}")).await {
+        Err(error) if matches!(error.fault, KubectlFault::ObjectMissing | KubectlFault::KindMissing) => {
+            Err(Failure::new(
+                format!("The namespace {namespace} does not exist"),
+                "Correct it in the environment's settings",
+            )
+            .with_details(error.failure.details))
+        }
+        // Whoever may not look at namespaces may still work in one.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_server_is_kept_without_its_last_slash() {
+        for (server, path) in [
+            ("https://host:6443", None),
+            ("https://host:6443/", None),
+            ("host:6443", None),
+            ("https://host/k8s/clusters/c-1", Some("/k8s/clusters/c-1")),
+            ("https://host/k8s/clusters/c-1/", Some("/k8s/clusters/c-1")),
+            ("", None),
+        ] {
+            assert_eq!(path_of(server).as_deref(), path, "{server}");
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! A small Kubernetes API server that answers with what a real one was recorded to say, or misbehaves as told.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use batida::domain::environment::{ClusterAccess, EnvId};
+use batida::io::activity::Recorder;
+use batida::io::kubectl::Kubectl;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+
+/// The namespace of the recorded answers.
+pub const NAMESPACE: &str = "sambastack";
+/// The kinds of SambaStack that a look at the cluster asks for, without the pods.
+pub const OLD_KINDS: [&str; 2] = ["bundledeployments", "bundles"];
+/// See [`OLD_KINDS`].
+pub const NEW_KINDS: [&str; 3] = ["modeldeployments", "modelbundles", "models"];
+
+macro_rules! recorded {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/k8s/", $name, ".json"))
+    };
+}
+
+/// How a request is answered otherwise than from the lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// 401
+    Unauthorized,
+    /// 403
+    Forbidden,
+    /// 404, as for a kind that does not exist.
+    Missing,
+    /// 503
+    Overloaded,
+    /// 200 with a login portal's HTML.
+    WebPage,
+    /// Never answers.
+    Hang,
+    /// Sends half an answer and stops.
+    HangMidBody,
+    /// Closes the connection without an answer.
+    Close,
+    /// Sends half an answer and closes.
+    CloseMidBody,
+    /// 200 with an empty list: another cluster's, say.
+    Empty,
+}
+
+/// The server's certificate, and what its kubeconfig trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain http.
+    Off,
+    /// As it should be.
+    Good,
+    /// The kubeconfig trusts another authority.
+    UnknownCa,
+    /// For another host.
+    WrongName,
+    /// Of another year.
+    Expired,
+    /// Good, but the kubeconfig says `http`.
+    TakenForHttp,
+    /// Plain http, but the kubeconfig says `https`.
+    HttpTakenForHttps,
+}
+
+/// What the server is to be.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The lists by plural name.
+    pub lists: HashMap<&'static str, Arc<str>>,
+    /// By plural name; `*` for every request.
+    pub troubles: Vec<(&'static str, Trouble)>,
+    /// The path before all others, as Rancher has it.
+    pub path: &'static str,
+    /// What is answered without that path.
+    pub without_path: Trouble,
+    /// Encryption.
+    pub tls: Tls,
+    /// The `user` of the kubeconfig.
+    pub user: Value,
+}
+
+impl Cluster {
+    /// As recorded: both generations, eleven deployments.
+    pub fn recorded() -> Self {
+        let lists = [
+            ("bundledeployments", recorded!("bundledeployments")),
+            ("bundles", recorded!("bundles")),
+            ("modeldeployments", recorded!("modeldeployments")),
+            ("modelbundles", recorded!("modelbundles")),
+            ("models", recorded!("models")),
+            ("pods", recorded!("pods")),
+        ];
+        Self {
+            lists: lists.into_iter().map(|(kind, list)| (kind, list.into())).collect(),
+            troubles: Vec::new(),
+            path: "",
+            without_path: Trouble::Missing,
+            tls: Tls::Off,
+            user: json!({"token": "made-up"}),
+        }
+    }
+
+    /// The recorded one, where `kinds` meet `trouble`.
+    pub fn with(kinds: &[&'static str], trouble: Trouble) -> Self {
+        Self { troubles: kinds.iter().map(|kind| (*kind, trouble)).collect(), ..Self::recorded() }
+    }
+
+    /// 506 deployments of the old generation and 2,012 pods, as the timings of the facts have it.
+    pub fn large() -> Self {
+        let deployments: Vec<String> = (0..506).map(|i| format!("bd-large-{i:03}")).collect();
+        let mut cluster = Self::recorded();
+        cluster.set("bundledeployments", "BundleDeployment", recorded!("bundledeployments"), |template| {
+            deployments
+                .iter()
+                .map(|name| template("llama", name).replace("b-llama", &format!("b-{name}")))
+                .collect()
+        });
+        cluster.set("bundles", "Bundle", recorded!("bundles"), |template| {
+            deployments.iter().map(|name| template("b-llama", &format!("b-{name}"))).collect()
+        });
+        cluster.set("pods", "Pod", recorded!("pods"), |template| {
+            let mut pods = Vec::new();
+            for (i, name) in deployments.iter().enumerate() {
+                pods.push(template("inf-llama-cache-0", &format!("inf-{name}-cache-0")));
+                // 506 caches and 1,506 others are 2,012.
+                let replicas = if i < 494 { 3 } else { 2 };
+                for replica in 0..replicas {
+                    pods.push(template(
+                        "inf-llama-q-default-n-0",
+                        &format!("inf-{name}-q-default-n-{replica}"),
+                    ));
+                }
+            }
+            pods
+        });
+        for kind in NEW_KINDS {
+            cluster.set(kind, "Empty", "{\"items\":[]}", |_| Vec::new());
+        }
+        cluster
+    }
+
+    /// Fills a list; `make` is given a function that copies a recorded object under another name.
+    fn set(
+        &mut self,
+        plural: &'static str,
+        kind: &str,
+        recorded: &str,
+        make: impl Fn(&dyn Fn(&str, &str) -> String) -> Vec<String>,
+    ) {
+        let list: Value = serde_json::from_str(recorded).expect("a recorded list is JSON");
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let texts: HashMap<String, String> = items
+            .iter()
+            .map(|item| (item["metadata"]["name"].as_str().unwrap_or_default().to_owned(), item.to_string()))
+            .collect();
+        let copies = make(&|from, to| {
+            texts[from].replace(&format!("\"name\":\"{from}\""), &format!("\"name\":\"{to}\""))
+        });
+        let version = if plural == "pods" { "v1" } else { "sambanova.ai/v1alpha1" };
+        let text = format!(
+            "{{\"kind\":\"{kind}List\",\"apiVersion\":\"{version}\",\"metadata\":{{\"resourceVersion\":\"1\"}},\"items\":[{}]}}",
+            copies.join(",")
+        );
+        self.lists.insert(plural, text.into());
+    }
+}
+
+/// A running server with its kubeconfig. Dropping it ends it.
+#[derive(Debug)]
+pub struct Kube {
+    /// Where its files are.
+    pub dir: TempDir,
+    /// `host:port`
+    pub address: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Kube {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Kube {
+    /// Starts a server on a free port of the loopback.
+    pub async fn start(cluster: Cluster) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback has a free port");
+        let address = listener.local_addr().expect("a bound listener has an address").to_string();
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let acceptor = acceptor(cluster.tls, dir.path());
+        let scheme = match cluster.tls {
+            Tls::Off | Tls::TakenForHttp => "http",
+            _ => "https",
+        };
+        write_kubeconfig(dir.path(), &format!("{scheme}://{address}{}", cluster.path), &cluster.user);
+        let requests = Arc::default();
+        let task = tokio::spawn(serve(listener, acceptor, Arc::new(cluster), Arc::clone(&requests)));
+        Self { dir, address, requests, task }
+    }
+
+    /// Its kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.dir.path().join("config")
+    }
+
+    /// A kubectl that asks it.
+    pub fn kubectl(&self, program: &Path) -> Kubectl {
+        let access = ClusterAccess {
+            kubectl: Some(program.to_owned()),
+            kubeconfig: Some(self.kubeconfig()),
+            context: None,
+            namespace: NAMESPACE.to_owned(),
+        };
+        Kubectl {
+            env: vec![("HOME".into(), self.dir.path().into())],
+            ..Kubectl::new(&access, Recorder::silent(EnvId::ad_hoc()))
+        }
+    }
+
+    /// The paths that were asked, sorted.
+    pub fn requests(&self) -> Vec<String> {
+        let mut requests = self.requests.lock().expect("no test panics with the log").clone();
+        requests.sort();
+        requests
+    }
+}
+
+/// The kubectls to test with: those of `BATIDA_TEST_KUBECTLS`, separated by `:`, or the one in `PATH`.
+pub fn kubectls() -> Vec<PathBuf> {
+    let listed: Vec<PathBuf> = std::env::var_os("BATIDA_TEST_KUBECTLS")
+        .map(|list| std::env::split_paths(&list).collect())
+        .unwrap_or_default();
+    let listed: Vec<_> = listed.into_iter().filter(|path| !path.as_os_str().is_empty()).collect();
+    if !listed.is_empty() {
+        for path in &listed {
+            assert!(path.is_file(), "BATIDA_TEST_KUBECTLS names {}, which does not exist", path.display());
+        }
+        return listed;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|program| program.is_file());
+    vec![found.expect(
+        "no kubectl in PATH: install one (Debian: apt-get install kubernetes-client), or name programs in BATIDA_TEST_KUBECTLS",
+    )]
+}
+
+/// JSON is YAML enough.
+fn write_kubeconfig(dir: &Path, server: &str, user: &Value) {
+    let ca = dir.join("ca.pem");
+    let mut cluster = json!({"server": server});
+    if ca.exists() && server.starts_with("https") {
+        cluster["certificate-authority"] = json!(ca);
+    }
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": user}],
+        "contexts": [
+            {"name": "test", "context": {"cluster": "test", "user": "test"}},
+            {"name": "another one", "context": {"cluster": "test", "user": "test"}},
+        ],
+        "current-context": "test",
+    });
+    std::fs::write(dir.join("config"), config.to_string()).expect("a temporary folder can be written");
+}
+
+fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
+    let ca = authority();
+    let trusted = if tls == Tls::UnknownCa { authority() } else { ca.clone() };
+    std::fs::write(dir.join("ca.pem"), &trusted.0).expect("a temporary folder can be written");
+    if matches!(tls, Tls::Off | Tls::HttpTakenForHttps) {
+        return None;
+    }
+    let names = match tls {
+        Tls::WrongName => vec!["a.example".to_owned(), "b.example".to_owned()],
+        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+    };
+    let mut params = rcgen::CertificateParams::new(names).expect("the names are names");
+    if tls == Tls::Expired {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    }
+    let key = rcgen::KeyPair::generate().expect("a key can be made");
+    let certificate = params.signed_by(&key, &ca.1).expect("the authority can sign");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("the key is a key");
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("the key fits the certificate");
+    Some(TlsAcceptor::from(Arc::new(config)))
+}
+
+type Authority = (String, Arc<rcgen::Issuer<'static, rcgen::KeyPair>>);
+
+fn authority() -> Authority {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names are fine");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key can be made");
+    let certificate = params.self_signed(&key).expect("it signs itself");
+    (certificate.pem(), Arc::new(rcgen::Issuer::new(params, key)))
+}
+
+async fn serve(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    cluster: Arc<Cluster>,
+    requests: Arc<Mutex<Vec<String>>>,
+) {
+    // Dropping the set, as aborting this task does, ends the conversations.
+    let mut conversations = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).ok();
+        let (cluster, requests, acceptor) = (Arc::clone(&cluster), Arc::clone(&requests), acceptor.clone());
+        conversations.spawn(async move {
+            // A client that goes away is none of the server's troubles.
+            match acceptor {
+                // What Go's servers say to a client that speaks the other tongue.
+                None if greets_in_tls(&stream).await => {
+                    let mut stream = stream;
+                    stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await.ok()
+                }
+                Some(_) if !greets_in_tls(&stream).await => {
+                    let mut stream = stream;
+                    let words = "Client sent an HTTP request to an HTTPS server.\n";
+                    let text =
+                        format!("HTTP/1.0 400 Bad Request\r\nContent-Length: {}\r\n\r\n{words}", words.len());
+                    stream.write_all(text.as_bytes()).await.ok()
+                }
+                None => converse(stream, &cluster, &requests).await.ok(),
+                Some(acceptor) => match acceptor.accept(stream).await {
+                    Ok(stream) => converse(stream, &cluster, &requests).await.ok(),
+                    Err(_refused) => None,
+                },
+            }
+        });
+    }
+}
+
+async fn greets_in_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    stream.peek(&mut first).await.is_ok_and(|count| count == 1) && first == [0x16]
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    cluster: &Cluster,
+    requests: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut accept = String::new();
+        loop {
+            let mut header = String::new();
+            stream.read_line(&mut header).await?;
+            if header.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = header.split_once(':')
+                && name.eq_ignore_ascii_case("accept")
+            {
+                accept = value.trim().to_owned();
+            }
+        }
+        requests.lock().expect("no test panics with the log").push(path_of(&target).to_owned());
+        if !reply(stream.get_mut(), &answer(cluster, &target, &accept)).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Without kubectl's own `?timeout=29s`.
+fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or(target)
+}
+
+enum Answer {
+    Whole(u16, Arc<str>),
+    Cut(Trouble),
+}
+
+fn answer(cluster: &Cluster, target: &str, accept: &str) -> Answer {
+    let path = path_of(target);
+    let Some(path) = path.strip_prefix(cluster.path) else { return troubled(cluster.without_path, path) };
+    if let Some((_, trouble)) = cluster.troubles.iter().find(|(kind, _)| *kind == "*") {
+        return troubled(*trouble, path);
+    }
+    let ok = |text: &str| Answer::Whole(200, text.into());
+    let aggregated = accept.contains("apidiscovery");
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["version"] => ok(recorded!("version")),
+        ["api"] if aggregated => ok(recorded!("api-aggregated")),
+        ["api"] => ok(recorded!("api")),
+        ["apis"] if aggregated => ok(recorded!("apis-aggregated")),
+        ["apis"] => ok(recorded!("apis")),
+        ["api", "v1"] => ok(recorded!("api-v1")),
+        ["apis", "sambanova.ai", "v1alpha1"] => ok(recorded!("sambanova-v1alpha1")),
+        ["api", "v1", "namespaces", NAMESPACE] => {
+            ok("{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"sambastack\"}}")
+        }
+        ["api", "v1", "namespaces", name] => {
+            let message = format!("namespaces \"{name}\" not found");
+            let details = json!({"name": name, "kind": "namespaces"});
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": message, "reason": "NotFound", "details": details, "code": 404});
+            Answer::Whole(404, status.to_string().into())
+        }
+        ["api", "v1", "namespaces", namespace, kind @ "pods"]
+        | ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, kind] => {
+            if let Some((_, trouble)) = cluster.troubles.iter().find(|(troubled, _)| troubled == kind) {
+                return troubled(*trouble, path);
+            }
+            match cluster.lists.get(kind) {
+                Some(_) if *namespace != NAMESPACE => troubled(Trouble::Empty, path),
+                Some(list) => Answer::Whole(200, Arc::clone(list)),
+                None => troubled(Trouble::Missing, path),
+            }
+        }
+        _ => troubled(Trouble::Missing, path),
+    }
+}
+
+fn troubled(trouble: Trouble, path: &str) -> Answer {
+    let kind = path.rsplit('/').next().unwrap_or_default();
+    let group = if path.starts_with("/apis/") { "sambanova.ai" } else { "" };
+    match trouble {
+        Trouble::Unauthorized => Answer::Whole(401, recorded!("status-401").into()),
+        Trouble::Forbidden => {
+            let full = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+            let message = format!(
+                "{full} is forbidden: User \"limited\" cannot list resource \"{kind}\" in API group \"{group}\" in the namespace \"{NAMESPACE}\""
+            );
+            let mut status: Value = serde_json::from_str(recorded!("status-403")).expect("it was recorded");
+            status["message"] = message.into();
+            status["details"] = json!({"group": group, "kind": kind});
+            Answer::Whole(403, status.to_string().into())
+        }
+        // What the API server says where it has no handler is no Status.
+        Trouble::Missing => Answer::Whole(404, "404 page not found\n".into()),
+        Trouble::Overloaded => {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "the server is currently unable to handle the request", "reason": "ServiceUnavailable",
+                "code": 503});
+            Answer::Whole(503, status.to_string().into())
+        }
+        Trouble::WebPage => Answer::Whole(
+            200,
+            "<!doctype html><html><head><title>Log in</title></head><body></body></html>".into(),
+        ),
+        Trouble::Empty => Answer::Whole(
+            200,
+            "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}".into(),
+        ),
+        Trouble::Hang | Trouble::HangMidBody | Trouble::Close | Trouble::CloseMidBody => Answer::Cut(trouble),
+    }
+}
+
+/// Whether the connection may be used again.
+async fn reply<S: AsyncWrite + Unpin>(stream: &mut S, answer: &Answer) -> std::io::Result<bool> {
+    match answer {
+        Answer::Whole(status, body) => {
+            let kind = match body.as_bytes().first() {
+                Some(b'{') => "application/json",
+                Some(b'<') => "text/html",
+                _ => "text/plain; charset=utf-8",
+            };
+            let reason = match status {
+                200 => "OK",
+                401 => "Unauthorized",
+                403 => "Forbidden",
+                404 => "Not Found",
+                _ => "Service Unavailable",
+            };
+            let head = format!(
+                "HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(body.as_bytes()).await?;
+            stream.flush().await?;
+            Ok(true)
+        }
+        Answer::Cut(trouble) => {
+            if matches!(trouble, Trouble::HangMidBody | Trouble::CloseMidBody) {
+                let half = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"kind\":";
+                stream.write_all(half.as_bytes()).await?;
+                stream.flush().await?;
+            }
+            if matches!(trouble, Trouble::Hang | Trouble::HangMidBody) {
+                // Longer than any test waits; ends with the server.
+                tokio::time::sleep(Duration::from_secs(3_600)).await;
+            }
+            Ok(false)
+        }
+    }
+}
