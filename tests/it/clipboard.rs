@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use batida::io::clipboard::Clipboard;
 
-use crate::support::programs::{find, output_of, quiet};
+use crate::support::programs::{self, check_test, find, output_of, quiet};
 
 const MARK: &str = "BATIDA_TEST_CLIPBOARD";
 const TEXT: &str = "curl -d '{\"a\": \"$HOME\"}'\nOlá 🎉";
@@ -24,8 +24,7 @@ impl Drop for Killed {
 }
 
 fn this_test(name: &str) -> Command {
-    let mut command = quiet(std::env::current_exe().expect("a path"));
-    command.args(["--exact", &format!("clipboard::{name}"), "--ignored", "--nocapture"]);
+    let mut command = programs::this_test(&format!("clipboard::{name}"));
     command.env_remove("WAYLAND_DISPLAY").env_remove("DISPLAY").env(MARK, "1");
     command
 }
@@ -77,8 +76,8 @@ async fn inner_copies() {
 
 #[test]
 fn without_a_display_it_says_so() {
-    output_of(&mut this_test("inner_has_no_display"));
-    output_of(this_test("inner_has_no_display").env("DISPLAY", ":987"));
+    check_test(&mut this_test("inner_has_no_display"));
+    check_test(this_test("inner_has_no_display").env("DISPLAY", ":987"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use batida::io::settings::SettingsStore;
 use batida::protocol::{Failure, KeyChange};
 use secrecy::ExposeSecret as _;
 
-use crate::support::programs::{find, output_of, quiet};
+use crate::support::programs::{check_test, find, output_of, quiet, this_test};
 
 /// Tells an inner test its folder, and that it is meant to run.
 const FOLDER: &str = "BATIDA_TEST_FOLDER";
@@ -54,7 +54,7 @@ fn in_a_desktop_session(script: &str) -> String {
     let script = format!(
         r#"set -eu
         printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null
-        inner() {{ "{}" --exact "secrets::$1" --ignored --nocapture >&2; }}
+        inner() {{ "{}" --exact "secrets::$1" --ignored --nocapture | grep "1 passed" >&2; }}
         {script}"#,
         this.display()
     );
@@ -142,13 +142,13 @@ async fn inner_removes_the_environment() {
 #[test]
 fn without_a_desktop_bus_the_keychain_says_so_quickly() {
     let dir = tempfile::tempdir().expect("a folder");
-    let this = std::env::current_exe().expect("a path");
     let began = Instant::now();
     for bus in [None, Some("unix:path=/nowhere/bus"), Some("nonsense")] {
-        let mut command = quiet(&this);
-        command.args(["--exact", "secrets::inner_has_no_keychain", "--ignored", "--nocapture"]).env_clear();
-        command.envs(bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)));
-        output_of(command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()));
+        let mut command = this_test("secrets::inner_has_no_keychain");
+        command.env_clear().envs(bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)));
+        check_test(
+            command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()),
+        );
     }
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
 }
@@ -169,11 +169,10 @@ fn a_bus_without_a_keychain_says_so() {
         ),
     )
     .expect("written");
-    let this = std::env::current_exe().expect("a path");
+    let inner = this_test("secrets::inner_has_no_keychain");
     let mut command = quiet(session);
-    command.arg("--config-file").arg(&empty).arg("--").arg(this);
-    command.args(["--exact", "secrets::inner_has_no_keychain", "--ignored", "--nocapture"]);
-    output_of(command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()));
+    command.arg("--config-file").arg(&empty).arg("--").arg(inner.get_program()).args(inner.get_args());
+    check_test(command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()));
 }
 
 #[tokio::test]
