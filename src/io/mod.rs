@@ -13,3 +13,7 @@ pub(crate) fn why(error: &std::io::Error) -> String {
         kind => kind.to_string(),
     }
 }
+pub mod clipboard;
+pub mod dialog;
+pub mod secrets;
+pub mod settings;

@@ -55,3 +55,17 @@ pub(crate) fn output_of(command: &mut Command) -> String {
     assert!(status.success(), "{command:?} ended with {status}\n{stdout}\n{stderr}");
     stdout.into_owned()
 }
+
+/// This binary, to run one of its ignored tests in another environment.
+pub(crate) fn this_test(name: &str) -> Command {
+    let mut command = quiet(std::env::current_exe().expect("a path"));
+    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    command
+}
+
+/// Runs a command that ends in [`this_test`], which must have run exactly that one.
+#[track_caller]
+pub(crate) fn check_test(command: &mut Command) {
+    let said = output_of(command);
+    assert!(said.contains("1 passed"), "{command:?} ran no test\n{said}");
+}

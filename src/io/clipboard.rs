@@ -1,0 +1,119 @@
+//! The clipboard: one thread that owns what was copied for as long as the program runs.
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use arboard::SetExtLinux as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::oneshot;
+
+use crate::domain::failure::Failure;
+
+/// The display answers at once or not at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Puts text on the clipboard. On X11 it is there until this is dropped, or something else is copied, so
+/// that it should live as long as the program. Clones share one clipboard.
+#[derive(Debug, Clone, Default)]
+pub struct Clipboard {
+    thread: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+}
+
+struct Job {
+    text: SecretString,
+    /// Asks clipboard managers not to remember it.
+    private: bool,
+    tell: oneshot::Sender<Result<(), Failure>>,
+}
+
+impl Clipboard {
+    /// Nothing is opened before the first copy.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts `text` on the clipboard.
+    ///
+    /// # Errors
+    /// When there is no display, or it does not answer.
+    pub async fn copy(&self, text: String) -> Result<(), Failure> {
+        self.hand_over(text.into(), false).await
+    }
+
+    /// Puts text with a key in it on the clipboard, and asks clipboard managers to keep it out of their
+    /// history.
+    ///
+    /// # Errors
+    /// When there is no display, or it does not answer.
+    pub async fn copy_secret(&self, text: SecretString) -> Result<(), Failure> {
+        self.hand_over(text, true).await
+    }
+
+    async fn hand_over(&self, text: SecretString, private: bool) -> Result<(), Failure> {
+        let (tell, told) = oneshot::channel();
+        let job = Job { text, private, tell };
+        self.send(job).map_err(|why| unavailable(&why.to_string()))?;
+        match tokio::time::timeout(PATIENCE, told).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(unavailable("the clipboard's thread died")),
+            Err(_) => Err(Failure::new(
+                format!("The clipboard did not answer within {} s", PATIENCE.as_secs()),
+                "Try again, or select the text and copy it by hand",
+            )),
+        }
+    }
+
+    fn send(&self, mut job: Job) -> std::io::Result<()> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = thread.as_ref() {
+            match running.send(job) {
+                Ok(()) => return Ok(()),
+                // It died of a panic: the next one may do better.
+                Err(mpsc::SendError(back)) => job = back,
+            }
+        }
+        let (jobs, todo) = mpsc::channel();
+        thread::Builder::new().name("clipboard".to_owned()).spawn(move || work(&todo))?;
+        // cannot fail: the thread holds the other end until this one is dropped
+        let _ = jobs.send(job);
+        *thread = Some(jobs);
+        Ok(())
+    }
+}
+
+fn work(todo: &mpsc::Receiver<Job>) {
+    let mut clipboard = None;
+    for Job { text, private, tell } in todo {
+        let outcome = copy(&mut clipboard, &text, private);
+        if outcome.is_err() {
+            // The display may come back: open it anew next time.
+            clipboard = None;
+        }
+        // fails only when nobody waits any more
+        let _ = tell.send(outcome);
+    }
+}
+
+fn copy(
+    clipboard: &mut Option<arboard::Clipboard>,
+    text: &SecretString,
+    private: bool,
+) -> Result<(), Failure> {
+    let failed = |why: arboard::Error| unavailable(&why.to_string());
+    let clipboard = match clipboard {
+        Some(clipboard) => clipboard,
+        none => none.insert(arboard::Clipboard::new().map_err(failed)?),
+    };
+    let set = clipboard.set();
+    let set = if private { set.exclude_from_history() } else { set };
+    set.text(text.expose_secret()).map_err(failed)
+}
+
+fn unavailable(why: &str) -> Failure {
+    Failure::new(
+        "The clipboard cannot be used",
+        "A graphical display (X11 or Wayland) is needed; select the text and copy it by hand",
+    )
+    .with_details(why)
+}

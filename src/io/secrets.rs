@@ -1,0 +1,327 @@
+//! Where API keys are kept: the system's keychain, an environment variable, or the settings file.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::domain::environment::{EnvId, Environment, KeyPlace};
+use crate::domain::failure::Failure;
+use crate::domain::settings::Settings;
+use crate::io::settings::SettingsStore;
+use crate::protocol::KeyChange;
+
+/// What the keychain files our keys under.
+const SERVICE: &str = "batida";
+
+/// The desktop's bus answers at once or not at all.
+const FOR_A_CONNECTION: Duration = Duration::from_secs(10);
+
+/// A locked keychain asks its owner for a password first.
+const FOR_A_PROMPT: Duration = Duration::from_secs(60);
+
+/// Why there is no key, or why it could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing but white space.
+    #[error("the API key is empty")]
+    Empty,
+    /// It cannot stand in a header.
+    #[error("this is no API key: {0}")]
+    NotAHeader(&'static str),
+    /// The variable is unset or empty.
+    #[error("the environment variable {0} holds no API key")]
+    VariableUnset(String),
+    /// The environment reads its key from elsewhere, so that a typed one has no place to go.
+    #[error("the API key cannot be kept: {0}")]
+    NoPlace(String),
+    /// The place is right and there is no key.
+    #[error("there is no API key in {0}")]
+    NotThere(&'static str),
+    /// No Secret Service, or it does not answer us.
+    #[error("the system's keychain cannot be used")]
+    NoKeychain(String),
+    /// The keychain is locked, and its owner said no.
+    #[error("the system's keychain is locked")]
+    Locked(String),
+    /// It took too long.
+    #[error("the system's keychain did not answer within {} s", .0.as_secs())]
+    Slow(Duration),
+    /// Anything else it said.
+    #[error("the system's keychain failed")]
+    Keychain(String),
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let elsewhere = "keep the key in an environment variable instead";
+        let mut summary = error.to_string();
+        if let Some(first) = summary.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let (advice, details) = match error {
+            KeyError::Empty | KeyError::NotAHeader(_) => ("Paste it again".to_owned(), String::new()),
+            KeyError::VariableUnset(name) => {
+                (format!("Set {name} before starting Batida, or keep the key elsewhere"), String::new())
+            }
+            KeyError::NoPlace(_) => ("Choose another place for the key".to_owned(), String::new()),
+            KeyError::NotThere(_) => ("Type the key in the environment's settings".to_owned(), String::new()),
+            KeyError::NoKeychain(why) => (
+                format!("Start a keychain (gnome-keyring, KWallet) and then Batida again, or {elsewhere}"),
+                why,
+            ),
+            KeyError::Locked(why) => (format!("Unlock it and try again, or {elsewhere}"), why),
+            KeyError::Slow(_) => {
+                (format!("See whether it waits for its password, or {elsewhere}"), String::new())
+            }
+            KeyError::Keychain(why) => (format!("Try again, or {elsewhere}"), why),
+        };
+        Self::new(summary, advice).with_details(details)
+    }
+}
+
+/// A typed or read key without the white space around it.
+///
+/// # Errors
+/// When it cannot stand in an `Authorization` header.
+pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
+    let key = key.expose_secret().trim();
+    if key.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    if key.chars().any(char::is_control) {
+        return Err(KeyError::NotAHeader("it has a line break or another control character in it"));
+    }
+    if !key.is_ascii() {
+        return Err(KeyError::NotAHeader("it has letters in it that no key has"));
+    }
+    Ok(key.into())
+}
+
+/// All keys of one settings folder. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    store: SettingsStore,
+}
+
+impl Keys {
+    /// The keys of the environments in `store`.
+    pub fn new(store: SettingsStore) -> Self {
+        Self { store }
+    }
+
+    /// The environment's key; `None` when it says that there is none ([`KeyPlace::None`]).
+    ///
+    /// # Errors
+    /// When there should be one and it is not there, with what to do.
+    pub async fn find(&self, env: &Environment) -> Result<Option<SecretString>, Failure> {
+        let (key, place) = match &env.key {
+            KeyPlace::None => return Ok(None),
+            KeyPlace::Variable(name) => return Ok(Some(from_variable(name)?)),
+            KeyPlace::Keychain => (self.from_keychain(&env.id).await?, "the system's keychain"),
+            KeyPlace::SettingsFile => (self.store.file_key(&env.id)?, "the settings file"),
+        };
+        let key = key.ok_or(KeyError::NotThere(place))?;
+        Ok(Some(check_key(&key)?))
+    }
+
+    /// Keeps a key where the environment says. [`Keys::save`] does it in step with the settings.
+    ///
+    /// # Errors
+    /// When it is no key, or when its place does not take it.
+    pub async fn put(&self, env: &Environment, key: &SecretString) -> Result<(), Failure> {
+        let key = check_key(key)?;
+        match &env.key {
+            KeyPlace::Keychain => {
+                let user = self.user(&env.id);
+                in_keychain(move || entry(&user)?.set_password(key.expose_secret())).await?;
+                Ok(())
+            }
+            KeyPlace::SettingsFile => self.store.set_file_key(&env.id, Some(key)),
+            KeyPlace::Variable(name) => Err(KeyError::NoPlace(format!("it is read from ${name}")).into()),
+            KeyPlace::None => {
+                Err(KeyError::NoPlace("the environment says that it has none".to_owned()).into())
+            }
+        }
+    }
+
+    /// Forgets an environment's key, wherever Batida put it. A variable stays what it is.
+    ///
+    /// # Errors
+    /// When it could not be removed.
+    pub async fn forget(&self, env: &Environment) -> Result<(), Failure> {
+        self.store.set_file_key(&env.id, None)?;
+        let was_there = |stored: &Environment| stored.id == env.id && stored.key == KeyPlace::Keychain;
+        if env.key == KeyPlace::Keychain || self.store.stored().iter().any(was_there) {
+            self.forget_in_keychain(&env.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Saves the settings and the keys with them: a new key is put first, a key whose place changed moves,
+    /// and only when the settings are safe are old copies and the keys of removed environments forgotten.
+    ///
+    /// # Errors
+    /// When something was not saved; nothing has been forgotten then. Or when a key that is no longer
+    /// needed could not be removed from the keychain, which the summary says.
+    pub async fn save(&self, settings: &Settings, change: Option<&KeyChange>) -> Result<(), Failure> {
+        let before: BTreeMap<EnvId, Environment> =
+            self.store.stored().into_iter().map(|env| (env.id.clone(), env)).collect();
+        for env in settings.environments.iter().filter(|env| !env.demo) {
+            match change.filter(|change| change.env == env.id) {
+                Some(KeyChange { key: Some(key), .. }) => self.put(env, key).await?,
+                Some(KeyChange { key: None, .. }) => {}
+                None => self.carry(before.get(&env.id), env).await?,
+            }
+        }
+        self.store.save(settings)?;
+
+        let forgotten = change.filter(|change| change.key.is_none()).map(|change| &change.env);
+        if let Some(env) = forgotten {
+            self.store.set_file_key(env, None)?;
+        }
+        let in_keychain = |env: &Environment| env.key == KeyPlace::Keychain;
+        for old in before.values().filter(|env| in_keychain(env)) {
+            let still = settings.get(&old.id).is_some_and(in_keychain) && forgotten != Some(&old.id);
+            if !still {
+                self.forget_in_keychain(&old.id).await.map_err(|error| {
+                    let why = Failure::from(error);
+                    let summary = format!("The old API key is still in the keychain: {}", why.summary);
+                    Failure { summary, ..why }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the system has a keychain that answers.
+    ///
+    /// # Errors
+    /// When it has none, and why.
+    pub async fn keychain_available(&self) -> Result<(), Failure> {
+        Ok(in_keychain(|| Ok(())).await?)
+    }
+
+    /// A key whose place changed without being typed again goes along. What is not there cannot.
+    async fn carry(&self, before: Option<&Environment>, now: &Environment) -> Result<(), Failure> {
+        let keeps = |place: &KeyPlace| matches!(place, KeyPlace::Keychain | KeyPlace::SettingsFile);
+        let Some(before) = before.filter(|before| before.key != now.key) else { return Ok(()) };
+        if !keeps(&before.key) || !keeps(&now.key) {
+            return Ok(());
+        }
+        let old = match before.key {
+            KeyPlace::Keychain => self.from_keychain(&before.id).await?,
+            _ => self.store.file_key(&before.id)?,
+        };
+        match old {
+            Some(key) => self.put(now, &key).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn from_keychain(&self, env: &EnvId) -> Result<Option<SecretString>, KeyError> {
+        let user = self.user(env);
+        in_keychain(move || match entry(&user)?.get_password() {
+            Ok(key) => Ok(Some(key.into())),
+            Err(keyring::Error::NoEntry) => Ok(None),
+            Err(why) => Err(why),
+        })
+        .await
+    }
+
+    async fn forget_in_keychain(&self, env: &EnvId) -> Result<(), KeyError> {
+        let user = self.user(env);
+        in_keychain(move || match entry(&user)?.delete_credential() {
+            Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+            Err(why) => Err(why),
+        })
+        .await
+    }
+
+    /// The same id may mean another environment in another settings folder.
+    fn user(&self, env: &EnvId) -> String {
+        format!("{} in {}", env.0, self.store.identity())
+    }
+}
+
+fn from_variable(name: &str) -> Result<SecretString, KeyError> {
+    // `var_os` panics at names that no variable can have.
+    let sayable = !name.is_empty() && !name.contains(['=', '\0']);
+    let value = sayable.then(|| std::env::var_os(name)).flatten();
+    let value = value.filter(|value| !value.to_string_lossy().trim().is_empty());
+    let value = value.ok_or_else(|| KeyError::VariableUnset(name.to_owned()))?;
+    check_key(&value.to_string_lossy().into_owned().into())
+}
+
+fn entry(user: &str) -> keyring::Result<keyring::Entry> {
+    keyring::Entry::new(SERVICE, user)
+}
+
+/// Runs `work` once there is a keychain. A bus that does not answer is given up sooner than a prompt.
+async fn in_keychain<T: Send + 'static>(
+    work: impl FnOnce() -> keyring::Result<T> + Send + 'static,
+) -> Result<T, KeyError> {
+    let connect = || keyring::Entry::store_status().as_ref().map_err(ToString::to_string);
+    patiently(FOR_A_CONNECTION, connect).await?.map_err(KeyError::NoKeychain)?;
+    Ok(patiently(FOR_A_PROMPT, work).await??)
+}
+
+/// Runs `work` on a thread of its own, since D-Bus blocks and a prompt may stay open after we gave up:
+/// the program must be able to end all the same.
+async fn patiently<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, KeyError> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    thread::Builder::new()
+        .name("keychain".to_owned())
+        // fails only when nobody waits any more
+        .spawn(move || drop(tell.send(work())))
+        .map_err(|why| KeyError::Keychain(why.to_string()))?;
+    match tokio::time::timeout(patience, told).await {
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(_)) => Err(KeyError::NoKeychain("the thread that asked it died".to_owned())),
+        Err(_) => Err(KeyError::Slow(patience)),
+    }
+}
+
+impl From<keyring::Error> for KeyError {
+    fn from(error: keyring::Error) -> Self {
+        match error {
+            keyring::Error::NoDefaultStore => Self::NoKeychain(error.to_string()),
+            keyring::Error::NoStorageAccess(why) => Self::Locked(why.to_string()),
+            other => Self::Keychain(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_lose_the_space_around_them() {
+        for text in ["sk-1", " sk-1", "sk-1\n", "\tsk-1\r\n"] {
+            assert_eq!(check_key(&text.into()).expect("a key").expose_secret(), "sk-1");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_header_is_no_key() {
+        for text in ["", "  \n", "sk\n1", "sk\u{0}1", "sk\u{7f}1", "schlüssel", "••••••••wxyz"]
+        {
+            let failure = Failure::from(check_key(&text.into()).expect_err("no key"));
+            assert!(failure.summary.contains("API key"), "{failure:?}");
+            assert!(text.trim().len() < 3 || !format!("{failure:?}").contains(text), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn an_odd_variable_name_is_an_unset_variable() {
+        for name in ["", "A=B", "A\0B", "BATIDA_TEST_SURELY_UNSET"] {
+            assert!(matches!(from_variable(name), Err(KeyError::VariableUnset(_))), "{name:?}");
+        }
+        assert!(from_variable("PATH").is_ok());
+    }
+}

@@ -1,0 +1,96 @@
+//! The clipboard on a real X server, read back by another program, and where there is no display.
+//!
+//! The display is found through the environment, so this binary runs itself again for each test.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use batida::io::clipboard::Clipboard;
+
+use crate::support::programs::{self, check_test, find, output_of, quiet};
+
+const MARK: &str = "BATIDA_TEST_CLIPBOARD";
+const TEXT: &str = "curl -d '{\"a\": \"$HOME\"}'\nOlá 🎉";
+
+/// Killed when it is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn this_test(name: &str) -> Command {
+    let mut command = programs::this_test(&format!("clipboard::{name}"));
+    command.env_remove("WAYLAND_DISPLAY").env_remove("DISPLAY").env(MARK, "1");
+    command
+}
+
+#[test]
+fn copied_text_can_be_pasted_elsewhere() {
+    let xclip = find("xclip", "xclip");
+    // Xvfb picks a free display and writes its number once it listens.
+    let mut xvfb = quiet(find("Xvfb", "xvfb"));
+    xvfb.args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"]);
+    let mut xvfb = Killed(xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts"));
+    let mut number = String::new();
+    BufReader::new(xvfb.0.stdout.take().expect("piped")).read_line(&mut number).expect("a number");
+    let display = format!(":{}", number.trim());
+
+    let mut child = this_test("inner_copies");
+    child.env("DISPLAY", &display).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = Killed(child.spawn().expect("it starts"));
+    let mut next = child.0.stdin.take().expect("piped");
+    let mut said = BufReader::new(child.0.stdout.take().expect("piped")).lines();
+    for expected in [TEXT, "sk-secret"] {
+        let copied = said.by_ref().map(|line| line.expect("a line")).any(|line| line.ends_with("copied"));
+        assert!(copied, "the child ended");
+        let mut paste = quiet(&xclip);
+        paste.args(["-selection", "clipboard", "-o"]).env("DISPLAY", &display);
+        assert_eq!(output_of(&mut paste), expected);
+        writeln!(next).expect("the child reads");
+    }
+    drop(next);
+    assert!(child.0.wait().expect("it ends").success());
+}
+
+#[tokio::test]
+#[ignore = "run by another, with a display"]
+async fn inner_copies() {
+    if std::env::var_os(MARK).is_none() {
+        return;
+    }
+    let clipboard = Clipboard::new();
+    let wait = || std::io::stdin().read_line(&mut String::new()).expect("a line");
+    let say = || writeln!(std::io::stdout(), "copied").expect("written");
+    clipboard.copy(TEXT.to_owned()).await.expect("copied");
+    say();
+    wait();
+    clipboard.copy_secret("sk-secret".into()).await.expect("copied");
+    say();
+    wait();
+}
+
+#[test]
+fn without_a_display_it_says_so() {
+    check_test(&mut this_test("inner_has_no_display"));
+    check_test(this_test("inner_has_no_display").env("DISPLAY", ":987"));
+}
+
+#[tokio::test]
+#[ignore = "run by another, without a display"]
+async fn inner_has_no_display() {
+    if std::env::var_os(MARK).is_none() {
+        return;
+    }
+    let clipboard = Clipboard::new();
+    for _ in 0..2 {
+        let failure = clipboard.copy(TEXT.to_owned()).await.expect_err("no display");
+        assert_eq!(failure.summary, "The clipboard cannot be used");
+        assert!(failure.advice.contains("display") && !failure.details.is_empty(), "{failure:?}");
+        assert!(!format!("{failure:?}").contains("HOME"), "{failure:?}");
+    }
+}

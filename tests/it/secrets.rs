@@ -1,0 +1,246 @@
+//! Keys in a real Secret Service, in variables, in the settings file, and where there is no keychain.
+//!
+//! D-Bus is found through the environment, which a test cannot change for itself: the tests run this
+//! very binary again, with the tests named `inner_…`, in an environment of their making.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use batida::domain::environment::{EnvId, Environment, KeyPlace};
+use batida::domain::settings::Settings;
+use batida::io::secrets::Keys;
+use batida::io::settings::SettingsStore;
+use batida::protocol::{Failure, KeyChange};
+use secrecy::ExposeSecret as _;
+
+use crate::support::programs::{check_test, find, output_of, quiet, this_test};
+
+/// Tells an inner test its folder, and that it is meant to run.
+const FOLDER: &str = "BATIDA_TEST_FOLDER";
+const KEY: &str = "sk-very-secret-wxyz";
+
+fn folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+fn keys_in(dir: &Path) -> (Keys, SettingsStore) {
+    let store = SettingsStore::in_dir(dir);
+    (Keys::new(store.clone()), store)
+}
+
+fn settings_with(key: KeyPlace) -> Settings {
+    let mut settings = Settings::default();
+    settings.environments.push(Environment { key, ..Environment::blank(EnvId("prod".to_owned()), "Prod") });
+    settings
+}
+
+fn new_key() -> KeyChange {
+    KeyChange { env: EnvId("prod".to_owned()), key: Some(format!(" {KEY}\n").into()) }
+}
+
+async fn found(keys: &Keys, settings: &Settings) -> Result<Option<String>, Failure> {
+    let key = keys.find(&settings.environments[1]).await?;
+    Ok(key.map(|key| key.expose_secret().to_owned()))
+}
+
+/// Runs `script` with a fresh, unlocked keyring; `$inner NAME` in it runs an inner test.
+#[track_caller]
+fn in_a_desktop_session(script: &str) -> String {
+    let session = find("dbus-run-session", "dbus");
+    find("gnome-keyring-daemon", "gnome-keyring");
+    find("secret-tool", "libsecret-tools");
+    let dir = tempfile::tempdir().expect("a folder");
+    let this = std::env::current_exe().expect("a path");
+    let script = format!(
+        r#"set -eu
+        printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+        inner() {{ "{}" --exact "secrets::$1" --ignored --nocapture | grep "1 passed" >&2; }}
+        {script}"#,
+        this.display()
+    );
+    let mut command = quiet(session);
+    command
+        .args(["--", "sh", "-c", &script])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", FOLDER]
+    {
+        command.env(variable, dir.path());
+    }
+    output_of(&mut command)
+}
+
+#[test]
+fn a_key_lives_in_the_keychain_until_it_is_forgotten() {
+    let said = in_a_desktop_session(
+        "inner inner_saves
+        secret-tool lookup service batida; echo
+        inner inner_finds_and_replaces
+        secret-tool lookup service batida; echo
+        inner inner_moves_to_the_file
+        secret-tool lookup service batida || echo forgotten",
+    );
+    assert_eq!(said.trim(), format!("{KEY}\nsk-second\nforgotten"));
+}
+
+#[test]
+fn a_key_is_forgotten_with_its_environment() {
+    let said = in_a_desktop_session(
+        "inner inner_saves
+        inner inner_removes_the_environment
+        secret-tool lookup service batida || echo forgotten",
+    );
+    assert_eq!(said.trim(), "forgotten");
+}
+
+#[tokio::test]
+#[ignore = "run by others, inside a desktop session"]
+async fn inner_saves() {
+    let Some(dir) = folder() else { return };
+    let (keys, store) = keys_in(&dir);
+    keys.keychain_available().await.expect("a keychain");
+    let settings = settings_with(KeyPlace::Keychain);
+    let missing = found(&keys, &settings).await.expect_err("no key yet");
+    assert!(missing.summary.contains("no API key in the system's keychain"), "{missing:?}");
+    keys.save(&settings, Some(&new_key())).await.expect("saved");
+    assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some(KEY));
+    let file = std::fs::read_to_string(store.path()).expect("text");
+    assert!(!file.contains(KEY), "{file}");
+}
+
+#[tokio::test]
+#[ignore = "run by others, inside a desktop session"]
+async fn inner_finds_and_replaces() {
+    let Some(dir) = folder() else { return };
+    let (keys, store) = keys_in(&dir);
+    let settings = store.load().settings;
+    assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some(KEY));
+    let (others, _) = keys_in(&dir.join("elsewhere"));
+    found(&others, &settings).await.expect_err("another folder's keys are its own");
+    keys.put(&settings.environments[1], &"sk-second".into()).await.expect("replaced");
+    assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some("sk-second"));
+}
+
+#[tokio::test]
+#[ignore = "run by others, inside a desktop session"]
+async fn inner_moves_to_the_file() {
+    let Some(dir) = folder() else { return };
+    let (keys, _) = keys_in(&dir);
+    let settings = settings_with(KeyPlace::SettingsFile);
+    keys.save(&settings, None).await.expect("saved");
+    assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some("sk-second"));
+}
+
+#[tokio::test]
+#[ignore = "run by others, inside a desktop session"]
+async fn inner_removes_the_environment() {
+    let Some(dir) = folder() else { return };
+    let (keys, _) = keys_in(&dir);
+    keys.save(&Settings::default(), None).await.expect("saved");
+}
+
+#[test]
+fn without_a_desktop_bus_the_keychain_says_so_quickly() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let began = Instant::now();
+    for bus in [None, Some("unix:path=/nowhere/bus"), Some("nonsense")] {
+        let mut command = this_test("secrets::inner_has_no_keychain");
+        command.env_clear().envs(bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)));
+        check_test(
+            command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()),
+        );
+    }
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_bus_without_a_keychain_says_so() {
+    let session = find("dbus-run-session", "dbus");
+    let dir = tempfile::tempdir().expect("a folder");
+    let empty = dir.path().join("bus.conf");
+    // A bus that can start no services.
+    std::fs::write(
+        &empty,
+        format!(
+            "<busconfig><type>session</type><listen>unix:tmpdir={}</listen>\
+             <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>\
+             <allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
+            dir.path().display()
+        ),
+    )
+    .expect("written");
+    let inner = this_test("secrets::inner_has_no_keychain");
+    let mut command = quiet(session);
+    command.arg("--config-file").arg(&empty).arg("--").arg(inner.get_program()).args(inner.get_args());
+    check_test(command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()));
+}
+
+#[tokio::test]
+#[ignore = "run by others, without a keychain"]
+async fn inner_has_no_keychain() {
+    let Some(dir) = folder() else { return };
+    let (keys, store) = keys_in(&dir);
+    let settings = settings_with(KeyPlace::Keychain);
+    for failure in [
+        keys.keychain_available().await.expect_err("none"),
+        found(&keys, &settings).await.expect_err("none"),
+        keys.save(&settings, Some(&new_key())).await.expect_err("none"),
+    ] {
+        assert_eq!(failure.summary, "The system's keychain cannot be used");
+        assert!(
+            failure.advice.contains("environment variable") && !failure.details.is_empty(),
+            "{failure:?}"
+        );
+    }
+    assert!(!store.path().exists(), "a key that was not kept is not said to be");
+}
+
+#[tokio::test]
+async fn variables_and_no_key_at_all() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (keys, _) = keys_in(dir.path());
+    assert_eq!(found(&keys, &settings_with(KeyPlace::None)).await.expect("none needed"), None);
+    let unset = settings_with(KeyPlace::Variable("BATIDA_TEST_UNSET".to_owned()));
+    let failure = found(&keys, &unset).await.expect_err("unset");
+    assert!(failure.summary.contains("BATIDA_TEST_UNSET"), "{failure:?}");
+    let failure = keys.save(&unset, Some(&new_key())).await.expect_err("nowhere to put it");
+    assert!(failure.summary.contains("$BATIDA_TEST_UNSET") && !failure.summary.contains(KEY), "{failure:?}");
+    let set = settings_with(KeyPlace::Variable("CARGO_PKG_NAME".to_owned()));
+    assert_eq!(found(&keys, &set).await.expect("set").as_deref(), Some("batida"));
+}
+
+#[tokio::test]
+async fn keys_in_the_settings_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (keys, store) = keys_in(dir.path());
+    let settings = settings_with(KeyPlace::SettingsFile);
+    found(&keys, &settings).await.expect_err("no key yet");
+    keys.save(&settings, Some(&new_key())).await.expect("saved");
+    keys.save(&settings, None).await.expect("saved again");
+    assert_eq!(found(&keys_in(dir.path()).0, &settings).await.expect("found").as_deref(), Some(KEY));
+
+    // To a variable: the copy in the file goes.
+    let variable = settings_with(KeyPlace::Variable("X".to_owned()));
+    keys.save(&variable, None).await.expect("saved");
+    assert!(!std::fs::read_to_string(store.path()).expect("text").contains(KEY));
+
+    keys.save(&settings, Some(&new_key())).await.expect("saved");
+    let forget = KeyChange { key: None, ..new_key() };
+    keys.save(&settings, Some(&forget)).await.expect("saved");
+    found(&keys, &settings).await.expect_err("forgotten");
+    keys.save(&settings, Some(&KeyChange { key: Some("two\nlines".into()), ..new_key() }))
+        .await
+        .expect_err("no key");
+}
+
+#[tokio::test]
+async fn a_key_survives_settings_that_could_not_be_saved() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (keys, store) = keys_in(dir.path());
+    let settings = settings_with(KeyPlace::SettingsFile);
+    std::fs::create_dir_all(store.path()).expect("a folder in the file's place");
+    keys.save(&settings, Some(&new_key())).await.expect_err("unreadable");
+    std::fs::remove_dir(store.path()).expect("removed");
+    keys.save(&settings, Some(&new_key())).await.expect("saved");
+    assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some(KEY));
+}
