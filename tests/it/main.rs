@@ -1,1 +1,2 @@
 //! The one integration-test binary: its modules are the tests.
+mod transcript;
