@@ -8,7 +8,7 @@ use batida::ui::transcript::{
 };
 use egui::{Id, Ui, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 /// Rows of text, each with a row of our own below it.
 struct Chat {
@@ -221,7 +221,7 @@ fn places(harness: &Harness<'_, Chat>) -> Vec<(String, f32)> {
 fn the_end_is_followed_until_the_user_scrolls_up() {
     let mut harness = answer("start");
     harness.state_mut().rows.growing = true;
-    let mut grow = |harness: &mut Harness<'_, Chat>, from: usize| {
+    let grow = |harness: &mut Harness<'_, Chat>, from: usize| {
         for index in from..from + 40 {
             let (_, text) = &mut harness.state_mut().rows.texts[0];
             let _ = write!(text, "\n\nLine {index} {}", "word ".repeat(30));

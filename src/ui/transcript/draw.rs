@@ -52,9 +52,14 @@ pub(super) fn links(ui: &Ui, id: Id, pos: Pos2, galley: &Galley, links: &[Link])
             .filter(|rect| ui.is_rect_visible(*rect))
             .enumerate()
             .map(|(part, rect)| ui.interact(rect, id.with(part), Sense::click()));
+        let underline = |part: &egui::Response| {
+            let y = part.rect.center().y + 0.55 * part.rect.height().min(14.0);
+            ui.painter().hline(part.rect.x_range(), y, Stroke::new(1.0, ui.visuals().hyperlink_color));
+        };
         let Some(first) = parts.next() else { continue };
+        underline(&first);
         // A link that is wrapped is one link.
-        let response = parts.fold(first, |all, part| all | part);
+        let response = parts.inspect(underline).fold(first, |all, part| all | part);
         response.widget_info(|| WidgetInfo::labeled(Role::Link, ui.is_enabled(), &name));
         if response.has_focus() {
             let stroke = ui.visuals().widgets.active.bg_stroke;

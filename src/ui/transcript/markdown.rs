@@ -497,7 +497,6 @@ impl<'u> Builder<'u> {
             color,
             italics: emphasis > 0,
             strikethrough: stroke(strike > 0),
-            underline: stroke(linked),
             valign: Align::Center,
             ..TextFormat::default()
         }
@@ -507,8 +506,9 @@ impl<'u> Builder<'u> {
         let format = self.format();
         TextFormat {
             font_id: FontId::monospace(format.font_id.size - 1.0),
+            line_height: Some(format.font_id.size + 4.0),
             background: self.tokens.raised,
-            expand_bg: 2.0,
+            expand_bg: 1.0,
             ..format
         }
     }

@@ -203,10 +203,13 @@ impl Transcript {
             .auto_shrink(false)
             .content_margin(0)
             .vertical_scroll_offset(forced);
+        // The area knows the end of the last frame: it would spring back from where the end is now.
+        let bounces = std::mem::replace(&mut ui.spacing_mut().scroll.kinetic.rubber_band, false);
         let output = area.show_viewport(ui, |ui, viewport| self.rows_ui(ui, id, viewport, source));
+        ui.spacing_mut().scroll.kinetic.rubber_band = bounces;
 
-        let scrolled = output.state.unclamped_offset().y - forced;
         let end = self.end(output.inner_rect.height());
+        let scrolled = output.state.clamped_offset().y - forced.clamp(0.0, end as f32);
         self.offset = (self.offset + f64::from(scrolled)).clamp(0.0, end);
         // Scrolling up lets go of the end; arriving there takes hold of it again.
         self.follows = if scrolled < -0.5 {
