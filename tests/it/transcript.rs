@@ -188,6 +188,7 @@ fn what_is_read_stays_where_it_is_while_scrolling_up_through_estimates() {
     harness.run();
     harness.state_mut().view.scroll_to(2 * 300);
     harness.run();
+    let mut compared = 0;
     for _ in 0..200 {
         let before: Vec<(String, f32)> = places(&harness);
         harness.state_mut().view.scroll_by(-40.0);
@@ -197,12 +198,13 @@ fn what_is_read_stays_where_it_is_while_scrolling_up_through_estimates() {
             .iter()
             .filter_map(|(name, y)| Some(after.iter().find(|(other, _)| other == name)?.1 - y))
             .collect();
-        assert!(!common.is_empty());
+        compared += common.len();
         for moved in common {
             assert!((moved - 40.0).abs() < 1.5, "moved by {moved} instead of 40");
         }
         harness.step();
     }
+    assert!(compared > 200, "{compared}");
 }
 
 fn places(harness: &Harness<'_, Chat>) -> Vec<(String, f32)> {
@@ -242,9 +244,9 @@ fn the_end_is_followed_until_the_user_scrolls_up() {
     });
     harness.run_steps(30);
     assert!(!shown(&harness).at_end);
-    let seen = harness.get_by_label_contains("Line 35").rect();
+    let seen = harness.get_by_label_contains("Line 28").rect();
     grow(&mut harness, 40);
-    let still = harness.get_by_label_contains("Line 35").rect();
+    let still = harness.get_by_label_contains("Line 28").rect();
     assert!((seen.top() - still.top()).abs() < 0.6, "{seen:?} {still:?}");
     harness.get_by_label("Jump to latest").click();
     harness.run_steps(3);

@@ -338,7 +338,11 @@ impl Transcript {
 
     fn rows_ui(&mut self, ui: &mut Ui, id: Id, viewport: Rect, source: &mut dyn RowSource) {
         let view = viewport.height();
-        self.visible = self.lay_out(ui, view, source);
+        // What was at the top of the view when it was last drawn is not to move, if it is still in view:
+        // scrolling up, all that comes into view has an estimated height.
+        let kept = self.drawn - self.offset;
+        let kept = if (0.0..f64::from(view)).contains(&kept) { kept } else { 0.0 };
+        self.visible = self.lay_out(ui, view, kept, source);
         ui.set_height(self.total() as f32);
 
         // The scroll area stands at the offset it was given before anything was laid out.
@@ -363,7 +367,7 @@ impl Transcript {
                     source.draw(index, &mut child);
                     let height = child.min_rect().height();
                     if (height - state.height).abs() > 0.1 {
-                        if self.tops[index] < self.offset {
+                        if self.tops[index] < self.offset + kept {
                             moved += f64::from(height - state.height);
                         }
                         state.height = height;
@@ -378,13 +382,9 @@ impl Transcript {
     }
 
     /// Lays out what is visible until nothing moves any more, and returns the visible rows.
-    fn lay_out(&mut self, ui: &Ui, view: f32, source: &dyn RowSource) -> Range<usize> {
+    fn lay_out(&mut self, ui: &Ui, view: f32, kept: f64, source: &dyn RowSource) -> Range<usize> {
         let view = f64::from(view);
         let width = self.layout.map_or(0.0, |layout| layout.width);
-        // What was at the top of the view when it was last drawn is not to move, if it is still in view:
-        // scrolling up, all that comes into view has an estimated height.
-        let kept = self.drawn - self.offset;
-        let kept = if (0.0..view).contains(&kept) { kept } else { 0.0 };
         let mut rounds = 0;
         loop {
             if self.follows {
@@ -399,9 +399,14 @@ impl Transcript {
                 let before = row.height;
                 if let Body::Text { text, tone, .. } = source.row(end).body {
                     let start = top + f64::from(row.gap);
-                    let (from, to) = ((self.offset - start) as f32, (self.offset + view - start) as f32);
+                    let unseen = row.text.is_none();
                     let state = row.text.get_or_insert_with(|| Box::new(TextState::new(tone)));
                     state.read(text, width);
+                    if unseen && top < self.offset + kept {
+                        // Its blocks are estimated one by one from now on.
+                        self.offset += f64::from(state.height() - before);
+                    }
+                    let (from, to) = ((self.offset - start) as f32, (self.offset + view - start) as f32);
                     let above = state.lay_out(ui, text, width, from..to, kept as f32, self.frame);
                     row.height = state.height();
                     self.offset += f64::from(above);
