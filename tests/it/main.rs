@@ -7,3 +7,4 @@ mod settings;
 mod snippets;
 mod cluster;
 mod support;
+mod transcript;

@@ -21,7 +21,7 @@ const LOOK_AHEAD: usize = 8;
 
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(super) enum Format {
     /// Markdown, as models write it.
     Markdown,
     /// As typed: nothing in it is special.
@@ -30,7 +30,7 @@ pub enum Format {
 
 /// A stretch of the text that is laid out by itself.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Block {
+pub(super) struct Block {
     /// Which bytes: each byte of the text is in exactly one block.
     pub range: Range<usize>,
     /// What they are.
@@ -39,7 +39,7 @@ pub struct Block {
 
 /// What a block is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Paragraphs, headings, quotations, tables, rules, HTML.
     Flow,
     /// One item of a top-level list, with its number if it has one.
@@ -59,7 +59,7 @@ pub enum Kind {
 
 /// The parts of a fenced code block.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fence {
+pub(super) struct Fence {
     /// What follows the opening fence: the language.
     pub info: Range<usize>,
     /// The code, the last line's end included.
@@ -70,7 +70,7 @@ pub struct Fence {
 
 /// A text's blocks, kept up to date while it grows.
 #[derive(Clone, Debug)]
-pub struct Blocks {
+pub(super) struct Blocks {
     format: Format,
     blocks: Vec<Block>,
     /// The whole lines before this are read for good.
@@ -117,7 +117,7 @@ enum Inside {
 
 impl Blocks {
     /// Of an empty text.
-    pub fn new(format: Format) -> Self {
+    pub(super) fn new(format: Format) -> Self {
         Self {
             format,
             blocks: Vec::new(),
@@ -131,14 +131,14 @@ impl Blocks {
     }
 
     /// The blocks, in order.
-    pub fn get(&self) -> &[Block] {
+    pub(super) fn get(&self) -> &[Block] {
         &self.blocks
     }
 
     /// Reads what was added to the text, and returns the first block that may have changed.
     ///
     /// A text that did not grow but became another is read anew.
-    pub fn update(&mut self, text: &str) -> usize {
+    pub(super) fn update(&mut self, text: &str) -> usize {
         let bytes = text.as_bytes();
         if bytes.len() < self.len || !bytes[..self.len].ends_with(&self.tail) {
             *self = Self::new(self.format);

@@ -1,0 +1,321 @@
+//! The conversation on the screen: what is shown of it, and what stays where it is.
+
+use std::fmt::Write as _;
+
+use batida::ui::theme;
+use batida::ui::transcript::{
+    Body, FOLD_HEIGHT, Row, RowSource, Shown, Tone, Transcript, fold_ui, wait_for_colors,
+};
+use egui::{Id, Ui, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+/// Rows of text, each with a row of our own below it.
+struct Chat {
+    view: Transcript,
+    rows: Texts,
+    shown: Option<Shown>,
+}
+
+#[derive(Default)]
+struct Texts {
+    texts: Vec<(Tone, String)>,
+    growing: bool,
+    drawn: usize,
+}
+
+impl RowSource for Texts {
+    fn len(&self) -> usize {
+        self.texts.len() * 2
+    }
+
+    fn row(&self, index: usize) -> Row<'_> {
+        let (tone, text) = &self.texts[index / 2];
+        let body = if index.is_multiple_of(2) {
+            let growing = self.growing && index + 2 == self.len();
+            Body::Text { text, tone: *tone, growing }
+        } else {
+            Body::Own { estimate: 10.0 }
+        };
+        Row { key: index as u64, gap: 8.0, body }
+    }
+
+    fn draw(&mut self, index: usize, ui: &mut Ui) {
+        self.drawn += 1;
+        ui.label(format!("below {}", index / 2));
+    }
+}
+
+fn chat(texts: Vec<(Tone, String)>) -> Harness<'static, Chat> {
+    let rows = Texts { texts, ..Texts::default() };
+    let chat = Chat { view: Transcript::default(), rows, shown: None };
+    Harness::builder().with_size(vec2(700.0, 500.0)).with_context_setup(theme::install).build_ui_state(
+        |ui, chat| chat.shown = Some(chat.view.show(ui, Id::unique("chat"), &mut chat.rows)),
+        chat,
+    )
+}
+
+fn answer(text: &str) -> Harness<'static, Chat> {
+    chat(vec![(Tone::Answer, text.to_owned())])
+}
+
+fn messages(count: usize) -> Vec<(Tone, String)> {
+    let message = |index: usize| {
+        let paragraphs = (0..1 + index * 7 % 5).fold(format!("Message {index}"), |mut text, p| {
+            let _ =
+                write!(text, "\n\nParagraph {p} of {index}: {}", "some words ".repeat(1 + index * 13 % 40));
+            text
+        });
+        (if index.is_multiple_of(2) { Tone::Prompt } else { Tone::Answer }, paragraphs)
+    };
+    (0..count).map(message).collect()
+}
+
+fn shown(harness: &Harness<'_, Chat>) -> Shown {
+    harness.state().shown.expect("it was drawn")
+}
+
+#[test]
+fn code_has_its_language_and_can_be_copied() {
+    let mut harness =
+        answer("Look:\n\n```rust\nfn main() {}\n```\n\nAnd\n\n- item\n\n  ```sh\n  ls\n  ```\n");
+    harness.run();
+    harness.get_by_label("fn main() {}");
+    let buttons: Vec<_> = harness.get_all_by_label("Copy code").collect();
+    assert_eq!(buttons.len(), 2, "code in a list has its own");
+    buttons[0].click();
+    harness.step();
+    let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
+        egui::OutputCommand::CopyText(text) => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(copied.as_deref(), Some("fn main() {}\n"));
+    harness.step();
+    harness.get_by_label("Copied");
+}
+
+#[test]
+fn an_open_fence_is_shown_as_code_while_it_arrives() {
+    let mut harness = answer("```python\nprint(1)");
+    harness.state_mut().rows.growing = true;
+    harness.run();
+    harness.get_by_label("Copy code");
+    harness.get_by_label("print(1)");
+}
+
+#[test]
+fn tables_lists_and_emphasis_are_shown() {
+    let mut harness = answer(
+        "# Title\n\n| model | tok/s |\n|:--|--:|\n| **fast** | 484.1 |\n\n1. one\n1. two\n   - deep `code`\n\n\
+         > quoted\n\n---\n\n- [x] done\n- [ ] open\n\n~~gone~~ *slanted*",
+    );
+    harness.run();
+    for text in [
+        "Title",
+        "model",
+        "tok/s",
+        "fast",
+        "484.1",
+        "one",
+        "two",
+        "deep code",
+        "quoted",
+        "Done",
+        "To do",
+        "gone slanted",
+    ] {
+        harness.get_by_label(text);
+    }
+}
+
+#[test]
+fn nothing_is_fetched_and_nothing_is_hidden() {
+    let mut harness = answer(
+        "<div class=\"x\">raw</div>\n\n![A chart](https://example.com/c.png) and ![l](file:///etc/passwd)\n\n\
+         [ref]: https://example.com/ref\n\n<b>bold</b> a<br>b",
+    );
+    harness.run();
+    harness.get_by_label("<div class=\"x\">raw</div>");
+    harness.get_by_role_and_label(egui::accesskit::Role::Link, "Image: A chart");
+    harness.get_by_label("Image: A chart and Image: l (file:///etc/passwd)");
+    harness.get_by_label("[ref]: https://example.com/ref");
+    harness.get_by_label("<b>bold</b> a\nb");
+}
+
+#[test]
+fn a_link_opens_when_it_is_clicked() {
+    let mut harness = answer("See [the docs](https://example.com/docs) please");
+    harness.run();
+    harness.get_by_role_and_label(egui::accesskit::Role::Link, "the docs").click();
+    harness.step();
+    let opened = harness.output().platform_output.commands.iter().find_map(|command| match command {
+        egui::OutputCommand::OpenUrl(open) => Some(open.url.clone()),
+        _ => None,
+    });
+    assert_eq!(opened.as_deref(), Some("https://example.com/docs"));
+}
+
+#[test]
+fn a_long_conversation_opens_at_its_end_and_lays_out_only_what_is_seen() {
+    let mut harness = chat(messages(2_000));
+    harness.run();
+    assert!(shown(&harness).at_end);
+    assert!(shown(&harness).laid_out < 60, "{:?}", shown(&harness));
+    harness.get_by_label("below 1999");
+    assert!(harness.query_by_label("below 0").is_none());
+    assert!(harness.query_by_label("Jump to latest").is_none());
+}
+
+#[test]
+fn a_message_can_be_brought_to_the_top() {
+    let mut harness = chat(messages(2_000));
+    harness.run();
+    harness.state_mut().view.scroll_to(2 * 777);
+    harness.run();
+    let first = harness.get_by_label_contains("Message 777").rect();
+    assert!((0.0..60.0).contains(&first.top()), "{first:?}");
+    assert!(!shown(&harness).at_end);
+
+    harness.get_by_label("Jump to latest").click();
+    harness.run();
+    assert!(shown(&harness).at_end);
+    harness.get_by_label("below 1999");
+}
+
+#[test]
+fn what_is_read_stays_where_it_is_while_scrolling_up_through_estimates() {
+    let mut harness = chat(messages(400));
+    harness.run();
+    harness.state_mut().view.scroll_to(2 * 300);
+    harness.run();
+    let mut compared = 0;
+    for _ in 0..200 {
+        let before: Vec<(String, f32)> = places(&harness);
+        harness.state_mut().view.scroll_by(-40.0);
+        harness.step();
+        let after = places(&harness);
+        let common: Vec<f32> = before
+            .iter()
+            .filter_map(|(name, y)| Some(after.iter().find(|(other, _)| other == name)?.1 - y))
+            .collect();
+        compared += common.len();
+        for moved in common {
+            assert!((moved - 40.0).abs() < 1.5, "moved by {moved} instead of 40");
+        }
+        harness.step();
+    }
+    assert!(compared > 200, "{compared}");
+}
+
+fn places(harness: &Harness<'_, Chat>) -> Vec<(String, f32)> {
+    harness
+        .query_all_by_label_contains(" of ")
+        .filter_map(|node| {
+            let rect = node.rect();
+            // What is cut by the window's edge may report the part that is seen.
+            (rect.top() > 5.0 && rect.bottom() < 495.0)
+                .then(|| (format!("{:?}", node.accesskit_node().label().or(node.value())), rect.top()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_end_is_followed_until_the_user_scrolls_up() {
+    let mut harness = answer("start");
+    harness.state_mut().rows.growing = true;
+    let grow = |harness: &mut Harness<'_, Chat>, from: usize| {
+        for index in from..from + 40 {
+            let (_, text) = &mut harness.state_mut().rows.texts[0];
+            let _ = write!(text, "\n\nLine {index} {}", "word ".repeat(30));
+            harness.step();
+        }
+    };
+    grow(&mut harness, 0);
+    harness.get_by_label("below 0");
+    assert!(shown(&harness).at_end);
+
+    harness.hover_at(egui::pos2(300.0, 250.0));
+    harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, 300.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: egui::Modifiers::NONE,
+    });
+    harness.run_steps(30);
+    assert!(!shown(&harness).at_end);
+    let seen = harness.get_by_label_contains("Line 28").rect();
+    grow(&mut harness, 40);
+    let still = harness.get_by_label_contains("Line 28").rect();
+    assert!((seen.top() - still.top()).abs() < 0.6, "{seen:?} {still:?}");
+    harness.get_by_label("Jump to latest").click();
+    harness.run_steps(3);
+    harness.get_by_label("below 0");
+}
+
+#[test]
+fn one_message_of_400_kb_is_laid_out_in_parts() {
+    for text in
+        ["word ".repeat(80_000), format!("```\n{}", "let x = 1;\n".repeat(40_000)), "a\n\n".repeat(130_000)]
+    {
+        let mut harness = answer(&text);
+        harness.run();
+        assert!(shown(&harness).laid_out < 80, "{:?}", shown(&harness));
+        harness.get_by_label("below 0");
+    }
+}
+
+#[test]
+fn reasoning_folds() {
+    let mut harness = Harness::builder().with_context_setup(theme::install).build_ui_state(
+        |ui, open: &mut bool| {
+            assert_eq!(fold_ui(ui, open, "Reasoning · 214 tokens · 0.31 s").rect.height(), FOLD_HEIGHT);
+        },
+        false,
+    );
+    harness.run();
+    harness.get_by_label("Reasoning · 214 tokens · 0.31 s").click();
+    harness.run();
+    assert!(*harness.state());
+}
+
+/// Not a comparison: two pictures to look at, in `target/`.
+#[test]
+fn pictures() {
+    let text = "TTFT measures how long a user waits **before any output** appears. It covers `network`, queueing and \
+                *prompt prefill*, see [the docs](https://example.com).\n\n## What it grows with\n\n1. **Prompt length**: \
+                more to prefill\n2. Queueing\n   - other requests\n   - cold starts\n3. [x] Network\n\n\
+                | model | tok/s | TTFT |\n|:--|--:|--:|\n| gpt-oss-120b | 484.1 | 88 ms |\n| Llama-3.3-70B | 311.0 | 141 ms |\n\n\
+                ```python\nimport time\n\ndef ttft(stream):\n    \"\"\"Seconds to the first token.\"\"\"\n    start = time.monotonic()\n    \
+                for chunk in stream:  # a comment\n        return time.monotonic() - start\n```\n\n> Averages hide the tail.\n\n---\n\n- [x] measured\n- [ ] compared";
+    for (name, theme) in [("dark", egui::Theme::Dark), ("light", egui::Theme::Light)] {
+        let rows = Texts {
+            texts: vec![
+                (Tone::Prompt, "Explain TTFT in two sentences.".to_owned()),
+                (Tone::Reasoning, "The user wants *two sentences*. I will give a table too.".to_owned()),
+                (Tone::Answer, text.to_owned()),
+            ],
+            growing: true,
+            drawn: 0,
+        };
+        let mut view = Transcript::default();
+        let mut chat = rows;
+        let mut open = false;
+        let mut harness = Harness::builder()
+            .with_size(vec2(760.0, 900.0))
+            .with_theme(theme)
+            .with_context_setup(theme::install)
+            .build_ui(move |ui| {
+                ui.painter().rect_filled(ui.max_rect(), 0, theme::Tokens::of(ui.style()).panel);
+                fold_ui(ui, &mut open, "Reasoning · 214 tokens · 0.31 s");
+                view.show(ui, Id::unique("chat"), &mut chat);
+            });
+        harness.run_steps(3);
+        assert!(wait_for_colors(&harness.ctx, std::time::Duration::from_secs(20)));
+        harness.run_steps(3);
+        let picture = harness.render().expect("a picture");
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/transcript-{name}.png"));
+        picture.save(path).expect("saved");
+    }
+}
