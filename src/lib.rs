@@ -1,4 +1,63 @@
-//! Batida.
+//! Batida: chat with the models deployed on SambaStack, and see how fast they answer.
+//!
+//! # Floors
+//!
+//! A floor imports only from floors below it; `tests/it/floors.rs` reads the sources and fails otherwise.
+//!
+//! ```text
+//!         main.rs                                    picks a face
+//!   ┌───────────────┬───────────────┐
+//!   │ ui/   (egui)  │ cli/  (clap)  │                4  faces
+//!   ├───────────────┤               │
+//!   │ state/        │               │                3  memory: folds events. No egui, no tokio, no clock
+//!   ├───────────────┴───────────────┤
+//!   │ engine/       demo/           │                2  everything that waits (tokio)
+//!   ├───────────────────────────────┤
+//!   │ io/                           │                1  doors: reqwest, kubectl, confy, keyring, arboard
+//!   ├───────────────────────────────┤
+//!   │ protocol.rs                   │                0  what UI and engine say to each other
+//!   │ domain/ sambastack/ metrics/ wire/ snippet.rs  0  pure: values in, values out
+//!   └───────────────────────────────┘
+//! ```
+//!
+//! The same noun returns on each floor on purpose: search `chat` or `cluster` and the whole feature is there.
+//!
+//! # One action, there and back
+//!
+//! The composer pushes [`protocol::Command::Chat`] into a list of commands; [`ui::app::App`] sends them after
+//! drawing; [`engine`] gives the job a cancellation token and runs [`engine::chat::run`]; at most every
+//! 33 ms a [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next
+//! frame drains it into [`state::State::apply`] and draws.
+//!
+//! # Invariants
+//!
+//! - Time is given, not taken: only `engine`, `io` and the demo read the clock, and a chunk is stamped when
+//!   its bytes arrive, before it is parsed. [`metrics::timeline`] defines every figure.
+//! - Absent is `None`, never zero.
+//! - The window never waits. Every wait has a bound and can be cancelled; stopping is dropping: dropping
+//!   [`engine::Engine`] ends every job, and child processes die with their handle.
+//! - Producers are paced (30 events a second a job), so the channels may be unbounded.
+//! - The API key stays in `io` and `engine`. It enters the window only while the user looks at it.
+//! - The Demo environment goes through the same subprocess and HTTP paths as any other; only
+//!   [`engine::place`] knows where its doors are.
+//!
+//! # Rooms
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`domain`] | environments, deployments, conversations, settings, failures; how numbers are written |
+//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
+//! | [`metrics`] | one request's moments and figures; a session's answers |
+//! | [`wire`] | server-sent events, chat completions, every error form, kubectl's words |
+//! | [`snippet`] | View code |
+//! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
+//! | [`engine`] | jobs: the cluster, a chat, Home's checks; from an environment to its doors |
+//! | [`demo`] | an OpenAI-like server, and kubectl's twin |
+//! | [`state`] | what the window knows |
+//! | [`cli`] | the commands |
+//! | [`ui`] | the window |
+
+pub mod cli;
 pub mod demo;
 pub mod domain;
 pub mod engine;

@@ -119,7 +119,6 @@ impl KeyText<'_> {
 }
 
 /// Where a snippet looks for the key.
-const VARIABLE: &str = "SAMBANOVA_API_KEY";
 
 /// Stand for the hidden part of a key.
 const DOTS: &str = "••••••••";
@@ -159,7 +158,7 @@ fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         lines.push(format!("--cacert {}", sh_word(&ca.to_string_lossy())));
     }
     lines.push(match key.literal() {
-        None => format!("-H \"Authorization: Bearer ${VARIABLE}\""),
+        None => format!("-H \"Authorization: Bearer ${KEY_VARIABLE}\""),
         Some(key) => format!("-H {}", sh_quoted(&format!("Authorization: Bearer {key}"))),
     });
     lines.push("-H 'Content-Type: application/json'".to_owned());
@@ -240,7 +239,7 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
 
     push!(out, "client = {client}(\n    base_url={},\n", py_text(&spec.api.base()));
     match key.literal() {
-        None => push!(out, "    api_key=os.environ[\"{VARIABLE}\"],\n"),
+        None => push!(out, "    api_key=os.environ[\"{KEY_VARIABLE}\"],\n"),
         Some(key) => push!(out, "    api_key={},\n", py_text(&key)),
     }
     if own_http {
@@ -369,7 +368,7 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     out += "\nuse serde_json::{Value, json};\n\n";
     out += "fn main() -> Result<(), Box<dyn Error>> {\n";
     match key.literal() {
-        None => push!(out, "    let key = std::env::var(\"{VARIABLE}\")?;\n"),
+        None => push!(out, "    let key = std::env::var(\"{KEY_VARIABLE}\")?;\n"),
         Some(key) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
 
@@ -640,7 +639,7 @@ mod tests {
         for language in Language::ALL {
             let snippet = write(&spec(language, &["Hi"]), KeyText::Masked { tail: "wxyz" });
             assert!(snippet.contains("••••••••wxyz"), "{snippet}");
-            assert!(!snippet.contains(VARIABLE), "{snippet}");
+            assert!(!snippet.contains(KEY_VARIABLE), "{snippet}");
         }
         assert_eq!(format!("{:?}", KeyText::Plain("sk-secret")), "Plain");
     }

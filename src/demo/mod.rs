@@ -3,6 +3,5 @@
 //! One demo, used five ways: the Demo environment, `batida demo`, the tests, the benches, the pictures.
 
 pub mod api;
-mod script;
-
 pub mod cluster;
+mod script;

@@ -121,3 +121,10 @@ pub struct ClusterView {
     /// What could not be read although the rest could, e.g. Forbidden pods.
     pub warnings: Vec<Failure>,
 }
+
+/// Whether a model's name says that it makes embeddings or transcripts and cannot chat. For APIs without a
+/// cluster, since `/v1/models` does not tell.
+pub fn embeds_by_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["e5-", "embed", "whisper", "bge-"].iter().any(|part| name.contains(part))
+}

@@ -8,7 +8,7 @@ use super::chat;
 use super::cluster;
 use super::place::Place;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
-use crate::domain::deployment::{ClusterView, DeploymentState, Generation};
+use crate::domain::deployment::{ClusterView, DeploymentState, Generation, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::io::kubectl::Kubectl;
@@ -31,7 +31,9 @@ async fn check_cluster(place: &Place, tell: &impl Fn(Check)) {
     };
     let began = Instant::now();
     match cluster::client_version(kubectl).await {
-        Ok(version) => tell(good(&format!("kubectl {version}"), kubectl.program.display().to_string(), Some(began))),
+        Ok(version) => {
+            tell(good(&format!("kubectl {version}"), kubectl.program.display().to_string(), Some(began)))
+        }
         Err(failure) => {
             tell(bad("kubectl", &failure, began));
             return tell(skipped("Cluster reachable", "kubectl does not run"));
@@ -83,9 +85,11 @@ fn check_view(kubectl: &Kubectl, view: &ClusterView, began: Instant, tell: &impl
     }
     for deployment in view.deployments.iter().filter(|d| d.state != DeploymentState::Deployed) {
         let reason = if deployment.reason.is_empty() { deployment.state.label() } else { &deployment.reason };
-        let advice = deployment.pods.iter().find(|pod| pod.trouble.is_some()).map(|pod| {
-            format!("kubectl -n {} describe pod {}", kubectl.namespace, pod.name)
-        });
+        let advice = deployment
+            .pods
+            .iter()
+            .find(|pod| pod.trouble.is_some())
+            .map(|pod| format!("kubectl -n {} describe pod {}", kubectl.namespace, pod.name));
         tell(Check {
             title: format!("{} is not deployed", deployment.name),
             verdict: Verdict::Warning,
@@ -133,11 +137,7 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken,
         Ok(api) => api,
         Err(failure) => return tell(bad(TITLE, &failure, began)),
     };
-    // Embedding models cannot chat; their names usually tell.
-    let chats = |name: &&String| {
-        let name = name.to_lowercase();
-        !["e5-", "embed", "whisper", "bge-"].iter().any(|part| name.contains(part))
-    };
+    let chats = |name: &&String| !embeds_by_name(name);
     let Some(model) = models.iter().find(chats).or(models.first()) else {
         return tell(skipped(TITLE, "The API lists no model to try it with"));
     };
@@ -168,7 +168,8 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken,
         ChatEnding::Stopped => {}
         ChatEnding::Failed(failure) => {
             // A full queue or a refused parameter says nothing against the key.
-            let verdict = if failure.summary.contains("key was refused") { Verdict::Bad } else { Verdict::Warning };
+            let verdict =
+                if failure.summary.contains("key was refused") { Verdict::Bad } else { Verdict::Warning };
             tell(Check { verdict, ..bad(TITLE, &failure, began) });
         }
     }

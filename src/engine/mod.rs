@@ -31,7 +31,7 @@ use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
-use crate::protocol::{ChatEnding, Command, Contexts, Event, FilePurpose, JobId, KeyChange};
+use crate::protocol::{Activity, ChatEnding, Command, Contexts, Event, FilePurpose, JobId, KeyChange};
 use crate::snippet::{self, KeyText};
 
 /// What the engine is told at its start.
@@ -67,15 +67,16 @@ impl Engine {
     /// Reads the settings and starts the engine's thread. `wake` is called when events are waiting.
     ///
     /// # Errors
-    /// When the system gives no thread or no runtime.
-    pub fn start(options: Options, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Started> {
-        let store = SettingsStore::new(options.config.as_deref());
+    /// When there is no place for the settings, or the system gives no thread.
+    pub fn start(options: Options, wake: impl Fn() + Send + Sync + 'static) -> Result<Started, Failure> {
+        let store = store(&options)?;
         let loaded = store.load();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("engine-worker")
             .enable_all()
-            .build()?;
+            .build()
+            .map_err(no_thread)?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let (outbox, events) = crossbeam_channel::unbounded();
         let emitter = Emitter { outbox, wake: Arc::new(wake) };
@@ -83,7 +84,8 @@ impl Engine {
             serve(&runtime, inbox, &store, &options, emitter);
             // Blocking calls, e.g. of a keychain that waits for its user, are left behind.
             runtime.shutdown_timeout(Duration::from_millis(300));
-        })?;
+        });
+        let thread = thread.map_err(no_thread)?;
         let engine = Self { commands: Some(commands), thread: Some(thread) };
         Ok(Started { engine, events, settings: loaded.settings, notice: loaded.notice })
     }
@@ -108,11 +110,29 @@ impl Drop for Engine {
     }
 }
 
-/// Opens places for one command of the command line, on the caller's runtime.
-pub fn places(options: &Options, tell: impl Fn(crate::protocol::Activity) + Send + Sync + 'static) -> (Places, Settings, Option<Failure>) {
-    let store = SettingsStore::new(options.config.as_deref());
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::new("The system gives Batida no thread to work on", "Close other programs and try again")
+        .with_details(error.to_string())
+}
+
+fn store(options: &Options) -> Result<SettingsStore, Failure> {
+    match &options.config {
+        Some(dir) => Ok(SettingsStore::in_dir(dir)),
+        None => SettingsStore::open_default(),
+    }
+}
+
+/// The settings and the places for one command of the command line, on the caller's runtime.
+///
+/// # Errors
+/// When there is no place for the settings.
+pub fn places(
+    options: &Options,
+    tell: impl Fn(Activity) + Send + Sync + 'static,
+) -> Result<(Places, Settings, Option<Failure>), Failure> {
+    let store = store(options)?;
     let loaded = store.load();
-    (Places::new(Keys::new(store), twin(options), tell), loaded.settings, loaded.notice)
+    Ok((Places::new(Keys::new(store), twin(options), tell), loaded.settings, loaded.notice))
 }
 
 fn twin(options: &Options) -> PathBuf {
@@ -138,11 +158,11 @@ impl Emitter {
 /// What every job may use.
 struct Shared {
     places: Places,
-    store: SettingsStore,
     clipboard: Clipboard,
     emitter: Emitter,
-    /// Key changes that were asked for and are not done: who opens a place waits for them.
-    key_changes: watch::Sender<usize>,
+    /// Saves that were asked for and are not done: who opens a place waits for them, since a key may be
+    /// among them.
+    saves: watch::Sender<usize>,
 }
 
 fn serve(
@@ -156,21 +176,17 @@ fn serve(
     let places = Places::new(Keys::new(store.clone()), twin(options), move |activity| {
         tell.emit(Event::ActivityChanged { activity });
     });
-    let shared = Arc::new(Shared {
-        places,
-        store: store.clone(),
-        clipboard: Clipboard::new(),
-        emitter,
-        key_changes: watch::Sender::new(0),
-    });
+    let shared =
+        Arc::new(Shared { places, clipboard: Clipboard::new(), emitter, saves: watch::Sender::new(0) });
     runtime.block_on(async { Jobs::new(shared).serve(inbox).await });
 }
 
 /// The jobs under way.
 struct Jobs {
     shared: Arc<Shared>,
-    /// Key changes, done one after the other.
-    keys: mpsc::UnboundedSender<(Environment, Option<SecretString>)>,
+    /// Saves, done one after the other.
+    saver: mpsc::UnboundedSender<(Settings, Option<KeyChange>)>,
+    saving: tokio::task::JoinHandle<()>,
     set: JoinSet<()>,
     by_job: HashMap<JobId, CancellationToken>,
     by_task: HashMap<tokio::task::Id, JobId>,
@@ -178,11 +194,9 @@ struct Jobs {
 
 impl Jobs {
     fn new(shared: Arc<Shared>) -> Self {
-        let (keys, changes) = mpsc::unbounded_channel();
-        let mut set = JoinSet::new();
-        let changing = Arc::clone(&shared);
-        set.spawn(async move { changing.change_keys(changes).await });
-        Self { shared, keys, set, by_job: HashMap::new(), by_task: HashMap::new() }
+        let (saver, saves) = mpsc::unbounded_channel();
+        let saving = tokio::spawn(Arc::clone(&shared).save_all(saves));
+        Self { shared, saver, saving, set: JoinSet::new(), by_job: HashMap::new(), by_task: HashMap::new() }
     }
 
     async fn serve(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
@@ -190,11 +204,16 @@ impl Jobs {
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(command) => self.begin(command),
-                    None => return,
+                    None => break,
                 },
                 Some(ended) = self.set.join_next_with_id() => self.end(ended),
             }
         }
+        // The window has gone: every job ends here, but what it asked to be saved is saved.
+        let Self { saver, saving, set, .. } = self;
+        drop((saver, set));
+        // A keychain that waits for its user must not keep the program alive.
+        let _ = tokio::time::timeout(Duration::from_secs(3), saving).await;
     }
 
     fn begin(&mut self, command: Command) {
@@ -249,24 +268,15 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, listing).await;
                 shared.emitter.emit(Event::ContextsListed { job, env: place.id, outcome });
             }),
-            Command::SaveSettings { settings, key } => self.save(&settings, key),
+            Command::SaveSettings { settings, key } => {
+                self.shared.saves.send_modify(|n| *n += 1);
+                // Fails only when the runtime is gone.
+                let _ = self.saver.send((settings, key));
+            }
             other => {
                 self.set.spawn(async move { shared.quick(other).await });
             }
         }
-    }
-
-    /// Written at once and here, so that saves keep their order and the last one is not lost at the end.
-    fn save(&self, settings: &Settings, key: Option<KeyChange>) {
-        let outcome = self.shared.store.save(settings);
-        if let (Ok(()), Some(KeyChange { env, key })) = (&outcome, key) {
-            // A deleted environment's key goes with it, wherever it is.
-            let env = settings.get(&env).cloned().unwrap_or_else(|| Environment::blank(env, ""));
-            self.shared.key_changes.send_modify(|n| *n += 1);
-            // Fails only when the runtime is gone.
-            let _ = self.keys.send((env, key));
-        }
-        self.shared.emitter.emit(Event::SettingsSaved { outcome });
     }
 
     fn spawn<F>(&mut self, job: JobId, work: impl FnOnce(CancellationToken) -> F)
@@ -311,13 +321,7 @@ async fn or_cancelled<T>(
 }
 
 impl Shared {
-    async fn chat(
-        &self,
-        job: JobId,
-        env: &Environment,
-        request: &ChatRequest,
-        cancel: &CancellationToken,
-    ) {
+    async fn chat(&self, job: JobId, env: &Environment, request: &ChatRequest, cancel: &CancellationToken) {
         let place = tokio::select! {
             () = cancel.cancelled() => {
                 let ending = ChatEnding::Stopped;
@@ -355,14 +359,14 @@ impl Shared {
                 self.emitter.emit(Event::KeyRevealed { env: place.id, outcome });
             }
             Command::Copy { what, text } => {
-                let outcome = self.clipboard.copy(SecretString::from(text)).await;
+                let outcome = self.clipboard.copy(text).await;
                 self.emitter.emit(Event::Copied { what, outcome });
             }
             Command::CopyWithKey { place, spec } => {
                 let outcome = match self.places.key(&place).await {
                     Ok(key) => {
                         let text = snippet::write(&spec, KeyText::Plain(key.expose_secret()));
-                        self.clipboard.copy(SecretString::from(text)).await
+                        self.clipboard.copy_secret(SecretString::from(text)).await
                     }
                     Err(failure) => Err(failure),
                 };
@@ -388,29 +392,22 @@ impl Shared {
         }
     }
 
-    async fn change_keys(&self, mut changes: mpsc::UnboundedReceiver<(Environment, Option<SecretString>)>) {
-        while let Some((env, key)) = changes.recv().await {
-            let keys = self.places.keys();
-            let outcome = match key {
-                Some(key) => keys.put(&env, key).await,
-                None => keys.forget(&env).await,
-            };
-            self.places.forget(&env.id);
-            self.key_changes.send_modify(|n| *n -= 1);
-            if let Err(failure) = outcome {
-                self.emitter.emit(Event::SettingsSaved { outcome: Err(failure) });
+    async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<(Settings, Option<KeyChange>)>) {
+        while let Some((settings, key)) = saves.recv().await {
+            let outcome = self.places.keys().save(&settings, key.as_ref()).await;
+            if let Some(change) = key {
+                self.places.forget(&change.env);
             }
+            self.saves.send_modify(|n| *n -= 1);
+            self.emitter.emit(Event::SettingsSaved { outcome });
         }
     }
 
-    /// Opens a place, once its key is where it should be.
+    /// Opens a place, once all that was asked to be saved is saved.
     async fn open(&self, env: &Environment) -> Arc<Place> {
-        let mut changes = self.key_changes.subscribe();
+        let mut saves = self.saves.subscribe();
         // Fails only when the engine has stopped.
-        let _ = changes.wait_for(|n| *n == 0).await;
+        let _ = saves.wait_for(|n| *n == 0).await;
         self.places.open(env).await
     }
 }
-//! Everything that waits: jobs on a tokio runtime.
-
-pub mod cluster;

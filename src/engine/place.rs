@@ -134,11 +134,7 @@ impl Places {
                 Kubectl::new(access, recorder.clone())
             }
         });
-        let found = if env.demo {
-            Ok(Some(SecretString::from(DEMO_KEY)))
-        } else {
-            self.keys.find(env).await
-        };
+        let found = if env.demo { Ok(Some(SecretString::from(DEMO_KEY))) } else { self.keys.find(env).await };
         let (key, status) = match found {
             Ok(Some(key)) => {
                 let status = KeyStatus::Present { tail: tail(&key) };
@@ -169,14 +165,14 @@ impl Places {
                 Failure::new("This environment has no API domain", "Type it on Home to chat with its models")
             })?
         };
-        let trust = Trust {
-            ca_file: env.ca_file.clone(),
-            accept_invalid_certs: env.accept_invalid_certs,
-        };
+        let trust = Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs };
         // Reading certificates from the disk is no work for the runtime's threads.
-        tokio::task::spawn_blocking(move || Api::new(address, key, trust, recorder))
-            .await
-            .unwrap_or_else(|error| Err(Failure::new("Opening the API failed in Batida itself", "").with_details(error.to_string())))
+        tokio::task::spawn_blocking(move || Api::new(address, key, trust, recorder)).await.unwrap_or_else(
+            |error| {
+                Err(Failure::new("Opening the API failed in Batida itself", "")
+                    .with_details(error.to_string()))
+            },
+        )
     }
 }
 

@@ -2,7 +2,11 @@
 
 pub mod activity;
 pub mod api;
+pub mod clipboard;
+pub mod dialog;
 pub mod kubectl;
+pub mod secrets;
+pub mod settings;
 
 /// An IO error's reason without the operating system's number.
 pub(crate) fn why(error: &std::io::Error) -> String {
@@ -13,7 +17,3 @@ pub(crate) fn why(error: &std::io::Error) -> String {
         kind => kind.to_string(),
     }
 }
-pub mod clipboard;
-pub mod dialog;
-pub mod secrets;
-pub mod settings;

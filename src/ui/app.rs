@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use egui::{
-    Align, Button, CentralPanel, Context, CornerRadius, Frame, Key, Layout, Margin, Modifiers, Panel, RichText,
-    Sense, Stroke, TextStyle, Ui, WidgetInfo, WidgetType, vec2,
+    Align, Button, CentralPanel, Context, CornerRadius, Frame, Key, Layout, Margin, Modifiers, Panel,
+    RichText, Role, Sense, Stroke, TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use super::theme;
@@ -127,7 +127,11 @@ impl App {
             let running = self.state.activity.running();
             let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
             let button = Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
-            if ui.add(button.selected(self.activity.is_open())).on_hover_text("Every kubectl command and HTTP request (Ctrl+J)").clicked() {
+            if ui
+                .add(button.selected(self.activity.is_open()))
+                .on_hover_text("Every kubectl command and HTTP request (Ctrl+J)")
+                .clicked()
+            {
                 self.activity.toggle();
             }
         });
@@ -141,7 +145,8 @@ impl App {
         let cluster = self.state.env().cluster.as_ref().map(|cluster| format!("ns {}", cluster.namespace));
         let insecure = self.state.env().accept_invalid_certs;
         let place = self.state.place();
-        let failed = place.cluster.view.failure().or(place.cluster.api_models.failure()).or(place.trouble.as_ref());
+        let failed =
+            place.cluster.view.failure().or(place.cluster.api_models.failure()).or(place.trouble.as_ref());
         let (color, word) = match (&place.key, failed) {
             (_, Some(_)) => (tokens.error, "something does not work"),
             (Some(KeyStatus::Missing(_)), None) => (tokens.warning, "the key is missing"),
@@ -173,9 +178,8 @@ impl App {
             })
             .response
             .interact(Sense::click());
-        response.widget_info(|| {
-            WidgetInfo::labeled(WidgetType::Button, true, format!("Environment {name}, {word}"))
-        });
+        response
+            .widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Environment {name}, {word}")));
         response.on_hover_text("Go to Home").clicked()
     }
 
@@ -187,9 +191,15 @@ impl App {
                 [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")]
             {
                 let on = self.state.settings.theme == choice;
-                let button = Button::new(RichText::new(name).size(10.0)).min_size(vec2(width, 22.0)).selected(on).frame(on).frame_when_inactive(on);
+                let button = Button::new(RichText::new(name).size(10.0))
+                    .min_size(vec2(width, 22.0))
+                    .selected(on)
+                    .frame(on)
+                    .frame_when_inactive(on);
                 let button = ui.add(button);
-                button.widget_info(|| WidgetInfo::selected(WidgetType::RadioButton, true, on, format!("{name} theme")));
+                button.widget_info(|| {
+                    WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} theme"))
+                });
                 if button.clicked() && !on {
                     self.state.settings.theme = choice;
                     apply_theme(ui.ctx(), choice);
@@ -277,10 +287,7 @@ fn logo_ui(ui: &mut Ui) {
         ui.add_space(10.0);
         let (rect, _) = ui.allocate_exact_size(vec2(24.0, 28.0), Sense::hover());
         for (x, top, bottom) in [(0.0, 8.0, 26.0), (8.0, 2.0, 28.0), (16.0, 13.0, 24.0)] {
-            let bar = egui::Rect::from_min_max(
-                rect.min + vec2(x, top),
-                rect.min + vec2(x + 5.0, bottom),
-            );
+            let bar = egui::Rect::from_min_max(rect.min + vec2(x, top), rect.min + vec2(x + 5.0, bottom));
             ui.painter().rect_filled(bar, CornerRadius::same(2), tokens.accent);
         }
         ui.label(RichText::new("batida").family(theme::semibold()).size(18.0));
@@ -295,18 +302,30 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
         ui.painter().rect_filled(rect, CornerRadius::same(6), tokens.raised);
     }
     if response.has_focus() {
-        ui.painter().rect_stroke(rect, CornerRadius::same(6), Stroke::new(1.0, tokens.accent), egui::StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            rect,
+            CornerRadius::same(6),
+            Stroke::new(1.0, tokens.accent),
+            egui::StrokeKind::Inside,
+        );
     }
     if selected {
         let mark = egui::Rect::from_min_size(rect.min + vec2(0.0, 6.0), vec2(3.0, 20.0));
         ui.painter().rect_filled(mark, CornerRadius::same(1), tokens.accent);
     }
-    let (style, color) = if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
+    let (style, color) =
+        if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
     let at = rect.left_center() + vec2(16.0, 0.0);
     ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
     let shortcut = format!("Ctrl {}", key.symbol_or_name());
     let at = rect.right_center() - vec2(12.0, 0.0);
-    ui.painter().text(at, egui::Align2::RIGHT_CENTER, shortcut, TextStyle::Small.resolve(ui.style()), tokens.faint);
-    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected, name));
+    ui.painter().text(
+        at,
+        egui::Align2::RIGHT_CENTER,
+        shortcut,
+        TextStyle::Small.resolve(ui.style()),
+        tokens.faint,
+    );
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, name));
     response.clicked()
 }

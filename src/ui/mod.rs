@@ -1,4 +1,96 @@
 //! The window: what the user sees and does. Draws the state, asks through commands, waits for nothing.
 
+pub mod app;
+pub mod plots;
 pub mod theme;
+mod toasts;
 pub mod transcript;
+pub mod views;
+pub mod widgets;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use egui::{IconData, ViewportBuilder};
+
+use crate::domain::environment::EnvId;
+use crate::domain::failure::Failure;
+use crate::engine::{Engine, Options};
+
+/// Opens the window and returns when it is closed. `select` is the environment to begin with, if not the
+/// one that was used last.
+///
+/// # Errors
+/// When no window can be opened, with the packages that may be missing.
+pub fn run(options: Options, select: Option<EnvId>) -> Result<(), Failure> {
+    let viewport = ViewportBuilder::default()
+        .with_title("Batida")
+        .with_app_id("batida")
+        .with_icon(icon())
+        .with_inner_size([1_440.0, 900.0])
+        .with_min_inner_size([900.0, 600.0]);
+    let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
+    let open = move || {
+        eframe::run_native(
+            "Batida",
+            native,
+            Box::new(move |cc| {
+                let ctx = cc.egui_ctx.clone();
+                let mut started = Engine::start(options, move || ctx.request_repaint())?;
+                if let Some(env) = select {
+                    started.settings.selected = env;
+                }
+                Ok(Box::new(app::App::new(&cc.egui_ctx, started)))
+            }),
+        )
+    };
+    // winit panics where libxkbcommon-x11 is missing.
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(eframe::Error::AppCreation(error))) => match error.downcast::<Failure>() {
+            Ok(failure) => Err(*failure),
+            Err(error) => Err(no_window(&error.to_string())),
+        },
+        Ok(Err(error)) => Err(no_window(&error.to_string())),
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(no_window(&words.unwrap_or_default()))
+        }
+    }
+}
+
+/// What Debian and Ubuntu call the libraries that a window needs at run time.
+const X11: &str = "libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libegl1 libgl1 libgl1-mesa-dri";
+const WAYLAND: &str =
+    "libwayland-client0 libwayland-egl1 libwayland-cursor0 libxkbcommon0 libegl1 libgl1-mesa-dri";
+
+fn no_window(details: &str) -> Failure {
+    let display = std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some();
+    if !display {
+        return Failure::new(
+            "There is no display to open a window on",
+            "Start Batida in a desktop session (DISPLAY or WAYLAND_DISPLAY), or use its commands: batida --help",
+        )
+        .with_details(details);
+    }
+    Failure::new(
+        "No window could be opened",
+        format!("On X11: apt-get install {X11}. On Wayland: apt-get install {WAYLAND}"),
+    )
+    .with_details(details)
+}
+
+/// The logo's three bars.
+fn icon() -> IconData {
+    const SIZE: usize = 64;
+    let accent = theme::Tokens::for_dark(true).accent;
+    let bars = [(8, 22, 52), (26, 6, 58), (44, 30, 50)];
+    let pixel = |at: usize| {
+        let (x, y) = (at % SIZE, at / SIZE);
+        let inside = bars
+            .iter()
+            .any(|(left, top, bottom)| (*left..left + 12).contains(&x) && (*top..*bottom).contains(&y));
+        if inside { accent.to_array() } else { [0; 4] }
+    };
+    IconData { rgba: (0..SIZE * SIZE).flat_map(pixel).collect(), width: SIZE as u32, height: SIZE as u32 }
+}

@@ -1,6 +1,6 @@
 //! Charts of a session's answers: one line per model, thinned to the pixels before they are drawn.
 
-use egui::{Color32, Ui, WidgetInfo, WidgetType};
+use egui::{Color32, Role, Ui, WidgetInfo};
 use egui_plot::{Line, Plot, PlotPoints, Points};
 
 use super::theme;
@@ -46,7 +46,14 @@ const MARKED: usize = 120;
 
 /// Draws the chart, `height` high. `hidden` are the models that the legend switched off; with `reset` the
 /// zoom is undone.
-pub fn session_chart(ui: &mut Ui, shown: Shown, series: &[Series], hidden: &[String], height: f32, reset: bool) {
+pub fn session_chart(
+    ui: &mut Ui,
+    shown: Shown,
+    series: &[Series],
+    hidden: &[String],
+    height: f32,
+    reset: bool,
+) {
     let tokens = tokens(ui);
     let visible: Vec<(usize, &Series)> =
         series.iter().enumerate().filter(|(_, series)| !hidden.contains(&series.model)).collect();
@@ -91,7 +98,10 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, series: &[Series], hidden: &[Str
             let marked = thin.len() <= MARKED;
             let style = if marked { theme::line_style(*index) } else { egui_plot::LineStyle::Solid };
             plot.line(
-                Line::new(series.model.clone(), PlotPoints::from(thin.clone())).color(color).width(1.5).style(style),
+                Line::new(series.model.clone(), PlotPoints::from(thin.clone()))
+                    .color(color)
+                    .width(1.5)
+                    .style(style),
             );
             if marked {
                 plot.points(
@@ -104,7 +114,7 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, series: &[Series], hidden: &[Str
         }
     });
     let label = format!("{}. {summary}", shown.title());
-    response.response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &label));
+    response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
 }
 
 /// What a screen reader says of a chart.
@@ -119,13 +129,10 @@ fn summary(shown: Shown, series: &[(usize, &Series)]) -> String {
 }
 
 fn describe(shown: Shown, series: &[(usize, &Series)], model: &str, x: f64, y: f64) -> String {
-    let sample = series
-        .iter()
-        .find(|(_, series)| series.model == model)
-        .and_then(|(_, series)| {
-            let at = series.samples.binary_search_by(|sample| (sample.n as f64).total_cmp(&x.round())).ok()?;
-            series.samples.get(at)
-        });
+    let sample = series.iter().find(|(_, series)| series.model == model).and_then(|(_, series)| {
+        let at = series.samples.binary_search_by(|sample| (sample.n as f64).total_cmp(&x.round())).ok()?;
+        series.samples.get(at)
+    });
     let mut lines = vec![model.to_owned(), shown.told(y)];
     if let Some(sample) = sample {
         let figures = &sample.figures;
@@ -139,7 +146,11 @@ fn describe(shown: Shown, series: &[(usize, &Series)], model: &str, x: f64, y: f
 }
 
 fn whole(value: f64) -> String {
-    if value >= 1.0 && (value - value.round()).abs() < 1e-6 { units::count(value.round() as u64) } else { String::new() }
+    if value >= 1.0 && (value - value.round()).abs() < 1e-6 {
+        units::count(value.round() as u64)
+    } else {
+        String::new()
+    }
 }
 
 fn amount(value: f64) -> String {

@@ -14,7 +14,7 @@ const MOST: usize = 5;
 
 /// The messages that are shown.
 #[derive(Debug, Default)]
-pub struct Toasts {
+pub(super) struct Toasts {
     shown: Vec<(u64, Toast)>,
     next: u64,
 }
@@ -27,7 +27,7 @@ enum Toast {
 
 impl Toasts {
     /// Shows a notice from now on.
-    pub fn add(&mut self, notice: Notice, now: Duration) {
+    pub(super) fn add(&mut self, notice: Notice, now: Duration) {
         match notice.failure {
             Some(failure) => self.add_failure(failure),
             None => self.push(Toast::Told { text: notice.text, until: now + STAYS }),
@@ -35,7 +35,7 @@ impl Toasts {
     }
 
     /// Shows a failure until it is dismissed.
-    pub fn add_failure(&mut self, failure: Failure) {
+    pub(super) fn add_failure(&mut self, failure: Failure) {
         self.push(Toast::Failed(failure));
     }
 
@@ -48,12 +48,12 @@ impl Toasts {
     }
 
     /// Draws them above everything else.
-    pub fn show(&mut self, ctx: &Context, now: Duration) {
+    pub(super) fn show(&mut self, ctx: &Context, now: Duration) {
         self.shown.retain(|(_, toast)| !matches!(toast, Toast::Told { until, .. } if *until <= now));
         let mut dismissed = None;
         let mut y = -16.0;
         for (id, toast) in self.shown.iter().rev() {
-            let area = Area::new(Id::new(("toast", id)))
+            let area = Area::new(Id::unique(("toast", id)))
                 .order(Order::Foreground)
                 .anchor(Align2::RIGHT_BOTTOM, vec2(-16.0, y))
                 .show(ctx, |ui| toast_ui(ui, *id, toast));
@@ -89,7 +89,8 @@ fn toast_ui(ui: &mut egui::Ui, id: u64, toast: &Toast) -> bool {
                 }
                 Toast::Failed(failure) => {
                     ui.spacing_mut().item_spacing.y = 4.0;
-                    let summary = RichText::new(&failure.summary).text_style(theme::strong_text()).color(tokens.error);
+                    let summary =
+                        RichText::new(&failure.summary).text_style(theme::strong_text()).color(tokens.error);
                     ui.add(Label::new(summary).wrap());
                     if !failure.advice.is_empty() {
                         ui.add(Label::new(&failure.advice).wrap());

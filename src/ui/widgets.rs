@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egui::{
     Align, Align2, Button, Color32, CornerRadius, Frame, Key, Label, Layout, Margin, Response, RichText,
-    ScrollArea, Sense, Stroke, TextEdit, TextStyle, Ui, Vec2, WidgetInfo, WidgetType, vec2,
+    Role, ScrollArea, Sense, Stroke, TextEdit, TextStyle, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
@@ -87,7 +87,8 @@ pub fn dot(ui: &mut Ui, color: Color32) {
 /// A text field under its label, both as wide as there is room. `hint` shows while it is empty.
 pub fn field(ui: &mut Ui, label: &str, text: &mut String, hint: &str) -> Response {
     let name = caption(ui, label);
-    let edit = TextEdit::singleline(text).hint_text(hint.to_owned()).desired_width(f32::INFINITY).margin(MARGIN);
+    let edit =
+        TextEdit::singleline(text).hint_text(hint.to_owned()).desired_width(f32::INFINITY).margin(MARGIN);
     ui.add(edit).labelled_by(name.id)
 }
 
@@ -107,7 +108,7 @@ pub fn shortened(ui: &mut Ui, text: &str, style: TextStyle, color: Color32, widt
     let label = Label::new(RichText::new(shown).text_style(style).color(color)).selectable(false);
     let response = ui.add(label);
     if cut {
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, text));
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
         return response.on_hover_text(text);
     }
     response
@@ -153,12 +154,20 @@ pub fn failure_box(ui: &mut Ui, id: &str, failure: &Failure, age_of_old: Option<
     notice_frame(tokens.error_box).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = GRID;
-        ui.add(Label::new(RichText::new(&failure.summary).text_style(theme::strong_text()).color(tokens.error)).wrap());
+        ui.add(
+            Label::new(RichText::new(&failure.summary).text_style(theme::strong_text()).color(tokens.error))
+                .wrap(),
+        );
         if !failure.advice.is_empty() {
             ui.add(Label::new(RichText::new(&failure.advice)).wrap());
         }
         if let Some(age) = age_of_old {
-            ui.add(Label::new(RichText::new(format!("Shown is what was seen {}", units::ago(age))).color(tokens.dim)).wrap());
+            ui.add(
+                Label::new(
+                    RichText::new(format!("Shown is what was seen {}", units::ago(age))).color(tokens.dim),
+                )
+                .wrap(),
+            );
         }
         details_ui(ui, id, &failure.details);
     });
@@ -232,7 +241,7 @@ impl Tile<'_> {
             })
             .response
             .interact(Sense::hover());
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, &spoken));
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
         response.on_hover_text(definition)
     }
 }
@@ -262,21 +271,41 @@ const LONG: usize = 8;
 
 /// A button that shows what is picked and opens a list to pick from, with a filter once the list is long.
 /// Gives what was picked.
-pub fn picker(ui: &mut Ui, label: &str, picked: Option<&str>, dot_color: Option<Color32>, width: f32, sections: &[Section<'_>]) -> Option<String> {
+pub fn picker(
+    ui: &mut Ui,
+    label: &str,
+    picked: Option<&str>,
+    dot_color: Option<Color32>,
+    width: f32,
+    sections: &[Section<'_>],
+) -> Option<String> {
     let tokens = tokens(ui);
     let id = ui.make_persistent_id(("picker", label));
-    let shown = picked.map_or_else(|| "None".to_owned(), |name| fit_middle(ui, name, &TextStyle::Button, width - 58.0));
+    let shown = picked
+        .map_or_else(|| "None".to_owned(), |name| fit_middle(ui, name, &TextStyle::Button, width - 58.0));
     let (rect, _) = ui.allocate_exact_size(vec2(width, 30.0), Sense::hover());
     let response = ui.interact(rect, id.with("button"), Sense::click());
     let visuals = ui.style().interact(&response);
-    ui.painter().rect(rect, visuals.corner_radius, visuals.weak_bg_fill, visuals.bg_stroke, egui::StrokeKind::Inside);
+    ui.painter().rect(
+        rect,
+        visuals.corner_radius,
+        visuals.weak_bg_fill,
+        visuals.bg_stroke,
+        egui::StrokeKind::Inside,
+    );
     let mut left = rect.left() + 12.0;
     if let Some(color) = dot_color {
         ui.painter().circle_filled(egui::pos2(left + 4.0, rect.center().y), 4.0, color);
         left += 16.0;
     }
     let color = if picked.is_some() { tokens.text } else { tokens.faint };
-    ui.painter().text(egui::pos2(left, rect.center().y), Align2::LEFT_CENTER, shown, TextStyle::Button.resolve(ui.style()), color);
+    ui.painter().text(
+        egui::pos2(left, rect.center().y),
+        Align2::LEFT_CENTER,
+        shown,
+        TextStyle::Button.resolve(ui.style()),
+        color,
+    );
     let tip = egui::pos2(rect.right() - 14.0, rect.center().y + 2.5);
     ui.painter().add(egui::Shape::convex_polygon(
         vec![tip, tip + vec2(-4.0, -5.0), tip + vec2(4.0, -5.0)],
@@ -284,7 +313,7 @@ pub fn picker(ui: &mut Ui, label: &str, picked: Option<&str>, dot_color: Option<
         Stroke::NONE,
     ));
     let spoken = format!("{label}: {}", picked.unwrap_or("none"));
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::ComboBox, ui.is_enabled(), &spoken));
+    response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, ui.is_enabled(), &spoken));
     let response = match picked {
         Some(name) => response.on_hover_text(name),
         None => response,
@@ -300,9 +329,12 @@ pub fn picker(ui: &mut Ui, label: &str, picked: Option<&str>, dot_color: Option<
             let lines: usize = sections.iter().map(|section| section.choices.len()).sum();
             let mut filter: String = ui.data_mut(|data| data.get_temp(filter_id).unwrap_or_default());
             if lines > LONG {
-                let edit = TextEdit::singleline(&mut filter).hint_text("Type to filter").desired_width(f32::INFINITY).margin(MARGIN);
+                let edit = TextEdit::singleline(&mut filter)
+                    .hint_text("Type to filter")
+                    .desired_width(f32::INFINITY)
+                    .margin(MARGIN);
                 let edit = ui.add(edit);
-                edit.widget_info(|| WidgetInfo::labeled(WidgetType::TextEdit, true, format!("Filter {label}")));
+                edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, format!("Filter {label}")));
                 if response.clicked() {
                     edit.request_focus();
                 }
@@ -345,7 +377,10 @@ fn sections_ui(ui: &mut Ui, sections: &[Section<'_>], filter: &str, picked: Opti
             }
         }
         if shown == 0 {
-            caption(ui, if wanted.is_empty() { "Nothing to pick from yet" } else { "Nothing has this in its name" });
+            caption(
+                ui,
+                if wanted.is_empty() { "Nothing to pick from yet" } else { "Nothing has this in its name" },
+            );
         }
     });
     chosen
@@ -359,8 +394,9 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, picked: bool) -> bool {
     let color = if choice.enabled { tokens.text } else { tokens.dim };
     let name = fit_middle(ui, choice.name, &TextStyle::Body, inner);
     let name = ui.painter().layout_no_wrap(name, TextStyle::Body.resolve(ui.style()), color);
-    let remark_galley = (!remark.is_empty())
-        .then(|| ui.painter().layout(remark.to_owned(), TextStyle::Small.resolve(ui.style()), tokens.dim, inner));
+    let remark_galley = (!remark.is_empty()).then(|| {
+        ui.painter().layout(remark.to_owned(), TextStyle::Small.resolve(ui.style()), tokens.dim, inner)
+    });
     let height = name.size().y + remark_galley.as_ref().map_or(0.0, |galley| galley.size().y + 2.0) + 10.0;
     let sense = if choice.enabled { Sense::click() } else { Sense::hover() };
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), sense);
@@ -378,8 +414,9 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, picked: bool) -> bool {
         at.y += below;
         ui.painter().galley(at, galley, tokens.dim);
     }
-    let spoken = if remark.is_empty() { choice.name.to_owned() } else { format!("{}, {remark}", choice.name) };
-    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, choice.enabled, picked, &spoken));
+    let spoken =
+        if remark.is_empty() { choice.name.to_owned() } else { format!("{}, {remark}", choice.name) };
+    response.widget_info(|| WidgetInfo::selected(Role::Button, choice.enabled, picked, &spoken));
     let response = response.on_hover_text(choice.name);
     choice.enabled && response.clicked()
 }

@@ -1,10 +1,10 @@
 //! The one integration-test binary: its modules are the tests.
 
 mod clipboard;
+mod cluster;
 mod dialog;
 mod secrets;
 mod settings;
 mod snippets;
-mod cluster;
 mod support;
 mod transcript;

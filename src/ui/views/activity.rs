@@ -74,10 +74,13 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                     figure(ui, &clock(activity));
                 });
                 row.col(|ui| {
-                    caption(ui, match activity.kind {
-                        ActivityKind::Kubectl => "kubectl",
-                        ActivityKind::Http => "HTTP",
-                    });
+                    caption(
+                        ui,
+                        match activity.kind {
+                            ActivityKind::Kubectl => "kubectl",
+                            ActivityKind::Http => "HTTP",
+                        },
+                    );
                 });
                 row.col(|ui| {
                     let line: String = activity.line.chars().take(400).collect();

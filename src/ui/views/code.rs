@@ -35,7 +35,7 @@ impl CodeUi {
         }
         let screen = ctx.content_rect().size();
         let size = vec2((screen.x - 80.0).min(860.0), (screen.y - 80.0).min(640.0));
-        let modal = Modal::new(Id::new("view code")).show(ctx, |ui| {
+        let modal = Modal::new(Id::unique("view code")).show(ctx, |ui| {
             ui.set_width(size.x);
             ui.set_height(size.y);
             self.contents_ui(ui, state, out);
@@ -85,7 +85,10 @@ impl CodeUi {
         let buttons = 44.0;
         card(ui).fill(tokens(ui).code).show(ui, |ui| {
             let height = ui.available_height() - buttons - 26.0;
-            ScrollArea::both().auto_shrink(false).max_height(height).show(ui, |ui| code_ui(ui, &code, self.language));
+            ScrollArea::both()
+                .auto_shrink(false)
+                .max_height(height)
+                .show(ui, |ui| code_ui(ui, &code, self.language));
         });
         ui.add_space(4.0);
         from_right(ui, |ui| {
@@ -94,7 +97,8 @@ impl CodeUi {
                 out.push(Command::Copy { what: "Code".to_owned(), text });
             }
             let with_key = ui.add_enabled(has_key, egui::Button::new("Copy with the key"));
-            let with_key = with_key.on_hover_text("The key goes to the clipboard in the clear: mind where you paste it");
+            let with_key =
+                with_key.on_hover_text("The key goes to the clipboard in the clear: mind where you paste it");
             if with_key.clicked() {
                 out.push(Command::CopyWithKey { place: env, spec: Box::new(spec) });
             }
@@ -113,7 +117,8 @@ fn code_ui(ui: &mut Ui, code: &str, language: Language) {
         return;
     }
     let theme = egui_extras::syntax_highlighting::CodeTheme::from_style(&style);
-    let mut job = egui_extras::syntax_highlighting::highlight(ui.ctx(), &style, &theme, code, language.syntax());
+    let mut job =
+        egui_extras::syntax_highlighting::highlight(ui.ctx(), &style, &theme, code, language.syntax());
     let surface = theme::Tokens::of(&style).code;
     for section in &mut job.sections {
         section.format.color = theme::Tokens::of(&style).readable(section.format.color, surface);

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use egui::{Button, CornerRadius, Id, Label, Layout, Modal, RichText, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{
+    Button, CornerRadius, Id, Label, Layout, Modal, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle,
+    Ui, WidgetInfo, vec2,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::super::theme;
 use super::super::widgets::{
-    Choice, MARGIN, Section, caption, card, details_ui, dot, failure_box, field, field_error, filling_card,
+    Choice, MARGIN, Section, caption, details_ui, dot, failure_box, field, field_error, filling_card,
     from_right, page_head, picker, primary_button, shortened, strong, tokens, warning_box,
 };
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
@@ -126,7 +129,8 @@ impl Form {
 
     fn problems(&self, settings: &Settings) -> Problems {
         let name = self.name.trim();
-        let taken = settings.environments.iter().any(|env| env.id != self.id && env.name.eq_ignore_ascii_case(name));
+        let taken =
+            settings.environments.iter().any(|env| env.id != self.id && env.name.eq_ignore_ascii_case(name));
         let namespace = self.namespace.trim();
         let dns = |text: &str| {
             text.len() <= 63
@@ -218,14 +222,19 @@ impl HomeUi {
         let buttons = 74.0;
         let list_height = (ui.available_height() - buttons).max(40.0);
         let mut goes_to = None;
-        ScrollArea::vertical().id_salt("environments").max_height(list_height).auto_shrink([false, false]).show(ui, |ui| {
-            for env in &state.settings.environments {
-                let unsaved = self.forms.get(&env.id).is_some_and(|form| self.is_changed(form, &state.settings));
-                if environment_ui(ui, env, env.id == state.settings.selected, unsaved) {
-                    goes_to = Some(env.id.clone());
+        ScrollArea::vertical()
+            .id_salt("environments")
+            .max_height(list_height)
+            .auto_shrink([false, false])
+            .show(ui, |ui| {
+                for env in &state.settings.environments {
+                    let unsaved =
+                        self.forms.get(&env.id).is_some_and(|form| self.is_changed(form, &state.settings));
+                    if environment_ui(ui, env, env.id == state.settings.selected, unsaved) {
+                        goes_to = Some(env.id.clone());
+                    }
                 }
-            }
-        });
+            });
         if let Some(id) = goes_to {
             state.switch(&id, out);
         }
@@ -267,7 +276,9 @@ impl HomeUi {
 
     fn is_changed(&self, form: &Form, settings: &Settings) -> bool {
         !form.key.is_empty()
-            || settings.get(&form.id).is_some_and(|env| form.read(settings).as_ref() != Some(env) && Form::of(env).differs(form))
+            || settings
+                .get(&form.id)
+                .is_some_and(|env| form.read(settings).as_ref() != Some(env) && Form::of(env).differs(form))
     }
 
     fn form_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
@@ -278,11 +289,14 @@ impl HomeUi {
         let id = env.id.clone();
         let mut form = self.forms.remove(&id).unwrap_or_else(|| Form::of(&env));
         let height = (ui.available_height() - 40.0).max(60.0);
-        ScrollArea::vertical().id_salt("form").max_height(height).auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_width(ui.available_width() - 4.0);
-            ui.spacing_mut().item_spacing.y = 4.0;
-            fields_ui(ui, &mut form, state, out);
-        });
+        ScrollArea::vertical().id_salt("form").max_height(height).auto_shrink([false, false]).show(
+            ui,
+            |ui| {
+                ui.set_width(ui.available_width() - 4.0);
+                ui.spacing_mut().item_spacing.y = 4.0;
+                fields_ui(ui, &mut form, state, out);
+            },
+        );
         let changed = self.is_changed(&form, &state.settings);
         let meant = form.read(&state.settings);
         ui.add_space(4.0);
@@ -293,7 +307,7 @@ impl HomeUi {
             from_right(ui, |ui| {
                 let save = primary_button(ui, "Save", meant.is_some() && changed);
                 if let (true, Some(meant)) = (save.clicked(), meant) {
-                    let key = key_change(&form, &env, &meant);
+                    let key = key_change(&form, &meant);
                     form.key.clear();
                     state.save_environment(meant, key, out);
                     state.check(out);
@@ -309,7 +323,7 @@ impl HomeUi {
             self.deleting = None;
             return;
         };
-        let modal = Modal::new(Id::new("delete environment")).show(ui.ctx(), |ui| {
+        let modal = Modal::new(Id::unique("delete environment")).show(ui.ctx(), |ui| {
             ui.set_width(360.0);
             strong(ui, format!("Delete {name}?"));
             ui.add(Label::new("Its settings, its key and this session's conversation with it are forgotten. The cluster is not touched.").wrap());
@@ -334,22 +348,44 @@ impl HomeUi {
 impl Form {
     fn differs(&self, other: &Self) -> bool {
         let all = |form: &Self| {
-            let Self { id: _, name, has_cluster, kubectl, kubeconfig, context, namespace, api, place, variable, key, ca_file, accept_invalid_certs } = form.clone();
-            (name, has_cluster, kubectl, kubeconfig, context, namespace, api, (place, variable, key, ca_file, accept_invalid_certs))
+            let Self {
+                id: _,
+                name,
+                has_cluster,
+                kubectl,
+                kubeconfig,
+                context,
+                namespace,
+                api,
+                place,
+                variable,
+                key,
+                ca_file,
+                accept_invalid_certs,
+            } = form.clone();
+            (
+                name,
+                has_cluster,
+                kubectl,
+                kubeconfig,
+                context,
+                namespace,
+                api,
+                (place, variable, key, ca_file, accept_invalid_certs),
+            )
         };
         all(self) != all(other)
     }
 }
 
-/// What is to become of the key: replaced when one was typed, forgotten when its place no longer holds one.
-fn key_change(form: &Form, old: &Environment, meant: &Environment) -> Option<KeyChange> {
+/// The key that was typed, if its place takes one. When only the place changed, the key moves or goes by itself.
+fn key_change(form: &Form, meant: &Environment) -> Option<KeyChange> {
     let typed = form.key.trim();
     let keeps = matches!(meant.key, KeyPlace::Keychain | KeyPlace::SettingsFile);
     if keeps && !typed.is_empty() {
         return Some(KeyChange { env: meant.id.clone(), key: Some(SecretString::from(typed.to_owned())) });
     }
-    let kept = matches!(old.key, KeyPlace::Keychain | KeyPlace::SettingsFile);
-    (kept && old.key != meant.key).then(|| KeyChange { env: meant.id.clone(), key: None })
+    None
 }
 
 /// A line of the list. Gives whether it was clicked.
@@ -369,12 +405,26 @@ fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool)
         ui.painter().rect_filled(rect, CornerRadius::same(6), fill);
     }
     if response.has_focus() {
-        ui.painter().rect_stroke(rect, CornerRadius::same(6), egui::Stroke::new(1.0, tokens.accent), egui::StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            rect,
+            CornerRadius::same(6),
+            egui::Stroke::new(1.0, tokens.accent),
+            egui::StrokeKind::Inside,
+        );
     }
     let mut inside = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(10.0, 5.0))));
     inside.spacing_mut().item_spacing.y = 2.0;
     inside.horizontal(|ui| {
-        dot(ui, if env.demo { tokens.dim } else if env.accept_invalid_certs { tokens.warning } else { tokens.ok });
+        dot(
+            ui,
+            if env.demo {
+                tokens.dim
+            } else if env.accept_invalid_certs {
+                tokens.warning
+            } else {
+                tokens.ok
+            },
+        );
         let name = if unsaved { format!("{} (unsaved)", env.name) } else { env.name.clone() };
         shortened(ui, &name, theme::strong_text(), tokens.text, width - 50.0);
     });
@@ -382,7 +432,9 @@ fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool)
         ui.add_space(18.0);
         shortened(ui, &below, TextStyle::Small, tokens.dim, width - 50.0);
     });
-    response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected, format!("Environment {}", env.name)));
+    response.widget_info(|| {
+        WidgetInfo::selected(Role::Button, true, selected, format!("Environment {}", env.name))
+    });
     response.clicked()
 }
 
@@ -420,7 +472,12 @@ fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Comm
     match (&problems.api, ApiAddress::parse(&form.api)) {
         (Some(text), _) => field_error(ui, text),
         (None, Ok(api)) => {
-            ui.add(Label::new(RichText::new(format!("Chat goes to {}", api.chat())).small().color(tokens(ui).faint)).wrap());
+            ui.add(
+                Label::new(
+                    RichText::new(format!("Chat goes to {}", api.chat())).small().color(tokens(ui).faint),
+                )
+                .wrap(),
+            );
         }
         (None, Err(_)) => {}
     }
@@ -428,10 +485,20 @@ fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Comm
     key_ui(ui, form, state, out);
     problem(ui, &problems.variable);
     ui.add_space(4.0);
-    path_field(ui, "CA certificate", &mut form.ca_file, "The system's certificates", FilePurpose::CaFile, out);
+    path_field(
+        ui,
+        "CA certificate",
+        &mut form.ca_file,
+        "The system's certificates",
+        FilePurpose::CaFile,
+        out,
+    );
     ui.checkbox(&mut form.accept_invalid_certs, "Accept invalid certificates (not recommended)");
     if form.accept_invalid_certs {
-        warning_box(ui, "Whoever sits between you and the API can read the key and the chats. A CA certificate file is the better way.");
+        warning_box(
+            ui,
+            "Whoever sits between you and the API can read the key and the chats. A CA certificate file is the better way.",
+        );
     }
     ui.add_space(8.0);
     ui.checkbox(&mut form.has_cluster, "Find deployments on a cluster, through kubectl");
@@ -440,18 +507,32 @@ fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Comm
         problem(ui, &problems.namespace);
         path_field(ui, "Kubeconfig", &mut form.kubeconfig, "kubectl's default", FilePurpose::Kubeconfig, out);
         context_ui(ui, form, state, out);
-        path_field(ui, "kubectl program", &mut form.kubectl, "kubectl, found in PATH", FilePurpose::Kubectl, out);
+        path_field(
+            ui,
+            "kubectl program",
+            &mut form.kubectl,
+            "kubectl, found in PATH",
+            FilePurpose::Kubectl,
+            out,
+        );
     }
 }
 
-fn path_field(ui: &mut Ui, label: &str, text: &mut String, hint: &str, purpose: FilePurpose, out: &mut Vec<Command>) {
+fn path_field(
+    ui: &mut Ui,
+    label: &str,
+    text: &mut String,
+    hint: &str,
+    purpose: FilePurpose,
+    out: &mut Vec<Command>,
+) {
     let name = caption(ui, label);
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 84.0).max(60.0);
         let edit = TextEdit::singleline(text).hint_text(hint.to_owned()).desired_width(width).margin(MARGIN);
         ui.add_sized([width, 28.0], edit).labelled_by(name.id);
         let browse = ui.button("Browse…");
-        browse.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, format!("Browse for {label}…")));
+        browse.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…")));
         if browse.clicked() {
             out.push(Command::PickFile { purpose });
         }
@@ -482,7 +563,9 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
                 .collect();
             let picked = Some(form.context.as_str()).filter(|context| !context.is_empty());
             let width = ui.available_width();
-            if let Some(name) = picker(ui, "Contexts", picked, None, width, &[Section { heading: "", choices }]) {
+            if let Some(name) =
+                picker(ui, "Contexts", picked, None, width, &[Section { heading: "", choices }])
+            {
                 form.context = name;
             }
             ask = ui.small_button("Read contexts again").clicked();
@@ -500,17 +583,25 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
             kubeconfig: path(&form.kubeconfig),
             ..ClusterAccess::default()
         };
-        state.list_contexts(Environment { cluster: Some(cluster), ..Environment::blank(listing, "form") }, out);
+        state.list_contexts(
+            Environment { cluster: Some(cluster), ..Environment::blank(listing, "form") },
+            out,
+        );
     }
 }
 
 fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
     let name = caption(ui, "API key");
-    egui::ComboBox::from_id_salt("key place").width(ui.available_width() - 8.0).selected_text(form.place.label()).show_ui(ui, |ui| {
-        for place in PlaceKind::ALL {
-            ui.selectable_value(&mut form.place, place, place.label());
-        }
-    }).response.labelled_by(name.id);
+    egui::ComboBox::from_id_salt("key place")
+        .width(ui.available_width() - 8.0)
+        .selected_text(form.place.label())
+        .show_ui(ui, |ui| {
+            for place in PlaceKind::ALL {
+                ui.selectable_value(&mut form.place, place, place.label());
+            }
+        })
+        .response
+        .labelled_by(name.id);
     let faint = tokens(ui).faint;
     let hint = |ui: &mut Ui, text: &str| {
         ui.add(Label::new(RichText::new(text).small().color(faint)).wrap());
@@ -524,10 +615,17 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         PlaceKind::Keychain | PlaceKind::SettingsFile => {
             present_key_ui(ui, state, out);
             let label = caption(ui, "New key");
-            let edit = TextEdit::singleline(&mut form.key).password(true).hint_text("Leave empty to keep the key").desired_width(f32::INFINITY).margin(MARGIN);
+            let edit = TextEdit::singleline(&mut form.key)
+                .password(true)
+                .hint_text("Leave empty to keep the key")
+                .desired_width(f32::INFINITY)
+                .margin(MARGIN);
             ui.add(edit).labelled_by(label.id);
             if form.place == PlaceKind::SettingsFile {
-                warning_box(ui, "The key will stand in the clear in the settings file, readable by you alone (mode 0600)");
+                warning_box(
+                    ui,
+                    "The key will stand in the clear in the settings file, readable by you alone (mode 0600)",
+                );
             } else {
                 hint(ui, "Kept in the system keychain; never written to the settings file");
             }
@@ -542,13 +640,17 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
 /// The key there is: masked, or in the clear while the user looks at it.
 fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let env = state.env().clone();
-    let revealed = state.revealed_key.as_ref().filter(|(id, _)| *id == env.id).map(|(_, key)| key.expose_secret().to_owned());
+    let revealed = state
+        .revealed_key
+        .as_ref()
+        .filter(|(id, _)| *id == env.id)
+        .map(|(_, key)| key.expose_secret().to_owned());
     match state.place().key.clone() {
         Some(KeyStatus::Present { tail }) => {
             ui.horizontal_wrapped(|ui| {
                 let shown = revealed.clone().unwrap_or_else(|| format!("••••••••••••{tail}"));
                 let label = ui.add(Label::new(RichText::new(shown).text_style(TextStyle::Monospace)).wrap());
-                label.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, "The key, masked"));
+                label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "The key, masked"));
                 if revealed.is_some() {
                     if ui.small_button("Hide").clicked() {
                         state.revealed_key = None;
@@ -604,7 +706,10 @@ fn checks_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Comman
         }
         let checks = &state.place().checks;
         if checks.done.is_empty() && checks.running.is_none() {
-            caption(ui, "kubectl, the cluster, the API and the key: see what works, and what to do where it does not");
+            caption(
+                ui,
+                "kubectl, the cluster, the API and the key: see what works, and what to do where it does not",
+            );
             return;
         }
         for (n, check) in checks.done.iter().enumerate() {
@@ -630,9 +735,12 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
             ui.spacing_mut().item_spacing.y = 2.0;
             let width = ui.available_width();
             let title = shortened(ui, &check.title, theme::strong_text(), tokens.text, width);
-            title.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, format!("{}: {word}", check.title)));
+            title.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {word}", check.title)));
             let took = check.took.map(|took| format!(" · {}", units::duration(took))).unwrap_or_default();
-            ui.add(Label::new(RichText::new(format!("{}{took}", check.finding)).small().color(tokens.dim)).wrap());
+            ui.add(
+                Label::new(RichText::new(format!("{}{took}", check.finding)).small().color(tokens.dim))
+                    .wrap(),
+            );
             if !check.advice.is_empty() {
                 let is_command = check.advice.starts_with("kubectl ");
                 let style = if is_command { theme::small_figure_text() } else { TextStyle::Small };
@@ -678,11 +786,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_forgotten_when_its_place_goes() {
-        let old = Environment { key: KeyPlace::Keychain, ..Environment::blank(EnvId("x".to_owned()), "a") };
-        let meant = Environment { key: KeyPlace::Variable("K".to_owned()), ..old.clone() };
-        let form = Form::of(&old);
-        assert!(key_change(&form, &old, &meant).is_some_and(|change| change.key.is_none()));
-        assert!(key_change(&form, &old, &old).is_none(), "nothing typed keeps the key");
+    fn only_a_typed_key_replaces_the_key() {
+        let env = Environment { key: KeyPlace::Keychain, ..Environment::blank(EnvId("x".to_owned()), "a") };
+        let mut form = Form::of(&env);
+        assert!(key_change(&form, &env).is_none());
+        form.key = " new-key\n".to_owned();
+        let change = key_change(&form, &env).and_then(|change| change.key);
+        assert_eq!(change.as_ref().map(|key| key.expose_secret()), Some("new-key"));
     }
 }

@@ -1,7 +1,5 @@
-//! What tests stand on.
-
-pub(crate) mod programs;
-pub(crate) mod recorder;
 //! What the tests stand on.
 
-pub mod kube;
+pub(crate) mod kube;
+pub(crate) mod programs;
+pub(crate) mod recorder;

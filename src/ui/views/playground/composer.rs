@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use egui::{CornerRadius, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, ScrollArea, Stroke, TextEdit, Ui, WidgetInfo, WidgetType};
+use egui::{
+    CornerRadius, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Role, ScrollArea, Stroke, TextEdit,
+    Ui, WidgetInfo,
+};
 
 use super::{asked_of, stop};
 use crate::domain::units;
@@ -14,7 +17,7 @@ use crate::ui::widgets::{caption, from_right, primary_button, tokens};
 const MOST_LINES: f32 = 7.0;
 
 fn edit_id() -> Id {
-    Id::new("message")
+    Id::unique("message")
 }
 
 /// How high it will be, so that the conversation gets the rest.
@@ -32,9 +35,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let running = state.place().chat.running();
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let enter = focused
-        && ui.input_mut(|input| {
-            !input.modifiers.shift && input.consume_key(Modifiers::NONE, Key::Enter)
-        });
+        && ui.input_mut(|input| !input.modifiers.shift && input.consume_key(Modifiers::NONE, Key::Enter));
     let mut send = enter;
     let line = if focused { tokens.accent } else { tokens.line };
     Frame::new()
@@ -60,7 +61,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                     .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
                 let response = ui.add(edit);
                 response.widget_info(|| {
-                    let mut info = WidgetInfo::labeled(WidgetType::TextEdit, true, "Message");
+                    let mut info = WidgetInfo::labeled(Role::TextInput, true, "Message");
                     info.current_text_value = Some(chat.draft.clone());
                     info
                 });
@@ -69,11 +70,14 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
             });
             let ready = model.is_some() && has_api && !chat.draft.trim().is_empty();
             ui.horizontal(|ui| {
-                caption(ui, match (&model, has_api) {
-                    (_, false) => "This environment has no API domain: type it on Home",
-                    (None, true) => "Pick a model first",
-                    (Some(_), true) => "Enter to send · Shift+Enter new line",
-                });
+                caption(
+                    ui,
+                    match (&model, has_api) {
+                        (_, false) => "This environment has no API domain: type it on Home",
+                        (None, true) => "Pick a model first",
+                        (Some(_), true) => "Enter to send · Shift+Enter new line",
+                    },
+                );
                 from_right(ui, |ui| match running {
                     Some(job) => {
                         if primary_button(ui, "Stop", true).on_hover_text("Escape").clicked() {
@@ -91,7 +95,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let Some(model) = model.filter(|_| send) else { return false };
     let job = state.next_job();
     let place = state.env().clone();
-    let Some(request) = state.place().chat.send(job, &model, deployment.as_deref(), now) else { return false };
+    let Some(request) = state.place().chat.send(job, &model, deployment.as_deref(), now) else {
+        return false;
+    };
     out.push(Command::Chat { job, place, request });
     ui.memory_mut(|memory| memory.request_focus(edit_id()));
     true

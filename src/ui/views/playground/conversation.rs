@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use egui::{Button, CornerRadius, Frame, Id, Label, Margin, RichText, ScrollArea, TextStyle, Ui, WidgetInfo, WidgetType};
+use egui::{
+    Button, CornerRadius, Frame, Id, Label, Margin, RichText, Role, ScrollArea, TextStyle, Ui, WidgetInfo,
+};
 
 use super::parameters::ParametersUi;
 use super::{figures, pickers};
@@ -45,10 +47,14 @@ pub(super) fn show(
             ui.separator();
             if parameters.open {
                 let most = ui.available_height() * 0.6;
-                ScrollArea::vertical().id_salt("parameters").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
-                    ui.set_width(ui.available_width() - 8.0);
-                    parameters.show(ui, &env, chat);
-                });
+                ScrollArea::vertical()
+                    .id_salt("parameters")
+                    .max_height(most)
+                    .auto_shrink([false, true])
+                    .show(ui, |ui| {
+                        ui.set_width(ui.available_width() - 8.0);
+                        parameters.show(ui, &env, chat);
+                    });
                 ui.separator();
             }
             if chat.turns().is_empty() {
@@ -60,7 +66,7 @@ pub(super) fn show(
                 return Todo::default();
             }
             let mut rows = Rows::new(chat, &env, unfolded, now);
-            transcript.show(ui, Id::new(("transcript", &env)), &mut rows);
+            transcript.show(ui, Id::unique(("transcript", &env)), &mut rows);
             let Rows { todo, toggled, .. } = rows;
             if let Some(turn) = toggled {
                 let key = (env, turn);
@@ -73,7 +79,13 @@ pub(super) fn show(
         .inner
 }
 
-fn head_ui(ui: &mut Ui, model: Option<&str>, index: Option<usize>, parameters: &mut ParametersUi, chat: &ChatState) {
+fn head_ui(
+    ui: &mut Ui,
+    model: Option<&str>,
+    index: Option<usize>,
+    parameters: &mut ParametersUi,
+    chat: &ChatState,
+) {
     let tokens = tokens(ui);
     ui.horizontal(|ui| {
         let name_width = ui.available_width() - 160.0;
@@ -269,11 +281,18 @@ fn figures_ui(ui: &mut Ui, answer: &Answer) -> bool {
     let tokens = tokens(ui);
     let figures = &answer.figures;
     let absent = || units::ABSENT.to_owned();
-    let speed = figures.tokens_per_sec.map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
+    let speed = figures
+        .tokens_per_sec
+        .map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
     let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
     let speed = if chunks { speed.replace("tok/s", "chunks/s") } else { speed };
-    let latency = figures.latency.map_or_else(|| "…".to_owned(), |latency| units::seconds(latency).to_string());
-    let latency = if figures.latency.is_none() && !matches!(answer.status, AnswerStatus::Streaming(_)) { absent() } else { latency };
+    let latency =
+        figures.latency.map_or_else(|| "…".to_owned(), |latency| units::seconds(latency).to_string());
+    let latency = if figures.latency.is_none() && !matches!(answer.status, AnswerStatus::Streaming(_)) {
+        absent()
+    } else {
+        latency
+    };
     let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
     let mine = format!("{speed} · {latency} · TTFT {ttft}");
     let mut server = Vec::new();
@@ -290,7 +309,7 @@ fn figures_ui(ui: &mut Ui, answer: &Answer) -> bool {
             let width = ui.available_width();
             let style = theme::small_figure_text();
             let label = ui.add(Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim)).truncate());
-            label.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, format!("Figures: {mine}")));
+            label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Figures: {mine}")));
             label.on_hover_text(figures::told_in_full(figures));
             if !server.is_empty() && width > 440.0 {
                 let text = format!("server {}", server.join(" · "));
@@ -299,7 +318,7 @@ fn figures_ui(ui: &mut Ui, answer: &Answer) -> bool {
             }
             from_right(ui, |ui| {
                 let button = ui.add_enabled(!answer.text.is_empty(), Button::new(RichText::new("Copy").small()).small());
-                button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, "Copy answer"));
+                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Copy answer"));
                 copy = button.clicked();
             });
         });

@@ -1,6 +1,6 @@
 //! The right-hand column: tiles of the latest answer, the session's charts, the table of medians.
 
-use egui::{Button, Label, Layout, RichText, ScrollArea, Sense, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{Button, Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
 use super::pickers;
 use crate::domain::units;
@@ -34,7 +34,8 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
     let figures = figures.unwrap_or(&none);
     let server = figures.server.unwrap_or_default();
     let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
-    let says = |text: Option<String>| text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"));
+    let says =
+        |text: Option<String>| text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"));
     let narrow = ui.available_width() < 320.0;
     ui.spacing_mut().item_spacing.x = if narrow { 6.0 } else { 8.0 };
     let gaps = ui.spacing().item_spacing.x * 2.0;
@@ -84,20 +85,31 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
     line("  of it opening the connection", duration(figures.connect));
     line("First answer text", duration(figures.first_answer));
     line("Latency, request sent to end", duration(figures.latency));
-    line("Speed, (tokens − 1) / (latency − TTFT)", figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()));
+    line(
+        "Speed, (tokens − 1) / (latency − TTFT)",
+        figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()),
+    );
     line("Time per output token", duration(figures.tpot));
     line("Inter-token latency, mean gap between chunks", duration(figures.itl));
     line("Longest gap", duration(figures.longest_gap));
-    line("Generated", figures.tokens.map(|tokens| match tokens.source {
-        TokenSource::Usage => format!("{} tokens", units::count(tokens.n)),
-        TokenSource::Chunks => format!("{} chunks (the server counted no tokens)", units::count(tokens.n)),
-    }));
+    line(
+        "Generated",
+        figures.tokens.map(|tokens| match tokens.source {
+            TokenSource::Usage => format!("{} tokens", units::count(tokens.n)),
+            TokenSource::Chunks => {
+                format!("{} chunks (the server counted no tokens)", units::count(tokens.n))
+            }
+        }),
+    );
     line("Prompt tokens", figures.prompt_tokens.map(units::count));
     line("  of them cached", figures.cached_tokens.map(units::count));
     if let Some(server) = figures.server {
         line("Server: TTFT", duration(server.ttft));
         line("Server: latency", duration(server.latency));
-        line("Server: tokens/s after the first", server.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
+        line(
+            "Server: tokens/s after the first",
+            server.after_first_per_sec.map(|rate| units::rate(rate).to_string()),
+        );
         line("Server: tokens/s in all", server.per_sec.map(|rate| units::rate(rate).to_string()));
         line("Server: tokens accepted per step", server.acceptance_rate.map(|rate| format!("{rate:.2}")));
     }
@@ -108,11 +120,15 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
     if history.answers() == 0 {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 180.0));
-            empty_state(ui, "No answers yet", "Each answer adds a point here: its time to first token and its speed, a line per model");
+            empty_state(
+                ui,
+                "No answers yet",
+                "Each answer adds a point here: its time to first token and its speed, a line per model",
+            );
         });
         return;
     }
-    let reset_id = ui.id().with("reset zoom");
+    let reset_id = ui.scope_id().with("reset zoom");
     let reset = ui.data_mut(|data| data.remove_temp::<bool>(reset_id)).unwrap_or(false);
     let room = ui.available_height() - table_height(history) - 24.0;
     let height = (room / 2.0 - 56.0).clamp(120.0, 240.0);
@@ -181,7 +197,9 @@ fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out
         let is_hidden = hidden.contains(&series.model);
         ui.horizontal(|ui| {
             let (rect, response) = ui.allocate_exact_size(vec2(first, 20.0), Sense::click());
-            let mut inside = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(egui::Align::Center)));
+            let mut inside = ui.new_child(
+                egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(egui::Align::Center)),
+            );
             inside.spacing_mut().item_spacing.x = 6.0;
             plots::line_sample(&mut inside, index, is_hidden);
             let color = if is_hidden { tokens.faint } else { tokens.text };
@@ -191,12 +209,22 @@ fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out
             let name = if is_hidden { name.strikethrough() } else { name };
             inside.add(Label::new(name).selectable(false));
             response.widget_info(|| {
-                WidgetInfo::selected(WidgetType::Checkbox, true, !is_hidden, format!("Show {} in the charts", series.model))
+                WidgetInfo::selected(
+                    Role::CheckBox,
+                    true,
+                    !is_hidden,
+                    format!("Show {} in the charts", series.model),
+                )
             });
             let hint = if is_hidden { "Click to show its line" } else { "Click to hide its line" };
             let response = response.on_hover_text(format!("{}\n{hint}", series.model));
             if response.has_focus() {
-                ui.painter().rect_stroke(rect, 4.0, egui::Stroke::new(1.0, tokens.accent), egui::StrokeKind::Outside);
+                ui.painter().rect_stroke(
+                    rect,
+                    4.0,
+                    egui::Stroke::new(1.0, tokens.accent),
+                    egui::StrokeKind::Outside,
+                );
             }
             if response.clicked() {
                 if is_hidden {

@@ -58,7 +58,14 @@ impl PlaygroundUi {
         asked
     }
 
-    fn chat_ui(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>, asked: &mut Asked) {
+    fn chat_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+        asked: &mut Asked,
+    ) {
         let from_pickers = pickers::show(ui, state, now, out);
         asked.view_code = from_pickers.view_code;
         asked.go_home = from_pickers.go_home;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use egui::emath::Numeric;
-use egui::{ComboBox, DragValue, Grid, TextEdit, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{ComboBox, DragValue, Grid, Role, TextEdit, Ui, WidgetInfo, vec2};
 
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort};
 use crate::domain::environment::EnvId;
@@ -70,7 +70,7 @@ fn number<T: Numeric>(
     match value {
         Some(value) => {
             let drag = ui.add(DragValue::new(value).range(range).speed(speed));
-            drag.widget_info(|| WidgetInfo::labeled(WidgetType::DragValue, true, format!("{label} value")));
+            drag.widget_info(|| WidgetInfo::labeled(Role::SpinButton, true, format!("{label} value")));
         }
         None => {
             caption(ui, "default");
@@ -81,13 +81,14 @@ fn number<T: Numeric>(
 fn effort(ui: &mut Ui, value: &mut Option<Effort>) {
     ui.label("Reasoning effort");
     let shown = value.map_or("default", Effort::as_str);
-    let combo = ComboBox::from_id_salt("reasoning effort").width(90.0).selected_text(shown).show_ui(ui, |ui| {
-        ui.selectable_value(value, None, "default");
-        for effort in Effort::ALL {
-            ui.selectable_value(value, Some(effort), effort.as_str());
-        }
-    });
-    combo.response.widget_info(|| WidgetInfo::labeled(WidgetType::ComboBox, true, "Reasoning effort"));
+    let combo =
+        ComboBox::from_id_salt("reasoning effort").width(90.0).selected_text(shown).show_ui(ui, |ui| {
+            ui.selectable_value(value, None, "default");
+            for effort in Effort::ALL {
+                ui.selectable_value(value, Some(effort), effort.as_str());
+            }
+        });
+    combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Reasoning effort"));
 }
 
 fn thinking(ui: &mut Ui, value: &mut Option<bool>) {
@@ -102,7 +103,7 @@ fn thinking(ui: &mut Ui, value: &mut Option<bool>) {
         ui.selectable_value(value, Some(true), "on");
         ui.selectable_value(value, Some(false), "off");
     });
-    combo.response.widget_info(|| WidgetInfo::labeled(WidgetType::ComboBox, true, "Thinking"));
+    combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Thinking"));
 }
 
 fn escape(stop: &[String]) -> String {

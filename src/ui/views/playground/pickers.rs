@@ -83,7 +83,9 @@ fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
     match state {
         DeploymentState::Deployed => tokens.ok,
         DeploymentState::Deploying => tokens.warning,
-        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => tokens.faint,
+        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => {
+            tokens.faint
+        }
     }
 }
 
@@ -99,7 +101,9 @@ fn model_ui(ui: &mut Ui, state: &mut State, width: f32) {
     };
     let (deployed, others) = (choices(&offers.deployed), choices(&offers.others));
     fn lines(list: &[(String, Option<String>, bool)]) -> Vec<Choice<'_>> {
-        let line = |(name, remark, enabled): &(String, Option<String>, bool)| (name.clone(), remark.clone(), *enabled);
+        let line = |(name, remark, enabled): &(String, Option<String>, bool)| {
+            (name.clone(), remark.clone(), *enabled)
+        };
         list.iter()
             .map(|entry| {
                 let (_, remark, enabled) = line(entry);
@@ -213,7 +217,11 @@ fn troubles_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked)
         }
         if insecure {
             let tokens = tokens(ui);
-            ui.add(Label::new(RichText::new("Certificates are not checked in this environment").small().color(tokens.warning)));
+            ui.add(Label::new(
+                RichText::new("Certificates are not checked in this environment")
+                    .small()
+                    .color(tokens.warning),
+            ));
         }
         if !boxes.is_empty() && ui.small_button("Open Home").clicked() {
             asked.go_home = true;

@@ -1,0 +1,341 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::Ended;
+use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use crate::domain::settings::Settings;
+use crate::engine::Options;
+use crate::snippet::KEY_VARIABLE;
+
+const AFTER: &str = "\
+Without a command Batida opens its window.
+
+Environments (a cluster, an API and a key) are kept on the window's Home page. A command uses the one that \
+is selected there, unless --env or --demo names another, or --api, --kubeconfig and the like describe one \
+for this run alone.
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage.
+
+Examples:
+  batida --demo                                   the window, on the built-in demo
+  batida check                                    does everything this environment needs work?
+  batida deployments --context east --namespace sambastack
+  batida models --demo --deployment md-gpt-oss-llama70b
+  batida chat --demo 'Explain TTFT in two sentences'
+  batida chat --api https://api.example.com --model gpt-oss-120b --max-tokens 50 Hello
+  batida demo --port 8080                         an OpenAI-like server with simulated models";
+
+/// Chat with the models deployed on SambaStack, and see how fast they answer.
+#[derive(Debug, Parser)]
+#[command(name = "batida", version, after_help = AFTER, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List what is deployed on the cluster, with each deployment's state and why it is not ready
+    ///
+    /// Asks kubectl for the deployments, bundles, models and pods of the namespace, of SambaStack's old and
+    /// new resources alike. Columns: name, state, kind, models, reason.
+    #[command(after_help = DEPLOYMENTS_AFTER)]
+    Deployments,
+    /// List the models of the deployments and those the API routes
+    ///
+    /// The names are the serving names that the API wants, not those that kubectl shows.
+    #[command(after_help = MODELS_AFTER)]
+    Models(ModelsArgs),
+    /// Chat once: the answer streams to standard output, its figures go to standard error
+    #[command(after_help = CHAT_AFTER)]
+    Chat(Box<ChatArgs>),
+    /// Check kubectl, the cluster, the API and the key, one line each
+    ///
+    /// The same checks as on the Home page. Fails (exit code 1) when one of them does; a warning, such as a
+    /// deployment that is not ready, is no failure.
+    #[command(after_help = CHECK_AFTER)]
+    Check,
+    /// Serve simulated models over an OpenAI-like API on 127.0.0.1 until Ctrl-C
+    ///
+    /// The same server as the Demo environment's: models of different speed, one that reasons, one that is
+    /// slow to start, one that sometimes answers 429.
+    Demo(DemoArgs),
+}
+
+const DEPLOYMENTS_AFTER: &str = "\
+With --json: {\"deployments\": [{name, generation, bundle, state, reason, pods, models, models_trouble}], \
+\"warnings\": [{summary, advice, details}]}";
+
+const MODELS_AFTER: &str = "\
+With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null when the API was not reached";
+
+const CHECK_AFTER: &str = "\
+With --json: {\"checks\": [{title, verdict, finding, advice, details, took_ms}]}; verdict is good, warning, \
+bad or skipped";
+
+const CHAT_AFTER: &str = "\
+Figures: TTFT is from sending the request to the first chunk with text, reasoning included; latency is from \
+sending to the end; tokens/s is (tokens - 1) / (latency - TTFT). Tokens are the server's count; where it \
+sends none, chunks are counted and called chunks.
+
+With --json nothing streams; one object is printed: {model, answer, reasoning, ending, finish_reason, \
+figures, failure}. Durations in figures are in milliseconds.";
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// Use the environment of this name from Home
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "demo")]
+    pub(super) env: Option<String>,
+    /// Use the built-in demo: simulated models and a made-up cluster on this machine
+    #[arg(long, global = true)]
+    pub(super) demo: bool,
+    /// The API's address: a host, with or without https:// and /v1
+    #[arg(long, global = true, value_name = "URL", value_parser = ApiAddress::parse)]
+    api: Option<ApiAddress>,
+    /// Read the API key from this environment variable [default with --api: SAMBANOVA_API_KEY]
+    #[arg(long, global = true, value_name = "VAR")]
+    key_env: Option<String>,
+    /// The kubeconfig file [default: kubectl's own]
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context [default: its current one]
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// The namespace SambaStack's deployments live in
+    #[arg(long, short, global = true, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The kubectl program [default: kubectl, found in PATH]
+    #[arg(long, global = true, value_name = "PATH")]
+    kubectl: Option<PathBuf>,
+    /// A PEM file of certificate authorities to trust besides the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Accept invalid certificates; whoever sits between can then read the key
+    #[arg(long, global = true)]
+    insecure: bool,
+    /// Keep settings in this folder instead of the user's own
+    #[arg(long, global = true, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+impl Common {
+    pub(super) fn options(&self) -> Options {
+        Options { config: self.config.clone(), twin: None }
+    }
+
+    /// Whether the flags describe an environment, or change one.
+    pub(super) fn is_ad_hoc(&self) -> bool {
+        self.api.is_some()
+            || self.key_env.is_some()
+            || self.ca.is_some()
+            || self.insecure
+            || self.has_cluster()
+    }
+
+    fn has_cluster(&self) -> bool {
+        self.kubeconfig.is_some()
+            || self.context.is_some()
+            || self.namespace.is_some()
+            || self.kubectl.is_some()
+    }
+
+    /// The environment of this name.
+    pub(super) fn named<'a>(&self, settings: &'a Settings, name: &str) -> Result<&'a Environment, Ended> {
+        settings.by_name(name).ok_or_else(|| {
+            let names: Vec<&str> = settings.environments.iter().map(|env| env.name.as_str()).collect();
+            Ended::Misused(format!("there is no environment named {name:?}; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// The environment that is meant: a named one, or the selected one, changed by the flags; a new one when
+    /// the flags alone describe it.
+    pub(super) fn environment(&self, settings: &Settings) -> Result<Environment, Ended> {
+        let mut env = match &self.env {
+            _ if self.demo => Environment::demo(),
+            Some(name) => self.named(settings, name)?.clone(),
+            None if self.is_ad_hoc() => Environment::blank(EnvId::ad_hoc(), "given on the command line"),
+            None => settings.current().clone(),
+        };
+        if !self.is_ad_hoc() {
+            return Ok(env);
+        }
+        if env.demo {
+            return Err(Ended::Misused(
+                "the demo's addresses are its own: leave out --api and the like".to_owned(),
+            ));
+        }
+        if let Some(api) = &self.api {
+            // A key is for the API it was given for: it does not follow to another address.
+            if env.api.as_ref() != Some(api) {
+                env.key = KeyPlace::None;
+            }
+            env.api = Some(api.clone());
+        }
+        let usual =
+            self.api.is_some() && env.key == KeyPlace::None && std::env::var_os(KEY_VARIABLE).is_some();
+        match &self.key_env {
+            Some(name) => env.key = KeyPlace::Variable(name.clone()),
+            None if usual => env.key = KeyPlace::Variable(KEY_VARIABLE.to_owned()),
+            None => {}
+        }
+        env.ca_file = self.ca.clone().or(env.ca_file);
+        env.accept_invalid_certs |= self.insecure;
+        if self.has_cluster() {
+            let cluster = env.cluster.take().unwrap_or_default();
+            env.cluster = Some(ClusterAccess {
+                kubectl: self.kubectl.clone().or(cluster.kubectl),
+                kubeconfig: self.kubeconfig.clone().or(cluster.kubeconfig),
+                context: self.context.clone().or(cluster.context),
+                namespace: self.namespace.clone().unwrap_or(cluster.namespace),
+            });
+        }
+        Ok(env)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModelsArgs {
+    /// Only the models of this deployment
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) deployment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The port; 0 takes any free one
+    #[arg(long, short, default_value_t = 0, value_name = "P")]
+    pub(super) port: u16,
+    /// The same seed gives the same answers at the same pace
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChatArgs {
+    /// What to say; - reads it from standard input
+    pub(super) prompt: String,
+    /// The model's serving name [default: the first that the deployment, or the API, offers]
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) model: Option<String>,
+    /// Take the model from this deployment
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) deployment: Option<String>,
+    /// The system prompt; empty sends none
+    #[arg(long, short, default_value = DEFAULT_SYSTEM_PROMPT, value_name = "TEXT")]
+    pub(super) system: String,
+    /// Print the reasoning too, to standard error
+    #[arg(long)]
+    pub(super) reasoning: bool,
+    /// Say nothing but the answer
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    params: ParamArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Parameters (only what is given is sent)")]
+struct ParamArgs {
+    /// The most tokens to generate
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_tokens: Option<u32>,
+    /// 0 to 2
+    #[arg(long, value_name = "T", value_parser = between::<0, 2>)]
+    temperature: Option<f64>,
+    /// 0 to 1
+    #[arg(long, value_name = "P", value_parser = between::<0, 1>)]
+    top_p: Option<f64>,
+    /// 1 to 100
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
+    top_k: Option<u32>,
+    /// A sequence that ends the answer; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// The sampling seed
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<i64>,
+    /// How much a reasoning model should think
+    #[arg(long, value_name = "LEVEL")]
+    reasoning_effort: Option<EffortArg>,
+    /// Whether a model that can should think
+    #[arg(long, value_name = "ON")]
+    thinking: Option<Switch>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EffortArg {
+    Low,
+    Medium,
+    High,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl ChatArgs {
+    /// What is to be sent besides the messages.
+    pub(super) fn params(&self) -> Params {
+        let ParamArgs { max_tokens, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking } =
+            &self.params;
+        Params {
+            max_tokens: *max_tokens,
+            temperature: *temperature,
+            top_p: *top_p,
+            top_k: *top_k,
+            stop: stop.clone(),
+            seed: *seed,
+            reasoning_effort: reasoning_effort.map(|effort| match effort {
+                EffortArg::Low => Effort::Low,
+                EffortArg::Medium => Effort::Medium,
+                EffortArg::High => Effort::High,
+            }),
+            thinking: thinking.map(|switch| matches!(switch, Switch::On)),
+        }
+    }
+}
+
+fn between<const LOW: i32, const HIGH: i32>(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    let range = f64::from(LOW)..=f64::from(HIGH);
+    if range.contains(&number) { Ok(number) } else { Err(format!("it goes from {LOW} to {HIGH}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_does_not_follow_to_another_api() {
+        let mut settings = Settings::default();
+        settings.environments.push(Environment {
+            api: ApiAddress::parse("api.example.com").ok(),
+            key: KeyPlace::Keychain,
+            ..Environment::blank(EnvId("e".to_owned()), "prod")
+        });
+        let parse = |args: &[&str]| Cli::try_parse_from(args).expect("parses").common;
+        let env = |args: &[&str]| parse(args).environment(&settings).ok().expect("an environment");
+        let same = env(&["batida", "check", "--env", "prod", "--api", "https://api.example.com/v1"]);
+        assert_eq!(same.key, KeyPlace::Keychain);
+        let other = env(&["batida", "check", "--env", "prod", "--api", "evil.example.com"]);
+        assert_ne!(other.key, KeyPlace::Keychain);
+    }
+}

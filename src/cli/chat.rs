@@ -1,0 +1,159 @@
+//! `batida chat`: one question, streamed.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::args::{ChatArgs, Common};
+use super::{Ended, no_cluster, report};
+use crate::domain::conversation::{ChatRequest, Message, Role};
+use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
+use crate::domain::failure::Failure;
+use crate::engine::chat::{self, ChatReport};
+use crate::engine::cluster;
+use crate::engine::place::Place;
+use crate::protocol::{ChatEnding, FinishReason};
+
+/// More than the ingress takes.
+const MOST_PROMPT: u64 = 25 << 20;
+
+pub(super) async fn run(
+    common: &Common,
+    place: &Place,
+    args: ChatArgs,
+    cancel: &CancellationToken,
+) -> Result<(), Ended> {
+    let prompt = read_prompt(&args.prompt)?;
+    let api = place.api_with_key()?;
+    let model = tokio::select! {
+        () = cancel.cancelled() => return Err(Ended::Told),
+        model = choose_model(place, &args) => model?,
+    };
+    let mut messages = Vec::new();
+    if !args.system.trim().is_empty() {
+        messages.push(Message::new(Role::System, args.system.trim()));
+    }
+    messages.push(Message::new(Role::User, prompt));
+    let request = ChatRequest { model: model.clone(), messages, params: args.params() };
+    let (mut answer, mut reasoning) = (String::new(), String::new());
+    let report = chat::run(api, &request, &place.known(), cancel, |advance| {
+        answer.push_str(&advance.answer);
+        reasoning.push_str(&advance.reasoning);
+        if common.json {
+            return;
+        }
+        if args.reasoning && !advance.reasoning.is_empty() {
+            report::error_text(&advance.reasoning);
+        }
+        let mut out = std::io::stdout().lock();
+        if out.write_all(advance.answer.as_bytes()).and_then(|()| out.flush()).is_err() {
+            // Nobody reads any more: the rest need not come.
+            cancel.cancel();
+        }
+    })
+    .await;
+    if common.json {
+        report::json(&as_json(&model, &answer, &reasoning, &report))?;
+    } else {
+        if !answer.is_empty() && !answer.ends_with('\n') {
+            // Fails only when nobody reads any more.
+            let _ = writeln!(std::io::stdout());
+        }
+        if !args.quiet {
+            report::figures(&model, &report.figures);
+        }
+    }
+    match report.ending {
+        ChatEnding::Finished { reason } => {
+            if answer.trim().is_empty() && !common.json {
+                report::error_line(&format!("batida: the answer is empty ({})", reason_name(&reason)));
+            }
+            Ok(())
+        }
+        ChatEnding::Stopped => Err(Ended::Told),
+        ChatEnding::Failed(_) if common.json => Err(Ended::Told),
+        ChatEnding::Failed(failure) => Err(failure.into()),
+    }
+}
+
+fn read_prompt(given: &str) -> Result<String, Ended> {
+    if given != "-" {
+        return Ok(given.to_owned());
+    }
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        report::error_line("Type the prompt, then Ctrl-D");
+    }
+    let mut text = String::new();
+    stdin.lock().take(MOST_PROMPT).read_to_string(&mut text).map_err(|error| {
+        Failure::new(format!("The prompt on standard input cannot be read: {error}"), "It must be UTF-8 text")
+    })?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The model that is meant, by its serving name.
+async fn choose_model(place: &Place, args: &ChatArgs) -> Result<String, Ended> {
+    if let Some(name) = &args.deployment {
+        return Ok(match &args.model {
+            Some(model) => model.clone(),
+            None => model_of_deployment(place, name).await?,
+        });
+    }
+    // Asked also when the model is named: a wrong name is then answered with "did you mean".
+    let routed = place.models().await;
+    if let Some(model) = &args.model {
+        return Ok(model.clone());
+    }
+    let first = routed?.ids.into_iter().find(|id| !embeds_by_name(id));
+    let none = || Failure::new("The API lists no model that can chat", "Name one with --model");
+    Ok(first.ok_or_else(none)?)
+}
+
+async fn model_of_deployment(place: &Place, name: &str) -> Result<String, Failure> {
+    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
+    let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
+    let view = view?;
+    let deployment = view.deployments.iter().find(|deployment| deployment.name == name).ok_or_else(|| {
+        Failure::new(format!("There is no deployment named {name}"), "`batida deployments` lists them")
+    })?;
+    if deployment.state != DeploymentState::Deployed {
+        let why = format!("{name} is not ready: {}", deployment.reason);
+        return Err(Failure::new(why, "Wait for it, or take another deployment"));
+    }
+    // Without the API's list any model of the deployment is as good.
+    let routed = routed.map(|models| models.ids).unwrap_or_default();
+    let chats: Vec<&ServedModel> = deployment.models.iter().filter(|model| model.chats()).collect();
+    let best = chats.iter().find(|model| routed.contains(&model.serving_name)).or(chats.first());
+    best.map(|model| model.serving_name.clone()).ok_or_else(|| {
+        Failure::new(format!("{name} serves no model that can chat"), "Take another deployment")
+    })
+}
+
+fn reason_name(reason: &FinishReason) -> &str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+        FinishReason::ContentFilter => "content_filter",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::Other(Some(reason)) => reason,
+        FinishReason::Other(None) => "no reason given",
+    }
+}
+
+fn as_json(model: &str, answer: &str, reasoning: &str, report: &ChatReport) -> serde_json::Value {
+    let (ending, finish, failure) = match &report.ending {
+        ChatEnding::Finished { reason } => ("finished", Some(reason_name(reason)), None),
+        ChatEnding::Stopped => ("stopped", None, None),
+        ChatEnding::Failed(failure) => ("failed", None, Some(report::failure_json(failure))),
+    };
+    json!({
+        "model": model,
+        "answer": answer,
+        "reasoning": reasoning,
+        "ending": ending,
+        "finish_reason": finish,
+        "figures": report::figures_json(&report.figures),
+        "failure": failure,
+    })
+}

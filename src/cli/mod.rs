@@ -1,0 +1,265 @@
+//! The command line: the same engine as the window, without one.
+//!
+//! Exit codes: 0 done, 1 it failed, 2 wrong usage.
+
+mod args;
+mod chat;
+mod report;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
+
+use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
+use crate::demo;
+use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
+use crate::domain::environment::EnvId;
+use crate::domain::failure::Failure;
+use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
+use crate::engine::{self, Options, check, cluster};
+use crate::protocol::Verdict;
+
+/// Why a command ended other than well.
+enum Ended {
+    /// It failed; exit code 1.
+    Failed(Failure),
+    /// It was called in a way that makes no sense; exit code 2.
+    Misused(String),
+    /// It said itself what is wrong; exit code 1.
+    Told,
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<std::io::Error> for Ended {
+    /// Standard output was closed, e.g. by `head`: there is nobody to tell.
+    fn from(_: std::io::Error) -> Self {
+        Self::Told
+    }
+}
+
+/// Parses the arguments and runs the command; without one, `window` opens the window.
+pub fn main(
+    args: Vec<OsString>,
+    window: impl FnOnce(Options, Option<EnvId>) -> Result<(), Failure>,
+) -> ExitCode {
+    // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
+    if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
+        return twin(&args[2..]);
+    }
+    let Cli { common, command } = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors; clap tells which by the exit code.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let ended = match command {
+        None => open_window(&common, window),
+        Some(command) => run(&common, command),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Told) => ExitCode::FAILURE,
+        Err(Ended::Failed(failure)) => {
+            report::failure(&failure);
+            ExitCode::FAILURE
+        }
+        Err(Ended::Misused(why)) => {
+            report::error_line(&format!("batida: {why}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn twin(args: &[OsString]) -> ExitCode {
+    let answer = demo::cluster::answer(args);
+    // Fails only when nobody reads any more.
+    let _ = std::io::stdout().write_all(&answer.stdout);
+    let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
+    ExitCode::from(u8::try_from(answer.code).unwrap_or(1))
+}
+
+fn open_window(
+    common: &Common,
+    window: impl FnOnce(Options, Option<EnvId>) -> Result<(), Failure>,
+) -> Result<(), Ended> {
+    if common.is_ad_hoc() || common.json {
+        let why = "--api, --kubeconfig, --json and the like go with a command, e.g. `batida chat`; \
+                   the window's environments are kept on its Home page";
+        return Err(Ended::Misused(why.to_owned()));
+    }
+    let select = if common.demo {
+        Some(EnvId::demo())
+    } else if let Some(name) = &common.env {
+        let (_, settings, notice) = engine::places(&common.options(), |_| {})?;
+        warn(notice);
+        Some(common.named(&settings, name)?.id.clone())
+    } else {
+        None
+    };
+    window(common.options(), select)?;
+    Ok(())
+}
+
+fn warn(notice: Option<Failure>) {
+    if let Some(notice) = notice {
+        report::failure(&notice);
+    }
+}
+
+fn run(common: &Common, command: Command) -> Result<(), Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("The system gives Batida no threads", error.to_string()))?;
+    let ended = runtime.block_on(async {
+        let cancel = cancel_on_interrupt();
+        if let Command::Demo(args) = command {
+            return serve_demo(common, &args, &cancel).await;
+        }
+        // The places outlive the command: the demo's server lives with them.
+        let (places, settings, notice) = engine::places(&common.options(), |_| {})?;
+        warn(notice);
+        let place = &*open(common, &places, &settings).await?;
+        match command {
+            Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
+            Command::Models(args) => or_interrupted(&cancel, models(common, place, &args)).await,
+            Command::Chat(args) => chat::run(common, place, *args, &cancel).await,
+            Command::Check => run_checks(common, place, &cancel).await,
+            Command::Demo(_) => Ok(()),
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
+}
+
+/// Ctrl-C ends what is under way; a second one ends the program.
+fn cancel_on_interrupt() -> CancellationToken {
+    let cancel = CancellationToken::new();
+    let token = cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            token.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    cancel
+}
+
+async fn or_interrupted(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<(), Ended>>,
+) -> Result<(), Ended> {
+    tokio::select! {
+        () = cancel.cancelled() => Err(Ended::Told),
+        ended = work => ended,
+    }
+}
+
+/// Opens the environment that the flags mean.
+async fn open(
+    common: &Common,
+    places: &Places,
+    settings: &crate::domain::settings::Settings,
+) -> Result<Arc<Place>, Ended> {
+    Ok(places.open(&common.environment(settings)?).await)
+}
+
+async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
+    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
+    let view = cluster::load(kubectl).await?;
+    report::deployments(common.json, &view)?;
+    Ok(())
+}
+
+fn no_cluster(place: &Place) -> Failure {
+    Failure::new(
+        format!("The environment {} has no cluster", place.env.name),
+        "Give it one on Home, or say --kubeconfig, --context and --namespace",
+    )
+}
+
+async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(), Ended> {
+    if args.deployment.is_some() && place.kubectl.is_none() {
+        return Err(no_cluster(place).into());
+    }
+    let load = async {
+        match &place.kubectl {
+            Some(kubectl) => Some(cluster::load(kubectl).await),
+            None => None,
+        }
+    };
+    let (view, routed) = tokio::join!(load, place.models());
+    // One of the two is enough, and what failed is said.
+    let view = match (view, &routed) {
+        (Some(Err(failure)), Ok(_)) if args.deployment.is_none() => {
+            report::failure(&failure);
+            None
+        }
+        (Some(Err(failure)), _) => return Err(failure.into()),
+        (Some(Ok(view)), _) => Some(view),
+        (None, _) => None,
+    };
+    let routed = match routed {
+        Ok(models) => Some(models.ids),
+        Err(failure) if view.is_none() => return Err(failure.into()),
+        Err(failure) => {
+            report::failure(&failure);
+            None
+        }
+    };
+    if let (Some(name), Some(view)) = (&args.deployment, &view)
+        && !view.deployments.iter().any(|deployment| deployment.name == *name)
+    {
+        let names: Vec<&str> = view.deployments.iter().map(|d| d.name.as_str()).collect();
+        let advice = format!("There are: {}", names.join(", "));
+        return Err(Failure::new(format!("There is no deployment named {name}"), advice).into());
+    }
+    report::models(common.json, view.as_ref(), routed.as_deref(), args.deployment.as_deref())?;
+    Ok(())
+}
+
+async fn run_checks(common: &Common, place: &Place, cancel: &CancellationToken) -> Result<(), Ended> {
+    let done = Mutex::new(Vec::new());
+    check::run(place, cancel, |check| {
+        if !common.json {
+            report::check(&check);
+        }
+        done.lock().unwrap_or_else(PoisonError::into_inner).push(check);
+    })
+    .await;
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if common.json {
+        report::checks_json(&done)?;
+    }
+    let bad = done.iter().any(|check| check.verdict == Verdict::Bad);
+    if bad || cancel.is_cancelled() { Err(Ended::Told) } else { Ok(()) }
+}
+
+async fn serve_demo(common: &Common, args: &DemoArgs, cancel: &CancellationToken) -> Result<(), Ended> {
+    let options = DemoOptions { port: args.port, seed: args.seed, ..DemoOptions::default() };
+    let models: Vec<String> = options.models.iter().map(|model| model.name.clone()).collect();
+    let server = DemoServer::start(options).await.map_err(|error| {
+        Failure::new(
+            format!("The demo cannot listen on port {}: {error}", args.port),
+            "Another program may use it: take another port, or 0 for any free one",
+        )
+    })?;
+    report::demo(common.json, &server.address(), DEMO_KEY, &models)?;
+    cancel.cancelled().await;
+    Ok(())
+}
