@@ -119,7 +119,7 @@ impl Keys {
         let (key, place) = match &env.key {
             KeyPlace::None => return Ok(None),
             KeyPlace::Variable(name) => return Ok(Some(from_variable(name)?)),
-            KeyPlace::Keychain => (self.from_keychain(&env.id).await?, "the system's keychain"),
+            KeyPlace::Keychain => (self.read_keychain(&env.id).await?, "the system's keychain"),
             KeyPlace::SettingsFile => (self.store.file_key(&env.id)?, "the settings file"),
         };
         let key = key.ok_or(KeyError::NotThere(place))?;
@@ -211,7 +211,7 @@ impl Keys {
             return Ok(());
         }
         let old = match before.key {
-            KeyPlace::Keychain => self.from_keychain(&before.id).await?,
+            KeyPlace::Keychain => self.read_keychain(&before.id).await?,
             _ => self.store.file_key(&before.id)?,
         };
         match old {
@@ -220,7 +220,7 @@ impl Keys {
         }
     }
 
-    async fn from_keychain(&self, env: &EnvId) -> Result<Option<SecretString>, KeyError> {
+    async fn read_keychain(&self, env: &EnvId) -> Result<Option<SecretString>, KeyError> {
         let user = self.user(env);
         in_keychain(move || match entry(&user)?.get_password() {
             Ok(key) => Ok(Some(key.into())),
