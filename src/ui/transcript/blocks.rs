@@ -75,6 +75,8 @@ pub(super) struct Blocks {
     blocks: Vec<Block>,
     /// The whole lines before this are read for good.
     done: usize,
+    /// No line ends between `done` and here.
+    searched: usize,
     /// How things stand at `done`, and how many blocks are there.
     state: State,
     settled: usize,
@@ -122,6 +124,7 @@ impl Blocks {
             format,
             blocks: Vec::new(),
             done: 0,
+            searched: 0,
             state: State::default(),
             settled: 0,
             last_settled: None,
@@ -155,11 +158,13 @@ impl Blocks {
         }
         let first_changed = self.settled.saturating_sub(1);
 
-        while let Some(end) = bytes[self.done..].iter().position(|&b| b == b'\n') {
-            let line = self.done..self.done + end + 1;
+        while let Some(end) = bytes[self.searched..].iter().position(|&b| b == b'\n') {
+            let line = self.done..self.searched + end + 1;
             self.read(text, line.clone(), true);
             self.settle(line.end);
+            self.searched = line.end;
         }
+        self.searched = bytes.len();
         if self.done < bytes.len() {
             // The last line may still become something else; only a cut inside it is for good.
             let (state, done) = (self.state.clone(), self.done);

@@ -16,7 +16,7 @@ mod markdown;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use egui::{Id, Pos2, Rect, ScrollArea, Stroke, TextStyle, Ui, UiBuilder, pos2, vec2};
+use egui::{Id, Rect, ScrollArea, Stroke, TextStyle, Ui, UiBuilder, pos2, vec2};
 
 use self::blocks::{Block, Blocks, Format, Kind};
 use self::code::{Code, CodeState};
@@ -357,7 +357,8 @@ impl Transcript {
             match row.body {
                 Body::Text { text, growing, .. } => {
                     if let Some(state) = &mut self.rows[index].text {
-                        state.draw(ui, id, pos2(left, y), width, text, growing, self.frame);
+                        let rect = Rect::from_min_size(pos2(left, y), vec2(width, state.height()));
+                        state.draw(ui, id, rect, text, growing, self.frame);
                     }
                 }
                 Body::Own { .. } => {
@@ -597,12 +598,13 @@ impl TextState {
         }
     }
 
-    fn draw(&mut self, ui: &mut Ui, id: Id, min: Pos2, width: f32, text: &str, growing: bool, frame: u64) {
+    fn draw(&mut self, ui: &mut Ui, id: Id, rect: Rect, text: &str, growing: bool, frame: u64) {
         let tokens = Tokens::of(ui.style());
+        let (min, width) = (rect.min, rect.width());
         let padding = self.tone.padding();
         let (left, inner) = self.tone.inner(width);
         let mut left = min.x + left;
-        let height = self.height();
+        let height = rect.height();
         match self.tone {
             Tone::Answer => {}
             Tone::Reasoning => {
