@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use egui::{
-    Align, Button, CentralPanel, Context, CornerRadius, Frame, Key, Layout, Margin, Modifiers, Panel,
-    RichText, Role, Sense, Stroke, TextStyle, Ui, WidgetInfo, vec2,
+    Button, CentralPanel, Context, CornerRadius, Frame, Key, Margin, Modifiers, Panel, RichText, Role, Sense,
+    Stroke, TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use super::theme;
@@ -110,32 +110,35 @@ impl App {
         }
     }
 
-    fn side_bar_ui(&mut self, ui: &mut Ui, now: Duration) {
-        logo_ui(ui);
-        ui.add_space(24.0);
-        for (page, name, key) in Page::ALL {
-            if nav_ui(ui, name, key, self.page == page) {
-                self.page = page;
-            }
-        }
-        ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
-            ui.spacing_mut().item_spacing.y = 6.0;
-            if self.place_ui(ui) {
-                self.page = Page::Home;
-            }
-            self.theme_ui(ui);
-            let running = self.state.activity.running();
-            let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
-            let button = Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
-            if ui
-                .add(button.selected(self.activity.is_open()))
-                .on_hover_text("Every kubectl command and HTTP request (Ctrl+J)")
-                .clicked()
-            {
-                self.activity.toggle();
+    fn side_bar_ui(&mut self, ui: &mut Ui) {
+        Panel::bottom("side bar foot").resizable(false).show_separator_line(false).frame(Frame::NONE).show(
+            ui,
+            |ui| {
+                ui.spacing_mut().item_spacing.y = 6.0;
+                let running = self.state.activity.running();
+                let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
+                let button =
+                    Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
+                let activity = ui.add(button.selected(self.activity.is_open()));
+                if activity.on_hover_text("Every kubectl command and HTTP request (Ctrl+J)").clicked() {
+                    self.activity.toggle();
+                }
+                self.theme_ui(ui);
+                if self.place_ui(ui) {
+                    self.page = Page::Home;
+                }
+            },
+        );
+        CentralPanel::no_frame().show(ui, |ui| {
+            logo_ui(ui);
+            ui.add_space(24.0);
+            ui.spacing_mut().item_spacing.y = 4.0;
+            for (page, name, key) in Page::ALL {
+                if nav_ui(ui, name, key, self.page == page) {
+                    self.page = page;
+                }
             }
         });
-        let _ = now;
     }
 
     /// The environment in use, in brief. Gives whether it was clicked.
@@ -163,8 +166,9 @@ impl App {
             .inner_margin(Margin::symmetric(12, 10))
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
-                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 3.0;
+                    ui.spacing_mut().interact_size.y = 16.0;
                     let width = ui.available_width();
                     ui.horizontal(|ui| {
                         dot(ui, color);
@@ -209,6 +213,22 @@ impl App {
         });
     }
 
+    /// What any widget wants on the clipboard goes through the engine, which outlives the frame and tells
+    /// whether it went well.
+    fn take_copies(&mut self, ctx: &Context) {
+        let copies = ctx.output_mut(|output| {
+            output
+                .commands
+                .extract_if(.., |command| matches!(command, egui::OutputCommand::CopyText(_)))
+                .collect::<Vec<_>>()
+        });
+        for command in copies {
+            if let egui::OutputCommand::CopyText(text) = command {
+                self.out.push(Command::Copy { what: "Text".to_owned(), text });
+            }
+        }
+    }
+
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
         let Self { state, home, playground, code, out, .. } = self;
         match self.page {
@@ -244,7 +264,7 @@ impl eframe::App for App {
             .exact_size(if narrow { 148.0 } else { 188.0 })
             .resizable(false)
             .frame(side)
-            .show(ui, |ui| self.side_bar_ui(ui, now));
+            .show(ui, |ui| self.side_bar_ui(ui));
         if self.activity.is_open() {
             let Self { activity, state, out, .. } = self;
             Panel::bottom("activity")
@@ -260,6 +280,7 @@ impl eframe::App for App {
             .show(ui, |ui| self.page_ui(ui, now));
         self.code.show(&ctx, &mut self.state, &mut self.out);
         self.toasts.show(&ctx, now);
+        self.take_copies(&ctx);
         self.send();
     }
 

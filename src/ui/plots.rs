@@ -77,9 +77,14 @@ pub fn session_chart(
             }
             egui_plot::HoverPosition::Elsewhere { .. } => None,
         });
+    // A few answers do not fill the width: the first point would stand alone in the middle.
+    let most = visible.iter().filter_map(|(_, series)| series.samples.last()).map(|sample| sample.n).max();
+    plot = plot.include_x(0.5).include_x(most.unwrap_or(0).max(5) as f64 + 0.5);
     if reset {
         plot = plot.reset();
     }
+    let small = theme::small_figure_text().resolve(ui.style());
+    ui.style_mut().text_styles.insert(egui::TextStyle::Body, small);
     let response = plot.show(ui, |plot| {
         let bounds = plot.plot_bounds();
         let columns = plot.response().rect.width().max(16.0) as usize;

@@ -78,6 +78,21 @@ pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
     .inner
 }
 
+/// A button for what is seldom needed: small text, little room.
+pub fn small_button(ui: &mut Ui, text: &str) -> Response {
+    small_button_if(ui, true, text)
+}
+
+/// The same, perhaps not to be used now.
+pub fn small_button_if(ui: &mut Ui, enabled: bool, text: &str) -> Response {
+    ui.scope(|ui| {
+        ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+        ui.spacing_mut().interact_size.y = 22.0;
+        ui.add_enabled(enabled, Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)))
+    })
+    .inner
+}
+
 /// A small round sign of a state; the words beside it say the same.
 pub fn dot(ui: &mut Ui, color: Color32) {
     let (rect, _) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());
@@ -225,19 +240,22 @@ impl Tile<'_> {
             .inner_margin(Margin::symmetric(12, 8))
             .show(ui, |ui| {
                 ui.set_width(width - 26.0);
-                ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
-                caption(ui, title);
-                ui.horizontal(|ui| {
-                    let (value, unit) = figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
-                    ui.label(RichText::new(value).text_style(theme::figure_text()).color(color));
-                    if !unit.is_empty() {
-                        ui.with_layout(Layout::bottom_up(Align::Min), |ui| {
-                            ui.add_space(3.0);
-                            caption(ui, unit);
-                        });
-                    }
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+                    caption(ui, title);
+                    ui.horizontal(|ui| {
+                        let (value, unit) =
+                            figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
+                        ui.label(RichText::new(value).text_style(theme::figure_text()).color(color));
+                        if !unit.is_empty() {
+                            ui.vertical(|ui| {
+                                ui.add_space(9.0);
+                                caption(ui, unit);
+                            });
+                        }
+                    });
+                    ui.add(Label::new(RichText::new(below).small().color(tokens.faint)).truncate());
                 });
-                ui.add(Label::new(RichText::new(below).small().color(tokens.faint)).truncate());
             })
             .response
             .interact(Sense::hover());

@@ -7,7 +7,7 @@ use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
 use crate::state::activity::ActivityLog;
 use crate::ui::theme;
-use crate::ui::widgets::{caption, from_right, strong, tokens};
+use crate::ui::widgets::{caption, from_right, small_button, small_button_if, strong, tokens};
 
 /// Whether the drawer is open, and what it filters by.
 #[derive(Debug, Default)]
@@ -32,10 +32,10 @@ impl ActivityUi {
             strong(ui, "Activity");
             caption(ui, "every kubectl command and HTTP request, newest first; keys are left out");
             from_right(ui, |ui| {
-                if ui.button("Close").on_hover_text("Ctrl+J").clicked() {
+                if small_button(ui, "Close").on_hover_text("Ctrl+J").clicked() {
                     self.open = false;
                 }
-                if ui.add_enabled(!log.entries().is_empty(), egui::Button::new("Clear list")).clicked() {
+                if small_button_if(ui, !log.entries().is_empty(), "Clear list").clicked() {
                     log.clear();
                 }
             });
@@ -102,7 +102,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                     ui.add(Label::new(text).truncate());
                 });
                 row.col(|ui| {
-                    if ui.small_button("Copy").on_hover_text("Copy the command line").clicked() {
+                    if small_button(ui, "Copy").on_hover_text("Copy the command line").clicked() {
                         let text = activity.line.to_string();
                         out.push(Command::Copy { what: "Command".to_owned(), text });
                     }

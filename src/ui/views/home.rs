@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::super::theme;
 use super::super::widgets::{
     Choice, MARGIN, Section, caption, details_ui, dot, failure_box, field, field_error, filling_card,
-    from_right, page_head, picker, primary_button, shortened, strong, tokens, warning_box,
+    from_right, page_head, picker, primary_button, shortened, small_button, strong, tokens, warning_box,
 };
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
@@ -414,6 +414,7 @@ fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool)
     }
     let mut inside = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(10.0, 5.0))));
     inside.spacing_mut().item_spacing.y = 2.0;
+    inside.spacing_mut().interact_size.y = 16.0;
     inside.horizontal(|ui| {
         dot(
             ui,
@@ -568,13 +569,13 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
             {
                 form.context = name;
             }
-            ask = ui.small_button("Read contexts again").clicked();
+            ask = small_button(ui, "Read contexts again").clicked();
         }
         Some(Loadable::Failed { why, .. }) => {
             field_error(ui, &why.to_string());
-            ask = ui.small_button("Read contexts again").clicked();
+            ask = small_button(ui, "Read contexts again").clicked();
         }
-        _ => ask = ui.small_button("Read contexts from the kubeconfig").clicked(),
+        _ => ask = small_button(ui, "Read contexts from the kubeconfig").clicked(),
     }
     if ask {
         let path = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from);
@@ -652,10 +653,10 @@ fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
                 let label = ui.add(Label::new(RichText::new(shown).text_style(TextStyle::Monospace)).wrap());
                 label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "The key, masked"));
                 if revealed.is_some() {
-                    if ui.small_button("Hide").clicked() {
+                    if small_button(ui, "Hide").clicked() {
                         state.revealed_key = None;
                     }
-                } else if ui.small_button("Reveal").clicked() {
+                } else if small_button(ui, "Reveal").clicked() {
                     out.push(Command::RevealKey { place: env });
                 }
             });
@@ -745,7 +746,7 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
                 let is_command = check.advice.starts_with("kubectl ");
                 let style = if is_command { theme::small_figure_text() } else { TextStyle::Small };
                 ui.add(Label::new(RichText::new(&check.advice).text_style(style)).wrap());
-                if is_command && ui.small_button("Copy command").clicked() {
+                if is_command && small_button(ui, "Copy command").clicked() {
                     out.push(Command::Copy { what: "Command".to_owned(), text: check.advice.clone() });
                 }
             }

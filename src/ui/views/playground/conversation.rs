@@ -16,7 +16,10 @@ use crate::state::State;
 use crate::state::chat::{Answer, AnswerStatus, ChatState, Turn};
 use crate::ui::theme;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
-use crate::ui::widgets::{caption, card, dot, empty_state, failure_box, from_right, shortened, tokens};
+use crate::ui::widgets::{
+    caption, card, dot, empty_state, failure_box, from_right, shortened, small_button, small_button_if,
+    tokens,
+};
 
 /// What the pane asks for.
 #[derive(Debug, Default)]
@@ -269,7 +272,7 @@ fn notice_ui(ui: &mut Ui, turn: &Turn, can_retry: bool) -> bool {
             ui.horizontal_wrapped(|ui| {
                 let warning = tokens(ui).warning;
                 ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
-                retry = can_retry && ui.small_button("Retry").on_hover_text("Ask the same again").clicked();
+                retry = can_retry && small_button(ui, "Retry").on_hover_text("Ask the same again").clicked();
             });
         }
     }
@@ -317,7 +320,7 @@ fn figures_ui(ui: &mut Ui, answer: &Answer) -> bool {
                 label.on_hover_text("What the server reported of itself. It leaves out the network and the time queued at the gateway");
             }
             from_right(ui, |ui| {
-                let button = ui.add_enabled(!answer.text.is_empty(), Button::new(RichText::new("Copy").small()).small());
+                let button = small_button_if(ui, !answer.text.is_empty(), "Copy");
                 button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Copy answer"));
                 copy = button.clicked();
             });

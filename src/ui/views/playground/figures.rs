@@ -1,6 +1,6 @@
 //! The right-hand column: tiles of the latest answer, the session's charts, the table of medians.
 
-use egui::{Button, Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+use egui::{Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
 use super::pickers;
 use crate::domain::units;
@@ -10,7 +10,9 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::ui::plots::{self, Shown};
 use crate::ui::theme;
-use crate::ui::widgets::{Tile, caption, card, empty_state, fit_middle, from_right, strong, tokens};
+use crate::ui::widgets::{
+    Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
+};
 
 const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
 const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk is no token. Opening a connection is part of it.";
@@ -139,7 +141,7 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
                 strong(ui, shown.title());
                 if shown == Shown::Ttft {
                     from_right(ui, |ui| {
-                        let button = ui.small_button("Reset zoom");
+                        let button = small_button(ui, "Reset zoom");
                         let help = "Drag to move, Ctrl and wheel to zoom, right-drag to zoom into a box, double-click to reset";
                         if button.on_hover_text(help).clicked() {
                             ui.data_mut(|data| data.insert_temp(reset_id, true));
@@ -167,7 +169,7 @@ fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out
     ui.horizontal(|ui| {
         strong(ui, "This session, median");
         from_right(ui, |ui| {
-            if ui.add(Button::new("Copy table").small()).clicked() {
+            if small_button(ui, "Copy table").clicked() {
                 out.push(Command::Copy { what: "Table".to_owned(), text: as_tsv(history) });
             }
         });

@@ -8,7 +8,7 @@ use egui::{ComboBox, DragValue, Grid, Role, TextEdit, Ui, WidgetInfo, vec2};
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort};
 use crate::domain::environment::EnvId;
 use crate::state::chat::ChatState;
-use crate::ui::widgets::{MARGIN, caption};
+use crate::ui::widgets::{MARGIN, caption, small_button};
 
 /// Whether the parameters are unfolded, and what is typed in their fields.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl ParametersUi {
             .margin(MARGIN)
             .hint_text("None is sent");
         ui.add(system).labelled_by(name.id);
-        if chat.system != DEFAULT_SYSTEM_PROMPT && ui.small_button("Default system prompt").clicked() {
+        if chat.system != DEFAULT_SYSTEM_PROMPT && small_button(ui, "Default system prompt").clicked() {
             chat.system = DEFAULT_SYSTEM_PROMPT.to_owned();
         }
         caption(ui, "Only what is ticked is sent; the rest is the server's default");

@@ -11,7 +11,9 @@ use crate::protocol::{Command, KeyStatus};
 use crate::state::State;
 use crate::state::cluster::ModelOffer;
 use crate::ui::theme::Tokens;
-use crate::ui::widgets::{Choice, Section, caption, failure_box, from_right, picker, tokens, warning_box};
+use crate::ui::widgets::{
+    Choice, Section, caption, failure_box, from_right, picker, small_button, tokens, warning_box,
+};
 
 pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
     let mut asked = Asked::default();
@@ -172,7 +174,7 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
         ui.spinner();
         caption(ui, if seen.is_some() { "refreshing" } else { "asking the cluster and the API" });
     } else {
-        if ui.small_button("Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
+        if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
             state.refresh(out);
         }
         if let Some((what, at)) = seen {
@@ -223,7 +225,7 @@ fn troubles_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked)
                     .color(tokens.warning),
             ));
         }
-        if !boxes.is_empty() && ui.small_button("Open Home").clicked() {
+        if !boxes.is_empty() && small_button(ui, "Open Home").clicked() {
             asked.go_home = true;
         }
     });
