@@ -109,7 +109,10 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatEnding {
     /// Complete, with the server's `finish_reason`.
-    Finished { reason: FinishReason },
+    Finished {
+        /// Why the model stopped.
+        reason: FinishReason,
+    },
     /// The user stopped it.
     Stopped,
     /// An error, before or amid the answer.
