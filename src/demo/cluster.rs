@@ -505,7 +505,7 @@ fn pods() -> Vec<Value> {
 
 fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
     let cache = || pod(&cache_pod(deployment, "0"), &[(CACHE, RUNNING)]);
-    let main = |tail: &str, inf: fn() -> Value| {
+    let main = |tail: &str, inf: Status| {
         pod(&group_pod(deployment, DEFAULT_GROUP, "n", tail), &[("inf", inf), ("proxy", RUNNING)])
     };
     match plight {
@@ -521,7 +521,7 @@ fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
         Plight::Crashing => vec![cache(), main("0", crashing)],
         Plight::Preparing => {
             let name = group_pod(deployment, DEFAULT_GROUP, "n", "0");
-            let preparing: fn() -> Value = || waiting("PodInitializing", 0);
+            let preparing: Status = || waiting("PodInitializing", 0);
             let mut preparing = pod(&name, &[("inf", preparing), ("proxy", preparing)]);
             preparing["status"]["initContainerStatuses"] = json!([{"name": "fetch-checkpoint", "ready": false, "state": {"running": {"startedAt": SINCE}}}]);
             vec![cache(), preparing]
@@ -542,7 +542,10 @@ fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
     }
 }
 
-const RUNNING: fn() -> Value =
+/// Makes the status of a container.
+type Status = fn() -> Value;
+
+const RUNNING: Status =
     || json!({"ready": true, "restartCount": 0, "state": {"running": {"startedAt": SINCE}}});
 
 fn waiting(reason: &str, restarts: u32) -> Value {
@@ -555,7 +558,7 @@ fn crashing() -> Value {
     status
 }
 
-fn pod(name: &str, containers: &[(&str, fn() -> Value)]) -> Value {
+fn pod(name: &str, containers: &[(&str, Status)]) -> Value {
     let specs: Vec<Value> = containers.iter().map(|(name, _)| json!({"name": name})).collect();
     let statuses: Vec<Value> = containers
         .iter()
