@@ -64,6 +64,14 @@ impl<T> Loadable<T> {
         matches!(self, Self::Loading { .. })
     }
 
+    /// The job that asks for it.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Loading { job, .. } => Some(*job),
+            _ => None,
+        }
+    }
+
     /// Why the last try failed.
     pub fn failure(&self) -> Option<&Failure> {
         match self {

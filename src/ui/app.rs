@@ -235,7 +235,7 @@ impl App {
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
         let Self { state, home, playground, code, out, .. } = self;
         match self.page {
-            Page::Home => home.show(ui, state, now, out),
+            Page::Home => home.show(ui, state, out),
             Page::Playground => {
                 let asked = playground.show(ui, state, now, out);
                 if asked.view_code {

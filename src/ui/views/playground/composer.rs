@@ -11,6 +11,7 @@ use super::{asked_of, stop};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
+use crate::state::chat::Asking;
 use crate::ui::widgets::{caption, from_right, primary_button, tokens};
 
 /// Lines that are shown at most before it scrolls.
@@ -95,7 +96,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let Some(model) = model.filter(|_| send) else { return false };
     let job = state.next_job();
     let place = state.env().clone();
-    let Some(request) = state.place().chat.send(job, &model, deployment.as_deref(), now) else {
+    let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
+    let Some(request) = state.place().chat.send(&asking) else {
         return false;
     };
     out.push(Command::Chat { job, place, request });

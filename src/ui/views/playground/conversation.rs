@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use egui::{
-    Button, CornerRadius, Frame, Id, Label, Margin, RichText, Role, ScrollArea, TextStyle, Ui, WidgetInfo,
+    Button, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, RichText, Role, ScrollArea, TextStyle,
+    Ui, WidgetInfo,
 };
 
 use super::parameters::ParametersUi;
 use super::{figures, pickers};
-use crate::domain::environment::EnvId;
 use crate::domain::units;
 use crate::metrics::timeline::{Reasoning, TokenSource};
 use crate::state::State;
@@ -35,7 +35,7 @@ pub(super) fn show(
     state: &mut State,
     parameters: &mut ParametersUi,
     transcript: &mut Transcript,
-    unfolded: &mut HashSet<(EnvId, u64)>,
+    unfolded: &mut HashSet<u64>,
     now: Duration,
 ) -> Todo {
     let env = state.env().id.clone();
@@ -69,19 +69,43 @@ pub(super) fn show(
                 empty_state(ui, "Nothing said yet", advice, above);
                 return Todo::default();
             }
-            let mut rows = Rows::new(chat, &env, unfolded, now);
+            keys_ui(ui, chat, transcript);
+            let mut rows = Rows::new(chat, unfolded, now);
             transcript.show(ui, Id::unique(("transcript", &env)), &mut rows);
             let Rows { todo, toggled, .. } = rows;
-            if let Some(turn) = toggled {
-                let key = (env, turn);
-                if !unfolded.remove(&key) {
-                    unfolded.insert(key);
-                }
+            if let Some(turn) = toggled
+                && !unfolded.remove(&turn)
+            {
+                unfolded.insert(turn);
             }
             todo
         })
         .inner
 }
+
+/// The keys that scroll; none of them means anything in the composer.
+fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
+    let page = ui.available_height() * 0.9;
+    ui.input_mut(|input| {
+        if input.consume_key(Modifiers::NONE, Key::PageUp) {
+            transcript.scroll_by(-page);
+        }
+        if input.consume_key(Modifiers::NONE, Key::PageDown) {
+            transcript.scroll_by(page);
+        }
+        if input.consume_key(Modifiers::COMMAND, Key::Home)
+            && let Some(first) = chat.turns().first()
+        {
+            transcript.scroll_to(first.id * PARTS);
+        }
+        if input.consume_key(Modifiers::COMMAND, Key::End) {
+            transcript.jump_to_latest();
+        }
+    });
+}
+
+/// More than a turn has parts, so that each has a key of its own.
+const PARTS: u64 = 16;
 
 fn head_ui(
     ui: &mut Ui,
@@ -126,8 +150,7 @@ enum Part {
 struct Rows<'a> {
     chat: &'a ChatState,
     rows: Vec<(usize, Part)>,
-    env: &'a EnvId,
-    unfolded: &'a HashSet<(EnvId, u64)>,
+    unfolded: &'a HashSet<u64>,
     now: Duration,
     todo: Todo,
     /// A turn whose reasoning was folded or unfolded.
@@ -135,7 +158,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(chat: &'a ChatState, env: &'a EnvId, unfolded: &'a HashSet<(EnvId, u64)>, now: Duration) -> Self {
+    fn new(chat: &'a ChatState, unfolded: &'a HashSet<u64>, now: Duration) -> Self {
         let mut rows = Vec::with_capacity(chat.turns().len() * 5);
         for (index, turn) in chat.turns().iter().enumerate() {
             let answer = &turn.answer;
@@ -144,7 +167,7 @@ impl<'a> Rows<'a> {
             push(Part::Model);
             if !answer.reasoning.is_empty() {
                 push(Part::ReasoningHead);
-                if unfolded.contains(&(env.clone(), turn.id)) {
+                if unfolded.contains(&turn.id) {
                     push(Part::Reasoning);
                 }
             }
@@ -164,7 +187,7 @@ impl<'a> Rows<'a> {
                 push(Part::Figures);
             }
         }
-        Self { chat, rows, env, unfolded, now, todo: Todo::default(), toggled: None }
+        Self { chat, rows, unfolded, now, todo: Todo::default(), toggled: None }
     }
 
     fn turn(&self, index: usize) -> (&'a Turn, Part) {
@@ -195,7 +218,7 @@ impl RowSource for Rows<'_> {
             Part::Notice => (8.0, Body::Own { estimate: 34.0 }),
             Part::Figures => (8.0, Body::Own { estimate: 28.0 }),
         };
-        Row { key: turn.id * 16 + part as u64, gap, body }
+        Row { key: turn.id * PARTS + part as u64, gap, body }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
@@ -204,7 +227,7 @@ impl RowSource for Rows<'_> {
         match part {
             Part::Model => model_ui(ui, self.chat, answer),
             Part::ReasoningHead => {
-                let mut open = self.unfolded.contains(&(self.env.clone(), turn.id));
+                let mut open = self.unfolded.contains(&turn.id);
                 if transcript::fold_ui(ui, &mut open, &reasoning_title(answer)).clicked() {
                     self.toggled = Some(turn.id);
                 }

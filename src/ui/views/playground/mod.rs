@@ -15,6 +15,7 @@ use self::parameters::ParametersUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
+use crate::state::chat::Asking;
 use crate::ui::transcript::Transcript;
 use crate::ui::widgets::page_head;
 
@@ -23,8 +24,8 @@ use crate::ui::widgets::page_head;
 pub struct PlaygroundUi {
     /// By environment, so that each keeps its place.
     transcripts: HashMap<EnvId, Transcript>,
-    /// Turns whose reasoning is unfolded.
-    unfolded: HashSet<(EnvId, u64)>,
+    /// Turns whose reasoning is unfolded, by environment.
+    unfolded: HashMap<EnvId, HashSet<u64>>,
     parameters: ParametersUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
@@ -75,7 +76,8 @@ impl PlaygroundUi {
         let mut todo = conversation::Todo::default();
         ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
             let transcript = self.transcripts.entry(env.clone()).or_default();
-            todo = conversation::show(ui, state, &mut self.parameters, transcript, &mut self.unfolded, now);
+            let unfolded = self.unfolded.entry(env.clone()).or_default();
+            todo = conversation::show(ui, state, &mut self.parameters, transcript, unfolded, now);
         });
         let sent = composer::show(ui, state, now, out);
         if let Some(text) = todo.copy {
@@ -85,10 +87,10 @@ impl PlaygroundUi {
             let (model, deployment) = asked_of(state);
             let job = state.next_job();
             let place = state.env().clone();
-            if let Some(model) = model
-                && let Some(request) = state.place().chat.retry(job, &model, deployment.as_deref(), now)
-            {
-                out.push(Command::Chat { job, place, request });
+            if let Some(model) = model {
+                let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
+                let request = state.place().chat.retry(&asking);
+                out.extend(request.map(|request| Command::Chat { job, place, request }));
             }
         }
         if sent || todo.retry {

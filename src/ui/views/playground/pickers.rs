@@ -173,6 +173,10 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
     if loading {
         ui.spinner();
         caption(ui, if seen.is_some() { "refreshing" } else { "asking the cluster and the API" });
+        let jobs = [place.cluster.view.job(), place.cluster.api_models.job()];
+        if small_button(ui, "Cancel").on_hover_text("Keep what there is").clicked() {
+            out.extend(jobs.into_iter().flatten().map(|job| Command::Cancel { job }));
+        }
     } else {
         if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
             state.refresh(out);
