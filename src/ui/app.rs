@@ -45,6 +45,9 @@ pub struct App {
     toasts: Toasts,
     /// What was asked for since the last frame.
     out: Vec<Command>,
+    /// Told of the first frames, when the start is measured.
+    mark: Option<Box<dyn Fn(&str)>>,
+    frames: u64,
 }
 
 impl App {
@@ -63,6 +66,8 @@ impl App {
             activity: ActivityUi::default(),
             toasts: Toasts::default(),
             out: Vec::new(),
+            mark: None,
+            frames: 0,
         };
         apply_theme(ctx, app.state.settings.theme);
         app.out.push(Command::ProbeKeychain);
@@ -72,6 +77,28 @@ impl App {
         app.state.open(&mut app.out);
         app.send();
         app
+    }
+
+    /// Tells `mark` of the first frames, and then closes the window.
+    #[must_use]
+    pub fn marking(mut self, mark: Option<Box<dyn Fn(&str)>>) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Called before a frame is drawn: the ones before it are on the screen.
+    fn mark_start(&mut self, ctx: &Context) {
+        let Some(mark) = &self.mark else { return };
+        if self.frames == 1 {
+            mark("first frame");
+        }
+        let filled = self.state.place().cluster.view.value().is_some();
+        if self.frames > 1 && filled {
+            mark("deployments shown");
+            self.mark = None;
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+        ctx.request_repaint();
     }
 
     /// What the window knows. For tests and benches.
@@ -252,6 +279,7 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
         let now = now(ctx);
+        self.mark_start(ctx);
         self.drain(now);
         self.send();
     }
@@ -285,6 +313,7 @@ impl eframe::App for App {
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);
         self.send();
+        self.frames += 1;
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

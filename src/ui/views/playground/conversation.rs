@@ -12,8 +12,8 @@ use super::parameters::ParametersUi;
 use super::{figures, pickers};
 use crate::domain::units;
 use crate::metrics::timeline::{Reasoning, TokenSource};
-use crate::state::State;
 use crate::state::chat::{Answer, AnswerStatus, ChatState, Turn};
+use crate::state::{ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
 use crate::ui::widgets::{
@@ -41,6 +41,7 @@ pub(super) fn show(
     let env = state.env().id.clone();
     let model = state.place().cluster.choice.model.clone();
     let index = pickers::model_index(state);
+    let colors = state.colors.clone();
     card(ui)
         .inner_margin(Margin::symmetric(12, 8))
         .show(ui, |ui| {
@@ -70,7 +71,7 @@ pub(super) fn show(
                 return Todo::default();
             }
             keys_ui(ui, chat, transcript);
-            let mut rows = Rows::new(chat, unfolded, now);
+            let mut rows = Rows::new(chat, &colors, unfolded, now);
             transcript.show(ui, Id::unique(("transcript", &env)), &mut rows);
             let Rows { todo, toggled, .. } = rows;
             if let Some(turn) = toggled
@@ -149,6 +150,7 @@ enum Part {
 
 struct Rows<'a> {
     chat: &'a ChatState,
+    colors: &'a ModelColors,
     rows: Vec<(usize, Part)>,
     unfolded: &'a HashSet<u64>,
     now: Duration,
@@ -158,7 +160,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(chat: &'a ChatState, unfolded: &'a HashSet<u64>, now: Duration) -> Self {
+    fn new(chat: &'a ChatState, colors: &'a ModelColors, unfolded: &'a HashSet<u64>, now: Duration) -> Self {
         let mut rows = Vec::with_capacity(chat.turns().len() * 5);
         for (index, turn) in chat.turns().iter().enumerate() {
             let answer = &turn.answer;
@@ -187,7 +189,7 @@ impl<'a> Rows<'a> {
                 push(Part::Figures);
             }
         }
-        Self { chat, rows, unfolded, now, todo: Todo::default(), toggled: None }
+        Self { chat, colors, rows, unfolded, now, todo: Todo::default(), toggled: None }
     }
 
     fn turn(&self, index: usize) -> (&'a Turn, Part) {
@@ -225,7 +227,7 @@ impl RowSource for Rows<'_> {
         let (turn, part) = self.turn(index);
         let answer = &turn.answer;
         match part {
-            Part::Model => model_ui(ui, self.chat, answer),
+            Part::Model => model_ui(ui, self.colors.index(&answer.model), answer),
             Part::ReasoningHead => {
                 let mut open = self.unfolded.contains(&turn.id);
                 if transcript::fold_ui(ui, &mut open, &reasoning_title(answer)).clicked() {
@@ -248,9 +250,8 @@ impl RowSource for Rows<'_> {
     }
 }
 
-fn model_ui(ui: &mut Ui, chat: &ChatState, answer: &Answer) {
+fn model_ui(ui: &mut Ui, index: usize, answer: &Answer) {
     let tokens = tokens(ui);
-    let index = pickers::color_index(&chat.history, &answer.model);
     ui.horizontal(|ui| {
         dot(ui, tokens.model_color(index));
         let width = ui.available_width() - 8.0;

@@ -44,6 +44,9 @@ impl PlaygroundUi {
     /// Draws the page.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
         let mut asked = Asked::default();
+        if let Some(model) = state.place().cluster.choice.model.clone() {
+            state.colors.note(&model);
+        }
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
         let gap = 14.0;
