@@ -121,10 +121,17 @@ impl App {
         }
     }
 
+    fn go_to(&mut self, page: Page) {
+        if page == Page::Playground && self.page != page {
+            self.playground.arrive();
+        }
+        self.page = page;
+    }
+
     fn shortcuts(&mut self, ctx: &Context) {
         for (page, _, key) in Page::ALL {
             if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, key)) {
-                self.page = page;
+                self.go_to(page);
             }
         }
         if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::J)) {
@@ -164,7 +171,7 @@ impl App {
             let shortcuts = ui.available_width() > 150.0;
             for (page, name, key) in Page::ALL {
                 if nav_ui(ui, name, shortcuts.then_some(key), self.page == page) {
-                    self.page = page;
+                    self.go_to(page);
                 }
             }
         });

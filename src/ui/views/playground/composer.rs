@@ -21,6 +21,11 @@ fn edit_id() -> Id {
     Id::unique("message")
 }
 
+/// Gives it the keyboard.
+pub(super) fn focus(ui: &Ui) {
+    ui.memory_mut(|memory| memory.request_focus(edit_id()));
+}
+
 /// How high it will be, so that the conversation gets the rest.
 pub(super) fn height(ui: &Ui) -> f32 {
     let line = ui.text_style_height(&egui::TextStyle::Body);
@@ -101,6 +106,6 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
         return false;
     };
     out.push(Command::Chat { job, place, request });
-    ui.memory_mut(|memory| memory.request_focus(edit_id()));
+    focus(ui);
     true
 }

@@ -29,6 +29,8 @@ pub struct PlaygroundUi {
     parameters: ParametersUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
+    /// The page was drawn before since it was gone to.
+    arrived: bool,
 }
 
 /// What the page asks of the window.
@@ -41,6 +43,11 @@ pub struct Asked {
 }
 
 impl PlaygroundUi {
+    /// The page is gone to: one can type at once.
+    pub fn arrive(&mut self) {
+        self.arrived = false;
+    }
+
     /// Draws the page.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
         let mut asked = Asked::default();
@@ -83,6 +90,10 @@ impl PlaygroundUi {
             todo = conversation::show(ui, state, &mut self.parameters, transcript, unfolded, now);
         });
         let sent = composer::show(ui, state, now, out);
+        if !self.arrived {
+            self.arrived = true;
+            composer::focus(ui);
+        }
         if let Some(text) = todo.copy {
             out.push(Command::Copy { what: "Answer".to_owned(), text });
         }
