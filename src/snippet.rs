@@ -118,8 +118,6 @@ impl KeyText<'_> {
     }
 }
 
-/// Where a snippet looks for the key.
-
 /// Stand for the hidden part of a key.
 const DOTS: &str = "••••••••";
 

@@ -304,8 +304,7 @@ mod tests {
 
     #[test]
     fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
-        let mut chat = ChatState::default();
-        chat.draft = "question".to_owned();
+        let mut chat = ChatState { draft: "question".to_owned(), ..ChatState::default() };
         chat.send(&asking(1, "m")).expect("sends");
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");

@@ -20,6 +20,9 @@ use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event, KeyStatus};
 use crate::state::State;
 
+/// Told of the window's first frames, when the start is measured.
+pub type Mark = Box<dyn Fn(&str)>;
+
 /// The pages, in the order of the side bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
@@ -46,7 +49,7 @@ pub struct App {
     /// What was asked for since the last frame.
     out: Vec<Command>,
     /// Told of the first frames, when the start is measured.
-    mark: Option<Box<dyn Fn(&str)>>,
+    mark: Option<Mark>,
     frames: u64,
 }
 
@@ -81,7 +84,7 @@ impl App {
 
     /// Tells `mark` of the first frames, and then closes the window.
     #[must_use]
-    pub fn marking(mut self, mark: Option<Box<dyn Fn(&str)>>) -> Self {
+    pub fn marking(mut self, mark: Option<Mark>) -> Self {
         self.mark = mark;
         self
     }

@@ -22,7 +22,7 @@ use crate::engine::{Engine, Options};
 ///
 /// # Errors
 /// When no window can be opened, with the packages that may be missing.
-pub fn run(options: Options, select: Option<EnvId>, mark: Option<Box<dyn Fn(&str)>>) -> Result<(), Failure> {
+pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> Result<(), Failure> {
     let viewport = ViewportBuilder::default()
         .with_title("Batida")
         .with_app_id("batida")
