@@ -34,8 +34,7 @@ async fn what_is_typed_in_a_real_window_reaches_the_deployed_model() {
         }),
         ..Environment::blank(EnvId("env-1".to_owned()), "recorded")
     };
-    let mut settings = Settings::default();
-    settings.selected = env.id.clone();
+    let mut settings = Settings { selected: env.id.clone(), ..Settings::default() };
     settings.environments.push(env);
     SettingsStore::in_dir(config.path()).save(&settings).expect("saved");
 
