@@ -3,6 +3,7 @@
 mod clipboard;
 mod cluster;
 mod dialog;
+mod floors;
 mod secrets;
 mod settings;
 mod snippets;
