@@ -39,6 +39,8 @@ pub enum Command {
     ListContexts { job: JobId, place: Environment },
     /// Keep the settings, and an environment's key with them: [`Event::SettingsSaved`].
     SaveSettings { settings: Settings, key: Option<KeyChange> },
+    /// Find out whether the system has a keychain: [`Event::KeychainProbed`].
+    ProbeKeychain,
     /// Show a key in the clear: [`Event::KeyRevealed`].
     RevealKey { place: Environment },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
@@ -93,6 +95,8 @@ pub enum Event {
     ContextsListed { job: JobId, env: EnvId, outcome: Result<Contexts, Failure> },
     /// The settings were written, or not.
     SettingsSaved { outcome: Result<(), Failure> },
+    /// Whether the system has a keychain that answers.
+    KeychainProbed { outcome: Result<(), Failure> },
     /// A key in the clear.
     KeyRevealed { env: EnvId, outcome: Result<SecretString, Failure> },
     /// The clipboard took it, or not.
@@ -166,8 +170,10 @@ pub struct Check {
     pub verdict: Verdict,
     /// What was found, or what is wrong.
     pub finding: String,
-    /// What to do; empty when all is well. May be a command line.
+    /// What to do; empty when all is well.
     pub advice: String,
+    /// A command that tells more, to be pasted in a shell; empty for none.
+    pub command: String,
     /// The other program's own words.
     pub details: String,
     /// How long it took; `None` when nothing was asked.

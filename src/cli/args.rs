@@ -76,7 +76,7 @@ const MODELS_AFTER: &str = "\
 With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null when the API was not reached";
 
 const CHECK_AFTER: &str = "\
-With --json: {\"checks\": [{title, verdict, finding, advice, details, took_ms}]}; verdict is good, warning, \
+With --json: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, \
 bad or skipped";
 
 const CHAT_AFTER: &str = "\

@@ -85,16 +85,14 @@ fn check_view(kubectl: &Kubectl, view: &ClusterView, began: Instant, tell: &impl
     }
     for deployment in view.deployments.iter().filter(|d| d.state != DeploymentState::Deployed) {
         let reason = if deployment.reason.is_empty() { deployment.state.label() } else { &deployment.reason };
-        let advice = deployment
-            .pods
-            .iter()
-            .find(|pod| pod.trouble.is_some())
-            .map(|pod| format!("kubectl -n {} describe pod {}", kubectl.namespace, pod.name));
+        let troubled = deployment.pods.iter().find(|pod| pod.trouble.is_some());
+        let command = troubled.map(|pod| kubectl.pasteable(&["describe", "pod", &pod.name]));
         tell(Check {
             title: format!("{} is not deployed", deployment.name),
             verdict: Verdict::Warning,
             finding: reason.to_owned(),
-            advice: advice.unwrap_or_default(),
+            advice: String::new(),
+            command: command.unwrap_or_default(),
             details: String::new(),
             took: None,
         });
@@ -195,6 +193,7 @@ fn good(title: &str, finding: String, began: Option<Instant>) -> Check {
         verdict: Verdict::Good,
         finding,
         advice: String::new(),
+        command: String::new(),
         details: String::new(),
         took: began.map(|began| began.elapsed()),
     }
@@ -207,6 +206,7 @@ fn bad(title: &str, failure: &Failure, began: Instant) -> Check {
         verdict: Verdict::Bad,
         finding: format!("{}{}", failure.summary, wait.unwrap_or_default()),
         advice: failure.advice.clone(),
+        command: String::new(),
         details: failure.details.clone(),
         took: Some(began.elapsed()),
     }
@@ -218,6 +218,7 @@ fn skipped(title: &str, why: &str) -> Check {
         verdict: Verdict::Skipped,
         finding: why.to_owned(),
         advice: String::new(),
+        command: String::new(),
         details: String::new(),
         took: None,
     }

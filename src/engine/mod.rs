@@ -351,8 +351,14 @@ impl Shared {
             Command::OpenPlace { place } => {
                 let opened = self.open(&place).await;
                 let (api, key) = (opened.address(), opened.key.clone());
-                let trouble = opened.api.as_ref().err().cloned();
+                // Without an API domain there is nothing to open, which is no trouble.
+                let expected = place.api.is_some() || place.demo;
+                let trouble = opened.api.as_ref().err().filter(|_| expected).cloned();
                 self.emitter.emit(Event::PlaceOpened { env: place.id, api, key, trouble });
+            }
+            Command::ProbeKeychain => {
+                let outcome = self.places.keys().keychain_available().await;
+                self.emitter.emit(Event::KeychainProbed { outcome });
             }
             Command::RevealKey { place } => {
                 let outcome = self.places.key(&place).await;

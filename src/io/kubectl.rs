@@ -136,6 +136,16 @@ impl Kubectl {
 
     /// kubectl's own flags, which hold for any question, and the question.
     fn arguments<A: AsRef<OsStr>>(&self, args: &[A], deadline: Duration) -> Vec<OsString> {
+        let mut all = self.reach();
+        // Sooner than our own deadline, so that kubectl can still say what it waited for.
+        let seconds = deadline.as_secs().saturating_sub(1).max(1);
+        all.extend(["--request-timeout".into(), format!("{seconds}s").into()]);
+        all.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
+        all
+    }
+
+    /// What comes before a question: which cluster is meant.
+    fn reach(&self) -> Vec<OsString> {
         let mut all = self.prefix.clone();
         if let Kubeconfig::File(path) = &self.kubeconfig {
             all.extend(["--kubeconfig".into(), path.into()]);
@@ -143,11 +153,15 @@ impl Kubectl {
         if let Some(context) = &self.context {
             all.extend(["--context".into(), context.into()]);
         }
-        // Sooner than our own deadline, so that kubectl can still say what it waited for.
-        let seconds = deadline.as_secs().saturating_sub(1).max(1);
-        all.extend(["--request-timeout".into(), format!("{seconds}s").into()]);
-        all.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
         all
+    }
+
+    /// A question for the user to ask, as one can paste it in a shell: the same cluster and namespace.
+    pub fn pasteable(&self, args: &[&str]) -> String {
+        let mut all = self.reach();
+        all.extend(["-n".into(), self.namespace.clone().into()]);
+        all.extend(args.iter().map(OsString::from));
+        self.line(&all)
     }
 
     /// The command as one can paste it in a shell.

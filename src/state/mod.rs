@@ -146,6 +146,8 @@ pub struct State {
     pub activity: ActivityLog,
     /// To be shown and taken.
     pub notices: Vec<Notice>,
+    /// Whether the system has a keychain; `None` while nobody knows.
+    pub has_keychain: Option<bool>,
     /// A key in the clear, while the user looks at it.
     pub revealed_key: Option<(EnvId, SecretString)>,
     /// A file that was picked and not yet taken.
@@ -161,6 +163,7 @@ impl State {
             places: HashMap::new(),
             activity: ActivityLog::default(),
             notices: Vec::new(),
+            has_keychain: None,
             revealed_key: None,
             picked_file: None,
             jobs: 0,
@@ -314,6 +317,7 @@ impl State {
                 self.with(&env, |place| place.contexts.resolve(job, outcome, now));
             }
             Event::SettingsSaved { outcome } => self.notice_failure(outcome),
+            Event::KeychainProbed { outcome } => self.has_keychain = Some(outcome.is_ok()),
             Event::KeyRevealed { env, outcome } => match outcome {
                 Ok(key) => self.revealed_key = Some((env, key)),
                 Err(failure) => self.notice_failure(Err(failure)),

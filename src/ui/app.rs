@@ -65,6 +65,7 @@ impl App {
             out: Vec::new(),
         };
         apply_theme(ctx, app.state.settings.theme);
+        app.out.push(Command::ProbeKeychain);
         if let Some(notice) = notice {
             app.toasts.add_failure(notice);
         }
@@ -133,8 +134,9 @@ impl App {
             logo_ui(ui);
             ui.add_space(24.0);
             ui.spacing_mut().item_spacing.y = 4.0;
+            let shortcuts = ui.available_width() > 150.0;
             for (page, name, key) in Page::ALL {
-                if nav_ui(ui, name, key, self.page == page) {
+                if nav_ui(ui, name, shortcuts.then_some(key), self.page == page) {
                     self.page = page;
                 }
             }
@@ -190,6 +192,7 @@ impl App {
     fn theme_ui(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
+            ui.spacing_mut().button_padding.x = 1.0;
             let width = (ui.available_width() - 4.0) / 3.0;
             for (choice, name) in
                 [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")]
@@ -316,7 +319,7 @@ fn logo_ui(ui: &mut Ui) {
 }
 
 /// A line of the side bar. Gives whether it was clicked.
-fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
+fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool) -> bool {
     let tokens = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::click());
     if selected || response.hovered() || response.has_focus() {
@@ -338,7 +341,7 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
         if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
     let at = rect.left_center() + vec2(16.0, 0.0);
     ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
-    let shortcut = format!("Ctrl {}", key.symbol_or_name());
+    let shortcut = key.map(|key| format!("Ctrl {}", key.symbol_or_name())).unwrap_or_default();
     let at = rect.right_center() - vec2(12.0, 0.0);
     ui.painter().text(
         at,

@@ -1,7 +1,7 @@
 //! Charts of a session's answers: one line per model, thinned to the pixels before they are drawn.
 
 use egui::{Color32, Role, Ui, WidgetInfo};
-use egui_plot::{Line, Plot, PlotPoints, Points};
+use egui_plot::{AxisHints, Line, Plot, PlotPoints, Points};
 
 use super::theme;
 use super::widgets::tokens;
@@ -65,10 +65,13 @@ pub fn session_chart(
         .include_y(0.0)
         .grid_color(tokens.line)
         .cursor_color(tokens.line_strong)
-        .x_axis_label("answer")
-        .x_axis_formatter(|mark, _| whole(mark.value))
-        .y_axis_formatter(|mark, _| amount(mark.value))
-        .y_axis_min_width(34.0)
+        .custom_x_axes(vec![
+            AxisHints::new_x()
+                .label("answer")
+                .formatter(|mark, _| whole(mark.value))
+                .label_spacing(egui::Rangef::new(24.0, 36.0)),
+        ])
+        .custom_y_axes(vec![AxisHints::new_y().formatter(|mark, _| amount(mark.value)).min_thickness(34.0)])
         .set_margin_fraction(egui::vec2(0.03, 0.08))
         .allow_scroll(false)
         .label_formatter(move |position| match position {

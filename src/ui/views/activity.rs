@@ -53,6 +53,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
     let count = log.entries().len();
     TableBuilder::new(ui)
         .striped(false)
+        .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
         .sense(Sense::hover())
         .column(Column::exact(64.0))
         .column(Column::exact(52.0))

@@ -188,7 +188,7 @@ impl HomeUi {
         let width = ui.available_width();
         let height = ui.available_height();
         let gap = 14.0;
-        let list = (width * 0.235).clamp(176.0, 290.0);
+        let list = (width * 0.235).clamp(194.0, 290.0);
         let checks = (width * 0.365).clamp(220.0, 460.0);
         let form = width - list - checks - 2.0 * gap;
         ui.spacing_mut().item_spacing.x = gap;
@@ -268,7 +268,12 @@ impl HomeUi {
             .unwrap_or_else(EnvId::ad_hoc);
         let env = match like {
             Some(env) => Environment { id, name, ..env },
-            None => Environment { key: KeyPlace::Keychain, ..Environment::blank(id, name) },
+            None => {
+                // Where there is no keychain a variable is the next best place.
+                let variable = KeyPlace::Variable(crate::snippet::KEY_VARIABLE.to_owned());
+                let key = if state.has_keychain == Some(false) { variable } else { KeyPlace::Keychain };
+                Environment { key, ..Environment::blank(id, name) }
+            }
         };
         self.forms.insert(env.id.clone(), Form::of(&env));
         state.save_environment(env, None, out);
@@ -392,7 +397,8 @@ fn key_change(form: &Form, meant: &Environment) -> Option<KeyChange> {
 fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool) -> bool {
     let tokens = tokens(ui);
     let below = match (&env.cluster, &env.api) {
-        _ if env.demo => "built in · simulated models".to_owned(),
+        _ if env.demo => "built in · simulated".to_owned(),
+        _ if unsaved => "unsaved changes".to_owned(),
         (Some(cluster), Some(api)) => format!("{} · {}", cluster.namespace, api.host()),
         (Some(cluster), None) => format!("{} · no API domain yet", cluster.namespace),
         (None, Some(api)) => format!("no cluster · {}", api.host()),
@@ -426,8 +432,7 @@ fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool)
                 tokens.ok
             },
         );
-        let name = if unsaved { format!("{} (unsaved)", env.name) } else { env.name.clone() };
-        shortened(ui, &name, theme::strong_text(), tokens.text, width - 50.0);
+        shortened(ui, &env.name, theme::strong_text(), tokens.text, width - 50.0);
     });
     inside.horizontal(|ui| {
         ui.add_space(18.0);
@@ -471,6 +476,10 @@ fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Comm
     problem(ui, &problems.name);
     field(ui, "API domain", &mut form.api, "https://api.example.com");
     match (&problems.api, ApiAddress::parse(&form.api)) {
+        // An empty field is not yet a mistake.
+        (Some(text), _) if form.api.trim().is_empty() => {
+            caption(ui, text);
+        }
         (Some(text), _) => field_error(ui, text),
         (None, Ok(api)) => {
             ui.add(
@@ -598,7 +607,9 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         .selected_text(form.place.label())
         .show_ui(ui, |ui| {
             for place in PlaceKind::ALL {
-                ui.selectable_value(&mut form.place, place, place.label());
+                let missing = place == PlaceKind::Keychain && state.has_keychain == Some(false);
+                let label = if missing { "System keychain (there is none here)" } else { place.label() };
+                ui.add_enabled_ui(!missing, |ui| ui.selectable_value(&mut form.place, place, label));
             }
         })
         .response
@@ -743,11 +754,13 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
                     .wrap(),
             );
             if !check.advice.is_empty() {
-                let is_command = check.advice.starts_with("kubectl ");
-                let style = if is_command { theme::small_figure_text() } else { TextStyle::Small };
-                ui.add(Label::new(RichText::new(&check.advice).text_style(style)).wrap());
-                if is_command && small_button(ui, "Copy command").clicked() {
-                    out.push(Command::Copy { what: "Command".to_owned(), text: check.advice.clone() });
+                ui.add(Label::new(RichText::new(&check.advice).small()).wrap());
+            }
+            if !check.command.is_empty() {
+                let command = RichText::new(&check.command).text_style(theme::small_figure_text());
+                ui.add(Label::new(command).wrap());
+                if small_button(ui, "Copy command").clicked() {
+                    out.push(Command::Copy { what: "Command".to_owned(), text: check.command.clone() });
                 }
             }
             details_ui(ui, &format!("check {n}"), &check.details);

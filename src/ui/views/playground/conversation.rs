@@ -65,7 +65,8 @@ pub(super) fn show(
                     Some(_) => "Type a message below. The answer streams in, with its speed beside it",
                     None => "Pick a deployment and a model above",
                 };
-                empty_state(ui, "Nothing said yet", advice);
+                let above = (ui.available_height() * 0.3).min(160.0);
+                empty_state(ui, "Nothing said yet", advice, above);
                 return Todo::default();
             }
             let mut rows = Rows::new(chat, &env, unfolded, now);

@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::ui::plots::{self, Shown};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
+    NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
 };
 
 const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
@@ -38,7 +38,8 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
     let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
     let says =
         |text: Option<String>| text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"));
-    let narrow = ui.available_width() < 320.0;
+    let narrow = ui.available_width() < NARROW * 3.0;
+    let short = |figure: units::Figure| if narrow { figure.value } else { figure.to_string() };
     ui.spacing_mut().item_spacing.x = if narrow { 6.0 } else { 8.0 };
     let gaps = ui.spacing().item_spacing.x * 2.0;
     let width = (ui.available_width() - gaps) / 3.0;
@@ -55,12 +56,7 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
         Tile {
             title: "TTFT",
             figure: figures.ttft.map(units::duration),
-            below: match (figures.ttft, server.ttft) {
-                (Some(mine), Some(theirs)) if mine > theirs && !narrow => {
-                    format!("server {} (+{})", units::duration(theirs), units::duration(mine - theirs))
-                }
-                (_, theirs) => says(theirs.map(|ttft| units::duration(ttft).to_string())),
-            },
+            below: says(server.ttft.map(|ttft| short(units::duration(ttft)))),
             definition: TTFT,
             color,
         }
@@ -68,7 +64,7 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
         Tile {
             title: "Latency",
             figure: figures.latency.map(units::seconds),
-            below: says(server.latency.map(|latency| units::seconds(latency).to_string())),
+            below: says(server.latency.map(|latency| short(units::seconds(latency)))),
             definition: LATENCY,
             color,
         }
@@ -126,6 +122,7 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
                 ui,
                 "No answers yet",
                 "Each answer adds a point here: its time to first token and its speed, a line per model",
+                48.0,
             );
         });
         return;
@@ -133,7 +130,7 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
     let reset_id = ui.scope_id().with("reset zoom");
     let reset = ui.data_mut(|data| data.remove_temp::<bool>(reset_id)).unwrap_or(false);
     let room = ui.available_height() - table_height(history) - 24.0;
-    let height = (room / 2.0 - 56.0).clamp(120.0, 240.0);
+    let height = (room / 2.0 - 72.0).clamp(120.0, 240.0);
     for shown in [Shown::Ttft, Shown::Speed] {
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());

@@ -46,7 +46,7 @@ impl PlaygroundUi {
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
         let gap = 14.0;
-        let right = (width * 0.3).clamp(252.0, 360.0);
+        let right = (width * 0.3).clamp(282.0, 360.0);
         let left = width - right - gap;
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
