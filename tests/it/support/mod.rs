@@ -1,5 +1,5 @@
 //! What the tests stand on.
 
+pub(crate) mod demo;
 pub(crate) mod kube;
 pub(crate) mod programs;
-pub(crate) mod recorder;
