@@ -334,7 +334,10 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
             let echoed = authorization.unwrap_or_default();
             return error(400, "invalid_value", &format!("cannot work with {echoed}"));
         }
-        Quirk::Hangs => std::future::pending::<()>().await,
+        Quirk::Hangs => {
+            let _gone = Gone(aborted);
+            return std::future::pending().await;
+        }
         _ => {}
     }
     let rested = before.last.is_none_or(|last| came.duration_since(last) > Duration::from_secs(60));
@@ -343,6 +346,15 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         _ => Duration::ZERO,
     };
     Answer::new(&shared, model, &ask, came, extra, aborted).respond(ask.stream).await
+}
+
+/// Notes that the client went away before anything was answered.
+struct Gone(Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 /// Refuses what SambaStack would refuse.
