@@ -5,6 +5,7 @@ mod cli;
 mod clipboard;
 mod cluster;
 mod dialog;
+mod engine;
 mod floors;
 mod secrets;
 mod settings;

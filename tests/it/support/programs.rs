@@ -79,3 +79,11 @@ pub(crate) fn check_test(command: &mut Command) {
     let said = output_of(command);
     assert!(said.contains("1 passed") && said.contains(RAN), "{command:?} ran no test\n{said}");
 }
+
+/// Whether a process runs. One that has ended and was not collected by its parent yet does not.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state follows the name, which stands in parentheses.
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
