@@ -35,6 +35,9 @@ Examples:
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) common: Common,
+    /// Print how long the window takes to its first frame and to its first deployments, and close it
+    #[arg(long, hide = true)]
+    pub(super) time_start: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }

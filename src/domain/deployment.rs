@@ -69,9 +69,12 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
-    /// Whether one can chat with it: an embedding model cannot.
+    /// Whether one can chat with it: an embedding model cannot. Old clusters do not say; the name may.
     pub fn chats(&self) -> bool {
-        self.capabilities.is_empty() || self.capabilities.iter().any(|c| c != "embeddings")
+        if self.capabilities.is_empty() {
+            return !embeds_by_name(&self.serving_name);
+        }
+        self.capabilities.iter().any(|capability| capability != "embeddings")
     }
 }
 

@@ -315,7 +315,7 @@ async fn or_cancelled<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = cancel.cancelled() => Err(Failure::new("Cancelled", "")),
+        () = cancel.cancelled() => Err(Failure::new("It was cancelled", "Refresh to ask again")),
         outcome = work => outcome,
     }
 }

@@ -68,13 +68,16 @@ impl Place {
     }
 }
 
+/// An environment as it was asked for, and its place once it is open.
+type Opening = (Environment, Arc<OnceCell<Arc<Place>>>);
+
 /// Opens environments and keeps them open.
 pub struct Places {
     keys: Keys,
     twin: PathBuf,
     tell: Arc<dyn Fn(Activity) + Send + Sync>,
     demo: OnceCell<DemoServer>,
-    open: Mutex<HashMap<EnvId, (Environment, Arc<OnceCell<Arc<Place>>>)>>,
+    open: Mutex<HashMap<EnvId, Opening>>,
 }
 
 impl Places {

@@ -64,6 +64,14 @@ impl<T> Loadable<T> {
         matches!(self, Self::Loading { .. })
     }
 
+    /// The job that asks for it.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Loading { job, .. } => Some(*job),
+            _ => None,
+        }
+    }
+
     /// Why the last try failed.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -126,6 +134,26 @@ pub struct Checks {
     pub done: Vec<Check>,
 }
 
+/// Which model has which colour: one everywhere it appears, in the order in which they were first picked.
+#[derive(Debug, Clone, Default)]
+pub struct ModelColors {
+    known: Vec<String>,
+}
+
+impl ModelColors {
+    /// The model was picked: from now on it has its colour.
+    pub fn note(&mut self, model: &str) {
+        if !self.known.iter().any(|known| known == model) {
+            self.known.push(model.to_owned());
+        }
+    }
+
+    /// The place of the model's colour in the theme's order.
+    pub fn index(&self, model: &str) -> usize {
+        self.known.iter().position(|known| known == model).unwrap_or(self.known.len())
+    }
+}
+
 /// Something to tell the user in passing.
 #[derive(Debug, Clone)]
 pub struct Notice {
@@ -144,6 +172,8 @@ pub struct State {
     places: HashMap<EnvId, PlaceState>,
     /// What went through the doors.
     pub activity: ActivityLog,
+    /// Each model's colour, over all environments.
+    pub colors: ModelColors,
     /// To be shown and taken.
     pub notices: Vec<Notice>,
     /// Whether the system has a keychain; `None` while nobody knows.
@@ -162,6 +192,7 @@ impl State {
             settings,
             places: HashMap::new(),
             activity: ActivityLog::default(),
+            colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
             revealed_key: None,

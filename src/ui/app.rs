@@ -20,6 +20,9 @@ use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event, KeyStatus};
 use crate::state::State;
 
+/// Told of the window's first frames, when the start is measured.
+pub type Mark = Box<dyn Fn(&str)>;
+
 /// The pages, in the order of the side bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
@@ -45,6 +48,9 @@ pub struct App {
     toasts: Toasts,
     /// What was asked for since the last frame.
     out: Vec<Command>,
+    /// Told of the first frames, when the start is measured.
+    mark: Option<Mark>,
+    frames: u64,
 }
 
 impl App {
@@ -63,6 +69,8 @@ impl App {
             activity: ActivityUi::default(),
             toasts: Toasts::default(),
             out: Vec::new(),
+            mark: None,
+            frames: 0,
         };
         apply_theme(ctx, app.state.settings.theme);
         app.out.push(Command::ProbeKeychain);
@@ -72,6 +80,28 @@ impl App {
         app.state.open(&mut app.out);
         app.send();
         app
+    }
+
+    /// Tells `mark` of the first frames, and then closes the window.
+    #[must_use]
+    pub fn marking(mut self, mark: Option<Mark>) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Called before a frame is drawn: the ones before it are on the screen.
+    fn mark_start(&mut self, ctx: &Context) {
+        let Some(mark) = &self.mark else { return };
+        if self.frames == 1 {
+            mark("first frame");
+        }
+        let filled = self.state.place().cluster.view.value().is_some();
+        if self.frames > 1 && filled {
+            mark("deployments shown");
+            self.mark = None;
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+        ctx.request_repaint();
     }
 
     /// What the window knows. For tests and benches.
@@ -94,10 +124,17 @@ impl App {
         }
     }
 
+    fn go_to(&mut self, page: Page) {
+        if page == Page::Playground && self.page != page {
+            self.playground.arrive();
+        }
+        self.page = page;
+    }
+
     fn shortcuts(&mut self, ctx: &Context) {
         for (page, _, key) in Page::ALL {
             if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, key)) {
-                self.page = page;
+                self.go_to(page);
             }
         }
         if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::J)) {
@@ -137,7 +174,7 @@ impl App {
             let shortcuts = ui.available_width() > 150.0;
             for (page, name, key) in Page::ALL {
                 if nav_ui(ui, name, shortcuts.then_some(key), self.page == page) {
-                    self.page = page;
+                    self.go_to(page);
                 }
             }
         });
@@ -235,7 +272,7 @@ impl App {
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
         let Self { state, home, playground, code, out, .. } = self;
         match self.page {
-            Page::Home => home.show(ui, state, now, out),
+            Page::Home => home.show(ui, state, out),
             Page::Playground => {
                 let asked = playground.show(ui, state, now, out);
                 if asked.view_code {
@@ -252,6 +289,7 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
         let now = now(ctx);
+        self.mark_start(ctx);
         self.drain(now);
         self.send();
     }
@@ -285,6 +323,7 @@ impl eframe::App for App {
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);
         self.send();
+        self.frames += 1;
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

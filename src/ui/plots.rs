@@ -44,19 +44,9 @@ impl Shown {
 /// More points than this are drawn without markers.
 const MARKED: usize = 120;
 
-/// Draws the chart, `height` high. `hidden` are the models that the legend switched off; with `reset` the
-/// zoom is undone.
-pub fn session_chart(
-    ui: &mut Ui,
-    shown: Shown,
-    series: &[Series],
-    hidden: &[String],
-    height: f32,
-    reset: bool,
-) {
+/// Draws the chart, `height` high, of lines with the places of their colours; with `reset` the zoom is undone.
+pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, height: f32, reset: bool) {
     let tokens = tokens(ui);
-    let visible: Vec<(usize, &Series)> =
-        series.iter().enumerate().filter(|(_, series)| !hidden.contains(&series.model)).collect();
     let summary = summary(shown, &visible);
     let hovered = visible.clone();
     let mut plot = Plot::new(("session", shown.title()))

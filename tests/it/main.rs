@@ -12,3 +12,4 @@ mod settings;
 mod snippets;
 mod support;
 mod transcript;
+mod window;

@@ -7,7 +7,7 @@ use crate::domain::units;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::{Figures, TokenSource};
 use crate::protocol::Command;
-use crate::state::State;
+use crate::state::{ModelColors, State};
 use crate::ui::plots::{self, Shown};
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -21,13 +21,15 @@ const LATENCY: &str = "Total latency: from sending the request to the end of the
 pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
     let index = pickers::model_index(state);
     let tokens = tokens(ui);
+    let colors = state.colors.clone();
     let chat = &state.place().chat;
-    let asked = chat.turns().last().map(|turn| pickers::color_index(&chat.history, &turn.answer.model));
+    let asked = chat.turns().last().map(|turn| colors.index(&turn.answer.model));
     let color = asked.or(index).map_or(tokens.text, |index| tokens.model_color(index));
     tiles_ui(ui, chat.latest_figures(), color);
     ScrollArea::vertical().id_salt("charts").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        charts_ui(ui, &chat.history, hidden, out);
+        let lines = Lines { history: &chat.history, colors: &colors };
+        charts_ui(ui, &lines, hidden, out);
     });
 }
 
@@ -114,7 +116,14 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
     lines.join("\n")
 }
 
-fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+/// The session's answers, and each line's colour.
+struct Lines<'a> {
+    history: &'a SessionHistory,
+    colors: &'a ModelColors,
+}
+
+fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+    let history = lines.history;
     if history.answers() == 0 {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 180.0));
@@ -147,12 +156,18 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
                     });
                 }
             });
-            plots::session_chart(ui, shown, history.series(), hidden, height, reset);
+            let drawn = history
+                .series()
+                .iter()
+                .filter(|series| !hidden.contains(&series.model))
+                .map(|series| (lines.colors.index(&series.model), series))
+                .collect();
+            plots::session_chart(ui, shown, drawn, height, reset);
         });
     }
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        table_ui(ui, history, hidden, out);
+        table_ui(ui, lines, hidden, out);
     });
 }
 
@@ -161,8 +176,9 @@ fn table_height(history: &SessionHistory) -> f32 {
 }
 
 /// A line per model: the legend, which hides and shows its line, and the medians.
-fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
+    let history = lines.history;
     ui.horizontal(|ui| {
         strong(ui, "This session, median");
         from_right(ui, |ui| {
@@ -200,7 +216,7 @@ fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out
                 egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(egui::Align::Center)),
             );
             inside.spacing_mut().item_spacing.x = 6.0;
-            plots::line_sample(&mut inside, index, is_hidden);
+            plots::line_sample(&mut inside, lines.colors.index(&series.model), is_hidden);
             let color = if is_hidden { tokens.faint } else { tokens.text };
             let style = egui::TextStyle::Body;
             let name = fit_middle(&inside, &series.model, &style, first - 30.0);

@@ -127,16 +127,10 @@ fn model_ui(ui: &mut Ui, state: &mut State, width: f32) {
     }
 }
 
-/// The place of the model in use among those that have answered, which is its colour.
+/// The place of the colour of the model in use.
 pub(super) fn model_index(state: &mut State) -> Option<usize> {
-    let place = state.place();
-    let model = place.cluster.choice.model.as_deref()?;
-    Some(color_index(&place.chat.history, model))
-}
-
-/// A model that has not answered yet gets the colour it will have.
-pub(super) fn color_index(history: &crate::metrics::history::SessionHistory, model: &str) -> usize {
-    history.index_of(model).unwrap_or(history.series().len())
+    let model = state.place().cluster.choice.model.clone()?;
+    Some(state.colors.index(&model))
 }
 
 fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
@@ -173,6 +167,10 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
     if loading {
         ui.spinner();
         caption(ui, if seen.is_some() { "refreshing" } else { "asking the cluster and the API" });
+        let jobs = [place.cluster.view.job(), place.cluster.api_models.job()];
+        if small_button(ui, "Cancel").on_hover_text("Keep what there is").clicked() {
+            out.extend(jobs.into_iter().flatten().map(|job| Command::Cancel { job }));
+        }
     } else {
         if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
             state.refresh(out);
