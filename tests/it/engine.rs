@@ -365,7 +365,7 @@ fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
         Event::ClusterLoaded { outcome, .. } => Some(outcome.clone()),
         _ => None,
     });
-    assert_eq!(outcome.expect_err("cancelled").summary, "Cancelled");
+    assert_eq!(outcome.expect_err("cancelled").summary, "It was cancelled");
     for pid in read() {
         wait_until("kubectl's end", || !is_alive(pid));
     }
