@@ -27,6 +27,9 @@ const MOST_ERROR: usize = 64 << 10;
 /// Of a model list, or of an answer that was not streamed.
 const MOST_WHOLE: usize = 32 << 20;
 
+/// Linux takes no argument beyond 128 KiB; what the shell itself prints may be longer.
+const MOST_ARGUMENT: usize = 100 << 10;
+
 /// How certificates are judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
@@ -258,10 +261,12 @@ impl Api {
         if self.key.is_some() {
             line = format!("{line} -H \"Authorization: Bearer ${KEY_VARIABLE}\"");
         }
-        if let Some(body) = body {
-            line = format!("{line} -H 'Content-Type: application/json' --data-raw {}", quote(body));
+        let Some(body) = body else { return line };
+        line.push_str(" -H 'Content-Type: application/json'");
+        if body.len() > MOST_ARGUMENT {
+            return format!("printf %s {} | {line} --data-binary @-", quote(body));
         }
-        line
+        format!("{line} --data-raw {}", quote(body))
     }
 }
 

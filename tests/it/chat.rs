@@ -669,6 +669,30 @@ async fn progress_is_paced_however_fast_the_model() {
     assert!(told.advances > 5, "{} in {:?}: it does not stream", told.advances, told.took);
 }
 
+/// What the shell prints that reads this line, as a terminal would give it.
+async fn paste(line: Arc<str>) -> String {
+    let run = move || {
+        let dir = tempfile::tempdir().expect("a folder");
+        let script = dir.path().join("line");
+        std::fs::write(&script, &*line).expect("written");
+        output_of(quiet("sh").arg(&script).env("SAMBANOVA_API_KEY", DEMO_KEY))
+    };
+    tokio::task::spawn_blocking(run).await.expect("it ran")
+}
+
+#[tokio::test]
+async fn the_line_of_a_very_long_chat_can_be_pasted_too() {
+    find("curl", "curl");
+    let server = demo(quick(Quirk::None)).await;
+    let client = Client::of(&server);
+    let long = request(&"it's $HOME %s \\ `x` \"é\"\n".repeat(20_000));
+    client.chat(&long).await.check_finished(FinishReason::Stop);
+    paste(Arc::clone(&client.activity()[0].line)).await;
+    let received = server.received();
+    assert_eq!(received.len(), 2);
+    assert!(received[1].body == chat_body(&long, true), "the bodies differ");
+}
+
 #[tokio::test]
 async fn the_line_of_a_chat_can_be_pasted_in_a_shell() {
     find("curl", "curl");
@@ -683,10 +707,6 @@ async fn the_line_of_a_chat_can_be_pasted_in_a_shell() {
     let [chat, models] = lines.as_slice() else { panic!("{lines:?}") };
     assert!(!chat.contains(DEMO_KEY), "{chat}");
 
-    let paste = |line: Arc<str>| async move {
-        let run = move || output_of(quiet("sh").arg("-c").arg(&*line).env("SAMBANOVA_API_KEY", DEMO_KEY));
-        tokio::task::spawn_blocking(run).await.expect("it ran")
-    };
     let said = paste(Arc::clone(chat)).await;
     assert!(said.contains("completion_tokens") && said.trim_end().ends_with("data: [DONE]"), "{said}");
     let received = server.received();
