@@ -116,8 +116,9 @@ fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
         }
         ChatEnding::Stopped => stream.close(false, "stopped"),
         ChatEnding::Failed(failure) => {
-            failure.details = stream.redact(&failure.details);
-            failure.summary = stream.redact(&failure.summary);
+            for words in [&mut failure.summary, &mut failure.advice, &mut failure.details] {
+                *words = stream.redact(words);
+            }
             stream.close(false, failure.summary.clone());
         }
     }
@@ -277,7 +278,7 @@ impl Reader {
         let raw = std::mem::take(&mut self.raw);
         let text = String::from_utf8_lossy(&raw);
         match Chunk::parse(&text) {
-            Ok(Chunk { error: Some(error), .. }) => Err(fault::from_stream(&error, asked)),
+            Ok(Chunk { error: Some(_), .. }) => Err(stream.refused(&text, asked)),
             Ok(chunk) if chunk.content.is_some() || chunk.finish.is_some() || chunk.usage.is_some() => {
                 self.reasoning.extend(chunk.reasoning);
                 let (reasoning, answer) = (&mut self.reasoning, &mut self.answer);

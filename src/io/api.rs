@@ -27,6 +27,9 @@ const MOST_ERROR: usize = 64 << 10;
 /// Of a model list, or of an answer that was not streamed.
 const MOST_WHOLE: usize = 32 << 20;
 
+/// Linux takes no argument beyond 128 KiB; what the shell itself prints may be longer.
+const MOST_ARGUMENT: usize = 100 << 10;
+
 /// How certificates are judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
@@ -93,12 +96,13 @@ impl Api {
         } else {
             builder
         };
-        let client = builder.build().map_err(|error| {
-            Failure::new(
+        let client = builder.build().map_err(|error| match &trust.ca_file {
+            Some(path) if is_bad_certificate(&error) => no_certificate(path, chain(&error)),
+            _ => Failure::new(
                 "This machine has no certificate authorities to trust",
                 "Install the package ca-certificates, or give the environment a CA certificate file on Home",
             )
-            .with_details(chain(&error))
+            .with_details(chain(&error)),
         })?;
         Ok(Self { client, address, key, trust, recorder })
     }
@@ -257,10 +261,12 @@ impl Api {
         if self.key.is_some() {
             line = format!("{line} -H \"Authorization: Bearer ${KEY_VARIABLE}\"");
         }
-        if let Some(body) = body {
-            line = format!("{line} -H 'Content-Type: application/json' --data-raw {}", quote(body));
+        let Some(body) = body else { return line };
+        line.push_str(" -H 'Content-Type: application/json'");
+        if body.len() > MOST_ARGUMENT {
+            return format!("printf %s {} | {line} --data-binary @-", quote(body));
         }
-        line
+        format!("{line} --data-raw {}", quote(body))
     }
 }
 
@@ -308,6 +314,11 @@ impl ChatStream {
     /// A 200 whose body is neither events nor a completion.
     pub fn not_an_answer(&self, body: &str, asked: &Asked<'_>) -> Fault {
         fault::not_an_answer(&self.head.reply(&redact(body, self.key.as_ref())), asked)
+    }
+
+    /// A 200 whose body is an error.
+    pub fn refused(&self, body: &str, asked: &Asked<'_>) -> Fault {
+        fault::from_reply(&self.head.reply(&redact(body, self.key.as_ref())), asked)
     }
 
     /// Takes the key out of a text of the server's.
@@ -385,15 +396,26 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
             "Check its path on Home",
         )
     })?;
-    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
-    let broken = |details: String| {
-        Failure::new(format!("{shown} holds no certificate that can be read"), advice).with_details(details)
-    };
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| broken(chain(&error)))?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| no_certificate(path, chain(&error)))?;
     if certificates.is_empty() {
-        return Err(broken(String::new()));
+        return Err(no_certificate(path, String::new()));
     }
     Ok(certificates)
+}
+
+fn no_certificate(path: &std::path::Path, details: String) -> Failure {
+    let summary = format!("{} holds no certificate that can be read", path.display());
+    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
+    Failure::new(summary, advice).with_details(details)
+}
+
+/// PEM is taken apart at once, what is in it only when the client is built.
+fn is_bad_certificate(error: &reqwest::Error) -> bool {
+    let is_bad = |cause: &(dyn StdError + 'static)| {
+        matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+    };
+    causes(error).any(is_bad)
 }
 
 /// Finds out what went wrong below HTTP from the chain of errors that reqwest wraps.

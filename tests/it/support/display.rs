@@ -35,6 +35,11 @@ impl Display {
         Self { name: format!(":{}", number.trim()), _xvfb: xvfb }
     }
 
+    /// `:99`
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A program that shows itself there.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = quiet(program);

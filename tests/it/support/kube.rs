@@ -276,7 +276,7 @@ fn write_kubeconfig(dir: &Path, server: &str, user: &Value) {
     std::fs::write(dir.join("config"), config.to_string()).expect("a temporary folder can be written");
 }
 
-fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
+pub(crate) fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
     let ca = authority();
     let trusted = if tls == Tls::UnknownCa { authority() } else { ca.clone() };
     std::fs::write(dir.join("ca.pem"), &trusted.0).expect("a temporary folder can be written");
