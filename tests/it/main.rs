@@ -8,3 +8,4 @@ mod settings;
 mod snippets;
 mod support;
 mod transcript;
+mod ui;

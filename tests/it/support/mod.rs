@@ -3,3 +3,4 @@
 pub(crate) mod kube;
 pub(crate) mod programs;
 pub(crate) mod recorder;
+pub(crate) mod window;
