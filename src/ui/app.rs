@@ -117,9 +117,8 @@ impl App {
                 ui.spacing_mut().item_spacing.y = 6.0;
                 let running = self.state.activity.running();
                 let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
-                let button =
-                    Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
-                let activity = ui.add(button.selected(self.activity.is_open()));
+                let button = Button::new(RichText::new(label).small()).selected(self.activity.is_open());
+                let activity = ui.add_sized([ui.available_width(), 24.0], button);
                 if activity.on_hover_text("Every kubectl command and HTTP request (Ctrl+J)").clicked() {
                     self.activity.toggle();
                 }
@@ -190,6 +189,8 @@ impl App {
     fn theme_ui(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
+            // Three words fit side by side in the narrow bar.
+            ui.spacing_mut().button_padding.x = 2.0;
             let width = (ui.available_width() - 4.0) / 3.0;
             for (choice, name) in
                 [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")]
@@ -337,16 +338,15 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
     let (style, color) =
         if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
     let at = rect.left_center() + vec2(16.0, 0.0);
-    ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
+    let name_rect = ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
     let shortcut = format!("Ctrl {}", key.symbol_or_name());
-    let at = rect.right_center() - vec2(12.0, 0.0);
-    ui.painter().text(
-        at,
-        egui::Align2::RIGHT_CENTER,
-        shortcut,
-        TextStyle::Small.resolve(ui.style()),
-        tokens.faint,
-    );
+    let small = TextStyle::Small.resolve(ui.style());
+    let shortcut_galley = ui.painter().layout_no_wrap(shortcut.clone(), small, tokens.faint);
+    let at = rect.right_center() - vec2(12.0 + shortcut_galley.size().x, shortcut_galley.size().y / 2.0);
+    // In the narrow bar a long name has the room for itself; the shortcut is on hover.
+    if name_rect.right() + 4.0 <= at.x {
+        ui.painter().galley(at, shortcut_galley, tokens.faint);
+    }
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, name));
-    response.clicked()
+    response.on_hover_text(shortcut).clicked()
 }

@@ -9,3 +9,4 @@ mod snippets;
 mod support;
 mod transcript;
 mod ui;
+mod ui_layout;

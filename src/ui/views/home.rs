@@ -188,7 +188,7 @@ impl HomeUi {
         let width = ui.available_width();
         let height = ui.available_height();
         let gap = 14.0;
-        let list = (width * 0.235).clamp(176.0, 290.0);
+        let list = (width * 0.235).clamp(200.0, 290.0);
         let checks = (width * 0.365).clamp(220.0, 460.0);
         let form = width - list - checks - 2.0 * gap;
         ui.spacing_mut().item_spacing.x = gap;
@@ -249,7 +249,7 @@ impl HomeUi {
             }
         });
         let whole = vec2(ui.available_width(), 28.0);
-        if ui.add_enabled(own, Button::new("Delete…").min_size(whole)).clicked() {
+        if ui.add_enabled_ui(own, |ui| ui.add_sized(whole, Button::new("Delete…"))).inner.clicked() {
             self.deleting = Some(state.env().id.clone());
         }
     }

@@ -21,20 +21,20 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Longer than anything takes on a busy machine, and not for ever.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The smallest window there is.
-pub const SMALL: Vec2 = vec2(900.0, 600.0);
+pub(crate) const SMALL: Vec2 = vec2(900.0, 600.0);
 /// The size of the pictures.
-pub const LARGE: Vec2 = vec2(1_440.0, 900.0);
+pub(crate) const LARGE: Vec2 = vec2(1_440.0, 900.0);
 
 /// How a window is opened.
-pub struct Setup {
+pub(crate) struct Setup {
     /// In points.
-    pub size: Vec2,
+    pub(crate) size: Vec2,
     /// Dark or light.
-    pub theme: egui::Theme,
+    pub(crate) theme: egui::Theme,
     /// Beside the demo, and selected; with its key.
-    pub env: Option<(Environment, Option<&'static str>)>,
+    pub(crate) env: Option<(Environment, Option<&'static str>)>,
 }
 
 impl Default for Setup {
@@ -44,7 +44,7 @@ impl Default for Setup {
 }
 
 /// An open window with settings of its own.
-pub struct Window {
+pub(crate) struct Window {
     harness: Harness<'static, App>,
     config: TempDir,
 }
@@ -63,7 +63,7 @@ impl DerefMut for Window {
 }
 
 /// For the servers that a window talks to; it goes last.
-pub fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -72,7 +72,7 @@ pub fn runtime() -> Runtime {
 }
 
 /// An environment with an API alone, whose key is in the settings file.
-pub fn api_env(api: &ApiAddress) -> Environment {
+pub(crate) fn api_env(api: &ApiAddress) -> Environment {
     Environment {
         api: Some(api.clone()),
         key: KeyPlace::SettingsFile,
@@ -81,7 +81,7 @@ pub fn api_env(api: &ApiAddress) -> Environment {
 }
 
 /// An environment with a cluster alone.
-pub fn cluster_env(kubectl: &Path, kubeconfig: &Path, namespace: &str) -> Environment {
+pub(crate) fn cluster_env(kubectl: &Path, kubeconfig: &Path, namespace: &str) -> Environment {
     Environment {
         cluster: Some(ClusterAccess {
             kubectl: Some(kubectl.to_owned()),
@@ -95,24 +95,24 @@ pub fn cluster_env(kubectl: &Path, kubeconfig: &Path, namespace: &str) -> Enviro
 
 impl Window {
     /// As on the first start.
-    pub fn first_start() -> Self {
+    pub(crate) fn first_start() -> Self {
         Self::open(Setup::default())
     }
 
     /// On the demo, with a deployment and a model picked.
-    pub fn on_demo() -> Self {
+    pub(crate) fn on_demo() -> Self {
         let mut window = Self::first_start();
         window.until("a model is picked", |window| window.has_button("Model: Meta-Llama-3.3-70B-Instruct"));
         window
     }
 
     /// In an environment of one's own.
-    pub fn on(env: Environment, key: Option<&'static str>) -> Self {
+    pub(crate) fn on(env: Environment, key: Option<&'static str>) -> Self {
         Self::open(Setup { env: Some((env, key)), ..Setup::default() })
     }
 
     /// With all that can be chosen.
-    pub fn open(setup: Setup) -> Self {
+    pub(crate) fn open(setup: Setup) -> Self {
         let Setup { size, theme, env } = setup;
         let config = tempfile::tempdir().expect("a temporary folder can be made");
         if let Some((env, key)) = env {
@@ -137,37 +137,41 @@ impl Window {
     }
 
     /// What is in the settings file now.
-    pub fn saved(&self) -> Settings {
+    pub(crate) fn saved(&self) -> Settings {
         SettingsStore::in_dir(self.config.path()).load().settings
     }
 
     /// Draws frames until it is so, and once more.
     #[track_caller]
-    pub fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.step();
             if so(self) {
                 return self.step();
             }
-            assert!(Instant::now() < deadline, "waited in vain until {what}. On the screen:\n{}", self.told());
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}. On the screen:\n{}",
+                self.told()
+            );
             std::thread::sleep(Duration::from_millis(4));
         }
     }
 
     /// Waits for a text that has this in it.
     #[track_caller]
-    pub fn see(&mut self, text: &str) {
+    pub(crate) fn see(&mut self, text: &str) {
         self.until(&format!("{text:?} is seen"), |window| window.shows(text));
     }
 
     /// Whether a text or a control has this in its name.
-    pub fn shows(&self, text: &str) -> bool {
+    pub(crate) fn shows(&self, text: &str) -> bool {
         self.query_all_by_label_contains(text).next().is_some()
     }
 
     /// Whether there is a control that can be clicked with this name.
-    pub fn has_button(&self, label: &str) -> bool {
+    pub(crate) fn has_button(&self, label: &str) -> bool {
         self.buttons(label).next().is_some()
     }
 
@@ -177,7 +181,7 @@ impl Window {
 
     /// The control with this name.
     #[track_caller]
-    pub fn button<'a>(&'a self, label: &'a str) -> Node<'a> {
+    pub(crate) fn button<'a>(&'a self, label: &'a str) -> Node<'a> {
         let found: Vec<_> = self.buttons(label).collect();
         assert_eq!(found.len(), 1, "controls named {label:?}. On the screen:\n{}", self.told());
         found[0]
@@ -185,7 +189,7 @@ impl Window {
 
     /// Clicks the control with this name as soon as it is there, and can be used.
     #[track_caller]
-    pub fn click(&mut self, label: &str) {
+    pub(crate) fn click(&mut self, label: &str) {
         self.until(&format!("{label:?} can be clicked"), |window| {
             window.buttons(label).any(|node| !node.accesskit_node().is_disabled())
         });
@@ -197,7 +201,7 @@ impl Window {
 
     /// The text field with this name.
     #[track_caller]
-    pub fn field<'a>(&'a self, label: &'a str) -> Node<'a> {
+    pub(crate) fn field<'a>(&'a self, label: &'a str) -> Node<'a> {
         let fields = [Role::TextInput, Role::MultilineTextInput, Role::PasswordInput, Role::SpinButton];
         let found: Vec<_> = self
             .query_all_by_label(label)
@@ -209,7 +213,7 @@ impl Window {
 
     /// Replaces what is in a text field, as a person does: all of it is selected and typed over.
     #[track_caller]
-    pub fn type_into(&mut self, label: &str, text: &str) {
+    pub(crate) fn type_into(&mut self, label: &str, text: &str) {
         self.field(label).focus();
         self.step();
         self.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -225,7 +229,7 @@ impl Window {
 
     /// Types a message and presses Enter.
     #[track_caller]
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         self.type_into("Message", text);
         self.key_press(Key::Enter);
         self.step();
@@ -233,14 +237,14 @@ impl Window {
 
     /// Says something and waits for the whole answer.
     #[track_caller]
-    pub fn ask(&mut self, text: &str) {
+    pub(crate) fn ask(&mut self, text: &str) {
         self.say(text);
         self.until("the answer is complete", |window| window.has_button("Send"));
     }
 
     /// Opens a picker and takes a line that begins with `name`.
     #[track_caller]
-    pub fn pick(&mut self, picker: &str, name: &str) {
+    pub(crate) fn pick(&mut self, picker: &str, name: &str) {
         self.open_picker(picker);
         self.until(&format!("{name:?} is in the list"), |window| window.line(name).is_some());
         self.line(name).expect("it was there").click();
@@ -251,7 +255,7 @@ impl Window {
 
     /// Opens a picker's list.
     #[track_caller]
-    pub fn open_picker(&mut self, picker: &str) {
+    pub(crate) fn open_picker(&mut self, picker: &str) {
         let begins = format!("{picker}: ");
         let button = |window: &Self| {
             let mut all = window.query_all_by_role(Role::ComboBox);
@@ -273,7 +277,7 @@ impl Window {
     }
 
     /// A line of the open list, by how it begins.
-    pub fn line(&self, name: &str) -> Option<Node<'_>> {
+    pub(crate) fn line(&self, name: &str) -> Option<Node<'_>> {
         let with_remark = format!("{name}, ");
         self.query_all_by_role(Role::Button).find(|node| {
             let label = node.accesskit_node().label().unwrap_or_default();
@@ -282,13 +286,21 @@ impl Window {
     }
 
     /// What a screen reader finds, for the words of a failing test.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let mut told = String::new();
         for node in self.root().children_recursive() {
             let node = node.accesskit_node();
             let (label, value) = (node.label(), node.value());
-            if label.is_some() || value.as_ref().is_some_and(|value| node.role() == Role::Label && !value.is_empty()) {
-                let _ = writeln!(told, "  {:?} {:?} {:?}", node.role(), label.unwrap_or_default(), value.unwrap_or_default());
+            if label.is_some()
+                || value.as_ref().is_some_and(|value| node.role() == Role::Label && !value.is_empty())
+            {
+                let _ = writeln!(
+                    told,
+                    "  {:?} {:?} {:?}",
+                    node.role(),
+                    label.unwrap_or_default(),
+                    value.unwrap_or_default()
+                );
             }
         }
         told
