@@ -114,6 +114,16 @@ pub struct Deployment {
     pub models_trouble: Option<String>,
 }
 
+impl Deployment {
+    /// Why it is not as it should be, in words: its pods, then its models. Its state where nothing is wrong.
+    pub fn why(&self) -> String {
+        let trouble = self.models_trouble.as_deref().unwrap_or_default();
+        let mut reasons = vec![self.reason.as_str(), trouble];
+        reasons.retain(|text| !text.is_empty());
+        if reasons.is_empty() { self.state.label().to_owned() } else { reasons.join("; ") }
+    }
+}
+
 /// What one look at the cluster gave.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClusterView {

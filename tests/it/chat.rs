@@ -13,6 +13,7 @@ use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
 use batida::metrics::timeline::TokenSource;
 use batida::protocol::{Activity, ChatEnding, Failure, FinishReason};
+use batida::snippet::KEY_VARIABLE;
 use batida::wire::openai::chat_body;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -58,7 +59,8 @@ impl Client {
         let tell = move |activity| log.lock().expect("not poisoned").push(activity);
         let recorder = Recorder::new(EnvId::ad_hoc(), tell);
         let address = ApiAddress::parse(root).expect("an address");
-        let api = Api::new(address, Some(key.into()), trust, recorder).expect("an API");
+        let api =
+            Api::new(address, Some(key.into()), KEY_VARIABLE.to_owned(), trust, recorder).expect("an API");
         Self { api, activity }
     }
 
@@ -647,7 +649,7 @@ async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
     let open = || {
         let trust = Trust { ca_file: Some(path.clone()), accept_invalid_certs: false };
         let address = ApiAddress::parse("https://localhost:1").expect("an address");
-        Api::new(address, None, trust, Recorder::silent(EnvId::ad_hoc())).map(drop)
+        Api::new(address, None, KEY_VARIABLE.to_owned(), trust, Recorder::silent(EnvId::ad_hoc())).map(drop)
     };
     check_words(&open().expect_err("no file"), "cannot be read");
     for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {

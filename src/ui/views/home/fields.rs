@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use egui::{Label, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo};
+use egui::{Align, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
 use secrecy::ExposeSecret as _;
 
 use super::form::{Form, PlaceKind};
@@ -43,14 +43,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     key_ui(ui, form, state, out);
     problem(ui, &problems.variable);
     ui.add_space(4.0);
-    path_field(
-        ui,
-        "CA certificate",
-        &mut form.ca_file,
-        "The system's certificates",
-        FilePurpose::CaFile,
-        out,
-    );
+    path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
     ui.checkbox(&mut form.accept_invalid_certs, "Accept invalid certificates (not recommended)");
     if form.accept_invalid_certs {
         warning_box(
@@ -63,38 +56,33 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     if form.has_cluster {
         field(ui, "Namespace", &mut form.namespace, "sambastack");
         problem(ui, &problems.namespace);
-        path_field(ui, "Kubeconfig", &mut form.kubeconfig, "kubectl's default", FilePurpose::Kubeconfig, out);
+        path_field(ui, &form.id, FilePurpose::Kubeconfig, &mut form.kubeconfig, out);
         context_ui(ui, form, state, out);
-        path_field(
-            ui,
-            "kubectl program",
-            &mut form.kubectl,
-            "kubectl, found in PATH",
-            FilePurpose::Kubectl,
-            out,
-        );
+        path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
     }
 }
 
-fn path_field(
-    ui: &mut Ui,
-    label: &str,
-    text: &mut String,
-    hint: &str,
-    purpose: FilePurpose,
-    out: &mut Vec<Command>,
-) {
+fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String, out: &mut Vec<Command>) {
+    let (label, hint) = match purpose {
+        FilePurpose::CaFile => ("CA certificate", "The system's certificates"),
+        FilePurpose::Kubeconfig => ("Kubeconfig", "kubectl's default"),
+        FilePurpose::Kubectl => ("kubectl program", "kubectl, found in PATH"),
+    };
     let name = caption(ui, label);
-    ui.horizontal(|ui| {
-        let width = (ui.available_width() - 84.0).max(60.0);
-        let edit = TextEdit::singleline(text).hint_text(hint.to_owned()).desired_width(width).margin(MARGIN);
-        ui.add_sized([width, 28.0], edit).labelled_by(name.id);
-        let browse = ui.button("Browse…");
-        browse.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…")));
-        if browse.clicked() {
-            out.push(Command::PickFile { purpose });
-        }
-    });
+    // The button takes what it needs, the field the rest.
+    ui.allocate_ui_with_layout(
+        vec2(ui.available_width(), 28.0),
+        Layout::right_to_left(Align::Center),
+        |ui| {
+            let browse = ui.button("Browse…");
+            browse.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…")));
+            if browse.clicked() {
+                out.push(Command::PickFile { env: env.clone(), purpose });
+            }
+            let edit = TextEdit::singleline(text).hint_text(hint).margin(MARGIN);
+            ui.add_sized(vec2(ui.available_width(), 28.0), edit).labelled_by(name.id);
+        },
+    );
 }
 
 /// The context's field, with a list to pick from once the kubeconfig was read.

@@ -9,7 +9,8 @@ use crate::domain::settings::Settings;
 use crate::protocol::KeyChange;
 
 /// An environment as it is typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+// No Debug: it holds a key.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) id: EnvId,
     pub(super) name: String,

@@ -17,18 +17,20 @@ use self::form::{Form, key_change};
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
 use crate::protocol::{Command, FilePurpose};
-use crate::state::State;
+use crate::state::{PickedFile, State};
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, filling_card, from_right, page_head, primary_button, shortened, strong, tokens,
 };
 
 /// The forms, by environment, so that half an edit survives a look elsewhere.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct HomeUi {
     forms: HashMap<EnvId, Form>,
     /// The environment that is about to be deleted.
     deleting: Option<EnvId>,
+    /// The key that is being saved.
+    saving: Option<(EnvId, String)>,
 }
 
 impl HomeUi {
@@ -36,6 +38,7 @@ impl HomeUi {
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         page_head(ui, "Home", "Environments: where your models run – a cluster, an API and a key");
         self.take_file(state);
+        self.take_save(state);
         let width = ui.available_width();
         let height = ui.available_height();
         let gap = 14.0;
@@ -59,14 +62,30 @@ impl HomeUi {
     }
 
     fn take_file(&mut self, state: &mut State) {
-        let Some((purpose, path)) = state.picked_file.take() else { return };
-        let form = self.forms.entry(state.env().id.clone()).or_insert_with(|| Form::of(state.env()));
+        let Some(PickedFile { env, purpose, path }) = state.picked_file.take() else { return };
+        let Some(env) = state.settings.get(&env) else { return };
+        let form = self.forms.entry(env.id.clone()).or_insert_with(|| Form::of(env));
         let field = match purpose {
             FilePurpose::Kubeconfig => &mut form.kubeconfig,
             FilePurpose::CaFile => &mut form.ca_file,
             FilePurpose::Kubectl => &mut form.kubectl,
         };
         *field = path.display().to_string();
+    }
+
+    /// A typed key that could not be saved goes back into its form.
+    fn take_save(&mut self, state: &mut State) {
+        match state.last_save.take() {
+            Some(true) => self.saving = None,
+            Some(false) => {
+                if let Some((env, key)) = self.saving.take()
+                    && let Some(form) = self.forms.get_mut(&env)
+                {
+                    form.key = key;
+                }
+            }
+            None => {}
+        }
     }
 
     fn list_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
@@ -113,10 +132,7 @@ impl HomeUi {
             .map(|n| if n == 1 { base.clone() } else { format!("{base} {n}") })
             .find(|name| settings.by_name(name).is_none())
             .unwrap_or(base);
-        let id = (1..)
-            .map(|n| EnvId(format!("env-{n}")))
-            .find(|id| settings.get(id).is_none())
-            .unwrap_or_else(EnvId::ad_hoc);
+        let id = EnvId::fresh();
         let env = match like {
             Some(env) => Environment { id, name, ..env },
             None => {
@@ -164,7 +180,7 @@ impl HomeUi {
                 let save = primary_button(ui, "Save", meant.is_some() && changed);
                 if let (true, Some(meant)) = (save.clicked(), meant) {
                     let key = key_change(&form, &meant);
-                    form.key.clear();
+                    self.saving = Some((meant.id.clone(), std::mem::take(&mut form.key)));
                     state.save_environment(meant, key, out);
                     state.check(out);
                 }

@@ -72,11 +72,13 @@ fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
 }
 
 fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
-    let remark = match (enabled, deployment.reason.as_str()) {
-        (true, "") => deployment.models_trouble.clone(),
-        (true, reason) => Some(reason.to_owned()),
-        (false, "") => Some(deployment.state.label().to_owned()),
-        (false, reason) => Some(format!("{}: {reason}", deployment.state.label())),
+    let why = deployment.why();
+    let label = deployment.state.label();
+    let remark = match enabled {
+        true if why == label => None,
+        true => Some(why),
+        false if why == label => Some(why),
+        false => Some(format!("{label}: {why}")),
     };
     Choice { name: "", remark, dot: Some(state_color(deployment.state, tokens)), enabled }
 }
