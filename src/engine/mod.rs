@@ -226,8 +226,8 @@ impl Jobs {
             }
             Command::LoadCluster { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
-                let opened = shared.open(&place).await;
                 let loading = async {
+                    let opened = shared.open(&place).await;
                     match &opened.kubectl {
                         Some(kubectl) => cluster::load(kubectl).await,
                         None => Err(Failure::new("This environment has no cluster", "")),
@@ -239,8 +239,8 @@ impl Jobs {
             }),
             Command::LoadApiModels { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
-                let opened = shared.open(&place).await;
-                let outcome = or_cancelled(&cancel, opened.models()).await.map(|models| models.ids);
+                let loading = async { shared.open(&place).await.models().await };
+                let outcome = or_cancelled(&cancel, loading).await.map(|models| models.ids);
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
             }),
@@ -248,18 +248,21 @@ impl Jobs {
                 shared.chat(job, &place, &request, &cancel).await;
             }),
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
-                let opened = shared.open(&place).await;
-                let (emitter, env) = (shared.emitter.clone(), place.id.clone());
-                check::run(&opened, &cancel, |check| {
-                    emitter.emit(Event::CheckEnded { job, env: env.clone(), check });
-                })
-                .await;
+                let checking = async {
+                    let (opened, env) = (shared.open(&place).await, &place.id);
+                    let tell = |check| {
+                        shared.emitter.emit(Event::CheckEnded { job, env: env.clone(), check });
+                    };
+                    check::run(&opened, &cancel, tell).await;
+                    Ok(())
+                };
+                // What was checked by then has been told.
+                let _ = or_cancelled(&cancel, checking).await;
                 shared.emitter.emit(Event::ChecksEnded { job, env: place.id });
             }),
             Command::ListContexts { job, place } => self.spawn(job, |cancel| async move {
-                // The form's values, not the saved ones: nothing is kept open for them.
-                let opened = shared.open(&place).await;
                 let listing = async {
+                    let opened = shared.open(&place).await;
                     match &opened.kubectl {
                         Some(kubectl) => cluster::contexts(kubectl).await,
                         None => Ok(Contexts::default()),
