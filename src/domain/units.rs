@@ -71,6 +71,11 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// A count with its noun, in the singular where there is one: `1 answer`, `2,012 pods`.
+pub fn counted(n: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
+}
+
 /// How long ago, roughly: `just now`, `40 s ago`, `3 min ago`, `2 h ago`.
 pub fn ago(age: Duration) -> String {
     match age.as_secs() {
@@ -120,6 +125,8 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), text);
         }
+        assert_eq!(counted(1, "answer"), "1 answer");
+        assert_eq!(counted(2_012, "pod"), "2,012 pods");
         assert_eq!(rate(484.13).to_string(), "484.1 tok/s");
         assert_eq!(rate(12_345.6).to_string(), "12,346 tok/s");
     }

@@ -114,7 +114,7 @@ async fn check_api(place: &Place, cancel: &CancellationToken, tell: &impl Fn(Che
         (true, true) => "TLS unchecked",
         (false, _) => "no TLS",
     };
-    let mut finding = format!("{tls} · {} models listed", models.ids.len());
+    let mut finding = format!("{tls} · {} listed", units::counted(models.ids.len(), "model"));
     let mut verdict = Verdict::Good;
     if let Some(skew) = models.clock_skew.filter(|skew| skew.abs() > 30) {
         finding = format!("{finding} · its clock and this machine's differ by {} s", skew.abs());

@@ -12,6 +12,7 @@ use super::activity::{Recorder, Recording};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
+use crate::domain::units;
 use crate::protocol::ActivityKind;
 use crate::snippet::KEY_VARIABLE;
 use crate::wire::fault::{self, Asked, Fault, FaultClass, Reply, Transport};
@@ -142,7 +143,7 @@ impl Api {
             Ok(Models { ids, took: sent.elapsed(), connect, clock_skew })
         }
         .await;
-        end(recording, &outcome, |models| format!("HTTP 200, {} models", models.ids.len()));
+        end(recording, &outcome, |models| format!("HTTP 200, {}", units::counted(models.ids.len(), "model")));
         outcome
     }
 

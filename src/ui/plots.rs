@@ -120,7 +120,7 @@ fn summary(shown: Shown, series: &[(usize, &Series)]) -> String {
     let of = |series: &Series| {
         let points = shown.points(series);
         let last = points.last().map_or_else(|| units::ABSENT.to_owned(), |point| shown.told(point[1]));
-        format!("{}: {} answers, last {last}", series.model, points.len())
+        format!("{}: {}, last {last}", series.model, units::counted(points.len(), "answer"))
     };
     let told: Vec<String> = series.iter().map(|(_, series)| of(series)).collect();
     if told.is_empty() { "No answers yet".to_owned() } else { told.join("; ") }

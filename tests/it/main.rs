@@ -12,4 +12,6 @@ mod settings;
 mod snippets;
 mod support;
 mod transcript;
+mod ui;
+mod ui_layout;
 mod window;

@@ -4,3 +4,4 @@ pub(crate) mod demo;
 pub(crate) mod display;
 pub(crate) mod kube;
 pub(crate) mod programs;
+pub(crate) mod window;

@@ -39,7 +39,7 @@ impl HomeUi {
         let width = ui.available_width();
         let height = ui.available_height();
         let gap = 14.0;
-        let list = (width * 0.235).clamp(194.0, 290.0);
+        let list = (width * 0.235).clamp(200.0, 290.0);
         let checks = (width * 0.365).clamp(220.0, 460.0);
         let form = width - list - checks - 2.0 * gap;
         ui.spacing_mut().item_spacing.x = gap;
@@ -100,7 +100,7 @@ impl HomeUi {
             }
         });
         let whole = vec2(ui.available_width(), 28.0);
-        if ui.add_enabled(own, Button::new("Delete…").min_size(whole)).clicked() {
+        if ui.add_enabled_ui(own, |ui| ui.add_sized(whole, Button::new("Delete…"))).inner.clicked() {
             self.deleting = Some(state.env().id.clone());
         }
     }
@@ -259,16 +259,14 @@ fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     ui.add(Label::new(RichText::new("Nothing leaves this machine, and no key is needed. It cannot be changed or deleted; add an environment of your own beside it.").color(dim)).wrap());
     ui.add_space(8.0);
     let env = state.env().clone();
-    egui::Grid::new("demo facts").num_columns(2).spacing(vec2(16.0, 6.0)).show(ui, |ui| {
-        caption(ui, "API");
-        match &state.place().api {
-            Some(api) => ui.label(api.root()),
-            None => ui.label("starting…"),
-        };
-        ui.end_row();
-        caption(ui, "Namespace");
-        ui.label(env.cluster.map(|cluster| cluster.namespace).unwrap_or_default());
-        ui.end_row();
-    });
+    let api = state.place().api.as_ref().map_or_else(|| "starting…".to_owned(), |api| api.root().to_owned());
+    let namespace = env.cluster.map(|cluster| cluster.namespace).unwrap_or_default();
+    // One below the other: side by side they are wider than the card is in a small window.
+    for (name, value) in [("API", api), ("Namespace", namespace)] {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        caption(ui, name);
+        ui.add(Label::new(value).wrap());
+        ui.add_space(4.0);
+    }
     ui.with_layout(Layout::bottom_up(egui::Align::Min), |ui| check_button_ui(ui, state, out));
 }

@@ -39,6 +39,7 @@ pub(super) fn show(
     now: Duration,
 ) -> Todo {
     let env = state.env().id.clone();
+    let has_cluster = state.env().cluster.is_some();
     let model = state.place().cluster.choice.model.clone();
     let index = pickers::model_index(state);
     let colors = state.colors.clone();
@@ -64,7 +65,8 @@ pub(super) fn show(
             if chat.turns().is_empty() {
                 let advice = match &model {
                     Some(_) => "Type a message below. The answer streams in, with its speed beside it",
-                    None => "Pick a deployment and a model above",
+                    None if has_cluster => "Pick a deployment and a model above",
+                    None => "Pick a model above",
                 };
                 let above = (ui.available_height() * 0.3).min(160.0);
                 empty_state(ui, "Nothing said yet", advice, above);

@@ -21,7 +21,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let buttons = if wide { 176.0 } else { 0.0 };
     let has_cluster = state.env().cluster.is_some();
     ui.horizontal_top(|ui| {
-        let width = ui.available_width() - buttons - 8.0;
+        let width = ui.available_width() - buttons - if wide { 8.0 } else { 0.0 };
         let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
         if has_cluster {
             ui.vertical(|ui| deployment_ui(ui, state, first));
@@ -162,7 +162,7 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
     });
     let seen = seen.or_else(|| {
         let (models, at) = place.cluster.api_models.with_time()?;
-        Some((format!("{} models", models.len()), at))
+        Some((units::counted(models.len(), "model"), at))
     });
     if loading {
         ui.spinner();

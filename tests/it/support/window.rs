@@ -1,0 +1,331 @@
+//! The whole window without a display: the real [`App`] on the real engine, found and used by label.
+
+use std::fmt::Write as _;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use batida::domain::settings::Settings;
+use batida::engine::{Engine, Options};
+use batida::io::secrets::Keys;
+use batida::io::settings::SettingsStore;
+use batida::protocol::KeyChange;
+use batida::ui::app::App;
+use egui::accesskit::Role;
+use egui::{Key, Modifiers, Vec2, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, Node};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Longer than anything takes on a busy machine, and not for ever.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The smallest window there is.
+pub(crate) const SMALL: Vec2 = vec2(900.0, 600.0);
+/// The size of the pictures.
+pub(crate) const LARGE: Vec2 = vec2(1_440.0, 900.0);
+
+/// How a window is opened.
+pub(crate) struct Setup {
+    /// In points.
+    pub(crate) size: Vec2,
+    /// Dark or light.
+    pub(crate) theme: egui::Theme,
+    /// Beside the demo, and selected; with its key.
+    pub(crate) env: Option<(Environment, Option<&'static str>)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { size: LARGE, theme: egui::Theme::Dark, env: None }
+    }
+}
+
+/// An open window with settings of its own.
+pub(crate) struct Window {
+    harness: Harness<'static, App>,
+    config: TempDir,
+}
+
+impl Deref for Window {
+    type Target = Harness<'static, App>;
+    fn deref(&self) -> &Self::Target {
+        &self.harness
+    }
+}
+
+impl DerefMut for Window {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.harness
+    }
+}
+
+/// For the servers that a window talks to; it goes last.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime can be built")
+}
+
+/// An environment with an API alone, whose key is in the settings file.
+pub(crate) fn api_env(api: &ApiAddress) -> Environment {
+    Environment {
+        api: Some(api.clone()),
+        key: KeyPlace::SettingsFile,
+        ..Environment::blank(EnvId("env-1".to_owned()), "mine")
+    }
+}
+
+/// An environment with a cluster alone.
+pub(crate) fn cluster_env(kubectl: &Path, kubeconfig: &Path, namespace: &str) -> Environment {
+    Environment {
+        cluster: Some(ClusterAccess {
+            kubectl: Some(kubectl.to_owned()),
+            kubeconfig: Some(kubeconfig.to_owned()),
+            context: None,
+            namespace: namespace.to_owned(),
+        }),
+        ..Environment::blank(EnvId("env-1".to_owned()), "mine")
+    }
+}
+
+impl Window {
+    /// As on the first start.
+    pub(crate) fn first_start() -> Self {
+        Self::open(Setup::default())
+    }
+
+    /// On the demo, with a deployment and a model picked.
+    pub(crate) fn on_demo() -> Self {
+        let mut window = Self::first_start();
+        window.until("a model is picked", |window| window.has_button("Model: Meta-Llama-3.3-70B-Instruct"));
+        window
+    }
+
+    /// In an environment of one's own.
+    pub(crate) fn on(env: Environment, key: Option<&'static str>) -> Self {
+        Self::open(Setup { env: Some((env, key)), ..Setup::default() })
+    }
+
+    /// With all that can be chosen.
+    pub(crate) fn open(setup: Setup) -> Self {
+        let Setup { size, theme, env } = setup;
+        let config = tempfile::tempdir().expect("a temporary folder can be made");
+        if let Some((env, key)) = env {
+            remember(config.path(), env, key);
+        }
+        let options = Options {
+            config: Some(config.path().to_owned()),
+            twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+        };
+        let harness = Harness::builder()
+            .with_size(size)
+            .with_theme(theme)
+            .with_step_dt(1.0 / 60.0)
+            .with_max_steps(8)
+            .with_render_cursor(false)
+            .build_eframe(move |cc| {
+                let ctx = cc.egui_ctx.clone();
+                let started = Engine::start(options, move || ctx.request_repaint());
+                App::new(&cc.egui_ctx, started.expect("the engine starts"))
+            });
+        Self { harness, config }
+    }
+
+    /// What is in the settings file now.
+    pub(crate) fn saved(&self) -> Settings {
+        SettingsStore::in_dir(self.config.path()).load().settings
+    }
+
+    /// Draws frames until it is so, and once more.
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.step();
+            if so(self) {
+                return self.step();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}. On the screen:\n{}",
+                self.told()
+            );
+            std::thread::sleep(Duration::from_millis(4));
+        }
+    }
+
+    /// Waits for a text that has this in it.
+    #[track_caller]
+    pub(crate) fn see(&mut self, text: &str) {
+        self.until(&format!("{text:?} is seen"), |window| window.shows(text));
+    }
+
+    /// Whether a text or a control has this in its name.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.query_all_by_label_contains(text).next().is_some()
+    }
+
+    /// Whether there is a control that can be clicked with this name.
+    pub(crate) fn has_button(&self, label: &str) -> bool {
+        self.buttons(label).next().is_some()
+    }
+
+    fn buttons<'a>(&'a self, label: &'a str) -> impl Iterator<Item = Node<'a>> + 'a {
+        self.query_all_by_label(label).filter(|node| is_control(node.accesskit_node().role()))
+    }
+
+    /// The control with this name.
+    #[track_caller]
+    pub(crate) fn button<'a>(&'a self, label: &'a str) -> Node<'a> {
+        let found: Vec<_> = self.buttons(label).collect();
+        assert_eq!(found.len(), 1, "controls named {label:?}. On the screen:\n{}", self.told());
+        found[0]
+    }
+
+    /// Clicks the control with this name as soon as it is there, and can be used.
+    #[track_caller]
+    pub(crate) fn click(&mut self, label: &str) {
+        self.until(&format!("{label:?} can be clicked"), |window| {
+            window.buttons(label).any(|node| !node.accesskit_node().is_disabled())
+        });
+        self.button(label).click();
+        self.step();
+        // What a click changed is drawn, and what that asked for is too.
+        self.run_steps(2);
+    }
+
+    /// The text field with this name.
+    #[track_caller]
+    pub(crate) fn field<'a>(&'a self, label: &'a str) -> Node<'a> {
+        let fields = [Role::TextInput, Role::MultilineTextInput, Role::PasswordInput, Role::SpinButton];
+        let found: Vec<_> = self
+            .query_all_by_label(label)
+            .filter(|node| fields.contains(&node.accesskit_node().role()))
+            .collect();
+        assert_eq!(found.len(), 1, "fields named {label:?}. On the screen:\n{}", self.told());
+        found[0]
+    }
+
+    /// Replaces what is in a text field, as a person does: all of it is selected and typed over.
+    #[track_caller]
+    pub(crate) fn type_into(&mut self, label: &str, text: &str) {
+        self.field(label).focus();
+        self.step();
+        self.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        self.step();
+        if text.is_empty() {
+            self.key_press(Key::Delete);
+        } else {
+            self.field(label).type_text(text);
+        }
+        self.step();
+        self.step();
+    }
+
+    /// Types a message and presses Enter.
+    #[track_caller]
+    pub(crate) fn say(&mut self, text: &str) {
+        self.type_into("Message", text);
+        self.key_press(Key::Enter);
+        self.step();
+    }
+
+    /// Says something and waits for the whole answer.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, text: &str) {
+        self.say(text);
+        self.until("the answer is complete", |window| window.has_button("Send"));
+    }
+
+    /// Opens a picker and takes a line that begins with `name`.
+    #[track_caller]
+    pub(crate) fn pick(&mut self, picker: &str, name: &str) {
+        self.open_picker(picker);
+        self.until(&format!("{name:?} is in the list"), |window| window.line(name).is_some());
+        self.line(name).expect("it was there").click();
+        self.step();
+        let picked = format!("{picker}: {name}");
+        self.until(&format!("{name:?} is picked"), |window| window.has_button(&picked));
+    }
+
+    /// Opens a picker's list.
+    #[track_caller]
+    pub(crate) fn open_picker(&mut self, picker: &str) {
+        let begins = format!("{picker}: ");
+        let button = |window: &Self| {
+            let mut all = window.query_all_by_role(Role::ComboBox);
+            all.find(|node| node.accesskit_node().label().is_some_and(|label| label.starts_with(&begins)))
+                .map(|node| node.rect())
+        };
+        let at = button(self).unwrap_or_else(|| panic!("no picker {picker}:\n{}", self.told())).center();
+        self.hover_at(at);
+        for pressed in [true, false] {
+            self.event(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+        }
+        self.step();
+        self.run_steps(2);
+    }
+
+    /// A line of the open list, by how it begins.
+    pub(crate) fn line(&self, name: &str) -> Option<Node<'_>> {
+        let with_remark = format!("{name}, ");
+        self.query_all_by_role(Role::Button).find(|node| {
+            let label = node.accesskit_node().label().unwrap_or_default();
+            label == name || label.starts_with(&with_remark)
+        })
+    }
+
+    /// What a screen reader finds, for the words of a failing test.
+    pub(crate) fn told(&self) -> String {
+        let mut told = String::new();
+        for node in self.root().children_recursive() {
+            let node = node.accesskit_node();
+            let (label, value) = (node.label(), node.value());
+            if label.is_some()
+                || value.as_ref().is_some_and(|value| node.role() == Role::Label && !value.is_empty())
+            {
+                let _ = writeln!(
+                    told,
+                    "  {:?} {:?} {:?}",
+                    node.role(),
+                    label.unwrap_or_default(),
+                    value.unwrap_or_default()
+                );
+            }
+        }
+        told
+    }
+}
+
+fn is_control(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Button
+            | Role::CheckBox
+            | Role::RadioButton
+            | Role::ComboBox
+            | Role::DisclosureTriangle
+            | Role::Link
+            | Role::ListBoxOption
+    )
+}
+
+/// Writes settings that have the demo and this environment, selected.
+fn remember(config: &Path, env: Environment, key: Option<&str>) {
+    let keys = Keys::new(SettingsStore::in_dir(config));
+    let change = key.map(|key| KeyChange { env: env.id.clone(), key: Some(SecretString::from(key)) });
+    let mut settings = Settings { selected: env.id.clone(), ..Settings::default() };
+    settings.environments.push(env);
+    let saved = runtime().block_on(keys.save(&settings, change.as_ref()));
+    saved.expect("a temporary folder can be written");
+}

@@ -1,0 +1,772 @@
+//! The window, used by label: the real engine, the demo's server, kubectl's twin and the real kubectl.
+
+use std::path::Path;
+
+use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
+use batida::domain::environment::{ApiAddress, EnvId, Environment};
+use batida::domain::settings::ThemeChoice;
+use batida::snippet::Language;
+use egui::accesskit::{Role, Toggled};
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tokio::runtime::Runtime;
+
+use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
+use crate::support::window::{Window, api_env, cluster_env, runtime};
+
+/// An API of our own, besides the demo's.
+struct Api {
+    server: Option<DemoServer>,
+    address: ApiAddress,
+    _runtime: Runtime,
+}
+
+impl Api {
+    fn start(models: Vec<DemoModel>) -> Self {
+        let runtime = runtime();
+        let options = DemoOptions { models, keep_received: true, ..DemoOptions::default() };
+        let server = runtime.block_on(DemoServer::start(options)).expect("the loopback has a free port");
+        Self { address: server.address(), server: Some(server), _runtime: runtime }
+    }
+
+    fn quick() -> Self {
+        Self::start(vec![DemoModel::quick("quick", Quirk::None)])
+    }
+
+    /// One that writes 50 tokens a second.
+    fn slow() -> Self {
+        let per_token = std::time::Duration::from_millis(20);
+        Self::start(vec![DemoModel { per_token, ..DemoModel::quick("slow", Quirk::None) }])
+    }
+
+    fn stop(&mut self) {
+        self.server = None;
+    }
+
+    /// The bodies it was sent, oldest first.
+    fn bodies(&self) -> Vec<serde_json::Value> {
+        self.server.iter().flat_map(DemoServer::received).map(|received| received.body).collect()
+    }
+
+    fn last_was_aborted(&self) -> bool {
+        let received = self.server.as_ref().map(DemoServer::received).unwrap_or_default();
+        received.last().is_some_and(|last| last.aborted.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    /// A window on it, with its first model picked.
+    fn window(&self) -> Window {
+        let mut window = Window::on(api_env(&self.address), Some(DEMO_KEY));
+        window.until("a model is picked", |window| {
+            !window.has_button("Model: none") && window.shows(" · seen ")
+        });
+        window
+    }
+}
+
+/// The texts of the answers so far.
+fn answers(window: &mut Window) -> Vec<String> {
+    let turns = window.state_mut().state().place().chat.turns();
+    turns.iter().map(|turn| turn.answer.text.clone()).collect()
+}
+
+// The chat
+
+#[test]
+fn the_first_start_is_on_the_demo_with_a_model_picked() {
+    let mut window = Window::first_start();
+    window.see("Model: Meta-Llama-3.3-70B-Instruct");
+    window.see("Deployment: bd-gpt-oss-llama70b");
+    window.see("Environment Demo, all is well");
+    window.see("6 of 13 deployed · seen just now");
+    window.see("Nothing said yet");
+    window.see("No answers yet");
+    assert!(window.button("Send").accesskit_node().is_disabled(), "there is nothing to send yet");
+}
+
+#[test]
+fn enter_sends_and_the_answer_comes_with_its_figures() {
+    let mut window = Window::on_demo();
+    window.ask("Say something");
+    window.see("You asked: Say something");
+    window.see("Figures: ");
+    window.see("server ");
+    assert_eq!(window.field("Message").value().as_deref(), Some(""));
+    for figure in ["Tokens/s", "TTFT", "Latency"] {
+        window.until(&format!("the tile {figure} has a figure"), |window| {
+            let spoken = format!("{figure} ");
+            window.query_all_by_label_contains(&spoken).any(|tile| {
+                let told = tile.value().unwrap_or_default();
+                told.strip_prefix(&spoken).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            })
+        });
+    }
+    window.see("Time to first token, ms. Meta-Llama-3.3-70B-Instruct: 1 answer, last TTFT");
+    window.see("Tokens per second. Meta-Llama-3.3-70B-Instruct: 1 answer, last");
+    assert!(window.has_button("Show Meta-Llama-3.3-70B-Instruct in the charts"));
+}
+
+#[test]
+fn an_answer_is_seen_while_it_streams() {
+    let api = Api::slow();
+    let mut window = api.window();
+    window.say("Write 2000 tokens");
+    window.until("a part of it is there", |window| window.shows("Figures: ") && window.has_button("Stop"));
+    let early = answers(&mut window)[0].len();
+    window.until("there is more of it", |window| window.has_button("Stop"));
+    for _ in 0..40 {
+        window.step();
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let later = answers(&mut window)[0].len();
+    assert!(0 < early && early < later, "{early} {later}");
+}
+
+#[test]
+fn shift_and_enter_breaks_the_line() {
+    let api = Api::quick();
+    let mut window = api.window();
+    window.type_into("Message", "one");
+    window.key_press_modifiers(Modifiers::SHIFT, Key::Enter);
+    window.step();
+    window.field("Message").type_text("two");
+    window.step();
+    assert_eq!(window.field("Message").value().as_deref(), Some("one\ntwo"));
+    assert_eq!(api.bodies().len(), 0, "nothing was sent");
+    window.key_press(Key::Enter);
+    window.until("the answer is complete", |window| window.has_button("Send"));
+    assert_eq!(api.bodies()[0]["messages"][1]["content"], "one\ntwo");
+}
+
+#[test]
+fn send_sends_as_enter_does() {
+    let mut window = Api::quick().window_and_self();
+    window.1.type_into("Message", "by button");
+    window.1.click("Send");
+    window.1.see("You asked: by button");
+}
+
+impl Api {
+    fn window_and_self(self) -> (Self, Window) {
+        let window = self.window();
+        (self, window)
+    }
+}
+
+/// Stops an answer midway and checks that what had arrived stays.
+fn check_stop(stop: impl Fn(&mut Window)) {
+    let api = Api::slow();
+    let mut window = api.window();
+    window.say("Write 2000 tokens");
+    window.see("Figures: ");
+    stop(&mut window);
+    window.see("Stopped");
+    let kept = answers(&mut window);
+    assert!(!kept[0].is_empty(), "what had arrived stays");
+    window.until("the connection is closed", |_| api.last_was_aborted());
+    window.run_steps(10);
+    assert_eq!(answers(&mut window), kept, "nothing comes after the end");
+    assert!(window.has_button("Send") && !window.has_button("Stop"));
+    assert!(window.shows("No answers yet"), "a stopped answer is no figure");
+}
+
+#[test]
+fn stop_stops_and_keeps_what_arrived() {
+    check_stop(|window| window.click("Stop"));
+}
+
+#[test]
+fn escape_stops_too() {
+    check_stop(|window| {
+        window.key_press(Key::Escape);
+        window.step();
+    });
+}
+
+#[test]
+fn retry_after_a_failure_keeps_the_prompt() {
+    let mut window = Window::on_demo();
+    window.pick("Model", "gemma-4-31B-it");
+    window.ask("one");
+    window.ask("two");
+    window.ask("three");
+    window.see("Too many requests");
+    assert_eq!(window.query_all_by_label("three").count(), 1, "the prompt stays");
+    window.click("Retry");
+    window.see("You asked: three");
+    assert_eq!(window.query_all_by_label("three").count(), 1);
+    assert!(!window.shows("Too many requests"), "the answer takes the failure's place");
+}
+
+#[test]
+fn reasoning_folds_and_unfolds() {
+    let mut window = Window::on_demo();
+    window.pick("Model", "gpt-oss-120b");
+    window.ask("Think");
+    let thoughts = "there is nothing to work out";
+    let head = |window: &Window| {
+        let mut folds = window.query_all_by_role(Role::Button);
+        let head = folds.find_map(|node| {
+            let label = node.accesskit_node().label().unwrap_or_default();
+            label.starts_with("Reasoning · ").then_some(label)
+        });
+        head.unwrap_or_else(|| panic!("no reasoning:\n{}", window.told()))
+    };
+    let head = head(&window);
+    assert!(head.contains(" tokens · ") && head.ends_with(" s"), "{head}");
+    assert!(!window.shows(thoughts), "it is folded at first");
+    window.click(&head);
+    window.see(thoughts);
+    window.click(&head);
+    window.until("it is folded again", |window| !window.shows(thoughts));
+}
+
+#[test]
+fn only_the_parameters_that_are_set_are_sent_and_max_tokens_cuts() {
+    let api = Api::quick();
+    let mut window = api.window();
+    window.click("Parameters");
+    window.click("Max tokens");
+    window.type_into("Max tokens value", "5");
+    window.key_press(Key::Enter);
+    window.step();
+    window.see("Parameters (1 set)");
+    window.click("Parameters (1 set)");
+    window.ask("Write 100 tokens");
+    window.see("Cut: max tokens or the context's end was reached");
+    let body = &api.bodies()[0];
+    assert_eq!(body["max_tokens"], 5);
+    for unset in ["temperature", "top_p", "top_k", "stop", "seed", "reasoning_effort", "chat_template_kwargs"]
+    {
+        assert_eq!(body.get(unset), None, "{body}");
+    }
+}
+
+#[test]
+fn the_system_prompt_can_be_edited_and_left_out() {
+    let api = Api::quick();
+    let mut window = api.window();
+    window.ask("one");
+    window.click("Parameters");
+    window.type_into("System prompt", "Answer in rhyme");
+    window.ask("two");
+    window.type_into("System prompt", "");
+    window.ask("three");
+    window.click("Default system prompt");
+    window.ask("four");
+    let first: Vec<_> = api.bodies().iter().map(|body| body["messages"][0]["content"].clone()).collect();
+    assert_eq!(
+        first,
+        ["You are a helpful assistant", "Answer in rhyme", "one", "You are a helpful assistant"]
+    );
+}
+
+#[test]
+fn clear_can_be_undone_and_the_charts_stay() {
+    let mut window = Api::quick().window_and_self();
+    let window = &mut window.1;
+    assert!(window.button("Clear").accesskit_node().is_disabled(), "there is nothing to clear");
+    window.ask("one");
+    window.click("Clear");
+    window.see("Nothing said yet");
+    assert!(window.has_button("Show quick in the charts"));
+    window.click("Undo clear");
+    window.see("You asked: one");
+    window.click("Clear");
+    window.ask("two");
+    assert!(window.has_button("Clear"), "what was begun anew cannot be undone away");
+}
+
+#[test]
+fn the_legend_hides_and_shows_a_line() {
+    let mut window = Window::on_demo();
+    window.ask("one");
+    window.pick("Model", "gpt-oss-120b");
+    window.ask("two");
+    let second = "Show gpt-oss-120b in the charts";
+    assert!(window.shows("Tokens per second. Meta-Llama-3.3-70B-Instruct: 1 answer"));
+    window.see("gpt-oss-120b: 1 answer, last");
+    window.click(second);
+    window.until("its line is gone", |window| !window.shows("gpt-oss-120b: 1 answer, last"));
+    assert_eq!(window.button(second).accesskit_node().toggled(), Some(Toggled::False));
+    window.click(second);
+    window.see("gpt-oss-120b: 1 answer, last");
+    window.click("Reset zoom");
+}
+
+// What there is to pick from
+
+#[test]
+fn deployments_that_are_not_ready_say_why_and_cannot_be_picked() {
+    let mut window = Window::on_demo();
+    window.open_picker("Deployment");
+    window.see("Not ready");
+    let waits = window.line("bd-qwen-nightly").expect("it is listed");
+    assert!(waits.accesskit_node().is_disabled());
+    let told = waits.accesskit_node().label().unwrap_or_default();
+    assert!(told.contains("cache pod 0/1: ImagePullBackOff"), "{told}");
+    waits.click();
+    window.run_steps(3);
+    assert!(window.has_button("Deployment: bd-gpt-oss-llama70b"), "{}", window.told());
+}
+
+#[test]
+fn picking_a_deployment_brings_its_model_and_keeps_the_conversation() {
+    let mut window = Window::on_demo();
+    window.ask("before");
+    window.pick("Deployment", "md-deepseek-r1");
+    window.see("Model: DeepSeek-R1-0528");
+    assert!(window.shows("You asked: before"));
+    window.ask("after");
+    window.see("DeepSeek-R1-0528 · md-deepseek-r1");
+    window.pick("Model", "gemma-4-31B-it");
+    window.see("Deployment: md-deepseek-r1");
+    assert!(window.has_button("Show DeepSeek-R1-0528 in the charts"));
+}
+
+#[test]
+fn an_embedding_model_cannot_be_picked() {
+    let mut window = Window::on_demo();
+    window.open_picker("Model");
+    window.see("Other models of this API");
+    let line = window.line("E5-Mistral-7B-Instruct").expect("it is listed");
+    assert!(line.accesskit_node().is_disabled());
+    assert!(window.shows("E5-Mistral-7B-Instruct, embedding model, cannot chat"));
+}
+
+#[test]
+fn long_lists_can_be_filtered_by_typing() {
+    let mut window = Window::on_demo();
+    window.open_picker("Model");
+    window.see("Of this deployment");
+    assert!(!window.shows("Filter Model"), "six lines need no filter");
+    window.key_press(Key::Escape);
+    window.step();
+    window.open_picker("Deployment");
+    window.until("the filter can be typed into", |window| window.field("Filter Deployment").is_focused());
+    window.field("Filter Deployment").type_text("QWEN3");
+    window.run_steps(3);
+    assert!(window.line("md-qwen3").is_some() && window.line("bd-retrieval").is_none());
+    window.key_press(Key::Enter);
+    window.see("Deployment: md-qwen3");
+    window.see("Model: Qwen3-32B");
+    window.open_picker("Deployment");
+    window.until("the filter is empty again", |window| window.line("bd-retrieval").is_some());
+}
+
+#[test]
+fn five_hundred_deployments_are_listed_and_filtered() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::large()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("506 of 506 deployed");
+    window.open_picker("Deployment");
+    window.type_into("Filter Deployment", "large-25");
+    assert!(window.line("bd-large-251").is_some() && window.line("bd-large-250").is_some());
+    assert!(window.line("bd-large-249").is_none());
+    window.line("bd-large-257").expect("it is listed").click();
+    window.see("Deployment: bd-large-257");
+}
+
+// View code
+
+#[test]
+fn view_code_shows_each_language_and_masks_the_key() {
+    const KEY: &str = "sk-0123456789-abcdef";
+    let api = Api::quick();
+    let mut window = Window::on(api_env(&api.address), Some(KEY));
+    window.see("Model: quick");
+    window.type_into("Message", "What's in the code?");
+    window.click("View code");
+    for (language, words) in Language::ALL.into_iter().zip([
+        "chat/completions",
+        "from openai import OpenAI",
+        "from sambanova import SambaNova",
+        "reqwest",
+    ]) {
+        window.click(language.label());
+        window.see(words);
+        let told = window.told();
+        assert!(told.contains(api.address.root()), "{told}");
+        assert!(told.contains("in the code?"), "the draft is in it: {told}");
+        assert!(!told.contains(KEY) && !told.contains("0123456789"), "{told}");
+    }
+    window.see("stream");
+    window.click("Stream the answer");
+    window.until("it is not streamed", |window| !window.shows("\"stream\": true"));
+    window.click("Copy with $SAMBANOVA_API_KEY");
+    see_copied(&mut window, "Code copied");
+    window.click("Copy with the key");
+    window.click("Close");
+    window.until("the dialog is closed", |window| !window.has_button("Close"));
+}
+
+/// Without a display nothing can be copied, and that is told.
+fn see_copied(window: &mut Window, told: &str) {
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if display {
+        return window.see(told);
+    }
+    window.see("The clipboard cannot be used");
+    window.see("select the text and copy it by hand");
+    window.click("Dismiss");
+    window.until("it is dismissed", |window| !window.shows("The clipboard cannot be used"));
+}
+
+#[test]
+fn an_answer_can_be_copied() {
+    let (_api, mut window) = Api::quick().window_and_self();
+    window.ask("Copy this");
+    window.click("Copy answer");
+    see_copied(&mut window, "Answer copied");
+    window.click("Copy table");
+    see_copied(&mut window, "Table copied");
+}
+
+// Home
+
+#[test]
+fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
+    let mut window = Window::on_demo();
+    window.click("Home");
+    window.click("Add");
+    window.type_into("Name", "Demo");
+    window.see("another environment has this name");
+    window.type_into("Name", "prod");
+    for (typed, reason) in [
+        ("ftp://api.example.com", "ftp:// is not an API address"),
+        ("https://api.example.com?x=1", "an API address has no query"),
+        ("https://me:secret@api.example.com", "leave out the user name and password"),
+        ("api example", "an address has no spaces in it"),
+    ] {
+        window.type_into("API domain", typed);
+        window.see(reason);
+        assert!(window.button("Save").accesskit_node().is_disabled());
+    }
+    window.type_into("API domain", "api.example.com/v1/");
+    window.see("Chat goes to https://api.example.com/v1/chat/completions");
+    window.click("API key");
+    window.click("No key needed");
+    window.see("Environment New environment");
+    window.click("Save");
+    window.see("Environment prod");
+    window.until("it is in the settings file", |window| {
+        let saved = window.saved();
+        let env = saved.current();
+        env.name == "prod" && env.api.as_ref().is_some_and(|api| api.root() == "https://api.example.com")
+    });
+    assert_eq!(window.button("Environment prod").accesskit_node().toggled(), Some(Toggled::True));
+}
+
+#[test]
+fn a_cluster_has_its_fields_and_its_contexts() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on_demo();
+    window.click("Home");
+    window.click("Add");
+    window.click("Find deployments on a cluster, through kubectl");
+    window.type_into("Namespace", "Not_A_Namespace");
+    window.see("a namespace has lower-case letters, digits and hyphens");
+    window.type_into("Namespace", NAMESPACE);
+    let kubeconfig = kube.kubeconfig().display().to_string();
+    window.type_into("Kubeconfig", &kubeconfig);
+    window.type_into("kubectl program", &kubectls()[0].display().to_string());
+    assert!(window.has_button("Browse for Kubeconfig…"));
+    window.button("Read contexts from the kubeconfig").scroll_to_me();
+    window.step();
+    window.click("Read contexts from the kubeconfig");
+    window.until("they were read", |window| window.has_button("Read contexts again"));
+    window.button("Contexts: none").scroll_to_me();
+    window.step();
+    window.pick("Contexts", "another one");
+    assert_eq!(window.field("Context").value().as_deref(), Some("another one"));
+    window.click("API key");
+    window.click("No key needed");
+    window.click("Save");
+    window.click("Playground");
+    window.see(" of 11 deployed");
+    window.see("This environment has no API domain: type it on Home");
+}
+
+#[test]
+fn environments_are_duplicated_and_deleted_with_a_question() {
+    let (_api, mut window) = Api::quick().window_and_self();
+    window.click("Home");
+    window.click("Duplicate");
+    window.see("Environment mine copy");
+    window.until("it is saved", |window| window.saved().environments.len() == 3);
+    window.click("Delete…");
+    window.see("Delete mine copy?");
+    window.click("Keep it");
+    window.until("the question is gone", |window| !window.shows("Delete mine copy?"));
+    assert!(window.has_button("Environment mine copy"));
+    window.click("Delete…");
+    window.click("Delete environment");
+    window.until("it is gone", |window| !window.has_button("Environment mine copy"));
+    window.until("it is saved", |window| window.saved().environments.len() == 2);
+    assert_eq!(window.saved().selected, EnvId::demo());
+    assert!(window.button("Delete…").accesskit_node().is_disabled(), "the demo stays");
+    assert!(window.button("Duplicate").accesskit_node().is_disabled());
+}
+
+#[test]
+fn half_an_edit_is_kept_and_can_be_discarded() {
+    let (_api, mut window) = Api::quick().window_and_self();
+    window.click("Home");
+    window.type_into("Name", "renamed");
+    window.click("Environment Demo");
+    window.click("Environment mine");
+    assert_eq!(window.field("Name").value().as_deref(), Some("renamed"));
+    window.see("mine (unsaved)");
+    window.click("Discard changes");
+    assert_eq!(window.field("Name").value().as_deref(), Some("mine"));
+    assert!(window.button("Save").accesskit_node().is_disabled());
+}
+
+#[test]
+fn each_environment_keeps_its_chat_its_draft_and_its_charts() {
+    let (_api, mut window) = Api::quick().window_and_self();
+    window.ask("to mine");
+    window.type_into("Message", "half a question");
+    window.click("Home");
+    window.click("Environment Demo");
+    window.click("Playground");
+    window.see("Deployment: bd-gpt-oss-llama70b");
+    assert!(!window.shows("to mine") && window.shows("No answers yet"));
+    assert_eq!(window.field("Message").value().as_deref(), Some(""));
+    window.ask("to the demo");
+    window.click("Home");
+    window.click("Environment mine");
+    window.click("Playground");
+    window.see("You asked: to mine");
+    assert!(!window.shows("to the demo"));
+    assert!(window.has_button("Show quick in the charts"));
+    assert_eq!(window.field("Message").value().as_deref(), Some("half a question"));
+    assert!(window.has_button("Model: quick"));
+}
+
+#[test]
+fn an_api_alone_offers_its_models() {
+    let api = Api::start(DemoModel::all());
+    let mut window = api.window();
+    assert!(!window.shows("Deployment: "), "there is no cluster");
+    window.see("6 models · seen");
+    window.open_picker("Model");
+    window.see("Models of this API");
+    assert!(window.line("gpt-oss-120b").is_some());
+    window.key_press(Key::Escape);
+    window.step();
+    window.pick("Model", "gpt-oss-120b");
+    window.ask("Hello there");
+    window.see("You asked: Hello there");
+    assert_eq!(api.bodies()[0]["model"], "gpt-oss-120b");
+}
+
+#[test]
+fn the_checks_run_and_tell_what_to_do() {
+    let mut window = Window::on_demo();
+    window.click("Home");
+    window.click("Run checks");
+    window.until("all checks ended", |window| window.has_button("Check again"));
+    for check in
+        ["Cluster reachable: good", "Resources: good", "API reachable: good", "API key accepted: good"]
+    {
+        window.see(check);
+    }
+    window.see("bd-qwen-nightly is not deployed: warning");
+    window.see("cache pod 0/1: ImagePullBackOff");
+    window.see("kubectl -n sambastack describe pod inf-bd-qwen-nightly-cache-0");
+    assert!(window.query_all_by_label("Copy command").count() > 1);
+}
+
+// What can fail
+
+/// Opens the Playground on an environment that does not work; it says so, says what to do, and keeps the
+/// other program's words one click away.
+fn check_trouble(env: Environment, key: Option<&'static str>, summary: &str, advice: &str, details: &str) {
+    let mut window = Window::on(env, key);
+    window.see(summary);
+    window.see(advice);
+    window.see("something does not work");
+    if !details.is_empty() {
+        assert!(!window.shows(details), "{details:?} is folded at first");
+        let fold = window.query_all_by_label("Details").next().expect("there are details");
+        fold.click();
+        window.see(details);
+    }
+    window.click("Open Home");
+    window.see("Environments: where your models run");
+}
+
+fn check_cluster_trouble(trouble: Trouble, summary: &str, advice: &str, details: &str) {
+    let runtime = runtime();
+    let troubles = vec![("*", trouble)];
+    let kube = runtime.block_on(Kube::start(Cluster { troubles, ..Cluster::recorded() }));
+    check_trouble(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None, summary, advice, details);
+}
+
+#[test]
+fn a_kubeconfig_that_is_missing_is_told() {
+    let env = cluster_env(&kubectls()[0], Path::new("/nowhere/config"), NAMESPACE);
+    check_trouble(env, None, "The kubeconfig /nowhere/config does not exist", "Choose another file", "");
+}
+
+#[test]
+fn a_kubectl_that_is_missing_is_told() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let kubeconfig = dir.path().join("config");
+    std::fs::write(&kubeconfig, "{}").expect("a temporary folder can be written");
+    let env = cluster_env(Path::new("/nowhere/kubectl"), &kubeconfig, NAMESPACE);
+    check_trouble(env, None, "kubectl was not found at /nowhere/kubectl", "Correct its path", "");
+}
+
+#[test]
+fn a_cluster_that_refuses_is_told() {
+    check_cluster_trouble(
+        Trouble::Unauthorized,
+        "The cluster refused your credentials",
+        "log in again, or ask for a new kubeconfig",
+        "Unauthorized",
+    );
+}
+
+#[test]
+fn missing_rights_are_told() {
+    check_cluster_trouble(
+        Trouble::Forbidden,
+        "limited may not list bundledeployments.sambanova.ai in the namespace sambastack",
+        "a role that allows get and list",
+        "Error from server (Forbidden)",
+    );
+}
+
+#[test]
+fn a_login_portal_instead_of_a_cluster_is_told() {
+    check_cluster_trouble(
+        Trouble::WebPage,
+        "A web page (“Log in”) answers where the Kubernetes API should",
+        "Log in to the network or the VPN",
+        "<!doctype html>",
+    );
+}
+
+#[test]
+fn a_dead_api_is_told() {
+    let dead = ApiAddress::parse("http://127.0.0.1:1").expect("it is an address");
+    check_trouble(
+        api_env(&dead),
+        Some(DEMO_KEY),
+        "127.0.0.1:1 refused the connection: nothing listens there",
+        "Check the port of the API domain",
+        "Connection refused",
+    );
+}
+
+#[test]
+fn a_wrong_key_is_told_and_never_shown() {
+    const KEY: &str = "sk-wrong-0123456789";
+    let api = Api::quick();
+    let mut window = Window::on(api_env(&api.address), Some(KEY));
+    window.see("Model: quick");
+    window.ask("Hello");
+    window.see("The API key was refused (HTTP 401)");
+    window.see("Check the key of this environment on Home");
+    window.click("Details");
+    window.see("Invalid API key");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::J);
+    window.step();
+    window.see("$SAMBANOVA_API_KEY");
+    assert!(!window.told().contains(KEY), "{}", window.told());
+}
+
+#[test]
+fn a_missing_key_is_told_before_it_is_needed() {
+    let api = Api::quick();
+    let mut window = Window::on(api_env(&api.address), None);
+    window.see("There is no API key in the settings file");
+    window.see("Type the key in the environment's settings");
+    window.see("Environment mine, the key is missing");
+    window.ask("Hello");
+    window.until("the answer says it too", |window| {
+        window.query_all_by_label("There is no API key in the settings file").count() == 2
+    });
+    assert_eq!(api.bodies().len(), 0, "nothing was asked without it");
+}
+
+#[test]
+fn a_failed_refresh_keeps_what_was_there_and_says_how_old_it_is() {
+    let mut api = Api::quick();
+    let mut window = api.window();
+    api.stop();
+    window.key_press(Key::F5);
+    window.see("Shown is what was seen");
+    window.see("refused the connection");
+    window.see("1 model · seen");
+    window.open_picker("Model");
+    assert!(window.line("quick").is_some(), "{}", window.told());
+}
+
+// The rest of the window
+
+#[test]
+fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
+    let api = Api::quick();
+    let mut window = Window::on_demo();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::J);
+    window.step();
+    window.see("kubectl-twin");
+    window.see("exit 0");
+    window.see("/v1/models");
+    window.see("HTTP 200");
+    assert!(!window.told().contains(DEMO_KEY));
+    window.click("Clear list");
+    window.see("Nothing was asked yet");
+    window.click("Close");
+    window.until("it is closed", |window| !window.shows("newest first"));
+    drop(window);
+
+    let mut window = api.window();
+    window.ask("Hello");
+    window.click("Activity");
+    window.see("chat/completions");
+    window.see("$SAMBANOVA_API_KEY");
+    assert!(!window.told().contains(DEMO_KEY), "{}", window.told());
+}
+
+#[test]
+fn the_theme_is_switched_and_remembered() {
+    let mut window = Window::first_start();
+    for (label, theme, choice) in [
+        ("Light theme", egui::Theme::Light, ThemeChoice::Light),
+        ("Dark theme", egui::Theme::Dark, ThemeChoice::Dark),
+    ] {
+        window.click(label);
+        assert_eq!(window.ctx.theme(), theme);
+        window.until("it is saved", |window| window.saved().theme == choice);
+        assert_eq!(window.button(label).accesskit_node().toggled(), Some(Toggled::True));
+    }
+}
+
+#[test]
+fn shortcuts_do_what_their_buttons_do() {
+    let mut window = Window::on_demo();
+    let press = |window: &mut Window, modifiers: Modifiers, key: Key| {
+        window.key_press_modifiers(modifiers, key);
+        window.step();
+        window.step();
+    };
+    press(&mut window, Modifiers::COMMAND, Key::Num1);
+    assert!(window.shows("Environments: where your models run"));
+    press(&mut window, Modifiers::COMMAND, Key::Num2);
+    assert!(window.shows("Chat with a deployed model"));
+    press(&mut window, Modifiers::COMMAND, Key::J);
+    assert!(window.shows("newest first"));
+    press(&mut window, Modifiers::COMMAND, Key::J);
+    assert!(!window.shows("newest first"));
+    for (modifiers, key) in [(Modifiers::NONE, Key::F5), (Modifiers::COMMAND, Key::R)] {
+        let before = window.state_mut().state().activity.entries().len();
+        press(&mut window, modifiers, key);
+        window.until("it was asked again", |window| window.has_button("Refresh"));
+        assert!(window.state_mut().state().activity.entries().len() > before);
+    }
+}

@@ -1,0 +1,291 @@
+//! Every page at every size and in both themes: nothing is cut, nothing overlaps, all inputs have names.
+//! And a few pictures.
+
+use std::collections::HashMap;
+
+use batida::demo::api::DEMO_KEY;
+use batida::domain::environment::{ApiAddress, EnvId, Environment};
+use egui::accesskit::{NodeId, Role};
+use egui::epaint::ClippedShape;
+use egui::{Key, Modifiers, Rect, Shape, Theme};
+use egui_kittest::SnapshotOptions;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use crate::support::window::{LARGE, SMALL, Setup, Window, api_env};
+
+// Claims
+
+#[test]
+fn the_playground_fits() {
+    let mut window = Window::on_demo();
+    check(&mut window, "Playground, empty");
+    window.ask("Compare them in a table, with code, and list the steps");
+    window.pick("Model", "gpt-oss-120b");
+    window.ask("And you?");
+    check(&mut window, "Playground, two answers");
+    window.click("Parameters");
+    for parameter in ["Max tokens", "Temperature", "Seed", "Top p", "Top k"] {
+        window.click(parameter);
+    }
+    check(&mut window, "Playground, parameters");
+    window.click("Parameters (5 set)");
+    window.type_into("Message", &"a long question ".repeat(80));
+    check(&mut window, "Playground, a long draft");
+    window.open_picker("Deployment");
+    check(&mut window, "Playground, deployments");
+    window.key_press(Key::Escape);
+    window.step();
+    window.open_picker("Model");
+    check(&mut window, "Playground, models");
+}
+
+#[test]
+fn view_code_fits() {
+    let mut window = Window::on_demo();
+    window.click("View code");
+    check(&mut window, "View code");
+}
+
+#[test]
+fn the_activity_drawer_fits() {
+    let mut window = Window::on_demo();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::J);
+    window.step();
+    check(&mut window, "Activity on the Playground");
+    window.click("Home");
+    check(&mut window, "Activity on Home");
+}
+
+#[test]
+fn home_fits() {
+    let mut window = Window::on_demo();
+    window.click("Home");
+    check(&mut window, "Home, demo");
+    window.click("Run checks");
+    window.until("all checks ended", |window| window.has_button("Check again"));
+    check(&mut window, "Home, checks");
+    window.click("Add");
+    window.click("Find deployments on a cluster, through kubectl");
+    check(&mut window, "Home, a new environment");
+    window.click("Delete…");
+    check(&mut window, "Home, about to delete");
+}
+
+#[test]
+fn long_names_and_failures_fit() {
+    let name = "an-environment-whose-name-somebody-made-very-long-indeed-and-then-some";
+    let dead = format!("http://127.0.0.1:1/{}", "a-long-prefix/".repeat(12));
+    let env = Environment {
+        name: name.to_owned(),
+        accept_invalid_certs: true,
+        cluster: Some(Default::default()),
+        ..api_env(&ApiAddress::parse(&dead).expect("it is an address"))
+    };
+    let env = Environment { id: EnvId("long".to_owned()), ..env };
+    let mut window = Window::on(with_missing_kubectl(env), Some(DEMO_KEY));
+    window.see("refused the connection");
+    window.see("kubectl was not found at /nowhere/kubectl");
+    check(&mut window, "Playground, failures");
+    window.click("Open Home");
+    window.click("Run checks");
+    window.until("all checks ended", |window| window.has_button("Check again"));
+    check(&mut window, "Home, failures");
+}
+
+fn with_missing_kubectl(env: Environment) -> Environment {
+    let cluster = env.cluster.map(|cluster| batida::domain::environment::ClusterAccess {
+        kubectl: Some("/nowhere/kubectl".into()),
+        kubeconfig: Some("/dev/null".into()),
+        ..cluster
+    });
+    Environment { cluster, ..env }
+}
+
+/// Looks at what is open in both sizes and both themes.
+#[track_caller]
+fn check(window: &mut Window, what: &str) {
+    let mut all = Vec::new();
+    for size in [SMALL, LARGE] {
+        for theme in [Theme::Dark, Theme::Light] {
+            window.set_size(size);
+            window.ctx.set_theme(theme);
+            // The first frame of a grid, a popup or a table measures.
+            window.run_steps(4);
+            window.check_accessibility();
+            let found = faults(window);
+            all.extend(found.into_iter().map(|fault| format!("{what}, {size:?}, {theme:?}: {fault}")));
+        }
+    }
+    assert!(all.is_empty(), "{} faults:\n{}", all.len(), all.join("\n"));
+}
+
+/// What is drawn outside of the window or cut, and which controls overlap.
+fn faults(window: &Window) -> Vec<String> {
+    let screen = window.ctx.content_rect();
+    let mut faults = Vec::new();
+    let typed: Vec<String> =
+        window.query_all_by_role(Role::TextInput).filter_map(|node| node.value()).collect();
+    let mut seen: Vec<(String, Rect)> = Vec::new();
+    for ClippedShape { clip_rect, shape, .. } in &window.output().shapes {
+        texts(shape, &mut |text, rect| {
+            // A field of one line shows the part around its cursor.
+            if !typed.iter().any(|typed| typed == text) {
+                faults.extend(text_fault(text, rect, *clip_rect, screen));
+            }
+            seen.push((text.chars().take(60).collect(), rect.intersect(*clip_rect)));
+        });
+    }
+    let overlay = window.ctx.memory(|memory| {
+        memory.areas().visible_layer_ids().iter().any(|layer| layer.order != egui::Order::Background)
+    });
+    for (n, (one, one_rect)) in seen.iter().enumerate().filter(|_| !overlay) {
+        for (other, other_rect) in &seen[n + 1..] {
+            // Words that touch read as one.
+            let both = one_rect.expand2(egui::vec2(2.0, 0.0)).intersect(*other_rect);
+            if both.width() > 0.0 && both.height() > 2.0 {
+                faults.push(format!("{one:?} is written over {other:?}: {one_rect:?} {other_rect:?}"));
+            }
+        }
+    }
+    let controls = controls(window);
+    assert!(controls.len() > 5, "there are controls");
+    for (n, one) in controls.iter().enumerate() {
+        if one.rect.width() > one.seen.width() + 1.0 || !screen.expand(0.5).contains_rect(one.seen) {
+            faults.push(format!("{} is cut: {:?} of {:?}", one.name, one.seen, one.rect));
+        }
+        for other in &controls[n + 1..] {
+            let both = one.seen.intersect(other.seen);
+            if one.layer == other.layer && both.width() > 1.0 && both.height() > 1.0 {
+                faults.push(format!("{} overlaps {}: {:?} {:?}", one.name, other.name, one.seen, other.seen));
+            }
+        }
+    }
+    faults
+}
+
+fn text_fault(text: &str, rect: Rect, clip: Rect, screen: Rect) -> Option<String> {
+    let clip = clip.intersect(screen);
+    let short: String = text.chars().take(60).collect();
+    // Only what can be scrolled sideways has lines of its own: code.
+    let scrolls = text.contains('\n') || text.len() > 200;
+    let seen = rect.intersect(clip);
+    if !seen.is_positive() {
+        // A list that is scrolled ends before the window does.
+        let beyond = (clip.bottom() >= screen.bottom() - 0.5 && rect.top() >= clip.bottom())
+            || (clip.right() >= screen.right() - 0.5 && rect.left() >= clip.right());
+        return beyond.then(|| format!("{short:?} is outside of the window: {rect:?}"));
+    }
+    if !scrolls && (rect.left() < clip.left() - 1.0 || rect.right() > clip.right() + 1.0) {
+        return Some(format!("{short:?} is cut sideways: {rect:?} in {clip:?}"));
+    }
+    let below = clip.bottom() >= screen.bottom() - 0.5 && rect.bottom() > screen.bottom() + 1.0;
+    below.then(|| format!("{short:?} is cut by the window's edge: {rect:?}"))
+}
+
+fn texts(shape: &Shape, each: &mut impl FnMut(&str, Rect)) {
+    match shape {
+        Shape::Vec(shapes) => shapes.iter().for_each(|shape| texts(shape, each)),
+        Shape::Text(text) if !text.galley.text().trim().is_empty() => {
+            each(text.galley.text(), text.visual_bounding_rect());
+        }
+        _ => {}
+    }
+}
+
+struct Control {
+    name: String,
+    rect: Rect,
+    seen: Rect,
+    layer: egui::LayerId,
+}
+
+fn controls(window: &Window) -> Vec<Control> {
+    let named: HashMap<NodeId, String> = window
+        .root()
+        .children_recursive()
+        .filter_map(|node| {
+            let node = node.accesskit_node();
+            let is_control = matches!(
+                node.role(),
+                Role::Button
+                    | Role::CheckBox
+                    | Role::RadioButton
+                    | Role::ComboBox
+                    | Role::DisclosureTriangle
+                    | Role::Link
+                    | Role::MultilineTextInput
+                    | Role::PasswordInput
+                    | Role::SpinButton
+                    | Role::TextInput
+            );
+            let name = format!("{:?} {:?}", node.role(), node.label().unwrap_or_default());
+            is_control.then(|| (node.locate().0, name))
+        })
+        .collect();
+    window.ctx.viewport(|viewport| {
+        let widgets = viewport.prev_pass.widgets.layers().flat_map(|(_, widgets)| widgets);
+        widgets
+            .filter(|widget| widget.visible && widget.interact_rect.is_positive())
+            .filter_map(|widget| {
+                let name = named.get(&widget.id.accesskit_id())?.clone();
+                let (rect, seen, layer) = (widget.rect, widget.interact_rect, widget.layer_id);
+                Some(Control { name, rect, seen, layer })
+            })
+            .collect()
+    })
+}
+
+// Pictures
+
+/// Compares with tests/snapshots; what differs from run to run is hidden behind masks.
+/// `UPDATE_SNAPSHOTS=1 cargo test --test it ui_layout` makes them anew.
+fn check_picture(window: &mut Window, name: &str, varies: &[&str]) {
+    window.remove_cursor();
+    window.step();
+    window.run_steps(3);
+    let masks: Vec<Rect> = varies
+        .iter()
+        .flat_map(|text| window.query_all_by_label_contains(text).map(|node| node.rect()).collect::<Vec<_>>())
+        .collect();
+    assert!(masks.len() >= varies.len(), "{}", window.told());
+    for rect in masks {
+        // As wide for a port of four digits as for one of five.
+        window.mask(Rect::from_min_size(rect.min, egui::vec2(150.0, rect.height())).expand(1.0));
+    }
+    // Another Mesa smooths edges a little differently.
+    let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(150);
+    window.snapshot_options(name, &options);
+}
+
+fn small_demo(theme: Theme) -> Window {
+    let mut window = Window::open(Setup { size: SMALL, theme, env: None });
+    window.see("Model: Meta-Llama-3.3-70B-Instruct");
+    window.see("Environment Demo, all is well");
+    window
+}
+
+#[test]
+fn picture_of_the_empty_playground_in_the_dark() {
+    check_picture(&mut small_demo(Theme::Dark), "playground-dark", &["127.0.0.1:"]);
+}
+
+#[test]
+fn picture_of_the_empty_playground_in_the_light() {
+    check_picture(&mut small_demo(Theme::Light), "playground-light", &["127.0.0.1:"]);
+}
+
+#[test]
+fn picture_of_home_on_the_demo() {
+    let mut window = small_demo(Theme::Dark);
+    window.click("Home");
+    check_picture(&mut window, "home", &["127.0.0.1:"]);
+}
+
+#[test]
+fn picture_of_a_failure() {
+    let dead = ApiAddress::parse("http://127.0.0.1:1").expect("it is an address");
+    let env = Some((api_env(&dead), Some(DEMO_KEY)));
+    let mut window = Window::open(Setup { size: SMALL, theme: Theme::Dark, env });
+    window.see("refused the connection");
+    check_picture(&mut window, "failure", &[]);
+}
