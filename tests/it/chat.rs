@@ -727,5 +727,5 @@ async fn the_model_list_comes_with_what_was_seen_on_the_way() {
     assert!(models.clock_skew.is_some_and(|skew| skew.abs() <= 2), "{models:?}");
     assert!(models.connect.is_some_and(|connect| connect <= models.took), "{models:?}");
     let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
-    assert_eq!((ending.ok, ending.outcome.as_str()), (true, "HTTP 200, 1 models"));
+    assert_eq!((ending.ok, ending.outcome.as_str()), (true, "HTTP 200, 1 model"));
 }

@@ -628,10 +628,9 @@ fn check_secret_stays(batida: &Batida, log: &Path, saids: &[Said], key: &str) {
 
 #[test]
 fn the_key_is_in_no_output_and_no_argument() {
-    const KEY: &str = "sk-do-not-tell-anyone";
     let batida = Batida::new();
-    // The key is refused, and the refusal repeats it.
-    let body = r#"{"error":{"message":"sk-do-not-tell-anyone is no good","code":"invalid_value"}}"#;
+    // The server repeats the key in its refusals.
+    let body = r#"{"error":{"message":"demo-key is no good","code":"invalid_value"}}"#;
     let refuses = Quirk::Refuses { status: 400, content_type: "application/json", body, retry_after: None };
     let demo = Demo::start(vec![quick("m", Quirk::EchoesKey), quick("n", refuses)]);
     let log = batida.file("log");
@@ -650,7 +649,7 @@ fn the_key_is_in_no_output_and_no_argument() {
         }),
         ..Environment::blank(EnvId("e".to_owned()), "East")
     };
-    batida.keep(env, Some(KEY));
+    batida.keep(env, Some(DEMO_KEY));
     // kubectl wants a kubeconfig to be there.
     fs::create_dir_all(batida.file(".kube")).expect("a folder");
     fs::write(batida.file(".kube/config"), "{}").expect("written");
@@ -666,8 +665,12 @@ fn the_key_is_in_no_output_and_no_argument() {
     .iter()
     .map(|args| batida.run(args))
     .collect();
-    assert!(demo.received().iter().any(|it| it.authorization.as_deref() == Some(&format!("Bearer {KEY}"))));
-    check_secret_stays(&batida, &log, &saids, KEY);
+    assert!(
+        demo.received().iter().any(|it| it.authorization.as_deref() == Some(&format!("Bearer {DEMO_KEY}")))
+    );
+    let echoes = saids.iter().filter(|said| format!("{said:?}").contains("••••")).count();
+    assert!(echoes >= 4, "the server's words were not shown: {saids:#?}");
+    check_secret_stays(&batida, &log, &saids, DEMO_KEY);
 }
 
 #[test]

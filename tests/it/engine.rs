@@ -22,7 +22,7 @@ use crossbeam_channel::Receiver;
 use secrecy::ExposeSecret as _;
 
 use crate::support::demo::Demo;
-use crate::support::programs::is_alive;
+use crate::support::programs::{check_test, is_alive, say_ran, this_test};
 
 /// Longer than anything here may take, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -381,6 +381,55 @@ fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
     for pid in read() {
         wait_until("kubectl's end", || !is_alive(pid));
     }
+}
+
+const BUS: &str = "DBUS_SESSION_BUS_ADDRESS";
+const MARK: &str = "BATIDA_TEST_SILENT_KEYCHAIN";
+
+/// D-Bus is found through the environment, so this binary runs itself again.
+#[test]
+fn a_keychain_that_is_silent_can_be_cancelled() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("bus");
+    // The system takes connections for it, and nobody answers.
+    let _bus = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let mut command = this_test("engine::inner_waits_for_a_keychain");
+    check_test(command.env(BUS, format!("unix:path={}", path.display())).env(MARK, "1"));
+}
+
+#[test]
+fn inner_waits_for_a_keychain() {
+    if std::env::var_os(MARK).is_none() {
+        return;
+    }
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let place = Environment { key: KeyPlace::Keychain, ..environment(&demo) };
+    let mut house = House::start();
+    house.send(Command::LoadApiModels { job: JobId(1), place: place.clone() });
+    house.send(Command::LoadCluster { job: JobId(2), place: place.clone() });
+    house.send(Command::Check { job: JobId(3), place: place.clone() });
+    house.send(Command::ListContexts { job: JobId(4), place: place.clone() });
+    house.send(chat(5, &place, "m", "Hi"));
+    let began = Instant::now();
+    let mut ended = Vec::new();
+    (1..=5).for_each(|job| house.send(Command::Cancel { job: JobId(job) }));
+    house.until("the end of all five", |event| {
+        ended.extend(match event {
+            Event::ApiModelsLoaded { job, .. }
+            | Event::ClusterLoaded { job, .. }
+            | Event::ChecksEnded { job, .. }
+            | Event::ContextsListed { job, .. }
+            | Event::ChatEnded { job, ending: ChatEnding::Stopped, .. } => Some(job.0),
+            _ => None,
+        });
+        (ended.len() == 5).then_some(())
+    });
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    ended.sort_unstable();
+    assert_eq!(ended, [1, 2, 3, 4, 5]);
+    house.send(Command::LoadApiModels { job: JobId(6), place });
+    house.drop_engine();
+    say_ran();
 }
 
 #[test]
