@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Ended;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
 use crate::domain::settings::Settings;
 use crate::engine::Options;
 use crate::snippet::KEY_VARIABLE;
@@ -92,6 +92,7 @@ figures, failure}. Durations in figures are in milliseconds.";
 
 /// Flags that every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Which environment")]
 pub(super) struct Common {
     /// Use the environment of this name from Home
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "demo")]
@@ -112,7 +113,7 @@ pub(super) struct Common {
     #[arg(long, global = true, value_name = "NAME")]
     context: Option<String>,
     /// The namespace SambaStack's deployments live in
-    #[arg(long, short, global = true, value_name = "NAME")]
+    #[arg(long, short, global = true, value_name = "NAME", value_parser = read_namespace)]
     namespace: Option<String>,
     /// The kubectl program [default: kubectl, found in PATH]
     #[arg(long, global = true, value_name = "PATH")]
@@ -150,6 +151,11 @@ impl Common {
             || self.context.is_some()
             || self.namespace.is_some()
             || self.kubectl.is_some()
+    }
+
+    /// Whether the environment comes from the settings.
+    pub(super) fn needs_settings(&self) -> bool {
+        !self.demo && (self.env.is_some() || !self.is_ad_hoc())
     }
 
     /// The environment of this name.
@@ -308,6 +314,10 @@ impl ChatArgs {
             thinking: thinking.map(|switch| matches!(switch, Switch::On)),
         }
     }
+}
+
+fn read_namespace(text: &str) -> Result<String, &'static str> {
+    check_namespace(text).map(|()| text.to_owned())
 }
 
 fn between<const LOW: i32, const HIGH: i32>(text: &str) -> Result<f64, String> {

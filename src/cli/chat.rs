@@ -13,6 +13,8 @@ use crate::domain::failure::Failure;
 use crate::engine::chat::{self, ChatReport};
 use crate::engine::cluster;
 use crate::engine::place::Place;
+use crate::io::api::Api;
+use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
 
 /// More than the ingress takes.
@@ -24,11 +26,19 @@ pub(super) async fn run(
     args: ChatArgs,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
-    let prompt = read_prompt(&args.prompt)?;
-    let api = place.api_with_key()?;
-    let model = tokio::select! {
+    let outcome = tokio::select! {
         () = cancel.cancelled() => return Err(Ended::Told),
-        model = choose_model(place, &args) => model?,
+        outcome = prepare(place, &args) => outcome,
+    };
+    let (api, prompt, model) = match outcome {
+        Ok(prepared) => prepared,
+        Err(failure) if common.json => {
+            let ending = ChatEnding::Failed(failure);
+            let report = ChatReport { ending, figures: Figures::default(), rate_limit: Vec::new() };
+            report::json(&as_json(args.model.as_deref().unwrap_or_default(), "", "", &report))?;
+            return Err(Ended::Told);
+        }
+        Err(failure) => return Err(failure.into()),
     };
     let mut messages = Vec::new();
     if !args.system.trim().is_empty() {
@@ -70,7 +80,7 @@ pub(super) async fn run(
         if thought_open {
             report::error_text("\n");
         }
-        if !args.quiet {
+        if !args.quiet && report.figures != Figures::default() {
             report::figures(&model, &report.figures);
         }
     }
@@ -87,7 +97,18 @@ pub(super) async fn run(
     }
 }
 
-fn read_prompt(given: &str) -> Result<String, Ended> {
+/// The API, the prompt and the model, or why there is none.
+async fn prepare<'a>(place: &'a Place, args: &ChatArgs) -> Result<(&'a Api, String, String), Failure> {
+    let given = args.prompt.clone();
+    // Standard input may never end: whoever waits for it can still be interrupted.
+    let prompt = tokio::task::spawn_blocking(move || read_prompt(&given)).await.unwrap_or_else(|panic| {
+        Err(Failure::new("Reading the prompt failed in Batida itself", panic.to_string()))
+    })?;
+    let api = place.api_with_key()?;
+    Ok((api, prompt, choose_model(place, args).await?))
+}
+
+fn read_prompt(given: &str) -> Result<String, Failure> {
     if given != "-" {
         return Ok(given.to_owned());
     }
@@ -103,24 +124,20 @@ fn read_prompt(given: &str) -> Result<String, Ended> {
 }
 
 /// The model that is meant, by its serving name.
-async fn choose_model(place: &Place, args: &ChatArgs) -> Result<String, Ended> {
+async fn choose_model(place: &Place, args: &ChatArgs) -> Result<String, Failure> {
     if let Some(name) = &args.deployment {
-        return Ok(match &args.model {
-            Some(model) => model.clone(),
-            None => model_of_deployment(place, name).await?,
-        });
+        return model_of_deployment(place, name, args.model.as_deref()).await;
     }
     // Asked also when the model is named: a wrong name is then answered with "did you mean".
     let routed = place.models().await;
     if let Some(model) = &args.model {
         return Ok(model.clone());
     }
-    let first = routed?.ids.into_iter().find(|id| !embeds_by_name(id));
     let none = || Failure::new("The API lists no model that can chat", "Name one with --model");
-    Ok(first.ok_or_else(none)?)
+    routed?.ids.into_iter().find(|id| !embeds_by_name(id)).ok_or_else(none)
 }
 
-async fn model_of_deployment(place: &Place, name: &str) -> Result<String, Failure> {
+async fn model_of_deployment(place: &Place, name: &str, model: Option<&str>) -> Result<String, Failure> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
     let view = view?;
@@ -128,12 +145,21 @@ async fn model_of_deployment(place: &Place, name: &str) -> Result<String, Failur
         Failure::new(format!("There is no deployment named {name}"), "`batida deployments` lists them")
     })?;
     if deployment.state != DeploymentState::Deployed {
-        let why = format!("{name} is not ready: {}", deployment.reason);
+        let why = format!("{name} is not ready: {}", deployment.why());
         return Err(Failure::new(why, "Wait for it, or take another deployment"));
+    }
+    let chats: Vec<&ServedModel> = deployment.models.iter().filter(|model| model.chats()).collect();
+    let names = || chats.iter().map(|model| model.serving_name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(model) = model {
+        let served = chats
+            .iter()
+            .any(|served| served.serving_name == model || served.aliases.iter().any(|a| a == model));
+        let why =
+            || Failure::new(format!("{name} does not serve {model}"), format!("It serves: {}", names()));
+        return if served { Ok(model.to_owned()) } else { Err(why()) };
     }
     // Without the API's list any model of the deployment is as good.
     let routed = routed.map(|models| models.ids).unwrap_or_default();
-    let chats: Vec<&ServedModel> = deployment.models.iter().filter(|model| model.chats()).collect();
     let best = chats.iter().find(|model| routed.contains(&model.serving_name)).or(chats.first());
     best.map(|model| model.serving_name.clone()).ok_or_else(|| {
         Failure::new(format!("{name} serves no model that can chat"), "Take another deployment")

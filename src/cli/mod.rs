@@ -142,7 +142,13 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         }
         // The places outlive the command: the demo's server lives with them.
         let (places, settings, notice) = engine::places(&common.options(), |_| {})?;
-        warn(notice);
+        if let Some(notice) = notice {
+            // The demo in place of the environment that was meant would be a lie.
+            if common.needs_settings() {
+                return Err(notice.into());
+            }
+            report::failure(&notice);
+        }
         let place = &*open(common, &places, &settings).await?;
         match command {
             Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
@@ -187,7 +193,11 @@ async fn open(
     places: &Places,
     settings: &crate::domain::settings::Settings,
 ) -> Result<Arc<Place>, Ended> {
-    Ok(places.open(&common.environment(settings)?).await)
+    let env = common.environment(settings)?;
+    if common.needs_settings() && common.env.is_none() {
+        report::error_line(&format!("environment: {}", env.name));
+    }
+    Ok(places.open(&env).await)
 }
 
 async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {

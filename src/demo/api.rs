@@ -265,6 +265,8 @@ struct Ask {
     top_p: Option<f64>,
     top_k: Option<i64>,
     #[serde(default)]
+    stop: Value,
+    #[serde(default)]
     ignore_eos: bool,
     seed: Option<i64>,
     #[serde(default)]
@@ -440,6 +442,11 @@ impl Answer {
             max_tokens: ask.max_tokens.or(ask.max_completion_tokens).map(|n| n.min(1_000_000) as usize),
             ignore_eos: ask.ignore_eos,
             thinking: model.thinks != Thinks::No && wants_thinking,
+            stop: match &ask.stop {
+                Value::String(stop) => vec![stop.clone()],
+                Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                _ => Vec::new(),
+            },
         };
         let seed = shared.options.seed ^ ask.seed.unwrap_or(0).cast_unsigned();
         let mut script = Script::write(seed, model, &ask.messages, lengths);

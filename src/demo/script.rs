@@ -20,12 +20,14 @@ pub(super) struct Script {
 }
 
 /// How long an answer is asked to be.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lengths {
     pub(super) max_tokens: Option<usize>,
     /// Go on until `max_tokens`.
     pub(super) ignore_eos: bool,
     pub(super) thinking: bool,
+    /// Sequences that end the answer and are not part of it.
+    pub(super) stop: Vec<String>,
 }
 
 impl Script {
@@ -47,6 +49,15 @@ impl Script {
                 answer.extend(lorem(&mut random, most - reasoning.len() - answer.len()));
             }
         }
+        if let Some(at) = lengths
+            .stop
+            .iter()
+            .filter(|stop| !stop.is_empty())
+            .filter_map(|stop| answer.concat().find(stop.as_str()))
+            .min()
+        {
+            truncate_to(&mut answer, at);
+        }
         let mut cut = false;
         if let Some(most) = lengths.max_tokens {
             cut = reasoning.len() + answer.len() > most;
@@ -64,6 +75,16 @@ impl Script {
             .collect();
         Self { reasoning, answer, due, prompt_tokens, cut }
     }
+}
+
+/// Keeps the first `bytes` of the text that the tokens make.
+fn truncate_to(tokens: &mut Vec<String>, bytes: usize) {
+    let mut left = bytes;
+    tokens.retain_mut(|token| {
+        token.truncate(left.min(token.len()));
+        left -= token.len();
+        !token.is_empty()
+    });
 }
 
 /// "… 2000 tokens …" asks for an answer of that length.
@@ -252,11 +273,15 @@ mod tests {
     #[test]
     fn lengths_are_kept() {
         let model = &DemoModel::all()[0];
-        let most = |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true };
+        let most =
+            |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true, stop: Vec::new() };
         let script = Script::write(1, model, &ask("hi"), most(5, false));
         assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (5, true));
         let script = Script::write(1, model, &ask("hi"), most(900, true));
         assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (900, false));
+        let stop = vec!["answer".to_owned()];
+        let script = Script::write(1, model, &ask("hi"), Lengths { stop, ..Lengths::default() });
+        assert_eq!(script.answer.concat(), "This is a **simulated ");
         let script = Script::write(1, model, &ask("write 2,000 tokens"), Lengths::default());
         assert_eq!(script.answer.len(), 2_000);
     }

@@ -106,6 +106,25 @@ impl Default for ClusterAccess {
     }
 }
 
+/// Whether a text can be a namespace (a DNS label, RFC 1123).
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_namespace(text: &str) -> Result<(), &'static str> {
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    match text {
+        "" => Err("type the namespace SambaStack runs in"),
+        text if text.len() > 63
+            || !text.bytes().all(letters)
+            || text.starts_with('-')
+            || text.ends_with('-') =>
+        {
+            Err("a namespace has lower-case letters, digits and hyphens, at most 63")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where an API key is kept. The key itself is never part of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

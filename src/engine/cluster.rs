@@ -117,8 +117,7 @@ async fn reach<T, F>(kubectl: &Kubectl, ask: impl Fn(String) -> F) -> Result<T, 
 where
     F: Future<Output = Result<T, KubectlError>>,
 {
-    let without = ask(String::new());
-    tokio::pin!(without);
+    let mut without = Box::pin(ask(String::new()));
     let prefix = server_path(kubectl);
     tokio::pin!(prefix);
     let mut early = None;
@@ -128,11 +127,19 @@ where
             found = &mut without, if early.is_none() => early = Some(found),
         }
     };
-    match (prefix, early) {
-        (Ok(Some(prefix)), _) => ask(prefix).await,
-        (_, Some(found)) => found,
+    if let Ok(Some(prefix)) = prefix {
+        drop(without);
+        return ask(prefix).await;
+    }
+    let found = match early {
+        Some(found) => found,
+        None => without.await,
+    };
+    match (found, prefix) {
+        // Without knowing the path nobody can say whose answer this is.
+        (Ok(_), Err(why)) => Err(why),
         // What is wrong with the kubeconfig is best said by who asks the cluster.
-        (_, None) => without.await,
+        (found, _) => found,
     }
 }
 

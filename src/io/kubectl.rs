@@ -120,10 +120,21 @@ impl Kubectl {
         args: &[A],
         deadline: Duration,
     ) -> Result<Vec<u8>, KubectlError> {
+        self.find_program()?;
         self.find_kubeconfig()?;
         let args = self.arguments(args, deadline);
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
         self.ask(&args, deadline, recording).await
+    }
+
+    /// A program that is not there is told before a kubeconfig that is not there.
+    fn find_program(&self) -> Result<(), KubectlError> {
+        // A bare name is looked up in PATH when it is started.
+        let named = self.program.components().count() > 1;
+        if named && !self.program.exists() {
+            return Err(self.not_started(&std::io::ErrorKind::NotFound.into()));
+        }
+        Ok(())
     }
 
     /// Asks kubectl what needs neither a kubeconfig nor a cluster.

@@ -163,26 +163,31 @@ impl Keys {
     /// and only when the settings are safe are old copies and the keys of removed environments forgotten.
     ///
     /// # Errors
-    /// When something was not saved; nothing has been forgotten then. Or when a key that is no longer
+    /// When something was not saved; nothing has been forgotten then, and what could be saved is. Or when a key that is no longer
     /// needed could not be removed from the keychain, which the summary says.
     pub async fn save(&self, settings: &Settings, change: Option<&KeyChange>) -> Result<(), Failure> {
         let before: BTreeMap<EnvId, Environment> =
             self.store.stored().into_iter().map(|env| (env.id.clone(), env)).collect();
+        let mut unkept = Ok(());
         for env in settings.environments.iter().filter(|env| !env.demo) {
-            match change.filter(|change| change.env == env.id) {
-                Some(KeyChange { key: Some(key), .. }) => self.put(env, key).await?,
-                Some(KeyChange { key: None, .. }) => {}
-                None => self.carry(before.get(&env.id), env).await?,
-            }
+            let kept = match change.filter(|change| change.env == env.id) {
+                Some(KeyChange { key: Some(key), .. }) => self.put(env, key).await,
+                Some(KeyChange { key: None, .. }) => Ok(()),
+                None => self.carry(before.get(&env.id), env).await,
+            };
+            unkept = unkept.and(kept);
         }
+        // A keychain that does not answer must not cost the rest of what was typed.
         self.store.save(settings)?;
+        unkept?;
 
         let forgotten = change.filter(|change| change.key.is_none()).map(|change| &change.env);
         if let Some(env) = forgotten {
             self.store.set_file_key(env, None)?;
         }
         let in_keychain = |env: &Environment| env.key == KeyPlace::Keychain;
-        for old in before.values().filter(|env| in_keychain(env)) {
+        // What another window has added is not this one's to forget.
+        for old in before.values().filter(|env| in_keychain(env) && self.store.has_seen(&env.id)) {
             let still = settings.get(&old.id).is_some_and(in_keychain) && forgotten != Some(&old.id);
             if !still {
                 self.forget_in_keychain(&old.id).await.map_err(|error| {

@@ -40,6 +40,8 @@ struct State {
     unread: bool,
     /// Keys of environments that the file does not hold yet; the next save takes them along.
     held: BTreeMap<EnvId, SecretString>,
+    /// Every environment that this process has read or written. Others in the file are another window's.
+    seen: BTreeSet<EnvId>,
 }
 
 impl std::fmt::Debug for SettingsStore {
@@ -83,6 +85,7 @@ impl SettingsStore {
         let (settings, notice) = match self.read() {
             Ok(Some(file)) => {
                 self.guard_keys(&file);
+                state.seen.extend(file.environments.iter().map(|stored| stored.id.clone()));
                 (file.into_settings(), None)
             }
             Ok(None) => (Settings::default(), None),
@@ -108,9 +111,26 @@ impl SettingsStore {
         let mut state = self.lock();
         let mut keys = self.keys_before_writing(&mut state)?;
         keys.extend(state.held.iter().map(|(env, key)| (env.clone(), key.clone())));
-        self.write(&StoredFile::new(settings, &keys))?;
+        let mut file = StoredFile::new(settings, &keys);
+        file.environments.extend(self.of_others(&state, settings));
+        self.write(&file)?;
+        state.seen.extend(settings.environments.iter().map(|env| env.id.clone()));
         state.held.retain(|env, _| settings.get(env).is_none());
         Ok(())
+    }
+
+    /// What another window has added to the file meanwhile: it is not this one's to remove.
+    fn of_others(&self, state: &State, settings: &Settings) -> Vec<StoredEnvironment> {
+        let file = self.read().ok().flatten();
+        let others = file.into_iter().flat_map(|file| file.environments);
+        others
+            .filter(|stored| !state.seen.contains(&stored.id) && settings.get(&stored.id).is_none())
+            .collect()
+    }
+
+    /// Whether this process has read or written an environment.
+    pub(crate) fn has_seen(&self, env: &EnvId) -> bool {
+        self.lock().seen.contains(env)
     }
 
     /// The key that the file holds for `env`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::timeline::Figures;
+use super::timeline::{Figures, TokenSource};
 
 /// One answer as a point of the charts.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,14 +91,14 @@ impl Series {
         if let Some(ttft) = sample.figures.ttft {
             self.ttft.push([n, ttft.as_secs_f64() * 1e3]);
         }
-        if let Some(speed) = sample.figures.tokens_per_sec {
+        if let Some(speed) = counted_speed(&sample) {
             self.speed.push([n, speed]);
         }
         self.samples.push(sample);
         self.medians = Medians {
             ttft: median(self.samples.iter().filter_map(|s| s.figures.ttft.map(|d| d.as_secs_f64())))
                 .map(Duration::from_secs_f64),
-            tokens_per_sec: median(self.samples.iter().filter_map(|s| s.figures.tokens_per_sec)),
+            tokens_per_sec: median(self.samples.iter().filter_map(counted_speed)),
             latency: median(self.samples.iter().filter_map(|s| s.figures.latency.map(|d| d.as_secs_f64())))
                 .map(Duration::from_secs_f64),
         };
@@ -108,6 +108,12 @@ impl Series {
     pub fn medians(&self) -> Medians {
         self.medians
     }
+}
+
+/// Tokens per second where the server counted tokens: chunks per second are another figure.
+fn counted_speed(sample: &Sample) -> Option<f64> {
+    let counted = sample.figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Usage);
+    sample.figures.tokens_per_sec.filter(|_| counted)
 }
 
 /// The middle value, or the mean of the two middle ones.

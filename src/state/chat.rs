@@ -23,7 +23,8 @@ pub struct ChatState {
     /// The conversation that was cleared last, so that clearing can be undone.
     cleared: Vec<Turn>,
     next_turn: u64,
-    last: Option<Figures>,
+    /// The last figures, and whose they are.
+    last: Option<(String, Figures)>,
 }
 
 impl Default for ChatState {
@@ -80,6 +81,8 @@ pub struct Answer {
     pub status: AnswerStatus,
     /// When it was asked, since the program's start.
     pub asked_at: Duration,
+    /// When it ended.
+    pub ended_at: Option<Duration>,
     /// Its figures so far.
     pub figures: Figures,
 }
@@ -98,6 +101,13 @@ pub enum AnswerStatus {
 }
 
 impl Answer {
+    /// How long the server asked to wait before it is asked again; `None` when that time has come.
+    pub fn wait_before_retry(&self, now: Duration) -> Option<Duration> {
+        let AnswerStatus::Failed(failure) = &self.status else { return None };
+        let until = self.ended_at? + failure.retry_after?;
+        until.checked_sub(now).filter(|wait| !wait.is_zero())
+    }
+
     /// Why there is no text to read although the answer is complete.
     pub fn empty_because(&self) -> Option<&'static str> {
         let AnswerStatus::Finished(reason) = &self.status else { return None };
@@ -149,11 +159,13 @@ impl ChatState {
         }
     }
 
-    /// The figures of the answer under way, or of the last one that has any.
-    pub fn latest_figures(&self) -> Option<&Figures> {
+    /// The figures of the answer under way, or of the last one that has any; and the model they are of.
+    pub fn latest_figures(&self) -> Option<(&str, &Figures)> {
         match self.turns.last() {
-            Some(turn) if turn.answer.figures.ttft.is_some() => Some(&turn.answer.figures),
-            _ => self.last.as_ref(),
+            Some(turn) if turn.answer.figures.ttft.is_some() => {
+                Some((&turn.answer.model, &turn.answer.figures))
+            }
+            _ => self.last.as_ref().map(|(model, figures)| (model.as_str(), figures)),
         }
     }
 
@@ -198,6 +210,7 @@ impl ChatState {
             text: String::new(),
             status: AnswerStatus::Streaming(job),
             asked_at: now,
+            ended_at: None,
             figures: Figures::default(),
         };
         self.turns.push(Turn { id: self.next_turn, prompt, answer });
@@ -256,8 +269,9 @@ impl ChatState {
         let Some(turn) = self.turns.last_mut() else { return };
         let answer = &mut turn.answer;
         answer.figures = figures;
+        answer.ended_at = Some(now);
         if figures.ttft.is_some() || figures.latency.is_some() {
-            self.last = Some(figures);
+            self.last = Some((answer.model.clone(), figures));
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {

@@ -25,6 +25,8 @@ pub struct ClusterState {
     pub api_models: Loadable<Vec<String>>,
     /// What is picked.
     pub choice: Choice,
+    /// The user picked it, or has used it: from then on it stays.
+    pub settled: bool,
 }
 
 /// A model as the picker offers it.
@@ -71,6 +73,7 @@ impl ClusterState {
 
     /// Picks a deployment, and its first model when the one in use is not among its models.
     pub fn pick_deployment(&mut self, name: &str) {
+        self.settled = true;
         self.choice.deployment = Some(name.to_owned());
         let keeps = self.deployment().is_some_and(|deployment| {
             deployment.models.iter().any(|model| Some(&model.serving_name) == self.choice.model.as_ref())
@@ -83,6 +86,7 @@ impl ClusterState {
 
     /// Picks a model.
     pub fn pick_model(&mut self, name: &str) {
+        self.settled = true;
         self.choice.model = Some(name.to_owned());
     }
 
@@ -140,6 +144,9 @@ impl ClusterState {
 
     /// Something sensible is picked as soon as it can be; what the user picked stays.
     fn choose_first(&mut self) {
+        if !self.settled && !self.view.is_loading() {
+            self.choice = Choice::default();
+        }
         if self.choice.deployment.is_none() && self.choice.model.is_none() {
             let first = self
                 .view

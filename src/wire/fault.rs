@@ -489,7 +489,7 @@ mod tests {
     #[track_caller]
     fn check_fault(status: u16, body: &str, class: FaultClass, words: &str) {
         let known = known();
-        let asked = Asked { host: "api.example.com", model: "gemma-4-31b-it", known: &known };
+        let asked = Asked { host: "api.example.com", model: "gemma-4-31b-it", known: &known, had_key: true };
         let reply = Reply { status, body, retry_after: Some("7"), ..Reply::default() };
         let fault = from_reply(&reply, &asked);
         assert_eq!(fault.class, class, "{body}");

@@ -157,13 +157,13 @@ const FINISHED: ChatEnding = ChatEnding::Finished { reason: FinishReason::Stop }
 fn the_demo_opens_lists_and_chats() {
     let mut house = House::start();
     let place = Environment::demo();
-    house.send(Command::OpenPlace { place: place.clone() });
+    house.send(Command::OpenPlace { job: JobId(9_001), place: place.clone() });
     house.send(Command::LoadCluster { job: JobId(1), place: place.clone() });
     house.send(Command::LoadApiModels { job: JobId(2), place: place.clone() });
     let (mut opened, mut cluster, mut models) = (None, None, None);
     house.until("place, cluster and models", |event| {
         match event {
-            Event::PlaceOpened { env, api, key, trouble } => {
+            Event::PlaceOpened { env, api, key, trouble, .. } => {
                 assert_eq!((env, trouble), (&EnvId::demo(), &None));
                 opened = Some((api.clone(), key.clone()));
             }
@@ -266,7 +266,7 @@ fn other_places_disturb_no_stream() {
     house.until_it_says_something(JobId(1));
     // The window switches, loads, saves, chats and stops elsewhere meanwhile.
     house.send(save(&other, Some(DEMO_KEY)));
-    house.send(Command::OpenPlace { place: other.clone() });
+    house.send(Command::OpenPlace { job: JobId(9_001), place: other.clone() });
     house.send(Command::LoadApiModels { job: JobId(2), place: other.clone() });
     house.send(chat(3, &other, "m", "Hi"));
     house.send(chat(4, &other, "m", "Write 20000 tokens"));
@@ -324,7 +324,7 @@ fn without_its_key_nothing_is_asked() {
     let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
     let env = Environment { key: KeyPlace::Variable("BATIDA_TEST_UNSET".to_owned()), ..environment(&demo) };
     let mut house = House::start();
-    house.send(Command::OpenPlace { place: env.clone() });
+    house.send(Command::OpenPlace { job: JobId(9_001), place: env.clone() });
     let status = house.until("the place", |event| match event {
         Event::PlaceOpened { key, .. } => Some(key.clone()),
         _ => None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
 use crate::domain::settings::Settings;
 use crate::protocol::KeyChange;
 
@@ -112,12 +112,6 @@ impl Form {
         let taken =
             settings.environments.iter().any(|env| env.id != self.id && env.name.eq_ignore_ascii_case(name));
         let namespace = self.namespace.trim();
-        let dns = |text: &str| {
-            text.len() <= 63
-                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                && !text.starts_with('-')
-                && !text.ends_with('-')
-        };
         let variable = self.variable.trim();
         let variable_ok = !variable.is_empty()
             && variable.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -134,14 +128,7 @@ impl Form {
                 Err(_) if self.api.trim().is_empty() && self.has_cluster => None,
                 Err(error) => Some(error.to_string()),
             },
-            namespace: match namespace {
-                _ if !self.has_cluster => None,
-                "" => Some("type the namespace SambaStack runs in".to_owned()),
-                text if !dns(text) => {
-                    Some("a namespace has lower-case letters, digits and hyphens, at most 63".to_owned())
-                }
-                _ => None,
-            },
+            namespace: check_namespace(namespace).err().filter(|_| self.has_cluster).map(str::to_owned),
             variable: match self.place {
                 PlaceKind::Variable if !variable_ok => {
                     Some("a variable's name has letters, digits and _, and no digit first".to_owned())

@@ -26,6 +26,17 @@ pub(super) fn focus(ui: &Ui) {
     ui.memory_mut(|memory| memory.request_focus(edit_id()));
 }
 
+/// Whether Enter was pressed without Shift. The key's own modifiers tell: by the end of a slow frame Shift
+/// may be up again.
+fn take_enter(input: &mut egui::InputState) -> bool {
+    let before = input.events.len();
+    input.events.retain(|event| {
+        let enter = matches!(event, egui::Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if !modifiers.shift);
+        !enter
+    });
+    input.events.len() < before
+}
+
 /// How high it will be, so that the conversation gets the rest.
 pub(super) fn height(ui: &Ui) -> f32 {
     let line = ui.text_style_height(&egui::TextStyle::Body);
@@ -40,8 +51,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let has_api = state.env().api.is_some() || state.env().demo;
     let running = state.place().chat.running();
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
-    let enter = focused
-        && ui.input_mut(|input| !input.modifiers.shift && input.consume_key(Modifiers::NONE, Key::Enter));
+    let enter = focused && ui.input_mut(take_enter);
     let mut send = enter;
     let line = if focused { tokens.accent } else { tokens.line };
     Frame::new()
@@ -95,8 +105,11 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
             });
             send &= ready && running.is_none();
         });
-    if let (Some(job), true) = (running, ui.input(|input| input.key_pressed(Key::Escape))) {
+    // Escape first closes what lies above.
+    let above = egui::Popup::is_any_open(ui.ctx()) || ui.memory(|memory| memory.top_modal_layer().is_some());
+    if let (Some(job), false, true) = (running, above, ui.input(|input| input.key_pressed(Key::Escape))) {
         stop(job, out);
+        focus(ui);
     }
     let Some(model) = model.filter(|_| send) else { return false };
     let job = state.next_job();
@@ -105,6 +118,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let Some(request) = state.place().chat.send(&asking) else {
         return false;
     };
+    // What was asked of stays picked.
+    state.place().cluster.settled = true;
     out.push(Command::Chat { job, place, request });
     focus(ui);
     true

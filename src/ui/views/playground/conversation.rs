@@ -187,7 +187,7 @@ impl<'a> Rows<'a> {
             if notice {
                 push(Part::Notice);
             }
-            if !streams || answer.figures.ttft.is_some() {
+            if answer.figures.ttft.is_some() || answer.figures.latency.is_some() {
                 push(Part::Figures);
             }
         }
@@ -239,7 +239,8 @@ impl RowSource for Rows<'_> {
             Part::Waiting => waiting_ui(ui, answer, self.now),
             Part::Notice => {
                 let is_last = self.chat.turns().last().is_some_and(|last| last.id == turn.id);
-                self.todo.retry |= notice_ui(ui, turn, is_last && self.chat.running().is_none());
+                let can_retry = is_last && self.chat.running().is_none();
+                self.todo.retry |= notice_ui(ui, turn, can_retry, self.now);
             }
             Part::Figures => {
                 if figures_ui(ui, answer) {
@@ -286,13 +287,15 @@ fn waiting_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
 }
 
 /// Why there is no answer, or not all of it; gives whether to ask again.
-fn notice_ui(ui: &mut Ui, turn: &Turn, can_retry: bool) -> bool {
+fn notice_ui(ui: &mut Ui, turn: &Turn, can_retry: bool, now: Duration) -> bool {
     let answer = &turn.answer;
     let mut retry = false;
     match &answer.status {
         AnswerStatus::Failed(failure) => {
             failure_box(ui, &format!("turn {}", turn.id), failure, None);
-            retry = can_retry && ui.button("Retry").on_hover_text("Ask the same again").clicked();
+            if can_retry {
+                retry = retry_button(ui, answer.wait_before_retry(now));
+            }
         }
         _ => {
             let text = answer.empty_because().or(answer.cut_because()).unwrap_or_default();
@@ -304,6 +307,18 @@ fn notice_ui(ui: &mut Ui, turn: &Turn, can_retry: bool) -> bool {
         }
     }
     retry
+}
+
+/// Asks again, once the time has come that the server asked to wait.
+fn retry_button(ui: &mut Ui, wait: Option<Duration>) -> bool {
+    let label = match wait {
+        Some(wait) => {
+            ui.ctx().request_repaint_after(Duration::from_millis(200));
+            format!("Retry in {} s", wait.as_secs() + 1)
+        }
+        None => "Retry".to_owned(),
+    };
+    ui.add_enabled(wait.is_none(), Button::new(label)).on_hover_text("Ask the same again").clicked()
 }
 
 /// The line of figures; gives whether the answer is to be copied.

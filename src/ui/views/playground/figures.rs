@@ -23,9 +23,10 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out
     let tokens = tokens(ui);
     let colors = state.colors.clone();
     let chat = &state.place().chat;
-    let asked = chat.turns().last().map(|turn| colors.index(&turn.answer.model));
-    let color = asked.or(index).map_or(tokens.text, |index| tokens.model_color(index));
-    tiles_ui(ui, chat.latest_figures(), color);
+    let latest = chat.latest_figures();
+    let of = latest.map(|(model, _)| colors.index(model)).or(index);
+    let color = of.map_or(tokens.text, |index| tokens.model_color(index));
+    tiles_ui(ui, latest.map(|(_, figures)| figures), color);
     ScrollArea::vertical().id_salt("charts").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width());
         let lines = Lines { history: &chat.history, colors: &colors };

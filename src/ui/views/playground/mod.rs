@@ -113,7 +113,7 @@ impl PlaygroundUi {
     }
 }
 
-/// The model in use, and the deployment if the model is one of its own.
+/// The model in use from now on, and the deployment if the model is one of its own.
 fn asked_of(state: &mut State) -> (Option<String>, Option<String>) {
     let cluster = &state.place().cluster;
     let model = cluster.choice.model.clone();
