@@ -138,6 +138,24 @@ pub enum FinishReason {
     Other(Option<String>),
 }
 
+impl FinishReason {
+    /// Why a complete answer has no text, told to a person. `thought`: there was reasoning.
+    pub fn why_empty(&self, thought: bool) -> &'static str {
+        match (self, thought) {
+            (Self::Length, true) => {
+                "No answer: all the tokens went into reasoning. Raise max tokens, or lower the reasoning effort"
+            }
+            (_, true) => "No answer: the model only reasoned",
+            (Self::Length, false) => {
+                "No answer: max tokens or the context's end was reached before the first word"
+            }
+            (Self::ContentFilter, false) => "No answer: a content filter held it back",
+            (Self::ToolCalls, false) => "No answer in words: the model asked for a tool",
+            (Self::Stop | Self::Other(_), false) => "The model ended its answer without a word",
+        }
+    }
+}
+
 /// What is known of an environment's key. Never the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyStatus {

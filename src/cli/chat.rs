@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{ChatArgs, Common};
 use super::{Ended, no_cluster, report};
 use crate::domain::conversation::{ChatRequest, Message, Role};
-use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
+use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::engine::chat::{self, ChatReport};
 use crate::engine::cluster;
@@ -87,7 +87,7 @@ pub(super) async fn run(
     match report.ending {
         ChatEnding::Finished { reason } => {
             if answer.trim().is_empty() && !common.json {
-                report::error_line(&format!("batida: the answer is empty ({})", reason_name(&reason)));
+                report::error_line(&format!("batida: {}", reason.why_empty(!reasoning.trim().is_empty())));
             }
             Ok(())
         }
@@ -128,6 +128,16 @@ async fn choose_model(place: &Place, args: &ChatArgs) -> Result<String, Failure>
     if let Some(name) = &args.deployment {
         return model_of_deployment(place, name, args.model.as_deref()).await;
     }
+    // Without a name, the first of what is deployed, as in the window; a cluster that cannot be asked is no
+    // obstacle to an API that can.
+    if let (None, Some(kubectl)) = (&args.model, &place.kubectl)
+        && let Ok(view) = cluster::load(kubectl).await
+        && let Some(first) = view.deployments.iter().find(|deployment| {
+            deployment.state == DeploymentState::Deployed && deployment.models.iter().any(ServedModel::chats)
+        })
+    {
+        return model_of(first, None, &place.models().await.map(|models| models.ids).unwrap_or_default());
+    }
     // Asked also when the model is named: a wrong name is then answered with "did you mean".
     let routed = place.models().await;
     if let Some(model) = &args.model {
@@ -148,6 +158,13 @@ async fn model_of_deployment(place: &Place, name: &str, model: Option<&str>) -> 
         let why = format!("{name} is not ready: {}", deployment.why());
         return Err(Failure::new(why, "Wait for it, or take another deployment"));
     }
+    model_of(deployment, model, &routed.map(|models| models.ids).unwrap_or_default())
+}
+
+/// The model of a deployment that is meant, or its first one that the API routes. Without the API's list any
+/// of them is as good.
+fn model_of(deployment: &Deployment, model: Option<&str>, routed: &[String]) -> Result<String, Failure> {
+    let name = &deployment.name;
     let chats: Vec<&ServedModel> = deployment.models.iter().filter(|model| model.chats()).collect();
     let names = || chats.iter().map(|model| model.serving_name.as_str()).collect::<Vec<_>>().join(", ");
     if let Some(model) = model {
@@ -158,8 +175,6 @@ async fn model_of_deployment(place: &Place, name: &str, model: Option<&str>) -> 
             || Failure::new(format!("{name} does not serve {model}"), format!("It serves: {}", names()));
         return if served { Ok(model.to_owned()) } else { Err(why()) };
     }
-    // Without the API's list any model of the deployment is as good.
-    let routed = routed.map(|models| models.ids).unwrap_or_default();
     let best = chats.iter().find(|model| routed.contains(&model.serving_name)).or(chats.first());
     best.map(|model| model.serving_name.clone()).ok_or_else(|| {
         Failure::new(format!("{name} serves no model that can chat"), "Take another deployment")

@@ -114,21 +114,7 @@ impl Answer {
         if !self.text.trim().is_empty() {
             return None;
         }
-        let thought = !self.reasoning.trim().is_empty();
-        Some(match (reason, thought) {
-            (FinishReason::Length, true) => {
-                "No answer: all the tokens went into reasoning. Raise max tokens, or lower the reasoning effort"
-            }
-            (_, true) => "No answer: the model only reasoned",
-            (FinishReason::Length, false) => {
-                "No answer: max tokens or the context's end was reached before the first word"
-            }
-            (FinishReason::ContentFilter, false) => "No answer: a content filter held it back",
-            (FinishReason::ToolCalls, false) => "No answer in words: the model asked for a tool",
-            (FinishReason::Stop | FinishReason::Other(_), false) => {
-                "The model ended its answer without a word"
-            }
-        })
+        Some(reason.why_empty(!self.reasoning.trim().is_empty()))
     }
 
     /// Why an answer with text is not all the model had to say.

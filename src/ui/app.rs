@@ -17,7 +17,7 @@ use super::views::playground::PlaygroundUi;
 use super::widgets::{caption, dot, shortened, tokens};
 use crate::domain::settings::ThemeChoice;
 use crate::engine::{Engine, Started};
-use crate::protocol::{Command, Event, KeyStatus};
+use crate::protocol::{Command, Event, KeyStatus, Verdict};
 use crate::state::State;
 
 /// Told of the window's first frames, when the start is measured.
@@ -191,6 +191,9 @@ impl App {
             place.cluster.view.failure().or(place.cluster.api_models.failure()).or(place.trouble.as_ref());
         let (color, word) = match (&place.key, failed) {
             (_, Some(_)) => (tokens.error, "something does not work"),
+            _ if place.checks.done.iter().any(|check| check.verdict == Verdict::Bad) => {
+                (tokens.error, "a check failed")
+            }
             (Some(KeyStatus::Missing(_)), None) => (tokens.warning, "the key is missing"),
             _ if insecure => (tokens.warning, "certificates are not checked"),
             _ if place.cluster.view.is_loading() || place.cluster.api_models.is_loading() => {
@@ -278,6 +281,9 @@ impl App {
                 if asked.view_code {
                     code.open();
                 }
+                if asked.refocus {
+                    playground.arrive();
+                }
                 if asked.go_home {
                     self.page = Page::Home;
                 }
@@ -306,11 +312,12 @@ impl eframe::App for App {
             .resizable(false)
             .frame(side)
             .show(ui, |ui| self.side_bar_ui(ui));
+        let height = ui.available_height();
         if self.activity.is_open() {
             let Self { activity, state, out, .. } = self;
             Panel::bottom("activity")
-                .default_size(220.0)
-                .size_range(120.0..=420.0)
+                .default_size((height * 0.25).max(110.0))
+                .size_range(100.0..=(height * 0.4).max(120.0))
                 .resizable(true)
                 .frame(Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(16, 10)))
                 .show(ui, |ui| activity.show(ui, &mut state.activity, out));

@@ -78,6 +78,8 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
     }
     let small = theme::small_figure_text().resolve(ui.style());
     ui.style_mut().text_styles.insert(egui::TextStyle::Body, small);
+    // A point is found from some way off.
+    ui.style_mut().interaction.interact_radius = 24.0;
     let response = plot.show(ui, |plot| {
         let bounds = plot.plot_bounds();
         let columns = plot.response().rect.width().max(16.0) as usize;

@@ -51,16 +51,16 @@ impl Toasts {
     pub(super) fn show(&mut self, ctx: &Context, now: Duration) {
         self.shown.retain(|(_, toast)| !matches!(toast, Toast::Told { until, .. } if *until <= now));
         let mut dismissed = None;
-        let mut y = -16.0;
+        let mut y = 16.0;
         for (id, toast) in self.shown.iter().rev() {
             let area = Area::new(Id::unique(("toast", id)))
                 .order(Order::Foreground)
-                .anchor(Align2::RIGHT_BOTTOM, vec2(-16.0, y))
+                .anchor(Align2::RIGHT_TOP, vec2(-16.0, y))
                 .show(ctx, |ui| toast_ui(ui, *id, toast));
             if area.inner {
                 dismissed = Some(*id);
             }
-            y -= area.response.rect.height() + 8.0;
+            y += area.response.rect.height() + 8.0;
             if let Toast::Told { until, .. } = toast {
                 ctx.request_repaint_after(until.saturating_sub(now));
             }

@@ -365,9 +365,14 @@ pub fn picker(
                     edit.request_focus();
                 }
             }
-            chosen = sections_ui(ui, sections, &filter, picked);
+            chosen = sections_ui(ui, id, sections, &filter, picked);
+            if response.clicked() {
+                // The Enter that opened the list picks nothing from it.
+                chosen = None;
+            }
             if chosen.is_some() {
                 filter.clear();
+                ui.data_mut(|data| data.remove_temp::<String>(id.with("marked")));
                 ui.close();
             }
             ui.data_mut(|data| data.insert_temp(filter_id, filter));
@@ -375,16 +380,27 @@ pub fn picker(
     chosen
 }
 
-fn sections_ui(ui: &mut Ui, sections: &[Section<'_>], filter: &str, picked: Option<&str>) -> Option<String> {
+fn sections_ui(
+    ui: &mut Ui,
+    id: egui::Id,
+    sections: &[Section<'_>],
+    filter: &str,
+    picked: Option<&str>,
+) -> Option<String> {
     let wanted = filter.trim().to_lowercase();
-    let mut chosen = None;
+    let fits = |choice: &Choice<'_>| choice.name.to_lowercase().contains(&wanted);
+    let selectable: Vec<&str> = sections
+        .iter()
+        .flat_map(|section| &section.choices)
+        .filter(|choice| choice.enabled && fits(choice))
+        .map(|choice| choice.name)
+        .collect();
+    let (marked, mut chosen) = list_keys(ui, id, &selectable, picked);
     let mut shown = 0;
-    let enter = ui.input(|input| input.key_pressed(Key::Enter)) && !wanted.is_empty();
     ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         for section in sections {
-            let fits = |choice: &&Choice<'_>| choice.name.to_lowercase().contains(&wanted);
-            let choices: Vec<&Choice<'_>> = section.choices.iter().filter(fits).collect();
+            let choices: Vec<&Choice<'_>> = section.choices.iter().filter(|choice| fits(choice)).collect();
             if choices.is_empty() {
                 continue;
             }
@@ -394,10 +410,8 @@ fn sections_ui(ui: &mut Ui, sections: &[Section<'_>], filter: &str, picked: Opti
             }
             for choice in choices {
                 shown += 1;
-                let clicked = choice_ui(ui, choice, picked == Some(choice.name));
-                // Enter takes the first that fits the filter.
-                let taken = clicked || (enter && choice.enabled);
-                if taken && chosen.is_none() {
+                let mark = Mark { picked: picked == Some(choice.name), by_keys: marked == Some(choice.name) };
+                if choice_ui(ui, choice, mark) {
                     chosen = Some(choice.name.to_owned());
                 }
             }
@@ -412,7 +426,48 @@ fn sections_ui(ui: &mut Ui, sections: &[Section<'_>], filter: &str, picked: Opti
     chosen
 }
 
-fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, picked: bool) -> bool {
+/// Up and Down move a mark through the list, Enter takes what is marked.
+fn list_keys<'a>(
+    ui: &Ui,
+    id: egui::Id,
+    names: &[&'a str],
+    picked: Option<&str>,
+) -> (Option<&'a str>, Option<String>) {
+    let id = id.with("marked");
+    let at = ui.data(|data| data.get_temp::<String>(id));
+    let place = |name: &str| names.iter().position(|other| *other == name);
+    let mut at = at.as_deref().and_then(place).or_else(|| picked.and_then(place));
+    let (up, down, enter) = ui.input_mut(|input| {
+        (
+            input.consume_key(egui::Modifiers::NONE, Key::ArrowUp),
+            input.consume_key(egui::Modifiers::NONE, Key::ArrowDown),
+            input.key_pressed(Key::Enter),
+        )
+    });
+    let last = names.len().saturating_sub(1);
+    if down {
+        at = Some(at.map_or(0, |at| (at + 1).min(last)));
+    }
+    if up {
+        at = Some(at.map_or(last, |at| at.saturating_sub(1)));
+    }
+    // What the filter left: its first line, unless another was marked.
+    let marked = at.or(Some(0)).and_then(|at| names.get(at).copied());
+    if up || down {
+        ui.data_mut(|data| data.insert_temp(id, marked.unwrap_or_default().to_owned()));
+    }
+    (marked, marked.filter(|_| enter).map(str::to_owned))
+}
+
+/// What is special about a line of a list.
+#[derive(Clone, Copy)]
+struct Mark {
+    picked: bool,
+    by_keys: bool,
+}
+
+fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> bool {
+    let Mark { picked, by_keys } = mark;
     let tokens = tokens(ui);
     let remark = choice.remark.as_deref().unwrap_or_default();
     let width = ui.available_width();
@@ -426,6 +481,10 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, picked: bool) -> bool {
     let height = name.size().y + remark_galley.as_ref().map_or(0.0, |galley| galley.size().y + 2.0) + 10.0;
     let sense = if choice.enabled { Sense::click() } else { Sense::hover() };
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), sense);
+    if by_keys {
+        let stroke = Stroke::new(1.0, tokens.accent);
+        ui.painter().rect_stroke(rect, CornerRadius::same(ROUNDING), stroke, egui::StrokeKind::Inside);
+    }
     if choice.enabled && (response.hovered() || response.has_focus() || picked) {
         let fill = if picked { tokens.selection } else { tokens.hover };
         ui.painter().rect_filled(rect, CornerRadius::same(ROUNDING), fill);

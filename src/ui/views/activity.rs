@@ -7,7 +7,7 @@ use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
 use crate::state::activity::ActivityLog;
 use crate::ui::theme;
-use crate::ui::widgets::{caption, from_right, small_button, small_button_if, strong, tokens};
+use crate::ui::widgets::{caption, fit_middle, from_right, small_button, small_button_if, strong, tokens};
 
 /// Whether the drawer is open, and what it filters by.
 #[derive(Debug, Default)]
@@ -84,8 +84,10 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                     );
                 });
                 row.col(|ui| {
-                    let line: String = activity.line.chars().take(400).collect();
-                    ui.add(Label::new(RichText::new(line).text_style(theme::small_figure_text())).truncate());
+                    let style = theme::small_figure_text();
+                    let line = fit_middle(ui, &ends_of(&activity.line), &style, ui.available_width());
+                    let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
+                    label.on_hover_text(ends_of(&activity.line));
                 });
                 row.col(|ui| match &activity.ending {
                     Some(ending) => figure(ui, &units::duration(ending.took).to_string()),
@@ -110,6 +112,17 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                 });
             });
         });
+}
+
+/// Both ends of a line, which may hold a whole conversation.
+fn ends_of(line: &str) -> String {
+    const MOST: usize = 600;
+    if line.len() <= MOST {
+        return line.to_owned();
+    }
+    let head: String = line.chars().take(MOST / 2).collect();
+    let tail: Vec<char> = line.chars().rev().take(MOST / 2).collect();
+    format!("{head}…{}", tail.into_iter().rev().collect::<String>())
 }
 
 fn figure(ui: &mut Ui, text: &str) {

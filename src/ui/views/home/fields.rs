@@ -168,10 +168,12 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         PlaceKind::None => hint(ui, "Requests carry no key"),
         PlaceKind::Keychain | PlaceKind::SettingsFile => {
             present_key_ui(ui, state, out);
+            let present = matches!(state.place().key, Some(KeyStatus::Present { .. }));
+            let hint_text = if present { "Leave empty to keep the key" } else { "Paste the API key" };
             let label = caption(ui, "New key");
             let edit = TextEdit::singleline(&mut form.key)
                 .password(true)
-                .hint_text("Leave empty to keep the key")
+                .hint_text(hint_text)
                 .desired_width(f32::INFINITY)
                 .margin(MARGIN);
             ui.add(edit).labelled_by(label.id);

@@ -7,8 +7,8 @@ mod form;
 use std::collections::HashMap;
 
 use egui::{
-    Button, CornerRadius, Id, Label, Layout, Modal, RichText, Role, ScrollArea, Sense, TextStyle, Ui,
-    WidgetInfo, vec2,
+    Button, Color32, CornerRadius, Id, Label, Layout, Modal, RichText, Role, ScrollArea, Sense, TextStyle,
+    Ui, WidgetInfo, vec2,
 };
 
 use self::checks::{check_button_ui, checks_ui};
@@ -16,8 +16,8 @@ use self::fields::fields_ui;
 use self::form::{Form, key_change};
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
-use crate::protocol::{Command, FilePurpose};
-use crate::state::{PickedFile, State};
+use crate::protocol::{Command, FilePurpose, Verdict};
+use crate::state::{PickedFile, PlaceState, State};
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, filling_card, from_right, page_head, primary_button, shortened, strong, tokens,
@@ -100,7 +100,9 @@ impl HomeUi {
                 for env in &state.settings.environments {
                     let unsaved =
                         self.forms.get(&env.id).is_some_and(|form| self.is_changed(form, &state.settings));
-                    if environment_ui(ui, env, env.id == state.settings.selected, unsaved) {
+                    let color = state_color(ui, env, state.place_of(&env.id));
+                    let selected = env.id == state.settings.selected;
+                    if environment_ui(ui, env, color, selected, unsaved) {
                         goes_to = Some(env.id.clone());
                     }
                 }
@@ -217,8 +219,25 @@ impl HomeUi {
     }
 }
 
+/// What is known of an environment, as a colour; nothing before it was opened.
+fn state_color(ui: &Ui, env: &Environment, place: Option<&PlaceState>) -> Color32 {
+    let tokens = tokens(ui);
+    let Some(place) = place else { return tokens.faint };
+    let failed = place.cluster.view.failure().is_some()
+        || place.cluster.api_models.failure().is_some()
+        || place.trouble.is_some()
+        || place.checks.done.iter().any(|check| check.verdict == Verdict::Bad);
+    let seen = place.cluster.view.value().is_some() || place.cluster.api_models.value().is_some();
+    match (failed, seen) {
+        (true, _) => tokens.error,
+        (false, true) if env.accept_invalid_certs => tokens.warning,
+        (false, true) => tokens.ok,
+        (false, false) => tokens.faint,
+    }
+}
+
 /// A line of the list. Gives whether it was clicked.
-fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool) -> bool {
+fn environment_ui(ui: &mut Ui, env: &Environment, color: Color32, selected: bool, unsaved: bool) -> bool {
     let tokens = tokens(ui);
     let below = match (&env.cluster, &env.api) {
         _ if env.demo => "built in · simulated".to_owned(),
@@ -246,16 +265,7 @@ fn environment_ui(ui: &mut Ui, env: &Environment, selected: bool, unsaved: bool)
     inside.spacing_mut().item_spacing.y = 2.0;
     inside.spacing_mut().interact_size.y = 16.0;
     inside.horizontal(|ui| {
-        dot(
-            ui,
-            if env.demo {
-                tokens.dim
-            } else if env.accept_invalid_certs {
-                tokens.warning
-            } else {
-                tokens.ok
-            },
-        );
+        dot(ui, color);
         shortened(ui, &env.name, theme::strong_text(), tokens.text, width - 50.0);
     });
     inside.horizontal(|ui| {

@@ -140,7 +140,7 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
     let reset_id = ui.scope_id().with("reset zoom");
     let reset = ui.data_mut(|data| data.remove_temp::<bool>(reset_id)).unwrap_or(false);
     let room = ui.available_height() - table_height(history) - 24.0;
-    let height = (room / 2.0 - 72.0).clamp(120.0, 240.0);
+    let height = (room / 2.0 - 72.0).clamp(84.0, 240.0);
     for shown in [Shown::Ttft, Shown::Speed] {
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
@@ -181,7 +181,9 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
     let tokens = tokens(ui);
     let history = lines.history;
     ui.horizontal(|ui| {
-        strong(ui, "This session, median");
+        strong(ui, "This session, median").on_hover_text(
+            "Of the answers that were complete; stopped and failed ones have no latency and are left out",
+        );
         from_right(ui, |ui| {
             if small_button(ui, "Copy table").clicked() {
                 out.push(Command::Copy { what: "Table".to_owned(), text: as_tsv(history) });

@@ -40,6 +40,8 @@ pub struct Asked {
     pub view_code: bool,
     /// Go to Home.
     pub go_home: bool,
+    /// Something was picked or cleared: one can type on.
+    pub refocus: bool,
 }
 
 impl PlaygroundUi {
@@ -80,6 +82,7 @@ impl PlaygroundUi {
         let from_pickers = pickers::show(ui, state, now, out);
         asked.view_code = from_pickers.view_code;
         asked.go_home = from_pickers.go_home;
+        asked.refocus = from_pickers.refocus;
         let env = state.env().id.clone();
         let composer = composer::height(ui);
         let size = vec2(ui.available_width(), (ui.available_height() - composer - 10.0).max(80.0));
@@ -98,6 +101,7 @@ impl PlaygroundUi {
             out.push(Command::Copy { what: "Answer".to_owned(), text });
         }
         if todo.retry {
+            asked.refocus = true;
             let (model, deployment) = asked_of(state);
             let job = state.next_job();
             let place = state.env().clone();

@@ -33,18 +33,29 @@ impl ParametersUi {
         }
         caption(ui, "Only what is ticked is sent; the rest is the server's default");
         let params = &mut chat.params;
-        Grid::new("parameters").num_columns(4).spacing(vec2(12.0, 4.0)).show(ui, |ui| {
+        let pairs = if ui.available_width() < 500.0 { 1 } else { 2 };
+        Grid::new("parameters").num_columns(pairs * 2).spacing(vec2(12.0, 4.0)).show(ui, |ui| {
+            let mut drawn = 0;
+            let mut next = |ui: &mut Ui| {
+                drawn += 1;
+                if drawn % pairs == 0 {
+                    ui.end_row();
+                }
+            };
             number(ui, "Max tokens", &mut params.max_tokens, 1..=1_000_000, 1_024, 8.0);
+            next(ui);
             number(ui, "Seed", &mut params.seed, i64::MIN..=i64::MAX, 42, 1.0);
-            ui.end_row();
+            next(ui);
             number(ui, "Temperature", &mut params.temperature, 0.0..=2.0, 0.7, 0.01);
+            next(ui);
             number(ui, "Top p", &mut params.top_p, 0.0..=1.0, 0.95, 0.005);
-            ui.end_row();
+            next(ui);
             number(ui, "Top k", &mut params.top_k, 1..=100, 40, 0.5);
+            next(ui);
             effort(ui, &mut params.reasoning_effort);
-            ui.end_row();
+            next(ui);
             thinking(ui, &mut params.thinking);
-            ui.end_row();
+            next(ui);
         });
         let typed = self.stop.entry(env.clone()).or_insert_with(|| escape(&params.stop));
         let name = caption(ui, "Stop sequences, one a line; \\n stands for a line break");

@@ -18,15 +18,16 @@ use crate::ui::widgets::{
 pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
     let mut asked = Asked::default();
     let wide = ui.available_width() > 620.0;
-    let buttons = if wide { 176.0 } else { 0.0 };
+    // Room for the wider of the two labels, so that nothing moves when it changes.
+    let buttons = if wide { 208.0 } else { 0.0 };
     let has_cluster = state.env().cluster.is_some();
     ui.horizontal_top(|ui| {
         let width = ui.available_width() - buttons - if wide { 8.0 } else { 0.0 };
         let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
         if has_cluster {
-            ui.vertical(|ui| deployment_ui(ui, state, first));
+            asked.refocus |= ui.vertical(|ui| deployment_ui(ui, state, first)).inner;
         }
-        ui.vertical(|ui| model_ui(ui, state, second));
+        asked.refocus |= ui.vertical(|ui| model_ui(ui, state, second)).inner;
         if wide {
             ui.vertical(|ui| {
                 caption(ui, "");
@@ -44,7 +45,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     asked
 }
 
-fn deployment_ui(ui: &mut Ui, state: &mut State, width: f32) {
+/// Gives whether another deployment was picked.
+fn deployment_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
     caption(ui, "Deployment");
     let tokens = tokens(ui);
     let cluster = &mut state.place().cluster;
@@ -62,9 +64,11 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, width: f32) {
         Section { heading: "Deployed", choices: choices(deployed, true) },
         Section { heading: "Not ready", choices: choices(others, false) },
     ];
-    if let Some(name) = picker(ui, "Deployment", picked.as_deref(), color, width, &sections) {
-        cluster.pick_deployment(&name);
+    let chosen = picker(ui, "Deployment", picked.as_deref(), color, width, &sections);
+    if let Some(name) = &chosen {
+        cluster.pick_deployment(name);
     }
+    chosen.is_some()
 }
 
 fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
@@ -93,7 +97,8 @@ fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
     }
 }
 
-fn model_ui(ui: &mut Ui, state: &mut State, width: f32) {
+/// Gives whether another model was picked.
+fn model_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
     let index = model_index(state);
@@ -124,9 +129,11 @@ fn model_ui(ui: &mut Ui, state: &mut State, width: f32) {
         },
     ];
     let picked = cluster.choice.model.clone();
-    if let Some(name) = picker(ui, "Model", picked.as_deref(), color, width, &sections) {
-        cluster.pick_model(&name);
+    let chosen = picker(ui, "Model", picked.as_deref(), color, width, &sections);
+    if let Some(name) = &chosen {
+        cluster.pick_model(name);
     }
+    chosen.is_some()
 }
 
 /// The place of the colour of the model in use.
@@ -145,12 +152,14 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     if chat.can_undo_clear() {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
             chat.undo_clear();
+            asked.refocus = true;
         }
     } else {
         let can = chat.running().is_none() && !chat.turns().is_empty();
         let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
         if clear.on_hover_text("Begin a new conversation; the charts stay").clicked() {
             chat.clear();
+            asked.refocus = true;
         }
     }
 }
@@ -225,8 +234,8 @@ fn troubles_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked)
                     .color(tokens.warning),
             ));
         }
-        if !boxes.is_empty() && small_button(ui, "Open Home").clicked() {
-            asked.go_home = true;
-        }
     });
+    if !boxes.is_empty() && small_button(ui, "Open Home").clicked() {
+        asked.go_home = true;
+    }
 }
