@@ -176,7 +176,7 @@ fn words(status: Option<u16>, error: &ErrorBody, retry_after: Option<Duration>, 
         ),
         (_, 429) | ("rate_limit_exceeded" | "insufficient_quota", _) => fault(
             FaultClass::RateLimited,
-            with_http(if code == "insufficient_quota" { "The key's quota is used up" } else { "Too many requests: the rate limit was reached" }),
+            with_http("Too many requests: the rate limit was reached"),
             try_again(retry_after),
         ),
         ("request_timeout", _) | (_, 408 | 504) => fault(
