@@ -133,7 +133,7 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
     let reset_id = ui.scope_id().with("reset zoom");
     let reset = ui.data_mut(|data| data.remove_temp::<bool>(reset_id)).unwrap_or(false);
     let room = ui.available_height() - table_height(history) - 24.0;
-    let height = (room / 2.0 - 56.0).clamp(120.0, 240.0);
+    let height = (room / 2.0 - 72.0).clamp(120.0, 240.0);
     for shown in [Shown::Ttft, Shown::Speed] {
         card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
