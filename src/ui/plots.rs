@@ -134,6 +134,8 @@ fn ticks(input: egui_plot::GridInput, least: f64) -> Vec<egui_plot::GridMark> {
     }
     let first = (from / step).ceil();
     (0..=count as u32)
+        // One beyond the end would be written over what is there.
+        .filter(|n| (first + f64::from(*n)) * step <= to)
         .map(|n| egui_plot::GridMark { value: (first + f64::from(n)) * step, step_size: step })
         .collect()
 }
@@ -225,7 +227,7 @@ mod tests {
             assert_eq!(values, expected);
         };
         check((-8.0, 150.0), 0.0, &[0.0, 50.0, 100.0, 150.0]);
-        check((0.5, 5.5), 1.0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        check((0.5, 5.5), 1.0, &[1.0, 2.0, 3.0, 4.0, 5.0]);
         check((0.0, 0.0), 1.0, &[0.0]);
     }
 }
