@@ -30,7 +30,16 @@ pub struct Series {
     pub ttft: Vec<[f64; 2]>,
     /// `[answer number, tokens per second]`, ready to be drawn.
     pub speed: Vec<[f64; 2]>,
+    sorted: SortedFigures,
     medians: Medians,
+}
+
+/// A model's figures by size, so that another answer's does not need all to be sorted again.
+#[derive(Debug, Clone, Default)]
+struct SortedFigures {
+    ttft: Vec<f64>,
+    speed: Vec<f64>,
+    latency: Vec<f64>,
 }
 
 /// Medians over a model's answers. Absent where no answer has the figure.
@@ -94,13 +103,17 @@ impl Series {
         if let Some(speed) = counted_speed(&sample) {
             self.speed.push([n, speed]);
         }
+        let tokens_per_sec = counted_speed(&sample);
+        let Figures { ttft, latency, .. } = sample.figures;
         self.samples.push(sample);
+        let SortedFigures { ttft: ttfts, speed: speeds, latency: latencies } = &mut self.sorted;
+        insert(ttfts, ttft.map(|ttft| ttft.as_secs_f64()));
+        insert(speeds, tokens_per_sec);
+        insert(latencies, latency.map(|latency| latency.as_secs_f64()));
         self.medians = Medians {
-            ttft: median(self.samples.iter().filter_map(|s| s.figures.ttft.map(|d| d.as_secs_f64())))
-                .map(Duration::from_secs_f64),
-            tokens_per_sec: median(self.samples.iter().filter_map(counted_speed)),
-            latency: median(self.samples.iter().filter_map(|s| s.figures.latency.map(|d| d.as_secs_f64())))
-                .map(Duration::from_secs_f64),
+            ttft: median(ttfts).map(Duration::from_secs_f64),
+            tokens_per_sec: median(speeds),
+            latency: median(latencies).map(Duration::from_secs_f64),
         };
     }
 
@@ -116,20 +129,20 @@ fn counted_speed(sample: &Sample) -> Option<f64> {
     sample.figures.tokens_per_sec.filter(|_| counted)
 }
 
+fn insert(sorted: &mut Vec<f64>, value: Option<f64>) {
+    let Some(value) = value else { return };
+    let at = sorted.partition_point(|other| other.total_cmp(&value).is_lt());
+    sorted.insert(at, value);
+}
+
 /// The middle value, or the mean of the two middle ones.
-pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    if values.is_empty() {
-        return None;
-    }
-    let (middle, odd) = (values.len() / 2, values.len() % 2 == 1);
-    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let upper = *upper;
-    if odd {
+pub fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    if sorted.len() % 2 == 1 {
         return Some(upper);
     }
-    let lower = below.iter().copied().max_by(f64::total_cmp)?;
-    Some(f64::midpoint(lower, upper))
+    Some(f64::midpoint(sorted[middle - 1], upper))
 }
 
 /// Thins points that are sorted by x to the lowest and the highest of each of `columns` pixel columns
@@ -173,7 +186,11 @@ mod tests {
             (vec![9.0, 1.0, 2.0], Some(2.0)),
             (vec![9.0, 1.0, 2.0, 4.0], Some(3.0)),
         ] {
-            assert_eq!(median(values.into_iter()), expected);
+            let mut sorted = Vec::new();
+            for value in values {
+                insert(&mut sorted, Some(value));
+            }
+            assert_eq!(median(&sorted), expected);
         }
     }
 

@@ -55,6 +55,8 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
         .include_y(0.0)
         .grid_color(tokens.line)
         .cursor_color(tokens.line_strong)
+        .x_grid_spacer(|input| ticks(input, 1.0))
+        .y_grid_spacer(|input| ticks(input, 0.0))
         .custom_x_axes(vec![
             AxisHints::new_x()
                 .label("answer")
@@ -115,6 +117,29 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
     });
     let label = format!("{}. {summary}", shown.title());
     response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
+}
+
+/// Some four round values along an axis, at least `least` apart.
+fn ticks(input: egui_plot::GridInput, least: f64) -> Vec<egui_plot::GridMark> {
+    let (from, to) = input.bounds;
+    let step = round_up((to - from) / 5.0).max(least);
+    let count = ((to - from) / step).ceil();
+    if !count.is_finite() || count > 100.0 {
+        return Vec::new();
+    }
+    let first = (from / step).ceil();
+    (0..=count as u32)
+        // One beyond the end would be written over what is there.
+        .filter(|n| (first + f64::from(*n)) * step <= to)
+        .map(|n| egui_plot::GridMark { value: (first + f64::from(n)) * step, step_size: step })
+        .collect()
+}
+
+/// To 1, 2 or 5 times a power of ten.
+fn round_up(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    let step = [1.0, 2.0, 5.0].into_iter().find(|step| step * power >= value);
+    step.unwrap_or(10.0) * power
 }
 
 /// What a screen reader says of a chart.
@@ -183,4 +208,21 @@ pub fn line_sample(ui: &mut Ui, index: usize, faded: bool) {
         }
     }
     ui.painter().circle_filled(rect.center(), 3.0, color);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_a_few_round_values() {
+        let check = |bounds, least, expected: &[f64]| {
+            let input = egui_plot::GridInput { bounds, base_step_size: 1e-3 };
+            let values: Vec<f64> = ticks(input, least).iter().map(|mark| mark.value).collect();
+            assert_eq!(values, expected);
+        };
+        check((-8.0, 150.0), 0.0, &[0.0, 50.0, 100.0, 150.0]);
+        check((0.5, 5.5), 1.0, &[1.0, 2.0, 3.0, 4.0, 5.0]);
+        check((0.0, 0.0), 1.0, &[0.0]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The Activity drawer: every kubectl command and HTTP request, as one can paste it in a shell.
 
-use egui::{Label, RichText, Sense, TextStyle, Ui};
+use egui::{Align, Label, Layout, RichText, Sense, TextStyle, Ui};
 use egui_extras::{Column, TableBuilder};
 
 use crate::domain::units;
@@ -55,6 +55,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
         .striped(false)
         .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
         .sense(Sense::hover())
+        .cell_layout(Layout::left_to_right(Align::Center))
         .column(Column::exact(64.0))
         .column(Column::exact(52.0))
         .column(Column::remainder().at_least(120.0).clip(true))

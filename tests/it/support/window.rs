@@ -321,7 +321,7 @@ fn is_control(role: Role) -> bool {
 }
 
 /// Writes settings that have the demo and this environment, selected.
-fn remember(config: &Path, env: Environment, key: Option<&str>) {
+pub(crate) fn remember(config: &Path, env: Environment, key: Option<&str>) {
     let keys = Keys::new(SettingsStore::in_dir(config));
     let change = key.map(|key| KeyChange { env: env.id.clone(), key: Some(SecretString::from(key)) });
     let mut settings = Settings { selected: env.id.clone(), ..Settings::default() };

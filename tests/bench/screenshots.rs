@@ -1,0 +1,81 @@
+//! The README's pictures, of the real window on the demo: `cargo bench --bench screenshots`
+//!
+//! Needs no display, but something that draws: `apt-get install mesa-vulkan-drivers`. Writes
+//! `assets/screenshots`.
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it did")]
+
+#[path = "../it/support/window.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod window;
+
+use std::path::Path;
+
+use batida::ui::transcript::wait_for_colors;
+use egui::{Key, Modifiers, Theme};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use window::{PATIENCE, Window};
+
+const FAST: &str = "gpt-oss-120b";
+const STEADY: &str = "Meta-Llama-3.3-70B-Instruct";
+const SMALL_TALK: [&str; 5] = [
+    "Explain TTFT in two sentences",
+    "And what is inter-token latency?",
+    "Why does a long prompt start later?",
+    "What does queueing do to both?",
+    "Which of them does a reader feel?",
+];
+
+fn main() {
+    let mut window = Window::on_demo();
+    for model in [STEADY, FAST] {
+        window.pick("Model", model);
+    }
+    for question in SMALL_TALK {
+        for model in [FAST, STEADY] {
+            window.pick("Model", model);
+            window.ask(question);
+        }
+    }
+    window.click("Clear");
+    window.pick("Model", FAST);
+    window.ask("Compare TTFT and latency in a table, and show the code that measures them");
+    window.field("Message").focus();
+    save(&mut window, "playground");
+    window.ctx.set_theme(Theme::Light);
+    save(&mut window, "playground-light");
+    window.ctx.set_theme(Theme::Dark);
+
+    window.key_press_modifiers(Modifiers::COMMAND, Key::J);
+    window.step();
+    save(&mut window, "activity");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::J);
+    window.step();
+
+    window.click("View code");
+    window.click("Python (openai)");
+    save(&mut window, "view-code");
+    window.click("Close");
+
+    window.click("Home");
+    window.click("Run checks");
+    window.until("all checks ended", |window| window.has_button("Check again"));
+    save(&mut window, "home");
+}
+
+fn save(window: &mut Window, name: &str) {
+    window.remove_cursor();
+    window.run_steps(4);
+    assert!(wait_for_colors(&window.ctx, PATIENCE), "the code has its colours");
+    // Frames in which the colours, and what a first frame measured, take their places.
+    window.run_steps(4);
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/screenshots").join(name).with_extension("png");
+    std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");
+    let picture = window.render().expect("a picture (apt-get install mesa-vulkan-drivers)");
+    let file = std::fs::File::create(&path).expect("the picture can be written");
+    let small = PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive);
+    picture.write_with_encoder(small).expect("the picture can be written");
+    let size = std::fs::metadata(&path).map_or(0, |file| file.len());
+    println!("{} ({} kB)", path.display(), size / 1_000);
+}

@@ -1,0 +1,288 @@
+//! What the whole window costs the processor, without a display: logic, ui and tessellation, on the real engine.
+//!
+//! `cargo bench --bench window`. A frame's time is what passed on the clock, less what the thread waited for a
+//! processor (as Linux counts it), so that a busy machine does not count.
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
+#[path = "../it/support/window.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod window;
+
+use std::time::{Duration, Instant};
+
+use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
+use batida::engine::{Engine, Options};
+use batida::metrics::timeline::{Figures, TokenSource, Tokens};
+use batida::protocol::{ChatEnding, Event, FinishReason};
+use batida::state::State;
+use batida::state::chat::Asking;
+use batida::ui::app::App;
+use eframe::App as _;
+use egui::{Context, Id, Key, Modifiers, Pos2, RawInput, Rect, pos2, vec2};
+use tempfile::TempDir;
+use window::{LARGE, PATIENCE, api_env, remember, runtime};
+
+const FRAME: Duration = Duration::from_nanos(16_666_667);
+
+fn main() {
+    println!("{:<56} {:>9} {:>9} {:>9}", "ms on the clock (median of 7)", "median", "least", "most");
+    start();
+    println!();
+    println!(
+        "{:<56} {:>7} {:>7} {:>7} {:>7} {:>7} {:>9}",
+        "CPU ms a frame", "frames", "first", "p50", "p99", "max", "p99/16.7"
+    );
+    streaming();
+    conversation();
+    charts();
+}
+
+/// From the window's making to its first frame, and to what the user waits for.
+fn start() {
+    let (mut first, mut filled) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let config = tempfile::tempdir().expect("a temporary folder can be made");
+        let began = Instant::now();
+        let mut stage = Stage::open(config);
+        stage.frame(Vec::new());
+        first.push(began.elapsed());
+        stage.until(|state| state.place().cluster.view.value().is_some());
+        stage.frame(Vec::new());
+        filled.push(began.elapsed());
+    }
+    for (name, mut times) in
+        [("engine, App::new and first frame", first), ("… and the demo's deployments in the picker", filled)]
+    {
+        times.sort_unstable();
+        println!(
+            "{name:<56} {:>9.1} {:>9.1} {:>9.1}",
+            ms(times[times.len() / 2]),
+            ms(times[0]),
+            ms(times[times.len() - 1])
+        );
+    }
+}
+
+/// 100,000 tokens at 5,000 a second, over HTTP, at 60 frames a second.
+fn streaming() {
+    let runtime = runtime();
+    let model =
+        DemoModel { per_token: Duration::from_micros(200), ..DemoModel::quick("five-thousand", Quirk::None) };
+    let options = DemoOptions { models: vec![model], ..DemoOptions::default() };
+    let server = runtime.block_on(DemoServer::start(options)).expect("the loopback has a free port");
+    let config = tempfile::tempdir().expect("a temporary folder can be made");
+    remember(config.path(), api_env(&server.address()), Some(DEMO_KEY));
+    let mut stage = Stage::open(config);
+    let first = stage.frame(Vec::new());
+    stage.until(|state| state.place().cluster.choice.model.is_some() && state.place().key.is_some());
+    stage.app.state().place().chat.draft = "Write 100000 tokens".to_owned();
+    stage.ctx.memory_mut(|memory| memory.request_focus(Id::unique("message")));
+    stage.frame(Vec::new());
+    stage.frame(vec![egui::Event::Key {
+        key: Key::Enter,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::NONE,
+    }]);
+    assert!(stage.app.state().place().chat.running().is_some(), "Enter sends");
+    let began = Instant::now();
+    let mut frames = Vec::new();
+    while stage.app.state().place().chat.running().is_some() {
+        let at = Instant::now();
+        frames.push(stage.frame(Vec::new()));
+        std::thread::sleep(FRAME.saturating_sub(at.elapsed()));
+        assert!(began.elapsed() < 4 * PATIENCE, "100,000 tokens come in 20 s");
+    }
+    let took = began.elapsed();
+    let turn = stage.app.state().place().chat.turns().last().cloned().expect("there is an answer");
+    let tokens = turn.answer.figures.tokens.map(|tokens| tokens.n);
+    assert_eq!(tokens, Some(100_000), "{:?}", turn.answer.status);
+    print("an answer of 100,000 tokens streams at 5,000 a second", first, frames);
+    print("… and it is complete: idle", first, idle(&mut stage));
+    print("… scrolled up and down through it", first, scroll(&mut stage));
+    println!("  (100,000 tokens in {:.1} s, {} kB)", took.as_secs_f64(), turn.answer.text.len() / 1_000);
+}
+
+/// 2,000 messages: 1,000 questions and their answers.
+fn conversation() {
+    let mut stage = Stage::on_demo();
+    for n in 0..1_000 {
+        let question = format!("Question {n}: {}", "what about this? ".repeat(1 + n % 20));
+        say(stage.app.state(), &question, &answer(n), figures(n));
+    }
+    let first = stage.frame(Vec::new());
+    print("2,000 messages: idle at the end", first, idle(&mut stage));
+    print("2,000 messages: scrolled up and down, 100 pt a frame", first, scroll(&mut stage));
+}
+
+/// 100,000 answers of each of two models.
+fn charts() {
+    let mut stage = Stage::on_demo();
+    say(stage.app.state(), "Hello", "Hello", figures(1));
+    let history = &mut stage.app.state().place().chat.history;
+    for n in 0..100_000 {
+        for model in ["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"] {
+            history.record(model, None, "Hello", Duration::from_secs(n as u64), figures(n));
+        }
+    }
+    let first = stage.frame(Vec::new());
+    print("two charts of 2 x 100,000 answers: idle", first, idle(&mut stage));
+    let over_the_chart = pos2(1_250.0, 300.0);
+    let hovered = (0..300)
+        .map(|n| stage.frame(vec![egui::Event::PointerMoved(over_the_chart + vec2(n as f32 / 4.0, 0.0))]))
+        .collect();
+    print("… the pointer moves over one", first, hovered);
+    let zoomed =
+        (0..300).map(|n| stage.frame(vec![egui::Event::Zoom(if n < 150 { 1.03 } else { 0.97 })])).collect();
+    print("… zoomed in and out", first, zoomed);
+}
+
+fn idle(stage: &mut Stage) -> Vec<Duration> {
+    (0..300).map(|_| stage.frame(Vec::new())).collect()
+}
+
+fn scroll(stage: &mut Stage) -> Vec<Duration> {
+    stage.frame(vec![egui::Event::PointerMoved(pos2(600.0, 450.0))]);
+    let wheel = |points| egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, points),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    };
+    let up = (0..1_000).map(|_| 100.0);
+    let down = (0..1_000).map(|_| -100.0);
+    up.chain(down).map(|points| stage.frame(vec![wheel(points)])).collect()
+}
+
+/// As the engine would tell it.
+fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
+    let job = state.next_job();
+    let chat = &mut state.place().chat;
+    chat.draft = question.to_owned();
+    let asking = Asking { job, model: "gpt-oss-120b", deployment: None, now: Duration::ZERO };
+    chat.send(&asking).expect("it sends");
+    let (reasoning, answer) = (String::new(), answer.to_owned());
+    let boxed = || Box::new(figures);
+    state.apply(Event::ChatAdvanced { job, reasoning, answer, figures: boxed() }, Duration::ZERO);
+    let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+    state.apply(Event::ChatEnded { job, ending, figures: boxed() }, Duration::ZERO);
+}
+
+fn figures(n: usize) -> Figures {
+    let wave = (n as f64 / 97.0).sin() + (n % 7) as f64 / 10.0;
+    Figures {
+        ttft: Some(Duration::from_secs_f64(0.1 + 0.02 * wave)),
+        latency: Some(Duration::from_secs_f64(0.9 + 0.1 * wave)),
+        tokens_per_sec: Some(480.0 + 40.0 * wave),
+        tokens: Some(Tokens { n: 300, source: TokenSource::Usage }),
+        ..Figures::default()
+    }
+}
+
+fn answer(n: usize) -> String {
+    let mut text = String::new();
+    for part in 0..1 + n % 9 {
+        text += &match (n + part) % 5 {
+            0 => format!("## Part {part}\n\nSome **strong** words with `code`.\n\n"),
+            1 => "1. first\n2. second\n   - nested *item*\n3. third\n\n".to_owned(),
+            2 => "| model | tok/s | TTFT |\n|---|--:|--:|\n| a | 484.1 | 88 ms |\n| b | 311.0 | 141 ms |\n\n"
+                .to_owned(),
+            3 => "```python\ndef f(x: int) -> str:\n    # a comment\n    return f\"{x + 1}\"\n```\n\n"
+                .to_owned(),
+            _ => "Some words of an answer, and a [link](https://example.com). ".repeat(8) + "\n\n",
+        };
+    }
+    text
+}
+
+/// The window's context, its app, and a clock of its own.
+struct Stage {
+    ctx: Context,
+    app: App,
+    frame: eframe::Frame,
+    began: Instant,
+    _config: TempDir,
+}
+
+impl Stage {
+    fn open(config: TempDir) -> Self {
+        let ctx = Context::default();
+        let options = Options {
+            config: Some(config.path().to_owned()),
+            twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+        };
+        let waker = ctx.clone();
+        let started = Engine::start(options, move || waker.request_repaint()).expect("the engine starts");
+        let app = App::new(&ctx, started);
+        Self { ctx, app, frame: eframe::Frame::_new_kittest(), began: Instant::now(), _config: config }
+    }
+
+    fn on_demo() -> Self {
+        let mut stage = Self::open(tempfile::tempdir().expect("a temporary folder can be made"));
+        stage.frame(Vec::new());
+        stage.until(|state| {
+            let place = state.place();
+            place.cluster.choice.model.is_some() && place.cluster.api_models.value().is_some()
+        });
+        stage.frame(Vec::new());
+        stage
+    }
+
+    /// Draws a frame each millisecond until it is so.
+    fn until(&mut self, so: impl Fn(&mut State) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !so(self.app.state()) {
+            assert!(Instant::now() < deadline, "waited in vain");
+            std::thread::sleep(Duration::from_millis(1));
+            self.frame(Vec::new());
+        }
+    }
+
+    /// One frame, and what it cost.
+    fn frame(&mut self, events: Vec<egui::Event>) -> Duration {
+        let input = RawInput {
+            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, LARGE)),
+            time: Some(self.began.elapsed().as_secs_f64()),
+            focused: true,
+            events,
+            ..RawInput::default()
+        };
+        let (start, waited) = (Instant::now(), time_waited());
+        let output = self.ctx.run_ui(input, |ui| {
+            self.app.logic(ui, &mut self.frame);
+            self.app.ui(ui, &mut self.frame);
+        });
+        let primitives = self.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+        let taken = start.elapsed().saturating_sub(time_waited() - waited);
+        assert!(!primitives.is_empty());
+        output.drop_without_applying_deltas();
+        taken
+    }
+}
+
+fn print(name: &str, first: Duration, mut frames: Vec<Duration>) {
+    frames.sort_unstable();
+    let at = |share: f64| ms(frames[((frames.len() - 1) as f64 * share).round() as usize]);
+    println!(
+        "{name:<56} {:>7} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>8.0}%",
+        frames.len(),
+        ms(first),
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        at(0.99) / 16.7 * 100.0
+    );
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// What this thread has waited for a processor so far.
+fn time_waited() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(stat.split(' ').nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0))
+}
