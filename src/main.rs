@@ -1,7 +1,9 @@
 //! Batida's program: picks a face.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 fn main() -> ExitCode {
-    batida::cli::main(std::env::args_os().collect(), batida::ui::run)
+    let started = Instant::now();
+    batida::cli::main(std::env::args_os().collect(), started, batida::ui::run)
 }

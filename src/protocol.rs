@@ -26,7 +26,7 @@ pub struct JobId(pub u64);
 #[expect(missing_docs, reason = "the fields say it by name and type")]
 pub enum Command {
     /// Find out where an environment's API is and whether there is a key: [`Event::PlaceOpened`].
-    OpenPlace { place: Environment },
+    OpenPlace { job: JobId, place: Environment },
     /// Ask kubectl what is deployed: [`Event::ClusterLoaded`].
     LoadCluster { job: JobId, place: Environment },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
@@ -39,6 +39,8 @@ pub enum Command {
     ListContexts { job: JobId, place: Environment },
     /// Keep the settings, and an environment's key with them: [`Event::SettingsSaved`].
     SaveSettings { settings: Settings, key: Option<KeyChange> },
+    /// Find out whether the system has a keychain: [`Event::KeychainProbed`].
+    ProbeKeychain,
     /// Show a key in the clear: [`Event::KeyRevealed`].
     RevealKey { place: Environment },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
@@ -46,7 +48,7 @@ pub enum Command {
     /// Write a snippet with the environment's key in it and copy that: [`Event::Copied`].
     CopyWithKey { place: Environment, spec: Box<SnippetSpec> },
     /// Open the system's file dialog: [`Event::FilePicked`].
-    PickFile { purpose: FilePurpose },
+    PickFile { env: EnvId, purpose: FilePurpose },
     /// End a job at once; what it has is kept.
     Cancel { job: JobId },
 }
@@ -76,7 +78,7 @@ pub struct KeyChange {
 #[expect(missing_docs, reason = "the fields say it by name and type")]
 pub enum Event {
     /// An environment's API and key are known (or not).
-    PlaceOpened { env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
+    PlaceOpened { job: JobId, env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
     /// One look at the cluster ended.
     ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
     /// The API's model list came, or did not.
@@ -93,12 +95,14 @@ pub enum Event {
     ContextsListed { job: JobId, env: EnvId, outcome: Result<Contexts, Failure> },
     /// The settings were written, or not.
     SettingsSaved { outcome: Result<(), Failure> },
+    /// Whether the system has a keychain that answers.
+    KeychainProbed { outcome: Result<(), Failure> },
     /// A key in the clear.
     KeyRevealed { env: EnvId, outcome: Result<SecretString, Failure> },
     /// The clipboard took it, or not.
     Copied { what: String, outcome: Result<(), Failure> },
     /// The user picked a file, none, or no dialog could be opened.
-    FilePicked { purpose: FilePurpose, outcome: Result<Option<PathBuf>, Failure> },
+    FilePicked { env: EnvId, purpose: FilePurpose, outcome: Result<Option<PathBuf>, Failure> },
     /// A kubectl command or an HTTP request began or ended.
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.
@@ -166,8 +170,10 @@ pub struct Check {
     pub verdict: Verdict,
     /// What was found, or what is wrong.
     pub finding: String,
-    /// What to do; empty when all is well. May be a command line.
+    /// What to do; empty when all is well.
     pub advice: String,
+    /// A command that tells more, to be pasted in a shell; empty for none.
+    pub command: String,
     /// The other program's own words.
     pub details: String,
     /// How long it took; `None` when nothing was asked.

@@ -118,8 +118,6 @@ impl KeyText<'_> {
     }
 }
 
-/// Where a snippet looks for the key.
-
 /// Stand for the hidden part of a key.
 const DOTS: &str = "••••••••";
 
@@ -340,21 +338,11 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 }
 
 fn py_text(text: &str) -> String {
-    let escaped = escape(
-        text,
-        |c| matches!(c, '"' | '\\') || hidden(c),
-        |c, out| match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if u32::from(c) <= 0xff => push!(out, "\\x{:02x}", u32::from(c)),
-            _ if u32::from(c) <= 0xffff => push!(out, "\\u{:04x}", u32::from(c)),
-            _ => push!(out, "\\U{:08x}", u32::from(c)),
-        },
-    );
-    format!("\"{escaped}\"")
+    quoted(text, |c, out| match u32::from(c) {
+        code @ ..=0xff => push!(out, "\\x{code:02x}"),
+        code @ ..=0xffff => push!(out, "\\u{code:04x}"),
+        code => push!(out, "\\U{code:08x}"),
+    })
 }
 
 // ---- Rust ----
@@ -471,19 +459,7 @@ fn rs_value(value: &Value) -> String {
 }
 
 fn rs_text(text: &str) -> String {
-    let escaped = escape(
-        text,
-        |c| matches!(c, '"' | '\\') || hidden(c),
-        |c, out| match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ => push!(out, "\\u{{{:x}}}", u32::from(c)),
-        },
-    );
-    format!("\"{escaped}\"")
+    quoted(text, |c, out| push!(out, "\\u{{{:x}}}", u32::from(c)))
 }
 
 // ---- Shared ----
@@ -506,6 +482,23 @@ fn json_escape(c: char, out: &mut String) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         push!(out, "\\u{unit:04x}");
     }
+}
+
+/// A string literal as Python and Rust both read it; they differ in how any other character is written.
+fn quoted(text: &str, other: impl Fn(char, &mut String)) -> String {
+    let escaped = escape(
+        text,
+        |c| matches!(c, '"' | '\\') || hidden(c),
+        |c, out| match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ => other(c, out),
+        },
+    );
+    format!("\"{escaped}\"")
 }
 
 fn escape(text: &str, needed: impl Fn(char) -> bool, how: impl Fn(char, &mut String)) -> String {

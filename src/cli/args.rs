@@ -35,6 +35,9 @@ Examples:
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) common: Common,
+    /// Print how long the window takes to its first frame and to its first deployments, and close it
+    #[arg(long, hide = true)]
+    pub(super) time_start: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -76,7 +79,7 @@ const MODELS_AFTER: &str = "\
 With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null when the API was not reached";
 
 const CHECK_AFTER: &str = "\
-With --json: {\"checks\": [{title, verdict, finding, advice, details, took_ms}]}; verdict is good, warning, \
+With --json: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, \
 bad or skipped";
 
 const CHAT_AFTER: &str = "\

@@ -37,6 +37,8 @@ pub(super) async fn run(
     messages.push(Message::new(Role::User, prompt));
     let request = ChatRequest { model: model.clone(), messages, params: args.params() };
     let (mut answer, mut reasoning) = (String::new(), String::new());
+    // The reasoning's last line has no end yet: what follows must begin a line of its own.
+    let mut thought_open = false;
     let report = chat::run(api, &request, &place.known(), cancel, |advance| {
         answer.push_str(&advance.answer);
         reasoning.push_str(&advance.reasoning);
@@ -45,6 +47,11 @@ pub(super) async fn run(
         }
         if args.reasoning && !advance.reasoning.is_empty() {
             report::error_text(&advance.reasoning);
+            thought_open = !advance.reasoning.ends_with('\n');
+        }
+        if thought_open && !advance.answer.is_empty() {
+            report::error_text("\n");
+            thought_open = false;
         }
         let mut out = std::io::stdout().lock();
         if out.write_all(advance.answer.as_bytes()).and_then(|()| out.flush()).is_err() {
@@ -59,6 +66,9 @@ pub(super) async fn run(
         if !answer.is_empty() && !answer.ends_with('\n') {
             // Fails only when nobody reads any more.
             let _ = writeln!(std::io::stdout());
+        }
+        if thought_open {
+            report::error_text("\n");
         }
         if !args.quiet {
             report::figures(&model, &report.figures);

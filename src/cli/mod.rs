@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
@@ -47,16 +47,21 @@ impl From<std::io::Error> for Ended {
     }
 }
 
-/// Parses the arguments and runs the command; without one, `window` opens the window.
+/// Told of the window's first frames.
+type Mark = Box<dyn Fn(&str)>;
+
+/// Parses the arguments and runs the command; without one, `window` opens the window. `started` is when the
+/// program did.
 pub fn main(
     args: Vec<OsString>,
-    window: impl FnOnce(Options, Option<EnvId>) -> Result<(), Failure>,
+    started: Instant,
+    window: impl FnOnce(Options, Option<EnvId>, Option<Mark>) -> Result<(), Failure>,
 ) -> ExitCode {
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
     if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
         return twin(&args[2..]);
     }
-    let Cli { common, command } = match Cli::try_parse_from(args) {
+    let Cli { common, time_start, command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, not errors; clap tells which by the exit code.
@@ -65,7 +70,7 @@ pub fn main(
         }
     };
     let ended = match command {
-        None => open_window(&common, window),
+        None => open_window(&common, time_start.then_some(started), window),
         Some(command) => run(&common, command),
     };
     match ended {
@@ -92,7 +97,8 @@ fn twin(args: &[OsString]) -> ExitCode {
 
 fn open_window(
     common: &Common,
-    window: impl FnOnce(Options, Option<EnvId>) -> Result<(), Failure>,
+    time_start: Option<Instant>,
+    window: impl FnOnce(Options, Option<EnvId>, Option<Mark>) -> Result<(), Failure>,
 ) -> Result<(), Ended> {
     if common.is_ad_hoc() || common.json {
         let why = "--api, --kubeconfig, --json and the like go with a command, e.g. `batida chat`; \
@@ -108,7 +114,12 @@ fn open_window(
     } else {
         None
     };
-    window(common.options(), select)?;
+    let mark = time_start.map(|started| -> Mark {
+        Box::new(move |what| {
+            report::error_line(&format!("{what}: {:.0} ms", started.elapsed().as_secs_f64() * 1e3))
+        })
+    });
+    window(common.options(), select, mark)?;
     Ok(())
 }
 

@@ -240,8 +240,8 @@ pub(super) fn check(check: &Check) {
     let mut out = std::io::stdout().lock();
     // Fails only when nobody reads it; the exit code still tells.
     let _ = writeln!(out, "{:<8} {}: {}{took}", verdict(check.verdict), check.title, check.finding);
-    if !check.advice.is_empty() {
-        let _ = writeln!(out, "{:9}{}", "", check.advice);
+    for line in [&check.advice, &check.command].into_iter().filter(|line| !line.is_empty()) {
+        let _ = writeln!(out, "{:9}{line}", "");
     }
     let _ = out.flush();
 }
@@ -255,6 +255,7 @@ pub(super) fn checks_json(checks: &[Check]) -> Result<()> {
                 "verdict": verdict(check.verdict),
                 "finding": check.finding,
                 "advice": check.advice,
+                "command": check.command,
                 "details": check.details,
                 "took_ms": check.took.map(ms),
             })

@@ -156,6 +156,8 @@ impl DemoModel {
 pub struct Received {
     /// `Authorization`
     pub authorization: Option<String>,
+    /// `Content-Type`
+    pub content_type: Option<String>,
     /// The body.
     pub body: Value,
     /// The client went away before the answer was complete.
@@ -264,14 +266,15 @@ struct Ask {
     top_k: Option<i64>,
     #[serde(default)]
     ignore_eos: bool,
-    seed: Option<u64>,
+    seed: Option<i64>,
     #[serde(default)]
     chat_template_kwargs: Value,
 }
 
 async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let came = Instant::now();
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let authorization = text(header::AUTHORIZATION);
     let aborted = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let json: Value = match serde_json::from_slice(&body) {
         Ok(json) => json,
@@ -281,6 +284,7 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         let aborted = Arc::clone(&aborted);
         lock(&shared.received).push(Received {
             authorization: authorization.clone(),
+            content_type: text(header::CONTENT_TYPE),
             body: json.clone(),
             aborted,
         });
@@ -330,7 +334,10 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
             let echoed = authorization.unwrap_or_default();
             return error(400, "invalid_value", &format!("cannot work with {echoed}"));
         }
-        Quirk::Hangs => std::future::pending::<()>().await,
+        Quirk::Hangs => {
+            let _gone = Gone(aborted);
+            return std::future::pending().await;
+        }
         _ => {}
     }
     let rested = before.last.is_none_or(|last| came.duration_since(last) > Duration::from_secs(60));
@@ -339,6 +346,15 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         _ => Duration::ZERO,
     };
     Answer::new(&shared, model, &ask, came, extra, aborted).respond(ask.stream).await
+}
+
+/// Notes that the client went away before anything was answered.
+struct Gone(Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 /// Refuses what SambaStack would refuse.
@@ -425,7 +441,7 @@ impl Answer {
             ignore_eos: ask.ignore_eos,
             thinking: model.thinks != Thinks::No && wants_thinking,
         };
-        let seed = shared.options.seed ^ ask.seed.unwrap_or(0);
+        let seed = shared.options.seed ^ ask.seed.unwrap_or(0).cast_unsigned();
         let mut script = Script::write(seed, model, &ask.messages, lengths);
         match model.quirk {
             Quirk::Empty(_) => {

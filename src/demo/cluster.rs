@@ -61,6 +61,7 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
         }
         ["auth", "can-i", ..] => TwinAnswer::said("yes\n"),
         ["get"] if question.raw.is_some() => raw(question.raw.as_deref().unwrap_or_default()),
+        ["describe", "pod" | "pods", name] => describe(&question, name),
         ["get", resource, names @ ..] => get(&question, resource, names),
         ["get"] => TwinAnswer::failed("error: Required resource not specified."),
         [] => TwinAnswer::said("kubectl's twin: the demo's cluster\n"),
@@ -232,6 +233,33 @@ fn get(question: &Question, resource: &str, names: &[&str]) -> TwinAnswer {
             "error: unable to match a printer suitable for the output format \"{other}\", allowed formats are: json,name,wide"
         )),
     }
+}
+
+/// The command that Home's checks advise.
+fn describe(question: &Question, name: &str) -> TwinAnswer {
+    let found = pods().into_iter().find(|pod| pod["metadata"]["name"] == name);
+    let Some(pod) = found.filter(|_| question.namespace() == NAMESPACE) else {
+        return TwinAnswer::failed(format!("Error from server (NotFound): pods \"{name}\" not found"));
+    };
+    let status = &pod["status"];
+    let phase = status["phase"].as_str().unwrap_or("Unknown");
+    let mut lines = vec![
+        format!("Name:             {name}"),
+        format!("Namespace:        {NAMESPACE}"),
+        format!("Status:           {phase}"),
+    ];
+    for (title, list) in [
+        ("Init Containers", "initContainerStatuses"),
+        ("Containers", "containerStatuses"),
+        ("Conditions", "conditions"),
+    ] {
+        let entries = status[list].as_array().map(Vec::as_slice).unwrap_or_default();
+        if !entries.is_empty() {
+            lines.push(format!("{title}:"));
+            lines.extend(entries.iter().map(|entry| format!("  {entry}")));
+        }
+    }
+    TwinAnswer::said(lines.join("\n") + "\n")
 }
 
 fn discovery() -> Value {
@@ -505,7 +533,7 @@ fn pods() -> Vec<Value> {
 
 fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
     let cache = || pod(&cache_pod(deployment, "0"), &[(CACHE, RUNNING)]);
-    let main = |tail: &str, inf: fn() -> Value| {
+    let main = |tail: &str, inf: Status| {
         pod(&group_pod(deployment, DEFAULT_GROUP, "n", tail), &[("inf", inf), ("proxy", RUNNING)])
     };
     match plight {
@@ -521,7 +549,7 @@ fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
         Plight::Crashing => vec![cache(), main("0", crashing)],
         Plight::Preparing => {
             let name = group_pod(deployment, DEFAULT_GROUP, "n", "0");
-            let preparing: fn() -> Value = || waiting("PodInitializing", 0);
+            let preparing: Status = || waiting("PodInitializing", 0);
             let mut preparing = pod(&name, &[("inf", preparing), ("proxy", preparing)]);
             preparing["status"]["initContainerStatuses"] = json!([{"name": "fetch-checkpoint", "ready": false, "state": {"running": {"startedAt": SINCE}}}]);
             vec![cache(), preparing]
@@ -542,7 +570,10 @@ fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
     }
 }
 
-const RUNNING: fn() -> Value =
+/// Makes the status of a container.
+type Status = fn() -> Value;
+
+const RUNNING: Status =
     || json!({"ready": true, "restartCount": 0, "state": {"running": {"startedAt": SINCE}}});
 
 fn waiting(reason: &str, restarts: u32) -> Value {
@@ -555,7 +586,7 @@ fn crashing() -> Value {
     status
 }
 
-fn pod(name: &str, containers: &[(&str, fn() -> Value)]) -> Value {
+fn pod(name: &str, containers: &[(&str, Status)]) -> Value {
     let specs: Vec<Value> = containers.iter().map(|(name, _)| json!({"name": name})).collect();
     let statuses: Vec<Value> = containers
         .iter()

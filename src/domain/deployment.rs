@@ -69,9 +69,12 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
-    /// Whether one can chat with it: an embedding model cannot.
+    /// Whether one can chat with it: an embedding model cannot. Old clusters do not say; the name may.
     pub fn chats(&self) -> bool {
-        self.capabilities.is_empty() || self.capabilities.iter().any(|c| c != "embeddings")
+        if self.capabilities.is_empty() {
+            return !embeds_by_name(&self.serving_name);
+        }
+        self.capabilities.iter().any(|capability| capability != "embeddings")
     }
 }
 
@@ -109,6 +112,16 @@ pub struct Deployment {
     pub models: Vec<ServedModel>,
     /// What is wrong with its models, e.g. the bundle does not exist or was refused.
     pub models_trouble: Option<String>,
+}
+
+impl Deployment {
+    /// Why it is not as it should be, in words: its pods, then its models. Its state where nothing is wrong.
+    pub fn why(&self) -> String {
+        let trouble = self.models_trouble.as_deref().unwrap_or_default();
+        let mut reasons = vec![self.reason.as_str(), trouble];
+        reasons.retain(|text| !text.is_empty());
+        if reasons.is_empty() { self.state.label().to_owned() } else { reasons.join("; ") }
+    }
 }
 
 /// What one look at the cluster gave.

@@ -16,6 +16,13 @@ impl EnvId {
         Self("demo".to_owned())
     }
 
+    /// A new one, never used before: a key that is kept under an old one must not come back.
+    pub fn fresh() -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+        // The standard library's only source of randomness.
+        Self(format!("env-{:016x}", RandomState::new().build_hasher().finish()))
+    }
+
     /// The one that flags such as `--api` make up for a single run.
     pub fn ad_hoc() -> Self {
         Self("ad-hoc".to_owned())

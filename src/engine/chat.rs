@@ -15,6 +15,8 @@ use crate::wire::sse::SseDecoder;
 
 /// At most this often is progress told, however many tokens arrive.
 const PACE: Duration = Duration::from_millis(33);
+/// How long the usage or `[DONE]` is waited for after a finish reason.
+const LINGER: Duration = Duration::from_secs(5);
 /// A body that turns out to be no answer is kept up to here, to say what it was.
 const MOST_RAW: usize = 64 << 10;
 /// Of an answer that comes as one JSON document.
@@ -66,7 +68,7 @@ pub async fn run(
         Ok(stream) => stream,
         Err(fault) => return ChatReport::ended_early(ChatEnding::Failed(fault.failure)),
     };
-    let asked = Asked { host: api.address().host(), model: &request.model, known };
+    let asked = Asked { host: api.address().host(), model: &request.model, known, had_key: api.has_key() };
     let mut reader = Reader::new(&stream);
     let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -92,6 +94,12 @@ pub async fn run(
                 }
             }
             _ = pace.tick(), if reader.has_news() => on_advance(reader.news()),
+            // A server that forgets `[DONE]` and keeps the connection is not waited for.
+            () = tokio::time::sleep(LINGER), if reader.finish.is_some() => {
+                if let Some(reason) = reader.complete() {
+                    break ChatEnding::Finished { reason };
+                }
+            }
         }
     };
     reader.finish_text();
@@ -116,8 +124,7 @@ fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
         }
         ChatEnding::Stopped => stream.close(false, "stopped"),
         ChatEnding::Failed(failure) => {
-            failure.details = stream.redact(&failure.details);
-            failure.summary = stream.redact(&failure.summary);
+            *failure = stream.redact(std::mem::take(failure));
             stream.close(false, failure.summary.clone());
         }
     }
@@ -135,7 +142,10 @@ struct Reader {
     answer: String,
     /// A chunk was read: this is an answer.
     is_answer: bool,
-    whole: bool,
+    /// One JSON document instead of events; `None` before the first byte that tells.
+    whole: Option<bool>,
+    /// When the finish reason or the usage came: the answer's end, should no `[DONE]` follow.
+    complete_at: Option<Duration>,
     /// The whole document, or the beginning of what may be no answer.
     raw: Vec<u8>,
 }
@@ -156,18 +166,25 @@ impl Reader {
             reasoning: String::new(),
             answer: String::new(),
             is_answer: false,
-            whole: stream.is_whole(),
+            whole: None,
+            complete_at: None,
             raw: Vec::new(),
         }
     }
 
     /// Takes bytes that arrived at `at`; gives the reason when they complete the answer.
     fn take(&mut self, at: Duration, bytes: &[u8], asked: &Asked<'_>) -> Result<Option<FinishReason>, Fault> {
-        let most = if self.whole { MOST_WHOLE } else { MOST_RAW };
+        // Servers mistake the content type; the first byte does not.
+        if self.whole.is_none() {
+            let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+            self.whole = first.map(|byte| *byte == b'{');
+        }
+        let whole = self.whole == Some(true);
+        let most = if whole { MOST_WHOLE } else { MOST_RAW };
         if !self.is_answer && self.raw.len() < most {
             self.raw.extend_from_slice(bytes);
         }
-        if self.whole {
+        if whole {
             return Ok(None);
         }
         let mut decoder = std::mem::take(&mut self.decoder);
@@ -197,21 +214,18 @@ impl Reader {
             self.timeline.end(at);
             return Some(Ok(self.finish.clone().unwrap_or(FinishReason::Other(None))));
         }
-        match Chunk::parse(data) {
-            Ok(Chunk { error: Some(error), .. }) => return Some(Err(fault::from_stream(&error, asked))),
-            Ok(chunk) if name == "error" => {
-                drop(chunk);
-                let error = serde_json::from_str(data).unwrap_or_default();
-                return Some(Err(fault::from_stream(&error, asked)));
+        let error = match Chunk::parse(data) {
+            Ok(Chunk { error: Some(error), .. }) => error,
+            Ok(_) if name == "error" => serde_json::from_str(data).unwrap_or_default(),
+            Ok(chunk) => {
+                self.chunk(at, chunk);
+                return None;
             }
-            Ok(chunk) => self.chunk(at, chunk),
-            Err(_) if name == "error" => {
-                return Some(Err(fault::from_stream(&serde_json::Value::String(data.to_owned()), asked)));
-            }
+            Err(_) if name == "error" => serde_json::Value::String(data.to_owned()),
             // Not ours to read, e.g. a gateway's ping.
-            Err(_) => {}
-        }
-        None
+            Err(_) => return None,
+        };
+        Some(Err(fault::from_stream(&error, asked)))
     }
 
     fn chunk(&mut self, at: Duration, chunk: Chunk<'_>) {
@@ -221,23 +235,42 @@ impl Reader {
             self.reasoning.push_str(&text);
         }
         if let Some(text) = chunk.content {
+            let thought = self.splitter.is_thinking();
+            let (mut told_reasoning, mut told_answer) = (false, false);
             let (reasoning, answer) = (&mut self.reasoning, &mut self.answer);
-            let (before_reasoning, before_answer) = (reasoning.len(), answer.len());
             self.splitter.push(&text, |kind, text| match kind {
-                TextKind::Reasoning => reasoning.push_str(text),
-                TextKind::Answer => answer.push_str(text),
+                TextKind::Reasoning => {
+                    told_reasoning = true;
+                    reasoning.push_str(text);
+                }
+                TextKind::Answer | TextKind::Markup => {
+                    told_answer = true;
+                    answer.push_str(text);
+                }
             });
             // A chunk is a token's arrival even while the splitter holds its text back.
-            let thinks = reasoning.len() > before_reasoning
-                || (answer.len() == before_answer && self.splitter.is_thinking());
-            self.timeline.text(if thinks { TextKind::Reasoning } else { TextKind::Answer }, at);
+            let kind = match (told_answer, told_reasoning || thought || self.splitter.is_thinking()) {
+                (true, _) => TextKind::Answer,
+                (false, true) => TextKind::Reasoning,
+                (false, false) => TextKind::Markup,
+            };
+            self.timeline.text(kind, at);
         }
-        if chunk.usage.is_some() {
-            self.usage = chunk.usage;
+        if let Some(usage) = chunk.usage {
+            self.usage.get_or_insert_default().merge(usage);
+            self.complete_at = Some(at);
         }
         if let Some(reason) = chunk.finish {
             self.finish = Some(reason);
+            self.complete_at = Some(at);
         }
+    }
+
+    /// The answer without `[DONE]`: it ended when its finish reason or its usage came.
+    fn complete(&mut self) -> Option<FinishReason> {
+        let reason = self.finish.clone()?;
+        self.timeline.end(self.complete_at.unwrap_or_default());
+        Some(reason)
     }
 
     /// The connection ended in good order.
@@ -247,7 +280,7 @@ impl Reader {
         stream: &ChatStream,
         asked: &Asked<'_>,
     ) -> Result<FinishReason, Fault> {
-        if self.whole {
+        if self.whole == Some(true) {
             return self.read_whole(at, stream, asked);
         }
         let mut last = Vec::new();
@@ -257,8 +290,7 @@ impl Reader {
                 return end;
             }
         }
-        if let Some(reason) = self.finish.clone() {
-            self.timeline.end(at);
+        if let Some(reason) = self.complete() {
             return Ok(reason);
         }
         if !self.is_answer && !self.raw.is_empty() {
@@ -277,13 +309,13 @@ impl Reader {
         let raw = std::mem::take(&mut self.raw);
         let text = String::from_utf8_lossy(&raw);
         match Chunk::parse(&text) {
-            Ok(Chunk { error: Some(error), .. }) => Err(fault::from_stream(&error, asked)),
+            Ok(Chunk { error: Some(_), .. }) => Err(stream.refused(&text, asked)),
             Ok(chunk) if chunk.content.is_some() || chunk.finish.is_some() || chunk.usage.is_some() => {
                 self.reasoning.extend(chunk.reasoning);
                 let (reasoning, answer) = (&mut self.reasoning, &mut self.answer);
                 self.splitter.push(chunk.content.as_deref().unwrap_or_default(), |kind, text| match kind {
                     TextKind::Reasoning => reasoning.push_str(text),
-                    TextKind::Answer => answer.push_str(text),
+                    TextKind::Answer | TextKind::Markup => answer.push_str(text),
                 });
                 self.usage = chunk.usage;
                 self.timeline.end(at);
@@ -295,20 +327,14 @@ impl Reader {
 
     /// The connection broke. After the finish reason nothing that matters was lost.
     fn when_broken(&mut self, fault: Fault) -> Result<Option<FinishReason>, Fault> {
-        match self.finish.clone() {
-            Some(reason) => {
-                self.timeline.end(self.timeline.last_text().unwrap_or_default());
-                Ok(Some(reason))
-            }
-            None => Err(fault),
-        }
+        self.complete().map(Some).ok_or(fault)
     }
 
     fn finish_text(&mut self) {
         let (reasoning, answer) = (&mut self.reasoning, &mut self.answer);
         self.splitter.finish(|kind, text| match kind {
             TextKind::Reasoning => reasoning.push_str(text),
-            TextKind::Answer => answer.push_str(text),
+            TextKind::Answer | TextKind::Markup => answer.push_str(text),
         });
     }
 

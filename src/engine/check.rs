@@ -9,7 +9,7 @@ use super::cluster;
 use super::place::Place;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::deployment::{ClusterView, DeploymentState, Generation, embeds_by_name};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::units;
 use crate::io::kubectl::Kubectl;
 use crate::protocol::{ChatEnding, Check, KeyStatus, Verdict};
@@ -84,17 +84,15 @@ fn check_view(kubectl: &Kubectl, view: &ClusterView, began: Instant, tell: &impl
         tell(good("Deployments", finding, None));
     }
     for deployment in view.deployments.iter().filter(|d| d.state != DeploymentState::Deployed) {
-        let reason = if deployment.reason.is_empty() { deployment.state.label() } else { &deployment.reason };
-        let advice = deployment
-            .pods
-            .iter()
-            .find(|pod| pod.trouble.is_some())
-            .map(|pod| format!("kubectl -n {} describe pod {}", kubectl.namespace, pod.name));
+        let finding = deployment.why();
+        let troubled = deployment.pods.iter().find(|pod| pod.trouble.is_some());
+        let command = troubled.map(|pod| kubectl.pasteable(&["describe", "pod", &pod.name]));
         tell(Check {
             title: format!("{} is not deployed", deployment.name),
             verdict: Verdict::Warning,
-            finding: reason.to_owned(),
-            advice: advice.unwrap_or_default(),
+            finding,
+            advice: String::new(),
+            command: command.unwrap_or_default(),
             details: String::new(),
             took: None,
         });
@@ -168,8 +166,8 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken,
         ChatEnding::Stopped => {}
         ChatEnding::Failed(failure) => {
             // A full queue or a refused parameter says nothing against the key.
-            let verdict =
-                if failure.summary.contains("key was refused") { Verdict::Bad } else { Verdict::Warning };
+            let refused = failure.class == Some(FaultClass::KeyRefused);
+            let verdict = if refused { Verdict::Bad } else { Verdict::Warning };
             tell(Check { verdict, ..bad(TITLE, &failure, began) });
         }
     }
@@ -195,6 +193,7 @@ fn good(title: &str, finding: String, began: Option<Instant>) -> Check {
         verdict: Verdict::Good,
         finding,
         advice: String::new(),
+        command: String::new(),
         details: String::new(),
         took: began.map(|began| began.elapsed()),
     }
@@ -207,6 +206,7 @@ fn bad(title: &str, failure: &Failure, began: Instant) -> Check {
         verdict: Verdict::Bad,
         finding: format!("{}{}", failure.summary, wait.unwrap_or_default()),
         advice: failure.advice.clone(),
+        command: String::new(),
         details: failure.details.clone(),
         took: Some(began.elapsed()),
     }
@@ -218,6 +218,7 @@ fn skipped(title: &str, why: &str) -> Check {
         verdict: Verdict::Skipped,
         finding: why.to_owned(),
         advice: String::new(),
+        command: String::new(),
         details: String::new(),
         took: None,
     }

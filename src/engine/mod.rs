@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::place::{Place, Places};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::Environment;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
@@ -224,12 +224,19 @@ impl Jobs {
                     cancel.cancel();
                 }
             }
+            Command::OpenPlace { job, place } => self.spawn(job, |cancel| async move {
+                let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await else { return };
+                let (api, key) = (opened.address(), opened.key.clone());
+                // Without an API domain there is nothing to open, which is no trouble.
+                let expected = place.api.is_some() || place.demo;
+                let trouble = opened.api.as_ref().err().filter(|_| expected).cloned();
+                shared.emitter.emit(Event::PlaceOpened { job, env: place.id, api, key, trouble });
+            }),
             Command::LoadCluster { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
-                let opened = shared.open(&place).await;
                 let loading = async {
-                    match &opened.kubectl {
-                        Some(kubectl) => cluster::load(kubectl).await,
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => cluster::load(&kubectl).await,
                         None => Err(Failure::new("This environment has no cluster", "")),
                     }
                 };
@@ -239,8 +246,8 @@ impl Jobs {
             }),
             Command::LoadApiModels { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
-                let opened = shared.open(&place).await;
-                let outcome = or_cancelled(&cancel, opened.models()).await.map(|models| models.ids);
+                let asking = async { shared.open(&place).await.models().await };
+                let outcome = or_cancelled(&cancel, asking).await.map(|models| models.ids);
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
             }),
@@ -248,20 +255,19 @@ impl Jobs {
                 shared.chat(job, &place, &request, &cancel).await;
             }),
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
-                let opened = shared.open(&place).await;
-                let (emitter, env) = (shared.emitter.clone(), place.id.clone());
-                check::run(&opened, &cancel, |check| {
-                    emitter.emit(Event::CheckEnded { job, env: env.clone(), check });
-                })
-                .await;
+                if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
+                    let (emitter, env) = (shared.emitter.clone(), place.id.clone());
+                    check::run(&opened, &cancel, |check| {
+                        emitter.emit(Event::CheckEnded { job, env: env.clone(), check });
+                    })
+                    .await;
+                }
                 shared.emitter.emit(Event::ChecksEnded { job, env: place.id });
             }),
             Command::ListContexts { job, place } => self.spawn(job, |cancel| async move {
-                // The form's values, not the saved ones: nothing is kept open for them.
-                let opened = shared.open(&place).await;
                 let listing = async {
-                    match &opened.kubectl {
-                        Some(kubectl) => cluster::contexts(kubectl).await,
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => cluster::contexts(&kubectl).await,
                         None => Ok(Contexts::default()),
                     }
                 };
@@ -292,21 +298,22 @@ impl Jobs {
     fn end(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
         let (task, panic) = match ended {
             Ok((task, ())) => (task, None),
-            Err(error) => (error.id(), Some(error.to_string())),
+            Err(error) => (error.id(), Some(own_fault(&error))),
         };
         let job = self.by_task.remove(&task);
         if let Some(job) = job {
             self.by_job.remove(&job);
         }
-        if let Some(details) = panic {
-            let failure = Failure::new(
-                "Something failed in Batida itself",
-                "This is a defect: please report it with these details. The rest goes on",
-            )
-            .with_details(details);
+        if let Some(failure) = panic {
             self.shared.emitter.emit(Event::JobFailed { job: job.unwrap_or(JobId(0)), failure });
         }
     }
+}
+
+/// A panic in a job, told to the user.
+fn own_fault(panic: &tokio::task::JoinError) -> Failure {
+    let advice = "This is a defect: please report it with these details. The rest goes on";
+    Failure::new("Something failed in Batida itself", advice).with_details(panic.to_string())
 }
 
 async fn or_cancelled<T>(
@@ -315,7 +322,7 @@ async fn or_cancelled<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = cancel.cancelled() => Err(Failure::new("Cancelled", "")),
+        () = cancel.cancelled() => Err(Failure::new("It was cancelled", "Refresh to ask again").of_class(FaultClass::Cancelled)),
         outcome = work => outcome,
     }
 }
@@ -348,11 +355,9 @@ impl Shared {
     /// Commands that nobody waits long for.
     async fn quick(&self, command: Command) {
         match command {
-            Command::OpenPlace { place } => {
-                let opened = self.open(&place).await;
-                let (api, key) = (opened.address(), opened.key.clone());
-                let trouble = opened.api.as_ref().err().cloned();
-                self.emitter.emit(Event::PlaceOpened { env: place.id, api, key, trouble });
+            Command::ProbeKeychain => {
+                let outcome = self.places.keys().keychain_available().await;
+                self.emitter.emit(Event::KeychainProbed { outcome });
             }
             Command::RevealKey { place } => {
                 let outcome = self.places.key(&place).await;
@@ -372,17 +377,18 @@ impl Shared {
                 };
                 self.emitter.emit(Event::Copied { what: "Code with the key".to_owned(), outcome });
             }
-            Command::PickFile { purpose } => {
+            Command::PickFile { env, purpose } => {
                 let title = match purpose {
                     FilePurpose::Kubeconfig => "Kubeconfig",
                     FilePurpose::CaFile => "CA certificate (PEM)",
                     FilePurpose::Kubectl => "The kubectl program",
                 };
                 let outcome = dialog::pick_file(title).await;
-                self.emitter.emit(Event::FilePicked { purpose, outcome });
+                self.emitter.emit(Event::FilePicked { env, purpose, outcome });
             }
             // Those with a job are begun where jobs are kept.
-            Command::LoadCluster { .. }
+            Command::OpenPlace { .. }
+            | Command::LoadCluster { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }
             | Command::Check { .. }
@@ -394,9 +400,12 @@ impl Shared {
 
     async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<(Settings, Option<KeyChange>)>) {
         while let Some((settings, key)) = saves.recv().await {
-            let outcome = self.places.keys().save(&settings, key.as_ref()).await;
-            if let Some(change) = key {
-                self.places.forget(&change.env);
+            let keys = self.places.keys().clone();
+            let changed = key.as_ref().map(|change| change.env.clone());
+            let saving = tokio::spawn(async move { keys.save(&settings, key.as_ref()).await });
+            let outcome = saving.await.unwrap_or_else(|panic| Err(own_fault(&panic)));
+            if let Some(env) = changed {
+                self.places.forget(&env);
             }
             self.saves.send_modify(|n| *n -= 1);
             self.emitter.emit(Event::SettingsSaved { outcome });

@@ -68,13 +68,16 @@ impl Place {
     }
 }
 
+/// An environment as it was asked for, and its place once it is open.
+type Opening = (Environment, Arc<OnceCell<Arc<Place>>>);
+
 /// Opens environments and keeps them open.
 pub struct Places {
     keys: Keys,
     twin: PathBuf,
     tell: Arc<dyn Fn(Activity) + Send + Sync>,
     demo: OnceCell<DemoServer>,
-    open: Mutex<HashMap<EnvId, (Environment, Arc<OnceCell<Arc<Place>>>)>>,
+    open: Mutex<HashMap<EnvId, Opening>>,
 }
 
 impl Places {
@@ -101,7 +104,31 @@ impl Places {
                 }
             }
         };
-        Arc::clone(cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) }).await)
+        let place = Arc::clone(cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) }).await);
+        // What failed may have been mended by the next time: a keychain unlocked, a CA file put in place.
+        if place.api.is_err() || matches!(place.key, KeyStatus::Missing(_)) {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if open.get(&env.id).is_some_and(|(_, kept)| Arc::ptr_eq(kept, &cell)) {
+                open.remove(&env.id);
+            }
+        }
+        place
+    }
+
+    /// kubectl for an environment's cluster; `None` without one. It needs no key, so nobody waits for one.
+    pub fn kubectl(&self, env: &Environment) -> Option<Kubectl> {
+        let access = env.cluster.as_ref()?;
+        let recorder = self.recorder(env);
+        if env.demo {
+            let prefix = vec![OsString::from(TWIN_ARGUMENT)];
+            return Some(Kubectl::twin(self.twin.clone(), prefix, &access.namespace, recorder));
+        }
+        Some(Kubectl::new(access, recorder))
+    }
+
+    fn recorder(&self, env: &Environment) -> Recorder {
+        let tell = Arc::clone(&self.tell);
+        Recorder::new(env.id.clone(), move |activity| tell(activity))
     }
 
     /// Forgets an environment's doors, e.g. since its key has changed.
@@ -124,16 +151,7 @@ impl Places {
     }
 
     async fn open_anew(&self, env: &Environment) -> Place {
-        let tell = Arc::clone(&self.tell);
-        let recorder = Recorder::new(env.id.clone(), move |activity| tell(activity));
-        let kubectl = env.cluster.as_ref().map(|access| {
-            if env.demo {
-                let prefix = vec![OsString::from(TWIN_ARGUMENT)];
-                Kubectl::twin(self.twin.clone(), prefix, &access.namespace, recorder.clone())
-            } else {
-                Kubectl::new(access, recorder.clone())
-            }
-        });
+        let kubectl = self.kubectl(env);
         let found = if env.demo { Ok(Some(SecretString::from(DEMO_KEY))) } else { self.keys.find(env).await };
         let (key, status) = match found {
             Ok(Some(key)) => {
@@ -143,16 +161,12 @@ impl Places {
             Ok(None) => (None, KeyStatus::NotNeeded),
             Err(failure) => (None, KeyStatus::Missing(failure)),
         };
-        let api = self.open_api(env, key, recorder).await;
+        let api = self.open_api(env, key).await;
         Place { env: env.clone(), api, kubectl, key: status, known: Mutex::default() }
     }
 
-    async fn open_api(
-        &self,
-        env: &Environment,
-        key: Option<SecretString>,
-        recorder: Recorder,
-    ) -> Result<Api, Failure> {
+    async fn open_api(&self, env: &Environment, key: Option<SecretString>) -> Result<Api, Failure> {
+        let recorder = self.recorder(env);
         let address = if env.demo {
             let start = || DemoServer::start(DemoOptions::default());
             let demo = self.demo.get_or_try_init(start).await.map_err(|error| {
@@ -165,14 +179,18 @@ impl Places {
                 Failure::new("This environment has no API domain", "Type it on Home to chat with its models")
             })?
         };
+        let key_variable = match &env.key {
+            crate::domain::environment::KeyPlace::Variable(name) => name.clone(),
+            _ => crate::snippet::KEY_VARIABLE.to_owned(),
+        };
         let trust = Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs };
         // Reading certificates from the disk is no work for the runtime's threads.
-        tokio::task::spawn_blocking(move || Api::new(address, key, trust, recorder)).await.unwrap_or_else(
-            |error| {
+        tokio::task::spawn_blocking(move || Api::new(address, key, key_variable, trust, recorder))
+            .await
+            .unwrap_or_else(|error| {
                 Err(Failure::new("Opening the API failed in Batida itself", "")
                     .with_details(error.to_string()))
-            },
-        )
+            })
     }
 }
 

@@ -14,8 +14,7 @@ use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
-use crate::snippet::KEY_VARIABLE;
-use crate::wire::fault::{self, Asked, Fault, FaultClass, Reply, Transport};
+use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
 use crate::wire::openai;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +26,9 @@ const SHORT: Duration = Duration::from_secs(20);
 const MOST_ERROR: usize = 64 << 10;
 /// Of a model list, or of an answer that was not streamed.
 const MOST_WHOLE: usize = 32 << 20;
+
+/// Linux takes no argument beyond 128 KiB; what the shell itself prints may be longer.
+const MOST_ARGUMENT: usize = 100 << 10;
 
 /// How certificates are judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct Api {
     client: reqwest::Client,
     address: ApiAddress,
     key: Option<SecretString>,
+    key_variable: String,
     trust: Trust,
     recorder: Recorder,
 }
@@ -61,13 +64,14 @@ pub struct Models {
 }
 
 impl Api {
-    /// Opens no connection yet.
+    /// Opens no connection yet. `key_variable` stands for the key in the lines that are written down.
     ///
     /// # Errors
     /// When the CA file cannot be read, or the system has no certificates to trust.
     pub fn new(
         address: ApiAddress,
         key: Option<SecretString>,
+        key_variable: String,
         trust: Trust,
         recorder: Recorder,
     ) -> Result<Self, Failure> {
@@ -94,14 +98,15 @@ impl Api {
         } else {
             builder
         };
-        let client = builder.build().map_err(|error| {
-            Failure::new(
+        let client = builder.build().map_err(|error| match &trust.ca_file {
+            Some(path) if is_bad_certificate(&error) => no_certificate(path, chain(&error)),
+            _ => Failure::new(
                 "This machine has no certificate authorities to trust",
                 "Install the package ca-certificates, or give the environment a CA certificate file on Home",
             )
-            .with_details(chain(&error))
+            .with_details(chain(&error)),
         })?;
-        Ok(Self { client, address, key, trust, recorder })
+        Ok(Self { client, address, key, key_variable, trust, recorder })
     }
 
     /// Where it is.
@@ -119,14 +124,14 @@ impl Api {
     /// # Errors
     /// As everything that HTTP can do wrong.
     pub async fn models(&self) -> Result<Models, Fault> {
-        let asked = Asked { host: self.address.host(), ..Asked::default() };
+        let asked = Asked { host: self.address.host(), had_key: self.key.is_some(), ..Asked::default() };
         let url = self.address.models();
         let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, None));
         let request = self.client.get(&url).headers(self.headers()).timeout(SHORT);
         let outcome = async {
             let (sent, response, connect) = self.send(request, &asked).await?;
             let clock_skew = clock_skew(response.headers());
-            let reply = Head::of(&response);
+            let reply = Head::of(&response, self.key.as_ref());
             let body = self.read_whole(response, MOST_WHOLE, &asked).await?;
             let ids = openai::read_models(&body).map_err(|why| {
                 let mut fault = fault::not_an_answer(&reply.reply(&body), &asked);
@@ -139,6 +144,8 @@ impl Api {
             Ok(Models { ids, took: sent.elapsed(), connect, clock_skew })
         }
         .await;
+        let outcome = outcome
+            .map_err(|fault: Fault| Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault });
         end(recording, &outcome, |models| format!("HTTP 200, {}", units::counted(models.ids.len(), "model")));
         outcome
     }
@@ -150,7 +157,8 @@ impl Api {
     /// # Errors
     /// As everything that HTTP can do wrong, and every refusal of the server.
     pub async fn chat(&self, request: &ChatRequest, known: &[String]) -> Result<ChatStream, Fault> {
-        let asked = Asked { host: self.address.host(), model: &request.model, known };
+        let asked =
+            Asked { host: self.address.host(), model: &request.model, known, had_key: self.key.is_some() };
         let url = self.address.chat();
         let body = openai::chat_body(request, true).to_string();
         let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, Some(&body)));
@@ -166,7 +174,7 @@ impl Api {
                 sent,
                 head_at: Instant::now(),
                 connect,
-                head: Head::of(&response),
+                head: Head::of(&response, self.key.as_ref()),
                 response,
                 key: self.key.clone(),
                 host: self.address.host().to_owned(),
@@ -191,10 +199,11 @@ impl Api {
         if response.status().is_success() {
             return Ok((sent, response, connect));
         }
-        let head = Head::of(&response);
+        let head = Head::of(&response, self.key.as_ref());
         // The status tells enough when the body cannot be read.
         let body = self.read_start(response).await;
-        Err(fault::from_reply(&head.reply(&body), asked))
+        let fault = fault::from_reply(&head.reply(&body), asked);
+        Err(Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault })
     }
 
     async fn read_start(&self, mut response: reqwest::Response) -> String {
@@ -210,7 +219,7 @@ impl Api {
         // Whatever came by then is shown.
         let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
         body.truncate(MOST_ERROR);
-        redact(&String::from_utf8_lossy(&body), self.key.as_ref())
+        String::from_utf8_lossy(&body).into_owned()
     }
 
     async fn read_whole(
@@ -227,7 +236,7 @@ impl Api {
                 return Err(fault::not_an_answer(&reply, asked));
             }
         }
-        Ok(redact(&String::from_utf8_lossy(&body), self.key.as_ref()))
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     fn headers(&self) -> HeaderMap {
@@ -256,12 +265,14 @@ impl Api {
         }
         line = format!("{line} {}", quote(url));
         if self.key.is_some() {
-            line = format!("{line} -H \"Authorization: Bearer ${KEY_VARIABLE}\"");
+            line = format!("{line} -H \"Authorization: Bearer ${}\"", self.key_variable);
         }
-        if let Some(body) = body {
-            line = format!("{line} -H 'Content-Type: application/json' --data-raw {}", quote(body));
+        let Some(body) = body else { return line };
+        line.push_str(" -H 'Content-Type: application/json'");
+        if body.len() > MOST_ARGUMENT {
+            return format!("printf %s {} | {line} --data-binary @-", quote(body));
         }
-        line
+        format!("{line} --data-raw {}", quote(body))
     }
 }
 
@@ -282,11 +293,6 @@ pub struct ChatStream {
 }
 
 impl ChatStream {
-    /// Whether the answer is one JSON document instead of events.
-    pub fn is_whole(&self) -> bool {
-        self.head.content_type.contains("json")
-    }
-
     /// `x-ratelimit-*` headers, name and value.
     pub fn rate_limit(&self) -> &[(String, String)] {
         &self.head.rate_limit
@@ -308,12 +314,17 @@ impl ChatStream {
 
     /// A 200 whose body is neither events nor a completion.
     pub fn not_an_answer(&self, body: &str, asked: &Asked<'_>) -> Fault {
-        fault::not_an_answer(&self.head.reply(&redact(body, self.key.as_ref())), asked)
+        fault::not_an_answer(&self.head.reply(body), asked)
     }
 
-    /// Takes the key out of a text of the server's.
-    pub fn redact(&self, text: &str) -> String {
-        redact(text, self.key.as_ref())
+    /// A 200 whose body is an error.
+    pub fn refused(&self, body: &str, asked: &Asked<'_>) -> Fault {
+        fault::from_reply(&self.head.reply(body), asked)
+    }
+
+    /// Takes the key out of a failure: a server may echo it.
+    pub fn redact(&self, failure: Failure) -> Failure {
+        redact(failure, self.key.as_ref())
     }
 
     /// Writes down how it ended. Dropped without, it was stopped.
@@ -335,13 +346,15 @@ struct Head {
 }
 
 impl Head {
-    fn of(response: &reqwest::Response) -> Self {
+    fn of(response: &reqwest::Response, key: Option<&SecretString>) -> Self {
         let headers = response.headers();
         let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
         let rate_limit = headers
             .iter()
             .filter(|(name, _)| name.as_str().starts_with("x-ratelimit-"))
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            // A server that echoes the key is not repeated.
+            .filter(|(_, value)| key.is_none_or(|key| !value.contains(key.expose_secret())))
             .collect();
         Self {
             status: response.status().as_u16(),
@@ -386,15 +399,26 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
             "Check its path on Home",
         )
     })?;
-    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
-    let broken = |details: String| {
-        Failure::new(format!("{shown} holds no certificate that can be read"), advice).with_details(details)
-    };
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| broken(chain(&error)))?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| no_certificate(path, chain(&error)))?;
     if certificates.is_empty() {
-        return Err(broken(String::new()));
+        return Err(no_certificate(path, String::new()));
     }
     Ok(certificates)
+}
+
+fn no_certificate(path: &std::path::Path, details: String) -> Failure {
+    let summary = format!("{} holds no certificate that can be read", path.display());
+    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
+    Failure::new(summary, advice).with_details(details)
+}
+
+/// PEM is taken apart at once, what is in it only when the client is built.
+fn is_bad_certificate(error: &reqwest::Error) -> bool {
+    let is_bad = |cause: &(dyn StdError + 'static)| {
+        matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+    };
+    causes(error).any(is_bad)
 }
 
 /// Finds out what went wrong below HTTP from the chain of errors that reqwest wraps.
@@ -478,10 +502,10 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 /// A server may echo the key in its error.
-fn redact(text: &str, key: Option<&SecretString>) -> String {
-    match key.map(|key| key.expose_secret()) {
-        Some(key) if key.len() >= 4 => text.replace(key, "••••"),
-        _ => text.to_owned(),
+fn redact(failure: Failure, key: Option<&SecretString>) -> Failure {
+    match key {
+        Some(key) => failure.without(key.expose_secret()),
+        None => failure,
     }
 }
 
@@ -551,20 +575,5 @@ mod connect {
                 connected
             })
         }
-    }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        fault.failure
-    }
-}
-
-/// A fault of this program's own making, e.g. a request without an API.
-pub fn no_api() -> Fault {
-    Fault {
-        class: FaultClass::NotAnApi,
-        status: None,
-        failure: Failure::new("This environment has no API domain", "Type it on Home"),
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::domain::environment::ClusterAccess;
 use crate::domain::failure::Failure;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain};
+use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain, may_name_a_path};
 
 use super::activity::{Recorder, Recording};
 
@@ -27,6 +27,10 @@ const MOST_WORDS: usize = 64 << 10;
 const GRACE: Duration = Duration::from_millis(200);
 /// How long a question may take unless told otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// For Go's runtime. kubectl's start is most of its work, and several start at once: with fewer collections
+/// and threads each takes a third less of the processor.
+const RUNTIME: [(&str, &str); 2] = [("GOGC", "400"), ("GOMAXPROCS", "1")];
 
 /// kubectl, and how it reaches one cluster.
 #[derive(Debug, Clone)]
@@ -136,6 +140,16 @@ impl Kubectl {
 
     /// kubectl's own flags, which hold for any question, and the question.
     fn arguments<A: AsRef<OsStr>>(&self, args: &[A], deadline: Duration) -> Vec<OsString> {
+        let mut all = self.reach();
+        // Sooner than our own deadline, so that kubectl can still say what it waited for.
+        let seconds = deadline.as_secs().saturating_sub(1).max(1);
+        all.extend(["--request-timeout".into(), format!("{seconds}s").into()]);
+        all.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
+        all
+    }
+
+    /// What comes before a question: which cluster is meant.
+    fn reach(&self) -> Vec<OsString> {
         let mut all = self.prefix.clone();
         if let Kubeconfig::File(path) = &self.kubeconfig {
             all.extend(["--kubeconfig".into(), path.into()]);
@@ -143,11 +157,15 @@ impl Kubectl {
         if let Some(context) = &self.context {
             all.extend(["--context".into(), context.into()]);
         }
-        // Sooner than our own deadline, so that kubectl can still say what it waited for.
-        let seconds = deadline.as_secs().saturating_sub(1).max(1);
-        all.extend(["--request-timeout".into(), format!("{seconds}s").into()]);
-        all.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
         all
+    }
+
+    /// A question for the user to ask, as one can paste it in a shell: the same cluster and namespace.
+    pub fn pasteable(&self, args: &[&str]) -> String {
+        let mut all = self.reach();
+        all.extend(["-n".into(), self.namespace.clone().into()]);
+        all.extend(args.iter().map(OsString::from));
+        self.line(&all)
     }
 
     /// The command as one can paste it in a shell.
@@ -195,6 +213,7 @@ impl Kubectl {
     fn spawn(&self, args: &[OsString]) -> io::Result<Child> {
         Command::new(&self.program)
             .args(args)
+            .envs(RUNTIME.iter().filter(|(name, _)| self.variable(name).is_none()).copied())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -291,6 +310,24 @@ impl Kubectl {
             return Ok(());
         }
         missing(format!("There is no kubeconfig: {} does not exist", usual.display()))
+    }
+
+    /// Whether the server's URL may have a path, as far as the kubeconfig's text tells.
+    ///
+    /// Most have none, and then kubectl need not be asked.
+    pub fn may_have_server_path(&self) -> bool {
+        let files = match &self.kubeconfig {
+            Kubeconfig::BuiltIn => return true,
+            Kubeconfig::File(path) => vec![path.clone()],
+            Kubeconfig::Usual => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
+                (Some(list), _) => std::env::split_paths(&list).filter(|file| file.exists()).collect(),
+                (None, Some(home)) => vec![Path::new(&home).join(".kube/config")],
+                (None, None) => Vec::new(),
+            },
+        };
+        let texts: Option<Vec<String>> =
+            files.iter().map(|file| std::fs::read_to_string(file).ok()).collect();
+        texts.is_none_or(|texts| texts.is_empty() || texts.iter().any(|text| may_name_a_path(text)))
     }
 
     /// As kubectl will see it.
@@ -532,7 +569,7 @@ mod tests {
             &*told[0].line,
             "/bin/echo --kubeconfig '/tmp/my config' --context \"it's\" --request-timeout 9s get"
         );
-        assert_eq!(told[1].ending.as_ref().unwrap().outcome, "exit 0, 60 B");
+        assert_eq!(told[1].ending.as_ref().unwrap().outcome, "exit 0, 68 B");
     }
 
     #[test]

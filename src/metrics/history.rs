@@ -92,11 +92,6 @@ impl SessionHistory {
     pub fn answers(&self) -> u64 {
         self.answers
     }
-
-    /// The place of a model among the series, which decides its colour.
-    pub fn index_of(&self, model: &str) -> Option<usize> {
-        self.series.iter().position(|series| series.model == model)
-    }
 }
 
 impl Series {
@@ -202,7 +197,7 @@ mod tests {
         assert_eq!((series[0].ttft.as_slice(), series[0].speed.as_slice()), (&[[1.0, 80.0]][..], &[][..]));
         assert_eq!((series[1].ttft.len(), series[1].samples.len()), (0, 1));
         assert_eq!(series[0].medians().tokens_per_sec, None);
-        assert_eq!((history.answers(), history.index_of("k")), (2, Some(1)));
+        assert_eq!((history.answers(), series[1].model.as_str()), (2, "k"));
     }
 
     proptest! {

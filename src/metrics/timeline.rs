@@ -13,6 +13,8 @@ pub enum TextKind {
     Reasoning,
     /// What the user asked for.
     Answer,
+    /// A part of a tag, or the white space behind one: a token, and nothing to read.
+    Markup,
 }
 
 /// When the parts of one answer arrived.
@@ -56,6 +58,7 @@ impl Timeline {
                 self.reasoning_chunks += 1;
                 self.last_reasoning = Some(at);
             }
+            TextKind::Markup => self.answer_chunks += 1,
             TextKind::Answer => {
                 self.answer_chunks += 1;
                 self.first_answer.get_or_insert(at);
@@ -74,11 +77,6 @@ impl Timeline {
         self.first_text
     }
 
-    /// The last chunk with text.
-    pub fn last_text(&self) -> Option<Duration> {
-        self.last_text
-    }
-
     /// The figures, with the server's `usage` when it sent one. May be asked while the answer
     /// is still coming: what is not known yet is `None`.
     pub fn figures(&self, usage: Option<&Usage>) -> Figures {
@@ -91,9 +89,9 @@ impl Timeline {
         };
         // While streaming, "so far" ends at the last text.
         let until = self.end.or(self.last_text);
-        let tpot = match (tokens, self.first_text, until) {
+        let per_token = match (tokens, self.first_text, until) {
             (Some(tokens), Some(first), Some(until)) if tokens.n > 1 && until > first => {
-                Some((until - first).div_f64((tokens.n - 1) as f64))
+                Some((until - first).as_secs_f64() / (tokens.n - 1) as f64)
             }
             _ => None,
         };
@@ -107,8 +105,9 @@ impl Timeline {
             first_answer: self.first_answer,
             latency: self.end,
             tokens,
-            tokens_per_sec: tpot.map(|tpot| 1.0 / tpot.as_secs_f64()),
-            tpot,
+            // A server may claim any number of tokens.
+            tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| rate.is_finite()),
+            tpot: per_token.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             itl,
             longest_gap: self.longest_gap,
             reasoning: self.reasoning(usage),
@@ -143,6 +142,25 @@ pub struct Usage {
     pub reasoning_tokens: Option<u64>,
     /// SambaStack's own figures.
     pub server: ServerFigures,
+}
+
+impl Usage {
+    /// What a later chunk adds: a figure that it leaves out stays.
+    pub fn merge(&mut self, later: Self) {
+        let Self { prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, server } = later;
+        self.prompt_tokens = prompt_tokens.or(self.prompt_tokens);
+        self.cached_tokens = cached_tokens.or(self.cached_tokens);
+        self.completion_tokens = completion_tokens.or(self.completion_tokens);
+        self.reasoning_tokens = reasoning_tokens.or(self.reasoning_tokens);
+        let ServerFigures { ttft, latency, after_first_per_sec, per_sec, acceptance_rate } = server;
+        self.server = ServerFigures {
+            ttft: ttft.or(self.server.ttft),
+            latency: latency.or(self.server.latency),
+            after_first_per_sec: after_first_per_sec.or(self.server.after_first_per_sec),
+            per_sec: per_sec.or(self.server.per_sec),
+            acceptance_rate: acceptance_rate.or(self.server.acceptance_rate),
+        };
+    }
 }
 
 /// SambaStack's figures in `usage`. They leave out the time queued at the gateway.

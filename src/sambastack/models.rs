@@ -12,20 +12,15 @@ use super::resources::{
 };
 
 /// What asking for one kind gave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Listed<T> {
     /// The objects.
     Present(Vec<T>),
     /// The cluster does not know the kind.
+    #[default]
     Absent,
     /// It knows the kind, perhaps, and did not give the objects.
     Failed(Failure),
-}
-
-impl<T> Default for Listed<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Listed<T> {

@@ -52,6 +52,19 @@ pub struct Turn {
     pub answer: Answer,
 }
 
+/// What is asked, of whom, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// The job that asks.
+    pub job: JobId,
+    /// The model's serving name.
+    pub model: &'a str,
+    /// The deployment, if the model is one of its own.
+    pub deployment: Option<&'a str>,
+    /// Since the program's start.
+    pub now: Duration,
+}
+
 /// An answer as it grows.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -157,43 +170,25 @@ impl ChatState {
     }
 
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
-    pub fn send(
-        &mut self,
-        job: JobId,
-        model: &str,
-        deployment: Option<&str>,
-        now: Duration,
-    ) -> Option<ChatRequest> {
+    pub fn send(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
         if self.running().is_some() || self.draft.trim().is_empty() {
             return None;
         }
         let prompt = std::mem::take(&mut self.draft).trim().to_owned();
-        Some(self.ask(job, prompt, model, deployment, now))
+        Some(self.ask(prompt, asking))
     }
 
     /// Asks the last question again, in place of its answer.
-    pub fn retry(
-        &mut self,
-        job: JobId,
-        model: &str,
-        deployment: Option<&str>,
-        now: Duration,
-    ) -> Option<ChatRequest> {
+    pub fn retry(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
         if self.running().is_some() {
             return None;
         }
         let prompt = self.turns.pop()?.prompt;
-        Some(self.ask(job, prompt, model, deployment, now))
+        Some(self.ask(prompt, asking))
     }
 
-    fn ask(
-        &mut self,
-        job: JobId,
-        prompt: String,
-        model: &str,
-        deployment: Option<&str>,
-        now: Duration,
-    ) -> ChatRequest {
+    fn ask(&mut self, prompt: String, asking: &Asking<'_>) -> ChatRequest {
+        let Asking { job, model, deployment, now } = *asking;
         let mut messages = self.messages(self.turns.len());
         messages.push(Message::new(Role::User, prompt.clone()));
         let answer = Answer {
@@ -280,9 +275,13 @@ impl ChatState {
 mod tests {
     use super::*;
 
+    fn asking(job: u64, model: &str) -> Asking<'_> {
+        Asking { job: JobId(job), model, deployment: None, now: Duration::ZERO }
+    }
+
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
-        let request = chat.send(JobId(job), "m", None, Duration::ZERO).expect("sends");
+        let request = chat.send(&asking(job, "m")).expect("sends");
         chat.advance(JobId(job), "thinking", answer, Figures::default());
         chat.end(
             JobId(job),
@@ -305,15 +304,14 @@ mod tests {
 
     #[test]
     fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
-        let mut chat = ChatState::default();
-        chat.draft = "question".to_owned();
-        chat.send(JobId(1), "m", None, Duration::ZERO).expect("sends");
-        assert!(chat.retry(JobId(2), "m", None, Duration::ZERO).is_none(), "one at a time");
+        let mut chat = ChatState { draft: "question".to_owned(), ..ChatState::default() };
+        chat.send(&asking(1, "m")).expect("sends");
+        assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
         chat.advance(JobId(1), "", "half", Figures::default());
         chat.end(JobId(1), ChatEnding::Failed(failure.clone()), Figures::default(), Duration::ZERO);
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
-        let request = chat.retry(JobId(2), "k", None, Duration::ZERO).expect("retries");
+        let request = chat.retry(&asking(2, "k")).expect("retries");
         assert_eq!(request.messages.last().map(|m| m.content.as_str()), Some("question"));
         assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
         assert_eq!(chat.history.answers(), 0, "a failure is no figure");
@@ -344,7 +342,7 @@ mod tests {
             (FinishReason::Stop, "", "without a word"),
         ] {
             chat.draft = "x".to_owned();
-            chat.send(JobId(1), "m", None, Duration::ZERO).expect("sends");
+            chat.send(&asking(1, "m")).expect("sends");
             chat.advance(JobId(1), thought, "", Figures::default());
             chat.end(JobId(1), ChatEnding::Finished { reason }, Figures::default(), Duration::ZERO);
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Loadable;
-use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel};
+use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::protocol::JobId;
 
@@ -132,7 +132,8 @@ impl ClusterState {
             .into_iter()
             .flat_map(|view| &view.deployments)
             .flat_map(|deployment| &deployment.models)
-            .any(|model| model.serving_name == id && !model.chats());
+            .any(|model| model.serving_name == id && !model.chats())
+            || embeds_by_name(id);
         let remark = embeds.then(|| "embedding model, cannot chat".to_owned());
         ModelOffer { name: id.to_owned(), remark, selectable: !embeds }
     }

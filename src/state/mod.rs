@@ -12,9 +12,9 @@ use secrecy::SecretString;
 
 use self::activity::ActivityLog;
 use self::chat::ChatState;
-use self::cluster::ClusterState;
+use self::cluster::{Choice, ClusterState};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
 use crate::protocol::{Check, Command, Contexts, Event, FilePurpose, JobId, KeyStatus};
 
@@ -64,6 +64,14 @@ impl<T> Loadable<T> {
         matches!(self, Self::Loading { .. })
     }
 
+    /// The job that asks for it.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Loading { job, .. } => Some(*job),
+            _ => None,
+        }
+    }
+
     /// Why the last try failed.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -85,6 +93,10 @@ impl<T> Loadable<T> {
         let previous = self.take_value();
         *self = match outcome {
             Ok(value) => Self::Ready(value, now),
+            // Who cancels wants what there was, and no reproach.
+            Err(why) if why.class == Some(FaultClass::Cancelled) => {
+                previous.map_or(Self::Absent, |(value, at)| Self::Ready(value, at))
+            }
             Err(why) => Self::Failed { why, previous },
         };
     }
@@ -101,6 +113,8 @@ impl<T> Loadable<T> {
 /// All that belongs to one environment and follows the switch to another.
 #[derive(Debug, Default)]
 pub struct PlaceState {
+    /// The job that opens it.
+    opening: Option<JobId>,
     /// Where its API is; the demo's is made up at each start.
     pub api: Option<ApiAddress>,
     /// What is known of its key; `None` until the place was opened.
@@ -117,6 +131,20 @@ pub struct PlaceState {
     pub contexts: Loadable<Contexts>,
 }
 
+impl PlaceState {
+    /// The jobs that ask its cluster and its API, the chat's left aside.
+    fn loads(&self) -> impl Iterator<Item = JobId> + use<> {
+        let jobs = [
+            self.opening,
+            self.cluster.view.job(),
+            self.cluster.api_models.job(),
+            self.checks.running,
+            self.contexts.job(),
+        ];
+        jobs.into_iter().flatten()
+    }
+}
+
 /// Home's checks, as they end.
 #[derive(Debug, Default)]
 pub struct Checks {
@@ -124,6 +152,37 @@ pub struct Checks {
     pub running: Option<JobId>,
     /// Those that ended, in order.
     pub done: Vec<Check>,
+}
+
+/// Which model has which colour: one everywhere it appears, in the order in which they were first picked.
+#[derive(Debug, Clone, Default)]
+pub struct ModelColors {
+    known: Vec<String>,
+}
+
+impl ModelColors {
+    /// The model was picked: from now on it has its colour.
+    pub fn note(&mut self, model: &str) {
+        if !self.known.iter().any(|known| known == model) {
+            self.known.push(model.to_owned());
+        }
+    }
+
+    /// The place of the model's colour in the theme's order.
+    pub fn index(&self, model: &str) -> usize {
+        self.known.iter().position(|known| known == model).unwrap_or(self.known.len())
+    }
+}
+
+/// A file that the user picked.
+#[derive(Debug, Clone)]
+pub struct PickedFile {
+    /// For whose form.
+    pub env: EnvId,
+    /// For which field.
+    pub purpose: FilePurpose,
+    /// The file.
+    pub path: PathBuf,
 }
 
 /// Something to tell the user in passing.
@@ -144,12 +203,18 @@ pub struct State {
     places: HashMap<EnvId, PlaceState>,
     /// What went through the doors.
     pub activity: ActivityLog,
+    /// Each model's colour, over all environments.
+    pub colors: ModelColors,
     /// To be shown and taken.
     pub notices: Vec<Notice>,
+    /// Whether the system has a keychain; `None` while nobody knows.
+    pub has_keychain: Option<bool>,
     /// A key in the clear, while the user looks at it.
     pub revealed_key: Option<(EnvId, SecretString)>,
     /// A file that was picked and not yet taken.
-    pub picked_file: Option<(FilePurpose, PathBuf)>,
+    pub picked_file: Option<PickedFile>,
+    /// Whether the last save went well; taken by who asked for it.
+    pub last_save: Option<bool>,
     jobs: u64,
 }
 
@@ -160,9 +225,12 @@ impl State {
             settings,
             places: HashMap::new(),
             activity: ActivityLog::default(),
+            colors: ModelColors::default(),
             notices: Vec::new(),
+            has_keychain: None,
             revealed_key: None,
             picked_file: None,
+            last_save: None,
             jobs: 0,
         }
     }
@@ -204,23 +272,34 @@ impl State {
 
     /// Opens the environment in use: its API, its key, its cluster, its models.
     pub fn open(&mut self, out: &mut Vec<Command>) {
-        let env = self.env().clone();
-        out.push(Command::OpenPlace { place: env });
+        self.open_place(out);
         self.refresh(out);
     }
 
-    /// Asks the cluster and the API again.
+    fn open_place(&mut self, out: &mut Vec<Command>) {
+        let (place, job) = (self.env().clone(), self.next_job());
+        self.place().opening = Some(job);
+        out.push(Command::OpenPlace { job, place });
+    }
+
+    /// Asks the cluster and the API again; what is being asked already is not asked twice.
     pub fn refresh(&mut self, out: &mut Vec<Command>) {
         let env = self.env().clone();
-        if env.cluster.is_some() {
+        if env.cluster.is_some() && !self.place().cluster.view.is_loading() {
             let job = self.next_job();
             self.place().cluster.view.begin(job);
             out.push(Command::LoadCluster { job, place: env.clone() });
         }
-        if env.api.is_some() || env.demo {
+        if (env.api.is_some() || env.demo) && !self.place().cluster.api_models.is_loading() {
             let job = self.next_job();
             self.place().cluster.api_models.begin(job);
             out.push(Command::LoadApiModels { job, place: env });
+        }
+        // What was missing may be there by now, e.g. a keychain that was unlocked.
+        let place = self.place();
+        let missing = matches!(place.key, Some(KeyStatus::Missing(_))) || place.trouble.is_some();
+        if missing && place.opening.is_none() {
+            self.open_place(out);
         }
     }
 
@@ -228,6 +307,7 @@ impl State {
     pub fn check(&mut self, out: &mut Vec<Command>) {
         let job = self.next_job();
         let env = self.env().clone();
+        out.extend(self.place().checks.running.map(|job| Command::Cancel { job }));
         self.place().checks = Checks { running: Some(job), done: Vec::new() };
         out.push(Command::Check { job, place: env });
     }
@@ -248,14 +328,19 @@ impl State {
         out: &mut Vec<Command>,
     ) {
         let id = env.id.clone();
+        let old = self.settings.get(&id);
+        let elsewhere = old.is_none_or(|old| (&old.cluster, &old.api) != (&env.cluster, &env.api));
         match self.settings.environments.iter_mut().find(|old| old.id == id) {
             Some(old) => *old = env,
             None => self.settings.environments.push(env),
         }
         self.settings.selected = id;
+        self.revealed_key = None;
         let place = self.place();
-        place.cluster =
-            ClusterState { choice: std::mem::take(&mut place.cluster.choice), ..ClusterState::default() };
+        out.extend(place.loads().map(|job| Command::Cancel { job }));
+        // Names of another cluster or API mean nothing here.
+        let choice = if elsewhere { Choice::default() } else { std::mem::take(&mut place.cluster.choice) };
+        place.cluster = ClusterState { choice, ..ClusterState::default() };
         (place.api, place.key, place.trouble) = (None, None, None);
         place.checks = Checks::default();
         out.push(Command::SaveSettings { settings: self.settings.clone(), key });
@@ -268,8 +353,10 @@ impl State {
             return;
         }
         self.settings.environments.retain(|old| old.id != *env);
+        self.revealed_key = None;
         if let Some(place) = self.places.remove(env) {
-            out.extend(place.chat.running().map(|job| Command::Cancel { job }));
+            let jobs = place.loads().chain(place.chat.running());
+            out.extend(jobs.map(|job| Command::Cancel { job }));
         }
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         if self.settings.selected == *env {
@@ -284,10 +371,12 @@ impl State {
     /// Folds an event in. `now` is counted from the program's start.
     pub fn apply(&mut self, event: Event, now: Duration) {
         match event {
-            Event::PlaceOpened { env, api, key, trouble } => {
-                let place = self.places.entry(env).or_default();
-                (place.api, place.key, place.trouble) = (api, Some(key), trouble);
-            }
+            Event::PlaceOpened { job, env, api, key, trouble } => self.with(&env, |place| {
+                if place.opening == Some(job) {
+                    place.opening = None;
+                    (place.api, place.key, place.trouble) = (api, Some(key), trouble);
+                }
+            }),
             Event::ClusterLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
             }
@@ -313,17 +402,23 @@ impl State {
             Event::ContextsListed { job, env, outcome } => {
                 self.with(&env, |place| place.contexts.resolve(job, outcome, now));
             }
-            Event::SettingsSaved { outcome } => self.notice_failure(outcome),
+            Event::SettingsSaved { outcome } => {
+                self.last_save = Some(outcome.is_ok());
+                self.notice_failure(outcome);
+            }
+            Event::KeychainProbed { outcome } => self.has_keychain = Some(outcome.is_ok()),
             Event::KeyRevealed { env, outcome } => match outcome {
-                Ok(key) => self.revealed_key = Some((env, key)),
+                // The user may have gone elsewhere meanwhile.
+                Ok(key) if self.settings.selected == env => self.revealed_key = Some((env, key)),
+                Ok(_) => {}
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::Copied { what, outcome } => match outcome {
                 Ok(()) => self.notices.push(Notice { failure: None, text: format!("{what} copied") }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
-            Event::FilePicked { purpose, outcome } => match outcome {
-                Ok(path) => self.picked_file = path.map(|path| (purpose, path)),
+            Event::FilePicked { env, purpose, outcome } => match outcome {
+                Ok(path) => self.picked_file = path.map(|path| PickedFile { env, purpose, path }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::ActivityChanged { activity } => self.activity.change(activity),

@@ -20,6 +20,9 @@ use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event, KeyStatus};
 use crate::state::State;
 
+/// Told of the window's first frames, when the start is measured.
+pub type Mark = Box<dyn Fn(&str)>;
+
 /// The pages, in the order of the side bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
@@ -45,6 +48,9 @@ pub struct App {
     toasts: Toasts,
     /// What was asked for since the last frame.
     out: Vec<Command>,
+    /// Told of the first frames, when the start is measured.
+    mark: Option<Mark>,
+    frames: u64,
 }
 
 impl App {
@@ -63,14 +69,39 @@ impl App {
             activity: ActivityUi::default(),
             toasts: Toasts::default(),
             out: Vec::new(),
+            mark: None,
+            frames: 0,
         };
         apply_theme(ctx, app.state.settings.theme);
+        app.out.push(Command::ProbeKeychain);
         if let Some(notice) = notice {
             app.toasts.add_failure(notice);
         }
         app.state.open(&mut app.out);
         app.send();
         app
+    }
+
+    /// Tells `mark` of the first frames, and then closes the window.
+    #[must_use]
+    pub fn marking(mut self, mark: Option<Mark>) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Called before a frame is drawn: the ones before it are on the screen.
+    fn mark_start(&mut self, ctx: &Context) {
+        let Some(mark) = &self.mark else { return };
+        if self.frames == 1 {
+            mark("first frame");
+        }
+        let filled = self.state.place().cluster.view.value().is_some();
+        if self.frames > 1 && filled {
+            mark("deployments shown");
+            self.mark = None;
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+        ctx.request_repaint();
     }
 
     /// What the window knows. For tests and benches.
@@ -93,10 +124,17 @@ impl App {
         }
     }
 
+    fn go_to(&mut self, page: Page) {
+        if page == Page::Playground && self.page != page {
+            self.playground.arrive();
+        }
+        self.page = page;
+    }
+
     fn shortcuts(&mut self, ctx: &Context) {
         for (page, _, key) in Page::ALL {
             if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, key)) {
-                self.page = page;
+                self.go_to(page);
             }
         }
         if ctx.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::J)) {
@@ -117,8 +155,9 @@ impl App {
                 ui.spacing_mut().item_spacing.y = 6.0;
                 let running = self.state.activity.running();
                 let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
-                let button = Button::new(RichText::new(label).small()).selected(self.activity.is_open());
-                let activity = ui.add_sized([ui.available_width(), 24.0], button);
+                let button =
+                    Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
+                let activity = ui.add(button.selected(self.activity.is_open()));
                 if activity.on_hover_text("Every kubectl command and HTTP request (Ctrl+J)").clicked() {
                     self.activity.toggle();
                 }
@@ -132,9 +171,10 @@ impl App {
             logo_ui(ui);
             ui.add_space(24.0);
             ui.spacing_mut().item_spacing.y = 4.0;
+            let shortcuts = ui.available_width() > 150.0;
             for (page, name, key) in Page::ALL {
-                if nav_ui(ui, name, key, self.page == page) {
-                    self.page = page;
+                if nav_ui(ui, name, shortcuts.then_some(key), self.page == page) {
+                    self.go_to(page);
                 }
             }
         });
@@ -189,8 +229,7 @@ impl App {
     fn theme_ui(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
-            // Three words fit side by side in the narrow bar.
-            ui.spacing_mut().button_padding.x = 2.0;
+            ui.spacing_mut().button_padding.x = 1.0;
             let width = (ui.available_width() - 4.0) / 3.0;
             for (choice, name) in
                 [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")]
@@ -233,7 +272,7 @@ impl App {
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
         let Self { state, home, playground, code, out, .. } = self;
         match self.page {
-            Page::Home => home.show(ui, state, now, out),
+            Page::Home => home.show(ui, state, out),
             Page::Playground => {
                 let asked = playground.show(ui, state, now, out);
                 if asked.view_code {
@@ -250,6 +289,7 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
         let now = now(ctx);
+        self.mark_start(ctx);
         self.drain(now);
         self.send();
     }
@@ -283,6 +323,7 @@ impl eframe::App for App {
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);
         self.send();
+        self.frames += 1;
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
@@ -317,7 +358,7 @@ fn logo_ui(ui: &mut Ui) {
 }
 
 /// A line of the side bar. Gives whether it was clicked.
-fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
+fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool) -> bool {
     let tokens = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::click());
     if selected || response.hovered() || response.has_focus() {
@@ -338,15 +379,16 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Key, selected: bool) -> bool {
     let (style, color) =
         if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
     let at = rect.left_center() + vec2(16.0, 0.0);
-    let name_rect = ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
-    let shortcut = format!("Ctrl {}", key.symbol_or_name());
-    let small = TextStyle::Small.resolve(ui.style());
-    let shortcut_galley = ui.painter().layout_no_wrap(shortcut.clone(), small, tokens.faint);
-    let at = rect.right_center() - vec2(12.0 + shortcut_galley.size().x, shortcut_galley.size().y / 2.0);
-    // In the narrow bar a long name has the room for itself; the shortcut is on hover.
-    if name_rect.right() + 4.0 <= at.x {
-        ui.painter().galley(at, shortcut_galley, tokens.faint);
-    }
+    ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
+    let shortcut = key.map(|key| format!("Ctrl {}", key.symbol_or_name())).unwrap_or_default();
+    let at = rect.right_center() - vec2(12.0, 0.0);
+    ui.painter().text(
+        at,
+        egui::Align2::RIGHT_CENTER,
+        shortcut,
+        TextStyle::Small.resolve(ui.style()),
+        tokens.faint,
+    );
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, name));
-    response.on_hover_text(shortcut).clicked()
+    response.clicked()
 }

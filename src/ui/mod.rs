@@ -17,11 +17,12 @@ use crate::domain::failure::Failure;
 use crate::engine::{Engine, Options};
 
 /// Opens the window and returns when it is closed. `select` is the environment to begin with, if not the
-/// one that was used last.
+/// one that was used last; `mark`, for measuring the start, is told of the first frames, and then the window
+/// closes.
 ///
 /// # Errors
 /// When no window can be opened, with the packages that may be missing.
-pub fn run(options: Options, select: Option<EnvId>) -> Result<(), Failure> {
+pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> Result<(), Failure> {
     let viewport = ViewportBuilder::default()
         .with_title("Batida")
         .with_app_id("batida")
@@ -39,7 +40,7 @@ pub fn run(options: Options, select: Option<EnvId>) -> Result<(), Failure> {
                 if let Some(env) = select {
                     started.settings.selected = env;
                 }
-                Ok(Box::new(app::App::new(&cc.egui_ctx, started)))
+                Ok(Box::new(app::App::new(&cc.egui_ctx, started).marking(mark)))
             }),
         )
     };

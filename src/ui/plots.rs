@@ -1,7 +1,7 @@
 //! Charts of a session's answers: one line per model, thinned to the pixels before they are drawn.
 
 use egui::{Color32, Role, Ui, WidgetInfo};
-use egui_plot::{Line, Plot, PlotPoints, Points};
+use egui_plot::{AxisHints, Line, Plot, PlotPoints, Points};
 
 use super::theme;
 use super::widgets::tokens;
@@ -44,19 +44,9 @@ impl Shown {
 /// More points than this are drawn without markers.
 const MARKED: usize = 120;
 
-/// Draws the chart, `height` high. `hidden` are the models that the legend switched off; with `reset` the
-/// zoom is undone.
-pub fn session_chart(
-    ui: &mut Ui,
-    shown: Shown,
-    series: &[Series],
-    hidden: &[String],
-    height: f32,
-    reset: bool,
-) {
+/// Draws the chart, `height` high, of lines with the places of their colours; with `reset` the zoom is undone.
+pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, height: f32, reset: bool) {
     let tokens = tokens(ui);
-    let visible: Vec<(usize, &Series)> =
-        series.iter().enumerate().filter(|(_, series)| !hidden.contains(&series.model)).collect();
     let summary = summary(shown, &visible);
     let hovered = visible.clone();
     let mut plot = Plot::new(("session", shown.title()))
@@ -65,12 +55,14 @@ pub fn session_chart(
         .include_y(0.0)
         .grid_color(tokens.line)
         .cursor_color(tokens.line_strong)
-        .x_grid_spacer(|input| ticks(input, 1.0))
-        .y_grid_spacer(|input| ticks(input, 0.0))
-        .x_axis_label("answer")
-        .x_axis_formatter(|mark, _| whole(mark.value))
-        .y_axis_formatter(|mark, _| amount(mark.value))
-        .y_axis_min_width(34.0)
+        .y_grid_spacer(ticks)
+        .custom_x_axes(vec![
+            AxisHints::new_x()
+                .label("answer")
+                .formatter(|mark, _| whole(mark.value))
+                .label_spacing(egui::Rangef::new(24.0, 36.0)),
+        ])
+        .custom_y_axes(vec![AxisHints::new_y().formatter(|mark, _| amount(mark.value)).min_thickness(34.0)])
         .set_margin_fraction(egui::vec2(0.03, 0.08))
         .allow_scroll(false)
         .label_formatter(move |position| match position {
@@ -124,10 +116,10 @@ pub fn session_chart(
     response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
 }
 
-/// Some four round values along an axis, at least `least` apart.
-fn ticks(input: egui_plot::GridInput, least: f64) -> Vec<egui_plot::GridMark> {
+/// Some four round values along an axis.
+fn ticks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (from, to) = input.bounds;
-    let step = round_up((to - from) / 5.0).max(least);
+    let step = round_up((to - from) / 5.0);
     let count = ((to - from) / step).ceil();
     if !count.is_finite() || count > 100.0 {
         return Vec::new();
@@ -221,13 +213,13 @@ mod tests {
 
     #[test]
     fn an_axis_has_a_few_round_values() {
-        let check = |bounds, least, expected: &[f64]| {
+        let check = |bounds, expected: &[f64]| {
             let input = egui_plot::GridInput { bounds, base_step_size: 1e-3 };
-            let values: Vec<f64> = ticks(input, least).iter().map(|mark| mark.value).collect();
+            let values: Vec<f64> = ticks(input).iter().map(|mark| mark.value).collect();
             assert_eq!(values, expected);
         };
-        check((-8.0, 150.0), 0.0, &[0.0, 50.0, 100.0, 150.0]);
-        check((0.5, 5.5), 1.0, &[1.0, 2.0, 3.0, 4.0, 5.0]);
-        check((0.0, 0.0), 1.0, &[0.0]);
+        check((-8.0, 150.0), &[0.0, 50.0, 100.0, 150.0]);
+        check((0.5, 5.5), &[1.0, 2.0, 3.0, 4.0, 5.0]);
+        check((0.0, 0.0), &[]);
     }
 }

@@ -152,11 +152,11 @@ pub fn fit_middle(ui: &Ui, text: &str, style: &TextStyle, width: f32) -> String 
     }
 }
 
-/// What a page shows where there is nothing yet.
-pub fn empty_state(ui: &mut Ui, title: &str, advice: &str) {
+/// What a page shows where there is nothing yet, so far below its top.
+pub fn empty_state(ui: &mut Ui, title: &str, advice: &str, above: f32) {
     let dim = tokens(ui).dim;
     ui.with_layout(Layout::top_down(Align::Center), |ui| {
-        ui.add_space((ui.available_height() * 0.3).clamp(8.0, 160.0));
+        ui.add_space(above);
         strong(ui, title);
         ui.add(Label::new(RichText::new(advice).color(dim)).wrap());
     });
@@ -227,9 +227,13 @@ pub struct Tile<'a> {
     pub color: Color32,
 }
 
+/// Narrower tiles have no room for the unit beside the figure.
+pub const NARROW: f32 = 108.0;
+
 impl Tile<'_> {
-    /// Draws it `width` wide.
+    /// Draws it `width` wide. A narrow one has its unit in the title.
     pub fn show(self, ui: &mut Ui, width: f32) -> Response {
+        let narrow = width < NARROW;
         let tokens = tokens(ui);
         let Self { title, figure, below, definition, color } = self;
         let spoken = match &figure {
@@ -237,17 +241,21 @@ impl Tile<'_> {
             None => format!("{title} {}", units::ABSENT),
         };
         let response = card(ui)
-            .inner_margin(Margin::symmetric(12, 8))
+            .inner_margin(Margin::symmetric(if narrow { 7 } else { 12 }, 8))
             .show(ui, |ui| {
-                ui.set_width(width - 26.0);
+                ui.set_width(width - if narrow { 16.0 } else { 26.0 });
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
-                    caption(ui, title);
+                    let (value, unit) = figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
+                    let title = if narrow && !unit.is_empty() {
+                        format!("{title}, {unit}")
+                    } else {
+                        title.to_owned()
+                    };
+                    ui.add(Label::new(RichText::new(title).small().color(tokens.dim)).truncate());
                     ui.horizontal(|ui| {
-                        let (value, unit) =
-                            figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
                         ui.label(RichText::new(value).text_style(theme::figure_text()).color(color));
-                        if !unit.is_empty() {
+                        if !unit.is_empty() && !narrow {
                             ui.vertical(|ui| {
                                 ui.add_space(9.0);
                                 caption(ui, unit);

@@ -7,35 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::failure::Failure;
-
-/// What kind of trouble it is; figures keep these apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum FaultClass {
-    /// No address for the host's name.
-    HostUnknown,
-    /// The host refused, or no way leads there.
-    Unreachable,
-    /// The certificate or the handshake.
-    Tls,
-    /// No answer in time, ours or the server's.
-    Timeout,
-    /// The connection ended amid the answer.
-    Dropped,
-    /// The key.
-    KeyRefused,
-    /// The API does not route that name.
-    ModelNotFound,
-    /// The request itself: a parameter, the context length, the size.
-    BadRequest,
-    /// Too many requests for the key.
-    RateLimited,
-    /// Too many requests in flight for the server.
-    QueueFull,
-    /// The server failed.
-    Server,
-    /// What answered is no such API.
-    NotAnApi,
-}
+pub use crate::domain::failure::FaultClass;
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +21,18 @@ pub struct Fault {
     pub failure: Failure,
 }
 
+impl Fault {
+    fn new(class: FaultClass, status: Option<u16>, failure: Failure) -> Self {
+        Self { class, status, failure: failure.of_class(class) }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        fault.failure
+    }
+}
+
 /// What was asked of whom, so that the words can name it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
@@ -58,6 +42,8 @@ pub struct Asked<'a> {
     pub model: &'a str,
     /// The names that the API routes, when known.
     pub known: &'a [String],
+    /// The request carried a key.
+    pub had_key: bool,
 }
 
 /// An HTTP answer that is no success.
@@ -98,7 +84,9 @@ pub fn from_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
 
 /// Reads an error that came inside a stream, after the 200.
 pub fn from_stream(error: &Value, asked: &Asked<'_>) -> Fault {
-    let mut fault = words(None, &ErrorBody::read(error), None, asked);
+    let body = ErrorBody::read(error);
+    let status = body.status;
+    let mut fault = words(status, &body, None, asked);
     fault.failure.summary = format!("{}, amid the answer", fault.failure.summary);
     fault.failure.details = error.to_string();
     fault
@@ -107,6 +95,8 @@ pub fn from_stream(error: &Value, asked: &Asked<'_>) -> Fault {
 /// The words of an error body, whatever its form.
 #[derive(Debug, Default)]
 struct ErrorBody {
+    /// A numeric code that is an HTTP status: there is no other after a 200.
+    status: Option<u16>,
     message: String,
     code: String,
     param: String,
@@ -134,10 +124,11 @@ impl ErrorBody {
             };
         }
         let mut code = text("code");
+        let status = code.parse().ok().filter(|status| (400..600).contains(status));
         if code.is_empty() || code.bytes().all(|b| b.is_ascii_digit()) {
             code = text("type");
         }
-        Self { message, code, param: text("param") }
+        Self { status, message, code, param: text("param") }
     }
 
     fn is_empty(&self) -> bool {
@@ -149,16 +140,19 @@ fn words(status: Option<u16>, error: &ErrorBody, retry_after: Option<Duration>, 
     let Asked { host, model, .. } = *asked;
     let said = one_line(&error.message);
     let code = error.code.as_str();
-    let fault = |class, summary: String, advice: String| Fault {
-        class,
-        status,
-        failure: Failure { summary, advice, details: String::new(), retry_after },
+    let fault = |class, summary: String, advice: String| {
+        Fault::new(class, status, Failure { retry_after, ..Failure::new(summary, advice) })
     };
     let with_http = |what: &str| match status {
         Some(status) => format!("{what} (HTTP {status})"),
         None => what.to_owned(),
     };
     match (code, status.unwrap_or(0)) {
+        ("invalid_api_key" | "authentication_error", _) | (_, 401) if !asked.had_key => fault(
+            FaultClass::KeyRefused,
+            with_http("The API wants a key, and none was sent"),
+            format!("Give the environment a key; for `batida`, set ${} or say --key-env VAR", crate::snippet::KEY_VARIABLE),
+        ),
         ("invalid_api_key" | "authentication_error", _) | (_, 401) => fault(
             FaultClass::KeyRefused,
             with_http("The API key was refused"),
@@ -248,11 +242,8 @@ fn model_not_found(status: Option<u16>, asked: &Asked<'_>) -> Fault {
         }
         None => format!("It routes {}", list_some(known)),
     };
-    Fault {
-        class: FaultClass::ModelNotFound,
-        status,
-        failure: Failure::new(format!("The API does not route a model named {model}"), advice),
-    }
+    let failure = Failure::new(format!("The API does not route a model named {model}"), advice);
+    Fault::new(FaultClass::ModelNotFound, status, failure)
 }
 
 fn list_some(names: &[String]) -> String {
@@ -317,7 +308,7 @@ fn html(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
     details = format!("{details}\n{}", clip(reply.body.trim(), 2_000));
     let retry_after = reply.retry_after.and_then(|text| read_retry_after(text, reply.date));
     let failure = Failure { retry_after, ..Failure::new(summary, advice).with_details(details) };
-    Fault { class, status: Some(reply.status), failure }
+    Fault::new(class, Some(reply.status), failure)
 }
 
 fn looks_like_html(reply: &Reply<'_>) -> bool {
@@ -336,24 +327,17 @@ pub fn not_an_answer(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
         format!("{} answered with something that is no chat completion", asked.host),
         "Check that the API domain on Home is that of an OpenAI-compatible API",
     );
-    Fault {
-        class: FaultClass::NotAnApi,
-        status: Some(reply.status),
-        failure: failure.with_details(clip(reply.body.trim(), 2_000)),
-    }
+    Fault::new(FaultClass::NotAnApi, Some(reply.status), failure.with_details(clip(reply.body.trim(), 2_000)))
 }
 
 /// A stream that ended before `[DONE]` and before a finish reason.
 pub fn cut(asked: &Asked<'_>, details: &str) -> Fault {
-    Fault {
-        class: FaultClass::Dropped,
-        status: None,
-        failure: Failure::new(
+    let failure = Failure::new(
             format!("{} closed the connection before the answer was complete", asked.host),
             "What had arrived is kept. Try again; if it stays so, the model's pod may be restarting or a proxy cuts long answers",
         )
-        .with_details(details),
-    }
+        .with_details(details);
+    Fault::new(FaultClass::Dropped, None, failure)
 }
 
 /// What went wrong before or below HTTP.
@@ -454,7 +438,7 @@ impl Transport {
                 "Try again; what had arrived is kept",
             ),
         };
-        Fault { class, status: None, failure: Failure::new(summary, advice).with_details(details) }
+        Fault::new(class, None, Failure::new(summary, advice).with_details(details))
     }
 }
 
@@ -537,7 +521,7 @@ mod tests {
             429,
             r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
             FaultClass::RateLimited,
-            "quota",
+            "the rate limit was reached",
         );
         check_fault(
             400,

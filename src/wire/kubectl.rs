@@ -102,6 +102,26 @@ pub fn asked_for_a_name(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
     })
 }
 
+/// Whether a kubeconfig may name a server with a path, as Rancher's do; only `false` is certain.
+///
+/// A glance and no parser: what is not written in the plainest way counts as a path.
+pub fn may_name_a_path(kubeconfig: &str) -> bool {
+    let mut servers = 0;
+    for (at, word) in kubeconfig.match_indices("server") {
+        let rest = kubeconfig[at + word.len()..].trim_start_matches(['"', '\'']).trim_start_matches(' ');
+        let Some(value) = rest.strip_prefix(':') else { continue };
+        let line = value.lines().next().unwrap_or_default().trim_start_matches([' ', '\t', '"', '\'']);
+        let url = line.split(['"', '\'', ' ', '\t', ',', '}', '\r']).next().unwrap_or_default();
+        let Some((_, place)) = url.split_once("://") else { return true };
+        if place.is_empty() || place.trim_end_matches('/').contains('/') {
+            return true;
+        }
+        servers += 1;
+    }
+    // An escape could spell the key, or a slash, in another way.
+    servers == 0 || kubeconfig.contains('\\')
+}
+
 /// A web page came where JSON should.
 pub fn not_kubernetes(page: &str) -> Failure {
     let title = between(page, "<title>", "</title>").map(str::trim).filter(|title| !title.is_empty());
@@ -712,6 +732,27 @@ mod tests {
             ›\n >\n\
             error: You must be logged in to the server (Unauthorized)\n";
         assert_eq!(own_words(stderr), "error: You must be logged in to the server (Unauthorized)");
+    }
+
+    #[test]
+    fn a_path_of_a_server_is_never_overlooked() {
+        for (kubeconfig, may) in [
+            ("clusters:\n- cluster:\n    server: https://h:6443\n  name: a\n", false),
+            ("clusters:\n- cluster:\n    server: https://h:6443/\n  name: a\n", false),
+            ("{\"clusters\":[{\"cluster\":{\"server\":\"https://h:6443\"}}]}", false),
+            ("server: 'https://h'\r\n", false),
+            ("server: https://h\n    server: https://h/k8s/clusters/c-1\n", true),
+            ("{\"server\": \"https://h/k8s\"}", true),
+            ("server: h/k8s\n", true),
+            ("server: |\n  https://h/k8s\n", true),
+            ("server: &s https://h/k8s\n", true),
+            ("server:\n  https://h/k8s\n", true),
+            ("\"serv\\u0065r\": https://h/k8s\nserver: https://h\n", true),
+            ("clusters: []\n", true),
+            ("", true),
+        ] {
+            assert_eq!(may_name_a_path(kubeconfig), may, "{kubeconfig}");
+        }
     }
 
     #[test]

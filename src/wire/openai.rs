@@ -71,12 +71,17 @@ impl<'a> Chunk<'a> {
             let choice = strict.choices.into_iter().flatten().find(|choice| choice.index.unwrap_or(0) == 0);
             let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
             let delta = delta.unwrap_or_default();
+            let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
             return Ok(Self {
-                reasoning: delta.reasoning.or(delta.reasoning_content).filter(|text| !text.is_empty()),
-                content: delta.content.filter(|text| !text.is_empty()),
+                reasoning: some(delta.reasoning).or_else(|| some(delta.reasoning_content)),
+                content: some(delta.content),
                 finish: finish.map(|reason| finish_reason(&reason)),
                 usage: strict.usage.as_ref().and_then(read_usage),
-                error: strict.error.filter(|error| !error.is_null()),
+                error: strict.error.filter(|error| !error.is_null()).or_else(|| {
+                    // vLLM's errors have no envelope.
+                    let bare = strict.object.as_deref() == Some("error");
+                    bare.then(|| serde_json::from_str(json).unwrap_or_default())
+                }),
             });
         }
         let value: serde_json::Map<String, Value> = serde_json::from_str(json)?;
@@ -98,13 +103,18 @@ impl<'a> Chunk<'a> {
                 .and_then(Value::as_str)
                 .map(finish_reason),
             usage: value.get("usage").and_then(read_usage),
-            error: value.get("error").filter(|error| !error.is_null()).cloned(),
+            error: value.get("error").filter(|error| !error.is_null()).cloned().or_else(|| {
+                (value.get("object").and_then(Value::as_str) == Some("error"))
+                    .then(|| Value::Object(value.clone()))
+            }),
         }
     }
 }
 
 #[derive(Deserialize)]
 struct Strict<'a> {
+    #[serde(borrow, default)]
+    object: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
     usage: Option<Value>,
@@ -365,7 +375,12 @@ mod tests {
         assert_eq!(Chunk::parse(whole).expect("reads").content.as_deref(), Some("hello"));
         assert!(Chunk::parse("[1]").is_err());
         assert!(Chunk::parse("<html>").is_err());
-        assert!(Chunk::parse(r#"{"error":{"message":"boom"}}"#).expect("reads").error.is_some());
+        for error in [r#"{"error":{"message":"boom"}}"#, r#"{"object":"error","message":"boom","code":500}"#]
+        {
+            assert!(Chunk::parse(error).expect("reads").error.is_some(), "{error}");
+        }
+        let both = r#"{"choices":[{"delta":{"reasoning":"","reasoning_content":"hm"}}]}"#;
+        assert_eq!(Chunk::parse(both).expect("reads").reasoning.as_deref(), Some("hm"));
     }
 
     #[test]
@@ -383,7 +398,7 @@ mod tests {
         let mut splitter = ThinkSplitter::default();
         let mut tell = |kind, text: &str| match kind {
             TextKind::Reasoning => reasoning.push_str(text),
-            TextKind::Answer => answer.push_str(text),
+            TextKind::Answer | TextKind::Markup => answer.push_str(text),
         };
         for piece in pieces {
             splitter.push(piece, &mut tell);

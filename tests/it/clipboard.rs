@@ -3,25 +3,15 @@
 //! The display is found through the environment, so this binary runs itself again for each test.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use batida::io::clipboard::Clipboard;
 
-use crate::support::programs::{self, check_test, find, output_of, quiet};
+use crate::support::display::{Display, Killed};
+use crate::support::programs::{self, check_test, find, output_of, say_ran};
 
 const MARK: &str = "BATIDA_TEST_CLIPBOARD";
 const TEXT: &str = "curl -d '{\"a\": \"$HOME\"}'\nOlá 🎉";
-
-/// Killed when it is dropped.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn this_test(name: &str) -> Command {
     let mut command = programs::this_test(&format!("clipboard::{name}"));
@@ -32,24 +22,18 @@ fn this_test(name: &str) -> Command {
 #[test]
 fn copied_text_can_be_pasted_elsewhere() {
     let xclip = find("xclip", "xclip");
-    // Xvfb picks a free display and writes its number once it listens.
-    let mut xvfb = quiet(find("Xvfb", "xvfb"));
-    xvfb.args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"]);
-    let mut xvfb = Killed(xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts"));
-    let mut number = String::new();
-    BufReader::new(xvfb.0.stdout.take().expect("piped")).read_line(&mut number).expect("a number");
-    let display = format!(":{}", number.trim());
+    let display = Display::start("640x480");
 
     let mut child = this_test("inner_copies");
-    child.env("DISPLAY", &display).stdin(Stdio::piped()).stdout(Stdio::piped());
+    child.env("DISPLAY", display.name()).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = Killed(child.spawn().expect("it starts"));
     let mut next = child.0.stdin.take().expect("piped");
     let mut said = BufReader::new(child.0.stdout.take().expect("piped")).lines();
     for expected in [TEXT, "sk-secret"] {
         let copied = said.by_ref().map(|line| line.expect("a line")).any(|line| line.ends_with("copied"));
         assert!(copied, "the child ended");
-        let mut paste = quiet(&xclip);
-        paste.args(["-selection", "clipboard", "-o"]).env("DISPLAY", &display);
+        let mut paste = display.command(&xclip);
+        paste.args(["-selection", "clipboard", "-o"]);
         assert_eq!(output_of(&mut paste), expected);
         writeln!(next).expect("the child reads");
     }
@@ -58,7 +42,6 @@ fn copied_text_can_be_pasted_elsewhere() {
 }
 
 #[tokio::test]
-#[ignore = "run by another, with a display"]
 async fn inner_copies() {
     if std::env::var_os(MARK).is_none() {
         return;
@@ -81,7 +64,6 @@ fn without_a_display_it_says_so() {
 }
 
 #[tokio::test]
-#[ignore = "run by another, without a display"]
 async fn inner_has_no_display() {
     if std::env::var_os(MARK).is_none() {
         return;
@@ -93,4 +75,5 @@ async fn inner_has_no_display() {
         assert!(failure.advice.contains("display") && !failure.details.is_empty(), "{failure:?}");
         assert!(!format!("{failure:?}").contains("HOME"), "{failure:?}");
     }
+    say_ran();
 }

@@ -1,8 +1,12 @@
 //! The one integration-test binary: its modules are the tests.
 
+mod chat;
+mod cli;
 mod clipboard;
 mod cluster;
 mod dialog;
+mod engine;
+mod floors;
 mod secrets;
 mod settings;
 mod snippets;
@@ -10,3 +14,4 @@ mod support;
 mod transcript;
 mod ui;
 mod ui_layout;
+mod window;

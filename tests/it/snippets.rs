@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Received};
 use batida::domain::conversation::{ChatRequest, Effort, Message, Params, Role};
 use batida::domain::environment::ApiAddress;
 use batida::snippet::{KeyText, Language, SnippetSpec, write};
@@ -13,8 +14,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
+use crate::support::demo::Demo;
 use crate::support::programs::{find, output_of, python_with, quiet};
-use crate::support::recorder::{ANSWER, Recorder};
 
 /// Texts that have broken somebody's quoting somewhere.
 const NASTY: &[&str] = &[
@@ -54,7 +55,7 @@ fn nasty_spec(language: Language, root: &str, stream: bool, params: Params) -> S
     SnippetSpec {
         language,
         api: ApiAddress::parse(root).expect("an address"),
-        request: ChatRequest { model: "it's \"$MODEL\" \\ 🎉".to_owned(), messages, params },
+        request: ChatRequest { model: MODEL.to_owned(), messages, params },
         stream,
         ca_file: None,
         accept_invalid_certs: false,
@@ -80,31 +81,60 @@ fn plain_spec(language: Language, stream: bool) -> SnippetSpec {
     }
 }
 
-/// Runs `command` with a snippet and compares what the server was asked.
+const MODEL: &str = "it's \"$MODEL\" \\ 🎉";
+
+fn demo() -> Demo {
+    Demo::start(vec![DemoModel::quick(MODEL, Quirk::None)])
+}
+
+/// The snippets that are run: streamed or not, with all parameters or none.
+fn cases() -> impl Iterator<Item = (bool, Params)> {
+    [true, false].into_iter().flat_map(|stream| [(stream, all_params()), (stream, Params::default())])
+}
+
+/// Runs `command` with snippets and compares what the demo was asked.
 #[track_caller]
 fn check_run(language: Language, run: impl Fn(&Path) -> Command) {
-    let server = Recorder::start();
+    let server = demo();
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join(language.file_name());
-    for (stream, params) in
-        [(true, all_params()), (false, all_params()), (true, Params::default()), (false, Params::default())]
-    {
-        for key in [KeyText::Variable, KeyText::Plain(KEY)] {
-            let spec = nasty_spec(language, &server.root(), stream, params.clone());
+    for (number, (stream, params)) in cases().enumerate() {
+        let spec = nasty_spec(language, &server.root(), stream, params);
+        // A Python takes a second to import its package: not every key in every case.
+        let key = [KeyText::Variable, KeyText::Plain(DEMO_KEY)][number % 2];
+        let odd = (number == 0).then_some(KeyText::Plain(KEY));
+        for key in odd.into_iter().chain([key]) {
             fs::write(&file, write(&spec, key)).expect("written");
-            let said = output_of(run(&file).env("SAMBANOVA_API_KEY", KEY));
-
-            let requests = server.take();
-            let [request] = requests.as_slice() else { panic!("{} requests", requests.len()) };
-            assert_eq!(request.body, chat_body(&spec.request, stream));
-            assert_eq!(request.headers["authorization"], format!("Bearer {KEY}"));
-            assert_eq!(request.headers["content-type"], "application/json");
-            // curl shows the answer as it came, in JSON.
-            let answered = if language == Language::Curl { "mundo" } else { ANSWER };
-            assert!(said.contains(answered), "{said}");
-            assert!(said.contains("completion_tokens"), "{said}");
+            check_said(&server, &spec, key, &mut run(&file));
         }
     }
+}
+
+/// Runs one snippet. The demo takes only its own key, so another one must be refused and told so.
+#[track_caller]
+fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut Command) {
+    let (sent, refused) = match key {
+        KeyText::Plain(KEY) => (KEY, true),
+        _ => (DEMO_KEY, false),
+    };
+    let before = server.received().len();
+    let out = command.env("SAMBANOVA_API_KEY", DEMO_KEY).output().expect("it starts");
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let received = server.received();
+    let [Received { authorization, content_type, body, .. }] = &received[before..] else {
+        panic!("{} requests\n{said}", received.len() - before)
+    };
+    assert_eq!(*body, chat_body(&spec.request, spec.stream));
+    assert_eq!(authorization.as_deref(), Some(format!("Bearer {sent}").as_str()));
+    assert_eq!(content_type.as_deref(), Some("application/json"));
+    // curl shows a refusal as it shows an answer.
+    assert_eq!(out.status.success(), !refused || spec.language == Language::Curl, "{said}");
+    if refused {
+        return assert!(said.contains("Invalid API key"), "{said}");
+    }
+    // curl shows the answer as it came, in JSON and in pieces.
+    let answered = if spec.language == Language::Curl { "chat.completion" } else { "**simulated answer**" };
+    assert!(said.contains(answered) && said.contains("completion_tokens"), "{said}");
 }
 
 #[test]
@@ -151,16 +181,16 @@ fn sambanova_snippets_run() {
 #[test]
 fn a_very_long_conversation_still_runs_in_sh() {
     find("curl", "curl");
-    let server = Recorder::start();
+    let server = demo();
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("chat.sh");
     let mut spec = nasty_spec(Language::Curl, &server.root(), true, Params::default());
     spec.request.messages.push(Message::new(Role::User, NASTY.concat().repeat(2_000)));
     fs::write(&file, write(&spec, KeyText::Variable)).expect("written");
-    output_of(quiet("sh").arg(&file).env("SAMBANOVA_API_KEY", KEY));
-    let requests = server.take();
-    assert_eq!(requests.len(), 1);
-    assert!(requests[0].body == chat_body(&spec.request, true), "the bodies differ");
+    output_of(quiet("sh").arg(&file).env("SAMBANOVA_API_KEY", DEMO_KEY));
+    let received = server.received();
+    assert_eq!(received.len(), 1);
+    assert!(received[0].body == chat_body(&spec.request, true), "the bodies differ");
 }
 
 #[test]
@@ -176,27 +206,69 @@ fn rust_snippets_parse() {
     }
 }
 
+/// All of them are modules of one crate, built once with the very packages that Batida is built with.
 #[test]
-#[ignore = "builds reqwest with its default features, which takes a minute: .ci/run asks for it"]
 fn rust_snippets_run() {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/rust-snippet");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let project = root.join("target/ci/rust-snippets");
     fs::create_dir_all(project.join("src")).expect("a folder");
-    fs::write(
-        project.join("Cargo.toml"),
-        concat!(
-            "[package]\nname = \"snippet\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n",
-            "[dependencies]\nreqwest = { version = \"0.13\", features = [\"blocking\", \"json\"] }\n",
-            "serde_json = \"1\"\n",
-        ),
-    )
-    .expect("written");
-    check_run(Language::Rust, |file| {
-        fs::copy(file, project.join("src/main.rs")).expect("copied");
-        let mut cargo = quiet(env!("CARGO"));
-        cargo.args(["run", "-q"]).current_dir(&project);
-        cargo.env("CARGO_TARGET_DIR", project.join("target")).env("RUSTFLAGS", "-Dwarnings");
-        cargo
-    });
+    fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).expect("copied");
+    write_if_new(
+        &project.join("Cargo.toml"),
+        r#"[package]
+name = "snippets"
+version = "0.0.0"
+edition = "2024"
+[workspace]
+[profile.dev]
+debug = false
+[dependencies]
+reqwest = { version = "0.13", default-features = false, features = ["blocking", "json", "rustls-no-provider"] }
+rustls = { version = "0.23", default-features = false, features = ["ring", "std", "tls12"] }
+serde_json = "1"
+"#,
+    );
+    let server = demo();
+    let mut specs = Vec::new();
+    for (stream, params) in cases() {
+        let spec = nasty_spec(Language::Rust, &server.root(), stream, params);
+        specs.extend([KeyText::Variable, KeyText::Plain(KEY)].map(|key| (spec.clone(), key)));
+    }
+    // These are compiled only: nobody answers at their address.
+    let careless = SnippetSpec { accept_invalid_certs: true, ..plain_spec(Language::Rust, true) };
+    let careful = SnippetSpec { ca_file: Some("/it's/ca.pem".into()), ..plain_spec(Language::Rust, false) };
+    let compiled = [(careless, KeyText::Variable), (careful, KeyText::Variable)];
+    let (mut modules, mut arms) = (String::new(), String::new());
+    for (number, (spec, key)) in specs.iter().chain(&compiled).enumerate() {
+        let snippet = write(spec, *key);
+        assert_eq!(snippet.matches("\nfn main()").count(), 1, "{snippet}");
+        let file = project.join(format!("src/s{number}.rs"));
+        write_if_new(&file, &snippet.replace("\nfn main()", "\npub(crate) fn main()"));
+        modules += &format!("mod s{number};\n");
+        arms += &format!("        Some(\"{number}\") => s{number}::main(),\n");
+    }
+    // reqwest's default features bring this provider's twin by themselves, after a minute of C.
+    let main = format!(
+        "#![deny(warnings)]\n{modules}\nfn main() -> Result<(), Box<dyn std::error::Error>> {{\n    \
+         rustls::crypto::ring::default_provider().install_default().expect(\"the first\");\n    \
+         match std::env::args().nth(1).as_deref() {{\n{arms}        _ => Err(\"which?\".into()),\n    }}\n}}\n"
+    );
+    write_if_new(&project.join("src/main.rs"), &main);
+    let mut cargo = quiet(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--offline"]).current_dir(&project);
+    output_of(cargo.env("CARGO_TARGET_DIR", project.join("target")).env_remove("RUSTFLAGS"));
+    for (number, (spec, key)) in specs.iter().enumerate() {
+        let mut program = quiet(project.join("target/debug/snippets"));
+        check_said(&server, spec, *key, program.arg(number.to_string()));
+    }
+}
+
+/// A file that did not change is not compiled again.
+fn write_if_new(path: &Path, text: &str) {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return;
+    }
+    fs::write(path, text).expect("written");
 }
 
 #[test]

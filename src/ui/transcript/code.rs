@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use egui::text::{ByteIndex, LayoutJob, LayoutSection, TextFormat, TextWrapping};
 use egui::{
@@ -284,14 +284,14 @@ fn lock(colors: &Mutex<Colors>) -> std::sync::MutexGuard<'_, Colors> {
 /// Draw once more afterwards to see them. Returns whether they all came in time.
 pub fn wait_for_colors(ctx: &Context, at_most: Duration) -> bool {
     let highlighter = Highlighter::of(ctx);
-    let start = Instant::now();
-    while highlighter.open.load(Ordering::Acquire) > 0 {
-        if start.elapsed() > at_most {
-            return false;
+    let nap = Duration::from_millis(2);
+    for _ in 0..at_most.as_millis() / nap.as_millis() {
+        if highlighter.open.load(Ordering::Acquire) == 0 {
+            return true;
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(nap);
     }
-    true
+    highlighter.open.load(Ordering::Acquire) == 0
 }
 
 /// The thread that colours code; it ends with its context.
@@ -395,10 +395,12 @@ mod tests {
 
     #[test]
     fn colours_of_a_shorter_text_are_kept_for_its_start() {
-        let job = colored("let x = 1;", &[(3, Color32::RED)], &FontId::monospace(12.0), Color32::WHITE);
+        // Any two do, so two that are no literals.
+        let (first, rest) = (Color32::PLACEHOLDER, Color32::TRANSPARENT);
+        let job = colored("let x = 1;", &[(3, first)], &FontId::monospace(12.0), rest);
         let lens: Vec<_> = job.sections.iter().map(|s| (s.byte_range.end.0, s.format.color)).collect();
-        assert_eq!(lens, [(3, Color32::RED), (10, Color32::WHITE)]);
-        let other = colored("漢", &[(1, Color32::RED)], &FontId::monospace(12.0), Color32::WHITE);
+        assert_eq!(lens, [(3, first), (10, rest)]);
+        let other = colored("漢", &[(1, first)], &FontId::monospace(12.0), rest);
         assert_eq!(other.sections.len(), 1);
     }
 

@@ -53,6 +53,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
     let count = log.entries().len();
     TableBuilder::new(ui)
         .striped(false)
+        .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
         .sense(Sense::hover())
         .cell_layout(Layout::left_to_right(Align::Center))
         .column(Column::exact(64.0))

@@ -17,11 +17,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 
 /// The namespace of the recorded answers.
-pub const NAMESPACE: &str = "sambastack";
+pub(crate) const NAMESPACE: &str = "sambastack";
 /// The kinds of SambaStack that a look at the cluster asks for, without the pods.
-pub const OLD_KINDS: [&str; 2] = ["bundledeployments", "bundles"];
+pub(crate) const OLD_KINDS: [&str; 2] = ["bundledeployments", "bundles"];
 /// See [`OLD_KINDS`].
-pub const NEW_KINDS: [&str; 3] = ["modeldeployments", "modelbundles", "models"];
+pub(crate) const NEW_KINDS: [&str; 3] = ["modeldeployments", "modelbundles", "models"];
 
 macro_rules! recorded {
     ($name:literal) => {
@@ -31,7 +31,7 @@ macro_rules! recorded {
 
 /// How a request is answered otherwise than from the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// 401
     Unauthorized,
     /// 403
@@ -56,7 +56,7 @@ pub enum Trouble {
 
 /// The server's certificate, and what its kubeconfig trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
+pub(crate) enum Tls {
     /// Plain http.
     Off,
     /// As it should be.
@@ -75,24 +75,24 @@ pub enum Tls {
 
 /// What the server is to be.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// The lists by plural name.
-    pub lists: HashMap<&'static str, Arc<str>>,
+    pub(crate) lists: HashMap<&'static str, Arc<str>>,
     /// By plural name; `*` for every request.
-    pub troubles: Vec<(&'static str, Trouble)>,
+    pub(crate) troubles: Vec<(&'static str, Trouble)>,
     /// The path before all others, as Rancher has it.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// What is answered without that path.
-    pub without_path: Trouble,
+    pub(crate) without_path: Trouble,
     /// Encryption.
-    pub tls: Tls,
+    pub(crate) tls: Tls,
     /// The `user` of the kubeconfig.
-    pub user: Value,
+    pub(crate) user: Value,
 }
 
 impl Cluster {
     /// As recorded: both generations, eleven deployments.
-    pub fn recorded() -> Self {
+    pub(crate) fn recorded() -> Self {
         let lists = [
             ("bundledeployments", recorded!("bundledeployments")),
             ("bundles", recorded!("bundles")),
@@ -112,12 +112,12 @@ impl Cluster {
     }
 
     /// The recorded one, where `kinds` meet `trouble`.
-    pub fn with(kinds: &[&'static str], trouble: Trouble) -> Self {
+    pub(crate) fn with(kinds: &[&'static str], trouble: Trouble) -> Self {
         Self { troubles: kinds.iter().map(|kind| (*kind, trouble)).collect(), ..Self::recorded() }
     }
 
     /// 506 deployments of the old generation and 2,012 pods, as the timings of the facts have it.
-    pub fn large() -> Self {
+    pub(crate) fn large() -> Self {
         let deployments: Vec<String> = (0..506).map(|i| format!("bd-large-{i:03}")).collect();
         let mut cluster = Self::recorded();
         cluster.set("bundledeployments", "BundleDeployment", recorded!("bundledeployments"), |template| {
@@ -178,11 +178,9 @@ impl Cluster {
 
 /// A running server with its kubeconfig. Dropping it ends it.
 #[derive(Debug)]
-pub struct Kube {
+pub(crate) struct Kube {
     /// Where its files are.
-    pub dir: TempDir,
-    /// `host:port`
-    pub address: String,
+    pub(crate) dir: TempDir,
     requests: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
@@ -195,7 +193,7 @@ impl Drop for Kube {
 
 impl Kube {
     /// Starts a server on a free port of the loopback.
-    pub async fn start(cluster: Cluster) -> Self {
+    pub(crate) async fn start(cluster: Cluster) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address").to_string();
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
@@ -207,16 +205,16 @@ impl Kube {
         write_kubeconfig(dir.path(), &format!("{scheme}://{address}{}", cluster.path), &cluster.user);
         let requests = Arc::default();
         let task = tokio::spawn(serve(listener, acceptor, Arc::new(cluster), Arc::clone(&requests)));
-        Self { dir, address, requests, task }
+        Self { dir, requests, task }
     }
 
     /// Its kubeconfig.
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.dir.path().join("config")
     }
 
     /// A kubectl that asks it.
-    pub fn kubectl(&self, program: &Path) -> Kubectl {
+    pub(crate) fn kubectl(&self, program: &Path) -> Kubectl {
         let access = ClusterAccess {
             kubectl: Some(program.to_owned()),
             kubeconfig: Some(self.kubeconfig()),
@@ -230,7 +228,7 @@ impl Kube {
     }
 
     /// The paths that were asked, sorted.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         let mut requests = self.requests.lock().expect("no test panics with the log").clone();
         requests.sort();
         requests
@@ -238,7 +236,7 @@ impl Kube {
 }
 
 /// The kubectls to test with: those of `BATIDA_TEST_KUBECTLS`, separated by `:`, or the one in `PATH`.
-pub fn kubectls() -> Vec<PathBuf> {
+pub(crate) fn kubectls() -> Vec<PathBuf> {
     let listed: Vec<PathBuf> = std::env::var_os("BATIDA_TEST_KUBECTLS")
         .map(|list| std::env::split_paths(&list).collect())
         .unwrap_or_default();
@@ -278,7 +276,7 @@ fn write_kubeconfig(dir: &Path, server: &str, user: &Value) {
     std::fs::write(dir.join("config"), config.to_string()).expect("a temporary folder can be written");
 }
 
-fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
+pub(crate) fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
     let ca = authority();
     let trusted = if tls == Tls::UnknownCa { authority() } else { ca.clone() };
     std::fs::write(dir.join("ca.pem"), &trusted.0).expect("a temporary folder can be written");

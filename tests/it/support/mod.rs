@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
+pub(crate) mod demo;
+pub(crate) mod display;
 pub(crate) mod kube;
 pub(crate) mod programs;
-pub(crate) mod recorder;
 pub(crate) mod window;

@@ -11,6 +11,7 @@ use super::{asked_of, stop};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
+use crate::state::chat::Asking;
 use crate::ui::widgets::{caption, from_right, primary_button, tokens};
 
 /// Lines that are shown at most before it scrolls.
@@ -18,6 +19,11 @@ const MOST_LINES: f32 = 7.0;
 
 fn edit_id() -> Id {
     Id::unique("message")
+}
+
+/// Gives it the keyboard.
+pub(super) fn focus(ui: &Ui) {
+    ui.memory_mut(|memory| memory.request_focus(edit_id()));
 }
 
 /// How high it will be, so that the conversation gets the rest.
@@ -95,10 +101,11 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let Some(model) = model.filter(|_| send) else { return false };
     let job = state.next_job();
     let place = state.env().clone();
-    let Some(request) = state.place().chat.send(job, &model, deployment.as_deref(), now) else {
+    let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
+    let Some(request) = state.place().chat.send(&asking) else {
         return false;
     };
     out.push(Command::Chat { job, place, request });
-    ui.memory_mut(|memory| memory.request_focus(edit_id()));
+    focus(ui);
     true
 }

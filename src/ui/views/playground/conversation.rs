@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use egui::{
-    Button, CornerRadius, Frame, Id, Label, Margin, RichText, Role, ScrollArea, TextStyle, Ui, WidgetInfo,
+    Button, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, RichText, Role, ScrollArea, TextStyle,
+    Ui, WidgetInfo,
 };
 
 use super::parameters::ParametersUi;
 use super::{figures, pickers};
-use crate::domain::environment::EnvId;
 use crate::domain::units;
 use crate::metrics::timeline::{Reasoning, TokenSource};
-use crate::state::State;
 use crate::state::chat::{Answer, AnswerStatus, ChatState, Turn};
+use crate::state::{ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
 use crate::ui::widgets::{
@@ -35,13 +35,14 @@ pub(super) fn show(
     state: &mut State,
     parameters: &mut ParametersUi,
     transcript: &mut Transcript,
-    unfolded: &mut HashSet<(EnvId, u64)>,
+    unfolded: &mut HashSet<u64>,
     now: Duration,
 ) -> Todo {
     let env = state.env().id.clone();
     let has_cluster = state.env().cluster.is_some();
     let model = state.place().cluster.choice.model.clone();
     let index = pickers::model_index(state);
+    let colors = state.colors.clone();
     card(ui)
         .inner_margin(Margin::symmetric(12, 8))
         .show(ui, |ui| {
@@ -67,22 +68,47 @@ pub(super) fn show(
                     None if has_cluster => "Pick a deployment and a model above",
                     None => "Pick a model above",
                 };
-                empty_state(ui, "Nothing said yet", advice);
+                let above = (ui.available_height() * 0.3).min(160.0);
+                empty_state(ui, "Nothing said yet", advice, above);
                 return Todo::default();
             }
-            let mut rows = Rows::new(chat, &env, unfolded, now);
+            keys_ui(ui, chat, transcript);
+            let mut rows = Rows::new(chat, &colors, unfolded, now);
             transcript.show(ui, Id::unique(("transcript", &env)), &mut rows);
             let Rows { todo, toggled, .. } = rows;
-            if let Some(turn) = toggled {
-                let key = (env, turn);
-                if !unfolded.remove(&key) {
-                    unfolded.insert(key);
-                }
+            if let Some(turn) = toggled
+                && !unfolded.remove(&turn)
+            {
+                unfolded.insert(turn);
             }
             todo
         })
         .inner
 }
+
+/// The keys that scroll; none of them means anything in the composer.
+fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
+    let page = ui.available_height() * 0.9;
+    ui.input_mut(|input| {
+        if input.consume_key(Modifiers::NONE, Key::PageUp) {
+            transcript.scroll_by(-page);
+        }
+        if input.consume_key(Modifiers::NONE, Key::PageDown) {
+            transcript.scroll_by(page);
+        }
+        if input.consume_key(Modifiers::COMMAND, Key::Home)
+            && let Some(first) = chat.turns().first()
+        {
+            transcript.scroll_to(first.id * PARTS);
+        }
+        if input.consume_key(Modifiers::COMMAND, Key::End) {
+            transcript.jump_to_latest();
+        }
+    });
+}
+
+/// More than a turn has parts, so that each has a key of its own.
+const PARTS: u64 = 16;
 
 fn head_ui(
     ui: &mut Ui,
@@ -126,9 +152,9 @@ enum Part {
 
 struct Rows<'a> {
     chat: &'a ChatState,
+    colors: &'a ModelColors,
     rows: Vec<(usize, Part)>,
-    env: &'a EnvId,
-    unfolded: &'a HashSet<(EnvId, u64)>,
+    unfolded: &'a HashSet<u64>,
     now: Duration,
     todo: Todo,
     /// A turn whose reasoning was folded or unfolded.
@@ -136,7 +162,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(chat: &'a ChatState, env: &'a EnvId, unfolded: &'a HashSet<(EnvId, u64)>, now: Duration) -> Self {
+    fn new(chat: &'a ChatState, colors: &'a ModelColors, unfolded: &'a HashSet<u64>, now: Duration) -> Self {
         let mut rows = Vec::with_capacity(chat.turns().len() * 5);
         for (index, turn) in chat.turns().iter().enumerate() {
             let answer = &turn.answer;
@@ -145,7 +171,7 @@ impl<'a> Rows<'a> {
             push(Part::Model);
             if !answer.reasoning.is_empty() {
                 push(Part::ReasoningHead);
-                if unfolded.contains(&(env.clone(), turn.id)) {
+                if unfolded.contains(&turn.id) {
                     push(Part::Reasoning);
                 }
             }
@@ -165,7 +191,7 @@ impl<'a> Rows<'a> {
                 push(Part::Figures);
             }
         }
-        Self { chat, rows, env, unfolded, now, todo: Todo::default(), toggled: None }
+        Self { chat, colors, rows, unfolded, now, todo: Todo::default(), toggled: None }
     }
 
     fn turn(&self, index: usize) -> (&'a Turn, Part) {
@@ -196,16 +222,16 @@ impl RowSource for Rows<'_> {
             Part::Notice => (8.0, Body::Own { estimate: 34.0 }),
             Part::Figures => (8.0, Body::Own { estimate: 28.0 }),
         };
-        Row { key: turn.id * 16 + part as u64, gap, body }
+        Row { key: turn.id * PARTS + part as u64, gap, body }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
         let (turn, part) = self.turn(index);
         let answer = &turn.answer;
         match part {
-            Part::Model => model_ui(ui, self.chat, answer),
+            Part::Model => model_ui(ui, self.colors.index(&answer.model), answer),
             Part::ReasoningHead => {
-                let mut open = self.unfolded.contains(&(self.env.clone(), turn.id));
+                let mut open = self.unfolded.contains(&turn.id);
                 if transcript::fold_ui(ui, &mut open, &reasoning_title(answer)).clicked() {
                     self.toggled = Some(turn.id);
                 }
@@ -226,9 +252,8 @@ impl RowSource for Rows<'_> {
     }
 }
 
-fn model_ui(ui: &mut Ui, chat: &ChatState, answer: &Answer) {
+fn model_ui(ui: &mut Ui, index: usize, answer: &Answer) {
     let tokens = tokens(ui);
-    let index = pickers::color_index(&chat.history, &answer.model);
     ui.horizontal(|ui| {
         dot(ui, tokens.model_color(index));
         let width = ui.available_width() - 8.0;

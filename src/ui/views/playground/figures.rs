@@ -7,11 +7,11 @@ use crate::domain::units;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::{Figures, TokenSource};
 use crate::protocol::Command;
-use crate::state::State;
+use crate::state::{ModelColors, State};
 use crate::ui::plots::{self, Shown};
 use crate::ui::theme;
 use crate::ui::widgets::{
-    Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
+    NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
 };
 
 const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
@@ -21,13 +21,15 @@ const LATENCY: &str = "Total latency: from sending the request to the end of the
 pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
     let index = pickers::model_index(state);
     let tokens = tokens(ui);
+    let colors = state.colors.clone();
     let chat = &state.place().chat;
-    let asked = chat.turns().last().map(|turn| pickers::color_index(&chat.history, &turn.answer.model));
+    let asked = chat.turns().last().map(|turn| colors.index(&turn.answer.model));
     let color = asked.or(index).map_or(tokens.text, |index| tokens.model_color(index));
     tiles_ui(ui, chat.latest_figures(), color);
     ScrollArea::vertical().id_salt("charts").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        charts_ui(ui, &chat.history, hidden, out);
+        let lines = Lines { history: &chat.history, colors: &colors };
+        charts_ui(ui, &lines, hidden, out);
     });
 }
 
@@ -38,7 +40,8 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
     let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
     let says =
         |text: Option<String>| text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"));
-    let narrow = ui.available_width() < 320.0;
+    let narrow = ui.available_width() < NARROW * 3.0;
+    let short = |figure: units::Figure| if narrow { figure.value } else { figure.to_string() };
     ui.spacing_mut().item_spacing.x = if narrow { 6.0 } else { 8.0 };
     let gaps = ui.spacing().item_spacing.x * 2.0;
     let width = (ui.available_width() - gaps) / 3.0;
@@ -55,12 +58,7 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
         Tile {
             title: "TTFT",
             figure: figures.ttft.map(units::duration),
-            below: match (figures.ttft, server.ttft) {
-                (Some(mine), Some(theirs)) if mine > theirs && !narrow => {
-                    format!("server {} (+{})", units::duration(theirs), units::duration(mine - theirs))
-                }
-                (_, theirs) => says(theirs.map(|ttft| units::duration(ttft).to_string())),
-            },
+            below: says(server.ttft.map(|ttft| short(units::duration(ttft)))),
             definition: TTFT,
             color,
         }
@@ -68,7 +66,7 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
         Tile {
             title: "Latency",
             figure: figures.latency.map(units::seconds),
-            below: says(server.latency.map(|latency| units::seconds(latency).to_string())),
+            below: says(server.latency.map(|latency| short(units::seconds(latency)))),
             definition: LATENCY,
             color,
         }
@@ -118,7 +116,14 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
     lines.join("\n")
 }
 
-fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+/// The session's answers, and each line's colour.
+struct Lines<'a> {
+    history: &'a SessionHistory,
+    colors: &'a ModelColors,
+}
+
+fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+    let history = lines.history;
     if history.answers() == 0 {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 180.0));
@@ -126,6 +131,7 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
                 ui,
                 "No answers yet",
                 "Each answer adds a point here: its time to first token and its speed, a line per model",
+                48.0,
             );
         });
         return;
@@ -150,12 +156,18 @@ fn charts_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, ou
                     });
                 }
             });
-            plots::session_chart(ui, shown, history.series(), hidden, height, reset);
+            let drawn = history
+                .series()
+                .iter()
+                .filter(|series| !hidden.contains(&series.model))
+                .map(|series| (lines.colors.index(&series.model), series))
+                .collect();
+            plots::session_chart(ui, shown, drawn, height, reset);
         });
     }
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        table_ui(ui, history, hidden, out);
+        table_ui(ui, lines, hidden, out);
     });
 }
 
@@ -164,8 +176,9 @@ fn table_height(history: &SessionHistory) -> f32 {
 }
 
 /// A line per model: the legend, which hides and shows its line, and the medians.
-fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
+    let history = lines.history;
     ui.horizontal(|ui| {
         strong(ui, "This session, median");
         from_right(ui, |ui| {
@@ -203,7 +216,7 @@ fn table_ui(ui: &mut Ui, history: &SessionHistory, hidden: &mut Vec<String>, out
                 egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(egui::Align::Center)),
             );
             inside.spacing_mut().item_spacing.x = 6.0;
-            plots::line_sample(&mut inside, index, is_hidden);
+            plots::line_sample(&mut inside, lines.colors.index(&series.model), is_hidden);
             let color = if is_hidden { tokens.faint } else { tokens.text };
             let style = egui::TextStyle::Body;
             let name = fit_middle(&inside, &series.model, &style, first - 30.0);

@@ -15,6 +15,7 @@ use self::parameters::ParametersUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
+use crate::state::chat::Asking;
 use crate::ui::transcript::Transcript;
 use crate::ui::widgets::page_head;
 
@@ -23,11 +24,13 @@ use crate::ui::widgets::page_head;
 pub struct PlaygroundUi {
     /// By environment, so that each keeps its place.
     transcripts: HashMap<EnvId, Transcript>,
-    /// Turns whose reasoning is unfolded.
-    unfolded: HashSet<(EnvId, u64)>,
+    /// Turns whose reasoning is unfolded, by environment.
+    unfolded: HashMap<EnvId, HashSet<u64>>,
     parameters: ParametersUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
+    /// The page was drawn before since it was gone to.
+    arrived: bool,
 }
 
 /// What the page asks of the window.
@@ -40,13 +43,21 @@ pub struct Asked {
 }
 
 impl PlaygroundUi {
+    /// The page is gone to: one can type at once.
+    pub fn arrive(&mut self) {
+        self.arrived = false;
+    }
+
     /// Draws the page.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
         let mut asked = Asked::default();
+        if let Some(model) = state.place().cluster.choice.model.clone() {
+            state.colors.note(&model);
+        }
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
         let gap = 14.0;
-        let right = (width * 0.3).clamp(252.0, 360.0);
+        let right = (width * 0.3).clamp(282.0, 360.0);
         let left = width - right - gap;
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
@@ -75,9 +86,14 @@ impl PlaygroundUi {
         let mut todo = conversation::Todo::default();
         ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
             let transcript = self.transcripts.entry(env.clone()).or_default();
-            todo = conversation::show(ui, state, &mut self.parameters, transcript, &mut self.unfolded, now);
+            let unfolded = self.unfolded.entry(env.clone()).or_default();
+            todo = conversation::show(ui, state, &mut self.parameters, transcript, unfolded, now);
         });
         let sent = composer::show(ui, state, now, out);
+        if !self.arrived {
+            self.arrived = true;
+            composer::focus(ui);
+        }
         if let Some(text) = todo.copy {
             out.push(Command::Copy { what: "Answer".to_owned(), text });
         }
@@ -85,10 +101,10 @@ impl PlaygroundUi {
             let (model, deployment) = asked_of(state);
             let job = state.next_job();
             let place = state.env().clone();
-            if let Some(model) = model
-                && let Some(request) = state.place().chat.retry(job, &model, deployment.as_deref(), now)
-            {
-                out.push(Command::Chat { job, place, request });
+            if let Some(model) = model {
+                let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
+                let request = state.place().chat.retry(&asking);
+                out.extend(request.map(|request| Command::Chat { job, place, request }));
             }
         }
         if sent || todo.retry {

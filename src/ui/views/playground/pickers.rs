@@ -72,11 +72,13 @@ fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
 }
 
 fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
-    let remark = match (enabled, deployment.reason.as_str()) {
-        (true, "") => deployment.models_trouble.clone(),
-        (true, reason) => Some(reason.to_owned()),
-        (false, "") => Some(deployment.state.label().to_owned()),
-        (false, reason) => Some(format!("{}: {reason}", deployment.state.label())),
+    let why = deployment.why();
+    let label = deployment.state.label();
+    let remark = match enabled {
+        true if why == label => None,
+        true => Some(why),
+        false if why == label => Some(why),
+        false => Some(format!("{label}: {why}")),
     };
     Choice { name: "", remark, dot: Some(state_color(deployment.state, tokens)), enabled }
 }
@@ -127,16 +129,10 @@ fn model_ui(ui: &mut Ui, state: &mut State, width: f32) {
     }
 }
 
-/// The place of the model in use among those that have answered, which is its colour.
+/// The place of the colour of the model in use.
 pub(super) fn model_index(state: &mut State) -> Option<usize> {
-    let place = state.place();
-    let model = place.cluster.choice.model.as_deref()?;
-    Some(color_index(&place.chat.history, model))
-}
-
-/// A model that has not answered yet gets the colour it will have.
-pub(super) fn color_index(history: &crate::metrics::history::SessionHistory, model: &str) -> usize {
-    history.index_of(model).unwrap_or(history.series().len())
+    let model = state.place().cluster.choice.model.clone()?;
+    Some(state.colors.index(&model))
 }
 
 fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
@@ -173,6 +169,10 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
     if loading {
         ui.spinner();
         caption(ui, if seen.is_some() { "refreshing" } else { "asking the cluster and the API" });
+        let jobs = [place.cluster.view.job(), place.cluster.api_models.job()];
+        if small_button(ui, "Cancel").on_hover_text("Keep what there is").clicked() {
+            out.extend(jobs.into_iter().flatten().map(|job| Command::Cancel { job }));
+        }
     } else {
         if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
             state.refresh(out);

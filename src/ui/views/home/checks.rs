@@ -1,0 +1,103 @@
+//! Home's checks as they end.
+
+use egui::{Button, Label, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
+
+use crate::domain::units;
+use crate::protocol::{Check, Command, Verdict};
+use crate::state::State;
+use crate::ui::theme;
+use crate::ui::widgets::{
+    caption, details_ui, dot, failure_box, from_right, primary_button, shortened, small_button, strong,
+    tokens,
+};
+
+pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let running = state.place().checks.running;
+    match running {
+        Some(job) => {
+            if ui.add(Button::new("Cancel checks").min_size(vec2(110.0, 28.0))).clicked() {
+                out.push(Command::Cancel { job });
+            }
+        }
+        None => {
+            let again = if state.place().checks.done.is_empty() { "Run checks" } else { "Check again" };
+            let primary = state.env().demo;
+            let clicked = if primary {
+                primary_button(ui, again, true).clicked()
+            } else {
+                ui.add(Button::new(again).min_size(vec2(110.0, 28.0))).clicked()
+            };
+            if clicked {
+                state.check(out);
+            }
+        }
+    }
+}
+
+pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        strong(ui, "Checks");
+        if state.place().checks.running.is_some() {
+            ui.spinner();
+        }
+        if !state.env().demo {
+            from_right(ui, |ui| check_button_ui(ui, state, out));
+        }
+    });
+    ScrollArea::vertical().id_salt("checks").auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_width(ui.available_width() - 4.0);
+        if let Some(trouble) = state.place().trouble.clone() {
+            failure_box(ui, "place", &trouble, None);
+        }
+        let checks = &state.place().checks;
+        if checks.done.is_empty() && checks.running.is_none() {
+            caption(
+                ui,
+                "kubectl, the cluster, the API and the key: see what works, and what to do where it does not",
+            );
+            return;
+        }
+        for (n, check) in checks.done.iter().enumerate() {
+            check_ui(ui, n, check, out);
+        }
+    });
+}
+
+fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
+    let tokens = tokens(ui);
+    let (color, word) = match check.verdict {
+        Verdict::Good => (tokens.ok, "good"),
+        Verdict::Warning => (tokens.warning, "warning"),
+        Verdict::Bad => (tokens.error, "failed"),
+        Verdict::Skipped => (tokens.faint, "skipped"),
+    };
+    ui.horizontal_top(|ui| {
+        ui.vertical(|ui| {
+            ui.add_space(4.0);
+            dot(ui, color);
+        });
+        ui.vertical(|ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            let width = ui.available_width();
+            let title = shortened(ui, &check.title, theme::strong_text(), tokens.text, width);
+            title.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {word}", check.title)));
+            let took = check.took.map(|took| format!(" · {}", units::duration(took))).unwrap_or_default();
+            ui.add(
+                Label::new(RichText::new(format!("{}{took}", check.finding)).small().color(tokens.dim))
+                    .wrap(),
+            );
+            if !check.advice.is_empty() {
+                ui.add(Label::new(RichText::new(&check.advice).small()).wrap());
+            }
+            if !check.command.is_empty() {
+                let command = RichText::new(&check.command).text_style(theme::small_figure_text());
+                ui.add(Label::new(command).wrap());
+                if small_button(ui, "Copy command").clicked() {
+                    out.push(Command::Copy { what: "Command".to_owned(), text: check.command.clone() });
+                }
+            }
+            details_ui(ui, &format!("check {n}"), &check.details);
+        });
+    });
+    ui.add_space(6.0);
+}

@@ -1,0 +1,220 @@
+//! The form's fields.
+
+use std::path::PathBuf;
+
+use egui::{Align, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
+use secrecy::ExposeSecret as _;
+
+use super::form::{Form, PlaceKind};
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment};
+use crate::protocol::{Command, FilePurpose, KeyStatus};
+use crate::state::{Loadable, State};
+use crate::ui::widgets::{
+    Choice, MARGIN, Section, caption, field, field_error, picker, small_button, tokens, warning_box,
+};
+
+pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
+    let problems = form.problems(&state.settings);
+    let problem = |ui: &mut Ui, problem: &Option<String>| {
+        if let Some(text) = problem {
+            field_error(ui, text);
+        }
+    };
+    field(ui, "Name", &mut form.name, "");
+    problem(ui, &problems.name);
+    field(ui, "API domain", &mut form.api, "https://api.example.com");
+    match (&problems.api, ApiAddress::parse(&form.api)) {
+        // An empty field is not yet a mistake.
+        (Some(text), _) if form.api.trim().is_empty() => {
+            caption(ui, text);
+        }
+        (Some(text), _) => field_error(ui, text),
+        (None, Ok(api)) => {
+            ui.add(
+                Label::new(
+                    RichText::new(format!("Chat goes to {}", api.chat())).small().color(tokens(ui).faint),
+                )
+                .wrap(),
+            );
+        }
+        (None, Err(_)) => {}
+    }
+    ui.add_space(4.0);
+    key_ui(ui, form, state, out);
+    problem(ui, &problems.variable);
+    ui.add_space(4.0);
+    path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
+    ui.checkbox(&mut form.accept_invalid_certs, "Accept invalid certificates (not recommended)");
+    if form.accept_invalid_certs {
+        warning_box(
+            ui,
+            "Whoever sits between you and the API can read the key and the chats. A CA certificate file is the better way.",
+        );
+    }
+    ui.add_space(8.0);
+    ui.checkbox(&mut form.has_cluster, "Find deployments on a cluster, through kubectl");
+    if form.has_cluster {
+        field(ui, "Namespace", &mut form.namespace, "sambastack");
+        problem(ui, &problems.namespace);
+        path_field(ui, &form.id, FilePurpose::Kubeconfig, &mut form.kubeconfig, out);
+        context_ui(ui, form, state, out);
+        path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
+    }
+}
+
+fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String, out: &mut Vec<Command>) {
+    let (label, hint) = match purpose {
+        FilePurpose::CaFile => ("CA certificate", "The system's certificates"),
+        FilePurpose::Kubeconfig => ("Kubeconfig", "kubectl's default"),
+        FilePurpose::Kubectl => ("kubectl program", "kubectl, found in PATH"),
+    };
+    let name = caption(ui, label);
+    // The button takes what it needs, the field the rest.
+    ui.allocate_ui_with_layout(
+        vec2(ui.available_width(), 28.0),
+        Layout::right_to_left(Align::Center),
+        |ui| {
+            let browse = ui.button("Browse…");
+            browse.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…")));
+            if browse.clicked() {
+                out.push(Command::PickFile { env: env.clone(), purpose });
+            }
+            let edit = TextEdit::singleline(text).hint_text(hint).margin(MARGIN);
+            ui.add_sized(vec2(ui.available_width(), 28.0), edit).labelled_by(name.id);
+        },
+    );
+}
+
+/// The context's field, with a list to pick from once the kubeconfig was read.
+fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
+    // Listed under a name of its own, so that the form's values do not disturb the open environment.
+    let listing = EnvId(format!("{}#form", form.id.0));
+    field(ui, "Context", &mut form.context, "The kubeconfig's current one");
+    let contexts = state.place_of(&listing).map(|place| &place.contexts);
+    let mut ask = false;
+    match contexts {
+        Some(Loadable::Loading { job, .. }) => {
+            let job = *job;
+            ui.horizontal(|ui| {
+                ui.spinner();
+                if small_button(ui, "Cancel reading").clicked() {
+                    out.push(Command::Cancel { job });
+                }
+            });
+        }
+        Some(Loadable::Ready(contexts, _)) => {
+            let choices = contexts
+                .names
+                .iter()
+                .map(|name| Choice {
+                    name,
+                    remark: (contexts.current.as_ref() == Some(name)).then(|| "current".to_owned()),
+                    dot: None,
+                    enabled: true,
+                })
+                .collect();
+            let picked = Some(form.context.as_str()).filter(|context| !context.is_empty());
+            let width = ui.available_width();
+            if let Some(name) =
+                picker(ui, "Contexts", picked, None, width, &[Section { heading: "", choices }])
+            {
+                form.context = name;
+            }
+            ask = small_button(ui, "Read contexts again").clicked();
+        }
+        Some(Loadable::Failed { why, .. }) => {
+            field_error(ui, &why.to_string());
+            ask = small_button(ui, "Read contexts again").clicked();
+        }
+        _ => ask = small_button(ui, "Read contexts from the kubeconfig").clicked(),
+    }
+    if ask {
+        let path = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from);
+        let cluster = ClusterAccess {
+            kubectl: path(&form.kubectl),
+            kubeconfig: path(&form.kubeconfig),
+            ..ClusterAccess::default()
+        };
+        state.list_contexts(
+            Environment { cluster: Some(cluster), ..Environment::blank(listing, "form") },
+            out,
+        );
+    }
+}
+
+fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
+    let name = caption(ui, "API key");
+    egui::ComboBox::from_id_salt("key place")
+        .width(ui.available_width() - 8.0)
+        .selected_text(form.place.label())
+        .show_ui(ui, |ui| {
+            for place in PlaceKind::ALL {
+                let missing = place == PlaceKind::Keychain && state.has_keychain == Some(false);
+                let label = if missing { "System keychain (there is none here)" } else { place.label() };
+                ui.add_enabled_ui(!missing, |ui| ui.selectable_value(&mut form.place, place, label));
+            }
+        })
+        .response
+        .labelled_by(name.id);
+    let faint = tokens(ui).faint;
+    let hint = |ui: &mut Ui, text: &str| {
+        ui.add(Label::new(RichText::new(text).small().color(faint)).wrap());
+    };
+    match form.place {
+        PlaceKind::Variable => {
+            field(ui, "Variable's name", &mut form.variable, crate::snippet::KEY_VARIABLE);
+            hint(ui, "Read when Batida starts; never written anywhere");
+        }
+        PlaceKind::None => hint(ui, "Requests carry no key"),
+        PlaceKind::Keychain | PlaceKind::SettingsFile => {
+            present_key_ui(ui, state, out);
+            let label = caption(ui, "New key");
+            let edit = TextEdit::singleline(&mut form.key)
+                .password(true)
+                .hint_text("Leave empty to keep the key")
+                .desired_width(f32::INFINITY)
+                .margin(MARGIN);
+            ui.add(edit).labelled_by(label.id);
+            if form.place == PlaceKind::SettingsFile {
+                warning_box(
+                    ui,
+                    "The key will stand in the clear in the settings file, readable by you alone (mode 0600)",
+                );
+            } else {
+                hint(ui, "Kept in the system keychain; never written to the settings file");
+            }
+        }
+    }
+    if let (PlaceKind::Variable, Some(KeyStatus::Missing(why))) = (form.place, &state.place().key) {
+        let why = why.to_string();
+        field_error(ui, &why);
+    }
+}
+
+/// The key there is: masked, or in the clear while the user looks at it.
+fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let env = state.env().clone();
+    let revealed = state
+        .revealed_key
+        .as_ref()
+        .filter(|(id, _)| *id == env.id)
+        .map(|(_, key)| key.expose_secret().to_owned());
+    match state.place().key.clone() {
+        Some(KeyStatus::Present { tail }) => {
+            ui.horizontal_wrapped(|ui| {
+                let shown = revealed.clone().unwrap_or_else(|| format!("••••••••••••{tail}"));
+                let label = ui.add(Label::new(RichText::new(shown).text_style(TextStyle::Monospace)).wrap());
+                label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "The key, masked"));
+                if revealed.is_some() {
+                    if small_button(ui, "Hide").clicked() {
+                        state.revealed_key = None;
+                    }
+                } else if small_button(ui, "Reveal").clicked() {
+                    out.push(Command::RevealKey { place: env });
+                }
+            });
+        }
+        Some(KeyStatus::Missing(why)) => field_error(ui, &why.to_string()),
+        Some(KeyStatus::NotNeeded) | None => {}
+    }
+}

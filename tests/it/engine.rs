@@ -1,0 +1,458 @@
+//! The engine as the window meets it: commands go in, events come out, and dropping it ends everything.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
+use batida::domain::conversation::{ChatRequest, Message, Params, Role};
+use batida::domain::deployment::DeploymentState;
+use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use batida::domain::settings::{Settings, ThemeChoice};
+use batida::engine::{Engine, Options, Started};
+use batida::io::settings::SettingsStore;
+use batida::protocol::{
+    Activity, ActivityKind, ChatEnding, Check, Command, Event, FinishReason, JobId, KeyChange, KeyStatus,
+    Verdict,
+};
+use crossbeam_channel::Receiver;
+use secrecy::ExposeSecret as _;
+
+use crate::support::demo::Demo;
+use crate::support::programs::{check_test, is_alive, say_ran, this_test};
+
+/// Longer than anything here may take, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(20);
+const FAST: &str = "gpt-oss-120b";
+
+/// An engine in a folder of its own, and all it told.
+struct House {
+    engine: Option<Engine>,
+    events: Receiver<Event>,
+    seen: Vec<Event>,
+    wakes: Arc<AtomicU64>,
+    dir: tempfile::TempDir,
+}
+
+impl House {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let wakes = Arc::new(AtomicU64::new(0));
+        let woken = Arc::clone(&wakes);
+        let wake = move || {
+            woken.fetch_add(1, Ordering::Relaxed);
+        };
+        let Started { engine, events, settings, notice } =
+            Engine::start(options(dir.path()), wake).expect("it starts");
+        assert_eq!((settings, notice), (Settings::default(), None));
+        Self { engine: Some(engine), events, seen: Vec::new(), wakes, dir }
+    }
+
+    fn send(&self, command: Command) {
+        self.engine.as_ref().expect("it runs").send(command);
+    }
+
+    /// The first event, of those to come, that `wanted` takes.
+    #[track_caller]
+    fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let Ok(event) = self.events.recv_deadline(end) else {
+                panic!("{what} did not come; these did: {:#?}", self.seen)
+            };
+            let found = wanted(&event);
+            self.seen.push(event);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    /// How a chat ended, and what it said up to there.
+    #[track_caller]
+    fn until_ended(&mut self, job: JobId) -> (ChatEnding, String) {
+        let is_it = |event: &Event| match event {
+            Event::ChatEnded { job: it, ending, .. } if *it == job => Some(ending.clone()),
+            _ => None,
+        };
+        let before = self.seen.iter().find_map(is_it);
+        let ending = before.unwrap_or_else(|| self.until("the chat's end", is_it));
+        (ending, self.said(job))
+    }
+
+    /// The answer so far.
+    fn said(&self, job: JobId) -> String {
+        let parts = self.seen.iter().filter_map(|event| match event {
+            Event::ChatAdvanced { job: it, answer, .. } if *it == job => Some(answer.as_str()),
+            _ => None,
+        });
+        parts.collect()
+    }
+
+    #[track_caller]
+    fn until_it_says_something(&mut self, job: JobId) {
+        self.until("the first words", |event| {
+            matches!(event, Event::ChatAdvanced { job: it, .. } if *it == job).then_some(())
+        });
+    }
+
+    /// Drops the engine, which must not take long.
+    #[track_caller]
+    fn drop_engine(&mut self) {
+        let began = Instant::now();
+        self.engine = None;
+        assert!(began.elapsed() < Duration::from_secs(1), "dropping took {:?}", began.elapsed());
+    }
+
+    /// A program to be taken for kubectl.
+    fn fake_kubectl(&self, script: &str) -> PathBuf {
+        let path = self.dir.path().join("kubectl");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made a program");
+        path
+    }
+}
+
+fn options(dir: &Path) -> Options {
+    Options { config: Some(dir.join("config")), twin: Some(env!("CARGO_BIN_EXE_batida").into()) }
+}
+
+fn chat(job: u64, place: &Environment, model: &str, prompt: &str) -> Command {
+    let messages = vec![Message::new(Role::User, prompt)];
+    let request = ChatRequest { model: model.to_owned(), messages, params: Params::default() };
+    Command::Chat { job: JobId(job), place: place.clone(), request }
+}
+
+fn environment(demo: &Demo) -> Environment {
+    Environment {
+        api: Some(ApiAddress::parse(&demo.root()).expect("an address")),
+        key: KeyPlace::SettingsFile,
+        ..Environment::blank(EnvId("mine".to_owned()), "Mine")
+    }
+}
+
+/// Keeps an environment with its key.
+fn save(env: &Environment, key: Option<&str>) -> Command {
+    let mut settings =
+        Settings { theme: ThemeChoice::Light, selected: env.id.clone(), ..Settings::default() };
+    settings.environments.push(env.clone());
+    let key = key.map(|key| KeyChange { env: env.id.clone(), key: Some(key.into()) });
+    Command::SaveSettings { settings, key }
+}
+
+fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !ready() {
+        assert!(began.elapsed() < Duration::from_secs(5), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+const FINISHED: ChatEnding = ChatEnding::Finished { reason: FinishReason::Stop };
+
+#[test]
+fn the_demo_opens_lists_and_chats() {
+    let mut house = House::start();
+    let place = Environment::demo();
+    house.send(Command::OpenPlace { job: JobId(901), place: place.clone() });
+    house.send(Command::LoadCluster { job: JobId(1), place: place.clone() });
+    house.send(Command::LoadApiModels { job: JobId(2), place: place.clone() });
+    let (mut opened, mut cluster, mut models) = (None, None, None);
+    house.until("place, cluster and models", |event| {
+        match event {
+            Event::PlaceOpened { env, api, key, trouble, .. } => {
+                assert_eq!((env, trouble), (&EnvId::demo(), &None));
+                opened = Some((api.clone(), key.clone()));
+            }
+            Event::ClusterLoaded { job: JobId(1), outcome, .. } => cluster = Some(outcome.clone()),
+            Event::ApiModelsLoaded { job: JobId(2), outcome, .. } => models = Some(outcome.clone()),
+            _ => {}
+        }
+        (opened.is_some() && cluster.is_some() && models.is_some()).then_some(())
+    });
+    let (api, key) = opened.expect("it opened");
+    assert!(api.expect("an address").root().starts_with("http://127.0.0.1:"));
+    assert!(matches!(key, KeyStatus::Present { .. }), "{key:?}");
+    let deployments = cluster.expect("it ended").expect("it loaded").deployments;
+    assert!(deployments.iter().any(|it| it.state == DeploymentState::Deployed));
+    assert!(deployments.iter().any(|it| it.state != DeploymentState::Deployed));
+    assert!(models.expect("it ended").expect("they came").contains(&FAST.to_owned()));
+
+    house.send(chat(3, &place, FAST, "What is TTFT?"));
+    let (ending, said) = house.until_ended(JobId(3));
+    assert_eq!(ending, FINISHED);
+    assert!(said.contains("You asked: *What is TTFT?*"), "{said}");
+    assert!(house.wakes.load(Ordering::Relaxed) >= house.seen.len() as u64, "every event wakes the window");
+
+    let ended = |event: &Event| match event {
+        Event::ActivityChanged { activity: Activity { kind, line, ending: Some(ending), .. } } => {
+            assert!(ending.ok && !line.contains(DEMO_KEY), "{event:?}");
+            Some(*kind)
+        }
+        _ => None,
+    };
+    let kinds: Vec<ActivityKind> = house.seen.iter().filter_map(ended).collect();
+    assert!(kinds.contains(&ActivityKind::Kubectl) && kinds.contains(&ActivityKind::Http), "{kinds:?}");
+}
+
+#[test]
+fn checks_end_one_by_one_and_then_all() {
+    let mut house = House::start();
+    house.send(Command::Check { job: JobId(1), place: Environment::demo() });
+    let mut checks: Vec<Check> = Vec::new();
+    house.until("the end of the checks", |event| match event {
+        Event::CheckEnded { job: JobId(1), check, .. } => {
+            checks.push(check.clone());
+            None
+        }
+        Event::ChecksEnded { job: JobId(1), .. } => Some(()),
+        _ => None,
+    });
+    assert!(checks.iter().all(|check| check.verdict != Verdict::Bad), "{checks:#?}");
+    assert!(checks.iter().any(|check| check.title == "API key accepted"), "{checks:#?}");
+}
+
+#[test]
+fn contexts_and_keys_are_told() {
+    let mut house = House::start();
+    house.send(Command::ListContexts { job: JobId(1), place: Environment::demo() });
+    house.send(Command::RevealKey { place: Environment::demo() });
+    house.send(Command::RevealKey { place: Environment::blank(EnvId("x".to_owned()), "X") });
+    let (mut contexts, mut keys) = (None, Vec::new());
+    house.until("contexts and keys", |event| {
+        match event {
+            Event::ContextsListed { outcome, .. } => contexts = Some(outcome.clone().expect("listed")),
+            Event::KeyRevealed { env, outcome } => keys.push((env.clone(), outcome.clone())),
+            _ => {}
+        }
+        (contexts.is_some() && keys.len() == 2).then_some(())
+    });
+    assert_eq!(contexts.expect("listed").current.as_deref(), Some("demo"));
+    for (env, outcome) in keys {
+        match outcome {
+            Ok(key) => assert_eq!((env, key.expose_secret()), (EnvId::demo(), DEMO_KEY)),
+            Err(failure) => assert!(failure.summary.contains("has no API key"), "{failure:?}"),
+        }
+    }
+}
+
+#[test]
+fn cancelling_ends_one_chat_and_keeps_what_it_said() {
+    let mut house = House::start();
+    let place = Environment::demo();
+    house.send(chat(1, &place, FAST, "Write 20000 tokens"));
+    house.until_it_says_something(JobId(1));
+    let began = Instant::now();
+    house.send(Command::Cancel { job: JobId(1) });
+    let (ending, said) = house.until_ended(JobId(1));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(ending, ChatEnding::Stopped);
+    // Cancelling what has ended is nothing.
+    house.send(Command::Cancel { job: JobId(1) });
+    house.send(chat(2, &place, FAST, "Hi"));
+    assert_eq!(house.until_ended(JobId(2)).0, FINISHED);
+    assert_eq!(house.said(JobId(1)), said, "nothing comes after the end");
+}
+
+#[test]
+fn other_places_disturb_no_stream() {
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let other = environment(&demo);
+    let mut house = House::start();
+    house.send(chat(1, &Environment::demo(), "Meta-Llama-3.3-70B-Instruct", "Write 250 tokens"));
+    house.until_it_says_something(JobId(1));
+    // The window switches, loads, saves, chats and stops elsewhere meanwhile.
+    house.send(save(&other, Some(DEMO_KEY)));
+    house.send(Command::OpenPlace { job: JobId(902), place: other.clone() });
+    house.send(Command::LoadApiModels { job: JobId(2), place: other.clone() });
+    house.send(chat(3, &other, "m", "Hi"));
+    house.send(chat(4, &other, "m", "Write 20000 tokens"));
+    house.until_it_says_something(JobId(4));
+    house.send(Command::Cancel { job: JobId(4) });
+    assert_eq!(house.until_ended(JobId(4)).0, ChatEnding::Stopped);
+    let (ending, said) = house.until_ended(JobId(3));
+    assert_eq!(ending, FINISHED);
+    assert!(said.contains("`m` is played"), "{said}");
+    let running = !house.seen.iter().any(|it| matches!(it, Event::ChatEnded { job: JobId(1), .. }));
+    assert!(running, "the first ended too early to tell");
+    let figures = house.until("the end of the first", |event| match event {
+        Event::ChatEnded { job: JobId(1), ending, figures } => Some((ending.clone(), *figures.clone())),
+        _ => None,
+    });
+    assert_eq!((figures.0, figures.1.tokens.map(|tokens| tokens.n)), (FINISHED, Some(250)));
+    house.send(chat(5, &Environment::demo(), "Meta-Llama-3.3-70B-Instruct", "Write 250 tokens"));
+    house.until_ended(JobId(5));
+    assert_eq!(house.said(JobId(5)), house.said(JobId(1)), "the same seed says the same");
+}
+
+#[test]
+fn a_save_right_before_the_end_is_on_the_disk() {
+    let demo = Demo::start(Vec::new());
+    for _ in 0..5 {
+        let mut house = House::start();
+        let env = environment(&demo);
+        house.send(save(&env, Some("sk-kept")));
+        house.drop_engine();
+        let store = SettingsStore::in_dir(&house.dir.path().join("config"));
+        let loaded = store.load();
+        assert_eq!((loaded.settings.current(), loaded.notice), (&env, None));
+        assert_eq!(loaded.settings.theme, ThemeChoice::Light);
+        assert!(fs::read_to_string(store.path()).expect("a file").contains("sk-kept"));
+    }
+}
+
+#[test]
+fn a_key_is_in_use_as_soon_as_it_was_saved() {
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let env = environment(&demo);
+    let mut house = House::start();
+    house.send(save(&env, Some("sk-wrong")));
+    house.send(chat(1, &env, "m", "Hi"));
+    let (ending, _) = house.until_ended(JobId(1));
+    let ChatEnding::Failed(failure) = ending else { panic!("{ending:?}") };
+    assert!(failure.summary.contains("key was refused"), "{failure:?}");
+    house.send(save(&env, Some(DEMO_KEY)));
+    house.send(chat(2, &env, "m", "Hi"));
+    assert_eq!(house.until_ended(JobId(2)).0, FINISHED);
+}
+
+#[test]
+fn without_its_key_nothing_is_asked() {
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let env = Environment { key: KeyPlace::Variable("BATIDA_TEST_UNSET".to_owned()), ..environment(&demo) };
+    let mut house = House::start();
+    house.send(Command::OpenPlace { job: JobId(903), place: env.clone() });
+    let status = house.until("the place", |event| match event {
+        Event::PlaceOpened { key, .. } => Some(key.clone()),
+        _ => None,
+    });
+    assert!(matches!(status, KeyStatus::Missing(_)), "{status:?}");
+    house.send(chat(1, &env, "m", "Hi"));
+    let (ending, _) = house.until_ended(JobId(1));
+    let ChatEnding::Failed(failure) = ending else { panic!("{ending:?}") };
+    assert!(failure.summary.contains("BATIDA_TEST_UNSET"), "{failure:?}");
+    assert_eq!(demo.received().len(), 0);
+}
+
+#[test]
+fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
+    let mut house = House::start();
+    let pids = house.dir.path().join("pids");
+    let script = format!("sleep 1000 &\necho \"$$ $! .\" >> '{}'\nwait", pids.display());
+    let kubeconfig = house.dir.path().join("kubeconfig");
+    fs::write(&kubeconfig, "{}").expect("written");
+    let place = Environment {
+        cluster: Some(ClusterAccess {
+            kubectl: Some(house.fake_kubectl(&script)),
+            kubeconfig: Some(kubeconfig),
+            ..ClusterAccess::default()
+        }),
+        ..Environment::blank(EnvId("hangs".to_owned()), "Hangs")
+    };
+    let read = || -> Vec<u32> {
+        let text = fs::read_to_string(&pids).unwrap_or_default();
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+
+    // A cancelled job leaves none behind.
+    house.send(Command::LoadCluster { job: JobId(1), place: place.clone() });
+    wait_until("kubectl's start", || fs::read_to_string(&pids).is_ok_and(|text| text.ends_with(".\n")));
+    house.send(Command::Cancel { job: JobId(1) });
+    let outcome = house.until("the end of the look", |event| match event {
+        Event::ClusterLoaded { outcome, .. } => Some(outcome.clone()),
+        _ => None,
+    });
+    assert_eq!(outcome.expect_err("cancelled").summary, "It was cancelled");
+    for pid in read() {
+        wait_until("kubectl's end", || !is_alive(pid));
+    }
+
+    fs::remove_file(&pids).expect("it was there");
+    house.send(Command::LoadCluster { job: JobId(2), place: place.clone() });
+    house.send(Command::Check { job: JobId(3), place });
+    wait_until("kubectl's start", || {
+        read().len() >= 4 && fs::read_to_string(&pids).is_ok_and(|text| text.ends_with(".\n"))
+    });
+    assert!(read().into_iter().all(is_alive), "they hang");
+    house.drop_engine();
+    for pid in read() {
+        wait_until("kubectl's end", || !is_alive(pid));
+    }
+}
+
+const BUS: &str = "DBUS_SESSION_BUS_ADDRESS";
+const MARK: &str = "BATIDA_TEST_SILENT_KEYCHAIN";
+
+/// D-Bus is found through the environment, so this binary runs itself again.
+#[test]
+fn a_keychain_that_is_silent_can_be_cancelled() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("bus");
+    // The system takes connections for it, and nobody answers.
+    let _bus = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let mut command = this_test("engine::inner_waits_for_a_keychain");
+    check_test(command.env(BUS, format!("unix:path={}", path.display())).env(MARK, "1"));
+}
+
+#[test]
+fn inner_waits_for_a_keychain() {
+    if std::env::var_os(MARK).is_none() {
+        return;
+    }
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let place = Environment { key: KeyPlace::Keychain, ..environment(&demo) };
+    let mut house = House::start();
+    house.send(Command::LoadApiModels { job: JobId(1), place: place.clone() });
+    house.send(Command::LoadCluster { job: JobId(2), place: place.clone() });
+    house.send(Command::Check { job: JobId(3), place: place.clone() });
+    house.send(Command::ListContexts { job: JobId(4), place: place.clone() });
+    house.send(chat(5, &place, "m", "Hi"));
+    let began = Instant::now();
+    let mut ended = Vec::new();
+    (1..=5).for_each(|job| house.send(Command::Cancel { job: JobId(job) }));
+    house.until("the end of all five", |event| {
+        ended.extend(match event {
+            Event::ApiModelsLoaded { job, .. }
+            | Event::ClusterLoaded { job, .. }
+            | Event::ChecksEnded { job, .. }
+            | Event::ContextsListed { job, .. }
+            | Event::ChatEnded { job, ending: ChatEnding::Stopped, .. } => Some(job.0),
+            _ => None,
+        });
+        (ended.len() == 5).then_some(())
+    });
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    ended.sort_unstable();
+    assert_eq!(ended, [1, 2, 3, 4, 5]);
+    house.send(Command::LoadApiModels { job: JobId(6), place });
+    house.drop_engine();
+    say_ran();
+}
+
+#[test]
+fn dropping_it_hangs_up_on_every_server() {
+    let demo =
+        Demo::start(vec![DemoModel::quick("m", Quirk::Hangs), DemoModel::quick("n", Quirk::HangsAfterHead)]);
+    let env = environment(&demo);
+    let mut house = House::start();
+    house.send(save(&env, Some(DEMO_KEY)));
+    house.send(chat(1, &env, "m", "Hi"));
+    house.send(chat(2, &env, "n", "Hi"));
+    wait_until("the requests", || demo.received().len() == 2);
+    house.drop_engine();
+    wait_until("the aborts", || demo.received().iter().all(|it| it.aborted.load(Ordering::Relaxed)));
+}
+
+#[test]
+fn a_broken_settings_file_is_told_at_the_start() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(dir.path().join("config")).expect("a folder");
+    fs::write(dir.path().join("config/settings.toml"), "no = toml = at all").expect("written");
+    let started = Engine::start(options(dir.path()), || {}).expect("it starts all the same");
+    assert_eq!(started.settings, Settings::default());
+    let notice = started.notice.expect("it is told");
+    assert!(notice.advice.contains("It was kept as"), "{notice:?}");
+}
