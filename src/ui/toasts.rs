@@ -1,4 +1,4 @@
-//! Short messages in the corner. What went well goes by itself; a failure stays until it is dismissed.
+//! Short messages at the top, where no button is. What went well goes by itself; a failure stays until it is dismissed.
 
 use std::time::Duration;
 
@@ -51,11 +51,11 @@ impl Toasts {
     pub(super) fn show(&mut self, ctx: &Context, now: Duration) {
         self.shown.retain(|(_, toast)| !matches!(toast, Toast::Told { until, .. } if *until <= now));
         let mut dismissed = None;
-        let mut y = 16.0;
+        let mut y = 8.0;
         for (id, toast) in self.shown.iter().rev() {
             let area = Area::new(Id::unique(("toast", id)))
                 .order(Order::Foreground)
-                .anchor(Align2::RIGHT_TOP, vec2(-16.0, y))
+                .anchor(Align2::CENTER_TOP, vec2(0.0, y))
                 .show(ctx, |ui| toast_ui(ui, *id, toast));
             if area.inner {
                 dismissed = Some(*id);

@@ -28,9 +28,6 @@ const SMALL_TALK: [&str; 5] = [
 
 fn main() {
     let mut window = Window::on_demo();
-    for model in [STEADY, FAST] {
-        window.pick("Model", model);
-    }
     for question in SMALL_TALK {
         for model in [FAST, STEADY] {
             window.pick("Model", model);
@@ -65,10 +62,12 @@ fn main() {
 
 fn save(window: &mut Window, name: &str) {
     window.remove_cursor();
-    window.run_steps(4);
-    assert!(wait_for_colors(&window.ctx, PATIENCE), "the code has its colours");
-    // Frames in which the colours, and what a first frame measured, take their places.
-    window.run_steps(4);
+    // Colours come in parts, and what a first frame measured takes its place in the next.
+    for _ in 0..8 {
+        window.run_steps(2);
+        assert!(wait_for_colors(&window.ctx, PATIENCE), "the code has its colours");
+    }
+    window.run_steps(2);
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/screenshots").join(name).with_extension("png");
     std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");

@@ -338,7 +338,7 @@ async fn every_refusal_has_its_sentence() {
             429,
             JSON,
             r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
-            "The key's quota is used up",
+            "the rate limit was reached",
         ),
         (429, "text/plain", "slow down", "the rate limit was reached (HTTP 429)"),
         (429, JSON, r#"{"error":{"code":"queue_full","message":"busy"}}"#, "not your key's"),

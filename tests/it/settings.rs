@@ -267,3 +267,21 @@ fn a_folder_that_cannot_be_made_is_a_failure() {
     let failure = store_in(dir.path()).save(&some_settings()).expect_err("no folder");
     assert!(!failure.summary.is_empty());
 }
+
+#[test]
+fn what_another_window_has_added_is_not_lost() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (one, other) = (SettingsStore::in_dir(dir.path()), SettingsStore::in_dir(dir.path()));
+    let (mut mine, mut theirs) = (one.load().settings, other.load().settings);
+    theirs.environments.push(Environment::blank(EnvId("env-b".to_owned()), "b"));
+    other.save(&theirs).expect("saved");
+    mine.theme = ThemeChoice::Light;
+    one.save(&mine).expect("saved");
+    let kept = SettingsStore::in_dir(dir.path()).load().settings;
+    assert_eq!((kept.theme, kept.by_name("b").is_some()), (ThemeChoice::Light, true));
+    // What a window has seen it may remove.
+    let mut mine = one.load().settings;
+    mine.environments.retain(|env| env.name != "b");
+    one.save(&mine).expect("saved");
+    assert!(SettingsStore::in_dir(dir.path()).load().settings.by_name("b").is_none());
+}

@@ -43,7 +43,8 @@ impl HomeUi {
         let height = ui.available_height();
         let gap = 14.0;
         let list = (width * 0.235).clamp(200.0, 290.0);
-        let checks = (width * 0.365).clamp(220.0, 460.0);
+        // The form has room for its two buttons side by side.
+        let checks = (width * 0.365).clamp(220.0, 460.0).min(width - list - 2.0 * gap - 250.0);
         let form = width - list - checks - 2.0 * gap;
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
@@ -175,7 +176,7 @@ impl HomeUi {
         let meant = form.read(&state.settings);
         ui.add_space(4.0);
         ui.horizontal(|ui| {
-            if ui.add_enabled(changed, Button::new("Discard changes")).clicked() {
+            if ui.add_enabled(changed, Button::new("Discard")).clicked() {
                 form = Form::of(&env);
             }
             from_right(ui, |ui| {
