@@ -53,6 +53,8 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
     let count = log.entries().len();
     TableBuilder::new(ui)
         .striped(false)
+        .min_scrolled_height(0.0)
+        .auto_shrink(false)
         .cell_layout(egui::Layout::left_to_right(egui::Align::Center))
         .sense(Sense::hover())
         .cell_layout(Layout::left_to_right(Align::Center))
