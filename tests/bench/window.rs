@@ -16,6 +16,7 @@ use batida::engine::{Engine, Options};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
 use batida::protocol::{ChatEnding, Event, FinishReason};
 use batida::state::State;
+use batida::state::chat::Asking;
 use batida::ui::app::App;
 use eframe::App as _;
 use egui::{Context, Id, Key, Modifiers, Pos2, RawInput, Rect, pos2, vec2};
@@ -161,7 +162,8 @@ fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
     let job = state.next_job();
     let chat = &mut state.place().chat;
     chat.draft = question.to_owned();
-    chat.send(job, "gpt-oss-120b", None, Duration::ZERO).expect("it sends");
+    let asking = Asking { job, model: "gpt-oss-120b", deployment: None, now: Duration::ZERO };
+    chat.send(&asking).expect("it sends");
     let (reasoning, answer) = (String::new(), answer.to_owned());
     let boxed = || Box::new(figures);
     state.apply(Event::ChatAdvanced { job, reasoning, answer, figures: boxed() }, Duration::ZERO);
