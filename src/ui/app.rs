@@ -316,7 +316,7 @@ impl eframe::App for App {
         if self.activity.is_open() {
             let Self { activity, state, out, .. } = self;
             Panel::bottom("activity")
-                .default_size((height * 0.25).max(110.0))
+                .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
                 .resizable(true)
                 .frame(Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(16, 10)))

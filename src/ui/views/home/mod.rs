@@ -281,6 +281,16 @@ fn environment_ui(ui: &mut Ui, env: &Environment, color: Color32, selected: bool
 
 fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     strong(ui, "Demo");
+    let height = (ui.available_height() - 40.0).max(30.0);
+    ScrollArea::vertical()
+        .id_salt("demo")
+        .max_height(height)
+        .auto_shrink([false, false])
+        .show(ui, |ui| demo_facts_ui(ui, state));
+    ui.with_layout(Layout::bottom_up(egui::Align::Min), |ui| check_button_ui(ui, state, out));
+}
+
+fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
     let dim = tokens(ui).dim;
     ui.add(Label::new("Simulated models on this machine, and a made-up cluster. Everything else is real: kubectl's commands run as processes, answers stream over HTTP, and every figure is measured.").wrap());
     ui.add(Label::new(RichText::new("Nothing leaves this machine, and no key is needed. It cannot be changed or deleted; add an environment of your own beside it.").color(dim)).wrap());
@@ -295,5 +305,4 @@ fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         ui.add(Label::new(value).wrap());
         ui.add_space(4.0);
     }
-    ui.with_layout(Layout::bottom_up(egui::Align::Min), |ui| check_button_ui(ui, state, out));
 }
