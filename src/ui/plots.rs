@@ -49,21 +49,29 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
     let tokens = tokens(ui);
     let summary = summary(shown, &visible);
     let hovered = visible.clone();
+    // As many figures as there is room for.
+    let (across, up) =
+        ((ui.available_width() / 48.0).clamp(2.0, 8.0), ((height - 24.0) / 26.0).clamp(1.0, 5.0));
     let mut plot = Plot::new(("session", shown.title()))
         .height(height)
         .show_background(false)
         .include_y(0.0)
         .grid_color(tokens.line)
         .cursor_color(tokens.line_strong)
-        .x_grid_spacer(|input| ticks(input, 1.0))
-        .y_grid_spacer(|input| ticks(input, 0.0))
+        .x_grid_spacer(move |input| ticks(input, across, 1.0))
+        .y_grid_spacer(move |input| ticks(input, up, 0.0))
         .custom_x_axes(vec![
             AxisHints::new_x()
                 .label("answer")
                 .formatter(|mark, _| whole(mark.value))
                 .label_spacing(egui::Rangef::new(24.0, 36.0)),
         ])
-        .custom_y_axes(vec![AxisHints::new_y().formatter(|mark, _| amount(mark.value)).min_thickness(34.0)])
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .formatter(|mark, _| amount(mark.value))
+                .label_spacing(egui::Rangef::new(10.0, 14.0))
+                .min_thickness(34.0),
+        ])
         .set_margin_fraction(egui::vec2(0.03, 0.08))
         .allow_scroll(false)
         .label_formatter(move |position| match position {
@@ -119,10 +127,10 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
     response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
 }
 
-/// Some four round values along an axis, at least `least` apart.
-fn ticks(input: egui_plot::GridInput, least: f64) -> Vec<egui_plot::GridMark> {
+/// Round values along an axis in at most so many parts, at least `least` apart.
+fn ticks(input: egui_plot::GridInput, parts: f32, least: f64) -> Vec<egui_plot::GridMark> {
     let (from, to) = input.bounds;
-    let step = round_up((to - from) / 5.0).max(least);
+    let step = round_up((to - from) / f64::from(parts)).max(least);
     let count = ((to - from) / step).ceil();
     if !count.is_finite() || count > 100.0 {
         return Vec::new();
