@@ -18,13 +18,14 @@ Environments (a cluster, an API and a key) are kept on the window's Home page. A
 is selected there, unless --env or --demo names another, or --api, --kubeconfig and the like describe one \
 for this run alone.
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage.
+Exit codes: 0 done, 1 it failed, 2 wrong usage. With --json a command that fails prints \
+{\"failure\": {summary, advice, details, retry_after_ms}}.
 
 Examples:
   batida --demo                                   the window, on the built-in demo
   batida check                                    does everything this environment needs work?
   batida deployments --context east --namespace sambastack
-  batida models --demo --deployment md-gpt-oss-llama70b
+  batida models --demo --deployment md-deepseek-r1
   batida chat --demo 'Explain TTFT in two sentences'
   batida chat --api https://api.example.com --model gpt-oss-120b --max-tokens 50 Hello
   batida demo --port 8080                         an OpenAI-like server with simulated models";

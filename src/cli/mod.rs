@@ -76,6 +76,11 @@ pub fn main(
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Told) => ExitCode::FAILURE,
+        Err(Ended::Failed(failure)) if common.json => {
+            // Whoever reads JSON gets JSON; when standard output is closed there is nobody to tell.
+            let _ = report::json(&serde_json::json!({ "failure": report::failure_json(&failure) }));
+            ExitCode::FAILURE
+        }
         Err(Ended::Failed(failure)) => {
             report::failure(&failure);
             ExitCode::FAILURE

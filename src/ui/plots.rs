@@ -226,7 +226,7 @@ mod tests {
     fn an_axis_has_a_few_round_values() {
         let check = |bounds, least, expected: &[f64]| {
             let input = egui_plot::GridInput { bounds, base_step_size: 1e-3 };
-            let values: Vec<f64> = ticks(input, least).iter().map(|mark| mark.value).collect();
+            let values: Vec<f64> = ticks(input, 5.0, least).iter().map(|mark| mark.value).collect();
             assert_eq!(values, expected);
         };
         check((-8.0, 150.0), 0.0, &[0.0, 50.0, 100.0, 150.0]);

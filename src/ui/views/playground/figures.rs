@@ -191,7 +191,8 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
         });
     });
     let width = ui.available_width();
-    let columns = [56.0, 60.0, 60.0, 30.0];
+    // A name needs the room more than the figures do.
+    let columns = if width < 300.0 { [46.0, 52.0, 46.0, 20.0] } else { [56.0, 60.0, 60.0, 30.0] };
     let first = width - columns.iter().sum::<f32>();
     let cell = |ui: &mut Ui, width: f32, contents: &mut dyn FnMut(&mut Ui)| {
         ui.allocate_ui_with_layout(vec2(width, 20.0), Layout::right_to_left(egui::Align::Center), |ui| {
