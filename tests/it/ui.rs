@@ -429,6 +429,8 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
     let mut window = Window::on_demo();
     window.click("Home");
     window.click("Add");
+    // What is found out about the key moves the fields below it.
+    window.see("the key is missing");
     window.type_into("Name", "Demo");
     window.see("another environment has this name");
     window.type_into("Name", "prod");
@@ -464,6 +466,8 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     let mut window = Window::on_demo();
     window.click("Home");
     window.click("Add");
+    // What is found out about the key moves the fields below it.
+    window.see("the key is missing");
     window.click("Find deployments on a cluster, through kubectl");
     window.type_into("Namespace", "Not_A_Namespace");
     window.see("a namespace has lower-case letters, digits and hyphens");

@@ -65,6 +65,8 @@ fn home_fits() {
     window.until("all checks ended", |window| window.has_button("Check again"));
     check(&mut window, "Home, checks");
     window.click("Add");
+    // What is found out about the key moves the fields below it.
+    window.see("the key is missing");
     window.click("Find deployments on a cluster, through kubectl");
     check(&mut window, "Home, a new environment");
     window.click("Delete…");
