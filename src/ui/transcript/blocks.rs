@@ -185,6 +185,8 @@ impl Blocks {
     /// Reads one line. `whole` says that its end has arrived.
     fn read(&mut self, text: &str, line: Range<usize>, whole: bool) {
         if std::mem::take(&mut self.state.mid_line) {
+            // It is still the line that was cut: a bar at its end makes a table's head of it.
+            self.state.last_line.end = line.end;
             self.extend(line.end);
         } else if self.format == Format::Plain {
             self.read_plain(line.clone());
@@ -199,7 +201,9 @@ impl Blocks {
             self.state.inside = Inside::Text;
             let kind = if self.format == Format::Plain { Kind::Plain } else { Kind::More };
             self.blocks.push(Block { range: at..at, kind });
-            if !whole && at > line.start {
+            // A line of spaces so far may still become anything.
+            let blank = text[line.clone()].bytes().all(|byte| byte.is_ascii_whitespace());
+            if !whole && !blank && at > line.start {
                 self.state.mid_line = true;
                 self.settle(at);
             }
@@ -608,6 +612,16 @@ mod tests {
                 }
             })
         }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_can_still_be_a_tables_head() {
+        let text = format!("{}| a | b |\n|---|---|\n> ", "long. ".repeat(700));
+        let mut growing = Blocks::new(Format::Markdown);
+        for at in [4_190, 4_205, text.len()] {
+            growing.update(&text[..at]);
+        }
+        assert_eq!(growing.get(), blocks_of(&text, Format::Markdown));
     }
 
     proptest! {
