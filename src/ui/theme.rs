@@ -322,6 +322,8 @@ fn visuals(tokens: &Tokens) -> Visuals {
     visuals.window_shadow = shadow;
     visuals.popup_shadow = shadow;
     visuals.text_cursor.stroke = Stroke::new(2.0, tokens.accent);
+    // A cursor that blinks draws the whole window twice a second, which software rendering feels.
+    visuals.text_cursor.blink = false;
     visuals.interact_cursor = Some(egui::CursorIcon::PointingHand);
     visuals.striped = false;
     visuals.slider_trailing_fill = true;
