@@ -326,6 +326,10 @@ impl eframe::App for App {
         CentralPanel::no_frame()
             .frame(Frame::new().fill(tokens.background).inner_margin(margin))
             .show(ui, |ui| self.page_ui(ui, now));
+        if self.page != Page::Home {
+            // A key is in the clear only while the user looks at it.
+            self.state.revealed_key = None;
+        }
         self.code.show(&ctx, &mut self.state, &mut self.out);
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);

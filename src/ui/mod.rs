@@ -55,7 +55,13 @@ pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> 
         Err(panic) => {
             let words = panic.downcast_ref::<String>().cloned();
             let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(no_window(&words.unwrap_or_default()))
+            let words = words.unwrap_or_default();
+            if words.to_lowercase().contains("xkb") {
+                return Err(no_window(&words));
+            }
+            let advice =
+                "Either the display went away, or this is a defect: then please report it with these details";
+            Err(Failure::new("The window ended by a fault", advice).with_details(words))
         }
     }
 }

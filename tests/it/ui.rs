@@ -775,3 +775,16 @@ fn shortcuts_do_what_their_buttons_do() {
         assert!(window.state_mut().state().activity.entries().len() > before);
     }
 }
+
+#[test]
+fn a_key_is_in_the_clear_only_while_it_is_looked_at() {
+    let api = Api::quick();
+    let mut window = Window::on(api_env(&api.address), Some(DEMO_KEY));
+    window.see("Model: quick");
+    window.click("Home");
+    window.click("Reveal");
+    window.until("it is shown", |window| window.has_button("Hide"));
+    window.click("Playground");
+    window.click("Home");
+    window.until("it is masked again", |window| window.has_button("Reveal") && !window.has_button("Hide"));
+}
