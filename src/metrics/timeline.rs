@@ -77,10 +77,20 @@ impl Timeline {
         self.first_text
     }
 
+    /// The last chunk that carried text.
+    pub fn last_text(&self) -> Option<Duration> {
+        self.last_text
+    }
+
+    /// Chunks that carried text, reasoning included.
+    pub fn chunks(&self) -> u64 {
+        self.reasoning_chunks + self.answer_chunks
+    }
+
     /// The figures, with the server's `usage` when it sent one. May be asked while the answer
     /// is still coming: what is not known yet is `None`.
     pub fn figures(&self, usage: Option<&Usage>) -> Figures {
-        let chunks = self.reasoning_chunks + self.answer_chunks;
+        let chunks = self.chunks();
         let counted = usage.and_then(|usage| usage.completion_tokens);
         let tokens = match counted {
             Some(n) => Some(Tokens { n, source: TokenSource::Usage }),

@@ -1,5 +1,6 @@
 //! Bytes from elsewhere, read into values. Pure: no sockets, no processes, no clocks.
 
+pub mod answer;
 pub mod fault;
 pub mod kubectl;
 pub mod openai;

@@ -1,0 +1,340 @@
+//! One streamed answer: stamped bytes in, moments, usage and text out.
+//!
+//! The same for a chat, which shows the text, and for a benchmark, which only counts it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::openai::{self, Chunk, ThinkSplitter};
+use super::sse::SseDecoder;
+use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
+use crate::protocol::FinishReason;
+
+/// A body that turns out to be no answer is kept up to here, to say what it was.
+const MOST_RAW: usize = 64 << 10;
+/// Of an answer that comes as one JSON document.
+const MOST_WHOLE: usize = 32 << 20;
+
+/// What bytes that arrived have brought.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Step {
+    /// The answer goes on.
+    More,
+    /// The answer is complete (`[DONE]`). Bytes behind it are not looked at.
+    Done(FinishReason),
+    /// It failed; no further bytes will mend that.
+    Failed(Broken),
+}
+
+/// Why an answer with a good status is none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Broken {
+    /// The server sent this error as an event, amid the answer.
+    Sent(Value),
+    /// The whole body is one JSON document with an error: it is in [`AnswerReader::raw`].
+    Refused,
+    /// Neither events nor a completion came: what came is in [`AnswerReader::raw`].
+    NotAnAnswer,
+    /// It ended, or became unreadable, before it was complete; with the details.
+    Cut(String),
+}
+
+/// Text that came since it was last taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Thinking.
+    pub reasoning: String,
+    /// What the user asked for.
+    pub answer: String,
+}
+
+/// Reads one answer. All moments are counted from when its request was sent.
+///
+/// Without text and once the first chunk was read, an event of the usual shape costs no allocation.
+#[derive(Debug, Default)]
+pub struct AnswerReader {
+    decoder: SseDecoder,
+    progress: Progress,
+    /// One JSON document instead of events; `None` before the first byte that tells.
+    whole: Option<bool>,
+    /// The whole document, or the beginning of what may be no answer.
+    raw: Vec<u8>,
+}
+
+/// What the events have said so far: apart from the decoder, which lends the events out.
+#[derive(Debug, Default)]
+struct Progress {
+    timeline: Timeline,
+    splitter: ThinkSplitter,
+    usage: Option<Usage>,
+    finish: Option<FinishReason>,
+    /// A chunk was read: this is an answer.
+    is_answer: bool,
+    /// When the finish reason or the usage came: the answer's end, should no `[DONE]` follow.
+    complete_at: Option<Duration>,
+    /// `None` when nobody wants the text.
+    text: Option<News>,
+    /// `None` when nobody wants the gaps.
+    gaps_us: Option<Vec<u32>>,
+}
+
+impl AnswerReader {
+    /// `keep_text` collects the text for [`Self::take_news`]; without, it is looked at and forgotten.
+    pub fn new(keep_text: bool) -> Self {
+        let progress = Progress { text: keep_text.then(News::default), ..Progress::default() };
+        Self { progress, ..Self::default() }
+    }
+
+    /// Collects the gaps between chunks too, into `buffer`, which is emptied: pass a used one to save
+    /// allocations.
+    pub fn collect_gaps(&mut self, mut buffer: Vec<u32>) {
+        buffer.clear();
+        self.progress.gaps_us = Some(buffer);
+    }
+
+    /// The response's head came at `at`; `connect` is how long opening a connection took, if that was
+    /// needed.
+    pub fn head(&mut self, at: Duration, connect: Option<Duration>) {
+        self.progress.timeline.first_byte(at);
+        if let Some(took) = connect {
+            self.progress.timeline.connected(took);
+        }
+    }
+
+    /// Takes bytes of the body that arrived at `at`. Do not push on after anything but [`Step::More`].
+    pub fn take(&mut self, at: Duration, bytes: &[u8]) -> Step {
+        // Servers mistake the content type; the first byte does not.
+        if self.whole.is_none() {
+            let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+            self.whole = first.map(|byte| *byte == b'{');
+        }
+        if self.whole == Some(true) {
+            self.keep_raw(bytes, MOST_WHOLE);
+            return Step::More;
+        }
+        let progress = &mut self.progress;
+        let mut step = Step::More;
+        let pushed = self.decoder.push(bytes, |event| {
+            if matches!(step, Step::More) {
+                step = progress.event(at, &event.name, &event.data);
+            }
+        });
+        if !self.progress.is_answer {
+            self.keep_raw(bytes, MOST_RAW);
+        }
+        match (step, pushed) {
+            (Step::More, Err(error)) => Step::Failed(Broken::Cut(error.to_string())),
+            (step, _) => step,
+        }
+    }
+
+    /// The body ended in good order.
+    ///
+    /// # Errors
+    /// When what came is no complete answer.
+    pub fn at_the_end(&mut self, at: Duration) -> Result<FinishReason, Broken> {
+        if self.whole == Some(true) {
+            return self.read_whole(at);
+        }
+        let progress = &mut self.progress;
+        let mut step = Step::More;
+        self.decoder.finish(|event| {
+            if matches!(step, Step::More) {
+                step = progress.event(at, &event.name, &event.data);
+            }
+        });
+        match step {
+            Step::Done(reason) => return Ok(reason),
+            Step::Failed(why) => return Err(why),
+            Step::More => {}
+        }
+        if let Some(reason) = self.complete() {
+            return Ok(reason);
+        }
+        if !self.progress.is_answer && !self.raw.is_empty() {
+            return Err(Broken::NotAnAnswer);
+        }
+        Err(Broken::Cut("The stream ended without a finish reason and without [DONE]".to_owned()))
+    }
+
+    /// The answer without `[DONE]`: it ended when its finish reason or its usage came. `None` when no
+    /// finish reason has come. For connections that break, or that stay open behind the last chunk.
+    pub fn complete(&mut self) -> Option<FinishReason> {
+        let reason = self.progress.finish.clone()?;
+        self.progress.timeline.end(self.progress.complete_at.unwrap_or_default());
+        Some(reason)
+    }
+
+    /// The text ended, in whatever way: what was held back as the possible beginning of a tag becomes
+    /// news.
+    pub fn finish_text(&mut self) {
+        let Progress { splitter, text, .. } = &mut self.progress;
+        splitter.finish(|kind, piece| add(text, kind, piece));
+    }
+
+    /// Whether text came since it was last taken.
+    pub fn has_news(&self) -> bool {
+        self.progress.text.as_ref().is_some_and(|text| *text != News::default())
+    }
+
+    /// The text since the last time; empty when none is kept.
+    pub fn take_news(&mut self) -> News {
+        self.progress.text.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The figures so far.
+    pub fn figures(&self) -> Figures {
+        self.progress.timeline.figures(self.usage())
+    }
+
+    /// The moments so far.
+    pub fn timeline(&self) -> &Timeline {
+        &self.progress.timeline
+    }
+
+    /// What the server said of the answer.
+    pub fn usage(&self) -> Option<&Usage> {
+        self.progress.usage.as_ref()
+    }
+
+    /// Why the model stopped, once it said so.
+    pub fn finish(&self) -> Option<&FinishReason> {
+        self.progress.finish.as_ref()
+    }
+
+    /// The time between each chunk with text and the one before it, in µs (chunks of one read: 0); empty
+    /// unless [`Self::collect_gaps`] asked for them.
+    pub fn gaps_us(&self) -> &[u32] {
+        self.progress.gaps_us.as_deref().unwrap_or_default()
+    }
+
+    /// The gaps, and no more of them: their buffer can be used again.
+    pub fn take_gaps(&mut self) -> Vec<u32> {
+        self.progress.gaps_us.take().unwrap_or_default()
+    }
+
+    /// Chunks that carried text.
+    pub fn chunks(&self) -> u64 {
+        self.progress.timeline.chunks()
+    }
+
+    /// Whether a chunk of an answer was read.
+    pub fn is_answer(&self) -> bool {
+        self.progress.is_answer
+    }
+
+    /// What came, while it may be no answer: the first 64 KiB, or a whole JSON document.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    fn keep_raw(&mut self, bytes: &[u8], most: usize) {
+        if self.raw.len() < most {
+            self.raw.extend_from_slice(bytes);
+        }
+    }
+
+    /// The server did not stream: one document, of which nobody can tell when its first token was there.
+    fn read_whole(&mut self, at: Duration) -> Result<FinishReason, Broken> {
+        let text = String::from_utf8_lossy(&self.raw);
+        match Chunk::parse(&text) {
+            Ok(Chunk { error: Some(_), .. }) => Err(Broken::Refused),
+            Ok(chunk) if chunk.content.is_some() || chunk.finish.is_some() || chunk.usage.is_some() => {
+                let Progress { timeline, splitter, usage, text, .. } = &mut self.progress;
+                if let Some(reasoning) = &chunk.reasoning {
+                    add(text, TextKind::Reasoning, reasoning);
+                }
+                let content = chunk.content.as_deref().unwrap_or_default();
+                splitter.push(content, |kind, piece| add(text, kind, piece));
+                *usage = chunk.usage;
+                timeline.end(at);
+                Ok(chunk.finish.unwrap_or(FinishReason::Other(None)))
+            }
+            _ => Err(Broken::NotAnAnswer),
+        }
+    }
+}
+
+impl Progress {
+    fn event(&mut self, at: Duration, name: &str, data: &str) -> Step {
+        if data.trim() == openai::DONE {
+            self.is_answer = true;
+            self.timeline.end(at);
+            return Step::Done(self.finish.clone().unwrap_or(FinishReason::Other(None)));
+        }
+        let error = match Chunk::parse(data) {
+            Ok(Chunk { error: Some(error), .. }) => error,
+            Ok(_) if name == "error" => serde_json::from_str(data).unwrap_or_default(),
+            Ok(chunk) => {
+                self.chunk(at, chunk);
+                return Step::More;
+            }
+            Err(_) if name == "error" => Value::String(data.to_owned()),
+            // Not ours to read, e.g. a gateway's ping.
+            Err(_) => return Step::More,
+        };
+        Step::Failed(Broken::Sent(error))
+    }
+
+    fn chunk(&mut self, at: Duration, chunk: Chunk<'_>) {
+        self.is_answer = true;
+        if let Some(text) = chunk.reasoning {
+            self.token(TextKind::Reasoning, at);
+            add(&mut self.text, TextKind::Reasoning, &text);
+        }
+        if let Some(text) = chunk.content {
+            let kind = self.split(&text);
+            self.token(kind, at);
+        }
+        if let Some(usage) = chunk.usage {
+            self.usage.get_or_insert_default().merge(usage);
+            self.complete_at = Some(at);
+        }
+        if let Some(reason) = chunk.finish {
+            self.finish = Some(reason);
+            self.complete_at = Some(at);
+        }
+    }
+
+    /// What a chunk's content is, in which thinking may stand in tags.
+    fn split(&mut self, content: &str) -> TextKind {
+        let Self { splitter, text, .. } = self;
+        let thought = splitter.is_thinking();
+        let (mut told_reasoning, mut told_answer) = (false, false);
+        splitter.push(content, |kind, piece| {
+            match kind {
+                TextKind::Reasoning => told_reasoning = true,
+                TextKind::Answer | TextKind::Markup => told_answer = true,
+            }
+            add(text, kind, piece);
+        });
+        // A chunk is a token's arrival even while the splitter holds its text back.
+        match (told_answer, told_reasoning || thought || splitter.is_thinking()) {
+            (true, _) => TextKind::Answer,
+            (false, true) => TextKind::Reasoning,
+            (false, false) => TextKind::Markup,
+        }
+    }
+
+    fn token(&mut self, kind: TextKind, at: Duration) {
+        if let (Some(gaps), Some(last)) = (&mut self.gaps_us, self.timeline.last_text()) {
+            gaps.push(micros(at.saturating_sub(last)));
+        }
+        self.timeline.text(kind, at);
+    }
+}
+
+/// Rounded; what is longer than 71 minutes counts as that long.
+fn micros(gap: Duration) -> u32 {
+    u32::try_from((gap.as_nanos() + 500) / 1_000).unwrap_or(u32::MAX)
+}
+
+fn add(text: &mut Option<News>, kind: TextKind, piece: &str) {
+    let Some(News { reasoning, answer }) = text else { return };
+    match kind {
+        TextKind::Reasoning => reasoning.push_str(piece),
+        TextKind::Answer | TextKind::Markup => answer.push_str(piece),
+    }
+}
