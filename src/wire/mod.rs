@@ -4,4 +4,5 @@ pub mod answer;
 pub mod fault;
 pub mod kubectl;
 pub mod openai;
+mod skim;
 pub mod sse;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::skim;
 use crate::domain::conversation::{ChatRequest, Params};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
 use crate::protocol::FinishReason;
@@ -66,6 +67,15 @@ impl<'a> Chunk<'a> {
     /// # Errors
     /// When it is no JSON object.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
+        skim::chunk(json).map_or_else(|| Self::parse_any(json), Ok)
+    }
+
+    /// [`Self::parse`] without the short way for the usual shape, and to the same end.
+    ///
+    /// # Errors
+    /// The same.
+    #[doc(hidden)]
+    pub fn parse_any(json: &'a str) -> Result<Self, serde_json::Error> {
         // The strict form borrows and is fast; whatever has another shape is read leniently.
         if let Ok(strict) = serde_json::from_str::<Strict<'_>>(json) {
             let choice = strict.choices.into_iter().flatten().find(|choice| choice.index.unwrap_or(0) == 0);
@@ -140,7 +150,7 @@ struct Delta<'a> {
     content: Option<Cow<'a, str>>,
 }
 
-fn finish_reason(text: &str) -> FinishReason {
+pub(super) fn finish_reason(text: &str) -> FinishReason {
     match text {
         "stop" | "eos" | "end_turn" => FinishReason::Stop,
         "length" | "max_tokens" => FinishReason::Length,

@@ -1,0 +1,525 @@
+//! A chunk of the usual shape, read in one walk.
+//!
+//! Nearly all events of a stream are alike: one choice with a delta of one short text, everything else null
+//! or of no interest. [`chunk`] reads those without building anything, and gives up on all others: what it
+//! gives is what serde would, and `None` says nothing about the text.
+
+use std::borrow::Cow;
+
+use super::openai::{Chunk, finish_reason};
+
+/// Nobody nests a token deeper. Beyond, serde is asked.
+const DEEPEST: u32 = 16;
+
+/// Escapes of which whole tokens consist, up to the closing quote: these need no memory.
+const USUAL_ESCAPES: [(&str, &str); 6] = [
+    (r#"\n""#, "\n"),
+    (r#"\n\n""#, "\n\n"),
+    (r#"\"""#, "\""),
+    (r#" \"""#, " \""),
+    (r#".\n""#, ".\n"),
+    (r#".\n\n""#, ".\n\n"),
+];
+
+/// The chunk, if it is of the usual shape and its JSON is beyond doubt.
+pub(super) fn chunk(json: &str) -> Option<Chunk<'_>> {
+    let mut skim = Skim { text: json, bytes: json.as_bytes(), at: 0 };
+    let mut chunk = Chunk::default();
+    let mut seen = Seen(0);
+    skim.space();
+    skim.object(|skim, key| match key {
+        "choices" => seen.first(1).and_then(|()| skim.choices(&mut chunk)),
+        "object" => seen.first(2).and_then(|()| skim.object_name()),
+        "usage" => seen.first(4).and_then(|()| skim.literal("null")),
+        "error" => seen.first(8).and_then(|()| skim.literal("null")),
+        _ => skim.skip(0),
+    })?;
+    skim.space();
+    (skim.at == skim.bytes.len()).then_some(chunk)
+}
+
+/// Which names an object has had: a second time is serde's business.
+struct Seen(u8);
+
+impl Seen {
+    fn first(&mut self, name: u8) -> Option<()> {
+        let is_first = self.0 & name == 0;
+        self.0 |= name;
+        is_first.then_some(())
+    }
+}
+
+/// A place in the text. Each reader begins at its value's first byte and ends behind its last.
+struct Skim<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Skim<'a> {
+    /// None at all, or one.
+    fn choices(&mut self, chunk: &mut Chunk<'a>) -> Option<()> {
+        self.byte(b'[')?;
+        self.space();
+        if self.byte(b']').is_some() {
+            return Some(());
+        }
+        let mut seen = Seen(0);
+        self.object(|skim, key| match key {
+            "delta" => seen.first(1).and_then(|()| skim.delta(chunk)),
+            "index" => {
+                seen.first(2)?;
+                let from = skim.at;
+                skim.number()?;
+                (&skim.bytes[from..skim.at] == b"0").then_some(())
+            }
+            "finish_reason" => {
+                seen.first(4)?;
+                chunk.finish = skim.text_or_null()?.map(|reason| finish_reason(&reason));
+                Some(())
+            }
+            "message" => None,
+            _ => skim.skip(0),
+        })?;
+        self.space();
+        self.byte(b']')
+    }
+
+    fn delta(&mut self, chunk: &mut Chunk<'a>) -> Option<()> {
+        let mut seen = Seen(0);
+        let mut other = None;
+        let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
+        self.object(|skim, key| {
+            match key {
+                "content" => {
+                    seen.first(1)?;
+                    chunk.content = some(skim.text_or_null()?);
+                }
+                "reasoning" => {
+                    seen.first(2)?;
+                    chunk.reasoning = some(skim.text_or_null()?);
+                }
+                "reasoning_content" => {
+                    seen.first(4)?;
+                    other = some(skim.text_or_null()?);
+                }
+                _ => skim.skip(0)?,
+            }
+            Some(())
+        })?;
+        if chunk.reasoning.is_none() {
+            chunk.reasoning = other;
+        }
+        Some(())
+    }
+
+    /// `object`, which must not be vLLM's way to say that this is an error.
+    fn object_name(&mut self) -> Option<()> {
+        (self.text_or_null()?.as_deref() != Some("error")).then_some(())
+    }
+
+    /// `field` reads the value of each key.
+    #[inline]
+    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+        self.byte(b'{')?;
+        self.space();
+        if self.byte(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let key = self.plain()?;
+            self.space();
+            self.byte(b':')?;
+            self.space();
+            field(self, key)?;
+            self.space();
+            if self.byte(b',').is_none() {
+                return self.byte(b'}');
+            }
+            self.space();
+        }
+    }
+
+    /// Any value, of which only the grammar matters.
+    fn skip(&mut self, depth: u32) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.skip_text(),
+            b'n' => self.literal("null"),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'{' if depth < DEEPEST => self.object(|skim, _| skim.skip(depth + 1)),
+            b'[' if depth < DEEPEST => {
+                self.at += 1;
+                self.space();
+                if self.byte(b']').is_some() {
+                    return Some(());
+                }
+                loop {
+                    self.skip(depth + 1)?;
+                    self.space();
+                    if self.byte(b',').is_none() {
+                        return self.byte(b']');
+                    }
+                    self.space();
+                }
+            }
+            _ => self.number(),
+        }
+    }
+
+    fn number(&mut self) -> Option<()> {
+        // Either sign may be missing.
+        let _ = self.byte(b'-');
+        if self.byte(b'0').is_none() {
+            self.digits()?;
+        }
+        if self.byte(b'.').is_some() {
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        // No digit can follow but one behind a leading zero, and that nobody takes for a value's end.
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let from = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > from).then_some(())
+    }
+
+    #[inline]
+    fn text_or_null(&mut self) -> Option<Option<Cow<'a, str>>> {
+        if self.peek()? == b'n' {
+            return self.literal("null").map(|()| None);
+        }
+        self.byte(b'"')?;
+        let end = self.special()?;
+        let plain = self.text.get(self.at..end)?;
+        if self.bytes[end] == b'"' {
+            self.at = end + 1;
+            return Some(Some(Cow::Borrowed(plain)));
+        }
+        for (written, meant) in USUAL_ESCAPES {
+            if self.bytes[self.at..].starts_with(written.as_bytes()) {
+                self.at += written.len();
+                return Some(Some(Cow::Borrowed(meant)));
+            }
+        }
+        self.unescape().map(|text| Some(Cow::Owned(text)))
+    }
+
+    /// The rest of a text up to its closing quote.
+    fn unescape(&mut self) -> Option<String> {
+        let mut text = String::new();
+        loop {
+            let end = self.special()?;
+            text.push_str(self.text.get(self.at..end)?);
+            self.at = end + 1;
+            match self.bytes[end] {
+                b'"' => return Some(text),
+                b'\\' => text.push(self.escape()?),
+                _ => return None,
+            }
+        }
+    }
+
+    /// What follows a backslash. Halves of surrogate pairs are left to serde.
+    fn escape(&mut self) -> Option<char> {
+        let kind = self.peek()?;
+        self.at += 1;
+        Some(match kind {
+            b'"' | b'\\' | b'/' => char::from(kind),
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => {
+                let digits = self.bytes.get(self.at..self.at + 4)?;
+                let code = digits.iter().try_fold(0, |code, digit| {
+                    char::from(*digit).to_digit(16).map(|digit| code * 16 + digit)
+                })?;
+                self.at += 4;
+                char::from_u32(code)?
+            }
+            _ => return None,
+        })
+    }
+
+    /// A text whose words do not matter.
+    fn skip_text(&mut self) -> Option<()> {
+        self.byte(b'"')?;
+        loop {
+            self.at = self.special()? + 1;
+            match self.bytes[self.at - 1] {
+                b'"' => return Some(()),
+                b'\\' => {
+                    self.escape()?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// A text without escapes.
+    #[inline]
+    fn plain(&mut self) -> Option<&'a str> {
+        self.byte(b'"')?;
+        let from = self.at;
+        let end = self.special()?;
+        self.at = end + 1;
+        if self.bytes[end] == b'"' { self.text.get(from..end) } else { None }
+    }
+
+    /// Where the next quote, backslash or control character is; eight bytes at a time, as serde_json does:
+    /// the texts are too short for more.
+    #[inline]
+    fn special(&self) -> Option<usize> {
+        const ONES: u64 = u64::MAX / 255;
+        let mut at = self.at;
+        while let Some(eight) = self.bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let word = u64::from_le_bytes(*eight);
+            let below = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
+            let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+            let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+            // A borrow makes higher bytes lie, never the lowest one that is found.
+            let found = (below(word, 0x20) | quote | backslash) & (ONES << 7);
+            if found != 0 {
+                return Some(at + found.trailing_zeros() as usize / 8);
+            }
+            at += 8;
+        }
+        let rest = self.bytes.get(at..)?;
+        rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|offset| at + offset)
+    }
+
+    fn literal(&mut self, word: &str) -> Option<()> {
+        self.bytes.get(self.at..)?.starts_with(word.as_bytes()).then(|| self.at += word.len())
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        (self.peek() == Some(byte)).then(|| self.at += 1)
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\t' | b'\r')) {
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check_same(json: &str) {
+        let short = Chunk::parse(json).map_err(|error| error.to_string());
+        let long = Chunk::parse_any(json).map_err(|error| error.to_string());
+        assert_eq!(short, long, "{json}");
+    }
+
+    #[test]
+    fn what_servers_usually_send_takes_the_short_way() {
+        for json in [
+            r#"{"choices":[{"delta":{"content":" hi"},"index":0,"finish_reason":null,"logprobs":null}],"created":1737642515.6076705,"id":"15fc","model":"m","object":"chat.completion.chunk","system_fingerprint":"fastcoe"}"#,
+            r#"{"id":"c","object":"chat.completion.chunk","created":1e9,"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#,
+            r#"{"choices": [{"index": 0, "delta": {"reasoning_content": "é\n\u00e9\"", "content": null, "tool_calls": []}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"reasoning":"hm","reasoning_content":"hm"},"logprobs":{"content":[{"token":"\ta","logprob":-0.5E-2,"top":[[],{}]}]}}],"error":null}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"\n\n"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[]}"#,
+        ] {
+            assert!(chunk(json).is_some(), "{json}");
+            check_same(json);
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_is_left_to_serde() {
+        for json in [
+            r#"{"choices":[{"delta":{"content":"a","content":"b"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}"#,
+            r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
+            r#"{"choices":[{"message":{"content":"a"}}]}"#,
+            r#"{"choices":[{"delta":{"c\u006fntent":"a"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"\ud83d\ude00"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":1}}"#,
+            r#"{"object":"error","message":"boom"}"#,
+            r#"{"error":"boom"}"#,
+            r#"{"choices":[{"delta":{"content":"a"}}]} x"#,
+            r#"{"choices":[{"delta":{"content":"a",}}]}"#,
+            r#"{"created":01,"choices":[]}"#,
+            r#"{"created":1.,"choices":[]}"#,
+            r#"{"created":-,"choices":[]}"#,
+            r#"{"created":"\x","choices":[]}"#,
+            "{\"choices\":[{\"delta\":{\"content\":\"a\tb\"}}]}",
+            r#"["#,
+            "",
+        ] {
+            assert_eq!(chunk(json), None, "{json}");
+            check_same(json);
+        }
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert_eq!(chunk(&deep), None);
+        check_same(&deep);
+    }
+
+    #[test]
+    fn every_special_byte_is_found_wherever_it_stands() {
+        for length in 0..20 {
+            for byte in (0..=127_u8).chain([0xC3]) {
+                let text = if byte == 0xC3 { "é".to_owned() } else { char::from(byte).to_string() };
+                let json =
+                    format!(r#"{{"choices":[{{"delta":{{"content":"{}{text}b"}}}}]}}"#, "a".repeat(length));
+                check_same(&json);
+            }
+        }
+    }
+
+    const SPACE: &str = "[ \n\t\r]{0,2}";
+
+    fn quoted() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            8 => "[a-zA-Z0-9 <>/é漢\u{1F600}]{0,9}",
+            2 => r#"\\[nrtbf"\\/]"#,
+            1 => r"\\u[0-9a-fA-F]{4}",
+            1 => Just(r"\ud83d\ude00".to_owned()),
+            1 => r"\\[a-z0-9]",
+        ];
+        prop::collection::vec(piece, 0..3).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+    }
+
+    fn junk() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            4 => quoted(),
+            2 => Just("null".to_owned()),
+            1 => "true|false|error|\"error\"|0|1|-1|-0|00|1e999|18446744073709551616",
+            2 => r"-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                (prop::collection::vec(inner.clone(), 0..3), SPACE)
+                    .prop_map(|(items, space)| format!("[{space}{}{space}]", items.join(","))),
+                object(prop::collection::vec((key(), inner), 0..3).boxed()),
+            ]
+        })
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        prop_oneof![
+            6 => "(choices|object|usage|error|delta|message|index|finish_reason|content|reasoning|reasoning_content|role|id|created|completion_tokens|logprobs)"
+                .prop_map(|name| format!("\"{name}\"")),
+            1 => quoted(),
+        ]
+    }
+
+    fn object(members: BoxedStrategy<Vec<(String, String)>>) -> impl Strategy<Value = String> {
+        (members, SPACE, SPACE).prop_map(|(members, a, b)| {
+            let members: Vec<String> =
+                members.iter().map(|(key, value)| format!("{a}{key}{b}:{a}{value}{b}")).collect();
+            format!("{{{a}{}{b}}}", members.join(","))
+        })
+    }
+
+    /// The names' values, mostly of their type, among others, in any order.
+    fn members(known: Vec<(&'static str, BoxedStrategy<String>)>) -> BoxedStrategy<Vec<(String, String)>> {
+        let known: Vec<_> = known
+            .into_iter()
+            .map(|(name, value)| {
+                let value = prop_oneof![12 => value, 1 => junk()];
+                prop::option::weighted(0.8, value)
+                    .prop_map(move |value| value.map(|value| (format!("\"{name}\""), value)))
+            })
+            .collect();
+        let more = prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec((key(), junk()), 1..3)];
+        (known, more)
+            .prop_map(|(known, more)| known.into_iter().flatten().chain(more).collect::<Vec<_>>())
+            .prop_shuffle()
+            .boxed()
+    }
+
+    fn document() -> impl Strategy<Value = String> {
+        let text = || prop_oneof![4 => quoted(), 1 => Just("null".to_owned())].boxed();
+        let just = |text: &'static str| Just(text.to_owned()).boxed();
+        let delta =
+            object(members(vec![("content", text()), ("reasoning", text()), ("reasoning_content", text())]));
+        let choice = object(members(vec![
+            ("index", just("0")),
+            ("delta", delta.boxed()),
+            ("finish_reason", text()),
+            ("logprobs", just("null")),
+        ]));
+        let choice = std::rc::Rc::new(choice);
+        let choices = (choice.clone(), prop::option::weighted(0.1, choice), SPACE).prop_map(
+            |(choice, second, space)| {
+                let second = second.map(|second| format!(",{second}")).unwrap_or_default();
+                format!("[{space}{choice}{second}{space}]")
+            },
+        );
+        let usage =
+            prop_oneof![4 => Just("null".to_owned()), 1 => Just(r#"{"completion_tokens":3}"#.to_owned())];
+        let whole = object(members(vec![
+            ("choices", choices.boxed()),
+            ("object", quoted().boxed()),
+            ("created", just("17.5")),
+            ("usage", usage.boxed()),
+            ("error", just("null")),
+        ]));
+        (whole, SPACE).prop_map(|(whole, space)| format!("{space}{whole}{space}"))
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_and_serde_always_agree(json in document()) {
+            check_same(&json);
+        }
+
+        #[test]
+        fn they_agree_on_what_is_cut_or_broken(
+            json in document(),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), "[\\PC\u{0}-\u{1f}\"\\\\{}\\[\\],:0-9a-f]"), 0..3),
+        ) {
+            let mut chars: Vec<char> = json.chars().collect();
+            for (at, with) in &changes {
+                let at = at.index(chars.len());
+                chars.splice(at..=at, with.chars());
+            }
+            if let Some(cut) = cut {
+                chars.truncate(cut.index(chars.len()));
+            }
+            check_same(&chars.into_iter().collect::<String>());
+        }
+    }
+
+    /// Else the tests above would compare serde with itself.
+    #[test]
+    fn the_short_way_is_taken_by_many_of_the_documents_above() {
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let taken = (0..500)
+            .filter(|_| {
+                let tree = document().new_tree(&mut runner).expect("a document can be made");
+                chunk(&prop::strategy::ValueTree::current(&tree))
+                    .is_some_and(|chunk| chunk != Chunk::default())
+            })
+            .count();
+        assert!(taken > 50, "only {taken} of 500");
+    }
+}
