@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::openai::{self, Chunk, ThinkSplitter};
+use super::skim::{Frame, Usual};
 use super::sse::SseDecoder;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
@@ -68,6 +69,7 @@ pub struct AnswerReader {
 struct Progress {
     timeline: Timeline,
     splitter: ThinkSplitter,
+    frame: Frame,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     /// A chunk was read: this is an answer.
@@ -259,6 +261,13 @@ impl AnswerReader {
 
 impl Progress {
     fn event(&mut self, at: Duration, name: &str, data: &str) -> Step {
+        if name.is_empty()
+            && let Some(Usual { reasoning, content, finish }) = self.frame.chunk(data)
+        {
+            self.chunk(at, reasoning.as_deref(), content.as_deref());
+            self.ending(at, finish, None);
+            return Step::More;
+        }
         if data.trim() == openai::DONE {
             self.is_answer = true;
             self.timeline.end(at);
@@ -268,7 +277,8 @@ impl Progress {
             Ok(Chunk { error: Some(error), .. }) => error,
             Ok(_) if name == "error" => serde_json::from_str(data).unwrap_or_default(),
             Ok(chunk) => {
-                self.chunk(at, chunk);
+                self.chunk(at, chunk.reasoning.as_deref(), chunk.content.as_deref());
+                self.ending(at, chunk.finish, chunk.usage);
                 return Step::More;
             }
             Err(_) if name == "error" => Value::String(data.to_owned()),
@@ -278,24 +288,26 @@ impl Progress {
         Step::Failed(Broken::Sent(error))
     }
 
-    fn chunk(&mut self, at: Duration, chunk: Chunk<'_>) {
+    fn chunk(&mut self, at: Duration, reasoning: Option<&str>, content: Option<&str>) {
         self.is_answer = true;
-        if let Some(text) = chunk.reasoning {
+        if let Some(text) = reasoning {
             self.token(TextKind::Reasoning, at);
-            add(&mut self.text, TextKind::Reasoning, &text);
+            add(&mut self.text, TextKind::Reasoning, text);
         }
-        if let Some(text) = chunk.content {
-            let kind = self.split(&text);
+        if let Some(text) = content {
+            let kind = self.split(text);
             self.token(kind, at);
         }
-        if let Some(usage) = chunk.usage {
+    }
+
+    fn ending(&mut self, at: Duration, finish: Option<FinishReason>, usage: Option<Usage>) {
+        if finish.is_some() || usage.is_some() {
+            self.complete_at = Some(at);
+        }
+        if let Some(usage) = usage {
             self.usage.get_or_insert_default().merge(usage);
-            self.complete_at = Some(at);
         }
-        if let Some(reason) = chunk.finish {
-            self.finish = Some(reason);
-            self.complete_at = Some(at);
-        }
+        self.finish = finish.or(self.finish.take());
     }
 
     /// What a chunk's content is, in which thinking may stand in tags.

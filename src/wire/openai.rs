@@ -67,7 +67,7 @@ impl<'a> Chunk<'a> {
     /// # Errors
     /// When it is no JSON object.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        skim::chunk(json).map_or_else(|| Self::parse_any(json), Ok)
+        skim::chunk(json).map_or_else(|| Self::parse_any(json), |usual| Ok(usual.into()))
     }
 
     /// [`Self::parse`] without the short way for the usual shape, and to the same end.
@@ -236,6 +236,15 @@ impl ThinkSplitter {
     /// Takes more text and tells what is certain of it.
     pub fn push(&mut self, text: &str, mut tell: impl FnMut(TextKind, &str)) {
         if self.place == Place::Answering {
+            return tell(TextKind::Answer, text);
+        }
+        let start = text.trim_start();
+        if self.place == Place::Start
+            && self.held.is_empty()
+            && !OPEN.starts_with(start)
+            && !start.starts_with(OPEN)
+        {
+            self.place = Place::Answering;
             return tell(TextKind::Answer, text);
         }
         self.held.push_str(text);

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::openai::{Chunk, finish_reason};
+use crate::protocol::FinishReason;
 
 /// Nobody nests a token deeper. Beyond, serde is asked.
 const DEEPEST: u32 = 16;
@@ -22,20 +23,124 @@ const USUAL_ESCAPES: [(&str, &str); 6] = [
 ];
 
 /// The chunk, if it is of the usual shape and its JSON is beyond doubt.
-pub(super) fn chunk(json: &str) -> Option<Chunk<'_>> {
-    let mut skim = Skim { text: json, bytes: json.as_bytes(), at: 0 };
-    let mut chunk = Chunk::default();
-    let mut seen = Seen(0);
-    skim.space();
-    skim.object(|skim, key| match key {
-        "choices" => seen.first(1).and_then(|()| skim.choices(&mut chunk)),
-        "object" => seen.first(2).and_then(|()| skim.object_name()),
-        "usage" => seen.first(4).and_then(|()| skim.literal("null")),
-        "error" => seen.first(8).and_then(|()| skim.literal("null")),
-        _ => skim.skip(0),
-    })?;
-    skim.space();
-    (skim.at == skim.bytes.len()).then_some(chunk)
+pub(super) fn chunk(json: &str) -> Option<Usual<'_>> {
+    Skim::new(json).whole()
+}
+
+/// What a chunk of the usual shape says; as in [`Chunk`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Usual<'a> {
+    pub(super) reasoning: Option<Cow<'a, str>>,
+    pub(super) content: Option<Cow<'a, str>>,
+    pub(super) finish: Option<FinishReason>,
+}
+
+impl<'a> From<Usual<'a>> for Chunk<'a> {
+    fn from(Usual { reasoning, content, finish }: Usual<'a>) -> Self {
+        Self { reasoning, content, finish, usage: None, error: None }
+    }
+}
+
+/// What the chunks of one answer have in common: all but their text and the numbers that nobody reads.
+///
+/// A chunk that equals the last one outside these holes, and has in them what may stand there, is read
+/// without looking at anything else. Which holes are known matters only for speed.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    /// The chunk it was learned from.
+    text: Vec<u8>,
+    holes: Holes,
+}
+
+impl Frame {
+    /// As [`chunk`], remembering this chunk for the next one.
+    pub(super) fn chunk<'a>(&mut self, json: &'a str) -> Option<Usual<'a>> {
+        if let Some(usual) = self.fill(json) {
+            return Some(usual);
+        }
+        let mut skim = Skim::new(json);
+        let usual = skim.whole()?;
+        // A finish reason comes once.
+        if usual.finish.is_none() && (usual.content.is_some() || usual.reasoning.is_some()) {
+            self.text.clear();
+            self.text.extend_from_slice(json.as_bytes());
+            self.holes = skim.holes;
+        }
+        Some(usual)
+    }
+
+    fn fill<'a>(&self, json: &'a str) -> Option<Usual<'a>> {
+        let mut skim = Skim::new(json);
+        let mut delta = Delta::default();
+        let mut behind = 0;
+        for Hole { kind, from, to } in self.holes.known() {
+            skim.literal(&self.text[behind..*from])?;
+            match kind {
+                HoleKind::Number => skim.number()?,
+                HoleKind::Content => delta.content = Some(skim.rest_of_text()?),
+                HoleKind::Reasoning => delta.reasoning = Some(skim.rest_of_text()?),
+                HoleKind::ReasoningContent => delta.reasoning_content = Some(skim.rest_of_text()?),
+            }
+            behind = *to;
+        }
+        let rest = &self.text[behind..];
+        (!rest.is_empty() && skim.bytes[skim.at..] == *rest).then(|| delta.into_usual(None))
+    }
+}
+
+/// A value that may be another one in the next chunk. Of a text without its opening quote.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hole {
+    kind: HoleKind,
+    from: usize,
+    to: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum HoleKind {
+    #[default]
+    Number,
+    Content,
+    Reasoning,
+    ReasoningContent,
+}
+
+/// The first few.
+#[derive(Debug, Clone, Copy, Default)]
+struct Holes {
+    all: [Hole; 6],
+    count: usize,
+}
+
+impl Holes {
+    fn known(&self) -> &[Hole] {
+        &self.all[..self.count]
+    }
+
+    fn add(&mut self, kind: HoleKind, from: usize, to: usize) {
+        if let Some(hole) = self.all.get_mut(self.count) {
+            *hole = Hole { kind, from, to };
+            self.count += 1;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Delta<'a> {
+    reasoning: Option<Cow<'a, str>>,
+    reasoning_content: Option<Cow<'a, str>>,
+    content: Option<Cow<'a, str>>,
+}
+
+impl<'a> Delta<'a> {
+    fn into_usual(self, finish: Option<FinishReason>) -> Usual<'a> {
+        let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
+        Usual {
+            reasoning: some(self.reasoning).or_else(|| some(self.reasoning_content)),
+            content: some(self.content),
+            finish,
+        }
+    }
 }
 
 /// Which names an object has had: a second time is serde's business.
@@ -54,11 +159,32 @@ struct Skim<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    holes: Holes,
 }
 
 impl<'a> Skim<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, holes: Holes::default() }
+    }
+
+    fn whole(&mut self) -> Option<Usual<'a>> {
+        let mut choice = (Delta::default(), None);
+        let mut seen = Seen(0);
+        self.space();
+        self.object(|skim, key| match key {
+            "choices" => seen.first(1).and_then(|()| skim.choices(&mut choice)),
+            "object" => seen.first(2).and_then(|()| skim.object_name()),
+            "usage" => seen.first(4).and_then(|()| skim.literal(b"null")),
+            "error" => seen.first(8).and_then(|()| skim.literal(b"null")),
+            _ => skim.skip(0),
+        })?;
+        self.space();
+        let (delta, finish) = choice;
+        (self.at == self.bytes.len()).then(|| delta.into_usual(finish))
+    }
+
     /// None at all, or one.
-    fn choices(&mut self, chunk: &mut Chunk<'a>) -> Option<()> {
+    fn choices(&mut self, (delta, finish): &mut (Delta<'a>, Option<FinishReason>)) -> Option<()> {
         self.byte(b'[')?;
         self.space();
         if self.byte(b']').is_some() {
@@ -66,7 +192,7 @@ impl<'a> Skim<'a> {
         }
         let mut seen = Seen(0);
         self.object(|skim, key| match key {
-            "delta" => seen.first(1).and_then(|()| skim.delta(chunk)),
+            "delta" => seen.first(1).and_then(|()| skim.delta(delta)),
             "index" => {
                 seen.first(2)?;
                 let from = skim.at;
@@ -75,7 +201,7 @@ impl<'a> Skim<'a> {
             }
             "finish_reason" => {
                 seen.first(4)?;
-                chunk.finish = skim.text_or_null()?.map(|reason| finish_reason(&reason));
+                *finish = skim.text_or_null()?.map(|reason| finish_reason(&reason));
                 Some(())
             }
             "message" => None,
@@ -85,32 +211,23 @@ impl<'a> Skim<'a> {
         self.byte(b']')
     }
 
-    fn delta(&mut self, chunk: &mut Chunk<'a>) -> Option<()> {
+    fn delta(&mut self, delta: &mut Delta<'a>) -> Option<()> {
         let mut seen = Seen(0);
-        let mut other = None;
-        let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
         self.object(|skim, key| {
-            match key {
-                "content" => {
-                    seen.first(1)?;
-                    chunk.content = some(skim.text_or_null()?);
-                }
-                "reasoning" => {
-                    seen.first(2)?;
-                    chunk.reasoning = some(skim.text_or_null()?);
-                }
-                "reasoning_content" => {
-                    seen.first(4)?;
-                    other = some(skim.text_or_null()?);
-                }
-                _ => skim.skip(0)?,
+            let (kind, text) = match key {
+                "content" => (HoleKind::Content, &mut delta.content),
+                "reasoning" => (HoleKind::Reasoning, &mut delta.reasoning),
+                "reasoning_content" => (HoleKind::ReasoningContent, &mut delta.reasoning_content),
+                _ => return skim.skip(0),
+            };
+            seen.first(1 << kind as u8)?;
+            let from = skim.at + 1;
+            *text = skim.text_or_null()?;
+            if text.is_some() {
+                skim.holes.add(kind, from, skim.at);
             }
             Some(())
-        })?;
-        if chunk.reasoning.is_none() {
-            chunk.reasoning = other;
-        }
-        Some(())
+        })
     }
 
     /// `object`, which must not be vLLM's way to say that this is an error.
@@ -144,9 +261,9 @@ impl<'a> Skim<'a> {
     fn skip(&mut self, depth: u32) -> Option<()> {
         match self.peek()? {
             b'"' => self.skip_text(),
-            b'n' => self.literal("null"),
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
+            b'n' => self.literal(b"null"),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
             b'{' if depth < DEEPEST => self.object(|skim, _| skim.skip(depth + 1)),
             b'[' if depth < DEEPEST => {
                 self.at += 1;
@@ -163,7 +280,12 @@ impl<'a> Skim<'a> {
                     self.space();
                 }
             }
-            _ => self.number(),
+            _ => {
+                let from = self.at;
+                self.number()?;
+                self.holes.add(HoleKind::Number, from, self.at);
+                Some(())
+            }
         }
     }
 
@@ -198,22 +320,28 @@ impl<'a> Skim<'a> {
     #[inline]
     fn text_or_null(&mut self) -> Option<Option<Cow<'a, str>>> {
         if self.peek()? == b'n' {
-            return self.literal("null").map(|()| None);
+            return self.literal(b"null").map(|()| None);
         }
         self.byte(b'"')?;
+        self.rest_of_text().map(Some)
+    }
+
+    /// A text behind its opening quote.
+    #[inline]
+    fn rest_of_text(&mut self) -> Option<Cow<'a, str>> {
         let end = self.special()?;
         let plain = self.text.get(self.at..end)?;
         if self.bytes[end] == b'"' {
             self.at = end + 1;
-            return Some(Some(Cow::Borrowed(plain)));
+            return Some(Cow::Borrowed(plain));
         }
         for (written, meant) in USUAL_ESCAPES {
             if self.bytes[self.at..].starts_with(written.as_bytes()) {
                 self.at += written.len();
-                return Some(Some(Cow::Borrowed(meant)));
+                return Some(Cow::Borrowed(meant));
             }
         }
-        self.unescape().map(|text| Some(Cow::Owned(text)))
+        self.unescape().map(Cow::Owned)
     }
 
     /// The rest of a text up to its closing quote.
@@ -301,8 +429,9 @@ impl<'a> Skim<'a> {
         rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|offset| at + offset)
     }
 
-    fn literal(&mut self, word: &str) -> Option<()> {
-        self.bytes.get(self.at..)?.starts_with(word.as_bytes()).then(|| self.at += word.len())
+    #[inline]
+    fn literal(&mut self, word: &[u8]) -> Option<()> {
+        self.bytes.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
     }
 
     #[inline]
@@ -491,6 +620,30 @@ mod tests {
             check_same(&json);
         }
 
+        /// Chunks alike but for some values, and others between them.
+        #[test]
+        fn what_was_learned_from_a_chunk_changes_nothing_in_the_next(
+            first in document(),
+            other in document(),
+            texts in prop::collection::vec((quoted(), "-?[0-9.e]{1,5}|null", "\\PC{0,2}"), 1..6),
+        ) {
+            let mut frame = Frame::default();
+            let mut check = |json: &str| {
+                if let Some(usual) = frame.chunk(json) {
+                    let long = Chunk::parse_any(json).map_err(|error| error.to_string());
+                    assert_eq!(Ok(Chunk::from(usual)), long, "{json}");
+                }
+            };
+            for (text, number, junk) in texts {
+                check(&first);
+                check(&first.replace("17.5", &number).replace("\"\"", &text));
+                check(&format!(r#"{{"choices":[{{"delta":{{"content":{text}{junk}}}}}],"created":{number}}}"#));
+                check(&format!(r#"{{"choices":[{{"delta":{{"content":{text}}}}}],"created":{number}}}"#));
+                check(&format!(r#"{{"choices":[{{"delta":{{"reasoning":{text},"reasoning_content":{text}}}}}]}}"#));
+                check(&other);
+            }
+        }
+
         #[test]
         fn they_agree_on_what_is_cut_or_broken(
             json in document(),
@@ -509,6 +662,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_chunk_like_the_one_before_it_is_read_by_its_frame() {
+        let json = |text: &str, number: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}},"index":0}}],"created":{number}}}"#)
+        };
+        let mut frame = Frame::default();
+        assert_eq!(frame.fill(""), None);
+        assert!(frame.chunk(&json("", "1")).is_some());
+        assert_eq!(frame.fill(&json("a", "2")), None, "an empty one teaches nothing");
+        assert!(frame.chunk(&json("a", "1")).is_some());
+        for (text, meant) in [("b", "b"), (r"\u00e9\n", "é\n"), (r"\n", "\n")] {
+            let json = json(text, "-2.5e3");
+            assert_eq!(frame.fill(&json).and_then(|usual| usual.content).as_deref(), Some(meant));
+        }
+        assert_eq!(frame.fill(&json("", "1")), Some(Usual::default()));
+        for (text, number) in [("a", "01"), ("a", "x"), ("a\"", "1"), ("a\n", "1"), ("\\x", "1"), ("a", "1}")]
+        {
+            assert_eq!(frame.fill(&json(text, number)), None, "{text} {number}");
+        }
+    }
+
     /// Else the tests above would compare serde with itself.
     #[test]
     fn the_short_way_is_taken_by_many_of_the_documents_above() {
@@ -517,7 +691,7 @@ mod tests {
             .filter(|_| {
                 let tree = document().new_tree(&mut runner).expect("a document can be made");
                 chunk(&prop::strategy::ValueTree::current(&tree))
-                    .is_some_and(|chunk| chunk != Chunk::default())
+                    .is_some_and(|usual| usual != Usual::default())
             })
             .count();
         assert!(taken > 50, "only {taken} of 500");
