@@ -340,7 +340,8 @@ impl Progress {
 
 /// Rounded; what is longer than 71 minutes counts as that long.
 fn micros(gap: Duration) -> u32 {
-    u32::try_from((gap.as_nanos() + 500) / 1_000).unwrap_or(u32::MAX)
+    let whole = gap.as_secs().saturating_mul(1_000_000);
+    u32::try_from(whole.saturating_add(u64::from((gap.subsec_nanos() + 500) / 1_000))).unwrap_or(u32::MAX)
 }
 
 fn add(text: &mut Option<News>, kind: TextKind, piece: &str) {
@@ -348,5 +349,48 @@ fn add(text: &mut Option<News>, kind: TextKind, piece: &str) {
     match kind {
         TextKind::Reasoning => reasoning.push_str(piece),
         TextKind::Answer | TextKind::Markup => answer.push_str(piece),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_rounded_and_never_overflow() {
+        for (gap, us) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1_499), 1),
+            (Duration::from_nanos(1_500), 2),
+            (Duration::from_nanos(2_999_999_999), 3_000_000),
+            (Duration::MAX, u32::MAX),
+        ] {
+            assert_eq!(micros(gap), us, "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn a_used_buffer_for_gaps_is_emptied() {
+        let mut reader = AnswerReader::new(false);
+        reader.collect_gaps(vec![7; 3]);
+        let event = b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+        for at in [5, 7, 10] {
+            assert_eq!(reader.take(Duration::from_millis(at), event), Step::More);
+        }
+        assert_eq!(reader.gaps_us(), [2_000, 3_000]);
+        assert_eq!((reader.take_gaps().len(), reader.gaps_us()), (2, &[][..]));
+    }
+
+    #[test]
+    fn what_is_no_answer_can_be_looked_at() {
+        let mut reader = AnswerReader::new(true);
+        assert_eq!(reader.take(Duration::ZERO, b"<!doctype html>"), Step::More);
+        assert_eq!(reader.at_the_end(Duration::ZERO), Err(Broken::NotAnAnswer));
+        assert_eq!((reader.raw(), reader.is_answer()), (&b"<!doctype html>"[..], false));
+        let mut reader = AnswerReader::new(true);
+        let refusal = br#"{"error":{"message":"no"}}"#;
+        assert_eq!(reader.take(Duration::ZERO, refusal), Step::More);
+        assert_eq!(reader.at_the_end(Duration::ZERO), Err(Broken::Refused));
+        assert_eq!(reader.raw(), refusal);
     }
 }

@@ -14,6 +14,8 @@ use batida::wire::sse::SseDecoder;
 /// Tokens of the answer.
 const TOKENS: usize = 64;
 
+type Reader = fn(&[Vec<u8>]);
+
 fn main() {
     let rounds = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(2_000);
     for (server, created) in [("created once", false), ("created in each chunk", true)] {
@@ -26,7 +28,7 @@ fn main() {
 }
 
 fn measure(name: &str, reads: &[Vec<u8>], events: usize, rounds: u32) {
-    let readers: [(&str, fn(&[Vec<u8>])); 5] = [
+    let readers: [(&str, Reader); 5] = [
         ("line ends", line_ends),
         ("events", |reads| decode(reads, |_| {})),
         ("events, serde", |reads| {
