@@ -6,6 +6,7 @@ mod clipboard;
 mod cluster;
 mod dialog;
 mod engine;
+mod exact;
 mod floors;
 mod secrets;
 mod settings;
