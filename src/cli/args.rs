@@ -90,8 +90,8 @@ bad or skipped";
 
 const DEMO_AFTER: &str = "\
 With --exact: one model, exact, that takes any key, on a core of its own and with times to the microsecond. \
-GET /times gives them, and forgets them, as a line of JSON per request: {id, received_ns, written_ns: [first \
-token, last token], done_ns}, on the monotonic clock; id is the request's X-Request-ID, and the header \
+GET /times gives them, and forgets them, as a line of JSON per request: {id, received_ns, tokens, written_ns: \
+[first token, last token], done_ns}, on the monotonic clock; id is the request's X-Request-ID, and the header \
 X-Times-Lost says how many older ones did not fit. DELETE /times forgets them.";
 
 const CHAT_AFTER: &str = "\

@@ -146,7 +146,7 @@ fn the_times_it_keeps_agree_with_what_a_client_sees() {
     let answer = client.stream();
     let times = client.times();
     let [times] = &times[..] else { panic!("{times:?}") };
-    assert_eq!(times["id"], "a-7");
+    assert_eq!((&times["id"], &times["tokens"]), (&json!("a-7"), &json!(5)));
     let (received, done) = (ns(&times["received_ns"]), ns(&times["done_ns"]));
     let written: Vec<u64> = times["written_ns"].as_array().expect("a list").iter().map(ns).collect();
     assert_eq!((written.len(), answer.seen.len()), (5, 5));

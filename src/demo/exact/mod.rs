@@ -61,7 +61,7 @@ impl Default for ExactOptions {
 /// A running exact server. Dropped, it stops.
 ///
 /// `GET /times` gives a line of JSON per request since the last time it was asked, in the order in which
-/// they ended: `{"id", "received_ns", "written_ns", "done_ns"}`, see `times.rs`; the header `x-times-lost`
+/// they ended: `{"id", "received_ns", "tokens", "written_ns", "done_ns"}`, see `times.rs`; the header `x-times-lost`
 /// says how many older ones did not fit. `DELETE /times` forgets them.
 #[derive(Debug)]
 pub struct ExactServer {
@@ -307,8 +307,6 @@ struct Answer {
     serial: u64,
     ask: Ask,
     tokens: u32,
-    /// Tokens written.
-    done: u32,
     times: Times,
 }
 
@@ -467,10 +465,9 @@ impl Desk {
 
     fn answer(&mut self, mut ask: Ask, connection: &mut Connection, slot: usize) -> Answer {
         self.begun += 1;
-        let (id, received_ns) = (ask.id.take(), connection.came);
-        let times = Times { id, received_ns, written_ns: Vec::new(), done_ns: None };
+        let times = Times::new(ask.id.take(), connection.came);
         let tokens = ask.tokens.unwrap_or(self.options.tokens).max(1);
-        let answer = Answer { serial: self.begun, ask, tokens, done: 0, times };
+        let answer = Answer { serial: self.begun, ask, tokens, times };
         if answer.ask.stream && !self.options.one_write {
             connection.output.extend(&self.rendered.opening);
             connection.writing = Writing::Opening;
@@ -484,7 +481,7 @@ impl Desk {
     fn wait(&mut self, answer: &Answer, slot: usize) {
         let ExactOptions { ttft, per_token, one_write, .. } = self.options;
         let before = match answer.ask.stream {
-            true => answer.done,
+            true => answer.times.tokens,
             false if one_write => 0,
             false => answer.tokens - 1,
         };
@@ -512,7 +509,7 @@ impl Desk {
                 self.rendered.write_end(output, &answer.told());
                 *writing = Writing::All;
             } else {
-                output.extend(self.rendered.token(answer.done));
+                output.extend(self.rendered.token(answer.times.tokens));
                 *writing = Writing::Token;
             }
             return Some(slot);
@@ -534,8 +531,7 @@ impl Desk {
             Writing::Opening => self.wait(&answer, slot),
             Writing::Token => {
                 answer.times.wrote(at, self.options.all_times);
-                answer.done += 1;
-                if answer.done < answer.tokens {
+                if answer.times.tokens < answer.tokens {
                     self.wait(&answer, slot);
                 } else {
                     self.rendered.write_end(&mut connection.output, &answer.told());
@@ -545,6 +541,7 @@ impl Desk {
             Writing::All | Writing::End => {
                 if wrote == Writing::All {
                     answer.times.wrote(at, false);
+                    answer.times.tokens = answer.tokens;
                 }
                 answer.times.done_ns = Some(at);
                 self.kept.keep(answer.times);

@@ -15,6 +15,8 @@ pub(super) struct Times {
     pub(super) id: Option<Box<str>>,
     /// Its last byte was read.
     pub(super) received_ns: u64,
+    /// Tokens written.
+    pub(super) tokens: u32,
     /// The write of a token returned: the first and the last one's, or every one's.
     pub(super) written_ns: Vec<u64>,
     /// The write of the end returned; `None` when the client left before.
@@ -22,8 +24,14 @@ pub(super) struct Times {
 }
 
 impl Times {
+    /// For a request that came at `received_ns`.
+    pub(super) fn new(id: Option<Box<str>>, received_ns: u64) -> Self {
+        Self { id, received_ns, tokens: 0, written_ns: Vec::new(), done_ns: None }
+    }
+
     /// Notes that a token was written; only the first and the last are kept unless `all` are.
     pub(super) fn wrote(&mut self, at: u64, all: bool) {
+        self.tokens += 1;
         match &mut self.written_ns[..] {
             [_, last] if !all => *last = at,
             _ => self.written_ns.push(at),
@@ -65,7 +73,7 @@ mod tests {
     use super::*;
 
     fn times(id: &str) -> Times {
-        Times { id: Some(id.into()), received_ns: 1, written_ns: Vec::new(), done_ns: Some(9) }
+        Times { done_ns: Some(9), ..Times::new(Some(id.into()), 1) }
     }
 
     #[test]
@@ -73,7 +81,7 @@ mod tests {
         for (all, kept) in [(false, vec![2, 5]), (true, vec![2, 3, 4, 5])] {
             let mut times = times("a");
             (2..=5).for_each(|at| times.wrote(at, all));
-            assert_eq!(times.written_ns, kept);
+            assert_eq!((times.written_ns, times.tokens), (kept, 4));
         }
     }
 
@@ -84,7 +92,10 @@ mod tests {
         let (lines, lost) = kept.take();
         let text = String::from_utf8(lines).expect("JSON is text");
         assert_eq!((text.lines().count(), lost), (MOST, 2));
-        assert_eq!(text.lines().next(), Some(r#"{"id":"2","received_ns":1,"written_ns":[],"done_ns":9}"#));
+        assert_eq!(
+            text.lines().next(),
+            Some(r#"{"id":"2","received_ns":1,"tokens":0,"written_ns":[],"done_ns":9}"#)
+        );
         assert_eq!(kept.take(), (Vec::new(), 0));
     }
 }
