@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use batida::demo::exact::{MODEL, raise_open_files};
@@ -154,8 +154,18 @@ impl Bench {
             "TTFT error: what the client says less the server's own. In flight: mean, by the server's times"
         );
         println!(
-            "{:>5} {:<7} {:>9} {:>8} {:>9} {:>9} {:>9} {:>7} {:>9} {:>8}  the client's own word",
-            "c", "client", "TTFT err", "p99", "lat. err", "in flight", "claimed", "n", "srv late", "ms/token"
+            "{:>5} {:<7} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6} {:>9} {:>8}  its own word",
+            "c",
+            "client",
+            "TTFT err",
+            "p99",
+            "lat. err",
+            "held",
+            "at srv",
+            "claimed",
+            "n",
+            "srv late",
+            "ms/token"
         );
         let server = Server::start(&self.cores, TTFT_MS, PER_TOKEN_MS, TOKENS, false);
         for (concurrency, turns) in LEVELS {
@@ -175,12 +185,13 @@ impl Bench {
                 };
                 let mid = |figure: fn(&Truth) -> f64| median(rounds.iter().map(figure).collect());
                 println!(
-                    "{concurrency:>5} {:<7} {:>9.3} {:>8.3} {:>9.3} {:>9.1} {:>9} {:>7} {:>9.3} {:>8.3}  {}",
+                    "{concurrency:>5} {:<7} {:>9.3} {:>8.3} {:>9.3} {:>8.1} {:>8.1} {:>8} {:>6} {:>9.3} {:>8.3}  {}",
                     client.name(),
                     mid(|truth| truth.ttft_mean),
                     mid(|truth| truth.ttft_p99),
                     mid(|truth| truth.latency_mean),
-                    mid(|truth| truth.in_flight),
+                    mid(|truth| truth.held),
+                    mid(|truth| truth.at_server),
                     last.claimed.map_or("-".to_owned(), |n| format!("{n:.1}")),
                     last.matched,
                     mid(|truth| truth.server_late),
@@ -384,8 +395,10 @@ struct Truth {
     ttft_mean: f64,
     ttft_p99: f64,
     latency_mean: f64,
-    /// By the server's times, after the first and before the last answers.
-    in_flight: f64,
+    /// Requests in flight from sending to the end, by the client.
+    held: f64,
+    /// From arrival to the end, by the server.
+    at_server: f64,
     claimed: Option<f64>,
     matched: usize,
     /// How much later than it was told to the server wrote its first tokens: its own load.
@@ -401,12 +414,16 @@ impl Truth {
             run.served.iter().filter_map(|times| Some((times.id.as_deref()?, times))).collect();
         let ms = |from: u64, to: u64| (to as f64 - from as f64) / 1e6;
         let (mut ttft, mut latency, mut late, mut pace) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // By Little's law requests in flight are as latencies.
+        let (mut at_client, mut at_server) = (0.0, 0.0);
         for row in run.rows.iter().filter(|row| row.measured) {
             let Some(times) = served.get(row.id.as_str()) else { continue };
             let (&[first, last], Some(done)) = (&times.written_ns[..], times.done_ns) else { continue };
             let own = ms(times.received_ns, first);
             ttft.push(row.ttft - own);
             latency.push(row.latency - ms(times.received_ns, done));
+            at_client += row.latency;
+            at_server += ms(times.received_ns, done);
             late.push(own - TTFT_MS);
             pace.push(ms(first, last) / f64::from(times.tokens - 1));
         }
@@ -417,7 +434,8 @@ impl Truth {
             ttft_mean: mean(&ttft),
             ttft_p99: p99(&ttft),
             latency_mean: mean(&latency),
-            in_flight: in_flight(&run.served),
+            held: in_flight(&run.served) * at_client / at_server,
+            at_server: in_flight(&run.served),
             claimed: reached.as_f64().or_else(|| reached["mean"].as_f64()),
             matched: ttft.len(),
             server_late: mean(&late),
@@ -465,6 +483,8 @@ impl Cost {
 struct Server {
     child: Child,
     address: SocketAddr,
+    /// Held, so that it may say more.
+    _said: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -477,9 +497,10 @@ impl Server {
         }
         let mut child = cores.spawn(None, command.stdin(Stdio::null()).stdout(Stdio::piped()));
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its address");
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        said.read_line(&mut line).expect("its address");
         let address = line.trim().strip_prefix("http://").and_then(|address| address.parse().ok());
-        Self { child, address: address.expect("its address") }
+        Self { child, address: address.expect("its address"), _said: said }
     }
 
     /// Its times, which it then forgets, and how many are not in the list.
