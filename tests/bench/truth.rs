@@ -151,7 +151,10 @@ impl Bench {
     fn truth(&mut self) {
         println!("\nTRUTH  TTFT 100 ms, 10 ms a token, 64 tokens; ms");
         println!(
-            "TTFT error: what the client says less the server's own. In flight: mean, by the server's times"
+            "TTFT err: what the client says less the server's own; srv late: the server's own less 100 ms"
+        );
+        println!(
+            "held: requests in flight, on average, by the client's latencies; at srv: by the server's times"
         );
         println!(
             "{:>5} {:<7} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6} {:>9} {:>8}  its own word",
