@@ -1,13 +1,16 @@
 //! A bare reader of streams, the least that a client can do: sockets and line ends, no HTTP and no JSON.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::hint::black_box;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -22,6 +25,8 @@ pub(crate) struct Floor {
     /// The first ones, which are told apart.
     pub(crate) warmup: usize,
     pub(crate) tokens: usize,
+    /// It is the floor no more: it reads the JSON of each event, as other clients do.
+    pub(crate) parses: bool,
     /// Where the rows go: `request_id,ttft_ms,latency_ms,phase`.
     pub(crate) csv: PathBuf,
 }
@@ -29,21 +34,22 @@ pub(crate) struct Floor {
 impl Floor {
     /// As the arguments of a process.
     pub(crate) fn args(&self) -> Vec<String> {
-        let Self { server, concurrency, requests, warmup, tokens, csv } = self;
+        let Self { server, concurrency, requests, warmup, tokens, parses, csv } = self;
         let csv = csv.display().to_string();
         let numbers = [concurrency, requests, warmup, tokens].map(|n| n.to_string());
-        [vec![server.to_string()], numbers.to_vec(), vec![csv]].concat()
+        [vec![server.to_string()], numbers.to_vec(), vec![parses.to_string(), csv]].concat()
     }
 
     /// From what [`Floor::args`] gave.
     pub(crate) fn parse(args: &[String]) -> Option<Self> {
-        let [server, concurrency, requests, warmup, tokens, csv] = args else { return None };
+        let [server, concurrency, requests, warmup, tokens, parses, csv] = args else { return None };
         Some(Self {
             server: server.parse().ok()?,
             concurrency: concurrency.parse().ok()?,
             requests: requests.parse().ok()?,
             warmup: warmup.parse().ok()?,
             tokens: tokens.parse().ok()?,
+            parses: parses.parse().ok()?,
             csv: csv.into(),
         })
     }
@@ -110,14 +116,55 @@ async fn stream(floor: &Floor, rows: &RefCell<Vec<Row>>, next: &Cell<usize>) -> 
         );
         let sent = Instant::now();
         socket.write_all(request.as_bytes()).await?;
-        let (first, done) = answer(&mut socket, &mut buffer).await?;
+        let (first, done) = answer(&mut socket, &mut buffer, floor.parses).await?;
         let ms = |at: Instant| (at - sent).as_secs_f64() * 1e3;
         rows.borrow_mut().push(Row { id, ttft: ms(first), latency: ms(done) });
     }
 }
 
+/// What other clients read of an event.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "reading it is what is measured")]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    created: f64,
+    #[serde(borrow)]
+    model: Cow<'a, str>,
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+    usage: Option<serde_json::Value>,
+}
+
+/// See [`Chunk`].
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "reading it is what is measured")]
+struct Choice<'a> {
+    index: u32,
+    #[serde(borrow)]
+    delta: Delta<'a>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+/// See [`Chunk`].
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "reading it is what is measured")]
+struct Delta<'a> {
+    #[serde(borrow)]
+    role: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    reasoning: Option<Cow<'a, str>>,
+}
+
 /// When the second line with data came, the first token's, and when the last did.
-async fn answer(socket: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<(Instant, Instant)> {
+async fn answer(
+    socket: &mut TcpStream,
+    buffer: &mut [u8],
+    parses: bool,
+) -> std::io::Result<(Instant, Instant)> {
     let (mut first, mut done) = (None, None);
     let (mut data, mut kept) = (0, 0);
     loop {
@@ -133,8 +180,11 @@ async fn answer(socket: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<(I
             begin = newline + 1;
             if line.starts_with(b"data: [DONE]") {
                 done = Some(now);
-            } else if line.starts_with(b"data:") {
+            } else if let Some(json) = line.strip_prefix(b"data:") {
                 data += 1;
+                if parses {
+                    black_box(serde_json::from_slice::<Chunk<'_>>(json)?);
+                }
                 if data == 2 {
                     first = Some(now);
                 }

@@ -1,5 +1,5 @@
 //! What `batida bench` says against what the server knows, and what it costs, beside a bare reader: the
-//! floor. The server stays on the last core, the clients on the first. Linux only.
+//! floor; for the cost also beside that reader when it parses each event with serde. The server stays on the last core, the clients on the first. Linux only.
 //!
 //! `cargo bench --bench truth [-- truth|cost|memory|start] [ROUNDS] [--requests N]`: all four, or those
 //! that are named; medians of 3 rounds, and 1,000,000 requests for the memory.
@@ -83,15 +83,19 @@ struct Bench {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Client {
     Floor,
+    /// The floor, which parses all JSON too.
+    Serde,
     Batida,
 }
 
-const CLIENTS: [Client; 2] = [Client::Floor, Client::Batida];
+const BOTH: [Client; 2] = [Client::Floor, Client::Batida];
+const ALL: [Client; 3] = [Client::Floor, Client::Serde, Client::Batida];
 
 impl Client {
     fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::Serde => "serde",
             Self::Batida => "batida",
         }
     }
@@ -180,8 +184,9 @@ impl Bench {
                 rows: true,
                 pinned: true,
             };
-            let found = self.rounds(|bench, client| Some(Truth::of(&bench.run(client, &server, load)?)));
-            for (client, rounds) in CLIENTS.into_iter().zip(&found) {
+            let found =
+                self.rounds(&BOTH, |bench, client| Some(Truth::of(&bench.run(client, &server, load)?)));
+            for (client, rounds) in BOTH.into_iter().zip(&found) {
                 let Some(last) = rounds.last() else {
                     println!("{concurrency:>5} {:<7} {}", client.name(), self.why());
                     continue;
@@ -237,9 +242,9 @@ impl Bench {
                 rows: false,
                 pinned: true,
             };
-            let found = self.rounds(|bench, client| Some(Cost::of(&bench.run(client, &server, load)?)));
+            let found = self.rounds(&ALL, |bench, client| Some(Cost::of(&bench.run(client, &server, load)?)));
             let mut base = None;
-            for (client, rounds) in CLIENTS.into_iter().zip(&found) {
+            for (client, rounds) in ALL.into_iter().zip(&found) {
                 if rounds.is_empty() {
                     println!("{what:<28} {:<7} {}", client.name(), self.why());
                     continue;
@@ -281,12 +286,12 @@ impl Bench {
         let server = Server::start(&self.cores, 0.0, 0.0, 8, true);
         let load = Load { concurrency: 1, requests: 1, warmup: 0, tokens: 8, rows: false, pinned: false };
         let rounds = std::mem::replace(&mut self.rounds, 11);
-        let found = self.rounds(|bench, client| {
+        let found = self.rounds(&BOTH, |bench, client| {
             let run = bench.run(client, &server, load)?;
             let first = run.served.iter().map(|times| times.received_ns).min()?;
             Some(first.saturating_sub(run.started) as f64 / 1e6)
         });
-        for (client, times) in CLIENTS.into_iter().zip(found) {
+        for (client, times) in BOTH.into_iter().zip(found) {
             match times.is_empty() {
                 true => println!("{:<7} {}", client.name(), self.why()),
                 false => println!(
@@ -304,13 +309,18 @@ impl Bench {
         self.missing.as_deref().unwrap_or("batida bench: no figures")
     }
 
-    /// The two clients in turn, some rounds; what each gave, the floor first.
-    fn rounds<T>(&mut self, mut run: impl FnMut(&mut Self, Client) -> Option<T>) -> [Vec<T>; 2] {
-        let mut found = [Vec::new(), Vec::new()];
+    /// The clients in turn, some rounds; what each gave.
+    fn rounds<T>(
+        &mut self,
+        clients: &[Client],
+        mut run: impl FnMut(&mut Self, Client) -> Option<T>,
+    ) -> Vec<Vec<T>> {
+        let mut found: Vec<Vec<T>> = clients.iter().map(|_| Vec::new()).collect();
         for round in 0..self.rounds {
-            // Each goes first as often as the other.
-            for place in [round % 2, (round + 1) % 2] {
-                found[place].extend(run(self, CLIENTS[place]));
+            // Each goes first as often as any other.
+            for turn in 0..clients.len() {
+                let at = (round + turn) % clients.len();
+                found[at].extend(run(self, clients[at]));
             }
         }
         found
@@ -329,10 +339,11 @@ impl Bench {
         }
         server.ask("DELETE");
         let mut command = match client {
-            Client::Floor => {
+            Client::Floor | Client::Serde => {
                 let Load { concurrency, requests, warmup, tokens, .. } = load;
                 let (server, requests) = (server.address, requests + warmup);
-                let floor = Floor { server, concurrency, requests, warmup, tokens, csv: csv.clone() };
+                let (parses, csv) = (client == Client::Serde, csv.clone());
+                let floor = Floor { server, concurrency, requests, warmup, tokens, parses, csv };
                 let mut command = Command::new(std::env::current_exe().expect("a program has a path"));
                 command.arg(FLOOR).args(floor.args());
                 command
