@@ -5,8 +5,10 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-/// Beyond these the oldest go: about 40 MB, or ten times that with every token's time.
+/// Requests, and times of tokens; beyond either the oldest go. Each is about 40 MB.
 const MOST: usize = 200_000;
+/// See [`MOST`].
+const MOST_TOKENS: usize = 5_000_000;
 
 /// The moments of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,21 +45,26 @@ impl Times {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     list: VecDeque<Times>,
+    /// Times of tokens in the list.
+    tokens: usize,
     lost: u64,
 }
 
 impl Kept {
     /// Keeps one more.
     pub(super) fn keep(&mut self, times: Times) {
-        if self.list.len() == MOST {
-            self.list.pop_front();
+        self.tokens += times.written_ns.len();
+        self.list.push_back(times);
+        while self.list.len() > MOST || self.tokens > MOST_TOKENS {
+            let Some(oldest) = self.list.pop_front() else { return };
+            self.tokens -= oldest.written_ns.len();
             self.lost += 1;
         }
-        self.list.push_back(times);
     }
 
     /// A line of JSON each, and how many were lost before; both are forgotten.
     pub(super) fn take(&mut self) -> (Vec<u8>, u64) {
+        self.tokens = 0;
         let mut lines = Vec::with_capacity(self.list.len() * 160);
         for times in self.list.drain(..) {
             // Neither numbers and texts nor a buffer can fail.
@@ -97,5 +104,9 @@ mod tests {
             Some(r#"{"id":"2","received_ns":1,"tokens":0,"written_ns":[],"done_ns":9}"#)
         );
         assert_eq!(kept.take(), (Vec::new(), 0));
+        for _ in 0..3 {
+            kept.keep(Times { written_ns: vec![7; MOST_TOKENS / 2], ..times("long") });
+        }
+        assert_eq!((kept.list.len(), kept.take().1), (2, 1));
     }
 }
