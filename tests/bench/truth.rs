@@ -342,7 +342,8 @@ impl Bench {
             Client::Floor | Client::Serde => {
                 let Load { concurrency, requests, warmup, tokens, .. } = load;
                 let (server, requests) = (server.address, requests + warmup);
-                let (parses, csv) = (client == Client::Serde, csv.clone());
+                let csv = if load.rows { csv.clone() } else { PathBuf::new() };
+                let parses = client == Client::Serde;
                 let floor = Floor { server, concurrency, requests, warmup, tokens, parses, csv };
                 let mut command = Command::new(std::env::current_exe().expect("a program has a path"));
                 command.arg(FLOOR).args(floor.args());
