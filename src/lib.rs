@@ -52,7 +52,7 @@
 //! | [`snippet`] | View code |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
 //! | [`engine`] | jobs: the cluster, a chat, Home's checks; from an environment to its doors |
-//! | [`demo`] | an OpenAI-like server, and kubectl's twin |
+//! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |
 //! | [`ui`] | the window |

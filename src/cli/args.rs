@@ -1,10 +1,13 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::fmt::friendly::SpanParser;
 
 use super::Ended;
+use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
 use crate::domain::settings::Settings;
@@ -28,7 +31,8 @@ Examples:
   batida models --demo --deployment md-deepseek-r1
   batida chat --demo 'Explain TTFT in two sentences'
   batida chat --api https://api.example.com --model gpt-oss-120b --max-tokens 50 Hello
-  batida demo --port 8080                         an OpenAI-like server with simulated models";
+  batida demo --port 8080                         an OpenAI-like server with simulated models
+  batida demo --exact --ttft 50ms                 a server that keeps exact times, to measure clients with";
 
 /// Chat with the models deployed on SambaStack, and see how fast they answer.
 #[derive(Debug, Parser)]
@@ -68,7 +72,8 @@ pub(super) enum Command {
     /// Serve simulated models over an OpenAI-like API on 127.0.0.1 until Ctrl-C
     ///
     /// The same server as the Demo environment's: models of different speed, one that reasons, one that is
-    /// slow to start, one that sometimes answers 429.
+    /// slow to start, one that sometimes answers 429. With --exact another one, to measure clients with.
+    #[command(after_help = DEMO_AFTER)]
     Demo(DemoArgs),
 }
 
@@ -82,6 +87,12 @@ With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null w
 const CHECK_AFTER: &str = "\
 With --json: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, \
 bad or skipped";
+
+const DEMO_AFTER: &str = "\
+With --exact: one model, exact, that takes any key, on a core of its own and with times to the microsecond. \
+GET /times gives them, and forgets them, as a line of JSON per request: {id, received_ns, tokens, written_ns: \
+[first token, last token], done_ns}, on the monotonic clock; id is the request's X-Request-ID, and the header \
+X-Times-Lost says how many older ones did not fit. DELETE /times forgets them.";
 
 const CHAT_AFTER: &str = "\
 Figures: TTFT is from sending the request to the first chunk with text, reasoning included; latency is from \
@@ -228,6 +239,43 @@ pub(super) struct DemoArgs {
     /// The same seed gives the same answers at the same pace
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) seed: u64,
+    /// Serve one model whose times are exact and kept, to measure clients with
+    #[arg(long, conflicts_with_all = ["seed", "demo"])]
+    pub(super) exact: bool,
+    #[command(flatten)]
+    pub(super) pace: ExactArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With --exact")]
+pub(super) struct ExactArgs {
+    /// From the request to the first token
+    #[arg(long, requires = "exact", default_value = "100ms", value_name = "TIME", value_parser = read_time)]
+    ttft: Duration,
+    /// From a token to the next; 0ms: as fast as it goes
+    #[arg(long, requires = "exact", default_value = "10ms", value_name = "TIME", value_parser = read_time)]
+    per_token: Duration,
+    /// Tokens of an answer whose request has no max_tokens
+    #[arg(long, requires = "exact", default_value_t = 64, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    tokens: u32,
+    /// The whole answer in one write, at the time of the first token
+    #[arg(long, requires = "exact")]
+    one_write: bool,
+    /// The processor core to stay on [default: the last one]
+    #[arg(long, requires = "exact", value_name = "N")]
+    core: Option<usize>,
+    /// Keep every token's time, not only the first and the last
+    #[arg(long, requires = "exact")]
+    all_times: bool,
+}
+
+impl DemoArgs {
+    /// What the exact server is to be.
+    pub(super) fn exact_options(&self) -> ExactOptions {
+        let &ExactArgs { ttft, per_token, tokens, one_write, core, all_times } = &self.pace;
+        ExactOptions { port: self.port, ttft, per_token, tokens, one_write, core, all_times }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -317,6 +365,13 @@ impl ChatArgs {
     }
 }
 
+/// `100ms`, `1.5s`, `2m 30s`
+pub(super) fn read_time(text: &str) -> Result<Duration, String> {
+    SpanParser::new()
+        .parse_unsigned_duration(text)
+        .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))
+}
+
 fn read_namespace(text: &str) -> Result<String, &'static str> {
     check_namespace(text).map(|()| text.to_owned())
 }
@@ -335,6 +390,18 @@ mod tests {
     fn the_commands_are_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        let read = |text| read_time(text).ok();
+        assert_eq!(read("100ms"), Some(Duration::from_millis(100)));
+        assert_eq!(read("1.5s"), Some(Duration::from_millis(1_500)));
+        assert_eq!(read("2m 30s"), Some(Duration::from_secs(150)));
+        assert_eq!(read("1h"), Some(Duration::from_secs(3_600)));
+        for text in ["", "100", "-1s", "s", "1 fortnight", "1s x"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
     }
 
     #[test]

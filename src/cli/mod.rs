@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
 use crate::demo;
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
+use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
@@ -277,14 +278,23 @@ async fn run_checks(common: &Common, place: &Place, cancel: &CancellationToken) 
 }
 
 async fn serve_demo(common: &Common, args: &DemoArgs, cancel: &CancellationToken) -> Result<(), Ended> {
-    let options = DemoOptions { port: args.port, seed: args.seed, ..DemoOptions::default() };
-    let models: Vec<String> = options.models.iter().map(|model| model.name.clone()).collect();
-    let server = DemoServer::start(options).await.map_err(|error| {
-        Failure::new(
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::InvalidInput => Ended::Misused(format!("--core: {error}")),
+        _ => Ended::Failed(Failure::new(
             format!("The demo cannot listen on port {}: {error}", args.port),
             "Another program may use it: take another port, or 0 for any free one",
-        )
-    })?;
+        )),
+    };
+    if args.exact {
+        let server = ExactServer::start(args.exact_options()).map_err(cannot)?;
+        let models = [exact::MODEL.to_owned()];
+        report::demo(common.json, &server.address(), DEMO_KEY, &models)?;
+        cancel.cancelled().await;
+        return Ok(());
+    }
+    let options = DemoOptions { port: args.port, seed: args.seed, ..DemoOptions::default() };
+    let models: Vec<String> = options.models.iter().map(|model| model.name.clone()).collect();
+    let server = DemoServer::start(options).await.map_err(cannot)?;
     report::demo(common.json, &server.address(), DEMO_KEY, &models)?;
     cancel.cancelled().await;
     Ok(())

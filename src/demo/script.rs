@@ -64,7 +64,7 @@ impl Script {
             reasoning.truncate(most);
             answer.truncate(most - reasoning.len());
         }
-        let prompt_tokens = messages.iter().map(|message| tokens(&message.content).len() as u64 + 4).sum();
+        let prompt_tokens = prompt_tokens(messages.iter().map(|message| message.content.as_str()));
         let mut at = model.ttft.mul_f64(random.around(model.jitter));
         let due = (0..reasoning.len() + answer.len())
             .map(|_| {
@@ -99,13 +99,36 @@ fn wished_tokens(prompt: &str) -> Option<usize> {
     None
 }
 
+/// What these messages count as: their tokens, and four for what stands around each of them.
+pub(super) fn prompt_tokens<'a>(contents: impl Iterator<Item = &'a str>) -> u64 {
+    contents.map(|content| count_tokens(content) + 4).sum()
+}
+
+/// How many [`tokens`] gives.
+fn count_tokens(text: &str) -> u64 {
+    let (mut count, mut length, mut after_space) = (0, 0, false);
+    for c in text.chars() {
+        let space = c.is_whitespace();
+        if length > 0 && ((space && !after_space) || length >= LONGEST) {
+            count += 1;
+            length = 0;
+        }
+        length += 1;
+        after_space = space;
+    }
+    count + u64::from(length > 0)
+}
+
+/// Characters of the longest token.
+const LONGEST: usize = 7;
+
 /// Words with the space before them; long ones in parts, as tokenizers do.
 fn tokens(text: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut current = String::new();
     for c in text.chars() {
         let breaks = c.is_whitespace() && !current.ends_with(char::is_whitespace);
-        if breaks || current.chars().count() >= 7 {
+        if breaks || current.chars().count() >= LONGEST {
             out.push(std::mem::take(&mut current));
         }
         current.push(c);
@@ -288,8 +311,10 @@ mod tests {
 
     #[test]
     fn tokens_join_to_the_text() {
-        for text in ["", "a", "a bc  d\n\ne", "incomprehensibilities ünïcödé"] {
+        for text in ["", " ", "a", "a bc  d\n\ne", "incomprehensibilities ünïcödé", "          x          "]
+        {
             assert_eq!(tokens(text).concat(), text);
+            assert_eq!(tokens(text).len() as u64, count_tokens(text), "{text:?}");
         }
     }
 

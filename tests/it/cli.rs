@@ -190,7 +190,7 @@ fn help_tells_what_there_is() {
             ],
         ),
         (Some("check"), &["one line each", "exit code 1", "warning", "--json"]),
-        (Some("demo"), &["--port", "any free one", "--seed", "Ctrl-C", "429"]),
+        (Some("demo"), &["--port", "any free one", "--seed", "Ctrl-C", "429", "--exact", "GET /times"]),
     ] {
         let args: Vec<&str> = command.into_iter().chain(["--help"]).collect();
         let said = batida.run(&args);
@@ -227,6 +227,9 @@ fn wrong_usage_is_told_with_code_2() {
         (&["--json"], "go with a command"),
         (&["--context", "x"], "go with a command"),
         (&["demo", "--port", "70000"], "70000"),
+        (&["demo", "--ttft", "5ms"], "--exact"),
+        (&["demo", "--exact", "--ttft", "5"], "is no time such as 100ms"),
+        (&["demo", "--exact", "--seed", "5"], "cannot be used with"),
     ] {
         let said = batida.run(args);
         check_code(&said, 2);
@@ -518,6 +521,20 @@ fn a_failing_check_says_what_to_do() {
     let said = finish(start(batida.with_api(&demo, &["check"]).env_remove("MY_KEY")));
     check_code(&said, 1);
     check_words(&said.out, &["bad      API key accepted", "MY_KEY"]);
+}
+
+#[test]
+fn the_exact_demo_serves_its_one_model() {
+    let batida = Batida::new();
+    let args = ["demo", "--exact", "--ttft", "5ms", "--per-token", "0ms", "--tokens", "3", "--one-write"];
+    let mut child = start(&mut batida.command(&args));
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let url = lines.next().expect("a line").expect("text");
+    let said = batida.run(&["chat", "Hi", "--api", &url, "--quiet"]);
+    check_code(&said, 0);
+    assert_eq!(said.out.trim(), "time is given", "{said:?}");
+    interrupt(&child);
+    check_code(&finish(child), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod clipboard;
 mod cluster;
 mod dialog;
 mod engine;
+mod exact;
 mod figures;
 mod floors;
 mod secrets;

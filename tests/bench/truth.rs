@@ -1,0 +1,664 @@
+//! What `batida bench` says against what the server knows, and what it costs, beside a bare reader: the
+//! floor; for the cost also beside that reader when it parses each event with serde. The server stays on the last core, the clients on the first. Linux only.
+//!
+//! `cargo bench --bench truth [-- truth|cost|memory|start] [ROUNDS] [--requests N]`: all four, or those
+//! that are named; medians of 3 rounds, and 1,000,000 requests for the memory.
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
+#[path = "floor.rs"]
+mod floor;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use batida::demo::exact::{MODEL, raise_open_files};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+use serde::Deserialize;
+use serde_json::Value;
+
+use floor::Floor;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_batida");
+/// The argument with which this program is the floor.
+const FLOOR: &str = "floor";
+/// No single run may take longer.
+const LIMIT: Duration = Duration::from_secs(1_800);
+
+const TTFT_MS: f64 = 100.0;
+const PER_TOKEN_MS: f64 = 10.0;
+const TOKENS: usize = 64;
+/// Concurrency, and requests of each stream after the first, which is warm-up.
+const LEVELS: [(usize, usize); 5] = [(1, 20), (16, 10), (128, 8), (512, 6), (2_000, 4)];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == FLOOR) {
+        raise_open_files();
+        let run = Floor::parse(&args[1..]).expect("the arguments are its own").run();
+        run.expect("the floor gets to its end");
+        return ExitCode::SUCCESS;
+    }
+    let number = |arg: Option<&String>| arg.and_then(|arg| arg.parse::<usize>().ok());
+    let at = args.iter().position(|arg| arg == "--requests");
+    let requests = at.and_then(|at| number(args.get(at + 1))).unwrap_or(1_000_000);
+    let is_count = |(place, _): &(usize, &String)| at.is_none_or(|at| *place != at + 1);
+    let rounds = args.iter().enumerate().filter(is_count).find_map(|(_, arg)| number(Some(arg))).unwrap_or(3);
+    let all = ["truth", "cost", "memory", "start"];
+    let named: Vec<&str> = all.into_iter().filter(|name| args.iter().any(|arg| arg == name)).collect();
+    let Some(cores) = Cores::of_this_process() else {
+        println!("Two cores are needed: one for the server, one for the client");
+        return ExitCode::FAILURE;
+    };
+    println!("server on core {}, client on core {}, {rounds} rounds", cores.last, cores.first);
+    let mut bench = Bench { cores, rounds, dir: tempfile::tempdir().expect("a folder"), missing: None };
+    for name in if named.is_empty() { &all[..] } else { &named } {
+        match *name {
+            "truth" => bench.truth(),
+            "cost" => bench.cost(),
+            "memory" => bench.memory(requests),
+            _ => bench.start(),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// What all runs share.
+struct Bench {
+    cores: Cores,
+    rounds: usize,
+    dir: tempfile::TempDir,
+    /// Why Batida has no figures.
+    missing: Option<String>,
+}
+
+/// Who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    Floor,
+    /// The floor, which parses all JSON too.
+    Serde,
+    Batida,
+}
+
+const BOTH: [Client; 2] = [Client::Floor, Client::Batida];
+const ALL: [Client; 3] = [Client::Floor, Client::Serde, Client::Batida];
+
+impl Client {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Serde => "serde",
+            Self::Batida => "batida",
+        }
+    }
+}
+
+/// One run of a client.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    concurrency: usize,
+    requests: usize,
+    /// Before those.
+    warmup: usize,
+    tokens: usize,
+    /// Whether there is a row for each request.
+    rows: bool,
+    /// On the first core only.
+    pinned: bool,
+}
+
+/// What came of a run.
+struct Run {
+    /// User and system time of the whole process, in seconds.
+    cpu: f64,
+    /// MiB, at its most.
+    memory: f64,
+    /// When the process was started, on the server's clock, in ns.
+    started: u64,
+    rows: Vec<Row>,
+    served: Vec<Times>,
+    /// How many were served but are not in the list.
+    lost: u64,
+    /// Batida's report.
+    report: Value,
+}
+
+/// What a client says of a request, in ms.
+#[derive(Debug)]
+struct Row {
+    id: String,
+    ttft: f64,
+    latency: f64,
+    measured: bool,
+}
+
+/// What the server says of it, in ns.
+#[derive(Debug, Deserialize)]
+struct Times {
+    id: Option<String>,
+    received_ns: u64,
+    tokens: u32,
+    written_ns: Vec<u64>,
+    done_ns: Option<u64>,
+}
+
+impl Bench {
+    /// Reported TTFT less the server's, request by request.
+    fn truth(&mut self) {
+        println!("\nTRUTH  TTFT 100 ms, 10 ms a token, 64 tokens; ms");
+        println!(
+            "TTFT err: what the client says less the server's own; srv late: the server's own less 100 ms"
+        );
+        println!(
+            "held: requests in flight, on average, by the client's latencies; at srv: by the server's times"
+        );
+        println!(
+            "{:>5} {:<7} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6} {:>9} {:>8}  its own word",
+            "c",
+            "client",
+            "TTFT err",
+            "p99",
+            "lat. err",
+            "held",
+            "at srv",
+            "claimed",
+            "n",
+            "srv late",
+            "ms/token"
+        );
+        let server = Server::start(&self.cores, TTFT_MS, PER_TOKEN_MS, TOKENS, false);
+        for (concurrency, turns) in LEVELS {
+            let load = Load {
+                concurrency,
+                requests: concurrency * turns,
+                warmup: concurrency,
+                tokens: TOKENS,
+                rows: true,
+                pinned: true,
+            };
+            let found =
+                self.rounds(&BOTH, |bench, client| Some(Truth::of(&bench.run(client, &server, load)?)));
+            for (client, rounds) in BOTH.into_iter().zip(&found) {
+                let Some(last) = rounds.last() else {
+                    println!("{concurrency:>5} {:<7} {}", client.name(), self.why());
+                    continue;
+                };
+                let mid = |figure: fn(&Truth) -> f64| median(rounds.iter().map(figure).collect());
+                println!(
+                    "{concurrency:>5} {:<7} {:>9.3} {:>8.3} {:>9.3} {:>8.1} {:>8.1} {:>8} {:>6} {:>9.3} {:>8.3}  {}",
+                    client.name(),
+                    mid(|truth| truth.ttft_mean),
+                    mid(|truth| truth.ttft_p99),
+                    mid(|truth| truth.latency_mean),
+                    mid(|truth| truth.held),
+                    mid(|truth| truth.at_server),
+                    last.claimed.map_or("-".to_owned(), |n| format!("{n:.1}")),
+                    last.matched,
+                    mid(|truth| truth.server_late),
+                    mid(|truth| truth.per_token),
+                    last.word
+                );
+            }
+            if let [floor, batida] = &found[..]
+                && !batida.is_empty()
+            {
+                let mid =
+                    |rounds: &[Truth], figure: fn(&Truth) -> f64| median(rounds.iter().map(figure).collect());
+                println!(
+                    "{concurrency:>5} {:<7} {:>+9.3} {:>+8.3}",
+                    "above",
+                    mid(batida, |truth| truth.ttft_mean) - mid(floor, |truth| truth.ttft_mean),
+                    mid(batida, |truth| truth.ttft_p99) - mid(floor, |truth| truth.ttft_p99),
+                );
+            }
+        }
+    }
+
+    /// CPU time of the client alone.
+    fn cost(&mut self) {
+        println!("\nCOST  client on one core, 512 streams, 64 tokens");
+        println!(
+            "{:<28} {:<7} {:>17} {:>7} {:>10} {:>9} {:>7}",
+            "", "client", "CPU s/1,000 tok", "ratio", "tok/s", "req/s", "core"
+        );
+        for (what, ttft, per_token, one_write, turns) in [
+            ("10 ms a token, each a write", TTFT_MS, PER_TOKEN_MS, false, 10),
+            ("the answer in one write", 0.0, 0.0, true, 300),
+        ] {
+            let server = Server::start(&self.cores, ttft, per_token, TOKENS, one_write);
+            let load = Load {
+                concurrency: 512,
+                requests: 512 * turns,
+                warmup: 512,
+                tokens: TOKENS,
+                rows: false,
+                pinned: true,
+            };
+            let found = self.rounds(&ALL, |bench, client| Some(Cost::of(&bench.run(client, &server, load)?)));
+            let mut base = None;
+            for (client, rounds) in ALL.into_iter().zip(&found) {
+                if rounds.is_empty() {
+                    println!("{what:<28} {:<7} {}", client.name(), self.why());
+                    continue;
+                }
+                let mid = |figure: fn(&Cost) -> f64| median(rounds.iter().map(figure).collect());
+                let cost = mid(|cost| cost.cpu_per_1000);
+                let base = *base.get_or_insert(cost);
+                println!(
+                    "{what:<28} {:<7} {cost:>17.5} {:>7.2} {:>10.0} {:>9.0} {:>6.0}%",
+                    client.name(),
+                    cost / base,
+                    mid(|cost| cost.tokens_per_sec),
+                    mid(|cost| cost.requests_per_sec),
+                    mid(|cost| cost.core) * 100.0
+                );
+            }
+        }
+    }
+
+    /// The most memory over many requests.
+    fn memory(&mut self, requests: usize) {
+        println!("\nMEMORY  512 streams, 8 tokens in one write");
+        let server = Server::start(&self.cores, 0.0, 0.0, 8, true);
+        let load = Load { concurrency: 512, requests, warmup: 0, tokens: 8, rows: false, pinned: true };
+        match self.run(Client::Batida, &server, load) {
+            Some(run) => println!(
+                "batida: {:.0} MiB at most, after {} requests ({:.0} CPU s); to be below 150 MiB after 1,000,000",
+                run.memory,
+                run.served.len() as u64 + run.lost,
+                run.cpu
+            ),
+            None => println!("{}", self.why()),
+        }
+    }
+
+    /// From starting the program to its first request at the server.
+    fn start(&mut self) {
+        println!("\nSTART  from starting the process to its first request at the server");
+        let server = Server::start(&self.cores, 0.0, 0.0, 8, true);
+        let load = Load { concurrency: 1, requests: 1, warmup: 0, tokens: 8, rows: false, pinned: false };
+        let rounds = std::mem::replace(&mut self.rounds, 11);
+        let found = self.rounds(&BOTH, |bench, client| {
+            let run = bench.run(client, &server, load)?;
+            let first = run.served.iter().map(|times| times.received_ns).min()?;
+            Some(first.saturating_sub(run.started) as f64 / 1e6)
+        });
+        for (client, times) in BOTH.into_iter().zip(found) {
+            match times.is_empty() {
+                true => println!("{:<7} {}", client.name(), self.why()),
+                false => println!(
+                    "{:<7} {:.1} ms (median of {})",
+                    client.name(),
+                    median(times.clone()),
+                    times.len()
+                ),
+            }
+        }
+        self.rounds = rounds;
+    }
+
+    fn why(&self) -> &str {
+        self.missing.as_deref().unwrap_or("batida bench: no figures")
+    }
+
+    /// The clients in turn, some rounds; what each gave.
+    fn rounds<T>(
+        &mut self,
+        clients: &[Client],
+        mut run: impl FnMut(&mut Self, Client) -> Option<T>,
+    ) -> Vec<Vec<T>> {
+        let mut found: Vec<Vec<T>> = clients.iter().map(|_| Vec::new()).collect();
+        for round in 0..self.rounds {
+            // Each goes first as often as any other.
+            for turn in 0..clients.len() {
+                let at = (round + turn) % clients.len();
+                found[at].extend(run(self, clients[at]));
+            }
+        }
+        found
+    }
+
+    /// One run, or `None` and the reason in `missing`.
+    fn run(&mut self, client: Client, server: &Server, load: Load) -> Option<Run> {
+        if client == Client::Batida && self.missing.is_some() {
+            return None;
+        }
+        let file = |name: &str| self.dir.path().join(name);
+        let (csv, out, log) = (file("rows.csv"), file("report.json"), file("log"));
+        for path in [&csv, &out] {
+            // From the run before; none before the first.
+            let _ = fs::remove_file(path);
+        }
+        server.ask("DELETE");
+        let mut command = match client {
+            Client::Floor | Client::Serde => {
+                let Load { concurrency, requests, warmup, tokens, .. } = load;
+                let (server, requests) = (server.address, requests + warmup);
+                let csv = if load.rows { csv.clone() } else { PathBuf::new() };
+                let parses = client == Client::Serde;
+                let floor = Floor { server, concurrency, requests, warmup, tokens, parses, csv };
+                let mut command = Command::new(std::env::current_exe().expect("a program has a path"));
+                command.arg(FLOOR).args(floor.args());
+                command
+            }
+            Client::Batida => batida(server, load, &csv, &out, self.dir.path()),
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(File::create(&log).expect("a file can be made"));
+        let cores = load.pinned.then_some(self.cores.first);
+        let started = now();
+        let ended = Ended::of(self.cores.spawn(cores, &mut command));
+        let (times, lost) = server.ask("GET");
+        if ended.code != Some(0) && client == Client::Batida {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let line = said.lines().next().unwrap_or("it said nothing");
+            let what = if line.contains("unrecognized subcommand") { "not built yet" } else { "failed" };
+            self.missing = Some(format!("batida bench: {what}: {line}"));
+            return None;
+        }
+        assert_eq!(
+            ended.code,
+            Some(0),
+            "{}: {}",
+            client.name(),
+            fs::read_to_string(&log).unwrap_or_default()
+        );
+        Some(Run {
+            cpu: ended.cpu,
+            memory: ended.memory,
+            started,
+            rows: if load.rows { read_rows(&csv) } else { Vec::new() },
+            served: times,
+            lost,
+            report: fs::read(&out)
+                .ok()
+                .and_then(|text| serde_json::from_slice(&text).ok())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn batida(server: &Server, load: Load, csv: &Path, out: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["bench", "--api", &format!("http://{}", server.address), "--model", MODEL, "--quiet"]);
+    for (flag, n) in [
+        ("--concurrency", load.concurrency),
+        ("--requests", load.requests),
+        ("--warmup", load.warmup),
+        ("--output-tokens", load.tokens),
+        ("--input-tokens", 32),
+    ] {
+        command.args([flag, &n.to_string()]);
+    }
+    if load.rows {
+        command.arg("--csv").arg(csv);
+    }
+    command.arg("--out").arg(out).arg("--config").arg(dir.join("config"));
+    command
+}
+
+/// The figures of one run.
+struct Truth {
+    ttft_mean: f64,
+    ttft_p99: f64,
+    latency_mean: f64,
+    /// Requests in flight from sending to the end, by the client.
+    held: f64,
+    /// From arrival to the end, by the server.
+    at_server: f64,
+    claimed: Option<f64>,
+    matched: usize,
+    /// How much later than it was told to the server wrote its first tokens: its own load.
+    server_late: f64,
+    /// The server's pace.
+    per_token: f64,
+    word: String,
+}
+
+impl Truth {
+    fn of(run: &Run) -> Self {
+        let served: HashMap<&str, &Times> =
+            run.served.iter().filter_map(|times| Some((times.id.as_deref()?, times))).collect();
+        let ms = |from: u64, to: u64| (to as f64 - from as f64) / 1e6;
+        let (mut ttft, mut latency, mut late, mut pace) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // By Little's law requests in flight are as latencies.
+        let (mut at_client, mut at_server) = (0.0, 0.0);
+        for row in run.rows.iter().filter(|row| row.measured) {
+            let Some(times) = served.get(row.id.as_str()) else { continue };
+            let (&[first, last], Some(done)) = (&times.written_ns[..], times.done_ns) else { continue };
+            let own = ms(times.received_ns, first);
+            ttft.push(row.ttft - own);
+            latency.push(row.latency - ms(times.received_ns, done));
+            at_client += row.latency;
+            at_server += ms(times.received_ns, done);
+            late.push(own - TTFT_MS);
+            pace.push(ms(first, last) / f64::from(times.tokens - 1));
+        }
+        let level = &run.report["levels"][0];
+        let reached = &level["concurrency"]["reached"];
+        let word = if level["watch"].is_null() { String::new() } else { level["watch"].to_string() };
+        Self {
+            ttft_mean: mean(&ttft),
+            ttft_p99: p99(&ttft),
+            latency_mean: mean(&latency),
+            held: in_flight(&run.served) * at_client / at_server,
+            at_server: in_flight(&run.served),
+            claimed: reached.as_f64().or_else(|| reached["mean"].as_f64()),
+            matched: ttft.len(),
+            server_late: mean(&late),
+            per_token: mean(&pace),
+            word,
+        }
+    }
+}
+
+/// The mean number of requests at the server between the first answer's end, when all streams have begun,
+/// and the last request's arrival, from when on they end.
+fn in_flight(served: &[Times]) -> f64 {
+    let spans = || served.iter().filter_map(|times| Some((times.received_ns, times.done_ns?)));
+    let from = spans().map(|(_, done)| done).min().unwrap_or(0);
+    let to = spans().map(|(received, _)| received).max().unwrap_or(0);
+    let inside: u64 = spans().map(|(received, done)| done.min(to).saturating_sub(received.max(from))).sum();
+    inside as f64 / to.saturating_sub(from).max(1) as f64
+}
+
+/// The figures of one run.
+struct Cost {
+    cpu_per_1000: f64,
+    tokens_per_sec: f64,
+    requests_per_sec: f64,
+    /// The client's share of it.
+    core: f64,
+}
+
+impl Cost {
+    fn of(run: &Run) -> Self {
+        let tokens: f64 = run.served.iter().map(|times| f64::from(times.tokens)).sum();
+        let from = run.served.iter().map(|times| times.received_ns).min().unwrap_or(0);
+        let to = run.served.iter().filter_map(|times| times.done_ns).max().unwrap_or(0);
+        let secs = to.saturating_sub(from) as f64 / 1e9;
+        Self {
+            cpu_per_1000: run.cpu / tokens * 1e3,
+            tokens_per_sec: tokens / secs,
+            requests_per_sec: run.served.len() as f64 / secs,
+            core: run.cpu / secs,
+        }
+    }
+}
+
+/// `batida demo --exact`, ended when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// Held, so that it may say more.
+    _said: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(cores: &Cores, ttft_ms: f64, per_token_ms: f64, tokens: usize, one_write: bool) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["demo", "--exact", "--core", &cores.last.to_string(), "--tokens", &tokens.to_string()]);
+        command.args(["--ttft", &format!("{ttft_ms}ms"), "--per-token", &format!("{per_token_ms}ms")]);
+        if one_write {
+            command.arg("--one-write");
+        }
+        let mut child = cores.spawn(None, command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        said.read_line(&mut line).expect("its address");
+        let address = line.trim().strip_prefix("http://").and_then(|address| address.parse().ok());
+        Self { child, address: address.expect("its address"), _said: said }
+    }
+
+    /// Its times, which it then forgets, and how many are not in the list.
+    fn ask(&self, method: &str) -> (Vec<Times>, u64) {
+        let mut socket = TcpStream::connect(self.address).expect("it listens");
+        write!(socket, "{method} /times HTTP/1.1\r\nConnection: close\r\n\r\n").expect("it takes it");
+        let mut text = String::new();
+        socket.read_to_string(&mut text).expect("it answers");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let lost = head.lines().find_map(|line| line.strip_prefix("x-times-lost: ")?.parse().ok());
+        let times = body.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+        (times, lost.unwrap_or(0))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a process ended, and what it took.
+struct Ended {
+    code: Option<i32>,
+    cpu: f64,
+    memory: f64,
+}
+
+impl Ended {
+    /// Waits for it, and looks before the system forgets it.
+    fn of(mut child: Child) -> Self {
+        let pid = Pid::from_child(&child);
+        let folder = PathBuf::from(format!("/proc/{}", child.id()));
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let (deadline, mut memory) = (Instant::now() + LIMIT, 0.0);
+        while waitid(WaitId::Pid(pid), options).expect("it is a child").is_none() {
+            if Instant::now() > deadline {
+                // Its code tells: it may also end in this very moment.
+                let _ = child.kill();
+                break;
+            }
+            // What has ended has no memory any more.
+            let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
+            let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = most.and_then(|most| most.trim().trim_end_matches(" kB").parse::<f64>().ok());
+            memory = kib.map_or(memory, |kib| kib / 1_024.0);
+            std::thread::sleep(Duration::from_millis(if memory == 0.0 { 1 } else { 20 }));
+        }
+        let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
+        // The name before it may hold anything; times are in hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks =
+            |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let cpu = (ticks(11) + ticks(12)) / rustix::param::clock_ticks_per_second() as f64;
+        let code = child.wait().ok().and_then(|status| status.code());
+        Self { code, cpu, memory }
+    }
+}
+
+/// Where who runs.
+struct Cores {
+    all: CpuSet,
+    first: usize,
+    last: usize,
+}
+
+impl Cores {
+    fn of_this_process() -> Option<Self> {
+        let all = sched_getaffinity(None).ok()?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+        let (first, last) = (cores.next()?, cores.next_back()?);
+        Some(Self { all, first, last })
+    }
+
+    /// Starts it on this core, or on any: a child runs where the one who started it did.
+    fn spawn(&self, core: Option<usize>, command: &mut Command) -> Child {
+        if let Some(core) = core {
+            let mut one = CpuSet::new();
+            one.set(core);
+            sched_setaffinity(None, &one).expect("the core is there");
+        }
+        let child = command.spawn().expect("it starts");
+        sched_setaffinity(None, &self.all).expect("the cores are there");
+        child
+    }
+}
+
+/// Rows by the names in the head; those with an error are left out.
+fn read_rows(path: &Path) -> Vec<Row> {
+    let text = fs::read_to_string(path).expect("a file of rows");
+    let mut lines = text.lines();
+    let names = fields(lines.next().unwrap_or_default());
+    let place = |name: &str| names.iter().position(|found| found == name);
+    let at = |fields: &[String], name: &str| place(name).and_then(|at| fields.get(at).cloned());
+    lines
+        .filter_map(|line| {
+            let fields = fields(line);
+            if at(&fields, "error").is_some_and(|error| !error.is_empty()) {
+                return None;
+            }
+            Some(Row {
+                id: at(&fields, "request_id")?,
+                ttft: at(&fields, "ttft_ms")?.parse().ok()?,
+                latency: at(&fields, "latency_ms")?.parse().ok()?,
+                measured: at(&fields, "phase").is_none_or(|phase| phase == "measured"),
+            })
+        })
+        .collect()
+}
+
+/// A line of CSV; what is in quotes may hold commas.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => fields.last_mut().expect("there is one").push(c),
+        }
+    }
+    fields
+}
+
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    (time.tv_sec * 1_000_000_000 + time.tv_nsec).cast_unsigned()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn p99(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len() as f64 * 0.99).ceil() as usize;
+    sorted.get(at.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
