@@ -13,6 +13,8 @@ use crate::domain::conversation::ChatRequest;
 use crate::domain::deployment::ClusterView;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
+use crate::domain::plan::Plan;
+use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
 use crate::metrics::timeline::Figures;
 use crate::snippet::SnippetSpec;
@@ -49,6 +51,13 @@ pub enum Command {
     CopyWithKey { place: Environment, spec: Box<SnippetSpec> },
     /// Open the system's file dialog: [`Event::FilePicked`].
     PickFile { env: EnvId, purpose: FilePurpose },
+    /// Run a benchmark session: [`Event::BenchAdvanced`] and one [`Event::BenchEnded`]. [`Command::Cancel`]
+    /// stops it and keeps the figures so far.
+    RunBench { job: JobId, place: Environment, plan: Box<Plan> },
+    /// Pause a session, or let it go on.
+    SteerBench { job: JobId, steer: Steer },
+    /// Ask the user for a place and write a file there: [`Event::FileSaved`]. `what` names it for people.
+    SaveFile { what: String, name: String, content: Arc<[u8]> },
     /// End a job at once; what it has is kept.
     Cancel { job: JobId },
 }
@@ -87,6 +96,12 @@ pub enum Event {
     ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
     ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
+    /// A session under way.
+    BenchAdvanced { job: JobId, progress: Box<BenchProgress> },
+    /// A session is over, or never began.
+    BenchEnded { job: JobId, outcome: Result<Arc<BenchReport>, Failure> },
+    /// A file was saved (where), the user gave no place, or it failed.
+    FileSaved { what: String, outcome: Result<Option<PathBuf>, Failure> },
     /// One of Home's checks ended.
     CheckEnded { job: JobId, env: EnvId, check: Check },
     /// All of them did.

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::fmt::friendly::SpanParser;
 
 use super::Ended;
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
 use crate::domain::settings::Settings;
+use crate::domain::units;
 use crate::engine::Options;
 use crate::snippet::KEY_VARIABLE;
 
@@ -250,10 +250,10 @@ pub(super) struct DemoArgs {
 #[command(next_help_heading = "With --exact")]
 pub(super) struct ExactArgs {
     /// From the request to the first token
-    #[arg(long, requires = "exact", default_value = "100ms", value_name = "TIME", value_parser = read_time)]
+    #[arg(long, requires = "exact", default_value = "100ms", value_name = "TIME", value_parser = units::read_duration)]
     ttft: Duration,
     /// From a token to the next; 0ms: as fast as it goes
-    #[arg(long, requires = "exact", default_value = "10ms", value_name = "TIME", value_parser = read_time)]
+    #[arg(long, requires = "exact", default_value = "10ms", value_name = "TIME", value_parser = units::read_duration)]
     per_token: Duration,
     /// Tokens of an answer whose request has no max_tokens
     #[arg(long, requires = "exact", default_value_t = 64, value_name = "N",
@@ -365,13 +365,6 @@ impl ChatArgs {
     }
 }
 
-/// `100ms`, `1.5s`, `2m 30s`
-pub(super) fn read_time(text: &str) -> Result<Duration, String> {
-    SpanParser::new()
-        .parse_unsigned_duration(text)
-        .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))
-}
-
 fn read_namespace(text: &str) -> Result<String, &'static str> {
     check_namespace(text).map(|()| text.to_owned())
 }
@@ -394,7 +387,7 @@ mod tests {
 
     #[test]
     fn times_are_read_with_their_unit() {
-        let read = |text| read_time(text).ok();
+        let read = |text| units::read_duration(text).ok();
         assert_eq!(read("100ms"), Some(Duration::from_millis(100)));
         assert_eq!(read("1.5s"), Some(Duration::from_millis(1_500)));
         assert_eq!(read("2m 30s"), Some(Duration::from_secs(150)));

@@ -4,5 +4,7 @@ pub mod conversation;
 pub mod deployment;
 pub mod environment;
 pub mod failure;
+pub mod plan;
+pub mod run;
 pub mod settings;
 pub mod units;

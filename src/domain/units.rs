@@ -100,6 +100,86 @@ pub fn shorten_middle(text: &str, most: usize) -> String {
     format!("{start}…{end}")
 }
 
+/// Reads `100ms`, `1.5 s`, `2m 30s`.
+///
+/// # Errors
+/// What it should look like.
+pub fn read_duration(text: &str) -> Result<Duration, String> {
+    jiff::fmt::friendly::SpanParser::new()
+        .parse_unsigned_duration(text)
+        .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))
+}
+
+/// As [`read_duration`] reads it, without spaces: `500ms`, `1.5s`, `600s`.
+pub fn write_duration(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1e3;
+    if ms < 1_000.0 { format!("{ms}ms") } else { format!("{}s", ms / 1e3) }
+}
+
+/// Milliseconds with the fraction.
+pub fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// Serde: a duration as seconds.
+pub mod as_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    /// # Errors
+    /// As the format's.
+    pub fn serialize<S: Serializer>(duration: &Duration, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_f64(duration.as_secs_f64())
+    }
+
+    /// # Errors
+    /// When it is no number, negative or endless.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+/// Serde: a duration as seconds, or nothing.
+pub mod as_seconds_or_none {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de};
+
+    /// # Errors
+    /// As the format's.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
+        duration.map(|duration| duration.as_secs_f64()).serialize(out)
+    }
+
+    /// # Errors
+    /// When it is no number, negative or endless.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(from)?;
+        seconds.map(Duration::try_from_secs_f64).transpose().map_err(de::Error::custom)
+    }
+}
+
+/// Serde: a duration as milliseconds, or nothing.
+pub mod as_ms_or_none {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de};
+
+    /// # Errors
+    /// As the format's.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
+        duration.map(super::ms).serialize(out)
+    }
+
+    /// # Errors
+    /// When it is no number, negative or endless.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let ms = Option::<f64>::deserialize(from)?;
+        ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3)).transpose().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

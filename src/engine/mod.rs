@@ -3,6 +3,7 @@
 //! Commands come over a tokio channel, events leave over crossbeam, and `wake` tells the window that there
 //! are some. The channels are unbounded because every producer is paced.
 
+pub mod bench;
 pub mod chat;
 pub mod check;
 pub mod cluster;
@@ -393,6 +394,9 @@ impl Shared {
             | Command::Chat { .. }
             | Command::Check { .. }
             | Command::ListContexts { .. }
+            | Command::RunBench { .. }
+            | Command::SteerBench { .. }
+            | Command::SaveFile { .. }
             | Command::SaveSettings { .. }
             | Command::Cancel { .. } => {}
         }

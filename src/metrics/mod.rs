@@ -1,4 +1,5 @@
 //! What the numbers mean. Durations in, numbers out: no clocks, no IO.
 
 pub mod history;
+pub mod request;
 pub mod timeline;

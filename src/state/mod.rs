@@ -371,6 +371,7 @@ impl State {
     /// Folds an event in. `now` is counted from the program's start.
     pub fn apply(&mut self, event: Event, now: Duration) {
         match event {
+            Event::BenchAdvanced { .. } | Event::BenchEnded { .. } | Event::FileSaved { .. } => {}
             Event::PlaceOpened { job, env, api, key, trouble } => self.with(&env, |place| {
                 if place.opening == Some(job) {
                     place.opening = None;

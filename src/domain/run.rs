@@ -1,0 +1,469 @@
+//! What a benchmark session found: the report that the page shows, `batida bench --json` prints and files keep.
+//!
+//! The JSON is this structure as serde writes it, versioned by [`SCHEMA`]. Times end in their unit. Absent is
+//! `null`, never zero.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::failure::FaultClass;
+use super::plan::{LevelLoad, Plan};
+
+/// The version of the JSON. It changes when a reader of the old one would read wrong figures.
+pub const SCHEMA: &str = "batida.bench/1";
+
+/// A session's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BenchReport {
+    /// [`SCHEMA`]
+    pub schema: String,
+    /// Batida's version.
+    pub batida: String,
+    /// Names the session; the request with index `i` carried `x-request-id: {id}-{i}`.
+    pub id: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took, pauses included, in seconds.
+    pub took_s: f64,
+    /// The environment's name.
+    pub environment: String,
+    /// The API's address.
+    pub api: String,
+    /// The machine that measured.
+    pub machine: Machine,
+    /// What was asked for.
+    pub plan: Plan,
+    /// How it ended.
+    pub ended: SessionEnd,
+    /// The levels in the order in which they were run; the last may be incomplete.
+    pub levels: Vec<LevelReport>,
+    /// The switches of the model.
+    pub switches: Vec<Switch>,
+    /// How synthetic prompts were fitted to the server's tokenizer, per target.
+    pub calibrations: Vec<Calibration>,
+}
+
+/// The machine that measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// e.g. `linux x86_64`
+    pub system: String,
+    /// Logical processors that this process may use.
+    pub cores: usize,
+    /// Threads that sent and read requests.
+    pub lanes: usize,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionEnd {
+    /// Every level was run.
+    Complete,
+    /// The user stopped it.
+    Stopped,
+    /// One of the session's ends came, in words.
+    Limit(String),
+    /// It could not begin or go on, in words.
+    Failed(String),
+}
+
+/// How a level ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LevelEnd {
+    /// It is still under way.
+    Running,
+    /// All its requests were answered.
+    Requests,
+    /// Its time was over.
+    Time,
+    /// Too large a share of its requests failed.
+    Errors,
+    /// The trace or the prompts were at their end.
+    Exhausted,
+    /// The user, or the session's end, stopped it amid requests.
+    Stopped,
+}
+
+/// One level of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LevelReport {
+    /// Counts the session's levels from 0.
+    pub index: usize,
+    /// `c=16`, `4/s`, `max`, `trace`.
+    pub label: String,
+    /// The model's serving name.
+    pub model: String,
+    /// Its deployment.
+    pub deployment: Option<String>,
+    /// The load.
+    pub load: LevelLoad,
+    /// How it ended.
+    pub ended: LevelEnd,
+    /// When its measured part began, in seconds from the session's beginning.
+    pub began_s: f64,
+    /// How long the measured part took, in seconds, pauses included.
+    pub took_s: f64,
+    /// The steady part, in seconds from the session's beginning: from when the load was reached to when it
+    /// began to fall. Throughput is over this part. `None` when there was none.
+    pub steady_s: Option<[f64; 2]>,
+    /// The requests.
+    pub requests: Requests,
+    /// `usage` when every good answer was counted by the server, `chunks` when none, else `mixed`.
+    pub tokens_from: String,
+    /// Due (open loop) or sent (closed loop) → first chunk with any text, in ms.
+    pub ttft_ms: Stats,
+    /// The same to the first text of the answer proper, in ms.
+    pub first_answer_ms: Stats,
+    /// Inter-token latency: gaps between chunks, pooled over all good answers, in ms.
+    pub itl_ms: Stats,
+    /// Time per output token: (latency − TTFT) / (tokens − 1), in ms.
+    pub tpot_ms: Stats,
+    /// Due or sent → end of the answer, in ms.
+    pub latency_ms: Stats,
+    /// Connecting, for those requests that had to, in ms. It is part of their TTFT.
+    pub connect_ms: Stats,
+    /// How late requests left against their schedule, in ms; open loop only.
+    pub late_ms: Stats,
+    /// (tokens − 1) / (latency − TTFT) of each answer.
+    pub user_tokens_per_s: Stats,
+    /// Prompt tokens by the server.
+    pub prompt_tokens: Stats,
+    /// Of them from a cache.
+    pub cached_tokens: Stats,
+    /// Output tokens, reasoning included.
+    pub output_tokens: Stats,
+    /// Of them reasoning.
+    pub reasoning_tokens: Stats,
+    /// Over the steady part.
+    pub throughput: Throughput,
+    /// What was asked and what was really in flight.
+    pub concurrency: Concurrency,
+    /// Requests that met the objectives; `None` without objectives.
+    pub goodput: Option<Goodput>,
+    /// The server's own figures beside ours; `None` where it sends none.
+    pub server: Option<ServerSide>,
+    /// What the limits of key and gateway did.
+    pub limits: Limits,
+    /// What the benchmark saw of itself.
+    pub watch: Watch,
+    /// Plain sentences: figures that rest on too few requests, prompts off their length, limits met.
+    pub notes: Vec<String>,
+}
+
+/// The requests of a level.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Requests {
+    /// Measured requests that ended.
+    pub ended: u64,
+    /// Of them well.
+    pub ok: u64,
+    /// Of them not.
+    pub failed: u64,
+    /// Measured requests that were aborted in flight, in no figure.
+    pub aborted: u64,
+    /// Warm-ups, and how many of them failed.
+    pub warmup: u64,
+    /// Warm-ups that failed.
+    pub warmup_failed: u64,
+    /// The failures by kind, most frequent first.
+    pub errors: Vec<ErrorCount>,
+}
+
+/// Failures of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorCount {
+    /// The kind in snake case, e.g. `queue_full`; `other` for none of ours.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+    /// What the first said.
+    pub example: String,
+}
+
+/// A figure's distribution. All absent when nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "percentiles by their names")]
+pub struct Stats {
+    /// How many values.
+    pub count: u64,
+    pub mean: Option<f64>,
+    /// Standard deviation of the sample.
+    pub sd: Option<f64>,
+    pub min: Option<f64>,
+    pub p1: Option<f64>,
+    pub p5: Option<f64>,
+    pub p10: Option<f64>,
+    pub p25: Option<f64>,
+    pub p50: Option<f64>,
+    pub p75: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub p99_9: Option<f64>,
+    pub max: Option<f64>,
+    /// 95 % intervals, distribution-free from order statistics (binomial); `None` with too few values.
+    pub p50_ci: Option<[f64; 2]>,
+    /// The same of p95.
+    pub p95_ci: Option<[f64; 2]>,
+    /// The same of p99.
+    pub p99_ci: Option<[f64; 2]>,
+    /// `[lower edge, upper edge, count]` of each bucket that holds something, ascending; at most 2 % wide.
+    pub buckets: Vec<[f64; 3]>,
+}
+
+/// Per second, over the steady part.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Throughput {
+    /// Output tokens.
+    pub output_tokens_per_s: Option<Rate>,
+    /// Prompt and output tokens.
+    pub total_tokens_per_s: Option<Rate>,
+    /// Answers completed.
+    pub requests_per_s: Option<Rate>,
+}
+
+/// A rate with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Per second.
+    pub mean: f64,
+    /// 95 % interval by batch means (Student's t over equal parts of the steady part); `None` when it is
+    /// too short.
+    pub ci: Option<[f64; 2]>,
+}
+
+/// What was in flight.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// The clients asked for; `None` for an open loop without a cap.
+    pub asked: Option<u32>,
+    /// The mean number of requests in flight over the steady part.
+    pub reached: Option<f64>,
+    /// The most at once.
+    pub most: u32,
+}
+
+/// Requests that met all objectives.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Goodput {
+    /// Those that did.
+    pub met: u64,
+    /// Those that did not; failed requests are among them.
+    pub missed: u64,
+    /// met / (met + missed)
+    pub share: Option<f64>,
+    /// Good requests per second, over the steady part.
+    pub requests_per_s: Option<f64>,
+    /// How many answers missed each objective, by its name; one may miss several.
+    pub missed_by: Vec<(String, u64)>,
+}
+
+/// The server's own figures, and how ours differ.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ServerSide {
+    /// `time_to_first_token`, in ms.
+    pub ttft_ms: Stats,
+    /// `total_latency`, in ms.
+    pub latency_ms: Stats,
+    /// `completion_tokens_after_first_per_sec`
+    pub tokens_per_s: Stats,
+    /// Our p50 less the server's, in ms: gateway, network, and what waits before the server's clock starts.
+    pub ttft_p50_difference_ms: Option<f64>,
+    /// The same of the latency.
+    pub latency_p50_difference_ms: Option<f64>,
+}
+
+/// What the limits of key and gateway did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Requests refused with 429 for their rate.
+    pub rate_limited: u64,
+    /// Requests refused since the server's queue was full.
+    pub queue_full: u64,
+    /// `x-ratelimit-*` headers of the last answer that had any.
+    pub headers: Vec<(String, String)>,
+}
+
+/// What the benchmark saw of itself during a level.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Watch {
+    /// How late a timer on the measuring threads fired, in ms.
+    pub timer_late_ms: Stats,
+    /// How long bytes waited to be read: a byte sent to the measuring threads over a local socket, in ms.
+    pub read_late_ms: Stats,
+    /// CPU share of the busiest measuring thread, 0 to 1.
+    pub busiest_lane: Option<f64>,
+    /// CPU of the whole process in cores, e.g. 1.3.
+    pub process_cores: Option<f64>,
+    /// Share of the machine's cores in use by anyone, 0 to 1.
+    pub machine_busy: Option<f64>,
+    /// Requests that left late against the schedule or waited for a prompt.
+    pub late_requests: u64,
+    /// What of this could have moved a figure, in plain sentences. Empty: nothing.
+    pub doubts: Vec<String>,
+}
+
+/// A switch of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Switch {
+    /// The model switched to.
+    pub model: String,
+    /// Its deployment.
+    pub deployment: Option<String>,
+    /// TTFT of the first request after the switch, in ms: the switching time.
+    pub ttft_ms: Option<f64>,
+    /// Why that request failed.
+    pub error: Option<String>,
+}
+
+/// How synthetic prompts were fitted to a server's tokenizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The model.
+    pub model: String,
+    /// Tokens of the chat template around a prompt.
+    pub overhead_tokens: f64,
+    /// Tokens per word.
+    pub tokens_per_word: f64,
+    /// Requests it took.
+    pub requests: u32,
+}
+
+impl FaultClass {
+    /// In snake case, as reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HostUnknown => "host_unknown",
+            Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Dropped => "dropped",
+            Self::KeyRefused => "key_refused",
+            Self::ModelNotFound => "model_not_found",
+            Self::BadRequest => "bad_request",
+            Self::RateLimited => "rate_limited",
+            Self::QueueFull => "queue_full",
+            Self::Server => "server",
+            Self::NotAnApi => "not_an_api",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+// ---- while it runs ------------------------------------------------------------------------------------
+
+/// What is told while a session runs, at most every 33 ms. Lists hold what is new since the last one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchProgress {
+    /// Since the session began, in seconds.
+    pub elapsed_s: f64,
+    /// What is being done.
+    pub stage: Stage,
+    /// The level under way, from 0.
+    pub level: usize,
+    /// How many there are.
+    pub levels: usize,
+    /// How much of the level is done, 0 to 1.
+    pub level_done: f64,
+    /// How much of the session is done, 0 to 1.
+    pub done: f64,
+    /// About how long the rest takes, in seconds; `None` while nobody can know.
+    pub left_s: Option<f64>,
+    /// Requests of the level that ended, and how many there will be.
+    pub requests: (u64, Option<u64>),
+    /// In flight: waiting for the first token, and streaming; and due but not sent.
+    pub in_flight: InFlight,
+    /// Measured requests that ended since.
+    pub points: Vec<Point>,
+    /// Rates since, one for each tick of about a quarter of a second.
+    pub rates: Vec<RatePoint>,
+    /// The last requests in flight and just ended, for the timeline; the whole list, at most 48.
+    pub flights: Vec<Flight>,
+    /// The level under way as far as it is known, a few times a second.
+    pub partial: Option<Box<LevelReport>>,
+    /// Levels that ended since.
+    pub ended: Vec<LevelReport>,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// Reads files, opens connections.
+    #[default]
+    Starting,
+    /// Fits prompts to the server's tokenizer.
+    Calibrating,
+    /// Waits for the first answer of another model.
+    Switching,
+    /// Sends warm-ups.
+    WarmingUp,
+    /// Measures.
+    Measuring,
+    /// The level sends no more and waits for what is in flight.
+    Draining,
+    /// The user paused it: what is in flight goes on, nothing new is sent.
+    Paused,
+}
+
+/// Requests in flight, by what they wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InFlight {
+    /// Due, and not yet sent.
+    pub queued: u32,
+    /// Sent, no token yet.
+    pub waiting: u32,
+    /// Tokens are coming.
+    pub streaming: u32,
+}
+
+/// A measured request as a point of a chart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Its level.
+    pub level: u32,
+    /// When it was sent, in seconds from the session's beginning.
+    pub at_s: f64,
+    /// TTFT in ms; `None` when it failed.
+    pub ttft_ms: Option<f32>,
+}
+
+/// The rates over one tick.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RatePoint {
+    /// The tick's end, in seconds from the session's beginning.
+    pub at_s: f64,
+    /// Its level.
+    pub level: u32,
+    /// Output tokens per second, counted as chunks while the server's count is not there yet.
+    pub tokens_per_s: f64,
+    /// Requests in flight at its end.
+    pub in_flight: u32,
+}
+
+/// A request on the timeline. Times in seconds from the session's beginning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flight {
+    /// The request's index.
+    pub index: u64,
+    /// When it was due.
+    pub due_s: f64,
+    /// When it left; `None` while it is queued.
+    pub sent_s: Option<f64>,
+    /// When its first token came.
+    pub first_s: Option<f64>,
+    /// When it ended.
+    pub ended_s: Option<f64>,
+    /// It failed.
+    pub failed: bool,
+}
+
+/// What a user does to a session under way, besides stopping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steer {
+    /// Send nothing new.
+    Pause,
+    /// Go on.
+    Resume,
+}
