@@ -202,13 +202,13 @@ impl Dialer {
         // Fails only on a socket that is gone, which the first write will say.
         let _ = tcp.set_nodelay(true);
         let Some((connector, name)) = &self.tls else {
-            return Ok(Connection { stream: Stream::Plain(tcp), rest: Vec::new(), spoiled: false });
+            return Ok(Connection { stream: Stream::Plain(tcp), unfinished: None, spoiled: false });
         };
         if let Some(proxy) = &self.proxy {
             tunnel(&mut tcp, proxy, &self.host, self.port).await?;
         }
         let tls = connector.connect(name.clone(), tcp).await.map_err(WireError::Connect)?;
-        Ok(Connection { stream: Stream::Tls(Box::new(tls)), rest: Vec::new(), spoiled: false })
+        Ok(Connection { stream: Stream::Tls(Box::new(tls)), unfinished: None, spoiled: false })
     }
 }
 
@@ -243,8 +243,8 @@ enum Stream {
 /// An open connection.
 pub struct Connection {
     stream: Stream,
-    /// What was read behind the end of a response; a server that speaks unasked.
-    rest: Vec<u8>,
+    /// A response that was read as far as anyone cared; its end is still to come.
+    unfinished: Option<Reading>,
     /// No further request may follow.
     spoiled: bool,
 }
@@ -252,7 +252,7 @@ pub struct Connection {
 impl Connection {
     /// Whether another request may follow: kept open by both sides, and nothing came unasked.
     pub fn is_usable(&mut self) -> bool {
-        if self.spoiled || !self.rest.is_empty() {
+        if self.spoiled {
             return false;
         }
         let mut byte = [0; 1];
@@ -280,7 +280,30 @@ impl Connection {
             },
         }
         .map_err(WireError::Broken)?;
-        let mut reading = Reading { head: Vec::new(), body: None, enough: false, keep: true };
+        let reading = Reading { head: Vec::new(), body: None, enough: false, keep: true };
+        self.read_on(reading, sink).await
+    }
+
+    /// Reads an answer that the sink had enough of to its end, so that the connection can be used again.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`].
+    pub async fn drain(&mut self) -> Result<(), WireError> {
+        struct Deaf;
+        impl Sink for Deaf {
+            fn head(&mut self, _: Instant, _: ResponseHead) {}
+            fn body(&mut self, _: Instant, _: &[u8]) -> bool {
+                true
+            }
+        }
+        while let Some(reading) = self.unfinished.take() {
+            let reading = Reading { enough: false, ..reading };
+            self.read_on(reading, &mut Deaf).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_on(&mut self, mut reading: Reading, sink: &mut (impl Sink + Send)) -> Result<Ended, WireError> {
         loop {
             let step = poll_fn(|context| {
                 READ.with_borrow_mut(|memory| {
@@ -298,7 +321,10 @@ impl Connection {
             .await?;
             match step {
                 Go::On => {}
-                Go::Enough => return Ok(Ended::Enough),
+                Go::Enough => {
+                    self.unfinished = Some(reading);
+                    return Ok(Ended::Enough);
+                }
                 Go::Whole => {
                     self.spoiled = !reading.keep;
                     return Ok(if reading.enough { Ended::Enough } else { Ended::Whole });
