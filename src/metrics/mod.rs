@@ -2,4 +2,5 @@
 
 pub mod history;
 pub mod request;
+pub mod stats;
 pub mod timeline;
