@@ -344,6 +344,12 @@ impl Window {
         self.parts.iter().map(|[from, to]| to - from).sum()
     }
 
+    /// How much of it lies between two moments, in µs.
+    pub fn overlap(&self, [from, to]: [Duration; 2]) -> u64 {
+        let (from, to) = (micros(from), micros(to));
+        self.parts.iter().map(|part| part[1].min(to).saturating_sub(part[0].max(from))).sum()
+    }
+
     /// What was added between two moments of it, counted in µs from its beginning without the pauses.
     fn amount(&self, from: f64, to: f64, grown: &Grown) -> f64 {
         let mut before = 0.0;
