@@ -510,3 +510,345 @@ impl Errors {
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::plan::Arrivals;
+    use crate::metrics::request::RequestError;
+    use crate::metrics::timeline::{TextKind, Timeline, Usage};
+
+    const CLOSED: LevelLoad = LevelLoad::Concurrency(1);
+    const OPEN: LevelLoad =
+        LevelLoad::Rate { per_sec: 2.0, arrivals: Arrivals::Constant, most_in_flight: None };
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// Sent at `sent`, first chunk `ttft` later, then chunks after these gaps (all in ms), and the end.
+    fn answer(sent: u64, ttft: u64, gaps: &[u64]) -> RequestRecord {
+        let mut timeline = Timeline::default();
+        let mut at = ttft;
+        timeline.text(TextKind::Answer, ms(at));
+        for gap in gaps {
+            at += gap;
+            timeline.text(TextKind::Answer, ms(at));
+        }
+        timeline.end(ms(at));
+        let usage = Usage {
+            prompt_tokens: Some(100),
+            completion_tokens: Some(gaps.len() as u64 + 1),
+            ..Usage::default()
+        };
+        RequestRecord {
+            index: sent,
+            level: 0,
+            phase: Phase::Measured,
+            due: ms(sent),
+            sent: ms(sent),
+            ended: ms(sent + at),
+            figures: timeline.figures(Some(&usage)),
+            first_byte: Some(ms(ttft)),
+            gaps_us: gaps.iter().map(|gap| *gap as u32 * 1_000).collect(),
+            chunks: gaps.len() as u64 + 1,
+            bytes: 1_000,
+            wanted_prompt_tokens: None,
+            error: None,
+        }
+    }
+
+    fn failing(class: Option<FaultClass>, record: RequestRecord) -> RequestRecord {
+        let error = RequestError { class, status: Some(500), text: format!("no {}", record.index) };
+        RequestRecord { error: Some(error), ..record }
+    }
+
+    fn frame(from: u64, to: u64) -> LevelFrame {
+        LevelFrame {
+            index: 0,
+            model: "m".to_owned(),
+            deployment: None,
+            ended: LevelEnd::Requests,
+            began: ms(from),
+            now: ms(to),
+            steady: Some([ms(from), ms(to)]),
+            pauses: Vec::new(),
+            in_flight_since: Vec::new(),
+            most_in_flight: 0,
+            aborted: 0,
+            rate_limit: Vec::new(),
+            watch: Watch::default(),
+        }
+    }
+
+    fn tally(load: LevelLoad, records: &[RequestRecord]) -> Tally {
+        let mut tally = Tally::new(Objectives::default(), load);
+        records.iter().for_each(|record| tally.record(record));
+        tally
+    }
+
+    fn report(load: LevelLoad, records: &[RequestRecord]) -> LevelReport {
+        let to = records.iter().map(|record| record.ended.as_millis() as u64).max().unwrap_or(1);
+        tally(load, records).report(frame(0, to))
+    }
+
+    #[test]
+    fn figures_of_one_answer_are_its_own() {
+        let level = report(CLOSED, &[answer(0, 100, &[10; 63])]);
+        assert_eq!(level.ttft_ms.p50, Some(100.0));
+        assert_eq!((level.itl_ms.count, level.itl_ms.mean), (63, Some(10.0)));
+        assert_eq!(level.tpot_ms.mean, Some(10.0));
+        assert_eq!(level.user_tokens_per_s.mean, Some(100.0));
+        assert_eq!((level.prompt_tokens.mean, level.output_tokens.mean), (Some(100.0), Some(64.0)));
+        assert_eq!((level.cached_tokens.count, level.connect_ms.count, level.late_ms.count), (0, 0, 0));
+        assert_eq!((level.tokens_from.as_str(), level.server), ("usage", None));
+        assert_eq!(level.goodput, None, "nobody set an objective");
+        let tokens = level.throughput.output_tokens_per_s.expect("64 tokens in 730 ms").mean;
+        assert!((tokens / (64.0 / 0.73) - 1.0).abs() < 0.02, "{tokens}");
+    }
+
+    #[test]
+    fn pooled_gaps_are_no_mean_of_means() {
+        // One answer with a gap of 10 ms, and one with 99 gaps of 20 ms.
+        let level = report(CLOSED, &[answer(0, 100, &[10]), answer(200, 100, &[20; 99])]);
+        assert_eq!(level.itl_ms.count, 100);
+        assert_eq!(level.itl_ms.mean, Some(19.9), "the mean of the means would be 15");
+        assert_eq!([level.itl_ms.p1, level.itl_ms.p5].map(|p| p.map(f64::round)), [Some(10.0), Some(20.0)]);
+    }
+
+    #[test]
+    fn a_stalled_server_cannot_flatter_itself() {
+        // Due every 500 ms; the second left 900 ms late since the connection was not to be had.
+        let mut late = answer(1_400, 100, &[10; 9]);
+        late.due = ms(500);
+        let level = report(OPEN, &[answer(0, 100, &[10; 9]), late]);
+        assert_eq!((level.ttft_ms.min, level.ttft_ms.max), (Some(100.0), Some(1_000.0)));
+        assert_eq!(level.latency_ms.max, Some(1_090.0));
+        assert_eq!(level.late_ms.max, Some(900.0));
+        assert_eq!((level.tpot_ms.max, level.itl_ms.max), (Some(10.0), Some(10.0)), "waiting is no writing");
+        assert_eq!(level.watch.late_requests, 1);
+        assert!(level.watch.doubts.iter().any(|doubt| doubt.contains("left late")), "{:?}", level.watch);
+    }
+
+    #[test]
+    fn failures_are_counted_by_kind_and_in_no_figure() {
+        let full = Some(FaultClass::QueueFull);
+        let records = [
+            answer(0, 100, &[10; 9]),
+            failing(full, answer(1_000, 5_000, &[900; 9])),
+            failing(None, answer(900, 5_000, &[900; 9])),
+            failing(full, answer(950, 5_000, &[900; 9])),
+            failing(Some(FaultClass::Cancelled), answer(960, 5_000, &[900; 9])),
+        ];
+        let level = report(CLOSED, &records);
+        let alone = report(CLOSED, &records[..1]);
+        for (with, without) in [
+            (&level.ttft_ms, &alone.ttft_ms),
+            (&level.itl_ms, &alone.itl_ms),
+            (&level.tpot_ms, &alone.tpot_ms),
+            (&level.latency_ms, &alone.latency_ms),
+            (&level.first_answer_ms, &alone.first_answer_ms),
+            (&level.user_tokens_per_s, &alone.user_tokens_per_s),
+            (&level.output_tokens, &alone.output_tokens),
+        ] {
+            assert_eq!(with, without);
+        }
+        let Requests { ended, ok, failed, aborted, .. } = level.requests;
+        assert_eq!((ended, ok, failed, aborted), (4, 1, 3, 1));
+        let kinds: Vec<_> =
+            level.requests.errors.iter().map(|e| (e.kind.as_str(), e.count, e.example.as_str())).collect();
+        assert_eq!(kinds, [("queue_full", 2, "no 950"), ("other", 1, "no 900")]);
+        assert_eq!(level.limits.queue_full, 2);
+        assert_eq!(level.concurrency.most, 4, "they were in flight all the same");
+    }
+
+    #[test]
+    fn warmups_and_switches_are_counted_apart() {
+        let warmup = RequestRecord { phase: Phase::Warmup, ..answer(0, 900, &[50]) };
+        let switch = RequestRecord { phase: Phase::Switch, ..answer(0, 90_000, &[50]) };
+        let records = [warmup.clone(), switch, failing(None, warmup), answer(100_000, 100, &[10])];
+        let level = report(CLOSED, &records);
+        assert_eq!((level.requests.ended, level.requests.warmup, level.requests.warmup_failed), (1, 2, 1));
+        assert_eq!((level.ttft_ms.count, level.ttft_ms.max), (1, Some(100.0)));
+        assert_eq!(level.requests.errors, [], "errors are those of measured requests");
+        assert!(level.notes.contains(&"1 of 2 warm-ups failed: no 0".to_owned()), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn an_answer_of_one_token_has_no_itl_and_misses_no_objective_of_it() {
+        let objectives = Objectives { itl: Some(ms(15)), tpot: Some(ms(15)), ..Objectives::default() };
+        let mut tally = Tally::new(objectives, CLOSED);
+        tally.record(&answer(0, 100, &[]));
+        tally.record(&answer(200, 100, &[10, 30]));
+        tally.record(&failing(None, answer(400, 1, &[])));
+        let level = tally.report(frame(0, 1_000));
+        assert_eq!((level.itl_ms.count, level.tpot_ms.count), (2, 1));
+        let goodput = level.goodput.expect("objectives are set");
+        assert_eq!((goodput.met, goodput.missed, goodput.share), (1, 2, Some(1.0 / 3.0)));
+        assert_eq!(goodput.missed_by, [("itl".to_owned(), 1), ("tpot".to_owned(), 1)]);
+        assert!((goodput.requests_per_s.expect("a rate") - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn an_objective_is_met_up_to_its_limit_and_counts_from_when_it_was_due() {
+        let objectives = Objectives { ttft: Some(ms(100)), latency: Some(ms(150)), ..Objectives::default() };
+        let mut late = answer(100, 100, &[10]);
+        late.due = ms(50);
+        let mut tally = Tally::new(objectives, OPEN);
+        tally.record(&answer(0, 100, &[50]));
+        tally.record(&late);
+        let goodput = tally.report(frame(0, 1_000)).goodput.expect("objectives are set");
+        assert_eq!((goodput.met, goodput.missed), (1, 1));
+        assert_eq!(goodput.missed_by, [("ttft".to_owned(), 1), ("latency".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn tokens_that_nobody_counted_are_called_chunks() {
+        let mut uncounted = answer(0, 100, &[10; 9]);
+        let tokens = uncounted.figures.tokens.as_mut().expect("tokens");
+        tokens.source = TokenSource::Chunks;
+        let all = report(CLOSED, &[uncounted.clone()]);
+        assert_eq!(all.tokens_from, "chunks");
+        assert!(all.notes[0].contains("tokens are chunks"), "{:?}", all.notes);
+        let some = report(CLOSED, &[uncounted, answer(500, 100, &[])]);
+        assert_eq!(some.tokens_from, "mixed");
+        assert!(some.notes[0].starts_with("1 of 2 answers came without"), "{:?}", some.notes);
+    }
+
+    #[test]
+    fn the_servers_figures_stand_beside_ours() {
+        let mut record = answer(0, 100, &[10; 9]);
+        record.figures.server = Some(crate::metrics::timeline::ServerFigures {
+            ttft: Some(ms(70)),
+            latency: Some(ms(150)),
+            after_first_per_sec: Some(110.0),
+            ..Default::default()
+        });
+        let server = report(CLOSED, &[record]).server.expect("it sends some");
+        assert_eq!(
+            (server.ttft_p50_difference_ms, server.latency_p50_difference_ms),
+            (Some(30.0), Some(40.0))
+        );
+        assert_eq!(server.tokens_per_s.mean, Some(110.0));
+    }
+
+    #[test]
+    fn without_a_steady_part_there_is_no_throughput() {
+        let tally = tally(CLOSED, &[answer(0, 100, &[10; 9])]);
+        let level = tally.report(LevelFrame { steady: None, ..frame(0, 1_000) });
+        assert_eq!(level.throughput, Throughput::default());
+        assert_eq!((level.concurrency.reached, level.steady_s), (None, None));
+        assert!(level.notes.iter().any(|note| note.contains("never steady")), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn what_is_in_flight_still_counts_as_such() {
+        let tally = tally(LevelLoad::Concurrency(2), &[answer(0, 500, &[500])]);
+        let still = LevelFrame { in_flight_since: vec![ms(0)], ..frame(0, 1_000) };
+        let reached = tally.report(still).concurrency.reached.expect("a mean");
+        assert!((reached - 2.0).abs() < 0.002, "{reached}");
+        let level = tally.report(frame(0, 1_000));
+        assert!(
+            level
+                .notes
+                .contains(&"2 asked for in flight, 1.0 reached: the figures are of that load".to_owned())
+        );
+        let running = tally.report(LevelFrame { ended: LevelEnd::Running, ..frame(0, 1_000) });
+        assert_eq!(running.notes, [""; 0], "more will come");
+    }
+
+    #[test]
+    fn too_few_requests_are_said_in_one_sentence() {
+        let records: Vec<_> = (0..40).map(|i| answer(i * 1_000, 100, &[10; 99])).collect();
+        let level = report(CLOSED, &records);
+        assert_eq!((level.ttft_ms.p50_ci.is_some(), level.ttft_ms.p95_ci), (true, None));
+        assert!(level.itl_ms.p99_ci.is_some());
+        let few: Vec<_> = level.notes.iter().filter(|note| note.contains("95 % interval")).collect();
+        assert_eq!(
+            few,
+            ["p95 and p99 of TTFT, TPOT and latency rest on 40 requests: they need 72 and 368 for a 95 % \
+                 interval"]
+        );
+        let more: Vec<_> = (0..100).map(|i| answer(i * 1_000, 100, &[])).collect();
+        let notes = report(CLOSED, &more).notes;
+        let last = notes.last().map(String::as_str);
+        assert_eq!(
+            last,
+            Some("p99 of TTFT and latency rest on 100 requests: it needs 368 for a 95 % interval")
+        );
+    }
+
+    #[test]
+    fn prompts_off_their_length_are_told() {
+        let mut records: Vec<_> = (0..10).map(|i| answer(i * 1_000, 100, &[])).collect();
+        records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(98));
+        records[3].wanted_prompt_tokens = Some(90);
+        let notes = report(CLOSED, &records).notes;
+        // 98 → 100 is 2.04 %.
+        let expected = "10 of 10 prompts missed the length asked for by more than 2 %; all together they were 2.9 % longer";
+        assert!(notes.contains(&expected.to_owned()), "{notes:?}");
+        records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(102));
+        assert!(!report(CLOSED, &records).notes.iter().any(|note| note.contains("prompts")));
+    }
+
+    #[test]
+    fn a_limit_is_told_from_slowness() {
+        let limited = Some(FaultClass::RateLimited);
+        let mut records: Vec<_> = (0..250).map(|i| answer(i * 240, 100, &[])).collect();
+        records.push(failing(limited, answer(59_900, 100, &[])));
+        let mut unnamed = failing(None, answer(59_950, 50, &[]));
+        unnamed.error = unnamed.error.map(|error| RequestError { status: Some(429), ..error });
+        records.push(unnamed);
+        let level = report(CLOSED, &records);
+        assert_eq!(level.limits.rate_limited, 2);
+        assert_eq!(level.requests.errors[0].kind, "rate_limited");
+        assert_eq!(
+            level.notes[0],
+            "2 requests were refused with 429: the figures measure that limit as much as the model; at 252 \
+             requests a minute it may be the ingress, which lets 240 a minute through as SambaStack installs it \
+             (burst 360)"
+        );
+        let slow = [answer(0, 100, &[]), failing(limited, answer(60_000, 100, &[]))];
+        assert!(!report(CLOSED, &slow).notes[0].contains("ingress"));
+    }
+
+    fn any_record() -> impl Strategy<Value = RequestRecord> {
+        let gaps = prop::collection::vec(0u64..200, 0..20);
+        (0u64..60_000, 1u64..2_000, gaps, 0u64..300, 0u8..10).prop_map(|(sent, ttft, gaps, late, kind)| {
+            let mut record = answer(sent + 300, ttft, &gaps);
+            record.due = record.sent - ms(late);
+            record.index = sent * 31 + ttft;
+            record.wanted_prompt_tokens = Some(95 + late as u32 / 30);
+            match kind {
+                0 => failing(Some(FaultClass::RateLimited), record),
+                1 => failing(None, record),
+                2 => RequestRecord { phase: Phase::Warmup, ..record },
+                3 => failing(None, RequestRecord { phase: Phase::Warmup, ..record }),
+                _ => record,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn merging_equals_recording_everything_in_one(
+            a in prop::collection::vec(any_record(), 0..40),
+            b in prop::collection::vec(any_record(), 0..40),
+        ) {
+            let objectives = Objectives { ttft: Some(ms(900)), itl: Some(ms(100)), ..Objectives::default() };
+            let of = |records: &mut dyn Iterator<Item = &RequestRecord>| {
+                let mut tally = Tally::new(objectives, OPEN);
+                records.for_each(|record| tally.record(record));
+                tally
+            };
+            let mut merged = of(&mut a.iter());
+            merged.merge(&of(&mut b.iter()));
+            let all = of(&mut b.iter().chain(&a));
+            let frame = || LevelFrame { steady: Some([ms(5_000), ms(40_000)]), ..frame(0, 62_000) };
+            prop_assert_eq!(merged.report(frame()), all.report(frame()));
+            prop_assert_eq!(merged.ended(), all.ok() + all.failed());
+        }
+    }
+}
