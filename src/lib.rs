@@ -63,6 +63,7 @@ pub mod domain;
 pub mod engine;
 pub mod io;
 pub mod metrics;
+pub mod prompts;
 pub mod protocol;
 pub mod sambastack;
 pub mod snippet;

@@ -303,7 +303,11 @@ impl Connection {
         Ok(())
     }
 
-    async fn read_on(&mut self, mut reading: Reading, sink: &mut (impl Sink + Send)) -> Result<Ended, WireError> {
+    async fn read_on(
+        &mut self,
+        mut reading: Reading,
+        sink: &mut (impl Sink + Send),
+    ) -> Result<Ended, WireError> {
         loop {
             let step = poll_fn(|context| {
                 READ.with_borrow_mut(|memory| {

@@ -199,7 +199,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn start(number: usize, of: usize, world: Arc<World>, told: Sender<Told>) -> Result<Self, Failure> {
+    pub(super) fn start(
+        number: usize,
+        of: usize,
+        world: Arc<World>,
+        told: Sender<Told>,
+    ) -> Result<Self, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(super::no_thread)?;
         let (orders, inbox) = mpsc::unbounded_channel();
@@ -207,13 +212,7 @@ impl Lane {
         let (probe, probed) = StdUnixStream::pair().map_err(super::no_thread)?;
         let set = probe.set_nonblocking(true).and_then(|()| probed.set_nonblocking(true));
         set.map_err(super::no_thread)?;
-        let at_work = AtWork {
-            number,
-            world,
-            told,
-            counts: Arc::clone(&counts),
-            pool: Mutex::default(),
-        };
+        let at_work = AtWork { number, world, told, counts: Arc::clone(&counts), pool: Mutex::default() };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
         let thread = thread.spawn(move || runtime.block_on(Arc::new(at_work).serve(inbox, probed)));
         let thread = thread.map_err(super::no_thread)?;
@@ -377,7 +376,9 @@ impl AtWork {
             let (record, answer) = self.request(level, index, phase, due, &request, turns.is_some()).await;
             let failed = record.error.is_some();
             self.tell(Told::Ended(RequestRecord { wanted_prompt_tokens: wanted, ..record }));
-            let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else { return };
+            let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
+                return;
+            };
             index += 1;
             let Some(next) = turns.next(answer, &self.world.request_id(index), &self.world) else { return };
             // A later turn is due when the answer before it is there.

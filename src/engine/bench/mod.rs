@@ -34,7 +34,8 @@ use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::{Level, LevelLoad, Load, Plan, Prompts, Target};
 use crate::domain::run::{
-    BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage, Steer, Switch,
+    BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage,
+    Steer, Switch,
 };
 use crate::domain::units;
 use crate::engine::chat;
@@ -98,7 +99,10 @@ pub async fn run(
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
     if let Some(problem) = plan.problems().first() {
-        return Err(Failure::new(format!("This plan cannot be run: {}", problem.text), "Change it and run it again"));
+        return Err(Failure::new(
+            format!("This plan cannot be run: {}", problem.text),
+            "Change it and run it again",
+        ));
     }
     raise_open_files();
     let said = Said::read(plan).await?;
@@ -358,10 +362,7 @@ impl Session<'_> {
 
     /// The first request of another model.
     async fn switch(&mut self, target: &Target) {
-        let messages = vec![Message::new(
-            Role::User,
-            format!("Say one word ({})", self.world.id),
-        )];
+        let messages = vec![Message::new(Role::User, format!("Say one word ({})", self.world.id))];
         let asked = self.ask_once(target, messages).await;
         let (ttft, error) = match asked {
             Ok(figures) => (figures.ttft.or(figures.latency), None),
@@ -376,17 +377,13 @@ impl Session<'_> {
     }
 
     /// One request with one token of answer, outside the lanes.
-    async fn ask_once(
-        &self,
-        target: &Target,
-        messages: Vec<Message>,
-    ) -> Result<Figures, Failure> {
+    async fn ask_once(&self, target: &Target, messages: Vec<Message>) -> Result<Figures, Failure> {
         let params = Params { max_tokens: Some(1), ..self.plan.params.clone() };
         let request = ChatRequest { model: target.model.clone(), messages, params };
         let asking = chat::run(&self.world.api, &request, &[], &self.controls.cancel, |_| {});
-        let report = tokio::time::timeout(self.plan.timeout, asking).await.map_err(|_| {
-            self.world.api.fault_of_time(self.plan.timeout, &target.model).failure
-        })?;
+        let report = tokio::time::timeout(self.plan.timeout, asking)
+            .await
+            .map_err(|_| self.world.api.fault_of_time(self.plan.timeout, &target.model).failure)?;
         match report.ending {
             ChatEnding::Finished { .. } => Ok(report.figures),
             ChatEnding::Stopped => Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)),
@@ -425,7 +422,12 @@ impl Session<'_> {
     }
 
     /// Runs one level. Gives why the session does not go on, if it does not.
-    async fn level(&mut self, level: &Level, target: &Target, source: &PromptSource) -> Result<Option<Stop>, Failure> {
+    async fn level(
+        &mut self,
+        level: &Level,
+        target: &Target,
+        source: &PromptSource,
+    ) -> Result<Option<Stop>, Failure> {
         let mut under = UnderWay {
             level: level.clone(),
             target: target.clone(),
@@ -452,7 +454,9 @@ impl Session<'_> {
         }
         let clients = match level.load {
             LevelLoad::Concurrency(n) | LevelLoad::Max { in_flight: n } => n,
-            LevelLoad::Rate { .. } | LevelLoad::Trace { .. } => level.load.most_in_flight().unwrap_or(0).min(64),
+            LevelLoad::Rate { .. } | LevelLoad::Trace { .. } => {
+                level.load.most_in_flight().unwrap_or(0).min(64)
+            }
         };
         let shared = self.prepare(&under, source, clients, if open { Kind::Open } else { Kind::Closed })?;
         under.watching = Watching::begin();
@@ -503,11 +507,19 @@ impl Session<'_> {
         };
         let receiver = feed::start(order, Arc::clone(&self.counters), Arc::clone(&self.world))?;
         let permits = match (kind, load.most_in_flight()) {
-            (Kind::Open, Some(most)) => Some(share(most, self.lanes.len()).map(|n| Arc::new(Semaphore::new(n as usize))).collect()),
+            (Kind::Open, Some(most)) => {
+                Some(share(most, self.lanes.len()).map(|n| Arc::new(Semaphore::new(n as usize))).collect())
+            }
             _ => None,
         };
         let ramp_up = if kind == Kind::Closed { self.plan.ramp_up } else { Duration::ZERO };
-        Ok(Arc::new(LaneLevel::new(under.level.index, under.target.model.clone(), receiver, ramp_up, permits)))
+        Ok(Arc::new(LaneLevel::new(
+            under.level.index,
+            under.target.model.clone(),
+            receiver,
+            ramp_up,
+            permits,
+        )))
     }
 
     /// Opens connections before a level begins, so that its first answers are no slower for them.
@@ -747,14 +759,17 @@ impl Session<'_> {
             }
             _ => None,
         };
-        self.live.tick(&self.lanes, live::Seen {
-            now,
-            in_flight,
-            ended: under.tally.ended(),
-            wanted: under.wanted,
-            time_done: time,
-            session_limit: self.plan.session_ends.after,
-        });
+        self.live.tick(
+            &self.lanes,
+            live::Seen {
+                now,
+                in_flight,
+                ended: under.tally.ended(),
+                wanted: under.wanted,
+                time_done: time,
+                session_limit: self.plan.session_ends.after,
+            },
+        );
         if self.live.wants_partial(now) {
             let frame = self.frame(shared, under, LevelEnd::Running, 0);
             let partial: LevelReport = under.tally.report(frame);
@@ -799,7 +814,11 @@ fn share(n: u32, parts: usize) -> impl Iterator<Item = u32> {
 }
 
 /// Lets each request go at its moment. A pause shifts all that follow.
-fn pace(level: &Arc<LaneLevel>, world: &World, launchers: &[impl Fn(&Arc<LaneLevel>, feed::Prepared, Instant)]) {
+fn pace(
+    level: &Arc<LaneLevel>,
+    world: &World,
+    launchers: &[impl Fn(&Arc<LaneLevel>, feed::Prepared, Instant)],
+) {
     let began = level.began();
     let mut shift = Duration::ZERO;
     for (turn, prepared) in level.feed.iter().enumerate() {
