@@ -360,10 +360,18 @@ impl Session<'_> {
         }))
     }
 
+    fn asking(&self) -> Asking {
+        Asking {
+            world: Arc::clone(&self.world),
+            params: self.plan.params.clone(),
+            cancel: self.controls.cancel.clone(),
+        }
+    }
+
     /// The first request of another model.
     async fn switch(&mut self, target: &Target) {
         let messages = vec![Message::new(Role::User, format!("Say one word ({})", self.world.id))];
-        let asked = self.ask_once(target, messages).await;
+        let asked = ask_once(&self.asking(), &target.model, messages).await;
         let (ttft, error) = match asked {
             Ok(figures) => (figures.ttft.or(figures.latency), None),
             Err(failure) => (None, Some(failure.summary)),
@@ -376,26 +384,12 @@ impl Session<'_> {
         });
     }
 
-    /// One request with one token of answer, outside the lanes.
-    async fn ask_once(&self, target: &Target, messages: Vec<Message>) -> Result<Figures, Failure> {
-        let params = Params { max_tokens: Some(1), ..self.plan.params.clone() };
-        let request = ChatRequest { model: target.model.clone(), messages, params };
-        let asking = chat::run(&self.world.api, &request, &[], &self.controls.cancel, |_| {});
-        let report = tokio::time::timeout(self.plan.timeout, asking)
-            .await
-            .map_err(|_| self.world.api.fault_of_time(self.plan.timeout, &target.model).failure)?;
-        match report.ending {
-            ChatEnding::Finished { .. } => Ok(report.figures),
-            ChatEnding::Stopped => Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)),
-            ChatEnding::Failed(failure) => Err(failure),
-        }
-    }
-
     /// Finds out how many tokens the server makes of our words; `None` when it does not count them.
     async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Option<Fit>, Failure> {
+        let asking = self.asking();
         let mut calibrator = Calibrator::for_length(tokens, self.plan.seed);
         while let Some(messages) = calibrator.next() {
-            let mut asked = self.ask_once(target, messages.clone()).await;
+            let mut asked = ask_once(&asking, &target.model, messages.clone()).await;
             for _ in 0..PATIENCE {
                 // This is no measurement yet: a full queue or a limit is waited out.
                 let Err(failure) = &asked else { break };
@@ -404,7 +398,7 @@ impl Session<'_> {
                 }
                 let wait = failure.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(10));
                 tokio::time::sleep(wait).await;
-                asked = self.ask_once(target, messages.clone()).await;
+                asked = ask_once(&asking, &target.model, messages.clone()).await;
             }
             match asked?.prompt_tokens {
                 Some(tokens) => calibrator.learn(tokens),
@@ -782,6 +776,29 @@ impl Session<'_> {
         let progress = self.live.take(self.world.began.elapsed());
         self.listener.advanced(progress);
     }
+}
+
+/// One request with one token of answer, outside the lanes.
+async fn ask_once(asking: &Asking, model: &str, messages: Vec<Message>) -> Result<Figures, Failure> {
+    let Asking { world, params, cancel } = asking;
+    let params = Params { max_tokens: Some(1), ..params.clone() };
+    let request = ChatRequest { model: model.to_owned(), messages, params };
+    let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
+    let report = tokio::time::timeout(world.timeout, chatting)
+        .await
+        .map_err(|_| world.api.fault_of_time(world.timeout, model).failure)?;
+    match report.ending {
+        ChatEnding::Finished { .. } => Ok(report.figures),
+        ChatEnding::Stopped => Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)),
+        ChatEnding::Failed(failure) => Err(failure),
+    }
+}
+
+/// What it takes to ask once.
+struct Asking {
+    world: Arc<World>,
+    params: Params,
+    cancel: CancellationToken,
 }
 
 /// What a feed and its clients are for.
