@@ -311,6 +311,13 @@ impl Jobs {
     }
 }
 
+/// Asks for a place and writes there; gives where.
+async fn save_file(what: &str, name: &str, content: Arc<[u8]>) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = dialog::place_for_file(&format!("Save {what}"), name).await? else { return Ok(None) };
+    dialog::save_file(&path, content).await?;
+    Ok(Some(path))
+}
+
 /// A panic in a job, told to the user.
 fn own_fault(panic: &tokio::task::JoinError) -> Failure {
     let advice = "This is a defect: please report it with these details. The rest goes on";
@@ -368,6 +375,14 @@ impl Shared {
                 let outcome = self.clipboard.copy(text).await;
                 self.emitter.emit(Event::Copied { what, outcome });
             }
+            Command::CopyImage { what, picture } => {
+                let outcome = self.clipboard.copy_picture(picture).await;
+                self.emitter.emit(Event::Copied { what, outcome });
+            }
+            Command::SaveFile { what, name, content } => {
+                let outcome = save_file(&what, &name, content).await;
+                self.emitter.emit(Event::FileSaved { what, outcome });
+            }
             Command::CopyWithKey { place, spec } => {
                 let outcome = match self.places.key(&place).await {
                     Ok(key) => {
@@ -396,7 +411,6 @@ impl Shared {
             | Command::ListContexts { .. }
             | Command::RunBench { .. }
             | Command::SteerBench { .. }
-            | Command::SaveFile { .. }
             | Command::SaveSettings { .. }
             | Command::Cancel { .. } => {}
         }
