@@ -261,7 +261,7 @@ fn nearest_rank(n: u64, per_mille: u64) -> u64 {
 /// p95, 368 for p99. With fewer, even the largest value may well lie below the percentile.
 pub fn least_for_interval(p: f64) -> u64 {
     let rarer = p.max(1.0 - p);
-    if !(rarer < 1.0) {
+    if rarer.is_nan() || rarer >= 1.0 {
         return u64::MAX;
     }
     (TAIL.ln() / rarer.ln()).ceil() as u64
