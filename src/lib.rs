@@ -47,7 +47,7 @@
 //! |---|---|
 //! | [`domain`] | environments, deployments, conversations, settings, failures; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
-//! | [`metrics`] | one request's moments and figures; a session's answers |
+//! | [`metrics`] | one request's moments and figures; a chat's answers; a level's requests folded into its report |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |

@@ -187,7 +187,7 @@ fn too_few(level: &LevelReport) -> Option<String> {
             None => groups.push((stats.count, of_gaps, vec![name])),
         }
     }
-    let mut clauses = groups.into_iter().map(|(count, of_gaps, names)| {
+    let clauses = groups.into_iter().map(|(count, of_gaps, names)| {
         let stats = Stats { count, ..Stats::default() };
         let (percentiles, needed): (Vec<_>, Vec<_>) =
             lacking(&stats).into_iter().map(|(name, least)| (name, units::count(least))).unzip();
@@ -202,6 +202,15 @@ fn too_few(level: &LevelReport) -> Option<String> {
             list(&needed),
         )
     });
+    let itl = &level.itl_ms;
+    // Enough gaps, and yet no interval.
+    let alike = itl.count > 0 && itl.p99_ci.is_none() && lacking(itl).is_empty();
+    let alike = alike.then(|| {
+        let without = [("p50", itl.p50_ci), ("p95", itl.p95_ci), ("p99", itl.p99_ci)];
+        let without: Vec<_> = without.iter().filter(|(_, ci)| ci.is_none()).map(|(name, _)| *name).collect();
+        format!("{} of ITL: the gaps are of too few answers for a 95 % interval", list(&without))
+    });
+    let mut clauses = clauses.chain(alike);
     let first = clauses.next()?;
     Some(clauses.fold(first, |all, clause| format!("{all}; {clause}")))
 }

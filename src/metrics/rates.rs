@@ -26,7 +26,7 @@ const BINS_A_BATCH: u64 = 4;
 const TOKEN: u64 = 1_000_000;
 
 /// What a level did over time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rates {
     /// How often bins were merged by pairs.
     coarse: u32,
@@ -67,12 +67,6 @@ pub enum Counted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     parts: Vec<[u64; 2]>,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self { coarse: 0, first: 0, bins: Vec::new() }
-    }
 }
 
 impl Rates {

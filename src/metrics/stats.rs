@@ -9,7 +9,11 @@
 //!   that of hdrhistogram's bucket (three significant digits: within 0.05 %).
 //! - The 95 % interval of a percentile is distribution-free: how many of n values lie below the true
 //!   percentile is binomial, so two order statistics enclose it with at least 95 % (2.5 % at most beyond
-//!   each). With too few values there is none: see [`least_for_interval`]. It takes the values as independent.
+//!   each). With too few values there is none: see [`least_for_interval`].
+//! - That takes values as independent. Gaps of one answer are not: where answers differ from each other, n gaps
+//!   say no more than n / deff independent ones would, deff = 1 + (m − 1) ρ, with m gaps an answer (weighted by
+//!   size) and ρ the share of the variance that lies between answers (intraclass correlation, one-way analysis
+//!   of variance). The interval is that of so many values. A single answer gives none.
 
 use std::time::Duration;
 
@@ -45,12 +49,24 @@ pub struct Histogram {
     squares: u128,
     least: u64,
     most: u64,
+    /// Of values that were recorded together: how they belong to each other.
+    groups: Groups,
+}
+
+/// Values in groups whose members resemble each other.
+#[derive(Debug, Clone, Copy, Default)]
+struct Groups {
+    count: u64,
+    /// The sum of the squares of their sizes.
+    sizes: u64,
+    /// The sum over groups of (sum of values)² / size, each to the whole number.
+    between: u128,
 }
 
 impl Histogram {
     /// Without a value.
     pub fn new(scale: Scale) -> Self {
-        Self { scale, values: None, sum: 0, squares: 0, least: u64::MAX, most: 0 }
+        Self { scale, values: None, sum: 0, squares: 0, least: u64::MAX, most: 0, groups: Groups::default() }
     }
 
     /// Adds a time.
@@ -60,9 +76,16 @@ impl Histogram {
         self.record_ticks([u64::try_from((time.as_nanos() + 500) / 1_000).unwrap_or(u64::MAX)]);
     }
 
-    /// Adds times in µs.
+    /// Adds times in µs that belong together, such as the gaps of one answer.
     pub fn record_micros(&mut self, times: &[u32]) {
         debug_assert_eq!(self.scale, Scale::Time);
+        let size = times.len() as u64;
+        if size > 0 {
+            let sum: u64 = times.iter().map(|time| u64::from(*time)).sum();
+            self.groups.count += 1;
+            self.groups.sizes += size * size;
+            self.groups.between += u128::from(sum) * u128::from(sum) / u128::from(size);
+        }
         self.record_ticks(times.iter().map(|time| u64::from(*time)));
     }
 
@@ -108,6 +131,10 @@ impl Histogram {
             self.squares += other.squares;
             self.least = self.least.min(other.least);
             self.most = self.most.max(other.most);
+            let Groups { count, sizes, between } = other.groups;
+            self.groups.count += count;
+            self.groups.sizes += sizes;
+            self.groups.between += between;
         }
     }
 
@@ -129,7 +156,7 @@ impl Histogram {
         };
         let n = values.len();
         let shown = |ticks: f64| ticks / self.scale.ticks();
-        let mut wanted = Wanted::of(n);
+        let mut wanted = Wanted::of(n, self.independent(n));
         let mut buckets: Vec<[u64; 3]> = Vec::new();
         let mut seen = 0;
         for step in values.iter_recorded() {
@@ -175,6 +202,29 @@ impl Histogram {
                 .map(|[from, to, count]| [shown(from as f64), shown(to as f64), count as f64])
                 .collect(),
         }
+    }
+
+    /// As how many independent values these count.
+    fn independent(&self, n: u64) -> u64 {
+        let groups = self.groups.count;
+        if groups == 0 || groups == n {
+            return n;
+        }
+        if groups == 1 {
+            // How much answers differ cannot be seen from one.
+            return 1;
+        }
+        let [all, groups, sum] = [n, groups, self.sum].map(|n| n as f64);
+        let own_size = self.groups.sizes as f64 / all;
+        let between = (self.groups.between as f64 - sum * sum / all).max(0.0) / (groups - 1.0);
+        let within = self.squares.saturating_sub(self.groups.between) as f64 / (all - groups);
+        let size = (all - own_size) / (groups - 1.0);
+        let total = between + (size - 1.0) * within;
+        if total <= 0.0 {
+            return n;
+        }
+        let alike = ((between - within) / total).clamp(0.0, 1.0);
+        ((all / (1.0 + (own_size - 1.0) * alike)) as u64).clamp(1, n)
     }
 
     /// The sample's standard deviation, in ticks. A single value has none.
@@ -232,12 +282,16 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(n: u64) -> Self {
+    /// Of `n` values that count as `independent` ones.
+    fn of(n: u64, independent: u64) -> Self {
         let rank = |rank| Rank { rank, value: None };
         let per_mille = [10, 50, 100, 250, 500, 750, 900, 950, 990, 999];
         Self {
             percentiles: per_mille.map(|part| rank(nearest_rank(n, part))),
-            intervals: [0.5, 0.95, 0.99].map(|p| interval_ranks(n, p).map(|ends| ends.map(rank))),
+            intervals: [0.5, 0.95, 0.99].map(|p| {
+                let ends = spread(interval_ranks(independent, p)?, independent, n);
+                Some(ends.map(rank))
+            }),
         }
     }
 
@@ -252,6 +306,15 @@ impl Wanted {
     }
 }
 
+/// Ranks among some values as ranks among more.
+fn spread([low, high]: [u64; 2], some: u64, more: u64) -> [u64; 2] {
+    if some == more {
+        return [low, high];
+    }
+    let scaled = |rank: u64| (rank as f64 - 0.5) / some as f64 * more as f64;
+    [(scaled(low).floor() as u64).max(1), (scaled(high).ceil() as u64).min(more)]
+}
+
 /// ⌈p n⌉, at least 1, in integers so that the 50th of 100 is not the 51st.
 fn nearest_rank(n: u64, per_mille: u64) -> u64 {
     (u128::from(n) * u128::from(per_mille)).div_ceil(1_000).max(1) as u64
@@ -261,7 +324,7 @@ fn nearest_rank(n: u64, per_mille: u64) -> u64 {
 /// p95, 368 for p99. With fewer, even the largest value may well lie below the percentile.
 pub fn least_for_interval(p: f64) -> u64 {
     let rarer = p.max(1.0 - p);
-    if !(rarer < 1.0) {
+    if rarer.is_nan() || rarer >= 1.0 {
         return u64::MAX;
     }
     (TAIL.ln() / rarer.ln()).ceil() as u64
@@ -460,7 +523,66 @@ mod tests {
         assert!(interval_ranks(u64::from(u32::MAX) * 8, 0.99).is_some());
     }
 
+    /// Answers of 20 gaps whose means differ by `apart`: how often the interval holds the true median of 10 ms.
+    fn held(apart: f64) -> f64 {
+        let mut seed = 1u64;
+        // About normally distributed, of deviation 1: the sum of twelve that are evenly distributed.
+        let mut normal = move || {
+            let mut uniform = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 33) as f64 / f64::from(1u32 << 31)
+            };
+            (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+        };
+        let runs = 300;
+        let held = (0..runs).filter(|_| {
+            let mut times = Histogram::new(Scale::Time);
+            for _ in 0..40 {
+                let mean = 10_000.0 + apart * normal();
+                let gaps: Vec<u32> = (0..20).map(|_| (mean + 300.0 * normal()) as u32).collect();
+                times.record_micros(&gaps);
+            }
+            times.stats().p50_ci.is_some_and(|[low, high]| low <= 10.0 && high >= 10.0)
+        });
+        held.count() as f64 / f64::from(runs)
+    }
+
+    #[test]
+    fn intervals_of_gaps_hold_though_gaps_of_one_answer_are_alike() {
+        for apart in [0.0, 100.0, 600.0] {
+            let held = held(apart);
+            assert!(held >= 0.93, "{held} at {apart}");
+        }
+    }
+
+    #[test]
+    fn answers_that_are_alike_leave_the_interval_as_it_is() {
+        let mut times = Histogram::new(Scale::Time);
+        (0..50u32).for_each(|i| times.record_micros(&[9_900 + i, 10_100 - i]));
+        assert_eq!(times.independent(100), 100);
+        let mut apart = Histogram::new(Scale::Time);
+        (0..50u32).for_each(|i| apart.record_micros(&[9_000 + i * 50; 8]));
+        assert_eq!(apart.independent(400), 50, "each answer is one value, eight times");
+        let mut one = Histogram::new(Scale::Time);
+        one.record_micros(&(0..500).collect::<Vec<u32>>());
+        assert_eq!(one.stats().p50_ci, None, "nobody knows how answers differ");
+    }
+
     proptest! {
+        #[test]
+        fn merging_groups_equals_recording_them_in_one(
+            groups in prop::collection::vec((any::<bool>(), prop::collection::vec(0u32..90_000, 0..30)), 0..30),
+        ) {
+            let [mut all, mut a, mut b] = [Scale::Time; 3].map(Histogram::new);
+            for (first, group) in &groups {
+                all.record_micros(group);
+                if *first { &mut a } else { &mut b }.record_micros(group);
+            }
+            a.merge(&b);
+            prop_assert_eq!(a.stats(), all.stats());
+            prop_assert_eq!(a.independent(a.count().max(1)), all.independent(a.count().max(1)));
+        }
+
         #[test]
         fn merging_equals_recording_everything_in_one(
             a in prop::collection::vec(0u64..100_000_000_000, 0..200),

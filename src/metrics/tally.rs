@@ -781,6 +781,18 @@ mod tests {
     }
 
     #[test]
+    fn many_gaps_of_few_answers_are_no_ground_for_an_interval() {
+        let level = report(CLOSED, &[answer(0, 100, &[10; 500])]);
+        assert_eq!((level.itl_ms.count, level.itl_ms.p50_ci), (500, None));
+        let note = level.notes.last().map(String::as_str).unwrap_or_default();
+        assert!(note.starts_with("p50, p95 and p99 of TTFT, TPOT and latency rest on 1 request: "), "{note}");
+        assert!(
+            note.ends_with("; p50, p95 and p99 of ITL: the gaps are of too few answers for a 95 % interval"),
+            "{note}"
+        );
+    }
+
+    #[test]
     fn prompts_off_their_length_are_told() {
         let mut records: Vec<_> = (0..10).map(|i| answer(i * 1_000, 100, &[])).collect();
         records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(98));
