@@ -13,7 +13,7 @@ use crate::domain::run::{Flight, LevelReport, Stats};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
-use crate::ui::plots::{amount, round_up};
+use crate::ui::plots::round_up;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{card, from_right, shortened, tokens};
 
@@ -74,9 +74,6 @@ pub(super) fn show(ui: &mut Ui, page: &mut BenchmarkUi, session: &Session, color
             }
         });
         parts = rest;
-    }
-    if !session.flights.is_empty() {
-        timeline_ui(ui, photographer, session);
     }
 }
 
@@ -142,8 +139,9 @@ impl Chart<'_> {
         let tokens = tokens(ui);
         let frame = card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
+            ui.spacing_mut().interact_size.y = 22.0;
+            ui.spacing_mut().item_spacing.y = 4.0;
             ui.horizontal(|ui| {
-                ui.set_min_height(22.0);
                 let width = ui.available_width() - 64.0;
                 let style = theme::strong_text();
                 shortened(ui, title, style, tokens.text, width);
@@ -173,7 +171,7 @@ impl Chart<'_> {
 fn grid_ui(painter: &Painter, area: &Area, with_y: bool) {
     let Area { rect, x, y, tokens, font } = area;
     if with_y {
-        for value in steps(*y, (rect.height() / 40.0).clamp(1.0, 5.0)) {
+        for value in steps(*y, (rect.height() / 34.0).clamp(1.0, 5.0)) {
             let at = area.y(value);
             painter.hline(rect.x_range(), at, Stroke::new(1.0, tokens.line));
             painter.text(
@@ -216,6 +214,20 @@ fn steps(axis: Axis, parts: f32) -> Vec<f64> {
         .collect()
 }
 
+/// `0.5`, `40`, `1.2k`, `4k`
+fn amount(value: f64) -> String {
+    let short = |value: f64| {
+        let text = format!("{value:.1}");
+        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    };
+    match value.abs() {
+        v if v >= 1e6 => format!("{}M", short(value / 1e6)),
+        v if v >= 1e3 => format!("{}k", short(value / 1e3)),
+        v if v > 0.0 && v < 1.0 => format!("{}", (value * 1e3).round() / 1e3),
+        _ => short(value),
+    }
+}
+
 /// From zero to a little above the highest.
 fn up_to(highest: f64) -> Axis {
     let to = if highest > 0.0 { highest * 1.08 } else { 1.0 };
@@ -251,7 +263,7 @@ fn levels_ui(painter: &Painter, area: &Area, session: &Session) {
 // ---- the charts ---------------------------------------------------------------------------------------
 
 /// The height of most charts, in points.
-const CHART: f32 = 190.0;
+const CHART: f32 = 172.0;
 
 /// What the pointer is nearest to, so far, and how near.
 #[derive(Default)]
@@ -511,7 +523,8 @@ fn bars(stats: &Stats) -> Vec<(f64, f64, f64)> {
     counts.into_iter().enumerate().map(bar).collect()
 }
 
-fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
+/// The last requests in flight, a bar each.
+pub(super) fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
     let flights = &session.flights;
     let now = session.now.map_or(0.0, |now| now.elapsed_s);
     let from = flights.iter().map(|flight| flight.due_s).fold(now, f64::min);

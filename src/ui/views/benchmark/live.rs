@@ -42,6 +42,8 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
     let right = format!("{place}{}", standing_told(session));
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().item_spacing.y = 6.0;
         let wide = ui.available_width() > 640.0;
         ui.horizontal(|ui| {
             if wide {

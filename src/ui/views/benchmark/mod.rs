@@ -77,6 +77,9 @@ impl BenchmarkUi {
         live::show(ui, session, elsewhere, out);
         charts::show(ui, self, session, &state.colors);
         table::show(ui, session, &state.colors, &mut self.level, out);
+        if !session.flights.is_empty() {
+            charts::timeline_ui(ui, &mut self.photographer, session);
+        }
     }
 }
 
