@@ -55,10 +55,12 @@ fn the_benchmarks_forms_come_back_as_they_were() {
 #[test]
 fn a_plan_that_is_not_understood_is_left_out() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let text = "version = 1\n[benches.demo]\n[benches.demo.last]\nturbo = true\n\
-                [[benches.demo.presets]]\nname = \"mine\"\n[benches.demo.presets.plan]\nseed = 9\n";
-    std::fs::write(dir.path().join("settings.toml"), text).expect("it can be written");
-    let Loaded { settings, notice } = store_in(dir.path()).load();
+    let text = "version = 1\n[benches.demo]\nlast = '{\"turbo\": true}'\n\
+                [[benches.demo.presets]]\nname = \"mine\"\nplan = '{\"seed\": 9}'\n";
+    let store = store_in(dir.path());
+    fs::create_dir_all(store.path().parent().expect("it has a folder")).expect("it can be made");
+    fs::write(store.path(), text).expect("it can be written");
+    let Loaded { settings, notice } = store.load();
     assert_eq!(notice, None);
     let forms = &settings.benches[&EnvId::demo()];
     assert_eq!(forms.last, None);

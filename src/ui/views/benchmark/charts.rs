@@ -13,7 +13,7 @@ use crate::domain::run::{Flight, LevelReport, Stats};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
-use crate::ui::plots::round_up;
+use crate::ui::plots::{line_sample, round_up};
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{card, from_right, shortened, tokens};
 
@@ -57,7 +57,7 @@ pub(super) fn show(ui: &mut Ui, page: &mut BenchmarkUi, session: &Session, color
         Box::new(|ui, p| ttft_ui(ui, p, session, colors)),
         Box::new(|ui, p| speed_ui(ui, p, session)),
         Box::new(|ui, p| knee_ui(ui, p, session, colors)),
-        Box::new(|ui, p| distribution_ui(ui, p, shown, chosen)),
+        Box::new(|ui, p| distribution_ui(ui, p, shown, chosen, colors)),
     ];
     ui.spacing_mut().item_spacing = vec2(gap, gap);
     while !parts.is_empty() {
@@ -394,7 +394,24 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
             .join("; "),
     };
     let y = Some(up_to(highest));
-    let chart = Chart { title: KNEE, summary, height: CHART, x, y, tools: &mut no_tools };
+    let several = session.plan.targets.len() > 1;
+    let mut legend = |ui: &mut Ui| {
+        if !several {
+            return;
+        }
+        ui.horizontal(|ui| {
+            let each = ui.available_width() / lines.len().max(1) as f32 - 34.0;
+            let dim = tokens(ui).dim;
+            for (model, _) in &lines {
+                line_sample(ui, colors.index(model), false);
+                shortened(ui, model, egui::TextStyle::Small, dim, each);
+            }
+            // As high as before the first level has ended.
+            ui.set_min_height(22.0);
+        });
+    };
+    let height = if several { CHART - 28.0 } else { CHART };
+    let chart = Chart { title: KNEE, summary, height, x, y, tools: &mut legend };
     chart.show(ui, photographer, |painter, area, pointer| {
         let mut nearest = Nearest::default();
         for (model, points) in &lines {
@@ -432,6 +449,7 @@ fn distribution_ui(
     photographer: &mut Photographer,
     shown: &mut Shown,
     level: Option<&LevelReport>,
+    colors: &ModelColors,
 ) {
     let stats = level.map(|level| shown.stats(level));
     let bars = stats.map(bars).unwrap_or_default();
@@ -471,7 +489,7 @@ fn distribution_ui(
         tools: &mut tools,
     };
     chart.show(ui, photographer, |painter, area, pointer| {
-        let color = area.tokens.model_color(0);
+        let color = area.tokens.model_color(level.map_or(0, |level| colors.index(&level.model)));
         let mut told = None;
         for (from, to, count) in bars.iter().filter(|(_, _, count)| *count > 0.0) {
             let bar = Rect::from_min_max(

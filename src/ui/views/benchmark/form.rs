@@ -1,8 +1,8 @@
 //! What is to be run: checked as it is typed, kept as it is typed.
 
 use egui::{
-    Button, Checkbox, CollapsingHeader, Label, Response, RichText, Role, ScrollArea, TextStyle, Ui,
-    WidgetInfo, vec2,
+    Align, Button, Checkbox, CollapsingHeader, Label, Layout, Response, RichText, Role, ScrollArea,
+    TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use crate::domain::command_line;
@@ -450,11 +450,9 @@ fn problem_ui(ui: &mut Ui, read: &Read, spot: Spot) {
 fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) {
     let running = state.bench.session.as_ref().filter(|session| session.is_running());
     let Some(session) = running else {
-        let width = ui.available_width();
         let can = read.problems.is_empty();
         let button = ui
-            .scope(|ui| {
-                ui.spacing_mut().button_padding.x = ((width - 110.0) / 2.0).max(8.0);
+            .with_layout(Layout::top_down_justified(Align::Center), |ui| {
                 primary_button(ui, "Run benchmark", can)
             })
             .inner;
@@ -481,8 +479,11 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
         if ui.add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0))).clicked() {
             state.bench.steer(steer, out);
         }
-        ui.spacing_mut().button_padding.x = ((half - 30.0) / 2.0).max(8.0);
-        if primary_button(ui, "Stop", !stopping).clicked() {
+        let stop =
+            ui.allocate_ui_with_layout(vec2(half, 28.0), Layout::top_down_justified(Align::Center), |ui| {
+                primary_button(ui, "Stop", !stopping)
+            });
+        if stop.inner.clicked() {
             state.bench.stop(out);
         }
     });

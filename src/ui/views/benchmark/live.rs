@@ -246,7 +246,9 @@ const MOST_DOUBTS: usize = 6;
 fn doubts_ui(ui: &mut Ui, session: &Session) {
     let of = |pick: fn(&LevelReport) -> &Vec<String>| -> Vec<String> {
         let lines = |level: &LevelReport| {
-            let label = level.label.clone();
+            let several = session.plan.targets.len() > 1;
+            let label =
+                if several { format!("{} {}", level.model, level.label) } else { level.label.clone() };
             pick(level).iter().map(move |text| format!("{label}: {text}")).collect::<Vec<_>>()
         };
         session.levels.iter().flat_map(lines).collect()
