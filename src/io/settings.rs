@@ -447,12 +447,12 @@ struct StoredFile {
     benches: BTreeMap<EnvId, StoredForms>,
 }
 
-/// The Benchmark page's forms. A plan that this version does not understand is left out: it is no reason to
-/// put the whole file aside.
+/// The Benchmark page's forms. A plan is kept as JSON: TOML has no word for what is left to the server. One
+/// that this version does not understand is left out: it is no reason to put the whole file aside.
 #[derive(Serialize, Deserialize)]
 struct StoredForms {
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "plan_if_understood")]
-    last: Option<Plan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     presets: Vec<StoredPreset>,
 }
@@ -460,26 +460,32 @@ struct StoredForms {
 #[derive(Serialize, Deserialize)]
 struct StoredPreset {
     name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "plan_if_understood")]
-    plan: Option<Plan>,
+    plan: String,
 }
 
-fn plan_if_understood<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Plan>, D::Error> {
-    let value = serde_json::Value::deserialize(from)?;
+fn read_plan(json: &str) -> Option<Plan> {
     // Said above: what is not understood is left out.
-    Ok(serde_json::from_value(value).ok())
+    serde_json::from_str(json).ok()
+}
+
+fn write_plan(plan: &Plan) -> String {
+    // cannot fail: a plan has no map, and a path of it came from a text
+    serde_json::to_string(plan).unwrap_or_default()
 }
 
 impl StoredForms {
     fn new(forms: &BenchForms) -> Self {
         let preset =
-            |(name, plan): &(String, Plan)| StoredPreset { name: name.clone(), plan: Some(plan.clone()) };
-        Self { last: forms.last.clone(), presets: forms.presets.iter().map(preset).collect() }
+            |(name, plan): &(String, Plan)| StoredPreset { name: name.clone(), plan: write_plan(plan) };
+        Self {
+            last: forms.last.as_ref().map(write_plan),
+            presets: forms.presets.iter().map(preset).collect(),
+        }
     }
 
     fn into_forms(self) -> BenchForms {
-        let presets = self.presets.into_iter().filter_map(|preset| Some((preset.name, preset.plan?)));
-        BenchForms { last: self.last, presets: presets.collect() }
+        let presets = self.presets.into_iter().filter_map(|p| Some((p.name, read_plan(&p.plan)?)));
+        BenchForms { last: self.last.as_deref().and_then(read_plan), presets: presets.collect() }
     }
 }
 

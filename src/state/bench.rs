@@ -574,7 +574,7 @@ impl Form {
             warmup: plan.warmup.to_string(),
             ramp_up: if plan.ramp_up.is_zero() { String::new() } else { write_duration(plan.ramp_up) },
             stop_time: time(plan.session_ends.after),
-            stop_errors: plan.session_ends.error_share.map(|share| percent(share)).unwrap_or_default(),
+            stop_errors: plan.session_ends.error_share.map(percent).unwrap_or_default(),
             timeout: write_duration(plan.timeout),
             goodput: plan.objectives.to_string(),
             seed: plan.seed.to_string(),

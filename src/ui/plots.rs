@@ -186,7 +186,7 @@ fn whole(value: f64) -> String {
     }
 }
 
-pub(super) fn amount(value: f64) -> String {
+fn amount(value: f64) -> String {
     match value {
         v if v < 0.0 => String::new(),
         v if v >= 10_000.0 => format!("{:.0}k", v / 1e3),

@@ -16,5 +16,6 @@ mod snippets;
 mod support;
 mod transcript;
 mod ui;
+mod ui_bench;
 mod ui_layout;
 mod window;
