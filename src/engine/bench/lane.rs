@@ -3,6 +3,7 @@
 //! Each has a runtime of one thread, so that a stream's bytes are read, stamped and taken apart without a
 //! change of thread. What ended is told through a channel that nobody waits on.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -149,6 +150,8 @@ pub(super) struct Counts {
     pub(super) chunks: AtomicU64,
     flights: Vec<FlightCell>,
     free: Mutex<Vec<usize>>,
+    /// When each request left that is in flight, in ns of the session, by its index.
+    since: Mutex<HashMap<u64, u64>>,
 }
 
 /// A request on the timeline. Moments in ns of the session; 0 for not yet.
@@ -171,7 +174,13 @@ impl Counts {
             chunks: AtomicU64::new(0),
             flights: std::iter::repeat_with(FlightCell::default).take(flights).collect(),
             free: Mutex::new((0..flights).rev().collect()),
+            since: Mutex::default(),
         }
+    }
+
+    /// When each request left that is in flight now.
+    pub(super) fn in_flight_since(&self) -> Vec<Duration> {
+        lock(&self.since).values().copied().map(Duration::from_nanos).collect()
     }
 
     pub(super) fn flights(&self) -> impl Iterator<Item = Flight> {
@@ -408,8 +417,8 @@ impl AtWork {
         let world = &*self.world;
         let sent = Instant::now();
         let due = due.unwrap_or(sent);
-        let mut hearing = Hearing::begin(self, level, sent, phase == Phase::Measured, keep_text);
-        hearing.flight(index, due);
+        let mut hearing = Hearing::begin(self, level, index, sent, phase == Phase::Measured, keep_text);
+        hearing.flight(due);
         if phase == Phase::Measured {
             let now = world.at_ns(sent);
             level.first_measured.fetch_min(now, Ordering::Relaxed);
@@ -518,6 +527,7 @@ impl Drop for Countdown<'_> {
 struct Hearing<'a> {
     lane: &'a AtWork,
     level: &'a Level,
+    index: u64,
     sent: Instant,
     measured: bool,
     reader: AnswerReader,
@@ -534,7 +544,15 @@ struct Hearing<'a> {
 }
 
 impl<'a> Hearing<'a> {
-    fn begin(lane: &'a AtWork, level: &'a Level, sent: Instant, measured: bool, keep_text: bool) -> Self {
+    fn begin(
+        lane: &'a AtWork,
+        level: &'a Level,
+        index: u64,
+        sent: Instant,
+        measured: bool,
+        keep_text: bool,
+    ) -> Self {
+        lock(&lane.counts.since).insert(index, lane.world.at_ns(sent));
         lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
             level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
@@ -545,6 +563,7 @@ impl<'a> Hearing<'a> {
         Self {
             lane,
             level,
+            index,
             sent,
             measured,
             reader,
@@ -564,10 +583,10 @@ impl<'a> Hearing<'a> {
         self.lane.counts.flights.get(self.cell?)
     }
 
-    fn flight(&self, index: u64, due: Instant) {
+    fn flight(&self, due: Instant) {
         let Some(cell) = self.cell() else { return };
         let world = &self.lane.world;
-        for (field, value) in [(&cell.first, 0), (&cell.ended, 0), (&cell.index, index)] {
+        for (field, value) in [(&cell.first, 0), (&cell.ended, 0), (&cell.index, self.index)] {
             field.store(value, Ordering::Relaxed);
         }
         cell.failed.store(false, Ordering::Relaxed);
@@ -657,6 +676,7 @@ impl Sink for Hearing<'_> {
 
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
+        lock(&self.lane.counts.since).remove(&self.index);
         self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.streaming {
             self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);

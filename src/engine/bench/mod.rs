@@ -685,7 +685,7 @@ impl Session<'_> {
             now,
             steady: (from < to).then_some([from, to]),
             pauses: self.pauses.clone(),
-            in_flight_since: Vec::new(),
+            in_flight_since: self.lanes.iter().flat_map(|lane| lane.counts.in_flight_since()).collect(),
             most_in_flight: under.most_in_flight,
             aborted,
             rate_limit: self.limits.clone(),
@@ -693,7 +693,7 @@ impl Session<'_> {
         }
     }
 
-    fn conclude(&mut self, shared: &LaneLevel, mut under: UnderWay) -> Option<Stop> {
+    fn conclude(&mut self, shared: &LaneLevel, under: UnderWay) -> Option<Stop> {
         let aborted = shared.measured_in_flight.load(Ordering::Relaxed);
         let deadline = shared.deadline.load(Ordering::Relaxed);
         let enough = under.wanted.is_some_and(|wanted| under.tally.ended() >= wanted);
@@ -705,12 +705,11 @@ impl Session<'_> {
             _ if self.world.now_ns() >= deadline => LevelEnd::Time,
             _ => LevelEnd::Exhausted,
         };
-        if matches!(under.stop, Some(Stop::Cancelled)) {
-            // Every connection closes now, what they would have brought is in no figure.
-            self.world.cancel.cancel();
-            self.fold(&mut under);
-        }
         let mut frame = self.frame(shared, &under, ended, aborted);
+        if matches!(under.stop, Some(Stop::Cancelled)) {
+            // Every connection closes now; what they would have brought is in no figure.
+            self.world.cancel.cancel();
+        }
         let steady = frame.steady.is_some();
         if !steady && frame.now > frame.began {
             frame.steady = Some([frame.began, frame.now]);
