@@ -16,7 +16,8 @@
 //!   │ io/                           │                1  doors: reqwest, kubectl, confy, keyring, arboard
 //!   ├───────────────────────────────┤
 //!   │ protocol.rs                   │                0  what UI and engine say to each other
-//!   │ domain/ sambastack/ metrics/ wire/ snippet.rs  0  pure: values in, values out
+//!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
+//!   │ prompts/ wire/ snippet.rs     │
 //!   └───────────────────────────────┘
 //! ```
 //!
@@ -47,7 +48,8 @@
 //! |---|---|
 //! | [`domain`] | environments, deployments, conversations, settings, failures; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
-//! | [`metrics`] | one request's moments and figures; a chat's answers; a level's requests folded into its report |
+//! | [`metrics`] | one request's moments and figures; a session's answers |
+//! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
