@@ -1,5 +1,6 @@
 //! The things Batida speaks of. Plain values: no clocks, no IO, no screens.
 
+pub mod command_line;
 pub mod conversation;
 pub mod deployment;
 pub mod environment;
@@ -8,3 +9,4 @@ pub mod plan;
 pub mod run;
 pub mod settings;
 pub mod units;
+pub mod verdict;

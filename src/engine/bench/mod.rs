@@ -20,6 +20,10 @@ pub struct Controls {
 
 /// Hears of a session while it runs. Called on the thread that awaits [`run`], never on the measuring ones.
 pub trait Listener: Send {
+    /// The session begins; `id` is the report's. Called once, before anything else.
+    fn began(&mut self, id: &str) {
+        let _ = id;
+    }
     /// At most every 33 ms.
     fn advanced(&mut self, progress: BenchProgress);
     /// Each request that ended, warm-ups included, in the order in which they ended.
