@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Ended;
+use super::bench_args::{self, BenchArgs};
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
@@ -21,7 +22,8 @@ Environments (a cluster, an API and a key) are kept on the window's Home page. A
 is selected there, unless --env or --demo names another, or --api, --kubeconfig and the like describe one \
 for this run alone.
 
-Exit codes: 0 done, 1 it failed, 2 wrong usage. With --json a command that fails prints \
+Exit codes: 0 done, 1 it failed, 2 wrong usage; of `batida bench` also 3 a --fail-if came true, 4 with --strict \
+a level is in doubt. With --json a command that fails prints \
 {\"failure\": {summary, advice, details, retry_after_ms}}.
 
 Examples:
@@ -31,6 +33,7 @@ Examples:
   batida models --demo --deployment md-deepseek-r1
   batida chat --demo 'Explain TTFT in two sentences'
   batida chat --api https://api.example.com --model gpt-oss-120b --max-tokens 50 Hello
+  batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
   batida demo --port 8080                         an OpenAI-like server with simulated models
   batida demo --exact --ttft 50ms                 a server that keeps exact times, to measure clients with";
 
@@ -63,6 +66,13 @@ pub(super) enum Command {
     /// Chat once: the answer streams to standard output, its figures go to standard error
     #[command(after_help = CHAT_AFTER)]
     Chat(Box<ChatArgs>),
+    /// Load models, and say how fast they answer under it
+    ///
+    /// Sends requests to each model in turn, at each level of the load, and reports TTFT, inter-token latency,
+    /// latency and throughput with 95 % intervals. It watches itself too: a level whose figures the benchmark
+    /// itself may have moved says so.
+    #[command(after_help = bench_args::AFTER)]
+    Bench(Box<BenchArgs>),
     /// Check kubectl, the cluster, the API and the key, one line each
     ///
     /// The same checks as on the Home page. Fails (exit code 1) when one of them does; a warning, such as a
@@ -307,6 +317,17 @@ struct ParamArgs {
     /// The most tokens to generate
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: Option<u32>,
+    /// The sampling seed
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<i64>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+/// The parameters that a chat and a benchmark have in common.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Parameters (only what is given is sent)")]
+pub(super) struct SamplingArgs {
     /// 0 to 2
     #[arg(long, value_name = "T", value_parser = between::<0, 2>)]
     temperature: Option<f64>,
@@ -319,9 +340,6 @@ struct ParamArgs {
     /// A sequence that ends the answer; may be repeated
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// The sampling seed
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    seed: Option<i64>,
     /// How much a reasoning model should think
     #[arg(long, value_name = "LEVEL")]
     reasoning_effort: Option<EffortArg>,
@@ -346,21 +364,27 @@ enum Switch {
 impl ChatArgs {
     /// What is to be sent besides the messages.
     pub(super) fn params(&self) -> Params {
-        let ParamArgs { max_tokens, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking } =
-            &self.params;
+        let ParamArgs { max_tokens, seed, sampling } = &self.params;
+        Params { max_tokens: *max_tokens, seed: *seed, ..sampling.params() }
+    }
+}
+
+impl SamplingArgs {
+    /// What was set.
+    pub(super) fn params(&self) -> Params {
+        let Self { temperature, top_p, top_k, stop, reasoning_effort, thinking } = self;
         Params {
-            max_tokens: *max_tokens,
             temperature: *temperature,
             top_p: *top_p,
             top_k: *top_k,
             stop: stop.clone(),
-            seed: *seed,
             reasoning_effort: reasoning_effort.map(|effort| match effort {
                 EffortArg::Low => Effort::Low,
                 EffortArg::Medium => Effort::Medium,
                 EffortArg::High => Effort::High,
             }),
             thinking: thinking.map(|switch| matches!(switch, Switch::On)),
+            ..Params::default()
         }
     }
 }

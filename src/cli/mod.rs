@@ -1,8 +1,12 @@
 //! The command line: the same engine as the window, without one.
 //!
-//! Exit codes: 0 done, 1 it failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 it failed, 2 wrong usage; of `bench` also 3 a `--fail-if` came true, 4 with
+//! `--strict` a level is in doubt.
 
 mod args;
+mod bench;
+mod bench_args;
+mod bench_report;
 mod chat;
 mod report;
 
@@ -33,6 +37,10 @@ enum Ended {
     Misused(String),
     /// It said itself what is wrong; exit code 1.
     Told,
+    /// A condition of `--fail-if` came true, which was said; exit code 3.
+    Crossed,
+    /// With `--strict` a figure is in doubt, which was said; exit code 4.
+    Doubted,
 }
 
 impl From<Failure> for Ended {
@@ -77,6 +85,8 @@ pub fn main(
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Told) => ExitCode::FAILURE,
+        Err(Ended::Crossed) => ExitCode::from(3),
+        Err(Ended::Doubted) => ExitCode::from(4),
         Err(Ended::Failed(failure)) if common.json => {
             // Whoever reads JSON gets JSON; when standard output is closed there is nobody to tell.
             let _ = report::json(&serde_json::json!({ "failure": report::failure_json(&failure) }));
@@ -155,11 +165,13 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             }
             report::failure(&notice);
         }
-        let place = &*open(common, &places, &settings).await?;
+        let quiet = matches!(&command, Command::Bench(args) if args.quiet);
+        let place = &*open(common, &places, &settings, quiet).await?;
         match command {
             Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
             Command::Models(args) => or_interrupted(&cancel, models(common, place, &args)).await,
             Command::Chat(args) => chat::run(common, place, *args, &cancel).await,
+            Command::Bench(args) => bench::run(common, place, *args, &cancel).await,
             Command::Check => run_checks(common, place, &cancel).await,
             Command::Demo(_) => Ok(()),
         }
@@ -198,9 +210,10 @@ async fn open(
     common: &Common,
     places: &Places,
     settings: &crate::domain::settings::Settings,
+    quiet: bool,
 ) -> Result<Arc<Place>, Ended> {
     let env = common.environment(settings)?;
-    if common.needs_settings() && common.env.is_none() {
+    if common.needs_settings() && common.env.is_none() && !quiet {
         report::error_line(&format!("environment: {}", env.name));
     }
     Ok(places.open(&env).await)

@@ -1,125 +1,175 @@
-//! A plan as the line that runs it in a shell.
+//! The `batida bench …` line that runs a plan.
 
+use super::conversation::Params;
 use super::environment::Environment;
-use super::plan::{Arrivals, Ends, Load, Plan, Prompts};
+use super::plan::{Arrivals, Ends, Lengths, Load, Plan, Prompts};
 use super::units::write_duration;
 
-/// The `batida bench` line that does what `plan` says in `env`, quoted for a shell.
+/// The plan of `batida bench` without flags; it lacks a model.
+pub fn default_plan() -> Plan {
+    Plan {
+        load: Load::Concurrency(vec![1]),
+        session_ends: Ends { error_share: Some(0.05), ..Ends::default() },
+        ..Plan::default()
+    }
+}
+
+/// The line that runs the plan in an environment, with those flags only that change something.
 pub fn bench(plan: &Plan, env: &Environment) -> String {
-    let mut words = vec!["batida".to_owned(), "bench".to_owned()];
-    let mut say = |flag: &str, value: Option<String>| {
-        words.push(flag.to_owned());
-        words.extend(value);
-    };
+    let mut words = Words(vec!["batida".to_owned(), "bench".to_owned()]);
     if env.demo {
-        say("--demo", None);
+        words.flag("--demo");
     } else {
-        say("--env", Some(env.name.clone()));
+        words.put("--env", &env.name);
     }
-    let mut deployment = None;
     for target in &plan.targets {
-        if target.deployment.is_some() && target.deployment != deployment {
-            deployment.clone_from(&target.deployment);
-            say("--deployment", deployment.clone());
-        }
-        say("--model", Some(target.model.clone()));
+        words.put("--model", &target.model);
     }
-    match &plan.load {
-        Load::Concurrency(clients) => say("--concurrency", Some(list(clients))),
-        Load::Rate { per_sec, arrivals, most_in_flight } => {
-            say("--rate", Some(list(per_sec)));
-            if *arrivals == Arrivals::Poisson {
-                say("--poisson", None);
-            }
-            if let Some(most) = most_in_flight {
-                say("--max-in-flight", Some(most.to_string()));
-            }
-        }
-        Load::Max { in_flight } => {
-            say("--max", None);
-            say("--max-in-flight", Some(in_flight.to_string()));
-        }
-        Load::Trace { file, most_in_flight } => {
-            say("--trace", Some(file.display().to_string()));
-            if let Some(most) = most_in_flight {
-                say("--max-in-flight", Some(most.to_string()));
-            }
-        }
+    let mut deployments: Vec<&str> =
+        plan.targets.iter().map(|target| target.deployment.as_deref().unwrap_or("-")).collect();
+    if deployments.iter().all(|name| *name == deployments[0]) {
+        deployments.truncate(1);
     }
-    let Ends { requests, after, .. } = plan.level_ends;
-    if let Some(requests) = requests {
-        say("--requests", Some(requests.to_string()));
+    for name in deployments.iter().filter(|name| deployments.len() > 1 || **name != "-") {
+        words.put("--deployment", name);
     }
-    if let Some(after) = after {
-        say("--duration", Some(write_duration(after)));
+    let usual = default_plan();
+    words.load(&plan.load, &usual.load);
+    words.ends(plan, &usual);
+    if plan.warmup != usual.warmup {
+        words.put("--warmup", plan.warmup);
     }
-    say("--warmup", Some(plan.warmup.to_string()));
-    if !plan.ramp_up.is_zero() {
-        say("--ramp-up", Some(write_duration(plan.ramp_up)));
+    if plan.ramp_up != usual.ramp_up {
+        words.put("--ramp-up", write_duration(plan.ramp_up));
     }
     match &plan.prompts {
         Prompts::Synthetic { input_tokens, prefix_tokens } => {
-            say("--input-tokens", Some(input_tokens.to_string()));
+            if *input_tokens != Lengths::Fixed(256) {
+                words.put("--input-tokens", input_tokens);
+            }
             if *prefix_tokens > 0 {
-                say("--prefix-tokens", Some(prefix_tokens.to_string()));
+                words.put("--prefix-tokens", prefix_tokens);
             }
         }
-        Prompts::File(file) => say("--prompts", Some(file.display().to_string())),
+        Prompts::File(path) => words.put("--prompts", path.display()),
     }
-    if let Some(lengths) = &plan.output_tokens {
-        say("--output-tokens", Some(lengths.to_string()));
+    if plan.turns != usual.turns {
+        words.put("--turns", plan.turns);
     }
-    if plan.turns != 1 {
-        say("--turns", Some(plan.turns.to_string()));
+    if plan.output_tokens != usual.output_tokens {
+        words.put("--output-tokens", or_none(plan.output_tokens));
     }
     if plan.ignore_eos {
-        say("--ignore-eos", None);
+        words.flag("--ignore-eos");
+    }
+    words.params(&plan.params);
+    if plan.timeout != usual.timeout {
+        words.put("--timeout", write_duration(plan.timeout));
     }
     if !plan.objectives.is_empty() {
-        say("--goodput", Some(plan.objectives.to_string()));
+        words.put("--goodput", plan.objectives);
     }
-    say("--timeout", Some(write_duration(plan.timeout)));
-    if let Some(after) = plan.session_ends.after {
-        say("--session-duration", Some(write_duration(after)));
+    if plan.seed != usual.seed {
+        words.put("--seed", plan.seed);
     }
-    if let Some(share) = plan.session_ends.error_share {
-        say("--max-error-share", Some(share.to_string()));
-    }
-    say("--seed", Some(plan.seed.to_string()));
     for tag in &plan.tags {
-        say("--tag", Some(tag.clone()));
+        words.put("--tag", tag);
     }
-    // fails only for a word with a NUL in it, which no field can hold
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+    // Fails only on NUL, which no argument holds.
+    shlex::try_join(words.0.iter().map(String::as_str)).unwrap_or_default()
 }
 
-fn list<T: ToString>(values: &[T]) -> String {
-    values.iter().map(T::to_string).collect::<Vec<_>>().join(",")
-}
+struct Words(Vec<String>);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::plan::Target;
+impl Words {
+    fn flag(&mut self, name: &str) {
+        self.0.push(name.to_owned());
+    }
 
-    #[test]
-    fn the_line_says_what_the_plan_says() {
-        let plan = Plan {
-            targets: vec![Target { deployment: Some("md x".to_owned()), model: "m".to_owned() }],
-            load: Load::Rate {
-                per_sec: vec![2.0, 0.5],
-                arrivals: Arrivals::Poisson,
-                most_in_flight: Some(9),
-            },
-            ..Plan::default()
+    fn put(&mut self, name: &str, value: impl std::fmt::Display) {
+        let value = value.to_string();
+        if value.starts_with('-') && value != "-" {
+            self.0.push(format!("{name}={value}"));
+        } else {
+            self.0.extend([name.to_owned(), value]);
+        }
+    }
+
+    fn load(&mut self, load: &Load, usual: &Load) {
+        let list = |items: Vec<String>| items.join(",");
+        match load {
+            same if same == usual => {}
+            Load::Concurrency(n) => self.put("--concurrency", list(n.iter().map(u32::to_string).collect())),
+            Load::Rate { per_sec, arrivals, most_in_flight } => {
+                self.put("--rate", list(per_sec.iter().map(f64::to_string).collect()));
+                if *arrivals == Arrivals::Poisson {
+                    self.flag("--poisson");
+                }
+                self.most_in_flight(*most_in_flight);
+            }
+            Load::Max { in_flight } => self.0.push(format!("--max={in_flight}")),
+            Load::Trace { file, most_in_flight } => {
+                self.put("--trace", file.display());
+                self.most_in_flight(*most_in_flight);
+            }
+        }
+    }
+
+    fn most_in_flight(&mut self, most: Option<u32>) {
+        if let Some(most) = most {
+            self.put("--max-in-flight", most);
+        }
+    }
+
+    fn ends(&mut self, plan: &Plan, usual: &Plan) {
+        let level = plan.level_ends;
+        let unasked = if level.after.is_some() || matches!(plan.load, Load::Trace { .. }) {
+            None
+        } else {
+            usual.level_ends.requests
         };
-        let line = bench(&plan, &Environment::demo());
-        let words = shlex::split(&line).expect("it is quoted for a shell");
-        let expected = "batida bench --demo --deployment MD --model m --rate 2,0.5 --poisson --max-in-flight 9 \
-                        --requests 100 --warmup 4 --input-tokens 256 --output-tokens 128 --timeout 600s \
-                        --session-duration 600s --max-error-share 0.05 --seed 1";
-        let expected: Vec<&str> =
-            expected.split(' ').map(|word| if word == "MD" { "md x" } else { word }).collect();
-        assert_eq!(words, expected);
+        if level.requests != unasked {
+            self.put("--requests", or_none(level.requests));
+        }
+        if let Some(after) = level.after {
+            self.put("--duration", write_duration(after));
+        }
+        if let Some(share) = level.error_share {
+            self.put("--max-level-error-share", share);
+        }
+        let session = plan.session_ends;
+        if let Some(requests) = session.requests {
+            self.put("--session-requests", requests);
+        }
+        if let Some(after) = session.after {
+            self.put("--session-duration", write_duration(after));
+        }
+        if session.error_share != usual.session_ends.error_share {
+            self.put("--max-error-share", or_none(session.error_share));
+        }
     }
+
+    fn params(&mut self, params: &Params) {
+        // The output length stands in the plan.
+        let Params { max_tokens: _, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking } =
+            params;
+        let mut put = |name, value: Option<String>| {
+            if let Some(value) = value {
+                self.put(name, value);
+            }
+        };
+        put("--temperature", temperature.map(|t| t.to_string()));
+        put("--top-p", top_p.map(|p| p.to_string()));
+        put("--top-k", top_k.map(|k| k.to_string()));
+        for text in stop {
+            put("--stop", Some(text.clone()));
+        }
+        put("--sampling-seed", seed.map(|seed| seed.to_string()));
+        put("--reasoning-effort", reasoning_effort.map(|effort| effort.as_str().to_owned()));
+        put("--thinking", thinking.map(|on| if on { "on" } else { "off" }.to_owned()));
+    }
+}
+
+fn or_none(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
 }

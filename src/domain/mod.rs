@@ -10,3 +10,4 @@ pub mod random;
 pub mod run;
 pub mod settings;
 pub mod units;
+pub mod verdict;

@@ -110,10 +110,15 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))
 }
 
-/// As [`read_duration`] reads it, without spaces: `500ms`, `1.5s`, `600s`.
+/// As [`read_duration`] reads it, without spaces and to the nanosecond: `500ms`, `1.5s`, `600s`.
 pub fn write_duration(duration: Duration) -> String {
-    let ms = duration.as_secs_f64() * 1e3;
-    if ms < 1_000.0 { format!("{ms}ms") } else { format!("{}s", ms / 1e3) }
+    let nanos = duration.as_nanos();
+    let (unit, digits, name) =
+        if nanos < 1_000_000_000 { (1_000_000, 6, "ms") } else { (1_000_000_000, 9, "s") };
+    let fraction = format!("{:0digits$}", nanos % unit);
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    format!("{}{dot}{fraction}{name}", nanos / unit)
 }
 
 /// Milliseconds with the fraction.
@@ -197,6 +202,22 @@ mod tests {
             (125_000_000, "2:05 min"),
         ] {
             assert_eq!(duration(Duration::from_micros(micros)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for (nanos, text) in [
+            (0, "0ms"),
+            (500_000_000, "500ms"),
+            (100_000, "0.1ms"),
+            (1_001_000_000, "1.001s"),
+            (600_000_000_000, "600s"),
+            (1, "0.000001ms"),
+        ] {
+            let time = Duration::from_nanos(nanos);
+            assert_eq!(write_duration(time), text);
+            assert_eq!(read_duration(text), Ok(time));
         }
     }
 

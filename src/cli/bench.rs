@@ -1,0 +1,499 @@
+//! `batida bench`: one session, its progress, its files and its report.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Common;
+use super::bench_args::BenchArgs;
+use super::bench_report::{self, level_line};
+use super::{Ended, no_cluster, report};
+use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
+use crate::domain::failure::Failure;
+use crate::domain::plan::Target;
+use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Steer};
+use crate::domain::units;
+use crate::engine::bench::{self, Controls, Listener};
+use crate::engine::cluster;
+use crate::engine::place::Place;
+use crate::metrics::request::{Phase, RequestRecord};
+use crate::metrics::timeline::TokenSource;
+
+/// A terminal's line is drawn so often at most.
+const REDRAW: Duration = Duration::from_millis(100);
+
+pub(super) async fn run(
+    common: &Common,
+    place: &Place,
+    args: BenchArgs,
+    cancel: &CancellationToken,
+) -> Result<(), Ended> {
+    let named = args.targets().map_err(Ended::Misused)?;
+    // What is wrong with the rest is told before anybody is asked for a model.
+    let stand_in = || vec![Target { deployment: None, model: "any".to_owned() }];
+    let first_look = args.plan(if named.is_empty() { stand_in() } else { named.clone() });
+    if let Some(problem) = args.problem(&first_look) {
+        return Err(Ended::Misused(problem));
+    }
+    let out = args.out.as_deref().map(OutFile::open).transpose()?;
+    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let api = place.api_with_key()?;
+    let targets = if named.is_empty() {
+        tokio::select! {
+            () = cancel.cancelled() => return Err(Ended::Told),
+            found = find_targets(place, &args.deployment) => found?,
+        }
+    } else {
+        named
+    };
+    let plan = args.plan(targets);
+    if let Some(problem) = args.problem(&plan) {
+        return Err(Ended::Misused(problem));
+    }
+    // Nobody steers from a command line; the sender lives as long as the session.
+    let (_steer, steer) = watch::channel(Steer::Resume);
+    let controls = Controls { cancel: cancel.clone(), steer };
+    let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
+    let found = bench::run(&plan, api, &place.env.name, controls, &mut listener).await;
+    let Watcher { rows, mut progress } = listener;
+    progress.clear();
+    let found = found?;
+    progress.finish(&found);
+
+    let mut written = Vec::new();
+    let mut troubles = Vec::new();
+    let mut keep = |path: &Option<PathBuf>, ended: Option<std::io::Result<()>>| match (path, ended) {
+        (Some(path), Some(Ok(()))) => written.push(path.display().to_string()),
+        (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
+        _ => {}
+    };
+    keep(&args.out, out.map(|out| out.keep(&found)));
+    keep(&args.csv, rows.map(Rows::end));
+    let printed = if common.json {
+        serde_json::to_value(&found).map_err(std::io::Error::from).and_then(|value| report::json(&value))
+    } else {
+        let text = bench_report::text(&found, &written);
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    };
+    for trouble in &troubles {
+        report::failure(trouble);
+    }
+    printed?;
+    if !troubles.is_empty() {
+        return Err(Ended::Told);
+    }
+    verdict(&found, &args)
+}
+
+/// The exit code that the figures deserve.
+fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
+    let mut failed = None;
+    match &found.ended {
+        SessionEnd::Complete => {}
+        SessionEnd::Stopped => failed = Some("the session was stopped".to_owned()),
+        SessionEnd::Failed(why) => failed = Some(why.clone()),
+        SessionEnd::Limit(why) if too_many_errors(found) => failed = Some(why.clone()),
+        SessionEnd::Limit(_) => {}
+    }
+    if failed.is_none() && found.levels.iter().all(|level| level.requests.ok == 0) {
+        failed = Some("no request was answered".to_owned());
+    }
+    let mut crossed = false;
+    for crossing in args.fail_if.iter().flat_map(|condition| condition.crossings(found)) {
+        report::error_line(&format!("batida: --fail-if {crossing}"));
+        crossed = true;
+    }
+    if let Some(why) = failed {
+        report::error_line(&format!("batida: {why}"));
+        return Err(Ended::Told);
+    }
+    if crossed {
+        return Err(Ended::Crossed);
+    }
+    let doubted = found.levels.iter().filter(|level| !level.watch.doubts.is_empty());
+    if args.strict && doubted.clone().next().is_some() {
+        for level in doubted {
+            let (label, doubt) = (&level.label, level.watch.doubts.join("; "));
+            report::error_line(&format!("batida: --strict: {label} of {} is in doubt: {doubt}", level.model));
+        }
+        return Err(Ended::Doubted);
+    }
+    Ok(())
+}
+
+fn too_many_errors(found: &BenchReport) -> bool {
+    let Some(share) = found.plan.session_ends.error_share else { return false };
+    let sum = |of: fn(&LevelReport) -> u64| found.levels.iter().map(of).sum::<u64>();
+    let (ended, failed) = (sum(|level| level.requests.ended), sum(|level| level.requests.failed));
+    failed > 0 && failed as f64 >= share * ended as f64
+}
+
+/// The models of the deployments, or the first that the place offers.
+async fn find_targets(place: &Place, deployments: &[String]) -> Result<Vec<Target>, Failure> {
+    let names: Vec<&String> = deployments.iter().filter(|name| *name != "-").collect();
+    if names.is_empty() {
+        let routed = place.models().await?;
+        let none = || Failure::new("The API lists no model that can chat", "Name one with --model");
+        let model = routed.ids.into_iter().find(|id| !embeds_by_name(id)).ok_or_else(none)?;
+        return Ok(vec![Target { deployment: None, model }]);
+    }
+    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
+    let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
+    let (view, routed) = (view?, routed.map(|models| models.ids).unwrap_or_default());
+    let mut targets = Vec::new();
+    for name in names {
+        let found = view.deployments.iter().find(|deployment| deployment.name == *name).ok_or_else(|| {
+            Failure::new(format!("There is no deployment named {name}"), "`batida deployments` lists them")
+        })?;
+        if found.state != DeploymentState::Deployed {
+            let why = format!("{name} is not ready: {}", found.why());
+            return Err(Failure::new(why, "Wait for it, or take another deployment"));
+        }
+        let chats = || found.models.iter().filter(|model| model.chats());
+        let mut models: Vec<&ServedModel> =
+            chats().filter(|model| routed.contains(&model.serving_name)).collect();
+        if models.is_empty() {
+            models = chats().collect();
+        }
+        if models.is_empty() {
+            let why = format!("{name} serves no model that can chat");
+            return Err(Failure::new(why, "Take another deployment"));
+        }
+        let target = |model: &ServedModel| Target {
+            deployment: Some(name.clone()),
+            model: model.serving_name.clone(),
+        };
+        targets.extend(models.into_iter().map(target));
+    }
+    Ok(targets)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        format!("{} cannot be written: {error}", path.display()),
+        "Is there such a folder, may you write there, and is there room?",
+    )
+}
+
+// ---- files --------------------------------------------------------------------------------------------
+
+/// The report's file, which replaces an older one only when it is whole.
+enum OutFile {
+    Beside(NamedTempFile, PathBuf),
+    /// A device or a pipe: nothing to be replaced.
+    Straight(File),
+}
+
+impl OutFile {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        Self::try_open(path).map_err(|error| cannot_write(path, &error))
+    }
+
+    fn try_open(path: &Path) -> std::io::Result<Self> {
+        // Through a link to the file it leads to, so that the link stays.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if real.exists() && !real.is_file() {
+            return Ok(Self::Straight(OpenOptions::new().write(true).open(&real)?));
+        }
+        let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        let builder = {
+            use std::os::unix::fs::PermissionsExt as _;
+            // As any other new file; less what the user's mask takes away.
+            builder.permissions(std::fs::Permissions::from_mode(0o666))
+        };
+        Ok(Self::Beside(builder.tempfile_in(folder.unwrap_or(Path::new(".")))?, real))
+    }
+
+    fn keep(self, found: &BenchReport) -> std::io::Result<()> {
+        match self {
+            Self::Straight(file) => write_report(file, found),
+            Self::Beside(file, path) => {
+                write_report(file.as_file(), found)?;
+                file.as_file().sync_all()?;
+                file.persist(path)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn write_report(file: impl Write, found: &BenchReport) -> std::io::Result<()> {
+    let mut file = BufWriter::new(file);
+    serde_json::to_writer_pretty(&mut file, found)?;
+    writeln!(file)?;
+    file.flush()
+}
+
+const COLUMNS: &str = "request_id,index,level,label,model,phase,due_s,sent_s,late_ms,connect_ms,\
+first_byte_ms,ttft_ms,first_answer_ms,latency_ms,tpot_ms,itl_mean_ms,itl_max_ms,tokens_per_s,chunks,\
+output_tokens,tokens_from,reasoning_tokens,prompt_tokens,cached_tokens,wanted_prompt_tokens,bytes,\
+server_ttft_ms,server_latency_ms,server_tokens_per_s,error,status,error_text";
+
+/// The file with a row per request.
+struct Rows {
+    file: BufWriter<File>,
+    /// What went wrong first; nothing is written behind it.
+    trouble: Option<std::io::Error>,
+    session: String,
+    /// The label and the model of each level.
+    levels: Vec<(String, String)>,
+}
+
+impl Rows {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let begin = || {
+            let mut file = BufWriter::with_capacity(1 << 16, File::create(path)?);
+            write!(file, "{COLUMNS}\r\n")?;
+            // A disk that is full already is told now.
+            file.flush()?;
+            Ok(file)
+        };
+        let file = begin().map_err(|error| cannot_write(path, &error))?;
+        Ok(Self { file, trouble: None, session: String::new(), levels: Vec::new() })
+    }
+
+    fn add(&mut self, record: &RequestRecord) {
+        if self.trouble.is_some() {
+            return;
+        }
+        let (label, model) = self.levels.get(record.level).map_or(("", ""), |(l, m)| (l, m));
+        let row = row(&self.session, label, model, record);
+        self.trouble = self.file.write_all(row.as_bytes()).err();
+    }
+
+    fn end(mut self) -> std::io::Result<()> {
+        match self.trouble.take() {
+            Some(error) => Err(error),
+            None => self.file.flush(),
+        }
+    }
+}
+
+fn row(session: &str, label: &str, model: &str, record: &RequestRecord) -> String {
+    let figures = &record.figures;
+    let ms = |time: Option<Duration>| time.map(|t| format!("{:.3}", units::ms(t))).unwrap_or_default();
+    let seconds = |time: Duration| format!("{:.6}", time.as_secs_f64());
+    let count = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+    let speed = |n: Option<f64>| n.map(|n| format!("{n:.3}")).unwrap_or_default();
+    let phase = match record.phase {
+        Phase::Warmup => "warmup",
+        Phase::Switch => "switch",
+        Phase::Measured => "measured",
+    };
+    let tokens_from = match record.tokens().map(|tokens| tokens.source) {
+        Some(TokenSource::Usage) => "usage",
+        Some(TokenSource::Chunks) => "chunks",
+        None => "",
+    };
+    let server = figures.server.unwrap_or_default();
+    let error = record.error.as_ref();
+    let class = error.map(|error| error.class.map_or("other", |class| class.name())).unwrap_or_default();
+    let cells = [
+        format!("{session}-{}", record.index),
+        record.index.to_string(),
+        record.level.to_string(),
+        quoted(label),
+        quoted(model),
+        phase.to_owned(),
+        seconds(record.due),
+        seconds(record.sent),
+        ms(Some(record.late())),
+        ms(figures.connect),
+        ms(record.first_byte),
+        ms(record.ttft()),
+        ms(record.first_answer()),
+        ms(record.latency()),
+        ms(record.tpot()),
+        ms(figures.itl),
+        ms(figures.longest_gap),
+        speed(record.user_speed()),
+        record.chunks.to_string(),
+        count(record.tokens().map(|tokens| tokens.n)),
+        tokens_from.to_owned(),
+        count(figures.reasoning.map(|reasoning| reasoning.tokens.n)),
+        count(figures.prompt_tokens),
+        count(figures.cached_tokens),
+        count(record.wanted_prompt_tokens.map(u64::from)),
+        record.bytes.to_string(),
+        ms(server.ttft),
+        ms(server.latency),
+        speed(server.after_first_per_sec),
+        class.to_owned(),
+        count(error.and_then(|error| error.status).map(u64::from)),
+        quoted(error.map(|error| error.text.as_str()).unwrap_or_default()),
+    ];
+    let mut row = cells.join(",");
+    row.push_str("\r\n");
+    row
+}
+
+/// As RFC 4180 has it.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+// ---- progress -----------------------------------------------------------------------------------------
+
+struct Watcher {
+    rows: Option<Rows>,
+    progress: Progress,
+}
+
+impl Listener for Watcher {
+    fn began(&mut self, id: &str) {
+        if let Some(rows) = &mut self.rows {
+            rows.session = id.to_owned();
+        }
+    }
+
+    fn advanced(&mut self, progress: BenchProgress) {
+        self.progress.show(&progress);
+    }
+
+    fn ended(&mut self, record: &RequestRecord) {
+        if let Some(rows) = &mut self.rows {
+            rows.add(record);
+        }
+    }
+}
+
+/// What is said on standard error while a session runs.
+struct Progress {
+    quiet: bool,
+    terminal: bool,
+    drawn: Option<Instant>,
+    /// Levels whose beginning, and whose end, was told.
+    begun: usize,
+    told: usize,
+    /// Of the level under way, kept from one partial report to the next.
+    partial: Option<Box<LevelReport>>,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let terminal = std::io::stderr().is_terminal() && !dumb;
+        Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None }
+    }
+
+    fn show(&mut self, progress: &BenchProgress) {
+        if self.quiet {
+            return;
+        }
+        for level in &progress.ended {
+            self.end(level, progress.levels);
+        }
+        if let Some(partial) = &progress.partial {
+            self.partial = Some(partial.clone());
+        }
+        if self.terminal {
+            self.draw(progress);
+        } else if progress.level < progress.levels && progress.level >= self.begun {
+            self.begun = progress.level + 1;
+            report::error_line(&format!("level {}/{} begins", progress.level + 1, progress.levels));
+        }
+    }
+
+    /// The levels whose end nobody has told yet.
+    fn finish(&mut self, found: &BenchReport) {
+        if !self.quiet {
+            let levels = found.plan.levels().len();
+            found.levels.iter().for_each(|level| self.end(level, levels));
+        }
+    }
+
+    fn end(&mut self, level: &LevelReport, levels: usize) {
+        if level.index < self.told {
+            return;
+        }
+        self.clear();
+        self.partial = None;
+        self.told = level.index + 1;
+        self.begun = self.begun.max(self.told);
+        report::error_line(&format!("level {}/{levels}: {}", level.index + 1, level_line(level)));
+    }
+
+    fn draw(&mut self, progress: &BenchProgress) {
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAW) {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
+        let partial = self.partial.as_deref().filter(|partial| partial.index == progress.level);
+        let line = bench_report::progress_line(progress, partial);
+        let line: String = line.chars().take(usize::from(width).saturating_sub(1)).collect();
+        report::error_text(&format!("\r{line}\x1b[K"));
+    }
+
+    fn clear(&mut self) {
+        if self.terminal && self.drawn.take().is_some() {
+            report::error_text("\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::request::RequestError;
+    use crate::metrics::timeline::Figures;
+
+    fn record() -> RequestRecord {
+        RequestRecord {
+            index: 7,
+            level: 0,
+            phase: Phase::Measured,
+            due: Duration::from_millis(1_000),
+            sent: Duration::from_micros(1_000_250),
+            ended: Duration::from_millis(1_500),
+            figures: Figures { ttft: Some(Duration::from_micros(88_123)), ..Figures::default() },
+            first_byte: None,
+            gaps_us: Vec::new(),
+            chunks: 3,
+            bytes: 99,
+            wanted_prompt_tokens: Some(32),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_row_has_a_cell_for_each_column_and_counts_from_when_it_was_due() {
+        let row = row("s", "c=1", "m", &record());
+        let cells: Vec<&str> = row.trim_end().split(',').collect();
+        let columns: Vec<&str> = COLUMNS.split(',').collect();
+        assert_eq!(cells.len(), columns.len());
+        let cell = |name: &str| cells[columns.iter().position(|column| *column == name).expect("a column")];
+        assert_eq!((cell("request_id"), cell("phase"), cell("error")), ("s-7", "measured", ""));
+        assert_eq!((cell("late_ms"), cell("ttft_ms"), cell("latency_ms")), ("0.250", "88.373", ""));
+    }
+
+    #[test]
+    fn words_with_commas_and_quotes_stay_one_cell() {
+        let error = RequestError { class: None, status: Some(500), text: "a, \"b\"\nc".to_owned() };
+        let row = row("s", "c=1", "m", &RequestRecord { error: Some(error), ..record() });
+        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\"\r\n"), "{row}");
+    }
+
+    #[test]
+    fn a_report_file_that_was_never_written_leaves_the_old_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("r.json");
+        std::fs::write(&path, "old").expect("written");
+        drop(OutFile::open(&path).expect("opens"));
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "old");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
+        assert!(OutFile::open(&dir.path().join("no/r.json")).is_err_and(|why| why.summary.contains("no/r")));
+    }
+}

@@ -1,0 +1,262 @@
+//! A benchmark's report for people.
+
+use std::fmt::Write as _;
+
+use crate::domain::plan::Prompts;
+use crate::domain::run::{BenchProgress, BenchReport, LevelEnd, LevelReport, Rate, SessionEnd, Stage, Stats};
+use crate::domain::units::{self, ABSENT, count};
+
+/// The whole report; `files` are those that were written.
+pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
+    let mut out = String::new();
+    head(&mut out, report);
+    levels(&mut out, report);
+    intervals(&mut out, report);
+    remarks(&mut out, report);
+    let ended = match &report.ended {
+        SessionEnd::Complete => "complete".to_owned(),
+        SessionEnd::Stopped => "stopped by the user; these are the figures until then".to_owned(),
+        SessionEnd::Limit(why) | SessionEnd::Failed(why) => why.clone(),
+    };
+    line(&mut out, &format!("ended      {ended}, after {:.1} s", report.took_s));
+    for file in files {
+        line(&mut out, &format!("written    {file}"));
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn head(out: &mut String, report: &BenchReport) {
+    let plan = &report.plan;
+    line(out, &format!("{} at {} · session {}", report.environment, report.api, report.id));
+    let prompts = match &plan.prompts {
+        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("synthetic, {input_tokens} tokens"),
+        Prompts::Synthetic { input_tokens, prefix_tokens } => {
+            format!("synthetic, {input_tokens} tokens, the first {prefix_tokens} shared")
+        }
+        Prompts::File(file) => format!("from {}", file.display()),
+    };
+    let most = plan.output_tokens.map_or("the server's limit".to_owned(), |most| format!("{most} tokens"));
+    let turns = if plan.turns > 1 { format!(" · {} turns", plan.turns) } else { String::new() };
+    line(out, &format!("prompts    {prompts} · answers {most} at most{turns} · seed {}", plan.seed));
+    let machine = &report.machine;
+    let (cores, lanes) = (units::counted(machine.cores, "core"), units::counted(machine.lanes, "thread"));
+    line(out, &format!("machine    {}, {cores}, {lanes} · batida {}", machine.system, report.batida));
+    if !plan.tags.is_empty() {
+        line(out, &format!("tags       {}", plan.tags.join(", ")));
+    }
+    out.push('\n');
+}
+
+const WIDTHS: [usize; 15] = [8, 7, 5, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 6, 6];
+const GROUPS: [&str; 15] =
+    ["", "", "", "TTFT ms", "", "", "ITL ms", "", "TPOT", "latency", "s", "tok/s", "", "", ""];
+const TITLES: [&str; 15] = [
+    "level", "requests", "errors", "p50", "p95", "p99", "p50", "p99", "p50", "p50", "p99", "a user", "all",
+    "req/s", "good",
+];
+
+fn levels(out: &mut String, report: &BenchReport) {
+    let mut model = None;
+    for level in &report.levels {
+        if model != Some((&level.model, &level.deployment)) {
+            model = Some((&level.model, &level.deployment));
+            let of = level.deployment.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+            line(out, &format!("{}{of}", level.model));
+            row(out, GROUPS.map(str::to_owned), "");
+            row(out, TITLES.map(str::to_owned), " in flight");
+        }
+        let in_flight = &level.concurrency;
+        let reached = in_flight.reached.map_or(ABSENT.to_owned(), |n| format!("{n:.1}"));
+        let asked = in_flight.asked.map(|n| format!("/{n}")).unwrap_or_default();
+        let (ttft, itl, latency) = (&level.ttft_ms, &level.itl_ms, &level.latency_ms);
+        let per_s = |rate: Option<Rate>| number(rate.map(|rate| rate.mean));
+        let cells = [
+            level.label.clone(),
+            count(level.requests.ended),
+            count(level.requests.failed),
+            number(ttft.p50),
+            number(ttft.p95),
+            number(ttft.p99),
+            number(itl.p50),
+            number(itl.p99),
+            number(level.tpot_ms.p50),
+            in_seconds(latency.p50),
+            in_seconds(latency.p99),
+            number(level.user_tokens_per_s.p50),
+            per_s(level.throughput.output_tokens_per_s),
+            per_s(level.throughput.requests_per_s),
+            level.goodput.as_ref().and_then(|good| good.share).map_or(ABSENT.to_owned(), percent),
+        ];
+        row(out, cells, &format!(" {reached}{asked}"));
+    }
+    out.push('\n');
+}
+
+fn row(out: &mut String, cells: [String; 15], last: &str) {
+    let mut text = format!("{:<w$}", cells[0], w = WIDTHS[0]);
+    for (cell, width) in cells.iter().zip(WIDTHS).skip(1) {
+        // A cell that is too wide pushes the others; it is never cut, and never touches its neighbour.
+        let width = width - 1;
+        let _ = write!(text, " {cell:>width$}");
+    }
+    line(out, &format!("{text}{last}"));
+}
+
+fn intervals(out: &mut String, report: &BenchReport) {
+    if report.levels.is_empty() {
+        return;
+    }
+    line(out, "95 % intervals (percentiles from order statistics, rates by batch means)");
+    let head = format!("{:<8} {:<10} {:<25} {:<25} {:<25}", "level", "", "p50", "p95", "p99");
+    line(out, &head);
+    for level in &report.levels {
+        for (i, (name, stats, scale)) in [
+            ("TTFT ms", &level.ttft_ms, 1.0),
+            ("ITL ms", &level.itl_ms, 1.0),
+            ("latency s", &level.latency_ms, 1e3),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let label = if i == 0 { level.label.as_str() } else { "" };
+            let cell = |value: Option<f64>, ci: Option<[f64; 2]>| {
+                interval(value.map(|v| v / scale), ci.map(|ci| ci.map(|v| v / scale)))
+            };
+            let Stats { p50, p95, p99, p50_ci, p95_ci, p99_ci, .. } = *&stats;
+            let (a, b, c) = (cell(*p50, *p50_ci), cell(*p95, *p95_ci), cell(*p99, *p99_ci));
+            line(out, &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"));
+        }
+        let rate = |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci));
+        let (tokens, requests) =
+            (rate(level.throughput.output_tokens_per_s), rate(level.throughput.requests_per_s));
+        line(out, &format!("{:<8} {:<10} {tokens} tok/s · {requests} req/s", "", "throughput"));
+    }
+    out.push('\n');
+}
+
+fn interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
+    match ci {
+        Some([low, high]) => format!("{} [{}, {}]", number(value), number(Some(low)), number(Some(high))),
+        None => number(value),
+    }
+}
+
+fn remarks(out: &mut String, report: &BenchReport) {
+    let before = out.len();
+    for switch in &report.switches {
+        let took = match (&switch.ttft_ms, &switch.error) {
+            (_, Some(error)) => format!("failed: {error}"),
+            (Some(ms), None) => format!("TTFT of its first request {} ms", number(Some(*ms))),
+            (None, None) => "no first token".to_owned(),
+        };
+        line(out, &format!("switch     to {}: {took}", switch.model));
+    }
+    for level in &report.levels {
+        let place = format!("{} of {}", level.label, level.model);
+        for error in &level.requests.errors {
+            line(
+                out,
+                &format!("errors     {place}: {} × {}: {}", count(error.count), error.kind, error.example),
+            );
+        }
+        let limits = &level.limits;
+        if limits.rate_limited + limits.queue_full > 0 {
+            let (rate, queue) = (count(limits.rate_limited), count(limits.queue_full));
+            line(
+                out,
+                &format!("limits     {place}: {rate} refused for their rate, {queue} for a full queue"),
+            );
+        }
+        for (name, value) in &limits.headers {
+            line(out, &format!("limits     {place}: {name}: {value}"));
+        }
+        if let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) {
+            line(out, &format!("server     {place}: TTFT p50 here less the server's own: {ms:.1} ms"));
+        }
+        for (name, missed) in level.goodput.iter().flat_map(|good| &good.missed_by) {
+            line(out, &format!("goodput    {place}: {} missed {name}", count(*missed)));
+        }
+        for doubt in &level.watch.doubts {
+            line(out, &format!("! {place}: in doubt: {doubt}"));
+        }
+        for note in &level.notes {
+            line(out, &format!("! {place}: {note}"));
+        }
+        if level.tokens_from == "chunks" || level.tokens_from == "mixed" {
+            let some = if level.tokens_from == "mixed" { "some answers" } else { "the answers" };
+            line(
+                out,
+                &format!("! {place}: the server does not count the tokens of {some}: these are chunks"),
+            );
+        }
+    }
+    if out.len() > before {
+        out.push('\n');
+    }
+}
+
+/// A level's end in one line.
+pub(super) fn level_line(level: &LevelReport) -> String {
+    let (ended, failed) =
+        (count(level.requests.ended), units::counted(level.requests.failed as usize, "error"));
+    let ttft = number(level.ttft_ms.p50);
+    let speed = number(level.throughput.output_tokens_per_s.map(|rate| rate.mean));
+    let stopped = if level.ended == LevelEnd::Stopped { ", stopped" } else { "" };
+    format!(
+        "{} of {}: {ended} requests in {:.1} s, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}",
+        level.label, level.model, level.took_s,
+    )
+}
+
+/// The line that is drawn over and over on a terminal.
+pub(super) fn progress_line(progress: &BenchProgress, partial: Option<&LevelReport>) -> String {
+    let full = (progress.level_done.clamp(0.0, 1.0) * 12.0).round() as usize;
+    let bar: String = (0..12).map(|i| if i < full { '█' } else { '░' }).collect();
+    let stage = match progress.stage {
+        Stage::Starting => "starting",
+        Stage::Calibrating => "calibrating",
+        Stage::Switching => "switching",
+        Stage::WarmingUp => "warming up",
+        Stage::Measuring => "measuring",
+        Stage::Draining => "draining",
+        Stage::Paused => "paused",
+    };
+    let (done, of) = progress.requests;
+    let of = of.map(|of| format!("/{}", count(of))).unwrap_or_default();
+    let mut line = format!("{bar} {}/{} {stage} {}{of}", progress.level + 1, progress.levels, count(done));
+    if let Some(rate) = progress.rates.last() {
+        let _ = write!(line, " · {} tok/s", number(Some(rate.tokens_per_s)));
+    }
+    if let Some(partial) = partial {
+        let _ = write!(line, " · TTFT p50 {} ms", number(partial.ttft_ms.p50));
+        let _ = write!(line, " · {}", units::counted(partial.requests.failed as usize, "error"));
+    }
+    if let Some(left) = progress.left_s.filter(|left| left.is_finite() && *left >= 0.0) {
+        let left = left.round() as u64;
+        let _ = write!(line, " · {}:{:02} left", left / 60, left % 60);
+    }
+    line
+}
+
+/// About three digits.
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => ABSENT.to_owned(),
+        Some(value) if value.abs() < 9.995 => format!("{value:.2}"),
+        Some(value) if value.abs() < 99.95 => format!("{value:.1}"),
+        Some(value) => count(value.round().max(0.0) as u64),
+    }
+}
+
+fn in_seconds(ms: Option<f64>) -> String {
+    ms.map_or(ABSENT.to_owned(), |ms| format!("{:.2}", ms / 1e3))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0}%", share * 100.0)
+}
