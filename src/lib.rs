@@ -45,7 +45,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`domain`] | environments, deployments, conversations, settings, failures; how numbers are written |
+//! | [`domain`] | environments, deployments, conversations, plans and reports of benchmarks, settings, failures; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
