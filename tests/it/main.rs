@@ -1,5 +1,6 @@
 //! The one integration-test binary: its modules are the tests.
 
+mod bench_cli;
 mod chat;
 mod cli;
 mod clipboard;
