@@ -15,7 +15,7 @@ use super::bench_report::{self, level_line};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
-use crate::domain::plan::Target;
+use crate::domain::plan::{Level, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Steer};
 use crate::domain::units;
 use crate::engine::bench::{self, Controls, Listener};
@@ -58,6 +58,11 @@ pub(super) async fn run(
     // Nobody steers from a command line; the sender lives as long as the session.
     let (_steer, steer) = watch::channel(Steer::Resume);
     let controls = Controls { cancel: cancel.clone(), steer };
+    let mut rows = rows;
+    if let Some(rows) = &mut rows {
+        let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
+        rows.levels = plan.levels().into_iter().map(name).collect();
+    }
     let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
     let found = bench::run(&plan, api, &place.env.name, controls, &mut listener).await;
     let Watcher { rows, mut progress } = listener;

@@ -127,7 +127,7 @@ fn intervals(out: &mut String, report: &BenchReport) {
             let cell = |value: Option<f64>, ci: Option<[f64; 2]>| {
                 interval(value.map(|v| v / scale), ci.map(|ci| ci.map(|v| v / scale)))
             };
-            let Stats { p50, p95, p99, p50_ci, p95_ci, p99_ci, .. } = *&stats;
+            let Stats { p50, p95, p99, p50_ci, p95_ci, p99_ci, .. } = stats;
             let (a, b, c) = (cell(*p50, *p50_ci), cell(*p95, *p95_ci), cell(*p99, *p99_ci));
             line(out, &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"));
         }

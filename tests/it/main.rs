@@ -1,6 +1,7 @@
 //! The one integration-test binary: its modules are the tests.
 
 mod bench;
+mod bench_cli;
 mod chat;
 mod cli;
 mod clipboard;

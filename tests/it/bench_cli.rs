@@ -1,0 +1,237 @@
+//! `batida bench`: the real program.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const MODEL: &str = "gpt-oss-120b";
+/// No command here may take longer, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.arg("bench").args(args).args(["--demo", "--config", "config"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    }
+
+    fn run(&self, args: &[&str]) -> Said {
+        finish(self.start(args))
+    }
+
+    /// A short session of one model, ended well.
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> Value {
+        let usual = ["--model", MODEL, "--json", "--output-tokens", "16", "--warmup", "1"];
+        let said = self.run(&[&usual[..], args].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"))
+    }
+}
+
+/// Waits for the end, which must come in time.
+#[track_caller]
+fn finish(child: Child) -> Said {
+    let pid = Pid::from_child(&child);
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let Ok(ended) = told.recv_timeout(LIMIT) else {
+        // It may end in this very moment.
+        let _ = kill_process(pid, Signal::KILL);
+        panic!("it did not end");
+    };
+    let ended = ended.expect("it can be waited for");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let said = Said { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) };
+    assert!(!said.err.contains("panicked"), "{said:?}");
+    said
+}
+
+#[test]
+fn wrong_usage_is_told_with_code_2_and_the_flag() {
+    let bench = Bench::new();
+    for (args, words) in [
+        (&["--concurrency", "0"][..], "--concurrency: a level has 1 to 20,000 clients"),
+        (&["--rate", "2", "--max"], "cannot be used with"),
+        (&["--poisson"], "--rate"),
+        (&["--turns", "0"], "--turns:"),
+        (&["--duration", "soon"], "is no time such as 100ms"),
+        (&["--goodput", "speed=3s"], "there are ttft, itl, tpot and latency"),
+        (&["--fail-if", "speed>3"], "concurrency_reached"),
+        (&["--fail-if", "ttft_p99"], "is no condition"),
+        (&["--input-tokens", "9-5"], "the shortest length comes first"),
+    ] {
+        let said = bench.run(&[&["--model", MODEL], args].concat());
+        assert_eq!(said.code, Some(2), "{args:?}: {said:?}");
+        assert!(said.err.contains(words), "{words:?}: {said:?}");
+        assert_eq!(said.out, "");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
+    let bench = Bench::new();
+    for flag in ["--out", "--csv"] {
+        let said = bench.run(&["--model", MODEL, flag, "no/such/file"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.err.contains("no/such/file cannot be written"), "{said:?}");
+        assert_eq!(said.out, "");
+    }
+    let said = bench.run(&["--model", MODEL, "--csv", "/dev/full"]);
+    assert!(said.code == Some(1) && said.err.contains("/dev/full cannot be written"), "{said:?}");
+}
+
+mod end_to_end {
+    use super::*;
+
+    #[test]
+    fn levels_and_their_figures_are_in_the_json() {
+        let report = Bench::new().json(&["--concurrency", "1,2", "--requests", "4"]);
+        assert_eq!(report["schema"], "batida.bench/1");
+        let levels = report["levels"].as_array().expect("levels");
+        let labels: Vec<&str> = levels.iter().filter_map(|level| level["label"].as_str()).collect();
+        assert_eq!(labels, ["c=1", "c=2"]);
+        for level in levels {
+            assert_eq!((&level["requests"]["ok"], &level["model"]), (&4.into(), &MODEL.into()), "{level}");
+            assert!(level["ttft_ms"]["p50"].as_f64().is_some_and(|ms| ms > 1.0), "{level}");
+            assert!(level["watch"]["doubts"].is_array(), "{level}");
+        }
+        assert_eq!(report["ended"], "complete");
+    }
+
+    #[test]
+    fn every_request_has_a_row_and_the_report_a_file() {
+        let bench = Bench::new();
+        fs::write(bench.file("r.json"), "old").expect("written");
+        let args = ["--model", MODEL, "--requests", "3", "--warmup", "2", "--output-tokens", "16"];
+        let said = bench.run(&[&args[..], &["--csv", "rows.csv", "--out", "r.json"]].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        for words in ["TTFT ms", "c=1", MODEL, "95 % intervals", "written    r.json", "written    rows.csv"] {
+            assert!(said.out.contains(words), "{words:?}: {said:?}");
+        }
+        let text = fs::read_to_string(bench.file("r.json")).expect("a report");
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        let rows = fs::read_to_string(bench.file("rows.csv")).expect("rows");
+        let rows: Vec<&str> = rows.lines().collect();
+        let columns: Vec<&str> = rows[0].split(',').collect();
+        let at = |name: &str| columns.iter().position(|column| *column == name).expect("a column");
+        let phases: Vec<&str> =
+            rows[1..].iter().map(|row| row.split(',').nth(at("phase")).expect("a cell")).collect();
+        assert_eq!(phases.iter().filter(|phase| **phase == "measured").count(), 3, "{rows:?}");
+        assert!(phases.contains(&"warmup"), "{rows:?}");
+        let id = report["id"].as_str().expect("an id");
+        assert!(rows[1..].iter().all(|row| row.starts_with(&format!("{id}-"))), "{id}: {rows:?}");
+        assert!(!rows[1].split(',').nth(at("model")).expect("a cell").is_empty(), "{rows:?}");
+    }
+
+    #[test]
+    fn a_condition_that_comes_true_is_code_3() {
+        let bench = Bench::new();
+        let args = ["--model", MODEL, "--requests", "2", "--output-tokens", "8", "--quiet"];
+        let said =
+            bench.run(&[&args[..], &["--fail-if", "ttft_p50>0.001ms", "--fail-if", "errors>0"]].concat());
+        assert_eq!(said.code, Some(3), "{said:?}");
+        assert!(said.err.contains("--fail-if ttft_p50>0.001ms: it is "), "{said:?}");
+        assert!(!said.err.contains("errors>0"), "{said:?}");
+        let said = bench.run(&[&args[..], &["--fail-if", "goodput<50%"]].concat());
+        assert_eq!(said.code, Some(3), "without objectives it is not known: {said:?}");
+        assert!(said.err.contains("it is not known"), "{said:?}");
+        let said = bench.run(&[&args[..], &["--fail-if", "ttft_p50>1h"]].concat());
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    }
+
+    #[test]
+    fn without_a_terminal_a_level_is_two_lines() {
+        let said = Bench::new().run(&["--model", MODEL, "--requests", "2", "--output-tokens", "8"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let lines: Vec<&str> = said.err.lines().collect();
+        assert!(!said.err.contains(['\r', '\x1b']), "{said:?}");
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("level 1/1 begins"), "{lines:?}");
+        assert!(lines[1].starts_with(&format!("level 1/1: c=1 of {MODEL}: 2 requests")), "{lines:?}");
+    }
+
+    #[test]
+    fn an_interrupt_ends_with_a_report_of_what_was_done() {
+        use std::io::{BufRead as _, BufReader, Read as _};
+        let bench = Bench::new();
+        let args = ["--model", MODEL, "--concurrency", "2", "--requests", "100000", "--out", "r.json"];
+        let mut child = bench.start(&[&args[..], &["--output-tokens", "8", "--csv", "rows.csv"]].concat());
+        let mut err = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        err.read_line(&mut line).expect("a line");
+        assert!(line.contains("level 1/1 begins"), "{line}");
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        let reader = std::thread::spawn(move || {
+            let mut rest = String::new();
+            err.read_to_string(&mut rest).map(|_| rest)
+        });
+        let said = finish(child);
+        let rest = reader.join().expect("it reads").expect("text");
+        assert_eq!(said.code, Some(1), "{said:?} {rest}");
+        assert!(said.out.contains("stopped by the user"), "{said:?}");
+        assert!(rest.contains("the session was stopped"), "{rest}");
+        let text = fs::read_to_string(bench.file("r.json")).expect("a report");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON")["ended"], "stopped");
+    }
+
+    #[test]
+    fn every_kind_of_load_runs() {
+        let bench = Bench::new();
+        let labels = |report: &Value| -> Vec<String> {
+            let levels = report["levels"].as_array().expect("levels");
+            levels.iter().filter_map(|level| level["label"].as_str().map(str::to_owned)).collect()
+        };
+        assert_eq!(labels(&bench.json(&["--sweep=2", "--requests", "2"])), ["c=1", "c=2"]);
+        assert_eq!(labels(&bench.json(&["--max=4", "--requests", "6"])), ["max"]);
+        let rate = bench.json(&["--rate", "20", "--poisson", "--duration", "1s"]);
+        assert_eq!(labels(&rate), ["20/s"]);
+        assert!(rate["levels"][0]["late_ms"]["count"].as_u64().is_some_and(|n| n > 3), "{rate}");
+    }
+
+    #[test]
+    fn objectives_and_turns_are_minded() {
+        let bench = Bench::new();
+        let good = bench.json(&["--requests", "4", "--turns", "2", "--goodput", "ttft=1h,latency=1h"]);
+        assert_eq!(good["levels"][0]["goodput"]["share"], 1.0, "{good}");
+        let bad = bench.json(&["--requests", "2", "--goodput", "ttft=1ms"]);
+        assert_eq!(bad["levels"][0]["goodput"]["share"], 0.0, "{bad}");
+    }
+
+    #[test]
+    fn another_model_is_a_switch() {
+        let report = Bench::new().json(&["--model", "Qwen3-32B", "--requests", "2"]);
+        let models: Vec<&Value> =
+            report["levels"].as_array().expect("levels").iter().map(|level| &level["model"]).collect();
+        assert_eq!(models, [MODEL, "Qwen3-32B"]);
+        let switches = report["switches"].as_array().expect("switches");
+        assert!(switches.iter().any(|switch| switch["model"] == "Qwen3-32B"), "{report}");
+        assert!(switches.iter().all(|switch| switch["ttft_ms"].is_number()), "{report}");
+    }
+}
