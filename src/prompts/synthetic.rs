@@ -144,8 +144,9 @@ const SHORTEST: usize = 3;
 const LONGEST: usize = 6;
 /// Letters of a text's first four words together: any two words can be filled up to it by two more.
 const HEAD_LETTERS: usize = 2 * (SHORTEST + LONGEST);
-/// Letters of one word after the other. Each class is used up after as many rounds as every other.
-const PATTERN: [usize; 12] = [4, 5, 6, 4, 5, 3, 4, 5, 6, 4, 5, 6];
+/// Letters of one word after the other, long and short by turns. Each class is used up after as many rounds as
+/// every other.
+const PATTERN: [usize; 12] = [6, 4, 6, 4, 5, 4, 6, 3, 5, 5, 5, 4];
 
 /// The words of one length.
 struct Class {
