@@ -30,6 +30,10 @@
 //! 33 ms a [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next
 //! frame drains it into [`state::State::apply`] and draws.
 //!
+//! A benchmark goes the same way: [`protocol::Command::RunBench`] runs [`engine::bench::run`], whose measuring
+//! threads send and read over [`io::http1`] and do nothing else; what ended is folded into [`metrics::tally`] and
+//! told at most every 33 ms as [`protocol::Event::BenchAdvanced`]. `batida bench` awaits the same function.
+//!
 //! # Invariants
 //!
 //! - Time is given, not taken: only `engine`, `io` and the demo read the clock, and a chunk is stamped when
@@ -53,7 +57,7 @@
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
-//! | [`engine`] | jobs: the cluster, a chat, Home's checks; from an environment to its doors |
+//! | [`engine`] | jobs: the cluster, a chat, a benchmark, Home's checks; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |

@@ -10,6 +10,7 @@
 mod window;
 
 use std::path::Path;
+use std::time::Instant;
 
 use batida::ui::transcript::wait_for_colors;
 use egui::{Key, Modifiers, Theme};
@@ -53,6 +54,19 @@ fn main() {
     window.click("Python (openai)");
     save(&mut window, "view-code");
     window.click("Close");
+
+    window.click("Benchmark");
+    window.type_into("Clients of each level", "1, 4, 16, 64");
+    window.type_into("Requests/level", "64");
+    window.type_into("Output tokens", "24");
+    window.type_into("Goodput objective", "ttft=170ms, itl=15ms");
+    window.click("Run benchmark");
+    let deadline = Instant::now() + PATIENCE * 4;
+    while !window.has_button("Run benchmark") {
+        assert!(Instant::now() < deadline, "the session ends");
+        window.step();
+    }
+    save(&mut window, "benchmark");
 
     window.click("Home");
     window.click("Run checks");

@@ -13,7 +13,7 @@ use batida::state::State;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::NodeT as _;
 
-use crate::support::window::{Window, on_benchmark};
+use crate::support::window::{PATIENCE, Window, on_benchmark};
 
 // Claims
 
@@ -55,6 +55,45 @@ fn the_form_runs_what_it_says_and_is_remembered() {
         let saved = window.saved();
         saved.benches.get(&EnvId::demo()).is_some_and(|forms| forms.last.as_ref() == Some(&plan))
     });
+}
+
+#[test]
+fn a_session_runs_on_the_demo_from_the_click_to_the_report() {
+    let mut window = on_benchmark();
+    window.type_into("Clients of each level", "2, 4");
+    window.type_into("Requests/level", "6");
+    window.type_into("Output tokens", "8");
+    window.click("Run benchmark");
+    window.until("it runs", |window| window.has_button("Stop"));
+    window.until("it has ended", |window| window.has_button("Save report"));
+    let session = window.state_mut().state().bench.session.as_ref().expect("it ran");
+    let levels: Vec<_> =
+        session.levels.iter().map(|level| (level.label.clone(), level.requests.ok)).collect();
+    assert_eq!(levels, [("c=2".to_owned(), 6), ("c=4".to_owned(), 6)]);
+}
+
+#[test]
+fn a_session_is_stopped_with_what_it_has() {
+    let mut window = on_benchmark();
+    window.type_into("Requests/level", "5000");
+    window.type_into("Output tokens", "8");
+    window.click("Run benchmark");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let answered = |window: &mut Window| {
+        let session = window.state_mut().state().bench.session.as_ref();
+        session.is_some_and(|session| session.levels.iter().any(|level| level.requests.ok > 0))
+    };
+    while !answered(&mut window) {
+        assert!(std::time::Instant::now() < deadline, "a request ends");
+        window.step();
+    }
+    window.click("Pause");
+    window.until("it is paused", |window| window.has_button("Resume"));
+    window.click("Resume");
+    window.click("Stop");
+    window.until("it has ended", |window| window.has_button("Run benchmark"));
+    let session = window.state_mut().state().bench.session.as_ref().expect("it ran");
+    assert_eq!(session.levels[0].ended, LevelEnd::Stopped);
 }
 
 #[test]

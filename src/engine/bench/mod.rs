@@ -45,7 +45,7 @@ use crate::metrics::request::{Phase, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Tally};
 use crate::metrics::timeline::Figures;
 use crate::prompts::files::Material;
-use crate::prompts::fit::{Calibrator, Fit};
+use crate::prompts::fit::{Calibrator, Fit, UNFITTED};
 use crate::prompts::schedule::Schedule;
 use crate::prompts::trace::Trace;
 use crate::prompts::{PromptSource, length_to_fit};
@@ -161,6 +161,7 @@ pub async fn run(
         failed: 0,
         pauses: Vec::new(),
         limits: Vec::new(),
+        notes: Vec::new(),
     };
     session.all().await?;
     let Session { mut report, world, .. } = session;
@@ -300,6 +301,8 @@ struct Session<'a> {
     /// Of the level under way.
     pauses: Vec<[Duration; 2]>,
     limits: Vec<(String, String)>,
+    /// What holds for every level of the target.
+    notes: Vec<String>,
 }
 
 impl Session<'_> {
@@ -319,7 +322,8 @@ impl Session<'_> {
                         }
                     }
                 }
-                Ok(None) => {
+                // What was under way when it was stopped failed of that.
+                Ok(None) | Err(_) if self.controls.cancel.is_cancelled() => {
                     self.report.ended = SessionEnd::Stopped;
                     return Ok(());
                 }
@@ -328,6 +332,7 @@ impl Session<'_> {
                     self.report.ended = SessionEnd::Failed(format!("{}: {failure}", target.model));
                     return Ok(());
                 }
+                Ok(None) => {}
                 Err(failure) => return Err(failure),
             }
         }
@@ -344,6 +349,7 @@ impl Session<'_> {
             let Some(()) = cancel.run_until_cancelled(self.switch(target)).await else { return Ok(None) };
         }
         let mut fit = None;
+        self.notes.clear();
         if let Some(tokens) = length_to_fit(self.plan, self.said.trace.as_ref()) {
             self.live.stage = Stage::Calibrating;
             self.tell();
@@ -352,7 +358,9 @@ impl Session<'_> {
                 Some(fitted) => fit = fitted?,
                 None => return Ok(None),
             }
+            self.notes = fit.is_none().then(|| UNFITTED.to_owned()).into_iter().collect();
         }
+        self.notes.extend(self.said.material.as_ref().and_then(Material::note));
         let source = PromptSource::new(self.plan, self.said.material.clone(), fit)?;
         Ok(Some(match &self.said.trace {
             Some(trace) => source.with_trace(trace.clone()),
@@ -715,6 +723,7 @@ impl Session<'_> {
             frame.steady = Some([frame.began, frame.now]);
         }
         let mut report = under.tally.report(frame);
+        report.notes.extend(self.notes.iter().cloned());
         if !steady && report.requests.ok > 0 {
             report.notes.push(
                 "the load was never steady: throughput is over the whole level; send more requests than clients"
