@@ -16,7 +16,8 @@
 //!   │ io/                           │                1  doors: reqwest, kubectl, confy, keyring, arboard
 //!   ├───────────────────────────────┤
 //!   │ protocol.rs                   │                0  what UI and engine say to each other
-//!   │ domain/ sambastack/ metrics/ wire/ snippet.rs  0  pure: values in, values out
+//!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
+//!   │ prompts/ wire/ snippet.rs     │
 //!   └───────────────────────────────┘
 //! ```
 //!
@@ -48,6 +49,7 @@
 //! | [`domain`] | environments, deployments, conversations, settings, failures; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
+//! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
@@ -63,6 +65,7 @@ pub mod domain;
 pub mod engine;
 pub mod io;
 pub mod metrics;
+pub mod prompts;
 pub mod protocol;
 pub mod sambastack;
 pub mod snippet;

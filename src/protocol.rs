@@ -47,6 +47,8 @@ pub enum Command {
     RevealKey { place: Environment },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
     Copy { what: String, text: String },
+    /// Put a picture on the clipboard: [`Event::Copied`].
+    CopyImage { what: String, picture: Picture },
     /// Write a snippet with the environment's key in it and copy that: [`Event::Copied`].
     CopyWithKey { place: Environment, spec: Box<SnippetSpec> },
     /// Open the system's file dialog: [`Event::FilePicked`].
@@ -60,6 +62,17 @@ pub enum Command {
     SaveFile { what: String, name: String, content: Arc<[u8]> },
     /// End a job at once; what it has is kept.
     Cancel { job: JobId },
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// Red, green, blue and opacity of each pixel, row by row from the top.
+    pub rgba: Arc<[u8]>,
 }
 
 /// What a picked file is for.

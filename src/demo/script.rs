@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::api::DemoModel;
 use crate::domain::conversation::{Message, Role};
+use crate::domain::random::Random;
 
 /// An answer in pieces, each a token, each with its moment after the request came.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,7 @@ pub(super) struct Lengths {
 
 impl Script {
     pub(super) fn write(seed: u64, model: &DemoModel, messages: &[Message], lengths: Lengths) -> Self {
-        let mut random = Random::new(seed, &model.name, messages);
+        let mut random = random(seed, &model.name, messages);
         let prompt = messages
             .iter()
             .rev()
@@ -241,39 +242,17 @@ fn lorem(random: &mut Random, n: usize) -> Vec<String> {
         .collect()
 }
 
-/// A small seeded generator (SplitMix64, Steele et al. 2014).
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64, model: &str, messages: &[Message]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(seed.to_le_bytes());
-        hash.update(model);
-        for message in messages {
-            hash.update(message.content.as_bytes());
-            hash.update([0]);
-        }
-        let digest = hash.finalize();
-        Self(digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+/// The same seed, model and messages give the same numbers.
+fn random(seed: u64, model: &str, messages: &[Message]) -> Random {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update(model);
+    for message in messages {
+        hash.update(message.content.as_bytes());
+        hash.update([0]);
     }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    /// A factor between 1 − spread and 1 + spread.
-    fn around(&mut self, spread: f64) -> f64 {
-        let unit = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
-        1.0 + spread * (2.0 * unit - 1.0)
-    }
+    let digest = hash.finalize();
+    Random::new(digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
 }
 
 #[cfg(test)]

@@ -203,7 +203,8 @@ pub struct Stats {
     pub p99: Option<f64>,
     pub p99_9: Option<f64>,
     pub max: Option<f64>,
-    /// 95 % intervals, distribution-free from order statistics (binomial); `None` with too few values.
+    /// 95 % intervals, distribution-free from order statistics (binomial); `None` with too few values. Gaps
+    /// of one answer count as fewer values when they are alike (`metrics::stats`).
     pub p50_ci: Option<[f64; 2]>,
     /// The same of p95.
     pub p95_ci: Option<[f64; 2]>,

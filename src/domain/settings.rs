@@ -1,8 +1,11 @@
 //! What Batida remembers between two starts. No key is ever part of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvId, Environment};
+use super::plan::Plan;
 
 /// Light, dark, or what the system says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,7 +21,7 @@ pub enum ThemeChoice {
 }
 
 /// The settings; the demo is always the first environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Light or dark.
     pub theme: ThemeChoice,
@@ -26,6 +29,17 @@ pub struct Settings {
     pub selected: EnvId,
     /// All of them. Never empty.
     pub environments: Vec<Environment>,
+    /// What the Benchmark page remembers, by environment.
+    pub benches: BTreeMap<EnvId, BenchForms>,
+}
+
+/// What the Benchmark page remembers of one environment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BenchForms {
+    /// The form as it was last sound; `None` before it ever was.
+    pub last: Option<Plan>,
+    /// The user's own presets: their names, in the order in which they were made.
+    pub presets: Vec<(String, Plan)>,
 }
 
 impl Default for Settings {
@@ -34,6 +48,7 @@ impl Default for Settings {
             theme: ThemeChoice::default(),
             selected: EnvId::demo(),
             environments: vec![Environment::demo()],
+            benches: BTreeMap::new(),
         }
     }
 }

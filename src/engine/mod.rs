@@ -23,10 +23,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::bench::Controls;
 use self::place::{Place, Places};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::plan::Plan;
+use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
@@ -191,13 +194,23 @@ struct Jobs {
     set: JoinSet<()>,
     by_job: HashMap<JobId, CancellationToken>,
     by_task: HashMap<tokio::task::Id, JobId>,
+    /// Of the benchmark sessions under way.
+    steers: HashMap<JobId, watch::Sender<Steer>>,
 }
 
 impl Jobs {
     fn new(shared: Arc<Shared>) -> Self {
         let (saver, saves) = mpsc::unbounded_channel();
         let saving = tokio::spawn(Arc::clone(&shared).save_all(saves));
-        Self { shared, saver, saving, set: JoinSet::new(), by_job: HashMap::new(), by_task: HashMap::new() }
+        Self {
+            shared,
+            saver,
+            saving,
+            set: JoinSet::new(),
+            by_job: HashMap::new(),
+            by_task: HashMap::new(),
+            steers: HashMap::new(),
+        }
     }
 
     async fn serve(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
@@ -265,6 +278,19 @@ impl Jobs {
                 }
                 shared.emitter.emit(Event::ChecksEnded { job, env: place.id });
             }),
+            Command::RunBench { job, place, plan } => {
+                let (steer, steered) = watch::channel(Steer::Resume);
+                self.steers.insert(job, steer);
+                self.spawn(job, |cancel| async move {
+                    let outcome = shared.bench(job, &place, &plan, Controls { cancel, steer: steered }).await;
+                    shared.emitter.emit(Event::BenchEnded { job, outcome: outcome.map(Arc::new) });
+                });
+            }
+            Command::SteerBench { job, steer } => {
+                if let Some(steering) = self.steers.get(&job) {
+                    steering.send_replace(steer);
+                }
+            }
             Command::ListContexts { job, place } => self.spawn(job, |cancel| async move {
                 let listing = async {
                     match shared.places.kubectl(&place) {
@@ -304,6 +330,7 @@ impl Jobs {
         let job = self.by_task.remove(&task);
         if let Some(job) = job {
             self.by_job.remove(&job);
+            self.steers.remove(&job);
         }
         if let Some(failure) = panic {
             self.shared.emitter.emit(Event::JobFailed { job: job.unwrap_or(JobId(0)), failure });
@@ -311,10 +338,29 @@ impl Jobs {
     }
 }
 
+/// Asks for a place and writes there; gives where.
+async fn save_file(what: &str, name: &str, content: Arc<[u8]>) -> Result<Option<PathBuf>, Failure> {
+    let Some(path) = dialog::place_for_file(&format!("Save {what}"), name).await? else { return Ok(None) };
+    dialog::save_file(&path, content).await?;
+    Ok(Some(path))
+}
+
 /// A panic in a job, told to the user.
 fn own_fault(panic: &tokio::task::JoinError) -> Failure {
     let advice = "This is a defect: please report it with these details. The rest goes on";
     Failure::new("Something failed in Batida itself", advice).with_details(panic.to_string())
+}
+
+/// Tells the window of a benchmark session.
+struct Telling<'a> {
+    job: JobId,
+    emitter: &'a Emitter,
+}
+
+impl bench::Listener for Telling<'_> {
+    fn advanced(&mut self, progress: BenchProgress) {
+        self.emitter.emit(Event::BenchAdvanced { job: self.job, progress: Box::new(progress) });
+    }
 }
 
 async fn or_cancelled<T>(
@@ -353,6 +399,20 @@ impl Shared {
         self.emitter.emit(Event::ChatEnded { job, ending: report.ending, figures });
     }
 
+    async fn bench(
+        &self,
+        job: JobId,
+        env: &Environment,
+        plan: &Plan,
+        controls: Controls,
+    ) -> Result<BenchReport, Failure> {
+        let Some(place) = controls.cancel.run_until_cancelled(self.open(env)).await else {
+            return Err(Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled));
+        };
+        let mut telling = Telling { job, emitter: &self.emitter };
+        bench::run(plan, place.api_with_key()?, &env.name, controls, &mut telling).await
+    }
+
     /// Commands that nobody waits long for.
     async fn quick(&self, command: Command) {
         match command {
@@ -367,6 +427,14 @@ impl Shared {
             Command::Copy { what, text } => {
                 let outcome = self.clipboard.copy(text).await;
                 self.emitter.emit(Event::Copied { what, outcome });
+            }
+            Command::CopyImage { what, picture } => {
+                let outcome = self.clipboard.copy_picture(picture).await;
+                self.emitter.emit(Event::Copied { what, outcome });
+            }
+            Command::SaveFile { what, name, content } => {
+                let outcome = save_file(&what, &name, content).await;
+                self.emitter.emit(Event::FileSaved { what, outcome });
             }
             Command::CopyWithKey { place, spec } => {
                 let outcome = match self.places.key(&place).await {
@@ -396,7 +464,6 @@ impl Shared {
             | Command::ListContexts { .. }
             | Command::RunBench { .. }
             | Command::SteerBench { .. }
-            | Command::SaveFile { .. }
             | Command::SaveSettings { .. }
             | Command::Cancel { .. } => {}
         }

@@ -17,6 +17,8 @@ use crate::protocol::ActivityKind;
 use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
 use crate::wire::openai;
 
+mod measured;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The ingress closes after as long without data; no model is slower than that.
 const READ_TIMEOUT: Duration = Duration::from_secs(600);

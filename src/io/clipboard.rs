@@ -9,11 +9,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
 
 use crate::domain::failure::Failure;
+use crate::protocol::Picture;
 
 /// The display answers at once or not at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts text on the clipboard. On X11 it is there until this is dropped, or something else is copied, so
+/// Puts text and pictures on the clipboard. On X11 it is there until this is dropped, or something else is copied, so
 /// that it should live as long as the program. Clones share one clipboard.
 #[derive(Debug, Clone, Default)]
 pub struct Clipboard {
@@ -21,10 +22,15 @@ pub struct Clipboard {
 }
 
 struct Job {
-    text: SecretString,
-    /// Asks clipboard managers not to remember it.
-    private: bool,
+    content: Content,
     tell: oneshot::Sender<Result<(), Failure>>,
+}
+
+enum Content {
+    Text(SecretString),
+    /// Text that clipboard managers are asked not to remember.
+    Private(SecretString),
+    Picture(Picture),
 }
 
 impl Clipboard {
@@ -38,7 +44,7 @@ impl Clipboard {
     /// # Errors
     /// When there is no display, or it does not answer.
     pub async fn copy(&self, text: String) -> Result<(), Failure> {
-        self.hand_over(text.into(), false).await
+        self.hand_over(Content::Text(text.into())).await
     }
 
     /// Puts text with a key in it on the clipboard, and asks clipboard managers to keep it out of their
@@ -47,12 +53,20 @@ impl Clipboard {
     /// # Errors
     /// When there is no display, or it does not answer.
     pub async fn copy_secret(&self, text: SecretString) -> Result<(), Failure> {
-        self.hand_over(text, true).await
+        self.hand_over(Content::Private(text)).await
     }
 
-    async fn hand_over(&self, text: SecretString, private: bool) -> Result<(), Failure> {
+    /// Puts a picture on the clipboard.
+    ///
+    /// # Errors
+    /// When there is no display, or it does not answer.
+    pub async fn copy_picture(&self, picture: Picture) -> Result<(), Failure> {
+        self.hand_over(Content::Picture(picture)).await
+    }
+
+    async fn hand_over(&self, content: Content) -> Result<(), Failure> {
         let (tell, told) = oneshot::channel();
-        let job = Job { text, private, tell };
+        let job = Job { content, tell };
         self.send(job).map_err(|why| unavailable(&why.to_string()))?;
         match tokio::time::timeout(PATIENCE, told).await {
             Ok(Ok(outcome)) => outcome,
@@ -84,8 +98,8 @@ impl Clipboard {
 
 fn work(todo: &mpsc::Receiver<Job>) {
     let mut clipboard = None;
-    for Job { text, private, tell } in todo {
-        let outcome = copy(&mut clipboard, &text, private);
+    for Job { content, tell } in todo {
+        let outcome = copy(&mut clipboard, content);
         if outcome.is_err() {
             // The display may come back: open it anew next time.
             clipboard = None;
@@ -95,19 +109,21 @@ fn work(todo: &mpsc::Receiver<Job>) {
     }
 }
 
-fn copy(
-    clipboard: &mut Option<arboard::Clipboard>,
-    text: &SecretString,
-    private: bool,
-) -> Result<(), Failure> {
+fn copy(clipboard: &mut Option<arboard::Clipboard>, content: Content) -> Result<(), Failure> {
     let failed = |why: arboard::Error| unavailable(&why.to_string());
     let clipboard = match clipboard {
         Some(clipboard) => clipboard,
         none => none.insert(arboard::Clipboard::new().map_err(failed)?),
     };
     let set = clipboard.set();
-    let set = if private { set.exclude_from_history() } else { set };
-    set.text(text.expose_secret()).map_err(failed)
+    match content {
+        Content::Text(text) => set.text(text.expose_secret()),
+        Content::Private(text) => set.exclude_from_history().text(text.expose_secret()),
+        Content::Picture(Picture { width, height, rgba }) => {
+            set.image(arboard::ImageData { width, height, bytes: rgba.to_vec().into() })
+        }
+    }
+    .map_err(failed)
 }
 
 fn unavailable(why: &str) -> Failure {

@@ -1,8 +1,10 @@
 //! The system's file dialog, where there is one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::settings::write_in_one_step;
 use crate::domain::failure::Failure;
 
 /// The portal may have to be started first.
@@ -14,18 +16,49 @@ const FOR_THE_PORTAL: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the system has no file dialog. The path can always be typed.
 pub async fn pick_file(title: &str) -> Result<Option<PathBuf>, Failure> {
-    // rfd cannot tell "no dialog" from "nothing picked", so ask first.
+    expect_dialog("Type the path instead").await?;
+    let picked = rfd::AsyncFileDialog::new().set_title(title).pick_file().await;
+    Ok(picked.map(|file| file.path().to_owned()))
+}
+
+/// Lets the user say where a file is to be written; `None` when they gave no place. `name` is offered.
+///
+/// # Errors
+/// When the system has no file dialog.
+pub async fn place_for_file(title: &str, name: &str) -> Result<Option<PathBuf>, Failure> {
+    expect_dialog("Copy it instead").await?;
+    let picked = rfd::AsyncFileDialog::new().set_title(title).set_file_name(name).save_file().await;
+    Ok(picked.map(|file| file.path().to_owned()))
+}
+
+/// Writes a file in one step.
+///
+/// # Errors
+/// When it cannot be written there.
+pub async fn save_file(path: &Path, content: Arc<[u8]>) -> Result<(), Failure> {
+    let to = path.to_owned();
+    let written = tokio::task::spawn_blocking(move || write_in_one_step(&to, &content)).await;
+    let why = match written {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(why)) => why.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    let summary = format!("{} could not be written", path.display());
+    Err(Failure::new(summary, "Choose another folder, or make room on the disk").with_details(why))
+}
+
+/// rfd cannot tell "no dialog" from "nothing picked", so ask first.
+async fn expect_dialog(instead: &str) -> Result<(), Failure> {
     if let Err(why) = portal_answers().await
         && !has_zenity()
     {
         return Err(Failure::new(
             "No file dialog could be opened",
-            "Type the path instead; a dialog needs xdg-desktop-portal or zenity",
+            format!("{instead}; a dialog needs xdg-desktop-portal or zenity"),
         )
         .with_details(why));
     }
-    let picked = rfd::AsyncFileDialog::new().set_title(title).pick_file().await;
-    Ok(picked.map(|file| file.path().to_owned()))
+    Ok(())
 }
 
 /// Whether the desktop portal is there and has a file chooser behind it.

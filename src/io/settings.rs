@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use crate::domain::failure::Failure;
-use crate::domain::settings::{Settings, ThemeChoice};
+use crate::domain::plan::Plan;
+use crate::domain::settings::{BenchForms, Settings, ThemeChoice};
 
 /// What this version writes and reads.
 const VERSION: i64 = 1;
@@ -26,7 +27,7 @@ pub struct SettingsStore {
 }
 
 /// What came out of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// The settings, or the defaults.
     pub settings: Settings,
@@ -350,6 +351,21 @@ fn harmless(message: &str) -> String {
     "it is not valid TOML, or a value in it makes no sense".to_owned()
 }
 
+/// Writes a file in one step: who reads it meanwhile sees the old one or the new one, never a half.
+///
+/// # Errors
+/// As the file system's. The old file is then still there.
+pub(crate) fn write_in_one_step(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let real = real_path(path)?;
+    let beside = Beside::create(&real)?;
+    // A report is for others to read, as far as the user's umask lets them.
+    let mode = fs::metadata(&real).map_or(0o644, |old| old.permissions().mode());
+    fs::write(&beside.0, content)?;
+    fs::set_permissions(&beside.0, Permissions::from_mode(mode))?;
+    File::open(&beside.0)?.sync_all()?;
+    fs::rename(&beside.0, &real)
+}
+
 /// Follows links, also one that leads to no file yet, so that a rename replaces the file and not the link.
 fn real_path(path: &Path) -> std::io::Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
@@ -427,6 +443,50 @@ struct StoredFile {
     selected: EnvId,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     environments: Vec<StoredEnvironment>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    benches: BTreeMap<EnvId, StoredForms>,
+}
+
+/// The Benchmark page's forms. A plan is kept as JSON: TOML has no word for what is left to the server. One
+/// that this version does not understand is left out: it is no reason to put the whole file aside.
+#[derive(Serialize, Deserialize)]
+struct StoredForms {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    presets: Vec<StoredPreset>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPreset {
+    name: String,
+    plan: String,
+}
+
+fn read_plan(json: &str) -> Option<Plan> {
+    // Said above: what is not understood is left out.
+    serde_json::from_str(json).ok()
+}
+
+fn write_plan(plan: &Plan) -> String {
+    // cannot fail: a plan has no map, and a path of it came from a text
+    serde_json::to_string(plan).unwrap_or_default()
+}
+
+impl StoredForms {
+    fn new(forms: &BenchForms) -> Self {
+        let preset =
+            |(name, plan): &(String, Plan)| StoredPreset { name: name.clone(), plan: write_plan(plan) };
+        Self {
+            last: forms.last.as_ref().map(write_plan),
+            presets: forms.presets.iter().map(preset).collect(),
+        }
+    }
+
+    fn into_forms(self) -> BenchForms {
+        let presets = self.presets.into_iter().filter_map(|p| Some((p.name, read_plan(&p.plan)?)));
+        BenchForms { last: self.last.as_deref().and_then(read_plan), presets: presets.collect() }
+    }
 }
 
 impl Default for StoredFile {
@@ -437,13 +497,14 @@ impl Default for StoredFile {
 
 impl StoredFile {
     fn new(settings: &Settings, keys: &BTreeMap<EnvId, SecretString>) -> Self {
-        let Settings { theme, selected, environments } = settings;
+        let Settings { theme, selected, environments, benches } = settings;
         let stored = environments.iter().filter(|env| !env.demo && !is_reserved(&env.id));
         Self {
             version: VERSION,
             theme: *theme,
             selected: selected.clone(),
             environments: stored.map(|env| StoredEnvironment::new(env.clone(), keys.get(&env.id))).collect(),
+            benches: benches.iter().map(|(id, forms)| (id.clone(), StoredForms::new(forms))).collect(),
         }
     }
 
@@ -467,12 +528,13 @@ impl StoredFile {
     }
 
     fn into_settings(self) -> Settings {
-        let Self { version: _, theme, selected, environments } = self;
+        let Self { version: _, theme, selected, environments, benches } = self;
         let stored = environments.into_iter().map(StoredEnvironment::into_environment);
         let mut settings = Settings {
             theme,
             selected,
             environments: std::iter::once(Environment::demo()).chain(stored).collect(),
+            benches: benches.into_iter().map(|(id, forms)| (id, forms.into_forms())).collect(),
         };
         if settings.get(&settings.selected).is_none() {
             settings.selected = EnvId::demo();

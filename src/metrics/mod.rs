@@ -1,5 +1,11 @@
 //! What the numbers mean. Durations in, numbers out: no clocks, no IO.
 
+pub mod goodput;
 pub mod history;
+pub mod notes;
+pub mod rates;
 pub mod request;
+pub mod stats;
+pub mod tally;
 pub mod timeline;
+pub mod watch;

@@ -1,6 +1,7 @@
 //! What the window knows. Folds events into values: no egui, no tokio, no clock.
 
 pub mod activity;
+pub mod bench;
 pub mod chat;
 pub mod cluster;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use self::activity::ActivityLog;
+use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -203,6 +205,8 @@ pub struct State {
     places: HashMap<EnvId, PlaceState>,
     /// What went through the doors.
     pub activity: ActivityLog,
+    /// The benchmark: its forms, and the session, whatever environment is in use.
+    pub bench: BenchState,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -225,6 +229,7 @@ impl State {
             settings,
             places: HashMap::new(),
             activity: ActivityLog::default(),
+            bench: BenchState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -358,6 +363,7 @@ impl State {
             let jobs = place.loads().chain(place.chat.running());
             out.extend(jobs.map(|job| Command::Cancel { job }));
         }
+        self.settings.benches.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         if self.settings.selected == *env {
             self.settings.selected = EnvId::demo();
@@ -371,7 +377,17 @@ impl State {
     /// Folds an event in. `now` is counted from the program's start.
     pub fn apply(&mut self, event: Event, now: Duration) {
         match event {
-            Event::BenchAdvanced { .. } | Event::BenchEnded { .. } | Event::FileSaved { .. } => {}
+            Event::BenchAdvanced { job, progress } => self.bench.advance(job, *progress),
+            Event::BenchEnded { job, outcome } => self.bench.end(job, outcome),
+            Event::FileSaved { what, outcome } => match outcome {
+                Ok(Some(path)) => {
+                    let text = format!("{what} saved as {}", path.display());
+                    self.notices.push(Notice { failure: None, text });
+                }
+                // No place was given: nothing is to be told.
+                Ok(None) => {}
+                Err(failure) => self.notice_failure(Err(failure)),
+            },
             Event::PlaceOpened { job, env, api, key, trouble } => self.with(&env, |place| {
                 if place.opening == Some(job) {
                     place.opening = None;
@@ -443,6 +459,7 @@ impl State {
                 place.checks.running = None;
             }
         }
+        self.bench.end(job, Err(failure.clone()));
         self.notice_failure(Err(failure.clone()));
     }
 

@@ -11,10 +11,11 @@ use egui::{
 use super::theme;
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
+use super::views::benchmark::BenchmarkUi;
 use super::views::code::CodeUi;
 use super::views::home::HomeUi;
 use super::views::playground::PlaygroundUi;
-use super::widgets::{caption, dot, shortened, tokens};
+use super::widgets::{caption, dot, primary_button, shortened, strong, tokens};
 use crate::domain::settings::ThemeChoice;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event, KeyStatus, Verdict};
@@ -28,11 +29,26 @@ pub type Mark = Box<dyn Fn(&str)>;
 enum Page {
     Home,
     Playground,
+    Benchmark,
 }
 
 impl Page {
-    const ALL: [(Self, &'static str, Key); 2] =
-        [(Self::Home, "Home", Key::Num1), (Self::Playground, "Playground", Key::Num2)];
+    const ALL: [(Self, &'static str, Key); 3] = [
+        (Self::Home, "Home", Key::Num1),
+        (Self::Playground, "Playground", Key::Num2),
+        (Self::Benchmark, "Benchmark", Key::Num3),
+    ];
+}
+
+/// What becomes of a wish to close the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// Nobody wishes it.
+    No,
+    /// A session runs: the user is asked.
+    Asked,
+    /// It closes.
+    Yes,
 }
 
 /// The window.
@@ -43,6 +59,8 @@ pub struct App {
     page: Page,
     home: HomeUi,
     playground: PlaygroundUi,
+    benchmark: BenchmarkUi,
+    closing: Closing,
     code: CodeUi,
     activity: ActivityUi,
     toasts: Toasts,
@@ -65,6 +83,8 @@ impl App {
             page: Page::Playground,
             home: HomeUi::default(),
             playground: PlaygroundUi::default(),
+            benchmark: BenchmarkUi::default(),
+            closing: Closing::No,
             code: CodeUi::default(),
             activity: ActivityUi::default(),
             toasts: Toasts::default(),
@@ -128,6 +148,9 @@ impl App {
         if page == Page::Playground && self.page != page {
             self.playground.arrive();
         }
+        if self.page == Page::Benchmark && self.page != page {
+            self.state.remember_form(&mut self.out);
+        }
         self.page = page;
     }
 
@@ -173,7 +196,8 @@ impl App {
             ui.spacing_mut().item_spacing.y = 4.0;
             let shortcuts = ui.available_width() > 150.0;
             for (page, name, key) in Page::ALL {
-                if nav_ui(ui, name, shortcuts.then_some(key), self.page == page) {
+                let busy = page == Page::Benchmark && self.state.bench.running().is_some();
+                if nav_ui(ui, name, shortcuts.then_some(key), self.page == page, busy) {
                     self.go_to(page);
                 }
             }
@@ -273,7 +297,7 @@ impl App {
     }
 
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
-        let Self { state, home, playground, code, out, .. } = self;
+        let Self { state, home, playground, benchmark, code, out, .. } = self;
         match self.page {
             Page::Home => home.show(ui, state, out),
             Page::Playground => {
@@ -288,6 +312,39 @@ impl App {
                     self.page = Page::Home;
                 }
             }
+            Page::Benchmark => benchmark.show(ui, state, now, out),
+        }
+    }
+
+    /// A session is not lost by a click on the window's cross.
+    fn closing_ui(&mut self, ctx: &Context) {
+        let running = self.state.bench.running().is_some();
+        let wished = ctx.input(|input| input.viewport().close_requested());
+        if wished && running && self.closing != Closing::Yes {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.closing = Closing::Asked;
+        }
+        if self.closing != Closing::Asked {
+            return;
+        }
+        let mut stays = false;
+        let modal = egui::Modal::new(egui::Id::unique("closing")).show(ctx, |ui| {
+            ui.set_width(340.0);
+            strong(ui, "A benchmark is running");
+            ui.label("Closing the window stops it, and its figures are lost");
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                stays = primary_button(ui, "Keep running", true).clicked();
+                if ui.button("Stop and close").clicked() {
+                    self.state.bench.stop(&mut self.out);
+                    self.closing = Closing::Yes;
+                    ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+                }
+            });
+        });
+        // It may have ended while the user thought.
+        if (stays || modal.should_close()) && self.closing == Closing::Asked {
+            self.closing = Closing::No;
         }
     }
 }
@@ -331,6 +388,7 @@ impl eframe::App for App {
             self.state.revealed_key = None;
         }
         self.code.show(&ctx, &mut self.state, &mut self.out);
+        self.closing_ui(&ctx);
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);
         self.send();
@@ -368,8 +426,8 @@ fn logo_ui(ui: &mut Ui) {
     });
 }
 
-/// A line of the side bar. Gives whether it was clicked.
-fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool) -> bool {
+/// A line of the side bar; `busy` marks that something runs there. Gives whether it was clicked.
+fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool, busy: bool) -> bool {
     let tokens = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::click());
     if selected || response.hovered() || response.has_focus() {
@@ -390,7 +448,10 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool) -> bool {
     let (style, color) =
         if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
     let at = rect.left_center() + vec2(16.0, 0.0);
-    ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
+    let written = ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
+    if busy {
+        ui.painter().circle_filled(written.right_center() + vec2(10.0, 0.0), 3.5, tokens.accent);
+    }
     let shortcut = key.map(|key| format!("Ctrl {}", key.symbol_or_name())).unwrap_or_default();
     let at = rect.right_center() - vec2(12.0, 0.0);
     ui.painter().text(
@@ -400,6 +461,7 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool) -> bool {
         TextStyle::Small.resolve(ui.style()),
         tokens.faint,
     );
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, name));
+    let spoken = if busy { format!("{name}, running") } else { name.to_owned() };
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
     response.clicked()
 }

@@ -144,7 +144,7 @@ fn ticks(input: egui_plot::GridInput, parts: f32, least: f64) -> Vec<egui_plot::
 }
 
 /// To 1, 2 or 5 times a power of ten.
-fn round_up(value: f64) -> f64 {
+pub(super) fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
     let step = [1.0, 2.0, 5.0].into_iter().find(|step| step * power >= value);
     step.unwrap_or(10.0) * power

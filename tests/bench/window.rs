@@ -12,6 +12,7 @@ mod window;
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
+use batida::domain::run::{BenchProgress, Flight, InFlight, Point, RatePoint};
 use batida::engine::{Engine, Options};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
 use batida::protocol::{ChatEnding, Event, FinishReason};
@@ -36,6 +37,7 @@ fn main() {
     streaming();
     conversation();
     charts();
+    benchmark();
 }
 
 /// From the window's making to its first frame, and to what the user waits for.
@@ -137,6 +139,84 @@ fn charts() {
     let zoomed =
         (0..300).map(|n| stage.frame(vec![egui::Event::Zoom(if n < 150 { 1.03 } else { 0.97 })])).collect();
     print("… zoomed in and out", first, zoomed);
+}
+
+/// A session of 200,000 requests at 2,000 streams, told 30 times a second and drawn 60 times.
+fn benchmark() {
+    const REQUESTS: u32 = 200_000;
+    const TOLD: u32 = 600;
+    let mut stage = Stage::on_demo();
+    let key = |key| egui::Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::COMMAND,
+    };
+    let first = stage.frame(vec![key(Key::Num3)]);
+    stage.frame(Vec::new());
+    let job = {
+        let state = stage.app.state();
+        state.run_bench(&mut Vec::new());
+        state.bench.running().expect("it runs")
+    };
+    let mut frames = Vec::new();
+    for n in 0..TOLD {
+        let each = REQUESTS / TOLD + u32::from(n < REQUESTS % TOLD);
+        let progress = Box::new(progress(n, each));
+        let told = Instant::now();
+        stage.app.state().apply(Event::BenchAdvanced { job, progress }, Duration::ZERO);
+        let told = told.elapsed();
+        frames.push(told + stage.frame(Vec::new()));
+        frames.push(stage.frame(Vec::new()));
+    }
+    let dots = stage.app.state().bench.session.as_ref().map(|session| session.dots.added());
+    assert_eq!(dots, Some(REQUESTS.into()));
+    print("a benchmark of 200,000 requests, told 30 times a second", first, frames);
+    print("… and it pauses: idle", first, idle(&mut stage));
+    let over_the_chart = pos2(600.0, 400.0);
+    let hovered = (0..300)
+        .map(|n| stage.frame(vec![egui::Event::PointerMoved(over_the_chart + vec2(n as f32 / 4.0, 0.0))]))
+        .collect();
+    print("… the pointer moves over a chart", first, hovered);
+}
+
+fn progress(n: u32, each: u32) -> BenchProgress {
+    let elapsed_s = f64::from(n) / 30.0;
+    let point = |i: u32| Point {
+        level: n / 120,
+        at_s: elapsed_s - f64::from(i) / 1e4,
+        ttft_ms: (i != 3).then(|| 100.0 + ((n * 331 + i * 7_919) % 1_009) as f32 / 9.0),
+    };
+    let flight = |index: u64| Flight {
+        index,
+        due_s: elapsed_s - 1.0,
+        sent_s: Some(elapsed_s - 1.0 + index as f64 / 99.0),
+        first_s: (index < 30).then_some(elapsed_s - 0.4),
+        ended_s: None,
+        failed: false,
+    };
+    BenchProgress {
+        elapsed_s,
+        stage: batida::domain::run::Stage::Measuring,
+        level: (n / 120) as usize,
+        levels: 5,
+        level_done: 0.5,
+        done: f64::from(n) / 600.0,
+        left_s: Some(9.0),
+        requests: (u64::from(n) * 333, None),
+        in_flight: InFlight { queued: 0, waiting: 200, streaming: 1_800 },
+        points: (0..each).map(point).collect(),
+        rates: vec![RatePoint {
+            at_s: elapsed_s,
+            level: n / 120,
+            tokens_per_s: 9_000.0 + f64::from(n % 77),
+            in_flight: 2_000,
+        }],
+        flights: (0..48).map(flight).collect(),
+        partial: None,
+        ended: Vec::new(),
+    }
 }
 
 fn idle(stage: &mut Stage) -> Vec<Duration> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use batida::io::dialog::pick_file;
+use batida::io::dialog::{pick_file, save_file};
 use zbus::message::Header;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
@@ -22,6 +22,20 @@ fn without_a_portal_the_path_is_to_be_typed() {
         check_test(command.env_clear().envs(bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus))).env(MARK, "1"));
     }
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_file_is_saved_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = dir.path().join("report.json");
+    for content in [b"old".as_slice(), b"new"] {
+        save_file(&path, content.into()).await.expect("it can be written");
+        assert_eq!(std::fs::read(&path).expect("it is there"), content);
+    }
+    let files = std::fs::read_dir(dir.path()).expect("it is a folder").count();
+    assert_eq!(files, 1, "nothing is left beside it");
+    let failure = save_file(&dir.path().join("no/report.json"), (*b"x").into()).await.expect_err("no folder");
+    assert!(failure.summary.contains("could not be written"), "{failure:?}");
 }
 
 #[test]

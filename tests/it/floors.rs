@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "crate::domain",
     "crate::sambastack",
     "crate::metrics",
+    "crate::prompts",
     "crate::wire",
     "crate::snippet",
     "crate::protocol",

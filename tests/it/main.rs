@@ -1,5 +1,6 @@
 //! The one integration-test binary: its modules are the tests.
 
+mod bench;
 mod bench_cli;
 mod chat;
 mod cli;
@@ -16,5 +17,6 @@ mod snippets;
 mod support;
 mod transcript;
 mod ui;
+mod ui_bench;
 mod ui_layout;
 mod window;

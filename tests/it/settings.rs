@@ -5,7 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
-use batida::domain::settings::{Settings, ThemeChoice};
+use batida::domain::plan::{Arrivals, Load, Objectives, Plan, Prompts, Target};
+use batida::domain::settings::{BenchForms, Settings, ThemeChoice};
 use batida::io::settings::{Loaded, SettingsStore};
 use secrecy::ExposeSecret as _;
 
@@ -24,6 +25,46 @@ fn environment(id: &str, key: KeyPlace) -> Environment {
         cluster: Some(ClusterAccess { context: Some("prod".to_owned()), ..ClusterAccess::default() }),
         ..Environment::blank(EnvId(id.to_owned()), format!("{id} é 🎉"))
     }
+}
+
+#[test]
+fn the_benchmarks_forms_come_back_as_they_were() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let plans = [
+        Plan { tags: vec!["a".to_owned()], ..Plan::default() },
+        Plan {
+            targets: vec![Target { deployment: Some("d".to_owned()), model: "m".to_owned() }],
+            load: Load::Rate { per_sec: vec![0.5, 2.0], arrivals: Arrivals::Poisson, most_in_flight: None },
+            prompts: Prompts::File("/p.jsonl".into()),
+            objectives: Objectives::parse("ttft=500ms,itl=1.5ms").expect("it is an objective"),
+            output_tokens: None,
+            ..Plan::default()
+        },
+        Plan { load: Load::Trace { file: "/t".into(), most_in_flight: Some(3) }, ..Plan::default() },
+        Plan { load: Load::Max { in_flight: 7 }, ..Plan::default() },
+    ];
+    let presets = plans.iter().enumerate().map(|(n, plan)| (format!("preset {n}"), plan.clone())).collect();
+    let forms = BenchForms { last: Some(plans[1].clone()), presets };
+    let mut settings = some_settings();
+    settings.benches.insert(EnvId::demo(), forms);
+    store_in(dir.path()).save(&settings).expect("it can be written");
+    assert_eq!(store_in(dir.path()).load(), Loaded { settings, notice: None });
+}
+
+/// A plan of another version is no reason to put all settings aside.
+#[test]
+fn a_plan_that_is_not_understood_is_left_out() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let text = "version = 1\n[benches.demo]\nlast = '{\"turbo\": true}'\n\
+                [[benches.demo.presets]]\nname = \"mine\"\nplan = '{\"seed\": 9}'\n";
+    let store = store_in(dir.path());
+    fs::create_dir_all(store.path().parent().expect("it has a folder")).expect("it can be made");
+    fs::write(store.path(), text).expect("it can be written");
+    let Loaded { settings, notice } = store.load();
+    assert_eq!(notice, None);
+    let forms = &settings.benches[&EnvId::demo()];
+    assert_eq!(forms.last, None);
+    assert_eq!(forms.presets, [("mine".to_owned(), Plan { seed: 9, ..Plan::default() })]);
 }
 
 fn some_settings() -> Settings {

@@ -11,7 +11,8 @@ use egui::{Key, Modifiers, Rect, Shape, Theme};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use crate::support::window::{LARGE, SMALL, Setup, Window, api_env};
+use crate::support::window::{LARGE, SMALL, Setup, Window, api_env, on_benchmark};
+use crate::ui_bench;
 
 // Claims
 
@@ -71,6 +72,52 @@ fn home_fits() {
     check(&mut window, "Home, a new environment");
     window.click("Delete…");
     check(&mut window, "Home, about to delete");
+}
+
+#[test]
+fn the_benchmark_fits() {
+    let mut window = on_benchmark();
+    check(&mut window, "Benchmark, empty");
+    window.type_into("Clients of each level", "1, two");
+    window.type_into("Requests/level", "0");
+    check(&mut window, "Benchmark, problems");
+    window.open_picker("Models");
+    check(&mut window, "Benchmark, models");
+    window.key_press(Key::Escape);
+    window.step();
+    window.click("More");
+    check(&mut window, "Benchmark, more");
+    let job = ui_bench::run(&mut window, "Concurrency sweep");
+    check(&mut window, "Benchmark, starting");
+    ui_bench::tell(&mut window, job, |script| (0..6).for_each(|level| script.level(level, level < 5)));
+    check(&mut window, "Benchmark, running");
+}
+
+/// `BATIDA_LOOK=DIR cargo test --test it ui_layout::look` draws the Benchmark page there, to be looked at.
+#[test]
+fn look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut window = on_benchmark();
+    let draw = |window: &mut Window, name: &str| {
+        for (size, in_words) in [(SMALL, "small"), (LARGE, "large")] {
+            for theme in [Theme::Dark, Theme::Light] {
+                window.set_size(size);
+                window.ctx.set_theme(theme);
+                window.run_steps(6);
+                let image = window.render().expect("there is a renderer");
+                image
+                    .save(dir.join(format!("{name}-{in_words}-{theme:?}.png")))
+                    .expect("the folder is there");
+            }
+        }
+    };
+    draw(&mut window, "empty");
+    window.open_picker("Models");
+    window.click("gpt-oss-120b");
+    window.key_press(Key::Escape);
+    let job = ui_bench::run(&mut window, "Concurrency sweep");
+    ui_bench::tell(&mut window, job, |script| (0..11).for_each(|level| script.level(level, level < 10)));
+    draw(&mut window, "running");
 }
 
 #[test]

@@ -1,13 +1,67 @@
 //! A benchmark session from its plan to its report. The same for the window and the command line.
+//!
+//! ```text
+//! feed (thread)      writes requests ahead of time
+//!   ↓ bounded channel
+//! lanes (threads)    send, read, stamp, take apart: one runtime of one thread each
+//!   ↓ channel that nobody waits on
+//! session (here)     every 33 ms: folds what ended, decides what ends, tells the listener
+//! ```
+//! In an open loop `pacer` stands between feed and lanes and lets each request go at its moment; `prober` sends
+//! the lanes a byte now and then, to see how late they read.
 
-use tokio::sync::watch;
+mod feed;
+mod lane;
+mod live;
+mod watch;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use tokio::sync::{Semaphore, watch as steering};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::failure::Failure;
-use crate::domain::plan::Plan;
-use crate::domain::run::{BenchProgress, BenchReport, Steer};
+use self::feed::Counters;
+use self::lane::{Lane, Level as LaneLevel, Told};
+use self::live::Live;
+use self::watch::Watching;
+use crate::demo::exact::raise_open_files;
+use crate::domain::conversation::{ChatRequest, Message, Params, Role};
+use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::plan::{Level, LevelLoad, Load, Plan, Prompts, Target};
+use crate::domain::run::{
+    BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage,
+    Steer, Switch,
+};
+use crate::domain::units;
+use crate::engine::chat;
 use crate::io::api::Api;
-use crate::metrics::request::RequestRecord;
+use crate::io::http1::Dialer;
+use crate::metrics::request::{Phase, RequestRecord};
+use crate::metrics::tally::{LevelFrame, Tally};
+use crate::metrics::timeline::Figures;
+use crate::prompts::files::Material;
+use crate::prompts::fit::{Calibrator, Fit};
+use crate::prompts::schedule::Schedule;
+use crate::prompts::trace::Trace;
+use crate::prompts::{PromptSource, length_to_fit};
+use crate::protocol::ChatEnding;
+
+/// How often what ended is folded, and at most how often it is told.
+const TICK: Duration = Duration::from_millis(33);
+/// Clients that one measuring thread is given before another is started.
+const CLIENTS_PER_LANE: usize = 256;
+const MOST_LANES: usize = 8;
+/// Warm-ups of an open loop go out so many at a time.
+const WARMUP_CLIENTS: u32 = 4;
+/// A share of errors is no share before so many requests.
+const LEAST_FOR_SHARE: u64 = 20;
+/// How often a request that fits prompts is asked again after a 429.
+const PATIENCE: usize = 4;
 
 /// How a session is ended and paused from outside.
 #[derive(Debug, Clone)]
@@ -15,12 +69,12 @@ pub struct Controls {
     /// Ends it: every connection is closed at once, the figures so far are kept.
     pub cancel: CancellationToken,
     /// Pauses it and lets it go on.
-    pub steer: watch::Receiver<Steer>,
+    pub steer: steering::Receiver<Steer>,
 }
 
-/// Hears of a session while it runs. Called on the thread that awaits [`run`], never on the measuring ones.
+/// Hears of a session while it runs. Called where [`run`] is awaited, never on the measuring threads.
 pub trait Listener: Send {
-    /// The session begins; `id` is the report's. Called once, before anything else.
+    /// It has begun; requests carry `x-request-id: {id}-{index}`.
     fn began(&mut self, id: &str) {
         let _ = id;
     }
@@ -44,6 +98,768 @@ pub async fn run(
     controls: Controls,
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
-    let _ = (plan, api, environment, controls, listener);
-    Err(Failure::new("not built yet", ""))
+    if let Some(problem) = plan.problems().first() {
+        return Err(Failure::new(
+            format!("This plan cannot be run: {}", problem.text),
+            "Change it and run it again",
+        ));
+    }
+    raise_open_files();
+    let said = Said::read(plan).await?;
+    let (told, hears) = crossbeam_channel::unbounded();
+    let lanes = lanes_for(plan);
+    let world = Arc::new(World {
+        began: Instant::now(),
+        api: api.clone(),
+        dialer: api.dialer()?,
+        id: new_id(),
+        timeout: plan.timeout,
+        cancel: CancellationToken::new(),
+        paused: AtomicBool::new(false),
+        steer: controls.steer.clone(),
+    });
+    // However this ends, also by being dropped, the lanes end with it.
+    let _stop = world.cancel.clone().drop_guard();
+    let machine = Machine {
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        cores: cores(),
+        lanes,
+    };
+    let lanes: Result<Vec<Lane>, Failure> =
+        (0..lanes).map(|number| Lane::start(number, lanes, Arc::clone(&world), told.clone())).collect();
+    let lanes = lanes?;
+    let _prober = prober(&lanes, &world)?;
+    listener.began(&world.id);
+    let report = BenchReport {
+        schema: SCHEMA.to_owned(),
+        batida: env!("CARGO_PKG_VERSION").to_owned(),
+        id: world.id.clone(),
+        started_at: jiff::Timestamp::now(),
+        took_s: 0.0,
+        environment: environment.to_owned(),
+        api: api.address().root().to_owned(),
+        machine,
+        plan: plan.clone(),
+        ended: SessionEnd::Complete,
+        levels: Vec::new(),
+        switches: Vec::new(),
+        calibrations: Vec::new(),
+    };
+    let live = Live::new(plan.levels().len());
+    let mut session = Session {
+        plan,
+        world,
+        lanes,
+        hears,
+        controls,
+        listener,
+        said,
+        counters: Arc::default(),
+        live,
+        report,
+        measured: 0,
+        failed: 0,
+        pauses: Vec::new(),
+        limits: Vec::new(),
+    };
+    session.all().await?;
+    let Session { mut report, world, .. } = session;
+    report.took_s = world.began.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// What every part of a session may look at.
+struct World {
+    began: Instant,
+    api: Api,
+    dialer: Dialer,
+    id: String,
+    timeout: Duration,
+    /// Ends the lanes.
+    cancel: CancellationToken,
+    paused: AtomicBool,
+    steer: steering::Receiver<Steer>,
+}
+
+impl World {
+    fn at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.began)
+    }
+
+    fn at_ns(&self, moment: Instant) -> u64 {
+        // A session of 500 years would not fit. Zero stands for "not yet".
+        (self.at(moment).as_nanos() as u64).max(1)
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.at_ns(Instant::now())
+    }
+
+    fn request_id(&self, index: u64) -> String {
+        format!("{}-{index}", self.id)
+    }
+}
+
+/// What a plan's files say.
+#[derive(Default)]
+struct Said {
+    material: Option<Material>,
+    trace: Option<Trace>,
+}
+
+impl Said {
+    async fn read(plan: &Plan) -> Result<Self, Failure> {
+        let mut said = Self::default();
+        if let Prompts::File(path) = &plan.prompts {
+            said.material = Some(Material::parse(&name(path), &read_file(path).await?)?);
+        }
+        if let Load::Trace { file, .. } = &plan.load {
+            said.trace = Some(Trace::parse(&name(file), &read_file(file).await?)?);
+        }
+        Ok(said)
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    tokio::fs::read(path).await.map_err(|error| {
+        let summary = format!("{} cannot be read: {}", path.display(), crate::io::why(&error));
+        Failure::new(summary, "Check the path")
+    })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// As many measuring threads as the load needs and the machine spares: each more than one costs exactness when
+/// cores are few.
+fn lanes_for(plan: &Plan) -> usize {
+    let most = plan.load.levels().iter().map(|load| load.most_in_flight().unwrap_or(1_024)).max();
+    let wanted = (most.unwrap_or(1) as usize).div_ceil(CLIENTS_PER_LANE);
+    wanted.clamp(1, (cores() / 2).clamp(1, MOST_LANES))
+}
+
+fn new_id() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    // The standard library's only source of randomness.
+    format!("b{:012x}", RandomState::new().build_hasher().finish() >> 16)
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::new("The system gives Batida no thread to measure on", "Close other programs and try again")
+        .with_details(error.to_string())
+}
+
+fn duration(time: rustix::time::Timespec) -> Duration {
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Sends the lanes the time, to be read like any stream's bytes. Ends when what it gives is dropped.
+fn prober(lanes: &[Lane], world: &Arc<World>) -> Result<crossbeam_channel::Sender<()>, Failure> {
+    let (alive, ended) = crossbeam_channel::bounded::<()>(0);
+    let probes: Result<Vec<_>, Failure> = lanes.iter().map(Lane::probe).collect();
+    let probes = probes?;
+    let world = Arc::clone(world);
+    let work = move || {
+        while ended.recv_timeout(lane::PROBE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            for probe in &probes {
+                probe(world.now_ns());
+            }
+        }
+    };
+    thread::Builder::new().name("bench-prober".to_owned()).spawn(work).map_err(no_thread)?;
+    Ok(alive)
+}
+
+/// Why a session does not go on.
+enum Stop {
+    /// The user's wish.
+    Cancelled,
+    /// One of the session's ends.
+    Limit(String),
+}
+
+struct Session<'a> {
+    plan: &'a Plan,
+    world: Arc<World>,
+    lanes: Vec<Lane>,
+    hears: Receiver<Told>,
+    controls: Controls,
+    listener: &'a mut dyn Listener,
+    said: Said,
+    counters: Arc<Counters>,
+    live: Live,
+    report: BenchReport,
+    /// Measured requests of the session that ended, and those that failed.
+    measured: u64,
+    failed: u64,
+    /// Of the level under way.
+    pauses: Vec<[Duration; 2]>,
+    limits: Vec<(String, String)>,
+}
+
+impl Session<'_> {
+    async fn all(&mut self) -> Result<(), Failure> {
+        let levels = self.plan.levels();
+        let several = self.plan.targets.len() > 1;
+        for (number, target) in self.plan.targets.iter().enumerate() {
+            match self.open(target, several).await {
+                Ok(Some(source)) => {
+                    for level in levels.iter().filter(|level| level.target == number) {
+                        if let Some(stop) = self.level(level, target, &source).await? {
+                            self.report.ended = match stop {
+                                Stop::Cancelled => SessionEnd::Stopped,
+                                Stop::Limit(why) => SessionEnd::Limit(why),
+                            };
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(None) => {
+                    self.report.ended = SessionEnd::Stopped;
+                    return Ok(());
+                }
+                // What was measured before is not thrown away.
+                Err(failure) if !self.report.levels.is_empty() => {
+                    self.report.ended = SessionEnd::Failed(format!("{}: {failure}", target.model));
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer. `None` when
+    /// it was cancelled.
+    async fn open(&mut self, target: &Target, several: bool) -> Result<Option<PromptSource>, Failure> {
+        if several {
+            self.live.stage = Stage::Switching;
+            self.tell();
+            let cancel = self.controls.cancel.clone();
+            let Some(()) = cancel.run_until_cancelled(self.switch(target)).await else { return Ok(None) };
+        }
+        let mut fit = None;
+        if let Some(tokens) = length_to_fit(self.plan, self.said.trace.as_ref()) {
+            self.live.stage = Stage::Calibrating;
+            self.tell();
+            let cancel = self.controls.cancel.clone();
+            match cancel.run_until_cancelled(self.calibrate(target, tokens)).await {
+                Some(fitted) => fit = fitted?,
+                None => return Ok(None),
+            }
+        }
+        let source = PromptSource::new(self.plan, self.said.material.clone(), fit)?;
+        Ok(Some(match &self.said.trace {
+            Some(trace) => source.with_trace(trace.clone()),
+            None => source,
+        }))
+    }
+
+    fn asking(&self) -> Asking {
+        Asking {
+            world: Arc::clone(&self.world),
+            params: self.plan.params.clone(),
+            cancel: self.controls.cancel.clone(),
+        }
+    }
+
+    /// The first request of another model.
+    async fn switch(&mut self, target: &Target) {
+        let messages = vec![Message::new(Role::User, format!("Say one word ({})", self.world.id))];
+        let asked = ask_once(&self.asking(), &target.model, messages).await;
+        let (ttft, error) = match asked {
+            Ok(figures) => (figures.ttft.or(figures.latency), None),
+            Err(failure) => (None, Some(failure.summary)),
+        };
+        self.report.switches.push(Switch {
+            model: target.model.clone(),
+            deployment: target.deployment.clone(),
+            ttft_ms: ttft.map(units::ms),
+            error,
+        });
+    }
+
+    /// Finds out how many tokens the server makes of our words; `None` when it does not count them.
+    async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Option<Fit>, Failure> {
+        let asking = self.asking();
+        let mut calibrator = Calibrator::for_length(tokens, self.plan.seed);
+        while let Some(messages) = calibrator.next() {
+            let mut asked = ask_once(&asking, &target.model, messages.clone()).await;
+            for _ in 0..PATIENCE {
+                // This is no measurement yet: a full queue or a limit is waited out.
+                let Err(failure) = &asked else { break };
+                if !matches!(failure.class, Some(FaultClass::RateLimited | FaultClass::QueueFull)) {
+                    break;
+                }
+                let wait = failure.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(10));
+                tokio::time::sleep(wait).await;
+                asked = ask_once(&asking, &target.model, messages.clone()).await;
+            }
+            match asked?.prompt_tokens {
+                Some(tokens) => calibrator.learn(tokens),
+                None => return Ok(None),
+            }
+        }
+        let (fit, requests) = calibrator.finish()?;
+        self.report.calibrations.push(Calibration {
+            model: target.model.clone(),
+            overhead_tokens: fit.overhead_tokens,
+            tokens_per_word: fit.tokens_per_word,
+            requests,
+        });
+        Ok(Some(fit))
+    }
+
+    /// Runs one level. Gives why the session does not go on, if it does not.
+    async fn level(
+        &mut self,
+        level: &Level,
+        target: &Target,
+        source: &PromptSource,
+    ) -> Result<Option<Stop>, Failure> {
+        let mut under = UnderWay {
+            level: level.clone(),
+            target: target.clone(),
+            tally: Tally::new(self.plan.objectives, level.load),
+            wanted: self.wanted(),
+            watching: Watching::default(),
+            pacing: None,
+            errors: false,
+            stop: None,
+            most_in_flight: 0,
+        };
+        self.pauses.clear();
+        self.live.begin(level.index);
+        let open = level.load.is_open();
+        if open && self.plan.warmup > 0 {
+            let clients = WARMUP_CLIENTS.min(self.plan.warmup);
+            let shared = self.prepare(&under, source, clients, Kind::WarmupOnly)?;
+            self.live.stage = Stage::WarmingUp;
+            self.start_clients(&shared, clients).await;
+            self.drive(&shared, &mut under).await;
+            if under.stop.is_some() {
+                return Ok(self.conclude(&shared, under));
+            }
+        }
+        let clients = match level.load {
+            LevelLoad::Concurrency(n) | LevelLoad::Max { in_flight: n } => n,
+            LevelLoad::Rate { .. } | LevelLoad::Trace { .. } => {
+                level.load.most_in_flight().unwrap_or(0).min(64)
+            }
+        };
+        let shared = self.prepare(&under, source, clients, if open { Kind::Open } else { Kind::Closed })?;
+        under.watching = Watching::begin();
+        if open {
+            self.dial(clients).await;
+            under.pacing = Some(self.pace(&shared)?);
+        } else {
+            self.live.stage = if self.plan.warmup > 0 { Stage::WarmingUp } else { Stage::Measuring };
+            self.start_clients(&shared, clients).await;
+        }
+        self.drive(&shared, &mut under).await;
+        Ok(self.conclude(&shared, under))
+    }
+
+    /// Measured requests of a level; `None` for as many as its time allows.
+    fn wanted(&self) -> Option<u64> {
+        let session = self.plan.session_ends.requests.map(|most| most.saturating_sub(self.measured));
+        match (self.plan.level_ends.requests, session) {
+            (Some(level), Some(session)) => Some(level.min(session)),
+            (level, session) => level.or(session),
+        }
+    }
+
+    fn prepare(
+        &self,
+        under: &UnderWay,
+        source: &PromptSource,
+        clients: u32,
+        kind: Kind,
+    ) -> Result<Arc<LaneLevel>, Failure> {
+        let load = &under.level.load;
+        let seed = self.plan.seed.wrapping_add(under.level.index as u64);
+        let schedule = (kind == Kind::Open)
+            .then(|| Schedule::new(load, self.plan.ramp_up, seed, self.said.trace.as_ref()));
+        let tokens = length_to_fit(self.plan, self.said.trace.as_ref()).unwrap_or(500.0);
+        let order = feed::Order {
+            source: source.clone(),
+            model: under.target.model.clone(),
+            params: self.plan.params.clone(),
+            ignore_eos: self.plan.ignore_eos,
+            warmups: if kind == Kind::Open { 0 } else { u64::from(self.plan.warmup) },
+            measured: if kind == Kind::WarmupOnly { Some(0) } else { under.wanted },
+            first_phase: Phase::Warmup,
+            schedule,
+            traced: matches!(load, LevelLoad::Trace { .. }),
+            ahead: (clients as usize).clamp(64, 4_096),
+            bytes_each: (tokens * 6.0) as usize,
+        };
+        let receiver = feed::start(order, Arc::clone(&self.counters), Arc::clone(&self.world))?;
+        let permits = match (kind, load.most_in_flight()) {
+            (Kind::Open, Some(most)) => {
+                Some(share(most, self.lanes.len()).map(|n| Arc::new(Semaphore::new(n as usize))).collect())
+            }
+            _ => None,
+        };
+        let ramp_up = if kind == Kind::Closed { self.plan.ramp_up } else { Duration::ZERO };
+        Ok(Arc::new(LaneLevel::new(
+            under.level.index,
+            under.target.model.clone(),
+            receiver,
+            ramp_up,
+            permits,
+        )))
+    }
+
+    /// Opens connections before a level begins, so that its first answers are no slower for them.
+    async fn dial(&mut self, connections: u32) {
+        for (lane, share) in self.lanes.iter().zip(share(connections, self.lanes.len())) {
+            lane.dial(share);
+        }
+        let mut ready = 0;
+        let began = Instant::now();
+        while ready < self.lanes.len() && began.elapsed() < Duration::from_secs(12) {
+            if self.controls.cancel.is_cancelled() {
+                return;
+            }
+            match self.hears.try_recv() {
+                Ok(Told::Ready) => ready += 1,
+                Ok(_) => {}
+                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    async fn start_clients(&mut self, shared: &Arc<LaneLevel>, clients: u32) {
+        self.dial(clients).await;
+        shared.begin();
+        shared.outstanding.store(u64::from(clients), Ordering::Relaxed);
+        let lanes = self.lanes.len() as u32;
+        for (number, lane) in (0u32..).zip(&self.lanes) {
+            let own: Vec<u32> = (number..clients).step_by(lanes as usize).collect();
+            lane.begin(shared, own, clients);
+        }
+    }
+
+    /// Lets requests go at their moments, from a thread that can sleep to the tenth of a millisecond.
+    fn pace(&self, shared: &Arc<LaneLevel>) -> Result<Arc<AtomicBool>, Failure> {
+        let done = Arc::new(AtomicBool::new(false));
+        let launchers: Vec<_> = self.lanes.iter().map(Lane::launcher).collect();
+        let (level, world, finished) = (Arc::clone(shared), Arc::clone(&self.world), Arc::clone(&done));
+        level.begin();
+        let work = move || {
+            pace(&level, &world, &launchers);
+            finished.store(true, Ordering::Release);
+        };
+        thread::Builder::new().name("bench-pacer".to_owned()).spawn(work).map_err(no_thread)?;
+        Ok(done)
+    }
+
+    /// Folds what ends until the level is over.
+    async fn drive(&mut self, shared: &Arc<LaneLevel>, under: &mut UnderWay) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let cancel = self.controls.cancel.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {
+                    under.stop = Some(Stop::Cancelled);
+                }
+                _ = tick.tick() => {}
+            }
+            self.steer();
+            let paced = under.pacing.as_ref().is_none_or(|done| done.load(Ordering::Acquire));
+            // Asked before folding: what was told before the last one was done is folded below.
+            let over = paced && shared.outstanding.load(Ordering::Acquire) == 0;
+            self.fold(under);
+            if matches!(under.stop, Some(Stop::Cancelled)) {
+                return;
+            }
+            self.decide(shared, under);
+            self.show(shared, under);
+            if over {
+                return;
+            }
+        }
+    }
+
+    fn steer(&mut self) {
+        let paused = *self.controls.steer.borrow() == Steer::Pause;
+        let now = self.world.began.elapsed();
+        let was = self.world.paused.swap(paused, Ordering::Relaxed);
+        match (was, paused) {
+            (false, true) => self.pauses.push([now, now]),
+            (true, _) => {
+                if let Some(pause) = self.pauses.last_mut() {
+                    pause[1] = now;
+                }
+            }
+            (false, false) => {}
+        }
+    }
+
+    fn paused_for(&self) -> Duration {
+        self.pauses.iter().map(|[from, to]| *to - *from).sum()
+    }
+
+    fn fold(&mut self, under: &mut UnderWay) {
+        for told in self.hears.try_iter() {
+            match told {
+                Told::Ended(record) => {
+                    under.tally.record(&record);
+                    if record.phase == Phase::Measured {
+                        self.measured += 1;
+                        self.failed += u64::from(record.error.is_some());
+                    }
+                    self.live.record(&record);
+                    self.listener.ended(&record);
+                }
+                Told::Limits(limits) => self.limits = limits,
+                Told::Probed { timer_late, read_late } => under.watching.probed(timer_late, read_late),
+                Told::Cpu { lane, used } => under.watching.cpu(lane, used),
+                Told::Ready => {}
+            }
+        }
+    }
+
+    /// Whether the level, or the session, is to send no more.
+    fn decide(&mut self, shared: &LaneLevel, under: &mut UnderWay) {
+        let first = LaneLevel::moment(&shared.first_measured);
+        let mut deadline = None;
+        if let (Some(first), Some(after)) = (first, self.plan.level_ends.after) {
+            deadline = Some(first + after + self.paused_for());
+        }
+        if let Some(after) = self.plan.session_ends.after {
+            if deadline.is_none_or(|deadline| after < deadline) {
+                deadline = Some(after);
+            }
+            if self.world.began.elapsed() >= after && under.stop.is_none() {
+                let text = format!("its time of {} was over", units::write_duration(after));
+                under.stop = Some(Stop::Limit(text));
+            }
+        }
+        if let Some(deadline) = deadline {
+            shared.deadline.store(deadline.as_nanos() as u64, Ordering::Relaxed);
+        }
+        let over = |share: Option<f64>, failed: u64, ended: u64| {
+            share.is_some_and(|share| ended >= LEAST_FOR_SHARE && failed as f64 > share * ended as f64)
+        };
+        if over(self.plan.level_ends.error_share, under.tally.failed(), under.tally.ended()) {
+            under.errors = true;
+        }
+        if over(self.plan.session_ends.error_share, self.failed, self.measured) && under.stop.is_none() {
+            under.errors = true;
+            let text = format!("{} of {} requests failed", self.failed, self.measured);
+            under.stop = Some(Stop::Limit(text));
+        }
+        if under.errors || under.stop.is_some() {
+            shared.closing.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The level's report as far as it is known.
+    fn frame(&self, shared: &LaneLevel, under: &UnderWay, ended: LevelEnd, aborted: u64) -> LevelFrame {
+        let now = self.world.began.elapsed();
+        let began = LaneLevel::moment(&shared.first_measured).unwrap_or(now);
+        let (from, to) = if under.level.load.is_open() {
+            (began + self.plan.ramp_up, LaneLevel::moment(&shared.last_sent))
+        } else {
+            let all_in = LaneLevel::moment(&shared.all_in).unwrap_or(now);
+            (all_in.max(began), LaneLevel::moment(&shared.first_out))
+        };
+        let to = if ended == LevelEnd::Running { now } else { to.unwrap_or(now) };
+        let mut watch = under.watching.report();
+        watch.late_requests = shared.starved.load(Ordering::Relaxed).min(under.tally.ended());
+        LevelFrame {
+            index: under.level.index,
+            model: under.target.model.clone(),
+            deployment: under.target.deployment.clone(),
+            ended,
+            began,
+            now,
+            steady: (from < to).then_some([from, to]),
+            pauses: self.pauses.clone(),
+            in_flight_since: self.lanes.iter().flat_map(|lane| lane.counts.in_flight_since()).collect(),
+            most_in_flight: under.most_in_flight,
+            aborted,
+            rate_limit: self.limits.clone(),
+            watch,
+        }
+    }
+
+    fn conclude(&mut self, shared: &LaneLevel, under: UnderWay) -> Option<Stop> {
+        let aborted = shared.measured_in_flight.load(Ordering::Relaxed);
+        let deadline = shared.deadline.load(Ordering::Relaxed);
+        let enough = under.wanted.is_some_and(|wanted| under.tally.ended() >= wanted);
+        let ended = match &under.stop {
+            Some(Stop::Cancelled) => LevelEnd::Stopped,
+            _ if under.errors => LevelEnd::Errors,
+            Some(Stop::Limit(_)) if !enough => LevelEnd::Stopped,
+            _ if enough => LevelEnd::Requests,
+            _ if self.world.now_ns() >= deadline => LevelEnd::Time,
+            _ => LevelEnd::Exhausted,
+        };
+        let mut frame = self.frame(shared, &under, ended, aborted);
+        if matches!(under.stop, Some(Stop::Cancelled)) {
+            // Every connection closes now; what they would have brought is in no figure.
+            self.world.cancel.cancel();
+        }
+        let steady = frame.steady.is_some();
+        if !steady && frame.now > frame.began {
+            frame.steady = Some([frame.began, frame.now]);
+        }
+        let mut report = under.tally.report(frame);
+        if !steady && report.requests.ok > 0 {
+            report.notes.push(
+                "the load was never steady: throughput is over the whole level; send more requests than clients"
+                    .to_owned(),
+            );
+        }
+        let nothing = report.requests.ended == 0 && report.requests.warmup == 0 && aborted == 0;
+        if !nothing {
+            self.live.ended.push(report.clone());
+            self.report.levels.push(report);
+        }
+        self.tell();
+        let used_up = self.plan.session_ends.requests.filter(|most| self.measured >= *most);
+        under.stop.or_else(|| {
+            let more = under.level.index + 1 < self.live.levels();
+            used_up.filter(|_| more).map(|most| Stop::Limit(format!("{most} requests were measured")))
+        })
+    }
+
+    fn show(&mut self, shared: &LaneLevel, under: &mut UnderWay) {
+        let in_flight = live::in_flight(&self.lanes);
+        under.most_in_flight = under.most_in_flight.max(in_flight.waiting + in_flight.streaming);
+        let first = LaneLevel::moment(&shared.first_measured);
+        self.live.stage = match first {
+            _ if self.world.paused.load(Ordering::Relaxed) => Stage::Paused,
+            None => Stage::WarmingUp,
+            Some(_) if LaneLevel::moment(&shared.first_out).is_some() => Stage::Draining,
+            Some(_) => Stage::Measuring,
+        };
+        let now = self.world.began.elapsed();
+        let time = match (first, self.plan.level_ends.after) {
+            (Some(first), Some(after)) => {
+                let gone = now.saturating_sub(first + self.paused_for());
+                Some(gone.as_secs_f64() / after.as_secs_f64())
+            }
+            _ => None,
+        };
+        self.live.tick(
+            &self.lanes,
+            live::Seen {
+                now,
+                in_flight,
+                ended: under.tally.ended(),
+                wanted: under.wanted,
+                time_done: time,
+                session_limit: self.plan.session_ends.after,
+            },
+        );
+        if self.live.wants_partial(now) {
+            let frame = self.frame(shared, under, LevelEnd::Running, 0);
+            let partial: LevelReport = under.tally.report(frame);
+            self.live.partial(partial);
+        }
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        let progress = self.live.take(self.world.began.elapsed());
+        self.listener.advanced(progress);
+    }
+}
+
+/// One request with one token of answer, outside the lanes.
+async fn ask_once(asking: &Asking, model: &str, messages: Vec<Message>) -> Result<Figures, Failure> {
+    let Asking { world, params, cancel } = asking;
+    let params = Params { max_tokens: Some(1), ..params.clone() };
+    let request = ChatRequest { model: model.to_owned(), messages, params };
+    let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
+    let report = tokio::time::timeout(world.timeout, chatting)
+        .await
+        .map_err(|_| world.api.fault_of_time(world.timeout, model).failure)?;
+    match report.ending {
+        ChatEnding::Finished { .. } => Ok(report.figures),
+        ChatEnding::Stopped => Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)),
+        ChatEnding::Failed(failure) => Err(failure),
+    }
+}
+
+/// What it takes to ask once.
+struct Asking {
+    world: Arc<World>,
+    params: Params,
+    cancel: CancellationToken,
+}
+
+/// What a feed and its clients are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Closed,
+    Open,
+    /// Before an open loop.
+    WarmupOnly,
+}
+
+/// A level as the session sees it.
+struct UnderWay {
+    level: Level,
+    target: Target,
+    tally: Tally,
+    wanted: Option<u64>,
+    watching: Watching,
+    /// The pacer sets it when it has let its last request go.
+    pacing: Option<Arc<AtomicBool>>,
+    errors: bool,
+    stop: Option<Stop>,
+    most_in_flight: u32,
+}
+
+/// `n` in `parts` parts that differ by one at most, the larger first.
+fn share(n: u32, parts: usize) -> impl Iterator<Item = u32> {
+    let parts = parts.max(1) as u32;
+    (0..parts).map(move |part| n / parts + u32::from(part < n % parts))
+}
+
+/// Lets each request go at its moment. A pause shifts all that follow.
+fn pace(
+    level: &Arc<LaneLevel>,
+    world: &World,
+    launchers: &[impl Fn(&Arc<LaneLevel>, feed::Prepared, Instant)],
+) {
+    let began = level.began();
+    let mut shift = Duration::ZERO;
+    for (turn, prepared) in level.feed.iter().enumerate() {
+        loop {
+            if level.closing.load(Ordering::Relaxed) || world.cancel.is_cancelled() {
+                return;
+            }
+            let now = Instant::now();
+            if world.paused.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(5));
+                shift += now.elapsed();
+                continue;
+            }
+            let due = began + prepared.due.unwrap_or_default() + shift;
+            if world.at_ns(due) >= level.deadline.load(Ordering::Relaxed) {
+                return;
+            }
+            let left = due.saturating_duration_since(now);
+            if left.is_zero() {
+                level.outstanding.fetch_add(1, Ordering::Relaxed);
+                launchers[turn % launchers.len()](level, prepared, due);
+                break;
+            }
+            // In pieces, so that an end or a pause is seen.
+            thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The pages and what lies over them.
 
 pub mod activity;
+pub mod benchmark;
 pub mod code;
 pub mod home;
 pub mod playground;

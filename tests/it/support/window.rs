@@ -307,6 +307,15 @@ impl Window {
     }
 }
 
+/// On the demo's Benchmark page, with a model taken over.
+#[allow(dead_code, reason = "the benches use the rest")]
+pub(crate) fn on_benchmark() -> Window {
+    let mut window = Window::on_demo();
+    window.click("Benchmark");
+    window.see("Models: Meta-Llama-3.3-70B-Instruct");
+    window
+}
+
 fn is_control(role: Role) -> bool {
     matches!(
         role,

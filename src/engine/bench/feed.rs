@@ -1,0 +1,163 @@
+//! Requests made ready ahead of time, on a thread of their own: a prompt of 100,000 tokens takes a millisecond to
+//! write, which no stream's bytes should wait for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use serde_json::json;
+
+use super::World;
+use crate::domain::conversation::{ChatRequest, Message, Params};
+use crate::domain::failure::Failure;
+use crate::metrics::request::Phase;
+use crate::prompts::PromptSource;
+use crate::prompts::schedule::Schedule;
+use crate::wire::openai;
+
+/// At most so many bytes of requests wait to be sent.
+const MOST_WAITING: usize = 32 << 20;
+
+/// A conversation that only needs to be sent.
+pub(super) struct Prepared {
+    /// The index of its first request; each later turn has the next.
+    pub(super) index: u64,
+    /// Its turns.
+    pub(super) requests: u64,
+    pub(super) phase: Phase,
+    /// From the level's beginning; `None` in a closed loop.
+    pub(super) due: Option<Duration>,
+    /// The first request as it goes over the wire.
+    pub(super) request: Vec<u8>,
+    /// What it takes to write the later turns; `None` for a single request.
+    pub(super) turns: Option<Turns>,
+    pub(super) wanted_prompt_tokens: Option<u32>,
+}
+
+/// The later turns of a conversation.
+pub(super) struct Turns {
+    chat: ChatRequest,
+    ignore_eos: bool,
+    later: std::vec::IntoIter<Vec<Message>>,
+}
+
+impl Turns {
+    /// The request of the next turn, after `answer`; `None` when there is no further turn.
+    pub(super) fn next(&mut self, answer: String, id: &str, world: &World) -> Option<Vec<u8>> {
+        use crate::domain::conversation::Role;
+        let turn = self.later.next()?;
+        self.chat.messages.push(Message::new(Role::Assistant, answer));
+        self.chat.messages.extend(turn);
+        Some(write(&self.chat, self.ignore_eos, id, world))
+    }
+}
+
+/// What requests a level is to be given.
+pub(super) struct Order {
+    pub(super) source: PromptSource,
+    pub(super) model: String,
+    pub(super) params: Params,
+    pub(super) ignore_eos: bool,
+    pub(super) warmups: u64,
+    /// Measured requests; `None` for as many as are taken.
+    pub(super) measured: Option<u64>,
+    pub(super) first_phase: Phase,
+    pub(super) schedule: Option<Schedule>,
+    /// It follows a trace.
+    pub(super) traced: bool,
+    /// So many requests may be asked for at once.
+    pub(super) ahead: usize,
+    /// About how large a request is.
+    pub(super) bytes_each: usize,
+}
+
+/// Where the session's counting stands; the next level goes on from there.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Requests.
+    pub(super) index: AtomicU64,
+    /// Conversations: no two of a session are alike.
+    pub(super) conversation: AtomicU64,
+}
+
+/// Begins to make requests; it ends when all are made or nobody takes any more.
+pub(super) fn start(
+    mut order: Order,
+    counters: Arc<Counters>,
+    world: Arc<World>,
+) -> Result<Receiver<Prepared>, Failure> {
+    let most = (MOST_WAITING / order.bytes_each.max(256)).clamp(2, order.ahead.max(8));
+    let (sender, receiver) = crossbeam_channel::bounded(most);
+    let work = move || {
+        let mut schedule = order.schedule.take();
+        let mut made = 0u64;
+        loop {
+            let warming = made < order.warmups;
+            let left = match order.measured {
+                _ if warming => order.warmups - made,
+                Some(most) => most.saturating_sub(made - order.warmups),
+                None => u64::MAX,
+            };
+            if left == 0 {
+                return;
+            }
+            let due = schedule.as_mut().map(Schedule::due);
+            if due == Some(None) {
+                return;
+            }
+            let phase = if warming { order.first_phase } else { Phase::Measured };
+            let prepared = prepare(&order, &counters, &world, Next { made, left, phase, due: due.flatten() });
+            let Some(prepared) = prepared else { return };
+            made += prepared.requests;
+            if sender.send(prepared).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("bench-prompts".to_owned()).spawn(work);
+    thread.map(|_| receiver).map_err(super::no_thread)
+}
+
+/// What the next conversation is to be.
+struct Next {
+    /// Requests made before it.
+    made: u64,
+    /// Requests it may have.
+    left: u64,
+    phase: Phase,
+    due: Option<Duration>,
+}
+
+fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Option<Prepared> {
+    let Next { made, left, phase, due } = next;
+    // A trace's entries are taken in its own order; everything else goes on through the session.
+    let conversation = match due {
+        Some(_) if order.traced => made,
+        _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
+    };
+    let draft = order.source.draft(conversation);
+    let mut turns = draft.turns;
+    turns.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+    let requests = turns.len() as u64;
+    let index = counters.index.fetch_add(requests, Ordering::Relaxed);
+    let mut turns = turns.into_iter();
+    let messages = turns.next()?;
+    let params = Params { max_tokens: draft.max_tokens, ..order.params.clone() };
+    let chat = ChatRequest { model: order.model.clone(), messages, params };
+    let request = write(&chat, order.ignore_eos, &world.request_id(index), world);
+    let turns = (requests > 1).then(|| Turns { chat, ignore_eos: order.ignore_eos, later: turns });
+    let wanted_prompt_tokens = draft.wanted_prompt_tokens;
+    Some(Prepared { index, requests, phase, due, request, turns, wanted_prompt_tokens })
+}
+
+fn write(chat: &ChatRequest, ignore_eos: bool, id: &str, world: &World) -> Vec<u8> {
+    let mut body = openai::chat_body(chat, true);
+    if ignore_eos && let Some(body) = body.as_object_mut() {
+        body.insert("ignore_eos".to_owned(), json!(true));
+    }
+    let mut out = Vec::new();
+    world.dialer.write_request(id, body.to_string().as_bytes(), &mut out);
+    out
+}

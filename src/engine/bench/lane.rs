@@ -1,0 +1,697 @@
+//! A measuring thread: it sends requests and reads their answers, and does nothing else.
+//!
+//! Each has a runtime of one thread, so that a stream's bytes are read, stamped and taken apart without a
+//! change of thread. What ended is told through a channel that nobody waits on.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::World;
+use super::feed::Prepared;
+use crate::domain::failure::Failure;
+use crate::domain::run::{Flight, Steer};
+use crate::io::http1::{Connection, Ended, ResponseHead, Sink, WireError};
+use crate::metrics::request::{Phase, RequestError, RequestRecord};
+use crate::prompts::schedule::client_start;
+use crate::wire::answer::{AnswerReader, Broken, Step};
+use crate::wire::fault::Fault;
+
+/// How often a thread is asked whether it is late.
+pub(super) const PROBE: Duration = Duration::from_millis(20);
+/// How long the end of a response is waited for behind its `[DONE]`.
+const DRAIN: Duration = Duration::from_millis(250);
+/// Of a body that is no answer.
+const MOST_RAW: usize = 64 << 10;
+/// Requests on the page's timeline, over all lanes.
+pub(super) const FLIGHTS: usize = 48;
+/// Above every moment of a session.
+const NEVER: u64 = u64::MAX;
+
+/// What a lane tells.
+pub(super) enum Told {
+    /// A request ended.
+    Ended(RequestRecord),
+    /// The limits that an answer's headers speak of.
+    Limits(Vec<(String, String)>),
+    /// What was found out about the lane itself.
+    Probed { timer_late: Option<Duration>, read_late: Option<Duration> },
+    /// The lane's CPU time so far.
+    Cpu { lane: usize, used: Duration },
+    /// The connections of the coming level are open.
+    Ready,
+}
+
+/// What a lane is asked to do.
+enum Order {
+    /// Have so many connections open: [`Told::Ready`].
+    Dial(u32),
+    /// Begin these clients of a closed loop.
+    Clients { level: Arc<Level>, clients: Vec<u32>, of: u32 },
+    /// Send this at its moment.
+    Launch { level: Arc<Level>, prepared: Prepared, due: Instant },
+}
+
+/// A level as the lanes see it.
+pub(super) struct Level {
+    pub(super) index: usize,
+    pub(super) model: String,
+    pub(super) feed: Receiver<Prepared>,
+    pub(super) ramp_up: Duration,
+    /// Set once the connections are open.
+    began: OnceLock<Instant>,
+    /// In an open loop: in flight at most, per lane.
+    pub(super) permits: Option<Vec<Arc<Semaphore>>>,
+    /// No new request is sent after this moment of the session, in ns.
+    pub(super) deadline: AtomicU64,
+    /// No new request is sent.
+    pub(super) closing: AtomicBool,
+    /// Clients, or launched requests, that are not done.
+    pub(super) outstanding: AtomicU64,
+    /// When the last client began, in ns of the session.
+    pub(super) all_in: AtomicU64,
+    /// When the first client found nothing more to do.
+    pub(super) first_out: AtomicU64,
+    /// When the first measured request left.
+    pub(super) first_measured: AtomicU64,
+    /// When the last measured request left.
+    pub(super) last_sent: AtomicU64,
+    /// Times that a client waited for a request to be made.
+    pub(super) starved: AtomicU64,
+    /// Measured requests in flight.
+    pub(super) measured_in_flight: AtomicU64,
+}
+
+impl Level {
+    pub(super) fn new(
+        index: usize,
+        model: String,
+        feed: Receiver<Prepared>,
+        ramp_up: Duration,
+        permits: Option<Vec<Arc<Semaphore>>>,
+    ) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            index,
+            model,
+            feed,
+            ramp_up,
+            began: OnceLock::new(),
+            permits,
+            deadline: AtomicU64::new(NEVER),
+            closing: AtomicBool::new(false),
+            outstanding: zero(),
+            all_in: zero(),
+            first_out: AtomicU64::new(NEVER),
+            first_measured: AtomicU64::new(NEVER),
+            last_sent: zero(),
+            starved: zero(),
+            measured_in_flight: zero(),
+        }
+    }
+
+    /// Its clock starts now.
+    pub(super) fn begin(&self) {
+        self.began();
+    }
+
+    /// When it began.
+    pub(super) fn began(&self) -> Instant {
+        *self.began.get_or_init(Instant::now)
+    }
+
+    fn is_over(&self, world: &World) -> bool {
+        self.closing.load(Ordering::Relaxed) || world.now_ns() >= self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// A moment that one of the lanes noted; `None` when it has not come.
+    pub(super) fn moment(moment: &AtomicU64) -> Option<Duration> {
+        match moment.load(Ordering::Relaxed) {
+            0 | NEVER => None,
+            ns => Some(Duration::from_nanos(ns)),
+        }
+    }
+}
+
+/// What a lane counts for the page.
+pub(super) struct Counts {
+    pub(super) in_flight: AtomicU32,
+    pub(super) streaming: AtomicU32,
+    pub(super) queued: AtomicU32,
+    pub(super) chunks: AtomicU64,
+    flights: Vec<FlightCell>,
+    free: Mutex<Vec<usize>>,
+    /// When each request left that is in flight, in ns of the session, by its index.
+    since: Mutex<HashMap<u64, u64>>,
+}
+
+/// A request on the timeline. Moments in ns of the session; 0 for not yet.
+#[derive(Default)]
+struct FlightCell {
+    index: AtomicU64,
+    due: AtomicU64,
+    sent: AtomicU64,
+    first: AtomicU64,
+    ended: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Counts {
+    fn new(flights: usize) -> Self {
+        Self {
+            in_flight: AtomicU32::new(0),
+            streaming: AtomicU32::new(0),
+            queued: AtomicU32::new(0),
+            chunks: AtomicU64::new(0),
+            flights: std::iter::repeat_with(FlightCell::default).take(flights).collect(),
+            free: Mutex::new((0..flights).rev().collect()),
+            since: Mutex::default(),
+        }
+    }
+
+    /// When each request left that is in flight now.
+    pub(super) fn in_flight_since(&self) -> Vec<Duration> {
+        lock(&self.since).values().copied().map(Duration::from_nanos).collect()
+    }
+
+    pub(super) fn flights(&self) -> impl Iterator<Item = Flight> {
+        let seconds = |ns: u64| (ns > 0).then(|| ns as f64 / 1e9);
+        self.flights.iter().filter_map(move |cell| {
+            let get = |field: &AtomicU64| field.load(Ordering::Relaxed);
+            Some(Flight {
+                index: get(&cell.index),
+                due_s: seconds(get(&cell.due))?,
+                sent_s: seconds(get(&cell.sent)),
+                first_s: seconds(get(&cell.first)),
+                ended_s: seconds(get(&cell.ended)),
+                failed: cell.failed.load(Ordering::Relaxed),
+            })
+        })
+    }
+}
+
+/// A measuring thread. Dropped, it ends and closes every connection.
+pub(super) struct Lane {
+    orders: Option<mpsc::UnboundedSender<Order>>,
+    pub(super) counts: Arc<Counts>,
+    probe: StdUnixStream,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Lane {
+    pub(super) fn start(
+        number: usize,
+        of: usize,
+        world: Arc<World>,
+        told: Sender<Told>,
+    ) -> Result<Self, Failure> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(super::no_thread)?;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let counts = Arc::new(Counts::new(FLIGHTS / of));
+        let (probe, probed) = StdUnixStream::pair().map_err(super::no_thread)?;
+        let set = probe.set_nonblocking(true).and_then(|()| probed.set_nonblocking(true));
+        set.map_err(super::no_thread)?;
+        let at_work = AtWork { number, world, told, counts: Arc::clone(&counts), pool: Mutex::default() };
+        let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
+        let thread = thread.spawn(move || runtime.block_on(Arc::new(at_work).serve(inbox, probed)));
+        let thread = thread.map_err(super::no_thread)?;
+        Ok(Self { orders: Some(orders), counts, probe, thread: Some(thread) })
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // Fails only when the lane was stopped, and then nothing more is wanted.
+            let _ = orders.send(order);
+        }
+    }
+
+    pub(super) fn dial(&self, connections: u32) {
+        self.order(Order::Dial(connections));
+    }
+
+    pub(super) fn begin(&self, level: &Arc<Level>, clients: Vec<u32>, of: u32) {
+        self.order(Order::Clients { level: Arc::clone(level), clients, of });
+    }
+
+    /// A handle for the thread that sends requests at their moments.
+    pub(super) fn launcher(&self) -> impl Fn(&Arc<Level>, Prepared, Instant) + Send + 'static {
+        let orders = self.orders.clone();
+        move |level, prepared, due| {
+            if let Some(orders) = &orders {
+                // As above.
+                let _ = orders.send(Order::Launch { level: Arc::clone(level), prepared, due });
+            }
+        }
+    }
+
+    /// Sends a moment (ns of the session) to the lane, to be read like any stream's bytes.
+    pub(super) fn probe(&self) -> Result<impl Fn(u64) + Send + 'static, Failure> {
+        let probe = self.probe.try_clone().map_err(super::no_thread)?;
+        // A lane that has not read the last ones will tell of them when it does.
+        Ok(move |now_ns: u64| drop((&probe).write_all(&now_ns.to_le_bytes())))
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was told as it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A lane on its own thread.
+struct AtWork {
+    number: usize,
+    world: Arc<World>,
+    told: Sender<Told>,
+    counts: Arc<Counts>,
+    /// Connections that are free. Only this thread takes and gives.
+    pool: Mutex<Vec<Connection>>,
+}
+
+impl AtWork {
+    async fn serve(self: Arc<Self>, mut inbox: mpsc::UnboundedReceiver<Order>, probe: StdUnixStream) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&self).watch_reads(probe));
+        tasks.spawn(Arc::clone(&self).watch_timers());
+        loop {
+            tokio::select! {
+                biased;
+                // Stopping is dropping: every connection closes.
+                () = self.world.cancel.cancelled() => return,
+                order = inbox.recv() => match order {
+                    None => return,
+                    Some(order) => self.take(order, &mut tasks),
+                },
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, order: Order, tasks: &mut JoinSet<()>) {
+        match order {
+            Order::Dial(connections) => {
+                tasks.spawn(Arc::clone(self).dial(connections));
+            }
+            Order::Clients { level, clients, of } => {
+                for number in clients {
+                    let lane = Arc::clone(self);
+                    let level = Arc::clone(&level);
+                    tasks.spawn(async move { lane.client(&level, number, of).await });
+                }
+            }
+            Order::Launch { level, prepared, due } => {
+                let lane = Arc::clone(self);
+                tasks.spawn(async move { lane.launched(&level, prepared, due).await });
+            }
+        }
+    }
+
+    async fn dial(self: Arc<Self>, connections: u32) {
+        let open = lock(&self.pool).len();
+        let mut dialing = JoinSet::new();
+        for _ in open..connections as usize {
+            let dialer = self.world.dialer.clone();
+            dialing.spawn(async move { dialer.dial().await });
+        }
+        while let Some(dialed) = dialing.join_next().await {
+            // A request that finds no connection dials itself, and tells what is wrong.
+            if let Ok(Ok(connection)) = dialed {
+                lock(&self.pool).push(connection);
+            }
+        }
+        self.tell(Told::Ready);
+    }
+
+    /// A client of a closed loop: it sends its next request when its answer is there.
+    async fn client(&self, level: &Level, number: u32, of: u32) {
+        let _done = Countdown(&level.outstanding);
+        tokio::time::sleep_until((level.began() + client_start(number, of, level.ramp_up)).into()).await;
+        level.all_in.fetch_max(self.world.now_ns(), Ordering::Relaxed);
+        loop {
+            self.wait_while_paused().await;
+            if level.is_over(&self.world) {
+                break;
+            }
+            match level.feed.try_recv() {
+                Ok(prepared) => self.converse(level, prepared, None).await,
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    level.starved.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
+        level.first_out.fetch_min(self.world.now_ns(), Ordering::Relaxed);
+    }
+
+    /// A request of an open loop, at its moment.
+    async fn launched(&self, level: &Level, prepared: Prepared, due: Instant) {
+        let _done = Countdown(&level.outstanding);
+        let permit = match level.permits.as_ref().and_then(|permits| permits.get(self.number)) {
+            None => None,
+            Some(permits) => {
+                self.counts.queued.fetch_add(1, Ordering::Relaxed);
+                // Fails only when it is closed, which nobody does.
+                let permit = permits.acquire().await.ok();
+                self.counts.queued.fetch_sub(1, Ordering::Relaxed);
+                permit
+            }
+        };
+        if !level.closing.load(Ordering::Relaxed) {
+            self.converse(level, prepared, Some(due)).await;
+        }
+        drop(permit);
+    }
+
+    async fn converse(&self, level: &Level, prepared: Prepared, due: Option<Instant>) {
+        let Prepared { mut index, phase, mut request, mut turns, wanted_prompt_tokens, .. } = prepared;
+        let mut wanted = wanted_prompt_tokens;
+        let mut due = due;
+        loop {
+            let (record, answer) = self.request(level, index, phase, due, &request, turns.is_some()).await;
+            let failed = record.error.is_some();
+            self.tell(Told::Ended(RequestRecord { wanted_prompt_tokens: wanted, ..record }));
+            let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
+                return;
+            };
+            index += 1;
+            let Some(next) = turns.next(answer, &self.world.request_id(index), &self.world) else { return };
+            // A later turn is due when the answer before it is there.
+            (request, due, wanted) = (next, None, None);
+            self.wait_while_paused().await;
+        }
+    }
+
+    async fn wait_while_paused(&self) {
+        if self.world.paused.load(Ordering::Relaxed) {
+            let mut steer = self.world.steer.clone();
+            // Fails when nobody can resume any more: then it goes on.
+            let _ = steer.wait_for(|steer| *steer == Steer::Resume).await;
+        }
+    }
+
+    /// Sends one request and reads its answer, which is given too where a later turn needs it.
+    async fn request(
+        &self,
+        level: &Level,
+        index: u64,
+        phase: Phase,
+        due: Option<Instant>,
+        request: &[u8],
+        keep_text: bool,
+    ) -> (RequestRecord, String) {
+        let world = &*self.world;
+        let sent = Instant::now();
+        let due = due.unwrap_or(sent);
+        let mut hearing = Hearing::begin(self, level, index, sent, phase == Phase::Measured, keep_text);
+        hearing.flight(due);
+        if phase == Phase::Measured {
+            let now = world.at_ns(sent);
+            level.first_measured.fetch_min(now, Ordering::Relaxed);
+            level.last_sent.fetch_max(now, Ordering::Relaxed);
+        }
+        let outcome = tokio::time::timeout(world.timeout, self.exchange(request, &mut hearing)).await;
+        let end = Instant::now();
+        let mut connection = None;
+        let fault = match outcome {
+            Ok(Ok(open)) => {
+                connection = Some(open);
+                hearing.verdict(end, level)
+            }
+            // The answer was there, the rest is manners.
+            _ if hearing.is_good() && hearing.reader.complete().is_some() => None,
+            Ok(Err(error)) => Some(world.api.fault_of_wire(&error, &level.model)),
+            Err(_) => Some(world.api.fault_of_time(world.timeout, &level.model)),
+        };
+        let ended = hearing.ended.unwrap_or(end);
+        let answer = if keep_text { hearing.answer() } else { String::new() };
+        let error = fault.map(|Fault { class, status, failure }| RequestError {
+            class: Some(class),
+            status,
+            text: failure.summary,
+        });
+        hearing.landed(ended, error.is_some());
+        let record = RequestRecord {
+            index,
+            level: level.index,
+            phase,
+            due: world.at(due),
+            sent: world.at(sent),
+            ended: world.at(ended),
+            figures: hearing.reader.figures(),
+            first_byte: hearing.first_byte,
+            chunks: hearing.reader.chunks(),
+            gaps_us: hearing.reader.take_gaps(),
+            bytes: hearing.bytes,
+            wanted_prompt_tokens: None,
+            error,
+        };
+        drop(hearing);
+        if let Some(mut connection) = connection {
+            let drained = tokio::time::timeout(DRAIN, connection.drain()).await;
+            if matches!(drained, Ok(Ok(()))) {
+                lock(&self.pool).push(connection);
+            }
+        }
+        (record, answer)
+    }
+
+    async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Connection, WireError> {
+        let free = std::iter::from_fn(|| lock(&self.pool).pop()).find_map(|mut c| c.is_usable().then_some(c));
+        let mut connection = match free {
+            Some(connection) => connection,
+            None => {
+                let began = Instant::now();
+                let connection = self.world.dialer.dial().await?;
+                hearing.connect = Some(began.elapsed());
+                connection
+            }
+        };
+        match connection.exchange(request, hearing).await? {
+            Ended::Whole | Ended::Enough => Ok(connection),
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        // Fails only when the session is gone.
+        let _ = self.told.send(told);
+    }
+
+    async fn watch_reads(self: Arc<Self>, probe: StdUnixStream) {
+        let Ok(mut probe) = tokio::net::UnixStream::from_std(probe) else { return };
+        let mut bytes = [0; 8];
+        while probe.read_exact(&mut bytes).await.is_ok() {
+            let late = self.world.now_ns().saturating_sub(u64::from_le_bytes(bytes));
+            self.tell(Told::Probed { timer_late: None, read_late: Some(Duration::from_nanos(late)) });
+        }
+    }
+
+    async fn watch_timers(self: Arc<Self>) {
+        // tokio's timers round up to the next millisecond by design: that is no lateness.
+        const ROUNDING: Duration = Duration::from_millis(1);
+        loop {
+            let due = Instant::now() + PROBE;
+            tokio::time::sleep_until(due.into()).await;
+            let late = due.elapsed().saturating_sub(ROUNDING);
+            self.tell(Told::Probed { timer_late: Some(late), read_late: None });
+            let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            self.tell(Told::Cpu { lane: self.number, used: super::duration(used) });
+        }
+    }
+}
+
+/// Counts down when dropped, also when its task is.
+struct Countdown<'a>(&'a AtomicU64);
+
+impl Drop for Countdown<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One answer being heard. Counts the request as in flight until it is dropped.
+struct Hearing<'a> {
+    lane: &'a AtWork,
+    level: &'a Level,
+    index: u64,
+    sent: Instant,
+    measured: bool,
+    reader: AnswerReader,
+    head: Option<ResponseHead>,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    step: Step,
+    /// The body of what is no success.
+    refusal: Vec<u8>,
+    ended: Option<Instant>,
+    bytes: u64,
+    streaming: bool,
+    cell: Option<usize>,
+}
+
+impl<'a> Hearing<'a> {
+    fn begin(
+        lane: &'a AtWork,
+        level: &'a Level,
+        index: u64,
+        sent: Instant,
+        measured: bool,
+        keep_text: bool,
+    ) -> Self {
+        lock(&lane.counts.since).insert(index, lane.world.at_ns(sent));
+        lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
+        if measured {
+            level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut reader = AnswerReader::new(keep_text);
+        reader.collect_gaps(Vec::new());
+        let cell = lock(&lane.counts.free).pop();
+        Self {
+            lane,
+            level,
+            index,
+            sent,
+            measured,
+            reader,
+            head: None,
+            connect: None,
+            first_byte: None,
+            step: Step::More,
+            refusal: Vec::new(),
+            ended: None,
+            bytes: 0,
+            streaming: false,
+            cell,
+        }
+    }
+
+    fn cell(&self) -> Option<&FlightCell> {
+        self.lane.counts.flights.get(self.cell?)
+    }
+
+    fn flight(&self, due: Instant) {
+        let Some(cell) = self.cell() else { return };
+        let world = &self.lane.world;
+        for (field, value) in [(&cell.first, 0), (&cell.ended, 0), (&cell.index, self.index)] {
+            field.store(value, Ordering::Relaxed);
+        }
+        cell.failed.store(false, Ordering::Relaxed);
+        cell.due.store(world.at_ns(due), Ordering::Relaxed);
+        cell.sent.store(world.at_ns(self.sent), Ordering::Relaxed);
+    }
+
+    fn landed(&self, at: Instant, failed: bool) {
+        if let Some(cell) = self.cell() {
+            cell.failed.store(failed, Ordering::Relaxed);
+            cell.ended.store(self.lane.world.at_ns(at), Ordering::Relaxed);
+        }
+    }
+
+    fn is_good(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| (200..300).contains(&head.status))
+    }
+
+    /// Why a response that came whole is no good answer; `None` for a good one.
+    fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
+        let api = &self.lane.world.api;
+        let head = self.head.take().unwrap_or_default();
+        if !(200..300).contains(&head.status) {
+            let body = String::from_utf8_lossy(&self.refusal);
+            return Some(api.fault_of_reply(&head, &body, None, &level.model));
+        }
+        let broken = match std::mem::replace(&mut self.step, Step::More) {
+            Step::Done(_) => return None,
+            Step::Failed(broken) => broken,
+            Step::More => match self.reader.at_the_end(end - self.sent) {
+                Ok(_) => return None,
+                Err(broken) => broken,
+            },
+        };
+        let raw = match broken {
+            Broken::Sent(_) | Broken::Cut(_) => String::new(),
+            Broken::Refused | Broken::NotAnAnswer => String::from_utf8_lossy(self.reader.raw()).into_owned(),
+        };
+        Some(api.fault_of_reply(&head, &raw, Some(broken), &level.model))
+    }
+
+    fn answer(&mut self) -> String {
+        self.reader.finish_text();
+        self.reader.take_news().answer
+    }
+}
+
+impl Sink for Hearing<'_> {
+    fn head(&mut self, at: Instant, head: ResponseHead) {
+        let after = at - self.sent;
+        self.first_byte = Some(after);
+        self.reader.head(after, self.connect);
+        let limits = self.lane.world.api.rate_limit(&head);
+        if !limits.is_empty() {
+            self.lane.tell(Told::Limits(limits));
+        }
+        self.head = Some(head);
+    }
+
+    fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
+        self.bytes += bytes.len() as u64;
+        if !self.is_good() {
+            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
+            self.refusal.extend_from_slice(&bytes[..room]);
+            return true;
+        }
+        let before = self.reader.chunks();
+        self.step = self.reader.take(at - self.sent, bytes);
+        let chunks = self.reader.chunks() - before;
+        if chunks > 0 {
+            self.lane.counts.chunks.fetch_add(chunks, Ordering::Relaxed);
+            if !self.streaming {
+                self.streaming = true;
+                self.lane.counts.streaming.fetch_add(1, Ordering::Relaxed);
+                if let Some(cell) = self.cell() {
+                    cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
+                }
+            }
+        }
+        if self.step == Step::More {
+            return true;
+        }
+        self.ended = Some(at);
+        false
+    }
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        lock(&self.lane.counts.since).remove(&self.index);
+        self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.streaming {
+            self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.measured {
+            self.level.measured_in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Some(cell) = self.cell {
+            // Cells are taken in turn, so that an ended request stays on the timeline for a while.
+            lock(&self.lane.counts.free).insert(0, cell);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What a panicking task left behind is connections and numbers.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

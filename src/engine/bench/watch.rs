@@ -1,0 +1,99 @@
+//! What the benchmark sees of itself: how late its threads are, and what they use of the machine.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::run::Watch;
+use crate::metrics::stats::{Histogram, Scale};
+
+/// A level's look at the measuring threads and the machine.
+pub(super) struct Watching {
+    timers: Histogram,
+    reads: Histogram,
+    began: Instant,
+    /// CPU time of each lane when the level began (or when it first told), and now.
+    lanes: Vec<Option<[(Instant, Duration); 2]>>,
+    process: Duration,
+    machine: Option<Ticks>,
+}
+
+/// Of all cores since the machine started.
+#[derive(Debug, Clone, Copy)]
+struct Ticks {
+    busy: u64,
+    all: u64,
+}
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self::begin()
+    }
+}
+
+impl Watching {
+    pub(super) fn begin() -> Self {
+        Self {
+            timers: Histogram::new(Scale::Time),
+            reads: Histogram::new(Scale::Time),
+            began: Instant::now(),
+            lanes: Vec::new(),
+            process: process_time(),
+            machine: ticks(),
+        }
+    }
+
+    pub(super) fn probed(&mut self, timer_late: Option<Duration>, read_late: Option<Duration>) {
+        if let Some(late) = timer_late {
+            self.timers.record(late);
+        }
+        if let Some(late) = read_late {
+            self.reads.record(late);
+        }
+    }
+
+    pub(super) fn cpu(&mut self, lane: usize, used: Duration) {
+        if self.lanes.len() <= lane {
+            self.lanes.resize(lane + 1, None);
+        }
+        let now = (Instant::now(), used);
+        let first = self.lanes[lane].map_or(now, |[first, _]| first);
+        self.lanes[lane] = Some([first, now]);
+    }
+
+    /// What was seen so far; doubts and late requests are others' to fill in.
+    pub(super) fn report(&self) -> Watch {
+        let share = |[(from, before), (to, after)]: &[(Instant, Duration); 2]| {
+            let time = (*to - *from).as_secs_f64();
+            (time > 0.1).then(|| after.saturating_sub(*before).as_secs_f64() / time)
+        };
+        let elapsed = self.began.elapsed().as_secs_f64();
+        let machine = self.machine.zip(ticks()).and_then(|(before, now)| {
+            let all = now.all.saturating_sub(before.all);
+            (all > 0).then(|| now.busy.saturating_sub(before.busy) as f64 / all as f64)
+        });
+        Watch {
+            timer_late_ms: self.timers.stats(),
+            read_late_ms: self.reads.stats(),
+            busiest_lane: self.lanes.iter().flatten().filter_map(share).reduce(f64::max),
+            process_cores: (elapsed > 0.1)
+                .then(|| process_time().saturating_sub(self.process).as_secs_f64() / elapsed),
+            machine_busy: machine.filter(|_| elapsed > 0.1),
+            late_requests: 0,
+            doubts: Vec::new(),
+        }
+    }
+}
+
+fn process_time() -> Duration {
+    super::duration(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
+}
+
+/// The first line of `/proc/stat`; `None` where there is none.
+fn ticks() -> Option<Ticks> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let fields: Vec<u64> =
+        text.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guest time is in user time already.
+    let all: u64 = fields.iter().take(8).sum();
+    let idle: u64 = fields.iter().skip(3).take(2).sum();
+    (fields.len() >= 8).then_some(Ticks { busy: all - idle, all })
+}

@@ -1,0 +1,243 @@
+//! What a reader of a level's figures must know, in plain sentences.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::stats::least_for_interval;
+use crate::domain::plan::LevelLoad;
+use crate::domain::run::{LevelEnd, LevelReport, Stats};
+use crate::domain::units;
+
+/// A prompt may be so much longer or shorter than asked.
+const OFF: f64 = 0.02;
+/// In flight less than asked by more than this is worth a word.
+const UNREACHED: f64 = 0.01;
+/// Requests a minute that SambaStack's stock ingress lets through, and its burst.
+const INGRESS: [f64; 2] = [240.0, 360.0];
+/// From this share of the ingress's limit on, a 429 may well be its own.
+const NEAR: f64 = 0.8;
+
+/// How well prompts kept to the length that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PromptFit {
+    compared: u64,
+    wanted: u64,
+    got: u64,
+    off: u64,
+}
+
+impl PromptFit {
+    /// Adds a prompt that the server counted. Nothing when no length was asked for.
+    pub fn add(&mut self, wanted: Option<u32>, got: u64) {
+        let Some(wanted) = wanted.map(u64::from).filter(|wanted| *wanted > 0) else { return };
+        self.compared += 1;
+        self.wanted += wanted;
+        // A server may claim any number.
+        self.got = self.got.saturating_add(got);
+        self.off += u64::from(got.abs_diff(wanted) as f64 > wanted as f64 * OFF);
+    }
+
+    /// Adds all of another's.
+    pub fn merge(&mut self, other: &Self) {
+        let Self { compared, wanted, got, off } = other;
+        self.compared += compared;
+        self.wanted += wanted;
+        self.got = self.got.saturating_add(*got);
+        self.off += off;
+    }
+}
+
+/// What notes need to know beside the report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) prompts: &'a PromptFit,
+    /// Answers whose tokens are chunks.
+    pub(super) by_chunks: u64,
+    /// What the first warm-up that failed said.
+    pub(super) warmup_error: Option<&'a str>,
+    /// How long requests were sent, without pauses.
+    pub(super) sent_for: Duration,
+}
+
+/// All notes on a level, what weighs most first.
+pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
+    let over = level.ended != LevelEnd::Running;
+    let notes = [
+        rate_limited(level, seen),
+        queue_full(level),
+        failed(level),
+        warmups_failed(level, seen),
+        chunks(level, seen),
+        prompts_off(seen.prompts),
+        // More may come while it runs.
+        over.then(|| unreached(level)).flatten(),
+        over.then(|| unsteady(level)).flatten(),
+        over.then(|| too_few(level)).flatten(),
+    ];
+    notes.into_iter().flatten().collect()
+}
+
+fn rate_limited(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
+    let refused = level.limits.rate_limited;
+    let mut note = format!(
+        "{} refused with 429: the figures measure that limit as much as the model",
+        were(refused, "request")?
+    );
+    let minutes = seen.sent_for.as_secs_f64() / 60.0;
+    let per_minute = (level.requests.ended + level.requests.warmup) as f64 / minutes;
+    let [limit, burst] = INGRESS;
+    if per_minute.is_finite() && per_minute >= limit * NEAR {
+        let _ = write!(
+            note,
+            "; at {per_minute:.0} requests a minute it may be the ingress, which lets {limit} a minute through \
+             as SambaStack installs it (burst {burst})"
+        );
+    }
+    Some(note)
+}
+
+fn queue_full(level: &LevelReport) -> Option<String> {
+    let refused = were(level.limits.queue_full, "request")?;
+    Some(format!("{refused} refused since the server's queue was full: it was asked for more than it holds"))
+}
+
+fn failed(level: &LevelReport) -> Option<String> {
+    let requests = &level.requests;
+    (requests.failed > 0).then(|| {
+        format!(
+            "{} of {} failed: they are in the counts of errors, and in no time or rate",
+            units::count(requests.failed),
+            counted(requests.ended, "request")
+        )
+    })
+}
+
+fn warmups_failed(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
+    let requests = &level.requests;
+    let example = seen.warmup_error?;
+    Some(format!(
+        "{} of {} failed: {example}",
+        units::count(requests.warmup_failed),
+        counted(requests.warmup, "warm-up")
+    ))
+}
+
+fn chunks(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
+    let answers = level.output_tokens.count;
+    match seen.by_chunks {
+        0 => None,
+        chunks if chunks == answers => {
+            Some("the server counts no tokens (usage): tokens are chunks, which may hold several".to_owned())
+        }
+        chunks => Some(format!(
+            "{} of {} came without the server's count of tokens (usage): theirs are chunks, which may hold several",
+            units::count(chunks),
+            counted(answers, "answer")
+        )),
+    }
+}
+
+fn prompts_off(prompts: &PromptFit) -> Option<String> {
+    let PromptFit { compared, wanted, got, off } = *prompts;
+    (off > 0).then(|| {
+        let by = (got as f64 / wanted as f64 - 1.0) * 100.0;
+        let longer = if by < 0.0 { "shorter" } else { "longer" };
+        format!(
+            "{} of {} missed the length asked for by more than {:.0} %; all together they were {:.1} % {longer}",
+            units::count(off),
+            counted(compared, "prompt"),
+            OFF * 100.0,
+            by.abs()
+        )
+    })
+}
+
+/// In an open loop the cap is an upper bound, and not reaching it is well.
+fn unreached(level: &LevelReport) -> Option<String> {
+    let closed = matches!(level.load, LevelLoad::Concurrency(_) | LevelLoad::Max { .. });
+    let asked = level.concurrency.asked.filter(|_| closed)?;
+    let reached = level.concurrency.reached?;
+    (reached < f64::from(asked) * (1.0 - UNREACHED)).then(|| {
+        format!(
+            "{} asked for in flight, {reached:.1} reached: the figures are of that load",
+            units::count(u64::from(asked))
+        )
+    })
+}
+
+fn unsteady(level: &LevelReport) -> Option<String> {
+    (level.steady_s.is_none() && level.requests.ok > 0)
+        .then(|| "the load was never steady, so there is no throughput: run it for longer".to_owned())
+}
+
+/// Which percentiles have no 95 % interval, in one sentence.
+fn too_few(level: &LevelReport) -> Option<String> {
+    let figures = [
+        ("TTFT", &level.ttft_ms),
+        ("TPOT", &level.tpot_ms),
+        ("latency", &level.latency_ms),
+        ("ITL", &level.itl_ms),
+    ];
+    // Figures of as many values are said together.
+    let mut groups: Vec<(u64, bool, Vec<&str>)> = Vec::new();
+    for (name, stats) in figures.iter().filter(|(_, stats)| stats.count > 0 && !lacking(stats).is_empty()) {
+        let of_gaps = *name == "ITL";
+        match groups.iter_mut().find(|(count, gaps, _)| (*count, *gaps) == (stats.count, of_gaps)) {
+            Some((_, _, names)) => names.push(name),
+            None => groups.push((stats.count, of_gaps, vec![name])),
+        }
+    }
+    let clauses = groups.into_iter().map(|(count, of_gaps, names)| {
+        let stats = Stats { count, ..Stats::default() };
+        let (percentiles, needed): (Vec<_>, Vec<_>) =
+            lacking(&stats).into_iter().map(|(name, least)| (name, units::count(least))).unzip();
+        let several = percentiles.len() * names.len() > 1;
+        format!(
+            "{} of {} {} on {}: {} {} for a 95 % interval",
+            list(&percentiles),
+            list(&names),
+            if several { "rest" } else { "rests" },
+            counted(count, if of_gaps { "gap" } else { "request" }),
+            if percentiles.len() > 1 { "they need" } else { "it needs" },
+            list(&needed),
+        )
+    });
+    let itl = &level.itl_ms;
+    // Enough gaps, and yet no interval.
+    let alike = itl.count > 0 && itl.p99_ci.is_none() && lacking(itl).is_empty();
+    let alike = alike.then(|| {
+        let without = [("p50", itl.p50_ci), ("p95", itl.p95_ci), ("p99", itl.p99_ci)];
+        let without: Vec<_> = without.iter().filter(|(_, ci)| ci.is_none()).map(|(name, _)| *name).collect();
+        format!("{} of ITL: the gaps are of too few answers for a 95 % interval", list(&without))
+    });
+    let mut clauses = clauses.chain(alike);
+    let first = clauses.next()?;
+    Some(clauses.fold(first, |all, clause| format!("{all}; {clause}")))
+}
+
+/// Percentiles without an interval, and how many values they need.
+fn lacking(stats: &Stats) -> Vec<(&'static str, u64)> {
+    let needed = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].map(|(name, p)| (name, least_for_interval(p)));
+    needed.into_iter().filter(|(_, least)| stats.count < *least).collect()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list<T: AsRef<str>>(words: &[T]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+fn counted(n: u64, noun: &str) -> String {
+    units::counted(usize::try_from(n).unwrap_or(usize::MAX), noun)
+}
+
+/// `1 request was`, `2 requests were`, nothing for none.
+fn were(n: u64, noun: &str) -> Option<String> {
+    (n > 0).then(|| format!("{} {}", counted(n, noun), if n == 1 { "was" } else { "were" }))
+}

@@ -1,0 +1,569 @@
+//! What a level did over time: tokens, answers and requests in flight, in bins of time.
+//!
+//! Bins are 1.024 ms wide at first and are merged by pairs as the level gets longer, so that there are never
+//! more than [`MOST_BINS`]: each is at most 1/4096 of the level then. They lie on a grid from the session's
+//! beginning, and hold whole numbers, so that merging equals recording everything in one.
+//!
+//! Rates are over a [`Window`], with the bins at its edges taken by the share that lies inside. Their 95 %
+//! intervals are by batch means: the window is cut into 5 to 20 equal parts, as long as an answer takes where
+//! there is time for that, since neighbours in time resemble each other; the parts' rates are taken as
+//! independent values, with Student's t.
+
+use std::time::Duration;
+
+use crate::domain::run::Rate;
+
+/// Bins at most.
+pub const MOST_BINS: usize = 8_192;
+/// Fewer parts than that give no interval.
+const LEAST_BATCHES: u64 = 5;
+/// More parts hardly narrow it.
+const MOST_BATCHES: u64 = 20;
+/// A part is so many bins at least: what lies across the edge of two parts is shared out evenly, and would
+/// hide how much they differ.
+const BINS_A_BATCH: u64 = 4;
+/// Tokens are shared out among chunks in millionths.
+const TOKEN: u64 = 1_000_000;
+
+/// What a level did over time.
+#[derive(Debug, Clone, Default)]
+pub struct Rates {
+    /// How often bins were merged by pairs.
+    coarse: u32,
+    /// The number of the first bin, counted in widths from the session's beginning.
+    first: u64,
+    bins: Vec<Bin>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Bin {
+    /// Output tokens, in millionths.
+    output: u64,
+    prompt: u64,
+    /// Answers completed, and those of them that met the objectives.
+    answers: u64,
+    met: u64,
+    /// Requests in flight that began here, and that ended here, when not both.
+    begun: u32,
+    ended: u32,
+    /// Time that requests were in flight, in µs, beyond what `begun` and `ended` say of whole bins.
+    part_us: i64,
+}
+
+/// What bins count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Output tokens.
+    Output,
+    /// Prompt and output tokens.
+    Total,
+    /// Answers completed.
+    Answers,
+    /// Those of them that met the objectives.
+    Met,
+}
+
+/// A part of a level: from a moment to another, without the pauses in it. In µs from the session's beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    parts: Vec<[u64; 2]>,
+}
+
+impl Rates {
+    /// `tokens` came with chunks, the first at `first` and the others each `gaps_us` after the one before:
+    /// each chunk has an equal share.
+    pub fn output(&mut self, tokens: u64, first: Duration, gaps_us: &[u32]) {
+        let tokens = tokens.saturating_mul(TOKEN);
+        let each = tokens / (gaps_us.len() as u64 + 1);
+        let rest = tokens - each * gaps_us.len() as u64;
+        let mut at = micros(first);
+        // Makes room once, so that the loop below need only look.
+        self.bin(at + gaps_us.iter().map(|gap| u64::from(*gap)).sum::<u64>());
+        self.bin(at).output += rest;
+        let shift = self.shift();
+        for gap in gaps_us {
+            at += u64::from(*gap);
+            if let Some(bin) = self.bins.get_mut(((at >> shift) - self.first) as usize) {
+                bin.output += each;
+            }
+        }
+    }
+
+    /// A prompt of so many tokens had been read at `at`.
+    pub fn prompt(&mut self, tokens: u64, at: Duration) {
+        self.bin(micros(at)).prompt += tokens;
+    }
+
+    /// An answer was complete at `at`, and whether it met the objectives.
+    pub fn answer(&mut self, at: Duration, met: bool) {
+        let bin = self.bin(micros(at));
+        bin.answers += 1;
+        bin.met += u64::from(met);
+    }
+
+    /// A request was in flight.
+    pub fn in_flight(&mut self, from: Duration, to: Duration) {
+        let (from, to) = (micros(from), micros(to.max(from)));
+        // The later first: it may make the bins coarser.
+        self.bin(to);
+        self.bin(from);
+        let width = self.width();
+        let (start, end) = (from >> self.shift(), to >> self.shift());
+        if start == end {
+            self.bin(from).part_us += (to - from) as i64;
+            return;
+        }
+        let begun = self.bin(from);
+        begun.begun += 1;
+        begun.part_us += ((start + 1) * width - from) as i64;
+        let ended = self.bin(to);
+        ended.ended += 1;
+        ended.part_us += (to - end * width) as i64;
+    }
+
+    /// Adds all of another's.
+    pub fn merge(&mut self, other: &Self) {
+        if other.bins.is_empty() {
+            return;
+        }
+        let mut other = other.clone();
+        self.make_room(other.first * other.width());
+        self.make_room((other.first + other.bins.len() as u64) * other.width() - 1);
+        while self.coarse < other.coarse {
+            self.coarsen();
+        }
+        while other.coarse < self.coarse {
+            other.coarsen();
+        }
+        let offset = (other.first - self.first) as usize;
+        for (bin, theirs) in self.bins.iter_mut().skip(offset).zip(&other.bins) {
+            bin.add(theirs);
+        }
+    }
+
+    /// The rate over a window with its 95 % interval. `answer_takes` is the mean latency. `None` for an
+    /// empty window.
+    pub fn rate(&self, what: Counted, window: &Window, answer_takes: Option<f64>) -> Option<Rate> {
+        let length = window.length();
+        if length == 0 {
+            return None;
+        }
+        let per_sec = |amount: f64, us: f64| amount / us * 1e6;
+        let grown = self.grown(|bin| what.of(bin));
+        let mean = per_sec(window.amount(0.0, length as f64, &grown), length as f64);
+        let batches = self.batches(window, answer_takes);
+        let ci = batches.map(|batches| {
+            let each = length as f64 / batches as f64;
+            let rates: Vec<f64> = (0..batches)
+                .map(|i| per_sec(window.amount(i as f64 * each, (i + 1) as f64 * each, &grown), each))
+                .collect();
+            let around: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
+            let half = student(batches - 1) * (around / (batches - 1) as f64 / batches as f64).sqrt();
+            [(mean - half).max(0.0), mean + half]
+        });
+        Some(Rate { mean, ci })
+    }
+
+    /// The mean number of requests in flight over a window.
+    pub fn mean_in_flight(&self, window: &Window) -> Option<f64> {
+        let length = window.length() as f64;
+        let busy = self.busy();
+        let mut at = 0;
+        let grown = self.grown(|_| {
+            at += 1;
+            busy[at - 1] as f64
+        });
+        (length > 0.0).then(|| window.amount(0.0, length, &grown) / length)
+    }
+
+    /// The most requests in flight at once, as far as bins can tell: exact where one bin ends and the next
+    /// begins, and the mean within.
+    pub fn most_in_flight(&self) -> u32 {
+        let width = self.width() as f64;
+        let mean = self.busy().into_iter().map(|us| (us as f64 / width).round() as u32).max();
+        let mut now = 0i64;
+        let edges = self.bins.iter().map(|bin| {
+            now += i64::from(bin.begun) - i64::from(bin.ended);
+            u32::try_from(now).unwrap_or(0)
+        });
+        edges.max().max(mean).unwrap_or(0)
+    }
+
+    /// How many parts to cut a window into.
+    fn batches(&self, window: &Window, answer_takes: Option<f64>) -> Option<u64> {
+        let length = window.length() as f64;
+        let answers = window.amount(0.0, length, &self.grown(|bin| bin.answers as f64)).round() as u64;
+        let by_answers = answer_takes.filter(|us| *us > 0.0).map_or(MOST_BATCHES, |us| (length / us) as u64);
+        let batches = by_answers
+            .clamp(LEAST_BATCHES, MOST_BATCHES)
+            .min(answers)
+            .min(window.length() / (BINS_A_BATCH * self.width()));
+        (batches >= LEAST_BATCHES).then_some(batches)
+    }
+
+    /// The sum of a quantity up to each bin's beginning, and to the end.
+    fn grown(&self, mut of: impl FnMut(&Bin) -> f64) -> Grown {
+        let mut sum = 0.0;
+        let mut sums = Vec::with_capacity(self.bins.len() + 1);
+        sums.push(sum);
+        for bin in &self.bins {
+            sum += of(bin);
+            sums.push(sum);
+        }
+        Grown { from: self.first * self.width(), width: self.width(), sums }
+    }
+
+    /// Time that requests were in flight in each bin, in µs.
+    fn busy(&self) -> Vec<i64> {
+        let width = self.width() as i64;
+        let mut through = 0i64;
+        let busy = self.bins.iter().map(|bin| {
+            through -= i64::from(bin.ended);
+            let us = through * width + bin.part_us;
+            through += i64::from(bin.begun);
+            us
+        });
+        busy.collect()
+    }
+
+    /// In µs.
+    fn width(&self) -> u64 {
+        1 << self.shift()
+    }
+
+    /// A bin's width in µs is 2 to the power of this: finding one is no division.
+    fn shift(&self) -> u32 {
+        10 + self.coarse
+    }
+
+    fn bin(&mut self, at: u64) -> &mut Bin {
+        self.make_room(at);
+        let index = ((at >> self.shift()) - self.first) as usize;
+        &mut self.bins[index]
+    }
+
+    /// Sees to it that there is a bin for a moment.
+    fn make_room(&mut self, at: u64) {
+        if self.bins.is_empty() {
+            self.first = at / self.width();
+            self.bins.push(Bin::default());
+        }
+        loop {
+            let wanted = at >> self.shift();
+            let end = self.first + self.bins.len() as u64;
+            let (first, last) = (self.first.min(wanted), wanted.max(end - 1));
+            if last - first < MOST_BINS as u64 {
+                let before = (self.first - first) as usize;
+                if before > 0 {
+                    self.bins.splice(0..0, std::iter::repeat_n(Bin::default(), before));
+                    self.first = first;
+                }
+                let length = (last - first + 1) as usize;
+                if length > self.bins.len() {
+                    self.bins.resize(length, Bin::default());
+                }
+                return;
+            }
+            self.coarsen();
+        }
+    }
+
+    /// Makes one bin of two.
+    fn coarsen(&mut self) {
+        let busy = self.busy();
+        let first = self.first / 2;
+        let length = ((self.first + self.bins.len() as u64 - 1) / 2 - first + 1) as usize;
+        let mut bins = vec![Bin::default(); length];
+        for (i, (bin, us)) in self.bins.iter().zip(busy).enumerate() {
+            let to = &mut bins[((self.first + i as u64) / 2 - first) as usize];
+            to.add(&Bin { part_us: us, ..*bin });
+        }
+        *self = Self { coarse: self.coarse + 1, first, bins };
+        // What `begun` and `ended` say of whole bins has changed with the width; the time has not.
+        let (width, mut through) = (self.width() as i64, 0i64);
+        for bin in &mut self.bins {
+            through -= i64::from(bin.ended);
+            bin.part_us -= through * width;
+            through += i64::from(bin.begun);
+        }
+    }
+}
+
+impl Bin {
+    fn add(&mut self, other: &Self) {
+        let Self { output, prompt, answers, met, begun, ended, part_us } = other;
+        self.output += output;
+        self.prompt += prompt;
+        self.answers += answers;
+        self.met += met;
+        self.begun += begun;
+        self.ended += ended;
+        self.part_us += part_us;
+    }
+}
+
+impl Counted {
+    fn of(self, bin: &Bin) -> f64 {
+        let output = bin.output as f64 / TOKEN as f64;
+        match self {
+            Self::Output => output,
+            Self::Total => output + bin.prompt as f64,
+            Self::Answers => bin.answers as f64,
+            Self::Met => bin.met as f64,
+        }
+    }
+}
+
+impl Window {
+    /// From one moment to another without these pauses, each from and to a moment.
+    pub fn new([from, to]: [Duration; 2], pauses: &[[Duration; 2]]) -> Self {
+        let mut pauses: Vec<[u64; 2]> = pauses.iter().map(|pause| pause.map(micros)).collect();
+        pauses.sort_unstable();
+        let (mut at, to) = (micros(from), micros(to));
+        let mut parts = Vec::new();
+        for [pause, resume] in pauses {
+            if at < pause.min(to) {
+                parts.push([at, pause.min(to)]);
+            }
+            at = at.max(resume);
+        }
+        if at < to {
+            parts.push([at, to]);
+        }
+        Self { parts }
+    }
+
+    /// How long it is, in µs.
+    pub fn length(&self) -> u64 {
+        self.parts.iter().map(|[from, to]| to - from).sum()
+    }
+
+    /// How much of it lies between two moments, in µs.
+    pub fn overlap(&self, [from, to]: [Duration; 2]) -> u64 {
+        let (from, to) = (micros(from), micros(to));
+        self.parts.iter().map(|part| part[1].min(to).saturating_sub(part[0].max(from))).sum()
+    }
+
+    /// What was added between two moments of it, counted in µs from its beginning without the pauses.
+    fn amount(&self, from: f64, to: f64, grown: &Grown) -> f64 {
+        let mut before = 0.0;
+        let mut amount = 0.0;
+        for part in &self.parts {
+            let length = (part[1] - part[0]) as f64;
+            let (start, end) = ((from - before).clamp(0.0, length), (to - before).clamp(0.0, length));
+            if start < end {
+                amount += grown.at(part[0] as f64 + end) - grown.at(part[0] as f64 + start);
+            }
+            before += length;
+        }
+        amount
+    }
+}
+
+/// A sum that grows over time.
+struct Grown {
+    from: u64,
+    width: u64,
+    sums: Vec<f64>,
+}
+
+impl Grown {
+    /// The sum up to a moment in µs.
+    fn at(&self, us: f64) -> f64 {
+        let bins = ((us - self.from as f64) / self.width as f64).clamp(0.0, (self.sums.len() - 1) as f64);
+        let whole = bins.floor() as usize;
+        let sum = self.sums[whole];
+        let next = self.sums.get(whole + 1).copied().unwrap_or(sum);
+        sum + (next - sum) * bins.fract()
+    }
+}
+
+fn micros(at: Duration) -> u64 {
+    u64::try_from(at.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Student's t: what 2.5 % lie beyond on each side, for 1 to 19 degrees of freedom.
+fn student(freedom: u64) -> f64 {
+    const T: [f64; 19] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
+        2.131, 2.120, 2.110, 2.101, 2.093,
+    ];
+    T[(freedom as usize).clamp(1, T.len()) - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn us(n: u64) -> Duration {
+        Duration::from_micros(n)
+    }
+
+    fn window(from: u64, to: u64) -> Window {
+        Window::new([ms(from), ms(to)], &[])
+    }
+
+    fn mean(rates: &Rates, what: Counted, window: &Window) -> f64 {
+        rates.rate(what, window, None).expect("a window with something in it").mean
+    }
+
+    /// Eight clients, each with an answer of 64 tokens every 740 ms: 100 ms to the first, then 10 ms each.
+    fn steady(rates: &mut Rates, until: u64) {
+        for client in 0..8 {
+            let mut at = 5_000 + client * 92;
+            while at < until {
+                rates.output(64, ms(at + 100), &[10_000; 63]);
+                rates.prompt(1_000, ms(at + 100));
+                rates.answer(ms(at + 740), client < 2);
+                rates.in_flight(ms(at), ms(at + 740));
+                at += 740;
+            }
+        }
+    }
+
+    #[test]
+    fn a_steady_stream_has_its_rate() {
+        for until in [15_000, 60_000, 900_000] {
+            let mut rates = Rates::default();
+            steady(&mut rates, until);
+            // A whole number of rounds, so that it does not matter where they are cut.
+            let rounds = (until - 7_500) / 740;
+            let window = window(6_500, 6_500 + rounds * 740);
+            let answers = 8.0 / 0.74;
+            for (what, expected) in [
+                (Counted::Answers, answers),
+                (Counted::Met, answers / 4.0),
+                (Counted::Output, answers * 64.0),
+                (Counted::Total, answers * 1_064.0),
+            ] {
+                let rate = rates.rate(what, &window, Some(740_000.0)).expect("a rate");
+                assert!((rate.mean / expected - 1.0).abs() < 0.01, "{what:?}: {rate:?}, not {expected}");
+                let [low, high] = rate.ci.expect("long enough");
+                assert!(low <= rate.mean && high >= rate.mean && low > 0.8 * rate.mean, "{rate:?}");
+            }
+            let in_flight = rates.mean_in_flight(&window).expect("a mean");
+            assert!((in_flight - 8.0).abs() < 0.01, "{in_flight} until {until}");
+            assert_eq!(rates.most_in_flight(), 8);
+            assert!(rates.bins.len() <= MOST_BINS);
+        }
+    }
+
+    #[test]
+    fn tokens_count_where_their_chunks_came() {
+        let mut rates = Rates::default();
+        // 30 tokens in three chunks at 1 s, 2 s and 3 s.
+        rates.output(30, ms(1_000), &[1_000_000, 1_000_000]);
+        assert_eq!(mean(&rates, Counted::Output, &window(500, 1_500)), 10.0);
+        assert_eq!(mean(&rates, Counted::Output, &window(1_500, 3_500)), 10.0);
+        assert_eq!(mean(&rates, Counted::Output, &window(3_500, 4_500)), 0.0);
+    }
+
+    #[test]
+    fn no_token_is_lost_when_chunks_share_them_unevenly() {
+        let mut rates = Rates::default();
+        rates.output(1_000, ms(10), &[333, 333, 334, 400, 17, 0]);
+        let all = rates.grown(|bin| bin.output as f64).sums.pop();
+        assert_eq!(all, Some(1e9));
+    }
+
+    #[test]
+    fn a_pause_is_no_part_of_the_window() {
+        let paused = Window::new([ms(0), ms(4_000)], &[[ms(3_900), ms(9_000)], [ms(1_000), ms(3_000)]]);
+        assert_eq!(paused.length(), 1_900_000);
+        let mut rates = Rates::default();
+        for at in (0..1_000).chain(3_000..4_000) {
+            rates.answer(ms(at), true);
+        }
+        assert!((mean(&rates, Counted::Answers, &paused) - 1_000.0).abs() < 1.0);
+        assert_eq!(Window::new([ms(1), ms(2)], &[[ms(0), ms(5)]]).length(), 0);
+    }
+
+    #[test]
+    fn too_short_a_window_has_no_interval() {
+        let mut rates = Rates::default();
+        (0..4).for_each(|i| rates.answer(ms(i * 100), true));
+        let few = rates.rate(Counted::Answers, &window(0, 1_000), None).expect("a rate");
+        assert_eq!((few.mean, few.ci), (4.0, None), "four answers");
+        (0..40).for_each(|i| rates.answer(us(i * 100), true));
+        let short = rates.rate(Counted::Answers, &window(0, 4), None).expect("a rate");
+        assert_eq!(short.ci, None, "4 ms");
+        assert_eq!(rates.rate(Counted::Answers, &window(5, 5), None), None);
+    }
+
+    /// Independent arrivals: the interval must hold the true rate about as often as it says.
+    #[test]
+    fn intervals_of_a_rate_hold_it_about_as_often_as_they_say() {
+        let mut seed = 1u64;
+        let mut uniform = move || {
+            // splitmix64
+            seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let runs = 400;
+        let held = (0..runs).filter(|_| {
+            let (mut rates, mut at) = (Rates::default(), 0.0);
+            loop {
+                at -= (1.0 - uniform()).ln() / 50.0;
+                if at > 10.0 {
+                    break;
+                }
+                rates.answer(Duration::from_secs_f64(at), true);
+            }
+            let rate = rates.rate(Counted::Answers, &window(0, 10_000), None).expect("a rate");
+            rate.ci.is_some_and(|[low, high]| low <= 50.0 && high >= 50.0)
+        });
+        let held = held.count() as f64 / f64::from(runs);
+        assert!((0.92..=0.98).contains(&held), "{held}");
+    }
+
+    proptest! {
+        #[test]
+        fn merging_equals_recording_everything_in_one(
+            flights in prop::collection::vec((0u64..40_000_000, 0u64..5_000_000, 1u64..100, any::<bool>()), 1..40),
+            from in 0u64..20_000,
+            length in 1u64..30_000,
+        ) {
+            let record = |rates: &mut Rates, (at, takes, tokens, _): (u64, u64, u64, bool)| {
+                rates.output(tokens, us(at), &vec![(takes / tokens) as u32; tokens as usize - 1]);
+                rates.prompt(tokens, us(at));
+                rates.answer(us(at + takes), tokens > 50);
+                rates.in_flight(us(at), us(at + takes));
+            };
+            let (mut all, mut a, mut b) = (Rates::default(), Rates::default(), Rates::default());
+            for flight in &flights {
+                record(&mut all, *flight);
+                record(if flight.3 { &mut a } else { &mut b }, *flight);
+            }
+            a.merge(&b);
+            let window = window(from, from + length);
+            for what in [Counted::Output, Counted::Total, Counted::Answers, Counted::Met] {
+                prop_assert_eq!(a.rate(what, &window, None), all.rate(what, &window, None));
+            }
+            prop_assert_eq!(a.mean_in_flight(&window), all.mean_in_flight(&window));
+            prop_assert_eq!(a.most_in_flight(), all.most_in_flight());
+        }
+
+        #[test]
+        fn time_in_flight_is_kept_whatever_the_bins(
+            flights in prop::collection::vec((0u64..60_000_000, 0u64..20_000_000), 1..60),
+        ) {
+            let mut rates = Rates::default();
+            for (at, takes) in &flights {
+                rates.in_flight(us(*at), us(at + takes));
+            }
+            let expected: u64 = flights.iter().map(|(_, takes)| takes).sum();
+            prop_assert_eq!(rates.busy().iter().sum::<i64>(), expected as i64);
+            prop_assert!(rates.busy().iter().all(|us| *us >= 0));
+            let least = flights.iter().filter(|(_, takes)| *takes > rates.width() * 2).count().min(1);
+            prop_assert!(rates.most_in_flight() >= least as u32 && rates.most_in_flight() <= flights.len() as u32);
+        }
+    }
+}

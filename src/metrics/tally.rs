@@ -1,0 +1,866 @@
+//! Many requests: a level's records folded into its report.
+//!
+//! # What the numbers mean
+//!
+//! - Only measured requests that ended well are in the figures. Failed ones are counted, by kind; warm-ups
+//!   and the first request after a switch of the model are counted apart.
+//! - TTFT, first answer and latency count from when a request was due, so that a stalled server cannot flatter
+//!   itself (coordinated omission). In a closed loop a request is due when it leaves.
+//! - ITL is pooled: every gap between chunks is one value, so that a stall shows as what it was. A mean of
+//!   each answer's mean would hide it. An answer of one chunk has none.
+//! - Tokens are the server's (`usage`); without it they are chunks, and the report says so.
+//! - Percentiles and their intervals are [`super::stats`]', throughput and what was in flight
+//!   [`super::rates`]', over the level's steady part.
+//! - Absent is `None`, never zero.
+//!
+//! Nothing here grows with the number of requests.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::goodput::GoodputTally;
+use super::notes::{self, PromptFit};
+use super::rates::{Counted, Rates, Window};
+use super::request::{Phase, RequestRecord};
+use super::stats::{Histogram, Scale};
+use super::timeline::TokenSource;
+use super::watch::{self, Measured};
+use crate::domain::failure::FaultClass;
+use crate::domain::plan::{LevelLoad, Objectives};
+use crate::domain::run::{
+    Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, ServerSide, Stats, Throughput,
+    Watch,
+};
+
+/// The records of a level, folded. Several may be kept (one a thread) and merged: it makes no difference.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    objectives: Objectives,
+    load: LevelLoad,
+    ok: u64,
+    aborted: u64,
+    warmup: u64,
+    warmup_failed: u64,
+    /// Measured requests' errors; failed is their sum.
+    errors: BTreeMap<Option<FaultClass>, Errors>,
+    /// Of warm-ups.
+    warmup_errors: Errors,
+    ttft: Histogram,
+    first_answer: Histogram,
+    itl: Histogram,
+    tpot: Histogram,
+    latency: Histogram,
+    connect: Histogram,
+    late: Histogram,
+    user_speed: Histogram,
+    prompt_tokens: Histogram,
+    cached_tokens: Histogram,
+    output_tokens: Histogram,
+    reasoning_tokens: Histogram,
+    server_ttft: Histogram,
+    server_latency: Histogram,
+    server_speed: Histogram,
+    /// Answers whose tokens are chunks.
+    by_chunks: u64,
+    /// Measured requests that left later than [`watch::LATE`].
+    late_requests: u64,
+    /// From sent to end over all good answers, in µs.
+    took_us: u64,
+    prompts: PromptFit,
+    goodput: GoodputTally,
+    rates: Rates,
+    rate_limited: u64,
+    queue_full: u64,
+}
+
+/// What the engine knows of a level beside its records. Moments count from the session's beginning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelFrame {
+    /// Counts the session's levels from 0.
+    pub index: usize,
+    /// The model's serving name.
+    pub model: String,
+    /// Its deployment.
+    pub deployment: Option<String>,
+    /// How the level ended, or [`LevelEnd::Running`]: then nothing is said about too few requests, since more
+    /// will come.
+    pub ended: LevelEnd,
+    /// When its measured part began.
+    pub began: Duration,
+    /// When its measured part ended, or now.
+    pub now: Duration,
+    /// From when the load was reached to when it began to fall, or to now. `None` when it was never reached:
+    /// then there is no throughput.
+    pub steady: Option<[Duration; 2]>,
+    /// Pauses, from and to; the last may end now. They are cut out of the steady part.
+    pub pauses: Vec<[Duration; 2]>,
+    /// When each request left that is in flight now, or was aborted now. They count as in flight until now, and
+    /// in nothing else. Empty when nobody knows.
+    pub in_flight_since: Vec<Duration>,
+    /// The most in flight at once as the lanes saw it; 0 when nobody counted. The report says what the
+    /// records show when that is more.
+    pub most_in_flight: u32,
+    /// Measured requests that were aborted in flight and have no record. Those with a record whose error is
+    /// [`FaultClass::Cancelled`] are counted besides.
+    pub aborted: u64,
+    /// `x-ratelimit-*` headers of the last answer that had any.
+    pub rate_limit: Vec<(String, String)>,
+    /// What the benchmark saw of itself; doubts are filled in here, and late requests where the records show
+    /// more of them.
+    pub watch: Watch,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Errors {
+    count: u64,
+    /// The index of the first request that failed so, and what it said.
+    first: Option<(u64, String)>,
+}
+
+impl Tally {
+    /// Without a record.
+    pub fn new(objectives: Objectives, load: LevelLoad) -> Self {
+        let [time, rate, count] = [Scale::Time, Scale::Rate, Scale::Count].map(Histogram::new);
+        Self {
+            objectives,
+            load,
+            ok: 0,
+            aborted: 0,
+            warmup: 0,
+            warmup_failed: 0,
+            errors: BTreeMap::new(),
+            warmup_errors: Errors::default(),
+            ttft: time.clone(),
+            first_answer: time.clone(),
+            itl: time.clone(),
+            tpot: time.clone(),
+            latency: time.clone(),
+            connect: time.clone(),
+            late: time.clone(),
+            user_speed: rate.clone(),
+            prompt_tokens: count.clone(),
+            cached_tokens: count.clone(),
+            output_tokens: count.clone(),
+            reasoning_tokens: count,
+            server_ttft: time.clone(),
+            server_latency: time,
+            server_speed: rate,
+            by_chunks: 0,
+            late_requests: 0,
+            took_us: 0,
+            prompts: PromptFit::default(),
+            goodput: GoodputTally::default(),
+            rates: Rates::default(),
+            rate_limited: 0,
+            queue_full: 0,
+        }
+    }
+
+    /// Adds a request that ended, whatever it was sent for.
+    pub fn record(&mut self, record: &RequestRecord) {
+        self.rates.in_flight(record.sent, record.ended);
+        let class = record.error.as_ref().and_then(|error| match (error.class, error.status) {
+            (None, Some(429)) => Some(FaultClass::RateLimited),
+            (class, _) => class,
+        });
+        self.rate_limited += u64::from(class == Some(FaultClass::RateLimited));
+        self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
+        match (record.phase, &record.error) {
+            (Phase::Switch, _) => {}
+            (Phase::Warmup, error) => {
+                self.warmup += 1;
+                if let Some(error) = error {
+                    self.warmup_failed += 1;
+                    self.warmup_errors.add(record.index, &error.text);
+                }
+            }
+            (Phase::Measured, Some(_)) if class == Some(FaultClass::Cancelled) => self.aborted += 1,
+            (Phase::Measured, error) => {
+                self.late_requests += u64::from(self.load.is_open() && record.late() > watch::LATE);
+                let met = self.goodput.record(&self.objectives, record);
+                match error {
+                    Some(error) => self.errors.entry(class).or_default().add(record.index, &error.text),
+                    None => self.answered(record, met),
+                }
+            }
+        }
+    }
+
+    /// Adds a measured request that ended well.
+    fn answered(&mut self, record: &RequestRecord, met: bool) {
+        let figures = &record.figures;
+        let add = |to: &mut Histogram, time: Option<Duration>| {
+            if let Some(time) = time {
+                to.record(time);
+            }
+        };
+        self.ok += 1;
+        self.took_us += micros(record.ended.saturating_sub(record.sent));
+        add(&mut self.ttft, record.ttft());
+        add(&mut self.first_answer, record.first_answer());
+        add(&mut self.tpot, record.tpot());
+        add(&mut self.latency, record.latency());
+        add(&mut self.connect, figures.connect);
+        self.itl.record_micros(&record.gaps_us);
+        if self.load.is_open() {
+            self.late.record(record.late());
+        }
+        if let Some(speed) = record.user_speed() {
+            self.user_speed.record_rate(speed);
+        }
+        let first = figures.ttft.map_or(record.ended, |ttft| record.sent + ttft);
+        if let Some(tokens) = record.tokens() {
+            self.output_tokens.record_count(tokens.n);
+            self.by_chunks += u64::from(tokens.source == TokenSource::Chunks);
+            self.rates.output(tokens.n, first, &record.gaps_us);
+        }
+        if let Some(tokens) = figures.prompt_tokens {
+            self.prompt_tokens.record_count(tokens);
+            self.rates.prompt(tokens, first);
+            self.prompts.add(record.wanted_prompt_tokens, tokens);
+        }
+        if let Some(tokens) = figures.cached_tokens {
+            self.cached_tokens.record_count(tokens);
+        }
+        if let Some(reasoning) = figures.reasoning {
+            self.reasoning_tokens.record_count(reasoning.tokens.n);
+        }
+        if let Some(server) = figures.server {
+            add(&mut self.server_ttft, server.ttft);
+            add(&mut self.server_latency, server.latency);
+            if let Some(speed) = server.after_first_per_sec {
+                self.server_speed.record_rate(speed);
+            }
+        }
+        self.rates.answer(record.ended, met);
+    }
+
+    /// Adds all of another's records: the same as if each had been recorded here.
+    pub fn merge(&mut self, other: &Self) {
+        // Taken apart, so that nothing is forgotten.
+        let Self {
+            objectives: _,
+            load: _,
+            ok,
+            aborted,
+            warmup,
+            warmup_failed,
+            errors,
+            warmup_errors,
+            ttft,
+            first_answer,
+            itl,
+            tpot,
+            latency,
+            connect,
+            late,
+            user_speed,
+            prompt_tokens,
+            cached_tokens,
+            output_tokens,
+            reasoning_tokens,
+            server_ttft,
+            server_latency,
+            server_speed,
+            by_chunks,
+            late_requests,
+            took_us,
+            prompts,
+            goodput,
+            rates,
+            rate_limited,
+            queue_full,
+        } = other;
+        self.ok += ok;
+        self.aborted += aborted;
+        self.warmup += warmup;
+        self.warmup_failed += warmup_failed;
+        for (class, errors) in errors {
+            self.errors.entry(*class).or_default().merge(errors);
+        }
+        self.warmup_errors.merge(warmup_errors);
+        self.ttft.merge(ttft);
+        self.first_answer.merge(first_answer);
+        self.itl.merge(itl);
+        self.tpot.merge(tpot);
+        self.latency.merge(latency);
+        self.connect.merge(connect);
+        self.late.merge(late);
+        self.user_speed.merge(user_speed);
+        self.prompt_tokens.merge(prompt_tokens);
+        self.cached_tokens.merge(cached_tokens);
+        self.output_tokens.merge(output_tokens);
+        self.reasoning_tokens.merge(reasoning_tokens);
+        self.server_ttft.merge(server_ttft);
+        self.server_latency.merge(server_latency);
+        self.server_speed.merge(server_speed);
+        self.by_chunks += by_chunks;
+        self.late_requests += late_requests;
+        self.took_us += took_us;
+        self.prompts.merge(prompts);
+        self.goodput.merge(goodput);
+        self.rates.merge(rates);
+        self.rate_limited += rate_limited;
+        self.queue_full += queue_full;
+    }
+
+    /// Measured requests that ended, well or not.
+    pub fn ended(&self) -> u64 {
+        self.ok + self.failed()
+    }
+
+    /// Those that ended well.
+    pub fn ok(&self) -> u64 {
+        self.ok
+    }
+
+    /// Those that did not.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().map(|errors| errors.count).sum()
+    }
+
+    /// The requests as the report has them, as far as records tell.
+    pub fn requests(&self) -> Requests {
+        let mut errors: Vec<ErrorCount> =
+            self.errors.iter().map(|(class, errors)| errors.report(*class)).collect();
+        // Stable: equals stay in the order of their kinds.
+        errors.sort_by_key(|error| std::cmp::Reverse(error.count));
+        Requests {
+            ended: self.ended(),
+            ok: self.ok,
+            failed: self.failed(),
+            aborted: self.aborted,
+            warmup: self.warmup,
+            warmup_failed: self.warmup_failed,
+            errors,
+        }
+    }
+
+    /// The level's report as far as it is known. Several times a second is fine: it reads each histogram once.
+    pub fn report(&self, frame: LevelFrame) -> LevelReport {
+        let LevelFrame {
+            index,
+            model,
+            deployment,
+            ended,
+            began,
+            now,
+            steady,
+            pauses,
+            in_flight_since,
+            most_in_flight,
+            aborted,
+            rate_limit,
+            mut watch,
+        } = frame;
+        let window = steady.map(|steady| Window::new(steady, &pauses));
+        let latency_ms = self.latency.stats();
+        let ttft_ms = self.ttft.stats();
+        let itl_ms = self.itl.stats();
+        let late_ms = self.late.stats();
+        let throughput = window.as_ref().map(|window| self.throughput(window)).unwrap_or_default();
+        let met_per_s =
+            window.as_ref().filter(|_| self.ended() > 0).and_then(|window| self.rate(Counted::Met, window));
+        let concurrency = self.concurrency(window.as_ref(), &in_flight_since, now, most_in_flight);
+        watch.late_requests = watch.late_requests.max(self.late_requests);
+        watch::judge(
+            &mut watch,
+            &Measured {
+                ttft_ms: &ttft_ms,
+                itl_ms: &itl_ms,
+                late_ms: &late_ms,
+                requests: self.ended(),
+                open: self.load.is_open(),
+                at_cap: concurrency.asked.is_some_and(|asked| concurrency.most >= asked),
+            },
+        );
+        let mut requests = self.requests();
+        requests.aborted += aborted;
+        let mut level = LevelReport {
+            index,
+            label: self.load.label(),
+            model,
+            deployment,
+            load: self.load,
+            ended,
+            began_s: began.as_secs_f64(),
+            took_s: now.saturating_sub(began).as_secs_f64(),
+            steady_s: steady.map(|steady| steady.map(|at| at.as_secs_f64())),
+            requests,
+            tokens_from: self.tokens_from().to_owned(),
+            server: self.server(&ttft_ms, &latency_ms),
+            ttft_ms,
+            first_answer_ms: self.first_answer.stats(),
+            itl_ms,
+            tpot_ms: self.tpot.stats(),
+            latency_ms,
+            connect_ms: self.connect.stats(),
+            late_ms,
+            user_tokens_per_s: self.user_speed.stats(),
+            prompt_tokens: self.prompt_tokens.stats(),
+            cached_tokens: self.cached_tokens.stats(),
+            output_tokens: self.output_tokens.stats(),
+            reasoning_tokens: self.reasoning_tokens.stats(),
+            throughput,
+            concurrency,
+            goodput: self.goodput.report(&self.objectives, met_per_s.map(|rate| rate.mean)),
+            limits: Limits {
+                rate_limited: self.rate_limited,
+                queue_full: self.queue_full,
+                headers: rate_limit,
+            },
+            watch,
+            notes: Vec::new(),
+        };
+        let paused: Duration = pauses.iter().map(|[from, to]| to.saturating_sub((*from).max(began))).sum();
+        let seen = notes::Seen {
+            prompts: &self.prompts,
+            by_chunks: self.by_chunks,
+            warmup_error: self.warmup_errors.first.as_ref().map(|(_, text)| text.as_str()),
+            sent_for: now.saturating_sub(began).saturating_sub(paused),
+        };
+        level.notes = notes::write(&level, &seen);
+        level
+    }
+
+    fn throughput(&self, window: &Window) -> Throughput {
+        let counted = self.output_tokens.count() > 0;
+        // With prompts that nobody counted the sum would be too low.
+        let all_counted = counted && self.prompt_tokens.count() == self.ok;
+        let rate = |what, known: bool| self.rate(what, window).filter(|_| known);
+        Throughput {
+            output_tokens_per_s: rate(Counted::Output, counted),
+            total_tokens_per_s: rate(Counted::Total, all_counted),
+            requests_per_s: rate(Counted::Answers, self.ok > 0),
+        }
+    }
+
+    fn rate(&self, what: Counted, window: &Window) -> Option<Rate> {
+        let answer_takes = (self.ok > 0).then(|| self.took_us as f64 / self.ok as f64);
+        self.rates.rate(what, window, answer_takes)
+    }
+
+    fn concurrency(
+        &self,
+        window: Option<&Window>,
+        since: &[Duration],
+        now: Duration,
+        most_in_flight: u32,
+    ) -> Concurrency {
+        let reached = window.and_then(|window| {
+            let still: u64 = since.iter().map(|sent| window.overlap([*sent, now])).sum();
+            Some(self.rates.mean_in_flight(window)? + still as f64 / window.length() as f64)
+        });
+        Concurrency {
+            asked: self.load.most_in_flight(),
+            reached,
+            most: self.rates.most_in_flight().max(most_in_flight),
+        }
+    }
+
+    fn tokens_from(&self) -> &'static str {
+        match self.by_chunks {
+            0 => "usage",
+            chunks if chunks == self.output_tokens.count() => "chunks",
+            _ => "mixed",
+        }
+    }
+
+    fn server(&self, ttft: &Stats, latency: &Stats) -> Option<ServerSide> {
+        let out = ServerSide {
+            ttft_ms: self.server_ttft.stats(),
+            latency_ms: self.server_latency.stats(),
+            tokens_per_s: self.server_speed.stats(),
+            ..ServerSide::default()
+        };
+        let difference = |ours: &Stats, theirs: &Stats| Some(ours.p50? - theirs.p50?);
+        (out != ServerSide::default()).then(|| ServerSide {
+            ttft_p50_difference_ms: difference(ttft, &out.ttft_ms),
+            latency_p50_difference_ms: difference(latency, &out.latency_ms),
+            ..out
+        })
+    }
+}
+
+impl Errors {
+    fn add(&mut self, index: u64, text: &str) {
+        self.count += 1;
+        if self.first.as_ref().is_none_or(|(first, _)| index < *first) {
+            self.first = Some((index, text.to_owned()));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let count = self.count + other.count;
+        if let Some((index, text)) = &other.first {
+            self.add(*index, text);
+        }
+        self.count = count;
+    }
+
+    fn report(&self, class: Option<FaultClass>) -> ErrorCount {
+        ErrorCount {
+            kind: class.map_or("other", FaultClass::name).to_owned(),
+            count: self.count,
+            example: self.first.as_ref().map(|(_, text)| text.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::plan::Arrivals;
+    use crate::metrics::request::RequestError;
+    use crate::metrics::timeline::{TextKind, Timeline, Usage};
+
+    const CLOSED: LevelLoad = LevelLoad::Concurrency(1);
+    const OPEN: LevelLoad =
+        LevelLoad::Rate { per_sec: 2.0, arrivals: Arrivals::Constant, most_in_flight: None };
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// Sent at `sent`, first chunk `ttft` later, then chunks after these gaps (all in ms), and the end.
+    fn answer(sent: u64, ttft: u64, gaps: &[u64]) -> RequestRecord {
+        let mut timeline = Timeline::default();
+        let mut at = ttft;
+        timeline.text(TextKind::Answer, ms(at));
+        for gap in gaps {
+            at += gap;
+            timeline.text(TextKind::Answer, ms(at));
+        }
+        timeline.end(ms(at));
+        let usage = Usage {
+            prompt_tokens: Some(100),
+            completion_tokens: Some(gaps.len() as u64 + 1),
+            ..Usage::default()
+        };
+        RequestRecord {
+            index: sent,
+            level: 0,
+            phase: Phase::Measured,
+            due: ms(sent),
+            sent: ms(sent),
+            ended: ms(sent + at),
+            figures: timeline.figures(Some(&usage)),
+            first_byte: Some(ms(ttft)),
+            gaps_us: gaps.iter().map(|gap| *gap as u32 * 1_000).collect(),
+            chunks: gaps.len() as u64 + 1,
+            bytes: 1_000,
+            wanted_prompt_tokens: None,
+            error: None,
+        }
+    }
+
+    fn failing(class: Option<FaultClass>, record: RequestRecord) -> RequestRecord {
+        let error = RequestError { class, status: Some(500), text: format!("no {}", record.index) };
+        RequestRecord { error: Some(error), ..record }
+    }
+
+    fn frame(from: u64, to: u64) -> LevelFrame {
+        LevelFrame {
+            index: 0,
+            model: "m".to_owned(),
+            deployment: None,
+            ended: LevelEnd::Requests,
+            began: ms(from),
+            now: ms(to),
+            steady: Some([ms(from), ms(to)]),
+            pauses: Vec::new(),
+            in_flight_since: Vec::new(),
+            most_in_flight: 0,
+            aborted: 0,
+            rate_limit: Vec::new(),
+            watch: Watch::default(),
+        }
+    }
+
+    fn tally(load: LevelLoad, records: &[RequestRecord]) -> Tally {
+        let mut tally = Tally::new(Objectives::default(), load);
+        records.iter().for_each(|record| tally.record(record));
+        tally
+    }
+
+    fn report(load: LevelLoad, records: &[RequestRecord]) -> LevelReport {
+        let to = records.iter().map(|record| record.ended.as_millis() as u64).max().unwrap_or(1);
+        tally(load, records).report(frame(0, to))
+    }
+
+    #[test]
+    fn figures_of_one_answer_are_its_own() {
+        let level = report(CLOSED, &[answer(0, 100, &[10; 63])]);
+        assert_eq!(level.ttft_ms.p50, Some(100.0));
+        assert_eq!((level.itl_ms.count, level.itl_ms.mean), (63, Some(10.0)));
+        assert_eq!(level.tpot_ms.mean, Some(10.0));
+        assert_eq!(level.user_tokens_per_s.mean, Some(100.0));
+        assert_eq!((level.prompt_tokens.mean, level.output_tokens.mean), (Some(100.0), Some(64.0)));
+        assert_eq!((level.cached_tokens.count, level.connect_ms.count, level.late_ms.count), (0, 0, 0));
+        assert_eq!((level.tokens_from.as_str(), level.server), ("usage", None));
+        assert_eq!(level.goodput, None, "nobody set an objective");
+        let tokens = level.throughput.output_tokens_per_s.expect("64 tokens in 730 ms").mean;
+        assert!((tokens / (64.0 / 0.73) - 1.0).abs() < 0.02, "{tokens}");
+    }
+
+    #[test]
+    fn pooled_gaps_are_no_mean_of_means() {
+        // One answer with a gap of 10 ms, and one with 99 gaps of 20 ms.
+        let level = report(CLOSED, &[answer(0, 100, &[10]), answer(200, 100, &[20; 99])]);
+        assert_eq!(level.itl_ms.count, 100);
+        assert_eq!(level.itl_ms.mean, Some(19.9), "the mean of the means would be 15");
+        assert_eq!([level.itl_ms.p1, level.itl_ms.p5].map(|p| p.map(f64::round)), [Some(10.0), Some(20.0)]);
+    }
+
+    #[test]
+    fn a_stalled_server_cannot_flatter_itself() {
+        // Due every 500 ms; the second left 900 ms late since the connection was not to be had.
+        let mut late = answer(1_400, 100, &[10; 9]);
+        late.due = ms(500);
+        let level = report(OPEN, &[answer(0, 100, &[10; 9]), late]);
+        assert_eq!((level.ttft_ms.min, level.ttft_ms.max), (Some(100.0), Some(1_000.0)));
+        assert_eq!(level.latency_ms.max, Some(1_090.0));
+        assert_eq!(level.late_ms.max, Some(900.0));
+        assert_eq!((level.tpot_ms.max, level.itl_ms.max), (Some(10.0), Some(10.0)), "waiting is no writing");
+        assert_eq!(level.watch.late_requests, 1);
+        assert!(level.watch.doubts.iter().any(|doubt| doubt.contains("left late")), "{:?}", level.watch);
+    }
+
+    #[test]
+    fn failures_are_counted_by_kind_and_in_no_figure() {
+        let full = Some(FaultClass::QueueFull);
+        let records = [
+            answer(0, 100, &[10; 9]),
+            failing(full, answer(1_000, 5_000, &[900; 9])),
+            failing(None, answer(900, 5_000, &[900; 9])),
+            failing(full, answer(950, 5_000, &[900; 9])),
+            failing(Some(FaultClass::Cancelled), answer(960, 5_000, &[900; 9])),
+        ];
+        let level = report(CLOSED, &records);
+        let alone = report(CLOSED, &records[..1]);
+        for (with, without) in [
+            (&level.ttft_ms, &alone.ttft_ms),
+            (&level.itl_ms, &alone.itl_ms),
+            (&level.tpot_ms, &alone.tpot_ms),
+            (&level.latency_ms, &alone.latency_ms),
+            (&level.first_answer_ms, &alone.first_answer_ms),
+            (&level.user_tokens_per_s, &alone.user_tokens_per_s),
+            (&level.output_tokens, &alone.output_tokens),
+        ] {
+            assert_eq!(with, without);
+        }
+        let Requests { ended, ok, failed, aborted, .. } = level.requests;
+        assert_eq!((ended, ok, failed, aborted), (4, 1, 3, 1));
+        let kinds: Vec<_> =
+            level.requests.errors.iter().map(|e| (e.kind.as_str(), e.count, e.example.as_str())).collect();
+        assert_eq!(kinds, [("queue_full", 2, "no 950"), ("other", 1, "no 900")]);
+        assert_eq!(level.limits.queue_full, 2);
+        assert_eq!(level.concurrency.most, 4, "they were in flight all the same");
+    }
+
+    #[test]
+    fn warmups_and_switches_are_counted_apart() {
+        let warmup = RequestRecord { phase: Phase::Warmup, ..answer(0, 900, &[50]) };
+        let switch = RequestRecord { phase: Phase::Switch, ..answer(0, 90_000, &[50]) };
+        let records = [warmup.clone(), switch, failing(None, warmup), answer(100_000, 100, &[10])];
+        let level = report(CLOSED, &records);
+        assert_eq!((level.requests.ended, level.requests.warmup, level.requests.warmup_failed), (1, 2, 1));
+        assert_eq!((level.ttft_ms.count, level.ttft_ms.max), (1, Some(100.0)));
+        assert_eq!(level.requests.errors, [], "errors are those of measured requests");
+        assert!(level.notes.contains(&"1 of 2 warm-ups failed: no 0".to_owned()), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn an_answer_of_one_token_has_no_itl_and_misses_no_objective_of_it() {
+        let objectives = Objectives { itl: Some(ms(15)), tpot: Some(ms(15)), ..Objectives::default() };
+        let mut tally = Tally::new(objectives, CLOSED);
+        tally.record(&answer(0, 100, &[]));
+        tally.record(&answer(200, 100, &[10, 30]));
+        tally.record(&failing(None, answer(400, 1, &[])));
+        let level = tally.report(frame(0, 1_000));
+        assert_eq!((level.itl_ms.count, level.tpot_ms.count), (2, 1));
+        let goodput = level.goodput.expect("objectives are set");
+        assert_eq!((goodput.met, goodput.missed, goodput.share), (1, 2, Some(1.0 / 3.0)));
+        assert_eq!(goodput.missed_by, [("itl".to_owned(), 1), ("tpot".to_owned(), 1)]);
+        assert!((goodput.requests_per_s.expect("a rate") - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn an_objective_is_met_up_to_its_limit_and_counts_from_when_it_was_due() {
+        let objectives = Objectives { ttft: Some(ms(100)), latency: Some(ms(150)), ..Objectives::default() };
+        let mut late = answer(100, 100, &[10]);
+        late.due = ms(50);
+        let mut tally = Tally::new(objectives, OPEN);
+        tally.record(&answer(0, 100, &[50]));
+        tally.record(&late);
+        let goodput = tally.report(frame(0, 1_000)).goodput.expect("objectives are set");
+        assert_eq!((goodput.met, goodput.missed), (1, 1));
+        assert_eq!(goodput.missed_by, [("ttft".to_owned(), 1), ("latency".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn tokens_that_nobody_counted_are_called_chunks() {
+        let mut uncounted = answer(0, 100, &[10; 9]);
+        let tokens = uncounted.figures.tokens.as_mut().expect("tokens");
+        tokens.source = TokenSource::Chunks;
+        let all = report(CLOSED, &[uncounted.clone()]);
+        assert_eq!(all.tokens_from, "chunks");
+        assert!(all.notes[0].contains("tokens are chunks"), "{:?}", all.notes);
+        let some = report(CLOSED, &[uncounted, answer(500, 100, &[])]);
+        assert_eq!(some.tokens_from, "mixed");
+        assert!(some.notes[0].starts_with("1 of 2 answers came without"), "{:?}", some.notes);
+    }
+
+    #[test]
+    fn the_servers_figures_stand_beside_ours() {
+        let mut record = answer(0, 100, &[10; 9]);
+        record.figures.server = Some(crate::metrics::timeline::ServerFigures {
+            ttft: Some(ms(70)),
+            latency: Some(ms(150)),
+            after_first_per_sec: Some(110.0),
+            ..Default::default()
+        });
+        let server = report(CLOSED, &[record]).server.expect("it sends some");
+        assert_eq!(
+            (server.ttft_p50_difference_ms, server.latency_p50_difference_ms),
+            (Some(30.0), Some(40.0))
+        );
+        assert_eq!(server.tokens_per_s.mean, Some(110.0));
+    }
+
+    #[test]
+    fn without_a_steady_part_there_is_no_throughput() {
+        let tally = tally(CLOSED, &[answer(0, 100, &[10; 9])]);
+        let level = tally.report(LevelFrame { steady: None, ..frame(0, 1_000) });
+        assert_eq!(level.throughput, Throughput::default());
+        assert_eq!((level.concurrency.reached, level.steady_s), (None, None));
+        assert!(level.notes.iter().any(|note| note.contains("never steady")), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn what_is_in_flight_still_counts_as_such() {
+        let tally = tally(LevelLoad::Concurrency(2), &[answer(0, 500, &[500])]);
+        let still = LevelFrame { in_flight_since: vec![ms(0)], ..frame(0, 1_000) };
+        let reached = tally.report(still).concurrency.reached.expect("a mean");
+        assert!((reached - 2.0).abs() < 0.002, "{reached}");
+        let level = tally.report(frame(0, 1_000));
+        assert!(
+            level
+                .notes
+                .contains(&"2 asked for in flight, 1.0 reached: the figures are of that load".to_owned())
+        );
+        let running = tally.report(LevelFrame { ended: LevelEnd::Running, ..frame(0, 1_000) });
+        assert_eq!(running.notes, [""; 0], "more will come");
+    }
+
+    #[test]
+    fn too_few_requests_are_said_in_one_sentence() {
+        let records: Vec<_> = (0..40).map(|i| answer(i * 1_000, 100, &[10; 99])).collect();
+        let level = report(CLOSED, &records);
+        assert_eq!((level.ttft_ms.p50_ci.is_some(), level.ttft_ms.p95_ci), (true, None));
+        assert!(level.itl_ms.p99_ci.is_some());
+        let few: Vec<_> = level.notes.iter().filter(|note| note.contains("95 % interval")).collect();
+        assert_eq!(
+            few,
+            ["p95 and p99 of TTFT, TPOT and latency rest on 40 requests: they need 72 and 368 for a 95 % \
+                 interval"]
+        );
+        let more: Vec<_> = (0..100).map(|i| answer(i * 1_000, 100, &[])).collect();
+        let notes = report(CLOSED, &more).notes;
+        let last = notes.last().map(String::as_str);
+        assert_eq!(
+            last,
+            Some("p99 of TTFT and latency rest on 100 requests: it needs 368 for a 95 % interval")
+        );
+    }
+
+    #[test]
+    fn many_gaps_of_few_answers_are_no_ground_for_an_interval() {
+        let level = report(CLOSED, &[answer(0, 100, &[10; 500])]);
+        assert_eq!((level.itl_ms.count, level.itl_ms.p50_ci), (500, None));
+        let note = level.notes.last().map(String::as_str).unwrap_or_default();
+        assert!(note.starts_with("p50, p95 and p99 of TTFT, TPOT and latency rest on 1 request: "), "{note}");
+        assert!(
+            note.ends_with("; p50, p95 and p99 of ITL: the gaps are of too few answers for a 95 % interval"),
+            "{note}"
+        );
+    }
+
+    #[test]
+    fn prompts_off_their_length_are_told() {
+        let mut records: Vec<_> = (0..10).map(|i| answer(i * 1_000, 100, &[])).collect();
+        records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(98));
+        records[3].wanted_prompt_tokens = Some(90);
+        let notes = report(CLOSED, &records).notes;
+        // 98 → 100 is 2.04 %.
+        let expected = "10 of 10 prompts missed the length asked for by more than 2 %; all together they were 2.9 % longer";
+        assert!(notes.contains(&expected.to_owned()), "{notes:?}");
+        records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(102));
+        assert!(!report(CLOSED, &records).notes.iter().any(|note| note.contains("prompts")));
+    }
+
+    #[test]
+    fn a_limit_is_told_from_slowness() {
+        let limited = Some(FaultClass::RateLimited);
+        let mut records: Vec<_> = (0..250).map(|i| answer(i * 240, 100, &[])).collect();
+        records.push(failing(limited, answer(59_900, 100, &[])));
+        let mut unnamed = failing(None, answer(59_950, 50, &[]));
+        unnamed.error = unnamed.error.map(|error| RequestError { status: Some(429), ..error });
+        records.push(unnamed);
+        let level = report(CLOSED, &records);
+        assert_eq!(level.limits.rate_limited, 2);
+        assert_eq!(level.requests.errors[0].kind, "rate_limited");
+        assert_eq!(
+            level.notes[0],
+            "2 requests were refused with 429: the figures measure that limit as much as the model; at 252 \
+             requests a minute it may be the ingress, which lets 240 a minute through as SambaStack installs it \
+             (burst 360)"
+        );
+        let slow = [answer(0, 100, &[]), failing(limited, answer(60_000, 100, &[]))];
+        assert!(!report(CLOSED, &slow).notes[0].contains("ingress"));
+    }
+
+    fn any_record() -> impl Strategy<Value = RequestRecord> {
+        let gaps = prop::collection::vec(0u64..200, 0..20);
+        (0u64..60_000, 1u64..2_000, gaps, 0u64..300, 0u8..10).prop_map(|(sent, ttft, gaps, late, kind)| {
+            let mut record = answer(sent + 300, ttft, &gaps);
+            record.due = record.sent - ms(late);
+            record.index = sent * 31 + ttft;
+            record.wanted_prompt_tokens = Some(95 + late as u32 / 30);
+            match kind {
+                0 => failing(Some(FaultClass::RateLimited), record),
+                1 => failing(None, record),
+                2 => RequestRecord { phase: Phase::Warmup, ..record },
+                3 => failing(None, RequestRecord { phase: Phase::Warmup, ..record }),
+                _ => record,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn merging_equals_recording_everything_in_one(
+            a in prop::collection::vec(any_record(), 0..40),
+            b in prop::collection::vec(any_record(), 0..40),
+        ) {
+            let objectives = Objectives { ttft: Some(ms(900)), itl: Some(ms(100)), ..Objectives::default() };
+            let of = |records: &mut dyn Iterator<Item = &RequestRecord>| {
+                let mut tally = Tally::new(objectives, OPEN);
+                records.for_each(|record| tally.record(record));
+                tally
+            };
+            let mut merged = of(&mut a.iter());
+            merged.merge(&of(&mut b.iter()));
+            let all = of(&mut b.iter().chain(&a));
+            let frame = || LevelFrame { steady: Some([ms(5_000), ms(40_000)]), ..frame(0, 62_000) };
+            prop_assert_eq!(merged.report(frame()), all.report(frame()));
+            prop_assert_eq!(merged.ended(), all.ok() + all.failed());
+        }
+    }
+}

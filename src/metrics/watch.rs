@@ -1,0 +1,213 @@
+//! What the benchmark saw of itself, held against what it measured: could it have moved a figure?
+
+use std::time::Duration;
+
+use crate::domain::run::{Stats, Watch};
+use crate::domain::units;
+
+/// A late read up to this is left alone in TTFT, in ms: what the truth bench allows us.
+const TTFT_LEAST_MS: f64 = 1.0;
+/// Of the median TTFT: less is less than two runs of the same model differ by.
+const TTFT_SHARE: f64 = 0.05;
+/// A late read up to this is left alone in ITL, in ms: any scheduler wakes a thread that late now and then.
+const ITL_LEAST_MS: f64 = 0.5;
+/// Of the median ITL. A late read lengthens one gap and shortens the next, so that the median hardly moves:
+/// what moves is p95 and p99, which lie further from the median than this anyway.
+const ITL_SHARE: f64 = 0.2;
+/// A thread that is busy for longer has work waiting for it most of the time.
+const LANE_BUSY: f64 = 0.85;
+/// Beyond this, threads wait for a processor.
+const MACHINE_BUSY: f64 = 0.95;
+/// Of the requests: fewer late ones move no percentile up to p99.
+const LATE_SHARE: f64 = 0.01;
+/// A request that left later against its schedule than this counts as late.
+pub const LATE: Duration = Duration::from_millis(1);
+
+/// What the level measured, as far as doubts depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured<'a> {
+    /// Time to first token, in ms.
+    pub ttft_ms: &'a Stats,
+    /// Inter-token latency, in ms.
+    pub itl_ms: &'a Stats,
+    /// How late requests left against their schedule, in ms; open loop only.
+    pub late_ms: &'a Stats,
+    /// Measured requests that ended.
+    pub requests: u64,
+    /// Whether requests have a moment when they are due.
+    pub open: bool,
+    /// As many were in flight as the load allows: that requests left late was asked for.
+    pub at_cap: bool,
+}
+
+/// Says in plain sentences what of it could have moved a figure. What was said before is forgotten.
+pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
+    let mut doubts = Vec::new();
+    let reads = watch.read_late_ms.p99.map(|late| (late, moved(late, level)));
+    if let Some((late, Some(figures))) = reads {
+        doubts.push(format!(
+            "bytes waited up to {} (p99) before they were read: {figures} may read that much too long",
+            ms(late)
+        ));
+    }
+    if let Some(late) = watch.timer_late_ms.p99 {
+        match moved(late, level) {
+            Some(_) if level.open => doubts.push(format!(
+                "timers fired up to {} (p99) late: requests left that much after their moment, and TTFT and \
+                 latency hold that wait",
+                ms(late)
+            )),
+            // Without a look at the reads, the timers stand for them: it is the same threads that wait.
+            Some(figures) if reads.is_none() => doubts.push(format!(
+                "the measuring threads woke up to {} (p99) late: {figures} may read that much too long",
+                ms(late)
+            )),
+            _ => {}
+        }
+    }
+    if let Some(share) = watch.busiest_lane.filter(|share| *share > LANE_BUSY) {
+        doubts.push(format!(
+            "a measuring thread used {:.0} % of a core: the client is at its limit, throughput may be too low",
+            share * 100.0
+        ));
+    }
+    if let Some(share) = watch.machine_busy.filter(|share| *share > MACHINE_BUSY) {
+        doubts.push(format!(
+            "{:.0} % of this machine's processors were in use: times may be too long, throughput too low",
+            share * 100.0
+        ));
+    }
+    let late = watch.late_requests as f64 > level.requests as f64 * LATE_SHARE;
+    let how_late = level.late_ms.p99.filter(|late| *late > LATE.as_secs_f64() * 1e3);
+    if let (true, Some(how_late), false) = (late, how_late, level.at_cap) {
+        doubts.push(format!(
+            "{} of {} requests left late against their schedule (p99 {}): TTFT and latency hold that wait",
+            units::count(watch.late_requests),
+            units::count(level.requests),
+            ms(how_late)
+        ));
+    }
+    watch.doubts = doubts;
+}
+
+/// Which figures bytes that are read so late (p99, in ms) could have moved.
+fn moved(late: f64, level: &Measured<'_>) -> Option<&'static str> {
+    let ttft = level.ttft_ms.p50.is_some_and(|p50| late > TTFT_LEAST_MS.max(p50 * TTFT_SHARE));
+    let itl = level.itl_ms.p50.is_some_and(|p50| late > ITL_LEAST_MS.max(p50 * ITL_SHARE));
+    match (ttft, itl) {
+        (true, true) => Some("TTFT and ITL"),
+        (true, false) => Some("TTFT"),
+        (false, true) => Some("ITL"),
+        (false, false) => None,
+    }
+}
+
+fn ms(ms: f64) -> String {
+    units::duration(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(p50: f64, p99: f64) -> Stats {
+        Stats { count: 1_000, p50: Some(p50), p99: Some(p99), ..Stats::default() }
+    }
+
+    /// A level with a TTFT of 100 ms and 10 ms between tokens.
+    fn check(watch: &Watch, open: bool, doubts: &[&str]) {
+        check_against(watch, open, [100.0, 10.0], doubts);
+    }
+
+    fn check_against(watch: &Watch, open: bool, [ttft, itl]: [f64; 2], doubts: &[&str]) {
+        let mut watch = Watch { doubts: vec!["an old one".to_owned()], ..watch.clone() };
+        let (ttft, itl, late) = (at(ttft, ttft), at(itl, itl), at(0.1, 34.0));
+        let level =
+            Measured { ttft_ms: &ttft, itl_ms: &itl, late_ms: &late, requests: 400, open, at_cap: false };
+        judge(&mut watch, &level);
+        assert_eq!(watch.doubts, doubts);
+        judge(&mut watch, &Measured { at_cap: true, ..level });
+        assert!(!watch.doubts.iter().any(|doubt| doubt.contains("schedule")), "the cap asked for it");
+    }
+
+    #[test]
+    fn a_quiet_machine_raises_no_doubt() {
+        check(&Watch::default(), false, &[]);
+        let quiet = Watch {
+            timer_late_ms: at(0.1, 0.9),
+            read_late_ms: at(0.05, 0.9),
+            busiest_lane: Some(0.85),
+            process_cores: Some(1.2),
+            machine_busy: Some(0.95),
+            late_requests: 4,
+            doubts: Vec::new(),
+        };
+        check(&quiet, true, &[]);
+    }
+
+    #[test]
+    fn late_reads_are_held_against_the_figures_they_could_move() {
+        let reads = |p99| Watch { read_late_ms: at(0.1, p99), ..Watch::default() };
+        check(&reads(2.0), false, &[]);
+        check(
+            &reads(3.2),
+            false,
+            &["bytes waited up to 3.20 ms (p99) before they were read: ITL may read that much too long"],
+        );
+        check(
+            &reads(5.5),
+            false,
+            &[
+                "bytes waited up to 5.50 ms (p99) before they were read: TTFT and ITL may read that much too long",
+            ],
+        );
+        check_against(
+            &reads(1.5),
+            false,
+            [20.0, 10.0],
+            &["bytes waited up to 1.50 ms (p99) before they were read: TTFT may read that much too long"],
+        );
+        check_against(&reads(0.4), false, [5.0, 0.01], &[]);
+    }
+
+    #[test]
+    fn late_timers_matter_where_requests_have_a_moment() {
+        let timers = Watch { timer_late_ms: at(0.1, 8.0), read_late_ms: at(0.1, 0.2), ..Watch::default() };
+        check(&timers, false, &[]);
+        check(
+            &timers,
+            true,
+            &[
+                "timers fired up to 8.00 ms (p99) late: requests left that much after their moment, and TTFT and \
+               latency hold that wait",
+            ],
+        );
+        let unread = Watch { read_late_ms: Stats::default(), ..timers };
+        check(
+            &unread,
+            false,
+            &[
+                "the measuring threads woke up to 8.00 ms (p99) late: TTFT and ITL may read that much too long",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_client_at_its_limit_says_so() {
+        let watch = Watch {
+            busiest_lane: Some(0.93),
+            machine_busy: Some(0.99),
+            late_requests: 12,
+            ..Watch::default()
+        };
+        check(
+            &watch,
+            true,
+            &[
+                "a measuring thread used 93 % of a core: the client is at its limit, throughput may be too low",
+                "99 % of this machine's processors were in use: times may be too long, throughput too low",
+                "12 of 400 requests left late against their schedule (p99 34 ms): TTFT and latency hold that wait",
+            ],
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Text that means nothing, of a given number of words, and unlike any other from its first word on.
+//!
+//! The words (`words.txt`, put together for Batida) are common ones of three to six letters that are one token
+//! each, with a space before them and without, for the tokenizers of GPT-4 (which Llama 3 and Qwen build
+//! upon) and gpt-oss. Their lengths follow a fixed pattern, and each word comes once before any comes
+//! twice: texts of as many words have as many bytes, whatever the words.
+
+use std::sync::LazyLock;
+
+use crate::domain::random::Random;
+
+/// What a piece of text, or a draw, is for: each has its own chance.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Space {
+    /// What the user says: 0 is the opening.
+    Turn(u64),
+    Probe,
+    Prefix,
+    InputLength,
+    OutputLength,
+    Rounding,
+}
+
+impl Space {
+    pub(super) fn key(self) -> u64 {
+        match self {
+            Self::Turn(turn) => turn,
+            Self::Probe => u64::MAX,
+            Self::Prefix => u64::MAX - 1,
+            Self::InputLength => u64::MAX - 2,
+            Self::OutputLength => u64::MAX - 3,
+            Self::Rounding => u64::MAX - 4,
+        }
+    }
+}
+
+/// `words` words, of which up to `prefix` are the same for all that have the seed. What follows them has
+/// its first word in common with no other of [`COUNT`] indexes in a row, and its first two with none below
+/// `COUNT` squared.
+pub(super) fn text(seed: u64, space: Space, index: u64, words: usize, prefix: usize) -> String {
+    let words = words.max(1);
+    // Two words of its own tell a prompt from all others.
+    let prefix = prefix.min(words.saturating_sub(2));
+    let mut out = Text::with_room_for(words);
+    if prefix > 0 {
+        Noise::new(Random::at(&[seed, Space::Prefix.key()])).write(prefix, &mut out);
+    }
+    let mut random = Random::at(&[seed, space.key(), index]);
+    let head = head(seed, space, index, &mut random);
+    let own = words - prefix;
+    head.iter().take(own).for_each(|word| out.push(*word));
+    Noise::new(random).write(own.saturating_sub(head.len()), &mut out);
+    out.0
+}
+
+/// Every word of the list once, in the order of `seed`; then again, up to `words`.
+pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
+    let mut out = Text::with_room_for(words);
+    Noise::new(Random::at(&[seed, Space::Probe.key(), index])).write(words, &mut out);
+    out.0
+}
+
+/// The first words of request `index`: two that name it, and two that bring the four to [`HEAD_LETTERS`].
+fn head(seed: u64, space: Space, index: u64, random: &mut Random) -> [usize; 4] {
+    const N: u64 = COUNT as u64;
+    let mut order = Random::at(&[seed, space.key()]);
+    let (low, high) = (shuffled(index % N, &mut order), shuffled(index / N % N, &mut order));
+    let (first, second) = (low as usize, ((low + high) % N) as usize);
+    let left = HEAD_LETTERS - letters_of(first) - letters_of(second);
+    let (least, most) = (left.saturating_sub(LONGEST).max(SHORTEST), (left - SHORTEST).min(LONGEST));
+    let third = least + random.below(most - least + 1);
+    let mut word = |letters: usize| {
+        let class = &CLASSES[letters - SHORTEST];
+        class.start + random.below(class.count)
+    };
+    [first, second, word(third), word(left - third)]
+}
+
+/// Where `n` stands in an order of the words (n ↦ a·n + b modulo their number, with a prime to it).
+fn shuffled(n: u64, order: &mut Random) -> u64 {
+    const N: u64 = COUNT as u64;
+    let factor = loop {
+        let factor = order.bits() % N;
+        if gcd(factor, N) == 1 {
+            break factor;
+        }
+    };
+    (factor * n + order.bits() % N) % N
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Words of the lengths that [`PATTERN`] says, each class in its own order and without repeats until it is
+/// used up.
+struct Noise {
+    random: Random,
+    order: Vec<u16>,
+    used: [usize; CLASSES.len()],
+}
+
+impl Noise {
+    fn new(random: Random) -> Self {
+        Self { random, order: (0..COUNT as u16).collect(), used: [0; CLASSES.len()] }
+    }
+
+    fn write(&mut self, words: usize, out: &mut Text) {
+        for letters in PATTERN.iter().cycle().take(words) {
+            let at = letters - SHORTEST;
+            let Class { start, count } = CLASSES[at];
+            let used = self.used[at];
+            let drawn = used + (((self.random.bits() >> 32) * (count - used) as u64) >> 32) as usize;
+            self.order.swap(start + used, start + drawn);
+            self.used[at] = if used + 1 == count { 0 } else { used + 1 };
+            out.push(usize::from(self.order[start + used]));
+        }
+    }
+}
+
+/// Words with a space between them.
+struct Text(String);
+
+impl Text {
+    fn with_room_for(words: usize) -> Self {
+        Self(String::with_capacity(words * (LONGEST + 1)))
+    }
+
+    fn push(&mut self, word: usize) {
+        let spaced = &WORDS[word];
+        self.0.push_str(if self.0.is_empty() { &spaced[1..] } else { spaced });
+    }
+}
+
+const LIST: &str = include_str!("words.txt");
+
+/// Each word with the space before it, in the order of [`CLASSES`].
+static WORDS: LazyLock<Vec<Box<str>>> =
+    LazyLock::new(|| LIST.split_ascii_whitespace().map(|word| format!(" {word}").into()).collect());
+
+/// How many words there are.
+pub(super) const COUNT: usize = 1_680;
+const SHORTEST: usize = 3;
+const LONGEST: usize = 6;
+/// Letters of a text's first four words together: any two words can be filled up to it by two more.
+const HEAD_LETTERS: usize = 2 * (SHORTEST + LONGEST);
+/// Letters of one word after the other. Each class is used up after as many rounds as every other.
+const PATTERN: [usize; 12] = [4, 5, 6, 4, 5, 3, 4, 5, 6, 4, 5, 6];
+
+/// The words of one length.
+struct Class {
+    start: usize,
+    count: usize,
+}
+
+const CLASSES: [Class; 4] = [
+    Class { start: 0, count: 140 },
+    Class { start: 140, count: 560 },
+    Class { start: 700, count: 560 },
+    Class { start: 1_260, count: 420 },
+];
+
+fn letters_of(word: usize) -> usize {
+    SHORTEST + CLASSES.iter().filter(|class| class.start <= word).count() - 1
+}

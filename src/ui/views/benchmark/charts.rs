@@ -1,0 +1,674 @@
+//! The session's charts. They are painted here, and not by a plotting crate: nothing is zoomed or dragged, and what
+//! is drawn is bounded before it comes here.
+
+use egui::{
+    Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
+};
+
+use super::BenchmarkUi;
+use super::live::clock;
+use super::picture::Photographer;
+use crate::domain::run::{Flight, LevelReport, Stats};
+use crate::domain::units;
+use crate::state::ModelColors;
+use crate::state::bench::Session;
+use crate::ui::plots::{line_sample, round_up};
+use crate::ui::theme::{self, Tokens};
+use crate::ui::widgets::{card, from_right, shortened, tokens};
+
+const TTFT: &str = "TTFT per request, ms";
+const SPEED: &str = "Output tokens per second";
+const KNEE: &str = "Throughput against per-user speed (the knee)";
+const DISTRIBUTION: &str = "Distribution of the level, ms";
+const TIMELINE: &str = "Last requests in flight";
+
+/// Which distribution is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Shown {
+    #[default]
+    Ttft,
+    Itl,
+    Latency,
+}
+
+impl Shown {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Ttft, "TTFT"), (Self::Itl, "ITL"), (Self::Latency, "Latency")];
+
+    fn stats(self, level: &LevelReport) -> &Stats {
+        match self {
+            Self::Ttft => &level.ttft_ms,
+            Self::Itl => &level.itl_ms,
+            Self::Latency => &level.latency_ms,
+        }
+    }
+}
+
+pub(super) fn show(ui: &mut Ui, page: &mut BenchmarkUi, session: &Session, colors: &ModelColors) {
+    let BenchmarkUi { shown, level, photographer, .. } = page;
+    let two = ui.available_width() > 640.0;
+    let gap = 10.0;
+    let width = if two { (ui.available_width() - gap) / 2.0 } else { ui.available_width() };
+    let chosen = level
+        .and_then(|level| session.levels.iter().find(|report| report.index == level))
+        .or(session.current());
+    let mut parts: Vec<Part<'_>> = vec![
+        Box::new(|ui, p| ttft_ui(ui, p, session, colors)),
+        Box::new(|ui, p| speed_ui(ui, p, session)),
+        Box::new(|ui, p| knee_ui(ui, p, session, colors)),
+        Box::new(|ui, p| distribution_ui(ui, p, shown, chosen, colors)),
+    ];
+    ui.spacing_mut().item_spacing = vec2(gap, gap);
+    while !parts.is_empty() {
+        let rest = parts.split_off(parts.len().min(if two { 2 } else { 1 }));
+        ui.horizontal_top(|ui| {
+            for part in parts {
+                ui.allocate_ui(vec2(width, 0.0), |ui| {
+                    ui.set_width(width);
+                    ui.vertical(|ui| {
+                        ui.set_width(width);
+                        part(ui, photographer);
+                    });
+                });
+            }
+        });
+        parts = rest;
+    }
+}
+
+type Part<'a> = Box<dyn FnOnce(&mut Ui, &mut Photographer) + 'a>;
+
+// ---- the frame of a chart -----------------------------------------------------------------------------
+
+/// One axis: from its left or bottom end to the other. It may fall.
+#[derive(Clone, Copy)]
+struct Axis {
+    from: f64,
+    to: f64,
+    label: fn(f64) -> String,
+}
+
+/// Where a chart's values lie on the screen.
+struct Area {
+    rect: Rect,
+    x: Axis,
+    y: Axis,
+    tokens: &'static Tokens,
+    /// Of labels.
+    font: FontId,
+}
+
+impl Area {
+    fn x(&self, value: f64) -> f32 {
+        let share = (value - self.x.from) / (self.x.to - self.x.from);
+        self.rect.left() + share as f32 * self.rect.width()
+    }
+
+    fn y(&self, value: f64) -> f32 {
+        let share = (value - self.y.from) / (self.y.to - self.y.from);
+        self.rect.bottom() - share as f32 * self.rect.height()
+    }
+
+    fn at(&self, x: f64, y: f64) -> Pos2 {
+        pos2(self.x(x), self.y(y))
+    }
+}
+
+struct Chart<'a> {
+    title: &'static str,
+    /// What a screen reader says.
+    summary: String,
+    height: f32,
+    x: Axis,
+    y: Option<Axis>,
+    /// Buttons beside the title.
+    tools: &'a mut dyn FnMut(&mut Ui),
+}
+
+impl Chart<'_> {
+    /// Draws the card, the grid and, through `draw`, what is in it. `draw` gets where the pointer is and
+    /// tells what is there.
+    fn show(
+        self,
+        ui: &mut Ui,
+        photographer: &mut Photographer,
+        draw: impl FnOnce(&Painter, &Area, Option<Pos2>) -> Option<String>,
+    ) {
+        let Self { title, summary, height, x, y, tools } = self;
+        let tokens = tokens(ui);
+        let frame = card(ui).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().interact_size.y = 22.0;
+            ui.spacing_mut().item_spacing.y = 4.0;
+            ui.horizontal(|ui| {
+                let width = ui.available_width() - 64.0;
+                let style = theme::strong_text();
+                shortened(ui, title, style, tokens.text, width);
+                from_right(ui, |ui| photographer.button(ui, title));
+            });
+            tools(ui);
+            let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{title}. {summary}")));
+            let left = if y.is_some() { 40.0 } else { 6.0 };
+            let inner = Rect::from_min_max(rect.min + vec2(left, 8.0), rect.max - vec2(8.0, 20.0));
+            let font = FontId { size: 10.0, ..theme::small_figure_text().resolve(ui.style()) };
+            let none = Axis { from: 0.0, to: 1.0, label: |_| String::new() };
+            let area = Area { rect: inner, x, y: y.unwrap_or(none), tokens, font };
+            let painter = ui.painter().clone();
+            grid_ui(&painter, &area, y.is_some());
+            let pointer = response.hover_pos().filter(|at| inner.expand(4.0).contains(*at));
+            // What lies beyond the axes is not drawn over the titles.
+            let inside = painter.with_clip_rect(inner.expand(4.0).intersect(painter.clip_rect()));
+            if let Some(told) = draw(&inside, &area, pointer) {
+                response.on_hover_text_at_pointer(told);
+            }
+        });
+        photographer.drawn(ui, title, frame.response.rect);
+    }
+}
+
+fn grid_ui(painter: &Painter, area: &Area, with_y: bool) {
+    let Area { rect, x, y, tokens, font } = area;
+    if with_y {
+        for value in steps(*y, (rect.height() / 34.0).clamp(1.0, 5.0)) {
+            let at = area.y(value);
+            painter.hline(rect.x_range(), at, Stroke::new(1.0, tokens.line));
+            painter.text(
+                pos2(rect.left() - 6.0, at),
+                Align2::RIGHT_CENTER,
+                (y.label)(value),
+                font.clone(),
+                tokens.faint,
+            );
+        }
+    } else {
+        painter.hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, tokens.line));
+    }
+    let mut free_from = f32::NEG_INFINITY;
+    let mut values = steps(*x, (rect.width() / 80.0).clamp(1.0, 8.0));
+    values.sort_by(|a, b| area.x(*a).total_cmp(&area.x(*b)));
+    for value in values {
+        let galley = painter.layout_no_wrap((x.label)(value), font.clone(), tokens.faint);
+        let half = galley.size().x / 2.0;
+        let at = area.x(value).clamp(rect.left() - 4.0 + half, rect.right() + 6.0 - half);
+        // Two labels that touch read as one number.
+        if at - half > free_from {
+            free_from = at + half + 8.0;
+            painter.galley(pos2(at - half, rect.bottom() + 5.0), galley, tokens.faint);
+        }
+    }
+}
+
+/// Round values on an axis, in at most about so many parts.
+fn steps(axis: Axis, parts: f32) -> Vec<f64> {
+    let (low, high) = (axis.from.min(axis.to), axis.from.max(axis.to));
+    let step = round_up((high - low) / f64::from(parts));
+    if !step.is_finite() || step <= 0.0 {
+        return Vec::new();
+    }
+    let first = (low / step).ceil();
+    (0..=20)
+        .map(|n| (first + f64::from(n)) * step)
+        .take_while(|value| *value <= high * (1.0 + 1e-9))
+        .collect()
+}
+
+/// `0.5`, `40`, `1.2k`, `4k`
+fn amount(value: f64) -> String {
+    let short = |value: f64| {
+        let text = format!("{value:.1}");
+        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    };
+    match value.abs() {
+        v if v >= 1e6 => format!("{}M", short(value / 1e6)),
+        v if v >= 1e3 => format!("{}k", short(value / 1e3)),
+        v if v > 0.0 && v < 1.0 => format!("{}", (value * 1e3).round() / 1e3),
+        _ => short(value),
+    }
+}
+
+/// From zero to a little above the highest.
+fn up_to(highest: f64) -> Axis {
+    let to = if highest > 0.0 { highest * 1.08 } else { 1.0 };
+    Axis { from: 0.0, to, label: amount }
+}
+
+fn time_axis(session: &Session) -> Axis {
+    let elapsed = session.now.map_or(0.0, |now| now.elapsed_s);
+    let last = session.dots.kept().last().map_or(0.0, |dot| dot.at_s);
+    Axis { from: 0.0, to: elapsed.max(last).max(10.0), label: clock }
+}
+
+fn no_tools(_: &mut Ui) {}
+
+/// Dashed lines where levels begin, with their labels as far as there is room.
+fn levels_ui(painter: &Painter, area: &Area, session: &Session) {
+    let Area { tokens, font, .. } = area;
+    let mut free_from = f32::NEG_INFINITY;
+    for (level, began) in &session.began {
+        let at = area.x(*began);
+        let line = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
+        painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, tokens.line_strong), 3.0, 3.0));
+        let Some(label) = session.label_of(*level) else { continue };
+        let galley = painter.layout_no_wrap(label, font.clone(), tokens.dim);
+        let left = at + 4.0;
+        if left > free_from && left + galley.size().x < area.rect.right() {
+            free_from = left + galley.size().x + 4.0;
+            painter.galley(pos2(left, area.rect.top() - 2.0), galley, tokens.dim);
+        }
+    }
+}
+
+// ---- the charts ---------------------------------------------------------------------------------------
+
+/// The height of most charts, in points.
+const CHART: f32 = 172.0;
+
+/// What the pointer is nearest to, so far, and how near.
+#[derive(Default)]
+struct Nearest(Option<(f32, String)>);
+
+impl Nearest {
+    fn offer(&mut self, at: Pos2, pointer: Option<Pos2>, told: impl FnOnce() -> String) {
+        let Some(pointer) = pointer else { return };
+        let distance = at.distance(pointer);
+        if distance < self.0.as_ref().map_or(14.0, |(nearest, _)| *nearest) {
+            self.0 = Some((distance, told()));
+        }
+    }
+
+    fn told(self) -> Option<String> {
+        self.0.map(|(_, told)| told)
+    }
+}
+
+fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
+    let dots = session.dots.kept();
+    let slowest = dots.iter().filter_map(|dot| dot.ttft_ms).fold(0.0f32, f32::max);
+    let added = usize::try_from(session.dots.added()).unwrap_or(usize::MAX);
+    let summary = format!("{}, slowest {slowest:.0} ms", units::counted(added, "request"));
+    let index_of: Vec<usize> = (0..session.plan.levels().len())
+        .map(|level| colors.index(session.model_of(level).unwrap_or_default()))
+        .collect();
+    let (x, y) = (time_axis(session), Some(up_to(slowest.into())));
+    let chart = Chart { title: TTFT, summary, height: CHART, x, y, tools: &mut no_tools };
+    chart.show(ui, photographer, |painter, area, pointer| {
+        levels_ui(painter, area, session);
+        let mut nearest = Nearest::default();
+        for dot in dots {
+            let level = dot.level as usize;
+            let index = index_of.get(level).copied().unwrap_or(0);
+            let at = area.at(dot.at_s, dot.ttft_ms.unwrap_or(0.0).into());
+            match dot.ttft_ms {
+                None => cross(painter, at, area.tokens.error),
+                Some(_) if index.is_multiple_of(2) => {
+                    painter.circle_filled(at, 1.7, area.tokens.model_color(index));
+                }
+                Some(_) => {
+                    let square = Rect::from_center_size(at, vec2(3.0, 3.0));
+                    painter.rect_filled(square, 0.0, area.tokens.model_color(index));
+                }
+            }
+            nearest.offer(at, pointer, || {
+                let told = dot.ttft_ms.map_or("failed".to_owned(), |ttft| format!("TTFT {ttft:.1} ms"));
+                let label = session.label_of(level).unwrap_or_default();
+                let model = session.model_of(level).unwrap_or_default();
+                format!("{model} {label}\n{told}\nsent at {}", clock(dot.at_s))
+            });
+        }
+        nearest.told()
+    });
+}
+
+fn cross(painter: &Painter, at: Pos2, color: Color32) {
+    let stroke = Stroke::new(1.2, color);
+    painter.line_segment([at + vec2(-2.5, -2.5), at + vec2(2.5, 2.5)], stroke);
+    painter.line_segment([at + vec2(-2.5, 2.5), at + vec2(2.5, -2.5)], stroke);
+}
+
+fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
+    let rates = session.rates.kept();
+    let highest = rates.iter().map(|rate| rate.tokens_per_s).fold(0.0, f64::max);
+    let last = rates.last().map_or(0.0, |rate| rate.tokens_per_s);
+    let summary = format!("now {}, at most {}", units::rate(last), units::rate(highest));
+    let (x, y) = (time_axis(session), Some(up_to(highest)));
+    let chart = Chart { title: SPEED, summary, height: CHART, x, y, tools: &mut no_tools };
+    chart.show(ui, photographer, |painter, area, pointer| {
+        let color = area.tokens.model_color(0);
+        let line: Vec<Pos2> = rates.iter().map(|rate| area.at(rate.at_s, rate.tokens_per_s)).collect();
+        let mut mesh = Mesh::default();
+        let fill = color.gamma_multiply(0.22);
+        for (n, at) in (0u32..).zip(&line) {
+            mesh.colored_vertex(*at, fill);
+            mesh.colored_vertex(pos2(at.x, area.rect.bottom()), fill);
+            if n > 0 {
+                mesh.add_triangle(2 * n - 2, 2 * n - 1, 2 * n);
+                mesh.add_triangle(2 * n - 1, 2 * n, 2 * n + 1);
+            }
+        }
+        painter.add(mesh);
+        painter.line(line, Stroke::new(1.5, color));
+        levels_ui(painter, area, session);
+        let pointer = pointer?;
+        let near = rates.iter().min_by(|a, b| {
+            (area.x(a.at_s) - pointer.x).abs().total_cmp(&(area.x(b.at_s) - pointer.x).abs())
+        })?;
+        let flight = units::counted(near.in_flight as usize, "request");
+        Some(format!("{}\n{flight} in flight\nat {}", units::rate(near.tokens_per_s), clock(near.at_s)))
+    });
+}
+
+/// A point of the knee: per-user speed, throughput, and the level.
+type KneePoint<'a> = (f64, f64, &'a LevelReport);
+
+fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
+    let mut lines: Vec<(&str, Vec<KneePoint<'_>>)> = Vec::new();
+    for level in &session.levels {
+        let speed = level.user_tokens_per_s.p50;
+        let throughput = level.throughput.output_tokens_per_s.map(|rate| rate.mean);
+        let Some((speed, throughput)) = speed.zip(throughput) else { continue };
+        let point = (speed, throughput, level);
+        match lines.iter_mut().find(|(model, _)| *model == level.model) {
+            Some((_, points)) => points.push(point),
+            None => lines.push((&level.model, vec![point])),
+        }
+    }
+    let points = || lines.iter().flat_map(|(_, points)| points);
+    let fastest = points().map(|(speed, ..)| *speed).fold(0.0, f64::max);
+    let slowest = points().map(|(speed, ..)| *speed).fold(f64::INFINITY, f64::min);
+    let highest = points().map(|(_, throughput, _)| *throughput).fold(0.0, f64::max);
+    let spread = ((fastest - slowest) * 0.06).max(fastest * 0.03);
+    // Towards more load the speed falls, and more load is to the right.
+    let x = if fastest > 0.0 {
+        Axis { from: fastest + spread, to: (slowest - spread).max(0.0), label: amount }
+    } else {
+        Axis { from: 1.0, to: 0.0, label: |_| String::new() }
+    };
+    let summary = match lines.len() {
+        0 => "No level has ended yet".to_owned(),
+        _ => lines
+            .iter()
+            .map(|(model, points)| format!("{model}: {}", units::counted(points.len(), "level")))
+            .collect::<Vec<_>>()
+            .join("; "),
+    };
+    let y = Some(up_to(highest));
+    let several = session.plan.targets.len() > 1;
+    let mut legend = |ui: &mut Ui| {
+        if !several {
+            return;
+        }
+        ui.horizontal(|ui| {
+            let each = ui.available_width() / lines.len().max(1) as f32 - 34.0;
+            let dim = tokens(ui).dim;
+            for (model, _) in &lines {
+                line_sample(ui, colors.index(model), false);
+                shortened(ui, model, egui::TextStyle::Small, dim, each);
+            }
+            // As high as before the first level has ended.
+            ui.set_min_height(22.0);
+        });
+    };
+    let height = if several { CHART - 28.0 } else { CHART };
+    let chart = Chart { title: KNEE, summary, height, x, y, tools: &mut legend };
+    chart.show(ui, photographer, |painter, area, pointer| {
+        let mut nearest = Nearest::default();
+        for (model, points) in &lines {
+            let index = colors.index(model);
+            let color = area.tokens.model_color(index);
+            let line: Vec<Pos2> =
+                points.iter().map(|(speed, throughput, _)| area.at(*speed, *throughput)).collect();
+            if index.is_multiple_of(2) {
+                painter.line(line.clone(), Stroke::new(1.5, color));
+            } else {
+                painter.extend(Shape::dashed_line(&line, Stroke::new(1.5, color), 6.0, 4.0));
+            }
+            for (at, (speed, throughput, level)) in line.into_iter().zip(points) {
+                if index.is_multiple_of(2) {
+                    painter.circle_filled(at, 3.5, color);
+                } else {
+                    painter.rect_filled(Rect::from_center_size(at, vec2(6.5, 6.5)), 0.0, color);
+                }
+                nearest.offer(at, pointer, || {
+                    let each = units::rate(*speed);
+                    let all = units::rate(*throughput);
+                    format!("{model} {}\n{each} for each user\n{all} in all", level.label)
+                });
+            }
+        }
+        nearest.told()
+    });
+}
+
+/// Bars of the distribution, however fine its buckets are.
+const BARS: usize = 40;
+
+fn distribution_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    shown: &mut Shown,
+    level: Option<&LevelReport>,
+    colors: &ModelColors,
+) {
+    let stats = level.map(|level| shown.stats(level));
+    let bars = stats.map(bars).unwrap_or_default();
+    let highest = bars.iter().map(|(_, _, count)| *count).fold(0.0, f64::max);
+    let (from, to) = (bars.first().map_or(0.0, |bar| bar.0), bars.last().map_or(1.0, |bar| bar.1));
+    let of =
+        level.map_or_else(|| "No level yet".to_owned(), |level| format!("{} {}", level.model, level.label));
+    let count = stats.map_or(0, |stats| stats.count);
+    let summary = format!("{of}, {}", units::counted(usize::try_from(count).unwrap_or(usize::MAX), "value"));
+    let mut tools = |ui: &mut Ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+            ui.spacing_mut().interact_size.y = 20.0;
+            for (choice, name) in Shown::ALL {
+                let on = *shown == choice;
+                let button = ui.add(egui::Button::selectable(on, egui::RichText::new(name).small()));
+                button.widget_info(|| {
+                    WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
+                });
+                if button.clicked() {
+                    *shown = choice;
+                }
+            }
+            let dim = tokens(ui).dim;
+            let width = ui.available_width();
+            shortened(ui, &of, egui::TextStyle::Small, dim, width);
+        });
+    };
+    let x = Axis { from, to, label: amount };
+    let chart = Chart {
+        title: DISTRIBUTION,
+        summary,
+        height: CHART - 28.0,
+        x,
+        y: Some(up_to(highest)),
+        tools: &mut tools,
+    };
+    chart.show(ui, photographer, |painter, area, pointer| {
+        let color = area.tokens.model_color(level.map_or(0, |level| colors.index(&level.model)));
+        let mut told = None;
+        for (from, to, count) in bars.iter().filter(|(_, _, count)| *count > 0.0) {
+            let bar = Rect::from_min_max(
+                pos2(area.x(*from) + 0.5, area.y(*count)),
+                pos2((area.x(*to) - 0.5).max(area.x(*from) + 1.0), area.rect.bottom()),
+            );
+            painter.rect_filled(bar, 0.0, color);
+            if pointer.is_some_and(|at| bar.x_range().contains(at.x)) {
+                let count = units::count(count.round() as u64);
+                told = Some(format!("{} to {} ms\n{count}", amount(*from), amount(*to)));
+            }
+        }
+        let Some(stats) = stats else { return told };
+        let mut free_from = f32::NEG_INFINITY;
+        for (name, value) in [("p50", stats.p50), ("p95", stats.p95), ("p99", stats.p99)] {
+            let Some(value) = value.filter(|value| *value <= to) else { continue };
+            let at = area.x(value);
+            let line = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
+            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, area.tokens.text), 3.0, 3.0));
+            let galley = painter.layout_no_wrap(name.to_owned(), area.font.clone(), area.tokens.dim);
+            let left = at + 3.0;
+            if left > free_from && left + galley.size().x < area.rect.right() {
+                free_from = left + galley.size().x + 4.0;
+                painter.galley(pos2(left, area.rect.top() - 3.0), galley, area.tokens.dim);
+            }
+        }
+        told
+    });
+}
+
+/// `[from, to, count]` of equally wide bars. What lies far beyond p99 is left out: a single straggler would
+/// press all others together.
+fn bars(stats: &Stats) -> Vec<(f64, f64, f64)> {
+    let (Some(first), Some(last)) = (stats.buckets.first(), stats.buckets.last()) else { return Vec::new() };
+    let (low, p99) = (first[0], stats.p99.unwrap_or(last[1]));
+    let high = last[1].min(low + (p99 - low) * 1.4).max(low + 1e-6);
+    let width = (high - low) / BARS as f64;
+    let mut counts = [0.0; BARS];
+    for [from, to, count] in &stats.buckets {
+        let size = (to - from).max(1e-9);
+        let first = ((from - low) / width).floor().max(0.0) as usize;
+        let last = ((to - low) / width).ceil().max(0.0) as usize;
+        for (n, sum) in counts.iter_mut().enumerate().take(last).skip(first) {
+            let (left, right) = (low + n as f64 * width, low + (n + 1) as f64 * width);
+            *sum += count * ((right.min(*to) - left.max(*from)).max(0.0) / size);
+        }
+    }
+    let bar = |(n, count): (usize, f64)| (low + n as f64 * width, low + (n + 1) as f64 * width, count);
+    counts.into_iter().enumerate().map(bar).collect()
+}
+
+/// The last requests in flight, a bar each.
+pub(super) fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
+    let flights = &session.flights;
+    let now = session.now.map_or(0.0, |now| now.elapsed_s);
+    let from = flights.iter().map(|flight| flight.due_s).fold(now, f64::min);
+    let x = Axis { from, to: now.max(from + 0.001), label: |seconds| format!("{seconds:.1} s") };
+    let streaming = flights.iter().filter(|f| f.first_s.is_some() && f.ended_s.is_none()).count();
+    let summary = format!("{}, {streaming} streaming", units::counted(flights.len(), "request"));
+    let height = flights.len() as f32 * 5.0 + 28.0;
+    let mut legend = |ui: &mut Ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            let tokens = tokens(ui);
+            for (part, name) in [
+                (Phase::Queued, "queued"),
+                (Phase::Waiting, "waiting for the first token"),
+                (Phase::Streaming, "streaming"),
+                (Phase::Failed, "failed"),
+            ] {
+                let (rect, _) = ui.allocate_exact_size(vec2(16.0, 10.0), Sense::hover());
+                part.draw(ui.painter(), rect.shrink2(vec2(0.0, 3.0)), tokens);
+                crate::ui::widgets::caption(ui, name);
+            }
+        });
+    };
+    let chart = Chart { title: TIMELINE, summary, height, x, y: None, tools: &mut legend };
+    chart.show(ui, photographer, |painter, area, pointer| {
+        let row = area.rect.height() / flights.len().max(1) as f32;
+        let mut told = None;
+        for (n, flight) in flights.iter().enumerate() {
+            let top = area.rect.top() + n as f32 * row;
+            let part = |from: f64, to: f64| {
+                let right = area.x(to).max(area.x(from) + 1.0);
+                Rect::from_min_max(pos2(area.x(from), top), pos2(right, top + row - 1.0))
+            };
+            let end = flight.ended_s.unwrap_or(now);
+            let sent = flight.sent_s.unwrap_or(end);
+            let first = flight.first_s.unwrap_or(end);
+            if sent > flight.due_s {
+                Phase::Queued.draw(painter, part(flight.due_s, sent), area.tokens);
+            }
+            if flight.sent_s.is_some() {
+                Phase::Waiting.draw(painter, part(sent, first), area.tokens);
+            }
+            if flight.first_s.is_some() {
+                Phase::Streaming.draw(painter, part(first, end), area.tokens);
+            }
+            if flight.failed {
+                Phase::Failed.draw(painter, part(end, end).expand2(vec2(2.0, 0.0)), area.tokens);
+            }
+            if pointer.is_some_and(|at| (top..top + row).contains(&at.y)) {
+                told = Some(flight_told(flight));
+            }
+        }
+        told
+    });
+}
+
+fn flight_told(flight: &Flight) -> String {
+    let Flight { index, due_s, sent_s, first_s, ended_s, failed } = flight;
+    let mut lines = vec![format!("request {index}, due at {due_s:.2} s")];
+    let mut line = |name: &str, to: &Option<f64>, from: f64| {
+        lines.extend(to.map(|to| format!("{name} {:.0} ms", (to - from) * 1e3)));
+    };
+    line("sent after", sent_s, *due_s);
+    line("first token after", first_s, *due_s);
+    line(if *failed { "failed after" } else { "ended after" }, ended_s, *due_s);
+    lines.join("\n")
+}
+
+/// The parts of a request's bar. They differ in their pattern, too.
+#[derive(Clone, Copy)]
+enum Phase {
+    Queued,
+    Waiting,
+    Streaming,
+    Failed,
+}
+
+impl Phase {
+    fn draw(self, painter: &Painter, rect: Rect, tokens: &Tokens) {
+        match self {
+            Self::Queued => {
+                let line = [rect.left_center(), rect.right_center()];
+                painter.extend(Shape::dotted_line(&line, tokens.faint, 3.0, 0.8));
+            }
+            Self::Waiting => {
+                let color = tokens.model_color(1);
+                painter.rect(
+                    rect,
+                    0.0,
+                    color.gamma_multiply(0.25),
+                    Stroke::new(1.0, color),
+                    StrokeKind::Inside,
+                );
+            }
+            Self::Streaming => {
+                painter.rect_filled(rect, 0.0, tokens.model_color(0));
+            }
+            Self::Failed => {
+                painter.rect_filled(rect, 0.0, tokens.error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_hold_what_the_buckets_hold() {
+        let stats = Stats {
+            count: 60,
+            p99: Some(30.0),
+            buckets: vec![[10.0, 12.0, 20.0], [12.0, 20.0, 30.0], [29.0, 30.0, 10.0]],
+            ..Stats::default()
+        };
+        let bars = bars(&stats);
+        assert_eq!(bars.len(), BARS);
+        let sum: f64 = bars.iter().map(|(_, _, count)| count).sum();
+        assert!((sum - 60.0).abs() < 1e-6, "{sum}");
+        assert!((bars[0].0 - 10.0).abs() < 1e-9 && (bars[BARS - 1].1 - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_axis_that_falls_has_the_same_round_values() {
+        let axis = Axis { from: 500.0, to: 200.0, label: amount };
+        assert_eq!(steps(axis, 3.0), [200.0, 300.0, 400.0, 500.0]);
+    }
+}

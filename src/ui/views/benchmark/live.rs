@@ -1,0 +1,270 @@
+//! How far the session is: progress, tiles, and what it doubts.
+
+use std::time::Duration;
+
+use egui::{CornerRadius, Label, ProgressBar, RichText, Role, Ui, WidgetInfo, vec2};
+
+use crate::domain::plan::LevelLoad;
+use crate::domain::run::{LevelReport, Stage};
+use crate::domain::units::{self, Figure};
+use crate::protocol::Command;
+use crate::state::bench::{Session, Standing};
+use crate::ui::theme;
+use crate::ui::widgets::{
+    Tile, caption, card, failure_box, from_right, small_button, strong, tokens, warning_box,
+};
+
+const THROUGHPUT: &str =
+    "Output tokens per second of all clients together, over the steady part of the level";
+const PER_USER: &str = "Tokens per second as each user sees them, median: (tokens − 1) / (latency − TTFT)";
+const TTFT: &str = "Time to first token, median: from when the request was due (open loop) or sent (closed loop) to the first chunk that carries any text";
+const ITL: &str = "Inter-token latency, median of all gaps between chunks";
+const GOODPUT: &str = "The share of requests that met all objectives; failed requests did not";
+const ERRORS: &str =
+    "Requests that failed, time-outs and cut answers among them. They are in no latency figure";
+
+pub(super) fn show(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
+    progress_ui(ui, session, elsewhere, out);
+    if let Some(Err(failure)) = &session.outcome {
+        failure_box(ui, "session", failure, None);
+    }
+    if let Some(why) = session.cut_because() {
+        warning_box(ui, &why);
+    }
+    tiles_ui(ui, session);
+    doubts_ui(ui, session);
+}
+
+fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
+    let tokens = tokens(ui);
+    let title = title(session);
+    let place = if elsewhere { format!("on {} · ", session.env_name) } else { String::new() };
+    let right = format!("{place}{}", standing_told(session));
+    card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().item_spacing.y = 6.0;
+        let wide = ui.available_width() > 640.0;
+        ui.horizontal(|ui| {
+            if wide {
+                strong(ui, &title);
+            } else {
+                let title = RichText::new(&title).text_style(theme::strong_text());
+                ui.add(Label::new(title).truncate());
+            }
+            if wide {
+                from_right(ui, |ui| {
+                    save_ui(ui, session, out);
+                    caption(ui, &right);
+                });
+            }
+        });
+        if !wide {
+            ui.horizontal(|ui| {
+                caption(ui, &right);
+                from_right(ui, |ui| save_ui(ui, session, out));
+            });
+        }
+        let done = match &session.outcome {
+            Some(Ok(_)) if session.cut_because().is_none() => 1.0,
+            _ => session.now.map_or(0.0, |now| now.done),
+        };
+        let bar = ProgressBar::new(done as f32)
+            .desired_height(8.0)
+            .corner_radius(CornerRadius::same(4))
+            .fill(tokens.accent);
+        let bar = ui.add(bar);
+        bar.widget_info(|| {
+            WidgetInfo::labeled(Role::ProgressIndicator, true, format!("{:.0} % done", done * 100.0))
+        });
+    });
+}
+
+fn save_ui(ui: &mut Ui, session: &Session, out: &mut Vec<Command>) {
+    let Some(Ok(report)) = &session.outcome else { return };
+    if small_button(ui, "Save report").on_hover_text("All figures as JSON").clicked() {
+        // cannot fail: the report has no map with keys that are no texts
+        let json = serde_json::to_vec_pretty(&**report).unwrap_or_default();
+        let name = format!("batida-{}.json", report.started_at.strftime("%Y%m%d-%H%M%S"));
+        out.push(Command::SaveFile { what: "Report".to_owned(), name, content: json.into() });
+    }
+}
+
+fn title(session: &Session) -> String {
+    let level = session.now.map_or(0, |now| now.level);
+    let model = session.model_of(level).unwrap_or_default();
+    if !session.is_running() {
+        let models = session.plan.targets.len();
+        let levels = units::counted(session.levels.len(), "level");
+        return match models {
+            0 | 1 => format!("{model} · {levels}"),
+            _ => format!("{} · {levels}", units::counted(models, "model")),
+        };
+    }
+    let load = session.plan.levels().get(level).map(|level| load_told(&level.load)).unwrap_or_default();
+    let Some(now) = session.now else { return format!("{model} · Starting") };
+    match stage_told(session, &now) {
+        Some(stage) => format!("{model} · {load} · {stage}"),
+        None => {
+            let of = now.requests.1.map(|most| format!(" / {}", units::count(most))).unwrap_or_default();
+            format!("{model} · {load} · {}{of} requests", units::count(now.requests.0))
+        }
+    }
+}
+
+fn stage_told(session: &Session, now: &Standing) -> Option<&'static str> {
+    if session.is_paused() {
+        return Some("Paused");
+    }
+    match now.stage {
+        Stage::Starting => Some("Starting"),
+        Stage::Calibrating => Some("Calibrating prompts"),
+        Stage::Switching => Some("Switching the model"),
+        Stage::WarmingUp => Some("Warming up"),
+        Stage::Draining => Some("Draining"),
+        Stage::Paused => Some("Paused"),
+        Stage::Measuring => None,
+    }
+}
+
+fn load_told(load: &LevelLoad) -> String {
+    match load {
+        LevelLoad::Concurrency(n) => format!("concurrency {}", units::count((*n).into())),
+        LevelLoad::Rate { per_sec, .. } => format!("{per_sec} requests/s"),
+        LevelLoad::Max { in_flight } => {
+            format!("as fast as it goes, {} in flight", units::count((*in_flight).into()))
+        }
+        LevelLoad::Trace { .. } => "trace".to_owned(),
+    }
+}
+
+fn standing_told(session: &Session) -> String {
+    if let Some(outcome) = &session.outcome {
+        let took = outcome
+            .as_ref()
+            .map_or_else(|_| session.now.map_or(0.0, |now| now.elapsed_s), |report| report.took_s);
+        return format!("ended after {}", clock(took));
+    }
+    let Some(now) = session.now else { return String::new() };
+    let left = now.left_s.map(|left| format!(" · about {} left", clock(left))).unwrap_or_default();
+    format!("level {} of {} · {} elapsed{left}", now.level + 1, now.levels.max(1), clock(now.elapsed_s))
+}
+
+/// `2:14`, `1:02:03`
+pub(super) fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+fn ms(value: Option<f64>) -> Option<Figure> {
+    value.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok()).map(units::duration)
+}
+
+fn tiles_ui(ui: &mut Ui, session: &Session) {
+    let tokens = tokens(ui);
+    let level = session.current();
+    let stats = |of: fn(&LevelReport) -> Option<f64>| level.and_then(of);
+    let told = |name: &str, figure: Option<Figure>| {
+        format!("{name} {}", figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string()))
+    };
+    let rate = |per_second: f64| {
+        let value = if per_second < 100.0 {
+            format!("{per_second:.1}")
+        } else {
+            units::count(per_second.round() as u64)
+        };
+        Figure { value, unit: "tok/s" }
+    };
+    let in_flight = session.now.filter(|_| session.is_running()).map(|now| now.in_flight);
+    let streams = match in_flight {
+        Some(now) => units::counted((now.waiting + now.streaming) as usize, "stream"),
+        None => told(
+            "in flight",
+            stats(|l| l.concurrency.reached).map(|n| Figure { value: format!("{n:.1}"), unit: "" }),
+        ),
+    };
+    let goodput = level.and_then(|level| level.goodput.as_ref());
+    let failed = level.map_or(0, |level| level.requests.failed);
+    let worst = level.and_then(|level| level.requests.errors.first());
+    let text = tokens.text;
+    let tile = |title, figure, below, definition| Tile { title, figure, below, definition, color: text };
+    let tiles = [
+        tile(
+            "Output throughput",
+            stats(|l| Some(l.throughput.output_tokens_per_s?.mean)).map(rate),
+            streams,
+            THROUGHPUT,
+        ),
+        tile(
+            "Per-user speed",
+            stats(|l| l.user_tokens_per_s.p50).map(rate),
+            told("p5", stats(|l| l.user_tokens_per_s.p5).map(|p5| Figure { unit: "", ..rate(p5) })),
+            PER_USER,
+        ),
+        tile("TTFT p50", ms(stats(|l| l.ttft_ms.p50)), told("p99", ms(stats(|l| l.ttft_ms.p99))), TTFT),
+        tile("ITL p50", ms(stats(|l| l.itl_ms.p50)), told("p99", ms(stats(|l| l.itl_ms.p99))), ITL),
+        tile(
+            "Goodput",
+            goodput.and_then(|goodput| goodput.share).map(|share| Figure {
+                value: if share >= 1.0 { "100".to_owned() } else { format!("{:.1}", share * 100.0) },
+                unit: "%",
+            }),
+            match goodput {
+                Some(goodput) => format!("{} of {} missed", goodput.missed, goodput.met + goodput.missed),
+                None => "no objective".to_owned(),
+            },
+            GOODPUT,
+        ),
+        Tile {
+            color: if failed > 0 { tokens.error } else { tokens.text },
+            ..tile(
+                "Errors",
+                level.map(|_| Figure { value: units::count(failed), unit: "" }),
+                worst.map_or_else(|| "none".to_owned(), |worst| format!("{} ×{}", worst.kind, worst.count)),
+                ERRORS,
+            )
+        },
+    ];
+    let across = if ui.available_width() > 760.0 { 6 } else { 3 };
+    let gap = 8.0;
+    let width = (ui.available_width() - gap * (across - 1) as f32) / across as f32;
+    ui.spacing_mut().item_spacing = vec2(gap, gap);
+    let mut tiles = tiles.into_iter().peekable();
+    while tiles.peek().is_some() {
+        ui.horizontal_top(|ui| {
+            for tile in tiles.by_ref().take(across) {
+                tile.show(ui, width);
+            }
+        });
+    }
+}
+
+/// More lines than this are told by the table's marks alone.
+const MOST_DOUBTS: usize = 6;
+
+fn doubts_ui(ui: &mut Ui, session: &Session) {
+    let of = |pick: fn(&LevelReport) -> &Vec<String>| -> Vec<String> {
+        let lines = |level: &LevelReport| {
+            let several = session.plan.targets.len() > 1;
+            let label =
+                if several { format!("{} {}", level.model, level.label) } else { level.label.clone() };
+            pick(level).iter().map(move |text| format!("{label}: {text}")).collect::<Vec<_>>()
+        };
+        session.levels.iter().flat_map(lines).collect()
+    };
+    let doubts = of(|level| &level.watch.doubts);
+    let notes = of(|level| &level.notes);
+    for (title, lines) in [("The benchmark doubts itself", doubts), ("Worth knowing", notes)] {
+        if lines.is_empty() {
+            continue;
+        }
+        let rest = lines.len().saturating_sub(MOST_DOUBTS);
+        let mut text = vec![title.to_owned()];
+        text.extend(lines.into_iter().take(MOST_DOUBTS));
+        if rest > 0 {
+            text.push(format!("and {rest} more: see the marks in the table"));
+        }
+        warning_box(ui, &text.join("\n"));
+    }
+}

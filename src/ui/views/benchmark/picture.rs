@@ -1,0 +1,141 @@
+//! A chart as a picture: the window is asked for a screenshot, of which the chart's part is kept.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use egui::{ColorImage, Context, Rect, Ui};
+
+use crate::domain::failure::Failure;
+use crate::protocol::{Command, Picture};
+use crate::state::{Notice, State};
+use crate::ui::widgets::small_button;
+
+/// A window draws a frame in far less.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The menu that asked is gone, and what had to be scrolled stands still.
+const FRAMES: u32 = 4;
+
+/// Takes one picture at a time.
+#[derive(Default)]
+pub(super) struct Photographer {
+    wanted: Option<Wanted>,
+}
+
+struct Wanted {
+    title: &'static str,
+    then: Then,
+    since: Option<Duration>,
+    /// Where the chart is, and whether all of it can be seen.
+    at: Option<(Rect, bool)>,
+    frames: u32,
+    asked: bool,
+    taken: Arc<Mutex<Option<Arc<ColorImage>>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Save,
+    Copy,
+}
+
+impl Photographer {
+    /// The button of a chart.
+    pub(super) fn button(&mut self, ui: &mut Ui, title: &'static str) {
+        // A picture does not show how it was taken.
+        if self.wanted.as_ref().is_some_and(|wanted| wanted.title == title) {
+            return;
+        }
+        let button = small_button(ui, "Export");
+        let name = format!("Export {title}");
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+        let mut then = None;
+        egui::Popup::menu(&button).width(150.0).show(|ui| {
+            if ui.button("Save as PNG").clicked() {
+                then = Some(Then::Save);
+            }
+            if ui.button("Copy picture").clicked() {
+                then = Some(Then::Copy);
+            }
+        });
+        if let Some(then) = then {
+            let taken = Arc::default();
+            self.wanted = Some(Wanted { title, then, since: None, at: None, frames: 0, asked: false, taken });
+        }
+    }
+
+    /// Told where each chart was drawn.
+    pub(super) fn drawn(&mut self, ui: &Ui, title: &str, rect: Rect) {
+        let Some(wanted) = self.wanted.as_mut().filter(|wanted| wanted.title == title) else { return };
+        let seen = ui.clip_rect().contains_rect(rect);
+        if !seen && wanted.frames == 0 {
+            ui.scroll_to_rect_animation(rect, None, egui::style::ScrollAnimation::none());
+        }
+        wanted.at = Some((rect, seen));
+    }
+
+    /// Goes on with what is wanted; called once a frame.
+    pub(super) fn work(&mut self, ctx: &Context, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+        let Some(wanted) = &mut self.wanted else { return };
+        ctx.request_repaint();
+        let since = *wanted.since.get_or_insert(now);
+        wanted.frames += 1;
+        if !wanted.asked && wanted.frames > FRAMES {
+            wanted.asked = true;
+            let (taken, waker) = (Arc::clone(&wanted.taken), ctx.clone());
+            ctx.request_screenshot(move |image| {
+                *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(image);
+                waker.request_repaint();
+            });
+        }
+        let taken = wanted.taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(image) = taken {
+            let command =
+                wanted.at.and_then(|(rect, _)| command(&image, rect, ctx.pixels_per_point(), wanted));
+            match command {
+                Some(command) => out.push(command),
+                None => state.notices.push(no_picture()),
+            }
+            self.wanted = None;
+        } else if now.saturating_sub(since) > PATIENCE {
+            self.wanted = None;
+            state.notices.push(no_picture());
+        }
+    }
+}
+
+fn no_picture() -> Notice {
+    let failure = Failure::new(
+        "No picture of the chart could be taken",
+        "Make the window large enough for the whole chart and try again, or save the table as CSV",
+    );
+    Notice { text: failure.summary.clone(), failure: Some(failure) }
+}
+
+fn command(image: &ColorImage, rect: Rect, scale: f32, wanted: &Wanted) -> Option<Command> {
+    let part = image.region(&rect.intersect(whole(image, scale)), Some(scale));
+    let (width, height) = (part.size[0], part.size[1]);
+    if width < 2 || height < 2 {
+        return None;
+    }
+    let rgba = part.as_raw();
+    let what = wanted.title.to_owned();
+    if wanted.then == Then::Copy {
+        return Some(Command::CopyImage { what, picture: Picture { width, height, rgba: rgba.into() } });
+    }
+    let mut png = std::io::Cursor::new(Vec::new());
+    let buffer = image::RgbaImage::from_raw(width as u32, height as u32, rgba.to_vec())?;
+    // fails only when memory does
+    buffer.write_to(&mut png, image::ImageFormat::Png).ok()?;
+    let name = format!("{}.png", file_name(wanted.title));
+    Some(Command::SaveFile { what, name, content: png.into_inner().into() })
+}
+
+fn whole(image: &ColorImage, scale: f32) -> Rect {
+    Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(image.size[0] as f32, image.size[1] as f32) / scale)
+}
+
+/// `TTFT per request, ms` → `batida-ttft-per-request-ms`
+fn file_name(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once("batida").chain(words).collect::<Vec<_>>().join("-").to_lowercase()
+}

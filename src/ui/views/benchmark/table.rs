@@ -1,0 +1,257 @@
+//! The table of levels, as wide as there is room; copied and saved whole.
+
+use egui::{Align2, CornerRadius, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+
+use crate::domain::run::{LevelEnd, LevelReport, Stats};
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::ModelColors;
+use crate::state::bench::Session;
+use crate::ui::theme;
+use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
+
+struct Column {
+    title: &'static str,
+    /// In exports, with its unit.
+    name: &'static str,
+    value: fn(&LevelReport) -> Option<f64>,
+    write: fn(f64) -> String,
+    /// Those with the highest go first where there is no room.
+    rank: u8,
+}
+
+const COLUMNS: [Column; 13] = [
+    Column {
+        title: "requests",
+        name: "requests",
+        value: |l| Some(l.requests.ended as f64),
+        write: whole,
+        rank: 1,
+    },
+    Column {
+        title: "errors",
+        name: "errors",
+        value: |l| Some(l.requests.failed as f64),
+        write: whole,
+        rank: 2,
+    },
+    Column { title: "TTFT p50", name: "ttft_p50_ms", value: |l| l.ttft_ms.p50, write: ms, rank: 0 },
+    Column { title: "p95", name: "ttft_p95_ms", value: |l| l.ttft_ms.p95, write: ms, rank: 7 },
+    Column { title: "p99", name: "ttft_p99_ms", value: |l| l.ttft_ms.p99, write: ms, rank: 3 },
+    Column { title: "ITL p50", name: "itl_p50_ms", value: |l| l.itl_ms.p50, write: ms, rank: 4 },
+    Column { title: "p99", name: "itl_p99_ms", value: |l| l.itl_ms.p99, write: ms, rank: 9 },
+    Column {
+        title: "latency p50",
+        name: "latency_p50_s",
+        value: |l| seconds(&l.latency_ms),
+        write: short,
+        rank: 8,
+    },
+    Column {
+        title: "tok/s/user",
+        name: "user_tokens_per_s_p50",
+        value: |l| l.user_tokens_per_s.p50,
+        write: whole,
+        rank: 5,
+    },
+    Column {
+        title: "tok/s",
+        name: "output_tokens_per_s",
+        value: |l| l.throughput.output_tokens_per_s.map(|rate| rate.mean),
+        write: whole,
+        rank: 0,
+    },
+    Column {
+        title: "req/s",
+        name: "requests_per_s",
+        value: |l| l.throughput.requests_per_s.map(|rate| rate.mean),
+        write: short,
+        rank: 10,
+    },
+    Column {
+        title: "in flight",
+        name: "in_flight_mean",
+        value: |l| l.concurrency.reached,
+        write: tenth,
+        rank: 11,
+    },
+    Column {
+        title: "goodput",
+        name: "goodput_share",
+        value: |l| l.goodput.as_ref()?.share,
+        write: percent,
+        rank: 6,
+    },
+];
+
+fn seconds(stats: &Stats) -> Option<f64> {
+    stats.p50.map(|ms| ms / 1e3)
+}
+
+fn whole(value: f64) -> String {
+    units::count(value.round() as u64)
+}
+
+fn ms(value: f64) -> String {
+    if value < 9.95 { format!("{value:.1}") } else { whole(value) }
+}
+
+fn short(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn tenth(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+fn percent(share: f64) -> String {
+    if share >= 1.0 { "100 %".to_owned() } else { format!("{:.1} %", share * 100.0) }
+}
+
+const ROW: f32 = 26.0;
+const NARROWEST: f32 = 62.0;
+
+pub(super) fn show(
+    ui: &mut Ui,
+    session: &Session,
+    colors: &ModelColors,
+    level: &mut Option<usize>,
+    out: &mut Vec<Command>,
+) {
+    card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.horizontal(|ui| {
+            strong(ui, "Levels");
+            from_right(ui, |ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                let can = !session.levels.is_empty();
+                ui.add_enabled_ui(can, |ui| {
+                    if small_button(ui, "Save as CSV").clicked() {
+                        let content = written(session, ",").into_bytes().into();
+                        let name = "batida-levels.csv".to_owned();
+                        out.push(Command::SaveFile { what: "Levels".to_owned(), name, content });
+                    }
+                });
+                ui.add_enabled_ui(can, |ui| {
+                    if small_button(ui, "Copy table").clicked() {
+                        out.push(Command::Copy { what: "Levels".to_owned(), text: written(session, "\t") });
+                    }
+                });
+            });
+        });
+        if session.levels.is_empty() {
+            caption(ui, "The first level has no figures yet");
+            return;
+        }
+        rows_ui(ui, session, colors, level);
+        caption(ui, "TTFT and ITL in ms, latency in s; click a level for its distribution");
+    });
+}
+
+/// Which columns there is room for.
+fn fitting(width: f32) -> Vec<&'static Column> {
+    let room = (width / NARROWEST) as usize;
+    let mut ranks: Vec<u8> = COLUMNS.iter().map(|column| column.rank).collect();
+    ranks.sort_unstable();
+    let most = ranks.get(room.saturating_sub(1)).copied().unwrap_or(u8::MAX);
+    COLUMNS.iter().filter(|column| column.rank <= most).collect()
+}
+
+fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Option<usize>) {
+    let tokens = tokens(ui);
+    let several = session.plan.targets.len() > 1;
+    let width = ui.available_width() - 8.0;
+    let mark = 16.0;
+    let first = if several { (width * 0.22).clamp(110.0, 240.0) } else { 64.0 } + mark;
+    let columns = fitting(width - first);
+    let each = (width - first) / columns.len().max(1) as f32;
+    let small = TextStyle::Small.resolve(ui.style());
+    let figures = theme::small_figure_text().resolve(ui.style());
+    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+    let left = head.left() + 8.0;
+    let painter = ui.painter().clone();
+    painter.text(pos2(left, head.center().y), Align2::LEFT_CENTER, "level", small.clone(), tokens.dim);
+    let right_of = |n: usize| head.left() + first + (n + 1) as f32 * each;
+    for (n, column) in columns.iter().enumerate() {
+        let at = pos2(right_of(n), head.center().y);
+        painter.text(at, Align2::RIGHT_CENTER, column.title, small.clone(), tokens.dim);
+    }
+    for report in &session.levels {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+        let under_way = report.ended == LevelEnd::Running;
+        if under_way || *chosen == Some(report.index) || response.hovered() || response.has_focus() {
+            ui.painter().rect_filled(rect, CornerRadius::same(4), tokens.raised);
+        }
+        let name = if several { format!("{} {}", report.model, report.label) } else { report.label.clone() };
+        let shown = fit_middle(ui, &name, &TextStyle::Small, first - mark - 10.0);
+        let color = if several { tokens.model_color(colors.index(&report.model)) } else { tokens.text };
+        let at = pos2(left, rect.center().y);
+        painter.text(at, Align2::LEFT_CENTER, shown, small.clone(), color);
+        let doubts: Vec<&str> = report.watch.doubts.iter().chain(&report.notes).map(String::as_str).collect();
+        if !doubts.is_empty() {
+            // A triangle, drawn: not every font has the sign.
+            let at = pos2(rect.left() + first - 8.0, rect.center().y);
+            let corners = vec![at + vec2(0.0, -5.0), at + vec2(5.5, 4.5), at + vec2(-5.5, 4.5)];
+            painter.add(egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE));
+            let bang = egui::FontId { size: 8.0, ..figures.clone() };
+            painter.text(at + vec2(0.0, 0.8), Align2::CENTER_CENTER, "!", bang, tokens.panel);
+        }
+        let mut spoken = vec![name];
+        for (n, column) in columns.iter().enumerate() {
+            let text = (column.value)(report).map_or_else(|| units::ABSENT.to_owned(), column.write);
+            let failed = column.name == "errors" && report.requests.failed > 0;
+            let color = if failed { tokens.error } else { tokens.text };
+            spoken.push(format!("{} {text}", column.title));
+            painter.text(
+                pos2(right_of(n), rect.center().y),
+                Align2::RIGHT_CENTER,
+                text,
+                figures.clone(),
+                color,
+            );
+        }
+        spoken.extend((!doubts.is_empty()).then(|| format!("{} to look at", doubts.len())));
+        let spoken = spoken.join(", ");
+        response
+            .widget_info(|| WidgetInfo::selected(Role::Button, true, *chosen == Some(report.index), &spoken));
+        if response.clicked() {
+            *chosen = if *chosen == Some(report.index) { None } else { Some(report.index) };
+        }
+        if !doubts.is_empty() {
+            response.on_hover_text(doubts.join("\n"));
+        }
+    }
+}
+
+/// The whole table, in plain units, for a spreadsheet.
+fn written(session: &Session, separator: &str) -> String {
+    let mut head = vec!["model", "deployment", "level", "ended"];
+    head.extend(COLUMNS.iter().map(|column| column.name));
+    let mut lines = vec![head.join(separator)];
+    for level in &session.levels {
+        let ended = match level.ended {
+            LevelEnd::Running => "running",
+            LevelEnd::Requests => "requests",
+            LevelEnd::Time => "time",
+            LevelEnd::Errors => "errors",
+            LevelEnd::Exhausted => "exhausted",
+            LevelEnd::Stopped => "stopped",
+        };
+        let deployment = level.deployment.clone().unwrap_or_default();
+        let mut cells = vec![level.model.clone(), deployment, level.label.clone(), ended.to_owned()];
+        let value =
+            |column: &Column| (column.value)(level).map(|value| value.to_string()).unwrap_or_default();
+        cells.extend(COLUMNS.iter().map(value));
+        let quoted: Vec<String> = cells.iter().map(|cell| quoted(cell, separator)).collect();
+        lines.push(quoted.join(separator));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn quoted(cell: &str, separator: &str) -> String {
+    if cell.contains(separator) || cell.contains(['"', '\n']) {
+        return format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell.to_owned()
+}

@@ -1,0 +1,375 @@
+//! The engine of a benchmark against the demo's real servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
+use batida::demo::exact::{ExactOptions, ExactServer};
+use batida::domain::environment::{ApiAddress, EnvId};
+use batida::domain::failure::Failure;
+use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
+use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Steer};
+use batida::engine::bench::{self, Controls, Listener};
+use batida::io::activity::Recorder;
+use batida::io::api::{Api, Trust};
+use batida::metrics::request::{Phase, RequestRecord};
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::demo::options;
+
+/// No answer of ours takes longer.
+const LONG: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Heard {
+    progress: Vec<BenchProgress>,
+    records: Vec<RequestRecord>,
+    on_progress: Option<Box<dyn FnMut(&BenchProgress) + Send>>,
+}
+
+impl Listener for Heard {
+    fn advanced(&mut self, progress: BenchProgress) {
+        if let Some(act) = &mut self.on_progress {
+            act(&progress);
+        }
+        self.progress.push(progress);
+    }
+    fn ended(&mut self, record: &RequestRecord) {
+        self.records.push(record.clone());
+    }
+}
+
+fn api(address: ApiAddress) -> Api {
+    let key = Some(SecretString::from(DEMO_KEY));
+    let recorder = Recorder::new(EnvId::demo(), |_| {});
+    Api::new(address, key, "KEY".to_owned(), Trust::default(), recorder).expect("an API")
+}
+
+fn plan(model: &str) -> Plan {
+    Plan {
+        targets: vec![Target { deployment: None, model: model.to_owned() }],
+        load: Load::Concurrency(vec![4]),
+        level_ends: Ends { requests: Some(20), ..Ends::default() },
+        session_ends: Ends::default(),
+        warmup: 2,
+        prompts: Prompts::Synthetic { input_tokens: Lengths::Fixed(64), prefix_tokens: 0 },
+        output_tokens: Some(Lengths::Fixed(8)),
+        timeout: Duration::from_secs(10),
+        ..Plan::default()
+    }
+}
+
+struct Run {
+    report: Result<BenchReport, Failure>,
+    heard: Heard,
+}
+
+impl Run {
+    fn report(&self) -> &BenchReport {
+        self.report.as_ref().expect("it runs")
+    }
+}
+
+async fn run_with(plan: &Plan, api: &Api, controls: Controls, mut heard: Heard) -> Run {
+    let running = bench::run(plan, api, "test", controls, &mut heard);
+    let report = tokio::time::timeout(LONG, running).await.expect("it ends");
+    Run { report, heard }
+}
+
+fn controls() -> (Controls, watch::Sender<Steer>) {
+    let (steer, steered) = watch::channel(Steer::Resume);
+    (Controls { cancel: CancellationToken::new(), steer: steered }, steer)
+}
+
+async fn run(plan: &Plan, api: &Api) -> Run {
+    let (controls, _steer) = controls();
+    run_with(plan, api, controls, Heard::default()).await
+}
+
+async fn demo(models: Vec<DemoModel>) -> (DemoServer, Api) {
+    let server = DemoServer::start(options(models)).await.expect("it listens");
+    let api = api(server.address());
+    (server, api)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_ends_with_its_requests_and_their_figures() {
+    let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let run = run(&plan("m"), &api).await;
+    let report = run.report();
+    assert_eq!(report.ended, SessionEnd::Complete);
+    let [level] = &report.levels[..] else { panic!("one level: {report:?}") };
+    assert_eq!((level.ended, level.label.as_str()), (LevelEnd::Requests, "c=4"));
+    assert_eq!((level.requests.ok, level.requests.failed, level.requests.warmup), (20, 0, 2));
+    assert_eq!(level.ttft_ms.count, 20);
+    assert_eq!(level.itl_ms.count, 20 * 7);
+    assert_eq!(level.output_tokens.mean, Some(8.0));
+    assert_eq!(level.tokens_from, "usage");
+    let off = (level.prompt_tokens.mean.expect("counted") - 64.0).abs() / 64.0;
+    assert!(off <= 0.02, "prompts of {:?} tokens", level.prompt_tokens);
+    assert!(level.throughput.output_tokens_per_s.is_some(), "{level:?}");
+    assert_eq!(run.heard.records.iter().filter(|record| record.phase == Phase::Measured).count(), 20);
+    assert!(run.heard.progress.iter().any(|progress| !progress.ended.is_empty()));
+    // Every request had a prompt of its own.
+    let mut prompts: Vec<String> =
+        server.received().iter().map(|received| received.body["messages"].to_string()).collect();
+    let all = prompts.len();
+    prompts.sort();
+    prompts.dedup();
+    assert_eq!(prompts.len(), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_model_runs_each_level_and_tells_its_switching_time() {
+    let models = vec![
+        DemoModel::quick("a", Quirk::None),
+        DemoModel::quick("b", Quirk::ColdStart(Duration::from_millis(300))),
+    ];
+    let (_server, api) = demo(models).await;
+    let mut plan = plan("a");
+    plan.targets.push(Target { deployment: Some("d".to_owned()), model: "b".to_owned() });
+    plan.load = Load::Concurrency(vec![1, 2]);
+    plan.level_ends.requests = Some(4);
+    let run = run(&plan, &api).await;
+    let report = run.report();
+    let labels: Vec<_> = report.levels.iter().map(|l| format!("{} {}", l.model, l.label)).collect();
+    assert_eq!(labels, ["a c=1", "a c=2", "b c=1", "b c=2"]);
+    let switched = report.switches[1].ttft_ms.expect("it answered");
+    assert!(switched >= 300.0, "{:?}", report.switches);
+    let slowest = report.levels[2].ttft_ms.max.expect("measured");
+    assert!(slowest < 300.0, "the cold start is in no figure: {slowest} ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_told_apart_and_enter_no_figure() {
+    for (quirk, kind) in [
+        (Quirk::EndsMidway, "dropped"),
+        (Quirk::FailsMidway, "server"),
+        (Quirk::DropsMidway, "dropped"),
+        (
+            Quirk::Refuses {
+                status: 503,
+                content_type: "application/json",
+                body: r#"{"error":{"code":"queue_full","message":"full"}}"#,
+                retry_after: None,
+            },
+            "queue_full",
+        ),
+    ] {
+        let (_server, api) = demo(vec![DemoModel::quick("m", quirk.clone())]).await;
+        let mut plan = plan("m");
+        // From a file, since a calibration would fail as all others do.
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("prompts.txt");
+        std::fs::write(&file, "Hello\nGood day\n").expect("writes");
+        plan.prompts = Prompts::File(file);
+        plan.output_tokens = None;
+        let run = run(&plan, &api).await;
+        let level = &run.report().levels[0];
+        assert_eq!((level.requests.failed, level.requests.ok), (20, 0), "{quirk:?}");
+        assert_eq!(level.requests.errors[0].kind, kind, "{:?}", level.requests.errors);
+        assert_eq!((level.ttft_ms.count, level.latency_ms.count, level.itl_ms.count), (0, 0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_session_keeps_its_figures_and_closes_every_connection() {
+    let mut slow = DemoModel::quick("m", Quirk::None);
+    slow.per_token = Duration::from_millis(100);
+    let (server, api) = demo(vec![slow]).await;
+    let mut plan = plan("m");
+    plan.level_ends.requests = Some(1_000);
+    plan.output_tokens = Some(Lengths::Uniform { least: 1, most: 60 });
+    let (controls, _steer) = controls();
+    let cancel = controls.cancel.clone();
+    let heard = Heard {
+        on_progress: Some(Box::new(move |progress| {
+            if progress.requests.0 >= 3 {
+                cancel.cancel();
+            }
+        })),
+        ..Heard::default()
+    };
+    let run = run_with(&plan, &api, controls, heard).await;
+    let report = run.report();
+    assert_eq!(report.ended, SessionEnd::Stopped);
+    let level = &report.levels[0];
+    assert_eq!(level.ended, LevelEnd::Stopped);
+    assert!(level.requests.ok >= 3, "{:?}", level.requests);
+    assert!(level.requests.aborted > 0, "{:?}", level.requests);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !server.received().iter().any(|r| r.aborted.load(std::sync::atomic::Ordering::Relaxed)) {
+        assert!(tokio::time::Instant::now() < deadline, "the server never saw a connection close");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_session_sends_nothing_and_goes_on() {
+    let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let mut plan = plan("m");
+    plan.level_ends.requests = Some(200);
+    plan.output_tokens = Some(Lengths::Fixed(20));
+    let (controls, steer) = controls();
+    let steer = Arc::new(steer);
+    let pauser = Arc::clone(&steer);
+    let (paused, is_paused) = tokio::sync::oneshot::channel();
+    let mut paused = Some(paused);
+    let heard = Heard {
+        on_progress: Some(Box::new(move |progress| {
+            let quiet = progress.in_flight == batida::domain::run::InFlight::default();
+            match progress.requests.0 {
+                n if n >= 8 && !pauser.borrow().eq(&Steer::Pause) && paused.is_some() => {
+                    let _ = pauser.send(Steer::Pause);
+                }
+                _ if *pauser.borrow() == Steer::Pause && quiet => {
+                    if let Some(paused) = paused.take() {
+                        let _ = paused.send(());
+                    }
+                }
+                _ => {}
+            }
+        })),
+        ..Heard::default()
+    };
+    let running = tokio::spawn(async move { run_with(&plan, &api, controls, heard).await });
+    is_paused.await.expect("it pauses");
+    let before = server.received().len();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.received().len(), before, "nothing is sent while it is paused");
+    steer.send(Steer::Resume).expect("it listens");
+    let run = running.await.expect("no panic");
+    assert_eq!(run.report().levels[0].requests.ok, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_loop_measures_from_the_moment_a_request_was_due() {
+    let mut slow = DemoModel::quick("m", Quirk::None);
+    slow.ttft = Duration::from_millis(100);
+    let (_server, api) = demo(vec![slow]).await;
+    let mut plan = plan("m");
+    // One in flight, answers take longer than the gaps: what waits for its turn waits in the figures.
+    plan.load = Load::Rate { per_sec: vec![50.0], arrivals: Arrivals::Constant, most_in_flight: Some(1) };
+    plan.level_ends.requests = Some(10);
+    let run = run(&plan, &api).await;
+    let level = &run.report().levels[0];
+    assert_eq!((level.requests.ok, level.ended), (10, LevelEnd::Requests));
+    let (first, last) = (level.ttft_ms.min.expect("measured"), level.ttft_ms.max.expect("measured"));
+    assert!(last > first + 9.0 * 80.0 - 100.0, "the last waited for nine others: {first} to {last} ms");
+    assert!(level.late_ms.max.expect("late") > 500.0, "{:?}", level.late_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_ends_with_its_time_and_a_session_with_its_errors() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let mut plan = plan("m");
+    plan.level_ends = Ends { after: Some(Duration::from_millis(300)), ..Ends::default() };
+    plan.load = Load::Max { in_flight: 8 };
+    let timed = run(&plan, &api).await;
+    assert_eq!(timed.report().levels[0].ended, LevelEnd::Time);
+    assert!(timed.report().levels[0].took_s >= 0.3);
+
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::RateLimited { every: 3 })]).await;
+    plan.level_ends = Ends { requests: Some(10_000), ..Ends::default() };
+    plan.session_ends.error_share = Some(0.1);
+    plan.load = Load::Concurrency(vec![2, 4]);
+    let limited = run(&plan, &api).await;
+    let report = limited.report();
+    assert!(matches!(report.ended, SessionEnd::Limit(_)), "{:?}", report.ended);
+    assert_eq!((report.levels.len(), report.levels[0].ended), (1, LevelEnd::Errors));
+    let limits = &report.levels[0].limits;
+    assert!(limits.rate_limited > 0 && !limits.headers.is_empty(), "{limits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_carries_its_answers() {
+    let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let mut plan = plan("m");
+    (plan.turns, plan.warmup) = (3, 0);
+    plan.level_ends.requests = Some(6);
+    plan.load = Load::Concurrency(vec![1]);
+    let run = run(&plan, &api).await;
+    assert_eq!(run.report().levels[0].requests.ok, 6);
+    let received = server.received();
+    let roles: Vec<usize> =
+        received.iter().rev().take(3).map(|r| r.body["messages"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(roles, [5, 3, 1], "newest first");
+    let last = &received.last().expect("received").body["messages"];
+    assert_eq!(last[1]["role"], "assistant");
+    assert!(last[1]["content"].as_str().is_some_and(|text| !text.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_is_replayed_at_its_moments() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("trace.jsonl");
+    let lines: Vec<String> = [0, 150, 300]
+        .iter()
+        .map(|ms| format!(r#"{{"timestamp":{ms},"prompt":"Hello","output_length":3}}"#))
+        .collect();
+    std::fs::write(&file, lines.join("\n")).expect("writes");
+    let mut plan = plan("m");
+    plan.load = Load::Trace { file, most_in_flight: None };
+    (plan.level_ends, plan.warmup) = (Ends::default(), 0);
+    let run = run(&plan, &api).await;
+    let mut due: Vec<f64> = run.heard.records.iter().map(|record| record.due.as_secs_f64()).collect();
+    due.sort_by(f64::total_cmp);
+    assert_eq!(due.len(), 3, "{:?}", run.report());
+    assert!((due[2] - due[0] - 0.3).abs() < 0.001, "{due:?}");
+    assert_eq!(run.report().levels[0].ended, LevelEnd::Exhausted);
+    assert_eq!(run.report().levels[0].output_tokens.mean, Some(3.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_begin_says_why() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let failure = run(&plan("other"), &api).await.report.expect_err("there is no such model");
+    assert!(failure.summary.contains("other"), "{failure:?}");
+    let mut unsound = plan("m");
+    unsound.targets.clear();
+    assert!(run(&unsound, &api).await.report.is_err());
+    let mut lost = plan("m");
+    lost.prompts = Prompts::File("/nowhere/prompts.txt".into());
+    let failure = run(&lost, &api).await.report.expect_err("there is no such file");
+    assert!(failure.summary.contains("/nowhere/prompts.txt"), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_out_is_an_error() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::Hangs)]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("prompts.txt");
+    std::fs::write(&file, "Hello\n").expect("writes");
+    let mut plan = plan("m");
+    (plan.prompts, plan.warmup) = (Prompts::File(file), 0);
+    plan.timeout = Duration::from_millis(50);
+    plan.level_ends.requests = Some(4);
+    let run = run(&plan, &api).await;
+    let level = &run.report().levels[0];
+    assert_eq!((level.requests.failed, level.requests.errors[0].kind.as_str()), (4, "timeout"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_and_we_agree_on_the_figures() {
+    let options = ExactOptions {
+        ttft: Duration::from_millis(30),
+        per_token: Duration::from_millis(2),
+        ..ExactOptions::default()
+    };
+    let server = ExactServer::start(options).expect("it starts");
+    let api = api(server.address());
+    let mut plan = plan("exact");
+    plan.objectives = Objectives::parse("ttft=10s,latency=1ms").expect("reads");
+    let run = run(&plan, &api).await;
+    let level = &run.report().levels[0];
+    let p50 = level.ttft_ms.p50.expect("measured");
+    assert!(p50 >= 30.0, "no earlier than it was sent: {p50}");
+    let tpot = level.tpot_ms.p50.expect("measured");
+    assert!(tpot >= 1.9, "{tpot}");
+    let goodput = level.goodput.as_ref().expect("objectives were set");
+    assert_eq!((goodput.met, goodput.missed), (0, 20));
+    assert!(level.server.is_some());
+}
