@@ -15,8 +15,8 @@ use super::bench_report::{self, level_line};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
-use crate::domain::plan::Target;
-use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Steer};
+use crate::domain::plan::{Level, Target};
+use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
 use crate::domain::units;
 use crate::engine::bench::{self, Controls, Listener};
 use crate::engine::cluster;
@@ -41,7 +41,7 @@ pub(super) async fn run(
         return Err(Ended::Misused(problem));
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
-    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
     let api = place.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
@@ -54,6 +54,10 @@ pub(super) async fn run(
     let plan = args.plan(targets);
     if let Some(problem) = args.problem(&plan) {
         return Err(Ended::Misused(problem));
+    }
+    if let Some(rows) = &mut rows {
+        let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
+        rows.levels = plan.levels().into_iter().map(name).collect();
     }
     // Nobody steers from a command line; the sender lives as long as the session.
     let (_steer, steer) = watch::channel(Steer::Resume);
@@ -400,7 +404,9 @@ impl Progress {
         }
         if self.terminal {
             self.draw(progress);
-        } else if progress.level < progress.levels && progress.level >= self.begun {
+        } else if !matches!(progress.stage, Stage::Starting | Stage::Calibrating)
+            && (self.begun..progress.levels).contains(&progress.level)
+        {
             self.begun = progress.level + 1;
             report::error_line(&format!("level {}/{} begins", progress.level + 1, progress.levels));
         }
