@@ -14,7 +14,7 @@ use super::bench_args::BenchArgs;
 use super::bench_report::{self, level_line};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::{Level, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
 use crate::domain::units;
@@ -66,7 +66,10 @@ pub(super) async fn run(
     let found = bench::run(&plan, api, &place.env.name, controls, &mut listener).await;
     let Watcher { rows, mut progress } = listener;
     progress.clear();
-    let found = found?;
+    let found = found.map_err(|failure| match failure.class {
+        Some(FaultClass::Cancelled) => Failure::new("The session was stopped before its first level", ""),
+        _ => failure,
+    })?;
     progress.finish(&found);
 
     let mut written = Vec::new();
@@ -383,13 +386,15 @@ struct Progress {
     told: usize,
     /// Of the level under way, kept from one partial report to the next.
     partial: Option<Box<LevelReport>>,
+    /// The same for the last rate.
+    tokens_per_s: Option<f64>,
 }
 
 impl Progress {
     fn new(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
-        Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None }
+        Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None, tokens_per_s: None }
     }
 
     fn show(&mut self, progress: &BenchProgress) {
@@ -401,6 +406,9 @@ impl Progress {
         }
         if let Some(partial) = &progress.partial {
             self.partial = Some(partial.clone());
+        }
+        if let Some(rate) = progress.rates.last() {
+            self.tokens_per_s = Some(rate.tokens_per_s);
         }
         if self.terminal {
             self.draw(progress);
@@ -425,7 +433,7 @@ impl Progress {
             return;
         }
         self.clear();
-        self.partial = None;
+        (self.partial, self.tokens_per_s) = (None, None);
         self.told = level.index + 1;
         self.begun = self.begun.max(self.told);
         report::error_line(&format!("level {}/{levels}: {}", level.index + 1, level_line(level)));
@@ -438,7 +446,7 @@ impl Progress {
         self.drawn = Some(Instant::now());
         let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
         let partial = self.partial.as_deref().filter(|partial| partial.index == progress.level);
-        let line = bench_report::progress_line(progress, partial);
+        let line = bench_report::progress_line(progress, self.tokens_per_s, partial);
         let line: String = line.chars().take(usize::from(width).saturating_sub(1)).collect();
         report::error_text(&format!("\r{line}\x1b[K"));
     }
