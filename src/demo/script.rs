@@ -304,4 +304,27 @@ mod tests {
             assert!(script.answer.concat().contains("simulated answer"), "{}", model.name);
         }
     }
+
+    #[test]
+    fn made_up_prompts_have_the_length_that_was_asked() {
+        use crate::domain::plan::{Lengths, Plan, Prompts};
+        use crate::prompts::{PromptSource, fit::Calibrator};
+
+        let count = |messages: &[Message]| prompt_tokens(messages.iter().map(|m| m.content.as_str()));
+        for target in [16, 32, 256, 2_000] {
+            let input_tokens = Lengths::Fixed(target);
+            let prompts = Prompts::Synthetic { input_tokens, prefix_tokens: target / 3 };
+            let plan = Plan { prompts, ..Plan::default() };
+            let mut calibrator = Calibrator::new(&plan.prompts, plan.seed);
+            while let Some(probe) = calibrator.next() {
+                calibrator.learn(count(&probe));
+            }
+            let (fit, requests) = calibrator.finish().expect("fits");
+            assert_eq!(requests, 4);
+            let source = PromptSource::new(&plan, None, Some(fit)).expect("a source");
+            for index in 0..50 {
+                assert_eq!(count(&source.draft(index).turns[0]), u64::from(target));
+            }
+        }
+    }
 }

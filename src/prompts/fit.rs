@@ -103,8 +103,8 @@ pub struct Calibrator {
     done: bool,
 }
 
-/// Words of the first probe.
-const FEW: usize = 64;
+/// Words of the first probe: whole rounds of the lengths that words have.
+const FEW: usize = 60;
 /// How often the second says them.
 const TIMES: usize = 8;
 /// Requests at most.

@@ -144,8 +144,9 @@ const SHORTEST: usize = 3;
 const LONGEST: usize = 6;
 /// Letters of a text's first four words together: any two words can be filled up to it by two more.
 const HEAD_LETTERS: usize = 2 * (SHORTEST + LONGEST);
-/// Letters of one word after the other. Each class is used up after as many rounds as every other.
-const PATTERN: [usize; 12] = [4, 5, 6, 4, 5, 3, 4, 5, 6, 4, 5, 6];
+/// Letters of one word after the other, long and short by turns. Each class is used up after as many rounds as
+/// every other.
+const PATTERN: [usize; 12] = [6, 4, 6, 4, 5, 4, 6, 3, 5, 5, 5, 4];
 
 /// The words of one length.
 struct Class {
@@ -162,4 +163,44 @@ const CLASSES: [Class; 4] = [
 
 fn letters_of(word: usize) -> usize {
     SHORTEST + CLASSES.iter().filter(|class| class.start <= word).count() - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_classes_are_as_the_list_has_them() {
+        assert_eq!(WORDS.len(), COUNT);
+        assert_eq!(WORDS.iter().collect::<HashSet<_>>().len(), COUNT);
+        for (at, word) in WORDS.iter().enumerate() {
+            assert!(word[1..].bytes().all(|byte| byte.is_ascii_lowercase()), "{word:?}");
+            assert_eq!(letters_of(at), word.len() - 1, "{word:?}");
+        }
+        for (at, class) in CLASSES.iter().enumerate() {
+            let in_pattern = PATTERN.iter().filter(|letters| **letters == SHORTEST + at).count();
+            assert_eq!(class.count * PATTERN.len(), COUNT * in_pattern, "all are used up at once");
+        }
+    }
+
+    #[test]
+    fn texts_of_as_many_words_have_as_many_bytes() {
+        for words in [4, 5, 17, 100, 3_000] {
+            let lengths: HashSet<usize> =
+                (0..300).map(|index| text(1, Space::Turn(0), index * 77, words, 0).len()).collect();
+            assert_eq!(lengths.len(), 1, "{words} words: {lengths:?}");
+        }
+    }
+
+    #[test]
+    fn all_words_come_once_before_any_comes_twice() {
+        let text = noise(1, 1, 2 * COUNT);
+        let words: Vec<&str> = text.split(' ').collect();
+        for half in words.chunks(COUNT) {
+            assert_eq!(half.iter().collect::<HashSet<_>>().len(), COUNT);
+        }
+        assert_ne!(words[..COUNT], words[COUNT..]);
+    }
 }

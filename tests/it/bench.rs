@@ -22,11 +22,13 @@ use crate::support::demo::options;
 /// No answer of ours takes longer.
 const LONG: Duration = Duration::from_secs(60);
 
+type OnProgress = Box<dyn FnMut(&BenchProgress) + Send>;
+
 #[derive(Default)]
 struct Heard {
     progress: Vec<BenchProgress>,
     records: Vec<RequestRecord>,
-    on_progress: Option<Box<dyn FnMut(&BenchProgress) + Send>>,
+    on_progress: Option<OnProgress>,
 }
 
 impl Listener for Heard {

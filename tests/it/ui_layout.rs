@@ -99,7 +99,7 @@ fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut window = on_benchmark();
     let draw = |window: &mut Window, name: &str| {
-        for (size, in_words) in [(SMALL, "small"), (LARGE, "large")] {
+        for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
             for theme in [Theme::Dark, Theme::Light] {
                 window.set_size(size);
                 window.ctx.set_theme(theme);

@@ -147,7 +147,7 @@ fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Opt
     let params = Params { max_tokens: draft.max_tokens, ..order.params.clone() };
     let chat = ChatRequest { model: order.model.clone(), messages, params };
     let request = write(&chat, order.ignore_eos, &world.request_id(index), world);
-    let turns = (requests > 1).then(|| Turns { chat, ignore_eos: order.ignore_eos, later: turns });
+    let turns = (requests > 1).then_some(Turns { chat, ignore_eos: order.ignore_eos, later: turns });
     let wanted_prompt_tokens = draft.wanted_prompt_tokens;
     Some(Prepared { index, requests, phase, due, request, turns, wanted_prompt_tokens })
 }

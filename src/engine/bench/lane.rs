@@ -40,7 +40,7 @@ const NEVER: u64 = u64::MAX;
 /// What a lane tells.
 pub(super) enum Told {
     /// A request ended.
-    Ended(RequestRecord),
+    Ended(Box<RequestRecord>),
     /// The limits that an answer's headers speak of.
     Limits(Vec<(String, String)>),
     /// What was found out about the lane itself.
@@ -58,7 +58,7 @@ enum Order {
     /// Begin these clients of a closed loop.
     Clients { level: Arc<Level>, clients: Vec<u32>, of: u32 },
     /// Send this at its moment.
-    Launch { level: Arc<Level>, prepared: Prepared, due: Instant },
+    Launch { level: Arc<Level>, prepared: Box<Prepared>, due: Instant },
 }
 
 /// A level as the lanes see it.
@@ -249,6 +249,7 @@ impl Lane {
         move |level, prepared, due| {
             if let Some(orders) = &orders {
                 // As above.
+                let prepared = Box::new(prepared);
                 let _ = orders.send(Order::Launch { level: Arc::clone(level), prepared, due });
             }
         }
@@ -315,7 +316,7 @@ impl AtWork {
             }
             Order::Launch { level, prepared, due } => {
                 let lane = Arc::clone(self);
-                tasks.spawn(async move { lane.launched(&level, prepared, due).await });
+                tasks.spawn(async move { lane.launched(&level, *prepared, due).await });
             }
         }
     }
@@ -384,7 +385,7 @@ impl AtWork {
         loop {
             let (record, answer) = self.request(level, index, phase, due, &request, turns.is_some()).await;
             let failed = record.error.is_some();
-            self.tell(Told::Ended(RequestRecord { wanted_prompt_tokens: wanted, ..record }));
+            self.tell(Told::Ended(Box::new(RequestRecord { wanted_prompt_tokens: wanted, ..record })));
             let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
                 return;
             };

@@ -369,7 +369,7 @@ fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
 }
 
 fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
-    const KINDS: [&str; 2] = ["Synthetic, unique per request", "From a file"];
+    const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
     caption(ui, "Prompts");
     let choices = KINDS.map(|name| Choice { name, remark: None, dot: None, enabled: true });
     let sections = [Section { heading: "", choices: choices.into() }];

@@ -112,7 +112,12 @@ fn no_picture() -> Notice {
 }
 
 fn command(image: &ColorImage, rect: Rect, scale: f32, wanted: &Wanted) -> Option<Command> {
-    let part = image.region(&rect.intersect(whole(image, scale)), Some(scale));
+    let seen = rect.intersect(whole(image, scale));
+    // egui panics over what is not there.
+    if !seen.is_positive() {
+        return None;
+    }
+    let part = image.region(&seen, Some(scale));
     let (width, height) = (part.size[0], part.size[1]);
     if width < 2 || height < 2 {
         return None;
@@ -138,4 +143,35 @@ fn whole(image: &ColorImage, scale: f32) -> Rect {
 fn file_name(title: &str) -> String {
     let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     std::iter::once("batida").chain(words).collect::<Vec<_>>().join("-").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(then: Then) -> Wanted {
+        let taken = Arc::default();
+        Wanted { title: "TTFT per request, ms", then, since: None, at: None, frames: 0, asked: false, taken }
+    }
+
+    #[test]
+    fn the_charts_part_of_the_screenshot_is_kept() {
+        let pixels: Vec<u8> = (0..100u8).flat_map(|y| (0..200u8).map(move |x| x.max(y))).collect();
+        let image = ColorImage::from_gray([200, 100], &pixels);
+        // Two pixels a point: 40 × 20 points from (10, 5) are 80 × 40 pixels from (20, 10).
+        let rect = Rect::from_min_size(egui::pos2(10.0, 5.0), egui::vec2(40.0, 20.0));
+        let Some(Command::CopyImage { picture, .. }) = command(&image, rect, 2.0, &wanted(Then::Copy)) else {
+            panic!("it is copied");
+        };
+        assert_eq!((picture.width, picture.height, picture.rgba[0]), (80, 40, 20));
+        let Some(Command::SaveFile { name, content, .. }) = command(&image, rect, 2.0, &wanted(Then::Save))
+        else {
+            panic!("it is saved");
+        };
+        assert_eq!(name, "batida-ttft-per-request-ms.png");
+        let read = image::load_from_memory(&content).expect("it is a PNG").to_rgba8();
+        assert_eq!((read.width(), read.height(), read.get_pixel(79, 39).0), (80, 40, [99, 99, 99, 255]));
+        let outside = Rect::from_min_size(egui::pos2(500.0, 5.0), egui::vec2(40.0, 20.0));
+        assert!(command(&image, outside, 2.0, &wanted(Then::Copy)).is_none());
+    }
 }

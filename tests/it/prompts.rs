@@ -1,0 +1,561 @@
+//! What a benchmark says, and when.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use batida::domain::conversation::{Message, Role};
+use batida::domain::plan::{Arrivals, Lengths, LevelLoad, Load, Plan, Prompts};
+use batida::prompts::files::Material;
+use batida::prompts::fit::{Calibrator, Fit};
+use batida::prompts::schedule::{Schedule, client_start};
+use batida::prompts::trace::Trace;
+use batida::prompts::{Draft, PromptSource, length_to_fit};
+use proptest::prelude::*;
+
+/// Words in the list, after which first words come again.
+const WORDS: u64 = 1_680;
+
+// ---- lengths -----------------------------------------------------------------------------------------
+
+/// Tokenizers that are no one's, and each difficult in its way.
+#[derive(Debug, Clone, Copy)]
+enum Tokenizer {
+    Words,
+    FourBytes,
+    /// Splits a tenth of the words in two, always the same ones.
+    SplitsATenth,
+    /// The demo server's: with the space before it, a word of up to seven characters.
+    Demo,
+}
+
+impl Tokenizer {
+    fn count(self, text: &str) -> u64 {
+        match self {
+            Self::Words => text.split(' ').count() as u64,
+            Self::FourBytes => text.len().div_ceil(4) as u64,
+            Self::SplitsATenth => text.split(' ').map(|word| 1 + u64::from(is_split(word))).sum(),
+            Self::Demo => text
+                .split(' ')
+                .enumerate()
+                .fold(0, |sum, (at, word)| sum + (word.len() + usize::from(at > 0)).div_ceil(7) as u64),
+        }
+    }
+}
+
+fn is_split(word: &str) -> bool {
+    let hash =
+        word.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    (hash >> 20) % 10 == 0
+}
+
+fn tokens(tokenizer: Tokenizer, overhead: u64, messages: &[Message]) -> u64 {
+    overhead + messages.iter().map(|message| tokenizer.count(&message.content)).sum::<u64>()
+}
+
+fn synthetic(input_tokens: Lengths, prefix_tokens: u32, seed: u64) -> Plan {
+    Plan { prompts: Prompts::Synthetic { input_tokens, prefix_tokens }, seed, ..Plan::default() }
+}
+
+/// The fit, and how many requests it took.
+fn calibrate(plan: &Plan, count: impl Fn(&[Message]) -> u64) -> (Fit, u32) {
+    let mut calibrator = Calibrator::new(&plan.prompts, plan.seed);
+    let mut probes = HashSet::new();
+    while let Some(probe) = calibrator.next() {
+        calibrator.learn(count(&probe));
+        assert!(probes.insert(probe[0].content.clone()), "each probe is another prompt");
+    }
+    let (fit, requests) = calibrator.finish().expect("fits");
+    assert_eq!(requests as usize, probes.len());
+    assert!(requests <= 5, "{requests}");
+    (fit, requests)
+}
+
+/// The mean of 200 requests (10 of the long ones), and the one that is furthest off, both as shares of the target.
+fn off_target(tokenizer: Tokenizer, overhead: u64, target: u32, seed: u64) -> (f64, f64) {
+    let plan = synthetic(Lengths::Fixed(target), 0, seed);
+    let (fit, _) = calibrate(&plan, |messages| tokens(tokenizer, overhead, messages));
+    let source = PromptSource::new(&plan, None, Some(fit)).expect("a source");
+    let (mut sum, mut worst) = (0.0, 0.0f64);
+    let requests = if target < 5_000 { 200 } else { 10 };
+    for index in 0..requests {
+        let draft = source.draft(index);
+        assert_eq!(draft.wanted_prompt_tokens, Some(target));
+        let off = tokens(tokenizer, overhead, &draft.turns[0]) as f64 / f64::from(target) - 1.0;
+        sum += off;
+        worst = worst.max(off.abs());
+    }
+    (sum / requests as f64, worst)
+}
+
+#[test]
+fn the_mean_length_holds_within_two_percent_for_every_tokenizer() {
+    use Tokenizer::{Demo, FourBytes, SplitsATenth, Words};
+    for tokenizer in [Words, FourBytes, SplitsATenth, Demo] {
+        for overhead in [0, 11, 70] {
+            for target in [32, 64, 100, 256, 1_000, 5_000, 100_000] {
+                if u64::from(target) < overhead + 16 {
+                    continue;
+                }
+                let (mean, _) = off_target(tokenizer, overhead, target, u64::from(target) + overhead);
+                assert!(mean.abs() <= 0.02, "{tokenizer:?} +{overhead} at {target}: {mean:.4}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_steady_tokenizer_gets_every_single_prompt_right() {
+    use Tokenizer::{Demo, FourBytes, Words};
+    for overhead in [0, 11, 70] {
+        for target in [16, 32, 64, 256, 1_000, 100_000] {
+            if u64::from(target) > overhead {
+                for tokenizer in [Words, Demo] {
+                    assert_eq!(
+                        off_target(tokenizer, overhead, target, 2),
+                        (0.0, 0.0),
+                        "{tokenizer:?} {target}"
+                    );
+                }
+            }
+            if target >= 256 {
+                let (_, worst) = off_target(FourBytes, overhead, target, 2);
+                assert!(worst <= 0.02, "+{overhead} at {target}: {worst}");
+            }
+        }
+    }
+}
+
+/// Where words are split now and then, single prompts need some length until that evens out.
+#[test]
+fn long_prompts_hold_one_by_one_even_where_words_are_split() {
+    for target in [5_000, 20_000] {
+        let (_, worst) = off_target(Tokenizer::SplitsATenth, 11, target, 3);
+        assert!(worst <= 0.02, "{target}: {worst}");
+    }
+}
+
+#[test]
+fn an_opening_of_drawn_length_has_that_length() {
+    let plan = synthetic(Lengths::Uniform { least: 40, most: 400 }, 0, 5);
+    let (fit, _) = calibrate(&plan, |messages| tokens(Tokenizer::Words, 11, messages));
+    let source = PromptSource::new(&plan, None, Some(fit)).expect("a source");
+    let mut seen = HashSet::new();
+    for index in 0..500 {
+        let draft = source.draft(index);
+        let wanted = draft.wanted_prompt_tokens.expect("a length");
+        assert!((40..=400).contains(&wanted));
+        assert_eq!(u64::from(wanted), tokens(Tokenizer::Words, 11, &draft.turns[0]));
+        seen.insert(wanted);
+    }
+    assert!(seen.len() > 200, "{} lengths", seen.len());
+
+    let normal = synthetic(Lengths::Normal { mean: 500, deviation: 100 }, 0, 5);
+    let source = PromptSource::new(&normal, None, Some(fit)).expect("a source");
+    let drawn: Vec<f64> =
+        (0..2_000).filter_map(|index| source.draft(index).wanted_prompt_tokens.map(f64::from)).collect();
+    let mean = drawn.iter().sum::<f64>() / 2_000.0;
+    let deviation = (drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 2_000.0).sqrt();
+    assert!((mean - 500.0).abs() < 10.0 && (deviation - 100.0).abs() < 8.0, "{mean} {deviation}");
+}
+
+#[test]
+fn a_template_longer_than_the_prompt_is_said() {
+    let plan = synthetic(Lengths::Fixed(50), 0, 1);
+    let mut calibrator = Calibrator::new(&plan.prompts, plan.seed);
+    while let Some(probe) = calibrator.next() {
+        calibrator.learn(tokens(Tokenizer::Words, 70, &probe));
+    }
+    let why = calibrator.finish().expect_err("there is no room").to_string();
+    assert!(why.contains("50 tokens") && why.contains("takes 70") && why.contains("at least 71"), "{why}");
+    let fit = Fit { overhead_tokens: 70.0, tokens_per_word: 1.0 };
+    assert!(PromptSource::new(&plan, None, Some(fit)).is_err());
+}
+
+#[test]
+fn a_server_that_counts_nothing_sensible_is_said() {
+    for count in [|_: usize| 0, |_: usize| 12, |sent: usize| if sent == 0 { 500 } else { 20 }] {
+        let mut calibrator = Calibrator::new(&Prompts::default(), 1);
+        let mut sent = 0;
+        while calibrator.next().is_some() {
+            calibrator.learn(count(sent));
+            sent += 1;
+        }
+        let failure = calibrator.finish().expect_err("no fit");
+        assert!(failure.summary.contains("do not grow"), "{failure}");
+        assert!(sent <= 5);
+    }
+    let unfinished = Calibrator::new(&Prompts::default(), 1).finish();
+    assert!(unfinished.is_err());
+}
+
+#[test]
+fn a_prompt_file_needs_no_fit() {
+    assert_eq!(Calibrator::new(&Prompts::File("x.jsonl".into()), 1).next(), None);
+    let plan = Plan { prompts: Prompts::File("x.jsonl".into()), ..Plan::default() };
+    assert_eq!(length_to_fit(&plan, None), None);
+    assert_eq!(length_to_fit(&Plan::default(), None), Some(256.0));
+}
+
+// ---- uniqueness --------------------------------------------------------------------------------------
+
+fn opening(source: &PromptSource, index: u64) -> String {
+    source.draft(index).turns[0][0].content.clone()
+}
+
+fn first_words(text: &str, n: usize) -> String {
+    text.split(' ').take(n).collect::<Vec<_>>().join(" ")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn neighbours_differ_in_their_first_word(seed: u64, from in 0..u64::MAX - 2 * WORDS, n in 9u32..60) {
+        let source = PromptSource::new(&synthetic(Lengths::Fixed(n), 0, seed), None, None).expect("a source");
+        let firsts: HashSet<String> =
+            (from..from + WORDS).map(|index| first_words(&opening(&source, index), 1)).collect();
+        prop_assert_eq!(firsts.len() as u64, WORDS);
+    }
+
+    #[test]
+    fn far_ones_differ_in_their_first_two(seed: u64, start in 0..WORDS * WORDS - 9 * WORDS, at in 0..WORDS) {
+        let source = PromptSource::new(&synthetic(Lengths::Fixed(20), 0, seed), None, None).expect("a source");
+        // The same first word comes again after `WORDS` indexes.
+        let same_first: Vec<String> =
+            (0..8).map(|k| first_words(&opening(&source, start + at + k * WORDS), 2)).collect();
+        let firsts: HashSet<&str> = same_first.iter().filter_map(|two| two.split(' ').next()).collect();
+        prop_assert_eq!(firsts.len(), 1);
+        prop_assert_eq!(same_first.iter().collect::<HashSet<_>>().len(), 8);
+    }
+
+    #[test]
+    fn the_same_seed_says_the_same(seed: u64, index: u64, other: u64) {
+        let plan = Plan { turns: 3, ..synthetic(Lengths::Uniform { least: 30, most: 90 }, 0, seed) };
+        let one = PromptSource::new(&plan, None, None).expect("a source");
+        let two = PromptSource::new(&plan, None, None).expect("a source");
+        let _ = two.draft(other);
+        prop_assert_eq!(one.draft(index), two.draft(index));
+        prop_assume!(index != other);
+        prop_assert_ne!(one.draft(index), two.draft(other));
+    }
+}
+
+#[test]
+fn no_two_requests_share_their_first_two_words() {
+    let source = PromptSource::new(&synthetic(Lengths::Fixed(12), 0, 3), None, None).expect("a source");
+    let mut seen = HashSet::new();
+    for index in 0..20 * WORDS {
+        assert!(seen.insert(first_words(&opening(&source, index), 2)), "{index}");
+    }
+}
+
+#[test]
+fn another_seed_says_other_things() {
+    let source =
+        |seed| PromptSource::new(&synthetic(Lengths::Fixed(100), 0, seed), None, None).expect("a source");
+    let (one, two) = (source(1), source(2));
+    let same = (0..200)
+        .filter(|index| first_words(&opening(&one, *index), 2) == first_words(&opening(&two, *index), 2));
+    assert!(same.count() < 5);
+}
+
+#[test]
+fn a_shared_beginning_is_shared_and_what_follows_is_not() {
+    let fit = Fit { overhead_tokens: 10.0, tokens_per_word: 1.0 };
+    let plan = synthetic(Lengths::Fixed(110), 60, 4);
+    let source = PromptSource::new(&plan, None, Some(fit)).expect("a source");
+    let texts: Vec<String> = (0..WORDS).map(|index| opening(&source, index)).collect();
+    let beginning = first_words(&texts[0], 60);
+    let mut next = HashSet::new();
+    for text in &texts {
+        assert_eq!(text.split(' ').count(), 100);
+        assert!(text.starts_with(&beginning));
+        assert!(next.insert(text.split(' ').nth(60).expect("a word").to_owned()));
+    }
+    let other_seed = PromptSource::new(&Plan { seed: 5, ..plan }, None, Some(fit)).expect("a source");
+    assert!(!opening(&other_seed, 0).starts_with(&first_words(&beginning, 4)));
+}
+
+#[test]
+fn later_turns_are_short_and_unlike() {
+    let plan = Plan { turns: 4, ..synthetic(Lengths::Fixed(328), 0, 4) };
+    let source = PromptSource::new(&plan, None, None).expect("a source");
+    let mut seen = HashSet::new();
+    for index in 0..500 {
+        let draft = source.draft(index);
+        assert_eq!(draft.turns.len(), 4);
+        for turn in &draft.turns[1..] {
+            assert_eq!(turn[0].content.split(' ').count(), 41);
+            assert_eq!(turn[0].role, Role::User);
+        }
+        for turn in draft.turns {
+            assert!(seen.insert(turn[0].content.clone()));
+        }
+    }
+    let short = Plan { turns: 2, ..synthetic(Lengths::Fixed(20), 0, 4) };
+    let draft = PromptSource::new(&short, None, None).expect("a source").draft(0);
+    assert_eq!(draft.turns[1][0].content.split(' ').count(), 8);
+}
+
+#[test]
+fn output_lengths_are_drawn_as_the_plan_says() {
+    let max_tokens = |output_tokens| {
+        let plan = Plan { output_tokens, ..Plan::default() };
+        let source = PromptSource::new(&plan, None, None).expect("a source");
+        (0..400).map(|index| source.draft(index).max_tokens).collect::<HashSet<_>>()
+    };
+    assert_eq!(max_tokens(None), HashSet::from([None]));
+    assert_eq!(max_tokens(Some(Lengths::Fixed(7))), HashSet::from([Some(7)]));
+    let drawn = max_tokens(Some(Lengths::Uniform { least: 3, most: 6 }));
+    assert_eq!(drawn, HashSet::from([Some(3), Some(4), Some(5), Some(6)]));
+}
+
+// ---- files -------------------------------------------------------------------------------------------
+
+fn drafts(name: &str, text: &str, turns: u32) -> Vec<Draft> {
+    let material = Material::parse(name, text.as_bytes()).expect("a prompt file");
+    let plan = Plan {
+        prompts: Prompts::File(name.into()),
+        turns,
+        output_tokens: Some(Lengths::Fixed(9)),
+        ..Plan::default()
+    };
+    let many = material.len() as u64;
+    let source = PromptSource::new(&plan, Some(material), None).expect("a source");
+    assert_eq!(source.draft(0), source.draft(many), "it begins again");
+    (0..many).map(|index| source.draft(index)).collect()
+}
+
+/// Roles by their first letter: `s:be kind|u:hi` and a slash between turns.
+fn shown(draft: &Draft) -> String {
+    let turn = |turn: &Vec<Message>| {
+        let shown = turn.iter().map(|message| {
+            let role = match message.role {
+                Role::System => 's',
+                Role::User => 'u',
+                Role::Assistant => 'a',
+            };
+            format!("{role}:{}", message.content)
+        });
+        shown.collect::<Vec<_>>().join("|")
+    };
+    draft.turns.iter().map(turn).collect::<Vec<_>>().join("/")
+}
+
+fn check_file(name: &str, text: &str, turns: u32, wanted: &[&str]) {
+    let found: Vec<String> = drafts(name, text, turns).iter().map(shown).collect();
+    assert_eq!(found, wanted, "{name} with {turns} turns");
+}
+
+#[test]
+fn every_form_of_prompt_file_is_read() {
+    let chat = r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"one"},{"role":"assistant","content":"A"},{"role":"user","content":[{"type":"text","text":"two"}]},{"role":"assistant","content":"B"}]}"#;
+    let jsonl = format!("{}\r\n\n{chat}\n", r#"{"prompt":"hi","id":3}"#);
+    check_file("a.jsonl", &jsonl, 1, &["u:hi", "s:s|u:one|a:A|u:two"]);
+    check_file("a.jsonl", &jsonl, 2, &["u:hi", "s:s|u:one/u:two"]);
+    check_file("a.jsonl", &format!("\u{feff}{jsonl}"), 9, &["u:hi", "s:s|u:one/u:two"]);
+    let gpt = r#"[{"id":"x","conversations":[{"from":"gpt","value":"early"},{"from":"human","value":"a\nb"},{"from":"gpt","value":"A"},{"from":"human","value":"c"}]},
+        {"conversations":[{"from":"system","value":"s"},{"from":"user","value":"d"}]}]"#;
+    check_file("sharegpt.json", gpt, 1, &["u:a\nb", "s:s|u:d"]);
+    check_file("sharegpt.json", gpt, 5, &["u:a\nb/u:c", "s:s|u:d"]);
+    let lines = "{\"conversations\":[{\"from\":\"human\",\"value\":\"x\"}]}\n{\"prompt\":\"y\"}";
+    check_file("mixed", lines, 1, &["u:x", "u:y"]);
+    check_file("plain.txt", "{one}\n\n  two\r\n", 1, &["u:{one}", "u:two"]);
+    check_file("plain", "one\ntwo", 3, &["u:one", "u:two"]);
+}
+
+#[test]
+fn a_line_says_how_long_its_answer_may_be() {
+    let text =
+        "{\"prompt\":\"a\",\"max_tokens\":5}\n{\"prompt\":\"b\",\"output_tokens\":6}\n{\"prompt\":\"c\"}";
+    let found: Vec<_> = drafts("a.jsonl", text, 1).iter().map(|draft| draft.max_tokens).collect();
+    assert_eq!(found, [Some(5), Some(6), Some(9)]);
+}
+
+#[test]
+fn conversations_without_a_user_are_counted_not_hidden() {
+    let text = r#"[{"conversations":[]},{"conversations":[{"from":"human","value":"x"}]}]"#;
+    let material = Material::parse("s.json", text.as_bytes()).expect("a prompt file");
+    assert_eq!(material.len(), 1);
+    assert!(material.note().is_some_and(|note| note.starts_with("1 of 2 conversations")));
+    assert_eq!(Material::parse("p.txt", b"one").expect("a prompt file").note(), None);
+}
+
+#[test]
+fn a_bad_line_refuses_the_file_and_is_named() {
+    let good = r#"{"prompt":"hi"}"#;
+    for (line, why) in [
+        ("{\"prompt\":3}", "line 3"),
+        ("{\"prompt\":\"x\"", "column"),
+        ("{\"text\":\"x\"}", "neither \"prompt\" nor \"messages\""),
+        ("{\"prompt\":\" \"}", "no words"),
+        ("{\"prompt\":\"x\",\"messages\":[]}", "both"),
+        ("{\"prompt\":\"x\",\"max_tokens\":0}", "at least one token"),
+        ("{\"messages\":[]}", "no words"),
+        ("{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "\"tool\""),
+        ("{\"messages\":[{\"role\":\"user\"}]}", "no content"),
+        ("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "image_url"),
+        ("{\"conversations\":[{\"from\":\"dog\",\"value\":\"x\"}]}", "\"dog\""),
+        ("plain", "column"),
+    ] {
+        let text = format!("{good}\n\n{line}\n{good}\n");
+        let failure = Material::parse("p.jsonl", text.as_bytes()).expect_err("refused");
+        assert!(failure.summary.starts_with("p.jsonl, line 3: "), "{failure}");
+        assert!(failure.summary.contains(why), "{failure} does not say {why}");
+        assert!(!failure.advice.is_empty());
+    }
+    let failure = Material::parse("p.txt", b"good\n\xff\xfe\n").expect_err("refused");
+    assert!(failure.summary.contains("line 2") && failure.summary.contains("UTF-8"), "{failure}");
+    for (name, text) in [("e.txt", "\n \n"), ("e.jsonl", ""), ("e.json", "[]")] {
+        let failure = Material::parse(name, text.as_bytes()).expect_err("refused");
+        assert!(failure.summary.contains("holds no prompts"), "{failure}");
+    }
+    let failure = Material::parse("s.json", br#"[{"a":1}]"#).expect_err("refused");
+    assert!(failure.summary.contains("conversations"), "{failure}");
+    let missing = Plan { prompts: Prompts::File("gone.jsonl".into()), ..Plan::default() };
+    assert!(PromptSource::new(&missing, None, None).is_err());
+}
+
+// ---- traces ------------------------------------------------------------------------------------------
+
+fn trace(text: &str) -> Trace {
+    Trace::parse("t.jsonl", text.as_bytes()).expect("a trace")
+}
+
+#[test]
+fn a_trace_is_sorted_and_begins_at_once() {
+    let read = trace(
+        "{\"timestamp\": 27482, \"input_length\": 6758, \"output_length\": 500, \"hash_ids\": [1, 2]}\n\
+         {\"time_s\": 27.0, \"prompt\": \"hi\", \"max_tokens\": 4}\n\
+         {\"at_ms\": 27000.5}\n{\"at\": 30, \"input_tokens\": 40, \"output_tokens\": 2}\n",
+    );
+    let due: Vec<_> = (0..5).map(|at| read.due(at)).collect();
+    let micros = |n| Some(Duration::from_micros(n));
+    assert_eq!(due, [micros(0), micros(500), micros(482_000), micros(3_000_000), None]);
+    assert_eq!((read.len(), read.duration()), (4, Duration::from_secs(3)));
+    assert_eq!(read.mean_input_tokens(), Some(3_399.0));
+    assert!(read.leaves_words_to_the_plan());
+
+    let load = Load::Trace { file: "t.jsonl".into(), most_in_flight: None };
+    let plan = Plan { load, output_tokens: None, ..synthetic(Lengths::Fixed(20), 0, 1) };
+    assert_eq!(length_to_fit(&plan, Some(&read)), Some(3_399.0));
+    let source = PromptSource::new(&plan, None, None).expect("a source").with_trace(read);
+    let found: Vec<_> = (0..5)
+        .map(|index| {
+            let draft = source.draft(index);
+            let words = draft.turns[0][0].content.split(' ').count();
+            (draft.wanted_prompt_tokens, draft.max_tokens, words)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (None, Some(4), 1),
+            (Some(20), None, 12),
+            (Some(6_758), Some(500), 6_750),
+            (Some(40), Some(2), 32),
+            (None, Some(4), 1)
+        ]
+    );
+}
+
+#[test]
+fn a_bad_trace_is_refused_by_its_line() {
+    for (line, why) in [
+        ("{\"prompt\":\"x\"}", "no \"timestamp\""),
+        ("{\"at\":1,\"timestamp\":1}", "twice"),
+        ("{\"at\":1,\"time_s\":1}", "duplicate"),
+        ("{\"at\":\"soon\"}", "soon"),
+        ("{\"at\":1,\"input_length\":0}", "at least one token"),
+        ("{\"at\":1,\"input_length\":2000000}", "1,000,000"),
+        ("{\"at\":1,\"input_length\":-5}", "-5"),
+        ("{\"at\":1,\"output_length\":0}", "at least one token"),
+        ("{\"at\":1,\"prompt\":\"\"}", "no words"),
+        ("{\"at\":1732000000000}", "another unit"),
+        ("1,2,3", "line 2"),
+    ] {
+        let failure =
+            Trace::parse("t.jsonl", format!("{{\"at\":0}}\n{line}").as_bytes()).expect_err("refused");
+        assert!(failure.summary.starts_with("t.jsonl, line 2: "), "{line}: {failure}");
+        assert!(failure.summary.contains(why), "{line}: {failure}");
+    }
+    assert!(Trace::parse("t.jsonl", b"\n").is_err_and(|why| why.summary.contains("no requests")));
+}
+
+// ---- schedules ---------------------------------------------------------------------------------------
+
+fn due(load: LevelLoad, ramp_up: f64, seed: u64, n: usize) -> Vec<f64> {
+    let mut schedule = Schedule::new(&load, Duration::from_secs_f64(ramp_up), seed, None);
+    (0..n).map_while(|_| schedule.due()).map(|due| due.as_secs_f64()).collect()
+}
+
+fn rate(per_sec: f64, arrivals: Arrivals) -> LevelLoad {
+    LevelLoad::Rate { per_sec, arrivals, most_in_flight: None }
+}
+
+#[test]
+fn a_constant_rate_is_even_and_does_not_drift() {
+    let moments = due(rate(3.0, Arrivals::Constant), 0.0, 1, 300_001);
+    assert_eq!(moments[0], 0.0);
+    for (at, moment) in moments.iter().enumerate() {
+        assert!((moment - at as f64 / 3.0).abs() < 1e-6, "{at}: {moment}");
+    }
+}
+
+#[test]
+fn poisson_gaps_have_the_mean_and_the_variance_of_independent_users() {
+    for (rate_per_sec, seed) in [(0.5, 1), (40.0, 2), (5_000.0, 3)] {
+        let moments = due(rate(rate_per_sec, Arrivals::Poisson), 0.0, seed, 50_001);
+        let gaps: Vec<f64> = moments.windows(2).map(|two| (two[1] - two[0]) * rate_per_sec).collect();
+        assert!(gaps.iter().all(|gap| *gap >= 0.0));
+        let n = gaps.len() as f64;
+        let mean = gaps.iter().sum::<f64>() / n;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / n;
+        // Standard errors are 0.0045 and 0.013.
+        assert!((mean - 1.0).abs() < 0.018 && (variance - 1.0).abs() < 0.052, "{mean} {variance}");
+        // Memoryless: as many gaps are longer than the mean as e says.
+        let long = gaps.iter().filter(|gap| **gap > 1.0).count() as f64 / n;
+        assert!((long - (-1.0f64).exp()).abs() < 0.01, "{long}");
+    }
+}
+
+#[test]
+fn arrivals_are_the_same_for_the_same_seed() {
+    let moments = |seed| due(rate(10.0, Arrivals::Poisson), 2.0, seed, 100);
+    assert_eq!(moments(1), moments(1));
+    assert_ne!(moments(1), moments(2));
+}
+
+#[test]
+fn a_rate_rises_over_its_ramp_up() {
+    for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
+        let moments = due(rate(2_000.0, arrivals), 10.0, 1, 60_000);
+        assert!(moments.is_sorted());
+        let within = |from: f64, to: f64| moments.iter().filter(|t| **t >= from && **t < to).count() as f64;
+        // 2,000/s · t²/20 s: the first tenth brings a hundredth of the ramp-up's 10,000 requests.
+        assert!((within(0.0, 1.0) - 100.0).abs() < 40.0, "{arrivals:?} {}", within(0.0, 1.0));
+        assert!((within(0.0, 5.0) - 2_500.0).abs() < 200.0);
+        assert!((within(0.0, 10.0) - 10_000.0).abs() < 400.0);
+        assert!((within(10.0, 20.0) - 20_000.0).abs() < 600.0);
+    }
+}
+
+#[test]
+fn clients_begin_evenly() {
+    let starts: Vec<_> =
+        (0..4).map(|client| client_start(client, 4, Duration::from_secs(2)).as_millis()).collect();
+    assert_eq!(starts, [0, 500, 1_000, 1_500]);
+    assert_eq!(client_start(3, 4, Duration::ZERO), Duration::ZERO);
+}
+
+#[test]
+fn loops_do_not_wait_for_moments_and_traces_end() {
+    for load in [LevelLoad::Concurrency(3), LevelLoad::Max { in_flight: 3 }] {
+        assert_eq!(due(load, 5.0, 1, 3), [0.0; 3]);
+    }
+    let read = trace("{\"at\":5}\n{\"at\":7}");
+    let mut schedule =
+        Schedule::new(&LevelLoad::Trace { most_in_flight: None }, Duration::from_secs(9), 1, Some(&read));
+    let moments: Vec<_> = std::iter::from_fn(|| schedule.due()).map(|due| due.as_secs()).collect();
+    assert_eq!(moments, [0, 2]);
+}
