@@ -14,9 +14,9 @@ use super::bench_args::BenchArgs;
 use super::bench_report::{self, level_line};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::{Level, Target};
-use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Steer};
+use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
 use crate::domain::units;
 use crate::engine::bench::{self, Controls, Listener};
 use crate::engine::cluster;
@@ -41,7 +41,7 @@ pub(super) async fn run(
         return Err(Ended::Misused(problem));
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
-    let rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
     let api = place.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
@@ -55,19 +55,21 @@ pub(super) async fn run(
     if let Some(problem) = args.problem(&plan) {
         return Err(Ended::Misused(problem));
     }
-    // Nobody steers from a command line; the sender lives as long as the session.
-    let (_steer, steer) = watch::channel(Steer::Resume);
-    let controls = Controls { cancel: cancel.clone(), steer };
-    let mut rows = rows;
     if let Some(rows) = &mut rows {
         let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
         rows.levels = plan.levels().into_iter().map(name).collect();
     }
+    // Nobody steers from a command line; the sender lives as long as the session.
+    let (_steer, steer) = watch::channel(Steer::Resume);
+    let controls = Controls { cancel: cancel.clone(), steer };
     let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
     let found = bench::run(&plan, api, &place.env.name, controls, &mut listener).await;
     let Watcher { rows, mut progress } = listener;
     progress.clear();
-    let found = found?;
+    let found = found.map_err(|failure| match failure.class {
+        Some(FaultClass::Cancelled) => Failure::new("The session was stopped before its first level", ""),
+        _ => failure,
+    })?;
     progress.finish(&found);
 
     let mut written = Vec::new();
@@ -384,13 +386,15 @@ struct Progress {
     told: usize,
     /// Of the level under way, kept from one partial report to the next.
     partial: Option<Box<LevelReport>>,
+    /// The same for the last rate.
+    tokens_per_s: Option<f64>,
 }
 
 impl Progress {
     fn new(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal() && !dumb;
-        Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None }
+        Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None, tokens_per_s: None }
     }
 
     fn show(&mut self, progress: &BenchProgress) {
@@ -403,9 +407,14 @@ impl Progress {
         if let Some(partial) = &progress.partial {
             self.partial = Some(partial.clone());
         }
+        if let Some(rate) = progress.rates.last() {
+            self.tokens_per_s = Some(rate.tokens_per_s);
+        }
         if self.terminal {
             self.draw(progress);
-        } else if progress.level < progress.levels && progress.level >= self.begun {
+        } else if !matches!(progress.stage, Stage::Starting | Stage::Calibrating)
+            && (self.begun..progress.levels).contains(&progress.level)
+        {
             self.begun = progress.level + 1;
             report::error_line(&format!("level {}/{} begins", progress.level + 1, progress.levels));
         }
@@ -424,7 +433,7 @@ impl Progress {
             return;
         }
         self.clear();
-        self.partial = None;
+        (self.partial, self.tokens_per_s) = (None, None);
         self.told = level.index + 1;
         self.begun = self.begun.max(self.told);
         report::error_line(&format!("level {}/{levels}: {}", level.index + 1, level_line(level)));
@@ -437,7 +446,7 @@ impl Progress {
         self.drawn = Some(Instant::now());
         let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
         let partial = self.partial.as_deref().filter(|partial| partial.index == progress.level);
-        let line = bench_report::progress_line(progress, partial);
+        let line = bench_report::progress_line(progress, self.tokens_per_s, partial);
         let line: String = line.chars().take(usize::from(width).saturating_sub(1)).collect();
         report::error_text(&format!("\r{line}\x1b[K"));
     }

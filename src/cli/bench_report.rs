@@ -114,7 +114,12 @@ fn intervals(out: &mut String, report: &BenchReport) {
     line(out, "95 % intervals (percentiles from order statistics, rates by batch means)");
     let head = format!("{:<8} {:<10} {:<25} {:<25} {:<25}", "level", "", "p50", "p95", "p99");
     line(out, &head);
+    let mut model = None;
     for level in &report.levels {
+        if report.plan.targets.len() > 1 && model != Some(&level.model) {
+            model = Some(&level.model);
+            line(out, &level.model);
+        }
         for (i, (name, stats, scale)) in [
             ("TTFT ms", &level.ttft_ms, 1.0),
             ("ITL ms", &level.itl_ms, 1.0),
@@ -178,7 +183,7 @@ fn remarks(out: &mut String, report: &BenchReport) {
         if let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) {
             line(out, &format!("server     {place}: TTFT p50 here less the server's own: {ms:.1} ms"));
         }
-        for (name, missed) in level.goodput.iter().flat_map(|good| &good.missed_by) {
+        for (name, missed) in level.goodput.iter().flat_map(|good| &good.missed_by).filter(|(_, n)| *n > 0) {
             line(out, &format!("goodput    {place}: {} missed {name}", count(*missed)));
         }
         for doubt in &level.watch.doubts {
@@ -214,7 +219,11 @@ pub(super) fn level_line(level: &LevelReport) -> String {
 }
 
 /// The line that is drawn over and over on a terminal.
-pub(super) fn progress_line(progress: &BenchProgress, partial: Option<&LevelReport>) -> String {
+pub(super) fn progress_line(
+    progress: &BenchProgress,
+    tokens_per_s: Option<f64>,
+    partial: Option<&LevelReport>,
+) -> String {
     let full = (progress.level_done.clamp(0.0, 1.0) * 12.0).round() as usize;
     let bar: String = (0..12).map(|i| if i < full { '█' } else { '░' }).collect();
     let stage = match progress.stage {
@@ -229,8 +238,8 @@ pub(super) fn progress_line(progress: &BenchProgress, partial: Option<&LevelRepo
     let (done, of) = progress.requests;
     let of = of.map(|of| format!("/{}", count(of))).unwrap_or_default();
     let mut line = format!("{bar} {}/{} {stage} {}{of}", progress.level + 1, progress.levels, count(done));
-    if let Some(rate) = progress.rates.last() {
-        let _ = write!(line, " · {} tok/s", number(Some(rate.tokens_per_s)));
+    if tokens_per_s.is_some() {
+        let _ = write!(line, " · {} tok/s", number(tokens_per_s));
     }
     if let Some(partial) = partial {
         let _ = write!(line, " · TTFT p50 {} ms", number(partial.ttft_ms.p50));
@@ -259,4 +268,147 @@ fn in_seconds(ms: Option<f64>) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.0}%", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::{Lengths, LevelLoad, Load, Plan, Target};
+    use crate::domain::run::{
+        Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Throughput, Watch,
+    };
+
+    fn stats(p50: f64, with_intervals: bool) -> Stats {
+        let around = |value: f64| with_intervals.then_some([value * 0.9, value * 1.1]);
+        Stats {
+            count: 100,
+            p50: Some(p50),
+            p95: Some(p50 * 2.0),
+            p99: Some(p50 * 3.0),
+            p50_ci: around(p50),
+            p95_ci: around(p50 * 2.0),
+            ..Stats::default()
+        }
+    }
+
+    fn level(index: usize, clients: u32) -> LevelReport {
+        let load = LevelLoad::Concurrency(clients);
+        let rate = |mean: f64| Some(Rate { mean, ci: Some([mean * 0.95, mean * 1.05]) });
+        LevelReport {
+            index,
+            label: load.label(),
+            model: "gpt-oss-120b".to_owned(),
+            deployment: Some("md-gpt".to_owned()),
+            load,
+            ended: LevelEnd::Requests,
+            began_s: 0.5,
+            took_s: 12.34,
+            steady_s: Some([0.6, 12.0]),
+            requests: Requests { ended: 1_000, ok: 1_000, ..Requests::default() },
+            tokens_from: "usage".to_owned(),
+            ttft_ms: stats(88.0, true),
+            first_answer_ms: stats(99.0, true),
+            itl_ms: stats(2.5, true),
+            tpot_ms: stats(2.1, true),
+            latency_ms: stats(1_320.0, true),
+            connect_ms: Stats::default(),
+            late_ms: Stats::default(),
+            user_tokens_per_s: stats(480.0, true),
+            prompt_tokens: stats(256.0, false),
+            cached_tokens: Stats::default(),
+            output_tokens: stats(128.0, false),
+            reasoning_tokens: Stats::default(),
+            throughput: Throughput {
+                output_tokens_per_s: rate(12_345.0),
+                total_tokens_per_s: rate(20_000.0),
+                requests_per_s: rate(72.3),
+            },
+            concurrency: Concurrency {
+                asked: Some(clients),
+                reached: Some(f64::from(clients)),
+                most: clients,
+            },
+            goodput: None,
+            server: None,
+            limits: Limits::default(),
+            watch: Watch::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn report(levels: Vec<LevelReport>) -> BenchReport {
+        let target = Target { deployment: Some("md-gpt".to_owned()), model: "gpt-oss-120b".to_owned() };
+        BenchReport {
+            schema: crate::domain::run::SCHEMA.to_owned(),
+            batida: "0.1.0".to_owned(),
+            id: "abc".to_owned(),
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            took_s: 25.04,
+            environment: "East".to_owned(),
+            api: "https://api.example.com".to_owned(),
+            machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 1 },
+            plan: Plan {
+                targets: vec![target],
+                load: Load::Concurrency(vec![1, 16]),
+                output_tokens: Some(Lengths::Fixed(32)),
+                tags: vec!["after the upgrade".to_owned()],
+                ..Plan::default()
+            },
+            ended: SessionEnd::Stopped,
+            levels,
+            switches: Vec::new(),
+            calibrations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_report_is_a_table_and_plain_sentences() {
+        let mut doubtful = LevelReport {
+            ttft_ms: stats(90.0, false),
+            goodput: Some(Goodput {
+                met: 9,
+                missed: 1,
+                share: Some(0.9),
+                requests_per_s: Some(65.0),
+                missed_by: vec![("ttft".to_owned(), 1), ("itl".to_owned(), 0)],
+            }),
+            tokens_from: "chunks".to_owned(),
+            notes: vec!["p99 rests on 40 requests".to_owned()],
+            ..level(1, 16)
+        };
+        doubtful.watch.doubts.push("timers fired 9 ms late".to_owned());
+        doubtful.limits = Limits { rate_limited: 3, queue_full: 1, headers: Vec::new() };
+        doubtful.requests.failed = 4;
+        doubtful.requests.errors =
+            vec![ErrorCount { kind: "rate_limited".to_owned(), count: 3, example: "Too many".to_owned() }];
+        let switch = Switch {
+            model: "gpt-oss-120b".to_owned(),
+            deployment: None,
+            ttft_ms: Some(2_675.0),
+            error: None,
+        };
+        let report = BenchReport { switches: vec![switch], ..report(vec![level(0, 1), doubtful]) };
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../../tests/snapshots");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.bind(|| insta::assert_snapshot!("bench_report", text(&report, &["rows.csv".to_owned()])));
+    }
+
+    #[test]
+    fn a_session_without_a_level_still_has_a_report() {
+        let text = text(&report(Vec::new()), &[]);
+        assert!(text.contains("ended      stopped by the user"), "{text}");
+    }
+
+    #[test]
+    fn absent_figures_are_dashes() {
+        let empty = LevelReport {
+            ttft_ms: Stats::default(),
+            throughput: Throughput::default(),
+            concurrency: Concurrency::default(),
+            ..level(0, 1)
+        };
+        let line = level_line(&empty);
+        assert!(line.ends_with("TTFT p50 – ms, – tok/s"), "{line}");
+    }
 }

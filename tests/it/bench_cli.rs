@@ -216,6 +216,16 @@ mod end_to_end {
     }
 
     #[test]
+    fn a_trace_is_sent_to_its_end() {
+        let bench = Bench::new();
+        let trace = "{\"time_ms\": 0, \"prompt\": \"One\"}\n{\"time_ms\": 50, \"prompt\": \"Two\"}\n";
+        fs::write(bench.file("t.jsonl"), trace).expect("written");
+        let report = bench.json(&["--trace", "t.jsonl"]);
+        let level = &report["levels"][0];
+        assert_eq!((&level["label"], &level["requests"]["ended"]), (&"trace".into(), &2.into()), "{level}");
+    }
+
+    #[test]
     fn objectives_and_turns_are_minded() {
         let bench = Bench::new();
         let good = bench.json(&["--requests", "4", "--turns", "2", "--goodput", "ttft=1h,latency=1h"]);
