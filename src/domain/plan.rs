@@ -411,6 +411,9 @@ impl Ends {
         if self.after.is_some_and(|after| after < Duration::from_millis(10)) {
             say("a time of at least 10 ms");
         }
+        if self.after.is_some_and(|after| after > Duration::from_secs(31_536_000)) {
+            say("a time of a year at most");
+        }
         if self.error_share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
             say("the share of errors lies between 0 and 100 %");
         }

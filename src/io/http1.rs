@@ -193,7 +193,9 @@ impl Dialer {
         let addresses = tokio::net::lookup_host((host, port)).await.map_err(WireError::Unknown)?;
         let mut tcp = Err(WireError::Unknown(io::Error::from(io::ErrorKind::NotFound)));
         for address in addresses {
-            tcp = TcpStream::connect(address).await.map_err(WireError::Connect);
+            // One address that does not answer leaves time for the next.
+            let connecting = tokio::time::timeout(CONNECT_TIMEOUT / 3, TcpStream::connect(address)).await;
+            tcp = connecting.unwrap_or(Err(io::ErrorKind::TimedOut.into())).map_err(WireError::Connect);
             if tcp.is_ok() {
                 break;
             }

@@ -92,7 +92,7 @@ pub(super) fn start(
     let (sender, receiver) = crossbeam_channel::bounded(most);
     let work = move || {
         let mut schedule = order.schedule.take();
-        let mut made = 0u64;
+        let (mut made, mut conversations) = (0u64, 0u64);
         loop {
             let warming = made < order.warmups;
             let left = match order.measured {
@@ -108,9 +108,15 @@ pub(super) fn start(
                 return;
             }
             let phase = if warming { order.first_phase } else { Phase::Measured };
-            let prepared = prepare(&order, &counters, &world, Next { made, left, phase, due: due.flatten() });
+            let prepared = prepare(
+                &order,
+                &counters,
+                &world,
+                Next { entry: conversations, left, phase, due: due.flatten() },
+            );
             let Some(prepared) = prepared else { return };
             made += prepared.requests;
+            conversations += 1;
             if sender.send(prepared).is_err() {
                 return;
             }
@@ -122,8 +128,8 @@ pub(super) fn start(
 
 /// What the next conversation is to be.
 struct Next {
-    /// Requests made before it.
-    made: u64,
+    /// Conversations made before it: a trace's entry.
+    entry: u64,
     /// Requests it may have.
     left: u64,
     phase: Phase,
@@ -131,10 +137,10 @@ struct Next {
 }
 
 fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Option<Prepared> {
-    let Next { made, left, phase, due } = next;
+    let Next { entry, left, phase, due } = next;
     // A trace's entries are taken in its own order; everything else goes on through the session.
     let conversation = match due {
-        Some(_) if order.traced => made,
+        Some(_) if order.traced => entry,
         _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
     };
     let draft = order.source.draft(conversation);

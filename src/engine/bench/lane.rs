@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::feed::Prepared;
@@ -69,8 +70,8 @@ pub(super) struct Level {
     pub(super) ramp_up: Duration,
     /// Set once the connections are open.
     began: OnceLock<Instant>,
-    /// In an open loop: in flight at most, per lane.
-    pub(super) permits: Option<Vec<Arc<Semaphore>>>,
+    /// In an open loop: in flight at most.
+    pub(super) permits: Option<Semaphore>,
     /// No new request is sent after this moment of the session, in ns.
     pub(super) deadline: AtomicU64,
     /// No new request is sent.
@@ -89,6 +90,10 @@ pub(super) struct Level {
     pub(super) starved: AtomicU64,
     /// Measured requests in flight.
     pub(super) measured_in_flight: AtomicU64,
+    /// Measured requests that were given up in flight, or never sent although they were due.
+    pub(super) aborted: AtomicU64,
+    /// Requests that wait for one of the places in flight.
+    pub(super) queued: AtomicU64,
 }
 
 impl Level {
@@ -97,7 +102,7 @@ impl Level {
         model: String,
         feed: Receiver<Prepared>,
         ramp_up: Duration,
-        permits: Option<Vec<Arc<Semaphore>>>,
+        permits: Option<Semaphore>,
     ) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
@@ -116,6 +121,8 @@ impl Level {
             last_sent: zero(),
             starved: zero(),
             measured_in_flight: zero(),
+            aborted: zero(),
+            queued: zero(),
         }
     }
 
@@ -127,6 +134,12 @@ impl Level {
     /// When it began.
     pub(super) fn began(&self) -> Instant {
         *self.began.get_or_init(Instant::now)
+    }
+
+    /// Whether so many requests are ready, or as many as are made ahead.
+    pub(super) fn is_filled(&self, requests: u64) -> bool {
+        let most = self.feed.capacity().map_or(requests, |most| requests.min(most as u64));
+        self.feed.len() as u64 >= most
     }
 
     fn is_over(&self, world: &World) -> bool {
@@ -204,6 +217,7 @@ pub(super) struct Lane {
     orders: Option<mpsc::UnboundedSender<Order>>,
     pub(super) counts: Arc<Counts>,
     probe: StdUnixStream,
+    cancel: CancellationToken,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -221,11 +235,16 @@ impl Lane {
         let (probe, probed) = StdUnixStream::pair().map_err(super::no_thread)?;
         let set = probe.set_nonblocking(true).and_then(|()| probed.set_nonblocking(true));
         set.map_err(super::no_thread)?;
+        let cancel = world.cancel.clone();
         let at_work = AtWork { number, world, told, counts: Arc::clone(&counts), pool: Mutex::default() };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
-        let thread = thread.spawn(move || runtime.block_on(Arc::new(at_work).serve(inbox, probed)));
+        let thread = thread.spawn(move || {
+            runtime.block_on(Arc::new(at_work).serve(inbox, probed));
+            // A name server that does not answer is not waited for.
+            runtime.shutdown_background();
+        });
         let thread = thread.map_err(super::no_thread)?;
-        Ok(Self { orders: Some(orders), counts, probe, thread: Some(thread) })
+        Ok(Self { orders: Some(orders), counts, probe, cancel, thread: Some(thread) })
     }
 
     fn order(&self, order: Order) {
@@ -265,6 +284,8 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
+        // The pacer may still hold a way to give orders.
+        self.cancel.cancel();
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             // A panic in it was told as it happened.
@@ -342,16 +363,21 @@ impl AtWork {
         let _done = Countdown(&level.outstanding);
         tokio::time::sleep_until((level.began() + client_start(number, of, level.ramp_up)).into()).await;
         level.all_in.fetch_max(self.world.now_ns(), Ordering::Relaxed);
+        let mut waiting = false;
         loop {
-            self.wait_while_paused().await;
+            self.wait_while_paused(level).await;
             if level.is_over(&self.world) {
                 break;
             }
             match level.feed.try_recv() {
-                Ok(prepared) => self.converse(level, prepared, None).await,
+                Ok(prepared) => {
+                    waiting = false;
+                    self.converse(level, prepared, None).await;
+                }
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
-                    level.starved.fetch_add(1, Ordering::Relaxed);
+                    level.starved.fetch_add(u64::from(!waiting), Ordering::Relaxed);
+                    waiting = true;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
@@ -362,17 +388,18 @@ impl AtWork {
     /// A request of an open loop, at its moment.
     async fn launched(&self, level: &Level, prepared: Prepared, due: Instant) {
         let _done = Countdown(&level.outstanding);
-        let permit = match level.permits.as_ref().and_then(|permits| permits.get(self.number)) {
+        let permit = match &level.permits {
             None => None,
             Some(permits) => {
-                self.counts.queued.fetch_add(1, Ordering::Relaxed);
+                let _queued = Queued::enter(&self.counts.queued, &level.queued);
                 // Fails only when it is closed, which nobody does.
-                let permit = permits.acquire().await.ok();
-                self.counts.queued.fetch_sub(1, Ordering::Relaxed);
-                permit
+                permits.acquire().await.ok()
             }
         };
-        if !level.closing.load(Ordering::Relaxed) {
+        self.wait_while_paused(level).await;
+        if level.is_over(&self.world) {
+            level.aborted.fetch_add(1, Ordering::Relaxed);
+        } else {
             self.converse(level, prepared, Some(due)).await;
         }
         drop(permit);
@@ -382,10 +409,11 @@ impl AtWork {
         let Prepared { mut index, phase, mut request, mut turns, wanted_prompt_tokens, .. } = prepared;
         let mut wanted = wanted_prompt_tokens;
         let mut due = due;
+        let mut first_turn = true;
         loop {
-            let (record, answer) = self.request(level, index, phase, due, &request, turns.is_some()).await;
-            let failed = record.error.is_some();
-            self.tell(Told::Ended(Box::new(RequestRecord { wanted_prompt_tokens: wanted, ..record })));
+            let asked = Asked { index, phase, due, wanted, first: first_turn, keep_text: turns.is_some() };
+            let (failed, answer) = self.request(level, &asked, &request).await;
+            first_turn = false;
             let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
                 return;
             };
@@ -393,28 +421,32 @@ impl AtWork {
             let Some(next) = turns.next(answer, &self.world.request_id(index), &self.world) else { return };
             // A later turn is due when the answer before it is there.
             (request, due, wanted) = (next, None, None);
-            self.wait_while_paused().await;
+            self.wait_while_paused(level).await;
+            if level.is_over(&self.world) {
+                return;
+            }
         }
     }
 
-    async fn wait_while_paused(&self) {
-        if self.world.paused.load(Ordering::Relaxed) {
-            let mut steer = self.world.steer.clone();
+    /// Until it goes on, or the level is to end.
+    async fn wait_while_paused(&self, level: &Level) {
+        let mut steer = self.world.steer.clone();
+        while self.world.paused.load(Ordering::Relaxed) && !level.closing.load(Ordering::Relaxed) {
+            let resumed = steer.wait_for(|steer| *steer == Steer::Resume);
             // Fails when nobody can resume any more: then it goes on.
-            let _ = steer.wait_for(|steer| *steer == Steer::Resume).await;
+            if let Ok(Err(_)) = tokio::time::timeout(Duration::from_millis(50), resumed).await {
+                return;
+            }
+            if *steer.borrow() == Steer::Resume {
+                return;
+            }
         }
     }
 
-    /// Sends one request and reads its answer, which is given too where a later turn needs it.
-    async fn request(
-        &self,
-        level: &Level,
-        index: u64,
-        phase: Phase,
-        due: Option<Instant>,
-        request: &[u8],
-        keep_text: bool,
-    ) -> (RequestRecord, String) {
+    /// Sends one request, reads its answer and tells of it. Gives whether it failed, and the answer where a
+    /// later turn needs it.
+    async fn request(&self, level: &Level, asked: &Asked, request: &[u8]) -> (bool, String) {
+        let Asked { index, phase, due, wanted, first, keep_text } = *asked;
         let world = &*self.world;
         let sent = Instant::now();
         let due = due.unwrap_or(sent);
@@ -423,7 +455,9 @@ impl AtWork {
         if phase == Phase::Measured {
             let now = world.at_ns(sent);
             level.first_measured.fetch_min(now, Ordering::Relaxed);
-            level.last_sent.fetch_max(now, Ordering::Relaxed);
+            if first {
+                level.last_sent.fetch_max(now, Ordering::Relaxed);
+            }
         }
         let outcome = tokio::time::timeout(world.timeout, self.exchange(request, &mut hearing)).await;
         let end = Instant::now();
@@ -458,9 +492,13 @@ impl AtWork {
             chunks: hearing.reader.chunks(),
             gaps_us: hearing.reader.take_gaps(),
             bytes: hearing.bytes,
-            wanted_prompt_tokens: None,
+            wanted_prompt_tokens: wanted,
             error,
         };
+        let failed = record.error.is_some();
+        // Before the connection's manners: a stop amid those loses nothing.
+        self.tell(Told::Ended(Box::new(record)));
+        hearing.told = true;
         drop(hearing);
         if let Some(mut connection) = connection {
             let drained = tokio::time::timeout(DRAIN, connection.drain()).await;
@@ -468,7 +506,7 @@ impl AtWork {
                 lock(&self.pool).push(connection);
             }
         }
-        (record, answer)
+        (failed, answer)
     }
 
     async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Connection, WireError> {
@@ -515,12 +553,42 @@ impl AtWork {
     }
 }
 
+/// One request to be sent.
+struct Asked {
+    index: u64,
+    phase: Phase,
+    due: Option<Instant>,
+    /// Tokens of its prompt.
+    wanted: Option<u32>,
+    /// It begins a conversation.
+    first: bool,
+    keep_text: bool,
+}
+
+/// Counts as waiting until dropped, for the page and for the level.
+struct Queued<'a>(&'a AtomicU32, &'a AtomicU64);
+
+impl<'a> Queued<'a> {
+    fn enter(page: &'a AtomicU32, level: &'a AtomicU64) -> Self {
+        page.fetch_add(1, Ordering::Relaxed);
+        level.fetch_add(1, Ordering::Relaxed);
+        Self(page, level)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.1.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Counts down when dropped, also when its task is.
 struct Countdown<'a>(&'a AtomicU64);
 
 impl Drop for Countdown<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -541,6 +609,8 @@ struct Hearing<'a> {
     ended: Option<Instant>,
     bytes: u64,
     streaming: bool,
+    /// Its record has been told.
+    told: bool,
     cell: Option<usize>,
 }
 
@@ -576,6 +646,7 @@ impl<'a> Hearing<'a> {
             ended: None,
             bytes: 0,
             streaming: false,
+            told: false,
             cell,
         }
     }
@@ -683,7 +754,8 @@ impl Drop for Hearing<'_> {
             self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
         }
         if self.measured {
-            self.level.measured_in_flight.fetch_sub(1, Ordering::Relaxed);
+            self.level.aborted.fetch_add(u64::from(!self.told), Ordering::Relaxed);
+            self.level.measured_in_flight.fetch_sub(1, Ordering::Release);
         }
         if let Some(cell) = self.cell {
             // Cells are taken in turn, so that an ended request stays on the timeline for a while.

@@ -62,6 +62,10 @@ const WARMUP_CLIENTS: u32 = 4;
 const LEAST_FOR_SHARE: u64 = 20;
 /// How often a request that fits prompts is asked again after a 429.
 const PATIENCE: usize = 4;
+/// Requests of an open loop that are due and wait for one of the places in flight.
+const MOST_QUEUED: u64 = 4_096;
+/// How long the lanes have to let go of what they were stopped at.
+const STOPPING: Duration = Duration::from_secs(1);
 
 /// How a session is ended and paused from outside.
 #[derive(Debug, Clone)]
@@ -206,13 +210,18 @@ impl World {
 struct Said {
     material: Option<Material>,
     trace: Option<Trace>,
+    /// About how long one of the file's prompts is.
+    bytes_each: Option<usize>,
 }
 
 impl Said {
     async fn read(plan: &Plan) -> Result<Self, Failure> {
         let mut said = Self::default();
         if let Prompts::File(path) = &plan.prompts {
-            said.material = Some(Material::parse(&name(path), &read_file(path).await?)?);
+            let bytes = read_file(path).await?;
+            let material = Material::parse(&name(path), &bytes)?;
+            said.bytes_each = Some(bytes.len() / material.len().max(1));
+            said.material = Some(material);
         }
         if let Load::Trace { file, .. } = &plan.load {
             said.trace = Some(Trace::parse(&name(file), &read_file(file).await?)?);
@@ -440,37 +449,41 @@ impl Session<'_> {
             errors: false,
             stop: None,
             most_in_flight: 0,
+            latencies: (0, Duration::ZERO),
         };
         self.pauses.clear();
+        self.limits.clear();
         self.live.begin(level.index);
         let open = level.load.is_open();
-        if open && self.plan.warmup > 0 {
-            let clients = WARMUP_CLIENTS.min(self.plan.warmup);
+        if self.plan.warmup > 0 {
+            // Apart from what is measured: a warm-up beside it would take its share of the server.
+            let clients = level.load.most_in_flight().unwrap_or(WARMUP_CLIENTS).min(self.plan.warmup);
             let shared = self.prepare(&under, source, clients, Kind::WarmupOnly)?;
             self.live.stage = Stage::WarmingUp;
-            self.start_clients(&shared, clients).await;
+            self.start_clients(&shared, clients, u64::from(self.plan.warmup)).await;
             self.drive(&shared, &mut under).await;
             if under.stop.is_some() {
-                return Ok(self.conclude(&shared, under));
+                return Ok(self.conclude(&shared, under).await);
             }
         }
         let clients = match level.load {
             LevelLoad::Concurrency(n) | LevelLoad::Max { in_flight: n } => n,
             LevelLoad::Rate { .. } | LevelLoad::Trace { .. } => {
-                level.load.most_in_flight().unwrap_or(0).min(64)
+                level.load.most_in_flight().unwrap_or(64).min(256)
             }
         };
         let shared = self.prepare(&under, source, clients, if open { Kind::Open } else { Kind::Closed })?;
         under.watching = Watching::begin();
+        under.most_in_flight = 0;
         if open {
             self.dial(clients).await;
             under.pacing = Some(self.pace(&shared)?);
         } else {
-            self.live.stage = if self.plan.warmup > 0 { Stage::WarmingUp } else { Stage::Measuring };
-            self.start_clients(&shared, clients).await;
+            self.live.stage = Stage::Measuring;
+            self.start_clients(&shared, clients, under.wanted.unwrap_or(u64::MAX)).await;
         }
         self.drive(&shared, &mut under).await;
-        Ok(self.conclude(&shared, under))
+        Ok(self.conclude(&shared, under).await)
     }
 
     /// Measured requests of a level; `None` for as many as its time allows.
@@ -499,19 +512,17 @@ impl Session<'_> {
             model: under.target.model.clone(),
             params: self.plan.params.clone(),
             ignore_eos: self.plan.ignore_eos,
-            warmups: if kind == Kind::Open { 0 } else { u64::from(self.plan.warmup) },
+            warmups: if kind == Kind::WarmupOnly { u64::from(self.plan.warmup) } else { 0 },
             measured: if kind == Kind::WarmupOnly { Some(0) } else { under.wanted },
             first_phase: Phase::Warmup,
             schedule,
             traced: matches!(load, LevelLoad::Trace { .. }),
             ahead: (clients as usize).clamp(64, 4_096),
-            bytes_each: (tokens * 6.0) as usize,
+            bytes_each: self.said.bytes_each.unwrap_or((tokens * 6.0) as usize),
         };
         let receiver = feed::start(order, Arc::clone(&self.counters), Arc::clone(&self.world))?;
         let permits = match (kind, load.most_in_flight()) {
-            (Kind::Open, Some(most)) => {
-                Some(share(most, self.lanes.len()).map(|n| Arc::new(Semaphore::new(n as usize))).collect())
-            }
+            (Kind::Open, Some(most)) => Some(Semaphore::new(most as usize)),
             _ => None,
         };
         let ramp_up = if kind == Kind::Closed { self.plan.ramp_up } else { Duration::ZERO };
@@ -543,8 +554,15 @@ impl Session<'_> {
         }
     }
 
-    async fn start_clients(&mut self, shared: &Arc<LaneLevel>, clients: u32) {
+    async fn start_clients(&mut self, shared: &Arc<LaneLevel>, clients: u32, requests: u64) {
         self.dial(clients).await;
+        let began = Instant::now();
+        // Conversations may be few and long: then one is enough to begin with.
+        let requests = if self.plan.turns > 1 { 1 } else { requests };
+        while !shared.is_filled(requests.min(u64::from(clients))) && began.elapsed() < Duration::from_secs(2)
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         shared.begin();
         shared.outstanding.store(u64::from(clients), Ordering::Relaxed);
         let lanes = self.lanes.len() as u32;
@@ -561,8 +579,8 @@ impl Session<'_> {
         let (level, world, finished) = (Arc::clone(shared), Arc::clone(&self.world), Arc::clone(&done));
         level.begin();
         let work = move || {
+            let _finished = Finished(finished);
             pace(&level, &world, &launchers);
-            finished.store(true, Ordering::Release);
         };
         thread::Builder::new().name("bench-pacer".to_owned()).spawn(work).map_err(no_thread)?;
         Ok(done)
@@ -612,8 +630,9 @@ impl Session<'_> {
         }
     }
 
-    fn paused_for(&self) -> Duration {
-        self.pauses.iter().map(|[from, to]| *to - *from).sum()
+    /// How long it was paused since `moment`.
+    fn paused_since(&self, moment: Duration) -> Duration {
+        self.pauses.iter().map(|[from, to]| to.saturating_sub((*from).max(moment))).sum()
     }
 
     fn fold(&mut self, under: &mut UnderWay) {
@@ -624,6 +643,10 @@ impl Session<'_> {
                     if record.phase == Phase::Measured {
                         self.measured += 1;
                         self.failed += u64::from(record.error.is_some());
+                        if let Some(latency) = record.latency().filter(|_| record.counts()) {
+                            under.latencies =
+                                (under.latencies.0.saturating_add(1), under.latencies.1 + latency);
+                        }
                     }
                     self.live.record(&record);
                     self.listener.ended(&record);
@@ -641,7 +664,7 @@ impl Session<'_> {
         let first = LaneLevel::moment(&shared.first_measured);
         let mut deadline = None;
         if let (Some(first), Some(after)) = (first, self.plan.level_ends.after) {
-            deadline = Some(first + after + self.paused_for());
+            deadline = Some(first + after + self.paused_since(first));
         }
         if let Some(after) = self.plan.session_ends.after {
             if deadline.is_none_or(|deadline| after < deadline) {
@@ -675,13 +698,20 @@ impl Session<'_> {
     fn frame(&self, shared: &LaneLevel, under: &UnderWay, ended: LevelEnd, aborted: u64) -> LevelFrame {
         let now = self.world.began.elapsed();
         let began = LaneLevel::moment(&shared.first_measured).unwrap_or(now);
-        let (from, to) = if under.level.load.is_open() {
-            (began + self.plan.ramp_up, LaneLevel::moment(&shared.last_sent))
+        let (from, mut to) = if under.level.load.is_open() {
+            // As many come as go once the first have had the time of an answer.
+            let filled = under.latencies.1.checked_div(under.latencies.0).unwrap_or_default();
+            (began + self.plan.ramp_up + filled, LaneLevel::moment(&shared.last_sent).unwrap_or(now))
         } else {
             let all_in = LaneLevel::moment(&shared.all_in).unwrap_or(now);
-            (all_in.max(began), LaneLevel::moment(&shared.first_out))
+            (all_in.max(began), LaneLevel::moment(&shared.first_out).unwrap_or(now))
         };
-        let to = if ended == LevelEnd::Running { now } else { to.unwrap_or(now) };
+        let in_flight: Vec<Duration> =
+            self.lanes.iter().flat_map(|lane| lane.counts.in_flight_since()).collect();
+        if matches!(ended, LevelEnd::Running | LevelEnd::Stopped) {
+            // Of what is in flight no token has been counted yet: the steady part ends before it.
+            to = in_flight.iter().copied().fold(now, Duration::min);
+        }
         let mut watch = under.watching.report();
         watch.late_requests = shared.starved.load(Ordering::Relaxed).min(under.tally.ended());
         LevelFrame {
@@ -693,7 +723,7 @@ impl Session<'_> {
             now,
             steady: (from < to).then_some([from, to]),
             pauses: self.pauses.clone(),
-            in_flight_since: self.lanes.iter().flat_map(|lane| lane.counts.in_flight_since()).collect(),
+            in_flight_since: in_flight,
             most_in_flight: under.most_in_flight,
             aborted,
             rate_limit: self.limits.clone(),
@@ -701,8 +731,7 @@ impl Session<'_> {
         }
     }
 
-    fn conclude(&mut self, shared: &LaneLevel, under: UnderWay) -> Option<Stop> {
-        let aborted = shared.measured_in_flight.load(Ordering::Relaxed);
+    async fn conclude(&mut self, shared: &LaneLevel, mut under: UnderWay) -> Option<Stop> {
         let deadline = shared.deadline.load(Ordering::Relaxed);
         let enough = under.wanted.is_some_and(|wanted| under.tally.ended() >= wanted);
         let ended = match &under.stop {
@@ -713,17 +742,31 @@ impl Session<'_> {
             _ if self.world.now_ns() >= deadline => LevelEnd::Time,
             _ => LevelEnd::Exhausted,
         };
-        let mut frame = self.frame(shared, &under, ended, aborted);
+        // What is in flight now is looked at before it is let go.
+        let mut frame = self.frame(shared, &under, ended, 0);
         if matches!(under.stop, Some(Stop::Cancelled)) {
             // Every connection closes now; what they would have brought is in no figure.
             self.world.cancel.cancel();
+            let began = Instant::now();
+            while shared.measured_in_flight.load(Ordering::Acquire) > 0 && began.elapsed() < STOPPING {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            self.fold(&mut under);
         }
+        let aborted = shared.aborted.load(Ordering::Relaxed);
+        frame.aborted = aborted;
         let steady = frame.steady.is_some();
         if !steady && frame.now > frame.began {
             frame.steady = Some([frame.began, frame.now]);
         }
         let mut report = under.tally.report(frame);
         report.notes.extend(self.notes.iter().cloned());
+        let starved = shared.starved.load(Ordering::Relaxed);
+        if starved * 100 > report.requests.ended {
+            report.watch.doubts.push(format!(
+                "clients waited {starved} times for a prompt to be written: the load was lower than asked"
+            ));
+        }
         if !steady && report.requests.ok > 0 {
             report.notes.push(
                 "the load was never steady: throughput is over the whole level; send more requests than clients"
@@ -756,7 +799,7 @@ impl Session<'_> {
         let now = self.world.began.elapsed();
         let time = match (first, self.plan.level_ends.after) {
             (Some(first), Some(after)) => {
-                let gone = now.saturating_sub(first + self.paused_for());
+                let gone = now.saturating_sub(first + self.paused_since(first));
                 Some(gone.as_secs_f64() / after.as_secs_f64())
             }
             _ => None,
@@ -830,12 +873,23 @@ struct UnderWay {
     errors: bool,
     stop: Option<Stop>,
     most_in_flight: u32,
+    /// Good measured answers and the sum of their latencies.
+    latencies: (u32, Duration),
 }
 
 /// `n` in `parts` parts that differ by one at most, the larger first.
 fn share(n: u32, parts: usize) -> impl Iterator<Item = u32> {
     let parts = parts.max(1) as u32;
     (0..parts).map(move |part| n / parts + u32::from(part < n % parts))
+}
+
+/// Says so when it is dropped, also by a panic.
+struct Finished(Arc<AtomicBool>);
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// Lets each request go at its moment. A pause shifts all that follow.
@@ -862,6 +916,11 @@ fn pace(
                 return;
             }
             let left = due.saturating_duration_since(now);
+            if left.is_zero() && level.queued.load(Ordering::Relaxed) >= MOST_QUEUED {
+                // It keeps its moment, so that its wait counts; only its bytes wait here.
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
             if left.is_zero() {
                 level.outstanding.fetch_add(1, Ordering::Relaxed);
                 launchers[turn % launchers.len()](level, prepared, due);

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Api, Head, READ_TIMEOUT, Trust, no_certificate, redact, tls_trouble, transport_of};
+use super::{Api, Head, Trust, no_certificate, redact, tls_trouble, transport_of};
 use crate::domain::failure::Failure;
 use crate::io::http1::{Dialer, ResponseHead, WireError};
 use crate::wire::answer::Broken;
@@ -46,7 +46,7 @@ impl Api {
 
     /// A request that was given up after `limit`.
     pub fn fault_of_time(&self, limit: std::time::Duration, model: &str) -> Fault {
-        Transport::ReadTimeout(limit.min(READ_TIMEOUT)).into_fault(&self.asked(model), String::new())
+        Transport::ReadTimeout(limit).into_fault(&self.asked(model), String::new())
     }
 
     /// What a response means that is no good answer: a status that is no success, or (`broken`) a body that
