@@ -22,8 +22,8 @@ const MOST_BATCHES: u64 = 20;
 /// A part is so many bins at least: what lies across the edge of two parts is shared out evenly, and would
 /// hide how much they differ.
 const BINS_A_BATCH: u64 = 4;
-/// Tokens are shared out among chunks in millionths.
-const TOKEN: u64 = 1_000_000;
+/// Tokens and answers are shared out among chunks in millionths.
+const WHOLE: u64 = 1_000_000;
 
 /// What a level did over time.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +40,7 @@ struct Bin {
     /// Output tokens, in millionths.
     output: u64,
     prompt: u64,
-    /// Answers completed, and those of them that met the objectives.
+    /// Millionths of answers, and of those of them that met the objectives.
     answers: u64,
     met: u64,
     /// Requests in flight that began here, and that ended here, when not both.
@@ -73,18 +73,30 @@ impl Rates {
     /// `tokens` came with chunks, the first at `first` and the others each `gaps_us` after the one before:
     /// each chunk has an equal share.
     pub fn output(&mut self, tokens: u64, first: Duration, gaps_us: &[u32]) {
-        let tokens = tokens.saturating_mul(TOKEN);
-        let each = tokens / (gaps_us.len() as u64 + 1);
-        let rest = tokens - each * gaps_us.len() as u64;
+        self.share(tokens.saturating_mul(WHOLE), first, gaps_us, |bin, part| bin.output += part);
+    }
+
+    /// An answer whose chunks came at these moments, and whether it met the objectives. Each chunk has an equal
+    /// share: answers that end together would otherwise all count, or none, by where a window ends.
+    pub fn answer(&mut self, first: Duration, gaps_us: &[u32], met: bool) {
+        self.share(WHOLE, first, gaps_us, |bin, part| {
+            bin.answers += part;
+            bin.met += if met { part } else { 0 };
+        });
+    }
+
+    fn share(&mut self, whole: u64, first: Duration, gaps_us: &[u32], add: impl Fn(&mut Bin, u64)) {
+        let each = whole / (gaps_us.len() as u64 + 1);
+        let rest = whole - each * gaps_us.len() as u64;
         let mut at = micros(first);
         // Makes room once, so that the loop below need only look.
         self.bin(at + gaps_us.iter().map(|gap| u64::from(*gap)).sum::<u64>());
-        self.bin(at).output += rest;
+        add(self.bin(at), rest);
         let shift = self.shift();
         for gap in gaps_us {
             at += u64::from(*gap);
             if let Some(bin) = self.bins.get_mut(((at >> shift) - self.first) as usize) {
-                bin.output += each;
+                add(bin, each);
             }
         }
     }
@@ -92,13 +104,6 @@ impl Rates {
     /// A prompt of so many tokens had been read at `at`.
     pub fn prompt(&mut self, tokens: u64, at: Duration) {
         self.bin(micros(at)).prompt += tokens;
-    }
-
-    /// An answer was complete at `at`, and whether it met the objectives.
-    pub fn answer(&mut self, at: Duration, met: bool) {
-        let bin = self.bin(micros(at));
-        bin.answers += 1;
-        bin.met += u64::from(met);
     }
 
     /// A request was in flight.
@@ -192,7 +197,8 @@ impl Rates {
     /// How many parts to cut a window into.
     fn batches(&self, window: &Window, answer_takes: Option<f64>) -> Option<u64> {
         let length = window.length() as f64;
-        let answers = window.amount(0.0, length, &self.grown(|bin| bin.answers as f64)).round() as u64;
+        let answers =
+            window.amount(0.0, length, &self.grown(|bin| bin.answers as f64 / WHOLE as f64)).round() as u64;
         let by_answers = answer_takes.filter(|us| *us > 0.0).map_or(MOST_BATCHES, |us| (length / us) as u64);
         let batches = by_answers
             .clamp(LEAST_BATCHES, MOST_BATCHES)
@@ -304,12 +310,12 @@ impl Bin {
 
 impl Counted {
     fn of(self, bin: &Bin) -> f64 {
-        let output = bin.output as f64 / TOKEN as f64;
+        let output = bin.output as f64 / WHOLE as f64;
         match self {
             Self::Output => output,
             Self::Total => output + bin.prompt as f64,
-            Self::Answers => bin.answers as f64,
-            Self::Met => bin.met as f64,
+            Self::Answers => bin.answers as f64 / WHOLE as f64,
+            Self::Met => bin.met as f64 / WHOLE as f64,
         }
     }
 }
@@ -420,7 +426,7 @@ mod tests {
             while at < until {
                 rates.output(64, ms(at + 100), &[10_000; 63]);
                 rates.prompt(1_000, ms(at + 100));
-                rates.answer(ms(at + 740), client < 2);
+                rates.answer(ms(at + 740), &[], client < 2);
                 rates.in_flight(ms(at), ms(at + 740));
                 at += 740;
             }
@@ -478,7 +484,7 @@ mod tests {
         assert_eq!(paused.length(), 1_900_000);
         let mut rates = Rates::default();
         for at in (0..1_000).chain(3_000..4_000) {
-            rates.answer(ms(at), true);
+            rates.answer(ms(at), &[], true);
         }
         assert!((mean(&rates, Counted::Answers, &paused) - 1_000.0).abs() < 1.0);
         assert_eq!(Window::new([ms(1), ms(2)], &[[ms(0), ms(5)]]).length(), 0);
@@ -487,10 +493,10 @@ mod tests {
     #[test]
     fn too_short_a_window_has_no_interval() {
         let mut rates = Rates::default();
-        (0..4).for_each(|i| rates.answer(ms(i * 100), true));
+        (0..4).for_each(|i| rates.answer(ms(i * 100), &[], true));
         let few = rates.rate(Counted::Answers, &window(0, 1_000), None).expect("a rate");
         assert_eq!((few.mean, few.ci), (4.0, None), "four answers");
-        (0..40).for_each(|i| rates.answer(us(i * 100), true));
+        (0..40).for_each(|i| rates.answer(us(i * 100), &[], true));
         let short = rates.rate(Counted::Answers, &window(0, 4), None).expect("a rate");
         assert_eq!(short.ci, None, "4 ms");
         assert_eq!(rates.rate(Counted::Answers, &window(5, 5), None), None);
@@ -515,7 +521,7 @@ mod tests {
                 if at > 10.0 {
                     break;
                 }
-                rates.answer(Duration::from_secs_f64(at), true);
+                rates.answer(Duration::from_secs_f64(at), &[], true);
             }
             let rate = rates.rate(Counted::Answers, &window(0, 10_000), None).expect("a rate");
             rate.ci.is_some_and(|[low, high]| low <= 50.0 && high >= 50.0)
@@ -534,7 +540,7 @@ mod tests {
             let record = |rates: &mut Rates, (at, takes, tokens, _): (u64, u64, u64, bool)| {
                 rates.output(tokens, us(at), &vec![(takes / tokens) as u32; tokens as usize - 1]);
                 rates.prompt(tokens, us(at));
-                rates.answer(us(at + takes), tokens > 50);
+                rates.answer(us(at + takes), &[], tokens > 50);
                 rates.in_flight(us(at), us(at + takes));
             };
             let (mut all, mut a, mut b) = (Rates::default(), Rates::default(), Rates::default());

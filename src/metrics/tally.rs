@@ -232,7 +232,7 @@ impl Tally {
                 self.server_speed.record_rate(speed);
             }
         }
-        self.rates.answer(record.ended, met);
+        self.rates.answer(first, &record.gaps_us, met);
     }
 
     /// Adds all of another's records: the same as if each had been recorded here.
