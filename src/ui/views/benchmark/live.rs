@@ -241,7 +241,7 @@ fn tiles_ui(ui: &mut Ui, session: &Session) {
 }
 
 /// More lines than this are told by the table's marks alone.
-const MOST_DOUBTS: usize = 6;
+const MOST_DOUBTS: usize = 2;
 
 fn doubts_ui(ui: &mut Ui, session: &Session) {
     let of = |pick: fn(&LevelReport) -> &Vec<String>| -> Vec<String> {
