@@ -510,3 +510,13 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> bool {
 pub fn from_right<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
     ui.with_layout(Layout::right_to_left(Align::Center), contents).inner
 }
+
+/// A column of its own beside others, this large.
+pub fn column<R>(ui: &mut Ui, size: Vec2, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.set_width(size.x);
+        contents(ui)
+    })
+    .inner
+}

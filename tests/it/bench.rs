@@ -17,7 +17,9 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::chat::Front;
 use crate::support::demo::options;
+use crate::support::kube::Tls;
 
 /// No answer of ours takes longer.
 const LONG: Duration = Duration::from_secs(60);
@@ -374,4 +376,43 @@ async fn the_server_and_we_agree_on_the_figures() {
     let goodput = level.goodput.as_ref().expect("objectives were set");
     assert_eq!((goodput.met, goodput.missed), (0, 20));
     assert!(level.server.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_judged_on_measuring_connections_too() {
+    let (server, _api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let front = Front::start(Tls::Good, &server).await;
+    let open = |trust| {
+        let address = ApiAddress::parse(&front.root()).expect("an address");
+        let recorder = Recorder::new(EnvId::demo(), |_| {});
+        Api::new(address, Some(SecretString::from(DEMO_KEY)), "KEY".to_owned(), trust, recorder)
+            .expect("an API")
+    };
+    for trust in [front.trust(), Trust { ca_file: None, accept_invalid_certs: true }] {
+        let run = run(&plan("m"), &open(trust)).await;
+        assert_eq!(run.report().levels[0].requests.ok, 20, "{:?}", run.report().levels[0].requests);
+    }
+    // Without calibration, which would be refused by the other door, the measuring one must refuse as well.
+    let before = server.received().len();
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("prompts.txt");
+    std::fs::write(&file, "Hello\n").expect("writes");
+    let plan = Plan { prompts: Prompts::File(file), warmup: 0, ..plan("m") };
+    let run = run(&plan, &open(Trust::default())).await;
+    let requests = &run.report().levels[0].requests;
+    assert_eq!((requests.failed, requests.errors[0].kind.as_str()), (20, "tls"), "{requests:?}");
+    assert_eq!(server.received().len(), before, "no key was sent to whom is not trusted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_server_echoes_is_in_no_report() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::EchoesKey)]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("prompts.txt");
+    std::fs::write(&file, "Hello\n").expect("writes");
+    let run = run(&Plan { prompts: Prompts::File(file), ..plan("m") }, &api).await;
+    assert_eq!(run.report().levels[0].requests.failed, 20);
+    let told = format!("{} {:?}", serde_json::to_string(run.report()).expect("JSON"), run.heard.records);
+    assert!(told.contains("cannot work with"), "{told}");
+    assert!(!told.contains(DEMO_KEY), "{told}");
 }

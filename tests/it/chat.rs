@@ -555,7 +555,7 @@ async fn a_closed_port_refuses() {
 }
 
 /// TLS before a demo, until it is dropped.
-struct Front {
+pub(crate) struct Front {
     address: SocketAddr,
     dir: tempfile::TempDir,
     task: tokio::task::JoinHandle<()>,
@@ -568,7 +568,7 @@ impl Drop for Front {
 }
 
 impl Front {
-    async fn start(tls: Tls, server: &DemoServer) -> Self {
+    pub(crate) async fn start(tls: Tls, server: &DemoServer) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let acceptor = acceptor(tls, dir.path()).expect("TLS was asked for");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -590,11 +590,11 @@ impl Front {
     }
 
     /// Trusts what the acceptor wrote as its authority.
-    fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust { ca_file: Some(self.dir.path().join("ca.pem")), accept_invalid_certs: false }
     }
 
-    fn root(&self) -> String {
+    pub(crate) fn root(&self) -> String {
         format!("https://{}", self.address)
     }
 }

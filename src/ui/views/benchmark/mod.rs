@@ -9,14 +9,14 @@ mod table;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use egui::{Align, Layout, ScrollArea, Ui, vec2};
+use egui::{ScrollArea, Ui, vec2};
 
 use self::charts::Shown;
 use self::picture::Photographer;
 use crate::domain::environment::EnvId;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::ui::widgets::{card, empty_state, page_head};
+use crate::ui::widgets::{card, column, empty_state, page_head};
 
 /// What is chosen and open on the page. Nothing of the session: that is the state's.
 #[derive(Default)]
@@ -81,13 +81,4 @@ impl BenchmarkUi {
             charts::timeline_ui(ui, &mut self.photographer, session);
         }
     }
-}
-
-fn column<R>(ui: &mut Ui, size: egui::Vec2, contents: impl FnOnce(&mut Ui) -> R) -> R {
-    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
-        ui.set_width(size.x);
-        contents(ui)
-    })
-    .inner
 }

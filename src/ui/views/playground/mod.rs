@@ -17,7 +17,7 @@ use crate::protocol::{Command, JobId};
 use crate::state::State;
 use crate::state::chat::Asking;
 use crate::ui::transcript::Transcript;
-use crate::ui::widgets::page_head;
+use crate::ui::widgets::{column, page_head};
 
 /// What is open, folded and hidden on the page.
 #[derive(Default)]
@@ -131,13 +131,4 @@ fn asked_of(state: &mut State) -> (Option<String>, Option<String>) {
 /// Ends an answer at once.
 fn stop(job: JobId, out: &mut Vec<Command>) {
     out.push(Command::Cancel { job });
-}
-
-fn column<R>(ui: &mut Ui, size: egui::Vec2, contents: impl FnOnce(&mut Ui) -> R) -> R {
-    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-        ui.spacing_mut().item_spacing.x = 8.0;
-        ui.set_width(size.x);
-        contents(ui)
-    })
-    .inner
 }
