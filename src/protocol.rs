@@ -7,15 +7,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::conversation::ChatRequest;
 use crate::domain::deployment::ClusterView;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
+use crate::domain::history::{
+    Deletion, ExportFormat, Filing, HistoryPage, HistoryQuery, SessionId, StoredSession, Trend,
+};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
+use crate::metrics::compare::Comparison;
 use crate::metrics::timeline::Figures;
 use crate::snippet::SnippetSpec;
 
@@ -34,7 +39,8 @@ pub enum Command {
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
-    Chat { job: JobId, place: Environment, request: ChatRequest },
+    /// `filing`: where it is kept; `None` keeps nothing.
+    Chat { job: JobId, place: Environment, request: ChatRequest, filing: Option<Filing> },
     /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
@@ -60,6 +66,27 @@ pub enum Command {
     SteerBench { job: JobId, steer: Steer },
     /// Ask the user for a place and write a file there: [`Event::FileSaved`]. `what` names it for people.
     SaveFile { what: String, name: String, content: Arc<[u8]> },
+    /// Ask the history for rows: [`Event::HistoryLoaded`].
+    LoadHistory { job: JobId, query: HistoryQuery },
+    /// Ask for a session with all that is drawn of it: [`Event::SessionOpened`].
+    OpenSession { job: JobId, session: SessionId },
+    /// Ask for a model's figures over time: [`Event::TrendLoaded`].
+    LoadTrend { job: JobId, model: String, deployment: Option<String>, since: Option<Timestamp> },
+    /// Hold two to six sessions against each other, the first being the baseline: [`Event::SessionsCompared`].
+    /// `least_change`: the smallest change that matters, as a share.
+    CompareSessions { job: JobId, sessions: Vec<SessionId>, least_change: f64 },
+    /// Take sessions out of the history for good: [`Event::HistoryChanged`].
+    DeleteSessions { what: Deletion },
+    /// Make a session the baseline of its models on their deployments, or no longer:
+    /// [`Event::HistoryChanged`].
+    SetBaseline { session: SessionId, on: bool },
+    /// Give a session other tags: [`Event::HistoryChanged`].
+    TagSession { session: SessionId, tags: Vec<String> },
+    /// Ask the user for a place and write sessions there: [`Event::FileSaved`].
+    ExportSessions { sessions: Vec<SessionId>, format: ExportFormat },
+    /// Ask the user for a result file, ours or another program's, and keep what is in it:
+    /// [`Event::HistoryImported`].
+    ImportSessions { job: JobId },
     /// End a job at once; what it has is kept.
     Cancel { job: JobId },
 }
@@ -113,6 +140,22 @@ pub enum Event {
     BenchAdvanced { job: JobId, progress: Box<BenchProgress> },
     /// A session is over, or never began.
     BenchEnded { job: JobId, outcome: Result<Arc<BenchReport>, Failure> },
+    /// Rows of the history.
+    HistoryLoaded { job: JobId, outcome: Result<HistoryPage, Failure> },
+    /// A session of the history.
+    SessionOpened { job: JobId, outcome: Result<Arc<StoredSession>, Failure> },
+    /// A model's figures over time.
+    TrendLoaded { job: JobId, outcome: Result<Trend, Failure> },
+    /// Sessions were compared.
+    SessionsCompared { job: JobId, outcome: Result<Arc<Comparison>, Failure> },
+    /// What is in the history has changed, here or in another window: rows that are shown are out of date.
+    HistoryChanged,
+    /// The history cannot be written or read; told once until it works again.
+    HistoryTroubled { failure: Failure },
+    /// A file was imported (as these sessions, with remarks), the user picked none, or it failed.
+    HistoryImported { job: JobId, outcome: Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> },
+    /// A session that ended was held against the baseline of its model and deployment.
+    HeldAgainstBaseline { job: JobId, comparison: Arc<Comparison> },
     /// A file was saved (where), the user gave no place, or it failed.
     FileSaved { what: String, outcome: Result<Option<PathBuf>, Failure> },
     /// One of Home's checks ended.

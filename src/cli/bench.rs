@@ -359,9 +359,9 @@ struct Watcher {
 }
 
 impl Listener for Watcher {
-    fn began(&mut self, id: &str) {
+    fn began(&mut self, report: &BenchReport) {
         if let Some(rows) = &mut self.rows {
-            rows.session = id.to_owned();
+            rows.session.clone_from(&report.id);
         }
     }
 

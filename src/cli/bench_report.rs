@@ -358,6 +358,8 @@ mod tests {
             levels,
             switches: Vec::new(),
             calibrations: Vec::new(),
+            surroundings: None,
+            source: None,
         }
     }
 

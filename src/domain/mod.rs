@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod deployment;
 pub mod environment;
 pub mod failure;
+pub mod history;
 pub mod plan;
 pub mod random;
 pub mod run;

@@ -41,6 +41,37 @@ pub struct BenchReport {
     pub switches: Vec<Switch>,
     /// How synthetic prompts were fitted to the server's tokenizer, per target.
     pub calibrations: Vec<Calibration>,
+    /// What it ran on, as far as it could be found out.
+    #[serde(default)]
+    pub surroundings: Option<Surroundings>,
+    /// The program whose result file this was, with its version; `None` for Batida itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// What a session ran on. Asked of the cluster beside the session, so any of it may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Surroundings {
+    /// kubectl's version.
+    pub kubectl: Option<String>,
+    /// The cluster's Kubernetes version.
+    pub kubernetes: Option<String>,
+    /// SambaStack's version, from its Helm release.
+    pub sambastack: Option<String>,
+    /// The deployments that were asked.
+    pub deployments: Vec<DeploymentBrief>,
+}
+
+/// A deployment at the time of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentBrief {
+    /// `metadata.name`
+    pub name: String,
+    /// `BundleDeployment` or `ModelDeployment`.
+    pub kind: String,
+    /// The bundle it refers to.
+    pub bundle: Option<String>,
 }
 
 /// The machine that measured.

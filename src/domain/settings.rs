@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::environment::{EnvId, Environment};
+use super::history::HistorySettings;
 use super::plan::Plan;
 
 /// Light, dark, or what the system says.
@@ -31,6 +32,8 @@ pub struct Settings {
     pub environments: Vec<Environment>,
     /// What the Benchmark page remembers, by environment.
     pub benches: BTreeMap<EnvId, BenchForms>,
+    /// What is kept of what is measured.
+    pub history: HistorySettings,
 }
 
 /// What the Benchmark page remembers of one environment.
@@ -49,6 +52,7 @@ impl Default for Settings {
             selected: EnvId::demo(),
             environments: vec![Environment::demo()],
             benches: BTreeMap::new(),
+            history: HistorySettings::default(),
         }
     }
 }

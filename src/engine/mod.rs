@@ -265,7 +265,7 @@ impl Jobs {
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
             }),
-            Command::Chat { job, place, request } => self.spawn(job, |cancel| async move {
+            Command::Chat { job, place, request, filing: _ } => self.spawn(job, |cancel| async move {
                 shared.chat(job, &place, &request, &cancel).await;
             }),
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
@@ -464,6 +464,15 @@ impl Shared {
             | Command::ListContexts { .. }
             | Command::RunBench { .. }
             | Command::SteerBench { .. }
+            | Command::LoadHistory { .. }
+            | Command::OpenSession { .. }
+            | Command::LoadTrend { .. }
+            | Command::CompareSessions { .. }
+            | Command::DeleteSessions { .. }
+            | Command::SetBaseline { .. }
+            | Command::TagSession { .. }
+            | Command::ExportSessions { .. }
+            | Command::ImportSessions { .. }
             | Command::SaveSettings { .. }
             | Command::Cancel { .. } => {}
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use crate::domain::failure::Failure;
+use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
 use crate::domain::settings::{BenchForms, Settings, ThemeChoice};
 
@@ -443,6 +444,8 @@ struct StoredFile {
     selected: EnvId,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     environments: Vec<StoredEnvironment>,
+    #[serde(default)]
+    history: HistorySettings,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     benches: BTreeMap<EnvId, StoredForms>,
 }
@@ -497,13 +500,14 @@ impl Default for StoredFile {
 
 impl StoredFile {
     fn new(settings: &Settings, keys: &BTreeMap<EnvId, SecretString>) -> Self {
-        let Settings { theme, selected, environments, benches } = settings;
+        let Settings { theme, selected, environments, benches, history } = settings;
         let stored = environments.iter().filter(|env| !env.demo && !is_reserved(&env.id));
         Self {
             version: VERSION,
             theme: *theme,
             selected: selected.clone(),
             environments: stored.map(|env| StoredEnvironment::new(env.clone(), keys.get(&env.id))).collect(),
+            history: *history,
             benches: benches.iter().map(|(id, forms)| (id.clone(), StoredForms::new(forms))).collect(),
         }
     }
@@ -528,13 +532,14 @@ impl StoredFile {
     }
 
     fn into_settings(self) -> Settings {
-        let Self { version: _, theme, selected, environments, benches } = self;
+        let Self { version: _, theme, selected, environments, history, benches } = self;
         let stored = environments.into_iter().map(StoredEnvironment::into_environment);
         let mut settings = Settings {
             theme,
             selected,
             environments: std::iter::once(Environment::demo()).chain(stored).collect(),
             benches: benches.into_iter().map(|(id, forms)| (id, forms.into_forms())).collect(),
+            history,
         };
         if settings.get(&settings.selected).is_none() {
             settings.selected = EnvId::demo();

@@ -439,6 +439,15 @@ impl State {
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::ActivityChanged { activity } => self.activity.change(activity),
+            // The page comes with the store.
+            Event::HistoryLoaded { .. }
+            | Event::SessionOpened { .. }
+            | Event::TrendLoaded { .. }
+            | Event::SessionsCompared { .. }
+            | Event::HistoryChanged
+            | Event::HistoryTroubled { .. }
+            | Event::HistoryImported { .. }
+            | Event::HeldAgainstBaseline { .. } => {}
             Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
         }
     }

@@ -419,6 +419,8 @@ impl Script {
             levels: (0..levels).map(|index| self.report_of(index, index + 1 < levels)).collect(),
             switches: Vec::new(),
             calibrations: Vec::<Calibration>::new(),
+            surroundings: None,
+            source: None,
         })
     }
 }

@@ -78,9 +78,9 @@ pub struct Controls {
 
 /// Hears of a session while it runs. Called where [`run`] is awaited, never on the measuring threads.
 pub trait Listener: Send {
-    /// It has begun; requests carry `x-request-id: {id}-{index}`.
-    fn began(&mut self, id: &str) {
-        let _ = id;
+    /// It has begun: the report as it stands, without levels.
+    fn began(&mut self, report: &BenchReport) {
+        let _ = report;
     }
     /// At most every 33 ms.
     fn advanced(&mut self, progress: BenchProgress);
@@ -133,7 +133,6 @@ pub async fn run(
         (0..lanes).map(|number| Lane::start(number, lanes, Arc::clone(&world), told.clone())).collect();
     let lanes = lanes?;
     let _prober = prober(&lanes, &world)?;
-    listener.began(&world.id);
     let report = BenchReport {
         schema: SCHEMA.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
@@ -148,7 +147,10 @@ pub async fn run(
         levels: Vec::new(),
         switches: Vec::new(),
         calibrations: Vec::new(),
+        surroundings: None,
+        source: None,
     };
+    listener.began(&report);
     let live = Live::new(plan.levels().len());
     let mut session = Session {
         plan,

@@ -120,7 +120,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     };
     // What was asked of stays picked.
     state.place().cluster.settled = true;
-    out.push(Command::Chat { job, place, request });
+    out.push(Command::Chat { job, place, request, filing: None });
     focus(ui);
     true
 }

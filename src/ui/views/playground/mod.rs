@@ -108,7 +108,7 @@ impl PlaygroundUi {
             if let Some(model) = model {
                 let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
                 let request = state.place().chat.retry(&asking);
-                out.extend(request.map(|request| Command::Chat { job, place, request }));
+                out.extend(request.map(|request| Command::Chat { job, place, request, filing: None }));
             }
         }
         if sent || todo.retry {

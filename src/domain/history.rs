@@ -1,0 +1,384 @@
+//! What Batida keeps of what was measured: sessions, their requests, conversations.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::conversation::Params;
+use super::run::{BenchReport, Flight, Point, RatePoint, Surroundings};
+use crate::metrics::request::RequestRecord;
+use crate::metrics::timeline::Figures;
+
+/// Names a session: a benchmark's is [`BenchReport::id`], a conversation's begins with `c`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId(pub String);
+
+impl std::fmt::Display for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a session was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// A conversation.
+    Chat,
+    /// A benchmark, ours or an imported one.
+    Bench,
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// Under way, here or in another window.
+    Running,
+    /// It came to its end.
+    Complete,
+    /// The user, or one of its limits, stopped it.
+    Stopped,
+    /// It failed, or Batida was killed under it: what had been written is there.
+    Interrupted,
+}
+
+/// A session as a row of the table. Figures are over its good answers; absent is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Its name.
+    pub id: SessionId,
+    /// Chat or benchmark.
+    pub kind: SessionKind,
+    /// How far it is.
+    pub state: SessionState,
+    /// When it began.
+    pub began: Timestamp,
+    /// When its last request ended.
+    pub ended: Option<Timestamp>,
+    /// What it was, in words: `Sweep 1–64`, `Rate 4/s Poisson`, a conversation's first words.
+    pub title: String,
+    /// The environment's name.
+    pub environment: String,
+    /// Its deployments, in the order in which they were asked; may be empty.
+    pub deployments: Vec<String>,
+    /// Its models' serving names, in that order.
+    pub models: Vec<String>,
+    /// The user's words.
+    pub tags: Vec<String>,
+    /// The program whose result file it was, with its version; `None` for our own.
+    pub source: Option<String>,
+    /// SambaStack's version, or the bundle's name where that is all that tells releases apart.
+    pub release: Option<String>,
+    /// Requests that ended, warm-ups left out.
+    pub requests: u64,
+    /// Of them failed.
+    pub errors: u64,
+    /// Median TTFT in ms; of a benchmark with several levels, that of the first.
+    pub ttft_p50_ms: Option<f64>,
+    /// Median inter-token latency in ms, of the same level.
+    pub itl_p50_ms: Option<f64>,
+    /// The most output tokens per second of its levels; of a chat, of its answers.
+    pub peak_tokens_per_s: Option<f64>,
+    /// The baseline of its models on their deployments.
+    pub baseline: bool,
+}
+
+/// Which sessions are asked for. Everything empty asks for all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistoryQuery {
+    /// Words that must all occur in title, models, deployments, environment or tags.
+    pub text: String,
+    /// Of this kind.
+    pub kind: Option<SessionKind>,
+    /// That asked this model.
+    pub model: Option<String>,
+    /// That asked this deployment.
+    pub deployment: Option<String>,
+    /// In this environment.
+    pub environment: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Begun at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Begun before this moment.
+    pub until: Option<Timestamp>,
+    /// The column to sort by.
+    pub sort: SortBy,
+    /// From the smallest up; else the largest, or the latest, first.
+    pub ascending: bool,
+    /// How many rows to pass over.
+    pub offset: u64,
+    /// How many rows at most.
+    pub limit: u64,
+}
+
+/// The columns that rows can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(missing_docs, reason = "named as the row's fields")]
+pub enum SortBy {
+    #[default]
+    Began,
+    Title,
+    Deployment,
+    Model,
+    Requests,
+    Ttft,
+    Itl,
+    Peak,
+    Errors,
+    Tag,
+}
+
+/// Some rows, and what is around them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistoryPage {
+    /// The rows asked for.
+    pub rows: Vec<SessionRow>,
+    /// The number of the first of them, from 0.
+    pub offset: u64,
+    /// How many sessions match, on all pages.
+    pub total: u64,
+    /// What can be filtered by, over the whole store.
+    pub facets: Facets,
+    /// What the store takes up on disk, in bytes.
+    pub bytes: u64,
+    /// Requests that are kept, over all sessions.
+    pub requests: u64,
+}
+
+/// Values that occur in the store, each sorted by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "named as the row's fields")]
+pub struct Facets {
+    pub models: Vec<String>,
+    pub deployments: Vec<String>,
+    pub environments: Vec<String>,
+    pub tags: Vec<String>,
+}
+
+/// A session with all that the window draws.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSession {
+    /// As in the table.
+    pub row: SessionRow,
+    /// What is in it.
+    pub body: SessionBody,
+}
+
+/// What is in a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionBody {
+    /// A benchmark.
+    Bench {
+        /// Its report; of an interrupted one, as far as it was written.
+        report: Box<BenchReport>,
+        /// What its charts over time are drawn from.
+        traces: Traces,
+    },
+    /// A conversation.
+    Chat {
+        /// Where it was held.
+        surroundings: Option<Surroundings>,
+        /// Its exchanges in the order in which they were begun.
+        exchanges: Vec<Exchange>,
+    },
+}
+
+/// A benchmark's requests over time, rebuilt from the store.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Traces {
+    /// Measured requests by when they were sent, at most 200,000 of them, evenly chosen.
+    pub points: Vec<Point>,
+    /// A quarter of a second each.
+    pub rates: Vec<RatePoint>,
+    /// The last 48 requests.
+    pub flights: Vec<Flight>,
+}
+
+/// A question and its answer, kept so that the conversation can be read again and continued.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Unique in its conversation.
+    pub id: u64,
+    /// The exchange it follows; several may follow the same one.
+    pub parent: Option<u64>,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// The model's serving name.
+    pub model: String,
+    /// The deployment that was picked.
+    pub deployment: Option<String>,
+    /// The system prompt it was sent with; empty for none.
+    pub system: String,
+    /// The knobs it was sent with.
+    pub params: Params,
+    /// What the user said; empty where texts are not kept.
+    pub prompt: String,
+    /// The model's thinking; empty where texts are not kept.
+    pub reasoning: String,
+    /// Its answer; empty where texts are not kept.
+    pub answer: String,
+    /// How it ended.
+    pub ending: ExchangeEnding,
+    /// Its figures.
+    pub figures: Figures,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExchangeEnding {
+    /// Complete, with the server's `finish_reason`.
+    Finished(Option<String>),
+    /// The user stopped it.
+    Stopped,
+    /// It failed: in words, without a secret.
+    Failed(String),
+}
+
+/// Where an answer belongs when it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filing {
+    /// The conversation; made up when it is begun.
+    pub conversation: SessionId,
+    /// The exchange's [`Exchange::id`].
+    pub exchange: u64,
+    /// The exchange it follows.
+    pub parent: Option<u64>,
+    /// The deployment that was picked.
+    pub deployment: Option<String>,
+}
+
+/// Which sessions are to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    /// These.
+    Sessions(Vec<SessionId>),
+    /// Those begun before this moment, baselines spared.
+    OlderThan(Timestamp),
+}
+
+/// What a session is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExportFormat {
+    /// The schema of `batida bench --json`; of a chat, its exchanges.
+    Json,
+    /// A row a request.
+    Csv,
+    /// The same columns as CSV, typed.
+    Parquet,
+    /// A report that opens offline, charts within.
+    Html,
+    /// Tables for a pull request.
+    Markdown,
+}
+
+impl ExportFormat {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Parquet, Self::Html, Self::Markdown];
+
+    /// The file's ending, which is its name on the command line too.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Html => "html",
+            Self::Markdown => "md",
+        }
+    }
+
+    /// As people say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Csv => "CSV",
+            Self::Parquet => "Parquet",
+            Self::Html => "HTML report",
+            Self::Markdown => "Markdown",
+        }
+    }
+}
+
+/// A model's figures over time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trend {
+    /// The model.
+    pub model: String,
+    /// Its sessions, oldest first.
+    pub points: Vec<TrendPoint>,
+}
+
+/// One session of a trend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrendPoint {
+    /// The session.
+    pub session: SessionId,
+    /// When it began.
+    pub at: Timestamp,
+    /// Chat or benchmark.
+    pub kind: SessionKind,
+    /// The deployment.
+    pub deployment: Option<String>,
+    /// What tells releases apart, see [`SessionRow::release`].
+    pub release: Option<String>,
+    /// Median TTFT in ms.
+    pub ttft_p50_ms: Option<f64>,
+    /// Median tokens/s per user.
+    pub user_tokens_per_s: Option<f64>,
+    /// The most output tokens per second.
+    pub peak_tokens_per_s: Option<f64>,
+}
+
+/// What is kept, and when two runs differ. Part of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HistorySettings {
+    /// Prompts and answers of chats are kept.
+    pub chat_texts: bool,
+    /// Prompts and answers of benchmarks are kept.
+    pub bench_texts: bool,
+    /// The smallest change that matters, as a share: 0.03 is 3 %.
+    pub least_change: f64,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self { chat_texts: true, bench_texts: false, least_change: 0.03 }
+    }
+}
+
+/// A request as it is kept.
+#[derive(Debug, Clone)]
+pub struct StoredRequest {
+    /// Its moments and figures.
+    pub record: RequestRecord,
+    /// The model's serving name.
+    pub model: String,
+    /// The deployment.
+    pub deployment: Option<String>,
+    /// What was said, where texts are kept.
+    pub said: Option<Said>,
+}
+
+/// What was said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// To the model; of several messages the last one.
+    pub prompt: String,
+    /// By the model, in thought.
+    pub reasoning: String,
+    /// By the model.
+    pub answer: String,
+}
+
+/// What reading an import gave.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The program that wrote the file, with its version where the file says it.
+    pub source: String,
+    /// Its sessions, ready to be kept, each with its requests where the file holds them.
+    pub sessions: Vec<(BenchReport, Vec<StoredRequest>)>,
+    /// What the file did not hold or means something else there, in plain sentences.
+    pub remarks: Vec<String>,
+}
