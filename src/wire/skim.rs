@@ -50,6 +50,18 @@ pub(super) struct Frame {
     /// The chunk it was learned from.
     text: Vec<u8>,
     holes: Holes,
+    /// Where its one text is, when it has one.
+    only: Option<Hole>,
+}
+
+/// An event that fills a frame, blank line included.
+pub(super) struct Filled<'a> {
+    /// Whether its text is the answer's; else it is thinking.
+    pub(super) is_content: bool,
+    /// May be empty.
+    pub(super) text: &'a str,
+    /// Its length in bytes.
+    pub(super) length: usize,
 }
 
 impl Frame {
@@ -65,8 +77,26 @@ impl Frame {
             self.text.clear();
             self.text.extend_from_slice(json.as_bytes());
             self.holes = skim.holes;
+            let mut texts = self.holes.known().iter().filter(|hole| !matches!(hole.kind, HoleKind::Number));
+            self.only = texts.next().filter(|_| texts.next().is_none()).copied();
         }
         Some(usual)
+    }
+
+    /// The event at the beginning of `bytes`, when nothing but its one text tells it from the last chunk, that
+    /// text has no escapes, and a line feed ends each of its two lines: what whole streams consist of. All else
+    /// is left to [`SseDecoder`](super::sse::SseDecoder) and [`Self::chunk`], which find the same.
+    #[inline]
+    pub(super) fn event<'b>(&self, bytes: &'b [u8]) -> Option<Filled<'b>> {
+        let Hole { kind, from, to } = self.only?;
+        let line = bytes.strip_prefix(b"data:")?;
+        let json = line.strip_prefix(b" ").unwrap_or(line).strip_prefix(&self.text[..from])?;
+        let end = special(json, 0)?;
+        // The hole's last byte is the closing quote.
+        let rest = json[end..].strip_prefix(&self.text[to - 1..])?.strip_prefix(b"\n\n")?;
+        let text = str::from_utf8(&json[..end]).ok()?;
+        let is_content = matches!(kind, HoleKind::Content);
+        Some(Filled { is_content, text, length: bytes.len() - rest.len() })
     }
 
     fn fill<'a>(&self, json: &'a str) -> Option<Usual<'a>> {
@@ -407,26 +437,9 @@ impl<'a> Skim<'a> {
         if self.bytes[end] == b'"' { self.text.get(from..end) } else { None }
     }
 
-    /// Where the next quote, backslash or control character is; eight bytes at a time, as serde_json does:
-    /// the texts are too short for more.
     #[inline]
     fn special(&self) -> Option<usize> {
-        const ONES: u64 = u64::MAX / 255;
-        let mut at = self.at;
-        while let Some(eight) = self.bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            let word = u64::from_le_bytes(*eight);
-            let below = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
-            let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-            let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
-            // A borrow makes higher bytes lie, never the lowest one that is found.
-            let found = (below(word, 0x20) | quote | backslash) & (ONES << 7);
-            if found != 0 {
-                return Some(at + found.trailing_zeros() as usize / 8);
-            }
-            at += 8;
-        }
-        let rest = self.bytes.get(at..)?;
-        rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|offset| at + offset)
+        special(self.bytes, self.at)
     }
 
     #[inline]
@@ -450,6 +463,27 @@ impl<'a> Skim<'a> {
             self.at += 1;
         }
     }
+}
+
+/// Where, from `at` on, the next quote, backslash or control character is; eight bytes at a time, as serde_json
+/// does: the texts are too short for more.
+#[inline]
+fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*eight);
+        let below = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        // A borrow makes higher bytes lie, never the lowest one that is found.
+        let found = (below(word, 0x20) | quote | backslash) & (ONES << 7);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|offset| at + offset)
 }
 
 #[cfg(test)]
@@ -681,6 +715,36 @@ mod tests {
         {
             assert_eq!(frame.fill(&json(text, number)), None, "{text} {number}");
         }
+    }
+
+    #[test]
+    fn an_event_that_differs_in_its_text_alone_is_read_where_it_lies() {
+        let json = |text: &str, number: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}},"index":0}}],"created":{number}}}"#)
+        };
+        let mut frame = Frame::default();
+        let event = format!("data: {}\n\n", json("é b", "1"));
+        assert!(frame.event(event.as_bytes()).is_none(), "nothing is known yet");
+        assert!(frame.chunk(&json("a", "1")).is_some());
+        let filled = frame.event(event.as_bytes()).expect("the frame is filled");
+        assert_eq!((filled.text, filled.length, filled.is_content), ("é b", event.len(), true));
+        for (text, number, end) in [
+            ("a", "2", "\n\n"),
+            ("a\\n", "1", "\n\n"),
+            ("a", "1", "\n"),
+            ("a", "1", "\r\n\r\n"),
+            ("a\"", "1", "\n\n"),
+        ] {
+            let event = format!("data: {}{end}", json(text, number));
+            assert!(frame.event(event.as_bytes()).is_none(), "{event:?}");
+        }
+        assert!(
+            frame
+                .event(
+                    b"data: {\"choices\":[{\"delta\":{\"content\":\"\xff\"},\"index\":0}],\"created\":1}\n\n"
+                )
+                .is_none()
+        );
     }
 
     /// Else the tests above would compare serde with itself.

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use serde_json::json;
 
 use super::World;
 use crate::domain::conversation::{ChatRequest, Message, Params};
@@ -159,11 +158,7 @@ fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Opt
 }
 
 fn write(chat: &ChatRequest, ignore_eos: bool, id: &str, world: &World) -> Vec<u8> {
-    let mut body = openai::chat_body(chat, true);
-    if ignore_eos && let Some(body) = body.as_object_mut() {
-        body.insert("ignore_eos".to_owned(), json!(true));
-    }
     let mut out = Vec::new();
-    world.dialer.write_request(id, body.to_string().as_bytes(), &mut out);
+    world.dialer.write_request(id, &openai::stream_body(chat, ignore_eos), &mut out);
     out
 }
