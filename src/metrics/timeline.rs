@@ -51,8 +51,10 @@ impl Timeline {
 
     /// [`Self::text`] for `n` chunks that came at once, at least one.
     pub fn texts(&mut self, kind: TextKind, at: Duration, n: u64) {
-        self.first_byte(at);
-        self.first_text.get_or_insert(at);
+        if self.last_text != Some(at) {
+            self.first_byte(at);
+            self.first_text.get_or_insert(at);
+        }
         if let Some(last) = self.last_text {
             let gap = at.saturating_sub(last);
             self.longest_gap = self.longest_gap.max(Some(gap));

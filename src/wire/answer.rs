@@ -118,9 +118,12 @@ impl AnswerReader {
         }
         let mut rest = bytes;
         let mut step = Step::More;
-        while !rest.is_empty() && step == Step::More {
+        loop {
             if self.decoder.is_between_events() {
                 rest = &rest[self.progress.run(at, rest)..];
+            }
+            if rest.is_empty() || !matches!(step, Step::More) {
+                break;
             }
             let progress = &mut self.progress;
             match self.decoder.push_some(rest, |event| step = progress.event(at, &event.name, &event.data)) {
@@ -282,7 +285,9 @@ impl Progress {
                 (of, run) = (kind, 0);
             }
             run += 1;
-            add(&mut self.text, kind, text);
+            if self.text.is_some() {
+                add(&mut self.text, kind, &String::from_utf8_lossy(text));
+            }
         }
         self.tokens(of, at, run);
         taken
@@ -368,10 +373,14 @@ impl Progress {
             return;
         }
         if let Some(gaps) = &mut self.gaps_us {
-            if let Some(last) = self.timeline.last_text() {
-                gaps.push(micros(at.saturating_sub(last)));
+            match self.timeline.last_text() {
+                Some(last) if last == at => gaps.push(0),
+                Some(last) => gaps.push(micros(at.saturating_sub(last))),
+                None => {}
             }
-            gaps.resize(gaps.len() + n - 1, 0);
+            if n > 1 {
+                gaps.resize(gaps.len() + n - 1, 0);
+            }
         }
         self.timeline.texts(kind, at, n as u64);
     }

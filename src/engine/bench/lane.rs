@@ -762,12 +762,14 @@ impl Sink for Hearing<'_> {
             self.refusal.extend_from_slice(&bytes[..room]);
             return true;
         }
-        self.step = self.reader.take(at - self.sent, bytes);
-        if self.step == Step::More {
-            return true;
+        match self.reader.take(at - self.sent, bytes) {
+            Step::More => true,
+            step => {
+                self.step = step;
+                self.ended = Some(at);
+                false
+            }
         }
-        self.ended = Some(at);
-        false
     }
 
     fn read(&mut self, at: Instant) {
