@@ -107,13 +107,13 @@ static IN_ORDER: [u16; COUNT] = {
 /// used up.
 struct Noise {
     random: Random,
-    order: Vec<u16>,
+    order: Box<[u16; COUNT]>,
     used: [usize; CLASSES.len()],
 }
 
 impl Noise {
     fn new(random: Random) -> Self {
-        Self { random, order: IN_ORDER.to_vec(), used: [0; CLASSES.len()] }
+        Self { random, order: Box::new(IN_ORDER), used: [0; CLASSES.len()] }
     }
 
     fn write(&mut self, words: usize, out: &mut Text) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::openai::{self, Chunk, ThinkSplitter};
-use super::skim::{Filled, Frame, Usual};
+use super::skim::{Filled, Frames, Usual};
 use super::sse::SseDecoder;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
@@ -69,7 +69,7 @@ pub struct AnswerReader {
 struct Progress {
     timeline: Timeline,
     splitter: ThinkSplitter,
-    frame: Frame,
+    frames: Frames,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     /// A chunk was read: this is an answer.
@@ -87,6 +87,13 @@ impl AnswerReader {
     pub fn new(keep_text: bool) -> Self {
         let progress = Progress { text: keep_text.then(News::default), ..Progress::default() };
         Self { progress, ..Self::default() }
+    }
+
+    /// Ready for another answer, of which it may expect what it learned from this one.
+    pub fn renew(&mut self, keep_text: bool) {
+        let frames = std::mem::take(&mut self.progress.frames);
+        *self = Self::new(keep_text);
+        self.progress.frames = frames;
     }
 
     /// Collects the gaps between chunks too, into `buffer`, which is emptied: pass a used one to save
@@ -270,7 +277,7 @@ impl Progress {
     fn run(&mut self, at: Duration, bytes: &[u8]) -> usize {
         let (mut taken, mut run) = (0, 0);
         let mut of = TextKind::Answer;
-        while let Some(Filled { is_content, text, length }) = self.frame.event(&bytes[taken..]) {
+        while let Some(Filled { is_content, text, length }) = self.frames.event(&bytes[taken..]) {
             let kind = match is_content {
                 true if self.splitter.is_answering() => TextKind::Answer,
                 true => break,
@@ -295,7 +302,7 @@ impl Progress {
 
     fn event(&mut self, at: Duration, name: &str, data: &str) -> Step {
         if name.is_empty()
-            && let Some(Usual { reasoning, content, finish }) = self.frame.chunk(data)
+            && let Some(Usual { reasoning, content, finish }) = self.frames.chunk(data)
         {
             self.chunk(at, reasoning.as_deref(), content.as_deref());
             self.ending(at, finish, None);

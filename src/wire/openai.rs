@@ -23,10 +23,10 @@ pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
     serde_json::to_value(Body::of(request, stream, false)).unwrap_or_default()
 }
 
-/// The same as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
-pub fn stream_body(request: &ChatRequest, ignore_eos: bool) -> Vec<u8> {
-    // as above
-    serde_json::to_vec(&Body::of(request, true, ignore_eos)).unwrap_or_default()
+/// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
+pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, out: &mut Vec<u8>) {
+    // as above, and memory takes all that is written
+    let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos));
 }
 
 #[derive(Serialize)]

@@ -41,17 +41,30 @@ impl<'a> From<Usual<'a>> for Chunk<'a> {
     }
 }
 
-/// What the chunks of one answer have in common: all but their text and the numbers that nobody reads.
+/// What chunks have in common: all but their text, and the numbers and names that nobody reads.
 ///
 /// A chunk that equals the last one outside these holes, and has in them what may stand there, is read
 /// without looking at anything else. Which holes are known matters only for speed.
 #[derive(Debug, Default)]
-pub(super) struct Frame {
-    /// The chunk it was learned from.
+struct Frame {
+    /// The chunk it was last seen in.
     text: Vec<u8>,
     holes: Holes,
+    /// Why the model stopped: in the frame's own words, so the same in all that fill it.
+    finish: Option<FinishReason>,
     /// Where its one text is, when it has one.
     only: Option<Hole>,
+}
+
+/// The frames of the chunks that a stream consists of. They outlive an answer: a server's next one is alike.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// Of those with text.
+    usual: Frame,
+    /// Of those without, such as the role's.
+    silent: Frame,
+    /// Of the one with the finish reason.
+    closing: Frame,
 }
 
 /// An event that fills a frame, blank line included.
@@ -64,22 +77,29 @@ pub(super) struct Filled<'a> {
     pub(super) length: usize,
 }
 
-impl Frame {
+impl Frames {
     /// As [`chunk`], remembering this chunk for the next one.
     pub(super) fn chunk<'a>(&mut self, json: &'a str) -> Option<Usual<'a>> {
-        if let Some(usual) = self.fill(json) {
+        for frame in [&mut self.usual, &mut self.closing] {
+            if let Some(usual) = frame.fill(json) {
+                return Some(usual);
+            }
+        }
+        // Where the silent ones have an empty text, the first word fills their frame too, and must not be the
+        // last to do so.
+        if let Some(usual) = self.silent.fill(json)
+            && usual == Usual::default()
+        {
             return Some(usual);
         }
         let mut skim = Skim::new(json);
         let usual = skim.whole()?;
-        // A finish reason comes once.
-        if usual.finish.is_none() && (usual.content.is_some() || usual.reasoning.is_some()) {
-            self.text.clear();
-            self.text.extend_from_slice(json.as_bytes());
-            self.holes = skim.holes;
-            let mut texts = self.holes.known().iter().filter(|hole| !matches!(hole.kind, HoleKind::Number));
-            self.only = texts.next().filter(|_| texts.next().is_none()).copied();
-        }
+        let frame = match &usual {
+            Usual { finish: Some(_), .. } => &mut self.closing,
+            Usual { content: None, reasoning: None, .. } => &mut self.silent,
+            _ => &mut self.usual,
+        };
+        frame.learn(json, skim.holes, usual.finish.as_ref());
         Some(usual)
     }
 
@@ -88,32 +108,53 @@ impl Frame {
     /// is left to [`SseDecoder`](super::sse::SseDecoder) and [`Self::chunk`], which find the same.
     #[inline]
     pub(super) fn event<'b>(&self, bytes: &'b [u8]) -> Option<Filled<'b>> {
-        let Hole { kind, from, to } = self.only?;
+        let Frame { text, only, .. } = &self.usual;
+        let Hole { kind, from, to } = (*only)?;
         let line = bytes.strip_prefix(b"data:")?;
-        let json = line.strip_prefix(b" ").unwrap_or(line).strip_prefix(&self.text[..from])?;
+        let json = line.strip_prefix(b" ").unwrap_or(line).strip_prefix(&text[..from])?;
         let end = special(json, 0)?;
         // The hole's last byte is the closing quote.
-        let rest = json[end..].strip_prefix(&self.text[to - 1..])?.strip_prefix(b"\n\n")?;
+        let rest = json[end..].strip_prefix(&text[to - 1..])?.strip_prefix(b"\n\n")?;
         let is_content = matches!(kind, HoleKind::Content);
         Some(Filled { is_content, text: &json[..end], length: bytes.len() - rest.len() })
     }
+}
 
-    fn fill<'a>(&self, json: &'a str) -> Option<Usual<'a>> {
+impl Frame {
+    fn learn(&mut self, json: &str, holes: Holes, finish: Option<&FinishReason>) {
+        self.text.clear();
+        self.text.extend_from_slice(json.as_bytes());
+        self.holes = holes;
+        self.finish = finish.cloned();
+        let mut texts = holes.known().iter().filter(|hole| hole.kind.is_text());
+        self.only = texts.next().filter(|_| texts.next().is_none()).copied();
+    }
+
+    fn fill<'a>(&mut self, json: &'a str) -> Option<Usual<'a>> {
         let mut skim = Skim::new(json);
         let mut delta = Delta::default();
         let mut behind = 0;
         for Hole { kind, from, to } in self.holes.known() {
             skim.literal(&self.text[behind..*from])?;
+            let begins = skim.at;
             match kind {
                 HoleKind::Number => skim.number()?,
+                HoleKind::Name => skim.rest_of_name()?,
                 HoleKind::Content => delta.content = Some(skim.rest_of_text()?),
                 HoleKind::Reasoning => delta.reasoning = Some(skim.rest_of_text()?),
                 HoleKind::ReasoningContent => delta.reasoning_content = Some(skim.rest_of_text()?),
             }
+            skim.holes.add(*kind, begins, skim.at);
             behind = *to;
         }
         let rest = &self.text[behind..];
-        (!rest.is_empty() && skim.bytes[skim.at..] == *rest).then(|| delta.into_usual(None))
+        if rest.is_empty() || skim.bytes[skim.at..] != *rest {
+            return None;
+        }
+        let finish = self.finish.clone();
+        // The next one is likelier to have this one's numbers and names.
+        self.learn(json, skim.holes, finish.as_ref());
+        Some(delta.into_usual(finish))
     }
 }
 
@@ -129,15 +170,23 @@ struct Hole {
 enum HoleKind {
     #[default]
     Number,
+    /// A text that nobody reads, without escapes.
+    Name,
     Content,
     Reasoning,
     ReasoningContent,
 }
 
+impl HoleKind {
+    fn is_text(self) -> bool {
+        !matches!(self, Self::Number | Self::Name)
+    }
+}
+
 /// The first few.
 #[derive(Debug, Clone, Copy, Default)]
 struct Holes {
-    all: [Hole; 6],
+    all: [Hole; 10],
     count: usize,
 }
 
@@ -414,16 +463,32 @@ impl<'a> Skim<'a> {
     /// A text whose words do not matter.
     fn skip_text(&mut self) -> Option<()> {
         self.byte(b'"')?;
+        let from = self.at;
+        let mut plain = true;
         loop {
             self.at = self.special()? + 1;
             match self.bytes[self.at - 1] {
-                b'"' => return Some(()),
+                b'"' => {
+                    if plain {
+                        self.holes.add(HoleKind::Name, from, self.at);
+                    }
+                    return Some(());
+                }
                 b'\\' => {
+                    plain = false;
                     self.escape()?;
                 }
                 _ => return None,
             }
         }
+    }
+
+    /// A text without escapes whose words do not matter, behind its opening quote.
+    #[inline]
+    fn rest_of_name(&mut self) -> Option<()> {
+        let end = self.special()?;
+        self.at = end + 1;
+        (self.bytes[end] == b'"').then_some(())
     }
 
     /// A text without escapes.
@@ -660,7 +725,7 @@ mod tests {
             other in document(),
             texts in prop::collection::vec((quoted(), "-?[0-9.e]{1,5}|null", "\\PC{0,2}"), 1..6),
         ) {
-            let mut frame = Frame::default();
+            let mut frame = Frames::default();
             let mut check = |json: &str| {
                 if let Some(usual) = frame.chunk(json) {
                     let long = Chunk::parse_any(json).map_err(|error| error.to_string());
@@ -700,19 +765,19 @@ mod tests {
         let json = |text: &str, number: &str| {
             format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}},"index":0}}],"created":{number}}}"#)
         };
-        let mut frame = Frame::default();
-        assert_eq!(frame.fill(""), None);
+        let mut frame = Frames::default();
+        assert_eq!(frame.usual.fill(""), None);
         assert!(frame.chunk(&json("", "1")).is_some());
-        assert_eq!(frame.fill(&json("a", "2")), None, "an empty one teaches nothing");
+        assert_eq!(frame.usual.fill(&json("a", "2")), None, "an empty one teaches nothing");
         assert!(frame.chunk(&json("a", "1")).is_some());
         for (text, meant) in [("b", "b"), (r"\u00e9\n", "é\n"), (r"\n", "\n")] {
             let json = json(text, "-2.5e3");
-            assert_eq!(frame.fill(&json).and_then(|usual| usual.content).as_deref(), Some(meant));
+            assert_eq!(frame.usual.fill(&json).and_then(|usual| usual.content).as_deref(), Some(meant));
         }
-        assert_eq!(frame.fill(&json("", "1")), Some(Usual::default()));
+        assert_eq!(frame.usual.fill(&json("", "1")), Some(Usual::default()));
         for (text, number) in [("a", "01"), ("a", "x"), ("a\"", "1"), ("a\n", "1"), ("\\x", "1"), ("a", "1}")]
         {
-            assert_eq!(frame.fill(&json(text, number)), None, "{text} {number}");
+            assert_eq!(frame.usual.fill(&json(text, number)), None, "{text} {number}");
         }
     }
 
@@ -721,7 +786,7 @@ mod tests {
         let json = |text: &str, number: &str| {
             format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}},"index":0}}],"created":{number}}}"#)
         };
-        let mut frame = Frame::default();
+        let mut frame = Frames::default();
         let event = format!("data: {}\n\n", json("é b", "1"));
         assert!(frame.event(event.as_bytes()).is_none(), "nothing is known yet");
         assert!(frame.chunk(&json("a", "1")).is_some());

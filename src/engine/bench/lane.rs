@@ -143,7 +143,8 @@ impl Level {
     }
 
     fn is_over(&self, world: &World) -> bool {
-        self.closing.load(Ordering::Relaxed) || world.now_ns() >= self.deadline.load(Ordering::Relaxed)
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        self.closing.load(Ordering::Relaxed) || deadline != NEVER && world.now_ns() >= deadline
     }
 
     /// A moment that one of the lanes noted; `None` when it has not come.
@@ -265,7 +266,14 @@ impl Lane {
         let set = probe.set_nonblocking(true).and_then(|()| probed.set_nonblocking(true));
         set.map_err(super::no_thread)?;
         let cancel = world.cancel.clone();
-        let at_work = AtWork { number, world, told, counts: Arc::clone(&counts), pool: Mutex::default() };
+        let at_work = AtWork {
+            number,
+            world,
+            told,
+            counts: Arc::clone(&counts),
+            pool: Mutex::default(),
+            readers: Mutex::default(),
+        };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
         let thread = thread.spawn(move || {
             runtime.block_on(Arc::new(at_work).serve(inbox, probed));
@@ -331,6 +339,8 @@ struct AtWork {
     counts: Arc<Counts>,
     /// Connections that are free. Only this thread takes and gives.
     pool: Mutex<Vec<Connection>>,
+    /// Readers that are free, likewise.
+    readers: Mutex<Vec<AnswerReader>>,
 }
 
 impl AtWork {
@@ -662,7 +672,8 @@ impl<'a> Hearing<'a> {
         if measured {
             level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
         }
-        let mut reader = AnswerReader::new(keep_text);
+        let mut reader = lock(&lane.readers).pop().unwrap_or_default();
+        reader.renew(keep_text);
         // As many as the last answer had: a buffer that grows is copied each time.
         reader.collect_gaps(Vec::with_capacity(lane.counts.gaps.load(Ordering::Relaxed)));
         let cell = lock(&lane.counts.free).pop_front();
@@ -791,6 +802,7 @@ impl Sink for Hearing<'_> {
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
         lock(&self.lane.counts.since).leave(self.place);
+        lock(&self.lane.readers).push(std::mem::take(&mut self.reader));
         self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.streaming {
             self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
