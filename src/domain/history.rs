@@ -12,6 +12,15 @@ use crate::metrics::timeline::Figures;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub String);
 
+impl SessionId {
+    /// A new conversation's, never used before.
+    pub fn fresh_conversation() -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+        // The standard library's only source of randomness.
+        Self(format!("c{:012x}", RandomState::new().build_hasher().finish() & 0xffff_ffff_ffff))
+    }
+}
+
 impl std::fmt::Display for SessionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

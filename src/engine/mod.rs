@@ -103,6 +103,11 @@ impl Engine {
     }
 }
 
+/// What time it is, for what is relative to today: neither the state nor the window reads a clock.
+pub fn clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         // The engine takes what is still in the channel, e.g. a last save, and ends.
