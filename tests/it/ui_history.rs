@@ -108,7 +108,7 @@ impl Page {
 
     /// Opens a picker and takes a line of it.
     #[track_caller]
-    fn pick(&mut self, picker: &str, name: &str) {
+    pub(crate) fn pick(&mut self, picker: &str, name: &str) {
         self.click(picker);
         self.until("the list is open", |page| page.control(name).is_some());
         self.click(name);

@@ -20,7 +20,7 @@ use batida::protocol::{Command, Event, JobId};
 use batida::state::State;
 use batida::ui::theme;
 use batida::ui::views::history::{Asked, HistoryUi};
-use egui::{CentralPanel, Frame, Margin, Ui};
+use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 use jiff::{SignedDuration, Timestamp};
 
 /// The page, what the window knows, and the store.
@@ -64,6 +64,8 @@ impl Stage {
         if !self.installed {
             self.installed = true;
             theme::install(ui.ctx());
+            // The next frame has it.
+            return;
         }
         let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).expect("time goes on");
         if !self.store.silent {
@@ -77,9 +79,10 @@ impl Stage {
         }
         let fill = theme::Tokens::of(ui.style()).background;
         // As wide as beside the window's side bar.
-        let side = if ui.available_width() < 1_100.0 { 148 } else { 188 };
-        let (x, y) = if side == 148 { (14, 14) } else { (22, 20) };
-        let margin = Margin { left: side + x, right: x, top: y, bottom: y };
+        let narrow = ui.available_width() < 1_100.0;
+        let side = Panel::left("side").exact_size(if narrow { 148.0 } else { 188.0 }).resizable(false);
+        side.show(ui, |_| {});
+        let margin = if narrow { Margin::symmetric(14, 14) } else { Margin::symmetric(22, 20) };
         CentralPanel::no_frame().frame(Frame::new().fill(fill).inner_margin(margin)).show(ui, |ui| {
             let asked = self.page.show(ui, &mut self.state, now, &mut self.out);
             if asked.benchmark || asked.playground {

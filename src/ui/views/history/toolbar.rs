@@ -55,7 +55,7 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
             state.set_baseline(id, !is_baseline, out);
         }
     });
-    let export = ui.add_enabled(!meant.is_empty(), egui::Button::new("Export ▾"));
+    let export = ui.add_enabled(!meant.is_empty(), egui::Button::new("Export…"));
     export.widget_info(|| WidgetInfo::labeled(Role::Button, !meant.is_empty(), "Export"));
     let many = units::counted(meant.len(), "session");
     Popup::menu(&export).width(170.0).show(|ui| {
