@@ -1,7 +1,6 @@
 //! The History page, found and used by label, over a store that is made up.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::time::Instant;
 
 use batida::domain::conversation::Role as Speaker;
@@ -145,11 +144,7 @@ impl Page {
 fn the_newest_session_stands_first_and_its_charts_below() {
     let mut page = Page::with(40);
     let drawn = page.drawn();
-    assert!(
-        drawn[0].contains("Rate 4/s Poisson") && drawn[0].contains("requests 1,400") == false,
-        "{}",
-        drawn[0]
-    );
+    assert!(drawn[0].contains("Rate 4/s Poisson"), "{}", drawn[0]);
     assert!(drawn[0].contains("Requests 1,400") && drawn[0].contains("TTFT p50"), "{}", drawn[0]);
     assert_eq!(page.selected(), "b000039");
     page.see("TTFT p50 and p99 by level, ms. ");
@@ -177,9 +172,9 @@ fn words_and_pickers_narrow_the_list() {
     page.key_press_modifiers(Modifiers::COMMAND, Key::F);
     page.run_steps(2);
     page.type_into("Search the history", "deepseek rate");
-    page.until("few are left", |page| page.state().state.history.rows.total() == Some(6));
+    page.until("few are left", |page| page.state().state.history.rows.total() == Some(5));
     assert!(page.drawn().iter().all(|row| row.contains("DeepSeek-V3.2") && row.contains("Rate")));
-    assert!(page.shows("6 sessions found"));
+    assert!(page.shows("5 sessions found"));
     page.type_into("Search the history", "no such thing");
     page.see("Nothing matches");
     page.click("Show all sessions");
@@ -200,7 +195,7 @@ fn the_keyboard_moves_chooses_opens_and_goes_back() {
     let mut page = Page::with(500);
     page.key(Key::ArrowDown);
     page.key(Key::ArrowDown);
-    assert_eq!(page.selected(), "b000497".replace("b000497", &page.selected()), "{}", page.selected());
+    assert_eq!(page.selected(), "c000497");
     assert_eq!(page.state().state.history.selected_at(), Some(2));
     page.key(Key::End);
     page.until("the last row is here", |page| page.selected() == "b000000");
@@ -237,10 +232,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
     page.see("Throughput against per-user speed (the knee)");
     page.see("Not like with like\noutput tokens: 128 against 128");
     for verdict in ["better", "worse", "no difference", "too few requests", "look"] {
-        let told = |node: &egui_kittest::Node<'_>| {
-            node.accesskit_node().label().is_some_and(|label| label.ends_with(&format!(", {verdict}")))
-        };
-        assert!(page.query_all_by_role(Role::Label).any(|node| told(&node)), "{verdict}:\n{}", page.told());
+        assert!(page.shows(&format!("%, {verdict}")), "{verdict}");
     }
     let other = page
         .query_all_by_label_contains("Hold the others against")
@@ -455,5 +447,4 @@ fn a_comparison_of_the_benchmark_page_is_shown_here() {
     page.see("change −9.3 %");
     page.key(Key::Escape);
     page.see("Sort by When");
-    let _ = Arc::new(());
 }

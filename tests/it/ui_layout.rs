@@ -121,6 +121,7 @@ fn the_history_fits() {
     page.see("Not like with like\n");
     check(&mut page, "History, compared");
     page.click("Back");
+    page.key(Key::ArrowUp);
     page.key(Key::Enter);
     page.see("Continue");
     check(&mut page, "History, a conversation");
@@ -174,6 +175,7 @@ fn history_look() {
     page.see("Not like with like\n");
     draw(&mut page, &dir, "history-compare");
     page.click("Back");
+    page.key(Key::ArrowUp);
     page.key(Key::Enter);
     page.see("Continue");
     draw(&mut page, &dir, "history-chat");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Aged, CHANGED, Clock, MOST_KEPT, Open, RESTED, TYPED};
+use super::{Aged, CHANGED, Clock, Filter, MOST_KEPT, Open, RESTED, TYPED};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -33,6 +33,11 @@ impl State {
                 Some(left) => wait = Some(left),
                 None => {
                     history.typed = None;
+                    let Filter { sort, ascending, .. } = history.filter;
+                    history.narrowed |= history
+                        .asked
+                        .as_ref()
+                        .is_none_or(|asked| Filter { sort, ascending, ..asked.clone() } != history.filter);
                     history.asked = Some(history.filter.clone());
                     history.rows.ask_for(history.filter.query(today));
                 }

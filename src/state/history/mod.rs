@@ -128,6 +128,8 @@ pub struct HistoryState {
     selected_since: Duration,
     /// What the rows were asked with.
     asked: Option<Filter>,
+    /// Other sessions were asked for, and not only in another order.
+    narrowed: bool,
     /// When the filter was changed last, and not yet asked.
     typed: Option<(Filter, Duration)>,
     /// When something in the store changed, and the rows were not asked anew.
@@ -292,13 +294,17 @@ impl HistoryState {
             aged.count.resolve(job, outcome.map(|page| page.total), now);
             return;
         }
+        let before = self.rows.shown();
         if !self.rows.loaded(job, outcome) {
             return;
         }
         // The selection stays with its session, wherever that went; of one that is gone the place stays.
         let found = self.selected.as_ref().and_then(|id| self.rows.find(id)).map(|(at, _)| at);
+        let narrowed = before != self.rows.shown() && std::mem::take(&mut self.narrowed);
         match (found, self.selected_at) {
             (Some(at), _) => self.selected_at = Some(at),
+            // Who searches wants what was found.
+            (None, _) if narrowed => self.select_at(0, now),
             (None, at) if self.selected.is_none() => self.select_at(at.unwrap_or(0), now),
             _ => {}
         }

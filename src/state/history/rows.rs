@@ -151,6 +151,11 @@ impl Rows {
         }
     }
 
+    /// The version that is shown.
+    pub(super) fn shown(&self) -> u64 {
+        self.shown
+    }
+
     /// An answer came; gives whether it was to a question of ours.
     pub(super) fn loaded(&mut self, job: JobId, outcome: Result<HistoryPage, Failure>) -> bool {
         let Some(asked) = self.asked.remove(&job) else { return false };

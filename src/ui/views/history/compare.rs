@@ -76,11 +76,9 @@ pub(super) fn show(
             {
                 out.push(Command::Copy { what: "Comparison".to_owned(), text: written(comparison) });
             }
-            ui.scope(|ui| {
-                if least_change_ui(ui, state) {
-                    save(state, out);
-                }
-            });
+            if least_change_ui(ui, state) {
+                save(state, out);
+            }
         });
     });
     state.compare_chosen(out);
@@ -247,6 +245,7 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
     let rows: Vec<&Row> = comparison.rows.iter().filter(fits).collect();
     let label = comparison.labels.get(page.other + 1).map_or("", String::as_str);
     rows_ui(ui, &rows, page.other, label);
+    ui.add_space(4.0);
     for remark in &comparison.remarks {
         let dim = tokens(ui).dim;
         ui.add(Label::new(RichText::new(remark).small().color(dim)).wrap());
@@ -297,9 +296,12 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
     let small = TextStyle::Small.resolve(ui.style());
     let figures = theme::small_figure_text().resolve(ui.style());
-    let first = (head.width() * 0.3).min(330.0);
-    let each = (head.width() - first) / 5.0;
-    let right_of = |n: usize| head.left() + first + (n + 1) as f32 * each;
+    // The interval is the longest, then the verdict.
+    let first = (head.width() * 0.28).min(330.0);
+    let rest = head.width() - first;
+    let ends = [0.14, 0.29, 0.45, 0.75, 1.0].map(|share| head.left() + first + rest * share);
+    let right_of = |n: usize| ends[n];
+    let each = rest * 0.14;
     let this = fit_middle(ui, this, &TextStyle::Small, each - 10.0);
     ui.painter().text(head.left_center(), Align2::LEFT_CENTER, "metric", small.clone(), tokens.dim);
     for (n, title) in ["baseline", &this, "change", "95 % interval", "verdict"].into_iter().enumerate() {
@@ -395,7 +397,11 @@ fn signed(share: f64) -> String {
     } else {
         ""
     };
-    format!("{sign}{:.1}", percent.abs())
+    if percent.abs() >= 99.95 {
+        format!("{sign}{:.0}", percent.abs())
+    } else {
+        format!("{sign}{:.1}", percent.abs())
+    }
 }
 
 fn percent(share: f64) -> String {

@@ -6,7 +6,7 @@ use egui::{Key, Role, ScrollArea, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
 
 use super::lines::{self, Sheet};
 use super::trend::TrendUi;
-use super::{Wish, color_of, compare, short_name, when};
+use super::{Wish, color_of, compare, left_by, short_name, when};
 use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -88,6 +88,8 @@ impl DetailUi {
                 if open.on_hover_text("Enter, or a double click").clicked() {
                     wish.open.clone_from(&id);
                 }
+                ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+                ui.spacing_mut().interact_size.y = 22.0;
                 for (trend, name) in [(true, "Trend"), (false, "Figures")] {
                     let on = self.trend == trend;
                     let button = egui::Button::selectable(on, egui::RichText::new(name).small());
@@ -110,8 +112,8 @@ impl DetailUi {
         if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
             edit.request_focus();
         }
-        let enter = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        let escape = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape));
+        let enter = left_by(ui, &edit, Key::Enter);
+        let escape = left_by(ui, &edit, Key::Escape);
         let save = small_button(ui, "Save tags").clicked() || enter;
         if save {
             let tags =
@@ -258,7 +260,7 @@ pub(super) fn sheets(sessions: &[(usize, Arc<StoredSession>)]) -> Vec<Sheet<'_>>
 }
 
 fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &mut State, out: &mut Vec<Command>) {
-    let height = chart_height(ui).min(150.0);
+    let height = chart_height(ui).min(126.0);
     let sessions = chosen(state, out);
     compare::legend_ui(ui, state);
     let all = state.history.chosen.len();

@@ -62,6 +62,9 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
         info
     });
     let down = |input: &mut egui::InputState| input.consume_key(Modifiers::NONE, Key::ArrowDown);
+    for key in [Key::Escape, Key::Enter] {
+        super::left_by(ui, &edit, key);
+    }
     if edit.has_focus() && ui.input_mut(down) {
         edit.surrender_focus();
     }

@@ -12,7 +12,7 @@ mod trend;
 
 use std::time::Duration;
 
-use egui::{Key, Modifiers, Ui, vec2};
+use egui::{Key, Modifiers, Response, Ui, vec2};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -128,17 +128,20 @@ impl HistoryUi {
         }
         let foot = 26.0;
         let height = ui.available_height() - foot - ui.spacing().item_spacing.y * 2.0;
-        let table = (height * 0.5).max(146.0);
+        // Figures of several need more room than those of one.
+        let several = state.history.chosen.len() > 1;
+        let table = (height * if several { 0.34 } else { 0.48 }).max(146.0);
         let width = ui.available_width();
         column(ui, vec2(width, table), |ui| self.table.show(ui, state, clock, wish, out));
-        if self.question.is_none() && keys_are_free(ui) {
-            self.table.keys(ui, state, clock, wish);
-        }
         toolbar::foot_ui(ui, state, clock, wish, out);
         let rest = ui.available_height();
         column(ui, vec2(width, rest), |ui| {
             self.detail.show(ui, &mut self.trend, &mut self.photographer, state, clock, wish, out);
         });
+        // Last, since a field that is left by a key has taken it.
+        if self.question.is_none() && keys_are_free(ui) {
+            self.table.keys(ui, state, clock, wish);
+        }
     }
 
     fn empty_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
@@ -174,6 +177,11 @@ impl HistoryUi {
 fn keys_are_free(ui: &Ui) -> bool {
     let typing = ui.memory(|memory| memory.focused().is_some() || memory.top_modal_layer().is_some());
     !typing && !egui::Popup::is_any_open(ui.ctx())
+}
+
+/// Whether a field was left by this key, which then means nothing else.
+fn left_by(ui: &Ui, field: &Response, key: Key) -> bool {
+    field.lost_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, key))
 }
 
 /// Escape goes back, unless it closes what lies above.

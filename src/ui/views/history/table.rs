@@ -49,7 +49,7 @@ const HEADS: [Head; 10] = [
         rare: false,
         text: |r| when(r.began),
     },
-    Head { title: "Kind", sort: SortBy::Title, width: Err(0.24), figure: false, rare: false, text: title },
+    Head { title: "Kind", sort: SortBy::Title, width: Err(0.26), figure: false, rare: false, text: title },
     Head {
         title: "Deployment",
         sort: SortBy::Deployment,
@@ -61,7 +61,7 @@ const HEADS: [Head; 10] = [
     Head {
         title: "Model",
         sort: SortBy::Model,
-        width: Err(0.34),
+        width: Err(0.33),
         figure: false,
         rare: false,
         text: |r| r.models.join(", "),
@@ -69,7 +69,7 @@ const HEADS: [Head; 10] = [
     Head {
         title: "Requests",
         sort: SortBy::Requests,
-        width: Ok(68.0),
+        width: Ok(58.0),
         figure: true,
         rare: false,
         text: |r| units::count(r.requests),
@@ -77,7 +77,7 @@ const HEADS: [Head; 10] = [
     Head {
         title: "TTFT p50",
         sort: SortBy::Ttft,
-        width: Ok(66.0),
+        width: Ok(58.0),
         figure: true,
         rare: false,
         text: |r| ms(r.ttft_p50_ms),
@@ -93,7 +93,7 @@ const HEADS: [Head; 10] = [
     Head {
         title: "Peak tok/s",
         sort: SortBy::Peak,
-        width: Ok(78.0),
+        width: Ok(66.0),
         figure: true,
         rare: false,
         text: |r| whole(r.peak_tokens_per_s),
@@ -101,16 +101,16 @@ const HEADS: [Head; 10] = [
     Head {
         title: "Errors",
         sort: SortBy::Errors,
-        width: Ok(52.0),
+        width: Ok(44.0),
         figure: true,
         rare: false,
         text: |r| units::count(r.errors),
     },
-    Head { title: "Tag", sort: SortBy::Tag, width: Err(0.14), figure: false, rare: true, text: tags },
+    Head { title: "Tag", sort: SortBy::Tag, width: Err(0.13), figure: false, rare: true, text: tags },
 ];
 
 const MARK: f32 = 24.0;
-const GAP: f32 = 10.0;
+const GAP: f32 = 9.0;
 
 /// A benchmark's load, a conversation's first words; and what is special about it.
 fn title(row: &SessionRow) -> String {

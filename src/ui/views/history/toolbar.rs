@@ -137,12 +137,20 @@ fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
 
 /// The smallest change that matters; gives whether it was changed.
 pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
+    const NAME: &str = "Least change that matters";
     let settings = &mut state.settings.history;
     let mut percent = settings.least_change * 100.0;
     ui.horizontal(|ui| {
-        let name = caption(ui, "Least change that matters");
         let value = DragValue::new(&mut percent).range(0.0..=50.0).speed(0.1).max_decimals(1).suffix(" %");
-        ui.add(value).labelled_by(name.id);
+        // From the right the last comes first.
+        let value = if ui.layout().prefer_right_to_left() {
+            let value = ui.add(value);
+            value.labelled_by(caption(ui, NAME).id)
+        } else {
+            let name = caption(ui, NAME);
+            ui.add(value).labelled_by(name.id)
+        };
+        value.on_hover_text("What differs by less is told as no difference");
     });
     let share = (percent * 10.0).round() / 1_000.0;
     let changed = (share - settings.least_change).abs() > 1e-9;

@@ -186,7 +186,7 @@ fn chart_ui(
         units::counted(points.len(), "session"),
         units::counted(releases.len(), "release")
     );
-    let chart = Chart { title, summary, height, x, y: Some(up_to(highest)), tools: &mut no_tools };
+    let chart = Chart { title, summary, height, x, y: Some(up_to(highest * 1.14)), tools: &mut no_tools };
     let mut under: Option<(f32, SessionId)> = None;
     let clicked = chart.show(ui, photographer, |painter, area, pointer| {
         releases_ui(painter, area, &releases);
