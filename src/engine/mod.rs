@@ -7,6 +7,7 @@ pub mod bench;
 pub mod chat;
 pub mod check;
 pub mod cluster;
+pub mod history;
 pub mod place;
 
 use std::collections::HashMap;
