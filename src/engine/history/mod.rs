@@ -6,6 +6,7 @@
 //!                       └─ requests, bounded, taken every half second ────▶   one transaction at a time
 //! ```
 
+pub mod filing;
 mod recording;
 mod writer;
 
@@ -17,11 +18,16 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use self::recording::Recording;
 use self::writer::Writer;
+use super::bench::{self, Controls, Listener};
+use super::place::Place;
+use super::surroundings;
 use crate::domain::failure::Failure;
 use crate::domain::history::{Deletion, SessionId, StoredRequest};
+use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, LevelReport};
 use crate::io::history::{ChatRecord, Store};
 use crate::metrics::compare::Side;
@@ -182,6 +188,34 @@ impl Recorder {
         });
         reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
     }
+}
+
+/// Runs a benchmark, asks beside it what it runs on, and keeps both where there is a recorder.
+///
+/// # Errors
+/// As [`bench::run`].
+pub async fn bench(
+    place: &Place,
+    plan: &Plan,
+    controls: Controls,
+    recorder: Option<Recorder>,
+    listener: &mut dyn Listener,
+) -> Result<BenchReport, Failure> {
+    let api = place.api_with_key()?;
+    let mut deployments: Vec<String> =
+        plan.targets.iter().filter_map(|target| target.deployment.clone()).collect();
+    deployments.dedup();
+    let asking = place.kubectl.clone().map(|kubectl| {
+        AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
+    });
+    let mut recording = Recording::new(recorder, listener);
+    let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
+    if let (Ok(report), Some(asking)) = (&mut outcome, asking) {
+        // Each question has its bound, which ran while the session did.
+        report.surroundings = asking.await.ok();
+    }
+    recording.end(&outcome);
+    outcome
 }
 
 /// Sessions as they are held against each other, in this order.

@@ -1,0 +1,114 @@
+//! The history's commands: rows, sessions, comparisons, files.
+
+use std::sync::{Arc, PoisonError};
+
+use super::history::{Change, baselines, sides};
+use super::{Books, Jobs, Shared, or_cancelled};
+use crate::domain::failure::Failure;
+use crate::domain::history::{ExportFormat, HistorySettings, SessionId};
+use crate::domain::run::BenchReport;
+use crate::metrics::compare::Comparison;
+use crate::protocol::{Command, Event, JobId};
+
+impl Books {
+    pub(super) fn keep_as(&self, settings: HistorySettings) {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> HistorySettings {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is said in chats is kept.
+    pub(super) fn texts(&self) -> bool {
+        self.settings().chat_texts
+    }
+}
+
+impl Jobs {
+    /// Commands of the history that somebody waits for.
+    pub(super) fn shelf(&mut self, command: Command) {
+        let shared = Arc::clone(&self.shared);
+        match command {
+            Command::LoadHistory { job, query } => self.spawn(job, |cancel| async move {
+                let reading = shared.books.recorder.read(move |store| store.list(&query));
+                let outcome = or_cancelled(&cancel, reading).await;
+                shared.emitter.emit(Event::HistoryLoaded { job, outcome });
+            }),
+            Command::OpenSession { job, session } => self.spawn(job, |cancel| async move {
+                let reading = shared.books.recorder.read(move |store| store.session(&session).map(Arc::new));
+                let outcome = or_cancelled(&cancel, reading).await;
+                shared.emitter.emit(Event::SessionOpened { job, outcome });
+            }),
+            Command::LoadTrend { job, model, deployment, since } => self.spawn(job, |cancel| async move {
+                let asking = move |store: &_| trend(store, &model, deployment.as_deref(), since);
+                let outcome = or_cancelled(&cancel, shared.books.recorder.read(asking)).await;
+                shared.emitter.emit(Event::TrendLoaded { job, outcome });
+            }),
+            Command::CompareSessions { job, sessions, least_change } => {
+                self.spawn(job, |cancel| async move {
+                    let outcome = or_cancelled(&cancel, shared.compare(sessions, least_change)).await;
+                    shared.emitter.emit(Event::SessionsCompared { job, outcome: outcome.map(Arc::new) });
+                })
+            }
+            Command::ImportSessions { job } => self.spawn(job, |cancel| async move {
+                let outcome = or_cancelled(&cancel, shared.import()).await;
+                shared.emitter.emit(Event::HistoryImported { job, outcome });
+            }),
+            _ => {}
+        }
+    }
+}
+
+fn trend(
+    store: &crate::io::history::Store,
+    model: &str,
+    deployment: Option<&str>,
+    since: Option<jiff::Timestamp>,
+) -> Result<crate::domain::history::Trend, Failure> {
+    store.trend(model, deployment, since)
+}
+
+impl Shared {
+    /// Nobody waits for it, so that only a failure is told; a change tells itself.
+    pub(super) async fn change_history(&self, change: Change) {
+        if let Err(failure) = self.books.recorder.change(change).await {
+            self.emitter.emit(Event::HistoryTroubled { failure });
+        }
+    }
+
+    async fn compare(&self, sessions: Vec<SessionId>, least_change: f64) -> Result<Comparison, Failure> {
+        self.books
+            .recorder
+            .read(move |store| {
+                let sides = sides(store, &sessions)?;
+                // TODO-SEAM
+                let _ = (sides, least_change);
+                Err(Failure::new("Comparing is not in this build", ""))
+            })
+            .await
+    }
+
+    /// Tells how a session that ended compares with the baseline of its models on their deployments.
+    pub(super) async fn hold_against_baseline(&self, job: JobId, report: &Arc<BenchReport>) {
+        self.books.recorder.flush().await;
+        let asked = Arc::clone(report);
+        let found = self.books.recorder.read(move |store| baselines(store, &asked)).await;
+        for baseline in found.unwrap_or_default() {
+            let pair = vec![baseline, SessionId(report.id.clone())];
+            let least_change = self.books.settings().least_change;
+            if let Ok(comparison) = self.compare(pair, least_change).await {
+                let comparison = Arc::new(comparison);
+                self.emitter.emit(Event::HeldAgainstBaseline { job, comparison });
+            }
+        }
+    }
+
+    pub(super) async fn export(&self, sessions: Vec<SessionId>, format: ExportFormat) {
+        let _ = (sessions, format);
+    }
+
+    async fn import(&self) -> Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> {
+        Ok(None)
+    }
+}
