@@ -172,8 +172,8 @@ pub fn comparison_markdown(found: &Comparison) -> String {
     let title = found.labels.iter().map(|label| escape(label)).collect::<Vec<_>>().join(" vs ");
     let mut out = format!("## {title}\n\n");
     let baseline = found.labels.first().map(|label| escape(label)).unwrap_or_default();
-    let least = short(Some(found.least_change * 100.0));
-    let _ = writeln!(out, "Changes are against {baseline}; one counts from {least} % up.\n");
+    let least = words::percent(found.least_change);
+    let _ = writeln!(out, "Changes are against {baseline}; one counts from {least} up.\n");
     for difference in &found.differences {
         let name = if difference.grave { "**Not like with like**" } else { "Differs" };
         let values: Vec<String> = difference.values.iter().map(|value| escape(value)).collect();

@@ -142,15 +142,11 @@ mod csv_rows {
 }
 
 mod parquet_file {
-    use std::fs::File;
-    use std::io::Write as _;
-
     use super::*;
 
-    fn reader(sample: &Sample) -> SerializedFileReader<File> {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(&sample.write(ExportFormat::Parquet)).expect("written");
-        SerializedFileReader::new(file).expect("a Parquet file")
+    fn reader(sample: &Sample) -> SerializedFileReader<bytes::Bytes> {
+        let bytes = bytes::Bytes::from(sample.write(ExportFormat::Parquet));
+        SerializedFileReader::new(bytes).expect("a Parquet file")
     }
 
     #[test]
@@ -264,26 +260,6 @@ mod html_page {
             traces.points.clear();
         }
         check_page(&text(&sample, ExportFormat::Html));
-    }
-
-    /// `BATIDA_LOOK=DIR cargo test --lib export::tests::html_page::look` writes pages to look at.
-    #[test]
-    fn look() {
-        let Some(dir) = std::env::var_os("BATIDA_LOOK") else { return };
-        let dir = std::path::Path::new(&dir);
-        let (one, two) = (bench(1.0), bench(1.25));
-        let found = comparison(&["Monday", "Tuesday"]);
-        for (name, page) in [
-            ("report.html", text(&one, ExportFormat::Html)),
-            ("chat.html", text(&chat(), ExportFormat::Html)),
-            ("compare.html", comparison_html(&found, &[one.report(), two.report()])),
-            ("report.md", text(&one, ExportFormat::Markdown)),
-            ("chat.md", text(&chat(), ExportFormat::Markdown)),
-            ("compare.md", comparison_markdown(&found)),
-        ] {
-            std::fs::write(dir.join(name), page).expect("written");
-        }
-        std::fs::write(dir.join("report.parquet"), one.write(ExportFormat::Parquet)).expect("written");
     }
 }
 

@@ -71,7 +71,7 @@ fn ends(ends: &Ends) -> String {
     let mut parts = Vec::new();
     parts.extend(ends.requests.map(|n| counted(usize::try_from(n).unwrap_or(usize::MAX), "request")));
     parts.extend(ends.after.map(units::write_duration));
-    parts.extend(ends.error_share.map(|share| format!("{} % errors", units::short(Some(share * 100.0)))));
+    parts.extend(ends.error_share.map(|share| format!("{} errors", percent(share))));
     if parts.is_empty() { "its last request".to_owned() } else { parts.join(", or ") }
 }
 
@@ -164,6 +164,11 @@ pub(super) fn in_flight(level: &LevelReport) -> String {
     let reached = level.concurrency.reached.map_or(units::ABSENT.to_owned(), |n| format!("{n:.1}"));
     let asked = level.concurrency.asked.map(|n| format!(" / {n}")).unwrap_or_default();
     format!("{reached}{asked}")
+}
+
+/// `3 %`, `2.5 %`: as many digits as there are, two at most.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e4).round() / 1e2)
 }
 
 /// ms as seconds.

@@ -93,6 +93,7 @@ fn ttft(page: &str, groups: &[Group<'_>]) -> String {
         x: Axis::labels("level", &labels),
         y,
         series,
+        wide: false,
     }
     .html()
 }
@@ -115,6 +116,7 @@ fn throughput(page: &str, groups: &[Group<'_>]) -> String {
         x: Axis::labels("level", &labels),
         y: Axis::linear("tok/s", reach(&series)),
         series,
+        wide: false,
     }
     .html()
 }
@@ -144,6 +146,7 @@ fn knee(page: &str, groups: &[Group<'_>]) -> String {
         x: Axis::linear("tok/s of one user, p50", xs.into_iter()),
         y: Axis::linear("tok/s of all", reach(&series)),
         series,
+        wide: false,
     }
     .html()
 }
@@ -191,6 +194,7 @@ fn distribution(page: &str, groups: &[Group<'_>]) -> String {
         x: Axis::log("TTFT, ms", xs.into_iter()),
         y: Axis::linear("% of answers", [100.0].into_iter()),
         series,
+        wide: false,
     }
     .html()
 }
@@ -235,6 +239,7 @@ fn over_time(page: &str, groups: &[Group<'_>], traces: &Traces) -> String {
         x: Axis::linear("seconds since the session began", xs.into_iter()),
         y: Axis::linear("TTFT, ms", reach(&series)),
         series,
+        wide: true,
     }
     .html()
 }

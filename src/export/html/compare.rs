@@ -18,9 +18,9 @@ pub fn comparison_html(found: &Comparison, reports: &[&BenchReport]) -> String {
     // Writing to a text cannot fail, here and below.
     let _ = writeln!(
         out,
-        "<p class=\"under\">Changes are against {}. A change counts from {} % up.</p>",
+        "<p class=\"under\">Changes are against {}. A change counts from {} up.</p>",
         escape(against),
-        short(Some(found.least_change * 100.0)),
+        words::percent(found.least_change),
     );
     differences(&mut out, found);
     overlays(&mut out, found, reports);

@@ -169,31 +169,48 @@ fn tiles(out: &mut String, report: &BenchReport) {
     out.push_str("</div>\n");
 }
 
+/// The columns of a model's levels: a title, and under it several.
+const GROUPS: [(&str, &[&str]); 10] = [
+    ("level", &[]),
+    ("requests", &[]),
+    ("errors", &[]),
+    ("TTFT, ms", &["p50", "p95", "p99"]),
+    ("ITL, ms", &["p50", "p99"]),
+    ("TPOT, ms", &["p50"]),
+    ("latency, s", &["p50", "p99"]),
+    ("per second", &["tokens of one", "tokens of all", "requests"]),
+    ("in flight", &[]),
+    ("good", &[]),
+];
+
 /// A model's levels.
 fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
-    let columns = [
-        "level",
-        "requests",
-        "errors",
-        "TTFT p50, ms",
-        "p95",
-        "p99",
-        "ITL p50, ms",
-        "p99",
-        "TPOT p50, ms",
-        "latency p50, s",
-        "p99",
-        "tok/s of one",
-        "tok/s of all",
-        "req/s",
-        "in flight",
-        "good",
-    ];
-    let any_good = levels.iter().any(|level| level.goodput.is_some());
-    let shown = if any_good { columns.len() } else { columns.len() - 1 };
+    let good = levels.iter().any(|level| level.goodput.is_some());
+    let groups = &GROUPS[..GROUPS.len() - usize::from(!good)];
+    // Writing to a text cannot fail, here and below.
     let _ = write!(out, "<div class=\"card scroll\"><table><caption>{}</caption><thead><tr>", escape(name));
-    for title in &columns[..shown] {
-        let _ = write!(out, "<th scope=\"col\">{title}</th>");
+    for (title, columns) in groups {
+        let _ = match columns {
+            [] => write!(out, "<th scope=\"col\" rowspan=\"2\">{title}</th>"),
+            columns => {
+                write!(
+                    out,
+                    "<th scope=\"colgroup\" colspan=\"{}\" class=\"group\">{title}</th>",
+                    columns.len()
+                )
+            }
+        };
+    }
+    out.push_str("</tr><tr>");
+    // Where a group begins, among all cells but the level's.
+    let mut firsts = Vec::new();
+    for (_, columns) in groups.iter().skip(1) {
+        firsts.push(!columns.is_empty());
+        firsts.extend(columns.iter().skip(1).map(|_| false));
+        for (i, title) in columns.iter().enumerate() {
+            let class = if i == 0 { " class=\"first\"" } else { "" };
+            let _ = write!(out, "<th scope=\"col\"{class}>{title}</th>");
+        }
     }
     out.push_str("</tr></thead><tbody>\n");
     for level in levels {
@@ -217,9 +234,13 @@ fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
             words::good(level).unwrap_or_else(|| ABSENT.to_owned()),
         ];
         let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&level.label));
-        for (i, cell) in cells[..shown - 1].iter().enumerate() {
-            let bad = if i == 1 && failed > 0 { " class=\"bad\"" } else { "" };
-            let _ = write!(out, "<td{bad}>{cell}</td>");
+        for (i, (cell, first)) in cells.iter().zip(&firsts).enumerate() {
+            let class = match (i == 1 && failed > 0, first) {
+                (true, _) => " class=\"bad\"",
+                (_, true) => " class=\"first\"",
+                _ => "",
+            };
+            let _ = write!(out, "<td{class}>{cell}</td>");
         }
         out.push_str("</tr>\n");
     }

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use super::escape;
 use crate::domain::units;
 
-/// The drawing's size; the page scales it.
-const SIZE: [f64; 2] = [560.0, 300.0];
-/// Left, top, right, bottom of the part that is drawn in.
-const EDGES: [f64; 4] = [56.0, 12.0, 544.0, 256.0];
+/// The drawing's height; the page scales it.
+const HEIGHT: f64 = 300.0;
+/// Its width, and that of one over the whole page.
+const WIDTHS: [f64; 2] = [560.0, 1_160.0];
 
 /// One direction of a chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,9 +191,20 @@ pub(super) struct Chart {
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) series: Vec<Series>,
+    /// Over the whole page.
+    pub(super) wide: bool,
 }
 
 impl Chart {
+    fn width(&self) -> f64 {
+        WIDTHS[usize::from(self.wide)]
+    }
+
+    /// Left, top, right, bottom of the part that is drawn in.
+    fn edges(&self) -> [f64; 4] {
+        [56.0, 12.0, self.width() - 16.0, HEIGHT - 44.0]
+    }
+
     /// A figure of the page; nothing when there is nothing to draw.
     pub(super) fn html(&self) -> String {
         if self.series.iter().all(|series| series.points.is_empty()) {
@@ -201,13 +212,14 @@ impl Chart {
         }
         let Self { id, title, note, .. } = self;
         let mut out = format!(
-            "<figure class=\"card chart\"><figcaption>{} <span class=\"note\">{}</span></figcaption>\
+            "<figure class=\"card chart{}\"><figcaption>{} <span class=\"note\">{}</span></figcaption>\
              <svg viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
              <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>",
+            if self.wide { " wide" } else { "" },
             escape(title),
             escape(note),
-            SIZE[0],
-            SIZE[1],
+            self.width(),
+            HEIGHT,
             escape(title),
             escape(&self.described()),
         );
@@ -237,7 +249,7 @@ impl Chart {
     }
 
     fn axes(&self, out: &mut String) {
-        let [left, top, right, bottom] = EDGES;
+        let [left, top, right, bottom] = self.edges();
         // Writing to a text cannot fail, here and below.
         for (at, text) in &self.y.ticks {
             let Some(y) = self.y.place(*at).map(|part| bottom - part * (bottom - top)) else { continue };
@@ -268,14 +280,14 @@ impl Chart {
             "<line class=\"axis\" x1=\"{left}\" x2=\"{right}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
              <text x=\"{middle}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
              <text x=\"12\" y=\"{half}\" text-anchor=\"middle\" transform=\"rotate(-90 12 {half})\">{}</text>",
-            SIZE[1] - 8.0,
+            HEIGHT - 8.0,
             escape(&self.x.title),
             escape(&self.y.title),
         );
     }
 
     fn at(&self, x: f64, y: f64) -> Option<[f64; 2]> {
-        let [left, top, right, bottom] = EDGES;
+        let [left, top, right, bottom] = self.edges();
         let x = left + self.x.place(x)?.clamp(0.0, 1.0) * (right - left);
         Some([x, bottom - self.y.place(y)?.clamp(0.0, 1.0) * (bottom - top)])
     }
