@@ -18,6 +18,7 @@
 //!   │ protocol.rs                   │                0  what UI and engine say to each other
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
 //!   │ prompts/ wire/ snippet.rs     │
+//!   │ export/ import/               │                   (export writes to what it is given)
 //!   └───────────────────────────────┘
 //! ```
 //!
@@ -56,6 +57,8 @@
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
+//! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
+//! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
 //! | [`engine`] | jobs: the cluster, a chat, a benchmark, Home's checks; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
@@ -67,6 +70,8 @@ pub mod cli;
 pub mod demo;
 pub mod domain;
 pub mod engine;
+pub mod export;
+pub mod import;
 pub mod io;
 pub mod metrics;
 pub mod prompts;

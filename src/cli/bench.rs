@@ -17,12 +17,12 @@ use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::{Level, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
-use crate::domain::units;
-use crate::engine::bench::{self, Controls, Listener};
+use crate::engine::bench::{Controls, Listener};
 use crate::engine::cluster;
+use crate::engine::history::{self, History};
 use crate::engine::place::Place;
-use crate::metrics::request::{Phase, RequestRecord};
-use crate::metrics::timeline::TokenSource;
+use crate::export::csv;
+use crate::metrics::request::RequestRecord;
 
 /// A terminal's line is drawn so often at most.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -42,7 +42,7 @@ pub(super) async fn run(
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
-    let api = place.api_with_key()?;
+    place.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Ended::Told),
@@ -63,7 +63,10 @@ pub(super) async fn run(
     let (_steer, steer) = watch::channel(Steer::Resume);
     let controls = Controls { cancel: cancel.clone(), steer };
     let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
-    let found = bench::run(&plan, api, &place.env.name, controls, &mut listener).await;
+    // Dropped at the end: what it holds is written then.
+    let history = super::history(common, args.no_history);
+    let recorder = history.as_ref().map(History::recorder);
+    let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
     let Watcher { rows, mut progress } = listener;
     progress.clear();
     let found = found.map_err(|failure| match failure.class {
@@ -239,11 +242,6 @@ fn write_report(file: impl Write, found: &BenchReport) -> std::io::Result<()> {
     file.flush()
 }
 
-const COLUMNS: &str = "request_id,index,level,label,model,phase,due_s,sent_s,late_ms,connect_ms,\
-first_byte_ms,ttft_ms,first_answer_ms,latency_ms,tpot_ms,itl_mean_ms,itl_max_ms,tokens_per_s,chunks,\
-output_tokens,tokens_from,reasoning_tokens,prompt_tokens,cached_tokens,wanted_prompt_tokens,bytes,\
-server_ttft_ms,server_latency_ms,server_tokens_per_s,error,status,error_text";
-
 /// The file with a row per request.
 struct Rows {
     file: BufWriter<File>,
@@ -258,7 +256,7 @@ impl Rows {
     fn open(path: &Path) -> Result<Self, Failure> {
         let begin = || {
             let mut file = BufWriter::with_capacity(1 << 16, File::create(path)?);
-            write!(file, "{COLUMNS}\r\n")?;
+            file.write_all(csv::head().as_bytes())?;
             // A disk that is full already is told now.
             file.flush()?;
             Ok(file)
@@ -272,7 +270,7 @@ impl Rows {
             return;
         }
         let (label, model) = self.levels.get(record.level).map_or(("", ""), |(l, m)| (l, m));
-        let row = row(&self.session, label, model, record);
+        let row = csv::row(&self.session, label, model, record);
         self.trouble = self.file.write_all(row.as_bytes()).err();
     }
 
@@ -281,73 +279,6 @@ impl Rows {
             Some(error) => Err(error),
             None => self.file.flush(),
         }
-    }
-}
-
-fn row(session: &str, label: &str, model: &str, record: &RequestRecord) -> String {
-    let figures = &record.figures;
-    let ms = |time: Option<Duration>| time.map(|t| format!("{:.3}", units::ms(t))).unwrap_or_default();
-    let seconds = |time: Duration| format!("{:.6}", time.as_secs_f64());
-    let count = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
-    let speed = |n: Option<f64>| n.map(|n| format!("{n:.3}")).unwrap_or_default();
-    let phase = match record.phase {
-        Phase::Warmup => "warmup",
-        Phase::Switch => "switch",
-        Phase::Measured => "measured",
-    };
-    let tokens_from = match record.tokens().map(|tokens| tokens.source) {
-        Some(TokenSource::Usage) => "usage",
-        Some(TokenSource::Chunks) => "chunks",
-        None => "",
-    };
-    let server = figures.server.unwrap_or_default();
-    let error = record.error.as_ref();
-    let class = error.map(|error| error.class.map_or("other", |class| class.name())).unwrap_or_default();
-    let cells = [
-        format!("{session}-{}", record.index),
-        record.index.to_string(),
-        record.level.to_string(),
-        quoted(label),
-        quoted(model),
-        phase.to_owned(),
-        seconds(record.due),
-        seconds(record.sent),
-        ms(Some(record.late())),
-        ms(figures.connect),
-        ms(record.first_byte),
-        ms(record.ttft()),
-        ms(record.first_answer()),
-        ms(record.latency()),
-        ms(record.tpot()),
-        ms(figures.itl),
-        ms(figures.longest_gap),
-        speed(record.user_speed()),
-        record.chunks.to_string(),
-        count(record.tokens().map(|tokens| tokens.n)),
-        tokens_from.to_owned(),
-        count(figures.reasoning.map(|reasoning| reasoning.tokens.n)),
-        count(figures.prompt_tokens),
-        count(figures.cached_tokens),
-        count(record.wanted_prompt_tokens.map(u64::from)),
-        record.bytes.to_string(),
-        ms(server.ttft),
-        ms(server.latency),
-        speed(server.after_first_per_sec),
-        class.to_owned(),
-        count(error.and_then(|error| error.status).map(u64::from)),
-        quoted(error.map(|error| error.text.as_str()).unwrap_or_default()),
-    ];
-    let mut row = cells.join(",");
-    row.push_str("\r\n");
-    row
-}
-
-/// As RFC 4180 has it.
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
     }
 }
 
@@ -461,44 +392,6 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::request::RequestError;
-    use crate::metrics::timeline::Figures;
-
-    fn record() -> RequestRecord {
-        RequestRecord {
-            index: 7,
-            level: 0,
-            phase: Phase::Measured,
-            due: Duration::from_millis(1_000),
-            sent: Duration::from_micros(1_000_250),
-            ended: Duration::from_millis(1_500),
-            figures: Figures { ttft: Some(Duration::from_micros(88_123)), ..Figures::default() },
-            first_byte: None,
-            gaps_us: Vec::new(),
-            chunks: 3,
-            bytes: 99,
-            wanted_prompt_tokens: Some(32),
-            error: None,
-        }
-    }
-
-    #[test]
-    fn a_row_has_a_cell_for_each_column_and_counts_from_when_it_was_due() {
-        let row = row("s", "c=1", "m", &record());
-        let cells: Vec<&str> = row.trim_end().split(',').collect();
-        let columns: Vec<&str> = COLUMNS.split(',').collect();
-        assert_eq!(cells.len(), columns.len());
-        let cell = |name: &str| cells[columns.iter().position(|column| *column == name).expect("a column")];
-        assert_eq!((cell("request_id"), cell("phase"), cell("error")), ("s-7", "measured", ""));
-        assert_eq!((cell("late_ms"), cell("ttft_ms"), cell("latency_ms")), ("0.250", "88.373", ""));
-    }
-
-    #[test]
-    fn words_with_commas_and_quotes_stay_one_cell() {
-        let error = RequestError { class: None, status: Some(500), text: "a, \"b\"\nc".to_owned() };
-        let row = row("s", "c=1", "m", &RequestRecord { error: Some(error), ..record() });
-        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\"\r\n"), "{row}");
-    }
 
     #[test]
     fn a_report_file_that_was_never_written_leaves_the_old_one() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::plan::Prompts;
 use crate::domain::run::{BenchProgress, BenchReport, LevelEnd, LevelReport, Rate, SessionEnd, Stage, Stats};
-use crate::domain::units::{self, ABSENT, count};
+use crate::domain::units::{self, ABSENT, count, short as number};
 
 /// The whole report; `files` are those that were written.
 pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
@@ -250,16 +250,6 @@ pub(super) fn progress_line(
         let _ = write!(line, " · {}:{:02} left", left / 60, left % 60);
     }
     line
-}
-
-/// About three digits.
-fn number(value: Option<f64>) -> String {
-    match value {
-        None => ABSENT.to_owned(),
-        Some(value) if value.abs() < 9.995 => format!("{value:.2}"),
-        Some(value) if value.abs() < 99.95 => format!("{value:.1}"),
-        Some(value) => count(value.round().max(0.0) as u64),
-    }
 }
 
 fn in_seconds(ms: Option<f64>) -> String {

@@ -1,16 +1,28 @@
 //! What Batida keeps of what was measured: sessions, their requests, conversations.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::Params;
-use super::run::{BenchReport, Flight, Point, RatePoint, Surroundings};
+use super::plan::{Arrivals, Load};
+use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
 use crate::metrics::request::RequestRecord;
 use crate::metrics::timeline::Figures;
 
 /// Names a session: a benchmark's is [`BenchReport::id`], a conversation's begins with `c`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub String);
+
+impl SessionId {
+    /// A new conversation's, never used before.
+    pub fn fresh_conversation() -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+        // The standard library's only source of randomness.
+        Self(format!("c{:012x}", RandomState::new().build_hasher().finish() & 0xffff_ffff_ffff))
+    }
+}
 
 impl std::fmt::Display for SessionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,6 +93,94 @@ pub struct SessionRow {
     pub peak_tokens_per_s: Option<f64>,
     /// The baseline of its models on their deployments.
     pub baseline: bool,
+}
+
+impl SessionRow {
+    /// The row of a benchmark with this report.
+    pub fn of(report: &BenchReport) -> Self {
+        let took = Duration::try_from_secs_f64(report.took_s).unwrap_or_default();
+        let first = report.levels.first();
+        let sum = |of: fn(&LevelReport) -> u64| report.levels.iter().map(of).sum();
+        Self {
+            id: SessionId(report.id.clone()),
+            kind: SessionKind::Bench,
+            state: match report.ended {
+                SessionEnd::Complete => SessionState::Complete,
+                SessionEnd::Stopped | SessionEnd::Limit(_) => SessionState::Stopped,
+                SessionEnd::Failed(_) => SessionState::Interrupted,
+            },
+            began: report.started_at,
+            ended: Some(report.started_at + took),
+            title: report.plan.load.title(),
+            environment: report.environment.clone(),
+            deployments: once_each(
+                report.plan.targets.iter().filter_map(|target| target.deployment.as_ref()),
+            ),
+            models: once_each(report.plan.targets.iter().map(|target| &target.model)),
+            tags: once_each(report.plan.tags.iter()),
+            source: report.source.clone(),
+            release: report.surroundings.as_ref().and_then(Surroundings::release),
+            requests: sum(|level| level.requests.ended),
+            errors: sum(|level| level.requests.failed),
+            ttft_p50_ms: first.and_then(|level| level.ttft_ms.p50),
+            itl_p50_ms: first.and_then(|level| level.itl_ms.p50),
+            peak_tokens_per_s: peak(&report.levels),
+            baseline: false,
+        }
+    }
+}
+
+/// The most output tokens per second of these levels.
+pub fn peak<'a>(levels: impl IntoIterator<Item = &'a LevelReport>) -> Option<f64> {
+    let rate = |level: &LevelReport| level.throughput.output_tokens_per_s.map(|rate| rate.mean);
+    levels.into_iter().filter_map(rate).reduce(f64::max)
+}
+
+/// In the order in which they come.
+fn once_each<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for name in names {
+        if !out.contains(name) {
+            out.push(name.clone());
+        }
+    }
+    out
+}
+
+impl Surroundings {
+    /// What tells releases apart: SambaStack's version, or the names of the bundles.
+    pub fn release(&self) -> Option<String> {
+        let bundles = once_each(self.deployments.iter().filter_map(|deployment| deployment.bundle.as_ref()));
+        self.sambastack.clone().or_else(|| (!bundles.is_empty()).then(|| bundles.join(", ")))
+    }
+}
+
+impl Load {
+    /// As a session of it is called: `Sweep 1–64`, `16 clients`, `Rate 4/s Poisson`.
+    pub fn title(&self) -> String {
+        let span =
+            |least: String, most: String| if least == most { least } else { format!("{least}–{most}") };
+        match self {
+            Self::Concurrency(clients) => match (clients.iter().min(), clients.iter().max()) {
+                (Some(1), Some(1)) => "1 client".to_owned(),
+                (Some(least), Some(most)) if least == most => format!("{least} clients"),
+                (Some(least), Some(most)) => format!("Sweep {least}–{most}"),
+                _ => "Clients".to_owned(),
+            },
+            Self::Rate { per_sec, arrivals, .. } => {
+                let least = per_sec.iter().copied().reduce(f64::min).unwrap_or_default();
+                let most = per_sec.iter().copied().reduce(f64::max).unwrap_or_default();
+                let rates = span(least.to_string(), most.to_string());
+                let spaced = if *arrivals == Arrivals::Poisson { " Poisson" } else { "" };
+                format!("Rate {rates}/s{spaced}")
+            }
+            Self::Max { in_flight } => format!("As fast as it goes, {in_flight} in flight"),
+            Self::Trace { file, .. } => {
+                let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+                format!("Trace {name}")
+            }
+        }
+    }
 }
 
 /// Which sessions are asked for. Everything empty asks for all.

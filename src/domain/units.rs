@@ -71,6 +71,16 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// About three digits, for tables: `0.31`, `88.4`, `1,204`; [`ABSENT`] where there is none.
+pub fn short(value: Option<f64>) -> String {
+    match value {
+        None => ABSENT.to_owned(),
+        Some(value) if value.abs() < 9.995 => format!("{value:.2}"),
+        Some(value) if value.abs() < 99.95 => format!("{value:.1}"),
+        Some(value) => count(value.round().max(0.0) as u64),
+    }
+}
+
 /// A count with its noun, in the singular where there is one: `1 answer`, `2,012 pods`.
 pub fn counted(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })

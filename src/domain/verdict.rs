@@ -231,6 +231,16 @@ fn find(name: &str) -> Option<(Figure, Unit)> {
     })
 }
 
+/// A level's figure by its name, `ttft_p99`, in the unit in which conditions are read: ms, shares, or plain.
+/// `None` where it is absent, or no figure of a level.
+pub fn value(name: &str, level: &LevelReport) -> Option<f64> {
+    match find(name)?.0 {
+        Figure::Stat(stats, value) => value(stats(level)?),
+        Figure::Level(value) => value(level),
+        Figure::Switch => None,
+    }
+}
+
 /// All the figures there are, in two sentences.
 pub fn figures() -> String {
     let list = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");

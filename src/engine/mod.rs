@@ -7,12 +7,15 @@ pub mod bench;
 pub mod chat;
 pub mod check;
 pub mod cluster;
+pub mod history;
 pub mod place;
+mod shelf;
+pub mod surroundings;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,15 +27,19 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::bench::Controls;
+use self::history::filing;
+use self::history::{Change, History, Recorder, Told};
 use self::place::{Place, Places};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::history::{Filing, HistorySettings};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
+use crate::io::history::Store;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::protocol::{Activity, ChatEnding, Command, Contexts, Event, FilePurpose, JobId, KeyChange};
@@ -84,10 +91,20 @@ impl Engine {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (outbox, events) = crossbeam_channel::unbounded();
         let emitter = Emitter { outbox, wake: Arc::new(wake) };
+        let tell = emitter.clone();
+        // Opened on its own thread: nobody waits for a disk to see the window.
+        let history = History::start(history_dir(&options), move |told| match told {
+            Told::Changed => tell.emit(Event::HistoryChanged),
+            Told::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
+        })?;
+        let keep = loaded.settings.history;
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
-            serve(&runtime, inbox, &store, &options, emitter);
+            let books = Books { recorder: history.recorder(), keep: Mutex::new(keep) };
+            serve(&runtime, inbox, &store, &options, emitter, books);
             // Blocking calls, e.g. of a keychain that waits for its user, are left behind.
             runtime.shutdown_timeout(Duration::from_millis(300));
+            // Every job has ended and said how: what is left is written now.
+            drop(history);
         });
         let thread = thread.map_err(no_thread)?;
         let engine = Self { commands: Some(commands), thread: Some(thread) };
@@ -103,6 +120,11 @@ impl Engine {
     }
 }
 
+/// What time it is, for what is relative to today: neither the state nor the window reads a clock.
+pub fn clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         // The engine takes what is still in the channel, e.g. a last save, and ends.
@@ -112,6 +134,13 @@ impl Drop for Engine {
             let _ = thread.join();
         }
     }
+}
+
+/// Names a session. `kind`: `b` for benchmarks, `c` for conversations.
+pub fn new_id(kind: char) -> String {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    // The standard library's only source of randomness.
+    format!("{kind}{:012x}", RandomState::new().build_hasher().finish() >> 16)
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
@@ -124,6 +153,23 @@ fn store(options: &Options) -> Result<SettingsStore, Failure> {
         Some(dir) => Ok(SettingsStore::in_dir(dir)),
         None => SettingsStore::open_default(),
     }
+}
+
+/// Where the history is: with the settings when they have a folder of their own.
+fn history_dir(options: &Options) -> Result<PathBuf, Failure> {
+    match &options.config {
+        Some(dir) => Ok(dir.clone()),
+        None => Store::default_dir(),
+    }
+}
+
+/// The history for one command of the command line; told of trouble. What it gives must be dropped before the
+/// program ends.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn history(options: &Options, tell: impl Fn(Told) + Send + 'static) -> Result<History, Failure> {
+    History::start(history_dir(options), tell)
 }
 
 /// The settings and the places for one command of the command line, on the caller's runtime.
@@ -159,8 +205,16 @@ impl Emitter {
     }
 }
 
+/// The history as jobs use it.
+struct Books {
+    recorder: Recorder,
+    /// What is kept, as the settings said last.
+    keep: Mutex<HistorySettings>,
+}
+
 /// What every job may use.
 struct Shared {
+    books: Books,
     places: Places,
     clipboard: Clipboard,
     emitter: Emitter,
@@ -175,13 +229,19 @@ fn serve(
     store: &SettingsStore,
     options: &Options,
     emitter: Emitter,
+    books: Books,
 ) {
     let tell = emitter.clone();
     let places = Places::new(Keys::new(store.clone()), twin(options), move |activity| {
         tell.emit(Event::ActivityChanged { activity });
     });
-    let shared =
-        Arc::new(Shared { places, clipboard: Clipboard::new(), emitter, saves: watch::Sender::new(0) });
+    let shared = Arc::new(Shared {
+        books,
+        places,
+        clipboard: Clipboard::new(),
+        emitter,
+        saves: watch::Sender::new(0),
+    });
     runtime.block_on(async { Jobs::new(shared).serve(inbox).await });
 }
 
@@ -265,8 +325,8 @@ impl Jobs {
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
             }),
-            Command::Chat { job, place, request, filing: _ } => self.spawn(job, |cancel| async move {
-                shared.chat(job, &place, &request, &cancel).await;
+            Command::Chat { job, place, request, filing } => self.spawn(job, |cancel| async move {
+                shared.chat(job, &place, &request, filing, &cancel).await;
             }),
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
                 if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
@@ -283,7 +343,11 @@ impl Jobs {
                 self.steers.insert(job, steer);
                 self.spawn(job, |cancel| async move {
                     let outcome = shared.bench(job, &place, &plan, Controls { cancel, steer: steered }).await;
-                    shared.emitter.emit(Event::BenchEnded { job, outcome: outcome.map(Arc::new) });
+                    let outcome = outcome.map(Arc::new);
+                    shared.emitter.emit(Event::BenchEnded { job, outcome: outcome.clone() });
+                    if let Ok(report) = outcome {
+                        shared.hold_against_baseline(job, &report).await;
+                    }
                 });
             }
             Command::SteerBench { job, steer } => {
@@ -301,7 +365,13 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, listing).await;
                 shared.emitter.emit(Event::ContextsListed { job, env: place.id, outcome });
             }),
+            Command::LoadHistory { .. }
+            | Command::OpenSession { .. }
+            | Command::LoadTrend { .. }
+            | Command::CompareSessions { .. }
+            | Command::ImportSessions { .. } => self.shelf(command),
             Command::SaveSettings { settings, key } => {
+                self.shared.books.keep_as(settings.history);
                 self.shared.saves.send_modify(|n| *n += 1);
                 // Fails only when the runtime is gone.
                 let _ = self.saver.send((settings, key));
@@ -375,7 +445,14 @@ async fn or_cancelled<T>(
 }
 
 impl Shared {
-    async fn chat(&self, job: JobId, env: &Environment, request: &ChatRequest, cancel: &CancellationToken) {
+    async fn chat(
+        &self,
+        job: JobId,
+        env: &Environment,
+        request: &ChatRequest,
+        filing: Option<Filing>,
+        cancel: &CancellationToken,
+    ) {
         let place = tokio::select! {
             () = cancel.cancelled() => {
                 let ending = ChatEnding::Stopped;
@@ -390,11 +467,18 @@ impl Shared {
                 return self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
             }
         };
+        let mut kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
+            if let Some(kept) = &mut kept {
+                kept.advance(&advance);
+            }
             let chat::Advance { reasoning, answer, figures } = advance;
             self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, figures: Box::new(figures) });
         })
         .await;
+        if let Some(kept) = kept {
+            self.books.recorder.chat(kept.end(&report));
+        }
         let figures = Box::new(report.figures);
         self.emitter.emit(Event::ChatEnded { job, ending: report.ending, figures });
     }
@@ -410,7 +494,8 @@ impl Shared {
             return Err(Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled));
         };
         let mut telling = Telling { job, emitter: &self.emitter };
-        bench::run(plan, place.api_with_key()?, &env.name, controls, &mut telling).await
+        let recorder = Some(self.books.recorder.clone());
+        history::bench(&place, plan, controls, recorder, &mut telling).await
     }
 
     /// Commands that nobody waits long for.
@@ -446,6 +531,10 @@ impl Shared {
                 };
                 self.emitter.emit(Event::Copied { what: "Code with the key".to_owned(), outcome });
             }
+            Command::DeleteSessions { what } => self.change_history(Change::Delete(what)).await,
+            Command::SetBaseline { session, on } => self.change_history(Change::Baseline(session, on)).await,
+            Command::TagSession { session, tags } => self.change_history(Change::Tag(session, tags)).await,
+            Command::ExportSessions { sessions, format } => self.export(sessions, format).await,
             Command::PickFile { env, purpose } => {
                 let title = match purpose {
                     FilePurpose::Kubeconfig => "Kubeconfig",
@@ -468,10 +557,6 @@ impl Shared {
             | Command::OpenSession { .. }
             | Command::LoadTrend { .. }
             | Command::CompareSessions { .. }
-            | Command::DeleteSessions { .. }
-            | Command::SetBaseline { .. }
-            | Command::TagSession { .. }
-            | Command::ExportSessions { .. }
             | Command::ImportSessions { .. }
             | Command::SaveSettings { .. }
             | Command::Cancel { .. } => {}

@@ -4,6 +4,8 @@ pub mod activity;
 pub mod api;
 pub mod clipboard;
 pub mod dialog;
+pub mod helm;
+pub mod history;
 pub mod http1;
 pub mod kubectl;
 pub mod secrets;

@@ -9,4 +9,5 @@ pub mod request;
 pub mod stats;
 pub mod tally;
 pub mod timeline;
+pub mod traces;
 pub mod watch;

@@ -8,12 +8,14 @@ use std::time::Duration;
 use super::State;
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::Failure;
+use crate::domain::history::Traces;
 use crate::domain::plan::{Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target};
 use crate::domain::run::{
     BenchProgress, BenchReport, Flight, InFlight, LevelReport, Point, RatePoint, SessionEnd, Stage, Steer,
 };
 use crate::domain::settings::BenchForms;
 use crate::domain::units::{read_duration, write_duration};
+use crate::metrics::compare::Comparison;
 use crate::protocol::{Command, JobId};
 
 /// What the Benchmark page knows.
@@ -156,6 +158,13 @@ impl BenchState {
         }
     }
 
+    /// A session of this window was held against its baseline.
+    pub(super) fn held(&mut self, job: JobId, comparison: Arc<Comparison>) {
+        if let Some(session) = self.session.as_mut().filter(|session| session.job == job) {
+            session.held = Some(comparison);
+        }
+    }
+
     fn of_job(&mut self, job: JobId) -> Option<&mut Session> {
         self.session.as_mut().filter(|session| session.job == job && session.is_running())
     }
@@ -194,6 +203,8 @@ pub struct Session {
     pub flights: Vec<Flight>,
     /// How it ended; `None` while it runs.
     pub outcome: Option<Result<Arc<BenchReport>, Failure>>,
+    /// How it compares with the baseline of its models on their deployments, once that is known.
+    pub held: Option<Arc<Comparison>>,
 }
 
 /// How far a session is; see [`BenchProgress`].
@@ -227,7 +238,32 @@ impl Session {
             rates: Rates::default(),
             flights: Vec::new(),
             outcome: None,
+            held: None,
         }
+    }
+
+    /// A session out of the history, as it was when it ended. It answers to no job.
+    pub fn stored(report: &BenchReport, traces: &Traces) -> Self {
+        let place = Environment::blank(EnvId(String::new()), &*report.environment);
+        let mut session = Self::new(JobId(0), &place, report.plan.clone());
+        let began = |level: &LevelReport| (level.index, level.began_s);
+        session.began = report.levels.iter().map(began).collect();
+        session.dots.add(&traces.points);
+        session.rates.add(&traces.rates);
+        let levels = report.plan.levels().len().max(report.levels.len());
+        session.now = Some(Standing {
+            elapsed_s: report.took_s,
+            stage: Stage::Draining,
+            level: report.levels.last().map_or(0, |level| level.index),
+            levels,
+            done: report.levels.len() as f64 / levels.max(1) as f64,
+            left_s: None,
+            requests: (0, None),
+            in_flight: InFlight::default(),
+        });
+        session.end(Ok(Arc::new(report.clone())));
+        session.flights.clone_from(&traces.flights);
+        session
     }
 
     /// Whether it is not over.
@@ -245,14 +281,20 @@ impl Session {
         self.levels.last()
     }
 
-    /// The model of a level, by the plan.
+    /// The model of a level: by its report, else by the plan, which another program's run does not have.
     pub fn model_of(&self, level: usize) -> Option<&str> {
+        if let Some(report) = self.levels.iter().find(|report| report.index == level) {
+            return Some(&report.model);
+        }
         let loads = self.plan.load.levels().len().max(1);
         self.plan.targets.get(level / loads).map(|target| target.model.as_str())
     }
 
-    /// The label of a level, by the plan: `c=16`.
+    /// The label of a level, found as its model is: `c=16`.
     pub fn label_of(&self, level: usize) -> Option<String> {
+        if let Some(report) = self.levels.iter().find(|report| report.index == level) {
+            return Some(report.label.clone());
+        }
         let loads = self.plan.load.levels();
         loads.get(level % loads.len().max(1)).map(crate::domain::plan::LevelLoad::label)
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
 use crate::domain::failure::Failure;
+use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId};
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason, JobId};
@@ -20,9 +21,13 @@ pub struct ChatState {
     /// The session's answers, for the charts. Clearing the conversation keeps them.
     pub history: SessionHistory,
     turns: Vec<Turn>,
+    /// Names the conversation in the history; made up when its first message is sent.
+    conversation: Option<SessionId>,
     /// The conversation that was cleared last, so that clearing can be undone.
-    cleared: Vec<Turn>,
+    cleared: (Vec<Turn>, Option<SessionId>),
     next_turn: u64,
+    /// Higher than that of any exchange, so that none is filed over another.
+    next_exchange: u64,
     /// The last figures, and whose they are.
     last: Option<(String, Figures)>,
 }
@@ -35,8 +40,10 @@ impl Default for ChatState {
             params: Params::default(),
             history: SessionHistory::default(),
             turns: Vec::new(),
-            cleared: Vec::new(),
+            conversation: None,
+            cleared: (Vec::new(), None),
             next_turn: 1,
+            next_exchange: 1,
             last: None,
         }
     }
@@ -47,6 +54,10 @@ impl Default for ChatState {
 pub struct Turn {
     /// Unique in the session; never used again.
     pub id: u64,
+    /// Its [`Exchange::id`] in the history.
+    pub exchange: u64,
+    /// The exchange it follows.
+    pub parent: Option<u64>,
     /// What the user said.
     pub prompt: String,
     /// What came back.
@@ -199,9 +210,47 @@ impl ChatState {
             ended_at: None,
             figures: Figures::default(),
         };
-        self.turns.push(Turn { id: self.next_turn, prompt, answer });
-        self.next_turn += 1;
+        self.conversation.get_or_insert_with(SessionId::fresh_conversation);
+        let parent = self.turns.last().map(|turn| turn.exchange);
+        self.push(self.next_exchange, parent, prompt, answer);
         ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
+    }
+
+    fn push(&mut self, exchange: u64, parent: Option<u64>, prompt: String, answer: Answer) {
+        self.turns.push(Turn { id: self.next_turn, exchange, parent, prompt, answer });
+        self.next_turn += 1;
+        self.next_exchange = self.next_exchange.max(exchange + 1);
+    }
+
+    /// Where the last answer is kept.
+    pub fn filing(&self) -> Option<Filing> {
+        let turn = self.turns.last()?;
+        Some(Filing {
+            conversation: self.conversation.clone()?,
+            exchange: turn.exchange,
+            parent: turn.parent,
+            deployment: turn.answer.deployment.clone(),
+        })
+    }
+
+    /// Takes up a conversation out of the history: the way to its last exchange, since a question may have been
+    /// asked again. What was said here before is in the history, too.
+    pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
+        (self.turns, self.conversation) = (Vec::new(), Some(conversation));
+        let mut way: Vec<&Exchange> = Vec::new();
+        let mut next = exchanges.last();
+        while let Some(exchange) = next {
+            way.push(exchange);
+            // A parent is older: a file that was meddled with must not send us in circles.
+            let older = |other: &&Exchange| Some(other.id) == exchange.parent && other.id < exchange.id;
+            next = exchanges.iter().find(older);
+        }
+        for exchange in way.into_iter().rev() {
+            let parent = exchange.parent;
+            self.push(exchange.id, parent, exchange.prompt.clone(), answer_of(exchange));
+        }
+        let highest = exchanges.iter().map(|exchange| exchange.id).max().unwrap_or(0);
+        self.next_exchange = self.next_exchange.max(highest + 1);
     }
 
     /// The system prompt and the first `n` turns. Reasoning is not sent back, and neither is a turn
@@ -221,19 +270,19 @@ impl ChatState {
     /// Empties the conversation; [`Self::undo_clear`] brings it back.
     pub fn clear(&mut self) {
         if self.running().is_none() && !self.turns.is_empty() {
-            self.cleared = std::mem::take(&mut self.turns);
+            self.cleared = (std::mem::take(&mut self.turns), self.conversation.take());
         }
     }
 
     /// Whether there is a cleared conversation, and none has been begun since.
     pub fn can_undo_clear(&self) -> bool {
-        self.turns.is_empty() && !self.cleared.is_empty()
+        self.turns.is_empty() && !self.cleared.0.is_empty()
     }
 
     /// Brings back what was cleared.
     pub fn undo_clear(&mut self) {
         if self.can_undo_clear() {
-            self.turns = std::mem::take(&mut self.cleared);
+            (self.turns, self.conversation) = std::mem::take(&mut self.cleared);
         }
     }
 
@@ -268,6 +317,26 @@ impl ChatState {
             ChatEnding::Stopped => AnswerStatus::Stopped,
             ChatEnding::Failed(failure) => AnswerStatus::Failed(failure),
         };
+    }
+}
+
+fn answer_of(exchange: &Exchange) -> Answer {
+    let status = match &exchange.ending {
+        ExchangeEnding::Finished(reason) => AnswerStatus::Finished(
+            reason.as_deref().map_or(FinishReason::Other(None), crate::wire::openai::finish_reason),
+        ),
+        ExchangeEnding::Stopped => AnswerStatus::Stopped,
+        ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
+    };
+    Answer {
+        model: exchange.model.clone(),
+        deployment: exchange.deployment.clone(),
+        reasoning: exchange.reasoning.clone(),
+        text: exchange.answer.clone(),
+        status,
+        asked_at: Duration::ZERO,
+        ended_at: None,
+        figures: exchange.figures,
     }
 }
 

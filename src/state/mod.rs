@@ -4,6 +4,7 @@ pub mod activity;
 pub mod bench;
 pub mod chat;
 pub mod cluster;
+pub mod history;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use self::activity::ActivityLog;
 use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
+use self::history::HistoryState;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
@@ -207,6 +209,8 @@ pub struct State {
     pub activity: ActivityLog,
     /// The benchmark: its forms, and the session, whatever environment is in use.
     pub bench: BenchState,
+    /// What the History page knows.
+    pub history: HistoryState,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -230,6 +234,7 @@ impl State {
             places: HashMap::new(),
             activity: ActivityLog::default(),
             bench: BenchState::default(),
+            history: HistoryState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -439,15 +444,19 @@ impl State {
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::ActivityChanged { activity } => self.activity.change(activity),
-            // The page comes with the store.
-            Event::HistoryLoaded { .. }
-            | Event::SessionOpened { .. }
-            | Event::TrendLoaded { .. }
-            | Event::SessionsCompared { .. }
-            | Event::HistoryChanged
-            | Event::HistoryTroubled { .. }
-            | Event::HistoryImported { .. }
-            | Event::HeldAgainstBaseline { .. } => {}
+            Event::HistoryLoaded { job, outcome } => self.history.loaded(job, outcome, now),
+            Event::SessionOpened { job, outcome } => {
+                self.history.opened(job, outcome, &mut self.colors, now);
+            }
+            Event::TrendLoaded { job, outcome } => self.history.trend.resolve(job, outcome, now),
+            Event::SessionsCompared { job, outcome } => self.history.comparison.resolve(job, outcome, now),
+            Event::HistoryChanged => self.history.changed(now),
+            Event::HistoryTroubled { failure } => {
+                let notice = self.history.troubled(failure);
+                self.notices.push(notice);
+            }
+            Event::HistoryImported { outcome, .. } => self.imported(outcome, now),
+            Event::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
             Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
         }
     }
@@ -469,6 +478,7 @@ impl State {
             }
         }
         self.bench.end(job, Err(failure.clone()));
+        self.history.job_failed(job, failure, now);
         self.notice_failure(Err(failure.clone()));
     }
 

@@ -13,6 +13,7 @@ use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
 use super::views::benchmark::BenchmarkUi;
 use super::views::code::CodeUi;
+use super::views::history::HistoryUi;
 use super::views::home::HomeUi;
 use super::views::playground::PlaygroundUi;
 use super::widgets::{caption, dot, primary_button, shortened, strong, tokens};
@@ -30,13 +31,15 @@ enum Page {
     Home,
     Playground,
     Benchmark,
+    History,
 }
 
 impl Page {
-    const ALL: [(Self, &'static str, Key); 3] = [
+    const ALL: [(Self, &'static str, Key); 4] = [
         (Self::Home, "Home", Key::Num1),
         (Self::Playground, "Playground", Key::Num2),
         (Self::Benchmark, "Benchmark", Key::Num3),
+        (Self::History, "History", Key::Num4),
     ];
 }
 
@@ -60,6 +63,7 @@ pub struct App {
     home: HomeUi,
     playground: PlaygroundUi,
     benchmark: BenchmarkUi,
+    history: HistoryUi,
     closing: Closing,
     code: CodeUi,
     activity: ActivityUi,
@@ -84,6 +88,7 @@ impl App {
             home: HomeUi::default(),
             playground: PlaygroundUi::default(),
             benchmark: BenchmarkUi::default(),
+            history: HistoryUi::default(),
             closing: Closing::No,
             code: CodeUi::default(),
             activity: ActivityUi::default(),
@@ -297,7 +302,7 @@ impl App {
     }
 
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
-        let Self { state, home, playground, benchmark, code, out, .. } = self;
+        let Self { state, home, playground, benchmark, history, code, out, .. } = self;
         match self.page {
             Page::Home => home.show(ui, state, out),
             Page::Playground => {
@@ -312,7 +317,21 @@ impl App {
                     self.page = Page::Home;
                 }
             }
-            Page::Benchmark => benchmark.show(ui, state, now, out),
+            Page::Benchmark => {
+                let asked = benchmark.show(ui, state, now, out);
+                if let Some(sessions) = asked.compare {
+                    history.compare(sessions, state);
+                    self.go_to(Page::History);
+                }
+            }
+            Page::History => {
+                let asked = history.show(ui, state, now, out);
+                if asked.benchmark {
+                    self.go_to(Page::Benchmark);
+                } else if asked.playground {
+                    self.go_to(Page::Playground);
+                }
+            }
         }
     }
 

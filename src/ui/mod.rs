@@ -1,6 +1,8 @@
 //! The window: what the user sees and does. Draws the state, asks through commands, waits for nothing.
 
 pub mod app;
+mod chart;
+mod picture;
 pub mod plots;
 pub mod theme;
 mod toasts;

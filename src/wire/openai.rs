@@ -241,7 +241,8 @@ struct Delta<'a> {
     content: Option<Cow<'a, str>>,
 }
 
-pub(super) fn finish_reason(text: &str) -> FinishReason {
+/// The server's word for why the model stopped.
+pub fn finish_reason(text: &str) -> FinishReason {
     match text {
         "stop" | "eos" | "end_turn" => FinishReason::Stop,
         "length" | "max_tokens" => FinishReason::Length,

@@ -19,5 +19,6 @@ mod support;
 mod transcript;
 mod ui;
 mod ui_bench;
+mod ui_history;
 mod ui_layout;
 mod window;

@@ -8,11 +8,13 @@ use batida::domain::environment::{ApiAddress, EnvId, Environment};
 use egui::accesskit::{NodeId, Role};
 use egui::epaint::ClippedShape;
 use egui::{Key, Modifiers, Rect, Shape, Theme};
-use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, SnapshotOptions};
 
+use crate::support::history::Stage;
 use crate::support::window::{LARGE, SMALL, Setup, Window, api_env, on_benchmark};
 use crate::ui_bench;
+use crate::ui_history::Page;
 
 // Claims
 
@@ -93,24 +95,52 @@ fn the_benchmark_fits() {
     check(&mut window, "Benchmark, running");
 }
 
+#[test]
+fn the_history_fits() {
+    let empty = Stage::new(Vec::new());
+    check(&mut Page::over(empty, LARGE), "History, empty");
+    let mut page = Page::with(300);
+    page.until("the charts are there", |page| page.shows("Output tokens/s by level"));
+    check(&mut page, "History");
+    page.click("More filters");
+    page.click("Tags…");
+    check(&mut page, "History, filters and tags");
+    page.key(Key::Escape);
+    page.click("Trend");
+    page.see("TTFT p50 over time, ms. ");
+    check(&mut page, "History, trend");
+    page.click("Figures");
+    page.click("More filters");
+    for _ in 0..3 {
+        page.key(Key::Space);
+        page.key(Key::ArrowDown);
+    }
+    page.see("against baseline");
+    check(&mut page, "History, two laid over each other");
+    page.click("Compare 2");
+    page.see("Not like with like\n");
+    check(&mut page, "History, compared");
+    page.click("Back");
+    page.key(Key::ArrowUp);
+    page.key(Key::Enter);
+    page.see("Continue");
+    check(&mut page, "History, a conversation");
+    page.click("Delete…");
+    check(&mut page, "History, about to delete");
+    page.click("Keep");
+    page.key(Key::Escape);
+    page.key(Key::Home);
+    page.key(Key::Enter);
+    page.see("Run again");
+    check(&mut page, "History, a benchmark");
+}
+
 /// `BATIDA_LOOK=DIR cargo test --test it ui_layout::look` draws the Benchmark page there, to be looked at.
 #[test]
 fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut window = on_benchmark();
-    let draw = |window: &mut Window, name: &str| {
-        for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
-            for theme in [Theme::Dark, Theme::Light] {
-                window.set_size(size);
-                window.ctx.set_theme(theme);
-                window.run_steps(6);
-                let image = window.render().expect("there is a renderer");
-                image
-                    .save(dir.join(format!("{name}-{in_words}-{theme:?}.png")))
-                    .expect("the folder is there");
-            }
-        }
-    };
+    let draw = |window: &mut Window, name: &str| draw(window, &dir, name);
     draw(&mut window, "empty");
     window.open_picker("Models");
     window.click("gpt-oss-120b");
@@ -118,6 +148,55 @@ fn look() {
     let job = ui_bench::run(&mut window, "Concurrency sweep");
     ui_bench::tell(&mut window, job, |script| (0..11).for_each(|level| script.level(level, level < 10)));
     draw(&mut window, "running");
+}
+
+/// The same of the History page: `ui_layout::history_look`.
+#[test]
+fn history_look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    draw(&mut Page::over(Stage::new(Vec::new()), LARGE), &dir, "history-empty");
+    let mut page = Page::with(300);
+    page.until("the charts are there", |page| page.shows("Output tokens/s by level"));
+    draw(&mut page, &dir, "history");
+    page.click("More filters");
+    page.click("Trend");
+    page.see("TTFT p50 over time, ms. ");
+    page.pick("Trend over: 4 weeks", "All time");
+    draw(&mut page, &dir, "history-trend");
+    page.click("Figures");
+    page.click("More filters");
+    for _ in 0..3 {
+        page.key(Key::Space);
+        page.key(Key::ArrowDown);
+    }
+    page.see("against baseline");
+    draw(&mut page, &dir, "history-over");
+    page.click("Compare 2");
+    page.see("Not like with like\n");
+    draw(&mut page, &dir, "history-compare");
+    page.click("Back");
+    page.key(Key::ArrowUp);
+    page.key(Key::Enter);
+    page.see("Continue");
+    draw(&mut page, &dir, "history-chat");
+    page.key(Key::Escape);
+    page.key(Key::Home);
+    page.key(Key::Enter);
+    page.see("Run again");
+    draw(&mut page, &dir, "history-bench");
+}
+
+/// In three sizes and both themes.
+fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
+    for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
+        for theme in [Theme::Dark, Theme::Light] {
+            window.set_size(size);
+            window.ctx.set_theme(theme);
+            window.run_steps(6);
+            let image = window.render().expect("there is a renderer");
+            image.save(dir.join(format!("{name}-{in_words}-{theme:?}.png"))).expect("the folder is there");
+        }
+    }
 }
 
 #[test]
@@ -152,7 +231,7 @@ fn with_missing_kubectl(env: Environment) -> Environment {
 
 /// Looks at what is open in both sizes and both themes.
 #[track_caller]
-fn check(window: &mut Window, what: &str) {
+fn check<S>(window: &mut Harness<'static, S>, what: &str) {
     let mut all = Vec::new();
     for size in [SMALL, LARGE] {
         for theme in [Theme::Dark, Theme::Light] {
@@ -169,7 +248,7 @@ fn check(window: &mut Window, what: &str) {
 }
 
 /// What is drawn outside of the window or cut, and which controls overlap.
-fn faults(window: &Window) -> Vec<String> {
+fn faults<S>(window: &Harness<'static, S>) -> Vec<String> {
     let screen = window.ctx.content_rect();
     let mut faults = Vec::new();
     let typed: Vec<String> =
@@ -248,7 +327,7 @@ struct Control {
     layer: egui::LayerId,
 }
 
-fn controls(window: &Window) -> Vec<Control> {
+fn controls<S>(window: &Harness<'static, S>) -> Vec<Control> {
     let named: HashMap<NodeId, String> = window
         .root()
         .children_recursive()

@@ -3,5 +3,6 @@
 pub mod activity;
 pub mod benchmark;
 pub mod code;
+pub mod history;
 pub mod home;
 pub mod playground;

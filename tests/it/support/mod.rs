@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod display;
+pub(crate) mod history;
 pub(crate) mod kube;
 pub(crate) mod programs;
 pub(crate) mod window;

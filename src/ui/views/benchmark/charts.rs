@@ -1,21 +1,18 @@
-//! The session's charts. They are painted here, and not by a plotting crate: nothing is zoomed or dragged, and what
-//! is drawn is bounded before it comes here.
+//! The session's charts.
 
-use egui::{
-    Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui,
-    WidgetInfo, pos2, vec2,
-};
+use egui::{Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::BenchmarkUi;
+use super::SessionUi;
 use super::live::clock;
-use super::picture::Photographer;
 use crate::domain::run::{Flight, LevelReport, Stats};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
-use crate::ui::plots::{line_sample, round_up};
-use crate::ui::theme::{self, Tokens};
-use crate::ui::widgets::{card, from_right, shortened, tokens};
+use crate::ui::chart::{Area, Axis, CHART, Chart, Nearest, amount, cross, no_tools, up_to};
+use crate::ui::picture::Photographer;
+use crate::ui::plots::line_sample;
+use crate::ui::theme::Tokens;
+use crate::ui::widgets::{shortened, tokens};
 
 const TTFT: &str = "TTFT per request, ms";
 const SPEED: &str = "Output tokens per second";
@@ -45,8 +42,8 @@ impl Shown {
     }
 }
 
-pub(super) fn show(ui: &mut Ui, page: &mut BenchmarkUi, session: &Session, colors: &ModelColors) {
-    let BenchmarkUi { shown, level, photographer, .. } = page;
+pub(super) fn show(ui: &mut Ui, page: &mut SessionUi, session: &Session, colors: &ModelColors) {
+    let SessionUi { shown, level, photographer } = page;
     let two = ui.available_width() > 640.0;
     let gap = 10.0;
     let width = if two { (ui.available_width() - gap) / 2.0 } else { ui.available_width() };
@@ -79,171 +76,14 @@ pub(super) fn show(ui: &mut Ui, page: &mut BenchmarkUi, session: &Session, color
 
 type Part<'a> = Box<dyn FnOnce(&mut Ui, &mut Photographer) + 'a>;
 
-// ---- the frame of a chart -----------------------------------------------------------------------------
-
-/// One axis: from its left or bottom end to the other. It may fall.
-#[derive(Clone, Copy)]
-struct Axis {
-    from: f64,
-    to: f64,
-    label: fn(f64) -> String,
-}
-
-/// Where a chart's values lie on the screen.
-struct Area {
-    rect: Rect,
-    x: Axis,
-    y: Axis,
-    tokens: &'static Tokens,
-    /// Of labels.
-    font: FontId,
-}
-
-impl Area {
-    fn x(&self, value: f64) -> f32 {
-        let share = (value - self.x.from) / (self.x.to - self.x.from);
-        self.rect.left() + share as f32 * self.rect.width()
-    }
-
-    fn y(&self, value: f64) -> f32 {
-        let share = (value - self.y.from) / (self.y.to - self.y.from);
-        self.rect.bottom() - share as f32 * self.rect.height()
-    }
-
-    fn at(&self, x: f64, y: f64) -> Pos2 {
-        pos2(self.x(x), self.y(y))
-    }
-}
-
-struct Chart<'a> {
-    title: &'static str,
-    /// What a screen reader says.
-    summary: String,
-    height: f32,
-    x: Axis,
-    y: Option<Axis>,
-    /// Buttons beside the title.
-    tools: &'a mut dyn FnMut(&mut Ui),
-}
-
-impl Chart<'_> {
-    /// Draws the card, the grid and, through `draw`, what is in it. `draw` gets where the pointer is and
-    /// tells what is there.
-    fn show(
-        self,
-        ui: &mut Ui,
-        photographer: &mut Photographer,
-        draw: impl FnOnce(&Painter, &Area, Option<Pos2>) -> Option<String>,
-    ) {
-        let Self { title, summary, height, x, y, tools } = self;
-        let tokens = tokens(ui);
-        let frame = card(ui).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.spacing_mut().interact_size.y = 22.0;
-            ui.spacing_mut().item_spacing.y = 4.0;
-            ui.horizontal(|ui| {
-                let width = ui.available_width() - 64.0;
-                let style = theme::strong_text();
-                shortened(ui, title, style, tokens.text, width);
-                from_right(ui, |ui| photographer.button(ui, title));
-            });
-            tools(ui);
-            let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
-            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{title}. {summary}")));
-            let left = if y.is_some() { 40.0 } else { 6.0 };
-            let inner = Rect::from_min_max(rect.min + vec2(left, 8.0), rect.max - vec2(8.0, 20.0));
-            let font = FontId { size: 10.0, ..theme::small_figure_text().resolve(ui.style()) };
-            let none = Axis { from: 0.0, to: 1.0, label: |_| String::new() };
-            let area = Area { rect: inner, x, y: y.unwrap_or(none), tokens, font };
-            let painter = ui.painter().clone();
-            grid_ui(&painter, &area, y.is_some());
-            let pointer = response.hover_pos().filter(|at| inner.expand(4.0).contains(*at));
-            // What lies beyond the axes is not drawn over the titles.
-            let inside = painter.with_clip_rect(inner.expand(4.0).intersect(painter.clip_rect()));
-            if let Some(told) = draw(&inside, &area, pointer) {
-                response.on_hover_text_at_pointer(told);
-            }
-        });
-        photographer.drawn(ui, title, frame.response.rect);
-    }
-}
-
-fn grid_ui(painter: &Painter, area: &Area, with_y: bool) {
-    let Area { rect, x, y, tokens, font } = area;
-    if with_y {
-        for value in steps(*y, (rect.height() / 34.0).clamp(1.0, 5.0)) {
-            let at = area.y(value);
-            painter.hline(rect.x_range(), at, Stroke::new(1.0, tokens.line));
-            painter.text(
-                pos2(rect.left() - 6.0, at),
-                Align2::RIGHT_CENTER,
-                (y.label)(value),
-                font.clone(),
-                tokens.faint,
-            );
-        }
-    } else {
-        painter.hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, tokens.line));
-    }
-    let mut free_from = f32::NEG_INFINITY;
-    let mut values = steps(*x, (rect.width() / 80.0).clamp(1.0, 8.0));
-    values.sort_by(|a, b| area.x(*a).total_cmp(&area.x(*b)));
-    for value in values {
-        let galley = painter.layout_no_wrap((x.label)(value), font.clone(), tokens.faint);
-        let half = galley.size().x / 2.0;
-        let at = area.x(value).clamp(rect.left() - 4.0 + half, rect.right() + 6.0 - half);
-        // Two labels that touch read as one number.
-        if at - half > free_from {
-            free_from = at + half + 8.0;
-            painter.galley(pos2(at - half, rect.bottom() + 5.0), galley, tokens.faint);
-        }
-    }
-}
-
-/// Round values on an axis, in at most about so many parts.
-fn steps(axis: Axis, parts: f32) -> Vec<f64> {
-    let (low, high) = (axis.from.min(axis.to), axis.from.max(axis.to));
-    let step = round_up((high - low) / f64::from(parts));
-    if !step.is_finite() || step <= 0.0 {
-        return Vec::new();
-    }
-    let first = (low / step).ceil();
-    (0..=20)
-        .map(|n| (first + f64::from(n)) * step)
-        .take_while(|value| *value <= high * (1.0 + 1e-9))
-        .collect()
-}
-
-/// `0.5`, `40`, `1.2k`, `4k`
-fn amount(value: f64) -> String {
-    let short = |value: f64| {
-        let text = format!("{value:.1}");
-        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-    };
-    match value.abs() {
-        v if v >= 1e6 => format!("{}M", short(value / 1e6)),
-        v if v >= 1e3 => format!("{}k", short(value / 1e3)),
-        v if v > 0.0 && v < 1.0 => format!("{}", (value * 1e3).round() / 1e3),
-        _ => short(value),
-    }
-}
-
-/// From zero to a little above the highest.
-fn up_to(highest: f64) -> Axis {
-    let to = if highest > 0.0 { highest * 1.08 } else { 1.0 };
-    Axis { from: 0.0, to, label: amount }
-}
-
-fn time_axis(session: &Session) -> Axis {
+fn time_axis(session: &Session) -> Axis<'static> {
     let elapsed = session.now.map_or(0.0, |now| now.elapsed_s);
     let last = session.dots.kept().last().map_or(0.0, |dot| dot.at_s);
-    Axis { from: 0.0, to: elapsed.max(last).max(10.0), label: clock }
+    Axis::new(0.0, elapsed.max(last).max(10.0), clock)
 }
 
-fn no_tools(_: &mut Ui) {}
-
 /// Dashed lines where levels begin, with their labels as far as there is room.
-fn levels_ui(painter: &Painter, area: &Area, session: &Session) {
+fn levels_ui(painter: &Painter, area: &Area<'_>, session: &Session) {
     let Area { tokens, font, .. } = area;
     let mut free_from = f32::NEG_INFINITY;
     for (level, began) in &session.began {
@@ -262,35 +102,14 @@ fn levels_ui(painter: &Painter, area: &Area, session: &Session) {
 
 // ---- the charts ---------------------------------------------------------------------------------------
 
-/// The height of most charts, in points.
-const CHART: f32 = 172.0;
-
-/// What the pointer is nearest to, so far, and how near.
-#[derive(Default)]
-struct Nearest(Option<(f32, String)>);
-
-impl Nearest {
-    fn offer(&mut self, at: Pos2, pointer: Option<Pos2>, told: impl FnOnce() -> String) {
-        let Some(pointer) = pointer else { return };
-        let distance = at.distance(pointer);
-        if distance < self.0.as_ref().map_or(14.0, |(nearest, _)| *nearest) {
-            self.0 = Some((distance, told()));
-        }
-    }
-
-    fn told(self) -> Option<String> {
-        self.0.map(|(_, told)| told)
-    }
-}
-
 fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
     let dots = session.dots.kept();
     let slowest = dots.iter().filter_map(|dot| dot.ttft_ms).fold(0.0f32, f32::max);
     let added = usize::try_from(session.dots.added()).unwrap_or(usize::MAX);
     let summary = format!("{}, slowest {slowest:.0} ms", units::counted(added, "request"));
-    let index_of: Vec<usize> = (0..session.plan.levels().len())
-        .map(|level| colors.index(session.model_of(level).unwrap_or_default()))
-        .collect();
+    let levels = session.plan.levels().len().max(session.levels.len());
+    let index_of: Vec<usize> =
+        (0..levels).map(|level| colors.index(session.model_of(level).unwrap_or_default())).collect();
     let (x, y) = (time_axis(session), Some(up_to(slowest.into())));
     let chart = Chart { title: TTFT, summary, height: CHART, x, y, tools: &mut no_tools };
     chart.show(ui, photographer, |painter, area, pointer| {
@@ -319,12 +138,6 @@ fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
         }
         nearest.told()
     });
-}
-
-fn cross(painter: &Painter, at: Pos2, color: Color32) {
-    let stroke = Stroke::new(1.2, color);
-    painter.line_segment([at + vec2(-2.5, -2.5), at + vec2(2.5, 2.5)], stroke);
-    painter.line_segment([at + vec2(-2.5, 2.5), at + vec2(2.5, -2.5)], stroke);
 }
 
 fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
@@ -381,9 +194,9 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
     let spread = ((fastest - slowest) * 0.06).max(fastest * 0.03);
     // Towards more load the speed falls, and more load is to the right.
     let x = if fastest > 0.0 {
-        Axis { from: fastest + spread, to: (slowest - spread).max(0.0), label: amount }
+        Axis::new(fastest + spread, (slowest - spread).max(0.0), amount)
     } else {
-        Axis { from: 1.0, to: 0.0, label: |_| String::new() }
+        Axis::new(1.0, 0.0, |_| String::new())
     };
     let summary = match lines.len() {
         0 => "No level has ended yet".to_owned(),
@@ -479,7 +292,7 @@ fn distribution_ui(
             shortened(ui, &of, egui::TextStyle::Small, dim, width);
         });
     };
-    let x = Axis { from, to, label: amount };
+    let x = Axis::new(from, to, amount);
     let chart = Chart {
         title: DISTRIBUTION,
         summary,
@@ -546,7 +359,7 @@ pub(super) fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session:
     let flights = &session.flights;
     let now = session.now.map_or(0.0, |now| now.elapsed_s);
     let from = flights.iter().map(|flight| flight.due_s).fold(now, f64::min);
-    let x = Axis { from, to: now.max(from + 0.001), label: |seconds| format!("{seconds:.1} s") };
+    let x = Axis::new(from, now.max(from + 0.001), |seconds| format!("{seconds:.1} s"));
     let streaming = flights.iter().filter(|f| f.first_s.is_some() && f.ended_s.is_none()).count();
     let summary = format!("{}, {streaming} streaming", units::counted(flights.len(), "request"));
     let height = flights.len() as f32 * 5.0 + 28.0;
@@ -664,11 +477,5 @@ mod tests {
         let sum: f64 = bars.iter().map(|(_, _, count)| count).sum();
         assert!((sum - 60.0).abs() < 1e-6, "{sum}");
         assert!((bars[0].0 - 10.0).abs() < 1e-9 && (bars[BARS - 1].1 - 30.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn an_axis_that_falls_has_the_same_round_values() {
-        let axis = Axis { from: 500.0, to: 200.0, label: amount };
-        assert_eq!(steps(axis, 3.0), [200.0, 300.0, 400.0, 500.0]);
     }
 }

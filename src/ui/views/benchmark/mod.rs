@@ -3,7 +3,6 @@
 mod charts;
 mod form;
 mod live;
-mod picture;
 mod table;
 
 use std::collections::HashMap;
@@ -12,16 +11,25 @@ use std::time::Duration;
 use egui::{ScrollArea, Ui, vec2};
 
 use self::charts::Shown;
-use self::picture::Photographer;
 use crate::domain::environment::EnvId;
+use crate::domain::history::SessionId;
 use crate::protocol::Command;
-use crate::state::State;
-use crate::ui::widgets::{card, column, empty_state, page_head};
+use crate::state::bench::Session;
+use crate::state::history::headline;
+use crate::state::{ModelColors, State};
+use crate::ui::picture::Photographer;
+use crate::ui::widgets::{caption, card, column, empty_state, page_head, small_button, strong};
 
 /// What is chosen and open on the page. Nothing of the session: that is the state's.
 #[derive(Default)]
 pub struct BenchmarkUi {
     forms: HashMap<EnvId, form::FormUi>,
+    session: SessionUi,
+}
+
+/// What is chosen in a session's charts and table, of the one under way as of one out of the history.
+#[derive(Default)]
+pub(super) struct SessionUi {
     /// Which distribution is shown.
     shown: Shown,
     /// The level whose distribution is shown; `None` follows the session.
@@ -29,9 +37,44 @@ pub struct BenchmarkUi {
     photographer: Photographer,
 }
 
+impl SessionUi {
+    /// Draws how far it is, its charts and its table. `elsewhere`: of another environment than the one in use.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        session: &Session,
+        elsewhere: bool,
+        colors: &ModelColors,
+        out: &mut Vec<Command>,
+    ) {
+        if self.level.is_some_and(|level| session.levels.iter().all(|report| report.index != level)) {
+            self.level = None;
+        }
+        live::show(ui, session, elsewhere, out);
+        charts::show(ui, self, session, colors);
+        table::show(ui, session, colors, &mut self.level, out);
+        if !session.flights.is_empty() {
+            charts::timeline_ui(ui, &mut self.photographer, session);
+        }
+    }
+
+    /// Takes the pictures that were asked for; called once a frame, after all is drawn.
+    pub(super) fn work(&mut self, ui: &Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+        self.photographer.work(ui.ctx(), state, now, out);
+    }
+}
+
+/// What the page asks of the window.
+#[derive(Debug, Default, Clone)]
+pub struct Asked {
+    /// Show these sessions held against each other, the baseline first.
+    pub compare: Option<Vec<SessionId>>,
+}
+
 impl BenchmarkUi {
     /// Draws the page.
-    pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+    pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
+        let mut asked = Asked::default();
         page_head(
             ui,
             "Benchmark",
@@ -49,14 +92,15 @@ impl BenchmarkUi {
             column(ui, vec2(width - left - gap, height), |ui| {
                 ScrollArea::vertical().id_salt("session").auto_shrink([false, false]).show(ui, |ui| {
                     ui.set_width(ui.available_width());
-                    self.session_ui(ui, state, out);
+                    self.session_ui(ui, state, &mut asked, out);
                 });
             });
         });
-        self.photographer.work(ui.ctx(), state, now, out);
+        self.session.work(ui, state, now, out);
+        asked
     }
 
-    fn session_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    fn session_ui(&mut self, ui: &mut Ui, state: &State, asked: &mut Asked, out: &mut Vec<Command>) {
         let Some(session) = &state.bench.session else {
             card(ui).show(ui, |ui| {
                 ui.set_min_size(vec2(ui.available_width(), ui.available_height() - 4.0));
@@ -70,15 +114,21 @@ impl BenchmarkUi {
             });
             return;
         };
-        if self.level.is_some_and(|level| session.levels.iter().all(|report| report.index != level)) {
-            self.level = None;
-        }
         let elsewhere = state.env().id != session.env;
-        live::show(ui, session, elsewhere, out);
-        charts::show(ui, self, session, &state.colors);
-        table::show(ui, session, &state.colors, &mut self.level, out);
-        if !session.flights.is_empty() {
-            charts::timeline_ui(ui, &mut self.photographer, session);
+        if let Some(comparison) = &session.held {
+            card(ui).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.horizontal_wrapped(|ui| {
+                    let baseline = comparison.labels.first().map_or("", String::as_str);
+                    strong(ui, format!("Against the baseline {baseline}"));
+                    caption(ui, headline(comparison));
+                    if small_button(ui, "See the comparison").clicked() {
+                        let ids = comparison.sessions.iter().cloned().map(SessionId).collect();
+                        asked.compare = Some(ids);
+                    }
+                });
+            });
         }
+        self.session.show(ui, session, elsewhere, &state.colors, out);
     }
 }

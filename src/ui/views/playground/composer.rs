@@ -120,7 +120,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     };
     // What was asked of stays picked.
     state.place().cluster.settled = true;
-    out.push(Command::Chat { job, place, request, filing: None });
+    let filing = state.place().chat.filing();
+    out.push(Command::Chat { job, place, request, filing });
     focus(ui);
     true
 }

@@ -86,6 +86,27 @@ pub(super) fn show(
         .inner
 }
 
+/// Draws a conversation out of the history, to be read. Gives an answer that is to be copied.
+pub(in crate::ui::views) fn read_ui(
+    ui: &mut Ui,
+    id: Id,
+    chat: &ChatState,
+    colors: &ModelColors,
+    (transcript, unfolded): (&mut Transcript, &mut HashSet<u64>),
+) -> Option<String> {
+    keys_ui(ui, chat, transcript);
+    let mut rows = Rows::new(chat, colors, unfolded, Duration::ZERO);
+    rows.reading = true;
+    transcript.show(ui, id, &mut rows);
+    let Rows { todo, toggled, .. } = rows;
+    if let Some(turn) = toggled
+        && !unfolded.remove(&turn)
+    {
+        unfolded.insert(turn);
+    }
+    todo.copy
+}
+
 /// The keys that scroll; none of them means anything in the composer.
 fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
     let page = ui.available_height() * 0.9;
@@ -159,6 +180,8 @@ struct Rows<'a> {
     todo: Todo,
     /// A turn whose reasoning was folded or unfolded.
     toggled: Option<u64>,
+    /// It is out of the history: nothing is asked again here.
+    reading: bool,
 }
 
 impl<'a> Rows<'a> {
@@ -191,7 +214,7 @@ impl<'a> Rows<'a> {
                 push(Part::Figures);
             }
         }
-        Self { chat, colors, rows, unfolded, now, todo: Todo::default(), toggled: None }
+        Self { chat, colors, rows, unfolded, now, todo: Todo::default(), toggled: None, reading: false }
     }
 
     fn turn(&self, index: usize) -> (&'a Turn, Part) {
@@ -239,7 +262,7 @@ impl RowSource for Rows<'_> {
             Part::Waiting => waiting_ui(ui, answer, self.now),
             Part::Notice => {
                 let is_last = self.chat.turns().last().is_some_and(|last| last.id == turn.id);
-                let can_retry = is_last && self.chat.running().is_none();
+                let can_retry = is_last && !self.reading && self.chat.running().is_none();
                 self.todo.retry |= notice_ui(ui, turn, can_retry, self.now);
             }
             Part::Figures => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use egui::{Align, Layout, Ui, vec2};
 
+pub(super) use self::conversation::read_ui;
 use self::parameters::ParametersUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
@@ -108,7 +109,8 @@ impl PlaygroundUi {
             if let Some(model) = model {
                 let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
                 let request = state.place().chat.retry(&asking);
-                out.extend(request.map(|request| Command::Chat { job, place, request, filing: None }));
+                let filing = state.place().chat.filing();
+                out.extend(request.map(|request| Command::Chat { job, place, request, filing }));
             }
         }
         if sent || todo.retry {

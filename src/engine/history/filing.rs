@@ -1,0 +1,129 @@
+//! An answer of a conversation, collected while it comes and kept when it has ended.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::domain::conversation::{ChatRequest, Role};
+use crate::domain::environment::Environment;
+use crate::domain::failure::FaultClass;
+use crate::domain::history::{Exchange, ExchangeEnding, Filing, StoredRequest};
+use crate::engine::chat::{Advance, ChatReport};
+use crate::io::history::ChatRecord;
+use crate::metrics::request::{Phase, RequestError, RequestRecord};
+use crate::metrics::timeline::TokenSource;
+use crate::protocol::{ChatEnding, FinishReason};
+
+/// A conversation is called by so many characters of its first words.
+const TITLE: usize = 60;
+
+/// An answer under way.
+#[derive(Debug)]
+pub struct Kept {
+    filing: Filing,
+    environment: String,
+    texts: bool,
+    began: Instant,
+    exchange: Exchange,
+}
+
+impl Kept {
+    /// Begins when the request is sent. `texts`: what is said is kept too.
+    pub fn begin(filing: Filing, request: &ChatRequest, env: &Environment, texts: bool) -> Self {
+        let said = |role: Role| {
+            let last = request.messages.iter().rev().find(|message| message.role == role);
+            last.filter(|_| texts).map(|message| message.content.clone()).unwrap_or_default()
+        };
+        let mut params = request.params.clone();
+        if !texts {
+            // A sequence that ends the answer is a piece of text too.
+            params.stop.clear();
+        }
+        let exchange = Exchange {
+            id: filing.exchange,
+            parent: filing.parent,
+            at: Timestamp::now(),
+            model: request.model.clone(),
+            deployment: filing.deployment.clone(),
+            system: said(Role::System),
+            params,
+            prompt: said(Role::User),
+            reasoning: String::new(),
+            answer: String::new(),
+            ending: ExchangeEnding::Stopped,
+            figures: crate::metrics::timeline::Figures::default(),
+        };
+        Self { filing, environment: env.name.clone(), texts, began: Instant::now(), exchange }
+    }
+
+    /// Takes more of the answer.
+    pub fn advance(&mut self, advance: &Advance) {
+        if self.texts {
+            self.exchange.reasoning.push_str(&advance.reasoning);
+            self.exchange.answer.push_str(&advance.answer);
+        }
+    }
+
+    /// What is to be kept.
+    pub fn end(self, report: &ChatReport) -> ChatRecord {
+        let Self { filing, environment, texts: _, began, mut exchange } = self;
+        let figures = report.figures;
+        let took = figures.latency.unwrap_or_else(|| began.elapsed());
+        let (ending, error) = match &report.ending {
+            ChatEnding::Finished { reason } => (ExchangeEnding::Finished(reason.word()), None),
+            ChatEnding::Stopped => {
+                let text = "stopped".to_owned();
+                let error = RequestError { class: Some(FaultClass::Cancelled), status: None, text };
+                (ExchangeEnding::Stopped, Some(error))
+            }
+            ChatEnding::Failed(failure) => {
+                let text = failure.summary.clone();
+                let error = RequestError { class: failure.class, status: None, text };
+                (ExchangeEnding::Failed(failure.to_string()), Some(error))
+            }
+        };
+        exchange.ending = ending;
+        exchange.figures = figures;
+        let by_chunks = figures.tokens.filter(|tokens| tokens.source == TokenSource::Chunks);
+        let title: String = exchange.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+        let title = match title.char_indices().nth(TITLE) {
+            Some((end, _)) => format!("{}…", title[..end].trim_end()),
+            None => title,
+        };
+        let record = RequestRecord {
+            index: filing.exchange,
+            level: 0,
+            phase: Phase::Measured,
+            due: std::time::Duration::ZERO,
+            sent: std::time::Duration::ZERO,
+            ended: took,
+            figures,
+            first_byte: None,
+            gaps_us: Vec::new(),
+            chunks: by_chunks.map_or(0, |tokens| tokens.n),
+            bytes: 0,
+            wanted_prompt_tokens: None,
+            error,
+        };
+        let request = StoredRequest {
+            record,
+            model: exchange.model.clone(),
+            deployment: filing.deployment,
+            said: None,
+        };
+        ChatRecord { session: filing.conversation, environment, surroundings: None, title, request, exchange }
+    }
+}
+
+impl FinishReason {
+    /// As the API says it.
+    fn word(&self) -> Option<String> {
+        Some(match self {
+            Self::Stop => "stop".to_owned(),
+            Self::Length => "length".to_owned(),
+            Self::ContentFilter => "content_filter".to_owned(),
+            Self::ToolCalls => "tool_calls".to_owned(),
+            Self::Other(reason) => return reason.clone(),
+        })
+    }
+}

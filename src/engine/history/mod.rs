@@ -1,0 +1,310 @@
+//! The history beside everything else: a thread of its own writes, whoever measures only hands over and never
+//! waits. What cannot be written is held within bounds, then counted.
+//!
+//! ```text
+//! Recorder (any thread) ── what is paced: begun, levels, chats, changes ──▶ writer (thread)
+//!                       └─ requests, bounded, taken every half second ────▶   one transaction at a time
+//! ```
+
+pub mod filing;
+mod recording;
+mod writer;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
+
+pub use self::recording::Recording;
+use self::writer::Writer;
+use super::bench::{self, Controls, Listener};
+use super::place::Place;
+use super::surroundings;
+use crate::domain::failure::Failure;
+use crate::domain::history::{Deletion, ExportFormat, Imported, SessionId, StoredRequest, StoredSession};
+use crate::domain::plan::Plan;
+use crate::domain::run::{BenchReport, LevelReport};
+use crate::export::Exported;
+use crate::io::history::{ChatRecord, Store};
+use crate::metrics::compare::Side;
+use crate::metrics::request::RequestRecord;
+
+/// Requests on their way to the writer: half a second of more than any machine of ours sends.
+const ON_THE_WAY: usize = 65_536;
+/// How long the writer's last transaction is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// What the history tells.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// Rows have changed, here or in another window.
+    Changed,
+    /// It cannot be written, or something had to be kept aside. Told once until it works again.
+    Troubled(Failure),
+}
+
+/// A change that somebody waits for.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// See [`Store::delete`].
+    Delete(Deletion),
+    /// See [`Store::set_baseline`].
+    Baseline(SessionId, bool),
+    /// See [`Store::tag`].
+    Tag(SessionId, Vec<String>),
+    /// See [`Store::keep`].
+    Keep(Arc<BenchReport>, Arc<[StoredRequest]>),
+}
+
+enum Message {
+    Began {
+        report: Box<BenchReport>,
+        lost: Arc<AtomicU64>,
+    },
+    Level {
+        session: SessionId,
+        elapsed_s: f64,
+        level: Box<LevelReport>,
+    },
+    Ended {
+        session: SessionId,
+        report: Box<BenchReport>,
+    },
+    /// It came to no report.
+    Broke {
+        session: SessionId,
+        why: String,
+    },
+    Chat(Box<ChatRecord>),
+    Change(Change, oneshot::Sender<Result<(), Failure>>),
+    /// A reader met what makes no sense.
+    Damaged,
+    Flush(oneshot::Sender<()>),
+    Stop,
+}
+
+/// The history's thread. Dropping it writes what is left, for three seconds at most.
+#[derive(Debug)]
+pub struct History {
+    recorder: Recorder,
+    done: Receiver<()>,
+}
+
+/// Hands over what is to be kept, and reads what was. Nothing of it blocks.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    messages: Sender<Message>,
+    requests: Sender<(SessionId, RequestRecord)>,
+    dir: Result<PathBuf, Failure>,
+}
+
+impl History {
+    /// Starts the thread, which then opens the history in `dir`. `tell` is called on that thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        dir: Result<PathBuf, Failure>,
+        tell: impl Fn(Told) + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let (messages, inbox) = unbounded();
+        let (requests, records) = bounded(ON_THE_WAY);
+        let (ended, done) = bounded(0);
+        let writer = Writer::new(dir.clone(), inbox, records, Box::new(tell));
+        let work = move || {
+            let _ended = ended;
+            writer.run();
+        };
+        thread::Builder::new().name("history".to_owned()).spawn(work).map_err(super::no_thread)?;
+        Ok(Self { recorder: Recorder { messages, requests, dir }, done })
+    }
+
+    /// To hand over what is to be kept.
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+}
+
+impl Drop for History {
+    fn drop(&mut self) {
+        // Fails only when the thread has died.
+        let _ = self.recorder.messages.send(Message::Stop);
+        // It says nothing: its end closes the channel.
+        let _ = self.done.recv_timeout(LAST_WORDS);
+    }
+}
+
+impl Recorder {
+    /// Where the history is.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    pub fn dir(&self) -> Result<PathBuf, Failure> {
+        self.dir.clone()
+    }
+
+    fn send(&self, message: Message) {
+        // Fails only when the thread has ended.
+        let _ = self.messages.send(message);
+    }
+
+    /// Keeps an answer.
+    pub fn chat(&self, record: ChatRecord) {
+        self.send(Message::Chat(Box::new(record)));
+    }
+
+    /// Changes what is kept.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn change(&self, change: Change) -> Result<(), Failure> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Change(change, answer));
+        let gone = || Failure::new("The history is closed", "Start Batida again");
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Waits until all that was handed over is written, or cannot be; three seconds at most.
+    pub async fn flush(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Flush(answer));
+        // Whether it worked is told elsewhere.
+        let _ = tokio::time::timeout(LAST_WORDS, answered).await;
+    }
+
+    /// Reads, on a thread that may wait.
+    ///
+    /// # Errors
+    /// As `work`, and when the history cannot be opened.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (dir, messages) = (self.dir.clone(), self.messages.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let store = Store::open_to_read(&dir?)?.store;
+            let outcome = work(&store);
+            if store.is_broken() {
+                // Fails only when the thread has ended.
+                let _ = messages.send(Message::Damaged);
+            }
+            outcome
+        });
+        reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
+    }
+}
+
+/// Runs a benchmark, asks beside it what it runs on, and keeps both where there is a recorder.
+///
+/// # Errors
+/// As [`bench::run`].
+pub async fn bench(
+    place: &Place,
+    plan: &Plan,
+    controls: Controls,
+    recorder: Option<Recorder>,
+    listener: &mut dyn Listener,
+) -> Result<BenchReport, Failure> {
+    let api = place.api_with_key()?;
+    let mut deployments: Vec<String> =
+        plan.targets.iter().filter_map(|target| target.deployment.clone()).collect();
+    deployments.dedup();
+    let asking = place.kubectl.clone().map(|kubectl| {
+        AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
+    });
+    let stopped = controls.cancel.clone();
+    let mut recording = Recording::new(recorder, listener);
+    let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
+    if let (Ok(report), Some(asking)) = (&mut outcome, asking) {
+        // Mostly it is long done. Whoever stopped the session does not wait for it.
+        let patience = if stopped.is_cancelled() { Duration::ZERO } else { surroundings::PATIENCE };
+        report.surroundings = tokio::time::timeout(patience, asking).await.ok().and_then(Result::ok);
+    }
+    recording.end(&outcome);
+    outcome
+}
+
+/// Sessions as they are held against each other, in this order.
+///
+/// # Errors
+/// When one is no benchmark, is not there, or cannot be read.
+pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure> {
+    sessions
+        .iter()
+        .map(|id| {
+            let row = store.row(id)?;
+            let (report, values) = (store.report(id)?, store.values(id)?);
+            let when = || row.began.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+            let label = row.tags.first().cloned().unwrap_or_else(when);
+            Ok(Side { label, report, values })
+        })
+        .collect()
+}
+
+/// Writes sessions as one file.
+///
+/// # Errors
+/// When one is not there, or cannot be read or written.
+pub fn export(
+    store: &Store,
+    sessions: &[SessionId],
+    format: ExportFormat,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let stored: Vec<StoredSession> = sessions.iter().map(|id| store.session(id)).collect::<Result<_, _>>()?;
+    let mut requests: Vec<_> = sessions.iter().map(|id| store.by_index(id)).collect::<Result<_, _>>()?;
+    let each = stored.iter().zip(&mut requests);
+    let mut exported: Vec<Exported<'_>> =
+        each.map(|(stored, requests)| Exported { row: &stored.row, body: &stored.body, requests }).collect();
+    crate::export::write(format, &mut exported, out)
+}
+
+/// Reads a result file.
+///
+/// # Errors
+/// When it cannot be read, or holds nothing that can be kept.
+pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
+    let bytes = tokio::fs::read(path).await.map_err(|error| {
+        Failure::new(
+            format!("{} cannot be read: {}", path.display(), crate::io::why(&error)),
+            "Check the path",
+        )
+    })?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let reading = tokio::task::spawn_blocking(move || import(&name, &bytes));
+    reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
+}
+
+/// Our own reports.
+fn import(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
+    let report: BenchReport = serde_json::from_slice(bytes).map_err(|error| {
+        let why = format!("{name} is no report of `batida bench`");
+        Failure::new(why, "Take a file that `--out` or `--json` wrote").with_details(error.to_string())
+    })?;
+    let source = format!("batida {}", report.batida);
+    Ok(Imported { source, sessions: vec![(report, Vec::new())], remarks: Vec::new() })
+}
+
+/// What a session is held against: its models' baselines, each once and never itself.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn baselines(store: &Store, report: &BenchReport) -> Result<Vec<SessionId>, Failure> {
+    let mut found = Vec::new();
+    for target in &report.plan.targets {
+        let baseline = store.baseline_of(&target.model, target.deployment.as_deref())?;
+        found.extend(baseline.filter(|id| id.0 != report.id && !found.contains(id)));
+    }
+    Ok(found)
+}
+
+/// How many of a session's requests found no room on their way.
+fn count_lost(lost: &AtomicU64) {
+    lost.fetch_add(1, Ordering::Relaxed);
+}

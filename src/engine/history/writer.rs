@@ -1,0 +1,415 @@
+//! The thread that writes: takes what was handed over every half second, in one transaction.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::{Change, Message, Told};
+use crate::domain::failure::Failure;
+use crate::domain::history::{SessionId, SessionState};
+use crate::domain::run::{BenchReport, LevelReport, SessionEnd};
+use crate::io::history::{ChatRecord, SessionKey, Store};
+use crate::metrics::request::RequestRecord;
+
+/// How often what has come is written.
+const BATCH: Duration = Duration::from_millis(500);
+/// How often levels under way are written.
+const LEVELS: Duration = Duration::from_secs(1);
+/// How long the history is left alone after it failed.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often other windows' changes are looked for.
+const LOOK: Duration = Duration::from_secs(2);
+/// What is held while nothing can be written.
+const MOST_HELD: usize = 64 << 20;
+const MOST_CHATS: usize = 1_000;
+
+pub(super) struct Writer {
+    dir: Result<PathBuf, Failure>,
+    inbox: Receiver<Message>,
+    /// Messages that were passed over for a session's beginning; they come before the inbox.
+    backlog: VecDeque<Message>,
+    records: Receiver<(SessionId, RequestRecord)>,
+    tell: Box<dyn Fn(Told) + Send>,
+    store: Option<Store>,
+    /// Sessions under way, and those that ended and are not written yet.
+    live: BTreeMap<SessionId, Live>,
+    held: VecDeque<(SessionId, RequestRecord)>,
+    held_bytes: usize,
+    chats: VecDeque<ChatRecord>,
+    lost_chats: u64,
+    /// Since when nothing can be written, and that it was told.
+    troubled: bool,
+    retry_at: Instant,
+    foreign: Option<i64>,
+    looked_at: Instant,
+}
+
+/// A session that this process writes.
+struct Live {
+    /// As far as it is known.
+    report: BenchReport,
+    /// `None` until its row is written.
+    key: Option<SessionKey>,
+    over: bool,
+    /// Its levels from this number on are not written yet.
+    levels_from: usize,
+    levels_at: Instant,
+    /// Requests that are written.
+    kept: u64,
+    /// Requests that found no room, on the way and here.
+    lost: Arc<AtomicU64>,
+    /// Somebody deleted it.
+    gone: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        dir: Result<PathBuf, Failure>,
+        inbox: Receiver<Message>,
+        records: Receiver<(SessionId, RequestRecord)>,
+        tell: Box<dyn Fn(Told) + Send>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            dir,
+            inbox,
+            backlog: VecDeque::new(),
+            records,
+            tell,
+            store: None,
+            live: BTreeMap::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            chats: VecDeque::new(),
+            lost_chats: 0,
+            troubled: false,
+            retry_at: now,
+            foreign: None,
+            looked_at: now,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        self.commit();
+        let mut next = Instant::now() + BATCH;
+        loop {
+            match self.hear(next) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(message) => {
+                    // What somebody waits for is not put off, nor is a session's first sign.
+                    let urgent =
+                        matches!(message, Message::Flush(_) | Message::Damaged | Message::Began { .. });
+                    self.take(message);
+                    next = next.min(Instant::now() + BATCH);
+                    if !urgent && Instant::now() < next {
+                        continue;
+                    }
+                }
+            }
+            self.commit();
+            self.look();
+            let busy = !self.live.is_empty() || !self.chats.is_empty();
+            next = Instant::now() + if busy { BATCH } else { LOOK };
+        }
+        // Those that were under way when the program was closed have said so before this.
+        for live in self.live.values_mut().filter(|live| !live.over) {
+            live.report.ended = SessionEnd::Failed("Batida was closed while it ran".to_owned());
+            live.over = true;
+        }
+        self.retry_at = Instant::now();
+        self.commit();
+    }
+
+    fn hear(&mut self, until: Instant) -> Result<Message, RecvTimeoutError> {
+        match self.backlog.pop_front() {
+            Some(message) => Ok(message),
+            None => self.inbox.recv_deadline(until),
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Began { report, lost } => {
+                let id = SessionId(report.id.clone());
+                self.live.insert(id, Live::new(*report, lost));
+            }
+            Message::Level { session, elapsed_s, level } => {
+                if let Some(live) = self.live.get_mut(&session) {
+                    live.level(*level, elapsed_s);
+                }
+            }
+            Message::Ended { session, report } => {
+                if let Some(live) = self.live.get_mut(&session) {
+                    live.report = *report;
+                    live.over = true;
+                }
+            }
+            Message::Broke { session, why } => {
+                if let Some(live) = self.live.get_mut(&session) {
+                    live.report.ended = SessionEnd::Failed(why);
+                    live.over = true;
+                }
+            }
+            Message::Chat(record) => {
+                self.chats.push_back(*record);
+                if self.chats.len() > MOST_CHATS {
+                    self.chats.pop_front();
+                    self.lost_chats += 1;
+                }
+            }
+            Message::Change(change, answer) => {
+                // What was handed over before is there to be changed.
+                self.commit();
+                // Fails only when nobody waits any more.
+                let _ = answer.send(self.change(&change));
+            }
+            Message::Damaged => self.damaged(),
+            Message::Flush(answer) => {
+                self.commit();
+                // Fails only when nobody waits any more.
+                let _ = answer.send(());
+            }
+            // Only the loop ends it.
+            Message::Stop => {}
+        }
+    }
+
+    // ---- the store --------------------------------------------------------------------------------------
+
+    /// Takes the store out; it is put back by whoever finds it well.
+    fn store(&mut self) -> Result<Store, Failure> {
+        if let Some(store) = self.store.take().filter(Store::is_in_place) {
+            return Ok(store);
+        }
+        self.foreign = None;
+        let opened = Store::open(self.dir.as_ref().map_err(Clone::clone)?)?;
+        if let Some(notice) = opened.notice {
+            (self.tell)(Told::Troubled(notice));
+        }
+        Ok(opened.store)
+    }
+
+    fn damaged(&mut self) {
+        match self.store() {
+            Ok(store) => {
+                // Whoever says so may have met something that is gone by now.
+                let _ = store.check();
+                self.put_back(store);
+            }
+            Err(failure) => self.trouble(failure),
+        }
+    }
+
+    /// Keeps the store, unless it makes no sense: then it is moved aside, and a new one is begun with the next words.
+    fn put_back(&mut self, store: Store) {
+        if !store.is_broken() {
+            self.store = Some(store);
+            return;
+        }
+        match store.set_aside() {
+            Ok(notice) => (self.tell)(Told::Troubled(notice)),
+            Err(failure) => self.trouble(failure),
+        }
+        // The sessions under way go into the new file from here on.
+        for live in self.live.values_mut() {
+            live.key = None;
+            live.kept = 0;
+            live.levels_from = 0;
+        }
+        (self.tell)(Told::Changed);
+    }
+
+    /// Told once until it works again.
+    fn trouble(&mut self, failure: Failure) {
+        self.retry_at = Instant::now() + RETRY;
+        if !self.troubled {
+            self.troubled = true;
+            (self.tell)(Told::Troubled(failure));
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> Result<(), Failure> {
+        let store = self.store()?;
+        let outcome = match change {
+            Change::Delete(what) => store.delete(what).map(|_| ()),
+            Change::Baseline(session, on) => store.set_baseline(session, *on),
+            Change::Tag(session, tags) => store.tag(session, tags),
+            Change::Keep(report, requests) => store.keep(report, requests).map(|_| ()),
+        };
+        self.put_back(store);
+        if outcome.is_ok() {
+            (self.tell)(Told::Changed);
+        }
+        outcome
+    }
+
+    fn look(&mut self) {
+        if self.looked_at.elapsed() < LOOK {
+            return;
+        }
+        self.looked_at = Instant::now();
+        let Some(now) = self.store.as_ref().and_then(|store| store.foreign_changes().ok()) else { return };
+        if self.foreign.replace(now).is_some_and(|before| before != now) {
+            (self.tell)(Told::Changed);
+        }
+    }
+
+    // ---- writing ----------------------------------------------------------------------------------------
+
+    /// Requests that have come since, as many as may be held.
+    fn drain(&mut self) {
+        for _ in 0..super::ON_THE_WAY {
+            let Ok((session, record)) = self.records.try_recv() else { break };
+            if !self.live.contains_key(&session) {
+                // It began after the messages were read last: that was sent before its first request.
+                while let Ok(message) = self.inbox.try_recv() {
+                    match message {
+                        began @ Message::Began { .. } => self.take(began),
+                        other => self.backlog.push_back(other),
+                    }
+                }
+            }
+            let Some(live) = self.live.get(&session).filter(|live| !live.gone) else { continue };
+            let bytes = size_of::<RequestRecord>() + record.gaps_us.len() * 4;
+            if self.held_bytes + bytes > MOST_HELD {
+                super::count_lost(&live.lost);
+                continue;
+            }
+            self.held_bytes += bytes;
+            self.held.push_back((session, record));
+        }
+    }
+
+    /// Writes all that has come. On failure it is held, and tried again later.
+    fn commit(&mut self) {
+        self.drain();
+        let idle = self.live.is_empty() && self.chats.is_empty();
+        if Instant::now() < self.retry_at || (idle && self.store.is_some()) {
+            return;
+        }
+        let store = match self.store() {
+            Ok(store) => store,
+            Err(failure) => return self.trouble(failure),
+        };
+        let outcome = if idle { Ok(Vec::new()) } else { self.write(&store) };
+        let broken = store.is_broken();
+        self.put_back(store);
+        match outcome {
+            Ok(written) => self.written(written),
+            // That was told, and the next words go into a new file.
+            Err(_) if broken => {}
+            Err(failure) => self.trouble(failure),
+        }
+    }
+
+    /// One transaction. Gives what became of each session.
+    fn write(&self, store: &Store) -> Result<Vec<(SessionId, Written)>, Failure> {
+        store.write(|tx| {
+            let mut done = BTreeMap::new();
+            for (id, live) in self.live.iter().filter(|(_, live)| !live.gone) {
+                let lost = live.lost.load(Ordering::Relaxed);
+                let (key, gone) = match live.key {
+                    Some(key) => (key, !tx.count(key, live.kept, lost)?),
+                    None => (tx.begin(&live.report, Some(SessionState::Running))?, false),
+                };
+                done.insert(id.clone(), Written { key, kept: live.kept, levels: false, gone });
+            }
+            for (id, record) in &self.held {
+                let (Some(live), Some(written)) = (self.live.get(id), done.get_mut(id)) else { continue };
+                if !written.gone {
+                    tx.request(written.key, written.kept, live.target_of(record.level), record)?;
+                    written.kept += 1;
+                }
+            }
+            for (id, written) in done.iter_mut().filter(|(_, written)| !written.gone) {
+                let live = &self.live[id];
+                tx.count(written.key, written.kept, live.lost.load(Ordering::Relaxed))?;
+                if live.over {
+                    tx.finish(written.key, &live.report)?;
+                } else if live.levels_from < live.report.levels.len() && live.levels_at.elapsed() >= LEVELS {
+                    tx.advance(written.key, &live.report, live.levels_from)?;
+                    written.levels = true;
+                }
+            }
+            for chat in &self.chats {
+                tx.chat(chat)?;
+            }
+            Ok(done.into_iter().collect())
+        })
+    }
+
+    fn written(&mut self, written: Vec<(SessionId, Written)>) {
+        let mut changed = !self.chats.is_empty();
+        let mut lost = std::mem::take(&mut self.lost_chats);
+        self.held.clear();
+        self.held_bytes = 0;
+        self.chats.clear();
+        for (id, Written { key, kept, levels, gone }) in written {
+            let Some(live) = self.live.get_mut(&id) else { continue };
+            changed |= live.key.is_none() || live.over;
+            live.key = Some(key);
+            live.kept = kept;
+            live.gone = gone;
+            lost += live.lost.load(Ordering::Relaxed);
+            if levels {
+                live.levels_at = Instant::now();
+                let done = |level: &&LevelReport| level.ended != crate::domain::run::LevelEnd::Running;
+                live.levels_from = live.report.levels.iter().take_while(done).count();
+            }
+        }
+        self.live.retain(|_, live| !live.over);
+        if std::mem::take(&mut self.troubled) && lost > 0 {
+            let summary = format!("The history works again; {lost} requests could not be kept meanwhile");
+            (self.tell)(Told::Troubled(Failure::new(summary, "The figures of their sessions are complete")));
+        }
+        if changed {
+            (self.tell)(Told::Changed);
+        }
+    }
+}
+
+/// What became of a session in a transaction.
+struct Written {
+    key: SessionKey,
+    kept: u64,
+    levels: bool,
+    gone: bool,
+}
+
+impl Live {
+    fn new(report: BenchReport, lost: Arc<AtomicU64>) -> Self {
+        Self {
+            report,
+            key: None,
+            over: false,
+            levels_from: 0,
+            levels_at: Instant::now(),
+            kept: 0,
+            lost,
+            gone: false,
+        }
+    }
+
+    /// A level that ended, or goes on.
+    fn level(&mut self, level: LevelReport, elapsed_s: f64) {
+        self.report.took_s = elapsed_s;
+        let at = self.report.levels.iter().position(|known| known.index == level.index);
+        match at {
+            Some(at) => {
+                self.report.levels[at] = level;
+                self.levels_from = self.levels_from.min(at);
+            }
+            None => self.report.levels.push(level),
+        }
+    }
+
+    /// The place in the plan of a level's model.
+    fn target_of(&self, level: usize) -> usize {
+        level / self.report.plan.load.levels().len().max(1)
+    }
+}

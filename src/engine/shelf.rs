@@ -1,0 +1,136 @@
+//! The history's commands: rows, sessions, comparisons, files.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use super::history::{Change, baselines, sides};
+use super::{Books, Jobs, Shared, or_cancelled};
+use crate::domain::failure::Failure;
+use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
+use crate::domain::run::BenchReport;
+use crate::io::dialog;
+use crate::io::history::Store;
+use crate::metrics::compare::{self, Comparison};
+use crate::protocol::{Command, Event, JobId};
+
+impl Books {
+    pub(super) fn keep_as(&self, settings: HistorySettings) {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> HistorySettings {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is said in chats is kept.
+    pub(super) fn texts(&self) -> bool {
+        self.settings().chat_texts
+    }
+}
+
+impl Jobs {
+    /// Commands of the history that somebody waits for.
+    pub(super) fn shelf(&mut self, command: Command) {
+        let shared = Arc::clone(&self.shared);
+        match command {
+            Command::LoadHistory { job, query } => self.spawn(job, |cancel| async move {
+                let reading = shared.books.recorder.read(move |store| store.list(&query));
+                let outcome = or_cancelled(&cancel, reading).await;
+                shared.emitter.emit(Event::HistoryLoaded { job, outcome });
+            }),
+            Command::OpenSession { job, session } => self.spawn(job, |cancel| async move {
+                let reading = shared.books.recorder.read(move |store| store.session(&session).map(Arc::new));
+                let outcome = or_cancelled(&cancel, reading).await;
+                shared.emitter.emit(Event::SessionOpened { job, outcome });
+            }),
+            Command::LoadTrend { job, model, deployment, since } => self.spawn(job, |cancel| async move {
+                let asking = move |store: &Store| store.trend(&model, deployment.as_deref(), since);
+                let outcome = or_cancelled(&cancel, shared.books.recorder.read(asking)).await;
+                shared.emitter.emit(Event::TrendLoaded { job, outcome });
+            }),
+            Command::CompareSessions { job, sessions, least_change } => {
+                self.spawn(job, |cancel| async move {
+                    let outcome = or_cancelled(&cancel, shared.compare(sessions, least_change)).await;
+                    shared.emitter.emit(Event::SessionsCompared { job, outcome: outcome.map(Arc::new) });
+                })
+            }
+            Command::ImportSessions { job } => self.spawn(job, |cancel| async move {
+                let outcome = or_cancelled(&cancel, shared.import()).await;
+                shared.emitter.emit(Event::HistoryImported { job, outcome });
+            }),
+            _ => {}
+        }
+    }
+}
+
+impl Shared {
+    /// Nobody waits for it, so that only a failure is told; a change tells itself.
+    pub(super) async fn change_history(&self, change: Change) {
+        if let Err(failure) = self.books.recorder.change(change).await {
+            self.emitter.emit(Event::HistoryTroubled { failure });
+        }
+    }
+
+    async fn compare(&self, sessions: Vec<SessionId>, least_change: f64) -> Result<Comparison, Failure> {
+        let comparing = move |store: &Store| Ok(compare::compare(&sides(store, &sessions)?, least_change));
+        self.books.recorder.read(comparing).await
+    }
+
+    /// Tells how a session that ended compares with the baseline of its models on their deployments.
+    pub(super) async fn hold_against_baseline(&self, job: JobId, report: &Arc<BenchReport>) {
+        self.books.recorder.flush().await;
+        let asked = Arc::clone(report);
+        let found = self.books.recorder.read(move |store| baselines(store, &asked)).await;
+        for baseline in found.unwrap_or_default() {
+            let pair = vec![baseline, SessionId(report.id.clone())];
+            let least_change = self.books.settings().least_change;
+            if let Ok(comparison) = self.compare(pair, least_change).await {
+                let comparison = Arc::new(comparison);
+                self.emitter.emit(Event::HeldAgainstBaseline { job, comparison });
+            }
+        }
+    }
+
+    /// Asks for a place, then writes there what may be more than fits into memory.
+    pub(super) async fn export(&self, sessions: Vec<SessionId>, format: ExportFormat) {
+        let what = match sessions.len() {
+            1 => format!("Session as {}", format.name()),
+            n => format!("{n} sessions as {}", format.name()),
+        };
+        let outcome = self.export_to_a_place(sessions, format, &what).await;
+        self.emitter.emit(Event::FileSaved { what, outcome });
+    }
+
+    async fn export_to_a_place(
+        &self,
+        sessions: Vec<SessionId>,
+        format: ExportFormat,
+        what: &str,
+    ) -> Result<Option<PathBuf>, Failure> {
+        let first = sessions.first().ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
+        let stem = if sessions.len() == 1 { first.0.as_str() } else { "batida-sessions" };
+        let name = format!("{stem}.{}", format.ending());
+        let Some(path) = dialog::place_for_file(&format!("Save {what}"), &name).await? else {
+            return Ok(None);
+        };
+        let dir = self.books.recorder.dir()?;
+        dialog::save_pieces(&path, move |out| {
+            let store = Store::open_to_read(&dir)?.store;
+            super::history::export(&store, &sessions, format, out)
+        })
+        .await?;
+        Ok(Some(path))
+    }
+
+    /// Asks for a result file and keeps what is in it.
+    async fn import(&self) -> Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> {
+        let Some(path) = dialog::pick_file("A result file").await? else { return Ok(None) };
+        let Imported { source: _, sessions, remarks } = super::history::read_result_file(&path).await?;
+        let mut kept = Vec::new();
+        for (report, requests) in sessions {
+            kept.push(SessionId(report.id.clone()));
+            self.books.recorder.change(Change::Keep(Arc::new(report), requests.into())).await?;
+        }
+        Ok(Some((kept, remarks)))
+    }
+}

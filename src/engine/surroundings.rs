@@ -1,0 +1,120 @@
+//! What a session runs on, asked of the cluster beside it: it holds up nothing, and what nobody answers is missing.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::cluster;
+use crate::domain::run::{DeploymentBrief, Surroundings};
+use crate::io::helm;
+use crate::io::kubectl::Kubectl;
+
+/// How long each question may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks for the versions, and for these deployments.
+pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
+    let kubectl = Kubectl { patience: PATIENCE, ..kubectl.clone() };
+    let (client, server, sambastack, deployments) = tokio::join!(
+        soon(cluster::client_version(&kubectl)),
+        soon(cluster::server_version(&kubectl)),
+        version(&kubectl),
+        briefs(&kubectl, deployments),
+    );
+    Surroundings { kubectl: client, kubernetes: server, sambastack, deployments }
+}
+
+async fn soon<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, asking).await.ok()?.ok()
+}
+
+async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let view = soon(cluster::load(kubectl)).await.unwrap_or_default();
+    let brief = |name: &String| {
+        let found = view.deployments.iter().find(|deployment| deployment.name == *name)?;
+        let kind = found.generation.kind().to_owned();
+        Some(DeploymentBrief { name: name.clone(), kind, bundle: found.bundle.clone() })
+    };
+    names.iter().filter_map(brief).collect()
+}
+
+/// SambaStack's version: from helm, or from the label that its chart puts on what it installs.
+async fn version(kubectl: &Kubectl) -> Option<String> {
+    if let Some(printed) = helm::releases(kubectl, PATIENCE / 2).await
+        && let Some(version) = version_of_releases(&printed)
+    {
+        return Some(version);
+    }
+    let path = format!(
+        "/apis/apps/v1/namespaces/{}/deployments?labelSelector=helm.sh/chart&limit=200",
+        kubectl.namespace
+    );
+    let printed = soon(kubectl.run(&["get", "--raw", &path], PATIENCE)).await?;
+    version_of_labels(&printed)
+}
+
+#[derive(Deserialize)]
+struct Release {
+    name: String,
+    chart: String,
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+fn version_of_releases(printed: &[u8]) -> Option<String> {
+    let releases: Vec<Release> = serde_json::from_slice(printed).ok()?;
+    // The one that is named so comes before its namesakes, e.g. `sambastack-installer`.
+    let own = releases.iter().find(|release| release.name == "sambastack");
+    own.into_iter().chain(&releases).find_map(|release| version_of_chart(&release.chart))
+}
+
+fn version_of_labels(printed: &[u8]) -> Option<String> {
+    let found: Labelled = serde_json::from_slice(printed).ok()?;
+    found.items.iter().find_map(|item| version_of_chart(item.metadata.labels.get("helm.sh/chart")?))
+}
+
+/// `2.1.0` of `sambastack-2.1.0`.
+fn version_of_chart(chart: &str) -> Option<String> {
+    let version = chart.strip_prefix("sambastack-")?;
+    version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_charts() {
+        let list = br#"[{"name":"other","chart":"sambastack-operator-9.9.9"},
+            {"name":"sambastack-b","chart":"sambastack-1.0.0"},
+            {"name":"sambastack","namespace":"sambastack","revision":"3","chart":"sambastack-2.1.0","app_version":"x"}]"#;
+        assert_eq!(version_of_releases(list).as_deref(), Some("2.1.0"));
+        assert_eq!(version_of_releases(b"[]"), None);
+        assert_eq!(version_of_releases(b"Error: no cluster"), None);
+    }
+
+    #[test]
+    fn without_helm_the_labels_tell() {
+        let list = br#"{"kind":"DeploymentList","items":[{"metadata":{"name":"a"}},
+            {"metadata":{"labels":{"helm.sh/chart":"sambastack-2.0.2-rc.1"}}}]}"#;
+        assert_eq!(version_of_labels(list).as_deref(), Some("2.0.2-rc.1"));
+        assert_eq!(version_of_labels(br#"{"kind":"Status"}"#), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! A conversation as it can be read.
+
+use std::fmt::Write as _;
+
+use super::{escape, facts, head};
+use crate::domain::history::{Exchange, ExchangeEnding, SessionRow};
+use crate::domain::run::Surroundings;
+use crate::export::words::{self, Fact};
+
+pub(super) fn write(
+    out: &mut String,
+    row: &SessionRow,
+    surroundings: Option<&Surroundings>,
+    exchanges: &[Exchange],
+) {
+    out.push_str("<section class=\"session\">\n");
+    head(out, row);
+    let mut system = None;
+    for exchange in exchanges {
+        if system != Some(&exchange.system) && !exchange.system.is_empty() {
+            turn(out, "System prompt", "", &exchange.system);
+        }
+        system = Some(&exchange.system);
+        one(out, exchange, exchanges);
+    }
+    if exchanges.is_empty() {
+        out.push_str("<p class=\"under\">Nothing was said</p>\n");
+    }
+    let mut known: Vec<Fact> = vec![("Environment", row.environment.clone())];
+    if let Some(around) = surroundings {
+        known.extend(around.sambastack.clone().map(|version| ("SambaStack", version)));
+        known.extend(around.kubernetes.clone().map(|version| ("Kubernetes", version)));
+        known.extend(around.deployments.iter().map(|found| ("Deployment", found.name.clone())));
+    }
+    known.push(("Session", row.id.0.clone()));
+    out.push_str("<h2>Where it was held</h2>\n");
+    facts(out, "Surroundings", &known);
+    out.push_str("</section>\n");
+}
+
+fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
+    let mut who = format!("You · {}", words::moment(exchange.at));
+    // Whoever asked again, or went on from an earlier answer, sees it.
+    let before = all.iter().take_while(|other| other.id != exchange.id).last();
+    if before.map(|other| other.id) != exchange.parent {
+        let parent = exchange.parent.and_then(|id| all.iter().position(|other| other.id == id));
+        who.push_str(&parent.map_or(" · asked anew".to_owned(), |at| format!(" · after answer {}", at + 1)));
+    }
+    turn(out, &who, " user", kept(&exchange.prompt));
+    let model = match &exchange.deployment {
+        Some(deployment) => format!("{} of {deployment}", exchange.model),
+        None => exchange.model.clone(),
+    };
+    // Writing to a text cannot fail, here and below.
+    let _ = write!(out, "<div class=\"turn\"><p class=\"who\">{}</p>", escape(&model));
+    if !exchange.reasoning.is_empty() {
+        let _ = write!(
+            out,
+            "<details><summary>Reasoning</summary><div class=\"text\">{}</div></details>",
+            escape(&exchange.reasoning)
+        );
+    }
+    let _ = write!(out, "<div class=\"text\">{}</div>", escape(kept(&exchange.answer)));
+    let figures = words::figures(exchange);
+    if !figures.is_empty() {
+        let _ = write!(out, "<p class=\"figures\">{}</p>", escape(&figures));
+    }
+    match &exchange.ending {
+        ExchangeEnding::Finished(_) => {}
+        ExchangeEnding::Stopped => out.push_str("<p class=\"figures look\">Stopped by the user</p>"),
+        ExchangeEnding::Failed(why) => {
+            let _ = write!(out, "<p class=\"figures bad\">{}</p>", escape(why));
+        }
+    }
+    out.push_str("</div>\n");
+}
+
+fn turn(out: &mut String, who: &str, class: &str, text: &str) {
+    let (who, text) = (escape(who), escape(text));
+    let _ = writeln!(
+        out,
+        "<div class=\"turn\"><p class=\"who\">{who}</p><div class=\"text{class}\">{text}</div></div>"
+    );
+}
+
+fn kept(text: &str) -> &str {
+    if text.is_empty() { "(no text is kept)" } else { text }
+}

@@ -1,0 +1,321 @@
+//! A report that opens offline: one page, its charts within, no script, nothing from elsewhere.
+//!
+//! Whatever comes from outside (names, errors, what was said) goes through [`escape`]; the page's own policy
+//! forbids scripts and loads besides.
+
+mod charts;
+mod chat;
+mod compare;
+mod svg;
+
+use std::fmt::Write as _;
+
+use self::charts::Group;
+use super::{Exported, words};
+use crate::domain::history::{SessionBody, SessionRow, Traces};
+use crate::domain::run::{BenchReport, LevelReport, Rate};
+use crate::domain::units::{self, ABSENT, count, short};
+
+pub use self::compare::comparison_html;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The page of these sessions.
+pub(super) fn page(sessions: &[Exported<'_>]) -> String {
+    let title = match sessions {
+        [one] => one.row.title.clone(),
+        several => units::counted(several.len(), "session"),
+    };
+    let mut body = String::new();
+    for (i, session) in sessions.iter().enumerate() {
+        match session.body {
+            SessionBody::Bench { report, traces } => {
+                bench(&mut body, &format!("b{i}"), session.row, report, traces);
+            }
+            SessionBody::Chat { surroundings, exchanges } => {
+                chat::write(&mut body, session.row, surroundings.as_ref(), exchanges);
+            }
+        }
+    }
+    document(&title, &body)
+}
+
+/// The page around what is shown on it, which is HTML already.
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} · Batida</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <p class=\"brand\">Batida</p>\n{body}\
+         <footer>Written by Batida {}. Times are in UTC. TTFT counts from when a request was due (open loop) or \
+         sent (closed loop) to its first text, reasoning included; ITL is the gap between chunks, pooled; TPOT \
+         is (latency − TTFT) / (tokens − 1); throughput is over a level’s steady part. {ABSENT} stands where \
+         nothing is known.</footer>\n</main>\n</body>\n</html>\n",
+        escape(title),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// Text that stays text in HTML, in and out of attributes.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // Not allowed in HTML, and nothing to see.
+            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// What stands above every session.
+fn head(out: &mut String, row: &SessionRow) {
+    // Writing to a text cannot fail, here and below.
+    let _ = write!(out, "<h1>{}</h1>\n<p class=\"under\">", escape(&row.title));
+    let mut parts = vec![words::moment(row.began)];
+    parts.extend((!row.environment.is_empty()).then(|| row.environment.clone()));
+    parts.extend((!row.models.is_empty()).then(|| row.models.join(", ")));
+    parts.extend(row.source.clone());
+    let _ = writeln!(out, "{}</p>", escape(&parts.join(" · ")));
+    if !row.tags.is_empty() || row.baseline {
+        out.push_str("<p class=\"tags\">");
+        let baseline = row.baseline.then(|| "baseline".to_owned());
+        for tag in baseline.iter().chain(&row.tags) {
+            let _ = write!(out, "<span class=\"tag\">{}</span>", escape(tag));
+        }
+        out.push_str("</p>\n");
+    }
+}
+
+fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, traces: &Traces) {
+    out.push_str("<section class=\"session\">\n");
+    head(out, row);
+    if let Some(ended) = words::ended(report) {
+        let _ = writeln!(out, "<p class=\"under look\">{}</p>", escape(&ended));
+    }
+    tiles(out, report);
+    let models = words::by_model(report);
+    let groups: Vec<Group<'_>> =
+        models.iter().map(|(name, levels)| Group { name: name.clone(), levels: levels.clone() }).collect();
+    out.push_str("<h2>Charts</h2>\n");
+    out.push_str(&charts::all(id, &groups, Some(traces)));
+    out.push_str("<h2>Levels</h2>\n");
+    for (name, levels) in &models {
+        table(out, name, levels);
+    }
+    said(out, report);
+    out.push_str("<h2>What was asked, and where</h2>\n<div class=\"columns\">\n");
+    facts(out, "Plan", &words::plan(report));
+    facts(out, "Surroundings", &words::surroundings(report));
+    out.push_str("</div>\n</section>\n");
+}
+
+/// The figures one looks for first.
+fn tiles(out: &mut String, report: &BenchReport) {
+    let levels = &report.levels;
+    let best = |figure: fn(&LevelReport) -> Option<f64>, most: bool| {
+        let known = levels.iter().filter_map(|level| Some((figure(level)?, level)));
+        let best = if most {
+            known.max_by(|(a, _), (b, _)| a.total_cmp(b))
+        } else {
+            known.min_by(|(a, _), (b, _)| a.total_cmp(b))
+        };
+        let several = report.plan.targets.len() > 1;
+        let place = |level: &LevelReport| {
+            if several { format!("{} of {}", level.label, level.model) } else { level.label.clone() }
+        };
+        let (value, level) = best?;
+        Some((value, format!("at {}", place(level))))
+    };
+    let sum = |of: fn(&LevelReport) -> u64| levels.iter().map(of).sum::<u64>();
+    let (ended, failed) = (sum(|level| level.requests.ended), sum(|level| level.requests.failed));
+    let figures: [(&str, &str, Option<(f64, String)>); 4] = [
+        (
+            "Most output",
+            "tok/s",
+            best(|level| level.throughput.output_tokens_per_s.map(|rate| rate.mean), true),
+        ),
+        ("Fastest for one user, p50", "tok/s", best(|level| level.user_tokens_per_s.p50, true)),
+        ("Shortest TTFT, p50", "ms", best(|level| level.ttft_ms.p50, false)),
+        ("Longest TTFT, p99", "ms", best(|level| level.ttft_ms.p99, true)),
+    ];
+    let mut tiles: Vec<(&str, String, &str, String, bool)> = Vec::new();
+    for (name, unit, found) in figures {
+        tiles.extend(found.map(|(value, place)| (name, short(Some(value)), unit, place, false)));
+    }
+    tiles.push(("Requests", count(ended), "", format!("in {} s", short(Some(report.took_s))), false));
+    let share = failed as f64 / ended.max(1) as f64 * 100.0;
+    let place =
+        if failed > 0 { format!("{} % of requests", short(Some(share))) } else { "none failed".to_owned() };
+    tiles.push(("Errors", count(failed), "", place, failed > 0));
+    out.push_str("<div class=\"tiles\">\n");
+    for (name, value, unit, place, bad) in tiles {
+        let (place, bad) = (escape(&place), if bad { " bad" } else { "" });
+        let _ = writeln!(
+            out,
+            "<div class=\"tile\"><p class=\"name\">{name}</p>\
+             <p class=\"value{bad}\">{value} <span class=\"unit\">{unit}</span></p>\
+             <p class=\"where\" title=\"{place}\">{place}</p></div>"
+        );
+    }
+    out.push_str("</div>\n");
+}
+
+/// The columns of a model's levels: a title, and under it several.
+const GROUPS: [(&str, &[&str]); 10] = [
+    ("level", &[]),
+    ("requests", &[]),
+    ("errors", &[]),
+    ("TTFT, ms", &["p50", "p95", "p99"]),
+    ("ITL, ms", &["p50", "p99"]),
+    ("TPOT, ms", &["p50"]),
+    ("latency, s", &["p50", "p99"]),
+    ("per second", &["tokens of one", "tokens of all", "requests"]),
+    ("in flight", &[]),
+    ("good", &[]),
+];
+
+/// A model's levels.
+fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
+    let good = levels.iter().any(|level| level.goodput.is_some());
+    let groups = &GROUPS[..GROUPS.len() - usize::from(!good)];
+    // Writing to a text cannot fail, here and below.
+    let _ = write!(out, "<div class=\"card scroll\"><table><caption>{}</caption><thead><tr>", escape(name));
+    for (title, columns) in groups {
+        let _ = match columns {
+            [] => write!(out, "<th scope=\"col\" rowspan=\"2\">{title}</th>"),
+            columns => {
+                write!(
+                    out,
+                    "<th scope=\"colgroup\" colspan=\"{}\" class=\"group\">{title}</th>",
+                    columns.len()
+                )
+            }
+        };
+    }
+    out.push_str("</tr><tr>");
+    // Where a group begins, among all cells but the level's.
+    let mut firsts = Vec::new();
+    for (_, columns) in groups.iter().skip(1) {
+        firsts.push(!columns.is_empty());
+        firsts.extend(columns.iter().skip(1).map(|_| false));
+        for (i, title) in columns.iter().enumerate() {
+            let class = if i == 0 { " class=\"first\"" } else { "" };
+            let _ = write!(out, "<th scope=\"col\"{class}>{title}</th>");
+        }
+    }
+    out.push_str("</tr></thead><tbody>\n");
+    for level in levels {
+        let (ttft, itl, latency) = (&level.ttft_ms, &level.itl_ms, &level.latency_ms);
+        let failed = level.requests.failed;
+        let cells = [
+            count(level.requests.ended),
+            count(failed),
+            with_interval(ttft.p50, ttft.p50_ci),
+            with_interval(ttft.p95, ttft.p95_ci),
+            with_interval(ttft.p99, ttft.p99_ci),
+            with_interval(itl.p50, itl.p50_ci),
+            with_interval(itl.p99, itl.p99_ci),
+            short(level.tpot_ms.p50),
+            words::seconds(latency.p50),
+            words::seconds(latency.p99),
+            with_interval(level.user_tokens_per_s.p50, level.user_tokens_per_s.p50_ci),
+            rate(level.throughput.output_tokens_per_s),
+            rate(level.throughput.requests_per_s),
+            words::in_flight(level),
+            words::good(level).unwrap_or_else(|| ABSENT.to_owned()),
+        ];
+        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&level.label));
+        for (i, (cell, first)) in cells.iter().zip(&firsts).enumerate() {
+            let class = match (i == 1 && failed > 0, first) {
+                (true, _) => " class=\"bad\"",
+                (_, true) => " class=\"first\"",
+                _ => "",
+            };
+            let _ = write!(out, "<td{class}>{cell}</td>");
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
+    match ci {
+        Some([low, high]) => format!(
+            "{}<br><span class=\"ci\">{} – {}</span>",
+            short(value),
+            short(Some(low)),
+            short(Some(high))
+        ),
+        None => short(value),
+    }
+}
+
+fn rate(rate: Option<Rate>) -> String {
+    with_interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci))
+}
+
+/// Errors, doubts, notes, switches, and what the server says of itself.
+fn said(out: &mut String, report: &BenchReport) {
+    let mut items: Vec<(&str, String, String)> = Vec::new();
+    for level in &report.levels {
+        let place = format!("{} of {}", level.label, level.model);
+        for error in &level.requests.errors {
+            let text = format!("{} × {}: {}", count(error.count), error.kind, error.example);
+            items.push(("error", format!("Errors, {place}"), text));
+        }
+    }
+    for said in words::said(report) {
+        let (class, name) = if said.doubt { ("doubt", "In doubt") } else { ("", "Note") };
+        items.push((class, format!("{name}, {}", said.place), said.text.to_owned()));
+    }
+    for switch in &report.switches {
+        let text = match (&switch.ttft_ms, &switch.error) {
+            (_, Some(error)) => format!("failed: {error}"),
+            (Some(ms), None) => format!("TTFT of its first request {} ms", short(Some(*ms))),
+            (None, None) => "no first token".to_owned(),
+        };
+        items.push(("", format!("Switch to {}", switch.model), text));
+    }
+    for level in &report.levels {
+        let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) else {
+            continue;
+        };
+        let place = format!("Server, {} of {}", level.label, level.model);
+        items.push(("", place, format!("TTFT p50 measured here less the server’s own: {} ms", signed(ms))));
+    }
+    if items.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Errors, doubts and notes</h2>\n<ul class=\"said\">\n");
+    for (class, place, text) in items {
+        let _ = writeln!(
+            out,
+            "<li class=\"{class}\"><p class=\"where\">{}</p>{}</li>",
+            escape(&place),
+            escape(&text)
+        );
+    }
+    out.push_str("</ul>\n");
+}
+
+fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "" };
+    format!("{sign}{}", short(Some(value.abs())))
+}
+
+fn facts(out: &mut String, title: &str, facts: &[words::Fact]) {
+    let _ = write!(out, "<div class=\"card\"><h3>{}</h3><dl>", escape(title));
+    for (name, value) in facts {
+        let _ = write!(out, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
+    }
+    out.push_str("</dl></div>\n");
+}

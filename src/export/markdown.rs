@@ -1,0 +1,216 @@
+//! Markdown for a pull request: tables, notes, conversations.
+
+use std::fmt::Write as _;
+
+use super::{Exported, words};
+use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
+use crate::domain::run::{BenchReport, LevelReport, Rate};
+use crate::domain::units::{ABSENT, count, short};
+use crate::metrics::compare::Comparison;
+
+/// The sessions one below the other.
+pub(super) fn page(sessions: &[Exported<'_>]) -> String {
+    let mut out = String::new();
+    for (i, session) in sessions.iter().enumerate() {
+        if i > 0 {
+            out.push_str("\n---\n\n");
+        }
+        head(&mut out, session.row);
+        match session.body {
+            SessionBody::Bench { report, .. } => bench(&mut out, report),
+            SessionBody::Chat { exchanges, .. } => chat(&mut out, exchanges),
+        }
+    }
+    out
+}
+
+/// Text that stays text in Markdown, in a table too.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\r' | '\n' | '\t' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '>' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // Nobody is called to the pull request by an error's words.
+            '@' => out.push_str("@\u{2060}"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn head(out: &mut String, row: &SessionRow) {
+    let mut parts = vec![words::moment(row.began)];
+    parts.extend((!row.environment.is_empty()).then(|| row.environment.clone()));
+    parts.extend(row.source.clone());
+    parts.extend(row.baseline.then(|| "baseline".to_owned()));
+    parts.extend((!row.tags.is_empty()).then(|| format!("tags: {}", row.tags.join(", "))));
+    // Writing to a text cannot fail, here and below.
+    let _ = writeln!(out, "## {}\n\n{}\n", escape(&row.title), escape(&parts.join(" · ")));
+}
+
+fn bench(out: &mut String, report: &BenchReport) {
+    if let Some(ended) = words::ended(report) {
+        let _ = writeln!(out, "**{}**\n", escape(&ended));
+    }
+    for (name, levels) in words::by_model(report) {
+        let _ = writeln!(out, "### {}\n", escape(&name));
+        levels_table(out, &levels);
+        out.push('\n');
+    }
+    notes(out, report);
+    out.push_str("<details><summary>What was asked, and where</summary>\n\n");
+    for (name, value) in words::plan(report).into_iter().chain(words::surroundings(report)) {
+        let _ = writeln!(out, "- {name}: {}", escape(&value));
+    }
+    out.push_str("\n</details>\n");
+}
+
+fn levels_table(out: &mut String, levels: &[&LevelReport]) {
+    let good = levels.iter().any(|level| level.goodput.is_some());
+    out.push_str(
+        "| level | requests | errors | TTFT p50, ms | p95 | p99 | ITL p50, ms | p99 | TPOT p50, ms ",
+    );
+    out.push_str("| latency p50, s | p99 | tok/s of one | tok/s of all | req/s | in flight |");
+    out.push_str(if good { " good |\n" } else { "\n" });
+    out.push_str("|:--");
+    out.push_str(&"|--:".repeat(if good { 15 } else { 14 }));
+    out.push_str("|\n");
+    for level in levels {
+        let rate = |rate: Option<Rate>| short(rate.map(|rate| rate.mean));
+        let mut cells = vec![
+            escape(&level.label),
+            count(level.requests.ended),
+            count(level.requests.failed),
+            short(level.ttft_ms.p50),
+            short(level.ttft_ms.p95),
+            short(level.ttft_ms.p99),
+            short(level.itl_ms.p50),
+            short(level.itl_ms.p99),
+            short(level.tpot_ms.p50),
+            words::seconds(level.latency_ms.p50),
+            words::seconds(level.latency_ms.p99),
+            short(level.user_tokens_per_s.p50),
+            rate(level.throughput.output_tokens_per_s),
+            rate(level.throughput.requests_per_s),
+            words::in_flight(level),
+        ];
+        if good {
+            cells.push(words::good(level).unwrap_or_else(|| ABSENT.to_owned()));
+        }
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+}
+
+fn notes(out: &mut String, report: &BenchReport) {
+    let before = out.len();
+    for level in &report.levels {
+        let place = format!("{} of {}", level.label, level.model);
+        for error in &level.requests.errors {
+            let (place, kind, example) = (escape(&place), escape(&error.kind), escape(&error.example));
+            let _ = writeln!(out, "- **Errors**, {place}: {} × {kind}: {example}", count(error.count));
+        }
+    }
+    for said in words::said(report) {
+        let name = if said.doubt { "**In doubt**" } else { "Note" };
+        let _ = writeln!(out, "- {name}, {}: {}", escape(&said.place), escape(said.text));
+    }
+    if out.len() > before {
+        out.push('\n');
+    }
+}
+
+fn chat(out: &mut String, exchanges: &[Exchange]) {
+    let mut system = "";
+    for exchange in exchanges {
+        if exchange.system != system && !exchange.system.is_empty() {
+            let _ = writeln!(out, "**System prompt**\n\n{}\n", quoted(&exchange.system));
+        }
+        system = &exchange.system;
+        let _ =
+            writeln!(out, "**You**, {}\n\n{}\n", words::moment(exchange.at), quoted(kept(&exchange.prompt)));
+        let _ = writeln!(out, "**{}**\n", escape(&exchange.model));
+        if !exchange.reasoning.is_empty() {
+            let _ = writeln!(
+                out,
+                "<details><summary>Reasoning</summary>\n\n{}\n\n</details>\n",
+                quoted(&exchange.reasoning)
+            );
+        }
+        // An answer is Markdown already.
+        let _ = writeln!(out, "{}\n", kept(&exchange.answer));
+        let figures = words::figures(exchange);
+        let ending = match &exchange.ending {
+            ExchangeEnding::Finished(_) => String::new(),
+            ExchangeEnding::Stopped => "stopped by the user".to_owned(),
+            ExchangeEnding::Failed(why) => why.clone(),
+        };
+        let said: Vec<&str> =
+            [figures.as_str(), ending.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
+        if !said.is_empty() {
+            let _ = writeln!(out, "<sub>{}</sub>\n", escape(&said.join(" · ")));
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("> {line}").trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+fn kept(text: &str) -> &str {
+    if text.is_empty() { "*(no text is kept)*" } else { text }
+}
+
+/// A comparison as tables: change, its 95 % interval, and the verdict.
+pub fn comparison_markdown(found: &Comparison) -> String {
+    let title = found.labels.iter().map(|label| escape(label)).collect::<Vec<_>>().join(" vs ");
+    let mut out = format!("## {title}\n\n");
+    let baseline = found.labels.first().map(|label| escape(label)).unwrap_or_default();
+    let least = words::percent(found.least_change);
+    let _ = writeln!(out, "Changes are against {baseline}; one counts from {least} up.\n");
+    for difference in &found.differences {
+        let name = if difference.grave { "**Not like with like**" } else { "Differs" };
+        let values: Vec<String> = difference.values.iter().map(|value| escape(value)).collect();
+        let _ = writeln!(out, "- {name}: {}: {}", escape(&difference.what), values.join(" / "));
+    }
+    let mut place = None;
+    for row in &found.rows {
+        if place != Some((&row.model, &row.level)) {
+            place = Some((&row.model, &row.level));
+            let level =
+                if row.level.is_empty() { String::new() } else { format!(", {}", escape(&row.level)) };
+            let _ = writeln!(out, "\n### {}{level}\n", escape(&row.model));
+            let _ = write!(out, "| figure | {baseline} |");
+            for label in found.labels.iter().skip(1) {
+                let _ = write!(out, " {} | change | 95 % interval | verdict |", escape(label));
+            }
+            let _ = writeln!(out, "\n|:--|--:|{}", "--:|--:|--:|:--|".repeat(found.labels.len().max(1) - 1));
+        }
+        let _ = write!(out, "| {} | {} |", escape(&row.title), short(row.baseline));
+        for cell in &row.others {
+            let (_, verdict) = words::verdict(cell.verdict);
+            let verdict = if verdict == "worse" { "**worse**" } else { verdict };
+            let _ = write!(
+                out,
+                " {} | {} | {} | {verdict} |",
+                short(cell.value),
+                words::change(cell.change),
+                words::interval(cell.interval),
+            );
+        }
+        out.push('\n');
+    }
+    if !found.remarks.is_empty() {
+        out.push('\n');
+        for remark in &found.remarks {
+            let _ = writeln!(out, "- {}", escape(remark));
+        }
+    }
+    out
+}

@@ -1,0 +1,72 @@
+//! Taking along what was measured: sessions and conversations as files that other programs and people read.
+//!
+//! Pure but for the writer that is given: nothing here opens a file. What the figures mean is
+//! [`crate::metrics`]'; here they are only written down.
+
+mod columns;
+pub mod csv;
+mod html;
+mod json;
+mod markdown;
+mod parquet;
+mod words;
+
+use std::io::Write;
+
+use crate::domain::failure::Failure;
+use crate::domain::history::{ExportFormat, SessionBody, SessionRow, StoredRequest};
+
+pub use self::html::comparison_html;
+pub use self::json::CHAT_SCHEMA;
+pub use self::markdown::comparison_markdown;
+
+/// A session on its way out.
+pub struct Exported<'a> {
+    /// As in the table of sessions.
+    pub row: &'a SessionRow,
+    /// What is in it.
+    pub body: &'a SessionBody,
+    /// Its requests in the order of their indexes. Read once, by the formats that have a row a request.
+    pub requests: &'a mut dyn Iterator<Item = Result<StoredRequest, Failure>>,
+}
+
+/// Writes the sessions, in their order, as one file.
+///
+/// # Errors
+/// Of the writer, and of the iterators over requests. What was written until then is no whole file.
+pub fn write(
+    format: ExportFormat,
+    sessions: &mut [Exported<'_>],
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    match format {
+        ExportFormat::Json => json::write(sessions, out),
+        ExportFormat::Csv => csv::write(sessions, out),
+        ExportFormat::Parquet => parquet::write(sessions, out),
+        ExportFormat::Html => out.write_all(html::page(sessions).as_bytes()).map_err(cannot_write),
+        ExportFormat::Markdown => out.write_all(markdown::page(sessions).as_bytes()).map_err(cannot_write),
+    }
+}
+
+impl Exported<'_> {
+    /// The label of a request's level; empty for conversations and where nobody knows it.
+    fn label(&self, level: usize) -> &str {
+        match self.body {
+            SessionBody::Bench { report, .. } => {
+                let of = report.levels.iter().find(|found| found.index == level);
+                of.map_or("", |level| level.label.as_str())
+            }
+            SessionBody::Chat { .. } => "",
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn cannot_write(error: std::io::Error) -> Failure {
+    Failure::new(format!("The export cannot be written: {error}"), "Is there room, and may you write there?")
+}
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

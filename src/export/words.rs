@@ -1,0 +1,227 @@
+//! What reports for people say in the same words, as HTML or as Markdown.
+
+use crate::domain::history::Exchange;
+use crate::domain::plan::{Ends, LevelLoad, Plan, Prompts};
+use crate::domain::run::{BenchReport, LevelReport, Machine, SessionEnd};
+use crate::domain::units::{self, counted};
+use crate::metrics::compare::Verdict;
+
+/// A name and what stands behind it.
+pub(super) type Fact = (&'static str, String);
+
+/// The models with their deployments, in the order in which they were loaded, each with its levels.
+pub(super) fn by_model(report: &BenchReport) -> Vec<(String, Vec<&LevelReport>)> {
+    let mut groups: Vec<(String, Vec<&LevelReport>)> = Vec::new();
+    for level in &report.levels {
+        let name = match &level.deployment {
+            Some(deployment) => format!("{} of {deployment}", level.model),
+            None => level.model.clone(),
+        };
+        match groups.iter_mut().find(|(group, _)| *group == name) {
+            Some((_, levels)) => levels.push(level),
+            None => groups.push((name, vec![level])),
+        }
+    }
+    groups
+}
+
+/// What was asked for.
+pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
+    let plan = &report.plan;
+    let mut facts = Vec::new();
+    let labels: Vec<String> = plan.load.levels().iter().map(LevelLoad::label).collect();
+    facts.push(("Load", labels.join(", ")));
+    facts.push(("A level ends after", ends(&plan.level_ends)));
+    facts.push(("The session ends after", ends(&plan.session_ends)));
+    facts.push(("Prompts", prompts(plan)));
+    facts.push((
+        "Answers",
+        plan.output_tokens
+            .map_or("up to the server's limit".to_owned(), |most| format!("{most} tokens at most")),
+    ));
+    if plan.ignore_eos {
+        facts.push(("End of text", "ignored".to_owned()));
+    }
+    if plan.turns > 1 {
+        facts.push(("Turns", units::count(plan.turns.into())));
+    }
+    facts.push(("Warm-ups a level", units::count(plan.warmup.into())));
+    if !plan.ramp_up.is_zero() {
+        facts.push(("Ramp-up", units::write_duration(plan.ramp_up)));
+    }
+    facts.push(("Time-out", units::write_duration(plan.timeout)));
+    if !plan.objectives.is_empty() {
+        facts.push(("Objectives", plan.objectives.to_string().replace('=', " ≤ ").replace(',', ", ")));
+    }
+    facts.push(("Seed", plan.seed.to_string()));
+    facts
+}
+
+fn prompts(plan: &Plan) -> String {
+    match &plan.prompts {
+        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("synthetic, {input_tokens} tokens"),
+        Prompts::Synthetic { input_tokens, prefix_tokens } => {
+            format!("synthetic, {input_tokens} tokens, the first {prefix_tokens} shared")
+        }
+        Prompts::File(file) => format!("from {}", file.display()),
+    }
+}
+
+fn ends(ends: &Ends) -> String {
+    let mut parts = Vec::new();
+    parts.extend(ends.requests.map(|n| counted(usize::try_from(n).unwrap_or(usize::MAX), "request")));
+    parts.extend(ends.after.map(units::write_duration));
+    parts.extend(ends.error_share.map(|share| format!("{} errors", percent(share))));
+    if parts.is_empty() { "its last request".to_owned() } else { parts.join(", or ") }
+}
+
+/// Where it was measured, and by what.
+pub(super) fn surroundings(report: &BenchReport) -> Vec<Fact> {
+    let mut facts = vec![("Environment", report.environment.clone()), ("API", report.api.clone())];
+    if let Some(around) = &report.surroundings {
+        facts.extend(around.sambastack.clone().map(|version| ("SambaStack", version)));
+        facts.extend(around.kubernetes.clone().map(|version| ("Kubernetes", version)));
+        facts.extend(around.kubectl.clone().map(|version| ("kubectl", version)));
+        for deployment in &around.deployments {
+            let bundle =
+                deployment.bundle.as_ref().map(|name| format!(", bundle {name}")).unwrap_or_default();
+            facts.push(("Deployment", format!("{} ({}{bundle})", deployment.name, deployment.kind)));
+        }
+    }
+    facts.extend(machine(&report.machine).map(|machine| ("Machine", machine)));
+    facts.push(("Measured by", source(report)));
+    facts.push(("Session", report.id.clone()));
+    facts.retain(|(_, text)| !text.is_empty());
+    facts
+}
+
+fn machine(machine: &Machine) -> Option<String> {
+    // An imported file may not say it.
+    let known = machine.cores > 0 && !machine.system.is_empty();
+    known.then(|| {
+        let (cores, lanes) = (counted(machine.cores, "core"), counted(machine.lanes, "measuring thread"));
+        format!("{}, {cores}, {lanes}", machine.system)
+    })
+}
+
+/// The program that measured, with its version.
+pub(super) fn source(report: &BenchReport) -> String {
+    match &report.source {
+        Some(source) => format!("{source}, imported by Batida {}", report.batida),
+        None => format!("Batida {}", report.batida),
+    }
+}
+
+/// How the session ended, when it is worth saying.
+pub(super) fn ended(report: &BenchReport) -> Option<String> {
+    match &report.ended {
+        SessionEnd::Complete => None,
+        SessionEnd::Stopped => {
+            Some("It was stopped by the user: these are the figures until then".to_owned())
+        }
+        SessionEnd::Limit(why) => Some(format!("It ended early: {why}")),
+        SessionEnd::Failed(why) => Some(format!("It failed: {why}")),
+    }
+}
+
+/// A level's notes, and what puts its figures in doubt, which comes first.
+pub(super) struct Said<'a> {
+    /// `c=16 of gpt-oss-120b`
+    pub(super) place: String,
+    /// Whether it may have moved a figure.
+    pub(super) doubt: bool,
+    /// In plain words.
+    pub(super) text: &'a str,
+}
+
+/// All of them, doubts first. What is said of every level of a model is said once.
+pub(super) fn said(report: &BenchReport) -> Vec<Said<'_>> {
+    let of = |doubt: bool| {
+        report.levels.iter().flat_map(move |level| {
+            let texts = if doubt { &level.watch.doubts } else { &level.notes };
+            let place = format!("{} of {}", level.label, level.model);
+            texts.iter().map(move |text| Said { place: place.clone(), doubt, text })
+        })
+    };
+    let mut all: Vec<Said<'_>> = Vec::new();
+    for said in of(true).chain(of(false)) {
+        match all.iter_mut().find(|other| other.doubt == said.doubt && other.text == said.text) {
+            Some(other) => other.place = format!("{}, {}", other.place, said.place),
+            None => all.push(said),
+        }
+    }
+    all
+}
+
+/// `met/all` as a share of goodput, absent without objectives.
+pub(super) fn good(level: &LevelReport) -> Option<String> {
+    let share = level.goodput.as_ref()?.share?;
+    Some(format!("{:.0} %", share * 100.0))
+}
+
+/// What was in flight: reached, and asked for.
+pub(super) fn in_flight(level: &LevelReport) -> String {
+    let reached = level.concurrency.reached.map_or(units::ABSENT.to_owned(), |n| format!("{n:.1}"));
+    let asked = level.concurrency.asked.map(|n| format!(" / {n}")).unwrap_or_default();
+    format!("{reached}{asked}")
+}
+
+/// `3 %`, `2.5 %`: as many digits as there are, two at most.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e4).round() / 1e2)
+}
+
+/// ms as seconds.
+pub(super) fn seconds(ms: Option<f64>) -> String {
+    ms.map_or(units::ABSENT.to_owned(), |ms| format!("{:.2}", ms / 1e3))
+}
+
+/// `2026-11-23 14:05 UTC`
+pub(super) fn moment(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `+3.2 %`, `−12 %`, `0.0 %`; absent stays absent.
+pub(super) fn change(share: Option<f64>) -> String {
+    share.map_or(units::ABSENT.to_owned(), signed)
+}
+
+fn signed(share: f64) -> String {
+    let percent = share * 100.0;
+    let digits = usize::from(percent.abs() < 9.95);
+    let sign = if percent >= 0.05 {
+        "+"
+    } else if percent <= -0.05 {
+        "−"
+    } else {
+        ""
+    };
+    format!("{sign}{:.digits$} %", percent.abs())
+}
+
+/// `[−4.1 %, −2.0 %]`, empty where there is none.
+pub(super) fn interval(ends: Option<[f64; 2]>) -> String {
+    ends.map(|ends| ends.map(signed)).map(|[low, high]| format!("[{low}, {high}]")).unwrap_or_default()
+}
+
+/// A class of the style sheet, and the words.
+pub(super) fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Better => ("better", "better"),
+        Verdict::Worse => ("worse", "worse"),
+        Verdict::NoDifference => ("same", "no difference"),
+        Verdict::TooFew => ("same", "too few requests"),
+        Verdict::Look => ("look", "look at it"),
+    }
+}
+
+/// The figures in one line.
+pub(super) fn figures(exchange: &Exchange) -> String {
+    let figures = &exchange.figures;
+    let mut parts = Vec::new();
+    parts.extend(figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()));
+    parts.extend(figures.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
+    parts.extend(figures.latency.map(|latency| format!("latency {}", units::seconds(latency))));
+    parts.extend(figures.tokens.map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())));
+    parts.join(" · ")
+}

@@ -1,0 +1,39 @@
+//! The door to helm, which knows SambaStack's version. It may not be installed.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+
+use super::kubectl::{Kubeconfig, Kubectl};
+
+/// No list of releases comes near.
+const MOST: u64 = 4 << 20;
+
+/// What `helm list -o json` prints of the cluster and the namespace that kubectl looks at; `None` without helm, or when it
+/// fails or takes longer than `patience`. Dropping the future kills helm.
+pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> {
+    let mut command = Command::new("helm");
+    match &kubectl.kubeconfig {
+        // The demo's cluster is none that helm could ask.
+        Kubeconfig::BuiltIn => return None,
+        Kubeconfig::Usual => {}
+        Kubeconfig::File(path) => {
+            command.arg("--kubeconfig").arg(path);
+        }
+    }
+    if let Some(context) = &kubectl.context {
+        command.args(["--kube-context", context]);
+    }
+    command.args(["list", "-n", &kubectl.namespace, "-o", "json"]);
+    command.envs(kubectl.env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let asking = async {
+        let mut child = command.spawn().ok()?;
+        let mut printed = Vec::new();
+        child.stdout.take()?.take(MOST).read_to_end(&mut printed).await.ok()?;
+        child.wait().await.ok()?.success().then_some(printed)
+    };
+    tokio::time::timeout(patience, asking).await.ok().flatten()
+}

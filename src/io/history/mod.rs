@@ -1,0 +1,365 @@
+//! The history's file: SQLite with a write-ahead log. What was committed survives a kill; two windows may write
+//! at once; a file that is damaged is kept aside, and one of a newer Batida is left alone.
+
+mod codec;
+mod read;
+mod schema;
+mod write;
+
+use std::cell::Cell;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use etcetera::BaseStrategy as _;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+pub use self::read::ByIndex;
+pub use self::write::{ChatRecord, SessionKey, Writing};
+use crate::domain::failure::Failure;
+
+/// The file's name.
+pub const FILE: &str = "history.sqlite";
+/// How long another program's lock is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A session that runs says so at least this often, or it is taken for interrupted.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The history's file, open. For one thread; others open their own.
+pub struct Store {
+    conn: Connection,
+    path: PathBuf,
+    /// The file that was opened; another one may take its place.
+    inode: u64,
+    /// Something in it made no sense.
+    broken: Cell<bool>,
+}
+
+/// What opening gave.
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// The old file was damaged, and where it is now.
+    pub notice: Option<Failure>,
+}
+
+/// What went wrong inside a transaction. [`Store::write`] makes a [`Failure`] of it.
+pub struct Trouble(rusqlite::Error);
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<serde_json::Error> for Trouble {
+    fn from(error: serde_json::Error) -> Self {
+        Self(rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    }
+}
+
+/// Why a file cannot be used.
+enum Cannot {
+    /// A newer Batida wrote it, with this version of the tables.
+    Newer(i64),
+    /// It was read and makes no sense.
+    Broken(String),
+    /// Anything else: it may work later.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Cannot {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) { Self::Broken(error.to_string()) } else { Self::Sql(error) }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The user's own folder for it, e.g. `~/.local/share/batida`.
+    ///
+    /// # Errors
+    /// When there is no home directory.
+    pub fn default_dir() -> Result<PathBuf, Failure> {
+        let base = etcetera::choose_base_strategy().map_err(|error| {
+            Failure::new("There is no place for the history", "Set HOME, or say --config DIR")
+                .with_details(error.to_string())
+        })?;
+        Ok(base.data_dir().join("batida"))
+    }
+
+    /// Opens the file in `dir`, and makes both where they are not there. A damaged file is moved aside and told of in
+    /// [`Opened::notice`].
+    ///
+    /// # Errors
+    /// When the file cannot be made, read or written, another program holds it, or a newer Batida wrote it.
+    pub fn open(dir: &Path) -> Result<Opened, Failure> {
+        let path = dir.join(FILE);
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| no_room(&path, &error))?;
+        // Two windows that start at once: the second one must not move aside what the first one just made.
+        let _alone = Alone::in_dir(dir);
+        match Self::try_open(&path) {
+            Ok(store) => Ok(Opened { store, notice: None }),
+            Err(Cannot::Broken(why)) => {
+                let notice = set_aside(&path, &why)?;
+                let store = Self::try_open(&path).map_err(|cannot| cannot.told(&path))?;
+                Ok(Opened { store, notice: Some(notice) })
+            }
+            Err(cannot) => Err(cannot.told(&path)),
+        }
+    }
+
+    /// The same for who only reads: where nothing can be written, what is there can still be looked at.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_to_read(dir: &Path) -> Result<Opened, Failure> {
+        Self::open(dir).or_else(|failure| {
+            let path = dir.join(FILE);
+            let readable = path.metadata().is_ok_and(|meta| meta.len() > 0);
+            let untouched = || Self::open_immutable(&path).ok().filter(|_| readable);
+            untouched().map(|store| Opened { store, notice: None }).ok_or(failure)
+        })
+    }
+
+    /// Of a file that nobody can write, e.g. on a medium that is read only.
+    fn open_immutable(path: &Path) -> Result<Self, Cannot> {
+        let meta = fs::metadata(path).map_err(|error| Cannot::Broken(crate::io::why(&error)))?;
+        // Where it could be written, somebody may be writing: then this would read nonsense.
+        if OpenOptions::new().append(true).open(path).is_ok() {
+            return Err(Cannot::Broken("it is in use".to_owned()));
+        }
+        let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
+        match schema::version(&conn)? {
+            schema::VERSION => {}
+            newer if newer > schema::VERSION => return Err(Cannot::Newer(newer)),
+            _ => return Err(Cannot::Broken("an older Batida wrote it".to_owned())),
+        }
+        Ok(Self { conn, path: path.to_owned(), inode: meta.ino(), broken: Cell::new(false) })
+    }
+
+    fn try_open(path: &Path) -> Result<Self, Cannot> {
+        // SQLite would touch a file before it says its version.
+        if let Some(newer) = version_in_header(path).filter(|version| *version > schema::VERSION) {
+            return Err(Cannot::Newer(newer));
+        }
+        // SQLite gives a log the rights of its file. A file that cannot be made is what SQLite tells next.
+        let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let loose = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+        if loose(path) {
+            // Someone else's file stays as it is.
+            let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(path, flags)?;
+        conn.busy_timeout(PATIENCE)?;
+        // Before the first table is made; later it is as it was.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // A kill loses nothing that was committed; a loss of power may, but never the file.
+        conn.pragma_update(None, "synchronous", "NORMAL")?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
+        conn.pragma_update(None, "cache_size", -16_000)?;
+        conn.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        conn.set_prepared_statement_cache_capacity(64);
+        schema::migrate(&mut conn)?;
+        let inode = fs::metadata(path).map_or(0, |meta| meta.ino());
+        Ok(Self { conn, path: path.to_owned(), inode, broken: Cell::new(false) })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file is still where it was opened: somebody may have deleted it, or another window moved it aside.
+    pub fn is_in_place(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode)
+    }
+
+    /// Whether something that was read made no sense.
+    pub fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// Closes the file and moves it aside. Gives what to tell.
+    ///
+    /// # Errors
+    /// When it had to stay where it is.
+    pub fn set_aside(self) -> Result<Failure, Failure> {
+        let Self { conn, path, .. } = self;
+        let _alone = path.parent().map(Alone::in_dir);
+        // What cannot be closed well is closed when it is dropped.
+        let _ = conn.close();
+        set_aside(&path, "it holds what makes no sense")
+    }
+
+    /// Counts up when another connection, e.g. another window's, has changed something.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn foreign_changes(&self) -> Result<i64, Failure> {
+        self.asked(self.conn.pragma_query_value(None, "data_version", |row| row.get(0)))
+    }
+
+    /// What the file and its log take up on disk, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let size = |ending: &str| fs::metadata(beside(&self.path, ending)).map_or(0, |meta| meta.len());
+        size("") + size("-wal")
+    }
+
+    /// What a reading gave, as it is told.
+    fn asked<T>(&self, outcome: Result<T, impl Into<Trouble>>) -> Result<T, Failure> {
+        outcome.map_err(|error| {
+            let Trouble(error) = error.into();
+            if is_damage(&error) {
+                self.broken.set(true);
+            }
+            told(&self.path, &error)
+        })
+    }
+}
+
+impl Cannot {
+    fn told(self, path: &Path) -> Failure {
+        match self {
+            Self::Newer(version) => Failure::new(
+                format!(
+                    "The history was written by a newer Batida (version {version}, this one knows {})",
+                    schema::VERSION
+                ),
+                format!("Update Batida. {} is left as it is; until then nothing is kept", path.display()),
+            ),
+            Self::Broken(why) => Failure::new(
+                format!("The history cannot be understood: {why}"),
+                format!("Move {} away", path.display()),
+            ),
+            Self::Sql(error) => told(path, &error),
+        }
+    }
+}
+
+/// SQLite's words, told to a person.
+fn told(path: &Path, error: &rusqlite::Error) -> Failure {
+    let file = path.display();
+    let (summary, advice) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "The history is locked by another program".to_owned(),
+            format!("Close what has {file} open. Batida tries again by itself"),
+        ),
+        Some(ErrorCode::DiskFull) => (
+            "The disk is full: the history cannot be written".to_owned(),
+            format!("Make room for {file}. Batida tries again by itself"),
+        ),
+        Some(
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
+        ) => (
+            "The history may not be written".to_owned(),
+            format!("Give yourself the right to write {file} and its folder. Batida tries again by itself"),
+        ),
+        Some(ErrorCode::CannotOpen) => (
+            "The history cannot be opened".to_owned(),
+            format!("May you read and write {file} and its folder? Batida tries again by itself"),
+        ),
+        Some(ErrorCode::SystemIoFailure) => (
+            "The history's disk fails".to_owned(),
+            format!("Is there room, and is the disk of {file} well? Batida tries again by itself"),
+        ),
+        _ if is_damage(error) => (
+            "The history's file is damaged".to_owned(),
+            format!("Batida keeps {file} aside and begins a new one"),
+        ),
+        _ => ("The history cannot be used".to_owned(), format!("Look into {file}")),
+    };
+    Failure::new(summary, advice).with_details(error.to_string())
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn no_room(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        format!("The history has no place: {}", crate::io::why(error)),
+        format!(
+            "Make the folder of {} one that you may write to. Batida tries again by itself",
+            path.display()
+        ),
+    )
+}
+
+/// The version in the file's first bytes; `None` when it has none yet.
+fn version_in_header(path: &Path) -> Option<i64> {
+    let mut header = [0; 64];
+    File::open(path).ok()?.read_exact(&mut header).ok()?;
+    let version: [u8; 4] = header[60..64].try_into().ok()?;
+    header.starts_with(b"SQLite format 3\0").then(|| i64::from(i32::from_be_bytes(version)))
+}
+
+/// `history.sqlite-wal` and the like.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Moves the file with its log to a name of its own, so that nothing is lost.
+fn set_aside(path: &Path, why: &str) -> Result<Failure, Failure> {
+    let summary = format!("The history's file was damaged: {why}");
+    let moved = || -> std::io::Result<PathBuf> {
+        let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let names = (1..100).map(|n| match n {
+            1 => format!(".broken-{stamp}"),
+            n => format!(".broken-{stamp}-{n}"),
+        });
+        let mut free = names.map(|ending| beside(path, &ending)).filter(|name| !name.exists());
+        let aside = free.next().ok_or(ErrorKind::AlreadyExists)?;
+        fs::rename(path, &aside)?;
+        for log in ["-wal", "-shm"] {
+            match fs::rename(beside(path, log), beside(&aside, log)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(aside)
+    };
+    match moved() {
+        Ok(aside) => {
+            Ok(Failure::new(summary, format!("It was kept as {}, and a new one was begun", aside.display())))
+        }
+        Err(error) => {
+            Err(Failure::new(summary, format!("Move {} away; until then nothing is kept", path.display()))
+                .with_details(format!("It could not be moved aside: {error}")))
+        }
+    }
+}
+
+/// A lock on the folder, for the moment of opening. Waited for only so long: a folder that cannot be locked, as on some
+/// network's disk, must not keep the history closed.
+struct Alone(#[expect(dead_code, reason = "the lock ends with the file")] Option<File>);
+
+impl Alone {
+    fn in_dir(dir: &Path) -> Self {
+        let until = Instant::now() + PATIENCE;
+        let Ok(folder) = File::open(dir) else { return Self(None) };
+        while let Err(fs::TryLockError::WouldBlock) = folder.try_lock() {
+            if Instant::now() > until {
+                return Self(None);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Self(Some(folder))
+    }
+}

@@ -1,0 +1,525 @@
+//! Reading: rows for the table, whole sessions, figures over time. Listing never looks at a request.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+
+use super::write::{SessionKey, kind_name, nanos};
+use super::{HEARTBEAT, Store, Trouble, codec};
+use crate::domain::failure::Failure;
+use crate::domain::history::{
+    Exchange, Facets, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow,
+    SessionState, SortBy, StoredRequest, StoredSession, Traces, Trend, TrendPoint,
+};
+use crate::domain::plan::Target;
+use crate::domain::run::{BenchReport, LevelEnd, LevelReport, SessionEnd, Surroundings};
+use crate::domain::units::ms;
+use crate::metrics::compare::LevelValues;
+use crate::metrics::traces::Tracer;
+
+/// In the order in which [`row`] takes them.
+const ROW: &str = "key, id, kind, state, began_ns, ended_ns, heartbeat_ns, title, environment, deployments, models, \
+tags, source, release, requests, errors, ttft_ms, itl_ms, peak, key IN (SELECT session FROM baselines)";
+
+impl Store {
+    /// The rows that a query asks for, and what is around them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn list(&self, query: &HistoryQuery) -> Result<HistoryPage, Failure> {
+        let (filter, mut values) = filter(query);
+        let mut listing = || -> Result<HistoryPage, Trouble> {
+            // All of it as of one moment, while another window writes.
+            let tx = self.conn.unchecked_transaction()?;
+            let total = self.conn.query_row(
+                &format!("SELECT count(*) FROM sessions{filter}"),
+                params_from_iter(&values),
+                |row| row.get::<_, i64>(0),
+            )?;
+            values.extend([whole(query.limit), whole(query.offset)]);
+            let sql =
+                format!("SELECT {ROW} FROM sessions{filter} ORDER BY {} LIMIT ? OFFSET ?", order(query));
+            let mut asked = self.conn.prepare(&sql)?;
+            let rows: Vec<SessionRow> =
+                asked.query_map(params_from_iter(&values), row)?.collect::<rusqlite::Result<_>>()?;
+            let requests: i64 =
+                self.conn.query_row("SELECT ifnull(sum(kept), 0) FROM sessions", [], |row| row.get(0))?;
+            let facets = self.facets()?;
+            tx.finish()?;
+            Ok(HistoryPage {
+                rows,
+                offset: query.offset,
+                total: total.cast_unsigned(),
+                facets,
+                bytes: self.bytes(),
+                requests: requests.cast_unsigned(),
+            })
+        };
+        self.asked(listing())
+    }
+
+    fn facets(&self) -> rusqlite::Result<Facets> {
+        let names = |sql: &str| -> rusqlite::Result<Vec<String>> {
+            self.conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        Ok(Facets {
+            models: names("SELECT DISTINCT model FROM targets ORDER BY 1")?,
+            deployments: names(
+                "SELECT DISTINCT deployment FROM targets WHERE deployment NOTNULL ORDER BY 1",
+            )?,
+            environments: names("SELECT DISTINCT environment FROM sessions ORDER BY 1")?,
+            tags: names("SELECT DISTINCT tag FROM tags ORDER BY 1")?,
+        })
+    }
+
+    /// The session that `name` means: an id; `last` (the newest benchmark), `last~1` (the one before it); a tag (the
+    /// newest session with it); or a beginning that only one id has.
+    ///
+    /// # Errors
+    /// When it means none, or several.
+    pub fn find(&self, name: &str) -> Result<SessionId, Failure> {
+        let ids = |sql: &str, value: Value| -> Result<Vec<String>, Failure> {
+            let all = || -> rusqlite::Result<Vec<String>> {
+                self.conn.prepare(sql)?.query_map([value], |row| row.get(0))?.collect()
+            };
+            self.asked(all())
+        };
+        let nth = match name.strip_prefix("last") {
+            Some("") => Some(0),
+            Some(rest) => rest.strip_prefix('~').and_then(|n| n.parse::<u32>().ok()),
+            None => None,
+        };
+        let text = || Value::from(name.to_owned());
+        let mut found = ids("SELECT id FROM sessions WHERE id = ?1", text())?;
+        if let Some(nth) = nth.filter(|_| found.is_empty()) {
+            let sql = "SELECT id FROM sessions WHERE kind = 'bench' ORDER BY began_ns DESC, key DESC LIMIT 1 OFFSET ?1";
+            found = ids(sql, Value::from(i64::from(nth)))?;
+            if found.is_empty() {
+                let why = format!("There is no benchmark {name} in the history");
+                return Err(Failure::new(why, "`batida history list` shows what there is"));
+            }
+        }
+        if found.is_empty() {
+            let sql = "SELECT id FROM sessions JOIN tags ON session = key WHERE tag = ?1 \
+                       ORDER BY began_ns DESC, key DESC LIMIT 1";
+            found = ids(sql, text())?;
+        }
+        if found.is_empty() && !name.is_empty() {
+            let sql =
+                "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY began_ns DESC LIMIT 5";
+            found = ids(sql, text())?;
+        }
+        match <[String; 1]>::try_from(found) {
+            Ok([id]) => Ok(SessionId(id)),
+            Err(none) if none.is_empty() => Err(Failure::new(
+                format!("There is no session {name:?} in the history"),
+                "Name an id or its beginning, a tag, last, or last~1; `batida history list` shows what there is",
+            )),
+            Err(several) => Err(Failure::new(
+                format!("{name:?} is the beginning of several sessions: {}", several.join(", ")),
+                "Type more of it",
+            )),
+        }
+    }
+
+    /// A session as a row of the table.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn row(&self, session: &SessionId) -> Result<SessionRow, Failure> {
+        let key = self.key_of(session)?;
+        self.asked(row_of(&self.conn, key))
+    }
+
+    pub(super) fn key_of(&self, session: &SessionId) -> Result<SessionKey, Failure> {
+        let sql = "SELECT key FROM sessions WHERE id = ?1";
+        let found = self.conn.query_row(sql, [&session.0], |row| row.get(0)).optional();
+        let none = || {
+            Failure::new(
+                format!("The session {session} is not in the history"),
+                "It may have been deleted, here or in another window",
+            )
+        };
+        self.asked(found)?.map(SessionKey).ok_or_else(none)
+    }
+
+    /// A session with all that is drawn of it. Of one that was interrupted, as far as it was written.
+    ///
+    /// # Errors
+    /// When there is none of that id, or it cannot be read.
+    pub fn session(&self, session: &SessionId) -> Result<StoredSession, Failure> {
+        let key = self.key_of(session)?;
+        let row = self.asked(row_of(&self.conn, key))?;
+        let body = match row.kind {
+            SessionKind::Chat => SessionBody::Chat {
+                surroundings: self.chat_surroundings(key)?,
+                exchanges: self.exchanges(key)?,
+            },
+            SessionKind::Bench => {
+                let report = Box::new(self.report_of(key, &row)?);
+                let kept = self.asked(kept(&self.conn, key))?;
+                let mut tracer =
+                    Tracer::new(kept, Duration::try_from_secs_f64(report.took_s).unwrap_or_default());
+                self.requests(session, &mut |request| {
+                    tracer.add(&request.record);
+                    Ok(())
+                })?;
+                let traces: Traces = tracer.finish();
+                SessionBody::Bench { report, traces }
+            }
+        };
+        Ok(StoredSession { row, body })
+    }
+
+    /// A benchmark's report, without its requests.
+    ///
+    /// # Errors
+    /// When there is none of that id, it is a conversation, or it cannot be read.
+    pub fn report(&self, session: &SessionId) -> Result<BenchReport, Failure> {
+        let key = self.key_of(session)?;
+        let row = self.asked(row_of(&self.conn, key))?;
+        if row.kind == SessionKind::Chat {
+            let why = format!("The session {session} is a conversation, not a benchmark");
+            return Err(Failure::new(why, "Take a benchmark"));
+        }
+        self.report_of(key, &row)
+    }
+
+    fn report_of(&self, key: SessionKey, row: &SessionRow) -> Result<BenchReport, Failure> {
+        let reading = || -> Result<BenchReport, Trouble> {
+            let sql = "SELECT body FROM heads WHERE session = ?1";
+            let head: String = self.conn.query_row(sql, [key.0], |row| row.get(0))?;
+            let mut report: BenchReport = serde_json::from_str(&head)?;
+            let mut asked =
+                self.conn.prepare("SELECT report FROM levels WHERE session = ?1 ORDER BY number")?;
+            let levels = asked.query_map([key.0], |row| row.get::<_, String>(0))?;
+            for level in levels {
+                report.levels.push(serde_json::from_str::<LevelReport>(&level?)?);
+            }
+            Ok(report)
+        };
+        let mut report = self.asked(reading())?;
+        let unfinished = report.levels.iter().any(|level| level.ended == LevelEnd::Running);
+        let cut = row.state == SessionState::Interrupted && matches!(report.ended, SessionEnd::Complete);
+        if row.state == SessionState::Running || cut || unfinished {
+            let took = row.ended.map_or(0.0, |ended| ended.duration_since(row.began).as_secs_f64());
+            report.took_s = report.took_s.max(took);
+        }
+        if cut {
+            report.ended = SessionEnd::Failed(
+                "Batida ended before the session did: this is what was written".to_owned(),
+            );
+            for level in report.levels.iter_mut().filter(|level| level.ended == LevelEnd::Running) {
+                level.ended = LevelEnd::Stopped;
+            }
+        }
+        Ok(report)
+    }
+
+    fn chat_surroundings(&self, key: SessionKey) -> Result<Option<Surroundings>, Failure> {
+        let sql = "SELECT body FROM heads WHERE session = ?1";
+        let reading = || -> Result<Option<Surroundings>, Trouble> {
+            let text: Option<String> = self.conn.query_row(sql, [key.0], |row| row.get(0)).optional()?;
+            Ok(text.map(|text| serde_json::from_str(&text)).transpose()?.flatten())
+        };
+        self.asked(reading())
+    }
+
+    fn exchanges(&self, key: SessionKey) -> Result<Vec<Exchange>, Failure> {
+        let reading = || -> Result<Vec<Exchange>, Trouble> {
+            let mut asked = self.conn.prepare("SELECT body FROM exchanges WHERE session = ?1")?;
+            let texts = asked.query_map([key.0], |row| row.get::<_, String>(0))?;
+            let mut all = Vec::new();
+            for text in texts {
+                all.push(serde_json::from_str::<Exchange>(&text?)?);
+            }
+            all.sort_by_key(|exchange| (exchange.at, exchange.id));
+            Ok(all)
+        };
+        self.asked(reading())
+    }
+
+    /// Gives each of a session's requests in the order in which they ended, without holding them all.
+    ///
+    /// # Errors
+    /// When there is none of that id, it cannot be read, or `each` fails.
+    pub fn requests(
+        &self,
+        session: &SessionId,
+        each: &mut dyn FnMut(StoredRequest) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let key = self.key_of(session)?;
+        let targets = self.asked(targets_of(&self.conn, key))?;
+        let mut asked = self.asked(self.conn.prepare_cached(codec::SELECT))?;
+        let mut rows = self.asked(asked.query(key.requests()))?;
+        while let Some(row) = self.asked(rows.next())? {
+            each(self.asked(codec::read(row, &targets))?)?;
+        }
+        Ok(())
+    }
+
+    /// A session's requests by their indexes, read one by one. What was said in a conversation is with its exchanges.
+    ///
+    /// # Errors
+    /// When there is none of that id, or it cannot be read.
+    pub fn by_index(&self, session: &SessionId) -> Result<ByIndex<'_>, Failure> {
+        let key = self.key_of(session)?;
+        let reading = || -> rusqlite::Result<Vec<i64>> {
+            let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY number, key";
+            self.conn.prepare(sql)?.query_map(key.requests(), |row| row.get(0))?.collect()
+        };
+        let keys = self.asked(reading())?.into_iter();
+        Ok(ByIndex { store: self, keys, targets: self.asked(targets_of(&self.conn, key))? })
+    }
+
+    /// What a benchmark's good requests measured, one entry for each level of its report.
+    ///
+    /// # Errors
+    /// As [`Store::report`].
+    pub fn values(&self, session: &SessionId) -> Result<Vec<LevelValues>, Failure> {
+        let report = self.report(session)?;
+        let mut values = vec![LevelValues::default(); report.levels.len()];
+        self.requests(session, &mut |request| {
+            let record = request.record;
+            let at = report.levels.iter().position(|level| level.index == record.level);
+            if let Some(level) = at.and_then(|at| values.get_mut(at)).filter(|_| record.counts()) {
+                level.ttft_ms.extend(record.ttft().map(ms));
+                level.latency_ms.extend(record.latency().map(ms));
+                level.tpot_ms.extend(record.tpot().map(ms));
+                level.user_tokens_per_s.extend(record.user_speed());
+                level.gaps_us.push(record.gaps_us);
+            }
+            Ok(())
+        })?;
+        // Where only the report is at hand, as of other programs' files.
+        let empty = values.iter().all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());
+        Ok(if empty { Vec::new() } else { values })
+    }
+
+    /// A model's figures over time, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn trend(
+        &self,
+        model: &str,
+        deployment: Option<&str>,
+        since: Option<Timestamp>,
+    ) -> Result<Trend, Failure> {
+        let sql = "SELECT id, began_ns, kind, deployment, release, t.ttft_ms, t.user_speed, t.peak FROM targets AS t \
+                   JOIN sessions AS s ON s.key = t.session WHERE t.model = ?1 AND (?2 IS NULL OR t.deployment = ?2) \
+                   AND s.began_ns >= ?3 AND (t.ttft_ms NOTNULL OR t.user_speed NOTNULL OR t.peak NOTNULL) \
+                   ORDER BY began_ns, key";
+        let reading = || -> rusqlite::Result<Vec<TrendPoint>> {
+            let mut asked = self.conn.prepare(sql)?;
+            let since = since.map_or(i64::MIN, nanos);
+            asked
+                .query_map(params![model, deployment, since], |row| {
+                    Ok(TrendPoint {
+                        session: SessionId(row.get(0)?),
+                        at: moment(row.get(1)?),
+                        kind: kind(row.get_ref(2)?.as_str()?),
+                        deployment: row.get(3)?,
+                        release: row.get(4)?,
+                        ttft_p50_ms: row.get(5)?,
+                        user_tokens_per_s: row.get(6)?,
+                        peak_tokens_per_s: row.get(7)?,
+                    })
+                })?
+                .collect()
+        };
+        Ok(Trend { model: model.to_owned(), points: self.asked(reading())? })
+    }
+
+    /// The session that new ones of this model on this deployment are held against.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn baseline_of(&self, model: &str, deployment: Option<&str>) -> Result<Option<SessionId>, Failure> {
+        let sql =
+            "SELECT id FROM baselines JOIN sessions ON key = session WHERE model = ?1 AND deployment = ?2";
+        let found =
+            self.conn.query_row(sql, [model, deployment.unwrap_or_default()], |row| row.get(0)).optional();
+        Ok(self.asked(found)?.map(SessionId))
+    }
+
+    /// Whether the whole file makes sense. Reads all of it.
+    ///
+    /// # Errors
+    /// When it does not, or cannot be read.
+    pub fn check(&self) -> Result<(), Failure> {
+        let words: String =
+            self.asked(self.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)))?;
+        if words == "ok" {
+            return Ok(());
+        }
+        self.broken.set(true);
+        Err(Failure::new("The history's file is damaged", "It is kept aside when it is written next")
+            .with_details(words))
+    }
+
+    /// How many of a session's requests are kept, and how many could not be.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn counts(&self, session: &SessionId) -> Result<(u64, u64), Failure> {
+        let key = self.key_of(session)?;
+        let sql = "SELECT kept, lost FROM sessions WHERE key = ?1";
+        let found =
+            self.conn.query_row(sql, [key.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        self.asked(found).map(|(kept, lost)| (kept.cast_unsigned(), lost.cast_unsigned()))
+    }
+}
+
+/// A session's requests, see [`Store::by_index`].
+pub struct ByIndex<'a> {
+    store: &'a Store,
+    keys: std::vec::IntoIter<i64>,
+    targets: Vec<(i64, Target)>,
+}
+
+impl Iterator for ByIndex<'_> {
+    type Item = Result<StoredRequest, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.keys.next()?;
+        let reading = || {
+            let mut asked = self.store.conn.prepare_cached(codec::SELECT)?;
+            asked.query_row([key, key + 1], |row| codec::read(row, &self.targets))
+        };
+        Some(self.store.asked(reading()))
+    }
+}
+
+/// The conditions, and what stands for their question marks.
+fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
+    let HistoryQuery { text, kind, model, deployment, environment, tag, since, until, .. } = query;
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    let mut add = |condition: &'static str, value: Value| {
+        conditions.push(condition);
+        values.push(value);
+    };
+    for word in text.to_lowercase().split_whitespace() {
+        let word = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        add("words LIKE ? ESCAPE '\\'", Value::from(format!("%{word}%")));
+    }
+    if let Some(kind) = kind {
+        add("kind = ?", Value::from(kind_name(*kind).to_owned()));
+    }
+    if let Some(model) = model {
+        add("key IN (SELECT session FROM targets WHERE model = ?)", Value::from(model.clone()));
+    }
+    if let Some(deployment) = deployment {
+        add("key IN (SELECT session FROM targets WHERE deployment = ?)", Value::from(deployment.clone()));
+    }
+    if let Some(environment) = environment {
+        add("environment = ?", Value::from(environment.clone()));
+    }
+    if let Some(tag) = tag {
+        add("key IN (SELECT session FROM tags WHERE tag = ?)", Value::from(tag.clone()));
+    }
+    if let Some(since) = since {
+        add("began_ns >= ?", Value::from(nanos(*since)));
+    }
+    if let Some(until) = until {
+        add("began_ns < ?", Value::from(nanos(*until)));
+    }
+    let all =
+        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    (all, values)
+}
+
+/// What is absent comes last either way, and equals newest first.
+fn order(query: &HistoryQuery) -> String {
+    let way = if query.ascending { "ASC" } else { "DESC" };
+    let names =
+        |column: &str| format!("{column} = '[]', {column} COLLATE NOCASE {way}, began_ns DESC, key DESC");
+    let figure = |column: &str| match query.ascending {
+        // Without the condition an index does it: what is absent is smallest to SQLite.
+        false => format!("{column} DESC, began_ns DESC, key DESC"),
+        true => format!("{column} IS NULL, {column}, began_ns DESC, key DESC"),
+    };
+    match query.sort {
+        SortBy::Began => format!("began_ns {way}, key {way}"),
+        SortBy::Title => format!("title COLLATE NOCASE {way}, began_ns DESC, key DESC"),
+        SortBy::Deployment => names("deployments"),
+        SortBy::Model => names("models"),
+        SortBy::Tag => names("tags"),
+        SortBy::Requests => figure("requests"),
+        SortBy::Errors => figure("errors"),
+        SortBy::Ttft => figure("ttft_ms"),
+        SortBy::Itl => figure("itl_ms"),
+        SortBy::Peak => figure("peak"),
+    }
+}
+
+fn whole(n: u64) -> Value {
+    Value::from(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+pub(super) fn row_of(conn: &Connection, key: SessionKey) -> rusqlite::Result<SessionRow> {
+    let sql = format!("SELECT {ROW} FROM sessions WHERE key = ?1");
+    conn.prepare_cached(&sql)?.query_row([key.0], row)
+}
+
+pub(super) fn targets_of(conn: &Connection, key: SessionKey) -> rusqlite::Result<Vec<(i64, Target)>> {
+    let sql = "SELECT place, model, deployment FROM targets WHERE session = ?1 ORDER BY place";
+    let mut asked = conn.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, Target { model: row.get(1)?, deployment: row.get(2)? }));
+    asked.query_map([key.0], read)?.collect()
+}
+
+fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
+    conn.query_row("SELECT kept FROM sessions WHERE key = ?1", [key.0], |row| row.get::<_, i64>(0))
+        .map(i64::cast_unsigned)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    let list = |column: usize| -> rusqlite::Result<Vec<String>> {
+        let text = row.get_ref(column)?.as_str()?;
+        serde_json::from_str(text).map_err(|error| {
+            let kind = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
+        })
+    };
+    let beat: i64 = row.get(6)?;
+    let silent = nanos(Timestamp::now()).abs_diff(beat) > HEARTBEAT.as_nanos() as u64;
+    let state = match row.get_ref(3)?.as_str()? {
+        // Whoever wrote it was killed, or its computer was.
+        "running" if silent => SessionState::Interrupted,
+        "running" => SessionState::Running,
+        "complete" => SessionState::Complete,
+        "stopped" => SessionState::Stopped,
+        _ => SessionState::Interrupted,
+    };
+    Ok(SessionRow {
+        id: SessionId(row.get(1)?),
+        kind: kind(row.get_ref(2)?.as_str()?),
+        state,
+        began: moment(row.get(4)?),
+        ended: row.get::<_, Option<i64>>(5)?.map(moment),
+        title: row.get(7)?,
+        environment: row.get(8)?,
+        deployments: list(9)?,
+        models: list(10)?,
+        tags: list(11)?,
+        source: row.get(12)?,
+        release: row.get(13)?,
+        requests: row.get::<_, i64>(14)?.cast_unsigned(),
+        errors: row.get::<_, i64>(15)?.cast_unsigned(),
+        ttft_p50_ms: row.get(16)?,
+        itl_p50_ms: row.get(17)?,
+        peak_tokens_per_s: row.get(18)?,
+        baseline: row.get(19)?,
+    })
+}
+
+fn kind(name: &str) -> SessionKind {
+    if name == kind_name(SessionKind::Chat) { SessionKind::Chat } else { SessionKind::Bench }
+}
+
+fn moment(ns: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(ns)).unwrap_or(Timestamp::UNIX_EPOCH)
+}

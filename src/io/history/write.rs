@@ -1,0 +1,574 @@
+//! Writing: all within one transaction, so that a session is never half there.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::{Store, Trouble, codec};
+use crate::domain::failure::Failure;
+use crate::domain::history::{
+    Deletion, Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
+};
+use crate::domain::plan::Target;
+use crate::domain::run::{BenchReport, LevelReport, Surroundings};
+use crate::metrics::request::RequestRecord;
+
+/// A session's number in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionKey(pub(super) i64);
+
+impl SessionKey {
+    /// The keys of its requests: from, and up to but without.
+    pub(super) fn requests(self) -> [i64; 2] {
+        [self.0 << 32, (self.0 + 1) << 32]
+    }
+}
+
+/// One question and its answer of a conversation, to be kept.
+#[derive(Debug, Clone)]
+pub struct ChatRecord {
+    /// The conversation.
+    pub session: SessionId,
+    /// The environment's name.
+    pub environment: String,
+    /// Where it was held.
+    pub surroundings: Option<Surroundings>,
+    /// What it is called while it has no other name; empty for none.
+    pub title: String,
+    /// Its moments, from when it was sent, and its figures; `index` is the exchange's id. What was said goes with the
+    /// exchange.
+    pub request: StoredRequest,
+    /// What was said, as far as it is to be kept.
+    pub exchange: Exchange,
+}
+
+/// A transaction under way.
+pub struct Writing<'a>(&'a Connection);
+
+impl Store {
+    /// Does all of `work` or nothing of it.
+    ///
+    /// # Errors
+    /// As the file's: full, locked, damaged.
+    pub fn write<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T, Trouble>) -> Result<T, Failure> {
+        let all = || {
+            let tx = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
+            let done = work(&Writing(&tx))?;
+            tx.commit()?;
+            Ok::<T, Trouble>(done)
+        };
+        self.asked(all())
+    }
+
+    /// Keeps a session that is over, e.g. an imported one. One that is there already is replaced; its tags stay,
+    /// and so does its being a baseline.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn keep(&self, report: &BenchReport, requests: &[StoredRequest]) -> Result<SessionId, Failure> {
+        let id = SessionId(report.id.clone());
+        self.write(|tx| {
+            let mut report = report.clone();
+            let mut baseline = false;
+            if let Some((old, row)) = tx.find(&id)? {
+                baseline = super::read::row_of(tx.0, old)?.baseline;
+                let tags = row.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
+                report.plan.tags.extend(tags);
+                tx.delete(old)?;
+            }
+            let key = tx.begin(&report, None)?;
+            for (number, request) in requests.iter().enumerate() {
+                let place = tx.place(key, &request.model, request.deployment.as_deref())?;
+                let at = key.requests()[0] + number as i64;
+                codec::insert(tx.0, at, place, &request.record, request.said.as_ref())?;
+            }
+            tx.count(key, requests.len() as u64, 0)?;
+            tx.finish(key, &report)?;
+            if baseline {
+                tx.baseline(key)?;
+            }
+            Ok(())
+        })?;
+        Ok(id)
+    }
+
+    /// Takes sessions out for good. Gives how many there were.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn delete(&self, what: &Deletion) -> Result<usize, Failure> {
+        let deleted = self.write(|tx| {
+            let keys: Vec<SessionKey> = match what {
+                Deletion::Sessions(ids) => {
+                    let found: Result<Vec<_>, Trouble> = ids.iter().map(|id| tx.find(id)).collect();
+                    found?.into_iter().flatten().map(|(key, _)| key).collect()
+                }
+                Deletion::OlderThan(moment) => {
+                    let sql = "SELECT key FROM sessions WHERE began_ns < ?1 AND (state <> 'running' OR heartbeat_ns < ?2) \
+                               AND key NOT IN (SELECT session FROM baselines)";
+                    let stale = nanos(Timestamp::now()) - super::HEARTBEAT.as_nanos() as i64;
+                    let mut asked = tx.0.prepare(sql)?;
+                    let keys = asked.query_map([nanos(*moment), stale], |row| row.get(0).map(SessionKey))?;
+                    keys.collect::<rusqlite::Result<_>>()?
+                }
+            };
+            for key in &keys {
+                tx.delete(*key)?;
+            }
+            Ok(keys.len())
+        })?;
+        if deleted > 0 {
+            self.shrink()?;
+        }
+        Ok(deleted)
+    }
+
+    /// Gives room that is free back to the disk.
+    fn shrink(&self) -> Result<(), Failure> {
+        let give_back = || -> rusqlite::Result<()> {
+            let mut steps = self.conn.prepare("PRAGMA incremental_vacuum")?;
+            let mut rows = steps.query([])?;
+            while rows.next()?.is_some() {}
+            drop(rows);
+            drop(steps);
+            // A reader may be at it; the next checkpoint does the rest.
+            let _ = self.conn.pragma_query_value(None, "wal_checkpoint(TRUNCATE)", |_| Ok(()));
+            Ok(())
+        };
+        self.asked(give_back())
+    }
+
+    /// Makes a session the baseline of its models on their deployments, in the place of others, or no longer.
+    ///
+    /// # Errors
+    /// When there is no such session, or as [`Store::write`].
+    pub fn set_baseline(&self, session: &SessionId, on: bool) -> Result<(), Failure> {
+        let key = self.key_of(session)?;
+        self.write(|tx| {
+            tx.0.execute("DELETE FROM baselines WHERE session = ?1", [key.0])?;
+            if on { tx.baseline(key) } else { Ok(()) }
+        })
+    }
+
+    /// Gives a session these tags in place of those it has.
+    ///
+    /// # Errors
+    /// When there is no such session, or as [`Store::write`].
+    pub fn tag(&self, session: &SessionId, tags: &[String]) -> Result<(), Failure> {
+        let mut row = self.row(session)?;
+        let key = self.key_of(session)?;
+        row.tags.clear();
+        for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
+            if !row.tags.iter().any(|known| known == tag) {
+                row.tags.push(tag.to_owned());
+            }
+        }
+        self.write(|tx| {
+            tx.tags(key, &row.tags)?;
+            let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
+            tx.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(&row)])?;
+            Ok(())
+        })
+    }
+}
+
+impl Writing<'_> {
+    /// Begins a benchmark's session. `state`: `None` for what its report says.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn begin(&self, report: &BenchReport, state: Option<SessionState>) -> Result<SessionKey, Trouble> {
+        let mut row = SessionRow::of(report);
+        row.state = state.unwrap_or(row.state);
+        let key = self.insert(&row)?;
+        for (place, target) in report.plan.targets.iter().enumerate() {
+            self.insert_target(key, place as i64, &target.model, target.deployment.as_deref())?;
+        }
+        self.tags(key, &row.tags)?;
+        self.head(key, &head(report)?)?;
+        Ok(key)
+    }
+
+    /// Adds a request of a benchmark that this process writes. `number`: how many it has so far; `target`: its place
+    /// in the plan.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn request(
+        &self,
+        session: SessionKey,
+        number: u64,
+        target: usize,
+        record: &RequestRecord,
+    ) -> Result<(), Trouble> {
+        let [first, end] = session.requests();
+        let key = (first + number as i64).min(end - 1);
+        Ok(codec::insert(self.0, key, target as i64, record, None)?)
+    }
+
+    /// Says that a session goes on, how many requests it has and how many could not be kept. `false` when somebody has
+    /// deleted it.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn count(&self, session: SessionKey, kept: u64, lost: u64) -> Result<bool, Trouble> {
+        let sql = "UPDATE sessions SET kept = ?2, lost = ?3, heartbeat_ns = ?4 WHERE key = ?1";
+        let now = nanos(Timestamp::now());
+        let n =
+            self.0.prepare_cached(sql)?.execute([session.0, kept.cast_signed(), lost.cast_signed(), now])?;
+        Ok(n > 0)
+    }
+
+    /// Writes what a session found so far: its levels from the number `from` on, and its row.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn advance(&self, session: SessionKey, report: &BenchReport, from: usize) -> Result<(), Trouble> {
+        for (number, level) in report.levels.iter().enumerate().skip(from) {
+            let sql = "INSERT OR REPLACE INTO levels (session, number, report) VALUES (?1, ?2, ?3)";
+            let text = serde_json::to_string(level)?;
+            self.0.prepare_cached(sql)?.execute(params![session.0, number as i64, text])?;
+        }
+        let row = SessionRow::of(report);
+        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7 \
+                   WHERE key = ?1";
+        self.0.prepare_cached(sql)?.execute(params![
+            session.0,
+            row.ended.map(nanos),
+            row.requests.cast_signed(),
+            row.errors.cast_signed(),
+            row.ttft_p50_ms,
+            row.itl_p50_ms,
+            row.peak_tokens_per_s
+        ])?;
+        for (place, target) in report.plan.targets.iter().enumerate() {
+            let own =
+                |level: &&LevelReport| level.model == target.model && level.deployment == target.deployment;
+            let first = report.levels.iter().find(own);
+            let figures = TargetFigures {
+                ttft_ms: first.and_then(|level| level.ttft_ms.p50),
+                user_speed: first.and_then(|level| level.user_tokens_per_s.p50),
+                peak: peak(report.levels.iter().filter(own)),
+            };
+            self.target_figures(session, place as i64, figures)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a session with its whole report. `false` when somebody has deleted it.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn finish(&self, session: SessionKey, report: &BenchReport) -> Result<bool, Trouble> {
+        let row = SessionRow::of(report);
+        let sql = "UPDATE sessions SET state = ?2, release = ?3 WHERE key = ?1";
+        if self.0.execute(sql, params![session.0, state_name(row.state), row.release])? == 0 {
+            return Ok(false);
+        }
+        self.0.execute("DELETE FROM levels WHERE session = ?1", [session.0])?;
+        self.head(session, &head(report)?)?;
+        self.advance(session, report, 0)?;
+        Ok(true)
+    }
+
+    /// Keeps an answer, and with the first one its conversation.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn chat(&self, record: &ChatRecord) -> Result<(), Trouble> {
+        let ChatRecord { session, environment, surroundings, title, request, exchange } = record;
+        let key = match self.find(session)? {
+            Some((key, _)) => key,
+            None => self.begin_chat(session, environment, title, exchange.at)?,
+        };
+        if surroundings.is_some() || self.head_of(key)?.is_none() {
+            self.head(key, &serde_json::to_string(surroundings)?)?;
+        }
+        let place = self.place(key, &request.model, request.deployment.as_deref())?;
+        let sql = "INSERT OR REPLACE INTO exchanges (session, id, body) VALUES (?1, ?2, ?3)";
+        let body = serde_json::to_string(exchange)?;
+        self.0.execute(sql, params![key.0, exchange.id.cast_signed(), body])?;
+        // An exchange that is asked anew takes its old one's place, as its texts do.
+        let [first, end] = key.requests();
+        let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 AND number = ?3";
+        let old: Option<i64> = self
+            .0
+            .query_row(sql, [first, end, request.record.index.cast_signed()], |row| row.get(0))
+            .optional()?;
+        if let Some(old) = old {
+            self.0.execute("DELETE FROM requests WHERE key = ?1", [old])?;
+        }
+        let next = "SELECT ifnull(max(key) + 1, ?1) FROM requests WHERE key >= ?1 AND key < ?2";
+        let at: i64 = self.0.query_row(next, [first, end], |row| row.get(0))?;
+        // A conversation's moments count from its beginning, as a benchmark's do.
+        let began = super::read::row_of(self.0, key)?.began;
+        let since = exchange.at.duration_since(began).unsigned_abs();
+        let mut record = request.record.clone();
+        for moment in [&mut record.due, &mut record.sent, &mut record.ended] {
+            *moment += since;
+        }
+        codec::insert(self.0, old.unwrap_or(at), place, &record, None)?;
+        self.summarise_chat(key, surroundings.as_ref().and_then(Surroundings::release))
+    }
+
+    fn begin_chat(
+        &self,
+        session: &SessionId,
+        environment: &str,
+        title: &str,
+        at: Timestamp,
+    ) -> Result<SessionKey, Trouble> {
+        self.insert(&SessionRow {
+            id: session.clone(),
+            kind: SessionKind::Chat,
+            state: SessionState::Complete,
+            began: at,
+            ended: None,
+            title: if title.is_empty() { "Chat".to_owned() } else { title.to_owned() },
+            environment: environment.to_owned(),
+            deployments: Vec::new(),
+            models: Vec::new(),
+            tags: Vec::new(),
+            source: None,
+            release: None,
+            requests: 0,
+            errors: 0,
+            ttft_p50_ms: None,
+            itl_p50_ms: None,
+            peak_tokens_per_s: None,
+            baseline: false,
+        })
+    }
+
+    /// A conversation's row from its requests.
+    fn summarise_chat(&self, key: SessionKey, release: Option<String>) -> Result<(), Trouble> {
+        let mut row = super::read::row_of(self.0, key)?;
+        let targets = super::read::targets_of(self.0, key)?;
+        let [first, end] = key.requests();
+        let mut asked = self.0.prepare_cached(codec::SELECT)?;
+        let requests: Vec<StoredRequest> = asked
+            .query_map([first, end], |row| codec::read(row, &targets))?
+            .collect::<rusqlite::Result<_>>()?;
+        let figures_of = |place: Option<&Target>| {
+            let own = |request: &&StoredRequest| {
+                place.is_none_or(|target| {
+                    target.model == request.model && target.deployment == request.deployment
+                })
+            };
+            let good = requests.iter().filter(|request| request.record.counts()).filter(own);
+            let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+            let speeds: Vec<f64> = good.clone().filter_map(|r| r.record.user_speed()).collect();
+            let ttfts = good.clone().filter_map(|r| r.record.ttft().map(ms)).collect();
+            let itls = good.filter_map(|r| r.record.figures.itl.map(ms)).collect();
+            let peak = speeds.iter().copied().reduce(f64::max);
+            (TargetFigures { ttft_ms: median(ttfts), user_speed: median(speeds), peak }, median(itls))
+        };
+        let (all, itl) = figures_of(None);
+        row.models = names(targets.iter().map(|(_, target)| Some(target.model.as_str())));
+        row.deployments = names(targets.iter().map(|(_, target)| target.deployment.as_deref()));
+        for (place, target) in &targets {
+            self.target_figures(key, *place, figures_of(Some(target)).0)?;
+        }
+        let failed = |request: &&StoredRequest| {
+            let error = request.record.error.as_ref();
+            error.is_some_and(|error| error.class != Some(crate::domain::failure::FaultClass::Cancelled))
+        };
+        let errors = requests.iter().filter(failed).count();
+        let last = requests.iter().map(|request| request.record.ended).max().unwrap_or_default();
+        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7, \
+                   models = ?8, deployments = ?9, words = ?10, kept = ?11, heartbeat_ns = ?12, \
+                   release = ifnull(?13, release) WHERE key = ?1";
+        self.0.execute(
+            sql,
+            params![
+                key.0,
+                nanos(row.began).saturating_add(codec::ns(last)),
+                requests.len() as i64,
+                errors as i64,
+                all.ttft_ms,
+                itl,
+                all.peak,
+                serde_json::to_string(&row.models)?,
+                serde_json::to_string(&row.deployments)?,
+                words(&row),
+                requests.len() as i64,
+                nanos(Timestamp::now()),
+                release,
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn insert(&self, row: &SessionRow) -> Result<SessionKey, Trouble> {
+        let sql = "INSERT INTO sessions (id, kind, state, began_ns, ended_ns, heartbeat_ns, title, environment, \
+                   deployments, models, tags, words, source, release, requests, errors, ttft_ms, itl_ms, peak) VALUES \
+                   (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+        self.0.execute(
+            sql,
+            params![
+                row.id.0,
+                kind_name(row.kind),
+                state_name(row.state),
+                nanos(row.began),
+                row.ended.map(nanos),
+                nanos(Timestamp::now()),
+                row.title,
+                row.environment,
+                serde_json::to_string(&row.deployments)?,
+                serde_json::to_string(&row.models)?,
+                serde_json::to_string(&row.tags)?,
+                words(row),
+                row.source,
+                row.release,
+                row.requests.cast_signed(),
+                row.errors.cast_signed(),
+                row.ttft_p50_ms,
+                row.itl_p50_ms,
+                row.peak_tokens_per_s
+            ],
+        )?;
+        Ok(SessionKey(self.0.last_insert_rowid()))
+    }
+
+    /// The session's key and its tags.
+    fn find(&self, id: &SessionId) -> Result<Option<(SessionKey, Vec<String>)>, Trouble> {
+        let sql = "SELECT key, tags FROM sessions WHERE id = ?1";
+        let found =
+            self.0.query_row(sql, [&id.0], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+        Ok(match found {
+            Some((key, tags)) => Some((SessionKey(key), serde_json::from_str(&tags)?)),
+            None => None,
+        })
+    }
+
+    fn delete(&self, key: SessionKey) -> Result<(), Trouble> {
+        self.0.execute("DELETE FROM requests WHERE key >= ?1 AND key < ?2", key.requests())?;
+        self.0.execute("DELETE FROM sessions WHERE key = ?1", [key.0])?;
+        Ok(())
+    }
+
+    /// The place of a target among its session's, a new one where it is new.
+    fn place(&self, key: SessionKey, model: &str, deployment: Option<&str>) -> Result<i64, Trouble> {
+        let sql = "SELECT place FROM targets WHERE session = ?1 AND model = ?2 AND deployment IS ?3";
+        let mut asked = self.0.prepare_cached(sql)?;
+        if let Some(place) =
+            asked.query_row(params![key.0, model, deployment], |row| row.get(0)).optional()?
+        {
+            return Ok(place);
+        }
+        let next = "SELECT ifnull(max(place) + 1, 0) FROM targets WHERE session = ?1";
+        let place = self.0.query_row(next, [key.0], |row| row.get(0))?;
+        self.insert_target(key, place, model, deployment)?;
+        Ok(place)
+    }
+
+    fn insert_target(
+        &self,
+        key: SessionKey,
+        place: i64,
+        model: &str,
+        deployment: Option<&str>,
+    ) -> Result<(), Trouble> {
+        let sql = "INSERT INTO targets (session, place, model, deployment) VALUES (?1, ?2, ?3, ?4)";
+        self.0.execute(sql, params![key.0, place, model, deployment])?;
+        Ok(())
+    }
+
+    fn target_figures(&self, key: SessionKey, place: i64, figures: TargetFigures) -> Result<(), Trouble> {
+        let TargetFigures { ttft_ms, user_speed, peak } = figures;
+        let sql =
+            "UPDATE targets SET ttft_ms = ?3, user_speed = ?4, peak = ?5 WHERE session = ?1 AND place = ?2";
+        self.0.prepare_cached(sql)?.execute(params![key.0, place, ttft_ms, user_speed, peak])?;
+        Ok(())
+    }
+
+    fn tags(&self, key: SessionKey, tags: &[String]) -> Result<(), Trouble> {
+        self.0.execute("DELETE FROM tags WHERE session = ?1", [key.0])?;
+        for tag in tags {
+            self.0
+                .execute("INSERT OR IGNORE INTO tags (session, tag) VALUES (?1, ?2)", params![key.0, tag])?;
+        }
+        Ok(())
+    }
+
+    fn baseline(&self, key: SessionKey) -> Result<(), Trouble> {
+        self.0.execute(
+            "INSERT OR REPLACE INTO baselines (model, deployment, session) \
+             SELECT model, ifnull(deployment, ''), session FROM targets WHERE session = ?1",
+            [key.0],
+        )?;
+        Ok(())
+    }
+
+    fn head(&self, key: SessionKey, body: &str) -> Result<(), Trouble> {
+        let sql = "INSERT OR REPLACE INTO heads (session, body) VALUES (?1, ?2)";
+        self.0.execute(sql, params![key.0, body])?;
+        Ok(())
+    }
+
+    fn head_of(&self, key: SessionKey) -> Result<Option<String>, Trouble> {
+        let sql = "SELECT body FROM heads WHERE session = ?1";
+        Ok(self.0.query_row(sql, [key.0], |row| row.get(0)).optional()?)
+    }
+}
+
+/// What a trend shows of one model on one deployment.
+struct TargetFigures {
+    ttft_ms: Option<f64>,
+    user_speed: Option<f64>,
+    peak: Option<f64>,
+}
+
+/// A report without its levels, which have rows of their own.
+fn head(report: &BenchReport) -> Result<String, Trouble> {
+    let BenchReport { levels: _, .. } = report;
+    let bare = BenchReport { levels: Vec::new(), ..report.clone() };
+    Ok(serde_json::to_string(&bare)?)
+}
+
+fn names<'a>(all: impl Iterator<Item = Option<&'a str>>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for name in all.flatten() {
+        if !out.iter().any(|known| known == name) {
+            out.push(name.to_owned());
+        }
+    }
+    out
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+/// What a search looks through.
+fn words(row: &SessionRow) -> String {
+    let mut all = vec![row.title.as_str(), row.environment.as_str(), row.id.0.as_str()];
+    all.extend(row.source.as_deref());
+    all.extend(row.models.iter().chain(&row.deployments).chain(&row.tags).map(String::as_str));
+    all.join("\n").to_lowercase()
+}
+
+pub(super) fn nanos(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX })
+}
+
+pub(super) fn kind_name(kind: SessionKind) -> &'static str {
+    match kind {
+        SessionKind::Chat => "chat",
+        SessionKind::Bench => "bench",
+    }
+}
+
+fn state_name(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Running => "running",
+        SessionState::Complete => "complete",
+        SessionState::Stopped => "stopped",
+        SessionState::Interrupted => "interrupted",
+    }
+}

@@ -1,0 +1,451 @@
+//! Sessions held against the first of them: what differs, the charts, and the table with its verdicts.
+
+use egui::{
+    Align2, Color32, Label, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::detail::{chosen, dim, failures_ui, pair, sheets};
+use super::lines::{self, level_names};
+use super::short_name;
+use super::toolbar::{least_change_ui, save};
+use crate::domain::history::SessionId;
+use crate::domain::run::{LevelReport, Stats};
+use crate::domain::units;
+use crate::metrics::compare::{Cell, Comparison, Difference, Row, Verdict};
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::history::headline;
+use crate::ui::picture::Photographer;
+use crate::ui::theme::{self, Tokens};
+use crate::ui::widgets::{
+    Choice, Section, caption, card, failure_box, fit_middle, from_right, page_head, picker, shortened,
+    small_button, strong, tokens, warning_box,
+};
+
+/// What is chosen in the comparison.
+#[derive(Default)]
+pub(super) struct CompareUi {
+    /// Which of the others is held against the baseline, from 0.
+    other: usize,
+    /// The level whose distribution is shown; `None` for the first.
+    level: Option<String>,
+    figure: Figure,
+    /// The table has only these levels.
+    only: Option<String>,
+}
+
+/// Whose distribution is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Figure {
+    #[default]
+    Ttft,
+    Itl,
+    Latency,
+}
+
+impl Figure {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Ttft, "TTFT"), (Self::Itl, "ITL"), (Self::Latency, "Latency")];
+
+    fn stats(self) -> fn(&LevelReport) -> &Stats {
+        match self {
+            Self::Ttft => |level| &level.ttft_ms,
+            Self::Itl => |level| &level.itl_ms,
+            Self::Latency => |level| &level.latency_ms,
+        }
+    }
+}
+
+/// Draws the comparison over the whole page; gives whether to go back.
+pub(super) fn show(
+    ui: &mut Ui,
+    page: &mut CompareUi,
+    photographer: &mut Photographer,
+    state: &mut State,
+    out: &mut Vec<Command>,
+) -> bool {
+    page_head(ui, "History", "Sessions held against each other");
+    let mut back = false;
+    ui.horizontal(|ui| {
+        back = ui.button("Back").on_hover_text("Escape").clicked();
+        let title = format!("{} compared", units::counted(state.history.chosen.len(), "session"));
+        strong(ui, title);
+        from_right(ui, |ui| {
+            if small_button(ui, "Copy table").clicked()
+                && let Some(comparison) = state.history.comparison.value()
+            {
+                out.push(Command::Copy { what: "Comparison".to_owned(), text: written(comparison) });
+            }
+            if least_change_ui(ui, state) {
+                save(state, out);
+            }
+        });
+    });
+    state.compare_chosen(out);
+    let sessions = chosen(state, out);
+    ScrollArea::vertical().id_salt("comparison").auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        if let Some(id) = legend_ui(ui, state) {
+            state.history.put_first(&id);
+            page.other = 0;
+        }
+        failures_ui(ui, state);
+        if let Some(comparison) = state.history.comparison.value() {
+            differences_ui(ui, comparison);
+        }
+        let sheets = sheets(&sessions);
+        let height = 158.0;
+        pair(
+            ui,
+            photographer,
+            [&mut |ui, p| lines::ttft_ui(ui, p, &sheets, height), &mut |ui, p| {
+                lines::speed_ui(ui, p, &sheets, height)
+            }],
+        );
+        let names = level_names(&sheets);
+        let level = page.level.clone().filter(|level| names.contains(level));
+        let level = level.or_else(|| names.first().cloned()).unwrap_or_default();
+        let stats = page.figure.stats();
+        distribution_head_ui(ui, page, &names, &level);
+        pair(
+            ui,
+            photographer,
+            [&mut |ui, p| lines::share_ui(ui, p, &sheets, (&level, stats), height), &mut |ui, p| {
+                lines::knee_ui(ui, p, &sheets, height)
+            }],
+        );
+        card(ui).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            whole_ui(ui, page, state, out);
+        });
+    });
+    back
+}
+
+fn distribution_head_ui(ui: &mut Ui, page: &mut CompareUi, names: &[String], level: &str) {
+    ui.horizontal(|ui| {
+        caption(ui, "Distribution of");
+        for (figure, name) in Figure::ALL {
+            let on = page.figure == figure;
+            let button = ui.add(egui::Button::selectable(on, RichText::new(name).small()));
+            button.widget_info(|| {
+                WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
+            });
+            if button.clicked() {
+                page.figure = figure;
+            }
+        }
+        caption(ui, "at");
+        if let Some(name) = picker(ui, "Level", Some(level), None, 110.0, &plain(names)) {
+            page.level = Some(name);
+        }
+    });
+}
+
+fn plain(names: &[String]) -> [Section<'_>; 1] {
+    let choices = names.iter().map(|name| Choice { name, remark: None, dot: None, enabled: true }).collect();
+    [Section { heading: "", choices }]
+}
+
+/// Whose colour is whose. Gives the one that is to become the baseline.
+pub(super) fn legend_ui(ui: &mut Ui, state: &State) -> Option<SessionId> {
+    let tokens = tokens(ui);
+    let mut first = None;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        for (place, id) in state.history.chosen.iter().enumerate() {
+            let (rect, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+            ui.painter().rect_filled(rect, 3.0, tokens.model_color(place));
+            let row = state.history.row_of(id);
+            let name = row.map_or_else(
+                || id.to_string(),
+                |row| format!("{} · {}", short_name(row), row.models.join(", ")),
+            );
+            shortened(ui, &name, TextStyle::Body, tokens.text, 260.0);
+            if place == 0 {
+                caption(ui, "baseline");
+            } else {
+                let button = small_button(ui, "Make first");
+                let name = format!("Hold the others against {name}");
+                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+                if button.on_hover_text(&name).clicked() {
+                    first = Some(id.clone());
+                }
+            }
+            ui.add_space(8.0);
+        }
+    });
+    first
+}
+
+fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
+    let told =
+        |difference: &Difference| format!("{}: {}", difference.what, difference.values.join(" against "));
+    let (grave, light): (Vec<_>, Vec<_>) =
+        comparison.differences.iter().partition(|difference| difference.grave);
+    if !grave.is_empty() {
+        let mut lines = vec!["Not like with like".to_owned()];
+        lines.extend(grave.into_iter().map(told));
+        warning_box(ui, &lines.join("\n"));
+    }
+    if !light.is_empty() {
+        let lines: Vec<String> = light.into_iter().map(told).collect();
+        card(ui).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            caption(ui, "What else differs");
+            ui.add(Label::new(lines.join("\n")).wrap());
+        });
+    }
+}
+
+/// The rows that tell most: of the whole session, else of its first level.
+pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let Some(comparison) = comparison_ui(ui, state, out) else { return };
+    title_ui(ui, &comparison, 0);
+    let grave = comparison.differences.iter().filter(|difference| difference.grave).count();
+    if grave > 0 {
+        let warning = tokens(ui).warning;
+        let text = format!("Not like with like: {} that matter", units::counted(grave, "difference"));
+        ui.label(RichText::new(text).small().color(warning));
+    }
+    let whole = comparison.rows.iter().any(|row| row.level.is_empty());
+    let first = comparison.rows.first().map(|row| row.level.clone()).unwrap_or_default();
+    let rows = |row: &&Row| row.level.is_empty() || row.level == first;
+    let rows: Vec<&Row> = comparison.rows.iter().filter(rows).take(if whole { 10 } else { 6 }).collect();
+    rows_ui(ui, &rows, 0, "this run");
+}
+
+fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<Command>) {
+    let Some(comparison) = comparison_ui(ui, state, out) else { return };
+    let others = comparison.labels.len().saturating_sub(1);
+    page.other = page.other.min(others.saturating_sub(1));
+    title_ui(ui, &comparison, page.other);
+    let mut levels: Vec<String> = Vec::new();
+    for row in &comparison.rows {
+        if !row.level.is_empty() && !levels.contains(&row.level) {
+            levels.push(row.level.clone());
+        }
+    }
+    ui.horizontal(|ui| {
+        super::filters::any_of(ui, "Levels", "All levels", &levels, &mut page.only, 130.0);
+        if others > 1 {
+            for (n, label) in comparison.labels.iter().skip(1).enumerate() {
+                let on = page.other == n;
+                let button = ui.add(egui::Button::selectable(on, RichText::new(label).small()));
+                button.widget_info(|| {
+                    WidgetInfo::selected(Role::RadioButton, true, on, format!("Against {label}"))
+                });
+                if button.clicked() {
+                    page.other = n;
+                }
+            }
+        }
+    });
+    let fits = |row: &&Row| page.only.as_ref().is_none_or(|only| row.level == *only);
+    let rows: Vec<&Row> = comparison.rows.iter().filter(fits).collect();
+    let label = comparison.labels.get(page.other + 1).map_or("", String::as_str);
+    rows_ui(ui, &rows, page.other, label);
+    ui.add_space(4.0);
+    for remark in &comparison.remarks {
+        let dim = tokens(ui).dim;
+        ui.add(Label::new(RichText::new(remark).small().color(dim)).wrap());
+    }
+}
+
+/// The comparison, or what stands in its place.
+fn comparison_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    out: &mut Vec<Command>,
+) -> Option<std::sync::Arc<Comparison>> {
+    let comparison = &state.history.comparison;
+    if let Some(failure) = comparison.failure().cloned() {
+        failure_box(ui, "comparison", &failure, None);
+        if small_button(ui, "Try again").clicked() {
+            state.compare_again(out);
+        }
+        return None;
+    }
+    if comparison.is_loading() {
+        ui.horizontal(|ui| {
+            ui.spinner();
+            caption(ui, "Comparing…");
+        });
+    }
+    let ids: Vec<&str> = state.history.chosen.iter().map(|id| id.0.as_str()).collect();
+    // One of other sessions would be read as of these.
+    let comparison = comparison.value()?;
+    let same = comparison.sessions.is_empty() || comparison.sessions.iter().map(String::as_str).eq(ids);
+    same.then(|| comparison.clone())
+}
+
+fn title_ui(ui: &mut Ui, comparison: &Comparison, other: usize) {
+    let width = ui.available_width();
+    let baseline = comparison.labels.first().map_or("", String::as_str);
+    let this = comparison.labels.get(other + 1).map_or("", String::as_str);
+    let title = format!("{this} against baseline {baseline} (Mann–Whitney, 95 % interval)");
+    let text = tokens(ui).text;
+    shortened(ui, &title, theme::strong_text(), text, width);
+    dim(ui, &headline(comparison), width);
+}
+
+const HEIGHT: f32 = 21.0;
+
+fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
+    let tokens = tokens(ui);
+    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+    let small = TextStyle::Small.resolve(ui.style());
+    let figures = theme::small_figure_text().resolve(ui.style());
+    // The interval is the longest, then the verdict.
+    let first = (head.width() * 0.28).min(330.0);
+    let rest = head.width() - first;
+    let ends = [0.14, 0.29, 0.45, 0.75, 1.0].map(|share| head.left() + first + rest * share);
+    let right_of = |n: usize| ends[n];
+    let each = rest * 0.14;
+    let this = fit_middle(ui, this, &TextStyle::Small, each - 10.0);
+    ui.painter().text(head.left_center(), Align2::LEFT_CENTER, "metric", small.clone(), tokens.dim);
+    for (n, title) in ["baseline", &this, "change", "95 % interval", "verdict"].into_iter().enumerate() {
+        let at = pos2(right_of(n), head.center().y);
+        ui.painter().text(at, Align2::RIGHT_CENTER, title, small.clone(), tokens.dim);
+    }
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let several_models = rows.iter().any(|row| row.model != rows[0].model);
+    for row in rows {
+        let Some(cell) = row.others.get(other) else { continue };
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+        let name = match (several_models, row.level.is_empty()) {
+            (true, false) => format!("{} · {} · {}", row.title, row.level, row.model),
+            (true, true) => format!("{} · {}", row.title, row.model),
+            (false, false) => format!("{} · {}", row.title, row.level),
+            (false, true) => row.title.clone(),
+        };
+        let (verdict, color) = verdict_told(cell.verdict, tokens);
+        let cells = [
+            value_told(row.baseline),
+            value_told(cell.value),
+            change_told(row, cell),
+            cell.interval.map_or_else(
+                || units::ABSENT.to_owned(),
+                |[low, high]| format!("{} … {}", signed(low), percent(high)),
+            ),
+            verdict.to_owned(),
+        ];
+        if ui.is_rect_visible(rect) {
+            let shown = fit_middle(ui, &name, &TextStyle::Small, first - 8.0);
+            ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, shown, small.clone(), tokens.text);
+            for (n, text) in cells.iter().enumerate() {
+                let at = pos2(right_of(n), rect.center().y);
+                let (font, color) =
+                    if n == 4 { (small.clone(), color) } else { (figures.clone(), tokens.text) };
+                ui.painter().text(at, Align2::RIGHT_CENTER, text, font, color);
+            }
+        }
+        let spoken = format!(
+            "{name}, baseline {}, {}, change {}, interval {}, {verdict}",
+            cells[0], cells[1], cells[2], cells[3]
+        );
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+        if let Some(p) = cell.p {
+            response.on_hover_text(format!("{name}\nrank test p = {p:.4}"));
+        }
+    }
+}
+
+fn verdict_told(verdict: Verdict, tokens: &Tokens) -> (&'static str, Color32) {
+    match verdict {
+        Verdict::Better => ("better", tokens.ok),
+        Verdict::Worse => ("worse", tokens.error),
+        Verdict::NoDifference => ("no difference", tokens.dim),
+        Verdict::TooFew => ("too few requests", tokens.dim),
+        Verdict::Look => ("look", tokens.warning),
+    }
+}
+
+fn value_told(value: Option<f64>) -> String {
+    match value {
+        None => units::ABSENT.to_owned(),
+        Some(value) if value.fract() == 0.0 || value.abs() >= 999.5 => {
+            let sign = if value < 0.0 { "−" } else { "" };
+            format!("{sign}{}", units::count(value.abs().round() as u64))
+        }
+        Some(value) if value.abs() >= 99.5 => format!("{value:.0}"),
+        Some(value) if value.abs() >= 9.95 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+/// `-9.3 %`; of what was nothing before, the difference.
+fn change_told(row: &Row, cell: &Cell) -> String {
+    match (cell.change, row.baseline, cell.value) {
+        (Some(change), ..) => percent(change),
+        (None, Some(before), Some(now)) if (now - before).abs() > f64::EPSILON => {
+            let sign = if now > before { "+" } else { "−" };
+            format!("{sign}{}", value_told(Some((now - before).abs())))
+        }
+        (None, Some(_), Some(_)) => "0".to_owned(),
+        _ => units::ABSENT.to_owned(),
+    }
+}
+
+/// `+8.2`, `−9.3`
+fn signed(share: f64) -> String {
+    let percent = share * 100.0;
+    let sign = if percent < -0.05 {
+        "−"
+    } else if percent > 0.05 {
+        "+"
+    } else {
+        ""
+    };
+    if percent.abs() >= 99.95 {
+        format!("{sign}{:.0}", percent.abs())
+    } else {
+        format!("{sign}{:.1}", percent.abs())
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", signed(share))
+}
+
+/// The table with tabs, for a spreadsheet.
+fn written(comparison: &Comparison) -> String {
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let mut lines = vec![
+        "model\tlevel\tfigure\tunit\tsession\tbaseline\tvalue\tchange\tlow\thigh\tp\tverdict".to_owned(),
+    ];
+    for row in &comparison.rows {
+        for (cell, label) in row.others.iter().zip(comparison.labels.iter().skip(1)) {
+            let Row { model, level, figure, unit, baseline, .. } = row;
+            let [low, high] = cell.interval.map_or([None, None], |[low, high]| [Some(low), Some(high)]);
+            let verdict = verdict_told(cell.verdict, Tokens::for_dark(true)).0;
+            lines.push(format!(
+                "{model}\t{level}\t{figure}\t{unit}\t{label}\t{}\t{}\t{}\t{}\t{}\t{}\t{verdict}",
+                number(*baseline),
+                number(cell.value),
+                number(cell.change),
+                number(low),
+                number(high),
+                number(cell.p)
+            ));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_written_with_their_sign() {
+        for (share, text) in [(-0.093, "−9.3 %"), (0.082, "+8.2 %"), (0.0, "0.0 %"), (-0.0001, "0.0 %")] {
+            assert_eq!(percent(share), text);
+        }
+        for (value, text) in
+            [(97.0, "97"), (2.4, "2.40"), (9_120.4, "9,120"), (131.2, "131"), (12.34, "12.3")]
+        {
+            assert_eq!(value_told(Some(value)), text);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Below the table: the selected session in small, or those to be compared laid over each other; and the trend.
+
+use std::sync::Arc;
+
+use egui::{Key, Role, ScrollArea, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
+
+use super::lines::{self, Sheet};
+use super::trend::TrendUi;
+use super::{Wish, color_of, compare, left_by, short_name, when};
+use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::history::Clock;
+use crate::state::{Loadable, State};
+use crate::ui::picture::Photographer;
+use crate::ui::theme;
+use crate::ui::widgets::{
+    MARGIN, caption, card, empty_state, failure_box, from_right, shortened, small_button, small_button_if,
+    tokens,
+};
+
+/// What is open below the table.
+#[derive(Default)]
+pub(super) struct DetailUi {
+    trend: bool,
+    /// Tags as they are typed, and whose.
+    tags: Option<(SessionId, String)>,
+}
+
+impl DetailUi {
+    #[expect(clippy::too_many_arguments, reason = "each is another's to change")]
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        trend: &mut TrendUi,
+        photographer: &mut Photographer,
+        state: &mut State,
+        clock: Clock,
+        wish: &mut Wish,
+        out: &mut Vec<Command>,
+    ) {
+        self.head_ui(ui, state, wish, out);
+        let several = state.history.chosen.len() > 1;
+        ScrollArea::vertical().id_salt("history detail").auto_shrink([false, false]).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            if self.trend {
+                trend.show(ui, photographer, state, clock, out);
+            } else if several {
+                several_ui(ui, photographer, state, out);
+            } else {
+                one_ui(ui, photographer, state, clock, out);
+            }
+        });
+    }
+
+    fn head_ui(&mut self, ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Command>) {
+        let tokens = tokens(ui);
+        let several = state.history.chosen.len() > 1;
+        let id = state.history.selected().cloned();
+        let row = id.as_ref().and_then(|id| state.history.row_of(id)).cloned();
+        ui.horizontal(|ui| {
+            ui.set_min_height(24.0);
+            let buttons = 216.0;
+            match &row {
+                _ if several => {
+                    let text = format!(
+                        "{} laid over each other",
+                        units::counted(state.history.chosen.len(), "session")
+                    );
+                    shortened(ui, &text, theme::strong_text(), tokens.text, ui.available_width() - buttons);
+                }
+                Some(row) if self.tags.as_ref().is_some_and(|(of, _)| *of == row.id) => {
+                    self.tags_ui(ui, row, state, out);
+                }
+                Some(row) => {
+                    let room = ui.available_width() - buttons - 50.0;
+                    shortened(ui, &told(row), theme::strong_text(), tokens.text, room);
+                    let button = small_button(ui, "Tags…");
+                    if button.on_hover_text("Words to find this session by, apart by commas").clicked() {
+                        self.tags = Some((row.id.clone(), row.tags.join(", ")));
+                    }
+                }
+                None => {}
+            }
+            from_right(ui, |ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                let open = small_button_if(ui, row.is_some() && !several, "Open");
+                if open.on_hover_text("Enter, or a double click").clicked() {
+                    wish.open.clone_from(&id);
+                }
+                ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+                ui.spacing_mut().interact_size.y = 22.0;
+                for (trend, name) in [(true, "Trend"), (false, "Figures")] {
+                    let on = self.trend == trend;
+                    let button = egui::Button::selectable(on, egui::RichText::new(name).small());
+                    let button = ui.add(button.min_size(vec2(0.0, 22.0)));
+                    button.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, name));
+                    if button.clicked() {
+                        self.trend = trend;
+                    }
+                }
+            });
+        });
+    }
+
+    fn tags_ui(&mut self, ui: &mut Ui, row: &SessionRow, state: &mut State, out: &mut Vec<Command>) {
+        let Some((id, text)) = &mut self.tags else { return };
+        let edit =
+            TextEdit::singleline(text).hint_text("v2.3.2, nightly").desired_width(180.0).margin(MARGIN);
+        let edit = ui.add(edit);
+        edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Tags of the session"));
+        if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
+            edit.request_focus();
+        }
+        let enter = left_by(ui, &edit, Key::Enter);
+        let escape = left_by(ui, &edit, Key::Escape);
+        let save = small_button(ui, "Save tags").clicked() || enter;
+        if save {
+            let tags =
+                text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+            if tags != row.tags {
+                let id = id.clone();
+                state.tag_session(&id, tags, out);
+            }
+        }
+        if save || escape {
+            self.tags = None;
+        }
+    }
+}
+
+/// A session in a line: when, what, where.
+pub(super) fn told(row: &SessionRow) -> String {
+    let mut parts =
+        vec![when(row.began), row.title.clone(), row.models.join(", "), format!("on {}", row.environment)];
+    parts.extend(row.release.as_ref().map(|release| format!("SambaStack {release}")));
+    parts.extend(row.source.clone());
+    parts.extend(match row.state {
+        SessionState::Complete => None,
+        SessionState::Running => Some("running".to_owned()),
+        SessionState::Stopped => Some("stopped".to_owned()),
+        SessionState::Interrupted => Some("cut: it failed, or Batida ended under it".to_owned()),
+    });
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
+}
+
+/// Two cards side by side, or one below the other where there is no room.
+pub(super) fn pair(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    parts: [&mut dyn FnMut(&mut Ui, &mut Photographer); 2],
+) {
+    let gap = 10.0;
+    let two = ui.available_width() > 560.0;
+    let width = if two { (ui.available_width() - gap) / 2.0 } else { ui.available_width() };
+    ui.spacing_mut().item_spacing = vec2(gap, gap);
+    let mut draw = |ui: &mut Ui, part: &mut dyn FnMut(&mut Ui, &mut Photographer)| {
+        ui.allocate_ui(vec2(width, 0.0), |ui| {
+            ui.set_width(width);
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                part(ui, photographer);
+            });
+        });
+    };
+    if two {
+        ui.horizontal_top(|ui| parts.into_iter().for_each(|part| draw(ui, part)));
+    } else {
+        parts.into_iter().for_each(|part| draw(ui, part));
+    }
+}
+
+fn chart_height(ui: &Ui) -> f32 {
+    (ui.available_height() - 64.0).clamp(110.0, 190.0)
+}
+
+fn one_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    state: &mut State,
+    clock: Clock,
+    out: &mut Vec<Command>,
+) {
+    let Some(id) = state.history.selected().cloned() else {
+        caption(ui, "Select a session in the table");
+        return;
+    };
+    if let Some(wait) = state.want_selected(clock.now, out) {
+        ui.ctx().request_repaint_after(wait);
+    }
+    let height = chart_height(ui);
+    let Some(stored) = loaded_ui(ui, state.history.session(&id), height) else { return };
+    let color = color_of(state, &id, &stored.row);
+    match &stored.body {
+        SessionBody::Bench { report, .. } if report.levels.is_empty() => {
+            caption(ui, "It ended before its first level had a figure");
+        }
+        SessionBody::Bench { report, .. } => {
+            let sheets = [Sheet { label: short_name(&stored.row), color, report }];
+            pair(
+                ui,
+                photographer,
+                [&mut |ui, p| lines::ttft_ui(ui, p, &sheets, height), &mut |ui, p| {
+                    lines::speed_ui(ui, p, &sheets, height)
+                }],
+            );
+        }
+        SessionBody::Chat { exchanges, .. } => pair(
+            ui,
+            photographer,
+            [&mut |ui, p| lines::chat_ui(ui, p, exchanges, color, height, false), &mut |ui, p| {
+                lines::chat_ui(ui, p, exchanges, color, height, true)
+            }],
+        ),
+    }
+}
+
+/// A session, or what stands in its place.
+fn loaded_ui(
+    ui: &mut Ui,
+    session: Option<&Loadable<Arc<StoredSession>>>,
+    height: f32,
+) -> Option<Arc<StoredSession>> {
+    let session = session.unwrap_or(&Loadable::Absent);
+    if let Some(failure) = session.failure() {
+        failure_box(ui, "session of the history", failure, None);
+    }
+    if session.value().is_none() && session.failure().is_none() {
+        card(ui).show(ui, |ui| {
+            ui.set_min_size(vec2(ui.available_width(), height + 30.0));
+            empty_state(ui, "Reading the session…", "", height / 3.0);
+        });
+    }
+    session.value().cloned()
+}
+
+/// The chosen sessions, as far as they are here.
+pub(super) fn chosen(state: &mut State, out: &mut Vec<Command>) -> Vec<(usize, Arc<StoredSession>)> {
+    let ids = state.history.chosen.clone();
+    for id in &ids {
+        state.want_session(id, out);
+    }
+    let of = |(place, id): (usize, &SessionId)| Some((place, state.history.session(id)?.value()?.clone()));
+    ids.iter().enumerate().filter_map(of).collect()
+}
+
+/// As the charts lay them over each other.
+pub(super) fn sheets(sessions: &[(usize, Arc<StoredSession>)]) -> Vec<Sheet<'_>> {
+    let sheet = |(place, stored): &'_ (usize, Arc<StoredSession>)| (*place, short_name(&stored.row));
+    let names: Vec<(usize, String)> = sessions.iter().map(sheet).collect();
+    sessions
+        .iter()
+        .zip(names)
+        .filter_map(|((_, stored), (color, label))| match &stored.body {
+            SessionBody::Bench { report, .. } => Some(Sheet { label, color, report }),
+            SessionBody::Chat { .. } => None,
+        })
+        .collect()
+}
+
+fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &mut State, out: &mut Vec<Command>) {
+    let height = chart_height(ui).min(126.0);
+    let sessions = chosen(state, out);
+    compare::legend_ui(ui, state);
+    let all = state.history.chosen.len();
+    failures_ui(ui, state);
+    if sessions.len() < all && sessions.is_empty() {
+        caption(ui, "Reading the sessions…");
+        return;
+    }
+    let sheets = sheets(&sessions);
+    pair(
+        ui,
+        photographer,
+        [&mut |ui, p| lines::ttft_ui(ui, p, &sheets, height), &mut |ui, p| {
+            lines::speed_ui(ui, p, &sheets, height)
+        }],
+    );
+    state.compare_chosen(out);
+    card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        compare::brief_ui(ui, state, out);
+    });
+}
+
+/// Why some of the chosen sessions are missing.
+pub(super) fn failures_ui(ui: &mut Ui, state: &State) {
+    for id in &state.history.chosen {
+        if let Some(failure) = state.history.session(id).and_then(Loadable::failure) {
+            failure_box(ui, &id.0, failure, None);
+        }
+    }
+}
+
+/// A caption that is cut to the room there is.
+pub(super) fn dim(ui: &mut Ui, text: &str, width: f32) {
+    let color = tokens(ui).dim;
+    shortened(ui, text, TextStyle::Small, color, width);
+}

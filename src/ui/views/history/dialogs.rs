@@ -1,0 +1,145 @@
+//! Questions before something is gone for good.
+
+use std::sync::Arc;
+
+use egui::{Context, Label, Modal, RichText, Ui};
+
+use super::{Asked, detail, open};
+use crate::domain::history::{SessionId, StoredSession};
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::history::{Clock, days_before};
+use crate::ui::widgets::{caption, failure_box, field, field_error, primary_button, strong, tokens};
+
+/// What the user is asked.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// Whether these may go.
+    Delete(Vec<SessionId>),
+    /// How old is too old, in days as they are typed.
+    OlderThan(String),
+    /// Whether those that are too old may go; the state knows which.
+    Older,
+    /// Whether this conversation may take the place of one that is kept nowhere.
+    Continue(Arc<StoredSession>),
+}
+
+/// More are told by their number.
+const MOST_NAMED: usize = 6;
+
+impl Question {
+    /// Draws it; gives whether it is answered.
+    pub(super) fn show(
+        &mut self,
+        ctx: &Context,
+        state: &mut State,
+        clock: Clock,
+        asked: &mut Asked,
+        out: &mut Vec<Command>,
+    ) -> bool {
+        let mut done = false;
+        let mut next = None;
+        let modal = Modal::new(egui::Id::unique("history question")).show(ctx, |ui| {
+            ui.set_width(380.0);
+            match self {
+                Self::Delete(ids) => done = delete_ui(ui, ids, state, out),
+                Self::OlderThan(days) => {
+                    strong(ui, "Delete old sessions");
+                    field(ui, "Older than, in days", days, "180");
+                    let read = days.trim().parse::<u16>().ok().filter(|days| *days > 0);
+                    if read.is_none() {
+                        field_error(ui, "A number of days from 1 to 65,535");
+                    }
+                    ui.horizontal(|ui| {
+                        if primary_button(ui, "Go on", read.is_some()).clicked()
+                            && let Some(days) = read
+                        {
+                            state.count_older(days_before(clock.today, days), out);
+                            next = Some(Self::Older);
+                        }
+                        done = ui.button("Cancel").clicked();
+                    });
+                }
+                Self::Older => done = older_ui(ui, state, out),
+                Self::Continue(stored) => {
+                    strong(ui, "Leave the conversation on the Playground?");
+                    ui.label("Texts of chats are not kept, so it cannot be read again afterwards");
+                    ui.horizontal(|ui| {
+                        done = primary_button(ui, "Keep it", true).clicked();
+                        if ui.button("Leave it").clicked() {
+                            asked.playground = open::go_on(state, stored, out);
+                            done = true;
+                        }
+                    });
+                }
+            }
+        });
+        if let Some(next) = next {
+            *self = next;
+            return false;
+        }
+        let closed = done || modal.should_close();
+        if closed {
+            state.history.aged = None;
+        }
+        closed
+    }
+}
+
+fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Command>) -> bool {
+    let mut done = false;
+    strong(ui, format!("Delete {} for good?", units::counted(ids.len(), "session")));
+    let dim = tokens(ui).dim;
+    for id in ids.iter().take(MOST_NAMED) {
+        let name = state.history.row_of(id).map_or_else(|| id.to_string(), detail::told);
+        ui.add(Label::new(RichText::new(name).small().color(dim)).wrap());
+    }
+    if ids.len() > MOST_NAMED {
+        caption(ui, format!("and {} more", ids.len() - MOST_NAMED));
+    }
+    if ids.iter().any(|id| state.history.row_of(id).is_some_and(|row| row.baseline)) {
+        ui.label("A baseline is among them: new runs would be held against nothing");
+    }
+    ui.add_space(8.0);
+    ui.horizontal(|ui| {
+        done = primary_button(ui, "Keep", true).clicked();
+        if ui.button("Delete for good").clicked() {
+            state.delete_sessions(ids.to_vec(), out);
+            done = true;
+        }
+    });
+    done
+}
+
+fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
+    let Some(aged) = &state.history.aged else { return true };
+    let day = super::when(aged.until);
+    let mut done = false;
+    strong(ui, "Delete old sessions for good?");
+    let count = aged.count.value().copied();
+    if let Some(failure) = aged.count.failure() {
+        failure_box(ui, "old sessions", failure, None);
+    }
+    match count {
+        Some(0) => ui.label(format!("No session began before {day}")),
+        Some(count) => {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            ui.label(format!(
+                "{} began before {day}. Baselines among them are kept",
+                units::counted(count, "session")
+            ))
+        }
+        None => caption(ui, "Counting…"),
+    };
+    ui.add_space(8.0);
+    ui.horizontal(|ui| {
+        done = primary_button(ui, "Keep", true).clicked();
+        let can = count.is_some_and(|count| count > 0);
+        if ui.add_enabled(can, egui::Button::new("Delete for good")).clicked() {
+            state.delete_older(out);
+            done = true;
+        }
+    });
+    done
+}

@@ -1,0 +1,206 @@
+//! The History page: the table of sessions, what is selected of it, comparisons, trends, and opened sessions.
+
+mod compare;
+mod detail;
+mod dialogs;
+mod filters;
+mod lines;
+mod open;
+mod table;
+mod toolbar;
+mod trend;
+
+use std::time::Duration;
+
+use egui::{Key, Modifiers, Response, Ui, vec2};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use self::dialogs::Question;
+use crate::domain::history::{SessionId, SessionRow};
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::history::Clock;
+use crate::ui::picture::Photographer;
+use crate::ui::widgets::{card, column, empty_state, failure_box, page_head, primary_button, warning_box};
+
+/// What is open and being typed on the page. Nothing of the sessions: that is the state's.
+#[derive(Default)]
+pub struct HistoryUi {
+    filters: filters::FiltersUi,
+    table: table::TableUi,
+    detail: detail::DetailUi,
+    trend: trend::TrendUi,
+    /// The comparison fills the page.
+    comparing: Option<compare::CompareUi>,
+    opened: open::OpenUi,
+    /// What the user is asked.
+    question: Option<Question>,
+    photographer: Photographer,
+}
+
+/// What the page asks of the window.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Asked {
+    /// Go to the Benchmark page, whose form has a plan out of the history.
+    pub benchmark: bool,
+    /// Go to the Playground, where a conversation goes on.
+    pub playground: bool,
+}
+
+/// What the list's parts ask of the page.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    open: Option<SessionId>,
+    compare: bool,
+    question: Option<Question>,
+}
+
+impl HistoryUi {
+    /// Shows these sessions held against each other, the baseline first.
+    pub fn compare(&mut self, ids: Vec<SessionId>, state: &mut State) {
+        state.history.open = None;
+        state.history.chosen = ids;
+        self.comparing = Some(compare::CompareUi::default());
+    }
+
+    /// Draws the page.
+    pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
+        let clock = Clock { now, today: crate::engine::clock() };
+        if let Some(wait) = state.history_due(clock, out) {
+            ui.ctx().request_repaint_after(wait);
+        }
+        let mut asked = Asked::default();
+        let mut wish = Wish::default();
+        if state.history.open.is_some() {
+            asked = self.opened.show(ui, state, now, &mut wish, out);
+        } else if let Some(comparing) = &mut self.comparing {
+            let back = compare::show(ui, comparing, &mut self.photographer, state, out);
+            if back || state.history.chosen.len() < 2 || (back_key(ui) && self.question.is_none()) {
+                self.comparing = None;
+            }
+        } else {
+            self.list_ui(ui, state, clock, &mut wish, out);
+        }
+        if let Some(id) = wish.open {
+            state.open_session(&id, out);
+        }
+        if wish.compare {
+            self.comparing = Some(compare::CompareUi::default());
+        }
+        if wish.question.is_some() {
+            self.question = wish.question;
+        }
+        if let Some(question) = &mut self.question {
+            let done = question.show(ui.ctx(), state, clock, &mut asked, out);
+            if done {
+                self.question = None;
+            }
+        }
+        self.photographer.work(ui.ctx(), state, now, out);
+        asked
+    }
+
+    fn list_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        clock: Clock,
+        wish: &mut Wish,
+        out: &mut Vec<Command>,
+    ) {
+        page_head(ui, "History", "Every chat request and benchmark run on this computer");
+        toolbar::show(ui, &mut self.filters, state, wish, out);
+        if let Some(trouble) = &state.history.trouble {
+            warning_box(ui, &format!("What is measured now is not kept. {}", trouble.summary));
+        }
+        if let Some(failure) = state.history.rows.failure().cloned() {
+            failure_box(ui, "history", &failure, None);
+            if ui.button("Try again").clicked() {
+                state.reload_history(clock.today);
+            }
+        }
+        let empty = state.history.rows.total() == Some(0);
+        if empty {
+            state.want_rows(0..1, out);
+            self.empty_ui(ui, state, out);
+            return;
+        }
+        let foot = 26.0;
+        let height = ui.available_height() - foot - ui.spacing().item_spacing.y * 2.0;
+        // Figures of several need more room than those of one.
+        let several = state.history.chosen.len() > 1;
+        let table = (height * if several { 0.34 } else { 0.48 }).max(146.0);
+        let width = ui.available_width();
+        column(ui, vec2(width, table), |ui| self.table.show(ui, state, clock, wish, out));
+        toolbar::foot_ui(ui, state, clock, wish, out);
+        let rest = ui.available_height();
+        column(ui, vec2(width, rest), |ui| {
+            self.detail.show(ui, &mut self.trend, &mut self.photographer, state, clock, wish, out);
+        });
+        // Last, since a field that is left by a key has taken it.
+        if self.question.is_none() && keys_are_free(ui) {
+            self.table.keys(ui, state, clock, wish);
+        }
+    }
+
+    fn empty_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+        card(ui).show(ui, |ui| {
+            ui.set_min_size(vec2(ui.available_width(), ui.available_height()));
+            let above = (ui.available_height() / 3.0).max(20.0);
+            if state.history.filter.is_open() {
+                empty_state(
+                    ui,
+                    "Nothing measured yet",
+                    "Every chat request and every benchmark is kept here on this computer. Result files of Batida, \
+                     guidellm, aiperf and vllm bench can be imported",
+                    above,
+                );
+                ui.vertical_centered(|ui| {
+                    if primary_button(ui, "Import a file…", true).clicked() {
+                        state.import_sessions(out);
+                    }
+                });
+            } else {
+                empty_state(ui, "Nothing matches", "No session has all that is searched and filtered for", above);
+                ui.vertical_centered(|ui| {
+                    if primary_button(ui, "Show all sessions", true).clicked() {
+                        self.filters.clear(state);
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// No field has the keyboard, and nothing lies above the page.
+fn keys_are_free(ui: &Ui) -> bool {
+    let typing = ui.memory(|memory| memory.focused().is_some() || memory.top_modal_layer().is_some());
+    !typing && !egui::Popup::is_any_open(ui.ctx())
+}
+
+/// Whether a field was left by this key, which then means nothing else.
+fn left_by(ui: &Ui, field: &Response, key: Key) -> bool {
+    field.lost_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, key))
+}
+
+/// Escape goes back, unless it closes what lies above.
+fn back_key(ui: &Ui) -> bool {
+    keys_are_free(ui) && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
+}
+
+/// `2026-11-23 10:42`, in the user's time zone.
+fn when(moment: Timestamp) -> String {
+    moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// What a session is called where there is room for a word: its tags, or when it began.
+fn short_name(row: &SessionRow) -> String {
+    if row.tags.is_empty() { when(row.began) } else { row.tags.join(", ") }
+}
+
+/// The place of a session's colour: of its model, or of its place among those that are compared.
+fn color_of(state: &State, id: &SessionId, row: &SessionRow) -> usize {
+    let model = || row.models.first().map_or(0, |model| state.colors.index(model));
+    state.history.place_of(id).filter(|_| state.history.chosen.len() > 1).unwrap_or_else(model)
+}

@@ -1,0 +1,281 @@
+//! An opened session: a benchmark as its own page draws it, a conversation to be read.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::{Align, Frame, Id, Label, Layout, RichText, ScrollArea, Ui, vec2};
+
+use super::detail::{dim, told};
+use super::dialogs::Question;
+use super::{Asked, Wish, back_key};
+use crate::domain::command_line;
+use crate::domain::environment::Environment;
+use crate::domain::history::{SessionBody, SessionId, StoredSession};
+use crate::domain::plan::Plan;
+use crate::domain::run::{BenchReport, Surroundings};
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::history::ContentView;
+use crate::ui::transcript::Transcript;
+use crate::ui::views::benchmark::SessionUi;
+use crate::ui::views::playground::read_ui;
+use crate::ui::widgets::{
+    caption, card, empty_state, failure_box, from_right, page_head, primary_button, tokens,
+};
+
+/// What is chosen and unfolded in the opened session.
+#[derive(Default)]
+pub(super) struct OpenUi {
+    /// Whose it is.
+    id: Option<SessionId>,
+    session: SessionUi,
+    transcript: Transcript,
+    unfolded: HashSet<u64>,
+}
+
+impl OpenUi {
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        now: Duration,
+        wish: &mut Wish,
+        out: &mut Vec<Command>,
+    ) -> Asked {
+        let mut asked = Asked::default();
+        let Some(mut open) = state.history.open.take() else { return asked };
+        if self.id.as_ref() != Some(&open.id) {
+            *self = Self { id: Some(open.id.clone()), ..Self::default() };
+        }
+        page_head(ui, "History", "A session as it was");
+        let mut back = back_key(ui);
+        match &mut open.content {
+            None => {
+                back |= ui.button("Back").clicked();
+                card(ui).show(ui, |ui| {
+                    ui.set_min_size(ui.available_size());
+                    empty_state(ui, "Reading the session…", "", ui.available_height() / 3.0);
+                });
+            }
+            Some(Err(failure)) => {
+                back |= ui.button("Back").clicked();
+                failure_box(ui, "opened session", failure, None);
+            }
+            Some(Ok(content)) => {
+                let stored = Arc::clone(&content.stored);
+                back |= head_ui(ui, &stored, state, (&mut asked, wish), out);
+                match &content.view {
+                    ContentView::Bench(session) => {
+                        ScrollArea::vertical().id_salt("stored session").auto_shrink([false, false]).show(
+                            ui,
+                            |ui| {
+                                ui.set_width(ui.available_width());
+                                about_ui(ui, &stored);
+                                self.session.show(ui, session, false, &state.colors, out);
+                            },
+                        );
+                    }
+                    ContentView::Chat(chat, aside) => {
+                        about_ui(ui, &stored);
+                        if *aside > 0 {
+                            let them = units::counted(*aside, "answer");
+                            caption(ui, format!("{them} that a later one took the place of left out"));
+                        }
+                        let copy = card(ui)
+                            .show(ui, |ui| {
+                                ui.set_min_size(ui.available_size());
+                                let id = Id::unique(("stored transcript", &open.id));
+                                let parts = (&mut self.transcript, &mut self.unfolded);
+                                read_ui(ui, id, chat, &state.colors, parts)
+                            })
+                            .inner;
+                        out.extend(copy.map(|text| Command::Copy { what: "Answer".to_owned(), text }));
+                    }
+                }
+            }
+        }
+        if !back && state.history.open.is_none() {
+            state.history.open = Some(open);
+        }
+        self.session.work(ui, state, now, out);
+        asked
+    }
+}
+
+/// The title and what can be done; gives whether to go back.
+fn head_ui(
+    ui: &mut Ui,
+    stored: &StoredSession,
+    state: &mut State,
+    (asked, wish): (&mut Asked, &mut Wish),
+    out: &mut Vec<Command>,
+) -> bool {
+    let mut back = false;
+    ui.horizontal(|ui| {
+        back = ui.button("Back").on_hover_text("Escape").clicked();
+        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) { 290.0 } else { 180.0 };
+        let width = ui.available_width() - buttons;
+        let text = tokens(ui).text;
+        crate::ui::widgets::shortened(ui, &told(&stored.row), crate::ui::theme::strong_text(), text, width);
+        from_right(ui, |ui| match &stored.body {
+            SessionBody::Bench { report, .. } => {
+                let help = "Puts this plan into the Benchmark form";
+                if primary_button(ui, "Run again", true).on_hover_text(help).clicked() {
+                    state.plan_again(&report.plan, &report.environment, out);
+                    asked.benchmark = true;
+                }
+                if ui.button("Copy as command").clicked() {
+                    let text = command_line::bench(&report.plan, &environment_of(state, report));
+                    out.push(Command::Copy { what: "Command".to_owned(), text });
+                }
+                if ui.button("Delete…").clicked() {
+                    wish.question = Some(Question::Delete(vec![stored.row.id.clone()]));
+                }
+            }
+            SessionBody::Chat { exchanges, .. } => {
+                let readable = exchanges.iter().any(|exchange| !exchange.prompt.is_empty());
+                let button = primary_button(ui, "Continue", readable);
+                let help = "Takes this conversation up on the Playground";
+                let button = button.on_hover_text(help);
+                let button = button.on_disabled_hover_text("Its texts were not kept: it has only figures");
+                if button.clicked() {
+                    // What was said since the program's start is in the history, unless texts are not kept.
+                    if state.place().chat.turns().is_empty() || state.settings.history.chat_texts {
+                        asked.playground = go_on(state, stored, out);
+                    } else {
+                        wish.question = Some(Question::Continue(Arc::new(stored.clone())));
+                    }
+                }
+                if ui.button("Delete…").clicked() {
+                    wish.question = Some(Question::Delete(vec![stored.row.id.clone()]));
+                }
+            }
+        });
+    });
+    back
+}
+
+/// Takes a conversation up on the Playground, or tells why not.
+pub(super) fn go_on(state: &mut State, stored: &StoredSession, out: &mut Vec<Command>) -> bool {
+    match state.continue_chat(stored, out) {
+        Ok(()) => true,
+        Err(failure) => {
+            state
+                .notices
+                .push(crate::state::Notice { text: failure.summary.clone(), failure: Some(failure) });
+            false
+        }
+    }
+}
+
+/// The environment a report names, or one of that name.
+fn environment_of(state: &State, report: &BenchReport) -> Environment {
+    let known = state.settings.by_name(&report.environment).cloned();
+    known.unwrap_or_else(|| {
+        Environment::blank(crate::domain::environment::EnvId(String::new()), &*report.environment)
+    })
+}
+
+/// The plan, what it ran on, its tags.
+fn about_ui(ui: &mut Ui, stored: &StoredSession) {
+    let lines = match &stored.body {
+        SessionBody::Bench { report, .. } => {
+            let mut lines = vec![("Plan", plan_told(&report.plan))];
+            lines.push(("On", on_told(report)));
+            lines.extend(report.surroundings.as_ref().map(|around| ("Around", around_told(around))));
+            let switches: Vec<String> = report
+                .switches
+                .iter()
+                .map(|switch| match (&switch.error, switch.ttft_ms) {
+                    (Some(error), _) => format!("{}: {error}", switch.model),
+                    (None, Some(ms)) => format!("{} after {ms:.0} ms", switch.model),
+                    (None, None) => switch.model.clone(),
+                })
+                .collect();
+            lines.extend((!switches.is_empty()).then(|| ("Switches", switches.join(", "))));
+            lines
+        }
+        SessionBody::Chat { surroundings, exchanges } => {
+            let mut lines = Vec::new();
+            if let Some(last) = exchanges.last() {
+                lines.push((
+                    "System",
+                    if last.system.is_empty() { "none".to_owned() } else { last.system.clone() },
+                ));
+            }
+            lines.extend(surroundings.as_ref().map(|around| ("Around", around_told(around))));
+            lines
+        }
+    };
+    Frame::new().show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 2.0;
+        let tags = stored.row.tags.join(", ");
+        let lines = lines.into_iter().chain((!tags.is_empty()).then_some(("Tags", tags)));
+        for (name, text) in lines.filter(|(_, text)| !text.is_empty()) {
+            ui.horizontal_top(|ui| {
+                ui.allocate_ui_with_layout(vec2(54.0, 14.0), Layout::left_to_right(Align::Min), |ui| {
+                    ui.set_min_width(54.0);
+                    dim(ui, name, 54.0);
+                });
+                ui.add(Label::new(RichText::new(&text).small()).wrap());
+            });
+        }
+    });
+}
+
+/// A plan in a line.
+fn plan_told(plan: &Plan) -> String {
+    use crate::domain::plan::Prompts;
+    let labels: Vec<String> = plan.load.levels().iter().map(crate::domain::plan::LevelLoad::label).collect();
+    let mut parts = vec![labels.join(" ")];
+    parts.push(match &plan.prompts {
+        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("{input_tokens} input tokens"),
+        Prompts::Synthetic { input_tokens, prefix_tokens } => {
+            format!("{input_tokens} input tokens, {prefix_tokens} of them shared")
+        }
+        Prompts::File(file) => format!("prompts of {}", file.display()),
+    });
+    parts.extend(plan.output_tokens.map(|tokens| format!("{tokens} output tokens")));
+    parts.extend(plan.level_ends.requests.map(|n| format!("{} requests a level", units::count(n))));
+    parts.extend(plan.level_ends.after.map(|time| format!("{} a level", units::duration(time))));
+    parts.push(format!("{} warm-ups", plan.warmup));
+    if plan.turns > 1 {
+        parts.push(format!("{} turns", plan.turns));
+    }
+    let objectives = plan.objectives.to_string();
+    if !objectives.is_empty() {
+        parts.push(format!("goodput at {objectives}"));
+    }
+    parts.push(format!("seed {}", plan.seed));
+    parts.join(" · ")
+}
+
+fn on_told(report: &BenchReport) -> String {
+    let mut parts = vec![report.environment.clone(), report.api.clone()];
+    parts.push(format!(
+        "measured on {} with {}",
+        report.machine.system,
+        units::counted(report.machine.cores, "core")
+    ));
+    parts.push(match &report.source {
+        Some(source) => format!("by {source}"),
+        None => format!("by Batida {}", report.batida),
+    });
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
+}
+
+fn around_told(around: &Surroundings) -> String {
+    let mut parts = Vec::new();
+    parts.extend(around.sambastack.as_ref().map(|version| format!("SambaStack {version}")));
+    parts.extend(around.kubernetes.as_ref().map(|version| format!("Kubernetes {version}")));
+    parts.extend(around.kubectl.as_ref().map(|version| format!("kubectl {version}")));
+    for deployment in &around.deployments {
+        let bundle = deployment.bundle.as_ref().map(|bundle| format!(" of {bundle}")).unwrap_or_default();
+        parts.push(format!("{} {}{bundle}", deployment.kind, deployment.name));
+    }
+    parts.join(" · ")
+}

@@ -1,0 +1,400 @@
+//! The table of sessions. Only what is seen is drawn, and only what is near that is asked for.
+
+use egui::{
+    Align, Align2, Color32, Key, Layout, Modifiers, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextStyle,
+    Ui, WidgetInfo, pos2, vec2,
+};
+use egui_extras::{Column, TableBuilder, TableRow};
+
+use super::dialogs::Question;
+use super::{Wish, when};
+use crate::domain::history::{SessionKind, SessionRow, SessionState, SortBy};
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::history::{Clock, MOST_COMPARED};
+use crate::ui::theme;
+use crate::ui::widgets::{card, empty_state, fit_middle, tokens};
+
+const ROW: f32 = 28.0;
+
+/// Where the table stands.
+#[derive(Default)]
+pub(super) struct TableUi {
+    /// A row that is to be seen in the next frame.
+    reveal: Option<u64>,
+    /// Rows that were seen.
+    seen: u64,
+}
+
+/// A column.
+struct Head {
+    title: &'static str,
+    sort: SortBy,
+    /// Fixed, in points; else a share of what is left.
+    width: Result<f32, f32>,
+    /// Figures stand at the right.
+    figure: bool,
+    /// Left out in a narrow window.
+    rare: bool,
+    text: fn(&SessionRow) -> String,
+}
+
+const HEADS: [Head; 10] = [
+    Head {
+        title: "When",
+        sort: SortBy::Began,
+        width: Ok(116.0),
+        figure: false,
+        rare: false,
+        text: |r| when(r.began),
+    },
+    Head { title: "Kind", sort: SortBy::Title, width: Err(0.26), figure: false, rare: false, text: title },
+    Head {
+        title: "Deployment",
+        sort: SortBy::Deployment,
+        width: Err(0.28),
+        figure: false,
+        rare: true,
+        text: |r| r.deployments.join(", "),
+    },
+    Head {
+        title: "Model",
+        sort: SortBy::Model,
+        width: Err(0.33),
+        figure: false,
+        rare: false,
+        text: |r| r.models.join(", "),
+    },
+    Head {
+        title: "Requests",
+        sort: SortBy::Requests,
+        width: Ok(58.0),
+        figure: true,
+        rare: false,
+        text: |r| units::count(r.requests),
+    },
+    Head {
+        title: "TTFT p50",
+        sort: SortBy::Ttft,
+        width: Ok(58.0),
+        figure: true,
+        rare: false,
+        text: |r| ms(r.ttft_p50_ms),
+    },
+    Head {
+        title: "ITL p50",
+        sort: SortBy::Itl,
+        width: Ok(58.0),
+        figure: true,
+        rare: true,
+        text: |r| ms(r.itl_p50_ms),
+    },
+    Head {
+        title: "Peak tok/s",
+        sort: SortBy::Peak,
+        width: Ok(66.0),
+        figure: true,
+        rare: false,
+        text: |r| whole(r.peak_tokens_per_s),
+    },
+    Head {
+        title: "Errors",
+        sort: SortBy::Errors,
+        width: Ok(44.0),
+        figure: true,
+        rare: false,
+        text: |r| units::count(r.errors),
+    },
+    Head { title: "Tag", sort: SortBy::Tag, width: Err(0.13), figure: false, rare: true, text: tags },
+];
+
+const MARK: f32 = 24.0;
+const GAP: f32 = 9.0;
+
+/// A benchmark's load, a conversation's first words; and what is special about it.
+fn title(row: &SessionRow) -> String {
+    match (row.state, row.kind) {
+        (SessionState::Running, _) => format!("{} · running", row.title),
+        (SessionState::Interrupted, SessionKind::Bench) => format!("{} · cut", row.title),
+        (_, SessionKind::Chat) => format!("Chat: {}", row.title),
+        _ => row.title.clone(),
+    }
+}
+
+fn tags(row: &SessionRow) -> String {
+    let own = row.tags.join(", ");
+    match (row.baseline, own.is_empty()) {
+        (true, true) => "baseline".to_owned(),
+        (true, false) => format!("baseline, {own}"),
+        _ => own,
+    }
+}
+
+/// `88`, `2.4`
+pub(super) fn ms(value: Option<f64>) -> String {
+    match value {
+        None => units::ABSENT.to_owned(),
+        Some(value) if value < 9.95 => format!("{value:.1}"),
+        Some(value) => units::count(value.round() as u64),
+    }
+}
+
+fn whole(value: Option<f64>) -> String {
+    value.map_or_else(|| units::ABSENT.to_owned(), |value| units::count(value.round() as u64))
+}
+
+/// What rows and heads ask for while the table is drawn.
+#[derive(Default)]
+struct Clicked {
+    sort: Option<SortBy>,
+    row: Option<u64>,
+    open: bool,
+    choose: Option<u64>,
+}
+
+impl TableUi {
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        clock: Clock,
+        wish: &mut Wish,
+        out: &mut Vec<Command>,
+    ) {
+        let mut clicked = Clicked::default();
+        let mut seen: Option<(u64, u64)> = None;
+        card(ui).inner_margin(egui::Margin::symmetric(12, 6)).show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            let Some(total) = state.history.rows.total() else {
+                if state.history.rows.failure().is_none() {
+                    empty_state(ui, "Reading the history…", "", (ui.available_height() / 3.0).max(20.0));
+                }
+                return;
+            };
+            self.rows_ui(ui, state, total, &mut clicked, &mut seen);
+        });
+        let (first, last) = seen.unwrap_or((0, 20));
+        self.seen = last - first;
+        state.want_rows(first..last + 1, out);
+        let history = &mut state.history;
+        if let Some(sort) = clicked.sort {
+            let same = history.filter.sort == sort;
+            // Names begin at A, figures and times with the largest.
+            let names = matches!(sort, SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag);
+            history.filter.ascending = if same { !history.filter.ascending } else { names };
+            history.filter.sort = sort;
+        }
+        if let Some(index) = clicked.row {
+            history.select_at(index, clock.now);
+            if clicked.open {
+                wish.open = history.selected().cloned();
+            }
+        }
+        if let Some(id) = clicked.choose.and_then(|index| history.rows.at(index)).map(|row| row.id.clone()) {
+            history.toggle_chosen(&id);
+        }
+    }
+
+    fn rows_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        total: u64,
+        clicked: &mut Clicked,
+        seen: &mut Option<(u64, u64)>,
+    ) {
+        let tokens = tokens(ui);
+        let wide = ui.available_width() > 860.0;
+        let heads: Vec<&Head> = HEADS.iter().filter(|head| wide || !head.rare).collect();
+        let fixed: f32 = heads.iter().filter_map(|head| head.width.ok()).sum();
+        let shares: f32 = heads.iter().filter_map(|head| head.width.err()).sum();
+        let rest = ui.available_width() - MARK - fixed - GAP * heads.len() as f32 - 14.0;
+        ui.spacing_mut().item_spacing = vec2(GAP, 2.0);
+        ui.visuals_mut().selection.bg_fill = tokens.raised;
+        ui.visuals_mut().widgets.hovered.bg_fill = tokens.raised;
+        let mut table = TableBuilder::new(ui)
+            .id_salt("sessions")
+            .striped(false)
+            .min_scrolled_height(0.0)
+            .auto_shrink(false)
+            .animate_scrolling(false)
+            .cell_layout(Layout::left_to_right(Align::Center))
+            .sense(Sense::CLICK)
+            .column(Column::exact(MARK));
+        for head in &heads {
+            let width = head.width.unwrap_or_else(|share| rest * share / shares).floor();
+            table = table.column(Column::exact(width).clip(true));
+        }
+        if let Some(row) = self.reveal.take() {
+            table = table.scroll_to_row(row as usize, None);
+        }
+        table
+            .header(24.0, |mut header| {
+                header.col(|_| {});
+                for head in &heads {
+                    header.col(|ui| {
+                        if head_ui(ui, head, state) {
+                            clicked.sort = Some(head.sort);
+                        }
+                    });
+                }
+            })
+            .body(|body| {
+                body.rows(ROW, usize::try_from(total).unwrap_or(usize::MAX), |mut row| {
+                    let index = row.index() as u64;
+                    *seen = Some(
+                        seen.map_or((index, index), |(first, last)| (first.min(index), last.max(index))),
+                    );
+                    row_ui(&mut row, &heads, state, index, clicked);
+                });
+            });
+    }
+
+    /// The keys that move, choose, open and delete.
+    pub(super) fn keys(&mut self, ui: &Ui, state: &mut State, clock: Clock, wish: &mut Wish) {
+        let history = &mut state.history;
+        let page = self.seen.saturating_sub(1).max(1) as i64;
+        let moves = [
+            (Key::ArrowUp, -1),
+            (Key::ArrowDown, 1),
+            (Key::PageUp, -page),
+            (Key::PageDown, page),
+            (Key::Home, i64::MIN / 2),
+            (Key::End, i64::MAX / 2),
+        ];
+        for (key, by) in moves {
+            let count = ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key));
+            if count > 0 {
+                history.move_selection(by.saturating_mul(count as i64), clock.now);
+                self.reveal = history.selected_at();
+                ui.ctx().request_repaint();
+            }
+        }
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        let Some(id) = history.selected().cloned() else { return };
+        if pressed(Key::Space) {
+            history.toggle_chosen(&id);
+        }
+        if pressed(Key::Enter) {
+            wish.open = Some(id);
+        }
+        if pressed(Key::Delete) {
+            wish.question = Some(Question::Delete(history.meant()));
+        }
+        if pressed(Key::Escape) {
+            history.chosen.clear();
+        }
+    }
+}
+
+/// A column's head; gives whether it was clicked.
+fn head_ui(ui: &mut Ui, head: &Head, state: &State) -> bool {
+    let tokens = tokens(ui);
+    let rect = ui.max_rect();
+    let response = ui.allocate_rect(rect, Sense::click());
+    let filter = &state.history.filter;
+    let sorted = filter.sort == head.sort;
+    let color = if sorted || response.hovered() { tokens.text } else { tokens.dim };
+    let font = TextStyle::Small.resolve(ui.style());
+    let (at, align) = if head.figure {
+        (rect.right_center(), Align2::RIGHT_CENTER)
+    } else {
+        (rect.left_center(), Align2::LEFT_CENTER)
+    };
+    let written = ui.painter().text(at, align, head.title, font, color);
+    if sorted {
+        let x = if head.figure { written.left() - 8.0 } else { written.right() + 8.0 };
+        arrow(ui, pos2(x, rect.center().y), filter.ascending, tokens.accent);
+    }
+    if response.has_focus() {
+        let stroke = Stroke::new(1.0, tokens.accent);
+        ui.painter().rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
+    }
+    let spoken = match (sorted, filter.ascending) {
+        (false, _) => format!("Sort by {}", head.title),
+        (true, true) => format!("Sort by {}, sorted, smallest first", head.title),
+        (true, false) => format!("Sort by {}, sorted, largest first", head.title),
+    };
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, sorted, &spoken));
+    response.clicked()
+}
+
+fn arrow(ui: &Ui, at: Pos2, up: bool, color: Color32) {
+    let down = if up { -3.0 } else { 3.0 };
+    let corners = vec![at + vec2(0.0, down), at + vec2(3.5, -down), at + vec2(-3.5, -down)];
+    ui.painter().add(egui::Shape::convex_polygon(corners, color, Stroke::NONE));
+}
+
+fn row_ui(row: &mut TableRow<'_, '_>, heads: &[&Head], state: &State, index: u64, clicked: &mut Clicked) {
+    let history = &state.history;
+    let session = history.rows.at(index);
+    let selected = history.selected_at() == Some(index);
+    row.set_selected(selected);
+    let chosen = session.and_then(|session| history.place_of(&session.id));
+    let can = session.is_some_and(|session| session.kind == SessionKind::Bench)
+        && (chosen.is_some() || history.chosen.len() < MOST_COMPARED);
+    let (_, mark) = row.col(|ui| {
+        if can {
+            mark_ui(ui, chosen);
+        }
+    });
+    let mut spoken = Vec::new();
+    let mut first = None;
+    for head in heads {
+        let text = session.map_or_else(String::new, head.text);
+        let failed = head.sort == SortBy::Errors && session.is_some_and(|session| session.errors > 0);
+        let (_, response) = row.col(|ui| {
+            let color = if failed { tokens(ui).error } else { tokens(ui).text };
+            cell_ui(ui, &text, head.figure, color);
+        });
+        if head.sort == SortBy::Model || head.sort == SortBy::Title {
+            response.clone().on_hover_text(&text);
+        }
+        if response.clicked() {
+            clicked.row = Some(index);
+            clicked.open = response.double_clicked();
+        }
+        spoken.push(if head.figure { format!("{} {text}", head.title) } else { text });
+        first.get_or_insert(response);
+    }
+    let Some(session) = session else { return };
+    if can {
+        let spoken = format!("Compare {}, {}", when(session.began), session.title);
+        mark.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, chosen.is_some(), &spoken));
+        if mark.clicked() {
+            clicked.choose = Some(index);
+        }
+    }
+    if let Some(first) = first {
+        let spoken = spoken.join(", ");
+        first.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &spoken));
+    }
+}
+
+/// A square: in the session's colour when it is to be compared.
+fn mark_ui(ui: &Ui, chosen: Option<usize>) {
+    let tokens = tokens(ui);
+    let rect = Rect::from_center_size(ui.max_rect().center(), vec2(13.0, 13.0));
+    match chosen {
+        Some(place) => {
+            ui.painter().rect_filled(rect, 3.0, tokens.model_color(place));
+        }
+        None => {
+            let stroke = Stroke::new(1.2, tokens.line_strong);
+            ui.painter().rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
+        }
+    }
+}
+
+fn cell_ui(ui: &Ui, text: &str, figure: bool, color: Color32) {
+    let rect = ui.max_rect();
+    if figure {
+        let font = theme::small_figure_text().resolve(ui.style());
+        ui.painter().text(rect.right_center(), Align2::RIGHT_CENTER, text, font, color);
+    } else {
+        let shown = fit_middle(ui, text, &TextStyle::Body, rect.width());
+        let font = TextStyle::Body.resolve(ui.style());
+        ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, shown, font, color);
+    }
+}

@@ -1,0 +1,175 @@
+//! What can be done with the sessions that are selected, and what is kept of them all.
+
+use egui::{Checkbox, DragValue, Popup, PopupCloseBehavior, Role, Ui, WidgetInfo};
+
+use super::Wish;
+use super::dialogs::Question;
+use super::filters::{self, FiltersUi};
+use crate::domain::history::ExportFormat;
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::history::{Clock, days_before};
+use crate::ui::widgets::{caption, from_right, primary_button, small_button, strong};
+
+pub(super) fn show(
+    ui: &mut Ui,
+    filters: &mut FiltersUi,
+    state: &mut State,
+    wish: &mut Wish,
+    out: &mut Vec<Command>,
+) {
+    let wide = ui.available_width() > 900.0;
+    ui.horizontal(|ui| {
+        filters::show(ui, filters, state, wide);
+        if wide {
+            from_right(ui, |ui| actions_ui(ui, state, wish, out));
+        }
+    });
+    if !wide {
+        ui.horizontal(|ui| from_right(ui, |ui| actions_ui(ui, state, wish, out)));
+    }
+    filters::rest_ui(ui, filters, state);
+}
+
+fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Command>) {
+    let chosen = state.history.chosen.len();
+    let label = if chosen > 1 { format!("Compare {chosen}") } else { "Compare".to_owned() };
+    let compare = primary_button(ui, &label, chosen > 1);
+    wish.compare |= compare
+        .on_hover_text("Space takes the selected benchmark among those to be compared, up to six")
+        .on_disabled_hover_text("Check two to six benchmarks in the table, or press Space on them")
+        .clicked();
+    let meant = state.history.meant();
+    let one = state.history.selected().cloned().filter(|_| chosen < 2);
+    let one = one.or_else(|| state.history.chosen.first().cloned().filter(|_| chosen == 1));
+    let row = one.as_ref().and_then(|id| state.history.row_of(id));
+    let is_baseline = row.is_some_and(|row| row.baseline);
+    let can = row.is_some_and(|row| row.kind == crate::domain::history::SessionKind::Bench);
+    let label = if is_baseline { "Unset baseline" } else { "Set baseline" };
+    let help = "New runs of the same models on the same deployments are held against the baseline at once";
+    ui.add_enabled_ui(can, |ui| {
+        if ui.button(label).on_hover_text(help).clicked()
+            && let Some(id) = &one
+        {
+            state.set_baseline(id, !is_baseline, out);
+        }
+    });
+    let export = ui.add_enabled(!meant.is_empty(), egui::Button::new("Export…"));
+    export.widget_info(|| WidgetInfo::labeled(Role::Button, !meant.is_empty(), "Export"));
+    let many = units::counted(meant.len(), "session");
+    Popup::menu(&export).width(170.0).show(|ui| {
+        caption(ui, format!("{many} as"));
+        for format in ExportFormat::ALL {
+            if ui.button(format.name()).clicked() {
+                state.export_sessions(format, out);
+            }
+        }
+    });
+    if ui.add_enabled(!meant.is_empty(), egui::Button::new("Delete…")).clicked() {
+        wish.question = Some(Question::Delete(meant));
+    }
+    if ui.button("Import…").on_hover_text("Result files of Batida, guidellm, aiperf and vllm bench").clicked()
+    {
+        state.import_sessions(out);
+    }
+}
+
+/// What the store holds, and what is to become of it.
+pub(super) fn foot_ui(ui: &mut Ui, state: &mut State, clock: Clock, wish: &mut Wish, out: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        let rows = &state.history.rows;
+        let total = usize::try_from(rows.total().unwrap_or(0)).unwrap_or(usize::MAX);
+        let shown = if state.history.filter.is_open() { "" } else { " found" };
+        caption(
+            ui,
+            format!(
+                "{}{shown} · {} requests kept · {} on disk",
+                units::counted(total, "session"),
+                units::count(rows.requests()),
+                bytes(rows.bytes())
+            ),
+        );
+        from_right(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let older = small_button(ui, "Delete older than…");
+            Popup::menu(&older).width(190.0).show(|ui| {
+                for (days, name) in [(30, "30 days"), (90, "90 days"), (365, "A year")] {
+                    if ui.button(name).clicked() {
+                        state.count_older(days_before(clock.today, days), out);
+                        wish.question = Some(Question::Older);
+                    }
+                }
+                if ui.button("Another age…").clicked() {
+                    wish.question = Some(Question::OlderThan("180".to_owned()));
+                }
+            });
+            let kept = small_button(ui, "What is kept");
+            Popup::menu(&kept).width(300.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(
+                |ui| {
+                    kept_ui(ui, state, out);
+                },
+            );
+            if rows_are_loading(state) {
+                ui.add(egui::Spinner::new().size(12.0));
+            }
+        });
+    });
+}
+
+fn rows_are_loading(state: &State) -> bool {
+    state.history.rows.is_loading()
+}
+
+fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let before = state.settings.history;
+    let settings = &mut state.settings.history;
+    strong(ui, "What is kept");
+    caption(ui, "Figures and plans always, on this computer only. Never a key");
+    ui.add(Checkbox::new(&mut settings.chat_texts, "Prompts and answers of chats"));
+    ui.add(Checkbox::new(&mut settings.bench_texts, "Prompts and answers of benchmarks"));
+    caption(ui, "A chat without its texts cannot be read again or continued");
+    least_change_ui(ui, state);
+    if state.settings.history != before {
+        save(state, out);
+    }
+}
+
+/// The smallest change that matters; gives whether it was changed.
+pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
+    const NAME: &str = "Least change that matters";
+    let settings = &mut state.settings.history;
+    let mut percent = settings.least_change * 100.0;
+    ui.horizontal(|ui| {
+        let value = DragValue::new(&mut percent).range(0.0..=50.0).speed(0.1).max_decimals(1).suffix(" %");
+        // From the right the last comes first.
+        let value = if ui.layout().prefer_right_to_left() {
+            let value = ui.add(value);
+            value.labelled_by(caption(ui, NAME).id)
+        } else {
+            let name = caption(ui, NAME);
+            ui.add(value).labelled_by(name.id)
+        };
+        value.on_hover_text("What differs by less is told as no difference");
+    });
+    let share = (percent * 10.0).round() / 1_000.0;
+    let changed = (share - settings.least_change).abs() > 1e-9;
+    if changed {
+        settings.least_change = share;
+    }
+    changed
+}
+
+pub(super) fn save(state: &State, out: &mut Vec<Command>) {
+    out.push(Command::SaveSettings { settings: state.settings.clone(), key: None });
+}
+
+/// `840 kB`, `12.3 MB`
+fn bytes(bytes: u64) -> String {
+    let value = bytes as f64;
+    match value {
+        v if v >= 1e9 => format!("{:.2} GB", v / 1e9),
+        v if v >= 1e6 => format!("{:.1} MB", v / 1e6),
+        v => format!("{:.0} kB", (v / 1e3).ceil()),
+    }
+}

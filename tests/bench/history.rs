@@ -1,0 +1,3 @@
+//! What the history costs and how fast it is.
+
+fn main() {}

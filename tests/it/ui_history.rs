@@ -1,0 +1,450 @@
+//! The History page, found and used by label, over a store that is made up.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
+
+use batida::domain::conversation::Role as Speaker;
+use batida::domain::history::{ExportFormat, SessionId, SortBy};
+use batida::protocol::{Command, Event, Failure};
+use batida::state::chat::Asking;
+use egui::accesskit::{Role, Toggled};
+use egui::{Key, Modifiers, Theme, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use crate::support::history::{NO_JOB, Stage, rows};
+use crate::support::window::{LARGE, PATIENCE};
+
+/// The page over a store of so many sessions.
+pub(crate) struct Page(Harness<'static, Stage>);
+
+impl Deref for Page {
+    type Target = Harness<'static, Stage>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Page {
+    pub(crate) fn over(stage: Stage, size: Vec2) -> Self {
+        let harness = Harness::builder()
+            .with_size(size)
+            .with_theme(Theme::Dark)
+            .with_step_dt(1.0 / 30.0)
+            .with_max_steps(8)
+            .with_render_cursor(false)
+            .build_ui_state(|ui, stage: &mut Stage| stage.frame(ui), stage);
+        Self(harness)
+    }
+
+    pub(crate) fn with(count: u64) -> Self {
+        let mut page = Self::over(Stage::new(rows(count)), LARGE);
+        page.until("the rows are there", |page| page.state().state.history.rows.total().is_some());
+        page.run_steps(8);
+        page
+    }
+
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.step();
+            if so(self) {
+                return self.run_steps(2);
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}. On the screen:\n{}",
+                self.told()
+            );
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn see(&mut self, text: &str) {
+        self.until(&format!("{text:?} is seen"), |page| page.shows(text));
+    }
+
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.query_all_by_label_contains(text).next().is_some()
+    }
+
+    #[track_caller]
+    pub(crate) fn click(&mut self, label: &str) {
+        self.until(&format!("{label:?} can be clicked"), |page| page.control(label).is_some());
+        self.control(label).expect("it was there").click();
+        self.run_steps(3);
+    }
+
+    fn control<'a>(&'a self, label: &'a str) -> Option<egui_kittest::Node<'a>> {
+        let roles = [Role::Button, Role::CheckBox, Role::RadioButton, Role::ComboBox, Role::ListBoxOption];
+        self.query_all_by_label(label).find(|node| {
+            let node = node.accesskit_node();
+            roles.contains(&node.role()) && !node.is_disabled()
+        })
+    }
+
+    pub(crate) fn key(&mut self, key: Key) {
+        self.key_press(key);
+        self.run_steps(3);
+    }
+
+    #[track_caller]
+    fn type_into(&mut self, label: &str, text: &str) {
+        self.get_by_role_and_label(Role::TextInput, label).focus();
+        self.step();
+        self.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        self.step();
+        self.get_by_role_and_label(Role::TextInput, label).type_text(text);
+        self.run_steps(2);
+    }
+
+    /// Opens a picker and takes a line of it.
+    #[track_caller]
+    pub(crate) fn pick(&mut self, picker: &str, name: &str) {
+        self.click(picker);
+        self.until("the list is open", |page| page.control(name).is_some());
+        self.click(name);
+    }
+
+    pub(crate) fn told(&self) -> String {
+        let nodes = self.root().children_recursive();
+        nodes.filter_map(|node| node.accesskit_node().label().map(|label| format!("  {label}\n"))).collect()
+    }
+
+    /// The rows that are drawn, as a screen reader hears them.
+    fn drawn(&self) -> Vec<String> {
+        let rows = self.query_all_by_role(Role::ListBoxOption);
+        rows.filter_map(|node| node.accesskit_node().label()).collect()
+    }
+
+    fn selected(&self) -> String {
+        self.state().state.history.selected().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn chosen(&self) -> Vec<&str> {
+        self.state().state.history.chosen.iter().map(|id| id.0.as_str()).collect()
+    }
+
+    #[track_caller]
+    fn sent(&self, what: impl Fn(&Command) -> bool) {
+        assert!(self.state().sent.iter().any(what), "{:?}", self.state().sent);
+    }
+}
+
+// Claims
+
+#[test]
+fn the_newest_session_stands_first_and_its_charts_below() {
+    let mut page = Page::with(40);
+    let drawn = page.drawn();
+    assert!(drawn[0].contains("Rate 4/s Poisson"), "{}", drawn[0]);
+    assert!(drawn[0].contains("Requests 1,400") && drawn[0].contains("TTFT p50"), "{}", drawn[0]);
+    assert_eq!(page.selected(), "b000039");
+    page.see("TTFT p50 and p99 by level, ms. ");
+    page.see("Output tokens/s by level");
+    assert!(page.shows("40 sessions · ") && page.shows("12.3 MB on disk"));
+}
+
+#[test]
+fn a_click_on_a_head_sorts_and_another_turns_it_round() {
+    let mut page = Page::with(40);
+    page.click("Sort by TTFT p50");
+    page.see("Sort by TTFT p50, sorted, largest first");
+    let ttft = |page: &Page, place: u64| {
+        page.state().state.history.rows.at(place).and_then(|row| row.ttft_p50_ms).expect("it is there")
+    };
+    page.until("the slowest is first", |page| ttft(page, 0) > ttft(page, 1) && ttft(page, 0) > 130.0);
+    page.click("Sort by TTFT p50, sorted, largest first");
+    page.until("the fastest is first", |page| ttft(page, 0) < 85.0 && ttft(page, 0) <= ttft(page, 1));
+    assert_eq!(page.state().state.history.filter.sort, SortBy::Ttft);
+}
+
+#[test]
+fn words_and_pickers_narrow_the_list() {
+    let mut page = Page::with(40);
+    page.key_press_modifiers(Modifiers::COMMAND, Key::F);
+    page.run_steps(2);
+    page.type_into("Search the history", "deepseek rate");
+    page.until("few are left", |page| page.state().state.history.rows.total() == Some(5));
+    assert!(page.drawn().iter().all(|row| row.contains("DeepSeek-V3.2") && row.contains("Rate")));
+    assert!(page.shows("5 sessions found"));
+    page.type_into("Search the history", "no such thing");
+    page.see("Nothing matches");
+    page.click("Show all sessions");
+    page.see("40 sessions · ");
+    page.click("More filters");
+    page.pick("Kind: All kinds", "Chat");
+    page.until("chats are left", |page| page.state().state.history.rows.total() == Some(8));
+    page.pick("Model: All models", "gpt-oss-120b");
+    page.until("hers are left", |page| page.drawn().iter().all(|row| row.contains("gpt-oss-120b")));
+    assert!(page.shows("More filters (2)"));
+    page.pick("Kind: Chat", "All kinds");
+    page.pick("Time: All time", "Last 24 hours");
+    page.until("today's are left", |page| page.state().state.history.rows.total() == Some(3));
+}
+
+#[test]
+fn the_keyboard_moves_chooses_opens_and_goes_back() {
+    let mut page = Page::with(500);
+    page.key(Key::ArrowDown);
+    page.key(Key::ArrowDown);
+    assert_eq!(page.selected(), "c000497");
+    assert_eq!(page.state().state.history.selected_at(), Some(2));
+    page.key(Key::End);
+    page.until("the last row is here", |page| page.selected() == "b000000");
+    assert!(page.drawn().last().is_some_and(|row| row.contains("Sweep 1–64")));
+    page.key(Key::Home);
+    assert_eq!(page.selected(), "b000499");
+    page.key(Key::PageDown);
+    let at = page.state().state.history.selected_at().expect("a row is selected");
+    assert!((5..30).contains(&at), "a page down is row {at}");
+    page.key(Key::PageUp);
+    page.key(Key::Space);
+    assert_eq!(page.chosen(), ["b000499"]);
+    page.key(Key::Space);
+    assert_eq!(page.chosen(), [""; 0]);
+    page.key(Key::Enter);
+    page.see("Run again");
+    page.key(Key::Escape);
+    page.see("Sort by When");
+    assert_eq!(page.selected(), "b000499");
+}
+
+#[test]
+fn two_are_compared_below_and_over_the_whole_page() {
+    let mut page = Page::with(40);
+    page.key(Key::Space);
+    page.key(Key::ArrowDown);
+    page.key(Key::Space);
+    assert_eq!(page.chosen(), ["b000039", "b000038"]);
+    page.see("2 sessions laid over each other");
+    page.see("TTFT p50, ms · c=1, baseline 97, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better");
+    page.see("Not like with like: 1 difference that matter");
+    page.click("Compare 2");
+    page.see("Share of requests that took at most so long, ms");
+    page.see("Throughput against per-user speed (the knee)");
+    page.see("Not like with like\noutput tokens: 128 against 128");
+    for verdict in ["better", "worse", "no difference", "too few requests", "look"] {
+        assert!(page.shows(&format!("%, {verdict}")), "{verdict}");
+    }
+    let other = page
+        .query_all_by_label_contains("Hold the others against")
+        .next()
+        .and_then(|node| node.accesskit_node().label());
+    page.click(&other.expect("the second can become the baseline"));
+    assert_eq!(page.chosen(), ["b000038", "b000039"]);
+    page.see("baseline 97");
+    page.click("Back");
+    page.see("Sort by When");
+}
+
+#[test]
+fn checkboxes_choose_and_chats_have_none() {
+    let mut page = Page::with(10);
+    let boxes = |page: &Page| -> Vec<(String, bool)> {
+        let all = page.query_all_by_role(Role::CheckBox);
+        all.map(|node| {
+            let node = node.accesskit_node();
+            (
+                node.label().unwrap_or_default(),
+                node.toggled() == Some(Toggled::True) || node.is_selected() == Some(true),
+            )
+        })
+        .collect()
+    };
+    let before = boxes(&page);
+    assert_eq!(before.len(), 8, "two of ten are chats: {before:?}");
+    let (label, on) = &before[1];
+    assert!(!on && label.starts_with("Compare 20"), "{label}");
+    page.click(label);
+    assert!(boxes(&page)[1].1, "{:?}", boxes(&page));
+}
+
+#[test]
+fn a_benchmark_opens_with_its_own_charts_and_can_be_run_again() {
+    let mut page = Page::with(40);
+    page.click("Open");
+    page.see("TTFT per request, ms. 1,400 requests");
+    page.see("Throughput against per-user speed (the knee)");
+    page.see("c=64, requests 200, errors 0");
+    page.see("Kubernetes 1.31.4");
+    page.see("seed 42");
+    assert!(page.control("Copy table").is_some() && page.control("Save report").is_some());
+    page.click("Copy as command");
+    page.until("it was sent", |page| !page.state().sent.is_empty());
+    page.sent(
+        |sent| matches!(sent, Command::Copy { text, .. } if text.starts_with("batida bench --demo --model")),
+    );
+    page.click("Run again");
+    assert!(page.state().asked.benchmark);
+    let plan = page.state_mut().state.bench_form().read().plan;
+    assert_eq!((plan.seed, plan.targets.len()), (42, 1));
+}
+
+#[test]
+fn a_chat_is_read_and_continued_where_it_was_left() {
+    let mut page = Page::with(40);
+    page.type_into("Search the history", "question 37");
+    page.until("it is found", |page| page.state().state.history.rows.total() == Some(1));
+    page.key(Key::Escape);
+    page.until("it is selected", |page| page.selected() == "c000037");
+    page.see("TTFT by answer, ms");
+    page.click("Open");
+    page.see("Figures: 480.0 tok/s · 0.90 s · TTFT 93 ms");
+    page.see("1 answer that a later one took the place of left out");
+    page.click("Continue");
+    assert!(page.state().asked.playground);
+    let state = &mut page.state_mut().state;
+    let chat = &mut state.place().chat;
+    assert_eq!(chat.turns().len(), 2, "the way to the last answer");
+    assert_eq!(chat.system, "Be brief");
+    chat.draft = "And then?".to_owned();
+    let asking = Asking { job: NO_JOB, model: "m", deployment: None, now: Default::default() };
+    let request = chat.send(&asking).expect("it sends");
+    let said: Vec<&str> = request.messages.iter().map(|message| message.content.as_str()).collect();
+    assert_eq!((said.len(), request.messages[0].role), (6, Speaker::System));
+    assert!(said[1].starts_with("Question 1") && said[3].starts_with("Question 3"));
+    let filing = chat.filing().expect("it is kept");
+    assert_eq!((filing.conversation.0.as_str(), filing.exchange, filing.parent), ("c000037", 4, Some(3)));
+}
+
+#[test]
+fn deleting_asks_first() {
+    let mut page = Page::with(10);
+    page.key(Key::Delete);
+    page.see("Delete 1 session for good?");
+    page.click("Keep");
+    assert_eq!(page.state().store.rows.len(), 10);
+    page.key(Key::Delete);
+    page.click("Delete for good");
+    page.until("it is gone", |page| page.state().state.history.rows.total() == Some(9));
+    assert_eq!(page.selected(), "b000008", "the next one takes its place");
+}
+
+#[test]
+fn old_sessions_go_after_they_were_counted() {
+    let mut page = Page::with(400);
+    page.click("Delete older than…");
+    page.click("30 days");
+    page.see("184 sessions began before");
+    page.click("Delete for good");
+    page.until("they are gone", |page| page.state().state.history.rows.total() == Some(216));
+    page.click("Delete older than…");
+    page.click("Another age…");
+    page.type_into("Older than, in days", "x");
+    page.see("A number of days");
+    page.type_into("Older than, in days", "7");
+    page.click("Go on");
+    page.see("sessions began before");
+    page.click("Keep");
+    assert_eq!(page.state().store.rows.len(), 216);
+}
+
+#[test]
+fn tags_baselines_exports_and_imports_are_asked_for() {
+    let mut page = Page::with(10);
+    page.click("Tags…");
+    page.type_into("Tags of the session", "v9, nightly");
+    page.click("Save tags");
+    page.until("the row has them", |page| page.drawn()[0].ends_with("v9, nightly"));
+    page.click("Set baseline");
+    page.until("it is the baseline", |page| {
+        page.state().store.rows[9].baseline && page.shows("Unset baseline")
+    });
+    page.click("Export");
+    page.click("HTML report");
+    page.until("it was sent", |page| !page.state().sent.is_empty());
+    page.sent(|sent| {
+        let of = [SessionId("b000009".to_owned())];
+        matches!(sent, Command::ExportSessions { sessions, format: ExportFormat::Html } if *sessions == of)
+    });
+    page.click("Import…");
+    page.until("it was sent", |page| page.state().sent.len() == 2);
+    page.sent(|sent| matches!(sent, Command::ImportSessions { .. }));
+    let ids = vec![SessionId("b000003".to_owned())];
+    let outcome = Ok(Some((ids, vec!["It holds no gaps between chunks".to_owned()])));
+    page.state_mut().state.apply(Event::HistoryImported { job: NO_JOB, outcome }, Default::default());
+    let notice = page.state().state.notices.last().map(|notice| notice.text.clone());
+    assert_eq!(notice.as_deref(), Some("1 session imported\nIt holds no gaps between chunks"));
+    assert_eq!(page.selected(), "b000003");
+}
+
+#[test]
+fn what_is_kept_is_the_users_to_say() {
+    let mut page = Page::with(3);
+    page.click("What is kept");
+    page.click("Prompts and answers of chats");
+    let history = page.state().state.settings.history;
+    assert!(!history.chat_texts && !history.bench_texts);
+    page.until("it was sent", |page| !page.state().sent.is_empty());
+    page.sent(|sent| matches!(sent, Command::SaveSettings { settings, .. } if !settings.history.chat_texts));
+}
+
+#[test]
+fn a_trend_marks_releases() {
+    let mut page = Page::with(120);
+    page.click("Trend");
+    page.see("TTFT p50 over time, ms. ");
+    page.see("3 releases");
+    page.pick("Trend over: 4 weeks", "All time");
+    page.see("Tokens/s for each user over time");
+}
+
+#[test]
+fn every_state_of_the_store_is_told() {
+    let mut page = Page::over(Stage::new(Vec::new()), LARGE);
+    page.see("Nothing measured yet");
+    page.state_mut().store.rows = rows(3);
+    page.state_mut().state.apply(Event::HistoryChanged, Default::default());
+    page.see("3 sessions · ");
+
+    let mut stage = Stage::new(rows(3));
+    stage.store.silent = true;
+    let mut page = Page::over(stage, LARGE);
+    page.see("Reading the history…");
+
+    let mut stage = Stage::new(rows(3));
+    stage.store.failing = Some(Failure::new("The history is locked", "Close the other program"));
+    let mut page = Page::over(stage, LARGE);
+    page.see("The history is locked");
+    page.state_mut().store.failing = None;
+    page.click("Try again");
+    page.see("3 sessions · ");
+    let failure = Failure::new("The disk is full", "Make room");
+    page.state_mut().state.apply(Event::HistoryTroubled { failure }, Default::default());
+    page.see("What is measured now is not kept. The disk is full");
+    assert_eq!(page.state().state.notices.len(), 1, "and once in passing");
+    page.state_mut().state.apply(Event::HistoryChanged, Default::default());
+    page.until("it works again", |page| !page.shows("The disk is full"));
+}
+
+#[test]
+fn a_new_session_is_seen_and_the_selection_stays() {
+    let mut page = Page::with(10);
+    page.key(Key::ArrowDown);
+    let selected = page.selected();
+    let mut newer = rows(12).split_off(10);
+    page.state_mut().store.rows.append(&mut newer);
+    page.state_mut().state.apply(Event::HistoryChanged, Default::default());
+    page.until("they are there", |page| page.state().state.history.rows.total() == Some(12));
+    assert_eq!((page.selected(), page.state().state.history.selected_at()), (selected, Some(3)));
+}
+
+#[test]
+fn a_comparison_of_the_benchmark_page_is_shown_here() {
+    let mut page = Page::with(10);
+    let ids = ["b000008", "b000009"].map(|id| SessionId(id.to_owned())).to_vec();
+    let Stage { page: history, state, .. } = page.state_mut();
+    history.compare(ids, state);
+    page.see("2 sessions compared");
+    page.see("change −9.3 %");
+    page.key(Key::Escape);
+    page.see("Sort by When");
+}
