@@ -307,6 +307,9 @@ pub(super) struct ChatArgs {
     /// Say nothing but the answer
     #[arg(long, short)]
     pub(super) quiet: bool,
+    /// Keep nothing of it in the history
+    #[arg(long)]
+    pub(super) no_history: bool,
     #[command(flatten)]
     params: ParamArgs,
 }

@@ -17,8 +17,9 @@ use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::{Level, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
-use crate::engine::bench::{self, Controls, Listener};
+use crate::engine::bench::{Controls, Listener};
 use crate::engine::cluster;
+use crate::engine::history::{self, History};
 use crate::engine::place::Place;
 use crate::export::csv;
 use crate::metrics::request::RequestRecord;
@@ -41,7 +42,7 @@ pub(super) async fn run(
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
-    let api = place.api_with_key()?;
+    place.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Ended::Told),
@@ -62,7 +63,10 @@ pub(super) async fn run(
     let (_steer, steer) = watch::channel(Steer::Resume);
     let controls = Controls { cancel: cancel.clone(), steer };
     let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
-    let found = bench::run(&plan, api, &place.env.name, controls, &mut listener).await;
+    // Dropped at the end: what it holds is written then.
+    let history = super::history(common, args.no_history);
+    let recorder = history.as_ref().map(History::recorder);
+    let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
     let Watcher { rows, mut progress } = listener;
     progress.clear();
     let found = found.map_err(|failure| match failure.class {

@@ -133,6 +133,9 @@ pub(super) struct BenchArgs {
     /// Say nothing while it runs
     #[arg(long, short)]
     pub(super) quiet: bool,
+    /// Keep nothing of it in the history
+    #[arg(long)]
+    pub(super) no_history: bool,
     /// Exit code 4 when the benchmark itself may have moved a figure
     #[arg(long)]
     pub(super) strict: bool,

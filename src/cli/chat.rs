@@ -10,8 +10,11 @@ use super::{Ended, no_cluster, report};
 use crate::domain::conversation::{ChatRequest, Message, Role};
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
+use crate::domain::history::{Filing, HistorySettings, SessionId};
+use crate::engine;
 use crate::engine::chat::{self, ChatReport};
 use crate::engine::cluster;
+use crate::engine::history::filing::Kept;
 use crate::engine::place::Place;
 use crate::io::api::Api;
 use crate::metrics::timeline::Figures;
@@ -24,6 +27,7 @@ pub(super) async fn run(
     common: &Common,
     place: &Place,
     args: ChatArgs,
+    keep: HistorySettings,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let outcome = tokio::select! {
@@ -49,7 +53,17 @@ pub(super) async fn run(
     let (mut answer, mut reasoning) = (String::new(), String::new());
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
     let mut thought_open = false;
+    // Dropped at the end: what it holds is written then.
+    let history = super::history(common, args.no_history);
+    let filing = Filing {
+        conversation: SessionId(engine::new_id('c')),
+        exchange: 0,
+        parent: None,
+        deployment: args.deployment.clone(),
+    };
+    let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
     let report = chat::run(api, &request, &place.known(), cancel, |advance| {
+        kept.advance(&advance);
         answer.push_str(&advance.answer);
         reasoning.push_str(&advance.reasoning);
         if common.json {
@@ -70,6 +84,9 @@ pub(super) async fn run(
         }
     })
     .await;
+    if let Some(history) = &history {
+        history.recorder().chat(kept.end(&report));
+    }
     if common.json {
         report::json(&as_json(&model, &answer, &reasoning, &report))?;
     } else {

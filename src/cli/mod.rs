@@ -25,6 +25,7 @@ use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
+use crate::engine::history::{History, Told};
 use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
 use crate::engine::{self, Options, check, cluster};
 use crate::protocol::Verdict;
@@ -145,6 +146,19 @@ fn warn(notice: Option<Failure>) {
     }
 }
 
+/// The history, unless it is not wanted. Trouble with it is told, and is no reason not to go on.
+fn history(common: &Common, unwanted: bool) -> Option<History> {
+    if unwanted {
+        return None;
+    }
+    let told = |told| {
+        if let Told::Troubled(failure) = told {
+            report::failure(&failure);
+        }
+    };
+    engine::history(&common.options(), told).map_err(|failure| report::failure(&failure)).ok()
+}
+
 fn run(common: &Common, command: Command) -> Result<(), Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -170,7 +184,10 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         match command {
             Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
             Command::Models(args) => or_interrupted(&cancel, models(common, place, &args)).await,
-            Command::Chat(args) => chat::run(common, place, *args, &cancel).await,
+            Command::Chat(args) => {
+                let keep = settings.history;
+                chat::run(common, place, *args, keep, &cancel).await
+            }
             Command::Bench(args) => bench::run(common, place, *args, &cancel).await,
             Command::Check => run_checks(common, place, &cancel).await,
             Command::Demo(_) => Ok(()),

@@ -131,6 +131,13 @@ impl Drop for Engine {
     }
 }
 
+/// Names a session. `kind`: `b` for benchmarks, `c` for conversations.
+pub fn new_id(kind: char) -> String {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    // The standard library's only source of randomness.
+    format!("{kind}{:012x}", RandomState::new().build_hasher().finish() >> 16)
+}
+
 fn no_thread(error: std::io::Error) -> Failure {
     Failure::new("The system gives Batida no thread to work on", "Close other programs and try again")
         .with_details(error.to_string())

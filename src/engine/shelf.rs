@@ -1,13 +1,16 @@
 //! The history's commands: rows, sessions, comparisons, files.
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use super::history::{Change, baselines, sides};
 use super::{Books, Jobs, Shared, or_cancelled};
 use crate::domain::failure::Failure;
-use crate::domain::history::{ExportFormat, HistorySettings, SessionId};
+use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
 use crate::domain::run::BenchReport;
-use crate::metrics::compare::Comparison;
+use crate::io::dialog;
+use crate::io::history::Store;
+use crate::metrics::compare::{self, Comparison};
 use crate::protocol::{Command, Event, JobId};
 
 impl Books {
@@ -41,7 +44,7 @@ impl Jobs {
                 shared.emitter.emit(Event::SessionOpened { job, outcome });
             }),
             Command::LoadTrend { job, model, deployment, since } => self.spawn(job, |cancel| async move {
-                let asking = move |store: &_| trend(store, &model, deployment.as_deref(), since);
+                let asking = move |store: &Store| store.trend(&model, deployment.as_deref(), since);
                 let outcome = or_cancelled(&cancel, shared.books.recorder.read(asking)).await;
                 shared.emitter.emit(Event::TrendLoaded { job, outcome });
             }),
@@ -60,15 +63,6 @@ impl Jobs {
     }
 }
 
-fn trend(
-    store: &crate::io::history::Store,
-    model: &str,
-    deployment: Option<&str>,
-    since: Option<jiff::Timestamp>,
-) -> Result<crate::domain::history::Trend, Failure> {
-    store.trend(model, deployment, since)
-}
-
 impl Shared {
     /// Nobody waits for it, so that only a failure is told; a change tells itself.
     pub(super) async fn change_history(&self, change: Change) {
@@ -78,15 +72,8 @@ impl Shared {
     }
 
     async fn compare(&self, sessions: Vec<SessionId>, least_change: f64) -> Result<Comparison, Failure> {
-        self.books
-            .recorder
-            .read(move |store| {
-                let sides = sides(store, &sessions)?;
-                // TODO-SEAM
-                let _ = (sides, least_change);
-                Err(Failure::new("Comparing is not in this build", ""))
-            })
-            .await
+        let comparing = move |store: &Store| Ok(compare::compare(&sides(store, &sessions)?, least_change));
+        self.books.recorder.read(comparing).await
     }
 
     /// Tells how a session that ended compares with the baseline of its models on their deployments.
@@ -104,11 +91,46 @@ impl Shared {
         }
     }
 
+    /// Asks for a place, then writes there what may be more than fits into memory.
     pub(super) async fn export(&self, sessions: Vec<SessionId>, format: ExportFormat) {
-        let _ = (sessions, format);
+        let what = match sessions.len() {
+            1 => format!("Session as {}", format.name()),
+            n => format!("{n} sessions as {}", format.name()),
+        };
+        let outcome = self.export_to_a_place(sessions, format, &what).await;
+        self.emitter.emit(Event::FileSaved { what, outcome });
     }
 
+    async fn export_to_a_place(
+        &self,
+        sessions: Vec<SessionId>,
+        format: ExportFormat,
+        what: &str,
+    ) -> Result<Option<PathBuf>, Failure> {
+        let first = sessions.first().ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
+        let stem = if sessions.len() == 1 { first.0.as_str() } else { "batida-sessions" };
+        let name = format!("{stem}.{}", format.ending());
+        let Some(path) = dialog::place_for_file(&format!("Save {what}"), &name).await? else {
+            return Ok(None);
+        };
+        let dir = self.books.recorder.dir()?;
+        dialog::save_pieces(&path, move |out| {
+            let store = Store::open_to_read(&dir)?.store;
+            super::history::export(&store, &sessions, format, out)
+        })
+        .await?;
+        Ok(Some(path))
+    }
+
+    /// Asks for a result file and keeps what is in it.
     async fn import(&self) -> Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> {
-        Ok(None)
+        let Some(path) = dialog::pick_file("A result file").await? else { return Ok(None) };
+        let Imported { source: _, sessions, remarks } = super::history::read_result_file(&path).await?;
+        let mut kept = Vec::new();
+        for (report, requests) in sessions {
+            kept.push(SessionId(report.id.clone()));
+            self.books.recorder.change(Change::Keep(Arc::new(report), requests.into())).await?;
+        }
+        Ok(Some((kept, remarks)))
     }
 }

@@ -10,7 +10,7 @@ use crate::io::helm;
 use crate::io::kubectl::Kubectl;
 
 /// How long each question may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks for the versions, and for these deployments.
 pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
@@ -43,7 +43,7 @@ async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
 
 /// SambaStack's version: from helm, or from the label that its chart puts on what it installs.
 async fn version(kubectl: &Kubectl) -> Option<String> {
-    if let Some(printed) = helm::releases(kubectl, PATIENCE).await
+    if let Some(printed) = helm::releases(kubectl, PATIENCE / 2).await
         && let Some(version) = version_of_releases(&printed)
     {
         return Some(version);

@@ -1,10 +1,11 @@
 //! The system's file dialog, where there is one.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::write_in_one_step;
+use super::settings::{write_in_one_step, write_piece_by_piece};
 use crate::domain::failure::Failure;
 
 /// The portal may have to be started first.
@@ -45,6 +46,38 @@ pub async fn save_file(path: &Path, content: Arc<[u8]>) -> Result<(), Failure> {
     };
     let summary = format!("{} could not be written", path.display());
     Err(Failure::new(summary, "Choose another folder, or make room on the disk").with_details(why))
+}
+
+/// Writes a file in one step, piece by piece, on a thread that may wait.
+///
+/// # Errors
+/// As `write`, or when it cannot be written there.
+pub async fn save_pieces(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure> + Send + 'static,
+) -> Result<(), Failure> {
+    let to = path.to_owned();
+    let work = move || write_piece_by_piece(&to, |file| write(file).map_err(Unsaved::Failure));
+    let why = match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(Unsaved::Failure(failure))) => return Err(failure),
+        Ok(Err(Unsaved::Io(why))) => why.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    let summary = format!("{} could not be written", path.display());
+    Err(Failure::new(summary, "Choose another folder, or make room on the disk").with_details(why))
+}
+
+/// Why a file was not written.
+enum Unsaved {
+    Failure(Failure),
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for Unsaved {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// rfd cannot tell "no dialog" from "nothing picked", so ask first.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::ErrorKind;
+use std::io::{BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -357,14 +357,28 @@ fn harmless(message: &str) -> String {
 /// # Errors
 /// As the file system's. The old file is then still there.
 pub(crate) fn write_in_one_step(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    write_piece_by_piece(path, |file| file.write_all(content))
+}
+
+/// The same for what is too large to be held: `write` puts it into the file.
+///
+/// # Errors
+/// As `write`, and as the file system's. The old file is then still there.
+pub(crate) fn write_piece_by_piece<E: From<std::io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
     let real = real_path(path)?;
     let beside = Beside::create(&real)?;
     // A report is for others to read, as far as the user's umask lets them.
     let mode = fs::metadata(&real).map_or(0o644, |old| old.permissions().mode());
-    fs::write(&beside.0, content)?;
+    let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().write(true).open(&beside.0)?);
+    write(&mut file)?;
+    file.flush()?;
     fs::set_permissions(&beside.0, Permissions::from_mode(mode))?;
-    File::open(&beside.0)?.sync_all()?;
-    fs::rename(&beside.0, &real)
+    file.get_ref().sync_all()?;
+    fs::rename(&beside.0, &real)?;
+    Ok(())
 }
 
 /// Follows links, also one that leads to no file yet, so that a rename replaces the file and not the link.

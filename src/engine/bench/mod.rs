@@ -256,9 +256,7 @@ fn lanes_for(plan: &Plan) -> usize {
 }
 
 fn new_id() -> String {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    // The standard library's only source of randomness.
-    format!("b{:012x}", RandomState::new().build_hasher().finish() >> 16)
+    super::new_id('b')
 }
 
 fn no_thread(error: std::io::Error) -> Failure {

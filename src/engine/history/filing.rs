@@ -94,7 +94,6 @@ impl Kept {
             index: filing.exchange,
             level: 0,
             phase: Phase::Measured,
-            // From the conversation's beginning, which the store knows.
             due: std::time::Duration::ZERO,
             sent: std::time::Duration::ZERO,
             ended: took,

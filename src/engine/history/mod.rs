@@ -10,7 +10,8 @@ pub mod filing;
 mod recording;
 mod writer;
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -26,9 +27,10 @@ use super::bench::{self, Controls, Listener};
 use super::place::Place;
 use super::surroundings;
 use crate::domain::failure::Failure;
-use crate::domain::history::{Deletion, SessionId, StoredRequest};
+use crate::domain::history::{Deletion, ExportFormat, Imported, SessionId, StoredRequest, StoredSession};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, LevelReport};
+use crate::export::Exported;
 use crate::io::history::{ChatRecord, Store};
 use crate::metrics::compare::Side;
 use crate::metrics::request::RequestRecord;
@@ -139,6 +141,14 @@ impl Drop for History {
 }
 
 impl Recorder {
+    /// Where the history is.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    pub fn dir(&self) -> Result<PathBuf, Failure> {
+        self.dir.clone()
+    }
+
     fn send(&self, message: Message) {
         // Fails only when the thread has ended.
         let _ = self.messages.send(message);
@@ -208,11 +218,13 @@ pub async fn bench(
     let asking = place.kubectl.clone().map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
     });
+    let stopped = controls.cancel.clone();
     let mut recording = Recording::new(recorder, listener);
     let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
     if let (Ok(report), Some(asking)) = (&mut outcome, asking) {
-        // Each question has its bound, which ran while the session did.
-        report.surroundings = asking.await.ok();
+        // Mostly it is long done. Whoever stopped the session does not wait for it.
+        let patience = if stopped.is_cancelled() { Duration::ZERO } else { surroundings::PATIENCE };
+        report.surroundings = tokio::time::timeout(patience, asking).await.ok().and_then(Result::ok);
     }
     recording.end(&outcome);
     outcome
@@ -233,6 +245,50 @@ pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure
             Ok(Side { label, report, values })
         })
         .collect()
+}
+
+/// Writes sessions as one file.
+///
+/// # Errors
+/// When one is not there, or cannot be read or written.
+pub fn export(
+    store: &Store,
+    sessions: &[SessionId],
+    format: ExportFormat,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let stored: Vec<StoredSession> = sessions.iter().map(|id| store.session(id)).collect::<Result<_, _>>()?;
+    let mut requests: Vec<_> = sessions.iter().map(|id| store.by_index(id)).collect::<Result<_, _>>()?;
+    let each = stored.iter().zip(&mut requests);
+    let mut exported: Vec<Exported<'_>> =
+        each.map(|(stored, requests)| Exported { row: &stored.row, body: &stored.body, requests }).collect();
+    crate::export::write(format, &mut exported, out)
+}
+
+/// Reads a result file.
+///
+/// # Errors
+/// When it cannot be read, or holds nothing that can be kept.
+pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
+    let bytes = tokio::fs::read(path).await.map_err(|error| {
+        Failure::new(
+            format!("{} cannot be read: {}", path.display(), crate::io::why(&error)),
+            "Check the path",
+        )
+    })?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let reading = tokio::task::spawn_blocking(move || import(&name, &bytes));
+    reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
+}
+
+/// Our own reports.
+fn import(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
+    let report: BenchReport = serde_json::from_slice(bytes).map_err(|error| {
+        let why = format!("{name} is no report of `batida bench`");
+        Failure::new(why, "Take a file that `--out` or `--json` wrote").with_details(error.to_string())
+    })?;
+    let source = format!("batida {}", report.batida);
+    Ok(Imported { source, sessions: vec![(report, Vec::new())], remarks: Vec::new() })
 }
 
 /// What a session is held against: its models' baselines, each once and never itself.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use etcetera::BaseStrategy as _;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+pub use self::read::ByIndex;
 pub use self::write::{ChatRecord, SessionKey, Writing};
 use crate::domain::failure::Failure;
 

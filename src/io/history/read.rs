@@ -260,6 +260,20 @@ impl Store {
         Ok(())
     }
 
+    /// A session's requests by their indexes, read one by one. What was said in a conversation is with its exchanges.
+    ///
+    /// # Errors
+    /// When there is none of that id, or it cannot be read.
+    pub fn by_index(&self, session: &SessionId) -> Result<ByIndex<'_>, Failure> {
+        let key = self.key_of(session)?;
+        let reading = || -> rusqlite::Result<Vec<i64>> {
+            let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY number, key";
+            self.conn.prepare(sql)?.query_map(key.requests(), |row| row.get(0))?.collect()
+        };
+        let keys = self.asked(reading())?.into_iter();
+        Ok(ByIndex { store: self, keys, targets: self.asked(targets_of(&self.conn, key))? })
+    }
+
     /// What a benchmark's good requests measured, one entry for each level of its report.
     ///
     /// # Errors
@@ -356,6 +370,26 @@ impl Store {
         let found =
             self.conn.query_row(sql, [key.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
         self.asked(found).map(|(kept, lost)| (kept.cast_unsigned(), lost.cast_unsigned()))
+    }
+}
+
+/// A session's requests, see [`Store::by_index`].
+pub struct ByIndex<'a> {
+    store: &'a Store,
+    keys: std::vec::IntoIter<i64>,
+    targets: Vec<(i64, Target)>,
+}
+
+impl Iterator for ByIndex<'_> {
+    type Item = Result<StoredRequest, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.keys.next()?;
+        let reading = || {
+            let mut asked = self.store.conn.prepare_cached(codec::SELECT)?;
+            asked.query_row([key, key + 1], |row| codec::read(row, &self.targets))
+        };
+        Some(self.store.asked(reading()))
     }
 }
 

@@ -34,7 +34,8 @@ pub struct ChatRecord {
     pub surroundings: Option<Surroundings>,
     /// What it is called while it has no other name; empty for none.
     pub title: String,
-    /// Its moments and figures, `index` being the exchange's id. What was said goes with the exchange.
+    /// Its moments, from when it was sent, and its figures; `index` is the exchange's id. What was said goes with the
+    /// exchange.
     pub request: StoredRequest,
     /// What was said, as far as it is to be kept.
     pub exchange: Exchange,
@@ -58,7 +59,8 @@ impl Store {
         self.asked(all())
     }
 
-    /// Keeps a session that is over, e.g. an imported one. One that is there already is replaced; its tags stay.
+    /// Keeps a session that is over, e.g. an imported one. One that is there already is replaced; its tags stay,
+    /// and so does its being a baseline.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -66,7 +68,9 @@ impl Store {
         let id = SessionId(report.id.clone());
         self.write(|tx| {
             let mut report = report.clone();
+            let mut baseline = false;
             if let Some((old, row)) = tx.find(&id)? {
+                baseline = super::read::row_of(tx.0, old)?.baseline;
                 let tags = row.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
                 report.plan.tags.extend(tags);
                 tx.delete(old)?;
@@ -78,7 +82,11 @@ impl Store {
                 codec::insert(tx.0, at, place, &request.record, request.said.as_ref())?;
             }
             tx.count(key, requests.len() as u64, 0)?;
-            tx.finish(key, &report)
+            tx.finish(key, &report)?;
+            if baseline {
+                tx.baseline(key)?;
+            }
+            Ok(())
         })?;
         Ok(id)
     }
@@ -137,14 +145,7 @@ impl Store {
         let key = self.key_of(session)?;
         self.write(|tx| {
             tx.0.execute("DELETE FROM baselines WHERE session = ?1", [key.0])?;
-            if on {
-                tx.0.execute(
-                    "INSERT OR REPLACE INTO baselines (model, deployment, session) \
-                     SELECT model, ifnull(deployment, ''), session FROM targets WHERE session = ?1",
-                    [key.0],
-                )?;
-            }
-            Ok(())
+            if on { tx.baseline(key) } else { Ok(()) }
         })
     }
 
@@ -298,7 +299,14 @@ impl Writing<'_> {
         }
         let next = "SELECT ifnull(max(key) + 1, ?1) FROM requests WHERE key >= ?1 AND key < ?2";
         let at: i64 = self.0.query_row(next, [first, end], |row| row.get(0))?;
-        codec::insert(self.0, old.unwrap_or(at), place, &request.record, None)?;
+        // A conversation's moments count from its beginning, as a benchmark's do.
+        let began = super::read::row_of(self.0, key)?.began;
+        let since = exchange.at.duration_since(began).unsigned_abs();
+        let mut record = request.record.clone();
+        for moment in [&mut record.due, &mut record.sent, &mut record.ended] {
+            *moment += since;
+        }
+        codec::insert(self.0, old.unwrap_or(at), place, &record, None)?;
         self.summarise_chat(key, surroundings.as_ref().and_then(Surroundings::release))
     }
 
@@ -479,6 +487,15 @@ impl Writing<'_> {
             self.0
                 .execute("INSERT OR IGNORE INTO tags (session, tag) VALUES (?1, ?2)", params![key.0, tag])?;
         }
+        Ok(())
+    }
+
+    fn baseline(&self, key: SessionKey) -> Result<(), Trouble> {
+        self.0.execute(
+            "INSERT OR REPLACE INTO baselines (model, deployment, session) \
+             SELECT model, ifnull(deployment, ''), session FROM targets WHERE session = ?1",
+            [key.0],
+        )?;
         Ok(())
     }
 
