@@ -219,9 +219,12 @@ pub(super) fn read_summary(file: &File<'_>, value: &Value) -> Result<Imported, F
     report.tpot_ms = time("inter_token_latency");
     let plain = |name: &str| metric(name).map(|of| stats(of, 1.0, ok)).unwrap_or_default();
     report.user_tokens_per_s = plain("output_token_throughput_per_user");
-    report.output_tokens = plain("output_sequence_length");
-    report.prompt_tokens = plain("input_sequence_length");
-    report.reasoning_tokens = plain("reasoning_token_count");
+    // The server's own counts where they are there.
+    let counts = |server: &str, own: &str| if metric(server).is_some() { plain(server) } else { plain(own) };
+    report.output_tokens = counts("usage_completion_tokens", "output_sequence_length");
+    report.prompt_tokens = counts("usage_prompt_tokens", "input_sequence_length");
+    report.reasoning_tokens = counts("usage_reasoning_tokens", "reasoning_token_count");
+    report.concurrency.reached = amount(value, &["effective_concurrency", "avg"]);
     report.throughput.output_tokens_per_s = rate("output_token_throughput");
     report.throughput.total_tokens_per_s = rate("total_token_throughput");
     report.throughput.requests_per_s = rate("request_throughput");
@@ -279,7 +282,10 @@ fn model(config: &Value) -> String {
         Value::Array(list) => list
             .first()
             .and_then(|first| first.as_str().or_else(|| text(first, &["name"])).map(str::to_owned)),
-        Value::Object(_) => text(value, &["name"]).map(str::to_owned),
+        Value::Object(_) => {
+            let first = list(value, &["items"]).first().unwrap_or(value);
+            text(first, &["name"]).map(str::to_owned)
+        }
         _ => None,
     };
     ["model_names", "model_name", "models", "model"]
@@ -297,11 +303,10 @@ fn load(config: &Value) -> LevelLoad {
         .filter(|rate| rate.is_finite() && *rate > 0.0);
     match rate {
         Some(rate) => {
-            let as_text = |value: &Value| value.as_str().map(str::to_owned);
+            let constant = |value: &Value| (value.as_str() == Some("constant")).then_some(());
             let mode = ["request_rate_mode", "arrival_pattern", "type"]
                 .iter()
-                .filter_map(|key| anywhere(config, key, &as_text))
-                .any(|mode| mode == "constant");
+                .any(|key| anywhere(config, key, &constant).is_some());
             let arrivals = if mode { Arrivals::Constant } else { Arrivals::Poisson };
             LevelLoad::Rate { per_sec: rate.clamp(0.001, MOST_RATE), arrivals, most_in_flight: clients }
         }
