@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Ended;
 use super::bench_args::{self, BenchArgs};
+use super::history_args::{self, HistoryArgs};
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
@@ -34,6 +35,7 @@ Examples:
   batida chat --demo 'Explain TTFT in two sentences'
   batida chat --api https://api.example.com --model gpt-oss-120b --max-tokens 50 Hello
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
+  batida history export last --format html --out report.html
   batida demo --port 8080                         an OpenAI-like server with simulated models
   batida demo --exact --ttft 50ms                 a server that keeps exact times, to measure clients with";
 
@@ -73,6 +75,11 @@ pub(super) enum Command {
     /// itself may have moved says so.
     #[command(after_help = bench_args::AFTER)]
     Bench(Box<BenchArgs>),
+    /// What was measured before: list, show, export, import and delete it
+    ///
+    /// Chats and benchmarks are kept on this computer, those of the window and those of the command line alike.
+    #[command(after_help = history_args::AFTER)]
+    History(Box<HistoryArgs>),
     /// Check kubectl, the cluster, the API and the key, one line each
     ///
     /// The same checks as on the Home page. Fails (exit code 1) when one of them does; a warning, such as a

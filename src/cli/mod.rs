@@ -8,6 +8,9 @@ mod bench;
 mod bench_args;
 mod bench_report;
 mod chat;
+mod history;
+mod history_args;
+mod out_file;
 mod report;
 
 use std::ffi::OsString;
@@ -147,7 +150,7 @@ fn warn(notice: Option<Failure>) {
 }
 
 /// The history, unless it is not wanted. Trouble with it is told, and is no reason not to go on.
-fn history(common: &Common, unwanted: bool) -> Option<History> {
+fn open_history(common: &Common, unwanted: bool) -> Option<History> {
     if unwanted {
         return None;
     }
@@ -170,6 +173,9 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         if let Command::Demo(args) = command {
             return serve_demo(common, &args, &cancel).await;
         }
+        if let Command::History(args) = command {
+            return history::run(common, *args).await;
+        }
         // The places outlive the command: the demo's server lives with them.
         let (places, settings, notice) = engine::places(&common.options(), |_| {})?;
         if let Some(notice) = notice {
@@ -190,7 +196,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             }
             Command::Bench(args) => bench::run(common, place, *args, &cancel).await,
             Command::Check => run_checks(common, place, &cancel).await,
-            Command::Demo(_) => Ok(()),
+            Command::Demo(_) | Command::History(_) => Ok(()),
         }
     });
     runtime.shutdown_timeout(Duration::from_millis(200));

@@ -16,6 +16,7 @@ mod secrets;
 mod settings;
 mod snippets;
 mod support;
+mod take_along;
 mod transcript;
 mod ui;
 mod ui_bench;
