@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::bootstrap::DRAWS;
 use super::levels::Match;
 use super::{Alike, Difference, Side};
 use crate::domain::plan::{Arrivals, Ends, Load, Prompts};
@@ -161,11 +162,11 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
                 .to_owned(),
         );
     }
-    out.push(
-        "Intervals are 95 %: of percentiles by bootstrap with the request as the unit (2,000 draws), of rates by \
-         batch means, of goodput after Jeffreys"
-            .to_owned(),
-    );
+    out.push(format!(
+        "Intervals are 95 %: of percentiles by bootstrap with the request as the unit ({} draws), of rates by batch \
+         means, of goodput after Jeffreys",
+        count(DRAWS as u64)
+    ));
     out.push(
         "Better and worse are changes of at least what matters, whose interval does not hold zero and, of medians, \
          whose Mann–Whitney test agrees; errors are by Fisher's exact test; all at 5 % for a session as a whole (Holm)"
