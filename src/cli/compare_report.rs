@@ -1,7 +1,7 @@
 //! A comparison for people: text for a terminal of 100 columns, and Markdown for a pull request.
 
 use crate::domain::units::shorten_middle;
-use crate::metrics::compare::{Comparison, Row, change_text, interval_text, value_text};
+use crate::metrics::compare::{Comparison, Row, change_text, interval_text, value_text, verdict_text};
 
 /// No line of the text is wider, unless a label is.
 const WIDTH: usize = 100;
@@ -98,7 +98,7 @@ fn table(out: &mut String, found: &Comparison, at: usize, label: &str) {
                 value_text(row, cell.value),
                 change_text(row, cell),
                 interval,
-                cell.verdict.word().to_owned(),
+                verdict_text(cell).to_owned(),
             ]),
         );
     }
@@ -155,7 +155,7 @@ pub(super) fn markdown(found: &Comparison) -> String {
                     value_text(row, cell.value),
                     change_text(row, cell),
                     interval_text(cell),
-                    cell.verdict.word(),
+                    verdict_text(cell),
                 ),
             );
         }
