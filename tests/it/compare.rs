@@ -122,6 +122,7 @@ fn what_is_slower_is_worse_with_code_3_and_told() {
     slow_down(&mut report, 2.0);
     report["plan"]["output_tokens"] = json!("16");
     report["plan"]["tags"] = json!(["v2"]);
+    report["api"] = json!("http://127.0.0.1:1");
     folder.write("b.json", &report);
     let said = folder.run(&["compare", "a.json", "b.json", "--fail-if-worse"]);
     assert_eq!(said.code, Some(3), "{said:?}");
@@ -132,6 +133,7 @@ fn what_is_slower_is_worse_with_code_3_and_told() {
     let grave = said.out.lines().find(|line| line.starts_with("! output tokens")).expect("it is told");
     assert!(grave.contains('8') && grave.contains("16"), "{grave}");
 
+    assert!(!said.out.contains("127.0.0.1"), "the demo's port is no difference: {}", said.out);
     let said = folder.run(&["compare", "a.json", "b.json"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "it only fails when asked to");
     let said = folder.run(&["compare", "b.json", "a.json", "--fail-if-worse"]);

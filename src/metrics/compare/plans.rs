@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::bootstrap::DRAWS;
 use super::levels::Match;
 use super::{Alike, Difference, LevelValues, Side};
+use crate::domain::environment::Environment;
 use crate::domain::plan::{Arrivals, Ends, Load, Prompts};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
 use crate::domain::units::{ABSENT, count, write_duration};
@@ -60,7 +61,7 @@ const FIELDS: &[(&str, bool, Say)] = &[
         Some(r.plan.objectives.to_string()).filter(|t| !t.is_empty()).unwrap_or_else(absent)
     }),
     ("environment", false, |r| r.environment.clone()),
-    ("API", false, |r| r.api.clone()),
+    ("API", false, api),
     ("measured by", true, |r| r.source.clone().unwrap_or_else(|| "Batida".to_owned())),
     ("Batida", false, |r| r.batida.clone()),
     ("machine", false, |r| format!("{}, {} cores", r.machine.system, r.machine.cores)),
@@ -189,6 +190,12 @@ fn means_there(source: &str) -> &'static str {
     } else {
         "Its figures may mean something else than ours of the same name"
     }
+}
+
+/// The demo listens on any free port, which says nothing.
+fn api(report: &BenchReport) -> String {
+    let demo = Environment::demo().name;
+    if report.environment == demo { demo } else { report.api.clone() }
 }
 
 fn absent() -> String {

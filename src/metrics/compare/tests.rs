@@ -477,6 +477,7 @@ fn what_breaks_like_with_like_is_grave() {
     assert_eq!(with(&|r| r.batida = "0.2.0".to_owned()), is("Batida", false));
     assert_eq!(with(&|r| r.levels[0].watch.doubts = vec!["late".to_owned()]), is("levels in doubt", false));
     assert_eq!(with(&|r| r.plan.load = Load::Concurrency(vec![4])), is("levels", false));
+    assert_eq!(with(&|r| r.api = "http://127.0.0.1:1".to_owned()), is("API", false));
     let nothing = with(&|r| {
         r.plan.seed = 99;
         r.plan.tags = vec!["other".to_owned()];
