@@ -6,6 +6,7 @@ mod chat;
 mod cli;
 mod clipboard;
 mod cluster;
+mod compare;
 mod dialog;
 mod engine;
 mod exact;

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use self::figures::{Evidence, FIGURES, Figure, PEAK, Sampled};
 use self::levels::Match;
-pub use self::words::{change_text, interval_text, value_text};
+pub use self::words::{change_text, interval_text, value_text, verdict_text};
 use crate::domain::run::BenchReport;
 
 /// Sessions at most.
@@ -115,10 +115,10 @@ fn rows_of(found: &Match<'_>, at: u64) -> Vec<Open> {
     out
 }
 
-/// A figure of all sides; `None` where none has it.
+/// A figure of all sides; `None` where the baseline does not have it, or nobody else.
 fn row(found: &Match<'_>, level: &str, figure: &'static Figure, sampled: &[Sampled]) -> Option<Open> {
     let (baseline, others) = sampled.split_first()?;
-    if sampled.iter().all(|side| side.value.is_none()) {
+    if baseline.value.is_none() || others.iter().all(|side| side.value.is_none()) {
         return None;
     }
     let (others, evidence) = others.iter().map(|other| figures::against(figure, baseline, other)).unzip();
