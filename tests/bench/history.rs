@@ -98,7 +98,7 @@ fn store(requests: u64) -> Result<(), Failure> {
             rows.push((format!("by {sort:?} {}", if ascending { "up" } else { "down" }), page(query)));
         }
     }
-    let text = "model-7 nightly".to_owned();
+    let text = "model-6 nightly".to_owned();
     rows.push(("two words".to_owned(), page(HistoryQuery { text, ..HistoryQuery::default() })));
     let model = Some("model-3".to_owned());
     rows.push((
