@@ -40,6 +40,9 @@ const ON_THE_WAY: usize = 65_536;
 /// How long the writer's last transaction is waited for.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// How long a reader waits for what is on its way.
+const FRESH: Duration = Duration::from_millis(500);
+
 /// What the history tells.
 #[derive(Debug, Clone)]
 pub enum Told {
@@ -178,7 +181,7 @@ impl Recorder {
         let _ = tokio::time::timeout(LAST_WORDS, answered).await;
     }
 
-    /// Reads, on a thread that may wait.
+    /// Reads, on a thread that may wait; what was handed over before is there, unless the history is in trouble.
     ///
     /// # Errors
     /// As `work`, and when the history cannot be opened.
@@ -186,6 +189,8 @@ impl Recorder {
         &self,
         work: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        // Fails only when the writer is busy for longer than anybody wants to wait for a page.
+        let _ = tokio::time::timeout(FRESH, self.flush()).await;
         let (dir, messages) = (self.dir.clone(), self.messages.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let store = Store::open_to_read(&dir?)?.store;

@@ -434,8 +434,10 @@ fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
 /// What is absent comes last either way, and equals newest first.
 fn order(query: &HistoryQuery) -> String {
     let way = if query.ascending { "ASC" } else { "DESC" };
-    let names =
-        |column: &str| format!("{column} = '[]', {column} COLLATE NOCASE {way}, began_ns DESC, key DESC");
+    let names = |column: &str| {
+        // Without the bracket a list comes before a longer one that begins like it.
+        format!("{column} = '[]', rtrim({column}, ']') COLLATE NOCASE {way}, began_ns DESC, key DESC")
+    };
     let figure = |column: &str| match query.ascending {
         // Without the condition an index does it: what is absent is smallest to SQLite.
         false => format!("{column} DESC, began_ns DESC, key DESC"),
