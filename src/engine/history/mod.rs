@@ -282,18 +282,8 @@ pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
         )
     })?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let reading = tokio::task::spawn_blocking(move || import(&name, &bytes));
+    let reading = tokio::task::spawn_blocking(move || crate::import::read(&name, &bytes));
     reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
-}
-
-/// Our own reports.
-fn import(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
-    let report: BenchReport = serde_json::from_slice(bytes).map_err(|error| {
-        let why = format!("{name} is no report of `batida bench`");
-        Failure::new(why, "Take a file that `--out` or `--json` wrote").with_details(error.to_string())
-    })?;
-    let source = format!("batida {}", report.batida);
-    Ok(Imported { source, sessions: vec![(report, Vec::new())], remarks: Vec::new() })
 }
 
 /// What a session is held against: its models' baselines, each once and never itself.
