@@ -53,7 +53,24 @@ impl State {
                 }
             }
         }
+        if std::mem::take(&mut self.history.compare_kept) {
+            self.reload_outdated(out);
+        }
         wait
+    }
+
+    /// A conversation that went on has more than was kept of it in memory.
+    fn reload_outdated(&mut self, out: &mut Vec<Command>) {
+        let history = &self.history;
+        let differs = |(id, session): &&(SessionId, Loadable<std::sync::Arc<StoredSession>>)| {
+            let row = history.rows.find(id).map(|(_, row)| (row.state, row.requests));
+            let kept = session.value().map(|stored| (stored.row.state, stored.row.requests));
+            !session.is_loading() && row.is_some() && kept.is_some() && row != kept
+        };
+        let ids: Vec<SessionId> = history.kept.iter().filter(differs).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.ask_session(&id, out);
+        }
     }
 
     /// Asks everything anew, e.g. since it failed.

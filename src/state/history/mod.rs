@@ -136,6 +136,8 @@ pub struct HistoryState {
     changed: Option<Duration>,
     /// Newest last.
     kept: Vec<(SessionId, Loadable<Arc<StoredSession>>)>,
+    /// New rows came: what is in `kept` may be out of date.
+    compare_kept: bool,
     /// What `comparison` is of.
     compared: Option<(Vec<SessionId>, f64)>,
     /// What `trend` is of.
@@ -298,6 +300,7 @@ impl HistoryState {
         if !self.rows.loaded(job, outcome) {
             return;
         }
+        self.compare_kept = true;
         // The selection stays with its session, wherever that went; of one that is gone the place stays.
         let found = self.selected.as_ref().and_then(|id| self.rows.find(id)).map(|(at, _)| at);
         let narrowed = before != self.rows.shown() && std::mem::take(&mut self.narrowed);

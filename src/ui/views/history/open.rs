@@ -96,7 +96,8 @@ impl OpenUi {
                 }
             }
         }
-        if !back && state.history.open.is_none() {
+        // Who goes on elsewhere comes back to the list.
+        if !back && !asked.benchmark && !asked.playground {
             state.history.open = Some(open);
         }
         self.session.work(ui, state, now, out);
@@ -115,7 +116,7 @@ fn head_ui(
     let mut back = false;
     ui.horizontal(|ui| {
         back = ui.button("Back").on_hover_text("Escape").clicked();
-        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) { 290.0 } else { 180.0 };
+        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) { 330.0 } else { 180.0 };
         let width = ui.available_width() - buttons;
         let text = tokens(ui).text;
         crate::ui::widgets::shortened(ui, &told(&stored.row), crate::ui::theme::strong_text(), text, width);
