@@ -223,7 +223,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
     page.key(Key::Space);
     page.key(Key::ArrowDown);
     page.key(Key::Space);
-    assert_eq!(page.chosen(), ["b000039", "b000038"]);
+    assert_eq!(page.chosen(), ["b000038", "b000039"], "the older one is the baseline");
     page.see("2 sessions laid over each other");
     page.see("TTFT p50, ms · c=1, baseline 97, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better");
     page.see("Not like with like: 1 difference that matter");
@@ -239,7 +239,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
         .next()
         .and_then(|node| node.accesskit_node().label());
     page.click(&other.expect("the second can become the baseline"));
-    assert_eq!(page.chosen(), ["b000038", "b000039"]);
+    assert_eq!(page.chosen(), ["b000039", "b000038"]);
     page.see("baseline 97");
     page.click("Back");
     page.see("Sort by When");

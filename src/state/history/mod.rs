@@ -244,8 +244,8 @@ impl HistoryState {
         self.chosen.iter().position(|chosen| chosen == id)
     }
 
-    /// Takes a session among those to be compared, or out of them. A marked baseline goes first. Gives false
-    /// when there are too many, or it cannot be compared.
+    /// Takes a session among those to be compared, or out of them. A marked baseline goes first,
+    /// else the oldest. Gives false when there are too many, or it cannot be compared.
     pub fn toggle_chosen(&mut self, id: &SessionId) -> bool {
         if let Some(at) = self.place_of(id) {
             self.chosen.remove(at);
@@ -256,10 +256,14 @@ impl HistoryState {
         if self.chosen.len() >= MOST_COMPARED || !comparable {
             return false;
         }
-        let first_is_baseline =
-            self.chosen.first().and_then(|first| self.row_of(first)).is_some_and(|row| row.baseline);
-        let at =
-            if row.is_some_and(|row| row.baseline) && !first_is_baseline { 0 } else { self.chosen.len() };
+        // What a run is held against is marked, or came before it.
+        let first = self.chosen.first().and_then(|first| self.row_of(first));
+        let goes_first = row.zip(first).is_some_and(|(row, first)| match (row.baseline, first.baseline) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => row.began < first.began,
+        });
+        let at = if goes_first { 0 } else { self.chosen.len() };
         self.chosen.insert(at, id.clone());
         true
     }

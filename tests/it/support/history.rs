@@ -59,6 +59,22 @@ impl Stage {
         }
     }
 
+    /// Answers what was asked; gives whether anything was.
+    pub(crate) fn answer(&mut self, now: Duration) -> bool {
+        if self.store.silent {
+            return false;
+        }
+        let asked = std::mem::take(&mut self.out);
+        let any = !asked.is_empty();
+        for command in asked {
+            match self.store.answer(command) {
+                Ok(events) => events.into_iter().for_each(|event| self.state.apply(event, now)),
+                Err(command) => self.sent.push(command),
+            }
+        }
+        any
+    }
+
     /// Answers what was asked, and draws the page as the window does.
     pub(crate) fn frame(&mut self, ui: &mut Ui) {
         if !self.installed {
@@ -68,13 +84,7 @@ impl Stage {
             return;
         }
         let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).expect("time goes on");
-        if !self.store.silent {
-            for command in std::mem::take(&mut self.out) {
-                match self.store.answer(command) {
-                    Ok(events) => events.into_iter().for_each(|event| self.state.apply(event, now)),
-                    Err(command) => self.sent.push(command),
-                }
-            }
+        if self.answer(now) {
             ui.ctx().request_repaint();
         }
         let fill = theme::Tokens::of(ui.style()).background;

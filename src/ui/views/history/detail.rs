@@ -172,7 +172,7 @@ pub(super) fn pair(
 }
 
 fn chart_height(ui: &Ui) -> f32 {
-    (ui.available_height() - 64.0).clamp(110.0, 190.0)
+    (ui.available_height() - 64.0).clamp(110.0, 260.0)
 }
 
 fn one_ui(

@@ -185,7 +185,7 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
         SessionBody::Bench { report, .. } => {
             let mut lines = vec![("Plan", plan_told(&report.plan))];
             lines.push(("On", on_told(report)));
-            lines.extend(report.surroundings.as_ref().map(|around| ("Around", around_told(around))));
+            lines.extend(report.surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
             let switches: Vec<String> = report
                 .switches
                 .iter()
@@ -206,7 +206,7 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
                     if last.system.is_empty() { "none".to_owned() } else { last.system.clone() },
                 ));
             }
-            lines.extend(surroundings.as_ref().map(|around| ("Around", around_told(around))));
+            lines.extend(surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
             lines
         }
     };
