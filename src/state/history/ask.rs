@@ -266,28 +266,16 @@ impl State {
         out.push(Command::ImportSessions { job });
     }
 
-    pub(in crate::state) fn imported(
-        &mut self,
-        outcome: Result<Option<(Vec<SessionId>, Vec<String>)>, Failure>,
-        now: Duration,
-    ) {
-        match outcome {
-            Ok(Some((ids, remarks))) => {
-                let mut text = format!("{} imported", crate::domain::units::counted(ids.len(), "session"));
-                for remark in remarks {
-                    text.push('\n');
-                    text.push_str(&remark);
-                }
-                self.notices.push(Notice { failure: None, text });
-                // What was imported may be old, and none of what is filtered by.
-                self.history.filter = super::Filter::default();
-                self.history.changed(now);
-                if let Some(first) = ids.first() {
-                    self.history.select(first, now);
-                }
-            }
-            Ok(None) => {}
-            Err(failure) => self.notice_failure(Err(failure)),
+    pub(in crate::state) fn imported(&mut self, ids: &[SessionId], remarks: &[String], now: Duration) {
+        let told = format!("{} imported", crate::domain::units::counted(ids.len(), "session"));
+        let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        self.notices.push(Notice { failure: None, text });
+        // What was imported may be old, and none of what is filtered by.
+        self.history.filter = Filter::default();
+        self.history.changed(now);
+        if let Some(first) = ids.first() {
+            self.history.select(first, now);
         }
     }
 

@@ -69,7 +69,7 @@ impl Stage {
         for command in asked {
             match self.store.answer(command) {
                 Ok(events) => events.into_iter().for_each(|event| self.state.apply(event, now)),
-                Err(command) => self.sent.push(command),
+                Err(command) => self.sent.push(*command),
             }
         }
         any
@@ -103,7 +103,7 @@ impl Stage {
 }
 
 impl Store {
-    fn answer(&mut self, command: Command) -> Result<Vec<Event>, Command> {
+    fn answer(&mut self, command: Command) -> Result<Vec<Event>, Box<Command>> {
         let event = match command {
             Command::LoadHistory { job, query } => {
                 Event::HistoryLoaded { job, outcome: self.or_failing(|store| store.list(&query)) }
@@ -137,7 +137,7 @@ impl Store {
                     .for_each(|row| row.tags.clone_from(&tags));
                 Event::HistoryChanged
             }
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         };
         Ok(vec![event])
     }
