@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Ended;
 use super::bench_args::{self, BenchArgs};
+use super::history_args::{self, HistoryArgs};
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
@@ -23,7 +24,7 @@ is selected there, unless --env or --demo names another, or --api, --kubeconfig 
 for this run alone.
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage; of `batida bench` also 3 a --fail-if came true, 4 with --strict \
-a level is in doubt. With --json a command that fails prints \
+a level is in doubt; of `batida compare` 3 with --fail-if-worse something is worse. With --json a command that fails prints \
 {\"failure\": {summary, advice, details, retry_after_ms}}.
 
 Examples:
@@ -34,6 +35,8 @@ Examples:
   batida chat --demo 'Explain TTFT in two sentences'
   batida chat --api https://api.example.com --model gpt-oss-120b --max-tokens 50 Hello
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
+  batida history export last --format html --out report.html
+  batida compare before.json after.json --fail-if-worse
   batida demo --port 8080                         an OpenAI-like server with simulated models
   batida demo --exact --ttft 50ms                 a server that keeps exact times, to measure clients with";
 
@@ -73,6 +76,18 @@ pub(super) enum Command {
     /// itself may have moved says so.
     #[command(after_help = bench_args::AFTER)]
     Bench(Box<BenchArgs>),
+    /// What was measured before: list, show, export, import and delete it
+    ///
+    /// Chats and benchmarks are kept on this computer, those of the window and those of the command line alike.
+    #[command(after_help = history_args::AFTER)]
+    History(Box<HistoryArgs>),
+    /// Hold benchmarks against each other: what changed, how sure that is, and whether it matters
+    ///
+    /// Takes sessions of the history (an id or its beginning, `last`, `last~1`, a tag) and result files: ours, and those
+    /// that `batida history import` reads. The first is the baseline. Levels of the same model and load are compared;
+    /// what differs in the plans is told first.
+    #[command(after_help = COMPARE_AFTER)]
+    Compare(CompareArgs),
     /// Check kubectl, the cluster, the API and the key, one line each
     ///
     /// The same checks as on the Home page. Fails (exit code 1) when one of them does; a warning, such as a
@@ -93,6 +108,25 @@ With --json: {\"deployments\": [{name, generation, bundle, state, reason, pods, 
 
 const MODELS_AFTER: &str = "\
 With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null when the API was not reached";
+
+const COMPARE_AFTER: &str = "\
+Verdicts: better and worse are changes of at least --least-change whose 95 % interval does not hold zero and, of \
+medians, whose Mann-Whitney test agrees; more errors are told by Fisher's exact test; all tests of a session \
+together mislead at most once in twenty times (Holm). \"too few requests\" is told where the interval is too wide \
+to say; \"look\" where something changed that cannot be tested, such as the first errors.
+
+Exit codes: 0 done; 1 a report cannot be read; 2 wrong usage; 3 with --fail-if-worse a figure is worse, or nothing \
+could be compared.
+
+With --json one object, versioned by \"schema\": \"batida.compare/1\": {schema, labels, sessions, least_change, \
+differences: [{what, values, grave}], rows: [{model, level, figure, title, unit, baseline, others: [{value, change, \
+interval, p, verdict}]}], remarks}; changes are shares, verdicts better, worse, no_difference, too_few or look.
+
+Examples:
+  batida compare last~1 last
+  batida compare before.json after.json
+  batida compare main.json branch.json --fail-if-worse --least-change 5%
+  batida compare v1.json v2.json v3.json --markdown > comparison.md";
 
 const CHECK_AFTER: &str = "\
 With --json: {\"checks\": [{title, verdict, finding, advice, command, details, took_ms}]}; verdict is good, warning, \
@@ -239,6 +273,22 @@ pub(super) struct ModelsArgs {
     /// Only the models of this deployment
     #[arg(long, short, value_name = "NAME")]
     pub(super) deployment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// Two to six sessions or files, the baseline first
+    #[arg(required = true, num_args = 2..=6, value_name = "SESSION")]
+    pub(super) sides: Vec<String>,
+    /// Fail with exit code 3 when a figure is worse than the baseline's
+    #[arg(long)]
+    pub(super) fail_if_worse: bool,
+    /// The smallest change that matters [default: that of the settings, 3%]
+    #[arg(long, value_name = "SHARE", value_parser = least_change)]
+    pub(super) least_change: Option<f64>,
+    /// Print Markdown, for a pull request
+    #[arg(long, conflicts_with = "json")]
+    pub(super) markdown: bool,
 }
 
 #[derive(Debug, Args)]
@@ -390,6 +440,11 @@ impl SamplingArgs {
             ..Params::default()
         }
     }
+}
+
+fn least_change(text: &str) -> Result<f64, String> {
+    let share = bench_args::share(text)?;
+    if share >= 0.0 && share.is_finite() { Ok(share) } else { Err("it is a share from 0 up".to_owned()) }
 }
 
 fn read_namespace(text: &str) -> Result<String, &'static str> {

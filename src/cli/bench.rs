@@ -1,17 +1,17 @@
 //! `batida bench`: one session, its progress, its files and its report.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tempfile::NamedTempFile;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Common;
 use super::bench_args::BenchArgs;
 use super::bench_report::{self, level_line};
+use super::out_file::{OutFile, cannot_write};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::{Failure, FaultClass};
@@ -64,7 +64,7 @@ pub(super) async fn run(
     let controls = Controls { cancel: cancel.clone(), steer };
     let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
     // Dropped at the end: what it holds is written then.
-    let history = super::history(common, args.no_history);
+    let history = super::open_history(common, args.no_history);
     let recorder = history.as_ref().map(History::recorder);
     let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
     let Watcher { rows, mut progress } = listener;
@@ -82,7 +82,7 @@ pub(super) async fn run(
         (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
         _ => {}
     };
-    keep(&args.out, out.map(|out| out.keep(&found)));
+    keep(&args.out, out.map(|out| out.keep(|file| write_report(file, &found))));
     keep(&args.csv, rows.map(Rows::end));
     let printed = if common.json {
         serde_json::to_value(&found).map_err(std::io::Error::from).and_then(|value| report::json(&value))
@@ -184,62 +184,11 @@ async fn find_targets(place: &Place, deployments: &[String]) -> Result<Vec<Targe
     Ok(targets)
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        format!("{} cannot be written: {error}", path.display()),
-        "Is there such a folder, may you write there, and is there room?",
-    )
-}
-
 // ---- files --------------------------------------------------------------------------------------------
 
-/// The report's file, which replaces an older one only when it is whole.
-enum OutFile {
-    Beside(NamedTempFile, PathBuf),
-    /// A device or a pipe: nothing to be replaced.
-    Straight(File),
-}
-
-impl OutFile {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        Self::try_open(path).map_err(|error| cannot_write(path, &error))
-    }
-
-    fn try_open(path: &Path) -> std::io::Result<Self> {
-        // Through a link to the file it leads to, so that the link stays.
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if real.exists() && !real.is_file() {
-            return Ok(Self::Straight(OpenOptions::new().write(true).open(&real)?));
-        }
-        let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        let builder = {
-            use std::os::unix::fs::PermissionsExt as _;
-            // As any other new file; less what the user's mask takes away.
-            builder.permissions(std::fs::Permissions::from_mode(0o666))
-        };
-        Ok(Self::Beside(builder.tempfile_in(folder.unwrap_or(Path::new(".")))?, real))
-    }
-
-    fn keep(self, found: &BenchReport) -> std::io::Result<()> {
-        match self {
-            Self::Straight(file) => write_report(file, found),
-            Self::Beside(file, path) => {
-                write_report(file.as_file(), found)?;
-                file.as_file().sync_all()?;
-                file.persist(path)?;
-                Ok(())
-            }
-        }
-    }
-}
-
-fn write_report(file: impl Write, found: &BenchReport) -> std::io::Result<()> {
-    let mut file = BufWriter::new(file);
-    serde_json::to_writer_pretty(&mut file, found)?;
-    writeln!(file)?;
-    file.flush()
+fn write_report(out: &mut dyn Write, found: &BenchReport) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, found)?;
+    writeln!(out)
 }
 
 /// The file with a row per request.
@@ -386,21 +335,5 @@ impl Progress {
         if self.terminal && self.drawn.take().is_some() {
             report::error_text("\r\x1b[K");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_file_that_was_never_written_leaves_the_old_one() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("r.json");
-        std::fs::write(&path, "old").expect("written");
-        drop(OutFile::open(&path).expect("opens"));
-        assert_eq!(std::fs::read_to_string(&path).expect("read"), "old");
-        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
-        assert!(OutFile::open(&dir.path().join("no/r.json")).is_err_and(|why| why.summary.contains("no/r")));
     }
 }

@@ -265,7 +265,7 @@ fn share_or_none(text: &str) -> Result<OrNone<f64>, String> {
 }
 
 /// `5%` or `0.05`.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let (number, part) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     let number: f64 = number.trim().parse().map_err(|_| format!("{text:?} is no share such as 5%"))?;
     Ok(number / part)

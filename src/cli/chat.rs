@@ -54,7 +54,7 @@ pub(super) async fn run(
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
     let mut thought_open = false;
     // Dropped at the end: what it holds is written then.
-    let history = super::history(common, args.no_history);
+    let history = super::open_history(common, args.no_history);
     let filing = Filing {
         conversation: SessionId(engine::new_id('c')),
         exchange: 0,

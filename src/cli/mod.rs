@@ -1,13 +1,18 @@
 //! The command line: the same engine as the window, without one.
 //!
 //! Exit codes: 0 done, 1 it failed, 2 wrong usage; of `bench` also 3 a `--fail-if` came true, 4 with
-//! `--strict` a level is in doubt.
+//! `--strict` a level is in doubt; of `compare` 3 with `--fail-if-worse` something is worse.
 
 mod args;
 mod bench;
 mod bench_args;
 mod bench_report;
 mod chat;
+mod compare;
+mod compare_report;
+mod history;
+mod history_args;
+mod out_file;
 mod report;
 
 use std::ffi::OsString;
@@ -38,7 +43,7 @@ enum Ended {
     Misused(String),
     /// It said itself what is wrong; exit code 1.
     Told,
-    /// A condition of `--fail-if` came true, which was said; exit code 3.
+    /// A condition of `--fail-if` came true, or with `--fail-if-worse` something is worse, which was said; exit code 3.
     Crossed,
     /// With `--strict` a figure is in doubt, which was said; exit code 4.
     Doubted,
@@ -147,7 +152,7 @@ fn warn(notice: Option<Failure>) {
 }
 
 /// The history, unless it is not wanted. Trouble with it is told, and is no reason not to go on.
-fn history(common: &Common, unwanted: bool) -> Option<History> {
+fn open_history(common: &Common, unwanted: bool) -> Option<History> {
     if unwanted {
         return None;
     }
@@ -170,8 +175,15 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         if let Command::Demo(args) = command {
             return serve_demo(common, &args, &cancel).await;
         }
+        if let Command::History(args) = command {
+            return history::run(common, *args).await;
+        }
         // The places outlive the command: the demo's server lives with them.
         let (places, settings, notice) = engine::places(&common.options(), |_| {})?;
+        if let Command::Compare(args) = &command {
+            warn(notice);
+            return compare::run(common, &settings.history, args).await;
+        }
         if let Some(notice) = notice {
             // The demo in place of the environment that was meant would be a lie.
             if common.needs_settings() {
@@ -190,7 +202,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             }
             Command::Bench(args) => bench::run(common, place, *args, &cancel).await,
             Command::Check => run_checks(common, place, &cancel).await,
-            Command::Demo(_) => Ok(()),
+            Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
         }
     });
     runtime.shutdown_timeout(Duration::from_millis(200));

@@ -150,7 +150,7 @@ fn model_lines<'a>(
 }
 
 /// Columns as wide as their widest cell; the last one is not padded.
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
+pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).max().unwrap_or(0)

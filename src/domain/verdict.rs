@@ -153,8 +153,9 @@ impl Condition {
                 switches.map(|switch| (format!("the switch to {}", switch.model), switch.ttft_ms)).collect()
             }
             Figure::Stat(..) | Figure::Level(_) => {
-                let at =
-                    |level: &LevelReport| (format!("{} of {}", level.label, level.model), self.of(level));
+                let at = |level: &LevelReport| {
+                    (format!("{} of {}", level.label, level.model), self.figure.of(level))
+                };
                 report.levels.iter().map(at).collect()
             }
         };
@@ -171,20 +172,22 @@ impl Condition {
         values.iter().filter_map(crossed).map(|text| Crossing { text }).collect()
     }
 
-    fn of(&self, level: &LevelReport) -> Option<f64> {
-        match self.figure {
-            Figure::Stat(stats, value) => value(stats(level)?),
-            Figure::Level(value) => value(level),
-            Figure::Switch => None,
-        }
-    }
-
     fn holds(&self, value: f64) -> bool {
         match self.op {
             Op::Over => value > self.value,
             Op::AtLeast => value >= self.value,
             Op::Under => value < self.value,
             Op::AtMost => value <= self.value,
+        }
+    }
+}
+
+impl Figure {
+    fn of(self, level: &LevelReport) -> Option<f64> {
+        match self {
+            Self::Stat(stats, value) => value(stats(level)?),
+            Self::Level(value) => value(level),
+            Self::Switch => None,
         }
     }
 }
@@ -234,11 +237,7 @@ fn find(name: &str) -> Option<(Figure, Unit)> {
 /// A level's figure by its name, `ttft_p99`, in the unit in which conditions are read: ms, shares, or plain.
 /// `None` where it is absent, or no figure of a level.
 pub fn value(name: &str, level: &LevelReport) -> Option<f64> {
-    match find(name)?.0 {
-        Figure::Stat(stats, value) => value(stats(level)?),
-        Figure::Level(value) => value(level),
-        Figure::Switch => None,
-    }
+    find(name)?.0.of(level)
 }
 
 /// All the figures there are, in two sentences.

@@ -156,7 +156,10 @@ fn store(options: &Options) -> Result<SettingsStore, Failure> {
 }
 
 /// Where the history is: with the settings when they have a folder of their own.
-fn history_dir(options: &Options) -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// When there is no home directory.
+pub fn history_dir(options: &Options) -> Result<PathBuf, Failure> {
     match &options.config {
         Some(dir) => Ok(dir.clone()),
         None => Store::default_dir(),

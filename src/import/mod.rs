@@ -1,1 +1,153 @@
-//! Result files of other programs.
+//! Result files of other programs, and our own: read into reports that can be kept and compared.
+//!
+//! A file is known by what is in it, not by its name. Where it holds what each request measured, the figures are
+//! worked out anew by [`crate::metrics`], so that they mean the same as ours; where it only holds aggregates,
+//! these are taken as they are. [`Imported::remarks`] says what means something else there, and what is missing.
+
+mod aiperf;
+mod guidellm;
+mod level;
+mod own;
+mod vllm;
+
+use serde_json::Value;
+
+use crate::domain::failure::Failure;
+use crate::domain::history::Imported;
+
+/// A larger file is not read: it would take up several times as much memory.
+const MOST_BYTES: usize = 256 << 20;
+
+/// What is looked for, for whoever brought something else.
+const KNOWN: &str = "Batida reads its own JSON, guidellm's benchmarks.json, aiperf's profile_export_aiperf.json and \
+profile_export.jsonl, and what `vllm bench serve --save-result` writes";
+
+/// Reads a result file. `name` is the file's, for what is said about it.
+///
+/// # Errors
+/// When it is none that is known, is damaged or too large, or holds no benchmark.
+pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
+    if bytes.len() > MOST_BYTES {
+        let why =
+            format!("{name} has {} MiB: more than {} are not read", bytes.len() >> 20, MOST_BYTES >> 20);
+        return Err(Failure::new(why, "Save it again without each request's texts"));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.trim_ascii().is_empty() {
+        return Err(Failure::new(format!("{name} is empty"), KNOWN));
+    }
+    let file = File { name, hash: hash(bytes) };
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) => read_value(&file, vec![value]),
+        Err(whole) => {
+            // A line each, as aiperf and `vllm bench serve --append-result` write them.
+            let lines =
+                bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+            let values: Result<Vec<Value>, _> = lines.map(serde_json::from_slice).collect();
+            match values {
+                Ok(values) if values.len() > 1 => read_value(&file, values),
+                _ => {
+                    let why = format!("{name} is no JSON, or is cut off: {whole}");
+                    Err(Failure::new(why, KNOWN))
+                }
+            }
+        }
+    }
+}
+
+/// A file that is read.
+struct File<'a> {
+    /// Its name.
+    name: &'a str,
+    /// Tells it from others: a session that is read again is the same session.
+    hash: String,
+}
+
+fn hash(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(bytes);
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
+    if let [Value::Array(_)] = &values[..]
+        && let Some(Value::Array(list)) = values.pop()
+    {
+        values = list;
+    }
+    let Some(first) = values.first() else {
+        return Err(Failure::new(format!("{} is an empty list", file.name), KNOWN));
+    };
+    if own::is(first) {
+        own::read(file, values)
+    } else if guidellm::is(first) {
+        guidellm::read(file, first)
+    } else if aiperf::is_record(first) {
+        aiperf::read_records(file, &values)
+    } else if aiperf::is_summary(first) {
+        aiperf::read_summary(file, first)
+    } else if vllm::is(first) {
+        vllm::read(file, &values)
+    } else {
+        let keys =
+            first.as_object().map(|object| object.keys().take(8).cloned().collect::<Vec<_>>().join(", "));
+        let found = keys.map(|keys| format!(": it holds {}", short(&keys))).unwrap_or_default();
+        Err(Failure::new(format!("{} is no result file that Batida knows{found}", file.name), KNOWN))
+    }
+}
+
+fn short(text: &str) -> String {
+    crate::domain::units::shorten_middle(text, 200)
+}
+
+fn nothing(file: &File<'_>, program: &str) -> Failure {
+    let why = format!("{} is a result file of {program}, but there is no benchmark in it", file.name);
+    Failure::new(why, "Was it stopped before its first request ended?")
+}
+
+// ---- looking things up --------------------------------------------------------------------------------
+
+/// What is at the end of a path of names; null is nothing.
+fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    let found = path.iter().try_fold(value, |value, name| value.get(name))?;
+    (!found.is_null()).then_some(found)
+}
+
+/// A number that is one.
+fn number(value: &Value, path: &[&str]) -> Option<f64> {
+    at(value, path)?.as_f64().filter(|n| n.is_finite())
+}
+
+/// A number that is not negative, such as a time.
+fn amount(value: &Value, path: &[&str]) -> Option<f64> {
+    number(value, path).filter(|n| *n >= 0.0)
+}
+
+fn whole(value: &Value, path: &[&str]) -> Option<u64> {
+    // `as` saturates.
+    amount(value, path).map(|n| n.round() as u64)
+}
+
+fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    at(value, path)?.as_str().filter(|text| !text.is_empty())
+}
+
+fn list<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
+    at(value, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The first value of that name anywhere within that `take` has a use for: programs move their settings about
+/// from version to version.
+fn anywhere<'a, T>(value: &'a Value, name: &str, take: &impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+    match value {
+        Value::Object(object) => {
+            let here = object.get(name).and_then(take);
+            here.or_else(|| object.values().find_map(|inner| anywhere(inner, name, take)))
+        }
+        Value::Array(list) => list.iter().take(64).find_map(|inner| anywhere(inner, name, take)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -84,14 +84,38 @@ pub enum WireError {
 pub struct ResponseHead {
     /// The status.
     pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
+    /// Names in lower case and values, one behind the other: every answer has a head, few are asked for it.
+    text: String,
+    /// Where in it each name ends and each value.
+    ends: Vec<[u32; 2]>,
 }
 
 impl ResponseHead {
+    /// The headers in their order, names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut from = 0;
+        self.ends.iter().map(move |ends| {
+            let [name, value] = ends.map(|end| end as usize);
+            let header = (&self.text[from..name], &self.text[name..value]);
+            from = value;
+            header
+        })
+    }
+
     /// The first header of this lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers().find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.text.push_str(name);
+        let from = self.ends.last().map_or(0, |[_, end]| *end as usize);
+        self.text[from..].make_ascii_lowercase();
+        // A head is at most MOST_HEAD long.
+        let end = |text: &str| text.len() as u32;
+        let name = end(&self.text);
+        self.text.push_str(&String::from_utf8_lossy(value));
+        self.ends.push([name, end(&self.text)]);
     }
 }
 
@@ -101,6 +125,10 @@ pub trait Sink {
     fn head(&mut self, at: Instant, head: ResponseHead);
     /// Bytes of the body and when they arrived. False: the answer is complete, nothing more is wanted.
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool;
+    /// All that came in one read was told; it was read at `at`.
+    fn read(&mut self, at: Instant) {
+        let _ = at;
+    }
 }
 
 /// How an exchange ended.
@@ -286,6 +314,11 @@ impl Connection {
         self.read_on(reading, sink).await
     }
 
+    /// Whether [`Self::drain`] has anything to read.
+    pub fn is_drained(&self) -> bool {
+        self.unfinished.is_none()
+    }
+
     /// Reads an answer that the sink had enough of to its end, so that the connection can be used again.
     ///
     /// # Errors
@@ -416,7 +449,9 @@ impl Reading {
     fn take_body(&mut self, at: Instant, mut bytes: &[u8], sink: &mut impl Sink) -> Result<Go, WireError> {
         let Some(body) = &mut self.body else { return Ok(Go::On) };
         let mut enough = self.enough;
-        let whole = body.take(&mut bytes, |piece| enough = enough || !sink.body(at, piece))?;
+        let whole = body.take(&mut bytes, |piece| enough = enough || !sink.body(at, piece));
+        sink.read(at);
+        let whole = whole?;
         self.enough = enough;
         if whole {
             self.keep &= bytes.is_empty();
@@ -433,10 +468,12 @@ fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, WireError> {
     match response.parse(bytes) {
         Ok(httparse::Status::Partial) => Ok(None),
         Ok(httparse::Status::Complete(used)) => {
-            let headers = response.headers.iter().map(|header| {
-                (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
-            });
-            let head = ResponseHead { status: response.code.unwrap_or_default(), headers: headers.collect() };
+            let mut head = ResponseHead {
+                status: response.code.unwrap_or_default(),
+                text: String::with_capacity(used),
+                ends: Vec::with_capacity(response.headers.len()),
+            };
+            response.headers.iter().for_each(|header| head.add(header.name, header.value));
             Ok(Some((head, used)))
         }
         Err(error) => Err(WireError::NotHttp(error.to_string())),
@@ -502,6 +539,21 @@ impl Body {
     }
 }
 
+/// A chunk that lies whole in the bytes, its size written as usual: its data, and what is behind it. `None` for the
+/// last one too.
+#[inline]
+fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut size = 0;
+    for (at, byte) in bytes.iter().take(8).enumerate() {
+        if *byte == b'\r' {
+            let (piece, behind) = bytes[at..].strip_prefix(b"\r\n")?.split_at_checked(size)?;
+            return (size > 0).then_some((piece, behind.strip_prefix(b"\r\n")?));
+        }
+        size = size << 4 | char::from(*byte).to_digit(16)? as usize;
+    }
+    None
+}
+
 fn take_chunked(
     state: &mut Chunked,
     bytes: &mut &[u8],
@@ -509,6 +561,13 @@ fn take_chunked(
 ) -> Result<bool, WireError> {
     let odd = || WireError::NotHttp("a chunk of the response has no size that can be read".to_owned());
     while let Some((&byte, rest)) = bytes.split_first() {
+        if let Chunked::Size { digits: 0, extension: false, .. } = state
+            && let Some((piece, behind)) = whole_chunk(bytes)
+        {
+            tell(piece);
+            *bytes = behind;
+            continue;
+        }
         match state {
             Chunked::Data(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());

@@ -93,10 +93,16 @@ impl Rates {
         self.bin(at + gaps_us.iter().map(|gap| u64::from(*gap)).sum::<u64>());
         add(self.bin(at), rest);
         let shift = self.shift();
-        for gap in gaps_us {
+        let mut gaps = gaps_us.iter().peekable();
+        while let Some(gap) = gaps.next() {
             at += u64::from(*gap);
+            // Chunks of one read.
+            let mut n = 1;
+            while gaps.next_if_eq(&&0).is_some() {
+                n += 1;
+            }
             if let Some(bin) = self.bins.get_mut(((at >> shift) - self.first) as usize) {
-                add(bin, each);
+                add(bin, each * n);
             }
         }
     }

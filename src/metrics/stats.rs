@@ -110,11 +110,17 @@ impl Histogram {
             return;
         }
         let Some(values) = slot(&mut self.values) else { return };
-        for value in ticks {
+        while let Some(value) = ticks.next() {
+            // Chunks of one read have gaps of zero, in rows.
+            let mut n = 1;
+            while ticks.next_if_eq(&value).is_some() {
+                n += 1;
+            }
             let value = value.min(MOST_TICKS);
-            values.saturating_record(value);
-            self.sum += value;
-            self.squares += u128::from(value) * u128::from(value);
+            // Cannot fail: the histogram goes up to MOST_TICKS.
+            let _ = values.record_n(value, n);
+            self.sum += value * n;
+            self.squares += u128::from(value) * u128::from(value) * u128::from(n);
             self.least = self.least.min(value);
             self.most = self.most.max(value);
         }

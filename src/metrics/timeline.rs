@@ -46,21 +46,30 @@ impl Timeline {
     /// A chunk that carries text came. A chunk without text (the role, the finish reason, the usage)
     /// is no token: leave it out.
     pub fn text(&mut self, kind: TextKind, at: Duration) {
-        self.first_byte(at);
-        self.first_text.get_or_insert(at);
+        self.texts(kind, at, 1);
+    }
+
+    /// [`Self::text`] for `n` chunks that came at once, at least one.
+    pub fn texts(&mut self, kind: TextKind, at: Duration, n: u64) {
+        if self.last_text != Some(at) {
+            self.first_byte(at);
+            self.first_text.get_or_insert(at);
+        }
         if let Some(last) = self.last_text {
             let gap = at.saturating_sub(last);
             self.longest_gap = self.longest_gap.max(Some(gap));
+        } else if n > 1 {
+            self.longest_gap = Some(Duration::ZERO);
         }
         self.last_text = Some(at);
         match kind {
             TextKind::Reasoning => {
-                self.reasoning_chunks += 1;
+                self.reasoning_chunks += n;
                 self.last_reasoning = Some(at);
             }
-            TextKind::Markup => self.answer_chunks += 1,
+            TextKind::Markup => self.answer_chunks += n,
             TextKind::Answer => {
-                self.answer_chunks += 1;
+                self.answer_chunks += n;
                 self.first_answer.get_or_insert(at);
             }
         }

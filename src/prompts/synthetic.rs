@@ -92,17 +92,28 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+/// Where every order of the words begins.
+static IN_ORDER: [u16; COUNT] = {
+    let mut order = [0; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        order[at] = at as u16;
+        at += 1;
+    }
+    order
+};
+
 /// Words of the lengths that [`PATTERN`] says, each class in its own order and without repeats until it is
 /// used up.
 struct Noise {
     random: Random,
-    order: Vec<u16>,
+    order: Box<[u16; COUNT]>,
     used: [usize; CLASSES.len()],
 }
 
 impl Noise {
     fn new(random: Random) -> Self {
-        Self { random, order: (0..COUNT as u16).collect(), used: [0; CLASSES.len()] }
+        Self { random, order: Box::new(IN_ORDER), used: [0; CLASSES.len()] }
     }
 
     fn write(&mut self, words: usize, out: &mut Text) {

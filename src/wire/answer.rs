@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::openai::{self, Chunk, ThinkSplitter};
-use super::skim::{Frame, Usual};
+use super::skim::{Filled, Frames, Usual};
 use super::sse::SseDecoder;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
@@ -69,7 +69,7 @@ pub struct AnswerReader {
 struct Progress {
     timeline: Timeline,
     splitter: ThinkSplitter,
-    frame: Frame,
+    frames: Frames,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     /// A chunk was read: this is an answer.
@@ -87,6 +87,13 @@ impl AnswerReader {
     pub fn new(keep_text: bool) -> Self {
         let progress = Progress { text: keep_text.then(News::default), ..Progress::default() };
         Self { progress, ..Self::default() }
+    }
+
+    /// Ready for another answer, of which it may expect what it learned from this one.
+    pub fn renew(&mut self, keep_text: bool) {
+        let frames = std::mem::take(&mut self.progress.frames);
+        *self = Self::new(keep_text);
+        self.progress.frames = frames;
     }
 
     /// Collects the gaps between chunks too, into `buffer`, which is emptied: pass a used one to save
@@ -116,20 +123,25 @@ impl AnswerReader {
             self.keep_raw(bytes, MOST_WHOLE);
             return Step::More;
         }
-        let progress = &mut self.progress;
+        let mut rest = bytes;
         let mut step = Step::More;
-        let pushed = self.decoder.push(bytes, |event| {
-            if matches!(step, Step::More) {
-                step = progress.event(at, &event.name, &event.data);
+        loop {
+            if self.decoder.is_between_events() {
+                rest = &rest[self.progress.run(at, rest)..];
             }
-        });
+            if rest.is_empty() || !matches!(step, Step::More) {
+                break;
+            }
+            let progress = &mut self.progress;
+            match self.decoder.push_some(rest, |event| step = progress.event(at, &event.name, &event.data)) {
+                Ok(behind) => rest = behind,
+                Err(error) => step = Step::Failed(Broken::Cut(error.to_string())),
+            }
+        }
         if !self.progress.is_answer {
             self.keep_raw(bytes, MOST_RAW);
         }
-        match (step, pushed) {
-            (Step::More, Err(error)) => Step::Failed(Broken::Cut(error.to_string())),
-            (step, _) => step,
-        }
+        step
     }
 
     /// The body ended in good order.
@@ -260,9 +272,37 @@ impl AnswerReader {
 }
 
 impl Progress {
+    /// Takes events from the beginning of `bytes` for as long as they differ in nothing but their text; gives how
+    /// many bytes they took. They all arrived at once, so they are counted at once.
+    fn run(&mut self, at: Duration, bytes: &[u8]) -> usize {
+        let (mut taken, mut run) = (0, 0);
+        let mut of = TextKind::Answer;
+        while let Some(Filled { is_content, text, length }) = self.frames.event(&bytes[taken..]) {
+            let kind = match is_content {
+                true if self.splitter.is_answering() => TextKind::Answer,
+                true => break,
+                false => TextKind::Reasoning,
+            };
+            taken += length;
+            if text.is_empty() {
+                continue;
+            }
+            if kind != of {
+                self.tokens(of, at, run);
+                (of, run) = (kind, 0);
+            }
+            run += 1;
+            if self.text.is_some() {
+                add(&mut self.text, kind, &String::from_utf8_lossy(text));
+            }
+        }
+        self.tokens(of, at, run);
+        taken
+    }
+
     fn event(&mut self, at: Duration, name: &str, data: &str) -> Step {
         if name.is_empty()
-            && let Some(Usual { reasoning, content, finish }) = self.frame.chunk(data)
+            && let Some(Usual { reasoning, content, finish }) = self.frames.chunk(data)
         {
             self.chunk(at, reasoning.as_deref(), content.as_deref());
             self.ending(at, finish, None);
@@ -331,10 +371,25 @@ impl Progress {
     }
 
     fn token(&mut self, kind: TextKind, at: Duration) {
-        if let (Some(gaps), Some(last)) = (&mut self.gaps_us, self.timeline.last_text()) {
-            gaps.push(micros(at.saturating_sub(last)));
+        self.tokens(kind, at, 1);
+    }
+
+    /// So many that arrived at once.
+    fn tokens(&mut self, kind: TextKind, at: Duration, n: usize) {
+        if n == 0 {
+            return;
         }
-        self.timeline.text(kind, at);
+        if let Some(gaps) = &mut self.gaps_us {
+            match self.timeline.last_text() {
+                Some(last) if last == at => gaps.push(0),
+                Some(last) => gaps.push(micros(at.saturating_sub(last))),
+                None => {}
+            }
+            if n > 1 {
+                gaps.resize(gaps.len() + n - 1, 0);
+            }
+        }
+        self.timeline.texts(kind, at, n as u64);
     }
 }
 
@@ -354,7 +409,70 @@ fn add(text: &mut Option<News>, kind: TextKind, piece: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Text, gaps, figures and ending of a stream of which each piece came a millisecond after the other.
+    fn read(pieces: &[&[u8]], keep_text: bool) -> (News, Vec<u32>, Figures, Step) {
+        let mut reader = AnswerReader::new(keep_text);
+        reader.collect_gaps(Vec::new());
+        let mut step = Step::More;
+        for (at, piece) in pieces.iter().enumerate() {
+            // In single bytes no event is ever seen whole, so each goes the long way.
+            let parts: Vec<&[u8]> = if keep_text { vec![piece] } else { piece.chunks(1).collect() };
+            for part in parts {
+                if step == Step::More {
+                    step = reader.take(Duration::from_millis(at as u64 + 1), part);
+                }
+            }
+        }
+        let mut text = AnswerReader::new(true);
+        for piece in pieces {
+            if text.take(Duration::ZERO, piece) != Step::More {
+                break;
+            }
+        }
+        text.finish_text();
+        (text.take_news(), reader.take_gaps(), reader.figures(), step)
+    }
+
+    proptest! {
+        #[test]
+        fn events_that_are_counted_together_give_what_each_alone_gives(
+            events in prop::collection::vec(
+                (
+                    prop_oneof![
+                        8 => "[a-zé漢 ]{0,9}", 1 => Just("<think>".to_owned()),
+                        1 => Just("</think>".to_owned()), 1 => r#"\\["n]"#
+                    ],
+                    prop_oneof![6 => Just("content"), 2 => Just("reasoning"), 1 => Just("other")],
+                    prop_oneof![6 => Just("data: "), 1 => Just("data:"), 1 => Just(": hm\ndata: ")],
+                    prop_oneof![8 => Just("\n\n"), 1 => Just("\r\n\r\n"), 1 => Just("\n\nevent: x\n\n")],
+                    0..3_u8,
+                ),
+                1..24,
+            ),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+            done in any::<bool>(),
+        ) {
+            let mut stream: String = events
+                .iter()
+                .map(|(text, name, data, end, number)| {
+                    format!(r#"{data}{{"created":{number},"choices":[{{"delta":{{"{name}":"{text}"}},"index":0}}]}}{end}"#)
+                })
+                .collect();
+            if done {
+                stream.push_str("data: [DONE]\n\n");
+            }
+            let bytes = stream.as_bytes();
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            at.extend([0, bytes.len()]);
+            at.sort_unstable();
+            let pieces: Vec<&[u8]> = at.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
+            prop_assert_eq!(read(&pieces, true), read(&pieces, false));
+        }
+    }
 
     #[test]
     fn gaps_are_rounded_and_never_overflow() {

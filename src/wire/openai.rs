@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::skim;
-use crate::domain::conversation::{ChatRequest, Params};
+use crate::domain::conversation::{ChatRequest, Effort, Message};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
 use crate::protocol::FinishReason;
 
@@ -19,31 +19,80 @@ pub const DONE: &str = "[DONE]";
 
 /// The body of a chat request: only the parameters that are set, and `stream` only when streaming.
 pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
-    let Params { max_tokens, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking } =
-        &request.params;
-    let mut body = serde_json::Map::new();
-    body.insert("model".to_owned(), json!(request.model));
-    body.insert("messages".to_owned(), json!(request.messages));
-    if stream {
-        body.insert("stream".to_owned(), json!(true));
-        body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
-    }
-    let mut set = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body.insert(name.to_owned(), value);
+    // cannot fail: names are texts, and what is no finite number is left out
+    serde_json::to_value(Body::of(request, stream, false)).unwrap_or_default()
+}
+
+/// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
+pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, out: &mut Vec<u8>) {
+    // as above, and memory takes all that is written
+    let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos));
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: &'a [Message],
+    #[serde(skip_serializing_if = "is_not")]
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u32>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_template_kwargs: Option<TemplateOptions>,
+    #[serde(skip_serializing_if = "is_not")]
+    ignore_eos: bool,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct TemplateOptions {
+    enable_thinking: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_not(value: &bool) -> bool {
+    !value
+}
+
+impl<'a> Body<'a> {
+    fn of(request: &'a ChatRequest, stream: bool, ignore_eos: bool) -> Self {
+        let ChatRequest { model, messages, params } = request;
+        // JSON has no NaN: what is no number is not sent.
+        let finite = |n: &f64| n.is_finite();
+        Self {
+            model,
+            messages,
+            stream,
+            stream_options: stream.then_some(StreamOptions { include_usage: true }),
+            max_tokens: params.max_tokens,
+            temperature: params.temperature.filter(finite),
+            top_p: params.top_p.filter(finite),
+            top_k: params.top_k,
+            stop: &params.stop,
+            seed: params.seed,
+            reasoning_effort: params.reasoning_effort.map(Effort::as_str),
+            chat_template_kwargs: params.thinking.map(|on| TemplateOptions { enable_thinking: on }),
+            ignore_eos,
         }
-    };
-    set("max_tokens", max_tokens.map(|n| json!(n)));
-    // JSON has no NaN: what is no number is not sent.
-    let finite = |n: &f64| n.is_finite();
-    set("temperature", temperature.filter(finite).map(|n| json!(n)));
-    set("top_p", top_p.filter(finite).map(|n| json!(n)));
-    set("top_k", top_k.map(|n| json!(n)));
-    set("stop", (!stop.is_empty()).then(|| json!(stop)));
-    set("seed", seed.map(|n| json!(n)));
-    set("reasoning_effort", reasoning_effort.map(|effort| json!(effort.as_str())));
-    set("chat_template_kwargs", thinking.map(|on| json!({ "enable_thinking": on })));
-    Value::Object(body)
+    }
 }
 
 /// What one chunk of a stream, or one whole completion, says.
@@ -86,7 +135,7 @@ impl<'a> Chunk<'a> {
                 reasoning: some(delta.reasoning).or_else(|| some(delta.reasoning_content)),
                 content: some(delta.content),
                 finish: finish.map(|reason| finish_reason(&reason)),
-                usage: strict.usage.as_ref().and_then(read_usage),
+                usage: strict.usage.map(Usage::from),
                 error: strict.error.filter(|error| !error.is_null()).or_else(|| {
                     // vLLM's errors have no envelope.
                     let bare = strict.object.as_deref() == Some("error");
@@ -127,8 +176,50 @@ struct Strict<'a> {
     object: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    usage: Option<Value>,
+    usage: Option<StrictUsage>,
     error: Option<Value>,
+}
+
+/// `usage` as those send it who follow the document. Tokens are read as any number, as [`read_usage`] does.
+#[derive(Deserialize)]
+struct StrictUsage {
+    prompt_tokens: Option<f64>,
+    completion_tokens: Option<f64>,
+    prompt_tokens_details: Option<StrictDetails>,
+    completion_tokens_details: Option<StrictDetails>,
+    time_to_first_token: Option<f64>,
+    total_latency: Option<f64>,
+    completion_tokens_after_first_per_sec: Option<f64>,
+    completion_tokens_per_sec: Option<f64>,
+    acceptance_rate: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct StrictDetails {
+    cached_tokens: Option<f64>,
+    reasoning_tokens: Option<f64>,
+}
+
+impl From<StrictUsage> for Usage {
+    fn from(usage: StrictUsage) -> Self {
+        let details = |details: Option<StrictDetails>| details.map(|d| (d.cached_tokens, d.reasoning_tokens));
+        let cached = details(usage.prompt_tokens_details).and_then(|(cached, _)| cached);
+        let reasoning = details(usage.completion_tokens_details).and_then(|(_, reasoning)| reasoning);
+        let seconds = |s: Option<f64>| s.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        Self {
+            prompt_tokens: usage.prompt_tokens.and_then(count),
+            cached_tokens: cached.and_then(count),
+            completion_tokens: usage.completion_tokens.and_then(count),
+            reasoning_tokens: reasoning.and_then(count),
+            server: ServerFigures {
+                ttft: seconds(usage.time_to_first_token),
+                latency: seconds(usage.total_latency),
+                after_first_per_sec: usage.completion_tokens_after_first_per_sec,
+                per_sec: usage.completion_tokens_per_sec,
+                acceptance_rate: usage.acceptance_rate,
+            },
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -165,7 +256,6 @@ pub fn finish_reason(text: &str) -> FinishReason {
 fn read_usage(value: &Value) -> Option<Usage> {
     let usage = value.as_object()?;
     let number = |name: &str| usage.get(name).and_then(read_number);
-    let count = |value: f64| (value >= 0.0).then_some(value as u64);
     let seconds = |name: &str| number(name).and_then(|s| Duration::try_from_secs_f64(s).ok());
     let detail = |of: &str, name: &str| {
         usage.get(of).and_then(|details| details.get(name)).and_then(read_number).and_then(count)
@@ -183,6 +273,10 @@ fn read_usage(value: &Value) -> Option<Usage> {
             acceptance_rate: number("acceptance_rate"),
         },
     })
+}
+
+fn count(value: f64) -> Option<u64> {
+    (value >= 0.0).then_some(value as u64)
 }
 
 /// A finite number, also when it was sent as a string.
@@ -299,6 +393,11 @@ impl ThinkSplitter {
         }
     }
 
+    /// Whether all that is still to come is the answer.
+    pub fn is_answering(&self) -> bool {
+        self.place == Place::Answering
+    }
+
     /// Whether what is held back, if anything, is thinking.
     pub fn is_thinking(&self) -> bool {
         self.place == Place::Thinking
@@ -319,7 +418,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::conversation::{Effort, Message, Role};
+    use crate::domain::conversation::{Params, Role};
 
     fn request(params: Params) -> ChatRequest {
         ChatRequest { model: "m".to_owned(), messages: vec![Message::new(Role::User, "Hi")], params }

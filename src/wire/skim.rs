@@ -41,50 +41,120 @@ impl<'a> From<Usual<'a>> for Chunk<'a> {
     }
 }
 
-/// What the chunks of one answer have in common: all but their text and the numbers that nobody reads.
+/// What chunks have in common: all but their text, and the numbers and names that nobody reads.
 ///
 /// A chunk that equals the last one outside these holes, and has in them what may stand there, is read
 /// without looking at anything else. Which holes are known matters only for speed.
 #[derive(Debug, Default)]
-pub(super) struct Frame {
-    /// The chunk it was learned from.
+struct Frame {
+    /// The chunk it was last seen in.
     text: Vec<u8>,
     holes: Holes,
+    /// Why the model stopped: in the frame's own words, so the same in all that fill it.
+    finish: Option<FinishReason>,
+    /// Where its one text is, when it has one.
+    only: Option<Hole>,
 }
 
-impl Frame {
+/// The frames of the chunks that a stream consists of. They outlive an answer: a server's next one is alike.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// Of those with text.
+    usual: Frame,
+    /// Of those without, such as the role's.
+    silent: Frame,
+    /// Of the one with the finish reason.
+    closing: Frame,
+}
+
+/// An event that fills a frame, blank line included.
+pub(super) struct Filled<'a> {
+    /// Whether its text is the answer's; else it is thinking.
+    pub(super) is_content: bool,
+    /// May be empty, and need not be UTF-8.
+    pub(super) text: &'a [u8],
+    /// Its length in bytes.
+    pub(super) length: usize,
+}
+
+impl Frames {
     /// As [`chunk`], remembering this chunk for the next one.
     pub(super) fn chunk<'a>(&mut self, json: &'a str) -> Option<Usual<'a>> {
-        if let Some(usual) = self.fill(json) {
+        for frame in [&mut self.usual, &mut self.closing] {
+            if let Some(usual) = frame.fill(json) {
+                return Some(usual);
+            }
+        }
+        // Where the silent ones have an empty text, the first word fills their frame too, and must not be the
+        // last to do so.
+        if let Some(usual) = self.silent.fill(json)
+            && usual == Usual::default()
+        {
             return Some(usual);
         }
         let mut skim = Skim::new(json);
         let usual = skim.whole()?;
-        // A finish reason comes once.
-        if usual.finish.is_none() && (usual.content.is_some() || usual.reasoning.is_some()) {
-            self.text.clear();
-            self.text.extend_from_slice(json.as_bytes());
-            self.holes = skim.holes;
-        }
+        let frame = match &usual {
+            Usual { finish: Some(_), .. } => &mut self.closing,
+            Usual { content: None, reasoning: None, .. } => &mut self.silent,
+            _ => &mut self.usual,
+        };
+        frame.learn(json, skim.holes, usual.finish.as_ref());
         Some(usual)
     }
 
-    fn fill<'a>(&self, json: &'a str) -> Option<Usual<'a>> {
+    /// The event at the beginning of `bytes`, when nothing but its one text tells it from the last chunk, that
+    /// text has no escapes, and a line feed ends each of its two lines: what whole streams consist of. All else
+    /// is left to [`SseDecoder`](super::sse::SseDecoder) and [`Self::chunk`], which find the same.
+    #[inline]
+    pub(super) fn event<'b>(&self, bytes: &'b [u8]) -> Option<Filled<'b>> {
+        let Frame { text, only, .. } = &self.usual;
+        let Hole { kind, from, to } = (*only)?;
+        let line = bytes.strip_prefix(b"data:")?;
+        let json = line.strip_prefix(b" ").unwrap_or(line).strip_prefix(&text[..from])?;
+        let end = special(json, 0)?;
+        // The hole's last byte is the closing quote.
+        let rest = json[end..].strip_prefix(&text[to - 1..])?.strip_prefix(b"\n\n")?;
+        let is_content = matches!(kind, HoleKind::Content);
+        Some(Filled { is_content, text: &json[..end], length: bytes.len() - rest.len() })
+    }
+}
+
+impl Frame {
+    fn learn(&mut self, json: &str, holes: Holes, finish: Option<&FinishReason>) {
+        self.text.clear();
+        self.text.extend_from_slice(json.as_bytes());
+        self.holes = holes;
+        self.finish = finish.cloned();
+        let mut texts = holes.known().iter().filter(|hole| hole.kind.is_text());
+        self.only = texts.next().filter(|_| texts.next().is_none()).copied();
+    }
+
+    fn fill<'a>(&mut self, json: &'a str) -> Option<Usual<'a>> {
         let mut skim = Skim::new(json);
         let mut delta = Delta::default();
         let mut behind = 0;
         for Hole { kind, from, to } in self.holes.known() {
             skim.literal(&self.text[behind..*from])?;
+            let begins = skim.at;
             match kind {
                 HoleKind::Number => skim.number()?,
+                HoleKind::Name => skim.rest_of_name()?,
                 HoleKind::Content => delta.content = Some(skim.rest_of_text()?),
                 HoleKind::Reasoning => delta.reasoning = Some(skim.rest_of_text()?),
                 HoleKind::ReasoningContent => delta.reasoning_content = Some(skim.rest_of_text()?),
             }
+            skim.holes.add(*kind, begins, skim.at);
             behind = *to;
         }
         let rest = &self.text[behind..];
-        (!rest.is_empty() && skim.bytes[skim.at..] == *rest).then(|| delta.into_usual(None))
+        if rest.is_empty() || skim.bytes[skim.at..] != *rest {
+            return None;
+        }
+        let finish = self.finish.clone();
+        // The next one is likelier to have this one's numbers and names.
+        self.learn(json, skim.holes, finish.as_ref());
+        Some(delta.into_usual(finish))
     }
 }
 
@@ -100,15 +170,23 @@ struct Hole {
 enum HoleKind {
     #[default]
     Number,
+    /// A text that nobody reads, without escapes.
+    Name,
     Content,
     Reasoning,
     ReasoningContent,
 }
 
+impl HoleKind {
+    fn is_text(self) -> bool {
+        !matches!(self, Self::Number | Self::Name)
+    }
+}
+
 /// The first few.
 #[derive(Debug, Clone, Copy, Default)]
 struct Holes {
-    all: [Hole; 6],
+    all: [Hole; 10],
     count: usize,
 }
 
@@ -385,16 +463,32 @@ impl<'a> Skim<'a> {
     /// A text whose words do not matter.
     fn skip_text(&mut self) -> Option<()> {
         self.byte(b'"')?;
+        let from = self.at;
+        let mut plain = true;
         loop {
             self.at = self.special()? + 1;
             match self.bytes[self.at - 1] {
-                b'"' => return Some(()),
+                b'"' => {
+                    if plain {
+                        self.holes.add(HoleKind::Name, from, self.at);
+                    }
+                    return Some(());
+                }
                 b'\\' => {
+                    plain = false;
                     self.escape()?;
                 }
                 _ => return None,
             }
         }
+    }
+
+    /// A text without escapes whose words do not matter, behind its opening quote.
+    #[inline]
+    fn rest_of_name(&mut self) -> Option<()> {
+        let end = self.special()?;
+        self.at = end + 1;
+        (self.bytes[end] == b'"').then_some(())
     }
 
     /// A text without escapes.
@@ -407,26 +501,9 @@ impl<'a> Skim<'a> {
         if self.bytes[end] == b'"' { self.text.get(from..end) } else { None }
     }
 
-    /// Where the next quote, backslash or control character is; eight bytes at a time, as serde_json does:
-    /// the texts are too short for more.
     #[inline]
     fn special(&self) -> Option<usize> {
-        const ONES: u64 = u64::MAX / 255;
-        let mut at = self.at;
-        while let Some(eight) = self.bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            let word = u64::from_le_bytes(*eight);
-            let below = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
-            let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-            let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
-            // A borrow makes higher bytes lie, never the lowest one that is found.
-            let found = (below(word, 0x20) | quote | backslash) & (ONES << 7);
-            if found != 0 {
-                return Some(at + found.trailing_zeros() as usize / 8);
-            }
-            at += 8;
-        }
-        let rest = self.bytes.get(at..)?;
-        rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|offset| at + offset)
+        special(self.bytes, self.at)
     }
 
     #[inline]
@@ -450,6 +527,27 @@ impl<'a> Skim<'a> {
             self.at += 1;
         }
     }
+}
+
+/// Where, from `at` on, the next quote, backslash or control character is; eight bytes at a time, as serde_json
+/// does: the texts are too short for more.
+#[inline]
+fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*eight);
+        let below = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        // A borrow makes higher bytes lie, never the lowest one that is found.
+        let found = (below(word, 0x20) | quote | backslash) & (ONES << 7);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).map(|offset| at + offset)
 }
 
 #[cfg(test)]
@@ -627,7 +725,7 @@ mod tests {
             other in document(),
             texts in prop::collection::vec((quoted(), "-?[0-9.e]{1,5}|null", "\\PC{0,2}"), 1..6),
         ) {
-            let mut frame = Frame::default();
+            let mut frame = Frames::default();
             let mut check = |json: &str| {
                 if let Some(usual) = frame.chunk(json) {
                     let long = Chunk::parse_any(json).map_err(|error| error.to_string());
@@ -667,19 +765,42 @@ mod tests {
         let json = |text: &str, number: &str| {
             format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}},"index":0}}],"created":{number}}}"#)
         };
-        let mut frame = Frame::default();
-        assert_eq!(frame.fill(""), None);
+        let mut frame = Frames::default();
+        assert_eq!(frame.usual.fill(""), None);
         assert!(frame.chunk(&json("", "1")).is_some());
-        assert_eq!(frame.fill(&json("a", "2")), None, "an empty one teaches nothing");
+        assert_eq!(frame.usual.fill(&json("a", "2")), None, "an empty one teaches nothing");
         assert!(frame.chunk(&json("a", "1")).is_some());
         for (text, meant) in [("b", "b"), (r"\u00e9\n", "é\n"), (r"\n", "\n")] {
             let json = json(text, "-2.5e3");
-            assert_eq!(frame.fill(&json).and_then(|usual| usual.content).as_deref(), Some(meant));
+            assert_eq!(frame.usual.fill(&json).and_then(|usual| usual.content).as_deref(), Some(meant));
         }
-        assert_eq!(frame.fill(&json("", "1")), Some(Usual::default()));
+        assert_eq!(frame.usual.fill(&json("", "1")), Some(Usual::default()));
         for (text, number) in [("a", "01"), ("a", "x"), ("a\"", "1"), ("a\n", "1"), ("\\x", "1"), ("a", "1}")]
         {
-            assert_eq!(frame.fill(&json(text, number)), None, "{text} {number}");
+            assert_eq!(frame.usual.fill(&json(text, number)), None, "{text} {number}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_differs_in_its_text_alone_is_read_where_it_lies() {
+        let json = |text: &str, number: &str| {
+            format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}},"index":0}}],"created":{number}}}"#)
+        };
+        let mut frame = Frames::default();
+        let event = format!("data: {}\n\n", json("é b", "1"));
+        assert!(frame.event(event.as_bytes()).is_none(), "nothing is known yet");
+        assert!(frame.chunk(&json("a", "1")).is_some());
+        let filled = frame.event(event.as_bytes()).expect("the frame is filled");
+        assert_eq!((filled.text, filled.length, filled.is_content), ("é b".as_bytes(), event.len(), true));
+        for (text, number, end) in [
+            ("a", "2", "\n\n"),
+            ("a\\n", "1", "\n\n"),
+            ("a", "1", "\n"),
+            ("a", "1", "\r\n\r\n"),
+            ("a\"", "1", "\n\n"),
+        ] {
+            let event = format!("data: {}{end}", json(text, number));
+            assert!(frame.event(event.as_bytes()).is_none(), "{event:?}");
         }
     }
 

@@ -44,23 +44,42 @@ impl SseDecoder {
     /// # Errors
     /// [`TooLong`]; the stream cannot be read on.
     pub fn push(&mut self, mut bytes: &[u8], mut tell: impl FnMut(SseEvent<'_>)) -> Result<(), TooLong> {
+        while !bytes.is_empty() {
+            bytes = self.push_some(bytes, &mut tell)?;
+        }
+        Ok(())
+    }
+
+    /// [`Self::push`] up to the first event that the bytes complete; gives what is behind it.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn push_some<'b>(
+        &mut self,
+        mut bytes: &'b [u8],
+        mut tell: impl FnMut(SseEvent<'_>),
+    ) -> Result<&'b [u8], TooLong> {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
-        loop {
-            bytes = self.take_usual(bytes, &mut tell);
-            let Some(end) = memchr2(b'\n', b'\r', bytes) else { break };
+        if self.is_between_events()
+            && let Some(rest) = self.take_usual(bytes, &mut tell)
+        {
+            return Ok(rest);
+        }
+        while let Some(end) = memchr2(b'\n', b'\r', bytes) {
             let (line, rest) = bytes.split_at(end);
-            if self.line.is_empty() {
-                self.take_line(line, &mut tell);
+            let told = if self.line.is_empty() {
+                self.take_line(line, &mut tell)
             } else {
                 let mut whole = std::mem::take(&mut self.line);
                 whole.extend_from_slice(line);
-                self.take_line(&whole, &mut tell);
+                let told = self.take_line(&whole, &mut tell);
                 whole.clear();
                 self.line = whole;
-            }
+                told
+            };
             bytes = match rest {
                 [b'\r', b'\n', rest @ ..] => rest,
                 [b'\r'] => {
@@ -69,29 +88,32 @@ impl SseDecoder {
                 }
                 rest => &rest[1..],
             };
+            if told {
+                return Ok(bytes);
+            }
         }
         self.line.extend_from_slice(bytes);
-        if self.line.len() > MOST || self.data.len() > MOST { Err(TooLong) } else { Ok(()) }
+        if self.line.len() > MOST || self.data.len() > MOST { Err(TooLong) } else { Ok(&[]) }
     }
 
-    /// Tells the events that lie whole in the bytes and consist of one `data` line, without copying them;
-    /// gives the bytes from the first other line on.
-    fn take_usual<'b>(&mut self, mut bytes: &'b [u8], tell: &mut impl FnMut(SseEvent<'_>)) -> &'b [u8] {
-        if !self.line.is_empty() || self.has_data || !self.name.is_empty() {
-            return bytes;
-        }
-        while let Some(value) = bytes.strip_prefix(b"data:") {
-            let Some(end) = memchr2(b'\n', b'\r', value) else { break };
-            let Some(rest) = value[end..].strip_prefix(b"\n\n") else { break };
-            let value = &value[..end];
-            let value = value.strip_prefix(b" ").unwrap_or(value);
-            // The lossy reading is slower where nothing is lost.
-            let data = str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed);
-            tell(SseEvent { name: Cow::Borrowed(""), data });
-            self.started = true;
-            bytes = rest;
-        }
-        bytes
+    /// Whether the next byte begins an event.
+    pub(super) fn is_between_events(&self) -> bool {
+        self.line.is_empty() && !self.has_data && self.name.is_empty() && !self.after_cr
+    }
+
+    /// Tells an event that lies whole in the bytes and consists of one `data` line, without copying it; gives
+    /// what is behind it.
+    fn take_usual<'b>(&mut self, bytes: &'b [u8], tell: &mut impl FnMut(SseEvent<'_>)) -> Option<&'b [u8]> {
+        let value = bytes.strip_prefix(b"data:")?;
+        let end = memchr2(b'\n', b'\r', value)?;
+        let rest = value[end..].strip_prefix(b"\n\n")?;
+        let value = &value[..end];
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        // The lossy reading is slower where nothing is lost.
+        let data = str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed);
+        tell(SseEvent { name: Cow::Borrowed(""), data });
+        self.started = true;
+        Some(rest)
     }
 
     /// The connection ended: tells the event that was under way.
@@ -103,7 +125,8 @@ impl SseDecoder {
         self.dispatch(&mut tell);
     }
 
-    fn take_line(&mut self, mut line: &[u8], tell: &mut impl FnMut(SseEvent<'_>)) {
+    /// Whether it completed an event that was told.
+    fn take_line(&mut self, mut line: &[u8], tell: &mut impl FnMut(SseEvent<'_>)) -> bool {
         if !self.started {
             self.started = true;
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
@@ -130,10 +153,12 @@ impl SseDecoder {
             // `id`, `retry`, comments and unknown fields change nothing here.
             _ => {}
         }
+        false
     }
 
-    fn dispatch(&mut self, tell: &mut impl FnMut(SseEvent<'_>)) {
-        if self.has_data {
+    fn dispatch(&mut self, tell: &mut impl FnMut(SseEvent<'_>)) -> bool {
+        let told = self.has_data;
+        if told {
             let name = String::from_utf8_lossy(&self.name);
             let data = String::from_utf8_lossy(&self.data);
             tell(SseEvent { name, data });
@@ -141,6 +166,7 @@ impl SseDecoder {
         self.data.clear();
         self.name.clear();
         self.has_data = false;
+        told
     }
 }
 

@@ -1,13 +1,13 @@
 //! Requests made ready ahead of time, on a thread of their own: a prompt of 100,000 tokens takes a millisecond to
 //! write, which no stream's bytes should wait for.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use serde_json::json;
 
 use super::World;
 use crate::domain::conversation::{ChatRequest, Message, Params};
@@ -159,11 +159,15 @@ fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Opt
 }
 
 fn write(chat: &ChatRequest, ignore_eos: bool, id: &str, world: &World) -> Vec<u8> {
-    let mut body = openai::chat_body(chat, true);
-    if ignore_eos && let Some(body) = body.as_object_mut() {
-        body.insert("ignore_eos".to_owned(), json!(true));
+    thread_local! {
+        /// A body before its length is known.
+        static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     let mut out = Vec::new();
-    world.dialer.write_request(id, body.to_string().as_bytes(), &mut out);
+    BODY.with_borrow_mut(|body| {
+        body.clear();
+        openai::write_stream_body(chat, ignore_eos, body);
+        world.dialer.write_request(id, body, &mut out);
+    });
     out
 }

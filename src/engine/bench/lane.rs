@@ -3,10 +3,10 @@
 //! Each has a runtime of one thread, so that a stream's bytes are read, stamped and taken apart without a
 //! change of thread. What ended is told through a channel that nobody waits on.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -143,7 +143,8 @@ impl Level {
     }
 
     fn is_over(&self, world: &World) -> bool {
-        self.closing.load(Ordering::Relaxed) || world.now_ns() >= self.deadline.load(Ordering::Relaxed)
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        self.closing.load(Ordering::Relaxed) || deadline != NEVER && world.now_ns() >= deadline
     }
 
     /// A moment that one of the lanes noted; `None` when it has not come.
@@ -161,10 +162,38 @@ pub(super) struct Counts {
     pub(super) streaming: AtomicU32,
     pub(super) queued: AtomicU32,
     pub(super) chunks: AtomicU64,
+    /// Of the last answer.
+    gaps: AtomicUsize,
     flights: Vec<FlightCell>,
-    free: Mutex<Vec<usize>>,
-    /// When each request left that is in flight, in ns of the session, by its index.
-    since: Mutex<HashMap<u64, u64>>,
+    free: Mutex<VecDeque<usize>>,
+    since: Mutex<Since>,
+}
+
+/// When each request left that is in flight, in ns of the session; 0 in a place that is free.
+#[derive(Default)]
+struct Since {
+    places: Vec<u64>,
+    free: Vec<usize>,
+}
+
+impl Since {
+    fn enter(&mut self, ns: u64) -> usize {
+        match self.free.pop() {
+            Some(place) => {
+                self.places[place] = ns;
+                place
+            }
+            None => {
+                self.places.push(ns);
+                self.places.len() - 1
+            }
+        }
+    }
+
+    fn leave(&mut self, place: usize) {
+        self.places[place] = 0;
+        self.free.push(place);
+    }
 }
 
 /// A request on the timeline. Moments in ns of the session; 0 for not yet.
@@ -185,15 +214,16 @@ impl Counts {
             streaming: AtomicU32::new(0),
             queued: AtomicU32::new(0),
             chunks: AtomicU64::new(0),
+            gaps: AtomicUsize::new(0),
             flights: std::iter::repeat_with(FlightCell::default).take(flights).collect(),
-            free: Mutex::new((0..flights).rev().collect()),
+            free: Mutex::new((0..flights).collect()),
             since: Mutex::default(),
         }
     }
 
     /// When each request left that is in flight now.
     pub(super) fn in_flight_since(&self) -> Vec<Duration> {
-        lock(&self.since).values().copied().map(Duration::from_nanos).collect()
+        lock(&self.since).places.iter().filter(|ns| **ns > 0).copied().map(Duration::from_nanos).collect()
     }
 
     pub(super) fn flights(&self) -> impl Iterator<Item = Flight> {
@@ -236,7 +266,14 @@ impl Lane {
         let set = probe.set_nonblocking(true).and_then(|()| probed.set_nonblocking(true));
         set.map_err(super::no_thread)?;
         let cancel = world.cancel.clone();
-        let at_work = AtWork { number, world, told, counts: Arc::clone(&counts), pool: Mutex::default() };
+        let at_work = AtWork {
+            number,
+            world,
+            told,
+            counts: Arc::clone(&counts),
+            pool: Mutex::default(),
+            readers: Mutex::default(),
+        };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
         let thread = thread.spawn(move || {
             runtime.block_on(Arc::new(at_work).serve(inbox, probed));
@@ -302,6 +339,8 @@ struct AtWork {
     counts: Arc<Counts>,
     /// Connections that are free. Only this thread takes and gives.
     pool: Mutex<Vec<Connection>>,
+    /// Readers that are free, likewise.
+    readers: Mutex<Vec<AnswerReader>>,
 }
 
 impl AtWork {
@@ -496,15 +535,16 @@ impl AtWork {
             error,
         };
         let failed = record.error.is_some();
+        self.counts.gaps.store(record.gaps_us.len(), Ordering::Relaxed);
         // Before the connection's manners: a stop amid those loses nothing.
         self.tell(Told::Ended(Box::new(record)));
         hearing.told = true;
         drop(hearing);
-        if let Some(mut connection) = connection {
-            let drained = tokio::time::timeout(DRAIN, connection.drain()).await;
-            if matches!(drained, Ok(Ok(()))) {
-                lock(&self.pool).push(connection);
-            }
+        if let Some(mut connection) = connection
+            && (connection.is_drained()
+                || matches!(tokio::time::timeout(DRAIN, connection.drain()).await, Ok(Ok(()))))
+        {
+            lock(&self.pool).push(connection);
         }
         (failed, answer)
     }
@@ -608,10 +648,14 @@ struct Hearing<'a> {
     refusal: Vec<u8>,
     ended: Option<Instant>,
     bytes: u64,
+    /// Chunks with text that the page's counts know of.
+    chunks: u64,
     streaming: bool,
     /// Its record has been told.
     told: bool,
     cell: Option<usize>,
+    /// Its place in [`Since`].
+    place: usize,
 }
 
 impl<'a> Hearing<'a> {
@@ -623,14 +667,16 @@ impl<'a> Hearing<'a> {
         measured: bool,
         keep_text: bool,
     ) -> Self {
-        lock(&lane.counts.since).insert(index, lane.world.at_ns(sent));
+        let place = lock(&lane.counts.since).enter(lane.world.at_ns(sent));
         lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
             level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
         }
-        let mut reader = AnswerReader::new(keep_text);
-        reader.collect_gaps(Vec::new());
-        let cell = lock(&lane.counts.free).pop();
+        let mut reader = lock(&lane.readers).pop().unwrap_or_default();
+        reader.renew(keep_text);
+        // As many as the last answer had: a buffer that grows is copied each time.
+        reader.collect_gaps(Vec::with_capacity(lane.counts.gaps.load(Ordering::Relaxed)));
+        let cell = lock(&lane.counts.free).pop_front();
         Self {
             lane,
             level,
@@ -645,9 +691,11 @@ impl<'a> Hearing<'a> {
             refusal: Vec::new(),
             ended: None,
             bytes: 0,
+            chunks: 0,
             streaming: false,
             told: false,
             cell,
+            place,
         }
     }
 
@@ -725,11 +773,21 @@ impl Sink for Hearing<'_> {
             self.refusal.extend_from_slice(&bytes[..room]);
             return true;
         }
-        let before = self.reader.chunks();
-        self.step = self.reader.take(at - self.sent, bytes);
-        let chunks = self.reader.chunks() - before;
-        if chunks > 0 {
-            self.lane.counts.chunks.fetch_add(chunks, Ordering::Relaxed);
+        match self.reader.take(at - self.sent, bytes) {
+            Step::More => true,
+            step => {
+                self.step = step;
+                self.ended = Some(at);
+                false
+            }
+        }
+    }
+
+    fn read(&mut self, at: Instant) {
+        let chunks = self.reader.chunks();
+        let new = chunks - std::mem::replace(&mut self.chunks, chunks);
+        if new > 0 {
+            self.lane.counts.chunks.fetch_add(new, Ordering::Relaxed);
             if !self.streaming {
                 self.streaming = true;
                 self.lane.counts.streaming.fetch_add(1, Ordering::Relaxed);
@@ -738,17 +796,13 @@ impl Sink for Hearing<'_> {
                 }
             }
         }
-        if self.step == Step::More {
-            return true;
-        }
-        self.ended = Some(at);
-        false
     }
 }
 
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
-        lock(&self.lane.counts.since).remove(&self.index);
+        lock(&self.lane.counts.since).leave(self.place);
+        lock(&self.lane.readers).push(std::mem::take(&mut self.reader));
         self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.streaming {
             self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
@@ -759,7 +813,7 @@ impl Drop for Hearing<'_> {
         }
         if let Some(cell) = self.cell {
             // Cells are taken in turn, so that an ended request stays on the timeline for a while.
-            lock(&self.lane.counts.free).insert(0, cell);
+            lock(&self.lane.counts.free).push_back(cell);
         }
     }
 }

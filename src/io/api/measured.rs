@@ -77,10 +77,10 @@ impl Api {
 
     /// The `x-ratelimit-*` headers; one that echoes the key is left out.
     pub fn rate_limit(&self, head: &ResponseHead) -> Vec<(String, String)> {
-        let limits = head.headers.iter().filter(|(name, _)| name.starts_with("x-ratelimit-"));
+        let limits = head.headers().filter(|(name, _)| name.starts_with("x-ratelimit-"));
         let clean = limits
             .filter(|(_, value)| self.key.as_ref().is_none_or(|key| !value.contains(key.expose_secret())));
-        clean.cloned().collect()
+        clean.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn asked<'a>(&'a self, model: &'a str) -> Asked<'a> {

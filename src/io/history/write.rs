@@ -131,7 +131,7 @@ impl Store {
             drop(rows);
             drop(steps);
             // A reader may be at it; the next checkpoint does the rest.
-            let _ = self.conn.pragma_query_value(None, "wal_checkpoint(TRUNCATE)", |_| Ok(()));
+            let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             Ok(())
         };
         self.asked(give_back())

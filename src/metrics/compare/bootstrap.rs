@@ -23,7 +23,10 @@ use crate::domain::run::Stats;
 use crate::metrics::stats::{MOST_TICKS, interval_ranks, least_for_interval};
 
 /// Draws of a percentile.
-pub const DRAWS: usize = 2_000;
+pub const DRAWS: usize = 3_000;
+/// Each draw of the one side is held against so many of the other: of few values in a tail, ends of intervals
+/// would else depend on luck.
+const PAIRINGS: usize = 5;
 /// Fewer requests than that say nothing of how requests differ.
 const LEAST_REQUESTS: usize = 6;
 const Z: f64 = 1.959_963_984_540_054;
@@ -127,22 +130,23 @@ pub fn share_draws(hits: u64, of: u64, random: &mut Random) -> Option<Vec<f64>> 
 /// (normal, on the logarithm's scale, since a few thousand draws know nothing of the far tails).
 pub fn change(baseline: &[f64], other: &[f64]) -> Option<([f64; 2], f64)> {
     let positive = |values: &(&f64, &f64)| *values.0 > 0.0 && *values.1 > 0.0;
-    let mut logs: Vec<f64> = baseline.iter().zip(other).filter(positive).map(|(a, b)| (b / a).ln()).collect();
-    if logs.len() < DRAWS / 2 {
+    let paired = |shift: usize| baseline.iter().zip(other.iter().cycle().skip(shift));
+    let mut logs: Vec<f64> =
+        (0..PAIRINGS).flat_map(paired).filter(positive).map(|(a, b)| (b / a).ln()).collect();
+    if logs.len() < DRAWS * PAIRINGS / 2 {
         return None;
     }
-    logs.sort_unstable_by(f64::total_cmp);
     let n = logs.len() as f64;
-    let at = |u: f64| logs[((u * n) as usize).min(logs.len() - 1)];
     let mean = logs.iter().sum::<f64>() / n;
     let deviation = (logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / n).sqrt();
-    let middle = at(0.5);
+    let mut at = |u: f64| *logs.select_nth_unstable_by((u * n) as usize, f64::total_cmp).1;
+    let [low, middle, high] = [at(0.025), at(0.5), at(0.975)];
     let p = match (deviation > 1e-12, middle.abs() > 1e-12) {
         (true, _) => 2.0 * super::ranks::beyond(middle.abs() / deviation),
         (false, true) => 0.0,
         (false, false) => 1.0,
     };
-    Some(([at(0.025), at(0.975)].map(f64::exp_m1), p))
+    Some(([low, high].map(f64::exp_m1), p))
 }
 
 /// The same from two 95 % intervals, by the differences of logarithms (delta method).

@@ -310,6 +310,9 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
     let change = if a == 0.0 { (b == 0.0).then_some(0.0) } else { Some((b - a) / a) };
     let mut cell = Cell { value: Some(b), change, interval: None, p: None, verdict: Verdict::TooFew };
     let up = b > a;
+    if a == 0.0 && b == 0.0 && !matches!(figure.kind, Kind::Errors) {
+        return (cell, Evidence::Settled(Verdict::NoDifference));
+    }
     let found = match figure.kind {
         Kind::Percentile(..) => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
@@ -349,7 +352,6 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
             cell.interval = Some(interval);
             Evidence::Tested { p, up, otherwise: Verdict::NoDifference }
         }
-        None if a == b && a == 0.0 => Evidence::Settled(Verdict::NoDifference),
         None if baseline.unknown || other.unknown => Evidence::Settled(Verdict::Look),
         None => Evidence::Settled(Verdict::TooFew),
     };

@@ -27,11 +27,13 @@ pub mod ranks;
 mod tests;
 mod words;
 
+use crate::domain::units::ms;
+use crate::metrics::request::RequestRecord;
 use serde::{Deserialize, Serialize};
 
 use self::figures::{Evidence, FIGURES, Figure, PEAK, Sampled};
 use self::levels::Match;
-pub use self::words::{change_text, interval_text, value_text};
+pub use self::words::{change_text, interval_text, value_text, verdict_text};
 use crate::domain::run::BenchReport;
 
 /// Sessions at most.
@@ -115,10 +117,10 @@ fn rows_of(found: &Match<'_>, at: u64) -> Vec<Open> {
     out
 }
 
-/// A figure of all sides; `None` where none has it.
+/// A figure of all sides; `None` where the baseline does not have it, or nobody else.
 fn row(found: &Match<'_>, level: &str, figure: &'static Figure, sampled: &[Sampled]) -> Option<Open> {
     let (baseline, others) = sampled.split_first()?;
-    if sampled.iter().all(|side| side.value.is_none()) {
+    if baseline.value.is_none() || others.iter().all(|side| side.value.is_none()) {
         return None;
     }
     let (others, evidence) = others.iter().map(|other| figures::against(figure, baseline, other)).unzip();
@@ -190,6 +192,27 @@ pub struct LevelValues {
     pub user_tokens_per_s: Vec<f64>,
     /// The gaps between chunks of each request, in µs.
     pub gaps_us: Vec<Vec<u32>>,
+}
+
+impl LevelValues {
+    /// What a session's requests measured, for each level of its report; empty when they measured nothing, as those
+    /// of other programs' files that hold only their report.
+    pub fn of(report: &BenchReport, requests: impl IntoIterator<Item = RequestRecord>) -> Vec<Self> {
+        let mut values = vec![Self::default(); report.levels.len()];
+        for record in requests.into_iter().filter(RequestRecord::counts) {
+            let Some(at) = report.levels.iter().position(|level| level.index == record.level) else {
+                continue;
+            };
+            let level = &mut values[at];
+            level.ttft_ms.extend(record.ttft().map(ms));
+            level.latency_ms.extend(record.latency().map(ms));
+            level.tpot_ms.extend(record.tpot().map(ms));
+            level.user_tokens_per_s.extend(record.user_speed());
+            level.gaps_us.push(record.gaps_us);
+        }
+        let empty = values.iter().all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());
+        if empty { Vec::new() } else { values }
+    }
 }
 
 /// Two to six sessions held against the first of them.

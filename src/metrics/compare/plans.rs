@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use super::bootstrap::DRAWS;
 use super::levels::Match;
-use super::{Alike, Difference, Side};
+use super::{Alike, Difference, LevelValues, Side};
+use crate::domain::environment::Environment;
 use crate::domain::plan::{Arrivals, Ends, Load, Prompts};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
 use crate::domain::units::{ABSENT, count, write_duration};
@@ -59,7 +61,7 @@ const FIELDS: &[(&str, bool, Say)] = &[
         Some(r.plan.objectives.to_string()).filter(|t| !t.is_empty()).unwrap_or_else(absent)
     }),
     ("environment", false, |r| r.environment.clone()),
-    ("API", false, |r| r.api.clone()),
+    ("API", false, api),
     ("measured by", true, |r| r.source.clone().unwrap_or_else(|| "Batida".to_owned())),
     ("Batida", false, |r| r.batida.clone()),
     ("machine", false, |r| format!("{}, {} cores", r.machine.system, r.machine.cores)),
@@ -101,8 +103,8 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
     let each = |say: &dyn Fn(&[&LevelReport]) -> String| compared.iter().map(|levels| say(levels)).collect();
     say(TOKENS_FROM, true, each(&tokens_from));
     for (what, stats) in [
-        ("prompt tokens, measured", (|l| &l.prompt_tokens) as fn(&LevelReport) -> &Stats),
-        ("output tokens, measured", |l| &l.output_tokens),
+        ("measured prompt tokens", (|l| &l.prompt_tokens) as fn(&LevelReport) -> &Stats),
+        ("measured output tokens", |l| &l.output_tokens),
     ] {
         let means: Vec<Option<f64>> = compared.iter().map(|levels| mean(levels, stats)).collect();
         if spread(&means).is_some_and(|[low, high]| high > low * (1.0 + LENGTHS_TELL)) {
@@ -129,28 +131,28 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
 
 /// How sure and how, and what is not seen in the rows.
 pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: &mut Vec<String>) {
+    let mut without = Vec::new();
     for (at, side) in sides.iter().enumerate() {
-        let places = matches.iter().flat_map(|found| found.levels.iter().map(move |level| (found, level)));
-        let mut without = false;
-        for (found, (label, places)) in places {
-            let Some(place) = &places[at] else { continue };
-            without |=
-                place.values.is_none_or(|values| values.latency_ms.is_empty()) && place.level.requests.ok > 0;
-            if !place.level.watch.doubts.is_empty() {
-                let doubts = place.level.watch.doubts.join("; ");
-                out.push(format!("In doubt: {label} of {} in {}: {doubts}", found.model, side.label));
-            }
+        let levels = matches.iter().flat_map(|found| found.levels.iter().map(move |level| (found, level)));
+        let places = levels.filter_map(|(found, (label, places))| Some((found, label, places[at].as_ref()?)));
+        let bare = |values: Option<&LevelValues>| values.is_none_or(|values| values.latency_ms.is_empty());
+        if places.clone().any(|(_, _, place)| place.level.requests.ok > 0 && bare(place.values)) {
+            without.push(side.label.as_str());
         }
-        if without {
-            out.push(format!(
-                "Of {} only the report is at hand: its values are taken from its histograms, evenly within a bucket, \
-                 and gaps count as fewer values, as its own intervals have it",
-                side.label
-            ));
+        for (found, label, place) in places.filter(|(_, _, place)| !place.level.watch.doubts.is_empty()) {
+            let doubts = place.level.watch.doubts.join("; ");
+            out.push(format!("In doubt: {label} of {} in {}: {doubts}", found.model, side.label));
         }
         if let Some(source) = &side.report.source {
             out.push(format!("{} was measured by {source}. {}", side.label, means_there(source)));
         }
+    }
+    if !without.is_empty() {
+        out.push(format!(
+            "Of {} only the report is at hand, not its requests: values are taken from its histograms, evenly within \
+             a bucket, and gaps count as so many values as its own intervals have it",
+            without.join(" and ")
+        ));
     }
     if !alike.objectives {
         out.push("The objectives differ: goodput is to be looked at, not compared".to_owned());
@@ -161,11 +163,11 @@ pub(super) fn remarks(sides: &[Side], matches: &[Match<'_>], alike: Alike, out: 
                 .to_owned(),
         );
     }
-    out.push(
-        "Intervals are 95 %: of percentiles by bootstrap with the request as the unit (2,000 draws), of rates by \
-         batch means, of goodput after Jeffreys"
-            .to_owned(),
-    );
+    out.push(format!(
+        "Intervals are 95 %: of percentiles by bootstrap with the request as the unit ({} draws), of rates by batch \
+         means, of goodput after Jeffreys",
+        count(DRAWS as u64)
+    ));
     out.push(
         "Better and worse are changes of at least what matters, whose interval does not hold zero and, of medians, \
          whose Mann–Whitney test agrees; errors are by Fisher's exact test; all at 5 % for a session as a whole (Holm)"
@@ -188,6 +190,12 @@ fn means_there(source: &str) -> &'static str {
     } else {
         "Its figures may mean something else than ours of the same name"
     }
+}
+
+/// The demo listens on any free port, which says nothing.
+fn api(report: &BenchReport) -> String {
+    let demo = Environment::demo().name;
+    if report.environment == demo { demo } else { report.api.clone() }
 }
 
 fn absent() -> String {

@@ -167,7 +167,7 @@ mod tests {
             all.sort_by(|a, b| a[0].total_cmp(&b[0]));
             mann_whitney_grouped(&all).expect("both have values")
         };
-        assert!((p - normal).abs() < 0.002 && p < 0.05, "{p} {normal}");
+        assert!((p - normal).abs() < 0.004 && p < 0.05, "{p} {normal}");
     }
 
     #[test]

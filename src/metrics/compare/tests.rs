@@ -120,7 +120,9 @@ fn bootstrap_intervals_are_scipys() {
             draws(&each, p, values.len() as u64, shown, &mut Random::at(&[at as u64, side])).expect("enough")
         };
         let (said, _) = change(&drawn(&a, 0), &drawn(&b, 1)).expect("an interval");
-        check_interval(said, interval, 0.08, &format!("p{p} of {} and {}", a.len(), b.len()));
+        // Between two of the few largest values there is nothing.
+        let tolerance = if p > 0.9 { 0.15 } else { 0.08 };
+        check_interval(said, interval, tolerance, &format!("p{p} of {} and {}", a.len(), b.len()));
     }
 }
 
@@ -469,12 +471,13 @@ fn what_breaks_like_with_like_is_grave() {
     assert_eq!(with(&|r| r.plan.prompts = longer.clone()), is("prompt tokens", true));
     assert_eq!(with(&|r| r.plan.turns = 3), is("turns", true));
     assert_eq!(with(&|r| r.levels[0].tokens_from = "chunks".to_owned()), is("tokens from", true));
-    assert_eq!(with(&|r| r.levels[0].output_tokens.mean = Some(12.0)), is("output tokens, measured", true));
+    assert_eq!(with(&|r| r.levels[0].output_tokens.mean = Some(12.0)), is("measured output tokens", true));
     assert_eq!(with(&|r| r.source = Some("guidellm 0.8.1".to_owned())), is("measured by", true));
     assert_eq!(with(&|r| r.plan.params.temperature = Some(0.7)), is("temperature", false));
     assert_eq!(with(&|r| r.batida = "0.2.0".to_owned()), is("Batida", false));
     assert_eq!(with(&|r| r.levels[0].watch.doubts = vec!["late".to_owned()]), is("levels in doubt", false));
     assert_eq!(with(&|r| r.plan.load = Load::Concurrency(vec![4])), is("levels", false));
+    assert_eq!(with(&|r| r.api = "http://127.0.0.1:1".to_owned()), is("API", false));
     let nothing = with(&|r| {
         r.plan.seed = 99;
         r.plan.tags = vec!["other".to_owned()];

@@ -45,10 +45,8 @@ impl Comparison {
 
     /// How many figures of one of the others have each verdict; `other` counts them from 0.
     pub fn verdicts(&self, other: usize, verdict: Verdict) -> usize {
-        self.rows
-            .iter()
-            .filter(|row| row.others.get(other).is_some_and(|cell| cell.verdict == verdict))
-            .count()
+        let cells = self.rows.iter().filter_map(|row| row.others.get(other));
+        cells.filter(|cell| cell.value.is_some() && cell.verdict == verdict).count()
     }
 
     fn tally(&self, other: usize) -> String {
@@ -108,6 +106,11 @@ pub fn interval_text(cell: &Cell) -> String {
         Some([low, high]) => format!("{} … {} %", signed(low), signed(high)),
         None => ABSENT.to_owned(),
     }
+}
+
+/// The verdict's word; `–` where there is no value.
+pub fn verdict_text(cell: &Cell) -> &'static str {
+    if cell.value.is_some() { cell.verdict.word() } else { ABSENT }
 }
 
 /// In percent, with its sign, which nothing has none of.

@@ -1,0 +1,301 @@
+//! `batida history`: what was measured before, without a window.
+
+use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::args::Common;
+use super::history_args::{Action, DeleteArgs, ExportArgs, HistoryArgs, ListArgs, before};
+use super::out_file::{OutFile, cannot_write};
+use super::{Ended, bench_report, report};
+use crate::domain::failure::Failure;
+use crate::domain::history::{
+    Deletion, ExportFormat, HistoryPage, HistoryQuery, Imported, SessionBody, SessionId, SessionKind,
+    SessionRow, SessionState,
+};
+use crate::domain::units::{self, ABSENT, counted, short, shorten_middle};
+use crate::engine;
+use crate::engine::history::{export, read_result_file};
+use crate::io::history::Store;
+
+pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended> {
+    let dir = engine::history_dir(&common.options())?;
+    match args.action {
+        Action::List(args) => list(common, &reading(&dir)?, &args),
+        Action::Show { id } => show(common, &reading(&dir)?, &id),
+        Action::Export(args) => take_along(&reading(&dir)?, &args),
+        Action::Import { files } => {
+            let mut read = Vec::new();
+            // All of them are read before any is kept, so that a wrong one changes nothing.
+            for file in &files {
+                read.push((file, read_result_file(file).await?));
+            }
+            let store = writing(&dir)?;
+            let mut kept = Vec::new();
+            for (file, imported) in read {
+                kept.push((file.display().to_string(), keep(&store, &imported)?, imported));
+            }
+            told_of_import(common, &kept)
+        }
+        Action::Delete(args) => delete(common, &writing(&dir)?, &args),
+    }
+}
+
+fn reading(dir: &Path) -> Result<Store, Failure> {
+    let opened = Store::open_to_read(dir)?;
+    super::warn(opened.notice);
+    Ok(opened.store)
+}
+
+fn writing(dir: &Path) -> Result<Store, Failure> {
+    let opened = Store::open(dir)?;
+    super::warn(opened.notice);
+    Ok(opened.store)
+}
+
+// ---- list ---------------------------------------------------------------------------------------------
+
+fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
+    let page = store.list(&args.query(Timestamp::now()))?;
+    if common.json {
+        let HistoryPage { rows, total, bytes, requests, .. } = &page;
+        report::json(&json!({ "sessions": rows, "total": total, "bytes": bytes, "requests": requests }))?;
+        return Ok(());
+    }
+    if page.rows.is_empty() {
+        let hint = if args.is_open() {
+            "Nothing is kept yet: chats and benchmarks are, of the window and of `batida chat` and `batida bench`"
+        } else {
+            "No session is like that; `batida history list` shows all"
+        };
+        report::error_line(hint);
+        return Ok(());
+    }
+    let head = ["ID", "BEGAN", "WHAT", "MODEL", "REQUESTS", "ERRORS", "TTFT", "TOK/S", "TAGS"];
+    let ids: Vec<&str> = page.rows.iter().map(|row| row.id.0.as_str()).collect();
+    let length = telling_apart(&ids);
+    report::table(&head, page.rows.iter().map(|row| line(row, length)).collect())?;
+    let more = page.total.saturating_sub(page.rows.len() as u64);
+    let more = if more > 0 { format!("; {} more: --limit", units::count(more)) } else { String::new() };
+    let size = megabytes(page.bytes);
+    let sessions = counted(usize::try_from(page.total).unwrap_or(usize::MAX), "session");
+    report::error_line(&format!("{sessions}{more}; the history takes up {size}"));
+    Ok(())
+}
+
+/// How many letters of the ids tell them apart, eight at least.
+fn telling_apart(ids: &[&str]) -> usize {
+    let longest = ids.iter().map(|id| id.len()).max().unwrap_or_default();
+    let apart = |length: usize| {
+        let mut short: Vec<&str> = ids.iter().map(|id| id.get(..length).unwrap_or(id)).collect();
+        short.sort_unstable();
+        short.windows(2).all(|pair| pair[0] != pair[1])
+    };
+    (8..longest).find(|length| apart(*length)).unwrap_or(longest)
+}
+
+/// At most 100 columns wide, unless ids need more to be told apart.
+fn line(row: &SessionRow, length: usize) -> Vec<String> {
+    let state = match row.state {
+        SessionState::Running => " (runs)",
+        SessionState::Complete => "",
+        SessionState::Stopped => " (stopped)",
+        SessionState::Interrupted => " (broken)",
+    };
+    let mut tags = row.tags.clone();
+    if row.baseline {
+        tags.insert(0, "baseline".to_owned());
+    }
+    tags.extend(row.source.clone());
+    let model = match &row.models[..] {
+        [] => ABSENT.to_owned(),
+        [one] => shorten_middle(&one_line(one), 14),
+        [first, rest @ ..] => format!("{} +{}", shorten_middle(&one_line(first), 11), rest.len()),
+    };
+    let ttft = row.ttft_p50_ms.map_or(ABSENT.to_owned(), |ms| format!("{} ms", short(Some(ms))));
+    vec![
+        row.id.0.get(..length).unwrap_or(&row.id.0).to_owned(),
+        began(row.began),
+        format!("{}{state}", shorten_middle(&one_line(&row.title), 22 - state.len())),
+        model,
+        units::count(row.requests),
+        units::count(row.errors),
+        ttft,
+        short(row.peak_tokens_per_s),
+        shorten_middle(&one_line(&tags.join(", ")), 10),
+    ]
+}
+
+/// Where the user is, to the minute; of another year the day alone.
+fn began(at: Timestamp) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    let at = at.to_zoned(zone.clone());
+    let this_year = at.year() == Timestamp::now().to_zoned(zone).year();
+    at.strftime(if this_year { "%m-%d %H:%M" } else { "%Y-%m-%d" }).to_string()
+}
+
+/// What somebody else wrote must not move the cursor.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+// ---- show, export -------------------------------------------------------------------------------------
+
+fn show(common: &Common, store: &Store, id: &str) -> Result<(), Ended> {
+    let id = store.find(id)?;
+    let session = store.session(&id)?;
+    match &session.body {
+        SessionBody::Bench { report, .. } if !common.json => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(bench_report::text(report, &[]).as_bytes())?;
+            out.flush()?;
+        }
+        _ => {
+            let format = if common.json { ExportFormat::Json } else { ExportFormat::Markdown };
+            to_stdout(store, &[id], format)?;
+        }
+    }
+    Ok(())
+}
+
+fn take_along(store: &Store, args: &ExportArgs) -> Result<(), Ended> {
+    let format = args.format().map_err(Ended::Misused)?;
+    let ids = args.ids.iter().map(|id| store.find(id)).collect::<Result<Vec<_>, _>>()?;
+    if args.out.as_os_str() == "-" {
+        if format == ExportFormat::Parquet && std::io::stdout().is_terminal() {
+            return Err(Ended::Misused("Parquet is no text: say --out FILE".to_owned()));
+        }
+        return to_stdout(store, &ids, format);
+    }
+    let file = OutFile::open(&args.out)?;
+    // Either the file cannot be put in its place, or the export says itself what is wrong.
+    let mut failed = None;
+    let written = file.keep(|out| {
+        export(store, &ids, format, out).map_err(|failure| {
+            failed = Some(failure);
+            std::io::Error::other("it is not whole")
+        })
+    });
+    if let Err(error) = written {
+        return Err(failed.unwrap_or_else(|| cannot_write(&args.out, &error)).into());
+    }
+    report::error_line(&format!("written: {}", args.out.display()));
+    Ok(())
+}
+
+fn to_stdout(store: &Store, ids: &[SessionId], format: ExportFormat) -> Result<(), Ended> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    export(store, ids, format, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+// ---- import, delete -----------------------------------------------------------------------------------
+
+fn keep(store: &Store, imported: &Imported) -> Result<Vec<SessionId>, Failure> {
+    imported.sessions.iter().map(|(report, requests)| store.keep(report, requests)).collect()
+}
+
+fn told_of_import(common: &Common, kept: &[(String, Vec<SessionId>, Imported)]) -> Result<(), Ended> {
+    if common.json {
+        let ids: Vec<&SessionId> = kept.iter().flat_map(|(_, ids, _)| ids).collect();
+        let remarks: Vec<&String> = kept.iter().flat_map(|(_, _, imported)| &imported.remarks).collect();
+        report::json(&json!({ "imported": ids, "remarks": remarks }))?;
+        return Ok(());
+    }
+    let mut out = std::io::stdout().lock();
+    for (file, ids, imported) in kept {
+        for (id, (found, requests)) in ids.iter().zip(&imported.sessions) {
+            let what = SessionRow::of(found).title;
+            let requests = match requests.len() {
+                0 => "without single requests".to_owned(),
+                n => counted(n, "request"),
+            };
+            writeln!(out, "{id}  {} of {}, {requests}", one_line(&what), imported.source)?;
+        }
+        for remark in &imported.remarks {
+            report::error_line(&format!("{file}: {remark}"));
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended> {
+    let (what, number) = match args.older_than {
+        Some(age) => {
+            let moment = before(Timestamp::now(), age);
+            let older = HistoryQuery { until: Some(moment), ..HistoryQuery::default() };
+            (Deletion::OlderThan(moment), store.list(&older)?.total)
+        }
+        None => {
+            let mut ids = args.ids.iter().map(|id| store.find(id)).collect::<Result<Vec<_>, _>>()?;
+            ids.sort();
+            ids.dedup();
+            let number = ids.len() as u64;
+            (Deletion::Sessions(ids), number)
+        }
+    };
+    let named = counted(usize::try_from(number).unwrap_or(usize::MAX), "session");
+    if number > 0 && !args.yes && !agreed(store, &what, &named)? {
+        return Err(Ended::Told);
+    }
+    let deleted = if number > 0 { store.delete(&what)? } else { 0 };
+    if common.json {
+        report::json(&json!({ "deleted": deleted }))?;
+    } else {
+        report::error_line(&format!("{} deleted", counted(deleted, "session")));
+    }
+    Ok(())
+}
+
+/// Asks on a terminal; elsewhere nobody could answer.
+fn agreed(store: &Store, what: &Deletion, named: &str) -> Result<bool, Ended> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Ended::Misused(format!("{named} would be deleted for good: say --yes")));
+    }
+    if let Deletion::Sessions(ids) = what {
+        for id in ids {
+            let row = store.row(id)?;
+            let kind = if row.kind == SessionKind::Chat { "chat" } else { "benchmark" };
+            report::error_line(&format!("{id}  {}  {kind}: {}", began(row.began), one_line(&row.title)));
+        }
+    }
+    let spared = if matches!(what, Deletion::OlderThan(_)) { " (baselines are spared)" } else { "" };
+    report::error_text(&format!("Delete {named} for good{spared}? [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_as_short_as_they_can_be() {
+        assert_eq!(telling_apart(&["20261123-abc", "20261123-abd"]), 12);
+        assert_eq!(telling_apart(&["0123456789", "9876543210"]), 8);
+        assert_eq!(telling_apart(&["same", "same"]), 4);
+        assert_eq!(telling_apart(&[]), 0);
+    }
+
+    #[test]
+    fn a_line_fits_and_moves_no_cursor() {
+        let row = SessionRow {
+            title: "\u{1b}[2J a very long title that goes on and on and on".to_owned(),
+            models: vec!["a-model-with-a-name-that-is-long".to_owned(), "b".to_owned()],
+            tags: vec!["a tag that is long".to_owned(), "another".to_owned()],
+            ..crate::export::sample::bench(1.0).row
+        };
+        let cells = line(&row, 12);
+        let widths: usize = cells.iter().map(|cell| cell.chars().count() + 2).sum();
+        assert!(widths <= 100 && !cells.concat().contains('\u{1b}'), "{widths}: {cells:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! Levels and sessions of what a file holds.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::File;
+use crate::domain::history::StoredRequest;
+use crate::domain::plan::{Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target};
+use crate::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Watch};
+use crate::metrics::request::RequestRecord;
+use crate::metrics::tally::{LevelFrame, Tally};
+use crate::metrics::timeline::{Figures, TokenSource, Tokens};
+
+/// A longer time is no time of a request: the file is wrong.
+const MOST: Duration = Duration::from_secs(7 * 86_400);
+
+/// A level as a file holds it.
+pub(super) struct Found {
+    pub(super) model: String,
+    pub(super) load: LevelLoad,
+    pub(super) report: LevelReport,
+    /// In the order in which they were sent; empty where the file does not hold them.
+    pub(super) records: Vec<RequestRecord>,
+}
+
+/// Seconds, where they are a time at all.
+pub(super) fn seconds(n: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(n).ok().filter(|time| *time <= MOST)
+}
+
+/// Figures of our definitions from what another program saw.
+pub(super) fn figures(
+    ttft: Option<Duration>,
+    latency: Option<Duration>,
+    tokens: Option<u64>,
+    source: TokenSource,
+) -> Figures {
+    let tokens = tokens.map(|n| Tokens { n, source });
+    let per_token = match (ttft, latency, tokens) {
+        (Some(ttft), Some(latency), Some(Tokens { n, .. })) if n > 1 && latency > ttft => {
+            Some((latency - ttft).as_secs_f64() / (n - 1) as f64)
+        }
+        _ => None,
+    };
+    Figures {
+        ttft,
+        latency,
+        tokens,
+        tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| rate.is_finite()),
+        tpot: per_token.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        ..Figures::default()
+    }
+}
+
+fn frame(
+    index: usize,
+    model: &str,
+    began: Duration,
+    now: Duration,
+    steady: Option<[Duration; 2]>,
+) -> LevelFrame {
+    LevelFrame {
+        index,
+        model: model.to_owned(),
+        deployment: None,
+        ended: LevelEnd::Requests,
+        began,
+        now,
+        steady,
+        pauses: Vec::new(),
+        in_flight_since: Vec::new(),
+        most_in_flight: 0,
+        aborted: 0,
+        rate_limit: Vec::new(),
+        watch: Watch::default(),
+    }
+}
+
+/// A level that nothing is known of.
+pub(super) fn blank(model: &str, load: LevelLoad) -> LevelReport {
+    let tally = Tally::new(Objectives::default(), load);
+    let mut report = tally.report(frame(0, model, Duration::ZERO, Duration::ZERO, None));
+    report.notes.clear();
+    report.watch = Watch::default();
+    report
+}
+
+/// A level from what its requests measured. `spans` says how long the text of each came, by index, for those whose
+/// gaps are not in the file: their tokens are spread evenly over it, in rates alone.
+pub(super) fn measured(
+    model: &str,
+    load: LevelLoad,
+    records: &[RequestRecord],
+    spans: &BTreeMap<u64, Duration>,
+) -> LevelReport {
+    let mut tally = Tally::new(Objectives::default(), load);
+    let mut spread = tally.clone();
+    for record in records {
+        tally.record(record);
+        spread.record(&RequestRecord { gaps_us: even_gaps(record, spans), ..record.clone() });
+    }
+    let began = records.iter().map(|record| record.sent).min().unwrap_or_default();
+    let ended = records.iter().map(|record| record.ended).max().unwrap_or_default();
+    // Until the last one left the load did not fall.
+    let last = records.iter().map(|record| record.sent).max().unwrap_or_default();
+    let until = if last.saturating_sub(began) * 4 >= ended.saturating_sub(began) { last } else { ended };
+    let steady = (until > began).then_some([began, until]);
+    let mut report = tally.report(frame(0, model, began, ended, steady));
+    report.throughput = spread.report(frame(0, model, began, ended, steady)).throughput;
+    // It was another program that measured: what it saw of itself nobody knows.
+    report.watch = Watch::default();
+    report
+}
+
+fn even_gaps(record: &RequestRecord, spans: &BTreeMap<u64, Duration>) -> Vec<u32> {
+    let gaps = record.tokens().map_or(0, |tokens| tokens.n).saturating_sub(1).min(u64::from(MOST_TOKENS));
+    match spans.get(&record.index) {
+        Some(span) if record.gaps_us.is_empty() && gaps > 0 => {
+            let gap = u32::try_from(span.as_micros() / u128::from(gaps)).unwrap_or(u32::MAX);
+            vec![gap; gaps as usize]
+        }
+        _ => record.gaps_us.clone(),
+    }
+}
+
+/// What holds for all sessions of a file.
+pub(super) struct Origin {
+    /// The program with its version.
+    pub(super) source: String,
+    pub(super) api: String,
+    pub(super) machine: String,
+    /// When it began; the beginning of time where the file does not say.
+    pub(super) began: Timestamp,
+    pub(super) took_s: f64,
+    /// Asked for.
+    pub(super) prompt_tokens: Option<u32>,
+    pub(super) output_tokens: Option<u32>,
+    pub(super) seed: u64,
+    /// Fewer requests than there were to be.
+    pub(super) stopped: bool,
+}
+
+/// Sessions of these levels: one for each kind of load, since a plan has one. Records get their levels and indexes.
+pub(super) fn sessions(
+    file: &File<'_>,
+    origin: &Origin,
+    found: Vec<Found>,
+) -> Vec<(BenchReport, Vec<StoredRequest>)> {
+    let mut kinds: Vec<(u8, Vec<Found>)> = Vec::new();
+    for level in found {
+        let kind = kind(&level.load);
+        match kinds.iter_mut().find(|(other, _)| *other == kind) {
+            Some((_, levels)) => levels.push(level),
+            None => kinds.push((kind, vec![level])),
+        }
+    }
+    let several = kinds.len() > 1;
+    let numbered = kinds.into_iter().enumerate();
+    numbered
+        .map(|(number, (_, levels))| {
+            let part = if several { format!("-{}", number + 1) } else { String::new() };
+            session(format!("i{}{part}", file.hash), origin, levels)
+        })
+        .collect()
+}
+
+fn kind(load: &LevelLoad) -> u8 {
+    match load {
+        LevelLoad::Concurrency(_) => 0,
+        LevelLoad::Rate { arrivals: crate::domain::plan::Arrivals::Constant, .. } => 1,
+        LevelLoad::Rate { .. } => 2,
+        LevelLoad::Max { .. } => 3,
+        LevelLoad::Trace { .. } => 4,
+    }
+}
+
+fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<StoredRequest>) {
+    let mut levels = Vec::new();
+    let mut requests = Vec::new();
+    let mut targets: Vec<Target> = Vec::new();
+    let mut loads: Vec<LevelLoad> = Vec::new();
+    for (index, Found { model, load, mut report, records }) in found.into_iter().enumerate() {
+        report.index = index;
+        let target = Target { deployment: None, model: model.clone() };
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+        if !loads.contains(&load) {
+            loads.push(load);
+        }
+        for mut record in records {
+            record.level = index;
+            record.index = requests.len() as u64;
+            requests.push(StoredRequest { record, model: model.clone(), deployment: None, said: None });
+        }
+        levels.push(report);
+    }
+    let plan = plan(origin, targets, &loads, &levels);
+    let report = BenchReport {
+        schema: SCHEMA.to_owned(),
+        batida: env!("CARGO_PKG_VERSION").to_owned(),
+        id,
+        started_at: origin.began,
+        took_s: origin.took_s,
+        environment: String::new(),
+        api: origin.api.clone(),
+        machine: Machine { system: origin.machine.clone(), cores: 0, lanes: 0 },
+        plan,
+        ended: if origin.stopped { SessionEnd::Stopped } else { SessionEnd::Complete },
+        levels,
+        switches: Vec::new(),
+        calibrations: Vec::new(),
+        surroundings: None,
+        source: Some(origin.source.clone()),
+    };
+    (report, requests)
+}
+
+fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad], levels: &[LevelReport]) -> Plan {
+    let load = match loads.first() {
+        None | Some(LevelLoad::Concurrency(_)) => {
+            Load::Concurrency(loads.iter().filter_map(LevelLoad::most_in_flight).collect())
+        }
+        Some(LevelLoad::Rate { arrivals, most_in_flight, .. }) => Load::Rate {
+            per_sec: loads
+                .iter()
+                .filter_map(|load| match load {
+                    LevelLoad::Rate { per_sec, .. } => Some(*per_sec),
+                    _ => None,
+                })
+                .collect(),
+            arrivals: *arrivals,
+            most_in_flight: *most_in_flight,
+        },
+        Some(LevelLoad::Max { in_flight }) => Load::Max { in_flight: *in_flight },
+        Some(LevelLoad::Trace { most_in_flight }) => {
+            Load::Trace { file: PathBuf::from("not said in the file"), most_in_flight: *most_in_flight }
+        }
+    };
+    let mean = |stats: &crate::domain::run::Stats| stats.mean.map(|mean| mean.round() as u32);
+    let length = |asked: Option<u32>, met: Option<u32>| {
+        asked.or(met).filter(|n| (1..=MOST_TOKENS).contains(n)).map(Lengths::Fixed)
+    };
+    let first = levels.first();
+    let prompts = length(origin.prompt_tokens, first.and_then(|level| mean(&level.prompt_tokens)))
+        .map(|input_tokens| Prompts::Synthetic { input_tokens, prefix_tokens: 0 });
+    let most = levels.iter().map(|level| level.requests.ended).max();
+    Plan {
+        targets,
+        load,
+        level_ends: Ends { requests: most, after: None, error_share: None },
+        session_ends: Ends::default(),
+        warmup: 0,
+        prompts: prompts.unwrap_or_else(|| Prompts::File(PathBuf::from("not said in the file"))),
+        output_tokens: length(origin.output_tokens, None),
+        seed: origin.seed,
+        ..Plan::default()
+    }
+}

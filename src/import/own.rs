@@ -1,0 +1,80 @@
+//! Our own JSON: one report, or a list of sessions.
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::{File, text};
+use crate::domain::failure::Failure;
+use crate::domain::history::Imported;
+use crate::domain::run::{BenchReport, LevelReport, SCHEMA};
+
+pub(super) fn is(value: &Value) -> bool {
+    text(value, &["schema"]).is_some_and(|schema| schema.starts_with("batida."))
+}
+
+pub(super) fn read(file: &File<'_>, values: Vec<Value>) -> Result<Imported, Failure> {
+    let mut sessions = Vec::new();
+    let mut chats = 0;
+    for value in values {
+        match text(&value, &["schema"]) {
+            Some(SCHEMA) => sessions.push((report(file, value)?, Vec::new())),
+            Some(crate::export::CHAT_SCHEMA) => chats += 1,
+            other => {
+                let schema = super::short(other.unwrap_or("none"));
+                let why = format!("{} holds {schema}, which is none that can be imported", file.name);
+                let advice = format!("This Batida reads {SCHEMA}; a newer one may write another");
+                return Err(Failure::new(why, advice));
+            }
+        }
+    }
+    if sessions.is_empty() {
+        let why = format!("{} holds a conversation: only benchmarks can be imported", file.name);
+        return Err(Failure::new(why, "Conversations can be read in the exported HTML or Markdown"));
+    }
+    let mut remarks = Vec::new();
+    if chats > 0 {
+        remarks.push(format!("{chats} of the file's sessions are conversations, which are not imported"));
+    }
+    remarks.push(
+        "The file holds figures of each level, and no single requests: charts over time stay empty"
+            .to_owned(),
+    );
+    let source = format!("batida {}", sessions[0].0.batida);
+    Ok(Imported { source, sessions, remarks })
+}
+
+fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
+    let damaged = |why: String| {
+        Failure::new(
+            format!("{} is a report of Batida, but a damaged one: {why}", file.name),
+            "Was it changed, or cut off, after it was written?",
+        )
+    };
+    let report = BenchReport::deserialize(value).map_err(|why| damaged(super::short(&why.to_string())))?;
+    let id = &report.id;
+    if id.is_empty() || id.len() > 100 || id.chars().any(char::is_control) {
+        return Err(damaged("its id is none".to_owned()));
+    }
+    if !(report.took_s.is_finite() && (0.0..3.2e8).contains(&report.took_s)) {
+        return Err(damaged("it took no time that can be".to_owned()));
+    }
+    let orderly = report.levels.iter().enumerate().all(|(i, level)| level.index == i && is_sound(level));
+    if orderly { Ok(report) } else { Err(damaged("its levels make no sense".to_owned())) }
+}
+
+/// Buckets ascend and hold something, so that they can be drawn and drawn from.
+fn is_sound(level: &LevelReport) -> bool {
+    let all = [
+        &level.ttft_ms,
+        &level.first_answer_ms,
+        &level.itl_ms,
+        &level.tpot_ms,
+        &level.latency_ms,
+        &level.user_tokens_per_s,
+    ];
+    all.iter().all(|stats| {
+        stats.buckets.iter().all(|[from, to, count]| {
+            [from, to, count].iter().all(|n| n.is_finite()) && 0.0 <= *from && from <= to && *count >= 0.0
+        }) && stats.buckets.is_sorted_by(|a, b| a[0] <= b[0])
+    })
+}

@@ -1,0 +1,279 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::history::ExportFormat;
+use crate::domain::run::BenchReport;
+use crate::export::sample;
+use crate::metrics::request::RequestRecord;
+
+const AIPERF: &[u8] = include_bytes!("../../tests/fixtures/import/aiperf-profile_export_aiperf.json");
+const AIPERF_LINES: &[u8] = include_bytes!("../../tests/fixtures/import/aiperf-profile_export.jsonl");
+const GUIDELLM: &[u8] = include_bytes!("../../tests/fixtures/import/guidellm-0.8.json");
+const GUIDELLM_OLD: &[u8] = include_bytes!("../../tests/fixtures/import/guidellm-0.2.json");
+const VLLM: &[u8] = include_bytes!("../../tests/fixtures/import/vllm-detailed.json");
+const VLLM_LINES: &[u8] = include_bytes!("../../tests/fixtures/import/vllm-appended.json");
+const ALL: [&[u8]; 6] = [AIPERF, AIPERF_LINES, GUIDELLM, GUIDELLM_OLD, VLLM, VLLM_LINES];
+
+#[track_caller]
+fn read_well(bytes: &[u8]) -> Imported {
+    let imported = read("results.json", bytes).expect("reads");
+    assert!(!imported.remarks.is_empty());
+    for (report, requests) in &imported.sessions {
+        assert_eq!(report.plan.problems(), [], "the plan is sound");
+        assert!(report.levels.iter().enumerate().all(|(i, level)| level.index == i));
+        let places: Vec<u64> = requests.iter().map(|request| request.record.index).collect();
+        assert!(places.iter().enumerate().all(|(i, place)| i as u64 == *place), "{places:?}");
+        assert!(requests.iter().all(|request| request.record.level < report.levels.len()));
+    }
+    imported
+}
+
+fn labels(report: &BenchReport) -> Vec<&str> {
+    report.levels.iter().map(|level| level.label.as_str()).collect()
+}
+
+#[track_caller]
+fn check_near(is: Option<f64>, should_be: f64) {
+    let is = is.expect("known");
+    assert!((is - should_be).abs() <= should_be.abs() * 0.002, "{is} is not {should_be}");
+}
+
+/// A figure as the file itself has it.
+fn figure(bytes: &[u8], path: &[&str]) -> f64 {
+    let value: Value = serde_json::from_slice(bytes).expect("JSON");
+    number(&value, path).expect("a number")
+}
+
+#[test]
+fn our_own_report_comes_back() {
+    let sample = sample::bench(1.0);
+    let imported = read_well(&sample.write(ExportFormat::Json));
+    let (report, requests) = &imported.sessions[0];
+    assert_eq!((&report.id, requests.len()), (&sample.report().id, 0));
+    assert_eq!(format!("{:.6?}", report.levels), format!("{:.6?}", sample.report().levels));
+    assert_eq!(report.source, None, "it is ours");
+}
+
+#[test]
+fn aiperfs_lines_give_figures_of_our_definitions() {
+    let imported = read_well(AIPERF_LINES);
+    let (report, requests) = &imported.sessions[0];
+    assert_eq!((requests.len(), labels(report)), (12, vec!["c=4"]));
+    let level = &report.levels[0];
+    assert_eq!((level.requests.ok, level.requests.failed), (12, 0));
+    // The first line: 115.857888 ms to the first token, 163.853565 ms in all, 24 tokens by the server.
+    let first = requests
+        .iter()
+        .map(|request| &request.record)
+        .find(|record| record.ttft().is_some_and(|ttft| ttft.as_micros() == 115_857));
+    let first: &RequestRecord = first.expect("is there");
+    check_near(first.tpot().map(|tpot| tpot.as_secs_f64() * 1e3), (163.853_565 - 115.857_888) / 23.0);
+    assert_eq!(first.tokens().map(|tokens| tokens.n), Some(24), "the server's count, not aiperf's 37");
+    assert!(level.itl_ms.count > 12 * 10, "gaps are pooled");
+    assert!(level.throughput.output_tokens_per_s.is_some() && level.ttft_ms.buckets.len() > 1);
+}
+
+#[test]
+fn aiperfs_aggregates_are_taken_as_they_are() {
+    let imported = read_well(AIPERF);
+    assert_eq!(imported.source, "aiperf 0.13.0");
+    let (report, requests) = &imported.sessions[0];
+    assert_eq!((requests.len(), labels(report)), (0, vec!["c=4"]));
+    let level = &report.levels[0];
+    assert_eq!((level.model.as_str(), level.requests.ended), ("gpt-oss-120b", 24));
+    check_near(level.ttft_ms.p50, figure(AIPERF, &["time_to_first_token", "p50"]));
+    check_near(level.itl_ms.p99, figure(AIPERF, &["inter_chunk_latency", "p99"]));
+    check_near(level.tpot_ms.mean, figure(AIPERF, &["inter_token_latency", "avg"]));
+    assert_eq!((level.ttft_ms.buckets.len(), level.ttft_ms.p50_ci), (0, None));
+    assert_eq!(report.started_at.to_string(), "2026-11-23T13:48:41.32969Z");
+    assert!(imported.remarks.iter().any(|remark| remark.contains("TPOT here")));
+}
+
+#[test]
+fn guidellms_requests_give_figures_of_our_definitions_and_a_sweep_is_split_by_load() {
+    let imported = read_well(GUIDELLM);
+    assert_eq!(imported.source, "guidellm 0.8.1");
+    let all: Vec<_> = imported.sessions.iter().map(|(report, _)| labels(report)).collect();
+    assert_eq!(all, [vec!["c=1", "c=2"], vec!["5/s"], vec!["max"]]);
+    let (closed, requests) = &imported.sessions[0];
+    assert_eq!((closed.levels[1].requests.ok, closed.levels[1].requests.failed), (12, 1));
+    assert_eq!(requests.len(), 6 + 1 + 12 + 1);
+    // 91 ms after the first token the answer ended, with nine tokens after the first.
+    check_near(closed.levels[1].tpot_ms.p50, 91.0 / 9.0);
+    let its = figure(GUIDELLM, &["metadata", "version"]);
+    assert!((its - 2.0).abs() < f64::EPSILON);
+    let (rate, requests) = &imported.sessions[1];
+    // Each left 10 ms after it was due, which counts here and not there.
+    assert!(requests.iter().any(|request| request.record.late().as_millis() >= 9));
+    assert!(rate.levels[0].ttft_ms.min.is_some_and(|ms| ms > 88.0), "{:?}", rate.levels[0].ttft_ms.min);
+    let (most, requests) = &imported.sessions[2];
+    assert_eq!((requests.len(), most.levels[0].requests.ended), (0, 401), "only a sample is in the file");
+    assert!(most.levels[0].ttft_ms.buckets.is_empty() && most.levels[0].ttft_ms.p99.is_some());
+    assert!(imported.remarks.iter().any(|remark| remark.contains("TTFT inside")));
+}
+
+#[test]
+fn guidellms_older_files_are_read_too() {
+    let imported = read_well(GUIDELLM_OLD);
+    let (report, requests) = &imported.sessions[0];
+    assert_eq!((labels(report), requests.len()), (vec!["c=2"], 8));
+    let level = &report.levels[0];
+    assert_eq!(level.model, "gpt-oss-120b");
+    check_near(level.tpot_ms.p50, 91.0 / 9.0);
+    assert_eq!((imported.source.as_str(), report.api.as_str()), ("guidellm", ""));
+}
+
+#[test]
+fn vllms_details_give_intervals_and_its_aggregates_do_not() {
+    let imported = read_well(VLLM);
+    let (report, requests) = &imported.sessions[0];
+    let level = &report.levels[0];
+    assert_eq!((labels(report), requests.len()), (vec!["c=4"], 0));
+    assert_eq!((level.requests.ok, level.requests.failed), (9, 1));
+    assert_eq!(level.requests.errors[0].example, "TimeoutError: no answer");
+    check_near(level.ttft_ms.mean, figure(VLLM, &["mean_ttft_ms"]));
+    check_near(level.tpot_ms.mean, figure(VLLM, &["mean_tpot_ms"]));
+    assert_eq!(level.itl_ms.count, 81);
+    check_near(
+        level.throughput.output_tokens_per_s.map(|rate| rate.mean),
+        figure(VLLM, &["output_throughput"]),
+    );
+    assert!(level.ttft_ms.p50_ci.is_some() && !level.ttft_ms.buckets.is_empty());
+    assert_eq!(report.started_at.to_string(), "2026-11-23T14:05:09Z");
+
+    let imported = read_well(VLLM_LINES);
+    let (report, _) = &imported.sessions[0];
+    assert_eq!(labels(report), ["c=4", "c=8"]);
+    assert!(report.levels[0].ttft_ms.p50_ci.is_none() && report.levels[0].ttft_ms.p99.is_some());
+}
+
+#[test]
+fn the_same_file_is_the_same_session() {
+    for bytes in ALL {
+        let ids = |imported: &Imported| -> Vec<String> {
+            imported.sessions.iter().map(|(report, _)| report.id.clone()).collect()
+        };
+        assert_eq!(ids(&read_well(bytes)), ids(&read_well(bytes)));
+    }
+}
+
+#[test]
+fn what_is_no_result_file_is_told_with_what_is_looked_for() {
+    let deep = "[".repeat(100_000);
+    let half = &GUIDELLM[..GUIDELLM.len() / 2];
+    let chat = sample::chat().write(ExportFormat::Json);
+    for (bytes, words) in [
+        (&b""[..], "is empty"),
+        (b"  \n", "is empty"),
+        (b"not json", "is no JSON"),
+        (b"{\"a\": 1}", "it holds a"),
+        (b"[]", "is an empty list"),
+        (b"42", "no result file"),
+        (b"\xff\xfe\x00", "is no JSON"),
+        (deep.as_bytes(), "is no JSON"),
+        (half, "cut off"),
+        (b"{\"schema\": \"batida.bench/9\"}", "batida.bench/9"),
+        (b"{\"schema\": \"batida.bench/1\"}", "a damaged one"),
+        (b"{\"benchmarks\": [], \"metadata\": {\"guidellm_version\": \"1\"}}", "no benchmark in it"),
+        (b"{\"model_id\": \"m\", \"request_throughput\": 1, \"completed\": 0}", "no benchmark in it"),
+        (&chat, "holds a conversation"),
+    ] {
+        let why = read("x.json", bytes).map(|_| ()).expect_err("it is none");
+        assert!(why.summary.starts_with("x.json") && why.summary.contains(words), "{words:?}: {why:?}");
+        assert!(!why.advice.is_empty());
+    }
+}
+
+/// Puts something else in the place of the `n`-th value.
+fn replace(value: &mut Value, n: &mut usize, with: &Value) {
+    if *n == 0 {
+        *value = with.clone();
+        *n = usize::MAX;
+        return;
+    }
+    *n = n.saturating_sub(1);
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|inner| {
+            if *n < usize::MAX - 1 {
+                replace(inner, n, with)
+            }
+        }),
+        Value::Object(object) => {
+            object.values_mut().for_each(|inner| {
+                if *n < usize::MAX - 1 {
+                    replace(inner, n, with)
+                }
+            });
+        }
+        _ => {}
+    }
+}
+
+fn hostile() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        Value::Null,
+        Value::from(-1),
+        Value::from(u64::MAX),
+        Value::from(i64::MIN),
+        Value::from(1e308),
+        Value::from(-1e308),
+        Value::from(1e-308),
+        Value::from(0),
+        Value::from(true),
+        Value::from("<script>"),
+        Value::from(""),
+        Value::Array(Vec::new()),
+        Value::Object(serde_json::Map::new()),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is changed, it is read or refused; nothing panics, and no figure is none.
+    #[test]
+    fn a_changed_file_is_read_or_refused(
+        which in 0..ALL.len(),
+        changes in prop::collection::vec((0usize..4_000, hostile()), 1..4),
+    ) {
+        let lines = ALL[which].split(|byte| *byte == b'\n');
+        let mut values: Vec<Value> = match serde_json::from_slice(ALL[which]) {
+            Ok(value) => vec![value],
+            Err(_) => lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(),
+        };
+        for (n, with) in &changes {
+            for value in &mut values {
+                replace(value, &mut n.clone(), with);
+            }
+        }
+        let text: Vec<String> = values.iter().map(Value::to_string).collect();
+        if let Ok(imported) = read("x.json", text.join("\n").as_bytes()) {
+            for (report, requests) in imported.sessions {
+                for level in &report.levels {
+                    let figures = [level.ttft_ms.p50, level.latency_ms.p99, level.tpot_ms.mean];
+                    prop_assert!(figures.iter().flatten().all(|figure| figure.is_finite() && *figure >= 0.0));
+                }
+                prop_assert!(requests.iter().all(|request| request.record.ended >= request.record.sent));
+                // What is read can be written again.
+                prop_assert!(serde_json::to_vec(&report).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_read_or_refused(
+        which in 0..ALL.len(),
+        cut in 0.0..1.0f64,
+        noise in prop::collection::vec((0.0..1.0f64, any::<u8>()), 0..8),
+    ) {
+        let mut bytes = ALL[which].to_vec();
+        for (place, byte) in noise {
+            let place = (place * bytes.len() as f64) as usize;
+            bytes[place] = byte;
+        }
+        bytes.truncate((bytes.len() as f64 * (cut + 0.5)).min(bytes.len() as f64) as usize);
+        if let Err(why) = read("x.json", &bytes) {
+            prop_assert!(why.summary.starts_with("x.json"));
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The history's commands and events, as the window meets them.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use batida::demo::api::DEMO_KEY;
+use batida::domain::conversation::{ChatRequest, Message, Params, Role};
+use batida::domain::environment::Environment;
+use batida::domain::history::{
+    Deletion, ExchangeEnding, Filing, HistoryPage, HistoryQuery, HistorySettings, SessionBody, SessionId,
+    SessionState, StoredSession,
+};
+use batida::domain::plan::{Ends, Lengths, Load, Plan, Target};
+use batida::domain::run::BenchReport;
+use batida::domain::settings::Settings;
+use batida::engine::{Engine, Options, Started};
+use batida::io::history::FILE;
+use batida::protocol::{Command, Event, JobId};
+use crossbeam_channel::Receiver;
+
+use super::made::{MODEL, id, open};
+
+const LIMIT: Duration = Duration::from_secs(40);
+
+struct Window {
+    engine: Option<Engine>,
+    events: Receiver<Event>,
+    dir: tempfile::TempDir,
+    job: u64,
+}
+
+impl Window {
+    fn open() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let options =
+            Options { config: Some(dir.path().to_owned()), twin: Some(env!("CARGO_BIN_EXE_batida").into()) };
+        let Started { engine, events, .. } = Engine::start(options, || {}).expect("it starts");
+        Self { engine: Some(engine), events, dir, job: 0 }
+    }
+
+    fn send(&self, command: Command) {
+        self.engine.as_ref().expect("it runs").send(command);
+    }
+
+    fn job(&mut self) -> JobId {
+        self.job += 1;
+        JobId(self.job)
+    }
+
+    #[track_caller]
+    fn until<T>(&self, what: &str, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let Ok(event) = self.events.recv_deadline(end) else { panic!("{what} did not come") };
+            if let Event::HistoryTroubled { failure } = &event {
+                panic!("trouble while waiting for {what}: {failure:?}");
+            }
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn list(&mut self) -> HistoryPage {
+        let job = self.job();
+        self.send(Command::LoadHistory { job, query: HistoryQuery { limit: 50, ..HistoryQuery::default() } });
+        self.until("the list", |event| match event {
+            Event::HistoryLoaded { job: it, outcome } if it == job => Some(outcome.expect("listed")),
+            _ => None,
+        })
+    }
+
+    #[track_caller]
+    fn session(&mut self, session: &SessionId) -> StoredSession {
+        let job = self.job();
+        self.send(Command::OpenSession { job, session: session.clone() });
+        self.until("the session", |event| match event {
+            Event::SessionOpened { job: it, outcome } if it == job => {
+                Some(StoredSession::clone(&outcome.expect("opened")))
+            }
+            _ => None,
+        })
+    }
+
+    #[track_caller]
+    fn bench(&mut self) -> BenchReport {
+        let job = self.job();
+        self.send(Command::RunBench { job, place: Environment::demo(), plan: Box::new(plan(12)) });
+        self.until("the benchmark's end", |event| match event {
+            Event::BenchEnded { job: it, outcome } if it == job => {
+                Some(BenchReport::clone(&outcome.expect("it ran")))
+            }
+            _ => None,
+        })
+    }
+
+    #[track_caller]
+    fn until_changed(&self) {
+        self.until("a change", |event| matches!(event, Event::HistoryChanged).then_some(()));
+    }
+
+    #[track_caller]
+    fn chat(&mut self, exchange: u64, prompt: &str) {
+        let job = self.job();
+        let filing = Filing {
+            conversation: id("c1"),
+            exchange,
+            parent: exchange.checked_sub(1),
+            deployment: Some("md-gpt-oss".to_owned()),
+        };
+        let request = ChatRequest {
+            model: MODEL.to_owned(),
+            messages: vec![Message::new(Role::System, "Be brief"), Message::new(Role::User, prompt)],
+            params: Params { stop: vec!["STOP-WORD".to_owned()], ..Params::default() },
+        };
+        self.send(Command::Chat { job, place: Environment::demo(), request, filing: Some(filing) });
+        self.until("the answer", |event| match event {
+            Event::ChatEnded { job: it, .. } if it == job => Some(()),
+            _ => None,
+        });
+    }
+}
+
+fn plan(requests: u64) -> Plan {
+    Plan {
+        targets: vec![Target { model: MODEL.to_owned(), deployment: Some("md-gpt-oss".to_owned()) }],
+        load: Load::Concurrency(vec![2]),
+        level_ends: Ends { requests: Some(requests), ..Ends::default() },
+        warmup: 1,
+        output_tokens: Some(Lengths::Fixed(8)),
+        tags: vec!["mine".to_owned()],
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn a_benchmark_is_kept_tagged_compared_and_deleted() {
+    let mut window = Window::open();
+    let first = window.bench();
+    let surroundings = first.surroundings.clone().expect("the cluster was asked");
+    assert!(surroundings.kubectl.is_some() && surroundings.kubernetes.is_some(), "{surroundings:?}");
+    let page = window.list();
+    assert_eq!(page.rows.len(), 1);
+    let row = page.rows[0].clone();
+    assert_eq!((row.id.0.as_str(), row.state), (first.id.as_str(), SessionState::Complete));
+    assert_eq!((row.requests, row.errors, page.requests), (12, 0, 13), "with the warm-up");
+    assert_eq!(row.tags, ["mine"]);
+    let stored = window.session(&row.id);
+    let SessionBody::Bench { report, traces } = stored.body else { panic!("a benchmark") };
+    assert_eq!(report.levels, first.levels);
+    assert_eq!(traces.points.len(), 12);
+
+    window.send(Command::TagSession { session: row.id.clone(), tags: vec!["other".to_owned()] });
+    window.until_changed();
+    window.send(Command::SetBaseline { session: row.id.clone(), on: true });
+    window.until_changed();
+    let job = window.job();
+    window.send(Command::RunBench { job, place: Environment::demo(), plan: Box::new(plan(12)) });
+    let held = window.until("the comparison with the baseline", |event| match event {
+        Event::HeldAgainstBaseline { job: it, comparison } if it == job => Some(comparison),
+        _ => None,
+    });
+    assert_eq!(held.sessions[0], first.id);
+    assert!(!held.rows.is_empty());
+    assert_eq!(held.labels[0], "other");
+
+    let job = window.job();
+    let sessions = held.sessions.iter().cloned().map(SessionId).collect();
+    window.send(Command::CompareSessions { job, sessions, least_change: 0.5 });
+    let compared = window.until("the comparison", |event| match event {
+        Event::SessionsCompared { job: it, outcome } if it == job => Some(outcome.expect("compared")),
+        _ => None,
+    });
+    assert_eq!(compared.sessions, held.sessions);
+
+    let job = window.job();
+    window.send(Command::LoadTrend { job, model: MODEL.to_owned(), deployment: None, since: None });
+    let trend = window.until("the trend", |event| match event {
+        Event::TrendLoaded { job: it, outcome } if it == job => Some(outcome.expect("loaded")),
+        _ => None,
+    });
+    assert_eq!(trend.points.len(), 2);
+
+    window.send(Command::DeleteSessions { what: Deletion::Sessions(vec![row.id.clone()]) });
+    window.until_changed();
+    let left = window.list().rows;
+    assert!(left.len() == 1 && left[0].id != row.id, "{left:?}");
+}
+
+#[test]
+fn a_chat_is_kept_with_its_texts_only_when_the_user_says_so() {
+    let mut window = Window::open();
+    window.chat(0, "What is TTFT?");
+    window.chat(1, "And ITL?");
+    let stored = window.session(&id("c1"));
+    assert_eq!((stored.row.title.as_str(), stored.row.requests), ("What is TTFT?", 2));
+    let SessionBody::Chat { exchanges, .. } = stored.body else { panic!("a conversation") };
+    assert_eq!(exchanges[0].prompt, "What is TTFT?");
+    assert_eq!(exchanges[0].system, "Be brief");
+    assert!(exchanges[0].answer.contains("You asked"), "{}", exchanges[0].answer);
+    assert_eq!(exchanges[1].parent, Some(0));
+    assert!(matches!(exchanges[1].ending, ExchangeEnding::Finished(Some(_))));
+
+    let history = HistorySettings { chat_texts: false, ..HistorySettings::default() };
+    window.send(Command::SaveSettings { settings: Settings { history, ..Settings::default() }, key: None });
+    window.chat(2, "A secret question");
+    let SessionBody::Chat { exchanges, .. } = window.session(&id("c1")).body else {
+        panic!("a conversation")
+    };
+    assert_eq!((exchanges[2].prompt.as_str(), exchanges[2].answer.as_str()), ("", ""));
+    assert!(exchanges[2].figures.ttft.is_some());
+    window.engine = None;
+    let file = fs::read(window.dir.path().join(FILE)).expect("read");
+    let holds = |text: &str| file.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(holds("What is TTFT?"), "the texts are looked for where they are");
+    assert!(!holds("secret question") && !holds(DEMO_KEY));
+}
+
+#[test]
+fn closing_the_window_keeps_what_a_benchmark_had() {
+    let mut window = Window::open();
+    let job = window.job();
+    window.send(Command::RunBench { job, place: Environment::demo(), plan: Box::new(plan(100_000)) });
+    let mut seen = 0;
+    window.until("some requests", |event| {
+        if let Event::BenchAdvanced { progress, .. } = event {
+            seen += progress.points.len();
+        }
+        (seen >= 10).then_some(())
+    });
+    window.engine = None;
+    let store = open(window.dir.path());
+    let last =
+        store.list(&HistoryQuery { limit: 1, ..HistoryQuery::default() }).expect("listed").rows.remove(0);
+    assert_eq!(last.state, SessionState::Interrupted);
+    let (kept, lost) = store.counts(&last.id).expect("there");
+    assert!(kept >= 10 && lost == 0, "{kept} kept, {lost} lost");
+}

@@ -1,0 +1,363 @@
+//! What happens to the file happens to the file: told once, the program goes on, and recording resumes.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use batida::domain::failure::Failure;
+use batida::domain::history::{Deletion, HistoryQuery, SessionRow, SessionState};
+use batida::domain::run::{BenchProgress, BenchReport};
+use batida::engine::bench::Listener;
+use batida::engine::history::{History, Recording, Told};
+use batida::io::history::{FILE, Store};
+use batida::metrics::request::RequestRecord;
+use rusqlite::Connection;
+
+use super::made::{Made, at, id, open, record};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+struct Nobody;
+
+impl Listener for Nobody {
+    fn advanced(&mut self, _: BenchProgress) {}
+}
+
+/// A history and what it told.
+struct Kept {
+    history: Option<History>,
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+impl Kept {
+    fn start(dir: &Path) -> Self {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&told);
+        let tell = move |word| hears.lock().expect("a lock").push(word);
+        let history = History::start(Ok(dir.to_owned()), tell).expect("it starts");
+        Self { history: Some(history), told }
+    }
+
+    /// Records a session from its beginning to its end, and does `work` between.
+    fn record(&self, report: &BenchReport, work: impl FnOnce(&mut Recording<'_>)) {
+        let recorder = self.history.as_ref().expect("it runs").recorder();
+        let mut nobody = Nobody;
+        let mut recording = Recording::new(Some(recorder), &mut nobody);
+        let mut bare = report.clone();
+        bare.levels.clear();
+        recording.began(&bare);
+        work(&mut recording);
+        recording.end(&Ok(report.clone()));
+    }
+
+    fn keep(&self, made: &Made) {
+        self.record(&made.report, |recording| {
+            made.requests.iter().for_each(|request| recording.ended(&request.record));
+        });
+    }
+
+    fn troubles(&self) -> Vec<Failure> {
+        let trouble = |told: &Told| match told {
+            Told::Troubled(failure) => Some(failure.clone()),
+            Told::Changed => None,
+        };
+        self.told.lock().expect("a lock").iter().filter_map(trouble).collect()
+    }
+
+    fn changes(&self) -> usize {
+        self.told.lock().expect("a lock").iter().filter(|told| matches!(told, Told::Changed)).count()
+    }
+
+    #[track_caller]
+    fn until_troubled(&self) -> Failure {
+        wait_until("trouble", || !self.troubles().is_empty());
+        self.troubles().remove(0)
+    }
+
+    fn end(&mut self) {
+        self.history = None;
+    }
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !ready() {
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn rows(dir: &Path) -> Vec<SessionRow> {
+    let query = HistoryQuery { limit: 100, ..HistoryQuery::default() };
+    Store::open(dir).and_then(|opened| opened.store.list(&query)).map(|page| page.rows).unwrap_or_default()
+}
+
+#[track_caller]
+fn until_complete(dir: &Path, name: &str, requests: u64) {
+    wait_until(name, || rows(dir).iter().any(|row| row.id.0 == name && row.state == SessionState::Complete));
+    let store = open(dir);
+    assert_eq!(store.counts(&id(name)).expect("there"), (requests, 0));
+    store.check().expect("the file is well");
+}
+
+#[test]
+fn a_session_is_kept_while_it_runs_and_when_it_has_ended() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut kept = Kept::start(dir.path());
+    let made = Made::simple("b1", at(1, 0));
+    kept.record(&made.report, |recording| {
+        for request in &made.requests {
+            recording.ended(&request.record);
+        }
+        wait_until("what is written while it runs", || {
+            rows(dir.path()).iter().any(|row| row.state == SessionState::Running)
+                && open(dir.path()).counts(&id("b1")).is_ok_and(|counts| counts == (20, 0))
+        });
+    });
+    kept.end();
+    until_complete(dir.path(), "b1", 20);
+    assert_eq!(open(dir.path()).report(&id("b1")).expect("there"), made.report);
+    assert!(kept.troubles().is_empty(), "{:?}", kept.troubles());
+}
+
+#[test]
+fn a_recording_that_is_dropped_is_interrupted_with_what_it_had() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut kept = Kept::start(dir.path());
+    let made = Made::simple("b1", at(1, 0));
+    {
+        let recorder = kept.history.as_ref().expect("it runs").recorder();
+        let mut nobody = Nobody;
+        let mut recording = Recording::new(Some(recorder), &mut nobody);
+        recording.began(&made.report);
+        recording.ended(&made.requests[0].record);
+    }
+    kept.end();
+    let row = open(dir.path()).row(&id("b1")).expect("there");
+    assert_eq!(row.state, SessionState::Interrupted);
+    assert_eq!(open(dir.path()).counts(&id("b1")).expect("there"), (1, 0));
+}
+
+#[test]
+fn a_file_that_is_none_is_kept_aside_and_told_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join(FILE), "this is no database, ".repeat(500)).expect("written");
+    let mut kept = Kept::start(dir.path());
+    kept.keep(&Made::simple("b1", at(1, 0)));
+    kept.end();
+    until_complete(dir.path(), "b1", 20);
+    let troubles = kept.troubles();
+    assert_eq!(troubles.len(), 1, "{troubles:?}");
+    assert!(troubles[0].summary.contains("damaged"), "{troubles:?}");
+    let aside = troubles[0].advice.trim_start_matches("It was kept as ").split(',').next().expect("a path");
+    assert!(fs::read_to_string(aside).is_ok_and(|text| text.contains("no database")), "{aside}");
+}
+
+#[test]
+fn damage_that_shows_only_later_is_kept_aside_and_recording_goes_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    Made::simple("b0", at(1, 0)).keep(&store);
+    drop(store);
+    let path = dir.path().join(FILE);
+    let other = Connection::open(&path).expect("it opens");
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sessions'";
+    let root: u32 = other.query_row(sql, [], |row| row.get(0)).expect("there");
+    drop(other);
+    let mut bytes = fs::read(&path).expect("read");
+    // The table of sessions is garbage, and all behind it.
+    bytes[(root as usize - 1) * 4_096..].fill(0x5a);
+    fs::write(&path, bytes).expect("written");
+    let mut kept = Kept::start(dir.path());
+    kept.keep(&Made::simple("b1", at(2, 0)));
+    let trouble = kept.until_troubled();
+    assert!(trouble.summary.contains("damaged"), "{trouble}");
+    wait_until("the session in a new file", || rows(dir.path()).iter().any(|row| row.id.0 == "b1"));
+    kept.end();
+    until_complete(dir.path(), "b1", 20);
+    assert_eq!(kept.troubles().len(), 1, "{:?}", kept.troubles());
+}
+
+#[test]
+fn another_programs_lock_is_told_once_and_waited_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    drop(open(dir.path()));
+    let other = Connection::open(dir.path().join(FILE)).expect("it opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let mut kept = Kept::start(dir.path());
+    kept.keep(&Made::simple("b1", at(1, 0)));
+    let trouble = kept.until_troubled();
+    assert!(trouble.summary.contains("locked by another program"), "{trouble:?}");
+    other.execute_batch("ROLLBACK").expect("let go");
+    wait_until("the session", || !rows(dir.path()).is_empty());
+    kept.end();
+    until_complete(dir.path(), "b1", 20);
+    assert_eq!(kept.troubles().len(), 1, "{:?}", kept.troubles());
+}
+
+#[test]
+fn without_a_folder_recording_waits_and_resumes_and_what_did_not_fit_is_counted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let place = dir.path().join("data");
+    fs::write(&place, "a file where the folder should be").expect("written");
+    let mut kept = Kept::start(&place);
+    let trouble = kept.until_troubled();
+    assert!(trouble.summary.contains("no place"), "{trouble}");
+    let made = Made::simple("b1", at(1, 0));
+    // 80 MB of gaps, of which 64 are held.
+    let long = RequestRecord { gaps_us: vec![10_000; 10_000], ..record(0, 0, 100, false) };
+    kept.record(&made.report, |recording| {
+        for _ in 0..2_000 {
+            recording.ended(&long);
+        }
+    });
+    // Long enough for one batch more to be taken in.
+    std::thread::sleep(Duration::from_millis(1_200));
+    fs::remove_file(&place).expect("removed");
+    wait_until("the session", || place.is_dir() && !rows(&place).is_empty());
+    kept.end();
+    let (here, lost) = open(&place).counts(&id("b1")).expect("there");
+    assert_eq!(here + lost, 2_000);
+    assert!((1_000..1_900).contains(&here), "{here}");
+    let troubles = kept.troubles();
+    assert_eq!(troubles.len(), 2, "{troubles:?}");
+    assert!(troubles[1].summary.contains(&format!("works again; {lost} requests")), "{troubles:?}");
+}
+
+#[test]
+fn a_newer_file_is_told_and_left_and_nothing_else_stops() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join(FILE);
+    Connection::open(&path)
+        .and_then(|conn| conn.execute_batch("CREATE TABLE future (x); PRAGMA user_version = 99"))
+        .expect("made");
+    let before = fs::read(&path).expect("read");
+    let mut kept = Kept::start(dir.path());
+    kept.keep(&Made::simple("b1", at(1, 0)));
+    assert!(kept.until_troubled().summary.contains("newer Batida"));
+    kept.end();
+    assert_eq!(kept.troubles().len(), 1);
+    assert_eq!(fs::read(&path).expect("read"), before);
+}
+
+#[test]
+fn a_file_that_is_deleted_under_it_is_begun_anew() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut kept = Kept::start(dir.path());
+    kept.keep(&Made::simple("b1", at(1, 0)));
+    wait_until("the first session", || !rows(dir.path()).is_empty());
+    for ending in ["", "-wal", "-shm"] {
+        // The log may be gone with the last reader.
+        let _ = fs::remove_file(dir.path().join(format!("{FILE}{ending}")));
+    }
+    kept.keep(&Made::simple("b2", at(2, 0)));
+    kept.end();
+    let names: Vec<String> = rows(dir.path()).into_iter().map(|row| row.id.0).collect();
+    assert_eq!(names, ["b2"]);
+}
+
+#[test]
+fn two_windows_write_at_once_and_each_hears_of_the_other() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut one, mut two) = (Kept::start(dir.path()), Kept::start(dir.path()));
+    std::thread::scope(|scope| {
+        for (kept, names) in [(&one, ["b1", "b3", "b5"]), (&two, ["b2", "b4", "b6"])] {
+            scope.spawn(move || {
+                for (n, name) in (0..).zip(names) {
+                    let mut made = Made::simple(name, at(1, n));
+                    let more = made.requests.clone();
+                    made.requests.extend(more.into_iter().cycle().take(5_000));
+                    kept.keep(&made);
+                }
+            });
+        }
+    });
+    wait_until("all sessions", || rows(dir.path()).len() == 6);
+    let before = one.changes();
+    two.keep(&Made::simple("b7", at(2, 0)));
+    wait_until("word of the other window", || one.changes() > before);
+    one.end();
+    two.end();
+    for n in 1..=6 {
+        until_complete(dir.path(), &format!("b{n}"), 5_020);
+    }
+    assert!(one.troubles().is_empty() && two.troubles().is_empty());
+}
+
+#[test]
+fn a_session_that_is_deleted_while_it_runs_stays_deleted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut kept = Kept::start(dir.path());
+    let made = Made::simple("b1", at(1, 0));
+    kept.record(&made.report, |recording| {
+        recording.ended(&made.requests[0].record);
+        wait_until("its row", || !rows(dir.path()).is_empty());
+        let deletion = Deletion::Sessions(vec![id("b1")]);
+        open(dir.path()).delete(&deletion).expect("deleted");
+        recording.ended(&made.requests[1].record);
+        // So that more than one batch meets what is gone.
+        std::thread::sleep(Duration::from_millis(1_200));
+        recording.ended(&made.requests[2].record);
+    });
+    kept.end();
+    assert_eq!(rows(dir.path()), []);
+    let other = Connection::open(dir.path().join(FILE)).expect("it opens");
+    let left: i64 = other.query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).expect("counted");
+    assert_eq!(left, 0, "no request of it is left behind");
+}
+
+#[test]
+fn a_full_disk_costs_the_history_and_not_the_benchmark() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // No file of this process may grow beyond so many blocks: to SQLite that is a disk without room.
+    let run = "trap '' XFSZ; ulimit -f 600; exec \"$0\" bench --demo --config config --model gpt-oss-120b \
+               --concurrency 8 --requests 400 --output-tokens 32 --warmup 0 --json";
+    let mut command = Command::new("sh");
+    command.args(["-c", run, env!("CARGO_BIN_EXE_batida")]);
+    command.env_clear().env("HOME", dir.path()).env("PATH", "/usr/bin:/bin").current_dir(dir.path());
+    let ended = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    let report: BenchReport = serde_json::from_slice(&ended.stdout).expect("a report");
+    assert_eq!(report.levels[0].requests.ended, 400);
+    let told = said.lines().filter(|line| line.starts_with("batida: The ") && line.contains("disk")).count();
+    assert_eq!(told, 1, "{said}");
+    let store = open(&dir.path().join("config"));
+    store.check().expect("what is there is well");
+    assert_eq!(rows(&dir.path().join("config")).len(), 1, "its beginning had room");
+}
+
+#[test]
+fn without_a_place_a_benchmark_says_so_once_and_goes_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+    let args =
+        ["bench", "--demo", "--model", "gpt-oss-120b", "--requests", "5", "--output-tokens", "4", "--json"];
+    command.args(args).env_clear().env("HOME", dir.path()).env("XDG_DATA_HOME", "/proc/nowhere");
+    let ended = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    assert_eq!(said.matches("The history has no place").count(), 1, "{said}");
+}
+
+#[test]
+fn no_history_is_no_history() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+        command.args(args).args(["--demo", "--model", "gpt-oss-120b"]).env_clear().env("HOME", dir.path());
+        let ended = command.output().expect("it runs");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    };
+    let data = dir.path().join(".local/share/batida");
+    run(&["bench", "--requests", "3", "--output-tokens", "4", "--no-history"]);
+    run(&["chat", "Hello", "--no-history"]);
+    assert!(!data.exists());
+    run(&["chat", "Hello"]);
+    run(&["bench", "--requests", "3", "--output-tokens", "4"]);
+    let rows = rows(&data);
+    assert_eq!(rows.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["1 client", "Hello"]);
+}
