@@ -43,7 +43,10 @@ async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
     if path.exists() || path.extension().is_some() || path.components().count() > 1 {
         let stem = path.file_stem().map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
         let imported = history::read_result_file(path).await?;
-        imported.remarks.iter().for_each(|remark| report::error_line(&format!("{name}: {remark}")));
+        // Of ours nothing means something else.
+        for remark in imported.remarks.iter().filter(|_| !imported.source.starts_with("batida")) {
+            report::error_line(&format!("{name}: {remark}"));
+        }
         return Ok(history::imported_sides(&stem, imported));
     }
     let opened = Store::open_to_read(&engine::history_dir(&common.options())?)?;
