@@ -40,7 +40,7 @@ pub enum Command {
     LoadApiModels { job: JobId, place: Environment },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
-    Chat { job: JobId, place: Environment, request: ChatRequest, filing: Option<Filing> },
+    Chat { job: JobId, place: Environment, request: Box<ChatRequest>, filing: Option<Filing> },
     /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
@@ -90,6 +90,9 @@ pub enum Command {
     /// End a job at once; what it has is kept.
     Cancel { job: JobId },
 }
+
+/// The sessions of an imported file, and what in them means something else, in plain sentences.
+pub type Kept = (Vec<SessionId>, Vec<String>);
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +156,7 @@ pub enum Event {
     /// The history cannot be written or read; told once until it works again.
     HistoryTroubled { failure: Failure },
     /// A file was imported (as these sessions, with remarks), the user picked none, or it failed.
-    HistoryImported { job: JobId, outcome: Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> },
+    HistoryImported { job: JobId, outcome: Result<Option<Kept>, Failure> },
     /// A session that ended was held against the baseline of its model and deployment.
     HeldAgainstBaseline { job: JobId, comparison: Arc<Comparison> },
     /// A file was saved (where), the user gave no place, or it failed.

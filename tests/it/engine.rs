@@ -123,7 +123,7 @@ fn options(dir: &Path) -> Options {
 fn chat(job: u64, place: &Environment, model: &str, prompt: &str) -> Command {
     let messages = vec![Message::new(Role::User, prompt)];
     let request = ChatRequest { model: model.to_owned(), messages, params: Params::default() };
-    Command::Chat { job: JobId(job), place: place.clone(), request, filing: None }
+    Command::Chat { job: JobId(job), place: place.clone(), request: Box::new(request), filing: None }
 }
 
 fn environment(demo: &Demo) -> Environment {

@@ -121,7 +121,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     // What was asked of stays picked.
     state.place().cluster.settled = true;
     let filing = state.place().chat.filing();
-    out.push(Command::Chat { job, place, request, filing });
+    out.push(Command::Chat { job, place, request: Box::new(request), filing });
     focus(ui);
     true
 }
