@@ -57,7 +57,7 @@
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
-//! | [`engine`] | jobs: the cluster, a chat, a benchmark, Home's checks; from an environment to its doors |
+//! | [`engine`] | jobs: the cluster, followed as it changes, a chat, a benchmark, Home's checks; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |

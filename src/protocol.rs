@@ -36,6 +36,8 @@ pub enum Command {
     OpenPlace { job: JobId, place: Environment },
     /// Ask kubectl what is deployed: [`Event::ClusterLoaded`].
     LoadCluster { job: JobId, place: Environment },
+    /// Ask kubectl what is deployed and follow it until the job is cancelled: [`Event::ClusterFollowed`].
+    WatchCluster { job: JobId, place: Environment },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
@@ -130,6 +132,8 @@ pub enum Event {
     PlaceOpened { job: JobId, env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
     /// One look at the cluster ended.
     ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
+    /// What is deployed, when it has changed, and how it is followed.
+    ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
     /// The API's model list came, or did not.
     ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
     /// More of an answer: what came since the last one, and the figures so far.
@@ -178,6 +182,24 @@ pub enum Event {
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.
     JobFailed { job: JobId, failure: Failure },
+}
+
+/// How what is deployed is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterLink {
+    /// Every change arrives as it happens.
+    Live,
+    /// The cluster is not reached; it is tried again and again.
+    Reconnecting(Failure),
+    /// Something may be listed and not watched, so it is listed again and again.
+    Polling {
+        /// How often.
+        every: Duration,
+        /// Why it is not watched.
+        why: Failure,
+    },
+    /// It is followed no longer: trying again would not help, or nobody wants it.
+    Stopped(Failure),
 }
 
 /// How an answer ended.
@@ -304,6 +326,8 @@ pub struct Activity {
 pub enum ActivityKind {
     /// A subprocess.
     Kubectl,
+    /// A subprocess that goes on until it is left, e.g. a watch.
+    Follow,
     /// The API.
     Http,
 }

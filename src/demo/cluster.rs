@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ pub const NAMESPACE: &str = "sambastack";
 const CONTEXT: &str = "demo";
 const SERVER: &str = "https://demo.invalid:6443";
 const VERSION: &str = "v1.33.0-demo";
+/// Nothing ever changes in the made-up cluster.
+const LIST_VERSION: &str = "1";
 const SINCE: &str = "2026-11-02T08:00:00Z";
 const NOT_FOUND: &str = "Error from server (NotFound): the server could not find the requested resource";
 
@@ -67,6 +70,51 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
         [] => TwinAnswer::said("kubectl's twin: the demo's cluster\n"),
         [other, ..] => TwinAnswer::failed(format!("error: unknown command \"{other}\" for \"kubectl\"")),
     }
+}
+
+/// A watch, as the twin follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwinWatch {
+    /// What is printed at once, a line each.
+    pub first: Vec<String>,
+    /// What is printed each minute: that nothing has changed.
+    pub bookmark: String,
+    /// For how long.
+    pub lasts: Duration,
+}
+
+/// Whether kubectl would follow something, and what it would print; `None` where [`answer`] says it all.
+pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
+    let args: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let raw = Question::parse(&args).ok()?.raw?;
+    let (path, query) = raw.split_once('?')?;
+    let parameter = |name: &str| {
+        query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+    };
+    if !matches!(parameter("watch").as_deref(), Some("true" | "1")) {
+        return None;
+    }
+    let (before, plural) = path.trim_end_matches('/').rsplit_once('/')?;
+    let (_, namespace) = before.rsplit_once('/')?;
+    let kind = KINDS.iter().find(|kind| kind.plural == plural)?;
+    let line = |event: &str, object: Value| json!({"type": event, "object": object}).to_string();
+    let version = parameter("resourceVersion").unwrap_or_default();
+    let mut lasts =
+        Duration::from_secs(parameter("timeoutSeconds").and_then(|it| it.parse().ok()).unwrap_or(1_800));
+    let first = match version.as_str() {
+        LIST_VERSION => Vec::new(),
+        "" | "0" => kind.items(namespace).into_iter().map(|item| line("ADDED", item)).collect(),
+        _ => {
+            lasts = Duration::ZERO;
+            let message = format!("too old resource version: {version} ({LIST_VERSION})");
+            vec![line(
+                "ERROR",
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "Expired", "code": 410}),
+            )]
+        }
+    };
+    let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": {"resourceVersion": LIST_VERSION}});
+    Some(TwinWatch { first, bookmark: line("BOOKMARK", object), lasts })
 }
 
 /// A command line taken apart: flags may stand anywhere.
@@ -186,7 +234,7 @@ fn raw_list(kind: &Kind, namespace: &str, rest: &[&str]) -> TwinAnswer {
     let items = kind.items(namespace);
     match rest {
         [] => TwinAnswer::said(
-            json!({"apiVersion": kind.api_version(), "kind": format!("{}List", kind.kind), "metadata": {"resourceVersion": "1"}, "items": items})
+            json!({"apiVersion": kind.api_version(), "kind": format!("{}List", kind.kind), "metadata": {"resourceVersion": LIST_VERSION}, "items": items})
                 .to_string(),
         ),
         [name] => match items.iter().find(|item| item["metadata"]["name"] == *name) {
@@ -671,5 +719,21 @@ mod tests {
         assert_eq!(ask_json("version --client -o json")["clientVersion"]["gitVersion"], VERSION);
         assert_eq!(ask_json("get --raw /version --request-timeout 5s")["gitVersion"], VERSION);
         assert_eq!(ask("auth can-i list pods").code, 0);
+    }
+
+    #[test]
+    fn a_watch_goes_on_from_the_list_and_refuses_any_other_version() {
+        let watching = |query: &str| {
+            let path = format!("/api/v1/namespaces/{NAMESPACE}/pods?{query}");
+            watch(&["get".into(), "--raw".into(), path.into()])
+        };
+        let from = |version: &str| {
+            watching(&format!("watch=true&resourceVersion={version}&timeoutSeconds=9")).unwrap()
+        };
+        assert_eq!((from("1").first.len(), from("1").lasts), (0, Duration::from_secs(9)));
+        assert_eq!(from("0").first.len(), pods().len());
+        assert!(from("77").first[0].contains("\"code\":410") && from("77").lasts.is_zero());
+        assert_eq!(watching("limit=5"), None);
+        assert_eq!(watch(&["get".into(), "pods".into()]), None);
     }
 }

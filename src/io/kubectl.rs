@@ -1,5 +1,7 @@
 //! The door to kubectl: a subprocess that is asked, bounded, and never left behind.
 
+mod stream;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use crate::protocol::ActivityKind;
 use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain, may_name_a_path};
 
 use super::activity::{Recorder, Recording};
+
+pub use stream::Lines;
 
 /// No list of pods comes near; without a bound a wrong path could fill the memory.
 const MOST_OUTPUT: usize = 256 << 20;
@@ -376,6 +380,7 @@ fn bytes(count: usize) -> String {
 }
 
 /// A process group that is killed when this is dropped: kubectl and the plugins it has started.
+#[derive(Debug)]
 struct Group(Option<Pid>);
 
 impl Group {
@@ -441,6 +446,7 @@ async fn converse(child: &mut Child) -> io::Result<Answer> {
 }
 
 /// One end of a pipe with what came through it.
+#[derive(Debug)]
 struct Pipe<R> {
     end: Option<R>,
     data: Vec<u8>,
@@ -495,6 +501,21 @@ mod tests {
         let error = run(&shell("echo '{\"items\":[]}'; echo 'error: no' >&2; exit 1")).await.unwrap_err();
         assert_eq!(error.failure.summary, "kubectl failed: no");
         assert_eq!(run(&shell("echo yes; echo 'Warning: x' >&2")).await.unwrap(), b"yes\n");
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_is_read_line_by_line() {
+        let mut lines = shell("echo a; printf 'b\\n\\nlast'; echo noise >&2").follow(&["get"]).unwrap();
+        let mut told = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            told.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(told, ["a", "b", "", "last"]);
+        let mut lines = shell("echo a; echo 'error: no' >&2; exit 1").follow(&["get"]).unwrap();
+        assert_eq!(lines.next().await.unwrap().unwrap(), b"a");
+        assert_eq!(lines.next().await.unwrap_err().failure.summary, "kubectl failed: no");
+        let mut endless = shell("while :; do echo on; sleep 0.01; done").follow(&["get"]).unwrap();
+        assert_eq!(endless.next().await.unwrap().unwrap(), b"on");
     }
 
     #[tokio::test]

@@ -3,3 +3,4 @@
 pub mod models;
 pub mod pods;
 pub mod resources;
+pub mod watch;

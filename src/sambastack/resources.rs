@@ -14,6 +14,9 @@ pub struct List<T> {
     /// e.g. `PodList`.
     #[serde(default, deserialize_with = "lax")]
     pub kind: String,
+    /// Its version is the moment from which changes can be watched.
+    #[serde(default, deserialize_with = "lax")]
+    pub metadata: Meta,
     /// The objects.
     #[serde(default = "Vec::new", deserialize_with = "lax")]
     pub items: Vec<T>,
@@ -35,6 +38,11 @@ pub enum ListError {
 
 /// Reads a list as `kubectl get --raw` prints it.
 pub fn parse_list<T: DeserializeOwned>(answer: &[u8]) -> Result<Vec<T>, ListError> {
+    Ok(parse_versioned(answer)?.0)
+}
+
+/// The same, with the list's version where it says one.
+pub fn parse_versioned<T: DeserializeOwned>(answer: &[u8]) -> Result<(Vec<T>, Option<String>), ListError> {
     if looks_like_a_page(answer) {
         return Err(ListError::WebPage);
     }
@@ -42,7 +50,8 @@ pub fn parse_list<T: DeserializeOwned>(answer: &[u8]) -> Result<Vec<T>, ListErro
     if !list.kind.ends_with("List") {
         return Err(ListError::NoList(list.kind));
     }
-    Ok(list.items)
+    let version = Some(list.metadata.resource_version).filter(|version| !version.is_empty());
+    Ok((list.items, version))
 }
 
 /// Whether an answer is HTML: no JSON begins with `<`.
@@ -68,6 +77,9 @@ pub struct Meta {
     pub name: String,
     /// Set once it is being deleted.
     pub deletion_timestamp: Option<String>,
+    /// Of the object's last change; opaque.
+    #[serde(deserialize_with = "lax")]
+    pub resource_version: String,
 }
 
 impl Meta {

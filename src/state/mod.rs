@@ -18,7 +18,7 @@ use self::cluster::{Choice, ClusterState};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
-use crate::protocol::{Check, Command, Contexts, Event, FilePurpose, JobId, KeyStatus};
+use crate::protocol::{Check, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyStatus};
 
 /// A value that is asked for; the old one stays while the new one comes.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +87,18 @@ impl<T> Loadable<T> {
         *self = Self::Loading { job, previous: self.take_value() };
     }
 
+    /// It has failed since, whoever asks.
+    pub(crate) fn fail(&mut self, why: Failure) {
+        *self = Self::Failed { why, previous: self.take_value() };
+    }
+
+    /// The newest value there is still holds.
+    pub(crate) fn renew(&mut self, now: Duration) {
+        if let Some((value, _)) = self.take_value() {
+            *self = Self::Ready(value, now);
+        }
+    }
+
     /// The answer to `job` came. An answer to an older question is left aside.
     pub fn resolve(&mut self, job: JobId, outcome: Result<T, Failure>, now: Duration) {
         if !matches!(self, Self::Loading { job: asked, .. } if *asked == job) {
@@ -139,6 +151,7 @@ impl PlaceState {
         let jobs = [
             self.opening,
             self.cluster.view.job(),
+            self.cluster.following,
             self.cluster.api_models.job(),
             self.checks.running,
             self.contexts.job(),
@@ -267,12 +280,36 @@ impl State {
         if self.settings.get(env).is_none() {
             return;
         }
+        self.leave(out);
         self.settings.selected = env.clone();
         self.revealed_key = None;
         out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        self.arrive(out);
+    }
+
+    /// Only the cluster of the environment in use is followed.
+    fn leave(&mut self, out: &mut Vec<Command>) {
+        out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
+    }
+
+    fn arrive(&mut self, out: &mut Vec<Command>) {
         if self.place().key.is_none() {
             self.open(out);
+        } else {
+            self.follow(out);
         }
+    }
+
+    /// Asks the cluster of the environment in use, and follows it from then on.
+    fn follow(&mut self, out: &mut Vec<Command>) {
+        let place = self.env().clone();
+        if place.cluster.is_none() || self.place().cluster.view.is_loading() {
+            return;
+        }
+        self.leave(out);
+        let job = self.next_job();
+        self.place().cluster.follow(job);
+        out.push(Command::WatchCluster { job, place });
     }
 
     /// Opens the environment in use: its API, its key, its cluster, its models.
@@ -290,11 +327,7 @@ impl State {
     /// Asks the cluster and the API again; what is being asked already is not asked twice.
     pub fn refresh(&mut self, out: &mut Vec<Command>) {
         let env = self.env().clone();
-        if env.cluster.is_some() && !self.place().cluster.view.is_loading() {
-            let job = self.next_job();
-            self.place().cluster.view.begin(job);
-            out.push(Command::LoadCluster { job, place: env.clone() });
-        }
+        self.follow(out);
         if (env.api.is_some() || env.demo) && !self.place().cluster.api_models.is_loading() {
             let job = self.next_job();
             self.place().cluster.api_models.begin(job);
@@ -339,6 +372,7 @@ impl State {
             Some(old) => *old = env,
             None => self.settings.environments.push(env),
         }
+        self.leave(out);
         self.settings.selected = id;
         self.revealed_key = None;
         let place = self.place();
@@ -365,12 +399,13 @@ impl State {
         }
         self.settings.benches.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
-        if self.settings.selected == *env {
+        let leaves = self.settings.selected == *env;
+        if leaves {
             self.settings.selected = EnvId::demo();
         }
         out.push(Command::SaveSettings { settings: self.settings.clone(), key });
-        if self.place().key.is_none() {
-            self.open(out);
+        if leaves {
+            self.arrive(out);
         }
     }
 
@@ -396,6 +431,9 @@ impl State {
             }),
             Event::ClusterLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
+            }
+            Event::ClusterFollowed { job, env, view, link } => {
+                self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
             }
             Event::ApiModelsLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
@@ -456,6 +494,7 @@ impl State {
     fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
         for place in self.places.values_mut() {
             place.cluster.view_loaded(job, Err(failure.clone()), now);
+            place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);
             place.cluster.api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
             place.chat.end(

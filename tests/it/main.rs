@@ -11,6 +11,7 @@ mod engine;
 mod exact;
 mod figures;
 mod floors;
+mod follow;
 mod prompts;
 mod secrets;
 mod settings;

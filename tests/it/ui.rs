@@ -77,7 +77,7 @@ fn the_first_start_is_on_the_demo_with_a_model_picked() {
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Deployment: bd-gpt-oss-llama70b");
     window.see("Environment Demo, all is well");
-    window.see("6 of 13 deployed · seen just now");
+    window.see("6 of 13 deployed · live");
     window.see("Nothing said yet");
     window.see("No answers yet");
     assert!(window.button("Send").accesskit_node().is_disabled(), "there is nothing to send yet");
@@ -365,6 +365,50 @@ fn five_hundred_deployments_are_listed_and_filtered() {
     assert!(window.line("bd-large-249").is_none());
     window.line("bd-large-257").expect("it is listed").click();
     window.see("Deployment: bd-large-257");
+}
+
+#[test]
+fn the_cluster_is_live_and_says_so_when_it_is_not() {
+    let runtime = runtime();
+    let mut kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
+    pod["status"]["containerStatuses"][0]["ready"] = true.into();
+    kube.change("pods", "MODIFIED", pod);
+    window.see("6 of 11 deployed · live");
+    runtime.block_on(kube.stop());
+    window.see("reconnecting");
+    window.see("Nothing answers at 127.0.0.1");
+    window.see("6 of 11 deployed · seen");
+    let orphan = kube.object("bundledeployments", "orphan");
+    kube.change("bundledeployments", "DELETED", orphan);
+    runtime.block_on(kube.restart());
+    window.see("5 of 10 deployed · live");
+    assert!(!window.shows("Nothing answers"), "{}", window.told());
+}
+
+#[test]
+fn a_cluster_that_may_not_be_watched_is_polled_and_says_so() {
+    let runtime = runtime();
+    let watch_troubles = vec![("pods", Trouble::Forbidden)];
+    let kube = runtime.block_on(Kube::start(Cluster { watch_troubles, ..Cluster::recorded() }));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · polling every 10 s");
+}
+
+#[test]
+fn only_the_cluster_of_the_environment_in_use_is_followed() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    window.click("Home");
+    window.click("Environment Demo");
+    window.until("nobody asks the other cluster", |_| crate::cluster::askers(&kube).is_empty());
+    window.click("Environment mine");
+    window.click("Playground");
+    window.see("5 of 11 deployed · live");
 }
 
 // View code
@@ -731,7 +775,7 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
     window.see("HTTP 200");
     assert!(!window.told().contains(DEMO_KEY));
     window.click("Clear list");
-    window.see("Nothing was asked yet");
+    window.until("only what goes on is left", |window| !window.shows("exit 0") && window.shows("followed"));
     window.click("Close");
     window.until("it is closed", |window| !window.shows("newest first"));
     drop(window);

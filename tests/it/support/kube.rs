@@ -1,6 +1,7 @@
 //! A small Kubernetes API server that answers with what a real one was recorded to say, or misbehaves as told.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,12 +13,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 
 /// The namespace of the recorded answers.
 pub(crate) const NAMESPACE: &str = "sambastack";
+/// The version of the recorded lists.
+const RECORDED: u64 = 20_000;
 /// The kinds of SambaStack that a look at the cluster asks for, without the pods.
 pub(crate) const OLD_KINDS: [&str; 2] = ["bundledeployments", "bundles"];
 /// See [`OLD_KINDS`].
@@ -80,6 +84,8 @@ pub(crate) struct Cluster {
     pub(crate) lists: HashMap<&'static str, Arc<str>>,
     /// By plural name; `*` for every request.
     pub(crate) troubles: Vec<(&'static str, Trouble)>,
+    /// What watching a kind meets, by plural name; `*` for every kind.
+    pub(crate) watch_troubles: Vec<(&'static str, Trouble)>,
     /// The path before all others, as Rancher has it.
     pub(crate) path: &'static str,
     /// What is answered without that path.
@@ -104,6 +110,7 @@ impl Cluster {
         Self {
             lists: lists.into_iter().map(|(kind, list)| (kind, list.into())).collect(),
             troubles: Vec::new(),
+            watch_troubles: Vec::new(),
             path: "",
             without_path: Trouble::Missing,
             tls: Tls::Off,
@@ -177,12 +184,34 @@ impl Cluster {
 }
 
 /// A running server with its kubeconfig. Dropping it ends it.
-#[derive(Debug)]
 pub(crate) struct Kube {
     /// Where its files are.
     pub(crate) dir: TempDir,
     requests: Arc<Mutex<Vec<String>>>,
+    live: Arc<Live>,
+    address: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
     task: JoinHandle<()>,
+}
+
+/// What the server serves, as it changes.
+#[derive(Debug)]
+struct Live {
+    cluster: Mutex<Cluster>,
+    changes: Mutex<Changes>,
+    /// Wakes those who watch.
+    told: watch::Sender<u64>,
+}
+
+/// What has changed since the lists were recorded.
+#[derive(Debug, Default)]
+struct Changes {
+    log: Vec<(u64, &'static str, &'static str, Value)>,
+    version: u64,
+    /// Watching from before is refused.
+    oldest: u64,
+    /// Watches that began under another one are closed.
+    generation: u64,
 }
 
 impl Drop for Kube {
@@ -195,7 +224,7 @@ impl Kube {
     /// Starts a server on a free port of the loopback.
     pub(crate) async fn start(cluster: Cluster) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback has a free port");
-        let address = listener.local_addr().expect("a bound listener has an address").to_string();
+        let address = listener.local_addr().expect("a bound listener has an address");
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let acceptor = acceptor(cluster.tls, dir.path());
         let scheme = match cluster.tls {
@@ -204,8 +233,66 @@ impl Kube {
         };
         write_kubeconfig(dir.path(), &format!("{scheme}://{address}{}", cluster.path), &cluster.user);
         let requests = Arc::default();
-        let task = tokio::spawn(serve(listener, acceptor, Arc::new(cluster), Arc::clone(&requests)));
-        Self { dir, requests, task }
+        let changes = Changes { version: RECORDED, ..Changes::default() };
+        let live = Arc::new(Live {
+            cluster: Mutex::new(cluster),
+            changes: Mutex::new(changes),
+            told: watch::Sender::new(RECORDED),
+        });
+        let task = tokio::spawn(serve(listener, acceptor.clone(), Arc::clone(&live), Arc::clone(&requests)));
+        Self { dir, requests, live, address, acceptor, task }
+    }
+
+    /// An object is new, has changed or is gone: `ADDED`, `MODIFIED`, `DELETED`.
+    pub(crate) fn change(&self, kind: &'static str, event: &'static str, mut object: Value) {
+        let mut changes = self.live.changes.lock().expect("no test panics with it");
+        changes.version += 1;
+        let version = changes.version;
+        object["metadata"]["resourceVersion"] = version.to_string().into();
+        changes.log.push((version, kind, event, object));
+        drop(changes);
+        self.live.told.send_replace(version);
+    }
+
+    /// An object as it was recorded.
+    pub(crate) fn object(&self, kind: &str, name: &str) -> Value {
+        let cluster = self.live.cluster.lock().expect("no test panics with it");
+        let list: Value = serde_json::from_str(&cluster.lists[kind]).expect("a list is JSON");
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().find(|item| item["metadata"]["name"] == name).expect("it was recorded")
+    }
+
+    /// Every watch is closed as the server does after some minutes; with `forget` what came before is
+    /// too long ago to watch from.
+    pub(crate) fn close_watches(&self, forget: bool) {
+        let mut changes = self.live.changes.lock().expect("no test panics with it");
+        changes.generation += 1;
+        if forget {
+            changes.version += 1;
+            changes.oldest = changes.version;
+        }
+        let version = changes.version;
+        drop(changes);
+        self.live.told.send_replace(version);
+    }
+
+    /// The rest of the server is otherwise from now on.
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut Cluster)) {
+        edit(&mut self.live.cluster.lock().expect("no test panics with it"));
+    }
+
+    /// Crashes: every connection is cut, and nobody listens.
+    pub(crate) async fn stop(&mut self) {
+        self.task.abort();
+        // It was cancelled, as it should be.
+        let _ = (&mut self.task).await;
+    }
+
+    /// Comes back at the same address.
+    pub(crate) async fn restart(&mut self) {
+        let listener = TcpListener::bind(self.address).await.expect("its port is still free");
+        let (live, requests) = (Arc::clone(&self.live), Arc::clone(&self.requests));
+        self.task = tokio::spawn(serve(listener, self.acceptor.clone(), live, requests));
     }
 
     /// Its kubeconfig.
@@ -317,14 +404,14 @@ fn authority() -> Authority {
 async fn serve(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
-    cluster: Arc<Cluster>,
+    live: Arc<Live>,
     requests: Arc<Mutex<Vec<String>>>,
 ) {
     // Dropping the set, as aborting this task does, ends the conversations.
     let mut conversations = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).ok();
-        let (cluster, requests, acceptor) = (Arc::clone(&cluster), Arc::clone(&requests), acceptor.clone());
+        let (live, requests, acceptor) = (Arc::clone(&live), Arc::clone(&requests), acceptor.clone());
         conversations.spawn(async move {
             // A client that goes away is none of the server's troubles.
             match acceptor {
@@ -340,9 +427,9 @@ async fn serve(
                         format!("HTTP/1.0 400 Bad Request\r\nContent-Length: {}\r\n\r\n{words}", words.len());
                     stream.write_all(text.as_bytes()).await.ok()
                 }
-                None => converse(stream, &cluster, &requests).await.ok(),
+                None => converse(stream, &live, &requests).await.ok(),
                 Some(acceptor) => match acceptor.accept(stream).await {
-                    Ok(stream) => converse(stream, &cluster, &requests).await.ok(),
+                    Ok(stream) => converse(stream, &live, &requests).await.ok(),
                     Err(_refused) => None,
                 },
             }
@@ -357,7 +444,7 @@ async fn greets_in_tls(stream: &TcpStream) -> bool {
 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    cluster: &Cluster,
+    live: &Live,
     requests: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
@@ -380,11 +467,115 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 accept = value.trim().to_owned();
             }
         }
-        requests.lock().expect("no test panics with the log").push(path_of(&target).to_owned());
-        if !reply(stream.get_mut(), &answer(cluster, &target, &accept)).await? {
+        let watched = watched(&target);
+        let asked = if watched.is_some() {
+            format!("watch {}", path_of(&target))
+        } else {
+            path_of(&target).to_owned()
+        };
+        requests.lock().expect("no test panics with the log").push(asked);
+        let cluster = live.cluster.lock().expect("no test panics with it").clone();
+        if let Some((kind, version)) = watched
+            && !cluster.troubles.iter().any(|(troubled, _)| *troubled == "*")
+        {
+            let troubles = &cluster.watch_troubles;
+            let trouble = troubles.iter().find(|(troubled, _)| *troubled == "*" || *troubled == kind);
+            let Some((_, trouble)) = trouble else {
+                return follow(stream.get_mut(), live, &kind, version).await;
+            };
+            let mut answer = troubled(*trouble, path_of(&target));
+            if let Answer::Whole(_, body) = &mut answer {
+                *body = body.replace("cannot list", "cannot watch").into();
+            }
+            if !reply(stream.get_mut(), &answer).await? {
+                return Ok(());
+            }
+            continue;
+        }
+        if !reply(stream.get_mut(), &answer(&cluster, &live.changes, &target, &accept)).await? {
             return Ok(());
         }
     }
+}
+
+/// Which kind is to be watched, from which version on; `None` for any other question.
+fn watched(target: &str) -> Option<(String, u64)> {
+    let (path, query) = target.split_once('?')?;
+    query.split('&').find(|part| *part == "watch=true")?;
+    let version = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="))?;
+    Some((path.rsplit('/').next()?.to_owned(), version.parse().ok()?))
+}
+
+/// Sends what changes until the watches are closed.
+async fn follow<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    live: &Live,
+    kind: &str,
+    mut seen: u64,
+) -> std::io::Result<()> {
+    async fn chunk<S: AsyncWrite + Unpin>(
+        stream: &mut S,
+        event: &str,
+        object: &Value,
+    ) -> std::io::Result<()> {
+        let line = json!({"type": event, "object": object}).to_string() + "\n";
+        stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).await?;
+        stream.flush().await
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    stream.flush().await?;
+    let mut told = live.told.subscribe();
+    let generation = live.changes.lock().expect("no test panics with it").generation;
+    loop {
+        let (closed, expired, news) = {
+            let changes = live.changes.lock().expect("no test panics with it");
+            let news: Vec<_> = changes
+                .log
+                .iter()
+                .filter(|(version, of, ..)| *version > seen && *of == kind)
+                .cloned()
+                .collect();
+            (changes.generation != generation, seen < changes.oldest, news)
+        };
+        if closed {
+            break;
+        }
+        if expired {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "too old resource version", "reason": "Expired", "code": 410});
+            chunk(stream, "ERROR", &status).await?;
+            break;
+        }
+        for (version, _, event, object) in news {
+            chunk(stream, event, &object).await?;
+            seen = version;
+        }
+        if told.changed().await.is_err() {
+            break;
+        }
+    }
+    stream.write_all(b"0\r\n\r\n").await?;
+    stream.flush().await
+}
+
+/// The list with what has changed since.
+fn current(list: &Arc<str>, kind: &str, changes: &Mutex<Changes>) -> Arc<str> {
+    let changes = changes.lock().expect("no test panics with it");
+    if changes.version == RECORDED {
+        return Arc::clone(list);
+    }
+    let mut list: Value = serde_json::from_str(list).expect("a list is JSON");
+    list["metadata"]["resourceVersion"] = changes.version.to_string().into();
+    if let Some(items) = list["items"].as_array_mut() {
+        for (_, _, event, object) in changes.log.iter().filter(|(_, of, ..)| *of == kind) {
+            items.retain(|item| item["metadata"]["name"] != object["metadata"]["name"]);
+            if *event != "DELETED" {
+                items.push(object.clone());
+            }
+        }
+    }
+    list.to_string().into()
 }
 
 /// Without kubectl's own `?timeout=29s`.
@@ -397,7 +588,7 @@ enum Answer {
     Cut(Trouble),
 }
 
-fn answer(cluster: &Cluster, target: &str, accept: &str) -> Answer {
+fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &str) -> Answer {
     let path = path_of(target);
     let Some(path) = path.strip_prefix(cluster.path) else { return troubled(cluster.without_path, path) };
     if let Some((_, trouble)) = cluster.troubles.iter().find(|(kind, _)| *kind == "*") {
@@ -431,7 +622,7 @@ fn answer(cluster: &Cluster, target: &str, accept: &str) -> Answer {
             }
             match cluster.lists.get(kind) {
                 Some(_) if *namespace != NAMESPACE => troubled(Trouble::Empty, path),
-                Some(list) => Answer::Whole(200, Arc::clone(list)),
+                Some(list) => Answer::Whole(200, current(list, kind, changes)),
                 None => troubled(Trouble::Missing, path),
             }
         }
