@@ -13,6 +13,8 @@ use crate::sambastack::pods::{CACHE, DEFAULT_GROUP, cache_pod, group_pod};
 /// The namespace that the made-up cluster fills.
 pub const NAMESPACE: &str = "sambastack";
 const CONTEXT: &str = "demo";
+/// What installed the made-up SambaStack.
+const CHART: &str = "sambastack-2.3.2";
 const SERVER: &str = "https://demo.invalid:6443";
 const VERSION: &str = "v1.33.0-demo";
 /// Nothing ever changes in the made-up cluster.
@@ -65,6 +67,9 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
         ["auth", "can-i", ..] => TwinAnswer::said("yes\n"),
         ["get"] if question.raw.is_some() => raw(question.raw.as_deref().unwrap_or_default()),
         ["describe", "pod" | "pods", name] => describe(&question, name),
+        ["get", "deployments.apps,configmaps"] if question.output.starts_with("custom-columns=CHART:") => {
+            TwinAnswer::said(format!("{CHART}\n<none>\n"))
+        }
         ["get", resource, names @ ..] => get(&question, resource, names),
         ["get"] => TwinAnswer::failed("error: Required resource not specified."),
         [] => TwinAnswer::said("kubectl's twin: the demo's cluster\n"),
@@ -145,6 +150,8 @@ impl Question {
                 "-o" | "--output" => question.output = value()?,
                 "--raw" => question.raw = Some(value()?),
                 "--kubeconfig" | "--request-timeout" | "--cache-dir" => drop(value()?),
+                "-l" | "--selector" => drop(value()?),
+                "--no-headers" => {}
                 "--minify" => question.minify = true,
                 "--client" => question.client = true,
                 flag if flag.starts_with('-') => return Err(format!("error: unknown flag: {flag}")),

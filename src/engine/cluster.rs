@@ -374,8 +374,13 @@ fn is_empty(lists: &Lists) -> bool {
         && lists.pods.items().is_empty()
 }
 
+/// Whether the namespace can be seen to exist; whoever may not look at namespaces may still work in one.
+pub(super) async fn find_namespace_alone(kubectl: &Kubectl) -> Result<bool, Failure> {
+    Ok(reach(kubectl, |prefix| async move { find_namespace(kubectl, &prefix).await }).await?)
+}
+
 /// In a namespace that does not exist kubectl finds nothing, and nothing wrong.
-async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<(), KubectlError> {
+async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<bool, KubectlError> {
     let namespace = &kubectl.namespace;
     match get(kubectl, &format!("{prefix}/api/v1/namespaces/{namespace}")).await {
         Err(error) if matches!(error.fault, KubectlFault::ObjectMissing | KubectlFault::KindMissing) => {
@@ -387,8 +392,9 @@ async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<(), KubectlEr
                 .with_details(error.failure.details),
             ))
         }
-        // Whoever may not look at namespaces may still work in one.
-        Ok(_) | Err(_) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(error) if error.fault.is_of_the_connection() => Err(error),
+        Err(_) => Ok(false),
     }
 }
 

@@ -131,6 +131,26 @@ impl Kubectl {
         self.ask(&args, deadline, recording).await
     }
 
+    /// Asks kubectl a question that it answers with a word on standard output; its exit code may be that of
+    /// a failure, as `auth can-i` has it for `no`.
+    pub async fn word<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<String, KubectlError> {
+        let asking = async {
+            let mut lines = self.follow(args)?;
+            let mut first = String::new();
+            loop {
+                match lines.next().await {
+                    Ok(Some(line)) if first.is_empty() => {
+                        first = String::from_utf8_lossy(&line).trim().to_owned();
+                    }
+                    Ok(Some(_)) => {}
+                    Err(error) if first.is_empty() => return Err(error),
+                    Ok(None) | Err(_) => return Ok(first),
+                }
+            }
+        };
+        tokio::time::timeout(self.patience, asking).await.unwrap_or_else(|_| Err(too_slow(self.patience)))
+    }
+
     /// A program that is not there is told before a kubeconfig that is not there.
     fn find_program(&self) -> Result<(), KubectlError> {
         // A bare name is looked up in PATH when it is started.

@@ -3,6 +3,7 @@
 mod bench;
 mod bench_cli;
 mod chat;
+mod checks;
 mod cli;
 mod clipboard;
 mod cluster;

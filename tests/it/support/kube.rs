@@ -11,7 +11,9 @@ use batida::io::activity::Recorder;
 use batida::io::kubectl::Kubectl;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -454,19 +456,23 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(());
         }
         let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut accept = String::new();
+        let (mut accept, mut length) = (String::new(), 0);
         loop {
             let mut header = String::new();
             stream.read_line(&mut header).await?;
             if header.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("accept")
-            {
+            let Some((name, value)) = header.split_once(':') else { continue };
+            if name.eq_ignore_ascii_case("accept") {
                 accept = value.trim().to_owned();
             }
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or_default();
+            }
         }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
         let watched = watched(&target);
         let asked = if watched.is_some() {
             format!("watch {}", path_of(&target))
@@ -492,10 +498,34 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             }
             continue;
         }
-        if !reply(stream.get_mut(), &answer(&cluster, &live.changes, &target, &accept)).await? {
+        let answer = match review(&cluster, &target, &body) {
+            Some(answer) => answer,
+            None => answer(&cluster, &live.changes, &target, &accept),
+        };
+        if !reply(stream.get_mut(), &answer).await? {
             return Ok(());
         }
     }
+}
+
+/// Whether the user may do something: what meets no trouble is allowed.
+fn review(cluster: &Cluster, target: &str, body: &[u8]) -> Option<Answer> {
+    if !path_of(target).ends_with("/selfsubjectaccessreviews") {
+        return None;
+    }
+    // Newer kubectls ask in protobuf, where a field is its number, its length and its text.
+    let says = |json: &str, field: u8, text: &str| {
+        let quoted = format!("\"{json}\":\"{text}\"");
+        let framed = [&[field << 3 | 2, text.len() as u8], text.as_bytes()].concat();
+        memchr::memmem::find(body, quoted.as_bytes()).is_some()
+            || memchr::memmem::find(body, &framed).is_some()
+    };
+    let troubles = if says("verb", 2, "watch") { &cluster.watch_troubles } else { &cluster.troubles };
+    let forbidden =
+        troubles.iter().any(|(kind, trouble)| *trouble == Trouble::Forbidden && says("resource", 5, kind));
+    let review = json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+        "spec": {}, "status": {"allowed": !forbidden}});
+    Some(Answer::Whole(201, review.to_string().into()))
 }
 
 /// Which kind is to be watched, from which version on; `None` for any other question.
@@ -676,6 +706,7 @@ async fn reply<S: AsyncWrite + Unpin>(stream: &mut S, answer: &Answer) -> std::i
             };
             let reason = match status {
                 200 => "OK",
+                201 => "Created",
                 401 => "Unauthorized",
                 403 => "Forbidden",
                 404 => "Not Found",
