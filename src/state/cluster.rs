@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::Loadable;
-use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name};
+use crate::domain::deployment::{
+    ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
+};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
+use crate::sambastack::diagnosis::{Known, diagnose};
 
 /// The deployment and the model in use. Names, so that they outlive a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct ClusterState {
     pub(super) following: Option<JobId>,
     /// How the cluster is followed; `None` before anything was heard.
     pub link: Option<ClusterLink>,
+    /// The deployment whose page is open.
+    pub page: Option<String>,
     /// What is picked.
     pub choice: Choice,
     /// The user picked it, or has used it: from then on it stays.
@@ -140,6 +145,12 @@ impl ClusterState {
         Some(routed.iter().any(|id| *id == model.serving_name || model.aliases.contains(id)))
     }
 
+    /// The likely cause of a deployment's trouble.
+    pub fn diagnosis(&self, deployment: &Deployment) -> Option<Diagnosis> {
+        let routed = self.api_models.value().map(Vec::as_slice);
+        diagnose(deployment, Known { routed, ..Known::default() })
+    }
+
     /// What the model picker offers.
     pub fn offers(&self) -> ModelOffers {
         let deployed: Vec<ModelOffer> = self
@@ -246,6 +257,8 @@ mod tests {
             bundle: None,
             state,
             reason: String::new(),
+            since: None,
+            bundle_notes: Vec::new(),
             pods: Vec::new(),
             models,
             models_trouble: None,

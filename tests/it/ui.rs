@@ -411,6 +411,56 @@ fn only_the_cluster_of_the_environment_in_use_is_followed() {
     window.see("5 of 11 deployed · live");
 }
 
+#[test]
+fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.see("What is deployed on Demo, and why it does not serve");
+    window.see("live");
+    window.click("bd-qwen-nightly, Deploying");
+    window.see("Likely cause");
+    window.see("The image of container cache in the cache pod cannot be pulled");
+    window.see("-n sambastack describe pod inf-bd-qwen-nightly-cache-0");
+    window.see("Pods (2)");
+    window.see("container cache: ImagePullBackOff");
+    window.click("bd-gpt-oss-llama70b, Deployed");
+    window.see("Models (2)");
+    window.until("its models are routed", |window| {
+        window.query_all_by_label_contains("routed").count() == 2 && !window.shows("not routed")
+    });
+    window.click("md-deepseek-canary, Deploying");
+    window.see(
+        "Container inf in the default pod crashes (restarted 7 times): it needs more memory than its limit",
+    );
+    window.see("7 restarts · last ended with OOMKilled");
+    window.type_into("Filter deployments", "spare");
+    window.until("only that is listed", |window| !window.has_button("bd-qwen-nightly, Deploying"));
+    window.click("md-qwen3-spare, Not deployed");
+    window.see("No pods were created for it");
+    window.click("Back to environments");
+    window.see("Environments: where your models run");
+}
+
+#[test]
+fn a_deployments_page_follows_what_happens_to_it() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    window.click("Home");
+    window.click("Deployments");
+    window.click("llama-70b, Deploying");
+    window.see("This takes time");
+    window.see("The cache is not ready yet");
+    let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
+    pod["status"]["containerStatuses"][0]["ready"] = true.into();
+    kube.change("pods", "MODIFIED", pod);
+    window.until("it is deployed", |window| window.has_button("llama-70b, Deployed"));
+    assert!(!window.shows("This takes time"), "{}", window.told());
+    kube.change("bundledeployments", "DELETED", kube.object("bundledeployments", "llama-70b"));
+    window.see("llama-70b is gone");
+}
+
 // View code
 
 #[test]

@@ -58,6 +58,15 @@ fn the_activity_drawer_fits() {
 }
 
 #[test]
+fn the_deployments_page_fits() {
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.click("md-deepseek-canary, Deploying");
+    window.see("Likely cause");
+    check(&mut window, "Deployments");
+}
+
+#[test]
 fn home_fits() {
     let mut window = Window::on_demo();
     window.click("Home");

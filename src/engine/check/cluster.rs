@@ -7,11 +7,12 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::{InOrder, Slot, bad, good, skipped};
-use crate::domain::deployment::{ClusterView, DeploymentState, Generation};
+use crate::domain::deployment::{ClusterView, DeploymentState, Diagnosis, Generation};
 use crate::engine::cluster;
 use crate::engine::place::Place;
 use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
+use crate::sambastack::diagnosis::{Known, diagnose};
 
 const AFTER_KUBECTL: [(Slot, &str); 5] = [
     (Slot::Cluster, "Cluster reachable"),
@@ -200,14 +201,18 @@ fn deployments(kubectl: &Kubectl, view: &ClusterView) -> Vec<Check> {
     let mut checks = vec![Check { verdict, ..good("Deployments", finding, None) }];
     for deployment in view.deployments.iter().filter(|d| d.state != DeploymentState::Deployed) {
         let finding = deployment.why();
-        let troubled = deployment.pods.iter().find(|pod| pod.trouble.is_some());
-        let command = troubled.map(|pod| kubectl.pasteable(&["describe", "pod", &pod.name]));
+        let (advice, command) = match diagnose(deployment, Known::default()) {
+            Some(Diagnosis { sentence, confirm, .. }) => {
+                (sentence, kubectl.pasteable(&confirm.iter().map(String::as_str).collect::<Vec<_>>()))
+            }
+            None => Default::default(),
+        };
         checks.push(Check {
             title: format!("{} is not deployed", deployment.name),
             verdict: Verdict::Warning,
             finding,
-            advice: String::new(),
-            command: command.unwrap_or_default(),
+            advice,
+            command,
             details: String::new(),
             took: None,
         });

@@ -36,7 +36,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
         }
     });
     ui.horizontal(|ui| {
-        freshness_ui(ui, state, now, out);
+        freshness_ui(ui, state, now, &mut asked, out);
         if !wide {
             from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
         }
@@ -164,7 +164,7 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     }
 }
 
-fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked, out: &mut Vec<Command>) {
     let place = state.place();
     let loading = place.cluster.view.is_loading() || place.cluster.api_models.is_loading();
     let place_link = place.cluster.link.clone();
@@ -186,6 +186,15 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
     } else {
         if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
             state.refresh(out);
+        }
+        let cluster = &mut state.place().cluster;
+        if cluster.view.value().is_some()
+            && small_button(ui, "Why?")
+                .on_hover_text("Each deployment's pods, and what holds it up")
+                .clicked()
+        {
+            cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+            asked.go_home = true;
         }
         let link = place_link.as_ref();
         if let Some((what, at)) = seen {
