@@ -38,6 +38,9 @@ pub enum Command {
     LoadCluster { job: JobId, place: Environment },
     /// Ask kubectl what is deployed and follow it until the job is cancelled: [`Event::ClusterFollowed`].
     WatchCluster { job: JobId, place: Environment },
+    /// Follow a container's log until the job is cancelled: [`Event::LogAdvanced`] and one
+    /// [`Event::LogEnded`].
+    FollowLog { job: JobId, place: Environment, source: LogSource },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
@@ -134,6 +137,10 @@ pub enum Event {
     ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
     /// What is deployed, when it has changed, and how it is followed.
     ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
+    /// Further lines of a log, several at a time.
+    LogAdvanced { job: JobId, env: EnvId, lines: Vec<String> },
+    /// The container has ended, or its log cannot be read.
+    LogEnded { job: JobId, env: EnvId, outcome: Result<(), Failure> },
     /// The API's model list came, or did not.
     ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
     /// More of an answer: what came since the last one, and the figures so far.
@@ -182,6 +189,17 @@ pub enum Event {
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.
     JobFailed { job: JobId, failure: Failure },
+}
+
+/// Whose log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSource {
+    /// The pod's name.
+    pub pod: String,
+    /// The container's.
+    pub container: String,
+    /// Of its last run, which has ended.
+    pub previous: bool,
 }
 
 /// How what is deployed is followed.

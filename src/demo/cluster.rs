@@ -70,6 +70,10 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
         ["get", "deployments.apps,configmaps"] if question.output.starts_with("custom-columns=CHART:") => {
             TwinAnswer::said(format!("{CHART}\n<none>\n"))
         }
+        ["logs", pod] => match log_of(&question, pod) {
+            Some(lines) => TwinAnswer::said(lines.join("\n") + "\n"),
+            None => TwinAnswer::failed(format!("Error from server (NotFound): pods \"{pod}\" not found")),
+        },
         ["get", resource, names @ ..] => get(&question, resource, names),
         ["get"] => TwinAnswer::failed("error: Required resource not specified."),
         [] => TwinAnswer::said("kubectl's twin: the demo's cluster\n"),
@@ -91,7 +95,16 @@ pub struct TwinWatch {
 /// Whether kubectl would follow something, and what it would print; `None` where [`answer`] says it all.
 pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
     let args: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let raw = Question::parse(&args).ok()?.raw?;
+    let question = Question::parse(&args).ok()?;
+    let words: Vec<&str> = question.words.iter().map(String::as_str).collect();
+    if let (["logs", pod], true) = (words.as_slice(), question.follow) {
+        return log_of(&question, pod).map(|first| TwinWatch {
+            first,
+            bookmark: "health check: ok".to_owned(),
+            lasts: Duration::from_secs(86_400),
+        });
+    }
+    let raw = question.raw?;
     let (path, query) = raw.split_once('?')?;
     let parameter = |name: &str| {
         query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
@@ -130,6 +143,9 @@ struct Question {
     context: Option<String>,
     output: String,
     raw: Option<String>,
+    container: Option<String>,
+    follow: bool,
+    previous: bool,
     minify: bool,
     client: bool,
 }
@@ -152,6 +168,10 @@ impl Question {
                 "--kubeconfig" | "--request-timeout" | "--cache-dir" => drop(value()?),
                 "-l" | "--selector" => drop(value()?),
                 "--no-headers" => {}
+                "-c" | "--container" => question.container = Some(value()?),
+                "--tail" => drop(value()?),
+                "-f" | "--follow" => question.follow = true,
+                "--previous" => question.previous = true,
                 "--minify" => question.minify = true,
                 "--client" => question.client = true,
                 flag if flag.starts_with('-') => return Err(format!("error: unknown flag: {flag}")),
@@ -315,6 +335,27 @@ fn describe(question: &Question, name: &str) -> TwinAnswer {
         }
     }
     TwinAnswer::said(lines.join("\n") + "\n")
+}
+
+/// What a container has written, if its pod has such a container.
+fn log_of(question: &Question, pod: &str) -> Option<Vec<String>> {
+    let pod = pods().into_iter().find(|it| it["metadata"]["name"] == pod)?;
+    let statuses =
+        ["containerStatuses", "initContainerStatuses"].map(|list| pod["status"][list].as_array().cloned());
+    let mut statuses = statuses.into_iter().flatten().flatten();
+    let status = match &question.container {
+        Some(container) => statuses.find(|status| status["name"] == **container)?,
+        None => statuses.next()?,
+    };
+    let name = status["name"].as_str().unwrap_or_default();
+    let mut lines =
+        vec![format!("{SINCE} {name}: starting"), format!("{SINCE} {name}: reading the checkpoint")];
+    lines.push(match (question.previous, status["ready"] == true) {
+        (true, _) => format!("{SINCE} {name}: out of memory"),
+        (false, true) => format!("{SINCE} {name}: ready"),
+        (false, false) => format!("{SINCE} {name}: waiting"),
+    });
+    Some(lines)
 }
 
 fn discovery() -> Value {

@@ -8,6 +8,7 @@ pub mod chat;
 pub mod check;
 pub mod cluster;
 pub mod follow;
+pub mod logs;
 pub mod place;
 
 use std::collections::HashMap;
@@ -286,6 +287,18 @@ impl Jobs {
                     tell(None, ClusterLink::Stopped(cancelled()));
                 }
             }),
+            Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
+                let env = place.id.clone();
+                let following = async {
+                    let Some(kubectl) = shared.places.kubectl(&place) else { return Ok(()) };
+                    let tell = |lines| {
+                        shared.emitter.emit(Event::LogAdvanced { job, env: env.clone(), lines });
+                    };
+                    logs::follow(&kubectl, &source, tell).await
+                };
+                let outcome = or_cancelled(&cancel, following).await;
+                shared.emitter.emit(Event::LogEnded { job, env: place.id, outcome });
+            }),
             Command::LoadApiModels { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
                 let asking = async { shared.open(&place).await.models().await };
@@ -491,6 +504,7 @@ impl Shared {
             Command::OpenPlace { .. }
             | Command::LoadCluster { .. }
             | Command::WatchCluster { .. }
+            | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }
             | Command::Check { .. }

@@ -4,6 +4,7 @@ pub mod activity;
 pub mod bench;
 pub mod chat;
 pub mod cluster;
+pub mod logs;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,10 +16,13 @@ use self::activity::ActivityLog;
 use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
+use self::logs::LogState;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
-use crate::protocol::{Check, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyStatus};
+use crate::protocol::{
+    Check, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyStatus, LogSource,
+};
 
 /// A value that is asked for; the old one stays while the new one comes.
 #[derive(Debug, Clone, Default)]
@@ -139,6 +143,8 @@ pub struct PlaceState {
     pub cluster: ClusterState,
     /// The conversation, and the session's figures.
     pub chat: ChatState,
+    /// The log that is open.
+    pub log: Option<LogState>,
     /// Home's checks.
     pub checks: Checks,
     /// The kubeconfig's contexts, for the picker.
@@ -152,6 +158,7 @@ impl PlaceState {
             self.opening,
             self.cluster.view.job(),
             self.cluster.following,
+            self.log.as_ref().and_then(|log| log.job),
             self.cluster.api_models.job(),
             self.checks.running,
             self.contexts.job(),
@@ -287,8 +294,23 @@ impl State {
         self.arrive(out);
     }
 
+    /// Opens a container's log in place of the one that was open, and follows it.
+    pub fn open_log(&mut self, source: LogSource, out: &mut Vec<Command>) {
+        self.close_log(out);
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().log = Some(LogState::new(source.clone(), job));
+        out.push(Command::FollowLog { job, place, source });
+    }
+
+    /// Closes the log that is open.
+    pub fn close_log(&mut self, out: &mut Vec<Command>) {
+        let log = self.place().log.take();
+        out.extend(log.and_then(|log| log.job).map(|job| Command::Cancel { job }));
+    }
+
     /// Only the cluster of the environment in use is followed.
     fn leave(&mut self, out: &mut Vec<Command>) {
+        self.close_log(out);
         out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
     }
 
@@ -306,7 +328,7 @@ impl State {
         if place.cluster.is_none() || self.place().cluster.view.is_loading() {
             return;
         }
-        self.leave(out);
+        out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
         let job = self.next_job();
         self.place().cluster.follow(job);
         out.push(Command::WatchCluster { job, place });
@@ -435,6 +457,16 @@ impl State {
             Event::ClusterFollowed { job, env, view, link } => {
                 self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
             }
+            Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
+                if let Some(log) = &mut place.log {
+                    log.advance(job, lines);
+                }
+            }),
+            Event::LogEnded { job, env, outcome } => self.with(&env, |place| {
+                if let Some(log) = &mut place.log {
+                    log.end(job, outcome);
+                }
+            }),
             Event::ApiModelsLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
             }
@@ -497,6 +529,9 @@ impl State {
             place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);
             place.cluster.api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
+            if let Some(log) = &mut place.log {
+                log.end(job, Err(failure.clone()));
+            }
             place.chat.end(
                 job,
                 crate::protocol::ChatEnding::Failed(failure.clone()),

@@ -7,9 +7,10 @@ use batida::domain::deployment::{ClusterView, DeploymentState};
 use batida::domain::environment::EnvId;
 use batida::engine::cluster::load;
 use batida::engine::follow::{Pace, Told, run};
+use batida::engine::logs;
 use batida::io::activity::Recorder;
 use batida::io::kubectl::{Kubeconfig, Kubectl};
-use batida::protocol::ClusterLink;
+use batida::protocol::{ClusterLink, LogSource};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -286,6 +287,29 @@ async fn nobody_is_left_behind() {
         assert!(askers(&kube).len() >= 6);
         drop(followed);
         until("all kubectls are gone", || askers(&kube).is_empty()).await;
+    }
+}
+
+#[tokio::test]
+async fn logs_are_read_to_their_end() {
+    for program in kubectls() {
+        let kube = Kube::start(Cluster::recorded()).await;
+        let kubectl = kube.kubectl(&program);
+        let read = async |pod: &str| {
+            let source = LogSource { pod: pod.to_owned(), container: "cache".to_owned(), previous: false };
+            let told = std::sync::Mutex::new(Vec::new());
+            let outcome =
+                logs::follow(&kubectl, &source, |lines| told.lock().expect("no panic").extend(lines)).await;
+            (told.into_inner().expect("no panic"), outcome)
+        };
+        let (lines, outcome) = read("inf-llama-cache-0").await;
+        assert_eq!(
+            (lines, outcome),
+            (vec!["inf-llama-cache-0 says one".to_owned(), "and two".to_owned()], Ok(()))
+        );
+        let (lines, outcome) = read("nope").await;
+        assert!(lines.is_empty());
+        assert!(outcome.expect_err("there is no such pod").summary.contains("nope"));
     }
 }
 

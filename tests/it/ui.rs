@@ -461,6 +461,26 @@ fn a_deployments_page_follows_what_happens_to_it() {
     window.see("llama-70b is gone");
 }
 
+#[test]
+fn a_containers_log_is_followed_searched_and_copied() {
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.click("md-deepseek-canary, Deploying");
+    window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("inf: waiting");
+    window.see("followed");
+    window.type_into("Search the log", "CHECKPOINT");
+    window.see("1 line");
+    window.see("reading the checkpoint");
+    assert!(!window.shows("inf: waiting"), "{}", window.told());
+    window.click("Close log");
+    window.until("it is closed", |window| !window.has_button("Close log"));
+    window.click("Log of the last run of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("inf: out of memory");
+    window.see("ended");
+}
+
 // View code
 
 #[test]

@@ -64,6 +64,9 @@ fn the_deployments_page_fits() {
     window.click("md-deepseek-canary, Deploying");
     window.see("Likely cause");
     check(&mut window, "Deployments");
+    window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("inf: waiting");
+    check(&mut window, "Deployments, with a log");
 }
 
 #[test]
@@ -106,6 +109,11 @@ fn the_benchmark_fits() {
 #[test]
 fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut page = Window::on_demo();
+    page.click("Why?");
+    page.click("md-deepseek-canary, Deploying");
+    page.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    page.see("inf: waiting");
     let mut window = on_benchmark();
     let draw = |window: &mut Window, name: &str| {
         for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
@@ -120,6 +128,7 @@ fn look() {
             }
         }
     };
+    draw(&mut page, "deployments");
     draw(&mut window, "empty");
     window.open_picker("Models");
     window.click("gpt-oss-120b");

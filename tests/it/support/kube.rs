@@ -645,6 +645,27 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
                 "message": message, "reason": "NotFound", "details": details, "code": 404});
             Answer::Whole(404, status.to_string().into())
         }
+        ["api", "v1", "namespaces", NAMESPACE, "pods", name] => {
+            let list = current(&cluster.lists["pods"], "pods", changes);
+            let list: Value = serde_json::from_str(&list).expect("a list is JSON");
+            let mut pods = list["items"].as_array().cloned().unwrap_or_default();
+            pods.retain(|pod| pod["metadata"]["name"] == *name);
+            match pods.pop() {
+                Some(mut pod) => {
+                    (pod["apiVersion"], pod["kind"]) = ("v1".into(), "Pod".into());
+                    Answer::Whole(200, pod.to_string().into())
+                }
+                None => {
+                    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                        "message": format!("pods \"{name}\" not found"), "reason": "NotFound",
+                        "details": {"name": name, "kind": "pods"}, "code": 404});
+                    Answer::Whole(404, status.to_string().into())
+                }
+            }
+        }
+        ["api", "v1", "namespaces", NAMESPACE, "pods", name, "log"] => {
+            Answer::Whole(200, format!("{name} says one\nand two\n").into())
+        }
         ["api", "v1", "namespaces", namespace, kind @ "pods"]
         | ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, kind] => {
             if let Some((_, trouble)) = cluster.troubles.iter().find(|(troubled, _)| troubled == kind) {
@@ -700,6 +721,10 @@ async fn reply<S: AsyncWrite + Unpin>(stream: &mut S, answer: &Answer) -> std::i
     match answer {
         Answer::Whole(status, body) => {
             let kind = match body.as_bytes().first() {
+                // kubectl believes this form only under its own name.
+                Some(b'{') if body.contains("\"APIGroupDiscoveryList\"") => {
+                    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+                }
                 Some(b'{') => "application/json",
                 Some(b'<') => "text/html",
                 _ => "text/plain; charset=utf-8",

@@ -4,12 +4,13 @@ use egui::{
     Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
 };
 
+use super::logs::log_ui;
 use crate::domain::deployment::{
     ContainerBrief, Deployment, DeploymentState, PodBrief, Progress, ServedModel,
 };
 use crate::domain::environment::Environment;
 use crate::domain::units;
-use crate::protocol::{ClusterLink, Command};
+use crate::protocol::{ClusterLink, Command, LogSource};
 use crate::state::State;
 use crate::state::cluster::ClusterState;
 use crate::ui::theme::{self, Tokens};
@@ -26,10 +27,12 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         if ui.add(Button::new("Back to environments").min_size(vec2(0.0, 28.0))).clicked() {
             state.place().cluster.page = None;
+            state.close_log(out);
         }
         link_ui(ui, state);
     });
     let env = state.env().clone();
+    let has_log = state.place().log.is_some();
     let cluster = &state.place().cluster;
     if let Some(why) = cluster.view.failure().cloned() {
         failure_box(ui, "cluster", &why, None);
@@ -52,9 +55,11 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         );
     }
     let chosen = if chosen.is_empty() { view.deployments[0].name.clone() } else { chosen };
-    let size = ui.available_size();
+    let mut size = ui.available_size();
+    let log_height = if has_log { (size.y * 0.45).max(150.0) } else { 0.0 };
+    size.y -= if has_log { log_height + 14.0 } else { 0.0 };
     let list = (size.x * 0.32).clamp(220.0, 360.0);
-    let mut picked = None;
+    let (mut picked, mut wanted) = (None, None);
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
         column(ui, vec2(list, size.y), |ui| {
@@ -62,7 +67,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         });
         column(ui, vec2(ui.available_width(), size.y), |ui| {
             filling_card(ui, |ui| match view.deployments.iter().find(|it| it.name == chosen) {
-                Some(deployment) => deployment_ui(ui, &env, cluster, deployment, out),
+                Some(deployment) => wanted = deployment_ui(ui, &env, cluster, deployment, out),
                 None => {
                     empty_state(ui, &format!("{chosen} is gone"), "It was deleted from the cluster", 60.0)
                 }
@@ -71,6 +76,15 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     });
     if picked.is_some() {
         state.place().cluster.page = picked;
+    }
+    if has_log {
+        ui.add_space(14.0);
+        column(ui, vec2(ui.available_width(), log_height), |ui| {
+            filling_card(ui, |ui| log_ui(ui, state, out));
+        });
+    }
+    if let Some(source) = wanted {
+        state.open_log(source, out);
     }
 }
 
@@ -160,16 +174,18 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, selected: bool) -> bool {
     response.clicked()
 }
 
+/// Gives the log that is to be opened.
 fn deployment_ui(
     ui: &mut Ui,
     env: &Environment,
     cluster: &ClusterState,
     deployment: &Deployment,
     out: &mut Vec<Command>,
-) {
+) -> Option<LogSource> {
     let tokens = tokens(ui);
     let diagnosis = cluster.diagnosis(deployment);
     let routed: Vec<Option<bool>> = deployment.models.iter().map(|model| cluster.is_routed(model)).collect();
+    let mut wanted = None;
     ScrollArea::vertical().id_salt("deployment").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width() - 4.0);
         ui.horizontal(|ui| {
@@ -202,7 +218,7 @@ fn deployment_ui(
         }
         heading(ui, &format!("Pods ({})", deployment.pods.len()));
         for pod in &deployment.pods {
-            pod_ui(ui, pod);
+            wanted = pod_ui(ui, pod).or(wanted.take());
         }
         heading(ui, &format!("Models ({})", deployment.models.len()));
         for (model, routed) in deployment.models.iter().zip(routed) {
@@ -218,6 +234,7 @@ fn deployment_ui(
             }
         }
     });
+    wanted
 }
 
 fn heading(ui: &mut Ui, text: &str) {
@@ -229,7 +246,8 @@ fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
     ui.add(Label::new(RichText::new(text).color(color)).wrap());
 }
 
-fn pod_ui(ui: &mut Ui, pod: &PodBrief) {
+/// Gives the log that is to be opened.
+fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
     let tokens = tokens(ui);
     ui.add_space(4.0);
     let color = if pod.trouble.is_none() { tokens.ok } else { tokens.warning };
@@ -245,9 +263,26 @@ fn pod_ui(ui: &mut Ui, pod: &PodBrief) {
         &format!("{} · {}/{} ready · {how}{since}", pod.group, pod.ready, pod.containers),
         tokens.dim,
     );
+    let mut wanted = None;
     for container in &pod.details {
         wrapped(ui, &container_line(container), tokens.dim);
+        ui.horizontal(|ui| {
+            let mut button = |ui: &mut Ui, text: &str, previous: bool| {
+                let spoken = format!("{text} of {} in {}", container.name, pod.name);
+                let button = small_button(ui, text);
+                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+                if button.clicked() {
+                    let (pod, container) = (pod.name.clone(), container.name.clone());
+                    wanted = Some(LogSource { pod, container, previous });
+                }
+            };
+            button(ui, "Log", false);
+            if container.restarts > 0 {
+                button(ui, "Log of the last run", true);
+            }
+        });
     }
+    wanted
 }
 
 fn container_line(container: &ContainerBrief) -> String {

@@ -4,6 +4,7 @@ mod checks;
 mod deployments;
 mod fields;
 mod form;
+mod logs;
 
 use std::collections::HashMap;
 
