@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::conversation::ChatRequest;
-use crate::domain::deployment::ClusterView;
+use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -38,6 +38,8 @@ pub enum Command {
     LoadCluster { job: JobId, place: Environment },
     /// Ask kubectl what is deployed and follow it until the job is cancelled: [`Event::ClusterFollowed`].
     WatchCluster { job: JobId, place: Environment },
+    /// Ask kubectl what has happened in the namespace: [`Event::ClusterEventsLoaded`].
+    LoadClusterEvents { job: JobId, place: Environment },
     /// Follow a container's log until the job is cancelled: [`Event::LogAdvanced`] and one
     /// [`Event::LogEnded`].
     FollowLog { job: JobId, place: Environment, source: LogSource },
@@ -137,6 +139,8 @@ pub enum Event {
     ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
     /// What is deployed, when it has changed, and how it is followed.
     ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
+    /// What has happened in the namespace, newest first.
+    ClusterEventsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<ClusterEvent>, Failure> },
     /// Further lines of a log, several at a time.
     LogAdvanced { job: JobId, env: EnvId, lines: Vec<String> },
     /// The container has ended, or its log cannot be read.

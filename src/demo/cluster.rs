@@ -245,6 +245,7 @@ fn raw(path: &str) -> TwinAnswer {
         ["api", "v1", "namespaces", namespace] => {
             TwinAnswer::failed(format!("Error from server (NotFound): namespaces \"{namespace}\" not found"))
         }
+        ["api", "v1", "namespaces", NAMESPACE, "events"] => TwinAnswer::json(&happened()),
         ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => raw_list(&PODS, namespace, rest),
         ["apis", "sambanova.ai", "v1alpha1"] => TwinAnswer::json(&discovery()),
         ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, plural, rest @ ..] => {
@@ -335,6 +336,37 @@ fn describe(question: &Question, name: &str) -> TwinAnswer {
         }
     }
     TwinAnswer::said(lines.join("\n") + "\n")
+}
+
+/// What has happened in the made-up cluster.
+fn happened() -> Value {
+    let event = |kind: &str, name: &str, reason: &str, message: &str, count: u32| {
+        json!({"involvedObject": {"kind": kind, "name": name}, "type": "Warning", "reason": reason,
+            "message": message, "count": count, "lastTimestamp": SINCE})
+    };
+    let spare = "inf-md-qwen3-spare-cache";
+    let quota = format!(
+        "create Pod {spare}-0 in StatefulSet {spare} failed error: pods \"{spare}-0\" is forbidden: exceeded \
+         quota: team-a, requested: sambanova.ai/rdu=16, used: sambanova.ai/rdu=64, limited: sambanova.ai/rdu=64"
+    );
+    let items = [
+        event("StatefulSet", spare, "FailedCreate", &quota, 31),
+        event(
+            "Pod",
+            "inf-bd-qwen-nightly-cache-0",
+            "Failed",
+            "Failed to pull image \"cache:nightly\": not found",
+            12,
+        ),
+        event(
+            "Pod",
+            "inf-md-deepseek-canary-q-default-n-0",
+            "BackOff",
+            "Back-off restarting failed container inf",
+            58,
+        ),
+    ];
+    json!({"kind": "EventList", "apiVersion": "v1", "metadata": {"resourceVersion": LIST_VERSION}, "items": items})
 }
 
 /// What a container has written, if its pod has such a container.

@@ -143,6 +143,25 @@ impl ContainerBrief {
     }
 }
 
+/// Something that happened to an object of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterEvent {
+    /// When, the last time.
+    pub at: Option<Timestamp>,
+    /// It is no good news.
+    pub warning: bool,
+    /// One word, e.g. `FailedCreate`.
+    pub reason: String,
+    /// The object's kind.
+    pub kind: String,
+    /// The object's name.
+    pub object: String,
+    /// Words.
+    pub message: String,
+    /// How often.
+    pub count: u32,
+}
+
 /// The likely cause of a deployment's trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::domain::deployment::ClusterView;
+use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Contexts, Failure};
+use crate::sambastack::events;
 use crate::sambastack::models::{Listed, Lists, view};
 use crate::sambastack::resources::{ListError, looks_like_a_page, parse_versioned};
 use crate::sambastack::watch::{AnyListed, Kind};
@@ -75,6 +76,18 @@ pub(super) async fn list_kind(
         Kind::Models => list_as!(Models),
     };
     Ok((listed, versions.remove(&kind)))
+}
+
+/// What has happened in the namespace, newest first.
+pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
+    let namespace = &kubectl.namespace;
+    // As many as a person reads; Kubernetes forgets them after an hour.
+    let path = |prefix: &str| format!("{prefix}/api/v1/namespaces/{namespace}/events?limit=2000");
+    let answer = reach(kubectl, |prefix| async move { get(kubectl, &path(&prefix)).await }).await?;
+    if looks_like_a_page(&answer) {
+        return Err(not_kubernetes(&String::from_utf8_lossy(&answer)));
+    }
+    events::read(&answer).map_err(|error| unreadable("events", &error, &clip(&answer)))
 }
 
 /// Where the API server has a kind's objects.

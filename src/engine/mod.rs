@@ -287,6 +287,16 @@ impl Jobs {
                     tell(None, ClusterLink::Stopped(cancelled()));
                 }
             }),
+            Command::LoadClusterEvents { job, place } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => cluster::events(&kubectl).await,
+                        None => Ok(Vec::new()),
+                    }
+                };
+                let outcome = or_cancelled(&cancel, asking).await;
+                shared.emitter.emit(Event::ClusterEventsLoaded { job, env: place.id, outcome });
+            }),
             Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let following = async {
@@ -504,6 +514,7 @@ impl Shared {
             Command::OpenPlace { .. }
             | Command::LoadCluster { .. }
             | Command::WatchCluster { .. }
+            | Command::LoadClusterEvents { .. }
             | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }

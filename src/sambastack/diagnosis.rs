@@ -357,7 +357,8 @@ mod tests {
         let words = json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
         let plain = json!({"reason": "Error", "exitCode": 2});
         let failed = json!({"ready": false, "state": {"terminated": {"exitCode": 3}}});
-        let table: Vec<(Vec<Value>, Option<(&str, &str)>)> = vec![
+        type Line = (Vec<Value>, Option<(&'static str, &'static str)>);
+        let table: Vec<Line> = vec![
             (vec![cache(ready()), main(ready())], None),
             (
                 vec![],

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::Loadable;
 use crate::domain::deployment::{
-    ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
+    ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
 };
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
 use crate::sambastack::diagnosis::{Known, diagnose};
+use crate::sambastack::events::of_deployment;
 
 /// The deployment and the model in use. Names, so that they outlive a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct ClusterState {
     pub(super) following: Option<JobId>,
     /// How the cluster is followed; `None` before anything was heard.
     pub link: Option<ClusterLink>,
+    /// What has happened in the namespace.
+    pub events: Loadable<Vec<ClusterEvent>>,
     /// The deployment whose page is open.
     pub page: Option<String>,
     /// What is picked.
@@ -148,7 +151,10 @@ impl ClusterState {
     /// The likely cause of a deployment's trouble.
     pub fn diagnosis(&self, deployment: &Deployment) -> Option<Diagnosis> {
         let routed = self.api_models.value().map(Vec::as_slice);
-        diagnose(deployment, Known { routed, ..Known::default() })
+        let all = self.events.value().map(Vec::as_slice).unwrap_or_default();
+        let own = of_deployment(all, deployment);
+        let events: Vec<String> = own.iter().filter(|it| it.warning).map(|it| it.message.clone()).collect();
+        diagnose(deployment, Known { routed, events: &events, ..Known::default() })
     }
 
     /// What the model picker offers.

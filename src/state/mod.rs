@@ -158,6 +158,7 @@ impl PlaceState {
             self.opening,
             self.cluster.view.job(),
             self.cluster.following,
+            self.cluster.events.job(),
             self.log.as_ref().and_then(|log| log.job),
             self.cluster.api_models.job(),
             self.checks.running,
@@ -292,6 +293,16 @@ impl State {
         self.revealed_key = None;
         out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
         self.arrive(out);
+    }
+
+    /// Asks what has happened in the namespace; what is being asked already is not asked twice.
+    pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
+        if self.place().cluster.events.is_loading() {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.events.begin(job);
+        out.push(Command::LoadClusterEvents { job, place });
     }
 
     /// Opens a container's log in place of the one that was open, and follows it.
@@ -457,6 +468,9 @@ impl State {
             Event::ClusterFollowed { job, env, view, link } => {
                 self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
             }
+            Event::ClusterEventsLoaded { job, env, outcome } => {
+                self.with(&env, |place| place.cluster.events.resolve(job, outcome, now));
+            }
             Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
                 if let Some(log) = &mut place.log {
                     log.advance(job, lines);
@@ -529,6 +543,7 @@ impl State {
             place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);
             place.cluster.api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
+            place.cluster.events.resolve(job, Err(failure.clone()), now);
             if let Some(log) = &mut place.log {
                 log.end(job, Err(failure.clone()));
             }

@@ -436,7 +436,9 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     window.type_into("Filter deployments", "spare");
     window.until("only that is listed", |window| !window.has_button("bd-qwen-nightly, Deploying"));
     window.click("md-qwen3-spare, Not deployed");
-    window.see("No pods were created for it");
+    window.see("The namespace's quota team-a is used up, so its pods may not be created");
+    window.see("Events (1)");
+    window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
     window.click("Back to environments");
     window.see("Environments: where your models run");
 }
@@ -452,6 +454,7 @@ fn a_deployments_page_follows_what_happens_to_it() {
     window.click("llama-70b, Deploying");
     window.see("This takes time");
     window.see("The cache is not ready yet");
+    window.see("Events (0)");
     let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
     pod["status"]["containerStatuses"][0]["ready"] = true.into();
     kube.change("pods", "MODIFIED", pod);

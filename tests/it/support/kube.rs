@@ -108,6 +108,7 @@ impl Cluster {
             ("modelbundles", recorded!("modelbundles")),
             ("models", recorded!("models")),
             ("pods", recorded!("pods")),
+            ("events", "{\"kind\":\"EventList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}"),
         ];
         Self {
             lists: lists.into_iter().map(|(kind, list)| (kind, list.into())).collect(),
@@ -666,7 +667,7 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
         ["api", "v1", "namespaces", NAMESPACE, "pods", name, "log"] => {
             Answer::Whole(200, format!("{name} says one\nand two\n").into())
         }
-        ["api", "v1", "namespaces", namespace, kind @ "pods"]
+        ["api", "v1", "namespaces", namespace, kind @ ("pods" | "events")]
         | ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, kind] => {
             if let Some((_, trouble)) = cluster.troubles.iter().find(|(troubled, _)| troubled == kind) {
                 return troubled(*trouble, path);

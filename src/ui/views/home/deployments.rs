@@ -1,18 +1,21 @@
 //! What is deployed, live: each deployment's pods, containers and models, and why it does not serve.
 
+use std::time::Duration;
+
 use egui::{
     Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use super::logs::log_ui;
 use crate::domain::deployment::{
-    ContainerBrief, Deployment, DeploymentState, PodBrief, Progress, ServedModel,
+    ClusterEvent, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress, ServedModel,
 };
 use crate::domain::environment::Environment;
 use crate::domain::units;
 use crate::protocol::{ClusterLink, Command, LogSource};
-use crate::state::State;
+use crate::sambastack::events::of_deployment;
 use crate::state::cluster::ClusterState;
+use crate::state::{Loadable, State};
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{
     MARGIN, caption, column, dot, empty_state, failure_box, filling_card, from_right, page_head, shortened,
@@ -31,6 +34,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         }
         link_ui(ui, state);
     });
+    read_events(ui, state, out);
     let env = state.env().clone();
     let has_log = state.place().log.is_some();
     let cluster = &state.place().cluster;
@@ -86,6 +90,22 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     if let Some(source) = wanted {
         state.open_log(source, out);
     }
+}
+
+/// While the page is open, what has happened is read now and then.
+fn read_events(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
+    const EVERY: Duration = Duration::from_secs(15);
+    let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).unwrap_or_default();
+    let due = match &state.place().cluster.events {
+        Loadable::Absent => true,
+        Loadable::Ready(_, at) => now.saturating_sub(*at) >= EVERY,
+        // What failed is asked again when the user wishes.
+        Loadable::Loading { .. } | Loadable::Failed { .. } => false,
+    };
+    if due && state.env().cluster.is_some() {
+        state.load_cluster_events(out);
+    }
+    ui.ctx().request_repaint_after(EVERY);
 }
 
 fn link_ui(ui: &mut Ui, state: &mut State) {
@@ -220,6 +240,7 @@ fn deployment_ui(
         for pod in &deployment.pods {
             wanted = pod_ui(ui, pod).or(wanted.take());
         }
+        events_ui(ui, cluster, deployment);
         heading(ui, &format!("Models ({})", deployment.models.len()));
         for (model, routed) in deployment.models.iter().zip(routed) {
             model_ui(ui, model, routed);
@@ -235,6 +256,24 @@ fn deployment_ui(
         }
     });
     wanted
+}
+
+fn events_ui(ui: &mut Ui, cluster: &ClusterState, deployment: &Deployment) {
+    const MOST: usize = 50;
+    let tokens = tokens(ui);
+    let all = cluster.events.value().map(Vec::as_slice).unwrap_or_default();
+    let own = of_deployment(all, deployment);
+    heading(ui, &format!("Events ({})", own.len()));
+    if let Some(why) = cluster.events.failure() {
+        wrapped(ui, &format!("They could not be read: {why}"), tokens.warning);
+    }
+    for event in own.iter().take(MOST) {
+        let at = event.at.map(|at| format!("{} · ", units::moment(at))).unwrap_or_default();
+        let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };
+        let ClusterEvent { reason, kind, object, message, .. } = event;
+        let color = if event.warning { tokens.warning } else { tokens.dim };
+        wrapped(ui, &format!("{at}{reason}{times} · {kind} {object}: {message}"), color);
+    }
 }
 
 fn heading(ui: &mut Ui, text: &str) {
