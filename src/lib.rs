@@ -34,6 +34,9 @@
 //! threads send and read over [`io::http1`] and do nothing else; what ended is folded into [`metrics::tally`] and
 //! told at most every 33 ms as [`protocol::Event::BenchAdvanced`]. `batida bench` awaits the same function.
 //!
+//! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
+//! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
+//!
 //! # Invariants
 //!
 //! - Time is given, not taken: only `engine`, `io` and the demo read the clock, and a chunk is stamped when
@@ -51,7 +54,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`domain`] | environments, deployments, conversations, plans and reports of benchmarks, settings, failures; how numbers are written |
-//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
+//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, why a deployment does not serve |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
