@@ -38,6 +38,9 @@
 //! What is measured is kept: [`engine::history::Recording`] stands between a session and its listener and hands each
 //! request to a thread of its own, which writes every half second through [`io::history`]. Nobody waits for it.
 //!
+//! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
+//! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
+//!
 //! # Invariants
 //!
 //! - Time is given, not taken: only `engine`, `io` and the demo read the clock, and a chunk is stamped when
@@ -55,7 +58,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`domain`] | environments, deployments, conversations, plans and reports of benchmarks, settings, failures; how numbers are written |
-//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants |
+//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, why a deployment does not serve |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules |
 //! | [`wire`] | server-sent events, chat completions, a streamed answer, every error form, kubectl's words |
@@ -63,7 +66,7 @@
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM |
 //! | [`io`] | the API, kubectl, the settings file, the history's file, keys, clipboard, file dialog, the activity record |
-//! | [`engine`] | jobs: the cluster, a chat, a benchmark, Home's checks, the history's thread; from an environment to its doors |
+//! | [`engine`] | jobs: the cluster, followed as it changes, a chat, a benchmark, Home's checks, the history's thread; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |

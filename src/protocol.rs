@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::conversation::ChatRequest;
-use crate::domain::deployment::ClusterView;
+use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -36,6 +36,13 @@ pub enum Command {
     OpenPlace { job: JobId, place: Environment },
     /// Ask kubectl what is deployed: [`Event::ClusterLoaded`].
     LoadCluster { job: JobId, place: Environment },
+    /// Ask kubectl what is deployed and follow it until the job is cancelled: [`Event::ClusterFollowed`].
+    WatchCluster { job: JobId, place: Environment },
+    /// Ask kubectl what has happened in the namespace: [`Event::ClusterEventsLoaded`].
+    LoadClusterEvents { job: JobId, place: Environment },
+    /// Follow a container's log until the job is cancelled: [`Event::LogAdvanced`] and one
+    /// [`Event::LogEnded`].
+    FollowLog { job: JobId, place: Environment, source: LogSource },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
@@ -133,6 +140,14 @@ pub enum Event {
     PlaceOpened { job: JobId, env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
     /// One look at the cluster ended.
     ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
+    /// What is deployed, when it has changed, and how it is followed.
+    ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
+    /// What has happened in the namespace, newest first.
+    ClusterEventsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<ClusterEvent>, Failure> },
+    /// Further lines of a log, several at a time.
+    LogAdvanced { job: JobId, env: EnvId, lines: Vec<String> },
+    /// The container has ended, or its log cannot be read.
+    LogEnded { job: JobId, env: EnvId, outcome: Result<(), Failure> },
     /// The API's model list came, or did not.
     ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
     /// More of an answer: what came since the last one, and the figures so far.
@@ -181,6 +196,35 @@ pub enum Event {
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.
     JobFailed { job: JobId, failure: Failure },
+}
+
+/// Whose log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSource {
+    /// The pod's name.
+    pub pod: String,
+    /// The container's.
+    pub container: String,
+    /// Of its last run, which has ended.
+    pub previous: bool,
+}
+
+/// How what is deployed is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterLink {
+    /// Every change arrives as it happens.
+    Live,
+    /// The cluster is not reached; it is tried again and again.
+    Reconnecting(Failure),
+    /// Something may be listed and not watched, so it is listed again and again.
+    Polling {
+        /// How often.
+        every: Duration,
+        /// Why it is not watched.
+        why: Failure,
+    },
+    /// It is followed no longer: trying again would not help, or nobody wants it.
+    Stopped(Failure),
 }
 
 /// How an answer ended.
@@ -307,6 +351,8 @@ pub struct Activity {
 pub enum ActivityKind {
     /// A subprocess.
     Kubectl,
+    /// A subprocess that goes on until it is left, e.g. a watch.
+    Follow,
     /// The API.
     Http,
 }

@@ -110,11 +110,32 @@ pub fn main(
 }
 
 fn twin(args: &[OsString]) -> ExitCode {
+    if let Some(watch) = demo::cluster::watch(args) {
+        return follow(&watch);
+    }
     let answer = demo::cluster::answer(args);
     // Fails only when nobody reads any more.
     let _ = std::io::stdout().write_all(&answer.stdout);
     let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
     ExitCode::from(u8::try_from(answer.code).unwrap_or(1))
+}
+
+/// Until the watch is over, or nobody reads it any more.
+fn follow(watch: &demo::cluster::TwinWatch) -> ExitCode {
+    const BOOKMARKS: Duration = Duration::from_secs(60);
+    let mut out = std::io::stdout();
+    let mut say = |line: &str| writeln!(out, "{line}").and_then(|()| out.flush()).is_ok();
+    if !watch.first.iter().all(|line| say(line)) {
+        return ExitCode::SUCCESS;
+    }
+    let end = Instant::now() + watch.lasts;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        std::thread::sleep(left.min(BOOKMARKS));
+        if left <= BOOKMARKS || !say(&watch.bookmark) {
+            return ExitCode::SUCCESS;
+        }
+    }
 }
 
 fn open_window(

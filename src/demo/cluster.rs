@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,8 +13,12 @@ use crate::sambastack::pods::{CACHE, DEFAULT_GROUP, cache_pod, group_pod};
 /// The namespace that the made-up cluster fills.
 pub const NAMESPACE: &str = "sambastack";
 const CONTEXT: &str = "demo";
+/// What installed the made-up SambaStack.
+const CHART: &str = "sambastack-2.3.2";
 const SERVER: &str = "https://demo.invalid:6443";
 const VERSION: &str = "v1.33.0-demo";
+/// Nothing ever changes in the made-up cluster.
+const LIST_VERSION: &str = "1";
 const SINCE: &str = "2026-11-02T08:00:00Z";
 const NOT_FOUND: &str = "Error from server (NotFound): the server could not find the requested resource";
 
@@ -62,11 +67,72 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
         ["auth", "can-i", ..] => TwinAnswer::said("yes\n"),
         ["get"] if question.raw.is_some() => raw(question.raw.as_deref().unwrap_or_default()),
         ["describe", "pod" | "pods", name] => describe(&question, name),
+        ["get", "deployments.apps,configmaps"] if question.output.starts_with("custom-columns=CHART:") => {
+            TwinAnswer::said(format!("{CHART}\n<none>\n"))
+        }
+        ["logs", pod] => match log_of(&question, pod) {
+            Some(lines) => TwinAnswer::said(lines.join("\n") + "\n"),
+            None => TwinAnswer::failed(format!("Error from server (NotFound): pods \"{pod}\" not found")),
+        },
         ["get", resource, names @ ..] => get(&question, resource, names),
         ["get"] => TwinAnswer::failed("error: Required resource not specified."),
         [] => TwinAnswer::said("kubectl's twin: the demo's cluster\n"),
         [other, ..] => TwinAnswer::failed(format!("error: unknown command \"{other}\" for \"kubectl\"")),
     }
+}
+
+/// A watch, as the twin follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwinWatch {
+    /// What is printed at once, a line each.
+    pub first: Vec<String>,
+    /// What is printed each minute: that nothing has changed.
+    pub bookmark: String,
+    /// For how long.
+    pub lasts: Duration,
+}
+
+/// Whether kubectl would follow something, and what it would print; `None` where [`answer`] says it all.
+pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
+    let args: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let question = Question::parse(&args).ok()?;
+    let words: Vec<&str> = question.words.iter().map(String::as_str).collect();
+    if let (["logs", pod], true) = (words.as_slice(), question.follow) {
+        return log_of(&question, pod).map(|first| TwinWatch {
+            first,
+            bookmark: "health check: ok".to_owned(),
+            lasts: Duration::from_secs(86_400),
+        });
+    }
+    let raw = question.raw?;
+    let (path, query) = raw.split_once('?')?;
+    let parameter = |name: &str| {
+        query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+    };
+    if !matches!(parameter("watch").as_deref(), Some("true" | "1")) {
+        return None;
+    }
+    let (before, plural) = path.trim_end_matches('/').rsplit_once('/')?;
+    let (_, namespace) = before.rsplit_once('/')?;
+    let kind = KINDS.iter().find(|kind| kind.plural == plural)?;
+    let line = |event: &str, object: Value| json!({"type": event, "object": object}).to_string();
+    let version = parameter("resourceVersion").unwrap_or_default();
+    let mut lasts =
+        Duration::from_secs(parameter("timeoutSeconds").and_then(|it| it.parse().ok()).unwrap_or(1_800));
+    let first = match version.as_str() {
+        LIST_VERSION => Vec::new(),
+        "" | "0" => kind.items(namespace).into_iter().map(|item| line("ADDED", item)).collect(),
+        _ => {
+            lasts = Duration::ZERO;
+            let message = format!("too old resource version: {version} ({LIST_VERSION})");
+            vec![line(
+                "ERROR",
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "Expired", "code": 410}),
+            )]
+        }
+    };
+    let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": {"resourceVersion": LIST_VERSION}});
+    Some(TwinWatch { first, bookmark: line("BOOKMARK", object), lasts })
 }
 
 /// A command line taken apart: flags may stand anywhere.
@@ -77,6 +143,9 @@ struct Question {
     context: Option<String>,
     output: String,
     raw: Option<String>,
+    container: Option<String>,
+    follow: bool,
+    previous: bool,
     minify: bool,
     client: bool,
 }
@@ -97,6 +166,12 @@ impl Question {
                 "-o" | "--output" => question.output = value()?,
                 "--raw" => question.raw = Some(value()?),
                 "--kubeconfig" | "--request-timeout" | "--cache-dir" => drop(value()?),
+                "-l" | "--selector" => drop(value()?),
+                "--no-headers" => {}
+                "-c" | "--container" => question.container = Some(value()?),
+                "--tail" => drop(value()?),
+                "-f" | "--follow" => question.follow = true,
+                "--previous" => question.previous = true,
                 "--minify" => question.minify = true,
                 "--client" => question.client = true,
                 flag if flag.starts_with('-') => return Err(format!("error: unknown flag: {flag}")),
@@ -170,6 +245,7 @@ fn raw(path: &str) -> TwinAnswer {
         ["api", "v1", "namespaces", namespace] => {
             TwinAnswer::failed(format!("Error from server (NotFound): namespaces \"{namespace}\" not found"))
         }
+        ["api", "v1", "namespaces", NAMESPACE, "events"] => TwinAnswer::json(&happened()),
         ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => raw_list(&PODS, namespace, rest),
         ["apis", "sambanova.ai", "v1alpha1"] => TwinAnswer::json(&discovery()),
         ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, plural, rest @ ..] => {
@@ -186,7 +262,7 @@ fn raw_list(kind: &Kind, namespace: &str, rest: &[&str]) -> TwinAnswer {
     let items = kind.items(namespace);
     match rest {
         [] => TwinAnswer::said(
-            json!({"apiVersion": kind.api_version(), "kind": format!("{}List", kind.kind), "metadata": {"resourceVersion": "1"}, "items": items})
+            json!({"apiVersion": kind.api_version(), "kind": format!("{}List", kind.kind), "metadata": {"resourceVersion": LIST_VERSION}, "items": items})
                 .to_string(),
         ),
         [name] => match items.iter().find(|item| item["metadata"]["name"] == *name) {
@@ -260,6 +336,58 @@ fn describe(question: &Question, name: &str) -> TwinAnswer {
         }
     }
     TwinAnswer::said(lines.join("\n") + "\n")
+}
+
+/// What has happened in the made-up cluster.
+fn happened() -> Value {
+    let event = |kind: &str, name: &str, reason: &str, message: &str, count: u32| {
+        json!({"involvedObject": {"kind": kind, "name": name}, "type": "Warning", "reason": reason,
+            "message": message, "count": count, "lastTimestamp": SINCE})
+    };
+    let spare = "inf-md-qwen3-spare-cache";
+    let quota = format!(
+        "create Pod {spare}-0 in StatefulSet {spare} failed error: pods \"{spare}-0\" is forbidden: exceeded \
+         quota: team-a, requested: sambanova.ai/rdu=16, used: sambanova.ai/rdu=64, limited: sambanova.ai/rdu=64"
+    );
+    let items = [
+        event("StatefulSet", spare, "FailedCreate", &quota, 31),
+        event(
+            "Pod",
+            "inf-bd-qwen-nightly-cache-0",
+            "Failed",
+            "Failed to pull image \"cache:nightly\": not found",
+            12,
+        ),
+        event(
+            "Pod",
+            "inf-md-deepseek-canary-q-default-n-0",
+            "BackOff",
+            "Back-off restarting failed container inf",
+            58,
+        ),
+    ];
+    json!({"kind": "EventList", "apiVersion": "v1", "metadata": {"resourceVersion": LIST_VERSION}, "items": items})
+}
+
+/// What a container has written, if its pod has such a container.
+fn log_of(question: &Question, pod: &str) -> Option<Vec<String>> {
+    let pod = pods().into_iter().find(|it| it["metadata"]["name"] == pod)?;
+    let statuses =
+        ["containerStatuses", "initContainerStatuses"].map(|list| pod["status"][list].as_array().cloned());
+    let mut statuses = statuses.into_iter().flatten().flatten();
+    let status = match &question.container {
+        Some(container) => statuses.find(|status| status["name"] == **container)?,
+        None => statuses.next()?,
+    };
+    let name = status["name"].as_str().unwrap_or_default();
+    let mut lines =
+        vec![format!("{SINCE} {name}: starting"), format!("{SINCE} {name}: reading the checkpoint")];
+    lines.push(match (question.previous, status["ready"] == true) {
+        (true, _) => format!("{SINCE} {name}: out of memory"),
+        (false, true) => format!("{SINCE} {name}: ready"),
+        (false, false) => format!("{SINCE} {name}: waiting"),
+    });
+    Some(lines)
 }
 
 fn discovery() -> Value {
@@ -671,5 +799,21 @@ mod tests {
         assert_eq!(ask_json("version --client -o json")["clientVersion"]["gitVersion"], VERSION);
         assert_eq!(ask_json("get --raw /version --request-timeout 5s")["gitVersion"], VERSION);
         assert_eq!(ask("auth can-i list pods").code, 0);
+    }
+
+    #[test]
+    fn a_watch_goes_on_from_the_list_and_refuses_any_other_version() {
+        let watching = |query: &str| {
+            let path = format!("/api/v1/namespaces/{NAMESPACE}/pods?{query}");
+            watch(&["get".into(), "--raw".into(), path.into()])
+        };
+        let from = |version: &str| {
+            watching(&format!("watch=true&resourceVersion={version}&timeoutSeconds=9")).unwrap()
+        };
+        assert_eq!((from("1").first.len(), from("1").lasts), (0, Duration::from_secs(9)));
+        assert_eq!(from("0").first.len(), pods().len());
+        assert!(from("77").first[0].contains("\"code\":410") && from("77").lasts.is_zero());
+        assert_eq!(watching("limit=5"), None);
+        assert_eq!(watch(&["get".into(), "pods".into()]), None);
     }
 }

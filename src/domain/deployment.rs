@@ -1,5 +1,6 @@
 //! What is deployed on a cluster, as the pickers and `batida deployments` show it.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -91,6 +92,95 @@ pub struct PodBrief {
     pub containers: u32,
     /// Why it is not ready, in words; `None` when it is.
     pub trouble: Option<String>,
+    /// Since when it has been ready, or not.
+    pub since: Option<Timestamp>,
+    /// Its containers, those that prepare first.
+    pub details: Vec<ContainerBrief>,
+}
+
+/// A container of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ContainerBrief {
+    /// Its name.
+    pub name: String,
+    /// It prepares, and the others start after it.
+    pub init: bool,
+    /// It passes its readiness probe, or has prepared what it should.
+    pub ready: bool,
+    /// It has ended with an error and was not started anew yet.
+    pub failed: bool,
+    /// How often it was started anew.
+    pub restarts: u32,
+    /// Since when it runs; `None` when it does not.
+    pub started: Option<Timestamp>,
+    /// Why it waits or ended, in one word; empty while it runs.
+    pub reason: String,
+    /// Kubernetes' own words to it.
+    pub message: String,
+    /// How its last run ended, e.g. `exit code 1`.
+    pub last: Option<String>,
+    /// What its last run left as a message.
+    pub last_words: String,
+    /// How long its start-up probe lets it start, in seconds.
+    pub startup_seconds: Option<u64>,
+}
+
+impl ContainerBrief {
+    /// In words: `running`, `ImagePullBackOff`, `ended (exit code 1)`.
+    pub fn state(&self) -> &str {
+        match (self.started.is_some(), self.reason.as_str()) {
+            (true, _) => "running",
+            (false, "") => "waiting",
+            (false, reason) => reason,
+        }
+    }
+
+    /// Until when its start-up probe lets it start; `None` when it has started, or has no such probe.
+    pub fn may_start_until(&self) -> Option<Timestamp> {
+        let seconds = i64::try_from(self.startup_seconds?).ok()?;
+        let started = self.started.filter(|_| !self.ready)?;
+        started.checked_add(SignedDuration::from_secs(seconds)).ok()
+    }
+}
+
+/// Something that happened to an object of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterEvent {
+    /// When, the last time.
+    pub at: Option<Timestamp>,
+    /// It is no good news.
+    pub warning: bool,
+    /// One word, e.g. `FailedCreate`.
+    pub reason: String,
+    /// The object's kind.
+    pub kind: String,
+    /// The object's name.
+    pub object: String,
+    /// Words.
+    pub message: String,
+    /// How often.
+    pub count: u32,
+}
+
+/// The likely cause of a deployment's trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// One sentence, without a full stop.
+    pub sentence: String,
+    /// kubectl's arguments for the command that would confirm it, without the cluster and the namespace.
+    pub confirm: Vec<String>,
+    /// Whether waiting helps.
+    pub progress: Progress,
+}
+
+/// Whether waiting helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// It only takes time.
+    TakesTime,
+    /// Somebody has to mend something.
+    NeedsSomebody,
 }
 
 /// A deployment with its pods and its models.
@@ -106,10 +196,14 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// Why it is not (fully) deployed, in words, e.g. `cache pod 0/1: ImagePullBackOff`. Empty when all is well.
     pub reason: String,
+    /// Since when it has been in its state, as far as its pods tell.
+    pub since: Option<Timestamp>,
     /// Its pods, cache first, by name.
     pub pods: Vec<PodBrief>,
     /// The models that can be addressed, by serving name.
     pub models: Vec<ServedModel>,
+    /// What the operator says of its bundle: conditions, and the legalizer's report.
+    pub bundle_notes: Vec<String>,
     /// What is wrong with its models, e.g. the bundle does not exist or was refused.
     pub models_trouble: Option<String>,
 }

@@ -83,6 +83,28 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// A question to its cluster for the user to ask, as one can paste it in a shell.
+    pub fn kubectl_line(&self, args: &[String]) -> Option<String> {
+        let ClusterAccess { kubectl, kubeconfig, context, namespace } = self.cluster.as_ref()?;
+        let path = |path: &PathBuf| path.display().to_string();
+        let mut words = match (self.demo, kubectl) {
+            (true, _) => vec!["batida".to_owned(), "kubectl-twin".to_owned()],
+            (false, Some(program)) => vec![path(program)],
+            (false, None) => vec!["kubectl".to_owned()],
+        };
+        for (flag, value) in [("--kubeconfig", kubeconfig.as_ref().map(path)), ("--context", context.clone())]
+        {
+            words.extend(
+                value.filter(|value| !value.is_empty()).into_iter().flat_map(|it| [flag.to_owned(), it]),
+            );
+        }
+        words.extend(["-n".to_owned(), namespace.clone()]);
+        words.extend_from_slice(args);
+        Some(shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" ")))
+    }
+}
+
 /// How `kubectl` is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -195,6 +195,11 @@ pub mod as_ms_or_none {
     }
 }
 
+/// A moment, to the minute: `2026-11-23 14:32 UTC`.
+pub fn moment(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

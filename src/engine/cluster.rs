@@ -1,5 +1,6 @@
 //! One look at the cluster: kubectl's questions side by side, their answers put together.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::domain::deployment::ClusterView;
+use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Contexts, Failure};
+use crate::sambastack::events;
 use crate::sambastack::models::{Listed, Lists, view};
-use crate::sambastack::resources::{ListError, looks_like_a_page, parse_list};
+use crate::sambastack::resources::{ListError, looks_like_a_page, parse_versioned};
+use crate::sambastack::watch::{AnyListed, Kind};
 use crate::wire::kubectl::{KubectlFault, not_kubernetes};
 
 const SAMBANOVA: &str = "/apis/sambanova.ai/v1alpha1";
@@ -22,15 +25,75 @@ const SMALL: usize = 64 << 10;
 
 /// What is deployed in the namespace. Dropping the future ends kubectl.
 pub async fn load(kubectl: &Kubectl) -> Result<ClusterView, Failure> {
-    let lists =
-        reach(kubectl, |prefix| async move { ask_all(kubectl, &prefix).await.map(|lists| (lists, prefix)) });
-    let (lists, prefix) = lists.await?;
+    // A thousand small values: not worth another thread.
+    Ok(view(&look(kubectl).await?.lists))
+}
+
+/// One look at the cluster, and from where on its changes can be watched.
+pub(super) struct Look {
+    pub(super) lists: Lists,
+    pub(super) versions: Versions,
+    /// The path of the server's URL.
+    pub(super) prefix: String,
+}
+
+/// The version of each list that was given.
+pub(super) type Versions = HashMap<Kind, String>;
+
+pub(super) async fn look(kubectl: &Kubectl) -> Result<Look, KubectlError> {
+    let found =
+        reach(kubectl, |prefix| async move { ask_all(kubectl, &prefix).await.map(|found| (found, prefix)) });
+    let ((lists, versions), prefix) = found.await?;
     let lists = named(with_any_generation(lists)?);
     if is_empty(&lists) {
         find_namespace(kubectl, &prefix).await?;
     }
-    // A thousand small values: not worth another thread.
-    Ok(view(&lists))
+    Ok(Look { lists, versions, prefix })
+}
+
+/// Lists one kind, and says from which version on it can be watched.
+pub(super) async fn list_kind(
+    kubectl: &Kubectl,
+    prefix: &str,
+    kind: Kind,
+) -> Result<(AnyListed, Option<String>), KubectlError> {
+    let path = path_of_kind(prefix, &kubectl.namespace, kind);
+    let mut versions = Versions::new();
+    macro_rules! list_as {
+        ($kind:ident) => {
+            AnyListed::$kind(named_one(
+                forbidden_at_most(ask(kubectl, path, kind, &mut versions).await)?,
+                kind.plural(),
+            ))
+        };
+    }
+    let listed = match kind {
+        Kind::Pods => list_as!(Pods),
+        Kind::BundleDeployments => list_as!(BundleDeployments),
+        Kind::Bundles => list_as!(Bundles),
+        Kind::ModelDeployments => list_as!(ModelDeployments),
+        Kind::ModelBundles => list_as!(ModelBundles),
+        Kind::Models => list_as!(Models),
+    };
+    Ok((listed, versions.remove(&kind)))
+}
+
+/// What has happened in the namespace, newest first.
+pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
+    let namespace = &kubectl.namespace;
+    // As many as a person reads; Kubernetes forgets them after an hour.
+    let path = |prefix: &str| format!("{prefix}/api/v1/namespaces/{namespace}/events?limit=2000");
+    let answer = reach(kubectl, |prefix| async move { get(kubectl, &path(&prefix)).await }).await?;
+    if looks_like_a_page(&answer) {
+        return Err(not_kubernetes(&String::from_utf8_lossy(&answer)));
+    }
+    events::read(&answer).map_err(|error| unreadable("events", &error, &clip(&answer)))
+}
+
+/// Where the API server has a kind's objects.
+pub(super) fn path_of_kind(prefix: &str, namespace: &str, kind: Kind) -> String {
+    let group = if kind == Kind::Pods { "/api/v1" } else { SAMBANOVA };
+    format!("{prefix}{group}/namespaces/{namespace}/{}", kind.plural())
 }
 
 /// The contexts of the kubeconfig. Asks no cluster.
@@ -169,55 +232,91 @@ async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
 }
 
 /// All lists, side by side. A fault of the connection ends them all, since all would meet it.
-async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<Lists, KubectlError> {
-    let namespace = &kubectl.namespace;
-    let own = |kind: &str| format!("{prefix}{SAMBANOVA}/namespaces/{namespace}/{kind}");
-    let pods = format!("{prefix}/api/v1/namespaces/{namespace}/pods");
+async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), KubectlError> {
+    let path = |kind| path_of_kind(prefix, &kubectl.namespace, kind);
+    let (mut v1, mut v2, mut v3, mut v4) =
+        (Versions::new(), Versions::new(), Versions::new(), Versions::new());
     let new_generation = async {
-        let deployments = list(kubectl, own("modeldeployments")).await?;
+        let kind = Kind::ModelDeployments;
+        let deployments = list(kubectl, path(kind), kind, &mut v4).await?;
         if deployments.items().is_empty() {
             return Ok((deployments, Listed::Absent, Listed::Absent));
         }
+        let (mut v5, mut v6) = (Versions::new(), Versions::new());
         // Where there are none, two kubectls less to start: that is what the old generation waits for most.
-        let (bundles, models) =
-            tokio::try_join!(list(kubectl, own("modelbundles")), list(kubectl, own("models")))?;
+        let (bundles, models) = tokio::try_join!(
+            list(kubectl, path(Kind::ModelBundles), Kind::ModelBundles, &mut v5),
+            list(kubectl, path(Kind::Models), Kind::Models, &mut v6),
+        )?;
+        v4.extend(v5.into_iter().chain(v6));
         Ok((deployments, bundles, models))
     };
     // The longest first: it sets the pace.
     let (pods, bundle_deployments, bundles, (model_deployments, model_bundles, models)) = tokio::try_join!(
-        list(kubectl, pods),
-        list(kubectl, own("bundledeployments")),
-        list(kubectl, own("bundles")),
+        list(kubectl, path(Kind::Pods), Kind::Pods, &mut v1),
+        list(kubectl, path(Kind::BundleDeployments), Kind::BundleDeployments, &mut v2),
+        list(kubectl, path(Kind::Bundles), Kind::Bundles, &mut v3),
         new_generation,
     )?;
-    Ok(Lists { bundle_deployments, bundles, model_deployments, model_bundles, models, pods })
+    v1.extend(v2.into_iter().chain(v3).chain(v4));
+    Ok((Lists { bundle_deployments, bundles, model_deployments, model_bundles, models, pods }, v1))
 }
 
-async fn list<T>(kubectl: &Kubectl, path: String) -> Result<Listed<T>, KubectlError>
+async fn list<T>(
+    kubectl: &Kubectl,
+    path: String,
+    kind: Kind,
+    versions: &mut Versions,
+) -> Result<Listed<T>, KubectlError>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    match ask(kubectl, path, kind, versions).await {
+        Err(error) if !error.fault.is_of_the_connection() => Ok(Listed::Failed(error.failure)),
+        found => found,
+    }
+}
+
+/// What is forbidden stays so; whatever else is wrong may pass, and until then what was there stays.
+fn forbidden_at_most<T>(found: Result<Listed<T>, KubectlError>) -> Result<Listed<T>, KubectlError> {
+    match found {
+        Err(error) if error.fault == KubectlFault::Forbidden => Ok(Listed::Failed(error.failure)),
+        found => found,
+    }
+}
+
+async fn ask<T>(
+    kubectl: &Kubectl,
+    path: String,
+    kind: Kind,
+    versions: &mut Versions,
+) -> Result<Listed<T>, KubectlError>
 where
     T: DeserializeOwned + Send + 'static,
 {
     let answer = match get(kubectl, &path).await {
         Ok(answer) => answer,
         Err(error) if error.fault == KubectlFault::KindMissing => return Ok(Listed::Absent),
-        Err(error) if error.fault.is_of_the_connection() => return Err(error),
-        Err(error) => return Ok(Listed::Failed(error.failure)),
+        Err(error) => return Err(error),
     };
     if looks_like_a_page(&answer) {
         let page = String::from_utf8_lossy(&answer);
         return Err(KubectlError::new(KubectlFault::NotKubernetes, not_kubernetes(&page)));
     }
     let parsed = if answer.len() <= SMALL {
-        parse_list(&answer).map_err(|error| (error, clip(&answer)))
+        parse_versioned(&answer).map_err(|error| (error, clip(&answer)))
     } else {
-        let work = move || parse_list(&answer).map_err(|error| (error, clip(&answer)));
+        let work = move || parse_versioned(&answer).map_err(|error| (error, clip(&answer)));
         match tokio::task::spawn_blocking(work).await {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Listed::Failed(lost(&error))),
         }
     };
     Ok(match parsed {
-        Ok(items) => Listed::Present(items),
+        Ok((items, version)) => {
+            versions.extend(version.map(|version| (kind, version)));
+            Listed::Present(items)
+        }
         Err((error, answer)) => Listed::Failed(unreadable(&path, &error, &answer)),
     })
 }
@@ -267,15 +366,19 @@ fn lost(error: &tokio::task::JoinError) -> Failure {
 }
 
 /// Refuses what has deployments of neither generation, or does not give them.
-fn with_any_generation(lists: Lists) -> Result<Lists, Failure> {
+fn with_any_generation(lists: Lists) -> Result<Lists, KubectlError> {
     match (&lists.bundle_deployments, &lists.model_deployments) {
         (Listed::Present(_), _) | (_, Listed::Present(_)) => Ok(lists),
-        (Listed::Failed(failure), _) | (_, Listed::Failed(failure)) => Err(failure.clone()),
-        (Listed::Absent, Listed::Absent) => Err(Failure::new(
+        (Listed::Failed(failure), _) | (_, Listed::Failed(failure)) => Err(other(failure.clone())),
+        (Listed::Absent, Listed::Absent) => Err(other(Failure::new(
             "This cluster has no SambaStack resources: it knows neither BundleDeployment nor ModelDeployment",
             "Check that this is the right context. If it is, SambaStack is not installed there",
-        )),
+        ))),
     }
+}
+
+fn other(failure: Failure) -> KubectlError {
+    KubectlError::new(KubectlFault::Other, failure)
 }
 
 fn is_empty(lists: &Lists) -> bool {
@@ -284,19 +387,27 @@ fn is_empty(lists: &Lists) -> bool {
         && lists.pods.items().is_empty()
 }
 
+/// Whether the namespace can be seen to exist; whoever may not look at namespaces may still work in one.
+pub(super) async fn find_namespace_alone(kubectl: &Kubectl) -> Result<bool, Failure> {
+    Ok(reach(kubectl, |prefix| async move { find_namespace(kubectl, &prefix).await }).await?)
+}
+
 /// In a namespace that does not exist kubectl finds nothing, and nothing wrong.
-async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<(), Failure> {
+async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<bool, KubectlError> {
     let namespace = &kubectl.namespace;
     match get(kubectl, &format!("{prefix}/api/v1/namespaces/{namespace}")).await {
         Err(error) if matches!(error.fault, KubectlFault::ObjectMissing | KubectlFault::KindMissing) => {
-            Err(Failure::new(
-                format!("The namespace {namespace} does not exist"),
-                "Correct it in the environment's settings",
-            )
-            .with_details(error.failure.details))
+            Err(other(
+                Failure::new(
+                    format!("The namespace {namespace} does not exist"),
+                    "Correct it in the environment's settings",
+                )
+                .with_details(error.failure.details),
+            ))
         }
-        // Whoever may not look at namespaces may still work in one.
-        Ok(_) | Err(_) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(error) if error.fault.is_of_the_connection() => Err(error),
+        Err(_) => Ok(false),
     }
 }
 

@@ -7,7 +7,9 @@ pub mod bench;
 pub mod chat;
 pub mod check;
 pub mod cluster;
+pub mod follow;
 pub mod history;
+pub mod logs;
 pub mod place;
 mod shelf;
 pub mod surroundings;
@@ -42,7 +44,9 @@ use crate::io::dialog;
 use crate::io::history::Store;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
-use crate::protocol::{Activity, ChatEnding, Command, Contexts, Event, FilePurpose, JobId, KeyChange};
+use crate::protocol::{
+    Activity, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
+};
 use crate::snippet::{self, KeyText};
 
 /// What the engine is told at its start.
@@ -321,6 +325,53 @@ impl Jobs {
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ClusterLoaded { job, env: place.id, outcome, took });
             }),
+            Command::WatchCluster { job, place } => self.spawn(job, |cancel| async move {
+                let env = place.id.clone();
+                let tell = |view, link| {
+                    let env = env.clone();
+                    shared.emitter.emit(Event::ClusterFollowed { job, env, view, link });
+                };
+                let following = async {
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => {
+                            let pace = follow::Pace::default();
+                            follow::run(&kubectl, &pace, |told| {
+                                tell(told.view.map(Box::new), told.link);
+                            })
+                            .await;
+                        }
+                        None => {
+                            let why = Failure::new("This environment has no cluster", "");
+                            tell(None, ClusterLink::Stopped(why));
+                        }
+                    }
+                };
+                if cancel.run_until_cancelled(following).await.is_none() {
+                    tell(None, ClusterLink::Stopped(cancelled()));
+                }
+            }),
+            Command::LoadClusterEvents { job, place } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => cluster::events(&kubectl).await,
+                        None => Ok(Vec::new()),
+                    }
+                };
+                let outcome = or_cancelled(&cancel, asking).await;
+                shared.emitter.emit(Event::ClusterEventsLoaded { job, env: place.id, outcome });
+            }),
+            Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
+                let env = place.id.clone();
+                let following = async {
+                    let Some(kubectl) = shared.places.kubectl(&place) else { return Ok(()) };
+                    let tell = |lines| {
+                        shared.emitter.emit(Event::LogAdvanced { job, env: env.clone(), lines });
+                    };
+                    logs::follow(&kubectl, &source, tell).await
+                };
+                let outcome = or_cancelled(&cancel, following).await;
+                shared.emitter.emit(Event::LogEnded { job, env: place.id, outcome });
+            }),
             Command::LoadApiModels { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
                 let asking = async { shared.open(&place).await.models().await };
@@ -442,9 +493,13 @@ async fn or_cancelled<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = cancel.cancelled() => Err(Failure::new("It was cancelled", "Refresh to ask again").of_class(FaultClass::Cancelled)),
+        () = cancel.cancelled() => Err(cancelled()),
         outcome = work => outcome,
     }
+}
+
+fn cancelled() -> Failure {
+    Failure::new("It was cancelled", "Refresh to ask again").of_class(FaultClass::Cancelled)
 }
 
 impl Shared {
@@ -550,6 +605,9 @@ impl Shared {
             // Those with a job are begun where jobs are kept.
             Command::OpenPlace { .. }
             | Command::LoadCluster { .. }
+            | Command::WatchCluster { .. }
+            | Command::LoadClusterEvents { .. }
+            | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }
             | Command::Check { .. }

@@ -14,6 +14,7 @@ use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
+use crate::wire::certificate::Certificate;
 use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
 use crate::wire::openai;
 
@@ -63,6 +64,8 @@ pub struct Models {
     pub connect: Option<Duration>,
     /// How far the server's `Date` is ahead of this machine's clock, in whole seconds.
     pub clock_skew: Option<i64>,
+    /// The certificate that the server showed, where there is TLS.
+    pub certificate: Option<Certificate>,
 }
 
 impl Api {
@@ -88,6 +91,7 @@ impl Api {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connector_layer(ConnectClock)
+            .tls_info(true)
             .tls_danger_accept_invalid_certs(trust.accept_invalid_certs);
         if address.is_loopback() {
             builder = builder.no_proxy();
@@ -133,6 +137,8 @@ impl Api {
         let outcome = async {
             let (sent, response, connect) = self.send(request, &asked).await?;
             let clock_skew = clock_skew(response.headers());
+            let shown = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = shown.and_then(|tls| Certificate::read(tls.peer_certificate()?));
             let reply = Head::of(&response, self.key.as_ref());
             let body = self.read_whole(response, MOST_WHOLE, &asked).await?;
             let ids = openai::read_models(&body).map_err(|why| {
@@ -143,7 +149,7 @@ impl Api {
                 }
                 fault
             })?;
-            Ok(Models { ids, took: sent.elapsed(), connect, clock_skew })
+            Ok(Models { ids, took: sent.elapsed(), connect, clock_skew, certificate })
         }
         .await;
         let outcome = outcome

@@ -1,5 +1,7 @@
 //! The door to kubectl: a subprocess that is asked, bounded, and never left behind.
 
+mod stream;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use crate::protocol::ActivityKind;
 use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain, may_name_a_path};
 
 use super::activity::{Recorder, Recording};
+
+pub use stream::Lines;
 
 /// No list of pods comes near; without a bound a wrong path could fill the memory.
 const MOST_OUTPUT: usize = 256 << 20;
@@ -125,6 +129,26 @@ impl Kubectl {
         let args = self.arguments(args, deadline);
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
         self.ask(&args, deadline, recording).await
+    }
+
+    /// Asks kubectl a question that it answers with a word on standard output; its exit code may be that of
+    /// a failure, as `auth can-i` has it for `no`.
+    pub async fn word<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<String, KubectlError> {
+        let asking = async {
+            let mut lines = self.follow(args)?;
+            let mut first = String::new();
+            loop {
+                match lines.next().await {
+                    Ok(Some(line)) if first.is_empty() => {
+                        first = String::from_utf8_lossy(&line).trim().to_owned();
+                    }
+                    Ok(Some(_)) => {}
+                    Err(error) if first.is_empty() => return Err(error),
+                    Ok(None) | Err(_) => return Ok(first),
+                }
+            }
+        };
+        tokio::time::timeout(self.patience, asking).await.unwrap_or_else(|_| Err(too_slow(self.patience)))
     }
 
     /// A program that is not there is told before a kubeconfig that is not there.
@@ -376,6 +400,7 @@ fn bytes(count: usize) -> String {
 }
 
 /// A process group that is killed when this is dropped: kubectl and the plugins it has started.
+#[derive(Debug)]
 struct Group(Option<Pid>);
 
 impl Group {
@@ -441,6 +466,7 @@ async fn converse(child: &mut Child) -> io::Result<Answer> {
 }
 
 /// One end of a pipe with what came through it.
+#[derive(Debug)]
 struct Pipe<R> {
     end: Option<R>,
     data: Vec<u8>,
@@ -495,6 +521,21 @@ mod tests {
         let error = run(&shell("echo '{\"items\":[]}'; echo 'error: no' >&2; exit 1")).await.unwrap_err();
         assert_eq!(error.failure.summary, "kubectl failed: no");
         assert_eq!(run(&shell("echo yes; echo 'Warning: x' >&2")).await.unwrap(), b"yes\n");
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_is_read_line_by_line() {
+        let mut lines = shell("echo a; printf 'b\\n\\nlast'; echo noise >&2").follow(&["get"]).unwrap();
+        let mut told = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            told.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(told, ["a", "b", "", "last"]);
+        let mut lines = shell("echo a; echo 'error: no' >&2; exit 1").follow(&["get"]).unwrap();
+        assert_eq!(lines.next().await.unwrap().unwrap(), b"a");
+        assert_eq!(lines.next().await.unwrap_err().failure.summary, "kubectl failed: no");
+        let mut endless = shell("while :; do echo on; sleep 0.01; done").follow(&["get"]).unwrap();
+        assert_eq!(endless.next().await.unwrap().unwrap(), b"on");
     }
 
     #[tokio::test]

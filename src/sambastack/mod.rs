@@ -1,5 +1,8 @@
 //! What SambaStack's resources mean: names, readiness, which model a deployment serves.
 
+pub mod diagnosis;
+pub mod events;
 pub mod models;
 pub mod pods;
 pub mod resources;
+pub mod watch;

@@ -7,8 +7,8 @@ use crate::domain::failure::Failure;
 
 use super::pods::{self, Matcher, OwnedPod};
 use super::resources::{
-    Bundle, BundleDeployment, BundleStatus, Group, Meta, Model, ModelBundle, ModelConfig, ModelDeployment,
-    Pod,
+    Bundle, BundleDeployment, BundleStatus, Condition, Group, Meta, Model, ModelBundle, ModelConfig,
+    ModelDeployment, Pod,
 };
 
 /// What asking for one kind gave.
@@ -137,8 +137,10 @@ impl<'a> Wanted<'a> {
             bundle: models.bundle,
             state,
             reason,
+            since: pods::state_since(metadata, state, &pods),
             pods: pods.into_iter().map(|pod| pod.brief).collect(),
             models: models.models,
+            bundle_notes: models.notes,
             models_trouble: models.trouble,
         }
     }
@@ -161,6 +163,7 @@ fn pods_of(wanted: &[Wanted<'_>], pods: &[Pod]) -> HashMap<usize, Vec<OwnedPod>>
 struct Served {
     bundle: Option<String>,
     models: Vec<ServedModel>,
+    notes: Vec<String>,
     trouble: Option<String>,
 }
 
@@ -202,7 +205,7 @@ impl<'a> Catalogue<'a> {
         let models: Vec<_> = found.spec.models.keys().map(|name| self.old_model(name)).collect();
         let trouble = invalid(name, &found.status)
             .or_else(|| models.is_empty().then(|| format!("bundle {name} lists no models")));
-        Served { bundle, models: sorted(models), trouble }
+        Served { bundle, models: sorted(models), notes: notes(&found.status), trouble }
     }
 
     /// The old generation knows serving names only; where there are `Model`s too, they tell more.
@@ -222,12 +225,12 @@ impl<'a> Catalogue<'a> {
         let own = &deployment.spec.models.model_configs;
         let Some(name) = bundle_name(deployment.spec.bundle.as_deref()) else {
             let (models, trouble) = self.new_models(own, "it");
-            return Served { bundle: None, models, trouble };
+            return Served { models, trouble, ..Served::default() };
         };
         let bundle = Some(name.to_owned());
         if !own.is_empty() {
             let (models, trouble) = self.new_models(own, "it");
-            return Served { bundle, models, trouble };
+            return Served { bundle, models, trouble, ..Served::default() };
         }
         let Some(found) = self.model_bundles.get(name) else {
             return Served {
@@ -237,7 +240,8 @@ impl<'a> Catalogue<'a> {
             };
         };
         let (models, trouble) = self.new_models(&found.spec.model_configs, &format!("bundle {name}"));
-        Served { bundle, models, trouble: invalid(name, &found.status).or(trouble) }
+        let trouble = invalid(name, &found.status).or(trouble);
+        Served { bundle, models, notes: notes(&found.status), trouble }
     }
 
     fn new_models(&self, configs: &[ModelConfig], whose: &str) -> (Vec<ServedModel>, Option<String>) {
@@ -304,6 +308,41 @@ fn invalid(bundle: &str, status: &BundleStatus) -> Option<String> {
         "" => format!("bundle {bundle} is not valid"),
         message => format!("bundle {bundle} is not valid: {message}"),
     })
+}
+
+/// What the operator says of a bundle, a line each: its conditions, then the legalizer's report as it comes.
+fn notes(status: &BundleStatus) -> Vec<String> {
+    let mut notes: Vec<String> = status
+        .conditions
+        .iter()
+        .map(|Condition { kind, status, reason, message, .. }| {
+            let words = [reason.as_str(), message.as_str()].into_iter().filter(|text| !text.is_empty());
+            format!("{kind} {status}: {}", words.collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    if let Some(report) = &status.legalizer_info {
+        flatten("legalizer", report, &mut notes);
+    }
+    notes
+}
+
+/// `legalizer.memory.used: 12`: its form is SambaStack's own and may change.
+fn flatten(path: &str, value: &serde_json::Value, out: &mut Vec<String>) {
+    const MOST: usize = 60;
+    if out.len() >= MOST {
+        return;
+    }
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out));
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, value)| flatten(&format!("{path}[{i}]"), value, out));
+        }
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) => out.push(format!("{path}: {text}")),
+        other => out.push(format!("{path}: {other}")),
+    }
 }
 
 /// By serving name, each once: a bundle may list a model in several profiles.
@@ -382,6 +421,16 @@ mod tests {
         );
         assert_eq!(names(&deployment), ["Z"]);
         assert_eq!(deployment.models_trouble.unwrap(), "bundle b is not valid: no such checkpoint");
+    }
+
+    #[test]
+    fn what_the_operator_says_of_a_bundle_is_kept() {
+        let bundle = json!([{"metadata": {"name": "mb"}, "spec": {"modelConfigs": [{"model": "e5"}]},
+            "status": {"conditions": [{"type": "Valid", "status": "True", "reason": "ok", "message": ""}],
+                "legalizerInfo": {"messages": ["fits"], "memory": {"used": 12, "limit": null}}}}]);
+        let deployment = new(json!({"bundle": "mb"}), bundle, models());
+        let notes = ["Valid True: ok", "legalizer.messages[0]: fits", "legalizer.memory.used: 12"];
+        assert_eq!(deployment.bundle_notes, notes);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::deployment::{DeploymentState, PodBrief};
+use jiff::Timestamp;
 
-use super::resources::{Condition, ContainerStatus, Group, Meta, Pod};
+use crate::domain::deployment::{ContainerBrief, DeploymentState, PodBrief};
+
+use super::resources::{Condition, Container, ContainerStatus, Group, Meta, Pod};
 
 /// How long the name of a cache may be, and that of any object labelled with it.
 const NAME_LIMIT: usize = 63;
@@ -210,6 +212,8 @@ impl OwnedPod {
             ready,
             containers,
             trouble: trouble(pod),
+            since: since(pod),
+            details: details(pod),
         };
         Self {
             brief,
@@ -233,6 +237,81 @@ impl OwnedPod {
             return format!("{group} pod{which}: {trouble}");
         }
         format!("{group} pod{which} {ready}/{containers}: {trouble}")
+    }
+}
+
+/// A moment as Kubernetes writes it.
+pub(super) fn moment(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
+}
+
+/// Since when it has been ready, or not: as Kubernetes says, else since it was made.
+fn since(pod: &Pod) -> Option<Timestamp> {
+    let meta = &pod.metadata;
+    if meta.is_terminating() {
+        return moment(meta.deletion_timestamp.as_deref());
+    }
+    let ready = pod.status.conditions.iter().find(|condition| condition.kind == "Ready");
+    moment(ready.and_then(|ready| ready.since.as_deref())).or(moment(meta.creation_timestamp.as_deref()))
+}
+
+/// Each container as it is wanted with how it is.
+fn details(pod: &Pod) -> Vec<ContainerBrief> {
+    let detail = |wanted: &Container, statuses: &[ContainerStatus], init: bool| {
+        let status = statuses.iter().find(|status| status.name == wanted.name);
+        container(wanted, status, init)
+    };
+    let inits =
+        pod.spec.init_containers.iter().map(|it| detail(it, &pod.status.init_container_statuses, true));
+    inits
+        .chain(pod.spec.containers.iter().map(|it| detail(it, &pod.status.container_statuses, false)))
+        .collect()
+}
+
+fn container(wanted: &Container, status: Option<&ContainerStatus>, init: bool) -> ContainerBrief {
+    let brief = ContainerBrief {
+        name: wanted.name.clone(),
+        init,
+        startup_seconds: wanted.startup_probe.map(super::resources::StartupProbe::allows),
+        ..ContainerBrief::default()
+    };
+    let Some(ContainerStatus { ready, restart_count, state, last_state, .. }) = status else { return brief };
+    let (reason, message) = match (&state.waiting, &state.terminated) {
+        (Some(waiting), _) => (waiting.reason.clone(), waiting.message.clone()),
+        (None, Some(ended)) => {
+            (format!("ended ({})", how_it_ended(&ended.reason, ended.exit_code)), ended.message.clone())
+        }
+        (None, None) => Default::default(),
+    };
+    let last = last_state.terminated.as_ref();
+    let failed = state.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0);
+    ContainerBrief {
+        // What prepares is done with once it has ended well.
+        ready: *ready || (init && state.terminated.is_some() && !failed),
+        failed,
+        restarts: *restart_count,
+        started: moment(state.running.as_ref().and_then(|running| running.started_at.as_deref())),
+        reason,
+        message: message.trim().to_owned(),
+        last: last.map(|last| how_it_ended(&last.reason, last.exit_code)),
+        last_words: last.map(|last| last.message.trim().to_owned()).unwrap_or_default(),
+        ..brief
+    }
+}
+
+/// Since when a deployment has been in its state, as far as its pods tell.
+pub fn state_since(metadata: &Meta, state: DeploymentState, pods: &[OwnedPod]) -> Option<Timestamp> {
+    let of = |ready: bool| {
+        pods.iter().filter(move |pod| pod.is_ready() == ready).filter_map(|pod| pod.brief.since)
+    };
+    match state {
+        // It has been so since the last of them was ready.
+        DeploymentState::Deployed => of(true).max(),
+        DeploymentState::Deploying => of(false).min().or(of(true).max()),
+        DeploymentState::NotDeployed => moment(metadata.creation_timestamp.as_deref()),
+        DeploymentState::Terminating => moment(metadata.deletion_timestamp.as_deref())
+            .or(pods.iter().filter_map(|pod| pod.brief.since).min()),
+        DeploymentState::Unknown => None,
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
-use serde::{Deserialize, de};
 
 /// A list of one kind, e.g. a `PodList`.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +14,9 @@ pub struct List<T> {
     /// e.g. `PodList`.
     #[serde(default, deserialize_with = "lax")]
     pub kind: String,
+    /// Its version is the moment from which changes can be watched.
+    #[serde(default, deserialize_with = "lax")]
+    pub metadata: Meta,
     /// The objects.
     #[serde(default = "Vec::new", deserialize_with = "lax")]
     pub items: Vec<T>,
@@ -35,6 +38,11 @@ pub enum ListError {
 
 /// Reads a list as `kubectl get --raw` prints it.
 pub fn parse_list<T: DeserializeOwned>(answer: &[u8]) -> Result<Vec<T>, ListError> {
+    Ok(parse_versioned(answer)?.0)
+}
+
+/// The same, with the list's version where it says one.
+pub fn parse_versioned<T: DeserializeOwned>(answer: &[u8]) -> Result<(Vec<T>, Option<String>), ListError> {
     if looks_like_a_page(answer) {
         return Err(ListError::WebPage);
     }
@@ -42,7 +50,8 @@ pub fn parse_list<T: DeserializeOwned>(answer: &[u8]) -> Result<Vec<T>, ListErro
     if !list.kind.ends_with("List") {
         return Err(ListError::NoList(list.kind));
     }
-    Ok(list.items)
+    let version = Some(list.metadata.resource_version).filter(|version| !version.is_empty());
+    Ok((list.items, version))
 }
 
 /// Whether an answer is HTML: no JSON begins with `<`.
@@ -68,6 +77,11 @@ pub struct Meta {
     pub name: String,
     /// Set once it is being deleted.
     pub deletion_timestamp: Option<String>,
+    /// When it was made.
+    pub creation_timestamp: Option<String>,
+    /// Of the object's last change; opaque.
+    #[serde(deserialize_with = "lax")]
+    pub resource_version: String,
 }
 
 impl Meta {
@@ -93,6 +107,9 @@ pub struct Condition {
     /// Words.
     #[serde(deserialize_with = "lax")]
     pub message: String,
+    /// Since when it has this status.
+    #[serde(rename = "lastTransitionTime")]
+    pub since: Option<String>,
 }
 
 /// A group of pods that answer, as a deployment asks for it.
@@ -155,8 +172,10 @@ pub struct BundleSpec {
 
 /// What the operator says of a bundle, of either generation.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct BundleStatus {
+    /// The legalizer's report: messages, memory use. Its form is SambaStack's own.
+    pub legalizer_info: Option<serde_json::Value>,
     /// `Valid` is among them.
     #[serde(deserialize_with = "lax")]
     pub conditions: Vec<Condition>,
@@ -314,8 +333,30 @@ pub struct Container {
     /// Its name.
     #[serde(deserialize_with = "lax")]
     pub name: String,
+    /// How long it may take to start.
+    pub startup_probe: Option<StartupProbe>,
     /// `Always` makes an init container a sidecar, which kubectl counts in its READY column.
     pub restart_policy: Option<String>,
+}
+
+/// How long a container may take to start.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StartupProbe {
+    /// Seconds before the first look.
+    pub initial_delay_seconds: Option<u64>,
+    /// Seconds between two; 10 unless told otherwise.
+    pub period_seconds: Option<u64>,
+    /// After so many failures it is started anew; 3 unless told otherwise.
+    pub failure_threshold: Option<u64>,
+}
+
+impl StartupProbe {
+    /// In seconds.
+    pub fn allows(self) -> u64 {
+        let looks = self.period_seconds.unwrap_or(10).saturating_mul(self.failure_threshold.unwrap_or(3));
+        looks.saturating_add(self.initial_delay_seconds.unwrap_or(0))
+    }
 }
 
 /// How a pod is.
@@ -382,17 +423,17 @@ pub struct Waiting {
     /// One word, e.g. `ImagePullBackOff`.
     #[serde(deserialize_with = "lax")]
     pub reason: String,
+    /// Words to it.
+    #[serde(deserialize_with = "lax")]
+    pub message: String,
 }
 
 /// A container runs.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Running;
-
-impl<'de> de::Deserialize<'de> for Running {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer)?;
-        Ok(Self)
-    }
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Running {
+    /// Since when.
+    pub started_at: Option<String>,
 }
 
 /// How a container ended.
@@ -405,6 +446,9 @@ pub struct Terminated {
     /// Its exit code.
     #[serde(deserialize_with = "lax")]
     pub exit_code: i64,
+    /// What it left behind in its termination log.
+    #[serde(deserialize_with = "lax")]
+    pub message: String,
 }
 
 #[cfg(test)]

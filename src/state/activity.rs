@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::Activity;
+use crate::protocol::{Activity, ActivityKind};
 
 /// Of the lines together: a long conversation is sent anew with each message.
 const MOST_BYTES: usize = 8 << 20;
@@ -21,9 +21,10 @@ impl ActivityLog {
         &self.entries
     }
 
-    /// How many are under way.
+    /// How many are under way; what goes on until it is left does not count.
     pub fn running(&self) -> usize {
-        self.entries.iter().filter(|activity| activity.ending.is_none()).count()
+        let awaited = |it: &&Activity| it.ending.is_none() && it.kind != ActivityKind::Follow;
+        self.entries.iter().filter(awaited).count()
     }
 
     /// Forgets all that have ended.

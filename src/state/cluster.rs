@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use super::Loadable;
-use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name};
-use crate::domain::failure::Failure;
-use crate::protocol::JobId;
+use crate::domain::deployment::{
+    ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
+};
+use crate::domain::failure::{Failure, FaultClass};
+use crate::protocol::{ClusterLink, JobId};
+use crate::sambastack::diagnosis::{Known, diagnose};
+use crate::sambastack::events::of_deployment;
 
 /// The deployment and the model in use. Names, so that they outlive a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +27,14 @@ pub struct ClusterState {
     pub view: Loadable<ClusterView>,
     /// What `/v1/models` said.
     pub api_models: Loadable<Vec<String>>,
+    /// The job that follows the cluster.
+    pub(super) following: Option<JobId>,
+    /// How the cluster is followed; `None` before anything was heard.
+    pub link: Option<ClusterLink>,
+    /// What has happened in the namespace.
+    pub events: Loadable<Vec<ClusterEvent>>,
+    /// The deployment whose page is open.
+    pub page: Option<String>,
     /// What is picked.
     pub choice: Choice,
     /// The user picked it, or has used it: from then on it stays.
@@ -52,6 +64,46 @@ pub struct ModelOffers {
 impl ClusterState {
     pub(super) fn view_loaded(&mut self, job: JobId, outcome: Result<ClusterView, Failure>, now: Duration) {
         self.view.resolve(job, outcome, now);
+        self.choose_first();
+    }
+
+    /// The cluster is asked and then followed.
+    pub(super) fn follow(&mut self, job: JobId) {
+        self.view.begin(job);
+        (self.following, self.link) = (Some(job), None);
+    }
+
+    /// Nobody looks any more. Gives the job to cancel.
+    pub(super) fn leave(&mut self) -> Option<JobId> {
+        let job = self.following.take()?;
+        self.link = None;
+        self.view.resolve(job, Err(Failure::default().of_class(FaultClass::Cancelled)), Duration::ZERO);
+        Some(job)
+    }
+
+    pub(super) fn followed(
+        &mut self,
+        job: JobId,
+        view: Option<ClusterView>,
+        link: ClusterLink,
+        now: Duration,
+    ) {
+        if self.following != Some(job) {
+            return;
+        }
+        match (view, &link) {
+            (Some(view), _) => self.view = Loadable::Ready(view, now),
+            (None, ClusterLink::Live | ClusterLink::Polling { .. }) => self.view.renew(now),
+            (None, ClusterLink::Reconnecting(why)) => self.view.fail(why.clone()),
+            (None, ClusterLink::Stopped(why)) if why.class == Some(FaultClass::Cancelled) => {
+                self.view.resolve(job, Err(why.clone()), now);
+            }
+            (None, ClusterLink::Stopped(why)) => self.view.fail(why.clone()),
+        }
+        if matches!(link, ClusterLink::Stopped(_)) {
+            self.following = None;
+        }
+        self.link = Some(link);
         self.choose_first();
     }
 
@@ -94,6 +146,15 @@ impl ClusterState {
     pub fn is_routed(&self, model: &ServedModel) -> Option<bool> {
         let routed = self.api_models.value()?;
         Some(routed.iter().any(|id| *id == model.serving_name || model.aliases.contains(id)))
+    }
+
+    /// The likely cause of a deployment's trouble.
+    pub fn diagnosis(&self, deployment: &Deployment) -> Option<Diagnosis> {
+        let routed = self.api_models.value().map(Vec::as_slice);
+        let all = self.events.value().map(Vec::as_slice).unwrap_or_default();
+        let own = of_deployment(all, deployment);
+        let events: Vec<String> = own.iter().filter(|it| it.warning).map(|it| it.message.clone()).collect();
+        diagnose(deployment, Known { routed, events: &events, ..Known::default() })
     }
 
     /// What the model picker offers.
@@ -202,6 +263,8 @@ mod tests {
             bundle: None,
             state,
             reason: String::new(),
+            since: None,
+            bundle_notes: Vec::new(),
             pods: Vec::new(),
             models,
             models_trouble: None,
@@ -256,6 +319,34 @@ mod tests {
         cluster.api_models.begin(JobId(2));
         cluster.api_models_loaded(JobId(2), Ok(vec!["m".to_owned()]), Duration::ZERO);
         assert_eq!(cluster.choice, Choice { deployment: None, model: Some("m".to_owned()) });
+    }
+
+    #[test]
+    fn what_was_seen_stays_while_the_cluster_is_out_of_reach() {
+        let mut cluster = ClusterState::default();
+        let seconds = Duration::from_secs;
+        let view = |name: &str| ClusterView {
+            deployments: vec![deployment(name, DeploymentState::Deployed, Vec::new())],
+            ..ClusterView::default()
+        };
+        cluster.follow(JobId(1));
+        assert!(cluster.view.is_loading());
+        cluster.followed(JobId(1), Some(view("a")), ClusterLink::Live, seconds(1));
+        assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(1))));
+        let why = Failure::new("refused", "");
+        cluster.followed(JobId(1), None, ClusterLink::Reconnecting(why.clone()), seconds(9));
+        assert_eq!(cluster.view.failure(), Some(&why));
+        assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(1))));
+        cluster.followed(JobId(1), None, ClusterLink::Live, seconds(12));
+        assert_eq!(
+            (cluster.view.failure(), cluster.view.with_time()),
+            (None, Some((&view("a"), seconds(12))))
+        );
+        cluster.follow(JobId(2));
+        cluster.followed(JobId(1), Some(view("late")), ClusterLink::Live, seconds(13));
+        assert!(cluster.view.is_loading(), "the old job is over");
+        assert_eq!(cluster.leave(), Some(JobId(2)));
+        assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(12))));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod chat;
 pub mod cluster;
 pub mod history;
+pub mod logs;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,10 +18,13 @@ use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
+use self::logs::LogState;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
-use crate::protocol::{Check, Command, Contexts, Event, FilePurpose, JobId, KeyStatus};
+use crate::protocol::{
+    Check, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyStatus, LogSource,
+};
 
 /// A value that is asked for; the old one stays while the new one comes.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +93,18 @@ impl<T> Loadable<T> {
         *self = Self::Loading { job, previous: self.take_value() };
     }
 
+    /// It has failed since, whoever asks.
+    pub(crate) fn fail(&mut self, why: Failure) {
+        *self = Self::Failed { why, previous: self.take_value() };
+    }
+
+    /// The newest value there is still holds.
+    pub(crate) fn renew(&mut self, now: Duration) {
+        if let Some((value, _)) = self.take_value() {
+            *self = Self::Ready(value, now);
+        }
+    }
+
     /// The answer to `job` came. An answer to an older question is left aside.
     pub fn resolve(&mut self, job: JobId, outcome: Result<T, Failure>, now: Duration) {
         if !matches!(self, Self::Loading { job: asked, .. } if *asked == job) {
@@ -129,6 +145,8 @@ pub struct PlaceState {
     pub cluster: ClusterState,
     /// The conversation, and the session's figures.
     pub chat: ChatState,
+    /// The log that is open.
+    pub log: Option<LogState>,
     /// Home's checks.
     pub checks: Checks,
     /// The kubeconfig's contexts, for the picker.
@@ -141,6 +159,9 @@ impl PlaceState {
         let jobs = [
             self.opening,
             self.cluster.view.job(),
+            self.cluster.following,
+            self.cluster.events.job(),
+            self.log.as_ref().and_then(|log| log.job),
             self.cluster.api_models.job(),
             self.checks.running,
             self.contexts.job(),
@@ -272,12 +293,61 @@ impl State {
         if self.settings.get(env).is_none() {
             return;
         }
+        self.leave(out);
         self.settings.selected = env.clone();
         self.revealed_key = None;
         out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        self.arrive(out);
+    }
+
+    /// Asks what has happened in the namespace; what is being asked already is not asked twice.
+    pub fn load_cluster_events(&mut self, out: &mut Vec<Command>) {
+        if self.place().cluster.events.is_loading() {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.events.begin(job);
+        out.push(Command::LoadClusterEvents { job, place });
+    }
+
+    /// Opens a container's log in place of the one that was open, and follows it.
+    pub fn open_log(&mut self, source: LogSource, out: &mut Vec<Command>) {
+        self.close_log(out);
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().log = Some(LogState::new(source.clone(), job));
+        out.push(Command::FollowLog { job, place, source });
+    }
+
+    /// Closes the log that is open.
+    pub fn close_log(&mut self, out: &mut Vec<Command>) {
+        let log = self.place().log.take();
+        out.extend(log.and_then(|log| log.job).map(|job| Command::Cancel { job }));
+    }
+
+    /// Only the cluster of the environment in use is followed.
+    fn leave(&mut self, out: &mut Vec<Command>) {
+        self.close_log(out);
+        out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
+    }
+
+    fn arrive(&mut self, out: &mut Vec<Command>) {
         if self.place().key.is_none() {
             self.open(out);
+        } else {
+            self.follow(out);
         }
+    }
+
+    /// Asks the cluster of the environment in use, and follows it from then on.
+    fn follow(&mut self, out: &mut Vec<Command>) {
+        let place = self.env().clone();
+        if place.cluster.is_none() || self.place().cluster.view.is_loading() {
+            return;
+        }
+        out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
+        let job = self.next_job();
+        self.place().cluster.follow(job);
+        out.push(Command::WatchCluster { job, place });
     }
 
     /// Opens the environment in use: its API, its key, its cluster, its models.
@@ -295,11 +365,7 @@ impl State {
     /// Asks the cluster and the API again; what is being asked already is not asked twice.
     pub fn refresh(&mut self, out: &mut Vec<Command>) {
         let env = self.env().clone();
-        if env.cluster.is_some() && !self.place().cluster.view.is_loading() {
-            let job = self.next_job();
-            self.place().cluster.view.begin(job);
-            out.push(Command::LoadCluster { job, place: env.clone() });
-        }
+        self.follow(out);
         if (env.api.is_some() || env.demo) && !self.place().cluster.api_models.is_loading() {
             let job = self.next_job();
             self.place().cluster.api_models.begin(job);
@@ -344,6 +410,7 @@ impl State {
             Some(old) => *old = env,
             None => self.settings.environments.push(env),
         }
+        self.leave(out);
         self.settings.selected = id;
         self.revealed_key = None;
         let place = self.place();
@@ -370,12 +437,13 @@ impl State {
         }
         self.settings.benches.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
-        if self.settings.selected == *env {
+        let leaves = self.settings.selected == *env;
+        if leaves {
             self.settings.selected = EnvId::demo();
         }
         out.push(Command::SaveSettings { settings: self.settings.clone(), key });
-        if self.place().key.is_none() {
-            self.open(out);
+        if leaves {
+            self.arrive(out);
         }
     }
 
@@ -402,6 +470,22 @@ impl State {
             Event::ClusterLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
             }
+            Event::ClusterFollowed { job, env, view, link } => {
+                self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
+            }
+            Event::ClusterEventsLoaded { job, env, outcome } => {
+                self.with(&env, |place| place.cluster.events.resolve(job, outcome, now));
+            }
+            Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
+                if let Some(log) = &mut place.log {
+                    log.advance(job, lines);
+                }
+            }),
+            Event::LogEnded { job, env, outcome } => self.with(&env, |place| {
+                if let Some(log) = &mut place.log {
+                    log.end(job, outcome);
+                }
+            }),
             Event::ApiModelsLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
             }
@@ -470,8 +554,13 @@ impl State {
     fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
         for place in self.places.values_mut() {
             place.cluster.view_loaded(job, Err(failure.clone()), now);
+            place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);
             place.cluster.api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
+            place.cluster.events.resolve(job, Err(failure.clone()), now);
+            if let Some(log) = &mut place.log {
+                log.end(job, Err(failure.clone()));
+            }
             place.chat.end(
                 job,
                 crate::protocol::ChatEnding::Failed(failure.clone()),

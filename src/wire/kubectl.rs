@@ -47,6 +47,10 @@ pub enum KubectlFault {
     PluginInteractive,
     /// The server is there and cannot answer now.
     Overloaded,
+    /// What is to be watched from is too long ago.
+    Expired,
+    /// The kind cannot be asked in this way, e.g. not watched.
+    NotAllowed,
     /// The kubeconfig says https, the server speaks http.
     HttpOnHttps,
     /// The kubeconfig says http, the server speaks https.
@@ -66,6 +70,22 @@ pub enum KubectlFault {
 }
 
 impl KubectlFault {
+    /// Whether trying again is useless until a person has changed something on this machine.
+    pub fn needs_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::ProgramMissing
+                | Self::ProgramBroken
+                | Self::KubeconfigMissing
+                | Self::KubeconfigBroken
+                | Self::ContextMissing
+                | Self::CertFileMissing
+                | Self::PluginMissing
+                | Self::PluginInteractive
+                | Self::NoCredentials
+        )
+    }
+
     /// Whether every other question to the same cluster will meet it too.
     pub fn is_of_the_connection(self) -> bool {
         !matches!(
@@ -74,6 +94,8 @@ impl KubectlFault {
                 | Self::KindMissing
                 | Self::ObjectMissing
                 | Self::Overloaded
+                | Self::Expired
+                | Self::NotAllowed
                 | Self::Timeout
                 | Self::Deadline
                 | Self::Disconnected
@@ -335,6 +357,20 @@ fn read_server(last: &str) -> Option<Reading> {
             "The cluster refused your credentials",
             "The token or client certificate in the kubeconfig has probably expired: log in again, or ask for a new \
              kubeconfig",
+        ));
+    }
+    if last.contains("(Expired)") || last.contains("(Gone)") || last.contains("too old resource version") {
+        return Some(reading(
+            KubectlFault::Expired,
+            "The cluster no longer knows what has changed since then",
+            "Refresh to list everything anew",
+        ));
+    }
+    if last.contains("(MethodNotAllowed)") {
+        return Some(reading(
+            KubectlFault::NotAllowed,
+            "The API server does not allow this kind to be asked in this way",
+            "Something between kubectl and the API server may refuse watches: ask the cluster's administrator",
         ));
     }
     if last.contains("HTTP request to an HTTPS server") {

@@ -1,6 +1,7 @@
 //! Bytes from elsewhere, read into values. Pure: no sockets, no processes, no clocks.
 
 pub mod answer;
+pub mod certificate;
 pub mod fault;
 pub mod kubectl;
 pub mod openai;

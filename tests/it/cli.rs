@@ -479,8 +479,11 @@ fn checks_of_the_demo_are_good() {
         "kubectl",
         "Cluster reachable",
         "Namespace sambastack",
+        "Rights",
         "Resources",
+        "SambaStack 2.3.2",
         "API reachable",
+        "Clock",
         "API key accepted",
     ] {
         let good = said.out.lines().any(|line| line.starts_with(&format!("good     {title}")));

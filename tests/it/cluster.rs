@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::support::kube::{Cluster, Kube, NEW_KINDS, OLD_KINDS, Tls, Trouble, kubectls};
 
 /// A deployment a line: what a person reads of it.
-fn lines(view: &ClusterView) -> Vec<String> {
+pub(crate) fn lines(view: &ClusterView) -> Vec<String> {
     view.deployments
         .iter()
         .map(|it| {
@@ -363,7 +363,7 @@ fn is_alive(pid: &str) -> bool {
     status.is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['Z', 'X'])))
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_secs(10), "{what} within ten seconds");
@@ -390,7 +390,7 @@ async fn a_credential_plugin_that_hangs_is_killed_with_its_group() {
 }
 
 /// The kubectls that ask a server, found by its kubeconfig on their command lines.
-fn askers(kube: &Kube) -> Vec<String> {
+pub(crate) fn askers(kube: &Kube) -> Vec<String> {
     let kubeconfig = kube.kubeconfig().display().to_string();
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     processes

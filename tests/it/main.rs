@@ -3,6 +3,7 @@
 mod bench;
 mod bench_cli;
 mod chat;
+mod checks;
 mod cli;
 mod clipboard;
 mod cluster;
@@ -12,6 +13,7 @@ mod engine;
 mod exact;
 mod figures;
 mod floors;
+mod follow;
 mod history;
 mod prompts;
 mod secrets;

@@ -77,7 +77,7 @@ fn the_first_start_is_on_the_demo_with_a_model_picked() {
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Deployment: bd-gpt-oss-llama70b");
     window.see("Environment Demo, all is well");
-    window.see("6 of 13 deployed · seen just now");
+    window.see("6 of 13 deployed · live");
     window.see("Nothing said yet");
     window.see("No answers yet");
     assert!(window.button("Send").accesskit_node().is_disabled(), "there is nothing to send yet");
@@ -365,6 +365,123 @@ fn five_hundred_deployments_are_listed_and_filtered() {
     assert!(window.line("bd-large-249").is_none());
     window.line("bd-large-257").expect("it is listed").click();
     window.see("Deployment: bd-large-257");
+}
+
+#[test]
+fn the_cluster_is_live_and_says_so_when_it_is_not() {
+    let runtime = runtime();
+    let mut kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
+    pod["status"]["containerStatuses"][0]["ready"] = true.into();
+    kube.change("pods", "MODIFIED", pod);
+    window.see("6 of 11 deployed · live");
+    runtime.block_on(kube.stop());
+    window.see("reconnecting");
+    window.see("Nothing answers at 127.0.0.1");
+    window.see("6 of 11 deployed · seen");
+    let orphan = kube.object("bundledeployments", "orphan");
+    kube.change("bundledeployments", "DELETED", orphan);
+    runtime.block_on(kube.restart());
+    window.see("5 of 10 deployed · live");
+    assert!(!window.shows("Nothing answers"), "{}", window.told());
+}
+
+#[test]
+fn a_cluster_that_may_not_be_watched_is_polled_and_says_so() {
+    let runtime = runtime();
+    let watch_troubles = vec![("pods", Trouble::Forbidden)];
+    let kube = runtime.block_on(Kube::start(Cluster { watch_troubles, ..Cluster::recorded() }));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · polling every 10 s");
+}
+
+#[test]
+fn only_the_cluster_of_the_environment_in_use_is_followed() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    window.click("Home");
+    window.click("Environment Demo");
+    window.until("nobody asks the other cluster", |_| crate::cluster::askers(&kube).is_empty());
+    window.click("Environment mine");
+    window.click("Playground");
+    window.see("5 of 11 deployed · live");
+}
+
+#[test]
+fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.see("What is deployed on Demo, and why it does not serve");
+    window.see("live");
+    window.click("bd-qwen-nightly, Deploying");
+    window.see("Likely cause");
+    window.see("The image of container cache in the cache pod cannot be pulled");
+    window.see("-n sambastack describe pod inf-bd-qwen-nightly-cache-0");
+    window.see("Pods (2)");
+    window.see("container cache: ImagePullBackOff");
+    window.click("bd-gpt-oss-llama70b, Deployed");
+    window.see("Models (2)");
+    window.until("its models are routed", |window| {
+        window.query_all_by_label_contains("routed").count() == 2 && !window.shows("not routed")
+    });
+    window.click("md-deepseek-canary, Deploying");
+    window.see(
+        "Container inf in the default pod crashes (restarted 7 times): it needs more memory than its limit",
+    );
+    window.see("7 restarts · last ended with OOMKilled");
+    window.type_into("Filter deployments", "spare");
+    window.until("only that is listed", |window| !window.has_button("bd-qwen-nightly, Deploying"));
+    window.click("md-qwen3-spare, Not deployed");
+    window.see("The namespace's quota team-a is used up, so its pods may not be created");
+    window.see("Events (1)");
+    window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
+    window.click("Back to environments");
+    window.see("Environments: where your models run");
+}
+
+#[test]
+fn a_deployments_page_follows_what_happens_to_it() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    window.click("Home");
+    window.click("Deployments");
+    window.click("llama-70b, Deploying");
+    window.see("This takes time");
+    window.see("The cache is not ready yet");
+    window.see("Events (0)");
+    let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
+    pod["status"]["containerStatuses"][0]["ready"] = true.into();
+    kube.change("pods", "MODIFIED", pod);
+    window.until("it is deployed", |window| window.has_button("llama-70b, Deployed"));
+    assert!(!window.shows("This takes time"), "{}", window.told());
+    kube.change("bundledeployments", "DELETED", kube.object("bundledeployments", "llama-70b"));
+    window.see("llama-70b is gone");
+}
+
+#[test]
+fn a_containers_log_is_followed_searched_and_copied() {
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.click("md-deepseek-canary, Deploying");
+    window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("inf: waiting");
+    window.see("followed");
+    window.type_into("Search the log", "CHECKPOINT");
+    window.see("1 line");
+    window.see("reading the checkpoint");
+    assert!(!window.shows("inf: waiting"), "{}", window.told());
+    window.click("Close log");
+    window.until("it is closed", |window| !window.has_button("Close log"));
+    window.click("Log of the last run of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("inf: out of memory");
+    window.see("ended");
 }
 
 // View code
@@ -731,7 +848,7 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
     window.see("HTTP 200");
     assert!(!window.told().contains(DEMO_KEY));
     window.click("Clear list");
-    window.see("Nothing was asked yet");
+    window.until("only what goes on is left", |window| !window.shows("exit 0") && window.shows("followed"));
     window.click("Close");
     window.until("it is closed", |window| !window.shows("newest first"));
     drop(window);

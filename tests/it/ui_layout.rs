@@ -60,6 +60,18 @@ fn the_activity_drawer_fits() {
 }
 
 #[test]
+fn the_deployments_page_fits() {
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.click("md-deepseek-canary, Deploying");
+    window.see("Likely cause");
+    check(&mut window, "Deployments");
+    window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    window.see("inf: waiting");
+    check(&mut window, "Deployments, with a log");
+}
+
+#[test]
 fn home_fits() {
     let mut window = Window::on_demo();
     window.click("Home");
@@ -139,8 +151,14 @@ fn the_history_fits() {
 #[test]
 fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut page = Window::on_demo();
+    page.click("Why?");
+    page.click("md-deepseek-canary, Deploying");
+    page.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
+    page.see("inf: waiting");
     let mut window = on_benchmark();
     let draw = |window: &mut Window, name: &str| draw(window, &dir, name);
+    draw(&mut page, "deployments");
     draw(&mut window, "empty");
     window.open_picker("Models");
     window.click("gpt-oss-120b");

@@ -50,7 +50,10 @@ impl ActivityUi {
 
 fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
-    let count = log.entries().len();
+    // What goes on until it is left would push away what the user has just done.
+    let goes_on = |it: &Activity| it.kind == ActivityKind::Follow && it.ending.is_none();
+    let (rest, done): (Vec<_>, Vec<_>) = log.entries().iter().rev().partition(|it| goes_on(it));
+    let entries: Vec<&Activity> = done.into_iter().chain(rest).collect();
     TableBuilder::new(ui)
         .striped(false)
         .min_scrolled_height(0.0)
@@ -72,8 +75,8 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
             }
         })
         .body(|body| {
-            body.rows(24.0, count, |mut row| {
-                let Some(activity) = log.entries().get(count - 1 - row.index()) else { return };
+            body.rows(24.0, entries.len(), |mut row| {
+                let Some(&activity) = entries.get(row.index()) else { return };
                 row.col(|ui| {
                     figure(ui, &clock(activity));
                 });
@@ -81,7 +84,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                     caption(
                         ui,
                         match activity.kind {
-                            ActivityKind::Kubectl => "kubectl",
+                            ActivityKind::Kubectl | ActivityKind::Follow => "kubectl",
                             ActivityKind::Http => "HTTP",
                         },
                     );
@@ -94,6 +97,8 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                 });
                 row.col(|ui| match &activity.ending {
                     Some(ending) => figure(ui, &units::duration(ending.took).to_string()),
+                    // A spinner would keep the window drawing for as long.
+                    None if goes_on(activity) => {}
                     None => {
                         ui.spinner();
                     }
@@ -102,6 +107,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                     let (text, color) = match &activity.ending {
                         Some(ending) if ending.ok => (ending.outcome.as_str(), tokens.dim),
                         Some(ending) => (ending.outcome.as_str(), tokens.error),
+                        None if goes_on(activity) => ("followed", tokens.dim),
                         None => ("running", tokens.dim),
                     };
                     let text = RichText::new(text).text_style(TextStyle::Small).color(color);

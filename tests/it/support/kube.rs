@@ -1,6 +1,7 @@
 //! A small Kubernetes API server that answers with what a real one was recorded to say, or misbehaves as told.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,14 +11,19 @@ use batida::io::activity::Recorder;
 use batida::io::kubectl::Kubectl;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 
 /// The namespace of the recorded answers.
 pub(crate) const NAMESPACE: &str = "sambastack";
+/// The version of the recorded lists.
+const RECORDED: u64 = 20_000;
 /// The kinds of SambaStack that a look at the cluster asks for, without the pods.
 pub(crate) const OLD_KINDS: [&str; 2] = ["bundledeployments", "bundles"];
 /// See [`OLD_KINDS`].
@@ -80,6 +86,8 @@ pub(crate) struct Cluster {
     pub(crate) lists: HashMap<&'static str, Arc<str>>,
     /// By plural name; `*` for every request.
     pub(crate) troubles: Vec<(&'static str, Trouble)>,
+    /// What watching a kind meets, by plural name; `*` for every kind.
+    pub(crate) watch_troubles: Vec<(&'static str, Trouble)>,
     /// The path before all others, as Rancher has it.
     pub(crate) path: &'static str,
     /// What is answered without that path.
@@ -100,10 +108,12 @@ impl Cluster {
             ("modelbundles", recorded!("modelbundles")),
             ("models", recorded!("models")),
             ("pods", recorded!("pods")),
+            ("events", "{\"kind\":\"EventList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}"),
         ];
         Self {
             lists: lists.into_iter().map(|(kind, list)| (kind, list.into())).collect(),
             troubles: Vec::new(),
+            watch_troubles: Vec::new(),
             path: "",
             without_path: Trouble::Missing,
             tls: Tls::Off,
@@ -177,12 +187,34 @@ impl Cluster {
 }
 
 /// A running server with its kubeconfig. Dropping it ends it.
-#[derive(Debug)]
 pub(crate) struct Kube {
     /// Where its files are.
     pub(crate) dir: TempDir,
     requests: Arc<Mutex<Vec<String>>>,
+    live: Arc<Live>,
+    address: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
     task: JoinHandle<()>,
+}
+
+/// What the server serves, as it changes.
+#[derive(Debug)]
+struct Live {
+    cluster: Mutex<Cluster>,
+    changes: Mutex<Changes>,
+    /// Wakes those who watch.
+    told: watch::Sender<u64>,
+}
+
+/// What has changed since the lists were recorded.
+#[derive(Debug, Default)]
+struct Changes {
+    log: Vec<(u64, &'static str, &'static str, Value)>,
+    version: u64,
+    /// Watching from before is refused.
+    oldest: u64,
+    /// Watches that began under another one are closed.
+    generation: u64,
 }
 
 impl Drop for Kube {
@@ -195,7 +227,7 @@ impl Kube {
     /// Starts a server on a free port of the loopback.
     pub(crate) async fn start(cluster: Cluster) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback has a free port");
-        let address = listener.local_addr().expect("a bound listener has an address").to_string();
+        let address = listener.local_addr().expect("a bound listener has an address");
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let acceptor = acceptor(cluster.tls, dir.path());
         let scheme = match cluster.tls {
@@ -204,8 +236,66 @@ impl Kube {
         };
         write_kubeconfig(dir.path(), &format!("{scheme}://{address}{}", cluster.path), &cluster.user);
         let requests = Arc::default();
-        let task = tokio::spawn(serve(listener, acceptor, Arc::new(cluster), Arc::clone(&requests)));
-        Self { dir, requests, task }
+        let changes = Changes { version: RECORDED, ..Changes::default() };
+        let live = Arc::new(Live {
+            cluster: Mutex::new(cluster),
+            changes: Mutex::new(changes),
+            told: watch::Sender::new(RECORDED),
+        });
+        let task = tokio::spawn(serve(listener, acceptor.clone(), Arc::clone(&live), Arc::clone(&requests)));
+        Self { dir, requests, live, address, acceptor, task }
+    }
+
+    /// An object is new, has changed or is gone: `ADDED`, `MODIFIED`, `DELETED`.
+    pub(crate) fn change(&self, kind: &'static str, event: &'static str, mut object: Value) {
+        let mut changes = self.live.changes.lock().expect("no test panics with it");
+        changes.version += 1;
+        let version = changes.version;
+        object["metadata"]["resourceVersion"] = version.to_string().into();
+        changes.log.push((version, kind, event, object));
+        drop(changes);
+        self.live.told.send_replace(version);
+    }
+
+    /// An object as it was recorded.
+    pub(crate) fn object(&self, kind: &str, name: &str) -> Value {
+        let cluster = self.live.cluster.lock().expect("no test panics with it");
+        let list: Value = serde_json::from_str(&cluster.lists[kind]).expect("a list is JSON");
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().find(|item| item["metadata"]["name"] == name).expect("it was recorded")
+    }
+
+    /// Every watch is closed as the server does after some minutes; with `forget` what came before is
+    /// too long ago to watch from.
+    pub(crate) fn close_watches(&self, forget: bool) {
+        let mut changes = self.live.changes.lock().expect("no test panics with it");
+        changes.generation += 1;
+        if forget {
+            changes.version += 1;
+            changes.oldest = changes.version;
+        }
+        let version = changes.version;
+        drop(changes);
+        self.live.told.send_replace(version);
+    }
+
+    /// The rest of the server is otherwise from now on.
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut Cluster)) {
+        edit(&mut self.live.cluster.lock().expect("no test panics with it"));
+    }
+
+    /// Crashes: every connection is cut, and nobody listens.
+    pub(crate) async fn stop(&mut self) {
+        self.task.abort();
+        // It was cancelled, as it should be.
+        let _ = (&mut self.task).await;
+    }
+
+    /// Comes back at the same address.
+    pub(crate) async fn restart(&mut self) {
+        let listener = TcpListener::bind(self.address).await.expect("its port is still free");
+        let (live, requests) = (Arc::clone(&self.live), Arc::clone(&self.requests));
+        self.task = tokio::spawn(serve(listener, self.acceptor.clone(), live, requests));
     }
 
     /// Its kubeconfig.
@@ -317,14 +407,14 @@ fn authority() -> Authority {
 async fn serve(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
-    cluster: Arc<Cluster>,
+    live: Arc<Live>,
     requests: Arc<Mutex<Vec<String>>>,
 ) {
     // Dropping the set, as aborting this task does, ends the conversations.
     let mut conversations = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).ok();
-        let (cluster, requests, acceptor) = (Arc::clone(&cluster), Arc::clone(&requests), acceptor.clone());
+        let (live, requests, acceptor) = (Arc::clone(&live), Arc::clone(&requests), acceptor.clone());
         conversations.spawn(async move {
             // A client that goes away is none of the server's troubles.
             match acceptor {
@@ -340,9 +430,9 @@ async fn serve(
                         format!("HTTP/1.0 400 Bad Request\r\nContent-Length: {}\r\n\r\n{words}", words.len());
                     stream.write_all(text.as_bytes()).await.ok()
                 }
-                None => converse(stream, &cluster, &requests).await.ok(),
+                None => converse(stream, &live, &requests).await.ok(),
                 Some(acceptor) => match acceptor.accept(stream).await {
-                    Ok(stream) => converse(stream, &cluster, &requests).await.ok(),
+                    Ok(stream) => converse(stream, &live, &requests).await.ok(),
                     Err(_refused) => None,
                 },
             }
@@ -357,7 +447,7 @@ async fn greets_in_tls(stream: &TcpStream) -> bool {
 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    cluster: &Cluster,
+    live: &Live,
     requests: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
@@ -367,24 +457,156 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(());
         }
         let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut accept = String::new();
+        let (mut accept, mut length) = (String::new(), 0);
         loop {
             let mut header = String::new();
             stream.read_line(&mut header).await?;
             if header.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("accept")
-            {
+            let Some((name, value)) = header.split_once(':') else { continue };
+            if name.eq_ignore_ascii_case("accept") {
                 accept = value.trim().to_owned();
             }
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or_default();
+            }
         }
-        requests.lock().expect("no test panics with the log").push(path_of(&target).to_owned());
-        if !reply(stream.get_mut(), &answer(cluster, &target, &accept)).await? {
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        let watched = watched(&target);
+        let asked = if watched.is_some() {
+            format!("watch {}", path_of(&target))
+        } else {
+            path_of(&target).to_owned()
+        };
+        requests.lock().expect("no test panics with the log").push(asked);
+        let cluster = live.cluster.lock().expect("no test panics with it").clone();
+        if let Some((kind, version)) = watched
+            && !cluster.troubles.iter().any(|(troubled, _)| *troubled == "*")
+        {
+            let troubles = &cluster.watch_troubles;
+            let trouble = troubles.iter().find(|(troubled, _)| *troubled == "*" || *troubled == kind);
+            let Some((_, trouble)) = trouble else {
+                return follow(stream.get_mut(), live, &kind, version).await;
+            };
+            let mut answer = troubled(*trouble, path_of(&target));
+            if let Answer::Whole(_, body) = &mut answer {
+                *body = body.replace("cannot list", "cannot watch").into();
+            }
+            if !reply(stream.get_mut(), &answer).await? {
+                return Ok(());
+            }
+            continue;
+        }
+        let answer = match review(&cluster, &target, &body) {
+            Some(answer) => answer,
+            None => answer(&cluster, &live.changes, &target, &accept),
+        };
+        if !reply(stream.get_mut(), &answer).await? {
             return Ok(());
         }
     }
+}
+
+/// Whether the user may do something: what meets no trouble is allowed.
+fn review(cluster: &Cluster, target: &str, body: &[u8]) -> Option<Answer> {
+    if !path_of(target).ends_with("/selfsubjectaccessreviews") {
+        return None;
+    }
+    // Newer kubectls ask in protobuf, where a field is its number, its length and its text.
+    let says = |json: &str, field: u8, text: &str| {
+        let quoted = format!("\"{json}\":\"{text}\"");
+        let framed = [&[field << 3 | 2, text.len() as u8], text.as_bytes()].concat();
+        memchr::memmem::find(body, quoted.as_bytes()).is_some()
+            || memchr::memmem::find(body, &framed).is_some()
+    };
+    let troubles = if says("verb", 2, "watch") { &cluster.watch_troubles } else { &cluster.troubles };
+    let forbidden =
+        troubles.iter().any(|(kind, trouble)| *trouble == Trouble::Forbidden && says("resource", 5, kind));
+    let review = json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+        "spec": {}, "status": {"allowed": !forbidden}});
+    Some(Answer::Whole(201, review.to_string().into()))
+}
+
+/// Which kind is to be watched, from which version on; `None` for any other question.
+fn watched(target: &str) -> Option<(String, u64)> {
+    let (path, query) = target.split_once('?')?;
+    query.split('&').find(|part| *part == "watch=true")?;
+    let version = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="))?;
+    Some((path.rsplit('/').next()?.to_owned(), version.parse().ok()?))
+}
+
+/// Sends what changes until the watches are closed.
+async fn follow<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    live: &Live,
+    kind: &str,
+    mut seen: u64,
+) -> std::io::Result<()> {
+    async fn chunk<S: AsyncWrite + Unpin>(
+        stream: &mut S,
+        event: &str,
+        object: &Value,
+    ) -> std::io::Result<()> {
+        let line = json!({"type": event, "object": object}).to_string() + "\n";
+        stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).await?;
+        stream.flush().await
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    stream.flush().await?;
+    let mut told = live.told.subscribe();
+    let generation = live.changes.lock().expect("no test panics with it").generation;
+    loop {
+        let (closed, expired, news) = {
+            let changes = live.changes.lock().expect("no test panics with it");
+            let news: Vec<_> = changes
+                .log
+                .iter()
+                .filter(|(version, of, ..)| *version > seen && *of == kind)
+                .cloned()
+                .collect();
+            (changes.generation != generation, seen < changes.oldest, news)
+        };
+        if closed {
+            break;
+        }
+        if expired {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "too old resource version", "reason": "Expired", "code": 410});
+            chunk(stream, "ERROR", &status).await?;
+            break;
+        }
+        for (version, _, event, object) in news {
+            chunk(stream, event, &object).await?;
+            seen = version;
+        }
+        if told.changed().await.is_err() {
+            break;
+        }
+    }
+    stream.write_all(b"0\r\n\r\n").await?;
+    stream.flush().await
+}
+
+/// The list with what has changed since.
+fn current(list: &Arc<str>, kind: &str, changes: &Mutex<Changes>) -> Arc<str> {
+    let changes = changes.lock().expect("no test panics with it");
+    if changes.version == RECORDED {
+        return Arc::clone(list);
+    }
+    let mut list: Value = serde_json::from_str(list).expect("a list is JSON");
+    list["metadata"]["resourceVersion"] = changes.version.to_string().into();
+    if let Some(items) = list["items"].as_array_mut() {
+        for (_, _, event, object) in changes.log.iter().filter(|(_, of, ..)| *of == kind) {
+            items.retain(|item| item["metadata"]["name"] != object["metadata"]["name"]);
+            if *event != "DELETED" {
+                items.push(object.clone());
+            }
+        }
+    }
+    list.to_string().into()
 }
 
 /// Without kubectl's own `?timeout=29s`.
@@ -397,7 +619,7 @@ enum Answer {
     Cut(Trouble),
 }
 
-fn answer(cluster: &Cluster, target: &str, accept: &str) -> Answer {
+fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &str) -> Answer {
     let path = path_of(target);
     let Some(path) = path.strip_prefix(cluster.path) else { return troubled(cluster.without_path, path) };
     if let Some((_, trouble)) = cluster.troubles.iter().find(|(kind, _)| *kind == "*") {
@@ -424,14 +646,35 @@ fn answer(cluster: &Cluster, target: &str, accept: &str) -> Answer {
                 "message": message, "reason": "NotFound", "details": details, "code": 404});
             Answer::Whole(404, status.to_string().into())
         }
-        ["api", "v1", "namespaces", namespace, kind @ "pods"]
+        ["api", "v1", "namespaces", NAMESPACE, "pods", name] => {
+            let list = current(&cluster.lists["pods"], "pods", changes);
+            let list: Value = serde_json::from_str(&list).expect("a list is JSON");
+            let mut pods = list["items"].as_array().cloned().unwrap_or_default();
+            pods.retain(|pod| pod["metadata"]["name"] == *name);
+            match pods.pop() {
+                Some(mut pod) => {
+                    (pod["apiVersion"], pod["kind"]) = ("v1".into(), "Pod".into());
+                    Answer::Whole(200, pod.to_string().into())
+                }
+                None => {
+                    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                        "message": format!("pods \"{name}\" not found"), "reason": "NotFound",
+                        "details": {"name": name, "kind": "pods"}, "code": 404});
+                    Answer::Whole(404, status.to_string().into())
+                }
+            }
+        }
+        ["api", "v1", "namespaces", NAMESPACE, "pods", name, "log"] => {
+            Answer::Whole(200, format!("{name} says one\nand two\n").into())
+        }
+        ["api", "v1", "namespaces", namespace, kind @ ("pods" | "events")]
         | ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, kind] => {
             if let Some((_, trouble)) = cluster.troubles.iter().find(|(troubled, _)| troubled == kind) {
                 return troubled(*trouble, path);
             }
             match cluster.lists.get(kind) {
                 Some(_) if *namespace != NAMESPACE => troubled(Trouble::Empty, path),
-                Some(list) => Answer::Whole(200, Arc::clone(list)),
+                Some(list) => Answer::Whole(200, current(list, kind, changes)),
                 None => troubled(Trouble::Missing, path),
             }
         }
@@ -479,12 +722,17 @@ async fn reply<S: AsyncWrite + Unpin>(stream: &mut S, answer: &Answer) -> std::i
     match answer {
         Answer::Whole(status, body) => {
             let kind = match body.as_bytes().first() {
+                // kubectl believes this form only under its own name.
+                Some(b'{') if body.contains("\"APIGroupDiscoveryList\"") => {
+                    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+                }
                 Some(b'{') => "application/json",
                 Some(b'<') => "text/html",
                 _ => "text/plain; charset=utf-8",
             };
             let reason = match status {
                 200 => "OK",
+                201 => "Created",
                 401 => "Unauthorized",
                 403 => "Forbidden",
                 404 => "Not Found",

@@ -1,8 +1,10 @@
 //! Home: environments, and whether everything they need works.
 
 mod checks;
+mod deployments;
 mod fields;
 mod form;
+mod logs;
 
 use std::collections::HashMap;
 
@@ -36,6 +38,9 @@ pub struct HomeUi {
 impl HomeUi {
     /// Draws the page.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+        if state.place().cluster.page.is_some() {
+            return deployments::show(ui, state, out);
+        }
         page_head(ui, "Home", "Environments: where your models run – a cluster, an API and a key");
         self.take_file(state);
         self.take_save(state);
@@ -90,7 +95,7 @@ impl HomeUi {
     }
 
     fn list_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-        let buttons = 74.0;
+        let buttons = 110.0;
         let list_height = (ui.available_height() - buttons).max(40.0);
         let mut goes_to = None;
         ScrollArea::vertical()
@@ -122,6 +127,12 @@ impl HomeUi {
             }
         });
         let whole = vec2(ui.available_width(), 28.0);
+        let has_cluster = state.env().cluster.is_some();
+        let page = ui.add_enabled_ui(has_cluster, |ui| ui.add_sized(whole, Button::new("Deployments")));
+        if page.inner.on_hover_text("What is deployed there, and why it does not serve").clicked() {
+            let cluster = &mut state.place().cluster;
+            cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+        }
         if ui.add_enabled_ui(own, |ui| ui.add_sized(whole, Button::new("Delete…"))).inner.clicked() {
             self.deleting = Some(state.env().id.clone());
         }

@@ -7,7 +7,7 @@ use egui::{Button, Label, RichText, ScrollArea, Ui, vec2};
 use super::Asked;
 use crate::domain::deployment::{Deployment, DeploymentState};
 use crate::domain::units;
-use crate::protocol::{Command, KeyStatus};
+use crate::protocol::{ClusterLink, Command, KeyStatus};
 use crate::state::State;
 use crate::state::cluster::ModelOffer;
 use crate::ui::theme::Tokens;
@@ -36,7 +36,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
         }
     });
     ui.horizontal(|ui| {
-        freshness_ui(ui, state, now, out);
+        freshness_ui(ui, state, now, &mut asked, out);
         if !wide {
             from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
         }
@@ -164,9 +164,10 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     }
 }
 
-fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked, out: &mut Vec<Command>) {
     let place = state.place();
     let loading = place.cluster.view.is_loading() || place.cluster.api_models.is_loading();
+    let place_link = place.cluster.link.clone();
     let seen = place.cluster.view.with_time().map(|(view, at)| {
         let deployed = view.deployments.iter().filter(|d| d.state == DeploymentState::Deployed).count();
         (format!("{deployed} of {} deployed", view.deployments.len()), at)
@@ -186,9 +187,35 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Com
         if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
             state.refresh(out);
         }
+        let cluster = &mut state.place().cluster;
+        if cluster.view.value().is_some()
+            && small_button(ui, "Why?")
+                .on_hover_text("Each deployment's pods, and what holds it up")
+                .clicked()
+        {
+            cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
+            asked.go_home = true;
+        }
+        let link = place_link.as_ref();
         if let Some((what, at)) = seen {
-            caption(ui, format!("{what} · seen {}", units::ago(now.saturating_sub(at))));
-            ui.ctx().request_repaint_after(Duration::from_secs(10));
+            let seen = format!("seen {}", units::ago(now.saturating_sub(at)));
+            let told = match link {
+                Some(ClusterLink::Live) => format!("{what} · live"),
+                Some(ClusterLink::Polling { every, .. }) => {
+                    format!("{what} · polling every {} s", every.as_secs())
+                }
+                Some(ClusterLink::Reconnecting(_)) => format!("{what} · {seen} · reconnecting"),
+                Some(ClusterLink::Stopped(_)) | None => format!("{what} · {seen}"),
+            };
+            let told = caption(ui, told);
+            if let Some(ClusterLink::Polling { why, .. } | ClusterLink::Reconnecting(why)) = link {
+                told.on_hover_text(why.to_string());
+            }
+            if link != Some(&ClusterLink::Live) {
+                ui.ctx().request_repaint_after(Duration::from_secs(10));
+            }
+        } else if matches!(link, Some(ClusterLink::Reconnecting(_))) {
+            caption(ui, "reconnecting");
         }
     }
 }

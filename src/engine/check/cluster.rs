@@ -1,0 +1,307 @@
+//! kubectl, the cluster, what may be asked there, and what is deployed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::{InOrder, Slot, bad, good, skipped};
+use crate::domain::deployment::{ClusterView, DeploymentState, Diagnosis, Generation};
+use crate::engine::cluster;
+use crate::engine::place::Place;
+use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
+use crate::protocol::{Check, Verdict};
+use crate::sambastack::diagnosis::{Known, diagnose};
+
+const AFTER_KUBECTL: [(Slot, &str); 5] = [
+    (Slot::Cluster, "Cluster reachable"),
+    (Slot::Namespace, "Namespace"),
+    (Slot::Rights, "Rights"),
+    (Slot::Resources, "Resources"),
+    (Slot::Release, "SambaStack"),
+];
+
+pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
+    let Some(kubectl) = &place.kubectl else {
+        let why = "This environment has no cluster: its models come from the API";
+        told.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
+        AFTER_KUBECTL.iter().for_each(|(slot, _)| told.put(*slot, Vec::new()));
+        return told.put(Slot::Deployments, Vec::new());
+    };
+    let began = Instant::now();
+    let version = cluster::client_version(kubectl).await;
+    match version {
+        Ok(version) => {
+            let title = format!("kubectl {version}");
+            let program = kubectl.program.display().to_string();
+            told.put(Slot::Kubectl, vec![good(&title, program, Some(began))]);
+        }
+        Err(failure) => {
+            told.put(Slot::Kubectl, vec![bad("kubectl", &failure, began)]);
+            return skip(told, &AFTER_KUBECTL, "kubectl does not run");
+        }
+    }
+    let began = Instant::now();
+    let reaching = cluster::server_version(kubectl);
+    let rest = rest(kubectl, told);
+    tokio::pin!(reaching, rest);
+    let mut rest_ended = false;
+    let reached = loop {
+        tokio::select! {
+            reached = &mut reaching => break reached,
+            () = &mut rest, if !rest_ended => rest_ended = true,
+        }
+    };
+    match reached {
+        Ok(version) => {
+            let finding = format!("Kubernetes {version}");
+            told.put(Slot::Cluster, vec![good("Cluster reachable", finding, Some(began))]);
+            if !rest_ended {
+                rest.await;
+            }
+        }
+        Err(failure) => {
+            // The others meet the same, in five other ways.
+            skip(told, &AFTER_KUBECTL[1..], "The cluster was not reached");
+            told.put(Slot::Cluster, vec![bad("Cluster reachable", &failure, began)]);
+        }
+    }
+}
+
+fn skip(told: &InOrder<'_, impl Fn(Check)>, slots: &[(Slot, &str)], why: &str) {
+    for (slot, title) in slots {
+        told.put(*slot, vec![skipped(title, why)]);
+    }
+    told.put(Slot::Deployments, Vec::new());
+}
+
+/// What needs the cluster, side by side.
+async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
+    tokio::join!(
+        async { told.put(Slot::Namespace, vec![namespace(kubectl).await]) },
+        async { told.put(Slot::Rights, rights(kubectl).await) },
+        async {
+            let began = Instant::now();
+            let (resources, deployments) = match cluster::load(kubectl).await {
+                Ok(view) => (resources(&view, began), deployments(kubectl, &view)),
+                Err(failure) => (vec![bad("Resources", &failure, began)], Vec::new()),
+            };
+            told.put(Slot::Resources, resources);
+            told.put(Slot::Deployments, deployments);
+        },
+        async { told.put(Slot::Release, vec![release(kubectl).await]) },
+    );
+}
+
+async fn namespace(kubectl: &Kubectl) -> Check {
+    let began = Instant::now();
+    let title = format!("Namespace {}", kubectl.namespace);
+    match cluster::find_namespace_alone(kubectl).await {
+        Ok(true) => good(&title, "exists".to_owned(), Some(began)),
+        Ok(false) => {
+            good(&title, "you may not look at namespaces, but you may work in one".to_owned(), Some(began))
+        }
+        Err(failure) => bad(&title, &failure, began),
+    }
+}
+
+/// What Batida asks the cluster, and what becomes of it without the right to.
+const RIGHTS: [(&str, &str, &str); 8] = [
+    ("list", "pods", "nobody can say how far a deployment is"),
+    ("list", "bundledeployments.sambanova.ai", "deployments of the old generation are not seen"),
+    ("list", "modeldeployments.sambanova.ai", "deployments of the new generation are not seen"),
+    ("watch", "pods", "pods are listed every 10 s instead"),
+    (
+        "watch",
+        "bundledeployments.sambanova.ai",
+        "deployments of the old generation are listed every 10 s instead",
+    ),
+    (
+        "watch",
+        "modeldeployments.sambanova.ai",
+        "deployments of the new generation are listed every 10 s instead",
+    ),
+    ("get", "pods/log", "logs cannot be shown"),
+    ("list", "events", "events cannot be shown"),
+];
+
+async fn rights(kubectl: &Kubectl) -> Vec<Check> {
+    let began = Instant::now();
+    // Each is a kubectl; more at once only wait for one another.
+    let few = Semaphore::new(3);
+    let asked = futures_util::future::join_all(RIGHTS.iter().map(|(verb, kind, without)| {
+        let few = &few;
+        async move {
+            // Fails only once it is closed, which nobody does.
+            let _turn = few.acquire().await;
+            let args = ["auth", "can-i", verb, kind, "-n", &kubectl.namespace];
+            (kubectl.word(&args).await, format!("may not {verb} {kind}: {without}"), args.map(str::to_owned))
+        }
+    }))
+    .await;
+    let mut lacks = Vec::new();
+    let mut command = String::new();
+    for (answer, lack, args) in asked {
+        match answer {
+            Ok(word) if word.starts_with("yes") => {}
+            Ok(_) => {
+                if lacks.is_empty() {
+                    command = kubectl.pasteable(&[&args[0], &args[1], &args[2], &args[3]]);
+                }
+                lacks.push(lack);
+            }
+            Err(KubectlError { failure, .. }) => return vec![bad("Rights", &failure, began)],
+        }
+    }
+    if lacks.is_empty() {
+        return vec![good(
+            "Rights",
+            "may list and watch what is deployed, read logs and events".to_owned(),
+            Some(began),
+        )];
+    }
+    let cannot_see = lacks.iter().any(|lack| lack.starts_with("may not list pods"));
+    let check = good("Rights", lacks.join(" · "), Some(began));
+    let advice = "Ask the cluster's administrator for a role that allows it in this namespace".to_owned();
+    vec![Check {
+        verdict: if cannot_see { Verdict::Bad } else { Verdict::Warning },
+        advice,
+        command,
+        ..check
+    }]
+}
+
+fn resources(view: &ClusterView, began: Instant) -> Vec<Check> {
+    let count = |generation| {
+        let n = view.deployments.iter().filter(|deployment| deployment.generation == generation).count();
+        let has = view.generations.contains(&generation);
+        if has { n.to_string() } else { "none".to_owned() }
+    };
+    let finding = format!(
+        "ModelDeployments (new): {} · BundleDeployments (old): {}",
+        count(Generation::New),
+        count(Generation::Old)
+    );
+    let mut checks = vec![good("Resources", finding, Some(began))];
+    for warning in &view.warnings {
+        checks.push(Check { verdict: Verdict::Warning, ..bad("Resources", warning, began) });
+    }
+    checks
+}
+
+fn deployments(kubectl: &Kubectl, view: &ClusterView) -> Vec<Check> {
+    let deployed = view.deployments.iter().filter(|d| d.state == DeploymentState::Deployed).count();
+    let finding = match (deployed, view.deployments.len()) {
+        (_, 0) => "Nothing is deployed in this namespace".to_owned(),
+        (0, _) => "No deployment is ready, so no model can answer".to_owned(),
+        (deployed, all) => format!("{deployed} of {all} are deployed"),
+    };
+    let verdict = if deployed == 0 { Verdict::Bad } else { Verdict::Good };
+    let mut checks = vec![Check { verdict, ..good("Deployments", finding, None) }];
+    for deployment in view.deployments.iter().filter(|d| d.state != DeploymentState::Deployed) {
+        let finding = deployment.why();
+        let (advice, command) = match diagnose(deployment, Known::default()) {
+            Some(Diagnosis { sentence, confirm, .. }) => {
+                (sentence, kubectl.pasteable(&confirm.iter().map(String::as_str).collect::<Vec<_>>()))
+            }
+            None => Default::default(),
+        };
+        checks.push(Check {
+            title: format!("{} is not deployed", deployment.name),
+            verdict: Verdict::Warning,
+            finding,
+            advice,
+            command,
+            details: String::new(),
+            took: None,
+        });
+    }
+    checks
+}
+
+/// SambaStack's version, as helm or the labels of what it has installed say it.
+async fn release(kubectl: &Kubectl) -> Check {
+    const TITLE: &str = "SambaStack";
+    let began = Instant::now();
+    if let Some(chart) = helm_chart(kubectl).await {
+        return good(&titled(&chart), format!("helm's chart {chart}"), Some(began));
+    }
+    let args = [
+        "get",
+        "deployments.apps,configmaps",
+        "-n",
+        &kubectl.namespace,
+        "-l",
+        "app.kubernetes.io/managed-by=Helm",
+        "--no-headers",
+        "-o",
+        "custom-columns=CHART:.metadata.labels.helm\\.sh/chart",
+    ];
+    match kubectl.run(&args, kubectl.patience).await {
+        Ok(answer) => {
+            let answer = String::from_utf8_lossy(&answer);
+            match answer.lines().map(str::trim).find(|chart| version_of(chart).is_some()) {
+                Some(chart) => good(&titled(chart), format!("chart {chart}, by its labels"), Some(began)),
+                None => {
+                    let why = "Neither helm nor a label in this namespace says its version";
+                    Check { took: Some(began.elapsed()), ..skipped(TITLE, why) }
+                }
+            }
+        }
+        Err(error) => Check {
+            took: Some(began.elapsed()),
+            ..skipped(TITLE, &format!("Its version is not known: {}", error.failure.summary))
+        },
+    }
+}
+
+fn titled(chart: &str) -> String {
+    format!("SambaStack {}", version_of(chart).unwrap_or_default())
+}
+
+/// `sambastack-2.3.2` → `2.3.2`
+fn version_of(chart: &str) -> Option<&str> {
+    chart.strip_prefix("sambastack-").filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// helm may not be installed, and need not be.
+async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Release {
+        chart: Option<String>,
+    }
+    let mut args = vec![
+        "list".to_owned(),
+        "-n".to_owned(),
+        kubectl.namespace.clone(),
+        "-o".to_owned(),
+        "json".to_owned(),
+    ];
+    match &kubectl.kubeconfig {
+        Kubeconfig::File(path) => args.extend(["--kubeconfig".to_owned(), path.display().to_string()]),
+        Kubeconfig::Usual => {}
+        // The twin's cluster is not helm's.
+        Kubeconfig::BuiltIn => return None,
+    }
+    if let Some(context) = &kubectl.context {
+        args.extend(["--kube-context".to_owned(), context.clone()]);
+    }
+    let helm = Kubectl { program: PathBuf::from("helm"), prefix: Vec::new(), ..kubectl.clone() };
+    let answer = helm.run_alone(&args, Duration::from_secs(10)).await.ok()?;
+    let releases: Vec<Release> = serde_json::from_slice(&answer).ok()?;
+    releases.into_iter().filter_map(|release| release.chart).find(|chart| version_of(chart).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_tells_its_version() {
+        assert_eq!(titled("sambastack-2.3.2"), "SambaStack 2.3.2");
+        for other in ["sambastack-base-1.0.0", "redis-1.0.0", "<none>", ""] {
+            assert_eq!(version_of(other), None, "{other}");
+        }
+    }
+}

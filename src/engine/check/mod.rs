@@ -1,0 +1,140 @@
+//! Home's checks: does everything that Batida needs work, and if not, what is to be done?
+//!
+//! They run side by side, and are told in the order in which a person reads them.
+
+mod api;
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::place::Place;
+use crate::domain::failure::Failure;
+use crate::domain::units;
+use crate::protocol::{Check, Verdict};
+
+/// Runs all checks; each is told once it and those before it have ended. The cluster and the API are asked
+/// side by side.
+pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)) {
+    let told = InOrder::new(&tell);
+    let all = async {
+        tokio::join!(cluster::run(place, &told), api::run(place, cancel, &told));
+    };
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = all => {}
+    }
+}
+
+/// Where a check stands on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Kubectl,
+    Cluster,
+    Namespace,
+    Rights,
+    Resources,
+    Release,
+    Api,
+    Key,
+    Rate,
+    Deployments,
+}
+
+impl Slot {
+    const ALL: [Self; 10] = [
+        Self::Kubectl,
+        Self::Cluster,
+        Self::Namespace,
+        Self::Rights,
+        Self::Resources,
+        Self::Release,
+        Self::Api,
+        Self::Key,
+        Self::Rate,
+        Self::Deployments,
+    ];
+}
+
+/// Keeps what ended early until its turn comes.
+struct InOrder<'a, F> {
+    tell: &'a F,
+    kept: Mutex<(usize, BTreeMap<Slot, Vec<Check>>)>,
+}
+
+impl<'a, F: Fn(Check)> InOrder<'a, F> {
+    fn new(tell: &'a F) -> Self {
+        Self { tell, kept: Mutex::default() }
+    }
+
+    /// What was found; what is put in the same place later counts, if it was not told yet.
+    fn put(&self, slot: Slot, checks: Vec<Check>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, waiting) = &mut *kept;
+        waiting.insert(slot, checks);
+        while let Some(checks) = Slot::ALL.get(*next).and_then(|slot| waiting.remove(slot)) {
+            *next += 1;
+            checks.into_iter().for_each(self.tell);
+        }
+    }
+}
+
+fn good(title: &str, finding: String, began: Option<Instant>) -> Check {
+    Check {
+        title: title.to_owned(),
+        verdict: Verdict::Good,
+        finding,
+        advice: String::new(),
+        command: String::new(),
+        details: String::new(),
+        took: began.map(|began| began.elapsed()),
+    }
+}
+
+fn bad(title: &str, failure: &Failure, began: Instant) -> Check {
+    let wait = failure.retry_after.map(|wait| format!(" (try again in {})", units::duration(wait)));
+    Check {
+        title: title.to_owned(),
+        verdict: Verdict::Bad,
+        finding: format!("{}{}", failure.summary, wait.unwrap_or_default()),
+        advice: failure.advice.clone(),
+        command: String::new(),
+        details: failure.details.clone(),
+        took: Some(began.elapsed()),
+    }
+}
+
+fn skipped(title: &str, why: &str) -> Check {
+    Check {
+        title: title.to_owned(),
+        verdict: Verdict::Skipped,
+        finding: why.to_owned(),
+        advice: String::new(),
+        command: String::new(),
+        details: String::new(),
+        took: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_early_waits_for_its_turn() {
+        let told = Mutex::new(Vec::new());
+        let tell = |check: Check| told.lock().unwrap().push(check.title);
+        let order = InOrder::new(&tell);
+        let check = |title: &str| vec![skipped(title, "")];
+        order.put(Slot::Cluster, check("early"));
+        order.put(Slot::Cluster, check("cluster"));
+        assert!(told.lock().unwrap().is_empty());
+        order.put(Slot::Kubectl, check("kubectl"));
+        order.put(Slot::Namespace, Vec::new());
+        order.put(Slot::Rights, [check("a"), check("b")].concat());
+        assert_eq!(*told.lock().unwrap(), ["kubectl", "cluster", "a", "b"]);
+    }
+}

@@ -1,0 +1,368 @@
+//! What is deployed, live: each deployment's pods, containers and models, and why it does not serve.
+
+use std::time::Duration;
+
+use egui::{
+    Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
+};
+
+use super::logs::log_ui;
+use crate::domain::deployment::{
+    ClusterEvent, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress, ServedModel,
+};
+use crate::domain::environment::Environment;
+use crate::domain::units;
+use crate::protocol::{ClusterLink, Command, LogSource};
+use crate::sambastack::events::of_deployment;
+use crate::state::cluster::ClusterState;
+use crate::state::{Loadable, State};
+use crate::ui::theme::{self, Tokens};
+use crate::ui::widgets::{
+    MARGIN, caption, column, dot, empty_state, failure_box, filling_card, from_right, page_head, shortened,
+    small_button, strong, tokens,
+};
+
+const ROW: f32 = 40.0;
+
+pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let name = state.env().name.clone();
+    page_head(ui, "Deployments", &format!("What is deployed on {name}, and why it does not serve"));
+    ui.horizontal(|ui| {
+        if ui.add(Button::new("Back to environments").min_size(vec2(0.0, 28.0))).clicked() {
+            state.place().cluster.page = None;
+            state.close_log(out);
+        }
+        link_ui(ui, state);
+    });
+    read_events(ui, state, out);
+    let env = state.env().clone();
+    let has_log = state.place().log.is_some();
+    let cluster = &state.place().cluster;
+    if let Some(why) = cluster.view.failure().cloned() {
+        failure_box(ui, "cluster", &why, None);
+    }
+    let Some(chosen) = cluster.page.clone() else { return };
+    let Some(view) = cluster.view.value() else {
+        if cluster.view.is_loading() {
+            ui.spinner();
+        } else {
+            empty_state(ui, "Nothing was seen of this cluster yet", "Refresh with F5", 60.0);
+        }
+        return;
+    };
+    if view.deployments.is_empty() {
+        return empty_state(
+            ui,
+            "Nothing is deployed in this namespace",
+            "What is deployed appears here by itself",
+            60.0,
+        );
+    }
+    let chosen = if chosen.is_empty() { view.deployments[0].name.clone() } else { chosen };
+    let mut size = ui.available_size();
+    let log_height = if has_log { (size.y * 0.45).max(150.0) } else { 0.0 };
+    size.y -= if has_log { log_height + 14.0 } else { 0.0 };
+    let list = (size.x * 0.32).clamp(220.0, 360.0);
+    let (mut picked, mut wanted) = (None, None);
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 14.0;
+        column(ui, vec2(list, size.y), |ui| {
+            filling_card(ui, |ui| picked = list_ui(ui, &view.deployments, &chosen));
+        });
+        column(ui, vec2(ui.available_width(), size.y), |ui| {
+            filling_card(ui, |ui| match view.deployments.iter().find(|it| it.name == chosen) {
+                Some(deployment) => wanted = deployment_ui(ui, &env, cluster, deployment, out),
+                None => {
+                    empty_state(ui, &format!("{chosen} is gone"), "It was deleted from the cluster", 60.0)
+                }
+            });
+        });
+    });
+    if picked.is_some() {
+        state.place().cluster.page = picked;
+    }
+    if has_log {
+        ui.add_space(14.0);
+        column(ui, vec2(ui.available_width(), log_height), |ui| {
+            filling_card(ui, |ui| log_ui(ui, state, out));
+        });
+    }
+    if let Some(source) = wanted {
+        state.open_log(source, out);
+    }
+}
+
+/// While the page is open, what has happened is read now and then.
+fn read_events(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
+    const EVERY: Duration = Duration::from_secs(15);
+    let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).unwrap_or_default();
+    let due = match &state.place().cluster.events {
+        Loadable::Absent => true,
+        Loadable::Ready(_, at) => now.saturating_sub(*at) >= EVERY,
+        // What failed is asked again when the user wishes.
+        Loadable::Loading { .. } | Loadable::Failed { .. } => false,
+    };
+    if due && state.env().cluster.is_some() {
+        state.load_cluster_events(out);
+    }
+    ui.ctx().request_repaint_after(EVERY);
+}
+
+fn link_ui(ui: &mut Ui, state: &mut State) {
+    let tokens = tokens(ui);
+    let cluster = &state.place().cluster;
+    let (color, told, why) = match &cluster.link {
+        Some(ClusterLink::Live) => (tokens.ok, "live".to_owned(), None),
+        Some(ClusterLink::Reconnecting(why)) => (tokens.warning, "reconnecting".to_owned(), Some(why)),
+        Some(ClusterLink::Polling { every, why }) => {
+            (tokens.warning, format!("polling every {} s", every.as_secs()), Some(why))
+        }
+        Some(ClusterLink::Stopped(why)) => (tokens.error, "not followed any more".to_owned(), Some(why)),
+        None => (tokens.faint, "asking the cluster".to_owned(), None),
+    };
+    dot(ui, color);
+    let told = caption(ui, told);
+    if let Some(why) = why {
+        told.on_hover_text(why.to_string());
+    }
+}
+
+fn color_of(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
+    match state {
+        DeploymentState::Deployed => tokens.ok,
+        DeploymentState::Deploying => tokens.warning,
+        DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => {
+            tokens.faint
+        }
+    }
+}
+
+/// Gives the one that was clicked.
+fn list_ui(ui: &mut Ui, deployments: &[Deployment], chosen: &str) -> Option<String> {
+    let id = ui.scope_id().with("filter");
+    let mut filter = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_default();
+    let label = caption(ui, "Filter deployments");
+    let edit = TextEdit::singleline(&mut filter).margin(MARGIN).desired_width(f32::INFINITY);
+    ui.add(edit).labelled_by(label.id);
+    let wanted = filter.to_lowercase();
+    ui.data_mut(|data| data.insert_temp(id, filter));
+    let shown: Vec<&Deployment> = deployments
+        .iter()
+        .filter(|it| wanted.is_empty() || it.name.to_lowercase().contains(&wanted))
+        .collect();
+    let mut picked = None;
+    ScrollArea::vertical().id_salt("deployments").auto_shrink([false, false]).show_rows(
+        ui,
+        ROW,
+        shown.len(),
+        |ui, rows| {
+            for deployment in &shown[rows] {
+                if row_ui(ui, deployment, deployment.name == chosen) {
+                    picked = Some(deployment.name.clone());
+                }
+            }
+        },
+    );
+    picked
+}
+
+fn row_ui(ui: &mut Ui, deployment: &Deployment, selected: bool) -> bool {
+    let tokens = tokens(ui);
+    let width = ui.available_width();
+    let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::click());
+    let fill = if selected { Some(tokens.raised) } else { response.hovered().then_some(tokens.hover) };
+    if let Some(fill) = fill {
+        ui.painter().rect_filled(rect, CornerRadius::same(6), fill);
+    }
+    if response.has_focus() {
+        let stroke = egui::Stroke::new(1.0, tokens.accent);
+        ui.painter().rect_stroke(rect, CornerRadius::same(6), stroke, egui::StrokeKind::Inside);
+    }
+    let mut inside = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(8.0, 3.0))));
+    inside.spacing_mut().item_spacing.y = 1.0;
+    inside.spacing_mut().interact_size.y = 15.0;
+    inside.horizontal(|ui| {
+        dot(ui, color_of(deployment.state, tokens));
+        shortened(ui, &deployment.name, TextStyle::Body, tokens.text, width - 44.0);
+    });
+    inside.horizontal(|ui| {
+        ui.add_space(18.0);
+        shortened(ui, &deployment.why(), TextStyle::Small, tokens.dim, width - 44.0);
+    });
+    let spoken = format!("{}, {}", deployment.name, deployment.state.label());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
+    response.clicked()
+}
+
+/// Gives the log that is to be opened.
+fn deployment_ui(
+    ui: &mut Ui,
+    env: &Environment,
+    cluster: &ClusterState,
+    deployment: &Deployment,
+    out: &mut Vec<Command>,
+) -> Option<LogSource> {
+    let tokens = tokens(ui);
+    let diagnosis = cluster.diagnosis(deployment);
+    let routed: Vec<Option<bool>> = deployment.models.iter().map(|model| cluster.is_routed(model)).collect();
+    let mut wanted = None;
+    ScrollArea::vertical().id_salt("deployment").auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_width(ui.available_width() - 4.0);
+        ui.horizontal(|ui| {
+            dot(ui, color_of(deployment.state, tokens));
+            strong(ui, deployment.name.as_str());
+            from_right(ui, |ui| {
+                caption(ui, deployment.generation.kind());
+            });
+        });
+        let since = deployment.since.map(|at| format!(" since {}", units::moment(at))).unwrap_or_default();
+        wrapped(ui, &format!("{}{since}", deployment.state.label()), tokens.dim);
+        if !deployment.reason.is_empty() {
+            wrapped(ui, &deployment.reason, tokens.dim);
+        }
+        if let Some(diagnosis) = diagnosis {
+            ui.add_space(8.0);
+            let (title, color) = match diagnosis.progress {
+                Progress::TakesTime => ("This takes time", tokens.warning),
+                Progress::NeedsSomebody => ("Likely cause", tokens.error),
+            };
+            ui.add(Label::new(RichText::new(title).small().color(color)));
+            wrapped(ui, &diagnosis.sentence, tokens.text);
+            if let Some(line) = env.kubectl_line(&diagnosis.confirm) {
+                let text = RichText::new(&line).text_style(theme::small_figure_text());
+                ui.add(Label::new(text).wrap());
+                if small_button(ui, "Copy command").on_hover_text("It would confirm this").clicked() {
+                    out.push(Command::Copy { what: "Command".to_owned(), text: line });
+                }
+            }
+        }
+        heading(ui, &format!("Pods ({})", deployment.pods.len()));
+        for pod in &deployment.pods {
+            wanted = pod_ui(ui, pod).or(wanted.take());
+        }
+        events_ui(ui, cluster, deployment);
+        heading(ui, &format!("Models ({})", deployment.models.len()));
+        for (model, routed) in deployment.models.iter().zip(routed) {
+            model_ui(ui, model, routed);
+        }
+        if let Some(trouble) = &deployment.models_trouble {
+            wrapped(ui, trouble, tokens.warning);
+        }
+        if let Some(bundle) = &deployment.bundle {
+            heading(ui, &format!("Bundle {bundle}"));
+            for note in &deployment.bundle_notes {
+                wrapped(ui, note, tokens.dim);
+            }
+        }
+    });
+    wanted
+}
+
+fn events_ui(ui: &mut Ui, cluster: &ClusterState, deployment: &Deployment) {
+    const MOST: usize = 50;
+    let tokens = tokens(ui);
+    let all = cluster.events.value().map(Vec::as_slice).unwrap_or_default();
+    let own = of_deployment(all, deployment);
+    heading(ui, &format!("Events ({})", own.len()));
+    if let Some(why) = cluster.events.failure() {
+        wrapped(ui, &format!("They could not be read: {why}"), tokens.warning);
+    }
+    for event in own.iter().take(MOST) {
+        let at = event.at.map(|at| format!("{} · ", units::moment(at))).unwrap_or_default();
+        let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };
+        let ClusterEvent { reason, kind, object, message, .. } = event;
+        let color = if event.warning { tokens.warning } else { tokens.dim };
+        wrapped(ui, &format!("{at}{reason}{times} · {kind} {object}: {message}"), color);
+    }
+}
+
+fn heading(ui: &mut Ui, text: &str) {
+    ui.add_space(10.0);
+    strong(ui, text);
+}
+
+fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
+    ui.add(Label::new(RichText::new(text).color(color)).wrap());
+}
+
+/// Gives the log that is to be opened.
+fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
+    let tokens = tokens(ui);
+    ui.add_space(4.0);
+    let color = if pod.trouble.is_none() { tokens.ok } else { tokens.warning };
+    ui.horizontal(|ui| {
+        dot(ui, color);
+        let width = ui.available_width();
+        shortened(ui, &pod.name, theme::small_figure_text(), tokens.text, width);
+    });
+    let since = pod.since.map(|at| format!(" · since {}", units::moment(at))).unwrap_or_default();
+    let how = pod.trouble.as_deref().unwrap_or("ready");
+    wrapped(
+        ui,
+        &format!("{} · {}/{} ready · {how}{since}", pod.group, pod.ready, pod.containers),
+        tokens.dim,
+    );
+    let mut wanted = None;
+    for container in &pod.details {
+        wrapped(ui, &container_line(container), tokens.dim);
+        ui.horizontal(|ui| {
+            let mut button = |ui: &mut Ui, text: &str, previous: bool| {
+                let spoken = format!("{text} of {} in {}", container.name, pod.name);
+                let button = small_button(ui, text);
+                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+                if button.clicked() {
+                    let (pod, container) = (pod.name.clone(), container.name.clone());
+                    wanted = Some(LogSource { pod, container, previous });
+                }
+            };
+            button(ui, "Log", false);
+            if container.restarts > 0 {
+                button(ui, "Log of the last run", true);
+            }
+        });
+    }
+    wanted
+}
+
+fn container_line(container: &ContainerBrief) -> String {
+    let kind = if container.init { "init container" } else { "container" };
+    let readiness = match (container.init, container.ready) {
+        (true, true) => "done",
+        (false, true) => "ready",
+        (_, false) => container.state(),
+    };
+    let mut parts = vec![format!("{kind} {}: {readiness}", container.name)];
+    if container.restarts > 0 {
+        parts.push(units::counted(container.restarts as usize, "restart"));
+    }
+    parts.extend(container.last.as_ref().map(|last| format!("last ended with {last}")));
+    parts.extend(container.may_start_until().map(|at| format!("may start until {}", units::moment(at))));
+    parts.extend(Some(&container.message).filter(|message| !message.is_empty()).cloned());
+    parts.extend(Some(&container.last_words).filter(|words| !words.is_empty()).cloned());
+    parts.join(" · ")
+}
+
+fn model_ui(ui: &mut Ui, model: &ServedModel, routed: Option<bool>) {
+    let tokens = tokens(ui);
+    let (color, told) = match routed {
+        Some(true) => (tokens.ok, "routed"),
+        Some(false) => (tokens.warning, "not routed by the API"),
+        None => (tokens.faint, "not known whether the API routes it"),
+    };
+    let mut parts = vec![told.to_owned()];
+    if !model.aliases.is_empty() {
+        parts.push(format!("also called {}", model.aliases.join(", ")));
+    }
+    if !model.capabilities.is_empty() {
+        parts.push(model.capabilities.join(", "));
+    }
+    parts.extend(
+        model.resource.as_ref().filter(|it| **it != model.serving_name).map(|it| format!("Model {it}")),
+    );
+    ui.horizontal(|ui| {
+        dot(ui, color);
+        let width = ui.available_width();
+        shortened(ui, &model.serving_name, TextStyle::Body, tokens.text, width);
+    });
+    wrapped(ui, &parts.join(" · "), tokens.dim);
+}
