@@ -1,6 +1,8 @@
 //! What `batida bench` says against what the server knows, and what it costs, beside a bare reader: the
 //! floor; for the cost also beside that reader when it parses each event with serde. The server stays on the last core, the clients on the first. Linux only.
 //!
+//! Nothing is kept in the history meanwhile: what that costs, `cargo bench --bench history` says.
+//!
 //! `cargo bench --bench truth [-- truth|cost|memory|start] [ROUNDS] [--requests N]`: all four, or those
 //! that are named; medians of 3 rounds, and 1,000,000 requests for the memory.
 
@@ -388,7 +390,7 @@ impl Bench {
 
 fn batida(server: &Server, load: Load, csv: &Path, out: &Path, dir: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
-    command.args(["bench", "--api", &format!("http://{}", server.address), "--model", MODEL, "--quiet"]);
+    command.args(["bench", "--api", &format!("http://{}", server.address), "--model", MODEL, "--quiet", "--no-history"]);
     for (flag, n) in [
         ("--concurrency", load.concurrency),
         ("--requests", load.requests),
