@@ -1,10 +1,14 @@
 //! A conversation as it grows, and the session's figures.
+//!
+//! It is a tree: what is shown is one way through it, the rest is kept aside ([`tree`]).
+
+mod tree;
 
 use std::time::Duration;
 
 use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
 use crate::domain::failure::Failure;
-use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId};
+use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason, JobId};
@@ -20,11 +24,11 @@ pub struct ChatState {
     pub params: Params,
     /// The session's answers, for the charts. Clearing the conversation keeps them.
     pub history: SessionHistory,
-    turns: Vec<Turn>,
-    /// Names the conversation in the history; made up when its first message is sent.
-    conversation: Option<SessionId>,
+    talk: Talk,
     /// The conversation that was cleared last, so that clearing can be undone.
-    cleared: (Vec<Turn>, Option<SessionId>),
+    cleared: Talk,
+    /// The message that is being changed.
+    editing: Option<Editing>,
     next_turn: u64,
     /// Higher than that of any exchange, so that none is filed over another.
     next_exchange: u64,
@@ -39,15 +43,38 @@ impl Default for ChatState {
             draft: String::new(),
             params: Params::default(),
             history: SessionHistory::default(),
-            turns: Vec::new(),
-            conversation: None,
-            cleared: (Vec::new(), None),
+            talk: Talk::default(),
+            cleared: Talk::default(),
+            editing: None,
             next_turn: 1,
             next_exchange: 1,
             last: None,
         }
     }
 }
+
+/// What was said.
+#[derive(Debug, Default)]
+struct Talk {
+    /// The way that is shown, from the beginning.
+    turns: Vec<Turn>,
+    /// All other branches.
+    aside: Vec<Turn>,
+    /// Names it in the history; made up when its first message is sent.
+    conversation: Option<SessionId>,
+}
+
+/// An earlier message that is being changed.
+#[derive(Debug)]
+struct Editing {
+    /// [`Turn::id`].
+    turn: u64,
+    /// The draft that was there before.
+    draft: String,
+}
+
+/// What is said to go on with an answer that was cut.
+pub const CONTINUE: &str = "Continue exactly where you stopped, without repeating anything";
 
 /// A question and its answer.
 #[derive(Debug, Clone)]
@@ -119,6 +146,11 @@ impl Answer {
         until.checked_sub(now).filter(|wait| !wait.is_zero())
     }
 
+    /// Whether nothing more comes.
+    pub fn status_is_final(&self) -> bool {
+        !matches!(self.status, AnswerStatus::Streaming(_))
+    }
+
     /// Why there is no text to read although the answer is complete.
     pub fn empty_because(&self) -> Option<&'static str> {
         let AnswerStatus::Finished(reason) = &self.status else { return None };
@@ -145,12 +177,12 @@ impl Answer {
 impl ChatState {
     /// Oldest first.
     pub fn turns(&self) -> &[Turn] {
-        &self.turns
+        &self.talk.turns
     }
 
     /// The job of the answer under way.
     pub fn running(&self) -> Option<JobId> {
-        match self.turns.last()?.answer.status {
+        match self.talk.turns.last()?.answer.status {
             AnswerStatus::Streaming(job) => Some(job),
             _ => None,
         }
@@ -158,7 +190,7 @@ impl ChatState {
 
     /// The figures of the answer under way, or of the last one that has any; and the model they are of.
     pub fn latest_figures(&self) -> Option<(&str, &Figures)> {
-        match self.turns.last() {
+        match self.talk.turns.last() {
             Some(turn) if turn.answer.figures.ttft.is_some() => {
                 Some((&turn.answer.model, &turn.answer.figures))
             }
@@ -168,7 +200,7 @@ impl ChatState {
 
     /// What would be sent, with the draft as the last message if there is one. For View code.
     pub fn request(&self, model: &str) -> ChatRequest {
-        let mut messages = self.messages(self.turns.len());
+        let mut messages = self.messages(self.way_before_draft());
         if !self.draft.trim().is_empty() {
             messages.push(Message::new(Role::User, self.draft.trim()));
         }
@@ -184,21 +216,13 @@ impl ChatState {
             return None;
         }
         let prompt = std::mem::take(&mut self.draft).trim().to_owned();
-        Some(self.ask(prompt, asking))
-    }
-
-    /// Asks the last question again, in place of its answer.
-    pub fn retry(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
-        if self.running().is_some() {
-            return None;
-        }
-        let prompt = self.turns.pop()?.prompt;
+        self.leave_edited();
         Some(self.ask(prompt, asking))
     }
 
     fn ask(&mut self, prompt: String, asking: &Asking<'_>) -> ChatRequest {
         let Asking { job, model, deployment, now } = *asking;
-        let mut messages = self.messages(self.turns.len());
+        let mut messages = self.messages(self.talk.turns.len());
         messages.push(Message::new(Role::User, prompt.clone()));
         let answer = Answer {
             model: model.to_owned(),
@@ -210,47 +234,29 @@ impl ChatState {
             ended_at: None,
             figures: Figures::default(),
         };
-        self.conversation.get_or_insert_with(SessionId::fresh_conversation);
-        let parent = self.turns.last().map(|turn| turn.exchange);
-        self.push(self.next_exchange, parent, prompt, answer);
+        self.talk.conversation.get_or_insert_with(SessionId::fresh_conversation);
+        let parent = self.talk.turns.last().map(|turn| turn.exchange);
+        let turn = self.turn(self.next_exchange, parent, prompt, answer);
+        self.talk.turns.push(turn);
         ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
     }
 
-    fn push(&mut self, exchange: u64, parent: Option<u64>, prompt: String, answer: Answer) {
-        self.turns.push(Turn { id: self.next_turn, exchange, parent, prompt, answer });
+    fn turn(&mut self, exchange: u64, parent: Option<u64>, prompt: String, answer: Answer) -> Turn {
+        let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
+        Turn { id, exchange, parent, prompt, answer }
     }
 
     /// Where the last answer is kept.
     pub fn filing(&self) -> Option<Filing> {
-        let turn = self.turns.last()?;
+        let turn = self.talk.turns.last()?;
         Some(Filing {
-            conversation: self.conversation.clone()?,
+            conversation: self.talk.conversation.clone()?,
             exchange: turn.exchange,
             parent: turn.parent,
             deployment: turn.answer.deployment.clone(),
         })
-    }
-
-    /// Takes up a conversation out of the history: the way to its last exchange, since a question may have been
-    /// asked again. What was said here before is in the history, too.
-    pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
-        (self.turns, self.conversation) = (Vec::new(), Some(conversation));
-        let mut way: Vec<&Exchange> = Vec::new();
-        let mut next = exchanges.last();
-        while let Some(exchange) = next {
-            way.push(exchange);
-            // A parent is older: a file that was meddled with must not send us in circles.
-            let older = |other: &&Exchange| Some(other.id) == exchange.parent && other.id < exchange.id;
-            next = exchanges.iter().find(older);
-        }
-        for exchange in way.into_iter().rev() {
-            let parent = exchange.parent;
-            self.push(exchange.id, parent, exchange.prompt.clone(), answer_of(exchange));
-        }
-        let highest = exchanges.iter().map(|exchange| exchange.id).max().unwrap_or(0);
-        self.next_exchange = self.next_exchange.max(highest + 1);
     }
 
     /// The system prompt and the first `n` turns. Reasoning is not sent back, and neither is a turn
@@ -260,7 +266,7 @@ impl ChatState {
         if !self.system.trim().is_empty() {
             messages.push(Message::new(Role::System, self.system.trim()));
         }
-        for turn in self.turns.iter().take(n).filter(|turn| !turn.answer.text.trim().is_empty()) {
+        for turn in self.talk.turns.iter().take(n).filter(|turn| !turn.answer.text.trim().is_empty()) {
             messages.push(Message::new(Role::User, turn.prompt.clone()));
             messages.push(Message::new(Role::Assistant, turn.answer.text.clone()));
         }
@@ -269,20 +275,21 @@ impl ChatState {
 
     /// Empties the conversation; [`Self::undo_clear`] brings it back.
     pub fn clear(&mut self) {
-        if self.running().is_none() && !self.turns.is_empty() {
-            self.cleared = (std::mem::take(&mut self.turns), self.conversation.take());
+        if self.running().is_none() && !self.talk.turns.is_empty() {
+            self.stop_editing();
+            self.cleared = std::mem::take(&mut self.talk);
         }
     }
 
     /// Whether there is a cleared conversation, and none has been begun since.
     pub fn can_undo_clear(&self) -> bool {
-        self.turns.is_empty() && !self.cleared.0.is_empty()
+        self.talk.turns.is_empty() && !self.cleared.turns.is_empty()
     }
 
     /// Brings back what was cleared.
     pub fn undo_clear(&mut self) {
         if self.can_undo_clear() {
-            (self.turns, self.conversation) = std::mem::take(&mut self.cleared);
+            self.talk = std::mem::take(&mut self.cleared);
         }
     }
 
@@ -290,7 +297,7 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        if let Some(turn) = self.turns.last_mut() {
+        if let Some(turn) = self.talk.turns.last_mut() {
             turn.answer.reasoning.push_str(reasoning);
             turn.answer.text.push_str(text);
             turn.answer.figures = figures;
@@ -301,7 +308,7 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.turns.last_mut() else { return };
+        let Some(turn) = self.talk.turns.last_mut() else { return };
         let answer = &mut turn.answer;
         answer.figures = figures;
         answer.ended_at = Some(now);
@@ -317,26 +324,6 @@ impl ChatState {
             ChatEnding::Stopped => AnswerStatus::Stopped,
             ChatEnding::Failed(failure) => AnswerStatus::Failed(failure),
         };
-    }
-}
-
-fn answer_of(exchange: &Exchange) -> Answer {
-    let status = match &exchange.ending {
-        ExchangeEnding::Finished(reason) => AnswerStatus::Finished(
-            reason.as_deref().map_or(FinishReason::Other(None), crate::wire::openai::finish_reason),
-        ),
-        ExchangeEnding::Stopped => AnswerStatus::Stopped,
-        ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
-    };
-    Answer {
-        model: exchange.model.clone(),
-        deployment: exchange.deployment.clone(),
-        reasoning: exchange.reasoning.clone(),
-        text: exchange.answer.clone(),
-        status,
-        asked_at: Duration::ZERO,
-        ended_at: None,
-        figures: exchange.figures,
     }
 }
 

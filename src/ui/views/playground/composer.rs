@@ -12,7 +12,7 @@ use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::chat::Asking;
-use crate::ui::widgets::{caption, from_right, primary_button, tokens};
+use crate::ui::widgets::{caption, from_right, primary_button, small_button, tokens};
 
 /// Lines that are shown at most before it scrolls.
 const MOST_LINES: f32 = 7.0;
@@ -86,14 +86,19 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
             });
             let ready = model.is_some() && has_api && !chat.draft.trim().is_empty();
             ui.horizontal(|ui| {
+                let editing = chat.is_editing();
                 caption(
                     ui,
                     match (&model, has_api) {
                         (_, false) => "This environment has no API domain: type it on Home",
                         (None, true) => "Pick a model first",
+                        (Some(_), true) if editing => "An earlier message: sending it makes a branch",
                         (Some(_), true) => "Enter to send · Shift+Enter new line",
                     },
                 );
+                if editing && small_button(ui, "Leave it").on_hover_text("Escape").clicked() {
+                    chat.stop_editing();
+                }
                 from_right(ui, |ui| match running {
                     Some(job) => {
                         if primary_button(ui, "Stop", true).on_hover_text("Escape").clicked() {
@@ -109,6 +114,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let above = egui::Popup::is_any_open(ui.ctx()) || ui.memory(|memory| memory.top_modal_layer().is_some());
     if let (Some(job), false, true) = (running, above, ui.input(|input| input.key_pressed(Key::Escape))) {
         stop(job, out);
+        focus(ui);
+    } else if !above && state.place().chat.is_editing() && ui.input(|input| input.key_pressed(Key::Escape)) {
+        state.place().chat.stop_editing();
         focus(ui);
     }
     let Some(model) = model.filter(|_| send) else { return false };

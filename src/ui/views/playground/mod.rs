@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use egui::{Align, Layout, Ui, vec2};
 
+use self::conversation::Act;
 pub(super) use self::conversation::read_ui;
 use self::parameters::ParametersUi;
 use crate::domain::environment::EnvId;
@@ -101,21 +102,48 @@ impl PlaygroundUi {
         if let Some(text) = todo.copy {
             out.push(Command::Copy { what: "Answer".to_owned(), text });
         }
-        if todo.retry {
-            asked.refocus = true;
-            let (model, deployment) = asked_of(state);
-            let job = state.next_job();
-            let place = state.env().clone();
-            if let Some(model) = model {
-                let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
-                let request = state.place().chat.retry(&asking);
-                let filing = state.place().chat.filing();
-                out.extend(request.map(|request| Command::Chat { job, place, request, filing }));
-            }
-        }
-        if sent || todo.retry {
+        let asks = todo.act.is_some_and(|act| self.act(act, state, now, out));
+        asked.refocus |= todo.act.is_some();
+        if sent || asks {
             self.transcripts.entry(env).or_default().jump_to_latest();
         }
+    }
+
+    /// Does what a conversation's buttons say; gives whether something was asked.
+    fn act(&mut self, act: Act, state: &mut State, now: Duration, out: &mut Vec<Command>) -> bool {
+        let (model, deployment) = asked_of(state);
+        let job = state.next_job();
+        let place = state.env().clone();
+        let chat = &mut state.place().chat;
+        let asking = model.as_deref().map(|model| {
+            let deployment = deployment.as_deref();
+            Asking { job, model, deployment, now }
+        });
+        let request = match (act, &asking) {
+            (Act::Again(index), Some(asking)) => chat.regenerate(index, asking),
+            (Act::Continue, Some(asking)) => chat.go_on(asking),
+            (Act::Again(_) | Act::Continue, None) => None,
+            (Act::Edit(index), _) => {
+                chat.edit(index);
+                None
+            }
+            (Act::Branch(index), _) => {
+                chat.branch_after(index);
+                None
+            }
+            (Act::Step(index, forward), _) => {
+                chat.step(index, forward);
+                None
+            }
+            (Act::Ahead, _) => {
+                chat.go_ahead();
+                None
+            }
+        };
+        let filing = chat.filing();
+        let asks = request.is_some();
+        out.extend(request.map(|request| Command::Chat { job, place, request, filing }));
+        asks
     }
 }
 
