@@ -4,6 +4,8 @@
 
 mod tree;
 
+pub use self::tree::Act;
+
 use std::time::Duration;
 
 use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
@@ -22,8 +24,6 @@ pub struct ChatState {
     pub draft: String,
     /// The knobs.
     pub params: Params,
-    /// The session's answers, for the charts. Clearing the conversation keeps them.
-    pub history: SessionHistory,
     talk: Talk,
     /// The conversation that was cleared last, so that clearing can be undone.
     cleared: Talk,
@@ -42,7 +42,6 @@ impl Default for ChatState {
             system: DEFAULT_SYSTEM_PROMPT.to_owned(),
             draft: String::new(),
             params: Params::default(),
-            history: SessionHistory::default(),
             talk: Talk::default(),
             cleared: Talk::default(),
             editing: None,
@@ -89,6 +88,8 @@ pub struct Turn {
     pub prompt: String,
     /// What came back.
     pub answer: Answer,
+    /// The same in all panes that were asked at once; 0 where nobody else could have been.
+    pub round: u64,
 }
 
 /// What is asked, of whom, and when.
@@ -109,8 +110,12 @@ pub struct Asking<'a> {
 pub struct Answer {
     /// The model's serving name.
     pub model: String,
+    /// As it is called in the charts: the model, with a number where two panes have the same one.
+    pub series: String,
     /// The deployment that was picked.
     pub deployment: Option<String>,
+    /// It waits until those before it have answered.
+    pub queued: bool,
     /// Its thinking.
     pub reasoning: String,
     /// Its words.
@@ -188,21 +193,21 @@ impl ChatState {
         }
     }
 
-    /// The figures of the answer under way, or of the last one that has any; and the model they are of.
+    /// The figures of the answer under way, or of the last one that has any; and what they are called.
     pub fn latest_figures(&self) -> Option<(&str, &Figures)> {
         match self.talk.turns.last() {
             Some(turn) if turn.answer.figures.ttft.is_some() => {
-                Some((&turn.answer.model, &turn.answer.figures))
+                Some((&turn.answer.series, &turn.answer.figures))
             }
             _ => self.last.as_ref().map(|(model, figures)| (model.as_str(), figures)),
         }
     }
 
-    /// What would be sent, with the draft as the last message if there is one. For View code.
-    pub fn request(&self, model: &str) -> ChatRequest {
+    /// What would be sent, with this draft as the last message if there is one. For View code.
+    pub fn request(&self, model: &str, draft: &str) -> ChatRequest {
         let mut messages = self.messages(self.way_before_draft());
-        if !self.draft.trim().is_empty() {
-            messages.push(Message::new(Role::User, self.draft.trim()));
+        if !draft.trim().is_empty() {
+            messages.push(Message::new(Role::User, draft.trim()));
         }
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
@@ -220,13 +225,51 @@ impl ChatState {
         Some(self.ask(prompt, asking))
     }
 
+    /// Says this, whatever the draft is. `None` while an answer is under way.
+    pub(super) fn say(&mut self, prompt: &str, asking: &Asking<'_>) -> Option<ChatRequest> {
+        self.running().is_none().then(|| self.ask(prompt.to_owned(), asking))
+    }
+
+    /// What was asked last is called so, and belongs to this round unless it has one.
+    pub(super) fn note(&mut self, series: String, round: u64) {
+        if let Some(turn) = self.talk.turns.last_mut() {
+            turn.answer.series = series;
+            if turn.round == 0 {
+                turn.round = round;
+            }
+        }
+    }
+
+    /// What was asked last waits for others.
+    pub(super) fn queue(&mut self) {
+        if let Some(turn) = self.talk.turns.last_mut() {
+            turn.answer.queued = true;
+        }
+    }
+
+    /// What was queued is sent now.
+    pub(super) fn began(&mut self, now: Duration) {
+        if let Some(turn) = self.talk.turns.last_mut().filter(|turn| turn.answer.queued) {
+            turn.answer.queued = false;
+            turn.answer.asked_at = now;
+        }
+    }
+
+    /// Takes over another's system prompt and parameters.
+    pub(super) fn take_settings(&mut self, other: &Self) {
+        self.system.clone_from(&other.system);
+        self.params.clone_from(&other.params);
+    }
+
     fn ask(&mut self, prompt: String, asking: &Asking<'_>) -> ChatRequest {
         let Asking { job, model, deployment, now } = *asking;
         let mut messages = self.messages(self.talk.turns.len());
         messages.push(Message::new(Role::User, prompt.clone()));
         let answer = Answer {
             model: model.to_owned(),
+            series: model.to_owned(),
             deployment: deployment.map(str::to_owned),
+            queued: false,
             reasoning: String::new(),
             text: String::new(),
             status: AnswerStatus::Streaming(job),
@@ -245,7 +288,7 @@ impl ChatState {
         let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
-        Turn { id, exchange, parent, prompt, answer }
+        Turn { id, exchange, parent, prompt, answer, round: 0 }
     }
 
     /// Where the last answer is kept.
@@ -304,21 +347,29 @@ impl ChatState {
         }
     }
 
-    pub(super) fn end(&mut self, job: JobId, ending: ChatEnding, figures: Figures, now: Duration) {
+    /// The answer is complete, stopped or failed. Only a complete one enters the figures of the session.
+    pub(super) fn end(
+        &mut self,
+        job: JobId,
+        ending: ChatEnding,
+        figures: Figures,
+        now: Duration,
+        session: &mut SessionHistory,
+    ) {
         if self.running() != Some(job) {
             return;
         }
         let Some(turn) = self.talk.turns.last_mut() else { return };
         let answer = &mut turn.answer;
         answer.figures = figures;
+        answer.queued = false;
         answer.ended_at = Some(now);
         if figures.ttft.is_some() || figures.latency.is_some() {
-            self.last = Some((answer.model.clone(), figures));
+            self.last = Some((answer.series.clone(), figures));
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
-                // Only a complete answer enters the figures of the session.
-                self.history.record(&answer.model, answer.deployment.clone(), &turn.prompt, now, figures);
+                session.record(&answer.series, answer.deployment.clone(), &turn.prompt, now, figures);
                 AnswerStatus::Finished(reason)
             }
             ChatEnding::Stopped => AnswerStatus::Stopped,
@@ -335,16 +386,18 @@ mod tests {
         Asking { job: JobId(job), model, deployment: None, now: Duration::ZERO }
     }
 
+    /// Gives how many answers that makes in the session.
+    fn finish(chat: &mut ChatState, job: u64, ending: ChatEnding) -> u64 {
+        let mut session = SessionHistory::default();
+        chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut session);
+        session.answers()
+    }
+
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
         chat.advance(JobId(job), "thinking", answer, Figures::default());
-        chat.end(
-            JobId(job),
-            ChatEnding::Finished { reason: FinishReason::Stop },
-            Figures::default(),
-            Duration::ZERO,
-        );
+        finish(chat, job, ChatEnding::Finished { reason: FinishReason::Stop });
         request
     }
 
@@ -365,12 +418,11 @@ mod tests {
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
         chat.advance(JobId(1), "", "half", Figures::default());
-        chat.end(JobId(1), ChatEnding::Failed(failure.clone()), Figures::default(), Duration::ZERO);
+        assert_eq!(finish(&mut chat, 1, ChatEnding::Failed(failure)), 0, "a failure is no figure");
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
         let request = chat.retry(&asking(2, "k")).expect("retries");
         assert_eq!(request.messages.last().map(|m| m.content.as_str()), Some("question"));
         assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
-        assert_eq!(chat.history.answers(), 0, "a failure is no figure");
     }
 
     #[test]
@@ -379,7 +431,6 @@ mod tests {
         talk(&mut chat, 1, "one", "first");
         chat.clear();
         assert!(chat.turns().is_empty() && chat.can_undo_clear());
-        assert_eq!(chat.history.answers(), 1, "the charts stay");
         chat.undo_clear();
         assert_eq!(chat.turns().len(), 1);
         chat.clear();
@@ -400,7 +451,7 @@ mod tests {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
             chat.advance(JobId(1), thought, "", Figures::default());
-            chat.end(JobId(1), ChatEnding::Finished { reason }, Figures::default(), Duration::ZERO);
+            finish(&mut chat, 1, ChatEnding::Finished { reason });
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
             assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");
         }

@@ -25,4 +25,5 @@ mod ui_bench;
 mod ui_branches;
 mod ui_history;
 mod ui_layout;
+mod ui_panes;
 mod window;

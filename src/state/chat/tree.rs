@@ -9,7 +9,63 @@ use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, ExchangeEnding, SessionId};
 use crate::protocol::FinishReason;
 
+/// What can become of a conversation; turns by their place on the way that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Ask this turn's question again.
+    Again(usize),
+    /// Ask for the rest of the last answer.
+    Continue,
+    /// Change this turn's message.
+    Edit(usize),
+    /// Begin a branch after this turn.
+    Branch(usize),
+    /// Go to the branch after this one, or to the one before.
+    Step(usize, bool),
+    /// Take the branch that goes on from the end.
+    Ahead,
+}
+
+impl Act {
+    /// Whether the model is asked something.
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Again(_) | Self::Continue)
+    }
+
+    /// The same, of the turn at `index`.
+    #[must_use]
+    pub fn at(self, index: usize) -> Self {
+        match self {
+            Self::Again(_) => Self::Again(index),
+            Self::Edit(_) => Self::Edit(index),
+            Self::Branch(_) => Self::Branch(index),
+            Self::Step(_, forward) => Self::Step(index, forward),
+            Self::Continue | Self::Ahead => self,
+        }
+    }
+}
+
 impl ChatState {
+    /// Does what needs no answer.
+    pub fn turn_to(&mut self, act: Act) {
+        match act {
+            Act::Edit(index) => self.edit(index),
+            Act::Branch(index) => self.branch_after(index),
+            Act::Step(index, forward) => self.step(index, forward),
+            Act::Ahead => self.go_ahead(),
+            Act::Again(_) | Act::Continue => {}
+        }
+    }
+
+    /// Does what asks the model.
+    pub fn ask_for(&mut self, act: Act, asking: &Asking<'_>) -> Option<ChatRequest> {
+        match act {
+            Act::Again(index) => self.regenerate(index, asking),
+            Act::Continue => self.go_on(asking),
+            Act::Edit(_) | Act::Branch(_) | Act::Step(..) | Act::Ahead => None,
+        }
+    }
+
     /// At the turn of the way at `index`: which of the branches there it is, from 0, and how many there are.
     pub fn branch(&self, index: usize) -> (usize, usize) {
         let Some(turn) = self.talk.turns.get(index) else { return (0, 0) };
@@ -97,14 +153,19 @@ impl ChatState {
             return None;
         }
         let turn = self.talk.turns.get(index)?;
-        let (prompt, exchange) = (turn.prompt.clone(), turn.exchange);
+        let (prompt, exchange, round) = (turn.prompt.clone(), turn.exchange, turn.round);
         let is_bare = turn.answer.text.is_empty() && turn.answer.reasoning.is_empty();
         self.stop_editing();
         self.talk.leave(index);
         if is_bare && self.talk.branches(Some(exchange)).is_empty() {
             self.talk.aside.retain(|turn| turn.exchange != exchange);
         }
-        Some(self.ask(prompt, asking))
+        let request = self.ask(prompt, asking);
+        if let Some(turn) = self.talk.turns.last_mut() {
+            // It is still an answer to what all were asked.
+            turn.round = round;
+        }
+        Some(request)
     }
 
     /// Whether the last answer was cut, so that one can ask for the rest.
@@ -195,6 +256,8 @@ fn answer_of(exchange: &Exchange) -> Answer {
     };
     Answer {
         model: exchange.model.clone(),
+        series: exchange.model.clone(),
+        queued: false,
         deployment: exchange.deployment.clone(),
         reasoning: exchange.reasoning.clone(),
         text: exchange.answer.clone(),
@@ -208,6 +271,7 @@ fn answer_of(exchange: &Exchange) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::history::SessionHistory;
     use crate::metrics::timeline::Figures;
     use crate::protocol::{ChatEnding, JobId};
 
@@ -217,7 +281,8 @@ mod tests {
 
     fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
         chat.advance(JobId(job), "", text, Figures::default());
-        chat.end(JobId(job), ChatEnding::Finished { reason }, Figures::default(), Duration::ZERO);
+        let ending = ChatEnding::Finished { reason };
+        chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut SessionHistory::default());
     }
 
     /// Says each of these, and is answered `to <words>`.
