@@ -34,6 +34,45 @@ pub struct Settings {
     pub benches: BTreeMap<EnvId, BenchForms>,
     /// What is kept of what is measured.
     pub history: HistorySettings,
+    /// What was voted on the Playground without knowing the names.
+    pub votes: Vec<PairVotes>,
+}
+
+/// How often one model was found better than another by someone who did not know which was which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairVotes {
+    /// The model whose name comes first.
+    pub one: String,
+    /// The other.
+    pub other: String,
+    /// Votes for the first.
+    pub wins: u32,
+    /// Votes for the other.
+    pub losses: u32,
+    /// Votes for neither.
+    pub ties: u32,
+}
+
+impl PairVotes {
+    /// Counts a vote; without a winner it was a tie. A model is not held against itself.
+    pub fn count(votes: &mut Vec<Self>, (a, b): (&str, &str), winner: Option<&str>) {
+        if a == b {
+            return;
+        }
+        let (one, other) = if a < b { (a, b) } else { (b, a) };
+        let index =
+            votes.iter().position(|pair| pair.one == one && pair.other == other).unwrap_or_else(|| {
+                let (one, other) = (one.to_owned(), other.to_owned());
+                votes.push(Self { one, other, wins: 0, losses: 0, ties: 0 });
+                votes.len() - 1
+            });
+        let pair = &mut votes[index];
+        match winner {
+            None => pair.ties += 1,
+            Some(winner) if winner == pair.one => pair.wins += 1,
+            Some(_) => pair.losses += 1,
+        }
+    }
 }
 
 /// What the Benchmark page remembers of one environment.
@@ -53,6 +92,7 @@ impl Default for Settings {
             environments: vec![Environment::demo()],
             benches: BTreeMap::new(),
             history: HistorySettings::default(),
+            votes: Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod bench;
+pub mod blind;
 pub mod chat;
 pub mod cluster;
 pub mod history;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::State;
+use super::blind::Blind;
 use super::chat::{Act, AnswerStatus, Asking, ChatState};
 use super::cluster::{Choice, ClusterState};
 use crate::domain::conversation::ChatRequest;
@@ -26,13 +27,23 @@ pub struct Panes {
     pub active: usize,
     /// They are asked one after the other, so that they do not share the machine.
     pub in_turn: bool,
+    /// Whether names are hidden.
+    pub(super) blind: Option<Blind>,
     next_id: u64,
     rounds: u64,
 }
 
 impl Default for Panes {
     fn default() -> Self {
-        Self { others: Vec::new(), first_ticked: true, active: 0, in_turn: false, next_id: 1, rounds: 0 }
+        Self {
+            others: Vec::new(),
+            first_ticked: true,
+            active: 0,
+            in_turn: false,
+            blind: None,
+            next_id: 1,
+            rounds: 0,
+        }
     }
 }
 
@@ -169,6 +180,8 @@ impl State {
         }
         self.place().cluster.settled = true;
         let panes = &mut self.place().panes;
+        // Who comes now is known.
+        panes.blind = None;
         let id = panes.next_id;
         panes.next_id += 1;
         let chat = ChatState::default();
@@ -185,6 +198,7 @@ impl State {
         out.extend(head.running.map(|job| Command::Cancel { job }));
         let own = self.settings.current().id.clone();
         let place = self.place();
+        place.panes.blind = None;
         if index == 0 {
             let Some(at) = place.panes.others.iter().position(|pane| pane.env == own) else { return };
             let mut pane = place.panes.others.remove(at);

@@ -61,6 +61,15 @@ fn panes_side_by_side_fit() {
     check(&mut window, "Panes, four");
     window.set_size(LARGE);
     window.run_steps(2);
+    window.click("Blind");
+    window.ask("Who are you?");
+    check(&mut window, "Panes, blind");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Equal");
+    check(&mut window, "Panes, voted");
+    window.set_size(LARGE);
+    window.run_steps(2);
     window.click("Figures");
     check(&mut window, "Panes, four without figures");
 }
@@ -81,6 +90,15 @@ fn panes_look() {
     window.click("+ Compare");
     window.ask("Compare them in a table");
     draw(&mut window, &dir, "playground-four");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Blind");
+    window.ask("Compare them in a table");
+    draw(&mut window, &dir, "playground-blind");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Model A");
+    draw(&mut window, &dir, "playground-voted");
 }
 
 #[test]

@@ -178,3 +178,35 @@ fn four_are_the_most_and_the_figures_can_make_room() {
     window.click("Figures");
     window.see("This session, median");
 }
+
+#[test]
+fn blind_hides_the_names_until_the_vote_which_is_kept() {
+    let (api, mut window) = side_by_side(&[("m-one", 0), ("m-two", 0)]);
+    window.ask("Before");
+    window.click("Blind");
+    window.see("Names are hidden until you vote");
+    let told = |window: &Window| ["m-one", "m-two"].iter().any(|name| window.told().contains(name));
+    assert!(!told(&window), "{}", window.told());
+    window.say("Write 20 tokens");
+    window.see("Which answer is the best?");
+    assert_eq!(api.bodies().len(), 4);
+    assert!(window.shows("Send to Model A") && window.shows("Send to Model B"));
+    assert!(!told(&window), "{}", window.told());
+    assert!(window.button("View code").accesskit_node().is_disabled());
+    window.click("Model A");
+    window.see("Your vote: ");
+    window.see("Pane 1: m-one");
+    window.see("Blind votes");
+    window.until("it is kept", |window| !window.saved().votes.is_empty());
+    let votes = window.saved().votes;
+    let pair = &votes[0];
+    assert_eq!((votes.len(), pair.one.as_str(), pair.other.as_str()), (1, "m-one", "m-two"));
+    assert_eq!((pair.wins + pair.losses, pair.ties), (1, 0));
+    window.click("Blind again");
+    window.ask("Again");
+    window.click("Equal");
+    window.see("You found them equal");
+    window.until("both are kept", |window| window.saved().votes.iter().any(|pair| pair.ties == 1));
+    window.click("Blind");
+    window.until("it is over", |window| !window.shows("You found them equal"));
+}

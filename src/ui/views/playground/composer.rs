@@ -55,7 +55,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
         let env = state.pane_env(*index);
         state.settings.get(&env).is_some_and(|env| env.api.is_some() || env.demo)
     });
-    let first = to.first().and_then(|index| state.pane_choice(*index).model);
+    let named = !state.names_hidden();
+    let first = to.first().filter(|_| named).and_then(|index| state.pane_choice(*index).model);
     let running = state.answering();
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let enter = focused && ui.input_mut(take_enter);

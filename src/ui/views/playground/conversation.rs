@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use egui::{Button, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo};
+use egui::{
+    Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
+};
 
 use super::parameters::ParametersUi;
 use super::turn::{self, Pressed};
@@ -42,6 +44,8 @@ pub(super) struct Pane<'a> {
     pub(super) several: bool,
     /// The pickers, and the keys that scroll, are for it.
     pub(super) active: bool,
+    /// Its name is not its own: colours and models are not told.
+    pub(super) hidden: bool,
     /// Which of its turns were the fastest.
     pub(super) fastest: &'a HashMap<u64, Fastest>,
 }
@@ -73,8 +77,11 @@ pub(super) fn show(
     let inside = |ui: &mut Ui| {
         ui.set_min_size(ui.available_size());
         let mut todo = Todo::default();
-        let index = pane.head.name.as_deref().map(|name| colors.index(name));
-        head_ui(ui, state, pane, index, parameters, &mut todo);
+        let color = pane.head.name.as_deref().map(|name| match pane.hidden {
+            true => tokens(ui).dim,
+            false => tokens(ui).model_color(colors.index(name)),
+        });
+        head_ui(ui, state, pane, color, parameters, &mut todo);
         ui.separator();
         if parameters.is_open(pane.head.id) {
             let most = ui.available_height() * 0.6;
@@ -101,8 +108,14 @@ pub(super) fn show(
             return todo;
         }
         let id = Id::unique(("transcript", &env, pane.head.id));
-        let looks =
-            Looks { colors: &colors, now, reading: false, keys: pane.active, fastest: Some(pane.fastest) };
+        let looks = Looks {
+            colors: &colors,
+            now,
+            reading: false,
+            keys: pane.active,
+            fastest: Some(pane.fastest),
+            hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
+        };
         let Todo { act, copy, .. } =
             turns_ui(ui, id, chat, looks, (&mut open.transcript, &mut open.unfolded));
         Todo { act, copy, ..todo }
@@ -120,6 +133,8 @@ struct Looks<'a> {
     /// The keys that scroll are for it.
     keys: bool,
     fastest: Option<&'a HashMap<u64, Fastest>>,
+    /// What the model is called while its name is hidden.
+    hidden: Option<&'a str>,
 }
 
 fn turns_ui(
@@ -151,7 +166,7 @@ pub(in crate::ui::views) fn read_ui(
     colors: &ModelColors,
     open: (&mut Transcript, &mut HashSet<u64>),
 ) -> Option<String> {
-    let looks = Looks { colors, now: Duration::ZERO, reading: true, keys: true, fastest: None };
+    let looks = Looks { colors, now: Duration::ZERO, reading: true, keys: true, fastest: None, hidden: None };
     let todo = turns_ui(ui, id, chat, looks, open);
     if let Some(Act::Step(index, forward)) = todo.act {
         chat.step(index, forward);
@@ -187,7 +202,7 @@ fn head_ui(
     ui: &mut Ui,
     state: &mut State,
     pane: &Pane<'_>,
-    index: Option<usize>,
+    color: Option<Color32>,
     parameters: &mut ParametersUi,
     todo: &mut Todo,
 ) {
@@ -209,11 +224,11 @@ fn head_ui(
             }
         }
         let buttons = if pane.several { 104.0 } else { 160.0 };
-        let name_width = ui.available_width() - buttons - if index.is_some() { 18.0 } else { 0.0 };
-        if let (Some(name), Some(index)) = (name, index) {
-            dot(ui, tokens.model_color(index));
+        let name_width = ui.available_width() - buttons - if color.is_some() { 18.0 } else { 0.0 };
+        if let (Some(name), Some(color)) = (name, color) {
+            dot(ui, color);
             let label = shortened(ui, name, theme::strong_text(), tokens.text, name_width);
-            if pane.several {
+            if pane.several && !pane.hidden {
                 let label = label.interact(Sense::click());
                 let told = format!("Pane {}: {name}", pane.index + 1);
                 label.widget_info(|| WidgetInfo::selected(Role::Button, true, pane.active, &told));
@@ -370,9 +385,15 @@ impl RowSource for Rows<'_> {
         let can_ask = idle && !self.looks.reading;
         match part {
             Part::Model => {
-                let color = self.looks.colors.index(&answer.series);
+                let tokens = tokens(ui);
+                let own = tokens.model_color(self.looks.colors.index(&answer.series));
+                let (color, name) = match (self.looks.hidden, &answer.deployment) {
+                    (Some(hidden), _) => (tokens.dim, hidden.to_owned()),
+                    (None, Some(deployment)) => (own, format!("{} · {deployment}", answer.model)),
+                    (None, None) => (own, answer.model.clone()),
+                };
                 let can = (idle, !self.looks.reading);
-                let act = turn::model_ui(ui, color, answer, self.chat.branch(at), can);
+                let act = turn::model_ui(ui, (color, &name), self.chat.branch(at), can);
                 self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::ReasoningHead => {

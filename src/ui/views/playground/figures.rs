@@ -2,7 +2,7 @@
 
 use egui::{Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
-use super::panes;
+use super::{panes, vote};
 use crate::domain::units;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::{Figures, TokenSource};
@@ -19,6 +19,15 @@ pub(super) const TTFT: &str = "Time to first token: from sending the request to 
 pub(super) const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut or stopped has none.";
 
 pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+    if state.names_hidden() {
+        card(ui).show(ui, |ui| {
+            ui.set_min_size(vec2(ui.available_width(), 120.0));
+            let why = "Figures by name come with your vote; each answer has its own below it";
+            empty_state(ui, "Names are hidden", why, 24.0);
+        });
+        return;
+    }
+    let votes = if state.panes() > 1 { state.settings.votes.clone() } else { Vec::new() };
     if state.panes() > 1 {
         panes::tiles_ui(ui, state);
     } else {
@@ -35,6 +44,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out
         ui.set_width(ui.available_width());
         let lines = Lines { history: session, colors: &colors };
         charts_ui(ui, &lines, hidden, out);
+        if !votes.is_empty() {
+            vote::tally_ui(ui, &votes);
+        }
     });
 }
 

@@ -7,6 +7,7 @@ mod panes;
 mod parameters;
 mod pickers;
 mod turn;
+mod vote;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -84,7 +85,7 @@ impl PlaygroundUi {
         let beside = !several || self.figures.unwrap_or(width >= ROOMY);
         let right = if beside { (width * 0.3).clamp(282.0, 360.0) } else { 0.0 };
         let left = if beside { width - right - GAP } else { width };
-        if !pickers::is_wide(left) {
+        if !pickers::is_wide(left, several) {
             // There is no room for them beside the pickers.
             let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
             let layout = Layout::right_to_left(Align::Center);
@@ -123,11 +124,13 @@ impl PlaygroundUi {
         asked.compare |= compare;
         asked.figures |= figures;
         let composer = composer::height(ui);
-        let size = vec2(ui.available_width(), (ui.available_height() - composer - 10.0).max(80.0));
+        let bar = vote::height(state);
+        let size = vec2(ui.available_width(), (ui.available_height() - composer - bar - 10.0).max(80.0));
         let mut todos = Vec::new();
         ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
             todos = self.panes_ui(ui, state, now);
         });
+        vote::bar_ui(ui, state, out);
         let sent = composer::show(ui, state, now, out);
         if !self.arrived {
             self.arrived = true;
@@ -153,12 +156,18 @@ impl PlaygroundUi {
         let fastest = state.fastest();
         let mut todos = Vec::new();
         let Self { panes: open, parameters, first, reveal, .. } = self;
-        let mut one = |ui: &mut Ui, index: usize| {
-            let head = state.pane_head(index);
+        let mut one = |ui: &mut Ui, place: usize| {
+            let index = state.pane_at(place);
+            let mut head = state.pane_head(index);
+            let hidden = state.hidden_name(index);
+            let is_hidden = hidden.is_some();
+            head.name = hidden.or(head.name);
             let id = head.id;
             let none = HashMap::new();
             let fastest = fastest.get(index).unwrap_or(&none);
-            let pane = Pane { index, head, several: panes > 1, active: index == active, fastest };
+            // Which pane is the active one would tell who it is.
+            let active = index == active && !is_hidden;
+            let pane = Pane { index, head, several: panes > 1, active, hidden: is_hidden, fastest };
             let open = open.entry((env.clone(), id)).or_default();
             let todo =
                 ui.push_id(("pane", id), |ui| conversation::show(ui, state, &pane, parameters, open, now));

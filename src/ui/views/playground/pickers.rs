@@ -17,9 +17,9 @@ use crate::ui::widgets::{
     Choice, Section, caption, failure_box, from_right, picker, small_button, tokens, warning_box,
 };
 
-/// Whether the buttons have room beside the pickers.
-pub(super) fn is_wide(width: f32) -> bool {
-    width > 620.0
+/// Whether the buttons have room beside the pickers; there are more of them with several panes.
+pub(super) fn is_wide(width: f32, several: bool) -> bool {
+    width > if several { 760.0 } else { 620.0 }
 }
 
 /// `beside`: the figures are beside the panes.
@@ -31,26 +31,26 @@ pub(super) fn show(
     out: &mut Vec<Command>,
 ) -> Asked {
     let mut asked = Asked::default();
-    let wide = is_wide(ui.available_width());
     let several = state.panes() > 1;
+    let wide = is_wide(ui.available_width(), several);
+    let hidden = state.names_hidden();
     // Room for the wider of the two labels, so that nothing moves when it changes.
-    let buttons = if wide { 310.0 + if several { 82.0 } else { 0.0 } } else { 0.0 };
+    let buttons = if wide { 310.0 + if several { 142.0 } else { 0.0 } } else { 0.0 };
     let index = state.active_pane();
     let env = state.pane_env(index);
     let has_cluster = state.settings.get(&env).is_some_and(|env| env.cluster.is_some());
     let has_env = index > 0 && state.settings.environments.len() > 1;
     ui.horizontal_top(|ui| {
         let width = ui.available_width() - buttons - if wide { 8.0 } else { 0.0 };
-        let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
-        let width = width - if has_env { env_width + 8.0 } else { 0.0 };
-        let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
-        if has_env {
-            asked.refocus |= ui.vertical(|ui| env_ui(ui, state, index, env_width, out)).inner;
+        if hidden {
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                caption(ui, "Blind");
+                ui.add_sized(vec2(width, 30.0), Label::new("Names come with your vote").truncate());
+            });
+        } else {
+            pick_ui(ui, state, index, width, (has_env, has_cluster), (&mut asked, out));
         }
-        if has_cluster {
-            asked.refocus |= ui.vertical(|ui| deployment_ui(ui, state, index, first)).inner;
-        }
-        asked.refocus |= ui.vertical(|ui| model_ui(ui, state, index, second)).inner;
         if wide {
             ui.vertical(|ui| {
                 caption(ui, "");
@@ -67,21 +67,53 @@ pub(super) fn show(
             from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
         }
     });
-    troubles_ui(ui, state, &env, now, &mut asked);
+    if !hidden {
+        troubles_ui(ui, state, &env, now, &mut asked);
+    }
     asked
+}
+
+/// The pickers of a pane.
+fn pick_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    index: usize,
+    width: f32,
+    (has_env, has_cluster): (bool, bool),
+    (asked, out): (&mut Asked, &mut Vec<Command>),
+) {
+    let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
+    let width = width - if has_env { env_width + 8.0 } else { 0.0 };
+    let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
+    if has_env {
+        asked.refocus |= ui.vertical(|ui| env_ui(ui, state, index, env_width, out)).inner;
+    }
+    if has_cluster {
+        asked.refocus |= ui.vertical(|ui| deployment_ui(ui, state, index, first)).inner;
+    }
+    asked.refocus |= ui.vertical(|ui| model_ui(ui, state, index, second)).inner;
 }
 
 /// Another pane; and with several, whether the figures are beside them.
 pub(super) fn compare_ui(ui: &mut Ui, state: &mut State, beside: bool, asked: &mut Asked) {
     let size = vec2(0.0, 30.0);
     let panes = state.panes();
-    let more = ui.add_enabled(panes < MOST, Button::new("+ Compare").min_size(size));
+    let blind = state.blind().is_some();
+    let more = ui.add_enabled(panes < MOST && !blind, Button::new("+ Compare").min_size(size));
     let help = "Another pane beside this one, with its own model";
-    let most = "There are four panes: close one first";
+    let most =
+        if blind { "Names are hidden: end that first" } else { "There are four panes: close one first" };
     asked.compare |= more.on_hover_text(help).on_disabled_hover_text(most).clicked();
     if panes > 1 {
         let figures = ui.add(Button::new("Figures").min_size(size).selected(beside));
         asked.figures |= figures.on_hover_text("The figures beside the panes").clicked();
+        let idle = state.answering().is_empty();
+        let button = ui.add_enabled(idle, Button::new("Blind").min_size(size).selected(blind));
+        let help = "New conversations, shuffled and without names, until you say which answer is the best";
+        if button.on_hover_text(help).clicked() {
+            asked.refocus = true;
+            if blind { state.end_blind() } else { state.begin_blind() }
+        }
     }
 }
 
@@ -195,11 +227,13 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
 
 fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     let size = vec2(0.0, 30.0);
-    let code = ui.add(Button::new("View code").min_size(size));
+    let hidden = state.names_hidden();
+    let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
     if code.on_hover_text("The same request in cURL, Python and Rust").clicked() {
         asked.view_code = true;
     }
-    if state.can_undo_clear() {
+    // What was cleared tells who is who.
+    if state.can_undo_clear() && !hidden {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
             state.undo_clear();
             asked.refocus = true;

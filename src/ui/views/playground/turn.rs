@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use egui::{Button, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
+use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
 
 use super::figures;
 use crate::domain::units;
@@ -19,22 +19,17 @@ use crate::ui::widgets::{
 /// message can be changed.
 pub(super) fn model_ui(
     ui: &mut Ui,
-    index: usize,
-    answer: &Answer,
+    (color, name): (Color32, &str),
     (branch, branches): (usize, usize),
     (idle, can_edit): (bool, bool),
 ) -> Option<Act> {
     let tokens = tokens(ui);
     let mut act = None;
     ui.horizontal(|ui| {
-        dot(ui, tokens.model_color(index));
+        dot(ui, color);
         let buttons = if can_edit { 44.0 } else { 0.0 } + if branches > 1 { 96.0 } else { 0.0 };
         let width = ui.available_width() - 8.0 - buttons;
-        let name = match &answer.deployment {
-            Some(deployment) => format!("{} · {deployment}", answer.model),
-            None => answer.model.clone(),
-        };
-        shortened(ui, &name, TextStyle::Small, tokens.dim, width);
+        shortened(ui, name, TextStyle::Small, tokens.dim, width);
         from_right(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             let named = |ui: &mut Ui, enabled: bool, text: &str, name: &str| {
@@ -171,10 +166,7 @@ pub(super) fn figures_ui(
                 from_right(ui, |ui| pressed = answer_buttons(ui, answer, can_ask, idle));
             });
         } else {
-            ui.scope(|ui| {
-                ui.spacing_mut().interact_size.y = 16.0;
-                ui.horizontal_wrapped(|ui| line_of_figures(ui, answer));
-            });
+            line_of_figures(ui, answer);
             if answer.status_is_final() {
                 ui.horizontal(|ui| {
                     fastest_ui(ui, fastest);
