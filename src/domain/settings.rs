@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::conversation::Params;
 use super::environment::{EnvId, Environment};
 use super::history::HistorySettings;
 use super::plan::Plan;
@@ -36,6 +37,40 @@ pub struct Settings {
     pub history: HistorySettings,
     /// What was voted on the Playground without knowing the names.
     pub votes: Vec<PairVotes>,
+    /// What the Playground was left as, by environment.
+    pub playgrounds: BTreeMap<EnvId, PlaygroundForm>,
+}
+
+/// What the Playground remembers of one environment.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlaygroundForm {
+    /// What was typed and not sent.
+    pub draft: String,
+    /// The panes are asked one after the other.
+    pub in_turn: bool,
+    /// The panes from the left; the first is the environment's own.
+    pub panes: Vec<PaneForm>,
+}
+
+/// What the Playground remembers of a pane.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PaneForm {
+    /// Where it asks; `None` for the first.
+    pub env: Option<EnvId>,
+    /// The deployment that was picked.
+    pub deployment: Option<String>,
+    /// The model that was picked.
+    pub model: Option<String>,
+    /// It takes the first pane's system prompt and parameters.
+    pub linked: bool,
+    /// It takes part in what is sent.
+    pub ticked: bool,
+    /// The system prompt.
+    pub system: String,
+    /// The knobs.
+    pub params: Params,
 }
 
 /// How often one model was found better than another by someone who did not know which was which.
@@ -93,6 +128,7 @@ impl Default for Settings {
             benches: BTreeMap::new(),
             history: HistorySettings::default(),
             votes: Vec::new(),
+            playgrounds: BTreeMap::new(),
         }
     }
 }

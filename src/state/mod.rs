@@ -7,6 +7,7 @@ pub mod chat;
 pub mod cluster;
 pub mod history;
 pub mod panes;
+mod remember;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -241,11 +242,13 @@ pub struct State {
 }
 
 impl State {
-    /// Knows the settings, and nothing else yet.
+    /// Knows the settings, and with them what the Playground was left as.
     pub fn new(settings: Settings) -> Self {
+        let left = settings.playgrounds.iter().filter(|(env, _)| settings.get(env).is_some());
+        let places = left.map(|(env, form)| (env.clone(), PlaceState::restored(form, &settings))).collect();
         Self {
             settings,
-            places: HashMap::new(),
+            places,
             activity: ActivityLog::default(),
             bench: BenchState::default(),
             history: HistoryState::default(),
@@ -421,6 +424,7 @@ impl State {
             out.extend(gone.filter_map(|pane| pane.chat.running()).map(|job| Command::Cancel { job }));
         }
         self.settings.benches.remove(env);
+        self.settings.playgrounds.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         if self.settings.selected == *env {
             self.settings.selected = EnvId::demo();

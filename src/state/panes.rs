@@ -64,6 +64,21 @@ pub struct Pane {
     pub chat: ChatState,
 }
 
+impl Panes {
+    /// For a new pane.
+    pub(super) fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+}
+
+impl Pane {
+    /// With nothing said.
+    pub(super) fn new(id: u64, env: EnvId, choice: Choice) -> Self {
+        Self { id, env, choice, linked: true, ticked: true, chat: ChatState::default() }
+    }
+}
+
 /// What is to be known of a pane to draw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaneHead {
@@ -182,10 +197,8 @@ impl State {
         let panes = &mut self.place().panes;
         // Who comes now is known.
         panes.blind = None;
-        let id = panes.next_id;
-        panes.next_id += 1;
-        let chat = ChatState::default();
-        panes.others.push(Pane { id, env, choice, linked: true, ticked: true, chat });
+        let id = panes.fresh_id();
+        panes.others.push(Pane::new(id, env, choice));
         panes.active = panes.others.len();
     }
 

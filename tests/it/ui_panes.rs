@@ -210,3 +210,29 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
     window.click("Blind");
     window.until("it is over", |window| !window.shows("You found them equal"));
 }
+
+#[test]
+fn panes_and_drafts_survive_a_restart() {
+    let (api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
+    window.click("Parameters of two");
+    window.click("Linked to the first pane");
+    window.type_into("System prompt", "Answer in rhyme");
+    window.click("Parameters of two");
+    window.type_into("Message", "half a question");
+    let mut window = window.restart();
+    window.see("Pane 1: one");
+    window.see("Pane 2: two");
+    assert_eq!(window.field("Message").value().as_deref(), Some("half a question"));
+    window.click("Send");
+    window.until("both were asked", |_| api.bodies().len() == 2);
+    ends(&mut window);
+    let first = |body: &serde_json::Value| body["messages"][0]["content"].as_str().map(str::to_owned);
+    let mut said: Vec<_> = api.bodies().iter().filter_map(first).collect();
+    said.sort();
+    assert_eq!(said, ["Answer in rhyme", "You are a helpful assistant"]);
+    window.click("Close two");
+    window.until("one is left", |window| window.has_button("Parameters"));
+    let mut window = window.restart();
+    window.see("Model: one");
+    assert!(window.has_button("Parameters"), "{}", window.told());
+}

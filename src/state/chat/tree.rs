@@ -116,6 +116,11 @@ impl ChatState {
         }
     }
 
+    /// The draft; while a message is being changed, the one before that.
+    pub(in crate::state) fn kept_draft(&self) -> &str {
+        self.editing.as_ref().map_or(self.draft.as_str(), |editing| &editing.draft)
+    }
+
     /// Whether an earlier message is being changed.
     pub fn is_editing(&self) -> bool {
         self.editing.is_some()
