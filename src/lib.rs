@@ -13,7 +13,7 @@
 //!   ├───────────────┴───────────────┤
 //!   │ engine/       demo/           │                2  everything that waits (tokio)
 //!   ├───────────────────────────────┤
-//!   │ io/                           │                1  doors: reqwest, kubectl, confy, keyring, arboard
+//!   │ io/                           │                1  doors: reqwest, kubectl, SQLite, confy, keyring, arboard
 //!   ├───────────────────────────────┤
 //!   │ protocol.rs                   │                0  what UI and engine say to each other
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out
@@ -34,6 +34,9 @@
 //! A benchmark goes the same way: [`protocol::Command::RunBench`] runs [`engine::bench::run`], whose measuring
 //! threads send and read over [`io::http1`] and do nothing else; what ended is folded into [`metrics::tally`] and
 //! told at most every 33 ms as [`protocol::Event::BenchAdvanced`]. `batida bench` awaits the same function.
+//!
+//! What is measured is kept: [`engine::history::Recording`] stands between a session and its listener and hands each
+//! request to a thread of its own, which writes every half second through [`io::history`]. Nobody waits for it.
 //!
 //! # Invariants
 //!
@@ -59,8 +62,8 @@
 //! | [`snippet`] | View code |
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM |
-//! | [`io`] | the API, kubectl, the settings file, keys, clipboard, file dialog, the activity record |
-//! | [`engine`] | jobs: the cluster, a chat, a benchmark, Home's checks; from an environment to its doors |
+//! | [`io`] | the API, kubectl, the settings file, the history's file, keys, clipboard, file dialog, the activity record |
+//! | [`engine`] | jobs: the cluster, a chat, a benchmark, Home's checks, the history's thread; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |

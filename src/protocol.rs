@@ -40,7 +40,7 @@ pub enum Command {
     LoadApiModels { job: JobId, place: Environment },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
-    Chat { job: JobId, place: Environment, request: ChatRequest, filing: Option<Filing> },
+    Chat { job: JobId, place: Environment, request: Box<ChatRequest>, filing: Option<Filing> },
     /// The same of several at once: all are sent at the same instant, or each when the one before it has ended,
     /// which is told by [`Event::ChatBegan`].
     ChatSideBySide { asks: Vec<Ask>, in_turn: bool },
@@ -100,9 +100,12 @@ pub enum Command {
 pub struct Ask {
     pub job: JobId,
     pub place: Environment,
-    pub request: ChatRequest,
+    pub request: Box<ChatRequest>,
     pub filing: Option<Filing>,
 }
+
+/// The sessions of an imported file, and what in them means something else, in plain sentences.
+pub type Kept = (Vec<SessionId>, Vec<String>);
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +171,7 @@ pub enum Event {
     /// The history cannot be written or read; told once until it works again.
     HistoryTroubled { failure: Failure },
     /// A file was imported (as these sessions, with remarks), the user picked none, or it failed.
-    HistoryImported { job: JobId, outcome: Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> },
+    HistoryImported { job: JobId, outcome: Result<Option<Kept>, Failure> },
     /// A session that ended was held against the baseline of its model and deployment.
     HeldAgainstBaseline { job: JobId, comparison: Arc<Comparison> },
     /// A file was saved (where), the user gave no place, or it failed.

@@ -83,8 +83,9 @@ pub(super) enum Command {
     History(Box<HistoryArgs>),
     /// Hold benchmarks against each other: what changed, how sure that is, and whether it matters
     ///
-    /// Takes reports that `batida bench --out` or --json wrote. The first is the baseline. Levels of the same model
-    /// and load are compared; what differs in the plans is told first.
+    /// Takes sessions of the history (an id or its beginning, `last`, `last~1`, a tag) and result files: ours, and those
+    /// that `batida history import` reads. The first is the baseline. Levels of the same model and load are compared;
+    /// what differs in the plans is told first.
     #[command(after_help = COMPARE_AFTER)]
     Compare(CompareArgs),
     /// Check kubectl, the cluster, the API and the key, one line each
@@ -122,6 +123,7 @@ differences: [{what, values, grave}], rows: [{model, level, figure, title, unit,
 interval, p, verdict}]}], remarks}; changes are shares, verdicts better, worse, no_difference, too_few or look.
 
 Examples:
+  batida compare last~1 last
   batida compare before.json after.json
   batida compare main.json branch.json --fail-if-worse --least-change 5%
   batida compare v1.json v2.json v3.json --markdown > comparison.md";
@@ -275,8 +277,8 @@ pub(super) struct ModelsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
-    /// Two to six reports, the baseline first
-    #[arg(required = true, num_args = 2..=6, value_name = "REPORT")]
+    /// Two to six sessions or files, the baseline first
+    #[arg(required = true, num_args = 2..=6, value_name = "SESSION")]
     pub(super) sides: Vec<String>,
     /// Fail with exit code 3 when a figure is worse than the baseline's
     #[arg(long)]

@@ -1,6 +1,5 @@
 //! `batida compare`: sessions held against each other, without a window.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -8,12 +7,23 @@ use super::args::{Common, CompareArgs};
 use super::{Ended, compare_report, report};
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
-use crate::domain::run::{BenchReport, SCHEMA};
+use crate::engine::{self, history};
+use crate::io::history::Store;
 use crate::metrics::compare::{Comparison, Side, Verdict, change_text, compare, interval_text};
 
-pub(super) fn run(common: &Common, settings: &HistorySettings, args: &CompareArgs) -> Result<(), Ended> {
-    let mut sides = args.sides.iter().map(|name| load_side(name)).collect::<Result<Vec<Side>, Failure>>()?;
-    tell_apart(&mut sides, &args.sides);
+pub(super) async fn run(
+    common: &Common,
+    settings: &HistorySettings,
+    args: &CompareArgs,
+) -> Result<(), Ended> {
+    let (mut sides, mut names) = (Vec::new(), Vec::new());
+    for name in &args.sides {
+        for side in load(common, name).await? {
+            sides.push(side);
+            names.push(name.clone());
+        }
+    }
+    tell_apart(&mut sides, &names);
     let found = compare(&sides, args.least_change.unwrap_or(settings.least_change));
     if common.json {
         report::json(&serde_json::to_value(&found).map_err(std::io::Error::from)?)?;
@@ -27,26 +37,25 @@ pub(super) fn run(common: &Common, settings: &HistorySettings, args: &CompareArg
     if args.fail_if_worse { held(&found) } else { Ok(()) }
 }
 
-/// One session: the report in a file.
-fn load_side(name: &str) -> Result<Side, Failure> {
-    let advice = "Name files that `batida bench --out` wrote";
-    let text = fs::read_to_string(name)
-        .map_err(|error| Failure::new(format!("{name} cannot be read: {error}"), advice))?;
-    let no_report = |why: String| Failure::new(format!("{name} is no report of a benchmark: {why}"), advice);
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| no_report(format!("it is no JSON: {error}")))?;
-    match json.get("schema").and_then(|schema| schema.as_str()) {
-        Some(SCHEMA) => {}
-        Some(other) => {
-            return Err(no_report(format!("it says {other:?} where this Batida reads {SCHEMA:?}")));
+/// The sessions of a file, or one that is kept.
+async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
+    let path = Path::new(name);
+    if path.exists() || path.extension().is_some() || path.components().count() > 1 {
+        let stem = path.file_stem().map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let imported = history::read_result_file(path).await?;
+        // Of ours nothing means something else.
+        for remark in imported.remarks.iter().filter(|_| !imported.source.starts_with("batida")) {
+            report::error_line(&format!("{name}: {remark}"));
         }
-        None => return Err(no_report("it has no \"schema\"".to_owned())),
+        return Ok(history::imported_sides(&stem, imported));
     }
-    let report: BenchReport = serde_json::from_value(json).map_err(|error| no_report(error.to_string()))?;
-    let stem =
-        Path::new(name).file_stem().map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let label = if report.plan.tags.is_empty() { stem } else { report.plan.tags.join(", ") };
-    Ok(Side { label, report, values: Vec::new() })
+    let opened = Store::open_to_read(&engine::history_dir(&common.options())?)?;
+    super::warn(opened.notice);
+    let id = opened.store.find(name).map_err(|why| {
+        let advice = "Name a file of `batida bench --out`, or a session that `batida history list` shows";
+        Failure { advice: advice.to_owned(), ..why }
+    })?;
+    history::sides(&opened.store, &[id])
 }
 
 /// Sessions with the same label are called as they were typed, and the same one twice is numbered.

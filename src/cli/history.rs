@@ -76,7 +76,12 @@ fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
     let head = ["ID", "BEGAN", "WHAT", "MODEL", "REQUESTS", "ERRORS", "TTFT", "TOK/S", "TAGS"];
     let ids: Vec<&str> = page.rows.iter().map(|row| row.id.0.as_str()).collect();
     let length = telling_apart(&ids);
-    report::table(&head, page.rows.iter().map(|row| line(row, length)).collect())?;
+    let lines = page.rows.iter().map(|row| {
+        // A session that is not listed may begin alike.
+        let found = row.id.0.get(..length).and_then(|short| store.find(short).ok());
+        line(row, if found.as_ref() == Some(&row.id) { length } else { row.id.0.len() })
+    });
+    report::table(&head, lines.collect())?;
     let more = page.total.saturating_sub(page.rows.len() as u64);
     let more = if more > 0 { format!("; {} more: --limit", units::count(more)) } else { String::new() };
     let size = megabytes(page.bytes);

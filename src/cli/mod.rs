@@ -182,7 +182,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         let (places, settings, notice) = engine::places(&common.options(), |_| {})?;
         if let Command::Compare(args) = &command {
             warn(notice);
-            return compare::run(common, &settings.history, args);
+            return compare::run(common, &settings.history, args).await;
         }
         if let Some(notice) = notice {
             // The demo in place of the environment that was meant would be a lie.

@@ -161,8 +161,9 @@ pub(super) fn sessions(
     let numbered = kinds.into_iter().enumerate();
     numbered
         .map(|(number, (_, levels))| {
-            let part = if several { format!("-{}", number + 1) } else { String::new() };
-            session(format!("i{}{part}", file.hash), origin, levels)
+            // In front, so that few letters tell them apart.
+            let part = if several { format!("{}-", number + 1) } else { String::new() };
+            session(format!("i{part}{}", file.hash), origin, levels)
         })
         .collect()
 }

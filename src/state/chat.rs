@@ -426,6 +426,26 @@ mod tests {
     }
 
     #[test]
+    fn a_question_that_is_asked_again_is_filed_beside_the_first() {
+        let mut chat = ChatState::default();
+        talk(&mut chat, 1, "one", "first");
+        talk(&mut chat, 2, "two", "second");
+        let second = chat.filing().expect("it is kept");
+        assert_eq!((second.exchange, second.parent), (2, Some(1)));
+        assert!(second.conversation.0.starts_with('c') && second.conversation.0.len() == 13);
+        chat.retry(&asking(3, "m")).expect("retries");
+        let again = chat.filing().expect("it is kept");
+        assert_eq!((again.exchange, again.parent), (3, Some(1)));
+        assert_eq!(again.conversation, second.conversation);
+        finish(&mut chat, 3, ChatEnding::Stopped);
+        chat.clear();
+        talk(&mut chat, 4, "new", "words");
+        let other = chat.filing().expect("it is kept");
+        assert_ne!(other.conversation, second.conversation, "what is begun anew is another conversation");
+        assert_eq!(other.parent, None);
+    }
+
+    #[test]
     fn clearing_can_be_undone_until_something_is_said() {
         let mut chat = ChatState::default();
         talk(&mut chat, 1, "one", "first");

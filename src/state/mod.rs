@@ -514,7 +514,12 @@ impl State {
                 let notice = self.history.troubled(failure);
                 self.notices.push(notice);
             }
-            Event::HistoryImported { outcome, .. } => self.imported(outcome, now),
+            Event::HistoryImported { outcome, .. } => match outcome {
+                Ok(Some((ids, remarks))) => self.imported(&ids, &remarks, now),
+                // No file was picked: nothing is to be told.
+                Ok(None) => {}
+                Err(failure) => self.notice_failure(Err(failure)),
+            },
             Event::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
             Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
         }

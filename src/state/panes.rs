@@ -399,7 +399,7 @@ impl State {
         let request = what(chat, &Asking { job, model: &model, deployment, now })?;
         chat.note(name, round);
         let filing = chat.filing();
-        Some(Ask { job, place, request, filing })
+        Some(Ask { job, place, request: Box::new(request), filing })
     }
 
     /// What a pane would be sent, with the draft as the last message if there is one.

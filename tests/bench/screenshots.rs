@@ -68,6 +68,23 @@ fn main() {
     }
     save(&mut window, "benchmark");
 
+    // The same again, to be held against the first.
+    window.click("Run benchmark");
+    let deadline = Instant::now() + PATIENCE * 4;
+    while !window.has_button("Run benchmark") {
+        assert!(Instant::now() < deadline, "the session ends");
+        window.step();
+    }
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.until("both are there", |window| window.shows("Output tokens/s by level"));
+    window.until("the last has ended", |window| !window.shows("running"));
+    for key in [Key::Space, Key::ArrowDown, Key::Space] {
+        window.key_press(key);
+        window.run_steps(3);
+    }
+    window.until("they are compared", |window| window.shows("against baseline"));
+    save(&mut window, "history");
+
     window.click("Home");
     window.click("Run checks");
     window.until("all checks ended", |window| window.has_button("Check again"));

@@ -9,6 +9,10 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 mod window;
 
+#[path = "../it/support/history.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod history;
+
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
@@ -38,6 +42,7 @@ fn main() {
     conversation();
     charts();
     benchmark();
+    sessions();
 }
 
 /// From the window's making to its first frame, and to what the user waits for.
@@ -179,6 +184,61 @@ fn benchmark() {
         .map(|n| stage.frame(vec![egui::Event::PointerMoved(over_the_chart + vec2(n as f32 / 4.0, 0.0))]))
         .collect();
     print("… the pointer moves over a chart", first, hovered);
+}
+
+/// The History page over 10,000 sessions that are asked for in pages, each answered a frame later.
+fn sessions() {
+    const SESSIONS: u64 = 10_000;
+    let ctx = Context::default();
+    let mut page = history::Stage::new(history::rows(SESSIONS));
+    let began = Instant::now();
+    let frame = |page: &mut history::Stage, events: Vec<egui::Event>| {
+        let input = RawInput {
+            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, LARGE)),
+            time: Some(began.elapsed().as_secs_f64()),
+            focused: true,
+            events,
+            ..RawInput::default()
+        };
+        // What the made-up store costs is not the page's.
+        page.answer(began.elapsed());
+        let (start, waited) = (Instant::now(), time_waited());
+        let output = ctx.run_ui(input, |ui| page.frame(ui));
+        let primitives = ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+        let taken = start.elapsed().saturating_sub(time_waited() - waited);
+        drop(primitives);
+        output.drop_without_applying_deltas();
+        taken
+    };
+    let first = frame(&mut page, Vec::new());
+    let deadline = Instant::now() + PATIENCE;
+    while page.state.history.rows.total() != Some(SESSIONS) {
+        assert!(Instant::now() < deadline, "the rows come");
+        frame(&mut page, Vec::new());
+    }
+    let idle = (0..300).map(|_| frame(&mut page, Vec::new())).collect();
+    print("the history of 10,000 sessions: idle", first, idle);
+    frame(&mut page, vec![egui::Event::PointerMoved(pos2(700.0, 280.0))]);
+    let wheel = |points| egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, points),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    };
+    let steps = (0..600).map(|_| -480.0).chain((0..600).map(|_| 480.0));
+    let scrolled = steps.map(|points| frame(&mut page, vec![wheel(points)])).collect();
+    print("… scrolled down and up through all of it", first, scrolled);
+    let key = |key| egui::Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: true,
+        modifiers: Modifiers::NONE,
+    };
+    let moved = (0..600).map(|_| frame(&mut page, vec![key(Key::PageDown)])).collect();
+    print("… paged down by the keyboard", first, moved);
+    assert!(page.state.history.selected_at() > Some(SESSIONS / 2), "the keys moved the selection");
 }
 
 fn progress(n: u32, each: u32) -> BenchProgress {

@@ -123,7 +123,7 @@ fn options(dir: &Path) -> Options {
 fn chat(job: u64, place: &Environment, model: &str, prompt: &str) -> Command {
     let messages = vec![Message::new(Role::User, prompt)];
     let request = ChatRequest { model: model.to_owned(), messages, params: Params::default() };
-    Command::Chat { job: JobId(job), place: place.clone(), request, filing: None }
+    Command::Chat { job: JobId(job), place: place.clone(), request: Box::new(request), filing: None }
 }
 
 fn environment(demo: &Demo) -> Environment {
@@ -462,7 +462,8 @@ fn asks(prompts: &[&str], in_turn: bool) -> Command {
     let ask = |(n, prompt): (usize, &&str)| {
         let messages = vec![Message::new(Role::User, *prompt)];
         let request = ChatRequest { model: FAST.to_owned(), messages, params: Params::default() };
-        Ask { job: JobId(n as u64 + 1), place: Environment::demo(), request, filing: None }
+        let (request, place) = (Box::new(request), Environment::demo());
+        Ask { job: JobId(n as u64 + 1), place, request, filing: None }
     };
     Command::ChatSideBySide { asks: prompts.iter().enumerate().map(ask).collect(), in_turn }
 }

@@ -13,7 +13,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::support::history::{NO_JOB, Stage, rows};
-use crate::support::window::{LARGE, PATIENCE};
+use crate::support::window::{LARGE, PATIENCE, Window, on_benchmark};
 
 /// The page over a store of so many sessions.
 pub(crate) struct Page(Harness<'static, Stage>);
@@ -223,7 +223,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
     page.key(Key::Space);
     page.key(Key::ArrowDown);
     page.key(Key::Space);
-    assert_eq!(page.chosen(), ["b000039", "b000038"]);
+    assert_eq!(page.chosen(), ["b000038", "b000039"], "the older one is the baseline");
     page.see("2 sessions laid over each other");
     page.see("TTFT p50, ms · c=1, baseline 97, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better");
     page.see("Not like with like: 1 difference that matter");
@@ -239,7 +239,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
         .next()
         .and_then(|node| node.accesskit_node().label());
     page.click(&other.expect("the second can become the baseline"));
-    assert_eq!(page.chosen(), ["b000038", "b000039"]);
+    assert_eq!(page.chosen(), ["b000039", "b000038"]);
     page.see("baseline 97");
     page.click("Back");
     page.see("Sort by When");
@@ -447,4 +447,63 @@ fn a_comparison_of_the_benchmark_page_is_shown_here() {
     page.see("change −9.3 %");
     page.key(Key::Escape);
     page.see("Sort by When");
+}
+
+// With the real engine, on the demo
+
+/// Runs a short benchmark from the click to its end.
+fn run_bench(window: &mut Window) {
+    window.click("Run benchmark");
+    window.until("it runs", |window| window.has_button("Stop"));
+    window.until("it has ended", |window| window.has_button("Run benchmark"));
+}
+
+#[test]
+fn what_was_run_is_found_opened_compared_and_held_against_the_baseline() {
+    let mut window = on_benchmark();
+    window.type_into("Clients of each level", "1, 2");
+    window.type_into("Requests/level", "6");
+    window.type_into("Output tokens", "8");
+    run_bench(&mut window);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.see("1 session · ");
+    window.see("Output tokens/s by level. ");
+    window.until("it is complete", |window| !window.shows("running"));
+    window.click("Set baseline");
+    window.see("Unset baseline");
+    window.key_press(Key::Enter);
+    window.see("TTFT per request, ms. 12 requests");
+    window.see("c=2, requests 6, errors 0");
+    window.click("Run again");
+    window.see("Load a deployed model");
+    assert_eq!(window.field("Clients of each level").value().as_deref(), Some("1, 2"));
+    run_bench(&mut window);
+    window.see("Against the baseline");
+    window.click("See the comparison");
+    window.see("2 sessions compared");
+    window.see("TTFT p50, ms · c=1");
+    window.see("Throughput against per-user speed (the knee). ");
+    window.click("Back");
+    window.see("2 sessions · ");
+}
+
+#[test]
+fn a_conversation_goes_on_where_it_was_left() {
+    let mut window = Window::on_demo();
+    window.ask("Hello");
+    window.ask("And more?");
+    window.click("Clear");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.see("1 session · ");
+    window.see("Chat: Hello");
+    window.until("both answers are kept", |window| window.shows("2 requests kept"));
+    window.see("TTFT by answer, ms. 2 answers");
+    window.click("Open");
+    window.see("Figures: ");
+    window.click("Continue");
+    window.see("Chat with a deployed model");
+    assert_eq!(window.state_mut().state().place().chat.turns().len(), 2);
+    window.ask("A third thing");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    window.until("it is filed with the others", |window| window.shows("1 session · 3 requests kept"));
 }

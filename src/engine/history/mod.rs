@@ -32,7 +32,7 @@ use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, LevelReport};
 use crate::export::Exported;
 use crate::io::history::{ChatRecord, Store};
-use crate::metrics::compare::Side;
+use crate::metrics::compare::{LevelValues, Side};
 use crate::metrics::request::RequestRecord;
 
 /// Requests on their way to the writer: half a second of more than any machine of ours sends.
@@ -252,6 +252,18 @@ pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure
         .collect()
 }
 
+/// The sessions of a result file, ready to be held against others.
+pub fn imported_sides(name: &str, imported: Imported) -> Vec<Side> {
+    let several = imported.sessions.len() > 1;
+    let side = |(at, (report, requests)): (usize, (BenchReport, Vec<StoredRequest>))| {
+        let number = if several { format!(" #{}", at + 1) } else { String::new() };
+        let label = report.plan.tags.first().cloned().unwrap_or_else(|| format!("{name}{number}"));
+        let values = LevelValues::of(&report, requests.into_iter().map(|request| request.record));
+        Side { label, report, values }
+    };
+    imported.sessions.into_iter().enumerate().map(side).collect()
+}
+
 /// Writes sessions as one file.
 ///
 /// # Errors
@@ -282,18 +294,8 @@ pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
         )
     })?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let reading = tokio::task::spawn_blocking(move || import(&name, &bytes));
+    let reading = tokio::task::spawn_blocking(move || crate::import::read(&name, &bytes));
     reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
-}
-
-/// Our own reports.
-fn import(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
-    let report: BenchReport = serde_json::from_slice(bytes).map_err(|error| {
-        let why = format!("{name} is no report of `batida bench`");
-        Failure::new(why, "Take a file that `--out` or `--json` wrote").with_details(error.to_string())
-    })?;
-    let source = format!("batida {}", report.batida);
-    Ok(Imported { source, sessions: vec![(report, Vec::new())], remarks: Vec::new() })
 }
 
 /// What a session is held against: its models' baselines, each once and never itself.

@@ -186,8 +186,9 @@ impl Writer {
         if let Some(store) = self.store.take().filter(Store::is_in_place) {
             return Ok(store);
         }
-        self.foreign = None;
         let opened = Store::open(self.dir.as_ref().map_err(Clone::clone)?)?;
+        // What others do from here on is news.
+        self.foreign = opened.store.foreign_changes().ok();
         if let Some(notice) = opened.notice {
             (self.tell)(Told::Troubled(notice));
         }

@@ -137,7 +137,7 @@ fn tiles(out: &mut String, report: &BenchReport) {
     };
     let sum = |of: fn(&LevelReport) -> u64| levels.iter().map(of).sum::<u64>();
     let (ended, failed) = (sum(|level| level.requests.ended), sum(|level| level.requests.failed));
-    let figures: [(&str, &str, Option<(f64, String)>); 4] = [
+    let figures = [
         (
             "Most output",
             "tok/s",
@@ -147,7 +147,7 @@ fn tiles(out: &mut String, report: &BenchReport) {
         ("Shortest TTFT, p50", "ms", best(|level| level.ttft_ms.p50, false)),
         ("Longest TTFT, p99", "ms", best(|level| level.ttft_ms.p99, true)),
     ];
-    let mut tiles: Vec<(&str, String, &str, String, bool)> = Vec::new();
+    let mut tiles = Vec::new();
     for (name, unit, found) in figures {
         tiles.extend(found.map(|(value, place)| (name, short(Some(value)), unit, place, false)));
     }

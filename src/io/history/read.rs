@@ -15,7 +15,6 @@ use crate::domain::history::{
 };
 use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelEnd, LevelReport, SessionEnd, Surroundings};
-use crate::domain::units::ms;
 use crate::metrics::compare::LevelValues;
 use crate::metrics::traces::Tracer;
 
@@ -280,22 +279,16 @@ impl Store {
     /// As [`Store::report`].
     pub fn values(&self, session: &SessionId) -> Result<Vec<LevelValues>, Failure> {
         let report = self.report(session)?;
-        let mut values = vec![LevelValues::default(); report.levels.len()];
-        self.requests(session, &mut |request| {
-            let record = request.record;
-            let at = report.levels.iter().position(|level| level.index == record.level);
-            if let Some(level) = at.and_then(|at| values.get_mut(at)).filter(|_| record.counts()) {
-                level.ttft_ms.extend(record.ttft().map(ms));
-                level.latency_ms.extend(record.latency().map(ms));
-                level.tpot_ms.extend(record.tpot().map(ms));
-                level.user_tokens_per_s.extend(record.user_speed());
-                level.gaps_us.push(record.gaps_us);
+        let mut failed = Ok(());
+        let records = self.by_index(session)?.map_while(|request| match request {
+            Ok(request) => Some(request.record),
+            Err(why) => {
+                failed = Err(why);
+                None
             }
-            Ok(())
-        })?;
-        // Where only the report is at hand, as of other programs' files.
-        let empty = values.iter().all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());
-        Ok(if empty { Vec::new() } else { values })
+        });
+        let values = LevelValues::of(&report, records);
+        failed.map(|()| values)
     }
 
     /// A model's figures over time, oldest first.

@@ -27,6 +27,8 @@ pub mod ranks;
 mod tests;
 mod words;
 
+use crate::domain::units::ms;
+use crate::metrics::request::RequestRecord;
 use serde::{Deserialize, Serialize};
 
 use self::figures::{Evidence, FIGURES, Figure, PEAK, Sampled};
@@ -190,6 +192,27 @@ pub struct LevelValues {
     pub user_tokens_per_s: Vec<f64>,
     /// The gaps between chunks of each request, in µs.
     pub gaps_us: Vec<Vec<u32>>,
+}
+
+impl LevelValues {
+    /// What a session's requests measured, for each level of its report; empty when they measured nothing, as those
+    /// of other programs' files that hold only their report.
+    pub fn of(report: &BenchReport, requests: impl IntoIterator<Item = RequestRecord>) -> Vec<Self> {
+        let mut values = vec![Self::default(); report.levels.len()];
+        for record in requests.into_iter().filter(RequestRecord::counts) {
+            let Some(at) = report.levels.iter().position(|level| level.index == record.level) else {
+                continue;
+            };
+            let level = &mut values[at];
+            level.ttft_ms.extend(record.ttft().map(ms));
+            level.latency_ms.extend(record.latency().map(ms));
+            level.tpot_ms.extend(record.tpot().map(ms));
+            level.user_tokens_per_s.extend(record.user_speed());
+            level.gaps_us.push(record.gaps_us);
+        }
+        let empty = values.iter().all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());
+        if empty { Vec::new() } else { values }
+    }
 }
 
 /// Two to six sessions held against the first of them.

@@ -53,7 +53,24 @@ impl State {
                 }
             }
         }
+        if std::mem::take(&mut self.history.compare_kept) {
+            self.reload_outdated(out);
+        }
         wait
+    }
+
+    /// A conversation that went on has more than was kept of it in memory.
+    fn reload_outdated(&mut self, out: &mut Vec<Command>) {
+        let history = &self.history;
+        let differs = |(id, session): &&(SessionId, Loadable<std::sync::Arc<StoredSession>>)| {
+            let row = history.rows.find(id).map(|(_, row)| (row.state, row.requests));
+            let kept = session.value().map(|stored| (stored.row.state, stored.row.requests));
+            !session.is_loading() && row.is_some() && kept.is_some() && row != kept
+        };
+        let ids: Vec<SessionId> = history.kept.iter().filter(differs).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.ask_session(&id, out);
+        }
     }
 
     /// Asks everything anew, e.g. since it failed.
@@ -249,28 +266,16 @@ impl State {
         out.push(Command::ImportSessions { job });
     }
 
-    pub(in crate::state) fn imported(
-        &mut self,
-        outcome: Result<Option<(Vec<SessionId>, Vec<String>)>, Failure>,
-        now: Duration,
-    ) {
-        match outcome {
-            Ok(Some((ids, remarks))) => {
-                let mut text = format!("{} imported", crate::domain::units::counted(ids.len(), "session"));
-                for remark in remarks {
-                    text.push('\n');
-                    text.push_str(&remark);
-                }
-                self.notices.push(Notice { failure: None, text });
-                // What was imported may be old, and none of what is filtered by.
-                self.history.filter = super::Filter::default();
-                self.history.changed(now);
-                if let Some(first) = ids.first() {
-                    self.history.select(first, now);
-                }
-            }
-            Ok(None) => {}
-            Err(failure) => self.notice_failure(Err(failure)),
+    pub(in crate::state) fn imported(&mut self, ids: &[SessionId], remarks: &[String], now: Duration) {
+        let told = format!("{} imported", crate::domain::units::counted(ids.len(), "session"));
+        let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        self.notices.push(Notice { failure: None, text });
+        // What was imported may be old, and none of what is filtered by.
+        self.history.filter = Filter::default();
+        self.history.changed(now);
+        if let Some(first) = ids.first() {
+            self.history.select(first, now);
         }
     }
 

@@ -136,6 +136,8 @@ pub struct HistoryState {
     changed: Option<Duration>,
     /// Newest last.
     kept: Vec<(SessionId, Loadable<Arc<StoredSession>>)>,
+    /// New rows came: what is in `kept` may be out of date.
+    compare_kept: bool,
     /// What `comparison` is of.
     compared: Option<(Vec<SessionId>, f64)>,
     /// What `trend` is of.
@@ -242,8 +244,8 @@ impl HistoryState {
         self.chosen.iter().position(|chosen| chosen == id)
     }
 
-    /// Takes a session among those to be compared, or out of them. A marked baseline goes first. Gives false
-    /// when there are too many, or it cannot be compared.
+    /// Takes a session among those to be compared, or out of them. A marked baseline goes first,
+    /// else the oldest. Gives false when there are too many, or it cannot be compared.
     pub fn toggle_chosen(&mut self, id: &SessionId) -> bool {
         if let Some(at) = self.place_of(id) {
             self.chosen.remove(at);
@@ -254,10 +256,14 @@ impl HistoryState {
         if self.chosen.len() >= MOST_COMPARED || !comparable {
             return false;
         }
-        let first_is_baseline =
-            self.chosen.first().and_then(|first| self.row_of(first)).is_some_and(|row| row.baseline);
-        let at =
-            if row.is_some_and(|row| row.baseline) && !first_is_baseline { 0 } else { self.chosen.len() };
+        // What a run is held against is marked, or came before it.
+        let first = self.chosen.first().and_then(|first| self.row_of(first));
+        let goes_first = row.zip(first).is_some_and(|(row, first)| match (row.baseline, first.baseline) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => row.began < first.began,
+        });
+        let at = if goes_first { 0 } else { self.chosen.len() };
         self.chosen.insert(at, id.clone());
         true
     }
@@ -298,6 +304,7 @@ impl HistoryState {
         if !self.rows.loaded(job, outcome) {
             return;
         }
+        self.compare_kept = true;
         // The selection stays with its session, wherever that went; of one that is gone the place stays.
         let found = self.selected.as_ref().and_then(|id| self.rows.find(id)).map(|(at, _)| at);
         let narrowed = before != self.rows.shown() && std::mem::take(&mut self.narrowed);

@@ -114,7 +114,12 @@ impl Window {
             messages: vec![Message::new(Role::System, "Be brief"), Message::new(Role::User, prompt)],
             params: Params { stop: vec!["STOP-WORD".to_owned()], ..Params::default() },
         };
-        self.send(Command::Chat { job, place: Environment::demo(), request, filing: Some(filing) });
+        self.send(Command::Chat {
+            job,
+            place: Environment::demo(),
+            request: Box::new(request),
+            filing: Some(filing),
+        });
         self.until("the answer", |event| match event {
             Event::ChatEnded { job: it, .. } if it == job => Some(()),
             _ => None,

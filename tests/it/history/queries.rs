@@ -86,7 +86,7 @@ fn every_column_sorts_both_ways_and_what_is_absent_comes_last() {
         (SortBy::Errors, ["b3", "b2", "b1", "b4"], ["b4", "b3", "b2", "b1"]),
         (SortBy::Ttft, ["b2", "b4", "b1", "b3"], ["b1", "b4", "b2", "b3"]),
         (SortBy::Itl, ["b4", "b3", "b2", "b1"], ["b4", "b3", "b2", "b1"]),
-        (SortBy::Tag, ["b4", "b1", "b3", "b2"], ["b3", "b4", "b1", "b2"]),
+        (SortBy::Tag, ["b4", "b1", "b3", "b2"], ["b3", "b1", "b4", "b2"]),
     ] {
         let down_too = check(&store, &HistoryQuery { sort, ..all() }, &down);
         let page = check(&store, &HistoryQuery { sort, ascending: true, ..all() }, &up);

@@ -59,6 +59,22 @@ impl Stage {
         }
     }
 
+    /// Answers what was asked; gives whether anything was.
+    pub(crate) fn answer(&mut self, now: Duration) -> bool {
+        if self.store.silent {
+            return false;
+        }
+        let asked = std::mem::take(&mut self.out);
+        let any = !asked.is_empty();
+        for command in asked {
+            match self.store.answer(command) {
+                Ok(events) => events.into_iter().for_each(|event| self.state.apply(event, now)),
+                Err(command) => self.sent.push(*command),
+            }
+        }
+        any
+    }
+
     /// Answers what was asked, and draws the page as the window does.
     pub(crate) fn frame(&mut self, ui: &mut Ui) {
         if !self.installed {
@@ -68,13 +84,7 @@ impl Stage {
             return;
         }
         let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).expect("time goes on");
-        if !self.store.silent {
-            for command in std::mem::take(&mut self.out) {
-                match self.store.answer(command) {
-                    Ok(events) => events.into_iter().for_each(|event| self.state.apply(event, now)),
-                    Err(command) => self.sent.push(command),
-                }
-            }
+        if self.answer(now) {
             ui.ctx().request_repaint();
         }
         let fill = theme::Tokens::of(ui.style()).background;
@@ -93,7 +103,7 @@ impl Stage {
 }
 
 impl Store {
-    fn answer(&mut self, command: Command) -> Result<Vec<Event>, Command> {
+    fn answer(&mut self, command: Command) -> Result<Vec<Event>, Box<Command>> {
         let event = match command {
             Command::LoadHistory { job, query } => {
                 Event::HistoryLoaded { job, outcome: self.or_failing(|store| store.list(&query)) }
@@ -127,7 +137,7 @@ impl Store {
                     .for_each(|row| row.tags.clone_from(&tags));
                 Event::HistoryChanged
             }
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         };
         Ok(vec![event])
     }

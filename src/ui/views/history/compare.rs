@@ -198,7 +198,7 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
     }
 }
 
-/// The rows that tell most: of the whole session, else of its first level.
+/// The rows of the whole session and of its first level.
 pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let Some(comparison) = comparison_ui(ui, state, out) else { return };
     title_ui(ui, &comparison, 0);
@@ -208,10 +208,9 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         let text = format!("Not like with like: {} that matter", units::counted(grave, "difference"));
         ui.label(RichText::new(text).small().color(warning));
     }
-    let whole = comparison.rows.iter().any(|row| row.level.is_empty());
-    let first = comparison.rows.first().map(|row| row.level.clone()).unwrap_or_default();
-    let rows = |row: &&Row| row.level.is_empty() || row.level == first;
-    let rows: Vec<&Row> = comparison.rows.iter().filter(rows).take(if whole { 10 } else { 6 }).collect();
+    let first = comparison.rows.iter().find(|row| !row.level.is_empty()).map(|row| row.level.as_str());
+    let rows = |row: &&Row| row.level.is_empty() || Some(row.level.as_str()) == first;
+    let rows: Vec<&Row> = comparison.rows.iter().filter(rows).collect();
     rows_ui(ui, &rows, 0, "this run");
 }
 

@@ -145,17 +145,16 @@ pub(super) fn told(row: &SessionRow) -> String {
     parts.join(" · ")
 }
 
+/// Draws a card.
+pub(super) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
+
 /// Two cards side by side, or one below the other where there is no room.
-pub(super) fn pair(
-    ui: &mut Ui,
-    photographer: &mut Photographer,
-    parts: [&mut dyn FnMut(&mut Ui, &mut Photographer); 2],
-) {
+pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
     let gap = 10.0;
     let two = ui.available_width() > 560.0;
     let width = if two { (ui.available_width() - gap) / 2.0 } else { ui.available_width() };
     ui.spacing_mut().item_spacing = vec2(gap, gap);
-    let mut draw = |ui: &mut Ui, part: &mut dyn FnMut(&mut Ui, &mut Photographer)| {
+    let mut draw = |ui: &mut Ui, part: Part<'_>| {
         ui.allocate_ui(vec2(width, 0.0), |ui| {
             ui.set_width(width);
             ui.vertical(|ui| {
@@ -172,7 +171,7 @@ pub(super) fn pair(
 }
 
 fn chart_height(ui: &Ui) -> f32 {
-    (ui.available_height() - 64.0).clamp(110.0, 190.0)
+    (ui.available_height() - 64.0).clamp(110.0, 260.0)
 }
 
 fn one_ui(

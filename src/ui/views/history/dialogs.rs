@@ -69,6 +69,7 @@ impl Question {
                         done = primary_button(ui, "Keep it", true).clicked();
                         if ui.button("Leave it").clicked() {
                             asked.playground = open::go_on(state, stored, out);
+                            state.history.open = None;
                             done = true;
                         }
                     });

@@ -96,7 +96,8 @@ impl OpenUi {
                 }
             }
         }
-        if !back && state.history.open.is_none() {
+        // Who goes on elsewhere comes back to the list.
+        if !back && !asked.benchmark && !asked.playground {
             state.history.open = Some(open);
         }
         self.session.work(ui, state, now, out);
@@ -115,7 +116,7 @@ fn head_ui(
     let mut back = false;
     ui.horizontal(|ui| {
         back = ui.button("Back").on_hover_text("Escape").clicked();
-        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) { 290.0 } else { 180.0 };
+        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) { 330.0 } else { 180.0 };
         let width = ui.available_width() - buttons;
         let text = tokens(ui).text;
         crate::ui::widgets::shortened(ui, &told(&stored.row), crate::ui::theme::strong_text(), text, width);
@@ -184,7 +185,7 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
         SessionBody::Bench { report, .. } => {
             let mut lines = vec![("Plan", plan_told(&report.plan))];
             lines.push(("On", on_told(report)));
-            lines.extend(report.surroundings.as_ref().map(|around| ("Around", around_told(around))));
+            lines.extend(report.surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
             let switches: Vec<String> = report
                 .switches
                 .iter()
@@ -205,7 +206,7 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
                     if last.system.is_empty() { "none".to_owned() } else { last.system.clone() },
                 ));
             }
-            lines.extend(surroundings.as_ref().map(|around| ("Around", around_told(around))));
+            lines.extend(surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
             lines
         }
     };

@@ -393,8 +393,14 @@ fn cell_ui(ui: &Ui, text: &str, figure: bool, color: Color32) {
         let font = theme::small_figure_text().resolve(ui.style());
         ui.painter().text(rect.right_center(), Align2::RIGHT_CENTER, text, font, color);
     } else {
-        let shown = fit_middle(ui, text, &TextStyle::Body, rect.width());
         let font = TextStyle::Body.resolve(ui.style());
-        ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, shown, font, color);
+        // Measured as it is drawn: most fit, and are laid out once.
+        let mut galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), color);
+        if galley.size().x > rect.width() {
+            let shown = fit_middle(ui, text, &TextStyle::Body, rect.width());
+            galley = ui.painter().layout_no_wrap(shown, font, color);
+        }
+        let at = pos2(rect.left(), rect.center().y - galley.size().y / 2.0);
+        ui.painter().galley(at, galley, color);
     }
 }
