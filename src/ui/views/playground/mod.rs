@@ -78,6 +78,7 @@ impl PlaygroundUi {
                 state.colors.note(&name);
             }
         }
+        let was_hidden = state.names_hidden();
         let top = ui.max_rect();
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
@@ -99,6 +100,10 @@ impl PlaygroundUi {
                 column(ui, vec2(right, height), |ui| figures::show(ui, state, &mut self.hidden, out));
             }
         });
+        if state.names_hidden() && !was_hidden {
+            // Model A is the leftmost.
+            self.first = 0;
+        }
         if asked.figures {
             self.figures = Some(!beside);
         }

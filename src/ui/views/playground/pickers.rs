@@ -46,7 +46,10 @@ pub(super) fn show(
             ui.vertical(|ui| {
                 ui.set_width(width);
                 caption(ui, "Blind");
-                ui.add_sized(vec2(width, 30.0), Label::new("Names come with your vote").truncate());
+                ui.horizontal(|ui| {
+                    ui.set_height(30.0);
+                    ui.add(Label::new("Names come with your vote").truncate());
+                });
             });
         } else {
             pick_ui(ui, state, index, width, (has_env, has_cluster), (&mut asked, out));

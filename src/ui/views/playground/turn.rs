@@ -212,8 +212,8 @@ fn line_of_figures(ui: &mut Ui, answer: &Answer) {
     ui.spacing_mut().item_spacing.x = 12.0;
     let width = ui.available_width();
     let style = theme::small_figure_text();
-    let label =
-        ui.add(Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim)).truncate());
+    let label = Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim));
+    let label = ui.add(if width > WIDE { label.truncate() } else { label.wrap() });
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Figures: {mine}")));
     label.on_hover_text(figures::told_in_full(figures));
     if !server.is_empty() && width > 640.0 {
