@@ -48,6 +48,9 @@ pub enum Command {
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
     Chat { job: JobId, place: Environment, request: Box<ChatRequest>, filing: Option<Filing> },
+    /// The same of several at once: all are sent at the same instant, or each when the one before it has ended,
+    /// which is told by [`Event::ChatBegan`].
+    ChatSideBySide { asks: Vec<Ask>, in_turn: bool },
     /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
@@ -96,6 +99,16 @@ pub enum Command {
     ImportSessions { job: JobId },
     /// End a job at once; what it has is kept.
     Cancel { job: JobId },
+}
+
+/// One of several chats, see [`Command::Chat`].
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "as the command's fields")]
+pub struct Ask {
+    pub job: JobId,
+    pub place: Environment,
+    pub request: Box<ChatRequest>,
+    pub filing: Option<Filing>,
 }
 
 /// The sessions of an imported file, and what in them means something else, in plain sentences.
@@ -150,6 +163,8 @@ pub enum Event {
     LogEnded { job: JobId, env: EnvId, outcome: Result<(), Failure> },
     /// The API's model list came, or did not.
     ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
+    /// One of several chats is sent now.
+    ChatBegan { job: JobId },
     /// More of an answer: what came since the last one, and the figures so far.
     ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.

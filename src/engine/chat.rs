@@ -1,14 +1,15 @@
 //! One chat request from sending to its figures. The same for the window and the command line.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::ChatRequest;
 use crate::io::api::{Api, ChatStream};
 use crate::metrics::timeline::Figures;
-use crate::protocol::ChatEnding;
+use crate::protocol::{Ask, ChatEnding};
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
 use crate::wire::fault::{self, Asked, Fault};
 
@@ -16,6 +17,61 @@ use crate::wire::fault::{self, Asked, Fault};
 const PACE: Duration = Duration::from_millis(33);
 /// How long the usage or `[DONE]` is waited for after a finish reason.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// When one of several chats is sent. Dropping it makes room for the others, however it came to that.
+#[derive(Debug)]
+pub enum Start {
+    /// Once all can be sent.
+    Together {
+        /// Held until this one can be.
+        opening: Option<Arc<DropGuard>>,
+        /// Cancelled when nobody holds that any more.
+        all_open: CancellationToken,
+    },
+    /// Once all before have ended.
+    InTurn {
+        /// Cancelled at their ends.
+        before: Vec<CancellationToken>,
+        /// Held until this one's end.
+        held: DropGuard,
+    },
+}
+
+impl Start {
+    /// Waits for the moment.
+    pub async fn wait(&mut self) {
+        match self {
+            Self::Together { opening, all_open } => {
+                *opening = None;
+                all_open.cancelled().await;
+            }
+            Self::InTurn { before, .. } => {
+                for end in before {
+                    end.cancelled().await;
+                }
+            }
+        }
+    }
+}
+
+/// Each with when it is to be sent.
+pub fn starts(asks: Vec<Ask>, in_turn: bool) -> Vec<(Ask, Start)> {
+    let all_open = CancellationToken::new();
+    let opening = Arc::new(all_open.clone().drop_guard());
+    let mut ends: Vec<CancellationToken> = Vec::new();
+    let start = |ask| {
+        if !in_turn {
+            return (
+                ask,
+                Start::Together { opening: Some(Arc::clone(&opening)), all_open: all_open.clone() },
+            );
+        }
+        let (before, end) = (ends.clone(), CancellationToken::new());
+        ends.push(end.clone());
+        (ask, Start::InTurn { before, held: end.drop_guard() })
+    };
+    asks.into_iter().map(start).collect()
+}
 
 /// More of an answer.
 #[derive(Debug, Clone)]

@@ -32,10 +32,9 @@ use self::bench::Controls;
 use self::history::filing;
 use self::history::{Change, History, Recorder, Told};
 use self::place::{Place, Places};
-use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::Environment;
 use crate::domain::failure::{Failure, FaultClass};
-use crate::domain::history::{Filing, HistorySettings};
+use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
@@ -45,7 +44,7 @@ use crate::io::history::Store;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::protocol::{
-    Activity, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
+    Activity, Ask, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
 };
 use crate::snippet::{self, KeyText};
 
@@ -380,8 +379,16 @@ impl Jobs {
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
             }),
             Command::Chat { job, place, request, filing } => self.spawn(job, |cancel| async move {
-                shared.chat(job, &place, &request, filing, &cancel).await;
+                shared.chat(Ask { job, place, request, filing }, None, &cancel).await;
             }),
+            Command::ChatSideBySide { asks, in_turn } => {
+                for (ask, start) in chat::starts(asks, in_turn) {
+                    let shared = Arc::clone(&shared);
+                    self.spawn(ask.job, |cancel| async move {
+                        shared.chat(ask, Some(start), &cancel).await;
+                    });
+                }
+            }
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
                 if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
                     let (emitter, env) = (shared.emitter.clone(), place.id.clone());
@@ -503,21 +510,14 @@ fn cancelled() -> Failure {
 }
 
 impl Shared {
-    async fn chat(
-        &self,
-        job: JobId,
-        env: &Environment,
-        request: &ChatRequest,
-        filing: Option<Filing>,
-        cancel: &CancellationToken,
-    ) {
-        let place = tokio::select! {
-            () = cancel.cancelled() => {
-                let ending = ChatEnding::Stopped;
-                return self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
-            }
-            place = self.open(env) => place,
+    async fn chat(&self, ask: Ask, mut start: Option<chat::Start>, cancel: &CancellationToken) {
+        let Ask { job, place: env, request, filing } = &ask;
+        let job = *job;
+        let stopped = || {
+            let ending = ChatEnding::Stopped;
+            self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
         };
+        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else { return stopped() };
         let api = match place.api_with_key() {
             Ok(api) => api,
             Err(failure) => {
@@ -525,6 +525,13 @@ impl Shared {
                 return self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
             }
         };
+        if let Some(start) = &mut start {
+            if cancel.run_until_cancelled(start.wait()).await.is_none() {
+                return stopped();
+            }
+            self.emitter.emit(Event::ChatBegan { job });
+        }
+        let filing = filing.clone();
         let mut kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             if let Some(kept) = &mut kept {
@@ -610,6 +617,7 @@ impl Shared {
             | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }
+            | Command::ChatSideBySide { .. }
             | Command::Check { .. }
             | Command::ListContexts { .. }
             | Command::RunBench { .. }

@@ -15,7 +15,7 @@ use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, 
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
-use crate::domain::settings::{BenchForms, Settings, ThemeChoice};
+use crate::domain::settings::{BenchForms, PairVotes, PlaygroundForm, Settings, ThemeChoice};
 
 /// What this version writes and reads.
 const VERSION: i64 = 1;
@@ -462,6 +462,11 @@ struct StoredFile {
     history: HistorySettings,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     benches: BTreeMap<EnvId, StoredForms>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    votes: Vec<PairVotes>,
+    /// As JSON, for the reason that plans are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    playgrounds: BTreeMap<EnvId, String>,
 }
 
 /// The Benchmark page's forms. A plan is kept as JSON: TOML has no word for what is left to the server. One
@@ -490,6 +495,16 @@ fn write_plan(plan: &Plan) -> String {
     serde_json::to_string(plan).unwrap_or_default()
 }
 
+fn read_form(json: &str) -> Option<PlaygroundForm> {
+    // As with plans: what is not understood is left out.
+    serde_json::from_str(json).ok()
+}
+
+fn write_form(form: &PlaygroundForm) -> String {
+    // cannot fail: texts, and numbers that came from a form
+    serde_json::to_string(form).unwrap_or_default()
+}
+
 impl StoredForms {
     fn new(forms: &BenchForms) -> Self {
         let preset =
@@ -514,7 +529,7 @@ impl Default for StoredFile {
 
 impl StoredFile {
     fn new(settings: &Settings, keys: &BTreeMap<EnvId, SecretString>) -> Self {
-        let Settings { theme, selected, environments, benches, history } = settings;
+        let Settings { theme, selected, environments, benches, history, votes, playgrounds } = settings;
         let stored = environments.iter().filter(|env| !env.demo && !is_reserved(&env.id));
         Self {
             version: VERSION,
@@ -523,6 +538,8 @@ impl StoredFile {
             environments: stored.map(|env| StoredEnvironment::new(env.clone(), keys.get(&env.id))).collect(),
             history: *history,
             benches: benches.iter().map(|(id, forms)| (id.clone(), StoredForms::new(forms))).collect(),
+            votes: votes.clone(),
+            playgrounds: playgrounds.iter().map(|(id, form)| (id.clone(), write_form(form))).collect(),
         }
     }
 
@@ -546,7 +563,7 @@ impl StoredFile {
     }
 
     fn into_settings(self) -> Settings {
-        let Self { version: _, theme, selected, environments, history, benches } = self;
+        let Self { version: _, theme, selected, environments, history, benches, votes, playgrounds } = self;
         let stored = environments.into_iter().map(StoredEnvironment::into_environment);
         let mut settings = Settings {
             theme,
@@ -554,6 +571,11 @@ impl StoredFile {
             environments: std::iter::once(Environment::demo()).chain(stored).collect(),
             benches: benches.into_iter().map(|(id, forms)| (id, forms.into_forms())).collect(),
             history,
+            votes,
+            playgrounds: playgrounds
+                .into_iter()
+                .filter_map(|(id, form)| Some((id, read_form(&form)?)))
+                .collect(),
         };
         if settings.get(&settings.selected).is_none() {
             settings.selected = EnvId::demo();

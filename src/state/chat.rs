@@ -1,10 +1,16 @@
 //! A conversation as it grows, and the session's figures.
+//!
+//! It is a tree: what is shown is one way through it, the rest is kept aside ([`tree`]).
+
+mod tree;
+
+pub use self::tree::Act;
 
 use std::time::Duration;
 
 use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
 use crate::domain::failure::Failure;
-use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId};
+use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason, JobId};
@@ -18,13 +24,11 @@ pub struct ChatState {
     pub draft: String,
     /// The knobs.
     pub params: Params,
-    /// The session's answers, for the charts. Clearing the conversation keeps them.
-    pub history: SessionHistory,
-    turns: Vec<Turn>,
-    /// Names the conversation in the history; made up when its first message is sent.
-    conversation: Option<SessionId>,
+    talk: Talk,
     /// The conversation that was cleared last, so that clearing can be undone.
-    cleared: (Vec<Turn>, Option<SessionId>),
+    cleared: Talk,
+    /// The message that is being changed.
+    editing: Option<Editing>,
     next_turn: u64,
     /// Higher than that of any exchange, so that none is filed over another.
     next_exchange: u64,
@@ -38,16 +42,38 @@ impl Default for ChatState {
             system: DEFAULT_SYSTEM_PROMPT.to_owned(),
             draft: String::new(),
             params: Params::default(),
-            history: SessionHistory::default(),
-            turns: Vec::new(),
-            conversation: None,
-            cleared: (Vec::new(), None),
+            talk: Talk::default(),
+            cleared: Talk::default(),
+            editing: None,
             next_turn: 1,
             next_exchange: 1,
             last: None,
         }
     }
 }
+
+/// What was said.
+#[derive(Debug, Default)]
+struct Talk {
+    /// The way that is shown, from the beginning.
+    turns: Vec<Turn>,
+    /// All other branches.
+    aside: Vec<Turn>,
+    /// Names it in the history; made up when its first message is sent.
+    conversation: Option<SessionId>,
+}
+
+/// An earlier message that is being changed.
+#[derive(Debug)]
+struct Editing {
+    /// [`Turn::id`].
+    turn: u64,
+    /// The draft that was there before.
+    draft: String,
+}
+
+/// What is said to go on with an answer that was cut.
+pub const CONTINUE: &str = "Continue exactly where you stopped, without repeating anything";
 
 /// A question and its answer.
 #[derive(Debug, Clone)]
@@ -62,6 +88,8 @@ pub struct Turn {
     pub prompt: String,
     /// What came back.
     pub answer: Answer,
+    /// The same in all panes that were asked at once; 0 where nobody else could have been.
+    pub round: u64,
 }
 
 /// What is asked, of whom, and when.
@@ -82,8 +110,12 @@ pub struct Asking<'a> {
 pub struct Answer {
     /// The model's serving name.
     pub model: String,
+    /// As it is called in the charts: the model, with a number where two panes have the same one.
+    pub series: String,
     /// The deployment that was picked.
     pub deployment: Option<String>,
+    /// It waits until those before it have answered.
+    pub queued: bool,
     /// Its thinking.
     pub reasoning: String,
     /// Its words.
@@ -119,6 +151,11 @@ impl Answer {
         until.checked_sub(now).filter(|wait| !wait.is_zero())
     }
 
+    /// Whether nothing more comes.
+    pub fn status_is_final(&self) -> bool {
+        !matches!(self.status, AnswerStatus::Streaming(_))
+    }
+
     /// Why there is no text to read although the answer is complete.
     pub fn empty_because(&self) -> Option<&'static str> {
         let AnswerStatus::Finished(reason) = &self.status else { return None };
@@ -145,32 +182,32 @@ impl Answer {
 impl ChatState {
     /// Oldest first.
     pub fn turns(&self) -> &[Turn] {
-        &self.turns
+        &self.talk.turns
     }
 
     /// The job of the answer under way.
     pub fn running(&self) -> Option<JobId> {
-        match self.turns.last()?.answer.status {
+        match self.talk.turns.last()?.answer.status {
             AnswerStatus::Streaming(job) => Some(job),
             _ => None,
         }
     }
 
-    /// The figures of the answer under way, or of the last one that has any; and the model they are of.
+    /// The figures of the answer under way, or of the last one that has any; and what they are called.
     pub fn latest_figures(&self) -> Option<(&str, &Figures)> {
-        match self.turns.last() {
+        match self.talk.turns.last() {
             Some(turn) if turn.answer.figures.ttft.is_some() => {
-                Some((&turn.answer.model, &turn.answer.figures))
+                Some((&turn.answer.series, &turn.answer.figures))
             }
             _ => self.last.as_ref().map(|(model, figures)| (model.as_str(), figures)),
         }
     }
 
-    /// What would be sent, with the draft as the last message if there is one. For View code.
-    pub fn request(&self, model: &str) -> ChatRequest {
-        let mut messages = self.messages(self.turns.len());
-        if !self.draft.trim().is_empty() {
-            messages.push(Message::new(Role::User, self.draft.trim()));
+    /// What would be sent, with this draft as the last message if there is one. For View code.
+    pub fn request(&self, model: &str, draft: &str) -> ChatRequest {
+        let mut messages = self.messages(self.way_before_draft());
+        if !draft.trim().is_empty() {
+            messages.push(Message::new(Role::User, draft.trim()));
         }
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
@@ -184,25 +221,55 @@ impl ChatState {
             return None;
         }
         let prompt = std::mem::take(&mut self.draft).trim().to_owned();
+        self.leave_edited();
         Some(self.ask(prompt, asking))
     }
 
-    /// Asks the last question again, in place of its answer.
-    pub fn retry(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
-        if self.running().is_some() {
-            return None;
+    /// Says this, whatever the draft is. `None` while an answer is under way.
+    pub(super) fn say(&mut self, prompt: &str, asking: &Asking<'_>) -> Option<ChatRequest> {
+        self.running().is_none().then(|| self.ask(prompt.to_owned(), asking))
+    }
+
+    /// What was asked last is called so, and belongs to this round unless it has one.
+    pub(super) fn note(&mut self, series: String, round: u64) {
+        if let Some(turn) = self.talk.turns.last_mut() {
+            turn.answer.series = series;
+            if turn.round == 0 {
+                turn.round = round;
+            }
         }
-        let prompt = self.turns.pop()?.prompt;
-        Some(self.ask(prompt, asking))
+    }
+
+    /// What was asked last waits for others.
+    pub(super) fn queue(&mut self) {
+        if let Some(turn) = self.talk.turns.last_mut() {
+            turn.answer.queued = true;
+        }
+    }
+
+    /// What was queued is sent now.
+    pub(super) fn began(&mut self, now: Duration) {
+        if let Some(turn) = self.talk.turns.last_mut().filter(|turn| turn.answer.queued) {
+            turn.answer.queued = false;
+            turn.answer.asked_at = now;
+        }
+    }
+
+    /// Takes over another's system prompt and parameters.
+    pub(super) fn take_settings(&mut self, other: &Self) {
+        self.system.clone_from(&other.system);
+        self.params.clone_from(&other.params);
     }
 
     fn ask(&mut self, prompt: String, asking: &Asking<'_>) -> ChatRequest {
         let Asking { job, model, deployment, now } = *asking;
-        let mut messages = self.messages(self.turns.len());
+        let mut messages = self.messages(self.talk.turns.len());
         messages.push(Message::new(Role::User, prompt.clone()));
         let answer = Answer {
             model: model.to_owned(),
+            series: model.to_owned(),
             deployment: deployment.map(str::to_owned),
+            queued: false,
             reasoning: String::new(),
             text: String::new(),
             status: AnswerStatus::Streaming(job),
@@ -210,47 +277,29 @@ impl ChatState {
             ended_at: None,
             figures: Figures::default(),
         };
-        self.conversation.get_or_insert_with(SessionId::fresh_conversation);
-        let parent = self.turns.last().map(|turn| turn.exchange);
-        self.push(self.next_exchange, parent, prompt, answer);
+        self.talk.conversation.get_or_insert_with(SessionId::fresh_conversation);
+        let parent = self.talk.turns.last().map(|turn| turn.exchange);
+        let turn = self.turn(self.next_exchange, parent, prompt, answer);
+        self.talk.turns.push(turn);
         ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
     }
 
-    fn push(&mut self, exchange: u64, parent: Option<u64>, prompt: String, answer: Answer) {
-        self.turns.push(Turn { id: self.next_turn, exchange, parent, prompt, answer });
+    fn turn(&mut self, exchange: u64, parent: Option<u64>, prompt: String, answer: Answer) -> Turn {
+        let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
+        Turn { id, exchange, parent, prompt, answer, round: 0 }
     }
 
     /// Where the last answer is kept.
     pub fn filing(&self) -> Option<Filing> {
-        let turn = self.turns.last()?;
+        let turn = self.talk.turns.last()?;
         Some(Filing {
-            conversation: self.conversation.clone()?,
+            conversation: self.talk.conversation.clone()?,
             exchange: turn.exchange,
             parent: turn.parent,
             deployment: turn.answer.deployment.clone(),
         })
-    }
-
-    /// Takes up a conversation out of the history: the way to its last exchange, since a question may have been
-    /// asked again. What was said here before is in the history, too.
-    pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
-        (self.turns, self.conversation) = (Vec::new(), Some(conversation));
-        let mut way: Vec<&Exchange> = Vec::new();
-        let mut next = exchanges.last();
-        while let Some(exchange) = next {
-            way.push(exchange);
-            // A parent is older: a file that was meddled with must not send us in circles.
-            let older = |other: &&Exchange| Some(other.id) == exchange.parent && other.id < exchange.id;
-            next = exchanges.iter().find(older);
-        }
-        for exchange in way.into_iter().rev() {
-            let parent = exchange.parent;
-            self.push(exchange.id, parent, exchange.prompt.clone(), answer_of(exchange));
-        }
-        let highest = exchanges.iter().map(|exchange| exchange.id).max().unwrap_or(0);
-        self.next_exchange = self.next_exchange.max(highest + 1);
     }
 
     /// The system prompt and the first `n` turns. Reasoning is not sent back, and neither is a turn
@@ -260,7 +309,7 @@ impl ChatState {
         if !self.system.trim().is_empty() {
             messages.push(Message::new(Role::System, self.system.trim()));
         }
-        for turn in self.turns.iter().take(n).filter(|turn| !turn.answer.text.trim().is_empty()) {
+        for turn in self.talk.turns.iter().take(n).filter(|turn| !turn.answer.text.trim().is_empty()) {
             messages.push(Message::new(Role::User, turn.prompt.clone()));
             messages.push(Message::new(Role::Assistant, turn.answer.text.clone()));
         }
@@ -269,20 +318,21 @@ impl ChatState {
 
     /// Empties the conversation; [`Self::undo_clear`] brings it back.
     pub fn clear(&mut self) {
-        if self.running().is_none() && !self.turns.is_empty() {
-            self.cleared = (std::mem::take(&mut self.turns), self.conversation.take());
+        if self.running().is_none() && !self.talk.turns.is_empty() {
+            self.stop_editing();
+            self.cleared = std::mem::take(&mut self.talk);
         }
     }
 
     /// Whether there is a cleared conversation, and none has been begun since.
     pub fn can_undo_clear(&self) -> bool {
-        self.turns.is_empty() && !self.cleared.0.is_empty()
+        self.talk.turns.is_empty() && !self.cleared.turns.is_empty()
     }
 
     /// Brings back what was cleared.
     pub fn undo_clear(&mut self) {
         if self.can_undo_clear() {
-            (self.turns, self.conversation) = std::mem::take(&mut self.cleared);
+            self.talk = std::mem::take(&mut self.cleared);
         }
     }
 
@@ -290,53 +340,41 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        if let Some(turn) = self.turns.last_mut() {
+        if let Some(turn) = self.talk.turns.last_mut() {
             turn.answer.reasoning.push_str(reasoning);
             turn.answer.text.push_str(text);
             turn.answer.figures = figures;
         }
     }
 
-    pub(super) fn end(&mut self, job: JobId, ending: ChatEnding, figures: Figures, now: Duration) {
+    /// The answer is complete, stopped or failed. Only a complete one enters the figures of the session.
+    pub(super) fn end(
+        &mut self,
+        job: JobId,
+        ending: ChatEnding,
+        figures: Figures,
+        now: Duration,
+        session: &mut SessionHistory,
+    ) {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.turns.last_mut() else { return };
+        let Some(turn) = self.talk.turns.last_mut() else { return };
         let answer = &mut turn.answer;
         answer.figures = figures;
+        answer.queued = false;
         answer.ended_at = Some(now);
         if figures.ttft.is_some() || figures.latency.is_some() {
-            self.last = Some((answer.model.clone(), figures));
+            self.last = Some((answer.series.clone(), figures));
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
-                // Only a complete answer enters the figures of the session.
-                self.history.record(&answer.model, answer.deployment.clone(), &turn.prompt, now, figures);
+                session.record(&answer.series, answer.deployment.clone(), &turn.prompt, now, figures);
                 AnswerStatus::Finished(reason)
             }
             ChatEnding::Stopped => AnswerStatus::Stopped,
             ChatEnding::Failed(failure) => AnswerStatus::Failed(failure),
         };
-    }
-}
-
-fn answer_of(exchange: &Exchange) -> Answer {
-    let status = match &exchange.ending {
-        ExchangeEnding::Finished(reason) => AnswerStatus::Finished(
-            reason.as_deref().map_or(FinishReason::Other(None), crate::wire::openai::finish_reason),
-        ),
-        ExchangeEnding::Stopped => AnswerStatus::Stopped,
-        ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
-    };
-    Answer {
-        model: exchange.model.clone(),
-        deployment: exchange.deployment.clone(),
-        reasoning: exchange.reasoning.clone(),
-        text: exchange.answer.clone(),
-        status,
-        asked_at: Duration::ZERO,
-        ended_at: None,
-        figures: exchange.figures,
     }
 }
 
@@ -348,16 +386,18 @@ mod tests {
         Asking { job: JobId(job), model, deployment: None, now: Duration::ZERO }
     }
 
+    /// Gives how many answers that makes in the session.
+    fn finish(chat: &mut ChatState, job: u64, ending: ChatEnding) -> u64 {
+        let mut session = SessionHistory::default();
+        chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut session);
+        session.answers()
+    }
+
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
         chat.advance(JobId(job), "thinking", answer, Figures::default());
-        chat.end(
-            JobId(job),
-            ChatEnding::Finished { reason: FinishReason::Stop },
-            Figures::default(),
-            Duration::ZERO,
-        );
+        finish(chat, job, ChatEnding::Finished { reason: FinishReason::Stop });
         request
     }
 
@@ -378,12 +418,11 @@ mod tests {
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
         chat.advance(JobId(1), "", "half", Figures::default());
-        chat.end(JobId(1), ChatEnding::Failed(failure.clone()), Figures::default(), Duration::ZERO);
+        assert_eq!(finish(&mut chat, 1, ChatEnding::Failed(failure)), 0, "a failure is no figure");
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
         let request = chat.retry(&asking(2, "k")).expect("retries");
         assert_eq!(request.messages.last().map(|m| m.content.as_str()), Some("question"));
         assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
-        assert_eq!(chat.history.answers(), 0, "a failure is no figure");
     }
 
     #[test]
@@ -398,7 +437,7 @@ mod tests {
         let again = chat.filing().expect("it is kept");
         assert_eq!((again.exchange, again.parent), (3, Some(1)));
         assert_eq!(again.conversation, second.conversation);
-        chat.end(JobId(3), ChatEnding::Stopped, Figures::default(), Duration::ZERO);
+        finish(&mut chat, 3, ChatEnding::Stopped);
         chat.clear();
         talk(&mut chat, 4, "new", "words");
         let other = chat.filing().expect("it is kept");
@@ -412,7 +451,6 @@ mod tests {
         talk(&mut chat, 1, "one", "first");
         chat.clear();
         assert!(chat.turns().is_empty() && chat.can_undo_clear());
-        assert_eq!(chat.history.answers(), 1, "the charts stay");
         chat.undo_clear();
         assert_eq!(chat.turns().len(), 1);
         chat.clear();
@@ -433,7 +471,7 @@ mod tests {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
             chat.advance(JobId(1), thought, "", Figures::default());
-            chat.end(JobId(1), ChatEnding::Finished { reason }, Figures::default(), Duration::ZERO);
+            finish(&mut chat, 1, ChatEnding::Finished { reason });
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
             assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");
         }

@@ -119,21 +119,36 @@ impl ClusterState {
 
     /// The deployment in use, as last seen.
     pub fn deployment(&self) -> Option<&Deployment> {
-        let name = self.choice.deployment.as_deref()?;
+        self.deployment_of(&self.choice)
+    }
+
+    /// A choice's deployment, as last seen.
+    pub fn deployment_of(&self, choice: &Choice) -> Option<&Deployment> {
+        let name = choice.deployment.as_deref()?;
         self.view.value()?.deployments.iter().find(|deployment| deployment.name == name)
     }
 
     /// Picks a deployment, and its first model when the one in use is not among its models.
     pub fn pick_deployment(&mut self, name: &str) {
         self.settled = true;
-        self.choice.deployment = Some(name.to_owned());
-        let keeps = self.deployment().is_some_and(|deployment| {
-            deployment.models.iter().any(|model| Some(&model.serving_name) == self.choice.model.as_ref())
-        });
-        if !keeps {
-            self.choice.model = None;
-            self.choose_model();
+        let mut choice = std::mem::take(&mut self.choice);
+        self.choose_deployment(&mut choice, name);
+        self.choice = choice;
+    }
+
+    /// Puts a deployment into a choice, and its first model when the one there is not among its models.
+    pub fn choose_deployment(&self, choice: &mut Choice, name: &str) {
+        choice.deployment = Some(name.to_owned());
+        if self.deployment_asked(choice).is_none() {
+            choice.model = self.best_model(choice);
         }
+    }
+
+    /// A choice's deployment if its model is one of the deployment's own.
+    pub fn deployment_asked(&self, choice: &Choice) -> Option<String> {
+        let has = |model: &ServedModel| Some(&model.serving_name) == choice.model.as_ref();
+        let deployment = self.deployment_of(choice)?;
+        deployment.models.iter().any(has).then(|| deployment.name.clone())
     }
 
     /// Picks a model.
@@ -159,8 +174,13 @@ impl ClusterState {
 
     /// What the model picker offers.
     pub fn offers(&self) -> ModelOffers {
+        self.offers_of(&self.choice)
+    }
+
+    /// What the model picker offers with this deployment picked.
+    pub fn offers_of(&self, choice: &Choice) -> ModelOffers {
         let deployed: Vec<ModelOffer> = self
-            .deployment()
+            .deployment_of(choice)
             .into_iter()
             .flat_map(|deployment| &deployment.models)
             .map(|model| self.offer(model))
@@ -208,7 +228,13 @@ impl ClusterState {
         if !self.settled && !self.view.is_loading() {
             self.choice = Choice::default();
         }
-        if self.choice.deployment.is_none() && self.choice.model.is_none() {
+        self.choice = self.first_choice(&self.choice);
+    }
+
+    /// This choice, with something sensible where nothing is picked.
+    pub fn first_choice(&self, choice: &Choice) -> Choice {
+        let mut choice = choice.clone();
+        if choice.deployment.is_none() && choice.model.is_none() {
             let first = self
                 .view
                 .value()
@@ -219,25 +245,25 @@ impl ClusterState {
                         && deployment.models.iter().any(ServedModel::chats)
                 })
                 .map(|deployment| deployment.name.clone());
-            self.choice.deployment = first;
+            choice.deployment = first;
         }
-        if self.choice.model.is_none() {
-            self.choose_model();
+        if choice.model.is_none() {
+            choice.model = self.best_model(&choice);
         }
+        choice
     }
 
-    fn choose_model(&mut self) {
+    fn best_model(&self, choice: &Choice) -> Option<String> {
         // While the cluster is being asked, its deployment's models are better than any of the API's.
-        if self.choice.deployment.is_none() && self.view.is_loading() {
-            return;
+        if choice.deployment.is_none() && self.view.is_loading() {
+            return None;
         }
-        let offers = self.offers();
+        let offers = self.offers_of(choice);
         let best = |offers: &[ModelOffer]| {
             let good = offers.iter().find(|offer| offer.selectable && offer.remark.is_none());
             good.or_else(|| offers.iter().find(|offer| offer.selectable)).map(|offer| offer.name.clone())
         };
-        self.choice.model =
-            if self.choice.deployment.is_some() { best(&offers.deployed) } else { best(&offers.others) };
+        if choice.deployment.is_some() { best(&offers.deployed) } else { best(&offers.others) }
     }
 }
 

@@ -2,10 +2,13 @@
 
 pub mod activity;
 pub mod bench;
+pub mod blind;
 pub mod chat;
 pub mod cluster;
 pub mod history;
 pub mod logs;
+pub mod panes;
+mod remember;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -19,9 +22,11 @@ use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
 use self::logs::LogState;
+use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
+use crate::metrics::history::SessionHistory;
 use crate::protocol::{
     Check, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyStatus, LogSource,
 };
@@ -143,10 +148,14 @@ pub struct PlaceState {
     pub trouble: Option<Failure>,
     /// What is deployed, and what the API routes.
     pub cluster: ClusterState,
-    /// The conversation, and the session's figures.
+    /// The conversation; with several panes that of the first.
     pub chat: ChatState,
     /// The log that is open.
     pub log: Option<LogState>,
+    /// The panes beside it.
+    pub panes: Panes,
+    /// The session's answers, for the charts, over all panes. Clearing the conversations keeps them.
+    pub session: SessionHistory,
     /// Home's checks.
     pub checks: Checks,
     /// The kubeconfig's contexts, for the picker.
@@ -167,6 +176,12 @@ impl PlaceState {
             self.contexts.job(),
         ];
         jobs.into_iter().flatten()
+    }
+
+    /// All panes' conversations, with the session that their answers belong to.
+    fn chats(&mut self) -> (impl Iterator<Item = &mut ChatState>, &mut SessionHistory) {
+        let others = self.panes.others.iter_mut().map(|pane| &mut pane.chat);
+        (std::iter::once(&mut self.chat).chain(others), &mut self.session)
     }
 }
 
@@ -248,11 +263,13 @@ pub struct State {
 }
 
 impl State {
-    /// Knows the settings, and nothing else yet.
+    /// Knows the settings, and with them what the Playground was left as.
     pub fn new(settings: Settings) -> Self {
+        let left = settings.playgrounds.iter().filter(|(env, _)| settings.get(env).is_some());
+        let places = left.map(|(env, form)| (env.clone(), PlaceState::restored(form, &settings))).collect();
         Self {
             settings,
-            places: HashMap::new(),
+            places,
             activity: ActivityLog::default(),
             bench: BenchState::default(),
             history: HistoryState::default(),
@@ -350,33 +367,69 @@ impl State {
         out.push(Command::WatchCluster { job, place });
     }
 
-    /// Opens the environment in use: its API, its key, its cluster, its models.
+    /// Opens the environment in use: its API, its key, its cluster, its models; and those its panes ask.
     pub fn open(&mut self, out: &mut Vec<Command>) {
-        self.open_place(out);
+        self.open_place(self.settings.current().id.clone(), out);
         self.refresh(out);
+        for env in self.pane_envs() {
+            self.open_if_new(&env, out);
+        }
     }
 
-    fn open_place(&mut self, out: &mut Vec<Command>) {
-        let (place, job) = (self.env().clone(), self.next_job());
-        self.place().opening = Some(job);
+    fn open_place(&mut self, env: EnvId, out: &mut Vec<Command>) {
+        let Some(place) = self.settings.get(&env).cloned() else { return };
+        let job = self.next_job();
+        self.places.entry(env).or_default().opening = Some(job);
         out.push(Command::OpenPlace { job, place });
+    }
+
+    /// Opens an environment that was not opened before, e.g. since a pane asks it.
+    fn open_if_new(&mut self, env: &EnvId, out: &mut Vec<Command>) {
+        let place = self.places.entry(env.clone()).or_default();
+        if place.key.is_none() && place.opening.is_none() {
+            self.open_place(env.clone(), out);
+            self.refresh_place(env, out);
+        }
     }
 
     /// Asks the cluster and the API again; what is being asked already is not asked twice.
     pub fn refresh(&mut self, out: &mut Vec<Command>) {
-        let env = self.env().clone();
-        self.follow(out);
-        if (env.api.is_some() || env.demo) && !self.place().cluster.api_models.is_loading() {
-            let job = self.next_job();
-            self.place().cluster.api_models.begin(job);
-            out.push(Command::LoadApiModels { job, place: env });
+        let own = self.settings.current().id.clone();
+        self.refresh_place(&own, out);
+        for env in self.pane_envs() {
+            self.refresh_place(&env, out);
+        }
+    }
+
+    fn refresh_place(&mut self, id: &EnvId, out: &mut Vec<Command>) {
+        let Some(env) = self.settings.get(id).cloned() else { return };
+        let (look, list) = (self.next_job(), self.next_job());
+        // Only the environment in use is followed.
+        let followed = self.settings.current().id == *id;
+        if followed {
+            self.follow(out);
+        }
+        let place = self.places.entry(id.clone()).or_default();
+        if !followed && env.cluster.is_some() && !place.cluster.view.is_loading() {
+            place.cluster.view.begin(look);
+            out.push(Command::LoadCluster { job: look, place: env.clone() });
+        }
+        if (env.api.is_some() || env.demo) && !place.cluster.api_models.is_loading() {
+            place.cluster.api_models.begin(list);
+            out.push(Command::LoadApiModels { job: list, place: env });
         }
         // What was missing may be there by now, e.g. a keychain that was unlocked.
-        let place = self.place();
         let missing = matches!(place.key, Some(KeyStatus::Missing(_))) || place.trouble.is_some();
         if missing && place.opening.is_none() {
-            self.open_place(out);
+            self.open_place(id.clone(), out);
         }
+    }
+
+    /// The other environments that the panes of the one in use ask.
+    fn pane_envs(&mut self) -> Vec<EnvId> {
+        let own = self.settings.current().id.clone();
+        let others = self.place().panes.others.iter().map(|pane| pane.env.clone());
+        others.filter(|env| *env != own).collect()
     }
 
     /// Runs Home's checks on the environment in use.
@@ -417,6 +470,12 @@ impl State {
         out.extend(place.loads().map(|job| Command::Cancel { job }));
         // Names of another cluster or API mean nothing here.
         let choice = if elsewhere { Choice::default() } else { std::mem::take(&mut place.cluster.choice) };
+        if elsewhere {
+            let id = &self.settings.selected;
+            let panes = self.places.values_mut().flat_map(|place| &mut place.panes.others);
+            panes.filter(|pane| pane.env == *id).for_each(|pane| pane.choice = Choice::default());
+        }
+        let place = self.place();
         place.cluster = ClusterState { choice, ..ClusterState::default() };
         (place.api, place.key, place.trouble) = (None, None, None);
         place.checks = Checks::default();
@@ -431,11 +490,17 @@ impl State {
         }
         self.settings.environments.retain(|old| old.id != *env);
         self.revealed_key = None;
-        if let Some(place) = self.places.remove(env) {
-            let jobs = place.loads().chain(place.chat.running());
-            out.extend(jobs.map(|job| Command::Cancel { job }));
+        if let Some(mut place) = self.places.remove(env) {
+            let loads: Vec<JobId> = place.loads().collect();
+            let answers = place.chats().0.filter_map(|chat| chat.running());
+            out.extend(loads.into_iter().chain(answers).map(|job| Command::Cancel { job }));
+        }
+        for place in self.places.values_mut() {
+            let gone = place.panes.others.extract_if(.., |pane| pane.env == *env);
+            out.extend(gone.filter_map(|pane| pane.chat.running()).map(|job| Command::Cancel { job }));
         }
         self.settings.benches.remove(env);
+        self.settings.playgrounds.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         let leaves = self.settings.selected == *env;
         if leaves {
@@ -469,9 +534,11 @@ impl State {
             }),
             Event::ClusterLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
+                self.settle_panes();
             }
             Event::ClusterFollowed { job, env, view, link } => {
                 self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
+                self.settle_panes();
             }
             Event::ClusterEventsLoaded { job, env, outcome } => {
                 self.with(&env, |place| place.cluster.events.resolve(job, outcome, now));
@@ -488,12 +555,14 @@ impl State {
             }),
             Event::ApiModelsLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
+                self.settle_panes();
             }
             Event::ChatAdvanced { job, reasoning, answer, figures } => {
-                self.with_chat(job, |chat| chat.advance(job, &reasoning, &answer, *figures));
+                self.with_chat(job, |chat, _| chat.advance(job, &reasoning, &answer, *figures));
             }
+            Event::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
             Event::ChatEnded { job, ending, figures } => {
-                self.with_chat(job, |chat| chat.end(job, ending, *figures, now));
+                self.with_chat(job, |chat, session| chat.end(job, ending, *figures, now, session));
             }
             Event::CheckEnded { job, env, check } => self.with(&env, |place| {
                 if place.checks.running == Some(job) {
@@ -561,12 +630,11 @@ impl State {
             if let Some(log) = &mut place.log {
                 log.end(job, Err(failure.clone()));
             }
-            place.chat.end(
-                job,
-                crate::protocol::ChatEnding::Failed(failure.clone()),
-                Default::default(),
-                now,
-            );
+            let (chats, session) = place.chats();
+            for chat in chats {
+                let ending = crate::protocol::ChatEnding::Failed(failure.clone());
+                chat.end(job, ending, Default::default(), now, session);
+            }
             if place.checks.running == Some(job) {
                 place.checks.running = None;
             }
@@ -590,9 +658,13 @@ impl State {
         }
     }
 
-    fn with_chat(&mut self, job: JobId, change: impl FnOnce(&mut ChatState)) {
-        if let Some(place) = self.places.values_mut().find(|place| place.chat.running() == Some(job)) {
-            change(&mut place.chat);
+    /// The conversation in which this job answers, and its session.
+    fn with_chat(&mut self, job: JobId, change: impl FnOnce(&mut ChatState, &mut SessionHistory)) {
+        for place in self.places.values_mut() {
+            let (mut chats, session) = place.chats();
+            if let Some(chat) = chats.find(|chat| chat.running() == Some(job)) {
+                return change(chat, session);
+            }
         }
     }
 }

@@ -70,9 +70,22 @@ pub struct App {
     toasts: Toasts,
     /// What was asked for since the last frame.
     out: Vec<Command>,
+    /// When the Playground's panes and drafts were looked at last, to be kept.
+    looked: Duration,
     /// Told of the first frames, when the start is measured.
     mark: Option<Mark>,
     frames: u64,
+}
+
+/// So often are panes and drafts looked at for what has changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // The engine takes what is in its channel before it ends.
+        self.state.remember_panes(&mut self.out);
+        self.send();
+    }
 }
 
 impl App {
@@ -94,6 +107,7 @@ impl App {
             activity: ActivityUi::default(),
             toasts: Toasts::default(),
             out: Vec::new(),
+            looked: Duration::ZERO,
             mark: None,
             frames: 0,
         };
@@ -150,6 +164,9 @@ impl App {
     }
 
     fn go_to(&mut self, page: Page) {
+        if self.page == Page::Playground && self.page != page {
+            self.state.remember_panes(&mut self.out);
+        }
         if page == Page::Playground && self.page != page {
             self.playground.arrive();
         }
@@ -312,6 +329,11 @@ impl App {
                 }
                 if asked.refocus {
                     playground.arrive();
+                }
+                // Only here: elsewhere somebody may wait to hear of a save of their own.
+                if now.saturating_sub(self.looked) >= LOOK {
+                    self.looked = now;
+                    state.remember_panes(out);
                 }
                 if asked.go_home {
                     self.page = Page::Home;

@@ -390,7 +390,15 @@ impl Bench {
 
 fn batida(server: &Server, load: Load, csv: &Path, out: &Path, dir: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
-    command.args(["bench", "--api", &format!("http://{}", server.address), "--model", MODEL, "--quiet", "--no-history"]);
+    command.args([
+        "bench",
+        "--api",
+        &format!("http://{}", server.address),
+        "--model",
+        MODEL,
+        "--quiet",
+        "--no-history",
+    ]);
     for (flag, n) in [
         ("--concurrency", load.concurrency),
         ("--requests", load.requests),

@@ -128,7 +128,7 @@ fn conversation() {
 fn charts() {
     let mut stage = Stage::on_demo();
     say(stage.app.state(), "Hello", "Hello", figures(1));
-    let history = &mut stage.app.state().place().chat.history;
+    let history = &mut stage.app.state().place().session;
     for n in 0..100_000 {
         for model in ["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"] {
             history.record(model, None, "Hello", Duration::from_secs(n as u64), figures(n));

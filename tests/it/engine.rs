@@ -15,8 +15,8 @@ use batida::domain::settings::{Settings, ThemeChoice};
 use batida::engine::{Engine, Options, Started};
 use batida::io::settings::SettingsStore;
 use batida::protocol::{
-    Activity, ActivityKind, ChatEnding, Check, Command, Event, FinishReason, JobId, KeyChange, KeyStatus,
-    Verdict,
+    Activity, ActivityKind, Ask, ChatEnding, Check, Command, Event, FinishReason, JobId, KeyChange,
+    KeyStatus, Verdict,
 };
 use crossbeam_channel::Receiver;
 use secrecy::ExposeSecret as _;
@@ -455,4 +455,82 @@ fn a_broken_settings_file_is_told_at_the_start() {
     assert_eq!(started.settings, Settings::default());
     let notice = started.notice.expect("it is told");
     assert!(notice.advice.contains("It was kept as"), "{notice:?}");
+}
+
+/// Asks of the demo with these prompts, and how they are sent.
+fn asks(prompts: &[&str], in_turn: bool) -> Command {
+    let ask = |(n, prompt): (usize, &&str)| {
+        let messages = vec![Message::new(Role::User, *prompt)];
+        let request = ChatRequest { model: FAST.to_owned(), messages, params: Params::default() };
+        let (request, place) = (Box::new(request), Environment::demo());
+        Ask { job: JobId(n as u64 + 1), place, request, filing: None }
+    };
+    Command::ChatSideBySide { asks: prompts.iter().enumerate().map(ask).collect(), in_turn }
+}
+
+/// In which order the jobs began to be sent, said something for the first time, and ended.
+fn order(seen: &[Event]) -> Vec<(&'static str, u64)> {
+    let mut order = Vec::new();
+    for event in seen {
+        let step = match event {
+            Event::ChatBegan { job } => ("began", job.0),
+            Event::ChatAdvanced { job, .. } => ("said", job.0),
+            Event::ChatEnded { job, .. } => ("ended", job.0),
+            _ => continue,
+        };
+        if !order.contains(&step) {
+            order.push(step);
+        }
+    }
+    order
+}
+
+#[test]
+fn side_by_side_all_are_sent_before_any_has_answered() {
+    let mut house = House::start();
+    house.send(asks(&["Write 400 tokens", "Write 400 tokens", "Write 400 tokens"], false));
+    for n in 1..=3 {
+        let (ending, said) = house.until_ended(JobId(n));
+        assert_eq!((ending, said.is_empty()), (ChatEnding::Finished { reason: FinishReason::Stop }, false));
+    }
+    let order = order(&house.seen);
+    assert!(order[..3].iter().all(|(step, _)| *step == "began"), "{order:?}");
+}
+
+#[test]
+fn in_turn_each_is_sent_when_the_one_before_has_ended() {
+    let mut house = House::start();
+    house.send(asks(&["one", "two", "three"], true));
+    for n in 1..=3 {
+        house.until_ended(JobId(n));
+    }
+    let wanted: Vec<_> = (1..=3).flat_map(|n| [("began", n), ("said", n), ("ended", n)]).collect();
+    assert_eq!(order(&house.seen), wanted);
+}
+
+#[test]
+fn in_turn_a_stopped_one_makes_room_and_who_waits_can_be_stopped() {
+    let mut house = House::start();
+    house.send(asks(&["Write 200000 tokens", "never sent", "three"], true));
+    house.until_it_says_something(JobId(1));
+    house.send(Command::Cancel { job: JobId(2) });
+    assert_eq!(house.until_ended(JobId(2)), (ChatEnding::Stopped, String::new()));
+    house.send(Command::Cancel { job: JobId(1) });
+    assert_eq!(house.until_ended(JobId(1)).0, ChatEnding::Stopped);
+    let (ending, said) = house.until_ended(JobId(3));
+    assert_eq!(ending, ChatEnding::Finished { reason: FinishReason::Stop });
+    assert!(said.contains("three"), "{said}");
+    let order = order(&house.seen);
+    let at = |step| order.iter().position(|other| *other == step);
+    assert!(at(("ended", 1)) < at(("began", 3)), "the second's end was not its turn: {order:?}");
+}
+
+#[test]
+fn side_by_side_one_that_cannot_be_asked_holds_nobody_up() {
+    let mut house = House::start();
+    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], false) else { unreachable!() };
+    asks[0].place = Environment::blank(EnvId("e1".to_owned()), "no address");
+    house.send(Command::ChatSideBySide { asks, in_turn });
+    assert!(matches!(house.until_ended(JobId(1)).0, ChatEnding::Failed(_)));
+    assert_eq!(house.until_ended(JobId(2)).0, ChatEnding::Finished { reason: FinishReason::Stop });
 }

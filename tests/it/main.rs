@@ -24,6 +24,8 @@ mod take_along;
 mod transcript;
 mod ui;
 mod ui_bench;
+mod ui_branches;
 mod ui_history;
 mod ui_layout;
+mod ui_panes;
 mod window;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use batida::domain::plan::{Arrivals, Load, Objectives, Plan, Prompts, Target};
-use batida::domain::settings::{BenchForms, Settings, ThemeChoice};
+use batida::domain::settings::{BenchForms, PairVotes, PaneForm, PlaygroundForm, Settings, ThemeChoice};
 use batida::io::settings::{Loaded, SettingsStore};
 use secrecy::ExposeSecret as _;
 
@@ -47,6 +47,11 @@ fn the_benchmarks_forms_come_back_as_they_were() {
     let forms = BenchForms { last: Some(plans[1].clone()), presets };
     let mut settings = some_settings();
     settings.benches.insert(EnvId::demo(), forms);
+    PairVotes::count(&mut settings.votes, ("b", "a"), Some("b"));
+    let pane =
+        PaneForm { model: Some("m".to_owned()), system: "a \"quote\"".to_owned(), ..PaneForm::default() };
+    let form = PlaygroundForm { draft: "half é\n".to_owned(), in_turn: true, panes: vec![pane] };
+    settings.playgrounds.insert(EnvId::demo(), form);
     store_in(dir.path()).save(&settings).expect("it can be written");
     assert_eq!(store_in(dir.path()).load(), Loaded { settings, notice: None });
 }

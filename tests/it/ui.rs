@@ -15,26 +15,26 @@ use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
 use crate::support::window::{PATIENCE, Window, api_env, cluster_env, runtime};
 
 /// An API of our own, besides the demo's.
-struct Api {
+pub(crate) struct Api {
     server: Option<DemoServer>,
-    address: ApiAddress,
+    pub(crate) address: ApiAddress,
     _runtime: Runtime,
 }
 
 impl Api {
-    fn start(models: Vec<DemoModel>) -> Self {
+    pub(crate) fn start(models: Vec<DemoModel>) -> Self {
         let runtime = runtime();
         let options = DemoOptions { models, keep_received: true, ..DemoOptions::default() };
         let server = runtime.block_on(DemoServer::start(options)).expect("the loopback has a free port");
         Self { address: server.address(), server: Some(server), _runtime: runtime }
     }
 
-    fn quick() -> Self {
+    pub(crate) fn quick() -> Self {
         Self::start(vec![DemoModel::quick("quick", Quirk::None)])
     }
 
     /// One that writes 50 tokens a second.
-    fn slow() -> Self {
+    pub(crate) fn slow() -> Self {
         let per_token = std::time::Duration::from_millis(20);
         Self::start(vec![DemoModel { per_token, ..DemoModel::quick("slow", Quirk::None) }])
     }
@@ -44,17 +44,17 @@ impl Api {
     }
 
     /// The bodies it was sent, oldest first.
-    fn bodies(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn bodies(&self) -> Vec<serde_json::Value> {
         self.server.iter().flat_map(DemoServer::received).map(|received| received.body).collect()
     }
 
-    fn last_was_aborted(&self) -> bool {
+    pub(crate) fn last_was_aborted(&self) -> bool {
         let received = self.server.as_ref().map(DemoServer::received).unwrap_or_default();
         received.last().is_some_and(|last| last.aborted.load(std::sync::atomic::Ordering::Relaxed))
     }
 
     /// A window on it, with its first model picked.
-    fn window(&self) -> Window {
+    pub(crate) fn window(&self) -> Window {
         let mut window = Window::on(api_env(&self.address), Some(DEMO_KEY));
         window.until("a model is picked", |window| {
             !window.has_button("Model: none") && window.shows(" · seen ")

@@ -298,7 +298,7 @@ fn a_chat_is_read_and_continued_where_it_was_left() {
     page.see("TTFT by answer, ms");
     page.click("Open");
     page.see("Figures: 480.0 tok/s · 0.90 s · TTFT 93 ms");
-    page.see("1 answer that a later one took the place of left out");
+    page.see("1 answer on other branches");
     page.click("Continue");
     assert!(page.state().asked.playground);
     let state = &mut page.state_mut().state;

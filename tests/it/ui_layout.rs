@@ -43,6 +43,65 @@ fn the_playground_fits() {
 }
 
 #[test]
+fn panes_side_by_side_fit() {
+    let mut window = Window::on_demo();
+    window.click("+ Compare");
+    check(&mut window, "Panes, two empty");
+    window.ask("Compare them in a table, with code, and list the steps");
+    check(&mut window, "Panes, two answers");
+    window.click("Parameters of gpt-oss-120b");
+    window.click("Linked to the first pane");
+    check(&mut window, "Panes, parameters");
+    window.click("Parameters of gpt-oss-120b");
+    window.set_size(LARGE);
+    for _ in 0..2 {
+        window.click("+ Compare");
+    }
+    window.ask("And you?");
+    check(&mut window, "Panes, four");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Blind");
+    window.ask("Who are you?");
+    check(&mut window, "Panes, blind");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Equal");
+    check(&mut window, "Panes, voted");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Figures");
+    check(&mut window, "Panes, four without figures");
+}
+
+/// The same of the Playground's panes: `ui_layout::panes_look`.
+#[test]
+fn panes_look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut window = Window::on_demo();
+    window.ask("Compare them in a table, with code, and list the steps");
+    draw(&mut window, &dir, "playground-one");
+    window.set_size(LARGE);
+    window.click("+ Compare");
+    window.ask("Explain TTFT in two sentences.");
+    draw(&mut window, &dir, "playground-two");
+    window.set_size(LARGE);
+    window.click("+ Compare");
+    window.click("+ Compare");
+    window.ask("Compare them in a table");
+    draw(&mut window, &dir, "playground-four");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Blind");
+    window.ask("Compare them in a table");
+    draw(&mut window, &dir, "playground-blind");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Model A");
+    draw(&mut window, &dir, "playground-voted");
+}
+
+#[test]
 fn view_code_fits() {
     let mut window = Window::on_demo();
     window.click("View code");

@@ -61,9 +61,12 @@ impl CodeUi {
             }
             ui.checkbox(&mut self.stream, "Stream the answer");
         });
-        let env = state.env().clone();
-        let place = state.place();
-        let (Some(api), Some(model)) = (place.api.clone(), place.cluster.choice.model.clone()) else {
+        let index = state.active_pane();
+        let (Some(env), ..) = state.pane_asks(index) else { return };
+        let request = state.pane_request(index);
+        let place = state.place_of(&env.id);
+        let api = place.and_then(|place| place.api.clone());
+        let (Some(api), Some(request), Some(place)) = (api, request, place) else {
             strong(ui, "There is nothing to show yet");
             caption(ui, "Pick a model, in an environment that has an API domain");
             return;
@@ -71,7 +74,7 @@ impl CodeUi {
         let spec = SnippetSpec {
             language: self.language,
             api,
-            request: place.chat.request(&model),
+            request,
             stream: self.stream,
             ca_file: env.ca_file.clone(),
             accept_invalid_certs: env.accept_invalid_certs,

@@ -118,6 +118,17 @@ impl Window {
         if let Some((env, key)) = env {
             remember(config.path(), env, key);
         }
+        Self::over(config, size, theme)
+    }
+
+    /// Closed, and opened again with the same settings.
+    pub(crate) fn restart(self) -> Self {
+        let Self { harness, config } = self;
+        drop(harness);
+        Self::over(config, LARGE, egui::Theme::Dark)
+    }
+
+    fn over(config: TempDir, size: Vec2, theme: egui::Theme) -> Self {
         let options = Options {
             config: Some(config.path().to_owned()),
             twin: Some(env!("CARGO_BIN_EXE_batida").into()),

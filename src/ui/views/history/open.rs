@@ -66,7 +66,7 @@ impl OpenUi {
             Some(Ok(content)) => {
                 let stored = Arc::clone(&content.stored);
                 back |= head_ui(ui, &stored, state, (&mut asked, wish), out);
-                match &content.view {
+                match &mut content.view {
                     ContentView::Bench(session) => {
                         ScrollArea::vertical().id_salt("stored session").auto_shrink([false, false]).show(
                             ui,
@@ -81,7 +81,7 @@ impl OpenUi {
                         about_ui(ui, &stored);
                         if *aside > 0 {
                             let them = units::counted(*aside, "answer");
-                            caption(ui, format!("{them} that a later one took the place of left out"));
+                            caption(ui, format!("{them} on other branches"));
                         }
                         let copy = card(ui)
                             .show(ui, |ui| {

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use egui::{
-    CornerRadius, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Role, ScrollArea, Stroke, TextEdit,
-    Ui, WidgetInfo,
+    CornerRadius, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, RichText, Role, ScrollArea, Stroke,
+    TextEdit, Ui, WidgetInfo,
 };
 
-use super::{asked_of, stop};
+use super::stop;
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::state::chat::Asking;
-use crate::ui::widgets::{caption, from_right, primary_button, tokens};
+use crate::ui::widgets::{caption, from_right, primary_button, small_button, tokens};
 
 /// Lines that are shown at most before it scrolls.
 const MOST_LINES: f32 = 7.0;
@@ -47,9 +46,18 @@ pub(super) fn height(ui: &Ui) -> f32 {
 /// Draws it; gives whether a message was sent.
 pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> bool {
     let tokens = tokens(ui);
-    let (model, deployment) = asked_of(state);
-    let has_api = state.env().api.is_some() || state.env().demo;
-    let running = state.place().chat.running();
+    let drafting = state.drafting_pane();
+    let to = state.addressed();
+    let several = state.panes() > 1;
+    let models = to.iter().filter(|index| state.pane_choice(**index).model.is_some()).count();
+    let all_ready = to.iter().all(|index| state.can_ask(*index));
+    let has_api = to.iter().all(|index| {
+        let env = state.pane_env(*index);
+        state.settings.get(&env).is_some_and(|env| env.api.is_some() || env.demo)
+    });
+    let named = !state.names_hidden();
+    let first = to.first().filter(|_| named).and_then(|index| state.pane_choice(*index).model);
+    let running = state.answering();
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let enter = focused && ui.input_mut(take_enter);
     let mut send = enter;
@@ -62,11 +70,14 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             let row = ui.text_style_height(&egui::TextStyle::Body);
-            let hint = match &model {
-                Some(model) => format!("Message {}…", units::shorten_middle(model, 40)),
-                None => "Message…".to_owned(),
+            let hint = match (&first, to.len()) {
+                (Some(model), 1) => format!("Message {}…", units::shorten_middle(model, 40)),
+                (_, 2) => "Message both models…".to_owned(),
+                (_, 3..) => format!("Message {} models…", to.len()),
+                _ => "Message…".to_owned(),
             };
-            let chat = &mut state.place().chat;
+            let mut one_by_one = state.place().panes.in_turn;
+            let chat = state.pane_chat(drafting);
             ScrollArea::vertical().id_salt("message scroll").max_height(row * MOST_LINES).show(ui, |ui| {
                 let edit = TextEdit::multiline(&mut chat.draft)
                     .id(edit_id())
@@ -84,44 +95,53 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 let height = response.rect.height();
                 ui.data_mut(|data| data.insert_temp(edit_id(), height));
             });
-            let ready = model.is_some() && has_api && !chat.draft.trim().is_empty();
+            let ready = !to.is_empty() && all_ready && !chat.draft.trim().is_empty();
             ui.horizontal(|ui| {
+                let editing = chat.is_editing();
                 caption(
                     ui,
-                    match (&model, has_api) {
+                    match (models == to.len(), has_api) {
+                        _ if to.is_empty() => "Tick a pane to send to",
                         (_, false) => "This environment has no API domain: type it on Home",
-                        (None, true) => "Pick a model first",
-                        (Some(_), true) => "Enter to send · Shift+Enter new line",
+                        (false, true) => "Pick a model first",
+                        (true, true) if editing => "An earlier message: sending it makes a branch",
+                        (true, true) => "Enter to send · Shift+Enter new line",
                     },
                 );
-                from_right(ui, |ui| match running {
-                    Some(job) => {
-                        if primary_button(ui, "Stop", true).on_hover_text("Escape").clicked() {
-                            stop(job, out);
-                        }
+                if editing && small_button(ui, "Leave it").on_hover_text("Escape").clicked() {
+                    chat.stop_editing();
+                }
+                from_right(ui, |ui| {
+                    if running.is_empty() {
+                        send |= primary_button(ui, "Send", ready).clicked();
+                    } else if primary_button(ui, "Stop", true).on_hover_text("Escape").clicked() {
+                        running.iter().for_each(|job| stop(*job, out));
                     }
-                    None => send |= primary_button(ui, "Send", ready).clicked(),
+                    if several && !editing {
+                        let label = if ui.available_width() > 150.0 { "One after the other" } else { "In turn" };
+                        let tick = ui.checkbox(&mut one_by_one, RichText::new(label).small());
+                        let told = "One after the other";
+                        tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, one_by_one, told));
+                        tick.on_hover_text("Each pane is asked when the one before it has answered, so that they do not share the machine");
+                    }
                 });
             });
-            send &= ready && running.is_none();
+            state.place().panes.in_turn = one_by_one;
+            send &= ready && running.is_empty();
         });
     // Escape first closes what lies above.
     let above = egui::Popup::is_any_open(ui.ctx()) || ui.memory(|memory| memory.top_modal_layer().is_some());
-    if let (Some(job), false, true) = (running, above, ui.input(|input| input.key_pressed(Key::Escape))) {
-        stop(job, out);
+    let escape = !above && ui.input(|input| input.key_pressed(Key::Escape));
+    if escape && !running.is_empty() {
+        running.iter().for_each(|job| stop(*job, out));
+        focus(ui);
+    } else if escape && state.pane_chat(drafting).is_editing() {
+        state.pane_chat(drafting).stop_editing();
         focus(ui);
     }
-    let Some(model) = model.filter(|_| send) else { return false };
-    let job = state.next_job();
-    let place = state.env().clone();
-    let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
-    let Some(request) = state.place().chat.send(&asking) else {
-        return false;
-    };
-    // What was asked of stays picked.
-    state.place().cluster.settled = true;
-    let filing = state.place().chat.filing();
-    out.push(Command::Chat { job, place, request: Box::new(request), filing });
-    focus(ui);
-    true
+    if send && state.send_draft(now, out) {
+        focus(ui);
+        return true;
+    }
+    false
 }

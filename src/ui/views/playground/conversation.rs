@@ -1,108 +1,175 @@
-//! The pane with the conversation: its head, its parameters, and the turns as rows of a transcript.
+//! A pane with its conversation: its head, its parameters, and the turns as rows of a transcript.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use egui::{
-    Button, CornerRadius, Frame, Id, Key, Label, Margin, Modifiers, RichText, Role, ScrollArea, TextStyle,
-    Ui, WidgetInfo,
+    Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
 };
 
 use super::parameters::ParametersUi;
-use super::{figures, pickers};
-use crate::domain::units;
-use crate::metrics::timeline::{Reasoning, TokenSource};
-use crate::state::chat::{Answer, AnswerStatus, ChatState, Turn};
+use super::turn::{self, Pressed};
+use crate::protocol::JobId;
+use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
+use crate::state::panes::{Fastest, PaneHead};
 use crate::state::{ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
 use crate::ui::widgets::{
-    caption, card, dot, empty_state, failure_box, from_right, shortened, small_button, small_button_if,
-    tokens,
+    caption, card, dot, empty_state, from_right, shortened, small_button, small_button_if, tokens,
 };
 
 /// What the pane asks for.
 #[derive(Debug, Default)]
 pub(super) struct Todo {
-    /// Ask the last question again.
-    pub(super) retry: bool,
+    /// What is to become of the conversation.
+    pub(super) act: Option<Act>,
     /// Put an answer on the clipboard.
     pub(super) copy: Option<String>,
+    /// The pickers are to be for this pane.
+    pub(super) activate: bool,
+    /// Close it.
+    pub(super) close: bool,
+    /// End its answer.
+    pub(super) stop: Option<JobId>,
+}
+
+/// Which pane it is.
+pub(super) struct Pane<'a> {
+    /// From 0.
+    pub(super) index: usize,
+    /// What is to be known of it.
+    pub(super) head: PaneHead,
+    /// There are others beside it.
+    pub(super) several: bool,
+    /// The pickers, and the keys that scroll, are for it.
+    pub(super) active: bool,
+    /// Its name is not its own: colours and models are not told.
+    pub(super) hidden: bool,
+    /// Which of its turns were the fastest.
+    pub(super) fastest: &'a HashMap<u64, Fastest>,
+}
+
+/// What is open and folded in a pane.
+#[derive(Default)]
+pub(super) struct PaneUi {
+    pub(super) transcript: Transcript,
+    /// Turns whose reasoning is unfolded.
+    unfolded: HashSet<u64>,
 }
 
 pub(super) fn show(
     ui: &mut Ui,
     state: &mut State,
+    pane: &Pane<'_>,
     parameters: &mut ParametersUi,
-    transcript: &mut Transcript,
-    unfolded: &mut HashSet<u64>,
+    open: &mut PaneUi,
     now: Duration,
 ) -> Todo {
     let env = state.env().id.clone();
-    let has_cluster = state.env().cluster.is_some();
-    let model = state.place().cluster.choice.model.clone();
-    let index = pickers::model_index(state);
+    let has_cluster = state.settings.get(&pane.head.env).is_some_and(|env| env.cluster.is_some());
     let colors = state.colors.clone();
-    card(ui)
-        .inner_margin(Margin::symmetric(12, 8))
-        .show(ui, |ui| {
-            ui.set_min_size(ui.available_size());
-            let chat = &mut state.place().chat;
-            head_ui(ui, model.as_deref(), index, parameters, chat);
+    let stroke = if pane.several && pane.active {
+        Stroke::new(1.0, tokens(ui).accent)
+    } else {
+        Stroke::new(1.0, tokens(ui).line)
+    };
+    let inside = |ui: &mut Ui| {
+        ui.set_min_size(ui.available_size());
+        let mut todo = Todo::default();
+        let color = pane.head.name.as_deref().map(|name| match pane.hidden {
+            true => tokens(ui).dim,
+            false => tokens(ui).model_color(colors.index(name)),
+        });
+        head_ui(ui, state, pane, color, parameters, &mut todo);
+        ui.separator();
+        if parameters.is_open(pane.head.id) {
+            let most = ui.available_height() * 0.6;
+            ScrollArea::vertical().id_salt("parameters").max_height(most).auto_shrink([false, true]).show(
+                ui,
+                |ui| {
+                    ui.set_width(ui.available_width() - 8.0);
+                    if link_ui(ui, state, pane) {
+                        parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
+                    }
+                },
+            );
             ui.separator();
-            if parameters.open {
-                let most = ui.available_height() * 0.6;
-                ScrollArea::vertical()
-                    .id_salt("parameters")
-                    .max_height(most)
-                    .auto_shrink([false, true])
-                    .show(ui, |ui| {
-                        ui.set_width(ui.available_width() - 8.0);
-                        parameters.show(ui, &env, chat);
-                    });
-                ui.separator();
-            }
-            if chat.turns().is_empty() {
-                let advice = match &model {
-                    Some(_) => "Type a message below. The answer streams in, with its speed beside it",
-                    None if has_cluster => "Pick a deployment and a model above",
-                    None => "Pick a model above",
-                };
-                let above = (ui.available_height() * 0.3).min(160.0);
-                empty_state(ui, "Nothing said yet", advice, above);
-                return Todo::default();
-            }
-            keys_ui(ui, chat, transcript);
-            let mut rows = Rows::new(chat, &colors, unfolded, now);
-            transcript.show(ui, Id::unique(("transcript", &env)), &mut rows);
-            let Rows { todo, toggled, .. } = rows;
-            if let Some(turn) = toggled
-                && !unfolded.remove(&turn)
-            {
-                unfolded.insert(turn);
-            }
-            todo
-        })
-        .inner
+        }
+        let chat = state.pane_chat(pane.index);
+        if chat.turns().is_empty() {
+            let advice = match &pane.head.choice.model {
+                Some(_) => "Type a message below. The answer streams in, with its speed beside it",
+                None if has_cluster => "Pick a deployment and a model above",
+                None => "Pick a model above",
+            };
+            let above = (ui.available_height() * 0.3).min(160.0);
+            empty_state(ui, "Nothing said yet", advice, above);
+            return todo;
+        }
+        let id = Id::unique(("transcript", &env, pane.head.id));
+        let looks = Looks {
+            colors: &colors,
+            now,
+            reading: false,
+            keys: pane.active,
+            fastest: Some(pane.fastest),
+            hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
+        };
+        let Todo { act, copy, .. } =
+            turns_ui(ui, id, chat, looks, (&mut open.transcript, &mut open.unfolded));
+        Todo { act, copy, ..todo }
+    };
+    card(ui).stroke(stroke).inner_margin(Margin::symmetric(12, 8)).show(ui, inside).inner
 }
 
-/// Draws a conversation out of the history, to be read. Gives an answer that is to be copied.
-pub(in crate::ui::views) fn read_ui(
+/// How turns are drawn.
+#[derive(Clone, Copy)]
+struct Looks<'a> {
+    colors: &'a ModelColors,
+    now: Duration,
+    /// It is out of the history: nothing is asked again here.
+    reading: bool,
+    /// The keys that scroll are for it.
+    keys: bool,
+    fastest: Option<&'a HashMap<u64, Fastest>>,
+    /// What the model is called while its name is hidden.
+    hidden: Option<&'a str>,
+}
+
+fn turns_ui(
     ui: &mut Ui,
     id: Id,
     chat: &ChatState,
-    colors: &ModelColors,
+    looks: Looks<'_>,
     (transcript, unfolded): (&mut Transcript, &mut HashSet<u64>),
-) -> Option<String> {
-    keys_ui(ui, chat, transcript);
-    let mut rows = Rows::new(chat, colors, unfolded, Duration::ZERO);
-    rows.reading = true;
+) -> Todo {
+    if looks.keys {
+        keys_ui(ui, chat, transcript);
+    }
+    let mut rows = Rows::new(chat, looks, unfolded);
     transcript.show(ui, id, &mut rows);
     let Rows { todo, toggled, .. } = rows;
     if let Some(turn) = toggled
         && !unfolded.remove(&turn)
     {
         unfolded.insert(turn);
+    }
+    todo
+}
+
+/// Draws a conversation out of the history, to be read on all its branches. Gives an answer that is to be copied.
+pub(in crate::ui::views) fn read_ui(
+    ui: &mut Ui,
+    id: Id,
+    chat: &mut ChatState,
+    colors: &ModelColors,
+    open: (&mut Transcript, &mut HashSet<u64>),
+) -> Option<String> {
+    let looks = Looks { colors, now: Duration::ZERO, reading: true, keys: true, fastest: None, hidden: None };
+    let todo = turns_ui(ui, id, chat, looks, open);
+    if let Some(Act::Step(index, forward)) = todo.act {
+        chat.step(index, forward);
     }
     todo.copy
 }
@@ -133,29 +200,89 @@ const PARTS: u64 = 16;
 
 fn head_ui(
     ui: &mut Ui,
-    model: Option<&str>,
-    index: Option<usize>,
+    state: &mut State,
+    pane: &Pane<'_>,
+    color: Option<Color32>,
     parameters: &mut ParametersUi,
-    chat: &ChatState,
+    todo: &mut Todo,
 ) {
     let tokens = tokens(ui);
+    let PaneHead { id, name, ticked, running, closable, .. } = &pane.head;
+    let spoken = name.as_deref().unwrap_or("no model");
+    let labelled = |button: egui::Response, what: &str| {
+        button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{what} {spoken}")));
+        button
+    };
     ui.horizontal(|ui| {
-        let name_width = ui.available_width() - 160.0;
-        if let (Some(model), Some(index)) = (model, index) {
-            dot(ui, tokens.model_color(index));
-            shortened(ui, model, theme::strong_text(), tokens.text, name_width);
+        if pane.several {
+            let mut on = *ticked;
+            let tick = ui.checkbox(&mut on, "");
+            let told = format!("Send to {spoken}");
+            tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
+            if tick.on_hover_text("It takes part in what you send").changed() {
+                state.tick_pane(pane.index, on);
+            }
+        }
+        let buttons = if pane.several { 104.0 } else { 160.0 };
+        let name_width = ui.available_width() - buttons - if color.is_some() { 18.0 } else { 0.0 };
+        if let (Some(name), Some(color)) = (name, color) {
+            dot(ui, color);
+            let label = shortened(ui, name, theme::strong_text(), tokens.text, name_width);
+            if pane.several && !pane.hidden {
+                let label = label.interact(Sense::click());
+                let told = format!("Pane {}: {name}", pane.index + 1);
+                label.widget_info(|| WidgetInfo::selected(Role::Button, true, pane.active, &told));
+                todo.activate |= label.on_hover_text("Pick its model above").clicked();
+            }
         } else {
-            caption(ui, "No model picked");
+            let label = caption(ui, "No model picked").interact(Sense::click());
+            todo.activate |= label.clicked();
         }
         from_right(ui, |ui| {
-            let set = chat.params.count_set();
-            let label = if set > 0 { format!("Parameters ({set} set)") } else { "Parameters".to_owned() };
-            let button = Button::new(RichText::new(label).small()).selected(parameters.open);
-            if ui.add(button).on_hover_text("System prompt and sampling parameters").clicked() {
-                parameters.open = !parameters.open;
+            if pane.several {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let close = labelled(small_button_if(ui, *closable, "×"), "Close");
+                let why = "The others ask other environments: close them first";
+                todo.close |= close.on_hover_text("Close this pane").on_disabled_hover_text(why).clicked();
+            }
+            if let (Some(job), true) = (running, pane.several) {
+                let stop = labelled(small_button(ui, "Stop"), "Stop");
+                todo.stop = stop.on_hover_text("End this answer").clicked().then_some(*job);
+                return;
+            }
+            let of = if pane.head.linked { 0 } else { pane.index };
+            let set = state.pane_chat(of).params.count_set();
+            let label = match (pane.several, set) {
+                (false, 0) => "Parameters".to_owned(),
+                (false, set) => format!("Parameters ({set} set)"),
+                (true, 0) => "Params".to_owned(),
+                (true, set) => format!("Params ({set})"),
+            };
+            let is_open = parameters.is_open(*id);
+            let mut button = ui.add(Button::new(RichText::new(label).small()).selected(is_open));
+            if pane.several {
+                button = labelled(button, "Parameters of");
+            }
+            if button.on_hover_text("System prompt and sampling parameters").clicked() {
+                parameters.toggle(*id);
             }
         });
     });
+}
+
+/// Whether the pane has parameters of its own; gives whether they are to be shown.
+fn link_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>) -> bool {
+    if pane.index == 0 {
+        return true;
+    }
+    let mut linked = pane.head.linked;
+    if ui.checkbox(&mut linked, "Linked to the first pane").changed() {
+        state.link_pane(pane.index, linked);
+    }
+    if linked {
+        caption(ui, "It takes the first pane's system prompt and parameters");
+    }
+    !linked
 }
 
 /// A part of a turn.
@@ -169,23 +296,21 @@ enum Part {
     Text,
     Notice,
     Figures,
+    Ahead,
 }
 
 struct Rows<'a> {
     chat: &'a ChatState,
-    colors: &'a ModelColors,
+    looks: Looks<'a>,
     rows: Vec<(usize, Part)>,
     unfolded: &'a HashSet<u64>,
-    now: Duration,
     todo: Todo,
     /// A turn whose reasoning was folded or unfolded.
     toggled: Option<u64>,
-    /// It is out of the history: nothing is asked again here.
-    reading: bool,
 }
 
 impl<'a> Rows<'a> {
-    fn new(chat: &'a ChatState, colors: &'a ModelColors, unfolded: &'a HashSet<u64>, now: Duration) -> Self {
+    fn new(chat: &'a ChatState, looks: Looks<'a>, unfolded: &'a HashSet<u64>) -> Self {
         let mut rows = Vec::with_capacity(chat.turns().len() * 5);
         for (index, turn) in chat.turns().iter().enumerate() {
             let answer = &turn.answer;
@@ -214,7 +339,10 @@ impl<'a> Rows<'a> {
                 push(Part::Figures);
             }
         }
-        Self { chat, colors, rows, unfolded, now, todo: Todo::default(), toggled: None, reading: false }
+        if chat.ahead() > 0 {
+            rows.push((chat.turns().len() - 1, Part::Ahead));
+        }
+        Self { chat, looks, rows, unfolded, todo: Todo::default(), toggled: None }
     }
 
     fn turn(&self, index: usize) -> (&'a Turn, Part) {
@@ -234,7 +362,7 @@ impl RowSource for Rows<'_> {
         let growing = matches!(answer.status, AnswerStatus::Streaming(_));
         let (gap, body) = match part {
             Part::Prompt => (12.0, Body::Text { text: &turn.prompt, tone: Tone::Prompt, growing: false }),
-            Part::Model => (8.0, Body::Own { estimate: 18.0 }),
+            Part::Model => (8.0, Body::Own { estimate: 22.0 }),
             Part::ReasoningHead => (4.0, Body::Own { estimate: FOLD_HEIGHT }),
             Part::Reasoning => {
                 let growing = growing && answer.text.is_empty();
@@ -243,153 +371,63 @@ impl RowSource for Rows<'_> {
             Part::Waiting => (6.0, Body::Own { estimate: 20.0 }),
             Part::Text => (6.0, Body::Text { text: &answer.text, tone: Tone::Answer, growing }),
             Part::Notice => (8.0, Body::Own { estimate: 34.0 }),
-            Part::Figures => (8.0, Body::Own { estimate: 28.0 }),
+            Part::Figures => (8.0, Body::Own { estimate: 30.0 }),
+            Part::Ahead => (8.0, Body::Own { estimate: 24.0 }),
         };
         Row { key: turn.id * PARTS + part as u64, gap, body }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
         let (turn, part) = self.turn(index);
+        let at = self.rows[index].0;
         let answer = &turn.answer;
+        let idle = self.chat.running().is_none();
+        let can_ask = idle && !self.looks.reading;
         match part {
-            Part::Model => model_ui(ui, self.colors.index(&answer.model), answer),
+            Part::Model => {
+                let tokens = tokens(ui);
+                let own = tokens.model_color(self.looks.colors.index(&answer.series));
+                let (color, name) = match (self.looks.hidden, &answer.deployment) {
+                    (Some(hidden), _) => (tokens.dim, hidden.to_owned()),
+                    (None, Some(deployment)) => (own, format!("{} · {deployment}", answer.model)),
+                    (None, None) => (own, answer.model.clone()),
+                };
+                let can = (idle, !self.looks.reading);
+                let act = turn::model_ui(ui, (color, &name), self.chat.branch(at), can);
+                self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
+            }
             Part::ReasoningHead => {
                 let mut open = self.unfolded.contains(&turn.id);
-                if transcript::fold_ui(ui, &mut open, &reasoning_title(answer)).clicked() {
+                if transcript::fold_ui(ui, &mut open, &turn::reasoning_title(answer)).clicked() {
                     self.toggled = Some(turn.id);
                 }
             }
-            Part::Waiting => waiting_ui(ui, answer, self.now),
+            Part::Waiting => turn::waiting_ui(ui, answer, self.looks.now),
             Part::Notice => {
-                let is_last = self.chat.turns().last().is_some_and(|last| last.id == turn.id);
-                let can_retry = is_last && !self.reading && self.chat.running().is_none();
-                self.todo.retry |= notice_ui(ui, turn, can_retry, self.now);
+                let is_last = at + 1 == self.chat.turns().len();
+                let act =
+                    turn::notice_ui(ui, turn, (is_last && can_ask, self.chat.can_continue()), self.looks.now);
+                self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::Figures => {
-                if figures_ui(ui, answer) {
-                    self.todo.copy = Some(answer.text.clone());
+                let fastest = self.looks.fastest.and_then(|fastest| fastest.get(&turn.id)).copied();
+                match turn::figures_ui(ui, answer, fastest.unwrap_or_default(), !self.looks.reading, idle) {
+                    Some(Pressed::Copy) => self.todo.copy = Some(answer.text.clone()),
+                    Some(Pressed::Do(act)) => self.todo.act = Some(act.at(at)),
+                    None => {}
                 }
+            }
+            Part::Ahead => {
+                ui.horizontal(|ui| {
+                    caption(ui, "What you say next begins another branch here");
+                    let back = small_button_if(ui, idle, "Go back");
+                    if back.on_hover_text("To the branch that goes on from here").clicked() {
+                        self.todo.act = Some(Act::Ahead);
+                    }
+                });
             }
             // The transcript draws texts itself.
             Part::Prompt | Part::Reasoning | Part::Text => {}
         }
     }
-}
-
-fn model_ui(ui: &mut Ui, index: usize, answer: &Answer) {
-    let tokens = tokens(ui);
-    ui.horizontal(|ui| {
-        dot(ui, tokens.model_color(index));
-        let width = ui.available_width() - 8.0;
-        let name = match &answer.deployment {
-            Some(deployment) => format!("{} · {deployment}", answer.model),
-            None => answer.model.clone(),
-        };
-        shortened(ui, &name, TextStyle::Small, tokens.dim, width);
-    });
-}
-
-fn reasoning_title(answer: &Answer) -> String {
-    match answer.figures.reasoning {
-        Some(Reasoning { tokens, time }) => {
-            format!("Reasoning · {} {} · {}", units::count(tokens.n), tokens.noun(), units::seconds(time))
-        }
-        None => "Reasoning".to_owned(),
-    }
-}
-
-/// A slow model and a stuck one look different: the time runs.
-fn waiting_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
-    ui.horizontal(|ui| {
-        ui.spinner();
-        let waited = units::seconds(now.saturating_sub(answer.asked_at));
-        let what = if answer.reasoning.is_empty() { "Waiting for the first token" } else { "Thinking" };
-        caption(ui, format!("{what}, {waited}"));
-    });
-    ui.ctx().request_repaint_after(Duration::from_millis(100));
-}
-
-/// Why there is no answer, or not all of it; gives whether to ask again.
-fn notice_ui(ui: &mut Ui, turn: &Turn, can_retry: bool, now: Duration) -> bool {
-    let answer = &turn.answer;
-    let mut retry = false;
-    match &answer.status {
-        AnswerStatus::Failed(failure) => {
-            failure_box(ui, &format!("turn {}", turn.id), failure, None);
-            if can_retry {
-                retry = retry_button(ui, answer.wait_before_retry(now));
-            }
-        }
-        _ => {
-            let text = answer.empty_because().or(answer.cut_because()).unwrap_or_default();
-            ui.horizontal_wrapped(|ui| {
-                let warning = tokens(ui).warning;
-                ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
-                retry = can_retry && small_button(ui, "Retry").on_hover_text("Ask the same again").clicked();
-            });
-        }
-    }
-    retry
-}
-
-/// Asks again, once the time has come that the server asked to wait.
-fn retry_button(ui: &mut Ui, wait: Option<Duration>) -> bool {
-    let label = match wait {
-        Some(wait) => {
-            ui.ctx().request_repaint_after(Duration::from_millis(200));
-            format!("Retry in {} s", wait.as_secs() + 1)
-        }
-        None => "Retry".to_owned(),
-    };
-    ui.add_enabled(wait.is_none(), Button::new(label)).on_hover_text("Ask the same again").clicked()
-}
-
-/// The line of figures; gives whether the answer is to be copied.
-fn figures_ui(ui: &mut Ui, answer: &Answer) -> bool {
-    let tokens = tokens(ui);
-    let figures = &answer.figures;
-    let absent = || units::ABSENT.to_owned();
-    let speed = figures
-        .tokens_per_sec
-        .map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
-    let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
-    let speed = if chunks { speed.replace("tok/s", "chunks/s") } else { speed };
-    let latency =
-        figures.latency.map_or_else(|| "…".to_owned(), |latency| units::seconds(latency).to_string());
-    let latency = if figures.latency.is_none() && !matches!(answer.status, AnswerStatus::Streaming(_)) {
-        absent()
-    } else {
-        latency
-    };
-    let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
-    let mine = format!("{speed} · {latency} · TTFT {ttft}");
-    let mut server = Vec::new();
-    if let Some(theirs) = figures.server {
-        server.extend(theirs.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
-        server.extend(theirs.latency.map(|latency| units::seconds(latency).to_string()));
-        server.extend(theirs.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
-    }
-    let mut copy = false;
-    Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4)).inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 12.0;
-            let width = ui.available_width();
-            let style = theme::small_figure_text();
-            let label = ui.add(Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim)).truncate());
-            label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Figures: {mine}")));
-            label.on_hover_text(figures::told_in_full(figures));
-            if !server.is_empty() && width > 440.0 {
-                let text = format!("server {}", server.join(" · "));
-                let label = ui.add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
-                label.on_hover_text("What the server reported of itself. It leaves out the network and the time queued at the gateway");
-            }
-            from_right(ui, |ui| {
-                let button = small_button_if(ui, !answer.text.is_empty(), "Copy");
-                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Copy answer"));
-                copy = button.clicked();
-            });
-        });
-    });
-    copy
 }

@@ -2,7 +2,7 @@
 
 use egui::{Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
-use super::pickers;
+use super::{panes, vote};
 use crate::domain::units;
 use crate::metrics::history::SessionHistory;
 use crate::metrics::timeline::{Figures, TokenSource};
@@ -14,23 +14,39 @@ use crate::ui::widgets::{
     NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
 };
 
-const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
-const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk is no token. Opening a connection is part of it.";
-const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut or stopped has none.";
+pub(super) const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
+pub(super) const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk is no token. Opening a connection is part of it.";
+pub(super) const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut or stopped has none.";
 
 pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
-    let index = pickers::model_index(state);
-    let tokens = tokens(ui);
+    if state.names_hidden() {
+        card(ui).show(ui, |ui| {
+            ui.set_min_size(vec2(ui.available_width(), 120.0));
+            let why = "Figures by name come with your vote; each answer has its own below it";
+            empty_state(ui, "Names are hidden", why, 24.0);
+        });
+        return;
+    }
+    let votes = if state.panes() > 1 { state.settings.votes.clone() } else { Vec::new() };
+    if state.panes() > 1 {
+        panes::tiles_ui(ui, state);
+    } else {
+        let tokens = tokens(ui);
+        let name = state.pane_name(0);
+        let latest = state.place().chat.latest_figures().map(|(name, figures)| (name.to_owned(), *figures));
+        let of = latest.as_ref().map(|(name, _)| name).or(name.as_ref());
+        let color = of.map_or(tokens.text, |name| tokens.model_color(state.colors.index(name)));
+        tiles_ui(ui, latest.as_ref().map(|(_, figures)| figures), color);
+    }
     let colors = state.colors.clone();
-    let chat = &state.place().chat;
-    let latest = chat.latest_figures();
-    let of = latest.map(|(model, _)| colors.index(model)).or(index);
-    let color = of.map_or(tokens.text, |index| tokens.model_color(index));
-    tiles_ui(ui, latest.map(|(_, figures)| figures), color);
+    let session = &state.place().session;
     ScrollArea::vertical().id_salt("charts").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let lines = Lines { history: &chat.history, colors: &colors };
+        let lines = Lines { history: session, colors: &colors };
         charts_ui(ui, &lines, hidden, out);
+        if !votes.is_empty() {
+            vote::tally_ui(ui, &votes);
+        }
     });
 }
 

@@ -1,37 +1,43 @@
-//! The Playground: pick a deployment and a model, chat, and read how fast it answers.
+//! The Playground: pick a deployment and a model, chat, and read how fast it answers; with up to four side by side.
 
 mod composer;
 mod conversation;
 mod figures;
+mod panes;
 mod parameters;
 mod pickers;
+mod turn;
+mod vote;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use egui::{Align, Layout, Ui, vec2};
+use egui::{Align, Layout, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
+use self::conversation::{Pane, PaneUi, Todo};
 use self::parameters::ParametersUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
-use crate::state::chat::Asking;
-use crate::ui::transcript::Transcript;
 use crate::ui::widgets::{column, page_head};
 
 /// What is open, folded and hidden on the page.
 #[derive(Default)]
 pub struct PlaygroundUi {
-    /// By environment, so that each keeps its place.
-    transcripts: HashMap<EnvId, Transcript>,
-    /// Turns whose reasoning is unfolded, by environment.
-    unfolded: HashMap<EnvId, HashSet<u64>>,
+    /// By environment and pane, so that each keeps its place.
+    panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
+    /// Whether the figures are beside the panes; `None` while the window's width decides.
+    figures: Option<bool>,
     /// The page was drawn before since it was gone to.
     arrived: bool,
+    /// The first pane that is seen, where not all fit.
+    first: usize,
+    /// The new pane is to be seen.
+    reveal: bool,
 }
 
 /// What the page asks of the window.
@@ -43,7 +49,19 @@ pub struct Asked {
     pub go_home: bool,
     /// Something was picked or cleared: one can type on.
     pub refocus: bool,
+    /// Another pane.
+    pub(super) compare: bool,
+    /// Show or hide the figures beside the panes.
+    pub(super) figures: bool,
 }
+
+/// Narrower panes are scrolled to sideways.
+const LEAST: f32 = 262.0;
+/// Between the columns, and between the panes.
+const GAP: f32 = 14.0;
+const PANE_GAP: f32 = 8.0;
+/// The figures have no place beside several panes in narrower pages, unless they are asked for.
+const ROOMY: f32 = 900.0;
 
 impl PlaygroundUi {
     /// The page is gone to: one can type at once.
@@ -54,21 +72,46 @@ impl PlaygroundUi {
     /// Draws the page.
     pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
         let mut asked = Asked::default();
-        if let Some(model) = state.place().cluster.choice.model.clone() {
-            state.colors.note(&model);
+        let panes = state.panes();
+        for index in 0..panes {
+            if let Some(name) = state.pane_name(index) {
+                state.colors.note(&name);
+            }
         }
+        let was_hidden = state.names_hidden();
+        let top = ui.max_rect();
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
-        let gap = 14.0;
-        let right = (width * 0.3).clamp(282.0, 360.0);
-        let left = width - right - gap;
-        ui.spacing_mut().item_spacing.x = gap;
+        let several = panes > 1;
+        let beside = !several || self.figures.unwrap_or(width >= ROOMY);
+        let right = if beside { (width * 0.3).clamp(282.0, 360.0) } else { 0.0 };
+        let left = if beside { width - right - GAP } else { width };
+        if !pickers::is_wide(left, several) {
+            // There is no room for them beside the pickers.
+            let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
+            let layout = Layout::right_to_left(Align::Center);
+            let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
+            pickers::compare_ui(&mut head, state, beside, &mut asked);
+        }
+        ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
-            column(ui, vec2(left, height), |ui| self.chat_ui(ui, state, now, out, &mut asked));
-            column(ui, vec2(right, height), |ui| {
-                figures::show(ui, state, &mut self.hidden, out);
-            });
+            column(ui, vec2(left, height), |ui| self.chat_ui(ui, state, now, out, (&mut asked, beside)));
+            if beside {
+                column(ui, vec2(right, height), |ui| figures::show(ui, state, &mut self.hidden, out));
+            }
         });
+        if state.names_hidden() && !was_hidden {
+            // Model A is the leftmost.
+            self.first = 0;
+        }
+        if asked.figures {
+            self.figures = Some(!beside);
+        }
+        if asked.compare {
+            state.add_pane();
+            self.reveal = true;
+            asked.refocus = true;
+        }
         asked
     }
 
@@ -78,61 +121,135 @@ impl PlaygroundUi {
         state: &mut State,
         now: Duration,
         out: &mut Vec<Command>,
-        asked: &mut Asked,
+        (asked, beside): (&mut Asked, bool),
     ) {
-        let from_pickers = pickers::show(ui, state, now, out);
-        asked.view_code = from_pickers.view_code;
-        asked.go_home = from_pickers.go_home;
-        asked.refocus = from_pickers.refocus;
-        let env = state.env().id.clone();
+        let from_pickers = pickers::show(ui, state, beside, now, out);
+        let (compare, figures) = (asked.compare, asked.figures);
+        *asked = from_pickers;
+        asked.compare |= compare;
+        asked.figures |= figures;
         let composer = composer::height(ui);
-        let size = vec2(ui.available_width(), (ui.available_height() - composer - 10.0).max(80.0));
-        let mut todo = conversation::Todo::default();
+        let bar = vote::height(state);
+        let size = vec2(ui.available_width(), (ui.available_height() - composer - bar - 10.0).max(80.0));
+        let mut todos = Vec::new();
         ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-            let transcript = self.transcripts.entry(env.clone()).or_default();
-            let unfolded = self.unfolded.entry(env.clone()).or_default();
-            todo = conversation::show(ui, state, &mut self.parameters, transcript, unfolded, now);
+            todos = self.panes_ui(ui, state, now);
         });
+        vote::bar_ui(ui, state, out);
         let sent = composer::show(ui, state, now, out);
         if !self.arrived {
             self.arrived = true;
             composer::focus(ui);
         }
+        if sent {
+            let env = state.env().id.clone();
+            for index in 0..state.panes() {
+                let id = state.pane_head(index).id;
+                self.panes.entry((env.clone(), id)).or_default().transcript.jump_to_latest();
+            }
+        }
+        // From the right: closing one moves those after it.
+        for (index, todo) in todos.into_iter().rev() {
+            self.do_in_pane(index, todo, state, now, (out, asked));
+        }
+    }
+
+    fn panes_ui(&mut self, ui: &mut Ui, state: &mut State, now: Duration) -> Vec<(usize, Todo)> {
+        let env = state.env().id.clone();
+        let panes = state.panes();
+        let active = state.active_pane();
+        let fastest = state.fastest();
+        let mut todos = Vec::new();
+        let Self { panes: open, parameters, first, reveal, .. } = self;
+        let mut one = |ui: &mut Ui, place: usize| {
+            let index = state.pane_at(place);
+            let mut head = state.pane_head(index);
+            let hidden = state.hidden_name(index);
+            let is_hidden = hidden.is_some();
+            head.name = hidden.or(head.name);
+            let id = head.id;
+            let none = HashMap::new();
+            let fastest = fastest.get(index).unwrap_or(&none);
+            // Which pane is the active one would tell who it is.
+            let active = index == active && !is_hidden;
+            let pane = Pane { index, head, several: panes > 1, active, hidden: is_hidden, fastest };
+            let open = open.entry((env.clone(), id)).or_default();
+            let todo =
+                ui.push_id(("pane", id), |ui| conversation::show(ui, state, &pane, parameters, open, now));
+            todos.push((index, todo.inner));
+        };
+        if panes == 1 {
+            one(ui, 0);
+            return todos;
+        }
+        let size = ui.available_size();
+        // As many as fit are seen whole; the others are scrolled to.
+        let fit = ((size.x + PANE_GAP) / (LEAST + PANE_GAP)).floor().clamp(1.0, panes as f32);
+        let width = ((size.x - (fit - 1.0) * PANE_GAP) / fit).floor();
+        let step = width + PANE_GAP;
+        let most = panes.saturating_sub(fit as usize);
+        *first = if std::mem::take(reveal) { most } else { (*first).min(most) };
+        let mut area = ScrollArea::horizontal().id_salt(("panes", &env)).auto_shrink(false).content_margin(0);
+        // It comes to rest where panes are seen whole.
+        let moves = ui.input(|input| {
+            input.smooth_scroll_delta() != egui::Vec2::ZERO
+                || input.pointer.any_down()
+                || input.pointer.any_released()
+        });
+        if !moves {
+            area = area.horizontal_scroll_offset(*first as f32 * step);
+        }
+        let output = area.show_viewport(ui, |ui, viewport| {
+            // The bar is below the panes.
+            let bar = if most > 0 { 12.0 } else { 0.0 };
+            let all = vec2(panes as f32 * step - PANE_GAP, size.y - bar);
+            let (place, _) = ui.allocate_exact_size(all, egui::Sense::hover());
+            for index in 0..panes {
+                let left = index as f32 * step;
+                let rect = Rect::from_min_size(place.min + vec2(left, 0.0), vec2(width, place.height()));
+                if left + width > viewport.left() + 1.0 && left < viewport.right() - 1.0 {
+                    let mut inside =
+                        ui.new_child(UiBuilder::new().id_salt(("pane at", index)).max_rect(rect));
+                    one(&mut inside, index);
+                }
+            }
+        });
+        if moves {
+            *first = (output.state.clamped_offset().x / step).round() as usize;
+        }
+        todos
+    }
+
+    fn do_in_pane(
+        &mut self,
+        index: usize,
+        todo: Todo,
+        state: &mut State,
+        now: Duration,
+        (out, asked): (&mut Vec<Command>, &mut Asked),
+    ) {
         if let Some(text) = todo.copy {
             out.push(Command::Copy { what: "Answer".to_owned(), text });
         }
-        if todo.retry {
+        if let Some(act) = todo.act {
             asked.refocus = true;
-            let (model, deployment) = asked_of(state);
-            let job = state.next_job();
-            let place = state.env().clone();
-            if let Some(model) = model {
-                let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
-                let request = state.place().chat.retry(&asking);
-                let filing = state.place().chat.filing();
-                out.extend(request.map(|request| Command::Chat {
-                    job,
-                    place,
-                    request: Box::new(request),
-                    filing,
-                }));
+            if state.act_in_pane(index, act, now, out) {
+                let key = (state.env().id.clone(), state.pane_head(index).id);
+                self.panes.entry(key).or_default().transcript.jump_to_latest();
             }
         }
-        if sent || todo.retry {
-            self.transcripts.entry(env).or_default().jump_to_latest();
+        if let Some(job) = todo.stop {
+            stop(job, out);
+        }
+        if todo.activate {
+            state.place().panes.active = index;
+            asked.refocus = true;
+        }
+        if todo.close {
+            state.close_pane(index, out);
+            asked.refocus = true;
         }
     }
-}
-
-/// The model in use from now on, and the deployment if the model is one of its own.
-fn asked_of(state: &mut State) -> (Option<String>, Option<String>) {
-    let cluster = &state.place().cluster;
-    let model = cluster.choice.model.clone();
-    let deployment = cluster
-        .deployment()
-        .filter(|deployment| deployment.models.iter().any(|m| Some(&m.serving_name) == model.as_ref()))
-        .map(|deployment| deployment.name.clone());
-    (model, deployment)
 }
 
 /// Ends an answer at once.

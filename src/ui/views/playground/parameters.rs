@@ -13,13 +13,22 @@ use crate::ui::widgets::{MARGIN, caption, small_button};
 /// Whether the parameters are unfolded, and what is typed in their fields.
 #[derive(Debug, Default)]
 pub(super) struct ParametersUi {
-    pub(super) open: bool,
-    /// The stop sequences as they are typed, one a line.
-    stop: HashMap<EnvId, String>,
+    /// Of which pane they are unfolded.
+    open: Option<u64>,
+    /// The stop sequences as they are typed, one a line, by environment and pane.
+    stop: HashMap<(EnvId, u64), String>,
 }
 
 impl ParametersUi {
-    pub(super) fn show(&mut self, ui: &mut Ui, env: &EnvId, chat: &mut ChatState) {
+    pub(super) fn is_open(&self, pane: u64) -> bool {
+        self.open == Some(pane)
+    }
+
+    pub(super) fn toggle(&mut self, pane: u64) {
+        self.open = (self.open != Some(pane)).then_some(pane);
+    }
+
+    pub(super) fn show(&mut self, ui: &mut Ui, (env, pane): (&EnvId, u64), chat: &mut ChatState) {
         ui.spacing_mut().item_spacing.y = 4.0;
         let name = caption(ui, "System prompt");
         let system = TextEdit::multiline(&mut chat.system)
@@ -57,7 +66,7 @@ impl ParametersUi {
             thinking(ui, &mut params.thinking);
             next(ui);
         });
-        let typed = self.stop.entry(env.clone()).or_insert_with(|| escape(&params.stop));
+        let typed = self.stop.entry((env.clone(), pane)).or_insert_with(|| escape(&params.stop));
         let name = caption(ui, "Stop sequences, one a line; \\n stands for a line break");
         let edit = TextEdit::multiline(typed).desired_rows(1).desired_width(f32::INFINITY).margin(MARGIN);
         if ui.add(edit).labelled_by(name.id).changed() {

@@ -6,52 +6,146 @@ use egui::{Button, Label, RichText, ScrollArea, Ui, vec2};
 
 use super::Asked;
 use crate::domain::deployment::{Deployment, DeploymentState};
+use crate::domain::environment::EnvId;
 use crate::domain::units;
 use crate::protocol::{ClusterLink, Command, KeyStatus};
 use crate::state::State;
-use crate::state::cluster::ModelOffer;
+use crate::state::cluster::{ClusterState, ModelOffer};
+use crate::state::panes::MOST;
 use crate::ui::theme::Tokens;
 use crate::ui::widgets::{
     Choice, Section, caption, failure_box, from_right, picker, small_button, tokens, warning_box,
 };
 
-pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
+/// Whether the buttons have room beside the pickers; there are more of them with several panes.
+pub(super) fn is_wide(width: f32, several: bool) -> bool {
+    width > if several { 760.0 } else { 620.0 }
+}
+
+/// `beside`: the figures are beside the panes.
+pub(super) fn show(
+    ui: &mut Ui,
+    state: &mut State,
+    beside: bool,
+    now: Duration,
+    out: &mut Vec<Command>,
+) -> Asked {
     let mut asked = Asked::default();
-    let wide = ui.available_width() > 620.0;
+    let several = state.panes() > 1;
+    let wide = is_wide(ui.available_width(), several);
+    let hidden = state.names_hidden();
     // Room for the wider of the two labels, so that nothing moves when it changes.
-    let buttons = if wide { 208.0 } else { 0.0 };
-    let has_cluster = state.env().cluster.is_some();
+    let buttons = if wide { 310.0 + if several { 142.0 } else { 0.0 } } else { 0.0 };
+    let index = state.active_pane();
+    let env = state.pane_env(index);
+    let has_cluster = state.settings.get(&env).is_some_and(|env| env.cluster.is_some());
+    let has_env = index > 0 && state.settings.environments.len() > 1;
     ui.horizontal_top(|ui| {
         let width = ui.available_width() - buttons - if wide { 8.0 } else { 0.0 };
-        let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
-        if has_cluster {
-            asked.refocus |= ui.vertical(|ui| deployment_ui(ui, state, first)).inner;
+        if hidden {
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                caption(ui, "Blind");
+                ui.horizontal(|ui| {
+                    ui.set_height(30.0);
+                    ui.add(Label::new("Names come with your vote").truncate());
+                });
+            });
+        } else {
+            pick_ui(ui, state, index, width, (has_env, has_cluster), (&mut asked, out));
         }
-        asked.refocus |= ui.vertical(|ui| model_ui(ui, state, second)).inner;
         if wide {
             ui.vertical(|ui| {
                 caption(ui, "");
-                ui.horizontal(|ui| buttons_ui(ui, state, &mut asked));
+                ui.horizontal(|ui| {
+                    compare_ui(ui, state, beside, &mut asked);
+                    buttons_ui(ui, state, &mut asked);
+                });
             });
         }
     });
     ui.horizontal(|ui| {
-        freshness_ui(ui, state, now, &mut asked, out);
+        freshness_ui(ui, state, &env, now, &mut asked, out);
         if !wide {
             from_right(ui, |ui| buttons_ui(ui, state, &mut asked));
         }
     });
-    troubles_ui(ui, state, now, &mut asked);
+    if !hidden {
+        troubles_ui(ui, state, &env, now, &mut asked);
+    }
     asked
 }
 
+/// The pickers of a pane.
+fn pick_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    index: usize,
+    width: f32,
+    (has_env, has_cluster): (bool, bool),
+    (asked, out): (&mut Asked, &mut Vec<Command>),
+) {
+    let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
+    let width = width - if has_env { env_width + 8.0 } else { 0.0 };
+    let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
+    if has_env {
+        asked.refocus |= ui.vertical(|ui| env_ui(ui, state, index, env_width, out)).inner;
+    }
+    if has_cluster {
+        asked.refocus |= ui.vertical(|ui| deployment_ui(ui, state, index, first)).inner;
+    }
+    asked.refocus |= ui.vertical(|ui| model_ui(ui, state, index, second)).inner;
+}
+
+/// Another pane; and with several, whether the figures are beside them.
+pub(super) fn compare_ui(ui: &mut Ui, state: &mut State, beside: bool, asked: &mut Asked) {
+    let size = vec2(0.0, 30.0);
+    let panes = state.panes();
+    let blind = state.blind().is_some();
+    let more = ui.add_enabled(panes < MOST && !blind, Button::new("+ Compare").min_size(size));
+    let help = "Another pane beside this one, with its own model";
+    let most =
+        if blind { "Names are hidden: end that first" } else { "There are four panes: close one first" };
+    asked.compare |= more.on_hover_text(help).on_disabled_hover_text(most).clicked();
+    if panes > 1 {
+        let figures = ui.add(Button::new("Figures").min_size(size).selected(beside));
+        asked.figures |= figures.on_hover_text("The figures beside the panes").clicked();
+        let idle = state.answering().is_empty();
+        let button = ui.add_enabled(idle, Button::new("Blind").min_size(size).selected(blind));
+        let help = "New conversations, shuffled and without names, until you say which answer is the best";
+        if button.on_hover_text(help).clicked() {
+            asked.refocus = true;
+            if blind { state.end_blind() } else { state.begin_blind() }
+        }
+    }
+}
+
+/// Gives whether another environment was picked.
+fn env_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32, out: &mut Vec<Command>) -> bool {
+    caption(ui, "Environment");
+    let picked = state.pane_env(index);
+    let environments = state.settings.environments.clone();
+    let choices = environments
+        .iter()
+        .map(|env| Choice { name: &env.name, remark: None, dot: None, enabled: true })
+        .collect();
+    let name = environments.iter().find(|env| env.id == picked).map(|env| env.name.as_str());
+    let chosen = picker(ui, "Environment", name, None, width, &[Section { heading: "", choices }]);
+    let env = chosen.and_then(|name| environments.iter().find(|env| env.name == name));
+    if let Some(env) = env {
+        state.pick_pane_env(index, &env.id, out);
+    }
+    env.is_some()
+}
+
 /// Gives whether another deployment was picked.
-fn deployment_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
+fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     caption(ui, "Deployment");
     let tokens = tokens(ui);
-    let cluster = &mut state.place().cluster;
-    let picked = cluster.choice.deployment.clone();
-    let color = cluster.deployment().map(|deployment| state_color(deployment.state, tokens));
+    let choice = state.pane_choice(index);
+    let none = ClusterState::default();
+    let cluster = state.pane_cluster(index).unwrap_or(&none);
+    let color = cluster.deployment_of(&choice).map(|deployment| state_color(deployment.state, tokens));
     let all = cluster.view.value().map(|view| view.deployments.as_slice()).unwrap_or_default();
     let (deployed, others): (Vec<_>, Vec<_>) =
         all.iter().partition(|deployment| deployment.state == DeploymentState::Deployed);
@@ -64,9 +158,9 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
         Section { heading: "Deployed", choices: choices(deployed, true) },
         Section { heading: "Not ready", choices: choices(others, false) },
     ];
-    let chosen = picker(ui, "Deployment", picked.as_deref(), color, width, &sections);
+    let chosen = picker(ui, "Deployment", choice.deployment.as_deref(), color, width, &sections);
     if let Some(name) = &chosen {
-        cluster.pick_deployment(name);
+        state.pick_deployment(index, name);
     }
     chosen.is_some()
 }
@@ -98,13 +192,12 @@ fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
 }
 
 /// Gives whether another model was picked.
-fn model_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
+fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
-    let index = model_index(state);
-    let color = index.map(|index| tokens.model_color(index));
-    let cluster = &mut state.place().cluster;
-    let offers = cluster.offers();
+    let color = state.pane_name(index).map(|name| tokens.model_color(state.colors.index(&name)));
+    let choice = state.pane_choice(index);
+    let offers = state.pane_cluster(index).map(|cluster| cluster.offers_of(&choice)).unwrap_or_default();
     let choices = |list: &'_ [ModelOffer]| -> Vec<(String, Option<String>, bool)> {
         list.iter().map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable)).collect()
     };
@@ -120,7 +213,7 @@ fn model_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
             })
             .collect()
     }
-    let of_deployment = cluster.choice.deployment.is_some();
+    let of_deployment = choice.deployment.is_some();
     let sections = [
         Section { heading: "Of this deployment", choices: lines(&deployed) },
         Section {
@@ -128,44 +221,45 @@ fn model_ui(ui: &mut Ui, state: &mut State, width: f32) -> bool {
             choices: lines(&others),
         },
     ];
-    let picked = cluster.choice.model.clone();
-    let chosen = picker(ui, "Model", picked.as_deref(), color, width, &sections);
+    let chosen = picker(ui, "Model", choice.model.as_deref(), color, width, &sections);
     if let Some(name) = &chosen {
-        cluster.pick_model(name);
+        state.pick_model(index, name);
     }
     chosen.is_some()
 }
 
-/// The place of the colour of the model in use.
-pub(super) fn model_index(state: &mut State) -> Option<usize> {
-    let model = state.place().cluster.choice.model.clone()?;
-    Some(state.colors.index(&model))
-}
-
 fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     let size = vec2(0.0, 30.0);
-    let code = ui.add(Button::new("View code").min_size(size));
+    let hidden = state.names_hidden();
+    let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
     if code.on_hover_text("The same request in cURL, Python and Rust").clicked() {
         asked.view_code = true;
     }
-    let chat = &mut state.place().chat;
-    if chat.can_undo_clear() {
+    // What was cleared tells who is who.
+    if state.can_undo_clear() && !hidden {
         if ui.add(Button::new("Undo clear").min_size(size)).clicked() {
-            chat.undo_clear();
+            state.undo_clear();
             asked.refocus = true;
         }
     } else {
-        let can = chat.running().is_none() && !chat.turns().is_empty();
+        let can = state.can_clear();
         let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
         if clear.on_hover_text("Begin a new conversation; the charts stay").clicked() {
-            chat.clear();
+            state.clear();
             asked.refocus = true;
         }
     }
 }
 
-fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked, out: &mut Vec<Command>) {
-    let place = state.place();
+fn freshness_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    env: &EnvId,
+    now: Duration,
+    asked: &mut Asked,
+    out: &mut Vec<Command>,
+) {
+    let Some(place) = state.place_of(env) else { return };
     let loading = place.cluster.view.is_loading() || place.cluster.api_models.is_loading();
     let place_link = place.cluster.link.clone();
     let seen = place.cluster.view.with_time().map(|(view, at)| {
@@ -221,10 +315,12 @@ fn freshness_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked
 }
 
 /// What does not work, each with its advice. What was seen before stays in the pickers.
-fn troubles_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked) {
-    let insecure = state.env().accept_invalid_certs;
-    let api_expected = state.env().api.is_some() || state.env().demo;
-    let place = state.place();
+fn troubles_ui(ui: &mut Ui, state: &mut State, env: &EnvId, now: Duration, asked: &mut Asked) {
+    let index = state.active_pane();
+    let choice = state.pane_choice(index);
+    let (Some(place), Some(env)) = (state.place_of(env), state.settings.get(env)) else { return };
+    let insecure = env.accept_invalid_certs;
+    let api_expected = env.api.is_some() || env.demo;
     let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
     let view = &place.cluster.view;
     let models = &place.cluster.api_models;
@@ -240,7 +336,8 @@ fn troubles_ui(ui: &mut Ui, state: &mut State, now: Duration, asked: &mut Asked)
     for warning in view.value().map(|view| view.warnings.as_slice()).unwrap_or_default() {
         boxes.push(("warning", warning.clone(), None));
     }
-    let models_trouble = place.cluster.deployment().and_then(|deployment| deployment.models_trouble.clone());
+    let models_trouble =
+        place.cluster.deployment_of(&choice).and_then(|deployment| deployment.models_trouble.clone());
     if boxes.is_empty() && models_trouble.is_none() && !insecure {
         return;
     }

@@ -1,0 +1,457 @@
+//! The branches of a conversation: an earlier message is changed, an answer is asked for once more, another
+//! thread begins at an answer; and the way back.
+
+use std::time::Duration;
+
+use super::{Answer, AnswerStatus, Asking, CONTINUE, ChatState, Editing, Talk, Turn};
+use crate::domain::conversation::ChatRequest;
+use crate::domain::failure::Failure;
+use crate::domain::history::{Exchange, ExchangeEnding, SessionId};
+use crate::protocol::FinishReason;
+
+/// What can become of a conversation; turns by their place on the way that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Ask this turn's question again.
+    Again(usize),
+    /// Ask for the rest of the last answer.
+    Continue,
+    /// Change this turn's message.
+    Edit(usize),
+    /// Begin a branch after this turn.
+    Branch(usize),
+    /// Go to the branch after this one, or to the one before.
+    Step(usize, bool),
+    /// Take the branch that goes on from the end.
+    Ahead,
+}
+
+impl Act {
+    /// Whether the model is asked something.
+    pub fn asks(self) -> bool {
+        matches!(self, Self::Again(_) | Self::Continue)
+    }
+
+    /// The same, of the turn at `index`.
+    #[must_use]
+    pub fn at(self, index: usize) -> Self {
+        match self {
+            Self::Again(_) => Self::Again(index),
+            Self::Edit(_) => Self::Edit(index),
+            Self::Branch(_) => Self::Branch(index),
+            Self::Step(_, forward) => Self::Step(index, forward),
+            Self::Continue | Self::Ahead => self,
+        }
+    }
+}
+
+impl ChatState {
+    /// Does what needs no answer.
+    pub fn turn_to(&mut self, act: Act) {
+        match act {
+            Act::Edit(index) => self.edit(index),
+            Act::Branch(index) => self.branch_after(index),
+            Act::Step(index, forward) => self.step(index, forward),
+            Act::Ahead => self.go_ahead(),
+            Act::Again(_) | Act::Continue => {}
+        }
+    }
+
+    /// Does what asks the model.
+    pub fn ask_for(&mut self, act: Act, asking: &Asking<'_>) -> Option<ChatRequest> {
+        match act {
+            Act::Again(index) => self.regenerate(index, asking),
+            Act::Continue => self.go_on(asking),
+            Act::Edit(_) | Act::Branch(_) | Act::Step(..) | Act::Ahead => None,
+        }
+    }
+
+    /// At the turn of the way at `index`: which of the branches there it is, from 0, and how many there are.
+    pub fn branch(&self, index: usize) -> (usize, usize) {
+        let Some(turn) = self.talk.turns.get(index) else { return (0, 0) };
+        let here = self.talk.branches(turn.parent);
+        (here.iter().position(|exchange| *exchange == turn.exchange).unwrap_or(0), here.len())
+    }
+
+    /// Goes to the branch after, or before, the one at `index`, and on to its end. The way left is kept.
+    pub fn step(&mut self, index: usize, forward: bool) {
+        let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) else { return };
+        let here = self.talk.branches(turn.parent);
+        let at = here.iter().position(|exchange| *exchange == turn.exchange).unwrap_or(0);
+        let next = if forward { at.checked_add(1) } else { at.checked_sub(1) };
+        if let Some(next) = next.and_then(|next| here.get(next).copied()) {
+            self.stop_editing();
+            self.talk.lead_to(next);
+        }
+    }
+
+    /// What is said next follows the turn at `index`; what followed it is kept.
+    pub fn branch_after(&mut self, index: usize) {
+        if self.running().is_none() {
+            self.stop_editing();
+            self.talk.leave(index + 1);
+        }
+    }
+
+    /// How many branches go on from where the way ends.
+    pub fn ahead(&self) -> usize {
+        self.talk.turns.last().map_or(0, |turn| self.talk.branches(Some(turn.exchange)).len())
+    }
+
+    /// Takes the newest of the branches that go on from where the way ends.
+    pub fn go_ahead(&mut self) {
+        let Some(last) = self.talk.turns.last().filter(|_| self.running().is_none()) else { return };
+        if let Some(next) = self.talk.branches(Some(last.exchange)).last().copied() {
+            self.stop_editing();
+            self.talk.lead_to(next);
+        }
+    }
+
+    /// Puts the message of the turn at `index` into the draft; sending it makes another branch.
+    pub fn edit(&mut self, index: usize) {
+        self.stop_editing();
+        if let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) {
+            let draft = std::mem::replace(&mut self.draft, turn.prompt.clone());
+            self.editing = Some(Editing { turn: turn.id, draft });
+        }
+    }
+
+    /// The draft; while a message is being changed, the one before that.
+    pub(in crate::state) fn kept_draft(&self) -> &str {
+        self.editing.as_ref().map_or(self.draft.as_str(), |editing| &editing.draft)
+    }
+
+    /// Whether an earlier message is being changed.
+    pub fn is_editing(&self) -> bool {
+        self.editing.is_some()
+    }
+
+    /// The message stays as it was, and the draft as it was before.
+    pub fn stop_editing(&mut self) {
+        if let Some(Editing { draft, .. }) = self.editing.take() {
+            self.draft = draft;
+        }
+    }
+
+    /// How many turns come before what is typed.
+    pub(super) fn way_before_draft(&self) -> usize {
+        let edited = self.editing.as_ref().map(|editing| editing.turn);
+        let turns = &self.talk.turns;
+        turns.iter().position(|turn| Some(turn.id) == edited).unwrap_or(turns.len())
+    }
+
+    /// The way ends before the message that was changed.
+    pub(super) fn leave_edited(&mut self) {
+        self.talk.leave(self.way_before_draft());
+        self.stop_editing();
+    }
+
+    /// Asks the last question again.
+    pub fn retry(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
+        self.regenerate(self.talk.turns.len().checked_sub(1)?, asking)
+    }
+
+    /// Asks the question of the turn at `index` again. The answer that is there stays as another branch, unless
+    /// there is nothing of it.
+    pub fn regenerate(&mut self, index: usize, asking: &Asking<'_>) -> Option<ChatRequest> {
+        if self.running().is_some() {
+            return None;
+        }
+        let turn = self.talk.turns.get(index)?;
+        let (prompt, exchange, round) = (turn.prompt.clone(), turn.exchange, turn.round);
+        let is_bare = turn.answer.text.is_empty() && turn.answer.reasoning.is_empty();
+        self.stop_editing();
+        self.talk.leave(index);
+        if is_bare && self.talk.branches(Some(exchange)).is_empty() {
+            self.talk.aside.retain(|turn| turn.exchange != exchange);
+        }
+        let request = self.ask(prompt, asking);
+        if let Some(turn) = self.talk.turns.last_mut() {
+            // It is still an answer to what all were asked.
+            turn.round = round;
+        }
+        Some(request)
+    }
+
+    /// Whether the last answer was cut, so that one can ask for the rest.
+    pub fn can_continue(&self) -> bool {
+        let Some(Turn { answer, .. }) = self.talk.turns.last() else { return false };
+        let cut = match &answer.status {
+            AnswerStatus::Finished(reason) => *reason == FinishReason::Length,
+            AnswerStatus::Stopped | AnswerStatus::Failed(_) => true,
+            AnswerStatus::Streaming(_) => false,
+        };
+        cut && !answer.text.trim().is_empty()
+    }
+
+    /// Asks for the rest of an answer that was cut. It is a message like any other: not every server goes on
+    /// within an answer.
+    pub fn go_on(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
+        if !self.can_continue() {
+            return None;
+        }
+        self.stop_editing();
+        Some(self.ask(CONTINUE.to_owned(), asking))
+    }
+
+    /// Takes up a conversation out of the history, on the way to its last exchange. What was said here before
+    /// is in the history, too.
+    pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
+        self.stop_editing();
+        let said = |exchange: &Exchange| {
+            self.turn(exchange.id, exchange.parent, exchange.prompt.clone(), answer_of(exchange))
+        };
+        let aside = exchanges.iter().map(said).collect();
+        self.talk = Talk { turns: Vec::new(), aside, conversation: Some(conversation) };
+        if let Some(last) = exchanges.last() {
+            self.talk.lead_to(last.id);
+        }
+    }
+}
+
+impl Talk {
+    /// The exchanges that follow this one, oldest first. What follows is younger: a file that was meddled with
+    /// must not send us in circles.
+    fn branches(&self, parent: Option<u64>) -> Vec<u64> {
+        let all = self.turns.iter().chain(&self.aside);
+        let mut here: Vec<u64> = all
+            .filter(|turn| turn.parent == parent && parent.is_none_or(|parent| parent < turn.exchange))
+            .map(|turn| turn.exchange)
+            .collect();
+        here.sort_unstable();
+        here
+    }
+
+    /// The way ends before the turn at `index`.
+    fn leave(&mut self, index: usize) {
+        self.aside.extend(self.turns.drain(index.min(self.turns.len())..));
+    }
+
+    /// Shows the way through this exchange, and on along the newest branches.
+    fn lead_to(&mut self, exchange: u64) {
+        self.leave(0);
+        let parent_of = |exchange: u64| self.aside.iter().find(|turn| turn.exchange == exchange)?.parent;
+        let mut way = vec![exchange];
+        let mut first = exchange;
+        while let Some(parent) = parent_of(first).filter(|parent| *parent < first) {
+            way.push(parent);
+            first = parent;
+        }
+        way.reverse();
+        let mut last = exchange;
+        while let Some(next) = self.branches(Some(last)).last().copied() {
+            way.push(next);
+            last = next;
+        }
+        for exchange in way {
+            if let Some(at) = self.aside.iter().position(|turn| turn.exchange == exchange) {
+                self.turns.push(self.aside.swap_remove(at));
+            }
+        }
+    }
+}
+
+fn answer_of(exchange: &Exchange) -> Answer {
+    let status = match &exchange.ending {
+        ExchangeEnding::Finished(reason) => AnswerStatus::Finished(
+            reason.as_deref().map_or(FinishReason::Other(None), crate::wire::openai::finish_reason),
+        ),
+        ExchangeEnding::Stopped => AnswerStatus::Stopped,
+        ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
+    };
+    Answer {
+        model: exchange.model.clone(),
+        series: exchange.model.clone(),
+        queued: false,
+        deployment: exchange.deployment.clone(),
+        reasoning: exchange.reasoning.clone(),
+        text: exchange.answer.clone(),
+        status,
+        asked_at: Duration::ZERO,
+        ended_at: None,
+        figures: exchange.figures,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::history::SessionHistory;
+    use crate::metrics::timeline::Figures;
+    use crate::protocol::{ChatEnding, JobId};
+
+    fn asking(job: u64) -> Asking<'static> {
+        Asking { job: JobId(job), model: "m", deployment: None, now: Duration::ZERO }
+    }
+
+    fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
+        chat.advance(JobId(job), "", text, Figures::default());
+        let ending = ChatEnding::Finished { reason };
+        chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut SessionHistory::default());
+    }
+
+    /// Says each of these, and is answered `to <words>`.
+    fn talk(prompts: &[&str]) -> ChatState {
+        let mut chat = ChatState::default();
+        for prompt in prompts {
+            say(&mut chat, prompt);
+        }
+        chat
+    }
+
+    fn say(chat: &mut ChatState, prompt: &str) -> ChatRequest {
+        prompt.clone_into(&mut chat.draft);
+        send(chat)
+    }
+
+    fn send(chat: &mut ChatState) -> ChatRequest {
+        let prompt = chat.draft.clone();
+        let request = chat.send(&asking(7)).expect("it is sent");
+        answer(chat, 7, &format!("to {prompt}"), FinishReason::Stop);
+        request
+    }
+
+    fn way(chat: &ChatState) -> Vec<&str> {
+        chat.turns().iter().map(|turn| turn.prompt.as_str()).collect()
+    }
+
+    #[test]
+    fn a_changed_message_makes_a_branch_and_both_can_be_gone_to() {
+        let mut chat = talk(&["one", "two", "three"]);
+        chat.draft = "half typed".to_owned();
+        chat.edit(1);
+        assert_eq!((chat.draft.as_str(), chat.is_editing()), ("two", true));
+        chat.draft = "zwei".to_owned();
+        let request = send(&mut chat);
+        let said: Vec<&str> =
+            request.messages.iter().skip(1).map(|message| message.content.as_str()).collect();
+        assert_eq!(said, ["one", "to one", "zwei"], "what followed is not sent");
+        assert_eq!((chat.draft.as_str(), chat.is_editing()), ("half typed", false));
+        assert_eq!((way(&chat), chat.branch(0), chat.branch(1)), (vec!["one", "zwei"], (0, 1), (1, 2)));
+        let filing = chat.filing().expect("it is kept");
+        assert_eq!((filing.exchange, filing.parent), (4, Some(1)));
+        chat.step(1, false);
+        assert_eq!((way(&chat), chat.branch(1)), (vec!["one", "two", "three"], (0, 2)));
+        chat.step(1, false);
+        assert_eq!(way(&chat), ["one", "two", "three"], "there is none before the first");
+        chat.step(1, true);
+        assert_eq!(way(&chat), ["one", "zwei"]);
+    }
+
+    #[test]
+    fn the_first_message_can_be_changed_too() {
+        let mut chat = talk(&["one", "two"]);
+        chat.edit(0);
+        chat.draft = "uno".to_owned();
+        send(&mut chat);
+        assert_eq!((way(&chat), chat.branch(0)), (vec!["uno"], (1, 2)));
+        assert_eq!(chat.filing().map(|filing| filing.parent), Some(None));
+        chat.step(0, false);
+        assert_eq!(way(&chat), ["one", "two"]);
+    }
+
+    #[test]
+    fn an_edit_can_be_left_and_leaves_the_draft() {
+        let mut chat = talk(&["one"]);
+        chat.draft = "mine".to_owned();
+        chat.edit(0);
+        chat.stop_editing();
+        assert_eq!((chat.draft.as_str(), way(&chat)), ("mine", vec!["one"]));
+        send(&mut chat);
+        assert_eq!(way(&chat), ["one", "mine"]);
+    }
+
+    #[test]
+    fn asking_once_more_keeps_the_other_answer() {
+        let mut chat = talk(&["one", "two"]);
+        chat.regenerate(0, &asking(9)).expect("it asks");
+        assert!(chat.regenerate(0, &asking(10)).is_none(), "one at a time");
+        chat.step(0, false);
+        assert_eq!(chat.turns().len(), 1, "the way stays while an answer comes");
+        answer(&mut chat, 9, "again", FinishReason::Stop);
+        assert_eq!((chat.turns()[0].answer.text.as_str(), chat.branch(0)), ("again", (1, 2)));
+        chat.step(0, false);
+        assert_eq!((way(&chat), chat.turns()[0].answer.text.as_str()), (vec!["one", "two"], "to one"));
+    }
+
+    #[test]
+    fn another_branch_begins_at_an_answer_and_there_is_a_way_back() {
+        let mut chat = talk(&["one", "two"]);
+        assert_eq!(chat.ahead(), 0);
+        chat.branch_after(0);
+        assert_eq!((way(&chat), chat.ahead()), (vec!["one"], 1));
+        chat.go_ahead();
+        assert_eq!(way(&chat), ["one", "two"]);
+        chat.branch_after(0);
+        say(&mut chat, "other");
+        assert_eq!((way(&chat), chat.branch(1), chat.ahead()), (vec!["one", "other"], (1, 2), 0));
+    }
+
+    #[test]
+    fn a_cut_answer_goes_on() {
+        let mut chat = talk(&["one"]);
+        assert!(chat.go_on(&asking(8)).is_none(), "it was complete");
+        chat.draft = "two".to_owned();
+        chat.send(&asking(8)).expect("it is sent");
+        answer(&mut chat, 8, "half a", FinishReason::Length);
+        chat.draft = "kept".to_owned();
+        let request = chat.go_on(&asking(9)).expect("it goes on");
+        let [.., cut, wish] = request.messages.as_slice() else { panic!("{request:?}") };
+        assert_eq!((cut.content.as_str(), wish.content.as_str()), ("half a", CONTINUE));
+        assert_eq!(chat.draft, "kept");
+    }
+
+    #[test]
+    fn clearing_takes_all_branches_and_brings_them_back() {
+        let mut chat = talk(&["one"]);
+        chat.regenerate(0, &asking(9)).expect("it asks");
+        answer(&mut chat, 9, "again", FinishReason::Stop);
+        chat.clear();
+        assert_eq!(chat.ahead(), 0);
+        chat.undo_clear();
+        assert_eq!(chat.branch(0), (1, 2));
+    }
+
+    fn exchange(id: u64, parent: Option<u64>, prompt: &str) -> Exchange {
+        Exchange {
+            id,
+            parent,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            model: "m".to_owned(),
+            deployment: None,
+            system: String::new(),
+            params: crate::domain::conversation::Params::default(),
+            prompt: prompt.to_owned(),
+            reasoning: String::new(),
+            answer: format!("to {prompt}"),
+            ending: ExchangeEnding::Finished(Some("stop".to_owned())),
+            figures: Figures::default(),
+        }
+    }
+
+    #[test]
+    fn a_conversation_out_of_the_history_has_all_its_branches() {
+        let kept = [
+            exchange(1, None, "one"),
+            exchange(2, Some(1), "two"),
+            exchange(3, Some(2), "three"),
+            exchange(4, Some(1), "zwei"),
+        ];
+        let mut chat = ChatState::default();
+        chat.resume(SessionId("c1".to_owned()), &kept);
+        assert_eq!((way(&chat), chat.branch(1)), (vec!["one", "zwei"], (1, 2)));
+        chat.step(1, false);
+        assert_eq!(way(&chat), ["one", "two", "three"]);
+        say(&mut chat, "four");
+        let filing = chat.filing().expect("it is kept");
+        assert_eq!((filing.exchange, filing.parent), (5, Some(3)));
+    }
+
+    #[test]
+    fn a_history_that_goes_in_circles_ends() {
+        let mut chat = ChatState::default();
+        let kept = [exchange(1, Some(2), "one"), exchange(2, Some(1), "two"), exchange(3, Some(3), "three")];
+        chat.resume(SessionId("c1".to_owned()), &kept);
+        assert_eq!(way(&chat), ["three"]);
+    }
+}

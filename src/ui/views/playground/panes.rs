@@ -1,0 +1,79 @@
+//! The tiles of several panes: each figure with a line a pane, so that they can be read against each other.
+
+use egui::{Label, Margin, RichText, Role, Sense, Ui, WidgetInfo, vec2};
+
+use super::figures::{LATENCY, SPEED, TTFT};
+use crate::domain::units::{self, Figure};
+use crate::metrics::timeline::{Figures, TokenSource};
+use crate::state::State;
+use crate::ui::theme;
+use crate::ui::widgets::{card, dot, tokens};
+
+/// A pane's last figures, what it is called, and the place of its colour.
+struct Line {
+    name: String,
+    color: usize,
+    figures: Figures,
+}
+
+/// The last figures of all panes.
+pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State) {
+    let lines: Vec<Line> = (0..state.panes())
+        .filter_map(|index| {
+            let name = state.pane_name(index)?;
+            let latest = state.pane_chat(index).latest_figures();
+            let (series, figures) = latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, *f));
+            let series = series.to_owned();
+            Some(Line { color: state.colors.index(&series), name: series, figures })
+        })
+        .collect();
+    let speed = |figures: &Figures| {
+        let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+        let rate = units::rate(figures.tokens_per_sec?);
+        Some(Figure { unit: if chunks { "chunks/s" } else { "" }, ..rate })
+    };
+    ui.spacing_mut().item_spacing.x = 6.0;
+    let width = ((ui.available_width() - 12.0) / 3.0).floor();
+    ui.horizontal_top(|ui| {
+        tile_ui(ui, "Tokens/s", SPEED, width, &lines, speed);
+        tile_ui(ui, "TTFT", TTFT, width, &lines, |figures| figures.ttft.map(units::duration));
+        tile_ui(ui, "Latency", LATENCY, width, &lines, |figures| figures.latency.map(units::seconds));
+    });
+}
+
+fn tile_ui(
+    ui: &mut Ui,
+    title: &str,
+    definition: &str,
+    width: f32,
+    lines: &[Line],
+    figure: impl Fn(&Figures) -> Option<Figure>,
+) {
+    let tokens = tokens(ui);
+    let told =
+        |line: &Line| figure(&line.figures).map_or_else(|| units::ABSENT.to_owned(), |f| f.to_string());
+    let spoken: Vec<String> = lines.iter().map(|line| format!("{} {}", line.name, told(line))).collect();
+    let spoken = format!("{title}: {}", spoken.join(", "));
+    let response = card(ui)
+        .inner_margin(Margin::symmetric(8, 8))
+        .show(ui, |ui| {
+            ui.set_width(width - 18.0);
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+                ui.spacing_mut().interact_size.y = 16.0;
+                ui.add(Label::new(RichText::new(title).small().color(tokens.dim)).truncate());
+                for line in lines {
+                    ui.horizontal(|ui| {
+                        let color = tokens.model_color(line.color);
+                        dot(ui, color);
+                        let text = RichText::new(told(line)).text_style(theme::small_figure_text());
+                        ui.add(Label::new(text.color(color)).truncate());
+                    });
+                }
+            });
+        })
+        .response
+        .interact(Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+    response.on_hover_text(format!("{spoken}\n\n{definition}"));
+}

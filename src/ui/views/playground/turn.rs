@@ -1,0 +1,245 @@
+//! The rows of a turn that the transcript does not draw itself: who answers, why an answer is not whole, its
+//! figures, and what can be done with it.
+
+use std::time::Duration;
+
+use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
+
+use super::figures;
+use crate::domain::units;
+use crate::metrics::timeline::{Reasoning, TokenSource};
+use crate::state::chat::{Act, Answer, AnswerStatus, Turn};
+use crate::state::panes::Fastest;
+use crate::ui::theme;
+use crate::ui::widgets::{
+    caption, dot, failure_box, from_right, shortened, small_button, small_button_if, tokens,
+};
+
+/// Who answers; and which branch it is, with the ways to others. `can`: another branch can be gone to, and the
+/// message can be changed.
+pub(super) fn model_ui(
+    ui: &mut Ui,
+    (color, name): (Color32, &str),
+    (branch, branches): (usize, usize),
+    (idle, can_edit): (bool, bool),
+) -> Option<Act> {
+    let tokens = tokens(ui);
+    let mut act = None;
+    ui.horizontal(|ui| {
+        dot(ui, color);
+        let buttons = if can_edit { 44.0 } else { 0.0 } + if branches > 1 { 96.0 } else { 0.0 };
+        let width = ui.available_width() - 8.0 - buttons;
+        shortened(ui, name, TextStyle::Small, tokens.dim, width);
+        from_right(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let named = |ui: &mut Ui, enabled: bool, text: &str, name: &str| {
+                let button = small_button_if(ui, enabled, text);
+                button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+                button.on_hover_text(name).clicked()
+            };
+            if can_edit && named(ui, idle, "Edit", "Edit message") {
+                act = Some(Act::Edit(0));
+            }
+            if branches > 1 {
+                if named(ui, idle && branch + 1 < branches, "›", "Next branch") {
+                    act = Some(Act::Step(0, true));
+                }
+                let label = caption(ui, format!("{}/{branches}", branch + 1));
+                let told = format!("Branch {} of {branches}", branch + 1);
+                label.widget_info(|| WidgetInfo::labeled(Role::Label, true, &told));
+                if named(ui, idle && branch > 0, "‹", "Previous branch") {
+                    act = Some(Act::Step(0, false));
+                }
+            }
+        });
+    });
+    act
+}
+
+pub(super) fn reasoning_title(answer: &Answer) -> String {
+    match answer.figures.reasoning {
+        Some(Reasoning { tokens, time }) => {
+            format!("Reasoning · {} {} · {}", units::count(tokens.n), tokens.noun(), units::seconds(time))
+        }
+        None => "Reasoning".to_owned(),
+    }
+}
+
+/// A slow model and a stuck one look different: the time runs.
+pub(super) fn waiting_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        let waited = units::seconds(now.saturating_sub(answer.asked_at));
+        let what = match answer.reasoning.is_empty() {
+            _ if answer.queued => "Waiting for the pane before it",
+            true => "Waiting for the first token",
+            false => "Thinking",
+        };
+        caption(ui, format!("{what}, {waited}"));
+    });
+    ui.ctx().request_repaint_after(Duration::from_millis(100));
+}
+
+/// Why there is no answer, or not all of it; gives whether to ask again, or for the rest.
+pub(super) fn notice_ui(
+    ui: &mut Ui,
+    turn: &Turn,
+    (can_retry, can_continue): (bool, bool),
+    now: Duration,
+) -> Option<Act> {
+    let answer = &turn.answer;
+    let mut act = None;
+    let continue_ui = |ui: &mut Ui| {
+        let help = "Ask for the rest of this answer";
+        can_retry && can_continue && small_button(ui, "Continue").on_hover_text(help).clicked()
+    };
+    match &answer.status {
+        AnswerStatus::Failed(failure) => {
+            failure_box(ui, &format!("turn {}", turn.id), failure, None);
+            ui.horizontal(|ui| {
+                if can_retry && retry_button(ui, answer.wait_before_retry(now)) {
+                    act = Some(Act::Again(0));
+                }
+                if continue_ui(ui) {
+                    act = Some(Act::Continue);
+                }
+            });
+        }
+        _ => {
+            let text = answer.empty_because().or(answer.cut_because()).unwrap_or_default();
+            ui.horizontal_wrapped(|ui| {
+                let warning = tokens(ui).warning;
+                ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
+                if can_retry && small_button(ui, "Retry").on_hover_text("Ask the same again").clicked() {
+                    act = Some(Act::Again(0));
+                }
+                if continue_ui(ui) {
+                    act = Some(Act::Continue);
+                }
+            });
+        }
+    }
+    act
+}
+
+/// Asks again, once the time has come that the server asked to wait.
+fn retry_button(ui: &mut Ui, wait: Option<Duration>) -> bool {
+    let label = match wait {
+        Some(wait) => {
+            ui.ctx().request_repaint_after(Duration::from_millis(200));
+            format!("Retry in {} s", wait.as_secs() + 1)
+        }
+        None => "Retry".to_owned(),
+    };
+    ui.add_enabled(wait.is_none(), Button::new(label)).on_hover_text("Ask the same again").clicked()
+}
+
+/// What was pressed below an answer.
+pub(super) enum Pressed {
+    /// The answer is to be copied.
+    Copy,
+    /// This is to become of the conversation.
+    Do(Act),
+}
+
+/// Narrower lines of figures have their buttons below.
+const WIDE: f32 = 400.0;
+
+/// The line of figures, what it is the fastest in, and what can be done with the answer.
+pub(super) fn figures_ui(
+    ui: &mut Ui,
+    answer: &Answer,
+    fastest: Fastest,
+    can_ask: bool,
+    idle: bool,
+) -> Option<Pressed> {
+    let tokens = tokens(ui);
+    let frame = Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4));
+    let mut pressed = None;
+    frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 4.0;
+        if ui.available_width() > WIDE {
+            ui.horizontal(|ui| {
+                line_of_figures(ui, answer);
+                fastest_ui(ui, fastest);
+                from_right(ui, |ui| pressed = answer_buttons(ui, answer, can_ask, idle));
+            });
+        } else {
+            line_of_figures(ui, answer);
+            if answer.status_is_final() {
+                ui.horizontal(|ui| {
+                    fastest_ui(ui, fastest);
+                    from_right(ui, |ui| pressed = answer_buttons(ui, answer, can_ask, idle));
+                });
+            }
+        }
+    });
+    pressed
+}
+
+fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
+    let Some(told) = fastest.told() else { return };
+    let ok = tokens(ui).ok;
+    let shown = if fastest.speed && fastest.ttft { "fastest" } else { told };
+    let label = ui.label(RichText::new(format!("▲ {shown}")).small().color(ok));
+    label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fastest: {told}")));
+    label.on_hover_text(
+        "Of the panes that were asked the same: the most tokens per second, the soonest first token",
+    );
+}
+
+fn line_of_figures(ui: &mut Ui, answer: &Answer) {
+    let tokens = tokens(ui);
+    let figures = &answer.figures;
+    let absent = || units::ABSENT.to_owned();
+    let speed = figures
+        .tokens_per_sec
+        .map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
+    let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+    let speed = if chunks { speed.replace("tok/s", "chunks/s") } else { speed };
+    let latency =
+        figures.latency.map_or_else(|| "…".to_owned(), |latency| units::seconds(latency).to_string());
+    let latency = if figures.latency.is_none() && answer.status_is_final() { absent() } else { latency };
+    let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
+    let mine = format!("{speed} · {latency} · TTFT {ttft}");
+    let mut server = Vec::new();
+    if let Some(theirs) = figures.server {
+        server.extend(theirs.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
+        server.extend(theirs.latency.map(|latency| units::seconds(latency).to_string()));
+        server.extend(theirs.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
+    }
+    ui.spacing_mut().item_spacing.x = 12.0;
+    let width = ui.available_width();
+    let style = theme::small_figure_text();
+    let label = Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim));
+    let label = ui.add(if width > WIDE { label.truncate() } else { label.wrap() });
+    label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Figures: {mine}")));
+    label.on_hover_text(figures::told_in_full(figures));
+    if !server.is_empty() && width > 640.0 {
+        let text = format!("server {}", server.join(" · "));
+        let label = ui.add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
+        label.on_hover_text("What the server reported of itself. It leaves out the network and the time queued at the gateway");
+    }
+}
+
+/// From the right.
+fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Option<Pressed> {
+    ui.spacing_mut().item_spacing.x = 6.0;
+    let mut pressed = None;
+    let mut button = |enabled: bool, text: &str, name: &str, help: &str, what: Pressed| {
+        let button = small_button_if(ui, enabled, text);
+        button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+        if button.on_hover_text(help).clicked() {
+            pressed = Some(what);
+        }
+    };
+    button(!answer.text.is_empty(), "Copy", "Copy answer", "Put the answer on the clipboard", Pressed::Copy);
+    if can_ask {
+        let help = "Go on from this answer on another branch; what follows it stays";
+        button(idle, "Branch", "Branch here", help, Pressed::Do(Act::Branch(0)));
+        let help = "Ask the same again; this answer stays as a branch";
+        button(idle, "Again", "Regenerate", help, Pressed::Do(Act::Again(0)));
+    }
+    pressed
+}

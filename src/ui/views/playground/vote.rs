@@ -1,0 +1,84 @@
+//! Blind: the bar to vote on, and what was voted so far.
+
+use egui::{RichText, Ui};
+
+use crate::domain::settings::PairVotes;
+use crate::domain::units;
+use crate::protocol::Command;
+use crate::state::State;
+use crate::state::blind::Vote;
+use crate::ui::theme;
+use crate::ui::widgets::{caption, card, small_button, strong, tokens};
+
+/// How high the bar is, with the space below it; nothing where names are not hidden.
+pub(super) fn height(state: &mut State) -> f32 {
+    if state.blind().is_some() { 36.0 } else { 0.0 }
+}
+
+/// The bar.
+pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let Some(vote) = state.blind().map(|blind| blind.vote()) else { return };
+    ui.horizontal(|ui| {
+        ui.set_height(28.0);
+        ui.spacing_mut().item_spacing.x = 8.0;
+        if let Some(vote) = vote {
+            let told = match vote {
+                Vote::Tie => "You found them equal".to_owned(),
+                Vote::For(index) => {
+                    let name = state.pane_name(index).unwrap_or_default();
+                    format!("Your vote: {}", units::shorten_middle(&name, 36))
+                }
+            };
+            strong(ui, told);
+            let again = small_button(ui, "Blind again");
+            if again.on_hover_text("New conversations, shuffled anew").clicked() {
+                state.begin_blind();
+            }
+            return;
+        }
+        let on = state.to_vote_on();
+        if on.is_empty() {
+            caption(ui, "Names are hidden until you vote, once all have answered");
+            return;
+        }
+        strong(ui, "Which answer is the best?");
+        for index in on {
+            let name = state.hidden_name(index).unwrap_or_default();
+            if small_button(ui, &name).on_hover_text("This one: names are shown then").clicked() {
+                state.vote(Vote::For(index), out);
+            }
+        }
+        if small_button(ui, "Equal").clicked() {
+            state.vote(Vote::Tie, out);
+        }
+    });
+}
+
+/// The votes so far, a line a pair of models.
+pub(super) fn tally_ui(ui: &mut Ui, votes: &[PairVotes]) {
+    let tokens = tokens(ui);
+    card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        strong(ui, "Blind votes").on_hover_text("What you found better without knowing the names");
+        for pair in votes {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                ui.spacing_mut().interact_size.y = 18.0;
+                let width = (ui.available_width() - 110.0) / 2.0;
+                let small = egui::TextStyle::Small;
+                crate::ui::widgets::shortened(ui, &pair.one, small.clone(), tokens.text, width);
+                let score = format!("{} : {}", pair.wins, pair.losses);
+                let score = ui.label(RichText::new(score).text_style(theme::small_figure_text()));
+                let told = format!(
+                    "{} {}, {} {}, equal {}",
+                    pair.one, pair.wins, pair.other, pair.losses, pair.ties
+                );
+                score.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &told));
+                crate::ui::widgets::shortened(ui, &pair.other, small, tokens.text, width);
+                if pair.ties > 0 {
+                    caption(ui, format!("{} equal", pair.ties));
+                }
+            });
+        }
+    });
+}

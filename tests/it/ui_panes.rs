@@ -1,0 +1,238 @@
+//! Panes side by side in the window: asked at once or in turn, each on its own, of one environment or several.
+
+use std::time::Duration;
+
+use batida::demo::api::{DemoModel, Quirk};
+use egui::accesskit::Toggled;
+use egui::vec2;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use crate::support::window::Window;
+use crate::ui::Api;
+
+const LLAMA: &str = "Meta-Llama-3.3-70B-Instruct";
+
+/// An API with models of these names, each of so many milliseconds a token; one pane each.
+fn side_by_side(models: &[(&str, u64)]) -> (Api, Window) {
+    let model = |&(name, per_token): &(&'static str, u64)| DemoModel {
+        per_token: Duration::from_millis(per_token),
+        ..DemoModel::quick(name, Quirk::None)
+    };
+    let models: Vec<(&'static str, u64)> =
+        models.iter().map(|(name, ms)| (&*name.to_string().leak(), *ms)).collect();
+    let api = Api::start(models.iter().map(model).collect());
+    let mut window = api.window();
+    window.set_size(vec2(1_900.0, 900.0));
+    window.pick("Model", models[0].0);
+    for (index, (name, _)) in models.iter().enumerate().skip(1) {
+        window.click("+ Compare");
+        window.pick("Model", name);
+        window.see(&format!("Pane {}: {name}", index + 1));
+    }
+    (api, window)
+}
+
+fn ends(window: &mut Window) {
+    window.until("all have answered", |window| window.has_button("Send"));
+}
+
+fn text(window: &mut Window, pane: usize) -> String {
+    let chat = window.state_mut().state().pane_chat(pane);
+    chat.turns().last().map(|turn| turn.answer.text.clone()).unwrap_or_default()
+}
+
+#[test]
+fn one_message_goes_to_two_models_and_the_fastest_is_marked() {
+    let mut window = Window::on_demo();
+    window.click("+ Compare");
+    window.see("Pane 1: Meta-Llama-3.3-70B-Instruct");
+    window.see("Pane 2: gpt-oss-120b");
+    window.see("Model: gpt-oss-120b");
+    window.ask("Say something");
+    assert_eq!(window.query_all_by_label_contains("You asked: Say something").count(), 2);
+    let marks = window.query_all_by_label_contains("Fastest: ").count();
+    assert!((1..=2).contains(&marks), "{}", window.told());
+    window.see(&format!("{LLAMA}: 1 answer, last"));
+    window.see("gpt-oss-120b: 1 answer, last");
+    let tile = window.query_by_label_contains("TTFT: Meta-Llama").expect("a tile of both");
+    let told = tile.accesskit_node().value().unwrap_or_default();
+    assert!(told.contains(LLAMA) && told.contains("gpt-oss-120b") && !told.contains('–'), "{told}");
+    window.click("Pane 1: Meta-Llama-3.3-70B-Instruct");
+    window.see(&format!("Model: {LLAMA}"));
+    window.click("Close gpt-oss-120b");
+    window.until("one alone looks as it always did", |window| window.has_button("Parameters"));
+    assert!(!window.shows("Pane 1"), "{}", window.told());
+    assert!(window.shows("gpt-oss-120b: 1 answer, last"), "the charts stay");
+}
+
+#[test]
+fn each_pane_stops_and_asks_again_on_its_own() {
+    let (api, mut window) = side_by_side(&[("one", 15), ("two", 15)]);
+    window.say("Write 3000 tokens");
+    window.until("both stream", |window| window.query_all_by_label_contains("Figures: ").count() == 2);
+    window.click("Stop one");
+    window.see("Stopped");
+    let stopped = text(&mut window, 0);
+    window.click("Retry");
+    window.until("the first asks again while the second still answers", |window| {
+        window.has_button("Stop one") && window.has_button("Stop two")
+    });
+    window.until("three were asked", |_| api.bodies().len() == 3);
+    assert!(!stopped.is_empty() && !text(&mut window, 1).is_empty());
+    window.see("Branch 2 of 2");
+    window.click("Stop");
+    ends(&mut window);
+    assert_eq!(window.query_all_by_label("Stopped").count(), 2);
+}
+
+#[test]
+fn only_the_ticked_are_asked_and_a_pane_may_have_its_own_system_prompt() {
+    let (api, mut window) = side_by_side(&[("one", 0), ("two", 0), ("three", 0)]);
+    window.click("Send to one");
+    assert_eq!(window.button("Send to one").accesskit_node().toggled(), Some(Toggled::False));
+    window.click("Parameters of two");
+    window.see("It takes the first pane's system prompt and parameters");
+    window.click("Linked to the first pane");
+    window.type_into("System prompt", "Answer in rhyme");
+    window.click("Max tokens");
+    window.click("Parameters of two");
+    window.ask("Hello");
+    let mut asked: Vec<(String, String, bool)> = api
+        .bodies()
+        .iter()
+        .map(|body| {
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            (text(&body["model"]), text(&body["messages"][0]["content"]), body.get("max_tokens").is_some())
+        })
+        .collect();
+    asked.sort();
+    let wanted = [("three", "You are a helpful assistant", false), ("two", "Answer in rhyme", true)];
+    assert_eq!(asked, wanted.map(|(model, system, cut)| (model.to_owned(), system.to_owned(), cut)));
+    window.click("Send to two");
+    window.click("Send to three");
+    window.type_into("Message", "To nobody");
+    window.see("Tick a pane to send to");
+    assert!(window.button("Send").accesskit_node().is_disabled());
+}
+
+#[test]
+fn one_after_the_other_when_asked() {
+    let (api, mut window) = side_by_side(&[("one", 10), ("two", 10)]);
+    window.click("One after the other");
+    window.say("Write 3000 tokens");
+    window.see("Figures: ");
+    window.see("Waiting for the pane before it");
+    assert_eq!(api.bodies().len(), 1, "the second waits");
+    window.click("Stop one");
+    window.until("the second's turn has come", |_| api.bodies().len() == 2);
+    window.until("it answers", |window| !window.shows("Waiting for the pane before it"));
+    window.click("Stop");
+    ends(&mut window);
+    window.say("Write 3000 tokens");
+    window.see("Waiting for the pane before it");
+    window.click("Stop two");
+    window.until("who waits can be stopped", |window| !window.shows("Waiting for the pane before it"));
+    assert_eq!(api.bodies().len(), 3, "it was never asked");
+}
+
+#[test]
+fn a_pane_may_ask_another_environment() {
+    let api = Api::quick();
+    let mut window = api.window();
+    window.click("+ Compare");
+    window.see("quick · 2");
+    window.pick("Environment", "Demo");
+    window.see("Pane 2: Meta-Llama-3.3-70B-Instruct");
+    window.see("Deployment: bd-gpt-oss-llama70b");
+    window.ask("Hello");
+    assert_eq!(window.query_all_by_label_contains("You asked: Hello").count(), 2);
+    assert_eq!(api.bodies().len(), 1);
+    window.see(&format!("{LLAMA} · bd-gpt-oss-llama70b"));
+}
+
+#[test]
+fn an_edit_in_a_pane_is_its_own_and_clear_empties_all() {
+    let (api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
+    window.ask("Hello");
+    window.query_all_by_label("Edit message").last().expect("there are two").click();
+    window.run_steps(3);
+    window.ask("Good day");
+    assert_eq!(api.bodies().len(), 3);
+    assert_eq!(api.bodies()[2]["model"], "two");
+    window.see("Branch 2 of 2");
+    assert_eq!(window.query_all_by_label("Hello").count(), 1, "the first keeps its own");
+    window.click("Clear");
+    window.until("all are empty", |window| window.query_all_by_label("Nothing said yet").count() == 2);
+    window.click("Undo clear");
+    window.see("You asked: Good day");
+}
+
+#[test]
+fn four_are_the_most_and_the_figures_can_make_room() {
+    let (_api, mut window) = side_by_side(&[("one", 0), ("two", 0), ("three", 0), ("four", 0)]);
+    assert!(window.button("+ Compare").accesskit_node().is_disabled());
+    window.ask("Hello");
+    assert_eq!(window.query_all_by_label_contains("You asked: Hello").count(), 4);
+    window.click("Figures");
+    window.until("they are gone", |window| !window.shows("This session, median"));
+    window.click("Figures");
+    window.see("This session, median");
+}
+
+#[test]
+fn blind_hides_the_names_until_the_vote_which_is_kept() {
+    let (api, mut window) = side_by_side(&[("m-one", 0), ("m-two", 0)]);
+    window.ask("Before");
+    window.click("Blind");
+    window.see("Names are hidden until you vote");
+    let told = |window: &Window| ["m-one", "m-two"].iter().any(|name| window.told().contains(name));
+    assert!(!told(&window), "{}", window.told());
+    window.say("Write 20 tokens");
+    window.see("Which answer is the best?");
+    assert_eq!(api.bodies().len(), 4);
+    assert!(window.shows("Send to Model A") && window.shows("Send to Model B"));
+    assert!(!told(&window), "{}", window.told());
+    assert!(window.button("View code").accesskit_node().is_disabled());
+    window.click("Model A");
+    window.see("Your vote: ");
+    window.see("Pane 1: m-one");
+    window.see("Blind votes");
+    window.until("it is kept", |window| !window.saved().votes.is_empty());
+    let votes = window.saved().votes;
+    let pair = &votes[0];
+    assert_eq!((votes.len(), pair.one.as_str(), pair.other.as_str()), (1, "m-one", "m-two"));
+    assert_eq!((pair.wins + pair.losses, pair.ties), (1, 0));
+    window.click("Blind again");
+    window.ask("Again");
+    window.click("Equal");
+    window.see("You found them equal");
+    window.until("both are kept", |window| window.saved().votes.iter().any(|pair| pair.ties == 1));
+    window.click("Blind");
+    window.until("it is over", |window| !window.shows("You found them equal"));
+}
+
+#[test]
+fn panes_and_drafts_survive_a_restart() {
+    let (api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
+    window.click("Parameters of two");
+    window.click("Linked to the first pane");
+    window.type_into("System prompt", "Answer in rhyme");
+    window.click("Parameters of two");
+    window.type_into("Message", "half a question");
+    let mut window = window.restart();
+    window.see("Pane 1: one");
+    window.see("Pane 2: two");
+    assert_eq!(window.field("Message").value().as_deref(), Some("half a question"));
+    window.click("Send");
+    window.until("both were asked", |_| api.bodies().len() == 2);
+    ends(&mut window);
+    let first = |body: &serde_json::Value| body["messages"][0]["content"].as_str().map(str::to_owned);
+    let mut said: Vec<_> = api.bodies().iter().filter_map(first).collect();
+    said.sort();
+    assert_eq!(said, ["Answer in rhyme", "You are a helpful assistant"]);
+    window.click("Close two");
+    window.until("one is left", |window| window.has_button("Parameters"));
+    let mut window = window.restart();
+    window.see("Model: one");
+    assert!(window.has_button("Parameters"), "{}", window.told());
+}
