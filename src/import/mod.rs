@@ -18,6 +18,9 @@ use crate::domain::history::Imported;
 /// A larger file is not read: it would take up several times as much memory.
 const MOST_BYTES: usize = 256 << 20;
 
+/// More requests than any level has: sums of them fit, and tests of them end.
+const MOST_REQUESTS: u64 = 10_000_000_000;
+
 /// What is looked for, for whoever brought something else.
 const KNOWN: &str = "Batida reads its own JSON, guidellm's benchmarks.json, aiperf's profile_export_aiperf.json and \
 profile_export.jsonl, and what `vllm bench serve --save-result` writes";
@@ -98,6 +101,16 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
 
 fn short(text: &str) -> String {
     crate::domain::units::shorten_middle(text, 200)
+}
+
+/// An address without what may be a secret in it: a name and a password, a query. It is kept, and shown.
+fn address(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = bare.split_once("://").map_or(("", bare), |(scheme, rest)| (scheme, rest));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let mark = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{mark}{host}{path}")
 }
 
 fn nothing(file: &File<'_>, program: &str) -> Failure {

@@ -179,8 +179,8 @@ fn what_cannot_be_read_is_told_with_code_1() {
     folder.write("later.json", &later);
     for (name, words, advice) in [
         ("none.json", "none.json cannot be read: ", "Check the path"),
-        ("text.json", "text.json", "batida bench --out"),
-        ("bare.json", "bare.json", "batida bench --out"),
+        ("text.json", "text.json", "Batida reads its own JSON"),
+        ("bare.json", "bare.json", "Batida reads its own JSON"),
         ("later.json", "batida.bench/9", "batida"),
         ("last", "no benchmark last in the history", "batida history list"),
     ] {
@@ -191,6 +191,20 @@ fn what_cannot_be_read_is_told_with_code_1() {
         let failure: Value = serde_json::from_str(&said.out).expect("JSON");
         assert!(failure["failure"]["summary"].as_str().is_some_and(|it| it.contains(words)), "{said:?}");
     }
+}
+
+#[test]
+fn a_tag_with_a_point_in_it_is_a_session() {
+    let folder = Folder::new();
+    for tag in ["2.1.0", "2.2.0"] {
+        let args = ["--model", MODEL, "--requests", "20", "--output-tokens", "8", "--tag", tag];
+        let said = folder.run(&[&["bench", "--demo", "--quiet"][..], &args].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+    fs::create_dir(folder.file("2.1.0")).expect("a folder is no result file");
+    let said = folder.run(&["compare", "2.1.0", "2.2.0"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("2.2.0"), "{said:?}");
 }
 
 #[test]

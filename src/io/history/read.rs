@@ -149,6 +149,25 @@ impl Store {
     /// # Errors
     /// When there is none of that id, or it cannot be read.
     pub fn session(&self, session: &SessionId) -> Result<StoredSession, Failure> {
+        let mut stored = self.session_without_charts(session)?;
+        if let SessionBody::Bench { report, traces } = &mut stored.body {
+            let kept = self.asked(kept(&self.conn, self.key_of(session)?))?;
+            let mut tracer =
+                Tracer::new(kept, Duration::try_from_secs_f64(report.took_s).unwrap_or_default());
+            self.requests(session, &mut |request| {
+                tracer.add(&request.record);
+                Ok(())
+            })?;
+            *traces = tracer.finish();
+        }
+        Ok(stored)
+    }
+
+    /// The same without its charts over time: no request is read.
+    ///
+    /// # Errors
+    /// As [`Store::session`].
+    pub fn session_without_charts(&self, session: &SessionId) -> Result<StoredSession, Failure> {
         let key = self.key_of(session)?;
         let row = self.asked(row_of(&self.conn, key))?;
         let body = match row.kind {
@@ -158,15 +177,7 @@ impl Store {
             },
             SessionKind::Bench => {
                 let report = Box::new(self.report_of(key, &row)?);
-                let kept = self.asked(kept(&self.conn, key))?;
-                let mut tracer =
-                    Tracer::new(kept, Duration::try_from_secs_f64(report.took_s).unwrap_or_default());
-                self.requests(session, &mut |request| {
-                    tracer.add(&request.record);
-                    Ok(())
-                })?;
-                let traces: Traces = tracer.finish();
-                SessionBody::Bench { report, traces }
+                SessionBody::Bench { report, traces: Traces::default() }
             }
         };
         Ok(StoredSession { row, body })
@@ -466,7 +477,7 @@ pub(super) fn targets_of(conn: &Connection, key: SessionKey) -> rusqlite::Result
     asked.query_map([key.0], read)?.collect()
 }
 
-fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
+pub(super) fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
     conn.query_row("SELECT kept FROM sessions WHERE key = ?1", [key.0], |row| row.get::<_, i64>(0))
         .map(i64::cast_unsigned)
 }

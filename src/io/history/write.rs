@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::{Store, Trouble, codec};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Deletion, Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
+    Deletion, Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
 };
 use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
@@ -60,18 +60,37 @@ impl Store {
     }
 
     /// Keeps a session that is over, e.g. an imported one. One that is there already is replaced; its tags stay,
-    /// and so does its being a baseline.
+    /// and so does its being a baseline. A report without its requests does not replace one that has them: it only
+    /// adds its tags.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// When the id is a conversation's, or that of a session that runs, or as [`Store::write`].
     pub fn keep(&self, report: &BenchReport, requests: &[StoredRequest]) -> Result<SessionId, Failure> {
         let id = SessionId(report.id.clone());
-        self.write(|tx| {
+        let taken = |what: &str, advice: &str| {
+            let why = format!("The session {id} cannot be imported: {what}");
+            Ok(Some(Failure::new(why, advice)))
+        };
+        let refused = self.write(|tx| {
             let mut report = report.clone();
             let mut baseline = false;
-            if let Some((old, row)) = tx.find(&id)? {
-                baseline = super::read::row_of(tx.0, old)?.baseline;
-                let tags = row.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
+            if let Some((old, tags)) = tx.find(&id)? {
+                let row = super::read::row_of(tx.0, old)?;
+                if row.kind == SessionKind::Chat {
+                    return taken("a conversation has its id", "Was the file changed after it was written?");
+                }
+                if row.state == SessionState::Running {
+                    return taken("it is under way", "Import it when it has ended");
+                }
+                if requests.is_empty() && super::read::kept(tx.0, old)? > 0 {
+                    let mut all = tags;
+                    let new = report.plan.tags.into_iter().filter(|tag| !all.contains(tag));
+                    all.extend(new.collect::<Vec<_>>());
+                    tx.retag(old, &SessionRow { tags: all, ..row })?;
+                    return Ok(None);
+                }
+                baseline = row.baseline;
+                let tags = tags.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
                 report.plan.tags.extend(tags);
                 tx.delete(old)?;
             }
@@ -86,9 +105,9 @@ impl Store {
             if baseline {
                 tx.baseline(key)?;
             }
-            Ok(())
+            Ok(None)
         })?;
-        Ok(id)
+        refused.map_or(Ok(id), Err)
     }
 
     /// Takes sessions out for good. Gives how many there were.
@@ -117,7 +136,8 @@ impl Store {
             Ok(keys.len())
         })?;
         if deleted > 0 {
-            self.shrink()?;
+            // What is deleted is deleted; on a full disk the room is given back later, and used again meanwhile.
+            let _ = self.shrink();
         }
         Ok(deleted)
     }
@@ -162,12 +182,7 @@ impl Store {
                 row.tags.push(tag.to_owned());
             }
         }
-        self.write(|tx| {
-            tx.tags(key, &row.tags)?;
-            let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
-            tx.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(&row)])?;
-            Ok(())
-        })
+        self.write(|tx| tx.retag(key, &row))
     }
 }
 
@@ -189,7 +204,7 @@ impl Writing<'_> {
     }
 
     /// Adds a request of a benchmark that this process writes. `number`: how many it has so far; `target`: its place
-    /// in the plan.
+    /// in the plan; `said`: where texts are kept.
     ///
     /// # Errors
     /// As the file's.
@@ -199,10 +214,11 @@ impl Writing<'_> {
         number: u64,
         target: usize,
         record: &RequestRecord,
+        said: Option<&Said>,
     ) -> Result<(), Trouble> {
         let [first, end] = session.requests();
         let key = (first + number as i64).min(end - 1);
-        Ok(codec::insert(self.0, key, target as i64, record, None)?)
+        Ok(codec::insert(self.0, key, target as i64, record, said)?)
     }
 
     /// Says that a session goes on, how many requests it has and how many could not be kept. `false` when somebody has
@@ -270,11 +286,38 @@ impl Writing<'_> {
         Ok(true)
     }
 
-    /// Keeps an answer, and with the first one its conversation.
+    /// Writes what a benchmark's session runs on, as its report says.
     ///
     /// # Errors
     /// As the file's.
-    pub fn chat(&self, record: &ChatRecord) -> Result<(), Trouble> {
+    pub fn around(&self, session: SessionKey, report: &BenchReport) -> Result<(), Trouble> {
+        self.head(session, &head(report)?)?;
+        self.release(session, report.surroundings.as_ref())
+    }
+
+    /// Writes where a conversation is held. One that somebody has deleted stays deleted.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn chat_around(&self, session: &SessionId, surroundings: &Surroundings) -> Result<(), Trouble> {
+        let Some((key, _)) = self.find(session)? else { return Ok(()) };
+        self.head(key, &serde_json::to_string(&Some(surroundings))?)?;
+        self.release(key, Some(surroundings))
+    }
+
+    fn release(&self, session: SessionKey, surroundings: Option<&Surroundings>) -> Result<(), Trouble> {
+        let release = surroundings.and_then(Surroundings::release);
+        let sql = "UPDATE sessions SET release = ifnull(?2, release) WHERE key = ?1";
+        self.0.execute(sql, params![session.0, release])?;
+        Ok(())
+    }
+
+    /// Keeps an answer, and with the first one its conversation. Gives the id it is kept under: another one than its
+    /// own where another window has gone on with the same conversation meanwhile.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn chat(&self, record: &ChatRecord) -> Result<u64, Trouble> {
         let ChatRecord { session, environment, surroundings, title, request, exchange } = record;
         let key = match self.find(session)? {
             Some((key, _)) => key,
@@ -284,16 +327,15 @@ impl Writing<'_> {
             self.head(key, &serde_json::to_string(surroundings)?)?;
         }
         let place = self.place(key, &request.model, request.deployment.as_deref())?;
+        let exchange = &Exchange { id: self.free_exchange(key, exchange)?, ..exchange.clone() };
         let sql = "INSERT OR REPLACE INTO exchanges (session, id, body) VALUES (?1, ?2, ?3)";
         let body = serde_json::to_string(exchange)?;
         self.0.execute(sql, params![key.0, exchange.id.cast_signed(), body])?;
         // An exchange that is asked anew takes its old one's place, as its texts do.
         let [first, end] = key.requests();
         let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 AND number = ?3";
-        let old: Option<i64> = self
-            .0
-            .query_row(sql, [first, end, request.record.index.cast_signed()], |row| row.get(0))
-            .optional()?;
+        let old: Option<i64> =
+            self.0.query_row(sql, [first, end, exchange.id.cast_signed()], |row| row.get(0)).optional()?;
         if let Some(old) = old {
             self.0.execute("DELETE FROM requests WHERE key = ?1", [old])?;
         }
@@ -302,12 +344,29 @@ impl Writing<'_> {
         // A conversation's moments count from its beginning, as a benchmark's do.
         let began = super::read::row_of(self.0, key)?.began;
         let since = exchange.at.duration_since(began).unsigned_abs();
-        let mut record = request.record.clone();
+        let mut record = RequestRecord { index: exchange.id, ..request.record.clone() };
         for moment in [&mut record.due, &mut record.sent, &mut record.ended] {
             *moment += since;
         }
         codec::insert(self.0, old.unwrap_or(at), place, &record, None)?;
-        self.summarise_chat(key, surroundings.as_ref().and_then(Surroundings::release))
+        self.summarise_chat(key, surroundings.as_ref().and_then(Surroundings::release))?;
+        Ok(exchange.id)
+    }
+
+    /// The exchange's id, or the next one where that is another question's.
+    fn free_exchange(&self, key: SessionKey, exchange: &Exchange) -> Result<u64, Trouble> {
+        let sql = "SELECT body FROM exchanges WHERE session = ?1 AND id = ?2";
+        let there: Option<String> =
+            self.0.query_row(sql, [key.0, exchange.id.cast_signed()], |row| row.get(0)).optional()?;
+        let same = match there {
+            Some(body) => serde_json::from_str::<Exchange>(&body)?.at == exchange.at,
+            None => true,
+        };
+        if same {
+            return Ok(exchange.id);
+        }
+        let next = "SELECT max(id) + 1 FROM exchanges WHERE session = ?1";
+        Ok(self.0.query_row(next, [key.0], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     fn begin_chat(
@@ -478,6 +537,14 @@ impl Writing<'_> {
         let sql =
             "UPDATE targets SET ttft_ms = ?3, user_speed = ?4, peak = ?5 WHERE session = ?1 AND place = ?2";
         self.0.prepare_cached(sql)?.execute(params![key.0, place, ttft_ms, user_speed, peak])?;
+        Ok(())
+    }
+
+    /// Gives the session of this row the row's tags.
+    fn retag(&self, key: SessionKey, row: &SessionRow) -> Result<(), Trouble> {
+        self.tags(key, &row.tags)?;
+        let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
+        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(&row)])?;
         Ok(())
     }
 

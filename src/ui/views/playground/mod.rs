@@ -110,7 +110,12 @@ impl PlaygroundUi {
                 let asking = Asking { job, model: &model, deployment: deployment.as_deref(), now };
                 let request = state.place().chat.retry(&asking);
                 let filing = state.place().chat.filing();
-                out.extend(request.map(|request| Command::Chat { job, place, request: Box::new(request), filing }));
+                out.extend(request.map(|request| Command::Chat {
+                    job,
+                    place,
+                    request: Box::new(request),
+                    filing,
+                }));
             }
         }
         if sent || todo.retry {
