@@ -182,7 +182,7 @@ fn what_cannot_be_read_is_told_with_code_1() {
         ("text.json", "text.json", "Batida reads its own JSON"),
         ("bare.json", "bare.json", "Batida reads its own JSON"),
         ("later.json", "batida.bench/9", "batida"),
-        ("last", "no benchmark last in the history", "batida history list"),
+        ("last~9", "no benchmark last~9 in the history", "batida history list"),
     ] {
         let said = folder.run(&["compare", "a.json", name]);
         assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");

@@ -217,10 +217,16 @@ impl Store {
             let took = row.ended.map_or(0.0, |ended| ended.duration_since(row.began).as_secs_f64());
             report.took_s = report.took_s.max(took);
         }
-        if cut {
-            report.ended = SessionEnd::Failed(
-                "Batida ended before the session did: this is what was written".to_owned(),
-            );
+        if row.state == SessionState::Running {
+            // Written from the beginning on; a file of it must not say that it is whole.
+            report.ended = SessionEnd::Limit("it was under way when this was read".to_owned());
+        } else {
+            if cut {
+                report.ended = SessionEnd::Failed(
+                    "Batida ended before the session did: this is what was written".to_owned(),
+                );
+            }
+            // Also of one that was closed, not killed.
             for level in report.levels.iter_mut().filter(|level| level.ended == LevelEnd::Running) {
                 level.ended = LevelEnd::Stopped;
             }

@@ -236,10 +236,7 @@ fn a_chat_is_kept_with_where_it_was_held_and_what_came_over_the_wire() {
         window.until_changed();
     };
     let SessionBody::Chat { surroundings: Some(around), .. } = stored.body else { panic!("a conversation") };
-    assert_eq!(
-        around.deployments.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(),
-        ["md-gpt-oss"]
-    );
+    assert!(around.kubectl.is_some() && around.kubernetes.is_some(), "{around:?}");
     let store = open(window.dir.path());
     let request = store.by_index(&id("c1")).expect("kept").next().expect("one").expect("read").record;
     assert!(request.first_byte.is_some() && request.bytes > 0, "{request:?}");

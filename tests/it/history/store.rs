@@ -12,7 +12,7 @@ use batida::domain::history::{
     SessionState, StoredRequest,
 };
 use batida::domain::run::{LevelEnd, SessionEnd, Surroundings};
-use batida::io::history::{ChatRecord, FILE, Store};
+use batida::io::history::{ChatRecord, FILE, Store, Writing};
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
 use batida::metrics::timeline::{Figures, Reasoning, ServerFigures, TokenSource, Tokens};
 use proptest::prelude::*;
@@ -234,6 +234,8 @@ fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
         .expect("written");
     assert_eq!(store.row(&id("b1")).expect("there").state, SessionState::Running);
     assert_eq!(store.counts(&id("b1")).expect("there"), (20, 3));
+    let ended = |store: &Store| store.report(&id("b1")).expect("there").ended;
+    assert!(matches!(ended(&store), SessionEnd::Limit(why) if why.contains("under way")), "no whole session");
     // Ten seconds later, without a sign of life.
     let other = Connection::open(dir.path().join(FILE)).expect("it opens");
     other.execute("UPDATE sessions SET heartbeat_ns = heartbeat_ns - 11000000000", []).expect("aged");
@@ -245,6 +247,22 @@ fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
     assert_eq!(report.levels[0].ended, LevelEnd::Stopped);
     assert_eq!(report.levels[0].ttft_ms, so_far.levels[0].ttft_ms);
     assert_eq!(traces.points.len(), 20);
+}
+
+#[test]
+fn no_level_runs_on_in_a_session_that_was_closed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let mut report = Made::simple("b1", at(3, 9)).report;
+    report.levels[0].ended = LevelEnd::Running;
+    report.ended = SessionEnd::Failed("Batida was closed while it ran".to_owned());
+    let closed = |tx: &Writing<'_>| {
+        let key = tx.begin(&report, Some(SessionState::Running))?;
+        tx.finish(key, &report)
+    };
+    assert_eq!(store.write(closed), Ok(true));
+    let found = store.report(&id("b1")).expect("there");
+    assert_eq!((found.levels[0].ended, found.ended), (LevelEnd::Stopped, report.ended));
 }
 
 #[test]
