@@ -1,13 +1,19 @@
 //! `batida bench`: the real program.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+use crate::chat::Front;
+use crate::support::{self, kube::Tls};
 
 const MODEL: &str = "gpt-oss-120b";
 /// No command here may take longer, on a busy machine too.
@@ -244,4 +250,131 @@ mod end_to_end {
         assert!(switches.iter().any(|switch| switch["model"] == "Qwen3-32B"), "{report}");
         assert!(switches.iter().all(|switch| switch["ttft_ms"].is_number()), "{report}");
     }
+}
+
+/// Lets requests through to where they are to go, whatever name they use for it, and keeps the heads it was given.
+struct Proxy {
+    address: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let heads = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&heads);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || Self::serve(client, target, &kept));
+            }
+        });
+        Self { address, heads }
+    }
+
+    fn serve(mut client: TcpStream, target: SocketAddr, kept: &Mutex<Vec<String>>) -> std::io::Result<()> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            client.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let mut server = TcpStream::connect(target)?;
+        if head.starts_with(b"CONNECT ") {
+            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+        } else {
+            server.write_all(&head)?;
+        }
+        kept.lock().expect("a lock").push(String::from_utf8_lossy(&head).into_owned());
+        let (mut from_server, mut to_client) = (server.try_clone()?, client.try_clone()?);
+        let back = std::thread::spawn(move || std::io::copy(&mut from_server, &mut to_client));
+        std::io::copy(&mut client, &mut server)?;
+        // The server's end closes with it.
+        let _ = server.shutdown(std::net::Shutdown::Both);
+        let _ = back.join();
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn measuring_connections_go_through_the_proxy_that_the_environment_names() {
+    let options = support::demo::options(vec![DemoModel::quick("m", Quirk::None)]);
+    let server = DemoServer::start(options).await.expect("it listens");
+    let front = Front::start(Tls::Good, &server).await;
+    for (scheme, target, head) in [
+        (
+            "http",
+            server.address().root().to_owned(),
+            "POST http://model.invalid/v1/chat/completions HTTP/1.1",
+        ),
+        ("https", front.root(), "CONNECT model.invalid:443 HTTP/1.1"),
+    ] {
+        let target = target.split("://").last().and_then(|it| it.parse().ok()).expect("an address");
+        let proxy = Proxy::start(target);
+        let bench = Bench::new();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+        command.env_clear().env("HOME", bench.dir.path()).current_dir(bench.dir.path()).env("KEY", DEMO_KEY);
+        command.env(format!("{scheme}_proxy"), format!("http://ann:word@{}", proxy.address));
+        // Nobody else knows the name.
+        command.args([
+            "bench",
+            "--api",
+            &format!("{scheme}://model.invalid"),
+            "--key-env",
+            "KEY",
+            "--insecure",
+        ]);
+        command.args([
+            "--model",
+            "m",
+            "--requests",
+            "4",
+            "--output-tokens",
+            "4",
+            "--quiet",
+            "--json",
+            "--config",
+            "c",
+        ]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program starts");
+        let said = tokio::task::spawn_blocking(move || finish(child)).await.expect("it ends");
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let report: Value = serde_json::from_str(&said.out).expect("JSON");
+        assert_eq!(report["levels"][0]["requests"]["ok"], 4, "{report}");
+        let heads = proxy.heads.lock().expect("a lock");
+        assert!(heads.iter().any(|it| it.starts_with(head)), "{heads:?}");
+        let known = "proxy-authorization: basic yw5uondvcmq=";
+        assert!(
+            heads.iter().all(|it| it.to_lowercase().contains(known)),
+            "the proxy knows its user: {heads:?}"
+        );
+        assert_eq!(heads.iter().any(|it| it.contains(DEMO_KEY)), scheme == "http", "a tunnel tells no key");
+    }
+}
+
+#[test]
+fn a_level_in_doubt_is_code_4_when_strict() {
+    let bench = Bench::new();
+    let args =
+        ["--model", MODEL, "--rate", "50", "--duration", "3s", "--output-tokens", "4", "--strict", "--json"];
+    let child = bench.start(&args);
+    let pid = Pid::from_child(&child);
+    let (ended, ending) = mpsc::channel::<()>();
+    // As on a machine that has no time for it: what is due while it stands still leaves late.
+    let disturbing = std::thread::spawn(move || {
+        while ending.recv_timeout(Duration::from_millis(150)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = kill_process(pid, Signal::STOP);
+            std::thread::sleep(Duration::from_millis(60));
+            let _ = kill_process(pid, Signal::CONT);
+        }
+    });
+    let said = finish(child);
+    drop(ended);
+    disturbing.join().expect("it ends");
+    assert_eq!(said.code, Some(4), "{said:?}");
+    let report: Value = serde_json::from_str(&said.out).expect("JSON");
+    let doubts = report["levels"][0]["watch"]["doubts"].as_array().expect("a list");
+    assert!(doubts.iter().any(|it| it.as_str().is_some_and(|it| it.contains("late"))), "{doubts:?}");
 }

@@ -179,10 +179,10 @@ fn what_cannot_be_read_is_told_with_code_1() {
     folder.write("later.json", &later);
     for (name, words, advice) in [
         ("none.json", "none.json cannot be read: ", "Check the path"),
-        ("text.json", "text.json", "Batida reads its own JSON"),
-        ("bare.json", "bare.json", "Batida reads its own JSON"),
+        ("text.json", "text.json is no JSON", "Batida reads its own"),
+        ("bare.json", "bare.json", "Batida reads its own"),
         ("later.json", "batida.bench/9", "batida"),
-        ("last~9", "no benchmark last~9 in the history", "batida history list"),
+        ("last~7", "no benchmark last~7 in the history", "batida history list"),
     ] {
         let said = folder.run(&["compare", "a.json", name]);
         assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
