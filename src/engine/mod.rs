@@ -215,8 +215,11 @@ struct Books {
     /// What is kept, as the settings said last.
     keep: Mutex<HistorySettings>,
     /// What conversations are held on, by environment and deployment, and since when that is known.
-    around: Mutex<HashMap<(EnvId, Option<String>), (Instant, Surroundings)>>,
+    around: Mutex<HashMap<Whereabouts, (Instant, Surroundings)>>,
 }
+
+/// An environment, and the deployment that was picked.
+type Whereabouts = (EnvId, Option<String>);
 
 /// What every job may use.
 struct Shared {

@@ -401,7 +401,7 @@ impl Writer {
         self.around.clear();
         for (id, Written { key, kept, levels, gone }) in written {
             let Some(live) = self.live.get_mut(&id) else { continue };
-            changed |= live.key.is_none() || live.over;
+            changed |= live.key.is_none() || live.over || live.around;
             live.key = Some(key);
             live.kept = kept;
             live.gone = gone;

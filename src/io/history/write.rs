@@ -544,7 +544,7 @@ impl Writing<'_> {
     fn retag(&self, key: SessionKey, row: &SessionRow) -> Result<(), Trouble> {
         self.tags(key, &row.tags)?;
         let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
-        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(&row)])?;
+        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(row)])?;
         Ok(())
     }
 

@@ -245,6 +245,30 @@ fn a_chat_is_kept_with_where_it_was_held_and_what_came_over_the_wire() {
 }
 
 #[test]
+fn what_a_benchmark_runs_on_is_kept_while_it_runs() {
+    let mut window = Window::open();
+    let job = window.job();
+    window.send(Command::RunBench { job, place: Environment::demo(), plan: Box::new(plan(100_000)) });
+    let end = Instant::now() + LIMIT;
+    let session = loop {
+        assert!(Instant::now() < end, "it did not come");
+        if let Some(row) = window.list().rows.first() {
+            break row.id.clone();
+        }
+    };
+    loop {
+        assert!(Instant::now() < end, "it did not come");
+        let stored = window.session(&session);
+        assert_eq!(stored.row.state, SessionState::Running);
+        let SessionBody::Bench { report, .. } = stored.body else { panic!("a benchmark") };
+        if let Some(around) = report.surroundings {
+            assert!(around.kubernetes.is_some(), "{around:?}");
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_chat_that_the_window_is_closed_over_keeps_its_question() {
     let mut window = Window::open();
     let job = window.job();
