@@ -16,7 +16,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 
 /// A larger file is not read: it would take up several times as much memory.
-const MOST_BYTES: usize = 256 << 20;
+pub const MOST_BYTES: usize = 256 << 20;
 
 /// More requests than any level has: sums of them fit, and tests of them end.
 const MOST_REQUESTS: u64 = 10_000_000_000;
@@ -31,8 +31,7 @@ profile_export.jsonl, and what `vllm bench serve --save-result` writes";
 /// When it is none that is known, is damaged or too large, or holds no benchmark.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
     if bytes.len() > MOST_BYTES {
-        let why =
-            format!("{name} has {} MiB: more than {} are not read", bytes.len() >> 20, MOST_BYTES >> 20);
+        let why = format!("{name} has more than {} MiB, which are not read", MOST_BYTES >> 20);
         return Err(Failure::new(why, "Save it again without each request's texts"));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -346,7 +347,14 @@ pub fn export(
 /// # Errors
 /// When it cannot be read, or holds nothing that can be kept.
 pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
-    let bytes = tokio::fs::read(path).await.map_err(|error| {
+    let reading = async {
+        let mut bytes = Vec::new();
+        // One byte more, which tells that it is too large.
+        let most = crate::import::MOST_BYTES as u64 + 1;
+        tokio::fs::File::open(path).await?.take(most).read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    };
+    let bytes = reading.await.map_err(|error: std::io::Error| {
         Failure::new(
             format!("{} cannot be read: {}", path.display(), crate::io::why(&error)),
             "Check the path",
