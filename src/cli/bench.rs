@@ -15,11 +15,12 @@ use super::out_file::{OutFile, cannot_write};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::history::HistorySettings;
 use crate::domain::plan::{Level, Target};
 use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::cluster;
-use crate::engine::history::{self, History};
+use crate::engine::history;
 use crate::engine::place::Place;
 use crate::export::csv;
 use crate::metrics::request::RequestRecord;
@@ -31,6 +32,7 @@ pub(super) async fn run(
     common: &Common,
     place: &Place,
     args: BenchArgs,
+    keep: HistorySettings,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
     let named = args.targets().map_err(Ended::Misused)?;
@@ -65,7 +67,7 @@ pub(super) async fn run(
     let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
     // Dropped at the end: what it holds is written then.
     let history = super::open_history(common, args.no_history);
-    let recorder = history.as_ref().map(History::recorder);
+    let recorder = history.as_ref().map(|history| history.recorder().with_bench_texts(keep.bench_texts));
     let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
     let Watcher { rows, mut progress } = listener;
     progress.clear();
@@ -219,7 +221,7 @@ impl Rows {
             return;
         }
         let (label, model) = self.levels.get(record.level).map_or(("", ""), |(l, m)| (l, m));
-        let row = csv::row(&self.session, label, model, record);
+        let row = csv::row(&self.session, label, model, record, None);
         self.trouble = self.file.write_all(row.as_bytes()).err();
     }
 

@@ -1,9 +1,11 @@
 //! `batida chat`: one question, streamed.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::args::{ChatArgs, Common};
 use super::{Ended, no_cluster, report};
@@ -11,15 +13,19 @@ use crate::domain::conversation::{ChatRequest, Message, Role};
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
+use crate::domain::run::Surroundings;
 use crate::engine;
 use crate::engine::chat::{self, ChatReport};
 use crate::engine::cluster;
 use crate::engine::history::filing::Kept;
 use crate::engine::place::Place;
+use crate::engine::surroundings;
 use crate::io::api::Api;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
 
+/// How long the cluster's answer is waited for behind the model's.
+const AROUND: Duration = Duration::from_millis(300);
 /// More than the ingress takes.
 const MOST_PROMPT: u64 = 25 << 20;
 
@@ -38,7 +44,7 @@ pub(super) async fn run(
         Ok(prepared) => prepared,
         Err(failure) if common.json => {
             let ending = ChatEnding::Failed(failure);
-            let report = ChatReport { ending, figures: Figures::default(), rate_limit: Vec::new() };
+            let report = ChatReport::ended_early(ending);
             report::json(&as_json(args.model.as_deref().unwrap_or_default(), "", "", &report))?;
             return Err(Ended::Told);
         }
@@ -61,6 +67,12 @@ pub(super) async fn run(
         parent: None,
         deployment: args.deployment.clone(),
     };
+    // Asked beside the answer: it holds up nothing, and what is not known by its end is missing.
+    let kubectl = place.kubectl.clone().filter(|_| history.is_some());
+    let deployments: Vec<String> = args.deployment.iter().cloned().collect();
+    let asking = kubectl.map(|kubectl| {
+        AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
+    });
     let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
     let report = chat::run(api, &request, &place.known(), cancel, |advance| {
         kept.advance(&advance);
@@ -85,7 +97,12 @@ pub(super) async fn run(
     })
     .await;
     if let Some(history) = &history {
-        history.recorder().chat(kept.end(&report));
+        let mut record = kept.end(&report);
+        if let Some(asking) = asking {
+            let found = tokio::time::timeout(AROUND, asking).await.ok().and_then(Result::ok);
+            record.surroundings = found.filter(|found| *found != Surroundings::default());
+        }
+        history.recorder().chat(record);
     }
     if common.json {
         report::json(&as_json(&model, &answer, &reasoning, &report))?;

@@ -40,7 +40,9 @@ pub(super) async fn run(
 /// The sessions of a file, or one that is kept.
 async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
     let path = Path::new(name);
-    if path.exists() || path.extension().is_some() || path.components().count() > 1 {
+    // A tag may have a point in it: `2.1.0`.
+    let is_named_so = |ending: &str| path.extension().is_some_and(|found| found == ending);
+    if path.is_file() || path.components().count() > 1 || ["json", "jsonl"].into_iter().any(is_named_so) {
         let stem = path.file_stem().map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
         let imported = history::read_result_file(path).await?;
         // Of ours nothing means something else.

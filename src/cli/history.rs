@@ -154,7 +154,7 @@ fn megabytes(bytes: u64) -> String {
 
 fn show(common: &Common, store: &Store, id: &str) -> Result<(), Ended> {
     let id = store.find(id)?;
-    let session = store.session(&id)?;
+    let session = store.session_without_charts(&id)?;
     match &session.body {
         SessionBody::Bench { report, .. } if !common.json => {
             let mut out = std::io::stdout().lock();

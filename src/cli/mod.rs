@@ -221,7 +221,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
                 let keep = settings.history;
                 chat::run(common, place, *args, keep, &cancel).await
             }
-            Command::Bench(args) => bench::run(common, place, *args, &cancel).await,
+            Command::Bench(args) => bench::run(common, place, *args, settings.history, &cancel).await,
             Command::Check => run_checks(common, place, &cancel).await,
             Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
         }

@@ -100,7 +100,7 @@ impl SessionRow {
     pub fn of(report: &BenchReport) -> Self {
         let took = Duration::try_from_secs_f64(report.took_s).unwrap_or_default();
         let first = report.levels.first();
-        let sum = |of: fn(&LevelReport) -> u64| report.levels.iter().map(of).sum();
+        let sum = |of: fn(&LevelReport) -> u64| report.levels.iter().map(of).fold(0, u64::saturating_add);
         Self {
             id: SessionId(report.id.clone()),
             kind: SessionKind::Bench,
@@ -110,7 +110,8 @@ impl SessionRow {
                 SessionEnd::Failed(_) => SessionState::Interrupted,
             },
             began: report.started_at,
-            ended: Some(report.started_at + took),
+            // A file may say that it began when time is about to end.
+            ended: Some(report.started_at.checked_add(took).unwrap_or(Timestamp::MAX)),
             title: report.plan.load.title(),
             environment: report.environment.clone(),
             deployments: once_each(

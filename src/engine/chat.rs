@@ -93,11 +93,27 @@ pub struct ChatReport {
     pub figures: Figures,
     /// `x-ratelimit-*` headers, where the server sent them.
     pub rate_limit: Vec<(String, String)>,
+    /// What came over the wire.
+    pub wire: Wire,
+}
+
+/// What came over the wire of an answer.
+#[derive(Debug, Clone, Default)]
+pub struct Wire {
+    /// The response's head, from when the request was sent.
+    pub first_byte: Option<Duration>,
+    /// The gaps between chunks with text, in µs.
+    pub gaps_us: Vec<u32>,
+    /// Chunks with text.
+    pub chunks: u64,
+    /// Bytes of the body.
+    pub bytes: u64,
 }
 
 impl ChatReport {
-    fn ended_early(ending: ChatEnding) -> Self {
-        Self { ending, figures: Figures::default(), rate_limit: Vec::new() }
+    /// Of an answer of which nothing came.
+    pub fn ended_early(ending: ChatEnding) -> Self {
+        Self { ending, figures: Figures::default(), rate_limit: Vec::new(), wire: Wire::default() }
     }
 }
 
@@ -121,6 +137,7 @@ pub async fn run(
     };
     let asked = Asked { host: api.address().host(), model: &request.model, known, had_key: api.has_key() };
     let mut reader = start(&stream);
+    let mut bytes_read = 0;
     let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ending = loop {
@@ -130,7 +147,10 @@ pub async fn run(
             piece = stream.next() => {
                 let first = reader.timeline().ttft().is_none();
                 let step = match piece {
-                    Ok(Some((at, bytes))) => reader.take(at - stream.sent, bytes.as_ref()),
+                    Ok(Some((at, bytes))) => {
+                        bytes_read += bytes.as_ref().len() as u64;
+                        reader.take(at - stream.sent, bytes.as_ref())
+                    }
                     Ok(None) => match reader.at_the_end(stream.sent.elapsed()) {
                         Ok(reason) => Step::Done(reason),
                         Err(why) => Step::Failed(why),
@@ -166,7 +186,14 @@ pub async fn run(
     if reader.has_news() {
         on_advance(advance(&mut reader));
     }
-    let report = ChatReport { figures: reader.figures(), rate_limit: stream.rate_limit().to_vec(), ending };
+    let wire = Wire {
+        first_byte: Some(stream.head_at - stream.sent),
+        gaps_us: reader.take_gaps(),
+        chunks: reader.chunks(),
+        bytes: bytes_read,
+    };
+    let report =
+        ChatReport { figures: reader.figures(), rate_limit: stream.rate_limit().to_vec(), ending, wire };
     close(stream, report)
 }
 
@@ -194,6 +221,7 @@ fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
 fn start(stream: &ChatStream) -> AnswerReader {
     let mut reader = AnswerReader::new(true);
     reader.head(stream.head_at - stream.sent, stream.connect);
+    reader.collect_gaps(Vec::new());
     reader
 }
 

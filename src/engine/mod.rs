@@ -32,11 +32,11 @@ use self::bench::Controls;
 use self::history::filing;
 use self::history::{Change, History, Recorder, Told};
 use self::place::{Place, Places};
-use crate::domain::environment::Environment;
+use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
-use crate::domain::run::{BenchProgress, BenchReport, Steer};
+use crate::domain::run::{BenchProgress, BenchReport, Steer, Surroundings};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
@@ -102,7 +102,8 @@ impl Engine {
         })?;
         let keep = loaded.settings.history;
         let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
-            let books = Books { recorder: history.recorder(), keep: Mutex::new(keep) };
+            let books =
+                Books { recorder: history.recorder(), keep: Mutex::new(keep), around: Mutex::default() };
             serve(&runtime, inbox, &store, &options, emitter, books);
             // Blocking calls, e.g. of a keychain that waits for its user, are left behind.
             runtime.shutdown_timeout(Duration::from_millis(300));
@@ -216,7 +217,12 @@ struct Books {
     recorder: Recorder,
     /// What is kept, as the settings said last.
     keep: Mutex<HistorySettings>,
+    /// What conversations are held on, by environment and deployment, and since when that is known.
+    around: Mutex<HashMap<Whereabouts, (Instant, Surroundings)>>,
 }
+
+/// An environment, and the deployment that was picked.
+type Whereabouts = (EnvId, Option<String>);
 
 /// What every job may use.
 struct Shared {
@@ -531,21 +537,30 @@ impl Shared {
             }
             self.emitter.emit(Event::ChatBegan { job });
         }
+        let deployment = filing.as_ref().and_then(|filing| filing.deployment.clone());
         let filing = filing.clone();
-        let mut kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
+        let kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
+        let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
-            if let Some(kept) = &mut kept {
-                kept.advance(&advance);
-            }
+            keeping.advance(&advance);
             let chat::Advance { reasoning, answer, figures } = advance;
             self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, figures: Box::new(figures) });
         })
         .await;
-        if let Some(kept) = kept {
-            self.books.recorder.chat(kept.end(&report));
-        }
+        let known = self.books.around_of(env, deployment.as_ref());
+        let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
         self.emitter.emit(Event::ChatEnded { job, ending: report.ending, figures });
+        // Nobody waits for it any more, and it slows no answer down.
+        if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
+            let deployments: Vec<String> = deployment.iter().cloned().collect();
+            let asking = surroundings::ask(kubectl, &deployments);
+            let found = cancel.run_until_cancelled(asking).await;
+            if let Some(found) = found.filter(|found| *found != Surroundings::default()) {
+                self.books.found_around(env, deployment, &found);
+                self.books.recorder.around(session, found);
+            }
+        }
     }
 
     async fn bench(
@@ -559,7 +574,7 @@ impl Shared {
             return Err(Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled));
         };
         let mut telling = Telling { job, emitter: &self.emitter };
-        let recorder = Some(self.books.recorder.clone());
+        let recorder = Some(self.books.bench_recorder());
         history::bench(&place, plan, controls, recorder, &mut telling).await
     }
 

@@ -2,16 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::history::{Change, baselines, sides};
+use super::history::{Change, Recorder, baselines, sides};
 use super::{Books, Jobs, Shared, or_cancelled};
+use crate::domain::environment::Environment;
 use crate::domain::failure::Failure;
 use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
-use crate::domain::run::BenchReport;
+use crate::domain::run::{BenchReport, Surroundings};
 use crate::io::dialog;
 use crate::io::history::Store;
 use crate::metrics::compare::{self, Comparison};
 use crate::protocol::{Command, Event, JobId};
+
+/// How long an answer's surroundings are taken for those of the next ones.
+const AROUND_HOLDS: Duration = Duration::from_secs(300);
 
 impl Books {
     pub(super) fn keep_as(&self, settings: HistorySettings) {
@@ -20,6 +25,24 @@ impl Books {
 
     fn settings(&self) -> HistorySettings {
         *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For a benchmark; what is said in it is kept when the settings say so.
+    pub(super) fn bench_recorder(&self) -> Recorder {
+        self.recorder.clone().with_bench_texts(self.settings().bench_texts)
+    }
+
+    /// What a conversation is held on, where it was asked for a short while ago.
+    pub(super) fn around_of(&self, env: &Environment, deployment: Option<&String>) -> Option<Surroundings> {
+        let around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = around.iter().find(|((place, name), _)| *place == env.id && name.as_ref() == deployment);
+        found.filter(|(_, (since, _))| since.elapsed() < AROUND_HOLDS).map(|(_, (_, found))| found.clone())
+    }
+
+    pub(super) fn found_around(&self, env: &Environment, deployment: Option<String>, found: &Surroundings) {
+        let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        around.retain(|_, (since, _)| since.elapsed() < AROUND_HOLDS);
+        around.insert((env.id.clone(), deployment), (Instant::now(), found.clone()));
     }
 
     /// Whether what is said in chats is kept.

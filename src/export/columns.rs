@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::history::Said;
 use crate::domain::units;
 use crate::metrics::request::{Phase, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -35,7 +36,7 @@ pub(super) enum Cell<'a> {
 }
 
 /// Names in order. Times end in their unit; those in seconds count from the session's beginning.
-pub(super) const COLUMNS: [(&str, Kind); 32] = {
+pub(super) const COLUMNS: [(&str, Kind); 35] = {
     use Kind::{Real, RealOrNone, Text, TextOrNone, Whole, WholeOrNone};
     [
         ("request_id", Text),
@@ -70,6 +71,9 @@ pub(super) const COLUMNS: [(&str, Kind); 32] = {
         ("error", TextOrNone),
         ("status", WholeOrNone),
         ("error_text", TextOrNone),
+        ("prompt", TextOrNone),
+        ("reasoning", TextOrNone),
+        ("answer", TextOrNone),
     ]
 };
 
@@ -82,10 +86,12 @@ pub(super) struct Belongs<'a> {
     pub(super) label: &'a str,
     /// Its model's serving name.
     pub(super) model: &'a str,
+    /// What was said, where that is kept.
+    pub(super) said: Option<&'a Said>,
 }
 
 /// A request's cells, in the order of [`COLUMNS`].
-pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 32] {
+pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 35] {
     use Cell::{Real, Text, Whole};
     let figures = &record.figures;
     let ms = |time: Option<Duration>| Real(time.map(units::ms));
@@ -100,6 +106,7 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
         Some(TokenSource::Chunks) => "chunks",
         None => "",
     };
+    let said = |text: fn(&Said) -> &str| Text(belongs.said.map(text).unwrap_or_default());
     let server = figures.server.unwrap_or_default();
     let error = record.error.as_ref();
     let class = error.map(|error| error.class.map_or("other", |class| class.name())).unwrap_or_default();
@@ -136,5 +143,8 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
         Text(class),
         Whole(error.and_then(|error| error.status).map(u64::from)),
         Text(error.map(|error| error.text.as_str()).unwrap_or_default()),
+        said(|said| &said.prompt),
+        said(|said| &said.reasoning),
+        said(|said| &said.answer),
     ]
 }

@@ -6,6 +6,7 @@ use std::io::Write;
 use super::columns::{Belongs, COLUMNS, Cell, Kind, cells};
 use super::{Exported, cannot_write};
 use crate::domain::failure::Failure;
+use crate::domain::history::Said;
 use crate::metrics::request::RequestRecord;
 
 /// The first line, with its end.
@@ -15,10 +16,10 @@ pub fn head() -> String {
 }
 
 /// A request's line, with its end. `label` is that of its level.
-pub fn row(session: &str, label: &str, model: &str, record: &RequestRecord) -> String {
+pub fn row(session: &str, label: &str, model: &str, record: &RequestRecord, said: Option<&Said>) -> String {
     let request_id = format!("{session}-{}", record.index);
     let mut line = String::with_capacity(256);
-    let cells = cells(Belongs { request_id: &request_id, label, model }, record);
+    let cells = cells(Belongs { request_id: &request_id, label, model, said }, record);
     for (i, (cell, (_, kind))) in cells.into_iter().zip(COLUMNS).enumerate() {
         if i > 0 {
             line.push(',');
@@ -56,7 +57,13 @@ pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Resul
         while let Some(request) = session.requests.next() {
             let request = request?;
             let label = session.label(request.record.level);
-            let line = row(&session.row.id.0, label, &request.model, &request.record);
+            let line = row(
+                &session.row.id.0,
+                label,
+                &request.model,
+                &request.record,
+                session.said(&request).as_deref(),
+            );
             out.write_all(line.as_bytes()).map_err(cannot_write)?;
         }
     }

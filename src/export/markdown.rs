@@ -142,8 +142,7 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
                 quoted(&exchange.reasoning)
             );
         }
-        // An answer is Markdown already.
-        let _ = writeln!(out, "{}\n", kept(&exchange.answer));
+        let _ = writeln!(out, "{}\n", answer(kept(&exchange.answer)));
         let figures = words::figures(exchange);
         let ending = match &exchange.ending {
             ExchangeEnding::Finished(_) => String::new(),
@@ -158,7 +157,54 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
     }
 }
 
+/// An answer is Markdown already. What would change the page around it does not: a code block that was cut off is
+/// closed, HTML is text, and nobody is called to the pull request.
+fn answer(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut fence: Option<&str> = None;
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let marks = bare.len() - bare.trim_start_matches(['`', '~']).len();
+        let mark = &bare[..marks];
+        let is_fence = marks >= 3 && (mark.bytes().all(|c| c == b'`') || mark.bytes().all(|c| c == b'~'));
+        match fence {
+            Some(open) => {
+                if is_fence && mark.starts_with(open) && bare[marks..].trim().is_empty() {
+                    fence = None;
+                }
+                out.push_str(line);
+            }
+            None if is_fence => {
+                fence = Some(mark);
+                out.push_str(line);
+            }
+            // Indented so far it may be code, too.
+            None if line.starts_with("    ") || line.starts_with('\t') => out.push_str(line),
+            None => {
+                // In code between backticks a character reference would be seen as it is.
+                for (i, part) in line.split('`').enumerate() {
+                    if i > 0 {
+                        out.push('`');
+                    }
+                    match i % 2 {
+                        0 => out.push_str(&part.replace('<', "&lt;").replace('@', "@\u{2060}")),
+                        _ => out.push_str(part),
+                    }
+                }
+            }
+        }
+        out.push('\n');
+    }
+    if let Some(open) = fence {
+        out.push_str(open);
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
 fn quoted(text: &str) -> String {
+    let text = answer(text);
     let lines: Vec<String> = text.lines().map(|line| format!("> {line}").trim_end().to_owned()).collect();
     lines.join("\n")
 }

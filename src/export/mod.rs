@@ -11,10 +11,11 @@ mod markdown;
 mod parquet;
 mod words;
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use crate::domain::failure::Failure;
-use crate::domain::history::{ExportFormat, SessionBody, SessionRow, StoredRequest};
+use crate::domain::history::{Exchange, ExportFormat, Said, SessionBody, SessionRow, StoredRequest};
 
 pub use self::html::comparison_html;
 pub use self::json::CHAT_SCHEMA;
@@ -57,6 +58,18 @@ impl Exported<'_> {
                 of.map_or("", |level| level.label.as_str())
             }
             SessionBody::Chat { .. } => "",
+        }
+    }
+
+    /// What was said in a request, where it is kept; in a conversation that is with its exchanges.
+    fn said<'b>(&self, request: &'b StoredRequest) -> Option<Cow<'b, Said>> {
+        match self.body {
+            SessionBody::Chat { exchanges, .. } => {
+                let exchange = exchanges.iter().find(|exchange| exchange.id == request.record.index)?;
+                let Exchange { prompt, reasoning, answer, .. } = exchange.clone();
+                Some(Cow::Owned(Said { prompt, reasoning, answer }))
+            }
+            SessionBody::Bench { .. } => request.said.as_ref().map(Cow::Borrowed),
         }
     }
 }

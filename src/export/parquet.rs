@@ -18,6 +18,8 @@ use crate::metrics::request::RequestRecord;
 const MOST_ROWS: usize = 100_000;
 /// And so many gaps.
 const MOST_GAPS: usize = 2_000_000;
+/// And so many bytes of what was said.
+const MOST_TEXT: usize = 64 << 20;
 
 pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Result<(), Failure> {
     let written = Written::default();
@@ -32,8 +34,10 @@ pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Resul
             let request = request?;
             let request_id = format!("{}-{}", session.row.id, request.record.index);
             let label = session.label(request.record.level);
-            group.add(Belongs { request_id: &request_id, label, model: &request.model }, &request.record);
-            if group.rows >= MOST_ROWS || group.gaps.len() >= MOST_GAPS {
+            let (model, said) = (request.model.as_str(), session.said(&request));
+            let said = said.as_deref();
+            group.add(Belongs { request_id: &request_id, label, model, said }, &request.record);
+            if group.rows >= MOST_ROWS || group.gaps.len() >= MOST_GAPS || group.text >= MOST_TEXT {
                 group.flush(&mut file)?;
                 written.pass_to(out)?;
             }
@@ -74,6 +78,8 @@ struct Column {
 /// The rows of a row group.
 struct Group {
     rows: usize,
+    /// Bytes of what was said.
+    text: usize,
     columns: Vec<Column>,
     gaps: Vec<i32>,
     /// 1 for a gap, 0 for an answer without one.
@@ -94,11 +100,13 @@ impl Group {
             Column { values, present: lacks.then(Vec::new) }
         };
         let columns = COLUMNS.map(column).into();
-        Self { rows: 0, columns, gaps: Vec::new(), gap_levels: Vec::new(), gap_repeats: Vec::new() }
+        Self { rows: 0, text: 0, columns, gaps: Vec::new(), gap_levels: Vec::new(), gap_repeats: Vec::new() }
     }
 
     fn add(&mut self, belongs: Belongs<'_>, record: &RequestRecord) {
         self.rows += 1;
+        self.text +=
+            belongs.said.map_or(0, |said| said.prompt.len() + said.reasoning.len() + said.answer.len());
         for (column, cell) in self.columns.iter_mut().zip(cells(belongs, record)) {
             column.add(cell);
         }

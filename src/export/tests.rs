@@ -4,6 +4,7 @@ use ::parquet::record::{Field, RowAccessor as _};
 use super::columns::COLUMNS;
 use super::sample::{HOSTILE, Sample, bench, chat};
 use super::*;
+use crate::domain::history::Said;
 use crate::domain::run::BenchReport;
 use crate::metrics::compare::{COMPARE_SCHEMA, Cell, Comparison, Difference, Row, Verdict};
 
@@ -102,7 +103,7 @@ mod csv_rows {
 
     #[test]
     fn a_row_has_a_cell_for_each_column_and_counts_from_when_it_was_due() {
-        let row = csv::row("s", "c=1", "m", &record());
+        let row = csv::row("s", "c=1", "m", &record(), None);
         let cells: Vec<&str> = row.trim_end().split(',').collect();
         let head = csv::head();
         let columns: Vec<&str> = head.trim_end().split(',').collect();
@@ -115,8 +116,8 @@ mod csv_rows {
     #[test]
     fn words_with_commas_and_quotes_stay_one_cell() {
         let error = RequestError { class: None, status: Some(500), text: "a, \"b\"\nc".to_owned() };
-        let row = csv::row("s", "c=1", "m", &RequestRecord { error: Some(error), ..record() });
-        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\"\r\n"), "{row}");
+        let row = csv::row("s", "c=1", "m", &RequestRecord { error: Some(error), ..record() }, None);
+        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\",,,\r\n"), "{row}");
     }
 
     #[test]
@@ -127,6 +128,19 @@ mod csv_rows {
         assert_eq!(lines.len(), sample.requests.len() + 1);
         assert!(lines[1].starts_with("20261123-abc-0,0,0,c=1,gpt-oss-120b,warmup,"), "{}", lines[1]);
         assert!(lines.last().is_some_and(|line| line.contains(",c=64,")));
+    }
+
+    #[test]
+    fn what_was_said_is_there_where_it_is_kept() {
+        let said = Said { prompt: "a, b".to_owned(), reasoning: String::new(), answer: "c".to_owned() };
+        let row = csv::row("s", "c=1", "m", &record(), Some(&said));
+        assert!(row.ends_with(",,,,\"a, b\",,c\r\n"), "{row}");
+        // That of a conversation is with its exchanges.
+        let mut sample = chat();
+        sample.requests =
+            bench(1.0).requests.into_iter().filter(|request| request.record.index == 1).collect();
+        let all = text(&sample, ExportFormat::Csv);
+        assert!(all.contains("And | pipes?") && all.contains("It runs **once**"), "{all}");
     }
 
     #[test]
@@ -299,4 +313,21 @@ mod markdown_text {
         assert!(chat.contains("> And | pipes?") && chat.contains("It runs **once**"), "{chat}");
         assert!(!chat.lines().any(|line| line.starts_with("## ") && line.contains("<script")), "{chat}");
     }
+}
+
+#[test]
+fn an_answer_that_was_cut_off_in_code_does_not_take_the_rest_of_the_page() {
+    let mut sample = chat();
+    if let SessionBody::Chat { exchanges, .. } = &mut sample.body {
+        exchanges[0].answer = "See `a<b>` of @someone, Vec<u8>:\n\n```rust\nlet a: Vec<u8> = x;".to_owned();
+    }
+    let mut none = std::iter::empty();
+    let session = Exported { row: &sample.row, body: &sample.body, requests: &mut none };
+    let mut out = Vec::new();
+    write(ExportFormat::Markdown, &mut [session], &mut out).expect("it is written");
+    let page = String::from_utf8(out).expect("text");
+    assert!(page.contains("`a<b>` of @\u{2060}someone, Vec&lt;u8>:"), "{page}");
+    assert!(page.contains("```rust\nlet a: Vec<u8> = x;\n```\n"), "{page}");
+    let fences = page.lines().filter(|line| line.starts_with("```")).count();
+    assert_eq!(fences % 2, 0, "{page}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::File;
+use super::{File, MOST_REQUESTS};
 use crate::domain::history::StoredRequest;
 use crate::domain::plan::{Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target};
 use crate::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Watch};
@@ -185,6 +185,12 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
     let mut loads: Vec<LevelLoad> = Vec::new();
     for (index, Found { model, load, mut report, records }) in found.into_iter().enumerate() {
         report.index = index;
+        let requests_of = &mut report.requests;
+        for count in
+            [&mut requests_of.ended, &mut requests_of.ok, &mut requests_of.failed, &mut requests_of.aborted]
+        {
+            *count = (*count).min(MOST_REQUESTS);
+        }
         let target = Target { deployment: None, model: model.clone() };
         if !targets.contains(&target) {
             targets.push(target);
@@ -207,7 +213,7 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
         started_at: origin.began,
         took_s: origin.took_s,
         environment: String::new(),
-        api: origin.api.clone(),
+        api: super::address(&origin.api),
         machine: Machine { system: origin.machine.clone(), cores: 0, lanes: 0 },
         plan,
         ended: if origin.stopped { SessionEnd::Stopped } else { SessionEnd::Complete },

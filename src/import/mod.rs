@@ -16,7 +16,10 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 
 /// A larger file is not read: it would take up several times as much memory.
-const MOST_BYTES: usize = 256 << 20;
+pub const MOST_BYTES: usize = 256 << 20;
+
+/// More requests than any level has: sums of them fit, and tests of them end.
+const MOST_REQUESTS: u64 = 10_000_000_000;
 
 /// What is looked for, for whoever brought something else.
 const KNOWN: &str = "Batida reads its own JSON, guidellm's benchmarks.json, aiperf's profile_export_aiperf.json and \
@@ -28,8 +31,7 @@ profile_export.jsonl, and what `vllm bench serve --save-result` writes";
 /// When it is none that is known, is damaged or too large, or holds no benchmark.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
     if bytes.len() > MOST_BYTES {
-        let why =
-            format!("{name} has {} MiB: more than {} are not read", bytes.len() >> 20, MOST_BYTES >> 20);
+        let why = format!("{name} has more than {} MiB, which are not read", MOST_BYTES >> 20);
         return Err(Failure::new(why, "Save it again without each request's texts"));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -98,6 +100,16 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
 
 fn short(text: &str) -> String {
     crate::domain::units::shorten_middle(text, 200)
+}
+
+/// An address without what may be a secret in it: a name and a password, a query. It is kept, and shown.
+fn address(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = bare.split_once("://").map_or(("", bare), |(scheme, rest)| (scheme, rest));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let mark = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{mark}{host}{path}")
 }
 
 fn nothing(file: &File<'_>, program: &str) -> Failure {

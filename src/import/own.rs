@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{File, text};
+use super::{File, MOST_REQUESTS, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::run::{BenchReport, LevelReport, SCHEMA};
@@ -50,7 +50,9 @@ fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
             "Was it changed, or cut off, after it was written?",
         )
     };
-    let report = BenchReport::deserialize(value).map_err(|why| damaged(super::short(&why.to_string())))?;
+    let mut report =
+        BenchReport::deserialize(value).map_err(|why| damaged(super::short(&why.to_string())))?;
+    report.api = super::address(&report.api);
     let id = &report.id;
     if id.is_empty() || id.len() > 100 || id.chars().any(char::is_control) {
         return Err(damaged("its id is none".to_owned()));
@@ -64,6 +66,12 @@ fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
 
 /// Buckets ascend and hold something, so that they can be drawn and drawn from.
 fn is_sound(level: &LevelReport) -> bool {
+    let requests = &level.requests;
+    let good = level.goodput.as_ref().map_or([0; 2], |good| [good.met, good.missed]);
+    let counts = [requests.ended, requests.ok, requests.failed, requests.aborted, good[0], good[1]];
+    if counts.iter().any(|count| *count > MOST_REQUESTS) || requests.failed > requests.ended {
+        return false;
+    }
     let all = [
         &level.ttft_ms,
         &level.first_answer_ms,

@@ -277,3 +277,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_address_keeps_no_secret() {
+    assert_eq!(
+        super::address("https://me:secret@api.example.com:8080/v1?key=secret"),
+        "https://api.example.com:8080/v1"
+    );
+    assert_eq!(super::address("http://localhost:8000/v1/@x"), "http://localhost:8000/v1/@x");
+    assert_eq!(super::address("me:secret@host"), "host");
+    assert_eq!(super::address(""), "");
+}

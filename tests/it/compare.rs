@@ -194,6 +194,20 @@ fn what_cannot_be_read_is_told_with_code_1() {
 }
 
 #[test]
+fn a_tag_with_a_point_in_it_is_a_session() {
+    let folder = Folder::new();
+    for tag in ["2.1.0", "2.2.0"] {
+        let args = ["--model", MODEL, "--requests", "20", "--output-tokens", "8", "--tag", tag];
+        let said = folder.run(&[&["bench", "--demo", "--quiet"][..], &args].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+    fs::create_dir(folder.file("2.1.0")).expect("a folder is no result file");
+    let said = folder.run(&["compare", "2.1.0", "2.2.0"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("2.2.0"), "{said:?}");
+}
+
+#[test]
 fn wrong_usage_is_told_with_code_2() {
     let folder = Folder::new();
     for args in [

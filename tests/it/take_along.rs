@@ -238,3 +238,14 @@ fn an_export_that_cannot_be_written_leaves_the_old_file() {
     assert_eq!(home.history(&["export", "nothing", "--out", "old.csv"]).code, Some(1));
     assert_eq!(fs::read_to_string(home.file("old.csv")).expect("read"), "old");
 }
+
+#[test]
+fn a_file_that_is_too_large_is_not_read_into_memory() {
+    let folder = Home::new();
+    let file = std::fs::File::create(folder.file("large.json")).expect("a file");
+    // It takes up no room on the disk.
+    file.set_len(64 << 30).expect("a large one");
+    let said = folder.run(&["history", "import", "large.json"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("large.json has more than 256 MiB"), "{said:?}");
+}

@@ -31,6 +31,8 @@ pub(super) struct Prepared {
     pub(super) due: Option<Duration>,
     /// The first request as it goes over the wire.
     pub(super) request: Vec<u8>,
+    /// Its last message, where what is said is wanted.
+    pub(super) prompt: Option<String>,
     /// What it takes to write the later turns; `None` for a single request.
     pub(super) turns: Option<Turns>,
     pub(super) wanted_prompt_tokens: Option<u32>,
@@ -44,14 +46,25 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// The request of the next turn, after `answer`; `None` when there is no further turn.
-    pub(super) fn next(&mut self, answer: String, id: &str, world: &World) -> Option<Vec<u8>> {
+    /// The request of the next turn, after `answer`, and what it says where that is wanted; `None` when there is
+    /// no further turn.
+    pub(super) fn next(
+        &mut self,
+        answer: String,
+        id: &str,
+        world: &World,
+    ) -> Option<(Vec<u8>, Option<String>)> {
         use crate::domain::conversation::Role;
         let turn = self.later.next()?;
         self.chat.messages.push(Message::new(Role::Assistant, answer));
         self.chat.messages.extend(turn);
-        Some(write(&self.chat, self.ignore_eos, id, world))
+        Some((write(&self.chat, self.ignore_eos, id, world), said(&self.chat, world)))
     }
+}
+
+/// To the model last, where that is wanted.
+fn said(chat: &ChatRequest, world: &World) -> Option<String> {
+    world.texts.then(|| chat.messages.last().map(|message| message.content.clone()).unwrap_or_default())
 }
 
 /// What requests a level is to be given.
@@ -153,9 +166,10 @@ fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Opt
     let params = Params { max_tokens: draft.max_tokens, ..order.params.clone() };
     let chat = ChatRequest { model: order.model.clone(), messages, params };
     let request = write(&chat, order.ignore_eos, &world.request_id(index), world);
+    let prompt = said(&chat, world);
     let turns = (requests > 1).then_some(Turns { chat, ignore_eos: order.ignore_eos, later: turns });
     let wanted_prompt_tokens = draft.wanted_prompt_tokens;
-    Some(Prepared { index, requests, phase, due, request, turns, wanted_prompt_tokens })
+    Some(Prepared { index, requests, phase, due, request, prompt, turns, wanted_prompt_tokens })
 }
 
 fn write(chat: &ChatRequest, ignore_eos: bool, id: &str, world: &World) -> Vec<u8> {

@@ -20,11 +20,12 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use super::feed::Prepared;
 use crate::domain::failure::Failure;
+use crate::domain::history::Said;
 use crate::domain::run::{Flight, Steer};
 use crate::io::http1::{Connection, Ended, ResponseHead, Sink, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::prompts::schedule::client_start;
-use crate::wire::answer::{AnswerReader, Broken, Step};
+use crate::wire::answer::{AnswerReader, Broken, News, Step};
 use crate::wire::fault::Fault;
 
 /// How often a thread is asked whether it is late.
@@ -40,8 +41,8 @@ const NEVER: u64 = u64::MAX;
 
 /// What a lane tells.
 pub(super) enum Told {
-    /// A request ended.
-    Ended(Box<RequestRecord>),
+    /// A request ended; with what was said in it, where that is wanted.
+    Ended(Box<RequestRecord>, Option<Box<Said>>),
     /// The limits that an answer's headers speak of.
     Limits(Vec<(String, String)>),
     /// What was found out about the lane itself.
@@ -445,21 +446,24 @@ impl AtWork {
     }
 
     async fn converse(&self, level: &Level, prepared: Prepared, due: Option<Instant>) {
-        let Prepared { mut index, phase, mut request, mut turns, wanted_prompt_tokens, .. } = prepared;
+        let Prepared { mut index, phase, mut request, mut prompt, mut turns, wanted_prompt_tokens, .. } =
+            prepared;
         let mut wanted = wanted_prompt_tokens;
         let mut due = due;
         let mut first_turn = true;
         loop {
-            let asked = Asked { index, phase, due, wanted, first: first_turn, keep_text: turns.is_some() };
-            let (failed, answer) = self.request(level, &asked, &request).await;
+            let asked =
+                Asked { index, phase, due, wanted, prompt, first: first_turn, answers: turns.is_some() };
+            let (failed, answer) = self.request(level, asked, &request).await;
             first_turn = false;
             let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
                 return;
             };
             index += 1;
-            let Some(next) = turns.next(answer, &self.world.request_id(index), &self.world) else { return };
+            let next = turns.next(answer, &self.world.request_id(index), &self.world);
+            let Some((next, next_prompt)) = next else { return };
             // A later turn is due when the answer before it is there.
-            (request, due, wanted) = (next, None, None);
+            (request, prompt, due, wanted) = (next, next_prompt, None, None);
             self.wait_while_paused(level).await;
             if level.is_over(&self.world) {
                 return;
@@ -484,9 +488,10 @@ impl AtWork {
 
     /// Sends one request, reads its answer and tells of it. Gives whether it failed, and the answer where a
     /// later turn needs it.
-    async fn request(&self, level: &Level, asked: &Asked, request: &[u8]) -> (bool, String) {
-        let Asked { index, phase, due, wanted, first, keep_text } = *asked;
+    async fn request(&self, level: &Level, asked: Asked, request: &[u8]) -> (bool, String) {
+        let Asked { index, phase, due, wanted, prompt, first, answers } = asked;
         let world = &*self.world;
+        let keep_text = answers || prompt.is_some();
         let sent = Instant::now();
         let due = due.unwrap_or(sent);
         let mut hearing = Hearing::begin(self, level, index, sent, phase == Phase::Measured, keep_text);
@@ -512,7 +517,17 @@ impl AtWork {
             Err(_) => Some(world.api.fault_of_time(world.timeout, &level.model)),
         };
         let ended = hearing.ended.unwrap_or(end);
-        let answer = if keep_text { hearing.answer() } else { String::new() };
+        let (mut answer, mut said) = (String::new(), None);
+        if keep_text {
+            let News { reasoning, answer: text } = hearing.text();
+            match prompt {
+                Some(prompt) => {
+                    answer = if answers { text.clone() } else { String::new() };
+                    said = Some(Box::new(Said { prompt, reasoning, answer: text }));
+                }
+                None => answer = text,
+            }
+        }
         let error = fault.map(|Fault { class, status, failure }| RequestError {
             class: Some(class),
             status,
@@ -537,7 +552,7 @@ impl AtWork {
         let failed = record.error.is_some();
         self.counts.gaps.store(record.gaps_us.len(), Ordering::Relaxed);
         // Before the connection's manners: a stop amid those loses nothing.
-        self.tell(Told::Ended(Box::new(record)));
+        self.tell(Told::Ended(Box::new(record), said));
         hearing.told = true;
         drop(hearing);
         if let Some(mut connection) = connection
@@ -600,9 +615,12 @@ struct Asked {
     due: Option<Instant>,
     /// Tokens of its prompt.
     wanted: Option<u32>,
+    /// What is said to the model last, where that is to be told with the answer.
+    prompt: Option<String>,
     /// It begins a conversation.
     first: bool,
-    keep_text: bool,
+    /// A later turn needs the answer.
+    answers: bool,
 }
 
 /// Counts as waiting until dropped, for the page and for the level.
@@ -748,9 +766,9 @@ impl<'a> Hearing<'a> {
         Some(api.fault_of_reply(&head, &raw, Some(broken), &level.model))
     }
 
-    fn answer(&mut self) -> String {
+    fn text(&mut self) -> News {
         self.reader.finish_text();
-        self.reader.take_news().answer
+        self.reader.take_news()
     }
 }
 

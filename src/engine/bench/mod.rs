@@ -32,6 +32,7 @@ use self::watch::Watching;
 use crate::demo::exact::raise_open_files;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Load, Plan, Prompts, Target};
 use crate::domain::run::{
     BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage,
@@ -88,6 +89,14 @@ pub trait Listener: Send {
     fn ended(&mut self, record: &RequestRecord) {
         let _ = record;
     }
+    /// Whether what is said is wanted, for [`Self::said`]. Asked once, before the session begins.
+    fn wants_texts(&self) -> bool {
+        false
+    }
+    /// What was said in the request whose [`Self::ended`] comes next.
+    fn said(&mut self, said: Said) {
+        let _ = said;
+    }
 }
 
 /// Runs a session. A failed request is counted, not returned.
@@ -109,7 +118,7 @@ pub async fn run(
         ));
     }
     raise_open_files();
-    let said = Said::read(plan).await?;
+    let files = Files::read(plan).await?;
     let (told, hears) = crossbeam_channel::unbounded();
     let lanes = lanes_for(plan);
     let world = Arc::new(World {
@@ -118,6 +127,7 @@ pub async fn run(
         dialer: api.dialer()?,
         id: new_id(),
         timeout: plan.timeout,
+        texts: listener.wants_texts(),
         cancel: CancellationToken::new(),
         paused: AtomicBool::new(false),
         steer: controls.steer.clone(),
@@ -159,7 +169,7 @@ pub async fn run(
         hears,
         controls,
         listener,
-        said,
+        files,
         counters: Arc::default(),
         live,
         report,
@@ -182,6 +192,8 @@ struct World {
     dialer: Dialer,
     id: String,
     timeout: Duration,
+    /// What is said is told with every request.
+    texts: bool,
     /// Ends the lanes.
     cancel: CancellationToken,
     paused: AtomicBool,
@@ -209,26 +221,26 @@ impl World {
 
 /// What a plan's files say.
 #[derive(Default)]
-struct Said {
+struct Files {
     material: Option<Material>,
     trace: Option<Trace>,
     /// About how long one of the file's prompts is.
     bytes_each: Option<usize>,
 }
 
-impl Said {
+impl Files {
     async fn read(plan: &Plan) -> Result<Self, Failure> {
-        let mut said = Self::default();
+        let mut files = Self::default();
         if let Prompts::File(path) = &plan.prompts {
             let bytes = read_file(path).await?;
             let material = Material::parse(&name(path), &bytes)?;
-            said.bytes_each = Some(bytes.len() / material.len().max(1));
-            said.material = Some(material);
+            files.bytes_each = Some(bytes.len() / material.len().max(1));
+            files.material = Some(material);
         }
         if let Load::Trace { file, .. } = &plan.load {
-            said.trace = Some(Trace::parse(&name(file), &read_file(file).await?)?);
+            files.trace = Some(Trace::parse(&name(file), &read_file(file).await?)?);
         }
-        Ok(said)
+        Ok(files)
     }
 }
 
@@ -300,7 +312,7 @@ struct Session<'a> {
     hears: Receiver<Told>,
     controls: Controls,
     listener: &'a mut dyn Listener,
-    said: Said,
+    files: Files,
     counters: Arc<Counters>,
     live: Live,
     report: BenchReport,
@@ -359,7 +371,7 @@ impl Session<'_> {
         }
         let mut fit = None;
         self.notes.clear();
-        if let Some(tokens) = length_to_fit(self.plan, self.said.trace.as_ref()) {
+        if let Some(tokens) = length_to_fit(self.plan, self.files.trace.as_ref()) {
             self.live.stage = Stage::Calibrating;
             self.tell();
             let cancel = self.controls.cancel.clone();
@@ -369,9 +381,9 @@ impl Session<'_> {
             }
             self.notes = fit.is_none().then(|| UNFITTED.to_owned()).into_iter().collect();
         }
-        self.notes.extend(self.said.material.as_ref().and_then(Material::note));
-        let source = PromptSource::new(self.plan, self.said.material.clone(), fit)?;
-        Ok(Some(match &self.said.trace {
+        self.notes.extend(self.files.material.as_ref().and_then(Material::note));
+        let source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
+        Ok(Some(match &self.files.trace {
             Some(trace) => source.with_trace(trace.clone()),
             None => source,
         }))
@@ -505,8 +517,8 @@ impl Session<'_> {
         let load = &under.level.load;
         let seed = self.plan.seed.wrapping_add(under.level.index as u64);
         let schedule = (kind == Kind::Open)
-            .then(|| Schedule::new(load, self.plan.ramp_up, seed, self.said.trace.as_ref()));
-        let tokens = length_to_fit(self.plan, self.said.trace.as_ref()).unwrap_or(500.0);
+            .then(|| Schedule::new(load, self.plan.ramp_up, seed, self.files.trace.as_ref()));
+        let tokens = length_to_fit(self.plan, self.files.trace.as_ref()).unwrap_or(500.0);
         let order = feed::Order {
             source: source.clone(),
             model: under.target.model.clone(),
@@ -518,7 +530,7 @@ impl Session<'_> {
             schedule,
             traced: matches!(load, LevelLoad::Trace { .. }),
             ahead: (clients as usize).clamp(64, 4_096),
-            bytes_each: self.said.bytes_each.unwrap_or((tokens * 6.0) as usize),
+            bytes_each: self.files.bytes_each.unwrap_or((tokens * 6.0) as usize),
         };
         let receiver = feed::start(order, Arc::clone(&self.counters), Arc::clone(&self.world))?;
         let permits = match (kind, load.most_in_flight()) {
@@ -638,7 +650,7 @@ impl Session<'_> {
     fn fold(&mut self, under: &mut UnderWay) {
         for told in self.hears.try_iter() {
             match told {
-                Told::Ended(record) => {
+                Told::Ended(record, said) => {
                     under.tally.record(&record);
                     if record.phase == Phase::Measured {
                         self.measured += 1;
@@ -649,6 +661,9 @@ impl Session<'_> {
                         }
                     }
                     self.live.record(&record);
+                    if let Some(said) = said {
+                        self.listener.said(*said);
+                    }
                     self.listener.ended(&record);
                 }
                 Told::Limits(limits) => self.limits = limits,

@@ -4,14 +4,15 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::Recorder;
 use crate::domain::conversation::{ChatRequest, Role};
 use crate::domain::environment::Environment;
 use crate::domain::failure::FaultClass;
-use crate::domain::history::{Exchange, ExchangeEnding, Filing, StoredRequest};
+use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
+use crate::domain::run::Surroundings;
 use crate::engine::chat::{Advance, ChatReport};
 use crate::io::history::ChatRecord;
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
-use crate::metrics::timeline::TokenSource;
 use crate::protocol::{ChatEnding, FinishReason};
 
 /// A conversation is called by so many characters of its first words.
@@ -64,6 +65,11 @@ impl Kept {
         }
     }
 
+    /// What is to be kept of an answer that nobody waits for any more, e.g. as the window was closed.
+    pub fn left(self) -> ChatRecord {
+        self.end(&ChatReport::ended_early(ChatEnding::Stopped))
+    }
+
     /// What is to be kept.
     pub fn end(self, report: &ChatReport) -> ChatRecord {
         let Self { filing, environment, texts: _, began, mut exchange } = self;
@@ -84,7 +90,6 @@ impl Kept {
         };
         exchange.ending = ending;
         exchange.figures = figures;
-        let by_chunks = figures.tokens.filter(|tokens| tokens.source == TokenSource::Chunks);
         let title: String = exchange.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
         let title = match title.char_indices().nth(TITLE) {
             Some((end, _)) => format!("{}…", title[..end].trim_end()),
@@ -98,10 +103,10 @@ impl Kept {
             sent: std::time::Duration::ZERO,
             ended: took,
             figures,
-            first_byte: None,
-            gaps_us: Vec::new(),
-            chunks: by_chunks.map_or(0, |tokens| tokens.n),
-            bytes: 0,
+            first_byte: report.wire.first_byte,
+            gaps_us: report.wire.gaps_us.clone(),
+            chunks: report.wire.chunks,
+            bytes: report.wire.bytes,
             wanted_prompt_tokens: None,
             error,
         };
@@ -112,6 +117,43 @@ impl Kept {
             said: None,
         };
         ChatRecord { session: filing.conversation, environment, surroundings: None, title, request, exchange }
+    }
+}
+
+/// An answer that is kept in any case: dropped before its end, with what had come of it.
+#[derive(Debug)]
+pub struct Keeping {
+    recorder: Recorder,
+    kept: Option<Kept>,
+}
+
+impl Keeping {
+    /// Nothing is kept without `kept`.
+    pub fn new(recorder: Recorder, kept: Option<Kept>) -> Self {
+        Self { recorder, kept }
+    }
+
+    /// Takes more of the answer.
+    pub fn advance(&mut self, advance: &Advance) {
+        if let Some(kept) = &mut self.kept {
+            kept.advance(advance);
+        }
+    }
+
+    /// Keeps it. Gives the conversation when where it is held is not known yet: see [`Recorder::around`].
+    pub fn end(mut self, report: &ChatReport, surroundings: Option<Surroundings>) -> Option<SessionId> {
+        let record = ChatRecord { surroundings, ..self.kept.take()?.end(report) };
+        let asked = record.surroundings.is_none().then(|| record.session.clone());
+        self.recorder.chat(record);
+        asked
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            self.recorder.chat(kept.left());
+        }
     }
 }
 

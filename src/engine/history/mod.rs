@@ -13,11 +13,12 @@ mod writer;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -27,9 +28,11 @@ use super::bench::{self, Controls, Listener};
 use super::place::Place;
 use super::surroundings;
 use crate::domain::failure::Failure;
-use crate::domain::history::{Deletion, ExportFormat, Imported, SessionId, StoredRequest, StoredSession};
+use crate::domain::history::{
+    Deletion, ExportFormat, Imported, Said, SessionId, StoredRequest, StoredSession,
+};
 use crate::domain::plan::Plan;
-use crate::domain::run::{BenchReport, LevelReport};
+use crate::domain::run::{BenchReport, LevelReport, Surroundings};
 use crate::export::Exported;
 use crate::io::history::{ChatRecord, Store};
 use crate::metrics::compare::{LevelValues, Side};
@@ -37,6 +40,8 @@ use crate::metrics::request::RequestRecord;
 
 /// Requests on their way to the writer: half a second of more than any machine of ours sends.
 const ON_THE_WAY: usize = 65_536;
+/// And so many bytes of what was said in them: figures go before texts.
+const TEXTS_ON_THE_WAY: usize = 64 << 20;
 /// How long the writer's last transaction is waited for.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -85,6 +90,11 @@ enum Message {
         why: String,
     },
     Chat(Box<ChatRecord>),
+    /// What a session runs on; a conversation's must have been kept before.
+    Around {
+        session: SessionId,
+        surroundings: Box<Surroundings>,
+    },
     Change(Change, oneshot::Sender<Result<(), Failure>>),
     /// A reader met what makes no sense.
     Damaged,
@@ -103,8 +113,19 @@ pub struct History {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     messages: Sender<Message>,
-    requests: Sender<(SessionId, RequestRecord)>,
+    requests: Sender<Request>,
+    /// Bytes of texts on their way.
+    texts: Arc<AtomicUsize>,
+    /// What is said in benchmarks is kept.
+    bench_texts: bool,
     dir: Result<PathBuf, Failure>,
+}
+
+/// A request on its way, with its session.
+type Request = (SessionId, RequestRecord, Option<Said>);
+
+fn text_bytes(said: &Said) -> usize {
+    said.prompt.len() + said.reasoning.len() + said.answer.len()
 }
 
 impl History {
@@ -119,13 +140,15 @@ impl History {
         let (messages, inbox) = unbounded();
         let (requests, records) = bounded(ON_THE_WAY);
         let (ended, done) = bounded(0);
-        let writer = Writer::new(dir.clone(), inbox, records, Box::new(tell));
+        let recorder = Recorder { messages, requests, texts: Arc::default(), bench_texts: false, dir };
+        let texts = Arc::clone(&recorder.texts);
+        let writer = Writer::new(recorder.dir.clone(), inbox, (records, texts), Box::new(tell));
         let work = move || {
             let _ended = ended;
             writer.run();
         };
         thread::Builder::new().name("history".to_owned()).spawn(work).map_err(super::no_thread)?;
-        Ok(Self { recorder: Recorder { messages, requests, dir }, done })
+        Ok(Self { recorder, done })
     }
 
     /// To hand over what is to be kept.
@@ -152,6 +175,27 @@ impl Recorder {
         self.dir.clone()
     }
 
+    /// The same, for a benchmark whose prompts and answers are kept, or not; without this they are not.
+    #[must_use]
+    pub fn with_bench_texts(self, on: bool) -> Self {
+        Self { bench_texts: on, ..self }
+    }
+
+    /// Counts the text as on its way; `None` where there is no more room.
+    fn weighed(&self, said: Said) -> Option<Said> {
+        let bytes = text_bytes(&said);
+        if self.texts.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= TEXTS_ON_THE_WAY {
+            return Some(said);
+        }
+        self.texts.fetch_sub(bytes, Ordering::Relaxed);
+        None
+    }
+
+    /// It is on its way no longer.
+    fn passed(&self, said: Option<&Said>) {
+        self.texts.fetch_sub(said.map_or(0, text_bytes), Ordering::Relaxed);
+    }
+
     fn send(&self, message: Message) {
         // Fails only when the thread has ended.
         let _ = self.messages.send(message);
@@ -160,6 +204,11 @@ impl Recorder {
     /// Keeps an answer.
     pub fn chat(&self, record: ChatRecord) {
         self.send(Message::Chat(Box::new(record)));
+    }
+
+    /// Keeps what a session runs on, found out while it runs, or after an answer.
+    pub fn around(&self, session: SessionId, surroundings: Surroundings) {
+        self.send(Message::Around { session, surroundings: Box::new(surroundings) });
     }
 
     /// Changes what is kept.
@@ -219,17 +268,23 @@ pub async fn bench(
     let api = place.api_with_key()?;
     let mut deployments: Vec<String> =
         plan.targets.iter().filter_map(|target| target.deployment.clone()).collect();
+    deployments.sort();
     deployments.dedup();
-    let asking = place.kubectl.clone().map(|kubectl| {
-        AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
+    let (answer, asking) = oneshot::channel();
+    // Ends with the session.
+    let _asked = place.kubectl.clone().map(|kubectl| {
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            // Fails only when the session has ended.
+            let _ = answer.send(surroundings::ask(&kubectl, &deployments).await);
+        }))
     });
     let stopped = controls.cancel.clone();
-    let mut recording = Recording::new(recorder, listener);
+    let mut recording = Recording::new(recorder, listener).with_surroundings(asking);
     let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
-    if let (Ok(report), Some(asking)) = (&mut outcome, asking) {
+    if let Ok(report) = &mut outcome {
         // Mostly it is long done. Whoever stopped the session does not wait for it.
         let patience = if stopped.is_cancelled() { Duration::ZERO } else { surroundings::PATIENCE };
-        report.surroundings = tokio::time::timeout(patience, asking).await.ok().and_then(Result::ok);
+        report.surroundings = recording.surroundings(patience).await;
     }
     recording.end(&outcome);
     outcome
@@ -274,7 +329,12 @@ pub fn export(
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let stored: Vec<StoredSession> = sessions.iter().map(|id| store.session(id)).collect::<Result<_, _>>()?;
+    // Charts over time are long, and only one format draws them.
+    let whole = |id: &SessionId| match format {
+        ExportFormat::Html => store.session(id),
+        _ => store.session_without_charts(id),
+    };
+    let stored: Vec<StoredSession> = sessions.iter().map(whole).collect::<Result<_, _>>()?;
     let mut requests: Vec<_> = sessions.iter().map(|id| store.by_index(id)).collect::<Result<_, _>>()?;
     let each = stored.iter().zip(&mut requests);
     let mut exported: Vec<Exported<'_>> =
@@ -287,7 +347,14 @@ pub fn export(
 /// # Errors
 /// When it cannot be read, or holds nothing that can be kept.
 pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
-    let bytes = tokio::fs::read(path).await.map_err(|error| {
+    let reading = async {
+        let mut bytes = Vec::new();
+        // One byte more, which tells that it is too large.
+        let most = crate::import::MOST_BYTES as u64 + 1;
+        tokio::fs::File::open(path).await?.take(most).read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    };
+    let bytes = reading.await.map_err(|error: std::io::Error| {
         Failure::new(
             format!("{} cannot be read: {}", path.display(), crate::io::why(&error)),
             "Check the path",

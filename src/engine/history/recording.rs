@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::{Message, Recorder, count_lost};
 use crate::domain::failure::Failure;
-use crate::domain::history::SessionId;
-use crate::domain::run::{BenchProgress, BenchReport};
+use crate::domain::history::{Said, SessionId};
+use crate::domain::run::{BenchProgress, BenchReport, Surroundings};
 use crate::engine::bench::Listener;
 use crate::metrics::request::RequestRecord;
 
@@ -19,10 +21,15 @@ pub struct Recording<'a> {
     recorder: Option<Recorder>,
     inner: &'a mut dyn Listener,
     session: Option<Session>,
+    /// What it runs on, which somebody was asked for.
+    asking: Option<oneshot::Receiver<Surroundings>>,
+    around: Option<Surroundings>,
 }
 
 struct Session {
     id: SessionId,
+    /// What was said in the request that is told next.
+    said: Option<Said>,
     lost: Arc<AtomicU64>,
     partial_at: Instant,
     over: bool,
@@ -31,7 +38,22 @@ struct Session {
 impl<'a> Recording<'a> {
     /// Passes on to `inner`; without a recorder that is all it does.
     pub fn new(recorder: Option<Recorder>, inner: &'a mut dyn Listener) -> Self {
-        Self { recorder, inner, session: None }
+        Self { recorder, inner, session: None, asking: None, around: None }
+    }
+
+    /// Keeps what the session runs on as soon as it is known: the session may be killed before its end.
+    #[must_use]
+    pub fn with_surroundings(mut self, asking: oneshot::Receiver<Surroundings>) -> Self {
+        self.asking = Some(asking);
+        self
+    }
+
+    /// What it runs on, where that is known within `patience`.
+    pub async fn surroundings(&mut self, patience: Duration) -> Option<Surroundings> {
+        if let Some(asking) = self.asking.take() {
+            self.around = tokio::time::timeout(patience, asking).await.ok().and_then(Result::ok);
+        }
+        self.around.clone()
     }
 
     /// Keeps how it ended.
@@ -52,12 +74,19 @@ impl Listener for Recording<'_> {
             let lost = Arc::new(AtomicU64::new(0));
             recorder.send(Message::Began { report: Box::new(report.clone()), lost: Arc::clone(&lost) });
             let id = SessionId(report.id.clone());
-            self.session = Some(Session { id, lost, partial_at: Instant::now(), over: false });
+            self.session = Some(Session { id, said: None, lost, partial_at: Instant::now(), over: false });
         }
         self.inner.began(report);
     }
 
     fn advanced(&mut self, progress: BenchProgress) {
+        if let Some(around) = self.asking.as_mut().and_then(|asking| asking.try_recv().ok()) {
+            self.asking = None;
+            if let (Some(recorder), Some(session)) = (&self.recorder, &self.session) {
+                recorder.around(session.id.clone(), around.clone());
+            }
+            self.around = Some(around);
+        }
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
             let elapsed_s = progress.elapsed_s;
             let send = |level| {
@@ -77,13 +106,32 @@ impl Listener for Recording<'_> {
     }
 
     fn ended(&mut self, record: &RequestRecord) {
-        if let (Some(recorder), Some(session)) = (&self.recorder, &self.session) {
-            let request = (session.id.clone(), record.clone());
-            if recorder.requests.try_send(request).is_err() {
+        if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
+            let said = session.said.take().and_then(|said| recorder.weighed(said));
+            let sent = recorder.requests.try_send((session.id.clone(), record.clone(), said));
+            if let Err(full) = sent {
                 count_lost(&session.lost);
+                recorder.passed(full.into_inner().2.as_ref());
             }
         }
         self.inner.ended(record);
+    }
+
+    fn wants_texts(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.bench_texts) || self.inner.wants_texts()
+    }
+
+    fn said(&mut self, said: Said) {
+        let kept = self.recorder.as_ref().is_some_and(|recorder| recorder.bench_texts);
+        match (&mut self.session, self.inner.wants_texts()) {
+            (Some(session), true) if kept => {
+                session.said = Some(said.clone());
+                self.inner.said(said);
+            }
+            (Some(session), false) if kept => session.said = Some(said),
+            (_, true) => self.inner.said(said),
+            _ => {}
+        }
     }
 }
 

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::{Change, Message, Told};
+use super::{Change, Message, Request, Told};
 use crate::domain::failure::Failure;
 use crate::domain::history::{SessionId, SessionState};
-use crate::domain::run::{BenchReport, LevelReport, SessionEnd};
+use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Surroundings};
 use crate::io::history::{ChatRecord, SessionKey, Store};
 use crate::metrics::request::RequestRecord;
 
@@ -27,19 +27,28 @@ const LOOK: Duration = Duration::from_secs(2);
 const MOST_HELD: usize = 64 << 20;
 const MOST_CHATS: usize = 1_000;
 
+/// By conversation and the id that was asked for.
+type Renamed = BTreeMap<(SessionId, u64), u64>;
+
 pub(super) struct Writer {
     dir: Result<PathBuf, Failure>,
     inbox: Receiver<Message>,
     /// Messages that were passed over for a session's beginning; they come before the inbox.
     backlog: VecDeque<Message>,
-    records: Receiver<(SessionId, RequestRecord)>,
+    records: Receiver<Request>,
+    /// Bytes of texts on their way, which leave it here.
+    texts: Arc<AtomicUsize>,
     tell: Box<dyn Fn(Told) + Send>,
     store: Option<Store>,
     /// Sessions under way, and those that ended and are not written yet.
     live: BTreeMap<SessionId, Live>,
-    held: VecDeque<(SessionId, RequestRecord)>,
+    held: VecDeque<Request>,
     held_bytes: usize,
     chats: VecDeque<ChatRecord>,
+    /// Exchanges that are kept under another id than this window knows.
+    renamed: Renamed,
+    /// What conversations are held on.
+    around: BTreeMap<SessionId, Surroundings>,
     lost_chats: u64,
     /// Since when nothing can be written, and that it was told.
     troubled: bool,
@@ -64,13 +73,15 @@ struct Live {
     lost: Arc<AtomicU64>,
     /// Somebody deleted it.
     gone: bool,
+    /// What it runs on was found out and is not written yet.
+    around: bool,
 }
 
 impl Writer {
     pub(super) fn new(
         dir: Result<PathBuf, Failure>,
         inbox: Receiver<Message>,
-        records: Receiver<(SessionId, RequestRecord)>,
+        (records, texts): (Receiver<Request>, Arc<AtomicUsize>),
         tell: Box<dyn Fn(Told) + Send>,
     ) -> Self {
         let now = Instant::now();
@@ -79,12 +90,15 @@ impl Writer {
             inbox,
             backlog: VecDeque::new(),
             records,
+            texts,
             tell,
             store: None,
             live: BTreeMap::new(),
             held: VecDeque::new(),
             held_bytes: 0,
             chats: VecDeque::new(),
+            renamed: Renamed::new(),
+            around: BTreeMap::new(),
             lost_chats: 0,
             troubled: false,
             retry_at: now,
@@ -113,7 +127,7 @@ impl Writer {
             }
             self.commit();
             self.look();
-            let busy = !self.live.is_empty() || !self.chats.is_empty();
+            let busy = !self.is_idle();
             next = Instant::now() + if busy { BATCH } else { LOOK };
         }
         // Those that were under way when the program was closed have said so before this.
@@ -162,6 +176,14 @@ impl Writer {
                     self.lost_chats += 1;
                 }
             }
+            Message::Around { session, surroundings } => match self.live.get_mut(&session) {
+                Some(live) => {
+                    live.report.surroundings = Some(*surroundings);
+                    live.around = true;
+                }
+                None if self.around.len() < MOST_CHATS => drop(self.around.insert(session, *surroundings)),
+                None => {}
+            },
             Message::Change(change, answer) => {
                 // What was handed over before is there to be changed.
                 self.commit();
@@ -265,7 +287,9 @@ impl Writer {
     /// Requests that have come since, as many as may be held.
     fn drain(&mut self) {
         for _ in 0..super::ON_THE_WAY {
-            let Ok((session, record)) = self.records.try_recv() else { break };
+            let Ok((session, record, said)) = self.records.try_recv() else { break };
+            let text_bytes = said.as_ref().map_or(0, super::text_bytes);
+            self.texts.fetch_sub(text_bytes, Ordering::Relaxed);
             if !self.live.contains_key(&session) {
                 // It began after the messages were read last: that was sent before its first request.
                 while let Ok(message) = self.inbox.try_recv() {
@@ -276,20 +300,24 @@ impl Writer {
                 }
             }
             let Some(live) = self.live.get(&session).filter(|live| !live.gone) else { continue };
-            let bytes = size_of::<RequestRecord>() + record.gaps_us.len() * 4;
+            let bytes = size_of::<RequestRecord>() + record.gaps_us.len() * 4 + text_bytes;
             if self.held_bytes + bytes > MOST_HELD {
                 super::count_lost(&live.lost);
                 continue;
             }
             self.held_bytes += bytes;
-            self.held.push_back((session, record));
+            self.held.push_back((session, record, said));
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.live.is_empty() && self.chats.is_empty() && self.around.is_empty()
     }
 
     /// Writes all that has come. On failure it is held, and tried again later.
     fn commit(&mut self) {
         self.drain();
-        let idle = self.live.is_empty() && self.chats.is_empty();
+        let idle = self.is_idle();
         if Instant::now() < self.retry_at || (idle && self.store.is_some()) {
             return;
         }
@@ -297,11 +325,14 @@ impl Writer {
             Ok(store) => store,
             Err(failure) => return self.trouble(failure),
         };
-        let outcome = if idle { Ok(Vec::new()) } else { self.write(&store) };
+        let outcome = if idle { Ok(Default::default()) } else { self.write(&store) };
         let broken = store.is_broken();
         self.put_back(store);
         match outcome {
-            Ok(written) => self.written(written),
+            Ok((written, renamed)) => {
+                self.renamed.extend(renamed);
+                self.written(written);
+            }
             // That was told, and the next words go into a new file.
             Err(_) if broken => {}
             Err(failure) => self.trouble(failure),
@@ -309,7 +340,7 @@ impl Writer {
     }
 
     /// One transaction. Gives what became of each session.
-    fn write(&self, store: &Store) -> Result<Vec<(SessionId, Written)>, Failure> {
+    fn write(&self, store: &Store) -> Result<(Vec<(SessionId, Written)>, Renamed), Failure> {
         store.write(|tx| {
             let mut done = BTreeMap::new();
             for (id, live) in self.live.iter().filter(|(_, live)| !live.gone) {
@@ -320,16 +351,20 @@ impl Writer {
                 };
                 done.insert(id.clone(), Written { key, kept: live.kept, levels: false, gone });
             }
-            for (id, record) in &self.held {
+            for (id, record, said) in &self.held {
                 let (Some(live), Some(written)) = (self.live.get(id), done.get_mut(id)) else { continue };
                 if !written.gone {
-                    tx.request(written.key, written.kept, live.target_of(record.level), record)?;
+                    let place = live.target_of(record.level);
+                    tx.request(written.key, written.kept, place, record, said.as_ref())?;
                     written.kept += 1;
                 }
             }
             for (id, written) in done.iter_mut().filter(|(_, written)| !written.gone) {
                 let live = &self.live[id];
                 tx.count(written.key, written.kept, live.lost.load(Ordering::Relaxed))?;
+                if live.around {
+                    tx.around(written.key, &live.report)?;
+                }
                 if live.over {
                     tx.finish(written.key, &live.report)?;
                 } else if live.levels_from < live.report.levels.len() && live.levels_at.elapsed() >= LEVELS {
@@ -337,25 +372,40 @@ impl Writer {
                     written.levels = true;
                 }
             }
+            let mut renamed = Renamed::new();
             for chat in &self.chats {
-                tx.chat(chat)?;
+                let name = |id: u64| (chat.session.clone(), id);
+                let mut chat = chat.clone();
+                if let Some(parent) = &mut chat.exchange.parent {
+                    let known = renamed.get(&name(*parent)).or_else(|| self.renamed.get(&name(*parent)));
+                    *parent = known.copied().unwrap_or(*parent);
+                }
+                let id = tx.chat(&chat)?;
+                if id != chat.exchange.id {
+                    renamed.insert(name(chat.exchange.id), id);
+                }
             }
-            Ok(done.into_iter().collect())
+            for (id, surroundings) in &self.around {
+                tx.chat_around(id, surroundings)?;
+            }
+            Ok((done.into_iter().collect(), renamed))
         })
     }
 
     fn written(&mut self, written: Vec<(SessionId, Written)>) {
-        let mut changed = !self.chats.is_empty();
+        let mut changed = !self.chats.is_empty() || !self.around.is_empty();
         let mut lost = std::mem::take(&mut self.lost_chats);
         self.held.clear();
         self.held_bytes = 0;
         self.chats.clear();
+        self.around.clear();
         for (id, Written { key, kept, levels, gone }) in written {
             let Some(live) = self.live.get_mut(&id) else { continue };
-            changed |= live.key.is_none() || live.over;
+            changed |= live.key.is_none() || live.over || live.around;
             live.key = Some(key);
             live.kept = kept;
             live.gone = gone;
+            live.around = false;
             lost += live.lost.load(Ordering::Relaxed);
             if levels {
                 live.levels_at = Instant::now();
@@ -393,6 +443,7 @@ impl Live {
             kept: 0,
             lost,
             gone: false,
+            around: false,
         }
     }
 

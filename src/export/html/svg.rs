@@ -28,7 +28,8 @@ impl Axis {
         let most = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
         let most = if most > 0.0 { most } else { 1.0 };
         let step = nice(most / 5.0);
-        let steps = (most / step).ceil().max(1.0);
+        // At most ten; of the smallest numbers there are the step is zero.
+        let steps = (most / step).ceil().clamp(1.0, 20.0);
         let ticks = (0..=steps as u32).map(|i| f64::from(i) * step).map(|at| (at, tick(at, step))).collect();
         Self { from: 0.0, to: steps * step, log: false, ticks, title: title.to_owned() }
     }

@@ -149,6 +149,25 @@ impl Store {
     /// # Errors
     /// When there is none of that id, or it cannot be read.
     pub fn session(&self, session: &SessionId) -> Result<StoredSession, Failure> {
+        let mut stored = self.session_without_charts(session)?;
+        if let SessionBody::Bench { report, traces } = &mut stored.body {
+            let kept = self.asked(kept(&self.conn, self.key_of(session)?))?;
+            let mut tracer =
+                Tracer::new(kept, Duration::try_from_secs_f64(report.took_s).unwrap_or_default());
+            self.requests(session, &mut |request| {
+                tracer.add(&request.record);
+                Ok(())
+            })?;
+            *traces = tracer.finish();
+        }
+        Ok(stored)
+    }
+
+    /// The same without its charts over time: no request is read.
+    ///
+    /// # Errors
+    /// As [`Store::session`].
+    pub fn session_without_charts(&self, session: &SessionId) -> Result<StoredSession, Failure> {
         let key = self.key_of(session)?;
         let row = self.asked(row_of(&self.conn, key))?;
         let body = match row.kind {
@@ -158,15 +177,7 @@ impl Store {
             },
             SessionKind::Bench => {
                 let report = Box::new(self.report_of(key, &row)?);
-                let kept = self.asked(kept(&self.conn, key))?;
-                let mut tracer =
-                    Tracer::new(kept, Duration::try_from_secs_f64(report.took_s).unwrap_or_default());
-                self.requests(session, &mut |request| {
-                    tracer.add(&request.record);
-                    Ok(())
-                })?;
-                let traces: Traces = tracer.finish();
-                SessionBody::Bench { report, traces }
+                SessionBody::Bench { report, traces: Traces::default() }
             }
         };
         Ok(StoredSession { row, body })
@@ -206,10 +217,16 @@ impl Store {
             let took = row.ended.map_or(0.0, |ended| ended.duration_since(row.began).as_secs_f64());
             report.took_s = report.took_s.max(took);
         }
-        if cut {
-            report.ended = SessionEnd::Failed(
-                "Batida ended before the session did: this is what was written".to_owned(),
-            );
+        if row.state == SessionState::Running {
+            // Written from the beginning on; a file of it must not say that it is whole.
+            report.ended = SessionEnd::Limit("it was under way when this was read".to_owned());
+        } else {
+            if cut {
+                report.ended = SessionEnd::Failed(
+                    "Batida ended before the session did: this is what was written".to_owned(),
+                );
+            }
+            // Also of one that was closed, not killed.
             for level in report.levels.iter_mut().filter(|level| level.ended == LevelEnd::Running) {
                 level.ended = LevelEnd::Stopped;
             }
@@ -466,7 +483,7 @@ pub(super) fn targets_of(conn: &Connection, key: SessionKey) -> rusqlite::Result
     asked.query_map([key.0], read)?.collect()
 }
 
-fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
+pub(super) fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
     conn.query_row("SELECT kept FROM sessions WHERE key = ?1", [key.0], |row| row.get::<_, i64>(0))
         .map(i64::cast_unsigned)
 }

@@ -1,14 +1,15 @@
 //! Writing: all within one transaction, so that a session is never half there.
 
+mod chats;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{Store, Trouble, codec};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Deletion, Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
+    Deletion, Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
 };
-use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
 use crate::metrics::request::RequestRecord;
 
@@ -60,18 +61,37 @@ impl Store {
     }
 
     /// Keeps a session that is over, e.g. an imported one. One that is there already is replaced; its tags stay,
-    /// and so does its being a baseline.
+    /// and so does its being a baseline. A report without its requests does not replace one that has them: it only
+    /// adds its tags.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// When the id is a conversation's, or that of a session that runs, or as [`Store::write`].
     pub fn keep(&self, report: &BenchReport, requests: &[StoredRequest]) -> Result<SessionId, Failure> {
         let id = SessionId(report.id.clone());
-        self.write(|tx| {
+        let taken = |what: &str, advice: &str| {
+            let why = format!("The session {id} cannot be imported: {what}");
+            Ok(Some(Failure::new(why, advice)))
+        };
+        let refused = self.write(|tx| {
             let mut report = report.clone();
             let mut baseline = false;
-            if let Some((old, row)) = tx.find(&id)? {
-                baseline = super::read::row_of(tx.0, old)?.baseline;
-                let tags = row.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
+            if let Some((old, tags)) = tx.find(&id)? {
+                let row = super::read::row_of(tx.0, old)?;
+                if row.kind == SessionKind::Chat {
+                    return taken("a conversation has its id", "Was the file changed after it was written?");
+                }
+                if row.state == SessionState::Running {
+                    return taken("it is under way", "Import it when it has ended");
+                }
+                if requests.is_empty() && super::read::kept(tx.0, old)? > 0 {
+                    let mut all = tags;
+                    let new = report.plan.tags.into_iter().filter(|tag| !all.contains(tag));
+                    all.extend(new.collect::<Vec<_>>());
+                    tx.retag(old, &SessionRow { tags: all, ..row })?;
+                    return Ok(None);
+                }
+                baseline = row.baseline;
+                let tags = tags.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
                 report.plan.tags.extend(tags);
                 tx.delete(old)?;
             }
@@ -86,9 +106,9 @@ impl Store {
             if baseline {
                 tx.baseline(key)?;
             }
-            Ok(())
+            Ok(None)
         })?;
-        Ok(id)
+        refused.map_or(Ok(id), Err)
     }
 
     /// Takes sessions out for good. Gives how many there were.
@@ -117,7 +137,8 @@ impl Store {
             Ok(keys.len())
         })?;
         if deleted > 0 {
-            self.shrink()?;
+            // What is deleted is deleted; on a full disk the room is given back later, and used again meanwhile.
+            let _ = self.shrink();
         }
         Ok(deleted)
     }
@@ -162,12 +183,7 @@ impl Store {
                 row.tags.push(tag.to_owned());
             }
         }
-        self.write(|tx| {
-            tx.tags(key, &row.tags)?;
-            let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
-            tx.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(&row)])?;
-            Ok(())
-        })
+        self.write(|tx| tx.retag(key, &row))
     }
 }
 
@@ -189,7 +205,7 @@ impl Writing<'_> {
     }
 
     /// Adds a request of a benchmark that this process writes. `number`: how many it has so far; `target`: its place
-    /// in the plan.
+    /// in the plan; `said`: where texts are kept.
     ///
     /// # Errors
     /// As the file's.
@@ -199,10 +215,11 @@ impl Writing<'_> {
         number: u64,
         target: usize,
         record: &RequestRecord,
+        said: Option<&Said>,
     ) -> Result<(), Trouble> {
         let [first, end] = session.requests();
         let key = (first + number as i64).min(end - 1);
-        Ok(codec::insert(self.0, key, target as i64, record, None)?)
+        Ok(codec::insert(self.0, key, target as i64, record, said)?)
     }
 
     /// Says that a session goes on, how many requests it has and how many could not be kept. `false` when somebody has
@@ -270,131 +287,19 @@ impl Writing<'_> {
         Ok(true)
     }
 
-    /// Keeps an answer, and with the first one its conversation.
+    /// Writes what a benchmark's session runs on, as its report says.
     ///
     /// # Errors
     /// As the file's.
-    pub fn chat(&self, record: &ChatRecord) -> Result<(), Trouble> {
-        let ChatRecord { session, environment, surroundings, title, request, exchange } = record;
-        let key = match self.find(session)? {
-            Some((key, _)) => key,
-            None => self.begin_chat(session, environment, title, exchange.at)?,
-        };
-        if surroundings.is_some() || self.head_of(key)?.is_none() {
-            self.head(key, &serde_json::to_string(surroundings)?)?;
-        }
-        let place = self.place(key, &request.model, request.deployment.as_deref())?;
-        let sql = "INSERT OR REPLACE INTO exchanges (session, id, body) VALUES (?1, ?2, ?3)";
-        let body = serde_json::to_string(exchange)?;
-        self.0.execute(sql, params![key.0, exchange.id.cast_signed(), body])?;
-        // An exchange that is asked anew takes its old one's place, as its texts do.
-        let [first, end] = key.requests();
-        let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 AND number = ?3";
-        let old: Option<i64> = self
-            .0
-            .query_row(sql, [first, end, request.record.index.cast_signed()], |row| row.get(0))
-            .optional()?;
-        if let Some(old) = old {
-            self.0.execute("DELETE FROM requests WHERE key = ?1", [old])?;
-        }
-        let next = "SELECT ifnull(max(key) + 1, ?1) FROM requests WHERE key >= ?1 AND key < ?2";
-        let at: i64 = self.0.query_row(next, [first, end], |row| row.get(0))?;
-        // A conversation's moments count from its beginning, as a benchmark's do.
-        let began = super::read::row_of(self.0, key)?.began;
-        let since = exchange.at.duration_since(began).unsigned_abs();
-        let mut record = request.record.clone();
-        for moment in [&mut record.due, &mut record.sent, &mut record.ended] {
-            *moment += since;
-        }
-        codec::insert(self.0, old.unwrap_or(at), place, &record, None)?;
-        self.summarise_chat(key, surroundings.as_ref().and_then(Surroundings::release))
+    pub fn around(&self, session: SessionKey, report: &BenchReport) -> Result<(), Trouble> {
+        self.head(session, &head(report)?)?;
+        self.release(session, report.surroundings.as_ref())
     }
 
-    fn begin_chat(
-        &self,
-        session: &SessionId,
-        environment: &str,
-        title: &str,
-        at: Timestamp,
-    ) -> Result<SessionKey, Trouble> {
-        self.insert(&SessionRow {
-            id: session.clone(),
-            kind: SessionKind::Chat,
-            state: SessionState::Complete,
-            began: at,
-            ended: None,
-            title: if title.is_empty() { "Chat".to_owned() } else { title.to_owned() },
-            environment: environment.to_owned(),
-            deployments: Vec::new(),
-            models: Vec::new(),
-            tags: Vec::new(),
-            source: None,
-            release: None,
-            requests: 0,
-            errors: 0,
-            ttft_p50_ms: None,
-            itl_p50_ms: None,
-            peak_tokens_per_s: None,
-            baseline: false,
-        })
-    }
-
-    /// A conversation's row from its requests.
-    fn summarise_chat(&self, key: SessionKey, release: Option<String>) -> Result<(), Trouble> {
-        let mut row = super::read::row_of(self.0, key)?;
-        let targets = super::read::targets_of(self.0, key)?;
-        let [first, end] = key.requests();
-        let mut asked = self.0.prepare_cached(codec::SELECT)?;
-        let requests: Vec<StoredRequest> = asked
-            .query_map([first, end], |row| codec::read(row, &targets))?
-            .collect::<rusqlite::Result<_>>()?;
-        let figures_of = |place: Option<&Target>| {
-            let own = |request: &&StoredRequest| {
-                place.is_none_or(|target| {
-                    target.model == request.model && target.deployment == request.deployment
-                })
-            };
-            let good = requests.iter().filter(|request| request.record.counts()).filter(own);
-            let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-            let speeds: Vec<f64> = good.clone().filter_map(|r| r.record.user_speed()).collect();
-            let ttfts = good.clone().filter_map(|r| r.record.ttft().map(ms)).collect();
-            let itls = good.filter_map(|r| r.record.figures.itl.map(ms)).collect();
-            let peak = speeds.iter().copied().reduce(f64::max);
-            (TargetFigures { ttft_ms: median(ttfts), user_speed: median(speeds), peak }, median(itls))
-        };
-        let (all, itl) = figures_of(None);
-        row.models = names(targets.iter().map(|(_, target)| Some(target.model.as_str())));
-        row.deployments = names(targets.iter().map(|(_, target)| target.deployment.as_deref()));
-        for (place, target) in &targets {
-            self.target_figures(key, *place, figures_of(Some(target)).0)?;
-        }
-        let failed = |request: &&StoredRequest| {
-            let error = request.record.error.as_ref();
-            error.is_some_and(|error| error.class != Some(crate::domain::failure::FaultClass::Cancelled))
-        };
-        let errors = requests.iter().filter(failed).count();
-        let last = requests.iter().map(|request| request.record.ended).max().unwrap_or_default();
-        let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7, \
-                   models = ?8, deployments = ?9, words = ?10, kept = ?11, heartbeat_ns = ?12, \
-                   release = ifnull(?13, release) WHERE key = ?1";
-        self.0.execute(
-            sql,
-            params![
-                key.0,
-                nanos(row.began).saturating_add(codec::ns(last)),
-                requests.len() as i64,
-                errors as i64,
-                all.ttft_ms,
-                itl,
-                all.peak,
-                serde_json::to_string(&row.models)?,
-                serde_json::to_string(&row.deployments)?,
-                words(&row),
-                requests.len() as i64,
-                nanos(Timestamp::now()),
-                release,
-            ],
-        )?;
+    fn release(&self, session: SessionKey, surroundings: Option<&Surroundings>) -> Result<(), Trouble> {
+        let release = surroundings.and_then(Surroundings::release);
+        let sql = "UPDATE sessions SET release = ifnull(?2, release) WHERE key = ?1";
+        self.0.execute(sql, params![session.0, release])?;
         Ok(())
     }
 
@@ -481,6 +386,14 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Gives the session of this row the row's tags.
+    fn retag(&self, key: SessionKey, row: &SessionRow) -> Result<(), Trouble> {
+        self.tags(key, &row.tags)?;
+        let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
+        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(row)])?;
+        Ok(())
+    }
+
     fn tags(&self, key: SessionKey, tags: &[String]) -> Result<(), Trouble> {
         self.0.execute("DELETE FROM tags WHERE session = ?1", [key.0])?;
         for tag in tags {
@@ -523,26 +436,6 @@ fn head(report: &BenchReport) -> Result<String, Trouble> {
     let BenchReport { levels: _, .. } = report;
     let bare = BenchReport { levels: Vec::new(), ..report.clone() };
     Ok(serde_json::to_string(&bare)?)
-}
-
-fn names<'a>(all: impl Iterator<Item = Option<&'a str>>) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    for name in all.flatten() {
-        if !out.iter().any(|known| known == name) {
-            out.push(name.to_owned());
-        }
-    }
-    out
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
 }
 
 /// What a search looks through.

@@ -7,8 +7,8 @@ use batida::demo::api::DEMO_KEY;
 use batida::domain::conversation::{ChatRequest, Message, Params, Role};
 use batida::domain::environment::Environment;
 use batida::domain::history::{
-    Deletion, ExchangeEnding, Filing, HistoryPage, HistoryQuery, HistorySettings, SessionBody, SessionId,
-    SessionState, StoredSession,
+    Deletion, ExchangeEnding, Filing, HistoryPage, HistoryQuery, HistorySettings, Said, SessionBody,
+    SessionId, SessionState, StoredSession,
 };
 use batida::domain::plan::{Ends, Lengths, Load, Plan, Target};
 use batida::domain::run::BenchReport;
@@ -220,6 +220,101 @@ fn a_chat_is_kept_with_its_texts_only_when_the_user_says_so() {
     let holds = |text: &str| file.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(holds("What is TTFT?"), "the texts are looked for where they are");
     assert!(!holds("secret question") && !holds(DEMO_KEY));
+}
+
+#[test]
+fn a_chat_is_kept_with_where_it_was_held_and_what_came_over_the_wire() {
+    let mut window = Window::open();
+    window.chat(0, "What is TTFT?");
+    // The cluster is asked behind the answer.
+    let stored = loop {
+        let stored = window.session(&id("c1"));
+        let SessionBody::Chat { surroundings, .. } = &stored.body else { panic!("a conversation") };
+        if surroundings.is_some() {
+            break stored;
+        }
+        window.until_changed();
+    };
+    let SessionBody::Chat { surroundings: Some(around), .. } = stored.body else { panic!("a conversation") };
+    assert!(around.kubectl.is_some() && around.kubernetes.is_some(), "{around:?}");
+    let store = open(window.dir.path());
+    let request = store.by_index(&id("c1")).expect("kept").next().expect("one").expect("read").record;
+    assert!(request.first_byte.is_some() && request.bytes > 0, "{request:?}");
+    assert_eq!(request.gaps_us.len() as u64 + 1, request.chunks, "a gap between each two chunks");
+    assert!(request.chunks > 1);
+}
+
+#[test]
+fn what_a_benchmark_runs_on_is_kept_while_it_runs() {
+    let mut window = Window::open();
+    let job = window.job();
+    window.send(Command::RunBench { job, place: Environment::demo(), plan: Box::new(plan(100_000)) });
+    let end = Instant::now() + LIMIT;
+    let session = loop {
+        assert!(Instant::now() < end, "it did not come");
+        if let Some(row) = window.list().rows.first() {
+            break row.id.clone();
+        }
+    };
+    loop {
+        assert!(Instant::now() < end, "it did not come");
+        let stored = window.session(&session);
+        assert_eq!(stored.row.state, SessionState::Running);
+        let SessionBody::Bench { report, .. } = stored.body else { panic!("a benchmark") };
+        if let Some(around) = report.surroundings {
+            assert!(around.kubernetes.is_some(), "{around:?}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_chat_that_the_window_is_closed_over_keeps_its_question() {
+    let mut window = Window::open();
+    let job = window.job();
+    let filing = Filing { conversation: id("c1"), exchange: 0, parent: None, deployment: None };
+    let request = ChatRequest {
+        model: MODEL.to_owned(),
+        messages: vec![Message::new(Role::User, "A question")],
+        params: Params { max_tokens: Some(4_000), ..Params::default() },
+    };
+    window.send(Command::Chat {
+        job,
+        place: Environment::demo(),
+        request: Box::new(request),
+        filing: Some(filing),
+    });
+    window.until("its first words", |event| matches!(event, Event::ChatAdvanced { .. }).then_some(()));
+    window.engine = None;
+    let stored = open(window.dir.path()).session(&id("c1")).expect("it is kept");
+    let SessionBody::Chat { exchanges, .. } = stored.body else { panic!("a conversation") };
+    assert_eq!(exchanges[0].prompt, "A question");
+    assert!(!exchanges[0].reasoning.is_empty() || !exchanges[0].answer.is_empty(), "as far as it came");
+}
+
+#[test]
+fn a_benchmark_is_kept_with_its_texts_only_when_the_user_says_so() {
+    let mut window = Window::open();
+    let texts = |window: &Window, report: &BenchReport| {
+        let store = open(window.dir.path());
+        let all = store.by_index(&id(&report.id)).expect("it is kept").map(|request| request.expect("read"));
+        all.map(|request| request.said).collect::<Vec<_>>()
+    };
+    let report = window.bench();
+    window.list();
+    let said = texts(&window, &report);
+    assert!(!said.is_empty() && said.iter().all(Option::is_none), "{said:?}");
+
+    let history = HistorySettings { bench_texts: true, ..HistorySettings::default() };
+    window.send(Command::SaveSettings { settings: Settings { history, ..Settings::default() }, key: None });
+    window.until("the settings", |event| matches!(event, Event::SettingsSaved { .. }).then_some(()));
+    let report = window.bench();
+    window.list();
+    let said = texts(&window, &report);
+    let whole = |said: &Option<Said>| {
+        said.as_ref().is_some_and(|s| !(s.prompt.is_empty() || s.reasoning.is_empty() && s.answer.is_empty()))
+    };
+    assert!(said.len() >= 12 && said.iter().all(whole), "{said:?}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use batida::domain::history::{
     Deletion, Exchange, ExchangeEnding, HistoryQuery, Said, SessionBody, SessionKind, SessionRow,
     SessionState, StoredRequest,
 };
-use batida::domain::run::{LevelEnd, SessionEnd};
-use batida::io::history::{ChatRecord, FILE, Store};
+use batida::domain::run::{LevelEnd, SessionEnd, Surroundings};
+use batida::io::history::{ChatRecord, FILE, Store, Writing};
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
 use batida::metrics::timeline::{Figures, Reasoning, ServerFigures, TokenSource, Tokens};
 use proptest::prelude::*;
@@ -226,7 +226,7 @@ fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
         .write(|tx| {
             let key = tx.begin(&so_far, Some(SessionState::Running))?;
             for (n, request) in made.requests.iter().enumerate() {
-                tx.request(key, n as u64, 0, &request.record)?;
+                tx.request(key, n as u64, 0, &request.record, None)?;
             }
             tx.count(key, made.requests.len() as u64, 3)?;
             tx.advance(key, &so_far, 0)
@@ -234,6 +234,8 @@ fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
         .expect("written");
     assert_eq!(store.row(&id("b1")).expect("there").state, SessionState::Running);
     assert_eq!(store.counts(&id("b1")).expect("there"), (20, 3));
+    let ended = |store: &Store| store.report(&id("b1")).expect("there").ended;
+    assert!(matches!(ended(&store), SessionEnd::Limit(why) if why.contains("under way")), "no whole session");
     // Ten seconds later, without a sign of life.
     let other = Connection::open(dir.path().join(FILE)).expect("it opens");
     other.execute("UPDATE sessions SET heartbeat_ns = heartbeat_ns - 11000000000", []).expect("aged");
@@ -245,6 +247,22 @@ fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
     assert_eq!(report.levels[0].ended, LevelEnd::Stopped);
     assert_eq!(report.levels[0].ttft_ms, so_far.levels[0].ttft_ms);
     assert_eq!(traces.points.len(), 20);
+}
+
+#[test]
+fn no_level_runs_on_in_a_session_that_was_closed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let mut report = Made::simple("b1", at(3, 9)).report;
+    report.levels[0].ended = LevelEnd::Running;
+    report.ended = SessionEnd::Failed("Batida was closed while it ran".to_owned());
+    let closed = |tx: &Writing<'_>| {
+        let key = tx.begin(&report, Some(SessionState::Running))?;
+        tx.finish(key, &report)
+    };
+    assert_eq!(store.write(closed), Ok(true));
+    let found = store.report(&id("b1")).expect("there");
+    assert_eq!((found.levels[0].ended, found.ended), (LevelEnd::Stopped, report.ended));
 }
 
 #[test]
@@ -307,6 +325,78 @@ fn an_older_versions_file_is_brought_up_to_date_with_all_it_holds() {
         rows.map(|sql| plain(sql.expect("text"))).collect()
     };
     assert_eq!(tables(dir.path()), tables(fresh.path()));
+}
+
+#[test]
+fn two_windows_that_go_on_with_one_conversation_lose_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let ours = exchange(1, Some(0), "ours");
+    let theirs = Exchange { at: ours.at + Duration::from_millis(3), ..exchange(1, Some(0), "theirs") };
+    let ids = [&exchange(0, None, "first"), &ours, &theirs, &ours]
+        .map(|exchange| store.write(|tx| tx.chat(&chat(exchange))).expect("written"));
+    assert_eq!(ids, [0, 1, 2, 1], "what is written twice is one");
+    let SessionBody::Chat { exchanges, .. } = store.session(&id("c1")).expect("there").body else {
+        panic!("a conversation")
+    };
+    let prompts: Vec<&str> = exchanges.iter().map(|exchange| exchange.prompt.as_str()).collect();
+    assert_eq!(prompts, ["first", "ours", "theirs"]);
+    assert_eq!(store.row(&id("c1")).map(|row| row.requests), Ok(3));
+}
+
+#[test]
+fn where_a_conversation_is_held_may_be_known_later() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let around = Surroundings { sambastack: Some("2.1.0".to_owned()), ..Surroundings::default() };
+    store.write(|tx| tx.chat_around(&id("c1"), &around)).expect("of one that is not there");
+    store.write(|tx| tx.chat(&chat(&exchange(0, None, "first")))).expect("written");
+    store.write(|tx| tx.chat_around(&id("c1"), &around)).expect("written");
+    store.write(|tx| tx.chat(&chat(&exchange(1, Some(0), "second")))).expect("written");
+    let stored = store.session(&id("c1")).expect("there");
+    let SessionBody::Chat { surroundings, .. } = stored.body else { panic!("a conversation") };
+    assert_eq!((surroundings, stored.row.release.as_deref()), (Some(around), Some("2.1.0")));
+}
+
+#[test]
+fn a_report_alone_does_not_take_the_requests_of_the_session_it_is_of() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let made = Made::simple("b1", at(1, 0));
+    made.keep(&store);
+    store.set_baseline(&id("b1"), true).expect("set");
+    let before = requests_of(&store, &id("b1"));
+    assert!(!before.is_empty());
+    let mut report = made.report.clone();
+    report.plan.tags = vec!["from a file".to_owned()];
+    store.keep(&report, &[]).expect("it is imported");
+    assert_eq!(requests_of(&store, &id("b1")), before);
+    let row = store.row(&id("b1")).expect("it is there");
+    assert!(row.tags.contains(&"from a file".to_owned()) && row.baseline, "{row:?}");
+}
+
+#[test]
+fn an_import_replaces_neither_a_conversation_nor_what_runs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    store.write(|tx| tx.chat(&chat(&exchange(0, None, "What is TTFT?")))).expect("written");
+    let mut report = Made::simple("c1", at(1, 0)).report;
+    assert!(store.keep(&report, &[]).is_err_and(|why| why.summary.contains("a conversation")));
+    report.id = "b2".to_owned();
+    store.write(|tx| tx.begin(&report, Some(SessionState::Running)).map(drop)).expect("written");
+    assert!(store.keep(&report, &[]).is_err_and(|why| why.summary.contains("under way")));
+    assert_eq!(store.row(&id("c1")).map(|row| row.kind), Ok(SessionKind::Chat));
+}
+
+#[test]
+fn a_session_at_the_end_of_time_is_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    let mut report = Made::simple("b1", at(1, 0)).report;
+    report.started_at = jiff::Timestamp::MAX;
+    report.took_s = 1e8;
+    store.keep(&report, &[]).expect("it is kept");
+    assert_eq!(store.row(&id("b1")).map(|row| row.kind), Ok(SessionKind::Bench));
 }
 
 #[test]
