@@ -118,6 +118,7 @@ impl Room {
     fn of(columns: usize) -> Self {
         match columns {
             0..100 => Self { what: 19, model: 11, tags: 6, counts: false },
+            100..120 => Self { what: 20, model: 13, tags: 6, counts: true },
             _ => Self { what: 22, model: 14, tags: 10, counts: true },
         }
     }
@@ -327,6 +328,8 @@ mod tests {
             title: "\u{1b}[2J a very long title that goes on and on and on".to_owned(),
             models: vec!["a-model-with-a-name-that-is-long".to_owned(), "b".to_owned()],
             tags: vec!["a tag that is long".to_owned(), "another".to_owned()],
+            ttft_p50_ms: Some(89.2),
+            peak_tokens_per_s: Some(3_066.0),
             ..crate::export::sample::bench(1.0).row
         };
         for columns in [80, 100] {

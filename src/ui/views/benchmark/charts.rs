@@ -305,13 +305,21 @@ fn distribution_ui(
             }
         }
         let Some(stats) = stats else { return told };
-        let mut free_from = f32::NEG_INFINITY;
+        let mut marks: Vec<(f32, String)> = Vec::new();
         for (name, value) in [("p50", stats.p50), ("p95", stats.p95), ("p99", stats.p99)] {
             let Some(value) = value.filter(|value| *value <= to) else { continue };
             let at = area.x(value);
-            let line = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
+            // Of few requests two are the same one.
+            match marks.last_mut().filter(|(last, _)| at - *last < 2.0) {
+                Some((_, names)) => *names = format!("{names} {name}"),
+                None => marks.push((at, name.to_owned())),
+            }
+        }
+        let mut free_from = f32::NEG_INFINITY;
+        for (at, name) in &marks {
+            let line = [pos2(*at, area.rect.top()), pos2(*at, area.rect.bottom())];
             painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, area.tokens.text), 3.0, 3.0));
-            beside(painter, area, at, name, &mut free_from);
+            beside(painter, area, *at, name, &mut free_from);
         }
         told
     });
