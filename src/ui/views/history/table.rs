@@ -38,6 +38,8 @@ struct Lines {
     /// The rows, and the room, that they were made for.
     of: (u64, Vec<f32>),
     made: HashMap<u64, Arc<Line>>,
+    /// What became of texts that were cut, by column: many rows have the same model, and laying out is dear.
+    cut: HashMap<(usize, String), String>,
 }
 
 /// What is written in a row.
@@ -66,20 +68,32 @@ impl Lines {
     ) -> Arc<Line> {
         if self.made.len() >= Self::MOST {
             self.made.clear();
+            self.cut.clear();
         }
-        let made = self.made.entry(index).or_insert_with(|| Arc::new(Line::of(ui, row, heads, places)));
+        let Self { made, cut, .. } = self;
+        let made = made.entry(index).or_insert_with(|| Arc::new(Line::of(ui, row, heads, places, cut)));
         Arc::clone(made)
     }
 }
 
 impl Line {
-    fn of(ui: &Ui, row: &SessionRow, heads: &[&Head], places: &[Rangef]) -> Self {
+    fn of(
+        ui: &Ui,
+        row: &SessionRow,
+        heads: &[&Head],
+        places: &[Rangef],
+        cut: &mut HashMap<(usize, String), String>,
+    ) -> Self {
         let full: Vec<String> = heads.iter().map(|head| (head.text)(row)).collect();
-        let fit = |((head, text), place): ((&&Head, &String), &Rangef)| match head.figure {
-            true => text.clone(),
-            false => fit_middle(ui, text, &TextStyle::Body, place.span()),
+        let mut fit = |n: usize| match heads[n].figure || heads[n].sort == SortBy::Began || full[n].is_empty()
+        {
+            true => full[n].clone(),
+            false => cut
+                .entry((n, full[n].clone()))
+                .or_insert_with(|| fit_middle(ui, &full[n], &TextStyle::Body, places[n].span()))
+                .clone(),
         };
-        let shown = heads.iter().zip(&full).zip(places).map(fit).collect();
+        let shown = (0..heads.len()).map(&mut fit).collect();
         let spoken = |(head, text): (&&Head, &String)| match head.figure {
             true => format!("{} {text}", head.title),
             false => text.clone(),
@@ -297,7 +311,7 @@ impl TableUi {
                     let places = places(&heads, ui.max_rect().width());
                     let of = (state.history.rows.stamp(), places.iter().map(|place| place.span()).collect());
                     if lines.of != of {
-                        *lines = Lines { of, made: HashMap::new() };
+                        *lines = Lines { of, ..Lines::default() };
                     }
                     for (head, place) in heads.iter().zip(&places) {
                         if head_ui(ui, head, *place, state) {
