@@ -73,15 +73,17 @@ fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
         report::error_line(hint);
         return Ok(());
     }
-    let head = ["ID", "BEGAN", "WHAT", "MODEL", "REQUESTS", "ERRORS", "TTFT", "TOK/S", "TAGS"];
+    let width =
+        terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| width.0.into());
+    let room = Room::of(width);
     let ids: Vec<&str> = page.rows.iter().map(|row| row.id.0.as_str()).collect();
     let length = telling_apart(&ids);
     let lines = page.rows.iter().map(|row| {
         // A session that is not listed may begin alike.
         let found = row.id.0.get(..length).and_then(|short| store.find(short).ok());
-        line(row, if found.as_ref() == Some(&row.id) { length } else { row.id.0.len() })
+        line(row, if found.as_ref() == Some(&row.id) { length } else { row.id.0.len() }, room)
     });
-    report::table(&head, lines.collect())?;
+    report::table(room.head(), lines.collect())?;
     let more = page.total.saturating_sub(page.rows.len() as u64);
     let more = if more > 0 { format!("; {} more: --limit", units::count(more)) } else { String::new() };
     let size = megabytes(page.bytes);
@@ -101,8 +103,36 @@ fn telling_apart(ids: &[&str]) -> usize {
     (8..longest).find(|length| apart(*length)).unwrap_or(longest)
 }
 
-/// At most 100 columns wide, unless ids need more to be told apart.
-fn line(row: &SessionRow, length: usize) -> Vec<String> {
+/// How many letters there are for what can be shortened.
+#[derive(Clone, Copy)]
+struct Room {
+    what: usize,
+    model: usize,
+    tags: usize,
+    /// Counts of requests and errors.
+    counts: bool,
+}
+
+impl Room {
+    /// Of a terminal this wide; 80 columns at least.
+    fn of(columns: usize) -> Self {
+        match columns {
+            0..100 => Self { what: 19, model: 11, tags: 6, counts: false },
+            100..120 => Self { what: 20, model: 13, tags: 6, counts: true },
+            _ => Self { what: 22, model: 14, tags: 10, counts: true },
+        }
+    }
+
+    fn head(self) -> &'static [&'static str] {
+        match self.counts {
+            true => &["ID", "BEGAN", "WHAT", "MODEL", "REQUESTS", "ERRORS", "TTFT", "TOK/S", "TAGS"],
+            false => &["ID", "BEGAN", "WHAT", "MODEL", "TTFT", "TOK/S", "TAGS"],
+        }
+    }
+}
+
+/// At most 100 columns wide, or 80, unless ids need more to be told apart.
+fn line(row: &SessionRow, length: usize, room: Room) -> Vec<String> {
     let state = match row.state {
         SessionState::Running => " (runs)",
         SessionState::Complete => "",
@@ -116,21 +146,22 @@ fn line(row: &SessionRow, length: usize) -> Vec<String> {
     tags.extend(row.source.clone());
     let model = match &row.models[..] {
         [] => ABSENT.to_owned(),
-        [one] => shorten_middle(&one_line(one), 14),
-        [first, rest @ ..] => format!("{} +{}", shorten_middle(&one_line(first), 11), rest.len()),
+        [one] => shorten_middle(&one_line(one), room.model),
+        [first, rest @ ..] => format!("{} +{}", shorten_middle(&one_line(first), room.model - 3), rest.len()),
     };
     let ttft = row.ttft_p50_ms.map_or(ABSENT.to_owned(), |ms| format!("{} ms", short(Some(ms))));
-    vec![
+    let mut cells = vec![
         row.id.0.get(..length).unwrap_or(&row.id.0).to_owned(),
         began(row.began),
-        format!("{}{state}", shorten_middle(&one_line(&row.title), 22 - state.len())),
+        format!("{}{state}", shorten_middle(&one_line(&row.title), room.what - state.len())),
         model,
-        units::count(row.requests),
-        units::count(row.errors),
-        ttft,
-        short(row.peak_tokens_per_s),
-        shorten_middle(&one_line(&tags.join(", ")), 10),
-    ]
+    ];
+    if room.counts {
+        cells.extend([units::count(row.requests), units::count(row.errors)]);
+    }
+    let tags = shorten_middle(&one_line(&tags.join(", ")), room.tags);
+    cells.extend([ttft, short(row.peak_tokens_per_s), tags]);
+    cells
 }
 
 /// Where the user is, to the minute; of another year the day alone.
@@ -297,10 +328,17 @@ mod tests {
             title: "\u{1b}[2J a very long title that goes on and on and on".to_owned(),
             models: vec!["a-model-with-a-name-that-is-long".to_owned(), "b".to_owned()],
             tags: vec!["a tag that is long".to_owned(), "another".to_owned()],
+            ttft_p50_ms: Some(89.2),
+            peak_tokens_per_s: Some(3_066.0),
             ..crate::export::sample::bench(1.0).row
         };
-        let cells = line(&row, 12);
-        let widths: usize = cells.iter().map(|cell| cell.chars().count() + 2).sum();
-        assert!(widths <= 100 && !cells.concat().contains('\u{1b}'), "{widths}: {cells:?}");
+        for columns in [80, 100] {
+            let room = Room::of(columns);
+            let cells = line(&row, 8, room);
+            let width = |(cell, head): (&String, &&str)| cell.chars().count().max(head.len()) + 2;
+            let width: usize = cells.iter().zip(room.head()).map(width).sum::<usize>() - 2;
+            assert!(width <= columns && !cells.concat().contains('\u{1b}'), "{width}: {cells:?}");
+            assert_eq!(cells.len(), room.head().len());
+        }
     }
 }

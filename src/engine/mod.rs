@@ -477,7 +477,9 @@ impl Jobs {
 
 /// Asks for a place and writes there; gives where.
 async fn save_file(what: &str, name: &str, content: Arc<[u8]>) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = dialog::place_for_file(&format!("Save {what}"), name).await? else { return Ok(None) };
+    let Some(path) = dialog::place_for_file(&format!("Save {what}"), name, "Copy it instead").await? else {
+        return Ok(None);
+    };
     dialog::save_file(&path, content).await?;
     Ok(Some(path))
 }
@@ -621,7 +623,7 @@ impl Shared {
                     FilePurpose::CaFile => "CA certificate (PEM)",
                     FilePurpose::Kubectl => "The kubectl program",
                 };
-                let outcome = dialog::pick_file(title).await;
+                let outcome = dialog::pick_file(title, "Type the path instead").await;
                 self.emitter.emit(Event::FilePicked { env, purpose, outcome });
             }
             // Those with a job are begun where jobs are kept.

@@ -133,7 +133,10 @@ impl Shared {
         let first = sessions.first().ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
         let stem = if sessions.len() == 1 { first.0.as_str() } else { "batida-sessions" };
         let name = format!("{stem}.{}", format.ending());
-        let Some(path) = dialog::place_for_file(&format!("Save {what}"), &name).await? else {
+        let Some(path) =
+            dialog::place_for_file(&format!("Save {what}"), &name, "Use batida history export instead")
+                .await?
+        else {
             return Ok(None);
         };
         let dir = self.books.recorder.dir()?;
@@ -147,7 +150,10 @@ impl Shared {
 
     /// Asks for a result file and keeps what is in it.
     async fn import(&self) -> Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> {
-        let Some(path) = dialog::pick_file("A result file").await? else { return Ok(None) };
+        let Some(path) = dialog::pick_file("A result file", "Use batida history import instead").await?
+        else {
+            return Ok(None);
+        };
         let Imported { source: _, sessions, remarks } = super::history::read_result_file(&path).await?;
         let mut kept = Vec::new();
         for (report, requests) in sessions {

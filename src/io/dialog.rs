@@ -15,9 +15,9 @@ const FOR_THE_PORTAL: Duration = Duration::from_secs(10);
 /// stays open without a consequence.
 ///
 /// # Errors
-/// When the system has no file dialog. The path can always be typed.
-pub async fn pick_file(title: &str) -> Result<Option<PathBuf>, Failure> {
-    expect_dialog("Type the path instead").await?;
+/// When the system has no file dialog; `instead` is what can be done then.
+pub async fn pick_file(title: &str, instead: &str) -> Result<Option<PathBuf>, Failure> {
+    expect_dialog(instead).await?;
     let picked = rfd::AsyncFileDialog::new().set_title(title).pick_file().await;
     Ok(picked.map(|file| file.path().to_owned()))
 }
@@ -25,9 +25,9 @@ pub async fn pick_file(title: &str) -> Result<Option<PathBuf>, Failure> {
 /// Lets the user say where a file is to be written; `None` when they gave no place. `name` is offered.
 ///
 /// # Errors
-/// When the system has no file dialog.
-pub async fn place_for_file(title: &str, name: &str) -> Result<Option<PathBuf>, Failure> {
-    expect_dialog("Copy it instead").await?;
+/// When the system has no file dialog; `instead` is what can be done then.
+pub async fn place_for_file(title: &str, name: &str, instead: &str) -> Result<Option<PathBuf>, Failure> {
+    expect_dialog(instead).await?;
     let picked = rfd::AsyncFileDialog::new().set_title(title).set_file_name(name).save_file().await;
     Ok(picked.map(|file| file.path().to_owned()))
 }

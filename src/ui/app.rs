@@ -372,7 +372,7 @@ impl App {
         let modal = egui::Modal::new(egui::Id::unique("closing")).show(ctx, |ui| {
             ui.set_width(340.0);
             strong(ui, "A benchmark is running");
-            ui.label("Closing the window stops it, and its figures are lost");
+            ui.label("Closing the window stops it. The History keeps its figures so far");
             ui.add_space(8.0);
             ui.horizontal(|ui| {
                 stays = primary_button(ui, "Keep running", true).clicked();

@@ -1,7 +1,10 @@
 //! The frame of a chart: its card, axes, grid and picture button. Charts are painted here, and not by a plotting
 //! crate: nothing is zoomed or dragged, and what is drawn is bounded before it comes here.
 
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Color32, FontId, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, pos2,
+    vec2,
+};
 
 use super::picture::Photographer;
 use super::plots::round_up;
@@ -19,20 +22,23 @@ pub(super) struct Axis<'a> {
     pub(super) label: fn(f64) -> String,
     /// Names instead of numbers: of 0, 1, 2 and so on.
     pub(super) names: &'a [String],
+    /// The next rounder step between two labels.
+    pub(super) step: fn(f64) -> f64,
 }
 
 impl Axis<'static> {
     /// An axis of numbers.
     pub(super) fn new(from: f64, to: f64, label: fn(f64) -> String) -> Self {
-        Self { from, to, label, names: &[] }
+        Self { from, to, label, names: &[], step: round_up }
     }
 }
 
 impl<'a> Axis<'a> {
     /// An axis of names, evenly spaced.
     pub(super) fn of_names(names: &'a [String]) -> Self {
-        let to = names.len().saturating_sub(1).max(1) as f64;
-        Self { from: 0.0, to, label: amount, names }
+        // One alone stands in the middle.
+        let (from, to) = if names.len() > 1 { (0.0, names.len() as f64 - 1.0) } else { (-0.5, 0.5) };
+        Self { from, to, label: amount, names, step: round_up }
     }
 
     fn written(&self, value: f64) -> String {
@@ -163,7 +169,7 @@ fn steps(axis: Axis<'_>, parts: f32) -> Vec<f64> {
         return (0..axis.names.len()).map(|n| n as f64).collect();
     }
     let (low, high) = (axis.from.min(axis.to), axis.from.max(axis.to));
-    let step = round_up((high - low) / f64::from(parts));
+    let step = (axis.step)((high - low) / f64::from(parts));
     if !step.is_finite() || step <= 0.0 {
         return Vec::new();
     }
@@ -211,6 +217,64 @@ impl Nearest {
 
     pub(super) fn told(self) -> Option<String> {
         self.0.map(|(_, told)| told)
+    }
+}
+
+/// The sign of the `index`-th session or model, so that lines are told apart without colour.
+pub(super) fn sign(painter: &Painter, at: Pos2, radius: f32, index: usize, color: Color32) {
+    use egui_plot::MarkerShape;
+    let r = radius;
+    let filled = |corners: &[Vec2]| {
+        let corners = corners.iter().map(|corner| at + *corner).collect();
+        painter.add(Shape::convex_polygon(corners, color, Stroke::NONE));
+    };
+    match theme::marker(index) {
+        MarkerShape::Square => {
+            painter.rect_filled(Rect::from_center_size(at, Vec2::splat(r * 1.85)), 0.0, color);
+        }
+        MarkerShape::Up => filled(&[vec2(0.0, -1.2 * r), vec2(1.2 * r, r), vec2(-1.2 * r, r)]),
+        MarkerShape::Down => filled(&[vec2(0.0, 1.2 * r), vec2(-1.2 * r, -r), vec2(1.2 * r, -r)]),
+        MarkerShape::Diamond => {
+            filled(&[vec2(0.0, -1.35 * r), vec2(1.35 * r, 0.0), vec2(0.0, 1.35 * r), vec2(-1.35 * r, 0.0)]);
+        }
+        MarkerShape::Cross => {
+            let stroke = Stroke::new((r * 0.6).max(1.5), color);
+            painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], stroke);
+            painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], stroke);
+        }
+        _ => {
+            painter.circle_filled(at, r, color);
+        }
+    }
+}
+
+/// A line of the `index`-th session or model, drawn as its legend has it.
+pub(super) fn styled_line(painter: &Painter, points: &[Pos2], width: f32, index: usize, color: Color32) {
+    use egui_plot::LineStyle;
+    let stroke = Stroke::new(width, color);
+    match theme::line_style(index) {
+        LineStyle::Solid => {
+            painter.line(points.to_vec(), stroke);
+        }
+        LineStyle::Dashed { length } => {
+            painter.extend(Shape::dashed_line(points, stroke, length * 0.6, length * 0.4));
+        }
+        LineStyle::Dotted { .. } => {
+            painter.extend(Shape::dotted_line(points, color, 4.0, width * 0.65));
+        }
+    }
+}
+
+/// Writes beside a vertical line: right of it, or left where there is no room. What would lie over an earlier
+/// one is left out; `free_from` is where those end.
+pub(super) fn beside(painter: &Painter, area: &Area<'_>, at: f32, text: &str, free_from: &mut f32) {
+    let galley = painter.layout_no_wrap(text.to_owned(), area.font.clone(), area.tokens.dim);
+    let width = galley.size().x;
+    let right = at + 4.0;
+    let left = if right + width <= area.rect.right() + 4.0 { right } else { at - 3.0 - width };
+    if left > *free_from {
+        *free_from = left + width + 4.0;
+        painter.galley(pos2(left, area.rect.top() - 3.0), galley, area.tokens.dim);
     }
 }
 

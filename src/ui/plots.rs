@@ -3,6 +3,7 @@
 use egui::{Color32, Role, Ui, WidgetInfo};
 use egui_plot::{AxisHints, Line, Plot, PlotPoints, Points};
 
+use super::chart::{sign, styled_line};
 use super::theme;
 use super::widgets::tokens;
 use crate::domain::units;
@@ -202,20 +203,9 @@ pub fn line_sample(ui: &mut Ui, index: usize, faded: bool) {
     let color = if faded { color.gamma_multiply(0.35) } else { color };
     let (rect, _) = ui.allocate_exact_size(egui::vec2(18.0, 12.0), egui::Sense::hover());
     let y = rect.center().y;
-    let stroke = egui::Stroke::new(2.0, color);
     let points = [egui::pos2(rect.left(), y), egui::pos2(rect.right(), y)];
-    match theme::line_style(index) {
-        egui_plot::LineStyle::Solid => {
-            ui.painter().line_segment(points, stroke);
-        }
-        egui_plot::LineStyle::Dashed { length } => {
-            ui.painter().extend(egui::Shape::dashed_line(&points, stroke, length * 0.6, length * 0.4));
-        }
-        egui_plot::LineStyle::Dotted { .. } => {
-            ui.painter().extend(egui::Shape::dotted_line(&points, color, 4.0, 1.3));
-        }
-    }
-    ui.painter().circle_filled(rect.center(), 3.0, color);
+    styled_line(ui.painter(), &points, 2.0, index, color);
+    sign(ui.painter(), rect.center(), 3.0, index, color);
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ async fn inner_has_no_portal() {
     if std::env::var_os(MARK).is_none() {
         return;
     }
-    let failure = pick_file("Pick").await.expect_err("no portal");
+    let failure = pick_file("Pick", "Type the path instead").await.expect_err("no portal");
     assert!(failure.advice.contains("Type the path"), "{failure:?}");
     say_ran();
 }
@@ -105,8 +105,8 @@ async fn inner_picks() {
         .build()
         .await
         .expect("a portal");
-    let picked = pick_file("Pick").await.expect("a dialog").expect("a file");
+    let picked = pick_file("Pick", "Type the path instead").await.expect("a dialog").expect("a file");
     assert_eq!(picked, Path::new("/home/me/my ca.pem"));
-    assert_eq!(pick_file("Cancel").await, Ok(None));
+    assert_eq!(pick_file("Cancel", "").await, Ok(None));
     say_ran();
 }

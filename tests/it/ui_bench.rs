@@ -159,7 +159,8 @@ fn a_session_is_seen_while_it_runs_and_after() {
     window.click("ITL distribution");
     window.click("Pause");
     window.see("Resume");
-    window.see("· Paused");
+    window.see("concurrency 2 · 142 / 200 requests · Paused");
+    assert!(!window.shows(" left"), "nobody knows how long it stands still");
     window.click("Resume");
     window.click("Stop");
     window.see("Stopping…");

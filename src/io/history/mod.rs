@@ -27,6 +27,8 @@ pub const FILE: &str = "history.sqlite";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A session that runs says so at least this often, or it is taken for interrupted.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
+/// What SQLite calls giving free pages back when it is asked to.
+const INCREMENTAL: i64 = 2;
 
 /// The history's file, open. For one thread; others open their own.
 pub struct Store {
@@ -164,8 +166,12 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags)?;
         conn.busy_timeout(PATIENCE)?;
-        // Before the first table is made; later it is as it was.
-        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        // Before the first table is made. Saying it again would write, and every window would take that for news,
+        // read anew, say it again, and so on.
+        let vacuums: i64 = conn.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+        if vacuums != INCREMENTAL {
+            conn.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+        }
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // A kill loses nothing that was committed; a loss of power may, but never the file.
         conn.pragma_update(None, "synchronous", "NORMAL")?;

@@ -365,9 +365,10 @@ impl HistoryState {
 /// What a comparison comes to, in a line: `3 better, 1 worse, 12 no difference`.
 pub fn headline(comparison: &Comparison) -> String {
     use crate::metrics::compare::Verdict;
-    let count = |verdict: Verdict| {
-        comparison.rows.iter().flat_map(|row| &row.others).filter(|cell| cell.verdict == verdict).count()
-    };
+    // What only one of the sessions has says nothing.
+    let compared = comparison.rows.iter().filter(|row| row.baseline.is_some());
+    let cells: Vec<_> = compared.flat_map(|row| &row.others).filter(|cell| cell.value.is_some()).collect();
+    let count = |verdict: Verdict| cells.iter().filter(|cell| cell.verdict == verdict).count();
     let told: Vec<String> = [
         (Verdict::Worse, "worse"),
         (Verdict::Better, "better"),

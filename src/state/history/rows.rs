@@ -20,6 +20,10 @@ const AHEAD: u64 = 60;
 #[derive(Debug, Default)]
 pub struct Rows {
     pages: BTreeMap<u64, Page>,
+    /// Where the sessions of `pages` are: asked for in every frame.
+    places: HashMap<SessionId, u64>,
+    /// Counts changes of `pages`.
+    stamp: u64,
     asked: HashMap<JobId, Asked>,
     /// What the pages are asked with; its offset and limit mean nothing.
     query: HistoryQuery,
@@ -64,10 +68,13 @@ impl Rows {
 
     /// The row of a session, and its place, when it is among those that are here.
     pub fn find(&self, id: &SessionId) -> Option<(u64, &SessionRow)> {
-        self.pages.iter().find_map(|(page, Page { rows, .. })| {
-            let at = rows.iter().position(|row| row.id == *id)?;
-            Some((page * PAGE + at as u64, &rows[at]))
-        })
+        let place = *self.places.get(id)?;
+        self.at(place).map(|row| (place, row))
+    }
+
+    /// Another number whenever a row may have changed: what was made of rows is made anew then.
+    pub fn stamp(&self) -> u64 {
+        self.stamp
     }
 
     /// Whether rows are being asked for.
@@ -148,6 +155,7 @@ impl Rows {
                 return;
             };
             self.pages.remove(&farthest);
+            self.places.retain(|_, place| *place / PAGE != farthest);
         }
     }
 
@@ -175,6 +183,12 @@ impl Rows {
                 // Rows that no longer exist must not be found.
                 let pages = page.total.div_ceil(PAGE);
                 self.pages.retain(|page, _| *page < pages.max(1));
+                self.places.clear();
+                for (page, Page { rows, .. }) in &self.pages {
+                    let places = (page * PAGE..).zip(rows);
+                    self.places.extend(places.map(|(place, row)| (row.id.clone(), place)));
+                }
+                self.stamp += 1;
             }
             Err(failure) => {
                 self.failed_in = Some(self.generation);
@@ -186,6 +200,7 @@ impl Rows {
 
     /// A change that is on its way to the store is shown at once.
     pub(super) fn change(&mut self, id: &SessionId, change: impl Fn(&mut SessionRow)) {
+        self.stamp += 1;
         for row in self.pages.values_mut().flat_map(|page| &mut page.rows).filter(|row| row.id == *id) {
             change(row);
         }
@@ -240,6 +255,8 @@ mod tests {
         assert!(rows.pages.len() <= MOST_PAGES + MOST_ASKED, "with those that just came");
         assert_eq!(rows.at(39_010).map(|row| row.id.0.as_str()), Some("s39010"));
         assert!(rows.at(10).is_none(), "what is far away was forgotten");
+        let place_of = |name: &str| rows.find(&SessionId(name.to_owned())).map(|(place, _)| place);
+        assert_eq!((place_of("s39010"), place_of("s10")), (Some(39_010), None));
     }
 
     #[test]

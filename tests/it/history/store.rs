@@ -143,6 +143,20 @@ fn a_session_comes_back_with_its_report_and_its_charts() {
 }
 
 #[test]
+fn looking_into_the_file_is_no_news_to_a_window() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let window = open(dir.path());
+    let before = window.foreign_changes().expect("they are counted");
+    for _ in 0..2 {
+        let other = Store::open_to_read(dir.path()).expect("it opens").store;
+        other.list(&HistoryQuery::default()).expect("it is read");
+    }
+    assert_eq!(window.foreign_changes().expect("they are counted"), before, "nothing was written");
+    Made::simple("b1", at(3, 9)).keep(&open(dir.path()));
+    assert_ne!(window.foreign_changes().expect("they are counted"), before);
+}
+
+#[test]
 fn the_file_is_nobody_elses_business() {
     let dir = tempfile::tempdir().expect("a folder");
     let home = dir.path().join("new/batida");

@@ -8,7 +8,9 @@ use crate::domain::run::{Flight, LevelReport, Stats};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
-use crate::ui::chart::{Area, Axis, CHART, Chart, Nearest, amount, cross, no_tools, up_to};
+use crate::ui::chart::{
+    Area, Axis, CHART, Chart, Nearest, amount, beside, cross, no_tools, sign, styled_line, up_to,
+};
 use crate::ui::picture::Photographer;
 use crate::ui::plots::line_sample;
 use crate::ui::theme::Tokens;
@@ -84,19 +86,14 @@ fn time_axis(session: &Session) -> Axis<'static> {
 
 /// Dashed lines where levels begin, with their labels as far as there is room.
 fn levels_ui(painter: &Painter, area: &Area<'_>, session: &Session) {
-    let Area { tokens, font, .. } = area;
+    let tokens = area.tokens;
     let mut free_from = f32::NEG_INFINITY;
     for (level, began) in &session.began {
         let at = area.x(*began);
         let line = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
         painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, tokens.line_strong), 3.0, 3.0));
         let Some(label) = session.label_of(*level) else { continue };
-        let galley = painter.layout_no_wrap(label, font.clone(), tokens.dim);
-        let left = at + 4.0;
-        if left > free_from && left + galley.size().x < area.rect.right() {
-            free_from = left + galley.size().x + 4.0;
-            painter.galley(pos2(left, area.rect.top() - 2.0), galley, tokens.dim);
-        }
+        beside(painter, area, at, &label, &mut free_from);
     }
 }
 
@@ -232,17 +229,9 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
             let color = area.tokens.model_color(index);
             let line: Vec<Pos2> =
                 points.iter().map(|(speed, throughput, _)| area.at(*speed, *throughput)).collect();
-            if index.is_multiple_of(2) {
-                painter.line(line.clone(), Stroke::new(1.5, color));
-            } else {
-                painter.extend(Shape::dashed_line(&line, Stroke::new(1.5, color), 6.0, 4.0));
-            }
+            styled_line(painter, &line, 1.5, index, color);
             for (at, (speed, throughput, level)) in line.into_iter().zip(points) {
-                if index.is_multiple_of(2) {
-                    painter.circle_filled(at, 3.5, color);
-                } else {
-                    painter.rect_filled(Rect::from_center_size(at, vec2(6.5, 6.5)), 0.0, color);
-                }
+                sign(painter, at, 3.5, index, color);
                 nearest.offer(at, pointer, || {
                     let each = units::rate(*speed);
                     let all = units::rate(*throughput);
@@ -316,18 +305,21 @@ fn distribution_ui(
             }
         }
         let Some(stats) = stats else { return told };
-        let mut free_from = f32::NEG_INFINITY;
+        let mut marks: Vec<(f32, String)> = Vec::new();
         for (name, value) in [("p50", stats.p50), ("p95", stats.p95), ("p99", stats.p99)] {
             let Some(value) = value.filter(|value| *value <= to) else { continue };
             let at = area.x(value);
-            let line = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
-            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, area.tokens.text), 3.0, 3.0));
-            let galley = painter.layout_no_wrap(name.to_owned(), area.font.clone(), area.tokens.dim);
-            let left = at + 3.0;
-            if left > free_from && left + galley.size().x < area.rect.right() {
-                free_from = left + galley.size().x + 4.0;
-                painter.galley(pos2(left, area.rect.top() - 3.0), galley, area.tokens.dim);
+            // Of few requests two are the same one.
+            match marks.last_mut().filter(|(last, _)| at - *last < 2.0) {
+                Some((_, names)) => *names = format!("{names} {name}"),
+                None => marks.push((at, name.to_owned())),
             }
+        }
+        let mut free_from = f32::NEG_INFINITY;
+        for (at, name) in &marks {
+            let line = [pos2(*at, area.rect.top()), pos2(*at, area.rect.bottom())];
+            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, area.tokens.text), 3.0, 3.0));
+            beside(painter, area, *at, name, &mut free_from);
         }
         told
     });

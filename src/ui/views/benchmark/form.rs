@@ -41,7 +41,7 @@ pub(super) fn show(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &m
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
         let read = state.bench_form().read();
-        let foot = if state.bench.running().is_some() { 56.0 } else { 40.0 };
+        let foot = if state.bench.running().is_some() { 60.0 } else { 40.0 };
         ScrollArea::vertical()
             .id_salt("form")
             .max_height(ui.available_height() - foot)

@@ -103,18 +103,20 @@ fn title(session: &Session) -> String {
     }
     let load = session.plan.levels().get(level).map(|level| load_told(&level.load)).unwrap_or_default();
     let Some(now) = session.now else { return format!("{model} · Starting") };
+    let of = now.requests.1.map(|most| format!(" / {}", units::count(most))).unwrap_or_default();
+    let requests = format!("{}{of} requests", units::count(now.requests.0));
     match stage_told(session, &now) {
+        Some(PAUSED) if now.requests.0 > 0 => format!("{model} · {load} · {requests} · {PAUSED}"),
         Some(stage) => format!("{model} · {load} · {stage}"),
-        None => {
-            let of = now.requests.1.map(|most| format!(" / {}", units::count(most))).unwrap_or_default();
-            format!("{model} · {load} · {}{of} requests", units::count(now.requests.0))
-        }
+        None => format!("{model} · {load} · {requests}"),
     }
 }
 
+const PAUSED: &str = "Paused";
+
 fn stage_told(session: &Session, now: &Standing) -> Option<&'static str> {
     if session.is_paused() {
-        return Some("Paused");
+        return Some(PAUSED);
     }
     match now.stage {
         Stage::Starting => Some("Starting"),
@@ -122,7 +124,7 @@ fn stage_told(session: &Session, now: &Standing) -> Option<&'static str> {
         Stage::Switching => Some("Switching the model"),
         Stage::WarmingUp => Some("Warming up"),
         Stage::Draining => Some("Draining"),
-        Stage::Paused => Some("Paused"),
+        Stage::Paused => Some(PAUSED),
         Stage::Measuring => None,
     }
 }
@@ -146,7 +148,9 @@ fn standing_told(session: &Session) -> String {
         return format!("ended after {}", clock(took));
     }
     let Some(now) = session.now else { return String::new() };
-    let left = now.left_s.map(|left| format!(" · about {} left", clock(left))).unwrap_or_default();
+    // While it stands still, the estimate only grows.
+    let left = now.left_s.filter(|_| stage_told(session, &now) != Some(PAUSED));
+    let left = left.map(|left| format!(" · about {} left", clock(left))).unwrap_or_default();
     format!("level {} of {} · {} elapsed{left}", now.level + 1, now.levels.max(1), clock(now.elapsed_s))
 }
 

@@ -103,7 +103,7 @@ impl BenchmarkUi {
     fn session_ui(&mut self, ui: &mut Ui, state: &State, asked: &mut Asked, out: &mut Vec<Command>) {
         let Some(session) = &state.bench.session else {
             card(ui).show(ui, |ui| {
-                ui.set_min_size(vec2(ui.available_width(), ui.available_height() - 4.0));
+                ui.set_min_size(vec2(ui.available_width(), ui.available_height()));
                 empty_state(
                     ui,
                     "No session yet",

@@ -5,8 +5,8 @@ use egui::{
 };
 
 use super::detail::{chosen, dim, failures_ui, pair, sheets};
-use super::lines::{self, level_names};
-use super::short_name;
+use super::lines::{self, Sheet, level_names};
+use super::names;
 use super::toolbar::{least_change_ui, save};
 use crate::domain::history::SessionId;
 use crate::domain::run::{LevelReport, Stats};
@@ -15,6 +15,7 @@ use crate::metrics::compare::{Cell, Comparison, Difference, Row, Verdict};
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::headline;
+use crate::ui::chart::{sign, styled_line};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{
@@ -85,7 +86,8 @@ pub(super) fn show(
     let sessions = chosen(state, out);
     ScrollArea::vertical().id_salt("comparison").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        if let Some(id) = legend_ui(ui, state) {
+        let sheets = sheets(&sessions, state);
+        if let Some(id) = legend_ui(ui, state, &sheets) {
             state.history.put_first(&id);
             page.other = 0;
         }
@@ -93,7 +95,6 @@ pub(super) fn show(
         if let Some(comparison) = state.history.comparison.value() {
             differences_ui(ui, comparison);
         }
-        let sheets = sheets(&sessions);
         let height = 158.0;
         pair(
             ui,
@@ -104,7 +105,7 @@ pub(super) fn show(
         );
         let names = level_names(&sheets);
         let level = page.level.clone().filter(|level| names.contains(level));
-        let level = level.or_else(|| names.first().cloned()).unwrap_or_default();
+        let level = level.or_else(|| common(&names, &sheets)).unwrap_or_default();
         let stats = page.figure.stats();
         distribution_head_ui(ui, page, &names, &level);
         pair(
@@ -120,6 +121,16 @@ pub(super) fn show(
         });
     });
     back
+}
+
+/// The first of the levels that most sessions have.
+fn common(names: &[String], sheets: &[Sheet<'_>]) -> Option<String> {
+    let having = |name: &String| {
+        let has = |sheet: &&Sheet<'_>| sheet.report.levels.iter().any(|level| level.label == *name);
+        sheets.iter().filter(has).count()
+    };
+    // The last of equals, counted from the end, is the first.
+    names.iter().rev().max_by_key(|name| having(name)).cloned()
 }
 
 fn distribution_head_ui(ui: &mut Ui, page: &mut CompareUi, names: &[String], level: &str) {
@@ -147,34 +158,63 @@ fn plain(names: &[String]) -> [Section<'_>; 1] {
     [Section { heading: "", choices }]
 }
 
-/// Whose colour is whose. Gives the one that is to become the baseline.
-pub(super) fn legend_ui(ui: &mut Ui, state: &State) -> Option<SessionId> {
+/// Whose colour and sign is whose, and which model's lines have which pattern. Gives the session that is to
+/// become the baseline.
+pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Option<SessionId> {
     let tokens = tokens(ui);
     let mut first = None;
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        for (place, id) in state.history.chosen.iter().enumerate() {
-            let (rect, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
-            ui.painter().rect_filled(rect, 3.0, tokens.model_color(place));
-            let row = state.history.row_of(id);
-            let name = row.map_or_else(
-                || id.to_string(),
-                |row| format!("{} · {}", short_name(row), row.models.join(", ")),
-            );
-            shortened(ui, &name, TextStyle::Body, tokens.text, 260.0);
-            if place == 0 {
-                caption(ui, "baseline");
-            } else {
-                let button = small_button(ui, "Make first");
-                let name = format!("Hold the others against {name}");
-                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-                if button.on_hover_text(&name).clicked() {
-                    first = Some(id.clone());
+    let history = &state.history;
+    let models_of = |id: &SessionId| history.row_of(id).map(|row| row.models.join(", "));
+    let same_models = history.chosen.windows(2).all(|pair| models_of(&pair[0]) == models_of(&pair[1]));
+    let names = names(state);
+    let told = |(name, id): (&String, &SessionId)| match models_of(id).filter(|_| !same_models) {
+        Some(models) => format!("{name} · {models}"),
+        None => name.clone(),
+    };
+    let told: Vec<String> = names.iter().zip(&history.chosen).map(told).collect();
+    // A sign is never parted from its name.
+    let each = 250.0f32.min(ui.available_width() - 110.0);
+    let per_row = ((ui.available_width() / (each + 104.0)) as usize).max(1);
+    let places: Vec<usize> = (0..told.len()).collect();
+    for row in places.chunks(per_row) {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            for &place in row {
+                let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
+                sign(ui.painter(), rect.center(), 5.0, place, tokens.model_color(place));
+                let name = &told[place];
+                shortened(ui, name, TextStyle::Body, tokens.text, each);
+                if place == 0 {
+                    caption(ui, "baseline");
+                } else {
+                    let button = small_button(ui, "Make first");
+                    let name = format!("Hold the others against {name}");
+                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+                    if button.on_hover_text(&name).clicked() {
+                        first = history.chosen.get(place).cloned();
+                    }
                 }
+                ui.add_space(10.0);
             }
-            ui.add_space(8.0);
-        }
-    });
+        });
+    }
+    let models = lines::models(sheets);
+    let patterns = if models.len() > 1 { &models[..] } else { &[] };
+    if !models.is_empty() {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            let room = ui.available_width() / models.len() as f32 - 40.0;
+            for (n, model) in models.iter().enumerate() {
+                if !patterns.is_empty() {
+                    let (rect, _) = ui.allocate_exact_size(vec2(22.0, 12.0), Sense::hover());
+                    let ends = [rect.left_center(), rect.right_center()];
+                    styled_line(ui.painter(), &ends, 2.0, n, tokens.dim);
+                }
+                dim(ui, model, room);
+                ui.add_space(8.0);
+            }
+        });
+    }
     first
 }
 
@@ -201,16 +241,23 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
 /// The rows of the whole session and of its first level.
 pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let Some(comparison) = comparison_ui(ui, state, out) else { return };
-    title_ui(ui, &comparison, 0);
-    let grave = comparison.differences.iter().filter(|difference| difference.grave).count();
-    if grave > 0 {
+    title_ui(ui, &comparison, &names(state), 0);
+    let grave: Vec<&str> = comparison
+        .differences
+        .iter()
+        .filter(|difference| difference.grave)
+        .map(|difference| difference.what.as_str())
+        .collect();
+    if !grave.is_empty() {
         let warning = tokens(ui).warning;
-        let text = format!("Not like with like: {} that matter", units::counted(grave, "difference"));
-        ui.label(RichText::new(text).small().color(warning));
+        let text = format!("Not like with like: {}", grave.join(", "));
+        ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
     }
-    let first = comparison.rows.iter().find(|row| !row.level.is_empty()).map(|row| row.level.as_str());
+    let both = |row: &&Row| has_both(row, 0);
+    let first = comparison.rows.iter().filter(both).find(|row| !row.level.is_empty());
+    let first = first.map(|row| row.level.as_str());
     let rows = |row: &&Row| row.level.is_empty() || Some(row.level.as_str()) == first;
-    let rows: Vec<&Row> = comparison.rows.iter().filter(rows).collect();
+    let rows: Vec<&Row> = comparison.rows.iter().filter(both).filter(rows).collect();
     rows_ui(ui, &rows, 0, "this run");
 }
 
@@ -218,7 +265,8 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
     let Some(comparison) = comparison_ui(ui, state, out) else { return };
     let others = comparison.labels.len().saturating_sub(1);
     page.other = page.other.min(others.saturating_sub(1));
-    title_ui(ui, &comparison, page.other);
+    let names = names(state);
+    title_ui(ui, &comparison, &names, page.other);
     let mut levels: Vec<String> = Vec::new();
     for row in &comparison.rows {
         if !row.level.is_empty() && !levels.contains(&row.level) {
@@ -228,7 +276,7 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
     ui.horizontal(|ui| {
         super::filters::any_of(ui, "Levels", "All levels", &levels, &mut page.only, 130.0);
         if others > 1 {
-            for (n, label) in comparison.labels.iter().skip(1).enumerate() {
+            for (n, label) in names.iter().skip(1).enumerate() {
                 let on = page.other == n;
                 let button = ui.add(egui::Button::selectable(on, RichText::new(label).small()));
                 button.widget_info(|| {
@@ -240,9 +288,10 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
             }
         }
     });
-    let fits = |row: &&Row| page.only.as_ref().is_none_or(|only| row.level == *only);
+    let fits =
+        |row: &&Row| has_both(row, page.other) && page.only.as_ref().is_none_or(|only| row.level == *only);
     let rows: Vec<&Row> = comparison.rows.iter().filter(fits).collect();
-    let label = comparison.labels.get(page.other + 1).map_or("", String::as_str);
+    let label = names.get(page.other + 1).map_or("", String::as_str);
     rows_ui(ui, &rows, page.other, label);
     ui.add_space(4.0);
     for remark in &comparison.remarks {
@@ -278,10 +327,15 @@ fn comparison_ui(
     same.then(|| comparison.clone())
 }
 
-fn title_ui(ui: &mut Ui, comparison: &Comparison, other: usize) {
+/// Whether a figure was measured in the baseline and in this other one.
+fn has_both(row: &Row, other: usize) -> bool {
+    row.baseline.is_some() && row.others.get(other).is_some_and(|cell| cell.value.is_some())
+}
+
+fn title_ui(ui: &mut Ui, comparison: &Comparison, names: &[String], other: usize) {
     let width = ui.available_width();
-    let baseline = comparison.labels.first().map_or("", String::as_str);
-    let this = comparison.labels.get(other + 1).map_or("", String::as_str);
+    let baseline = names.first().map_or("", String::as_str);
+    let this = names.get(other + 1).map_or("", String::as_str);
     let title = format!("{this} against baseline {baseline} (Mann–Whitney, 95 % interval)");
     let text = tokens(ui).text;
     shortened(ui, &title, theme::strong_text(), text, width);
@@ -292,6 +346,10 @@ const HEIGHT: f32 = 21.0;
 
 fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
     let tokens = tokens(ui);
+    let Some(one) = rows.first() else {
+        caption(ui, "These two have no figure in common");
+        return;
+    };
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
     let small = TextStyle::Small.resolve(ui.style());
     let figures = theme::small_figure_text().resolve(ui.style());
@@ -308,8 +366,12 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
         ui.painter().text(at, Align2::RIGHT_CENTER, title, small.clone(), tokens.dim);
     }
     ui.spacing_mut().item_spacing.y = 0.0;
-    let several_models = rows.iter().any(|row| row.model != rows[0].model);
+    let several_models = rows.iter().any(|row| row.model != one.model);
+    let mut group = None;
     for row in rows {
+        if group.replace((&row.model, &row.level)) != Some((&row.model, &row.level)) {
+            group_ui(ui, row, several_models);
+        }
         let Some(cell) = row.others.get(other) else { continue };
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
         let name = match (several_models, row.level.is_empty()) {
@@ -330,8 +392,9 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
             verdict.to_owned(),
         ];
         if ui.is_rect_visible(rect) {
-            let shown = fit_middle(ui, &name, &TextStyle::Small, first - 8.0);
-            ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, shown, small.clone(), tokens.text);
+            let shown = fit_middle(ui, &row.title, &TextStyle::Small, first - 20.0);
+            let at = rect.left_center() + vec2(12.0, 0.0);
+            ui.painter().text(at, Align2::LEFT_CENTER, shown, small.clone(), tokens.text);
             for (n, text) in cells.iter().enumerate() {
                 let at = pos2(right_of(n), rect.center().y);
                 let (font, color) =
@@ -348,6 +411,18 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
             response.on_hover_text(format!("{name}\nrank test p = {p:.4}"));
         }
     }
+}
+
+/// What the rows below are of.
+fn group_ui(ui: &mut Ui, row: &Row, several_models: bool) {
+    let level = if row.level.is_empty() { "All levels" } else { &row.level };
+    let text = if several_models { format!("{level} · {}", row.model) } else { level.to_owned() };
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT + 4.0), Sense::hover());
+    let tokens = tokens(ui);
+    let font = TextStyle::Small.resolve(ui.style());
+    let at = pos2(rect.left(), rect.center().y + 2.0);
+    ui.painter().text(at, Align2::LEFT_CENTER, text, font, tokens.dim);
+    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, egui::Stroke::new(1.0, tokens.line));
 }
 
 fn verdict_told(verdict: Verdict, tokens: &Tokens) -> (&'static str, Color32) {

@@ -6,7 +6,7 @@ use egui::{Key, Role, ScrollArea, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
 
 use super::lines::{self, Sheet};
 use super::trend::TrendUi;
-use super::{Wish, color_of, compare, left_by, short_name, when};
+use super::{Wish, color_of, compare, left_by, names, short_name, when};
 use crate::domain::history::{SessionBody, SessionId, SessionRow, SessionState, StoredSession};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -133,7 +133,13 @@ impl DetailUi {
 pub(super) fn told(row: &SessionRow) -> String {
     let mut parts =
         vec![when(row.began), row.title.clone(), row.models.join(", "), format!("on {}", row.environment)];
-    parts.extend(row.release.as_ref().map(|release| format!("SambaStack {release}")));
+    // Of a cluster without Helm only the bundles are known.
+    parts.extend(row.release.as_ref().map(
+        |release| match release.starts_with(|c: char| c.is_ascii_digit()) {
+            true => format!("SambaStack {release}"),
+            false => release.clone(),
+        },
+    ));
     parts.extend(row.source.clone());
     parts.extend(match row.state {
         SessionState::Complete => None,
@@ -171,7 +177,7 @@ pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_
 }
 
 fn chart_height(ui: &Ui) -> f32 {
-    (ui.available_height() - 64.0).clamp(110.0, 260.0)
+    (ui.available_height() - 60.0).clamp(110.0, 320.0)
 }
 
 fn one_ui(
@@ -196,7 +202,8 @@ fn one_ui(
             caption(ui, "It ended before its first level had a figure");
         }
         SessionBody::Bench { report, .. } => {
-            let sheets = [Sheet { label: short_name(&stored.row), color, report }];
+            let models = Some(&state.colors);
+            let sheets = [Sheet { label: short_name(&stored.row), color, models, report }];
             pair(
                 ui,
                 photographer,
@@ -245,30 +252,29 @@ pub(super) fn chosen(state: &mut State, out: &mut Vec<Command>) -> Vec<(usize, A
 }
 
 /// As the charts lay them over each other.
-pub(super) fn sheets(sessions: &[(usize, Arc<StoredSession>)]) -> Vec<Sheet<'_>> {
-    let sheet = |(place, stored): &'_ (usize, Arc<StoredSession>)| (*place, short_name(&stored.row));
-    let names: Vec<(usize, String)> = sessions.iter().map(sheet).collect();
-    sessions
-        .iter()
-        .zip(names)
-        .filter_map(|((_, stored), (color, label))| match &stored.body {
-            SessionBody::Bench { report, .. } => Some(Sheet { label, color, report }),
-            SessionBody::Chat { .. } => None,
-        })
-        .collect()
+pub(super) fn sheets<'a>(sessions: &'a [(usize, Arc<StoredSession>)], state: &State) -> Vec<Sheet<'a>> {
+    let names = names(state);
+    let sheet = |(place, stored): &'a (usize, Arc<StoredSession>)| match &stored.body {
+        SessionBody::Bench { report, .. } => {
+            let label = names.get(*place).cloned().unwrap_or_default();
+            Some(Sheet { label, color: *place, models: None, report })
+        }
+        SessionBody::Chat { .. } => None,
+    };
+    sessions.iter().filter_map(sheet).collect()
 }
 
 fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &mut State, out: &mut Vec<Command>) {
     let height = chart_height(ui).min(126.0);
     let sessions = chosen(state, out);
-    compare::legend_ui(ui, state);
+    let sheets = sheets(&sessions, state);
+    compare::legend_ui(ui, state, &sheets);
     let all = state.history.chosen.len();
     failures_ui(ui, state);
     if sessions.len() < all && sessions.is_empty() {
         caption(ui, "Reading the sessions…");
         return;
     }
-    let sheets = sheets(&sessions);
     pair(
         ui,
         photographer,

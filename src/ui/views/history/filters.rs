@@ -111,22 +111,24 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
     let Facets { models, deployments, environments, tags } = facets;
     let filter = &mut state.history.filter;
     let gap = ui.spacing().item_spacing.x;
-    let width = ((ui.available_width() - 4.0 * gap) / 5.0).min(220.0);
+    // The longest words have the most room.
+    let room = (ui.available_width() - 4.0 * gap).min(1_060.0);
+    let width = |share: f32| (room * share).floor();
     ui.horizontal(|ui| {
         let kinds = ["Benchmark".to_owned(), "Chat".to_owned()];
         let name =
             |kind: SessionKind| if kind == SessionKind::Bench { "Benchmark" } else { "Chat" }.to_owned();
         let mut kind = filter.kind.map(name);
-        any_of(ui, "Kind", "All kinds", &kinds, &mut kind, width);
+        any_of(ui, "Kind", "All kinds", &kinds, &mut kind, width(0.16));
         filter.kind = match kind.as_deref() {
             Some("Benchmark") => Some(SessionKind::Bench),
             Some(_) => Some(SessionKind::Chat),
             None => None,
         };
-        any_of(ui, "Model", "All models", &models, &mut filter.model, width);
-        any_of(ui, "Deployment", "All deployments", &deployments, &mut filter.deployment, width);
-        any_of(ui, "Environment", "All environments", &environments, &mut filter.environment, width);
-        any_of(ui, "Tag", "All tags", &tags, &mut filter.tag, width);
+        any_of(ui, "Model", "All models", &models, &mut filter.model, width(0.2));
+        any_of(ui, "Deployment", "All deployments", &deployments, &mut filter.deployment, width(0.24));
+        any_of(ui, "Environment", "All environments", &environments, &mut filter.environment, width(0.25));
+        any_of(ui, "Tag", "All tags", &tags, &mut filter.tag, width(0.15));
     });
 }
 

@@ -199,8 +199,59 @@ fn short_name(row: &SessionRow) -> String {
     if row.tags.is_empty() { when(row.began) } else { row.tags.join(", ") }
 }
 
+/// What the chosen sessions are called where they stand side by side.
+fn names(state: &State) -> Vec<String> {
+    let rows: Vec<_> = state.history.chosen.iter().map(|id| (id, state.history.row_of(id))).collect();
+    told_apart(&rows)
+}
+
+/// As short as it goes with no two alike: by their tags, else with their minute, else with their second.
+fn told_apart(rows: &[(&SessionId, Option<&SessionRow>)]) -> Vec<String> {
+    let tagged = |row: &SessionRow, moment: String| match row.tags.is_empty() {
+        true => moment,
+        false => format!("{}, {moment}", row.tags.join(", ")),
+    };
+    let to_the_second =
+        |row: &SessionRow| row.began.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let named = |told: &dyn Fn(&SessionRow) -> String| -> Vec<String> {
+        rows.iter().map(|(id, row)| row.map_or_else(|| id.to_string(), told)).collect()
+    };
+    let short = named(&short_name);
+    let dated = named(&|row| tagged(row, when(row.began)));
+    let exact = named(&|row| tagged(row, to_the_second(row)));
+    let alone = |n: usize, names: &[String]| names.iter().filter(|name| **name == names[n]).count() == 1;
+    (0..rows.len())
+        .map(|n| match (alone(n, &short), alone(n, &dated)) {
+            (true, _) => short[n].clone(),
+            (false, true) => dated[n].clone(),
+            (false, false) => exact[n].clone(),
+        })
+        .collect()
+}
+
 /// The place of a session's colour: of its model, or of its place among those that are compared.
 fn color_of(state: &State, id: &SessionId, row: &SessionRow) -> usize {
     let model = || row.models.first().map_or(0, |model| state.colors.index(model));
     state.history.place_of(id).filter(|_| state.history.chosen.len() > 1).unwrap_or_else(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_side_by_side_have_names_of_their_own() {
+        let row = |began: &str, tag: &str| SessionRow {
+            began: format!("2026-11-23T{began}Z").parse().expect("a moment"),
+            tags: Some(tag.to_owned()).filter(|tag| !tag.is_empty()).into_iter().collect(),
+            ..crate::export::sample::bench(1.0).row
+        };
+        let rows =
+            [row("14:05:00", "v1"), row("14:05:00", "v2"), row("14:06:10", "v2"), row("14:06:40", "v2")];
+        let rows: Vec<_> = rows.iter().map(|row| (&row.id, Some(row))).collect();
+        let names = told_apart(&rows);
+        assert_eq!(names[0], "v1");
+        assert!(names[1].starts_with("v2, 2026-11-2") && names[1].ends_with(":05"), "{names:?}");
+        assert!(names[2].ends_with(":06:10") && names[3].ends_with(":06:40"), "{names:?}");
+    }
 }

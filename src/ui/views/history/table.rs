@@ -1,8 +1,11 @@
 //! The table of sessions. Only what is seen is drawn, and only what is near that is asked for.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use egui::{
-    Align, Align2, Color32, Key, Layout, Modifiers, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextStyle,
-    Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, Key, Layout, Modifiers, Pos2, Rangef, Rect, Role, Sense, Stroke, StrokeKind,
+    TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
@@ -13,6 +16,7 @@ use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::{Clock, MOST_COMPARED};
+use crate::ui::chart::sign;
 use crate::ui::theme;
 use crate::ui::widgets::{card, empty_state, fit_middle, tokens};
 
@@ -25,6 +29,80 @@ pub(super) struct TableUi {
     reveal: Option<u64>,
     /// Rows that were seen.
     seen: u64,
+    lines: Lines,
+}
+
+/// What is written in the rows that were seen: made once, drawn in many frames.
+#[derive(Default)]
+struct Lines {
+    /// The rows, and the room, that they were made for.
+    of: (u64, Vec<f32>),
+    made: HashMap<u64, Arc<Line>>,
+    /// What became of texts that were cut, by column: many rows have the same model, and laying out is dear.
+    cut: HashMap<(usize, String), String>,
+}
+
+/// What is written in a row.
+struct Line {
+    /// In full, a text for each column.
+    full: Vec<String>,
+    /// As far as there is room.
+    shown: Vec<String>,
+    spoken: String,
+    /// What its mark is called; of what cannot be compared there is none.
+    mark: Option<String>,
+    failed: bool,
+}
+
+impl Lines {
+    /// More are not kept.
+    const MOST: usize = 500;
+
+    fn get(
+        &mut self,
+        ui: &Ui,
+        index: u64,
+        row: &SessionRow,
+        heads: &[&Head],
+        places: &[Rangef],
+    ) -> Arc<Line> {
+        if self.made.len() >= Self::MOST {
+            self.made.clear();
+            self.cut.clear();
+        }
+        let Self { made, cut, .. } = self;
+        let made = made.entry(index).or_insert_with(|| Arc::new(Line::of(ui, row, heads, places, cut)));
+        Arc::clone(made)
+    }
+}
+
+impl Line {
+    fn of(
+        ui: &Ui,
+        row: &SessionRow,
+        heads: &[&Head],
+        places: &[Rangef],
+        cut: &mut HashMap<(usize, String), String>,
+    ) -> Self {
+        let full: Vec<String> = heads.iter().map(|head| (head.text)(row)).collect();
+        let mut fit = |n: usize| match heads[n].figure || heads[n].sort == SortBy::Began || full[n].is_empty()
+        {
+            true => full[n].clone(),
+            false => cut
+                .entry((n, full[n].clone()))
+                .or_insert_with(|| fit_middle(ui, &full[n], &TextStyle::Body, places[n].span()))
+                .clone(),
+        };
+        let shown = (0..heads.len()).map(&mut fit).collect();
+        let spoken = |(head, text): (&&Head, &String)| match head.figure {
+            true => format!("{} {text}", head.title),
+            false => text.clone(),
+        };
+        let spoken: Vec<String> = heads.iter().zip(&full).map(spoken).collect();
+        let mark =
+            (row.kind == SessionKind::Bench).then(|| format!("Compare {}, {}", when(row.began), row.title));
+        Self { full, shown, spoken: spoken.join(", "), mark, failed: row.errors > 0 }
+    }
 }
 
 /// A column.
@@ -111,6 +189,8 @@ const HEADS: [Head; 10] = [
 
 const MARK: f32 = 24.0;
 const GAP: f32 = 9.0;
+/// Right of the last column.
+const PAD: f32 = 6.0;
 
 /// A benchmark's load, a conversation's first words; and what is special about it.
 fn title(row: &SessionRow) -> String {
@@ -207,12 +287,10 @@ impl TableUi {
         let tokens = tokens(ui);
         let wide = ui.available_width() > 860.0;
         let heads: Vec<&Head> = HEADS.iter().filter(|head| wide || !head.rare).collect();
-        let fixed: f32 = heads.iter().filter_map(|head| head.width.ok()).sum();
-        let shares: f32 = heads.iter().filter_map(|head| head.width.err()).sum();
-        let rest = ui.available_width() - MARK - fixed - GAP * heads.len() as f32 - 14.0;
         ui.spacing_mut().item_spacing = vec2(GAP, 2.0);
         ui.visuals_mut().selection.bg_fill = tokens.raised;
-        ui.visuals_mut().widgets.hovered.bg_fill = tokens.raised;
+        // Not to be taken for the selection.
+        ui.visuals_mut().widgets.hovered.bg_fill = tokens.panel.lerp_to_gamma(tokens.raised, 0.45);
         let mut table = TableBuilder::new(ui)
             .id_salt("sessions")
             .striped(false)
@@ -221,32 +299,36 @@ impl TableUi {
             .animate_scrolling(false)
             .cell_layout(Layout::left_to_right(Align::Center))
             .sense(Sense::CLICK)
-            .column(Column::exact(MARK));
-        for head in &heads {
-            let width = head.width.unwrap_or_else(|share| rest * share / shares).floor();
-            table = table.column(Column::exact(width).clip(true));
-        }
+            // One for all: a cell of its own for each figure would cost ten times as much in every frame.
+            .column(Column::remainder());
         if let Some(row) = self.reveal.take() {
             table = table.scroll_to_row(row as usize, None);
         }
+        let lines = &mut self.lines;
         table
             .header(24.0, |mut header| {
-                header.col(|_| {});
-                for head in &heads {
-                    header.col(|ui| {
-                        if head_ui(ui, head, state) {
+                header.col(|ui| {
+                    let places = places(&heads, ui.max_rect().width());
+                    let of = (state.history.rows.stamp(), places.iter().map(|place| place.span()).collect());
+                    if lines.of != of {
+                        *lines = Lines { of, ..Lines::default() };
+                    }
+                    for (head, place) in heads.iter().zip(&places) {
+                        if head_ui(ui, head, *place, state) {
                             clicked.sort = Some(head.sort);
                         }
-                    });
-                }
+                    }
+                });
             })
             .body(|body| {
+                let width = body.widths().first().copied().unwrap_or(0.0);
+                let places = places(&heads, width);
                 body.rows(ROW, usize::try_from(total).unwrap_or(usize::MAX), |mut row| {
                     let index = row.index() as u64;
                     *seen = Some(
                         seen.map_or((index, index), |(first, last)| (first.min(index), last.max(index))),
                     );
-                    row_ui(&mut row, &heads, state, index, clicked);
+                    row_ui(&mut row, (&heads, &places), lines, state, index, clicked);
                 });
             });
     }
@@ -288,11 +370,32 @@ impl TableUi {
     }
 }
 
+/// Where the columns stand, in points from the left of the table.
+fn places(heads: &[&Head], width: f32) -> Vec<Rangef> {
+    let fixed: f32 = heads.iter().filter_map(|head| head.width.ok()).sum();
+    let shares: f32 = heads.iter().filter_map(|head| head.width.err()).sum();
+    // What follows a figure keeps away from it.
+    let after = |n: usize| if n > 0 && heads[n - 1].figure && !heads[n].figure { GAP } else { 0.0 };
+    let gaps: f32 = (0..heads.len()).map(|n| GAP + after(n)).sum();
+    let rest = (width - MARK - fixed - gaps - PAD).max(0.0);
+    let mut left = MARK;
+    (0..heads.len())
+        .map(|n| {
+            left += GAP + after(n);
+            let width = heads[n].width.unwrap_or_else(|share| rest * share / shares).floor();
+            left += width;
+            Rangef::new(left - width, left)
+        })
+        .collect()
+}
+
 /// A column's head; gives whether it was clicked.
-fn head_ui(ui: &mut Ui, head: &Head, state: &State) -> bool {
+fn head_ui(ui: &Ui, head: &Head, place: Rangef, state: &State) -> bool {
     let tokens = tokens(ui);
-    let rect = ui.max_rect();
-    let response = ui.allocate_rect(rect, Sense::click());
+    let row = ui.max_rect();
+    let rect =
+        Rect::from_x_y_ranges(Rangef::new(row.left() + place.min, row.left() + place.max), row.y_range());
+    let response = ui.interact(rect, ui.scope_id().with(head.title), Sense::click());
     let filter = &state.history.filter;
     let sorted = filter.sort == head.sort;
     let color = if sorted || response.hovered() { tokens.text } else { tokens.dim };
@@ -326,81 +429,73 @@ fn arrow(ui: &Ui, at: Pos2, up: bool, color: Color32) {
     ui.painter().add(egui::Shape::convex_polygon(corners, color, Stroke::NONE));
 }
 
-fn row_ui(row: &mut TableRow<'_, '_>, heads: &[&Head], state: &State, index: u64, clicked: &mut Clicked) {
+fn row_ui(
+    row: &mut TableRow<'_, '_>,
+    (heads, places): (&[&Head], &[Rangef]),
+    lines: &mut Lines,
+    state: &State,
+    index: u64,
+    clicked: &mut Clicked,
+) {
     let history = &state.history;
-    let session = history.rows.at(index);
     let selected = history.selected_at() == Some(index);
     row.set_selected(selected);
-    let chosen = session.and_then(|session| history.place_of(&session.id));
-    let can = session.is_some_and(|session| session.kind == SessionKind::Bench)
-        && (chosen.is_some() || history.chosen.len() < MOST_COMPARED);
-    let (_, mark) = row.col(|ui| {
-        if can {
-            mark_ui(ui, chosen);
+    let session = history.rows.at(index);
+    let mut line = None;
+    let (rect, response) = row.col(|ui| {
+        let tokens = tokens(ui);
+        let rect = ui.max_rect();
+        if selected {
+            let bar = Rect::from_min_size(rect.min - vec2(GAP / 2.0, 0.0), vec2(3.0, rect.height()));
+            ui.painter().rect_filled(bar, 0.0, tokens.accent);
         }
+        let Some(session) = session else { return };
+        let made = lines.get(ui, index, session, heads, places);
+        for ((head, text), place) in heads.iter().zip(&made.shown).zip(places) {
+            let failed = made.failed && head.sort == SortBy::Errors;
+            let color = if failed { tokens.error } else { tokens.text };
+            let (x, align, style) = match head.figure {
+                true => (place.max, Align2::RIGHT_CENTER, theme::small_figure_text()),
+                false => (place.min, Align2::LEFT_CENTER, TextStyle::Body),
+            };
+            let at = pos2(rect.left() + x, rect.center().y);
+            ui.painter().text(at, align, text, style.resolve(ui.style()), color);
+        }
+        let chosen = history.place_of(&session.id);
+        let can = chosen.is_some() || history.chosen.len() < MOST_COMPARED;
+        if let Some(name) = made.mark.as_ref().filter(|_| can) {
+            let rect = Rect::from_min_size(rect.min, vec2(MARK + GAP, rect.height()));
+            let mark = ui.interact(rect, ui.scope_id().with("mark"), Sense::click());
+            mark.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, chosen.is_some(), name));
+            mark_ui(ui, rect.center(), chosen);
+            if mark.clicked() {
+                clicked.choose = Some(index);
+            }
+        }
+        line = Some(made);
     });
-    let mut spoken = Vec::new();
-    let mut first = None;
-    for head in heads {
-        let text = session.map_or_else(String::new, head.text);
-        let failed = head.sort == SortBy::Errors && session.is_some_and(|session| session.errors > 0);
-        let (_, response) = row.col(|ui| {
-            let color = if failed { tokens(ui).error } else { tokens(ui).text };
-            cell_ui(ui, &text, head.figure, color);
-        });
-        if head.sort == SortBy::Model || head.sort == SortBy::Title {
-            response.clone().on_hover_text(&text);
-        }
-        if response.clicked() {
-            clicked.row = Some(index);
-            clicked.open = response.double_clicked();
-        }
-        spoken.push(if head.figure { format!("{} {text}", head.title) } else { text });
-        first.get_or_insert(response);
+    if response.clicked() {
+        clicked.row = Some(index);
+        clicked.open = response.double_clicked();
     }
-    let Some(session) = session else { return };
-    if can {
-        let spoken = format!("Compare {}, {}", when(session.began), session.title);
-        mark.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, chosen.is_some(), &spoken));
-        if mark.clicked() {
-            clicked.choose = Some(index);
-        }
-    }
-    if let Some(first) = first {
-        let spoken = spoken.join(", ");
-        first.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &spoken));
+    let Some(line) = line else { return };
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &line.spoken));
+    let Some(at) = response.hover_pos() else { return };
+    let under = places.iter().position(|place| place.contains(at.x - rect.left()));
+    if let Some(n) = under.filter(|n| line.full[*n] != line.shown[*n]) {
+        response.on_hover_text(&line.full[n]);
     }
 }
 
-/// A square: in the session's colour when it is to be compared.
-fn mark_ui(ui: &Ui, chosen: Option<usize>) {
+/// An empty square, or the sign of the session's lines when it is to be compared.
+fn mark_ui(ui: &Ui, at: Pos2, chosen: Option<usize>) {
     let tokens = tokens(ui);
-    let rect = Rect::from_center_size(ui.max_rect().center(), vec2(13.0, 13.0));
     match chosen {
-        Some(place) => {
-            ui.painter().rect_filled(rect, 3.0, tokens.model_color(place));
-        }
+        Some(place) => sign(ui.painter(), at, 5.5, place, tokens.model_color(place)),
         None => {
+            let rect = Rect::from_center_size(at, vec2(13.0, 13.0));
             let stroke = Stroke::new(1.2, tokens.line_strong);
             ui.painter().rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
         }
-    }
-}
-
-fn cell_ui(ui: &Ui, text: &str, figure: bool, color: Color32) {
-    let rect = ui.max_rect();
-    if figure {
-        let font = theme::small_figure_text().resolve(ui.style());
-        ui.painter().text(rect.right_center(), Align2::RIGHT_CENTER, text, font, color);
-    } else {
-        let font = TextStyle::Body.resolve(ui.style());
-        // Measured as it is drawn: most fit, and are laid out once.
-        let mut galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), color);
-        if galley.size().x > rect.width() {
-            let shown = fit_middle(ui, text, &TextStyle::Body, rect.width());
-            galley = ui.painter().layout_no_wrap(shown, font, color);
-        }
-        let at = pos2(rect.left(), rect.center().y - galley.size().y / 2.0);
-        ui.painter().galley(at, galley, color);
     }
 }

@@ -85,7 +85,7 @@ impl TrendUi {
             failure_box(ui, "trend", failure, None);
         }
         let index = state.colors.index(&model);
-        let height = (ui.available_height() - 64.0).clamp(110.0, 200.0);
+        let height = (ui.available_height() - 84.0).clamp(110.0, 280.0);
         let Some(trend) = state.history.trend.value().filter(|trend| trend.model == model) else {
             if state.history.trend.is_loading() {
                 caption(ui, "Reading the trend…");
@@ -151,12 +151,21 @@ fn days(moment: Timestamp) -> f64 {
     (moment.as_millisecond() as f64 / 1e3 + f64::from(zoned.offset().seconds())) / 86_400.0
 }
 
+/// The next step of a calendar or a clock, in days.
+fn whole_times(days: f64) -> f64 {
+    const HOURS: [f64; 6] = [1.0, 2.0, 3.0, 6.0, 12.0, 24.0];
+    const DAYS: [f64; 6] = [2.0, 7.0, 14.0, 28.0, 91.0, 182.0];
+    let hours = HOURS.iter().map(|hours| hours / 24.0);
+    let found = hours.chain(DAYS).find(|step| *step >= days);
+    found.unwrap_or_else(|| (days / 364.0).ceil() * 364.0)
+}
+
 fn day_told(days: f64) -> String {
     let Ok(moment) = Timestamp::from_millisecond((days * 86_400_000.0).round() as i64) else {
         return String::new();
     };
     let zoned = moment.to_zoned(TimeZone::UTC);
-    if days.fract() == 0.0 {
+    if zoned.hour() == 0 && zoned.minute() == 0 {
         zoned.strftime("%b %-d").to_string()
     } else {
         zoned.strftime("%b %-d %H:%M").to_string()
@@ -178,7 +187,7 @@ fn chart_ui(
     let from = points.first().map_or(0.0, |(x, ..)| *x);
     let to = points.last().map_or(1.0, |(x, ..)| *x);
     let room = ((to - from) * 0.04).max(0.5);
-    let x = Axis::new(from - room, to + room, day_told);
+    let x = Axis { step: whole_times, ..Axis::new(from - room, to + room, day_told) };
     let releases = releases(trend);
     let summary = format!(
         "{}, {}, {}",
