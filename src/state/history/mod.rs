@@ -461,6 +461,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_only_one_session_has_is_not_counted() {
+        use crate::metrics::compare::{Cell, Row, Verdict};
+        let row = |baseline: Option<f64>, value: Option<f64>, verdict| Row {
+            model: "m".to_owned(),
+            level: "c=1".to_owned(),
+            figure: "ttft_p50_ms".to_owned(),
+            title: "TTFT p50, ms".to_owned(),
+            unit: "ms".to_owned(),
+            baseline,
+            others: vec![Cell { value, change: None, interval: None, p: None, verdict }],
+        };
+        let rows = vec![
+            row(Some(97.0), Some(88.0), Verdict::Better),
+            row(Some(97.0), None, Verdict::TooFew),
+            row(None, Some(88.0), Verdict::TooFew),
+        ];
+        let comparison = Comparison {
+            schema: String::new(),
+            labels: Vec::new(),
+            sessions: Vec::new(),
+            least_change: 0.03,
+            differences: Vec::new(),
+            rows,
+            remarks: Vec::new(),
+        };
+        assert_eq!(headline(&comparison), "1 better");
+    }
+
+    #[test]
     fn a_range_is_counted_back_from_today() {
         let today: Timestamp = "2026-11-23T12:00:00Z".parse().expect("a moment");
         let filter = Filter { range: TimeRange::Days(30), ..Filter::default() };

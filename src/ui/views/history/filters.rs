@@ -119,16 +119,16 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
         let name =
             |kind: SessionKind| if kind == SessionKind::Bench { "Benchmark" } else { "Chat" }.to_owned();
         let mut kind = filter.kind.map(name);
-        any_of(ui, "Kind", "All kinds", &kinds, &mut kind, width(0.16));
+        any_of(ui, "Kind", "All kinds", &kinds, &mut kind, width(0.165));
         filter.kind = match kind.as_deref() {
             Some("Benchmark") => Some(SessionKind::Bench),
             Some(_) => Some(SessionKind::Chat),
             None => None,
         };
-        any_of(ui, "Model", "All models", &models, &mut filter.model, width(0.2));
-        any_of(ui, "Deployment", "All deployments", &deployments, &mut filter.deployment, width(0.24));
-        any_of(ui, "Environment", "All environments", &environments, &mut filter.environment, width(0.25));
-        any_of(ui, "Tag", "All tags", &tags, &mut filter.tag, width(0.15));
+        any_of(ui, "Model", "All models", &models, &mut filter.model, width(0.19));
+        any_of(ui, "Deployment", "All deployments", &deployments, &mut filter.deployment, width(0.235));
+        any_of(ui, "Environment", "All environments", &environments, &mut filter.environment, width(0.245));
+        any_of(ui, "Tag", "All tags", &tags, &mut filter.tag, width(0.165));
     });
 }
 
