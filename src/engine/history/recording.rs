@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::{Message, Recorder, count_lost};
 use crate::domain::failure::Failure;
@@ -80,7 +80,12 @@ impl Listener for Recording<'_> {
     }
 
     fn advanced(&mut self, progress: BenchProgress) {
-        if let Some(around) = self.asking.as_mut().and_then(|asking| asking.try_recv().ok()) {
+        let told = self.asking.as_mut().map(oneshot::Receiver::try_recv);
+        if matches!(told, Some(Err(TryRecvError::Closed))) {
+            // There is no cluster to ask. To ask once more would be a fault.
+            self.asking = None;
+        }
+        if let Some(Ok(around)) = told {
             self.asking = None;
             if let (Some(recorder), Some(session)) = (&self.recorder, &self.session) {
                 recorder.around(session.id.clone(), around.clone());
