@@ -452,6 +452,13 @@ impl Truth {
             late.push(own - TTFT_MS);
             pace.push(ms(first, last) / f64::from(times.tokens - 1));
         }
+        // Warm-ups end before the others begin: the pause between them is no part of the load.
+        let measured: Vec<&Times> = run
+            .rows
+            .iter()
+            .filter(|row| row.measured)
+            .filter_map(|row| served.get(row.id.as_str()).copied())
+            .collect();
         let level = &run.report["levels"][0];
         let reached = &level["concurrency"]["reached"];
         let word = if level["watch"].is_null() { String::new() } else { level["watch"].to_string() };
@@ -459,8 +466,8 @@ impl Truth {
             ttft_mean: mean(&ttft),
             ttft_p99: p99(&ttft),
             latency_mean: mean(&latency),
-            held: in_flight(&run.served) * at_client / at_server,
-            at_server: in_flight(&run.served),
+            held: in_flight(&measured) * at_client / at_server,
+            at_server: in_flight(&measured),
             claimed: reached.as_f64().or_else(|| reached["mean"].as_f64()),
             matched: ttft.len(),
             server_late: mean(&late),
@@ -472,7 +479,7 @@ impl Truth {
 
 /// The mean number of requests at the server between the first answer's end, when all streams have begun,
 /// and the last request's arrival, from when on they end.
-fn in_flight(served: &[Times]) -> f64 {
+fn in_flight(served: &[&Times]) -> f64 {
     let spans = || served.iter().filter_map(|times| Some((times.received_ns, times.done_ns?)));
     let from = spans().map(|(_, done)| done).min().unwrap_or(0);
     let to = spans().map(|(received, _)| received).max().unwrap_or(0);
