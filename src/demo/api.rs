@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::script::{Lengths, Script};
-use crate::domain::conversation::Message;
+use crate::domain::conversation::{Message, Role};
 use crate::domain::environment::ApiAddress;
 
 /// The key that the demo takes. No secret: it opens nothing but the demo.
@@ -254,7 +254,7 @@ async fn list_models(State(shared): State<Arc<Shared>>) -> Response {
 #[derive(Deserialize)]
 struct Ask {
     model: String,
-    messages: Vec<Message>,
+    messages: Vec<AskMessage>,
     #[serde(default)]
     stream: bool,
     #[serde(default)]
@@ -271,6 +271,28 @@ struct Ask {
     seed: Option<i64>,
     #[serde(default)]
     chat_template_kwargs: Value,
+}
+
+#[derive(Deserialize)]
+struct AskMessage {
+    role: Role,
+    /// A text, a list of parts, or nothing.
+    #[serde(default)]
+    content: Value,
+    #[serde(default)]
+    tool_call_id: Option<String>,
+}
+
+impl AskMessage {
+    fn read(&self) -> Message {
+        let text = match &self.content {
+            Value::Array(parts) => {
+                parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
+            }
+            content => content.as_str().unwrap_or_default().to_owned(),
+        };
+        Message { call_id: self.tool_call_id.clone(), ..Message::new(self.role, text) }
+    }
 }
 
 async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -449,7 +471,8 @@ impl Answer {
             },
         };
         let seed = shared.options.seed ^ ask.seed.unwrap_or(0).cast_unsigned();
-        let mut script = Script::write(seed, model, &ask.messages, lengths);
+        let messages: Vec<Message> = ask.messages.iter().map(AskMessage::read).collect();
+        let mut script = Script::write(seed, model, &messages, lengths);
         match model.quirk {
             Quirk::Empty(_) => {
                 script.answer.clear();

@@ -151,8 +151,9 @@ impl Words {
 
     fn params(&mut self, params: &Params) {
         // The output length stands in the plan.
-        let Params { max_tokens: _, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking } =
-            params;
+        let Params {
+            max_tokens: _, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking, ..
+        } = params;
         let mut put = |name, value: Option<String>| {
             if let Some(value) = value {
                 self.put(name, value);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::conversation::Params;
+use super::conversation::{Attachment, Params, ToolCall, ToolResult};
 use super::plan::{Arrivals, Load};
 use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
 use crate::metrics::request::RequestRecord;
@@ -315,10 +315,19 @@ pub struct Exchange {
     pub params: Params,
     /// What the user said; empty where texts are not kept.
     pub prompt: String,
+    /// What the user sent along; empty where texts are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// What the functions gave that the answer before had called; empty where texts are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ToolResult>,
     /// The model's thinking; empty where texts are not kept.
     pub reasoning: String,
     /// Its answer; empty where texts are not kept.
     pub answer: String,
+    /// The functions it called; empty where texts are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ToolCall>,
     /// How it ended.
     pub ending: ExchangeEnding,
     /// Its figures.

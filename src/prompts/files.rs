@@ -233,7 +233,7 @@ impl LineMessage {
                 .collect::<Result<String, _>>()?,
             None => return Err(format!("a message of role {:?} has no content", self.role)),
         };
-        Ok(Message { role, content })
+        Ok(Message::new(role, content))
     }
 }
 
@@ -261,7 +261,7 @@ fn share_gpt_said(turns: &[ShareGptTurn<'_>]) -> Result<Option<Said>, String> {
             };
             // Answers only mark where a turn ends.
             let content = if role == Role::Assistant { String::new() } else { turn.value.to_string() };
-            Ok(Message { role, content })
+            Ok(Message::new(role, content))
         })
         .collect::<Result<Vec<_>, String>>()?;
     Ok(has_words(&messages).then_some(Said { messages, answers_dropped: true, max_tokens: None }))

@@ -8,7 +8,9 @@ pub use self::tree::Act;
 
 use std::time::Duration;
 
-use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
+use crate::domain::conversation::{
+    Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role, ToolCall, ToolResult,
+};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
@@ -22,6 +24,8 @@ pub struct ChatState {
     pub system: String,
     /// What is being typed.
     pub draft: String,
+    /// What is to be sent along with it.
+    pub attached: Vec<Attachment>,
     /// The knobs.
     pub params: Params,
     talk: Talk,
@@ -41,6 +45,7 @@ impl Default for ChatState {
         Self {
             system: DEFAULT_SYSTEM_PROMPT.to_owned(),
             draft: String::new(),
+            attached: Vec::new(),
             params: Params::default(),
             talk: Talk::default(),
             cleared: Talk::default(),
@@ -70,6 +75,8 @@ struct Editing {
     turn: u64,
     /// The draft that was there before.
     draft: String,
+    /// What was to be sent along with that.
+    attached: Vec<Attachment>,
 }
 
 /// What is said to go on with an answer that was cut.
@@ -85,11 +92,41 @@ pub struct Turn {
     /// The exchange it follows.
     pub parent: Option<u64>,
     /// What the user said.
-    pub prompt: String,
+    pub said: Saying,
     /// What came back.
     pub answer: Answer,
     /// The same in all panes that were asked at once; 0 where nobody else could have been.
     pub round: u64,
+}
+
+/// What a user says at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Saying {
+    /// The words. Empty when only functions' results are sent.
+    pub prompt: String,
+    /// What is sent along.
+    pub attachments: Vec<Attachment>,
+    /// What the functions gave that the answer before had called.
+    pub results: Vec<ToolResult>,
+}
+
+impl Saying {
+    /// Nothing but words.
+    pub fn words(prompt: &str) -> Self {
+        Self { prompt: prompt.to_owned(), ..Self::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.prompt.trim().is_empty() && self.attachments.is_empty() && self.results.is_empty()
+    }
+
+    /// As the API is told: results first, since they answer what the model said last.
+    fn messages(&self) -> impl Iterator<Item = Message> {
+        let words =
+            Message { attachments: self.attachments.clone(), ..Message::new(Role::User, &*self.prompt) };
+        let has_words = !self.prompt.trim().is_empty() || !self.attachments.is_empty();
+        self.results.iter().map(Message::result).chain(has_words.then_some(words))
+    }
 }
 
 /// What is asked, of whom, and when.
@@ -120,6 +157,8 @@ pub struct Answer {
     pub reasoning: String,
     /// Its words.
     pub text: String,
+    /// The functions it called, so far.
+    pub calls: Vec<ToolCall>,
     /// How far it is.
     pub status: AnswerStatus,
     /// When it was asked, since the program's start.
@@ -159,7 +198,7 @@ impl Answer {
     /// Why there is no text to read although the answer is complete.
     pub fn empty_because(&self) -> Option<&'static str> {
         let AnswerStatus::Finished(reason) = &self.status else { return None };
-        if !self.text.trim().is_empty() {
+        if !self.text.trim().is_empty() || !self.calls.is_empty() {
             return None;
         }
         Some(reason.why_empty(!self.reasoning.trim().is_empty()))
@@ -204,11 +243,9 @@ impl ChatState {
     }
 
     /// What would be sent, with this draft as the last message if there is one. For View code.
-    pub fn request(&self, model: &str, draft: &str) -> ChatRequest {
+    pub fn request(&self, model: &str, said: &Saying) -> ChatRequest {
         let mut messages = self.messages(self.way_before_draft());
-        if !draft.trim().is_empty() {
-            messages.push(Message::new(Role::User, draft.trim()));
-        }
+        messages.extend(said.messages());
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
         }
@@ -217,17 +254,39 @@ impl ChatState {
 
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
     pub fn send(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
-        if self.running().is_some() || self.draft.trim().is_empty() {
+        if self.running().is_some() || !self.has_draft() {
             return None;
         }
-        let prompt = std::mem::take(&mut self.draft).trim().to_owned();
+        let said = self.take_draft();
         self.leave_edited();
-        Some(self.ask(prompt, asking))
+        Some(self.ask(said, asking))
     }
 
-    /// Says this, whatever the draft is. `None` while an answer is under way.
-    pub(super) fn say(&mut self, prompt: &str, asking: &Asking<'_>) -> Option<ChatRequest> {
-        self.running().is_none().then(|| self.ask(prompt.to_owned(), asking))
+    /// Whether there is something to send.
+    pub fn has_draft(&self) -> bool {
+        !self.draft.trim().is_empty() || !self.attached.is_empty()
+    }
+
+    /// What is typed and attached; with a message that is being changed go the results that it brought.
+    pub fn drafted(&self) -> Saying {
+        Saying {
+            prompt: self.draft.trim().to_owned(),
+            attachments: self.attached.clone(),
+            results: self.edited_results(),
+        }
+    }
+
+    /// The same; it is typed no longer.
+    pub(super) fn take_draft(&mut self) -> Saying {
+        let said = self.drafted();
+        self.draft.clear();
+        self.attached.clear();
+        said
+    }
+
+    /// Says this, whatever the draft is. `None` while an answer is under way, or when it is nothing.
+    pub(super) fn say(&mut self, said: &Saying, asking: &Asking<'_>) -> Option<ChatRequest> {
+        (self.running().is_none() && !said.is_empty()).then(|| self.ask(said.clone(), asking))
     }
 
     /// What was asked last is called so, and belongs to this round unless it has one.
@@ -261,10 +320,10 @@ impl ChatState {
         self.params.clone_from(&other.params);
     }
 
-    fn ask(&mut self, prompt: String, asking: &Asking<'_>) -> ChatRequest {
+    fn ask(&mut self, said: Saying, asking: &Asking<'_>) -> ChatRequest {
         let Asking { job, model, deployment, now } = *asking;
         let mut messages = self.messages(self.talk.turns.len());
-        messages.push(Message::new(Role::User, prompt.clone()));
+        messages.extend(said.messages());
         let answer = Answer {
             model: model.to_owned(),
             series: model.to_owned(),
@@ -272,6 +331,7 @@ impl ChatState {
             queued: false,
             reasoning: String::new(),
             text: String::new(),
+            calls: Vec::new(),
             status: AnswerStatus::Streaming(job),
             asked_at: now,
             ended_at: None,
@@ -279,16 +339,16 @@ impl ChatState {
         };
         self.talk.conversation.get_or_insert_with(SessionId::fresh_conversation);
         let parent = self.talk.turns.last().map(|turn| turn.exchange);
-        let turn = self.turn(self.next_exchange, parent, prompt, answer);
+        let turn = self.turn(self.next_exchange, parent, said, answer);
         self.talk.turns.push(turn);
         ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
     }
 
-    fn turn(&mut self, exchange: u64, parent: Option<u64>, prompt: String, answer: Answer) -> Turn {
+    fn turn(&mut self, exchange: u64, parent: Option<u64>, said: Saying, answer: Answer) -> Turn {
         let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
-        Turn { id, exchange, parent, prompt, answer, round: 0 }
+        Turn { id, exchange, parent, said, answer, round: 0 }
     }
 
     /// Where the last answer is kept.
@@ -309,9 +369,12 @@ impl ChatState {
         if !self.system.trim().is_empty() {
             messages.push(Message::new(Role::System, self.system.trim()));
         }
-        for turn in self.talk.turns.iter().take(n).filter(|turn| !turn.answer.text.trim().is_empty()) {
-            messages.push(Message::new(Role::User, turn.prompt.clone()));
-            messages.push(Message::new(Role::Assistant, turn.answer.text.clone()));
+        for Turn { said, answer, .. } in self.talk.turns.iter().take(n) {
+            if !answer.text.trim().is_empty() || !answer.calls.is_empty() {
+                messages.extend(said.messages());
+                let calls = answer.calls.clone();
+                messages.push(Message { calls, ..Message::new(Role::Assistant, answer.text.clone()) });
+            }
         }
         messages
     }
@@ -369,7 +432,7 @@ impl ChatState {
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
-                session.record(&answer.series, answer.deployment.clone(), &turn.prompt, now, figures);
+                session.record(&answer.series, answer.deployment.clone(), &turn.said.prompt, now, figures);
                 AnswerStatus::Finished(reason)
             }
             ChatEnding::Stopped => AnswerStatus::Stopped,

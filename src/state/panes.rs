@@ -219,6 +219,7 @@ impl State {
                 pane.chat.take_settings(&place.chat);
             }
             pane.chat.draft = std::mem::take(&mut place.chat.draft);
+            pane.chat.attached = std::mem::take(&mut place.chat.attached);
             place.chat = pane.chat;
             place.cluster.choice = pane.choice;
             place.panes.first_ticked = pane.ticked;
@@ -333,7 +334,7 @@ impl State {
         let to = self.addressed();
         let drafting = self.drafting_pane();
         let ready = to.iter().all(|index| self.can_ask(*index) && self.pane_chat(*index).running().is_none());
-        if to.is_empty() || !ready || self.pane_chat(drafting).draft.trim().is_empty() {
+        if to.is_empty() || !ready || !self.pane_chat(drafting).has_draft() {
             return false;
         }
         let round = self.next_round();
@@ -342,10 +343,10 @@ impl State {
             out.extend(ask.map(alone));
             return true;
         }
-        let prompt = std::mem::take(&mut self.pane_chat(drafting).draft).trim().to_owned();
+        let said = self.pane_chat(drafting).take_draft();
         let mut asks = Vec::new();
         for index in to {
-            asks.extend(self.ask(index, round, now, |chat, asking| chat.say(&prompt, asking)));
+            asks.extend(self.ask(index, round, now, |chat, asking| chat.say(&said, asking)));
         }
         let in_turn = self.place().panes.in_turn;
         if in_turn {
@@ -406,8 +407,8 @@ impl State {
     pub fn pane_request(&mut self, index: usize) -> Option<ChatRequest> {
         let model = self.pane_choice(index).model?;
         let drafting = self.drafting_pane();
-        let draft = self.pane_chat(drafting).draft.clone();
-        Some(self.pane_to_ask(index).request(&model, &draft))
+        let said = self.pane_chat(drafting).drafted();
+        Some(self.pane_to_ask(index).request(&model, &said))
     }
 
     /// A pane's conversation, with the first one's settings if it is linked.

@@ -3,14 +3,17 @@
 //! After SambaStack's OpenAPI document 1.2.0 and what OpenAI-like servers really send: any field may be
 //! missing, null or of another type.
 
+mod message;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::message::Messages;
 use super::skim;
-use crate::domain::conversation::{ChatRequest, Effort, Message};
+use crate::domain::conversation::{ChatRequest, Effort};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
 use crate::protocol::FinishReason;
 
@@ -32,7 +35,7 @@ pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, out: &mut Vec<
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    messages: &'a [Message],
+    messages: Messages<'a>,
     #[serde(skip_serializing_if = "is_not")]
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,10 @@ struct Body<'a> {
     reasoning_effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     chat_template_kwargs: Option<TemplateOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Value>,
     #[serde(skip_serializing_if = "is_not")]
     ignore_eos: bool,
 }
@@ -79,7 +86,7 @@ impl<'a> Body<'a> {
         let finite = |n: &f64| n.is_finite();
         Self {
             model,
-            messages,
+            messages: Messages(messages),
             stream,
             stream_options: stream.then_some(StreamOptions { include_usage: true }),
             max_tokens: params.max_tokens,
@@ -90,6 +97,8 @@ impl<'a> Body<'a> {
             seed: params.seed,
             reasoning_effort: params.reasoning_effort.map(Effort::as_str),
             chat_template_kwargs: params.thinking.map(|on| TemplateOptions { enable_thinking: on }),
+            response_format: params.format.as_ref().and_then(message::format),
+            tools: params.tools.iter().filter_map(message::tool).collect(),
             ignore_eos,
         }
     }
@@ -418,7 +427,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::conversation::{Params, Role};
+    use crate::domain::conversation::{Message, Params, Role};
 
     fn request(params: Params) -> ChatRequest {
         ChatRequest { model: "m".to_owned(), messages: vec![Message::new(Role::User, "Hi")], params }
@@ -445,6 +454,7 @@ mod tests {
             seed: Some(-1),
             reasoning_effort: Some(Effort::High),
             thinking: Some(false),
+            ..Params::default()
         };
         assert_eq!(
             chat_body(&request(params), true).to_string(),

@@ -334,6 +334,7 @@ fn shown(draft: &Draft) -> String {
                 Role::System => 's',
                 Role::User => 'u',
                 Role::Assistant => 'a',
+                Role::Tool => 't',
             };
             format!("{role}:{}", message.content)
         });

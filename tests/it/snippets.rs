@@ -45,6 +45,7 @@ fn all_params() -> Params {
         seed: Some(i64::MIN + 1),
         reasoning_effort: Some(Effort::High),
         thinking: Some(true),
+        ..Params::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::Recorder;
-use crate::domain::conversation::{ChatRequest, Role};
+use crate::domain::conversation::{Attachment, ChatRequest, Role, ToolResult};
 use crate::domain::environment::Environment;
 use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
@@ -28,17 +28,53 @@ pub struct Kept {
     exchange: Exchange,
 }
 
+/// What was said since the last answer.
+#[derive(Debug, Default)]
+struct Asked {
+    prompt: String,
+    attachments: Vec<Attachment>,
+    results: Vec<ToolResult>,
+}
+
+impl Asked {
+    fn of(request: &ChatRequest) -> Option<Self> {
+        let mut asked = Self::default();
+        let behind = request.messages.iter().rposition(|message| message.role == Role::Assistant);
+        let since = behind.map_or(0, |at| at + 1);
+        let called = behind.map_or(&[][..], |at| &request.messages[at].calls);
+        for message in &request.messages[since..] {
+            match (message.role, &message.call_id) {
+                (Role::User, _) => {
+                    asked.prompt.clone_from(&message.content);
+                    asked.attachments.clone_from(&message.attachments);
+                }
+                (Role::Tool, Some(id)) => {
+                    let name = called.iter().find(|call| call.id == *id).map(|call| call.name.clone());
+                    let content = message.content.clone();
+                    asked.results.push(ToolResult {
+                        id: id.clone(),
+                        name: name.unwrap_or_default(),
+                        content,
+                    });
+                }
+                _ => {}
+            }
+        }
+        (!request.messages.is_empty()).then_some(asked)
+    }
+}
+
 impl Kept {
     /// Begins when the request is sent. `texts`: what is said is kept too.
     pub fn begin(filing: Filing, request: &ChatRequest, env: &Environment, texts: bool) -> Self {
-        let said = |role: Role| {
-            let last = request.messages.iter().rev().find(|message| message.role == role);
-            last.filter(|_| texts).map(|message| message.content.clone()).unwrap_or_default()
-        };
+        let system = request.messages.iter().find(|message| texts && message.role == Role::System);
+        let asked = Asked::of(request).filter(|_| texts).unwrap_or_default();
         let mut params = request.params.clone();
         if !texts {
-            // A sequence that ends the answer is a piece of text too.
+            // A sequence that ends the answer is a piece of text too, and so are schemas.
             params.stop.clear();
+            params.tools.clear();
+            params.format = None;
         }
         let exchange = Exchange {
             id: filing.exchange,
@@ -46,11 +82,14 @@ impl Kept {
             at: Timestamp::now(),
             model: request.model.clone(),
             deployment: filing.deployment.clone(),
-            system: said(Role::System),
+            system: system.map(|message| message.content.clone()).unwrap_or_default(),
             params,
-            prompt: said(Role::User),
+            prompt: asked.prompt,
+            attachments: asked.attachments,
+            results: asked.results,
             reasoning: String::new(),
             answer: String::new(),
+            calls: Vec::new(),
             ending: ExchangeEnding::Stopped,
             figures: crate::metrics::timeline::Figures::default(),
         };

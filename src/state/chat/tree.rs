@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Answer, AnswerStatus, Asking, CONTINUE, ChatState, Editing, Talk, Turn};
-use crate::domain::conversation::ChatRequest;
+use super::{Answer, AnswerStatus, Asking, CONTINUE, ChatState, Editing, Saying, Talk, Turn};
+use crate::domain::conversation::{ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, ExchangeEnding, SessionId};
 use crate::protocol::FinishReason;
@@ -111,8 +111,9 @@ impl ChatState {
     pub fn edit(&mut self, index: usize) {
         self.stop_editing();
         if let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) {
-            let draft = std::mem::replace(&mut self.draft, turn.prompt.clone());
-            self.editing = Some(Editing { turn: turn.id, draft });
+            let draft = std::mem::replace(&mut self.draft, turn.said.prompt.clone());
+            let attached = std::mem::replace(&mut self.attached, turn.said.attachments.clone());
+            self.editing = Some(Editing { turn: turn.id, draft, attached });
         }
     }
 
@@ -128,9 +129,18 @@ impl ChatState {
 
     /// The message stays as it was, and the draft as it was before.
     pub fn stop_editing(&mut self) {
-        if let Some(Editing { draft, .. }) = self.editing.take() {
+        if let Some(Editing { draft, attached, .. }) = self.editing.take() {
             self.draft = draft;
+            self.attached = attached;
         }
+    }
+
+    /// The results of functions that were sent with the message that is being changed: they belong to the answer
+    /// before, and are sent with the new one.
+    pub(super) fn edited_results(&self) -> Vec<ToolResult> {
+        let edited = self.editing.as_ref().map(|editing| editing.turn);
+        let turn = self.talk.turns.iter().find(|turn| Some(turn.id) == edited);
+        turn.map(|turn| turn.said.results.clone()).unwrap_or_default()
     }
 
     /// How many turns come before what is typed.
@@ -158,14 +168,14 @@ impl ChatState {
             return None;
         }
         let turn = self.talk.turns.get(index)?;
-        let (prompt, exchange, round) = (turn.prompt.clone(), turn.exchange, turn.round);
+        let (said, exchange, round) = (turn.said.clone(), turn.exchange, turn.round);
         let is_bare = turn.answer.text.is_empty() && turn.answer.reasoning.is_empty();
         self.stop_editing();
         self.talk.leave(index);
         if is_bare && self.talk.branches(Some(exchange)).is_empty() {
             self.talk.aside.retain(|turn| turn.exchange != exchange);
         }
-        let request = self.ask(prompt, asking);
+        let request = self.ask(said, asking);
         if let Some(turn) = self.talk.turns.last_mut() {
             // It is still an answer to what all were asked.
             turn.round = round;
@@ -191,7 +201,7 @@ impl ChatState {
             return None;
         }
         self.stop_editing();
-        Some(self.ask(CONTINUE.to_owned(), asking))
+        Some(self.ask(Saying::words(CONTINUE), asking))
     }
 
     /// Takes up a conversation out of the history, on the way to its last exchange. What was said here before
@@ -199,7 +209,12 @@ impl ChatState {
     pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
         self.stop_editing();
         let said = |exchange: &Exchange| {
-            self.turn(exchange.id, exchange.parent, exchange.prompt.clone(), answer_of(exchange))
+            let said = Saying {
+                prompt: exchange.prompt.clone(),
+                attachments: exchange.attachments.clone(),
+                results: exchange.results.clone(),
+            };
+            self.turn(exchange.id, exchange.parent, said, answer_of(exchange))
         };
         let aside = exchanges.iter().map(said).collect();
         self.talk = Talk { turns: Vec::new(), aside, conversation: Some(conversation) };
@@ -266,6 +281,7 @@ fn answer_of(exchange: &Exchange) -> Answer {
         deployment: exchange.deployment.clone(),
         reasoning: exchange.reasoning.clone(),
         text: exchange.answer.clone(),
+        calls: exchange.calls.clone(),
         status,
         asked_at: Duration::ZERO,
         ended_at: None,
@@ -312,7 +328,7 @@ mod tests {
     }
 
     fn way(chat: &ChatState) -> Vec<&str> {
-        chat.turns().iter().map(|turn| turn.prompt.as_str()).collect()
+        chat.turns().iter().map(|turn| turn.said.prompt.as_str()).collect()
     }
 
     #[test]
@@ -422,6 +438,9 @@ mod tests {
             system: String::new(),
             params: crate::domain::conversation::Params::default(),
             prompt: prompt.to_owned(),
+            attachments: Vec::new(),
+            results: Vec::new(),
+            calls: Vec::new(),
             reasoning: String::new(),
             answer: format!("to {prompt}"),
             ending: ExchangeEnding::Finished(Some("stop".to_owned())),

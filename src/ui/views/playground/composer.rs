@@ -95,7 +95,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 let height = response.rect.height();
                 ui.data_mut(|data| data.insert_temp(edit_id(), height));
             });
-            let ready = !to.is_empty() && all_ready && !chat.draft.trim().is_empty();
+            let ready = !to.is_empty() && all_ready && chat.has_draft();
             ui.horizontal(|ui| {
                 let editing = chat.is_editing();
                 caption(

@@ -361,7 +361,9 @@ impl RowSource for Rows<'_> {
         let answer = &turn.answer;
         let growing = matches!(answer.status, AnswerStatus::Streaming(_));
         let (gap, body) = match part {
-            Part::Prompt => (12.0, Body::Text { text: &turn.prompt, tone: Tone::Prompt, growing: false }),
+            Part::Prompt => {
+                (12.0, Body::Text { text: &turn.said.prompt, tone: Tone::Prompt, growing: false })
+            }
             Part::Model => (8.0, Body::Own { estimate: 22.0 }),
             Part::ReasoningHead => (4.0, Body::Own { estimate: FOLD_HEIGHT }),
             Part::Reasoning => {
