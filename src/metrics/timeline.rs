@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What a piece of streamed text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TextKind {
     /// Thinking, folded away on screen.
     Reasoning,
     /// What the user asked for.
+    #[default]
     Answer,
     /// A part of a tag, or the white space behind one: a token, and nothing to read.
     Markup,

@@ -5,6 +5,7 @@
 //! upon) and gpt-oss. Their lengths follow a fixed pattern, and each word comes once before any comes
 //! twice: texts of as many words have as many bytes, whatever the words.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use crate::domain::random::Random;
@@ -43,20 +44,20 @@ pub(super) fn text(seed: u64, space: Space, index: u64, words: usize, prefix: us
     let prefix = prefix.min(words.saturating_sub(2));
     let mut out = Text::with_room_for(words);
     if prefix > 0 {
-        Noise::new(Random::at(&[seed, Space::Prefix.key()])).write(prefix, &mut out);
+        write_noise(Random::at(&[seed, Space::Prefix.key()]), prefix, &mut out);
     }
     let mut random = Random::at(&[seed, space.key(), index]);
     let head = head(seed, space, index, &mut random);
     let own = words - prefix;
     head.iter().take(own).for_each(|word| out.push(*word));
-    Noise::new(random).write(own.saturating_sub(head.len()), &mut out);
+    write_noise(random, own.saturating_sub(head.len()), &mut out);
     out.0
 }
 
 /// Every word of the list once, in the order of `seed`; then again, up to `words`.
 pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
     let mut out = Text::with_room_for(words);
-    Noise::new(Random::at(&[seed, Space::Probe.key(), index])).write(words, &mut out);
+    write_noise(Random::at(&[seed, Space::Probe.key(), index]), words, &mut out);
     out.0
 }
 
@@ -103,30 +104,36 @@ static IN_ORDER: [u16; COUNT] = {
     order
 };
 
-/// Words of the lengths that [`PATTERN`] says, each class in its own order and without repeats until it is
+/// Writes words of the lengths that [`PATTERN`] says, each class in its own order and without repeats until it is
 /// used up.
-struct Noise {
-    random: Random,
-    order: Box<[u16; COUNT]>,
-    used: [usize; CLASSES.len()],
-}
-
-impl Noise {
-    fn new(random: Random) -> Self {
-        Self { random, order: Box::new(IN_ORDER), used: [0; CLASSES.len()] }
+fn write_noise(mut random: Random, words: usize, out: &mut Text) {
+    thread_local! {
+        /// The order, as it was in the beginning, and what was swapped in it since.
+        static ORDER: RefCell<(Box<[u16; COUNT]>, Vec<[u16; 2]>)> =
+            RefCell::new((Box::new(IN_ORDER), Vec::new()));
     }
-
-    fn write(&mut self, words: usize, out: &mut Text) {
+    ORDER.with_borrow_mut(|(order, swapped)| {
+        let mut used = [0; CLASSES.len()];
         for letters in PATTERN.iter().cycle().take(words) {
-            let at = letters - SHORTEST;
-            let Class { start, count } = CLASSES[at];
-            let used = self.used[at];
-            let drawn = used + (((self.random.bits() >> 32) * (count - used) as u64) >> 32) as usize;
-            self.order.swap(start + used, start + drawn);
-            self.used[at] = if used + 1 == count { 0 } else { used + 1 };
-            out.push(usize::from(self.order[start + used]));
+            let Class { start, count } = CLASSES[letters - SHORTEST];
+            let used = &mut used[letters - SHORTEST];
+            let drawn = *used + (((random.bits() >> 32) * (count - *used) as u64) >> 32) as usize;
+            let (here, there) = (start + *used, start + drawn);
+            order.swap(here, there);
+            swapped.push([here as u16, there as u16]);
+            *used = if *used + 1 == count { 0 } else { *used + 1 };
+            out.push(usize::from(order[here]));
         }
-    }
+        // A short text's way back is shorter than a copy of the order.
+        if swapped.len() < COUNT {
+            for [here, there] in swapped.iter().rev() {
+                order.swap(usize::from(*here), usize::from(*there));
+            }
+        } else {
+            **order = IN_ORDER;
+        }
+        swapped.clear();
+    });
 }
 
 /// Words with a space between them.

@@ -80,6 +80,16 @@ struct Progress {
     text: Option<News>,
     /// `None` when nobody wants the gaps.
     gaps_us: Option<Vec<u32>>,
+    /// Tokens that have come and are not in the timeline yet.
+    pending: Pending,
+}
+
+/// So many tokens of one kind that came at once, possibly none.
+#[derive(Debug, Default)]
+struct Pending {
+    kind: TextKind,
+    at: Duration,
+    n: usize,
 }
 
 impl AnswerReader {
@@ -91,9 +101,17 @@ impl AnswerReader {
 
     /// Ready for another answer, of which it may expect what it learned from this one.
     pub fn renew(&mut self, keep_text: bool) {
-        let frames = std::mem::take(&mut self.progress.frames);
-        *self = Self::new(keep_text);
-        self.progress.frames = frames;
+        let Self { decoder, progress, whole, raw } = self;
+        // The frames stay where they are: they are a thousand bytes.
+        let Progress { timeline, splitter, frames: _, usage, finish, is_answer, complete_at, .. } = progress;
+        decoder.renew();
+        *timeline = Timeline::default();
+        *splitter = ThinkSplitter::default();
+        (*usage, *finish, *is_answer, *complete_at) = (None, None, false, None);
+        progress.text = keep_text.then(News::default);
+        (progress.gaps_us, progress.pending) = (None, Pending::default());
+        *whole = None;
+        raw.clear();
     }
 
     /// Collects the gaps between chunks too, into `buffer`, which is emptied: pass a used one to save
@@ -114,6 +132,14 @@ impl AnswerReader {
 
     /// Takes bytes of the body that arrived at `at`. Do not push on after anything but [`Step::More`].
     pub fn take(&mut self, at: Duration, bytes: &[u8]) -> Step {
+        let step = self.take_some(at, bytes);
+        self.settle();
+        step
+    }
+
+    /// [`Self::take`] for a part of what arrived at `at`; figures, moments, gaps and the number of chunks know of it
+    /// after [`Self::settle`] only, so that what came at once is entered at once.
+    pub fn take_some(&mut self, at: Duration, bytes: &[u8]) -> Step {
         // Servers mistake the content type; the first byte does not.
         if self.whole.is_none() {
             let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -144,6 +170,11 @@ impl AnswerReader {
         step
     }
 
+    /// All that [`Self::take_some`] took is in the figures.
+    pub fn settle(&mut self) {
+        self.progress.settle();
+    }
+
     /// The body ended in good order.
     ///
     /// # Errors
@@ -159,6 +190,7 @@ impl AnswerReader {
                 step = progress.event(at, &event.name, &event.data);
             }
         });
+        progress.settle();
         match step {
             Step::Done(reason) => return Ok(reason),
             Step::Failed(why) => return Err(why),
@@ -376,6 +408,18 @@ impl Progress {
 
     /// So many that arrived at once.
     fn tokens(&mut self, kind: TextKind, at: Duration, n: usize) {
+        if n == 0 {
+            return;
+        }
+        if (self.pending.kind, self.pending.at) != (kind, at) {
+            self.settle();
+            (self.pending.kind, self.pending.at) = (kind, at);
+        }
+        self.pending.n += n;
+    }
+
+    fn settle(&mut self) {
+        let Pending { kind, at, n } = std::mem::take(&mut self.pending);
         if n == 0 {
             return;
         }

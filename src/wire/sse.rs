@@ -39,6 +39,13 @@ pub struct SseDecoder {
 }
 
 impl SseDecoder {
+    /// Ready for another stream.
+    pub fn renew(&mut self) {
+        let Self { line, data, has_data, name, after_cr, started } = self;
+        [line, data, name].into_iter().for_each(Vec::clear);
+        (*has_data, *after_cr, *started) = (false, false, false);
+    }
+
     /// Takes the next bytes and tells each event they complete.
     ///
     /// # Errors

@@ -67,6 +67,9 @@ fn said(chat: &ChatRequest, world: &World) -> Option<String> {
     world.texts.then(|| chat.messages.last().map(|message| message.content.clone()).unwrap_or_default())
 }
 
+/// With so many requests ahead, a millisecond's pause leaves nobody waiting.
+const ENOUGH: usize = 256;
+
 /// What requests a level is to be given.
 pub(super) struct Order {
     pub(super) source: PromptSource,
@@ -130,6 +133,10 @@ pub(super) fn start(
             let Some(prepared) = prepared else { return };
             made += prepared.requests;
             conversations += 1;
+            if most >= ENOUGH && sender.is_full() {
+                // Waking up for each request that is taken would take the lanes' time.
+                thread::sleep(Duration::from_millis(1));
+            }
             if sender.send(prepared).is_err() {
                 return;
             }

@@ -341,7 +341,8 @@ struct AtWork {
     /// Connections that are free. Only this thread takes and gives.
     pool: Mutex<Vec<Connection>>,
     /// Readers that are free, likewise.
-    readers: Mutex<Vec<AnswerReader>>,
+    #[expect(clippy::vec_box, reason = "readers are large, and moved for each request")]
+    readers: Mutex<Vec<Box<AnswerReader>>>,
 }
 
 impl AtWork {
@@ -494,7 +495,9 @@ impl AtWork {
         let keep_text = answers || prompt.is_some();
         let sent = Instant::now();
         let due = due.unwrap_or(sent);
-        let mut hearing = Hearing::begin(self, level, index, sent, phase == Phase::Measured, keep_text);
+        let mut reader = lock(&self.readers).pop().unwrap_or_default();
+        reader.renew(keep_text);
+        let mut hearing = Hearing::begin(self, level, &mut reader, index, sent, phase == Phase::Measured);
         hearing.flight(due);
         if phase == Phase::Measured {
             let now = world.at_ns(sent);
@@ -555,6 +558,7 @@ impl AtWork {
         self.tell(Told::Ended(Box::new(record), said));
         hearing.told = true;
         drop(hearing);
+        lock(&self.readers).push(reader);
         if let Some(mut connection) = connection
             && (connection.is_drained()
                 || matches!(tokio::time::timeout(DRAIN, connection.drain()).await, Ok(Ok(()))))
@@ -657,7 +661,7 @@ struct Hearing<'a> {
     index: u64,
     sent: Instant,
     measured: bool,
-    reader: AnswerReader,
+    reader: &'a mut AnswerReader,
     head: Option<ResponseHead>,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
@@ -674,24 +678,24 @@ struct Hearing<'a> {
     cell: Option<usize>,
     /// Its place in [`Since`].
     place: usize,
+    /// The last read, and how long after the request that was: all its pieces share it.
+    read_at: (Instant, Duration),
 }
 
 impl<'a> Hearing<'a> {
     fn begin(
         lane: &'a AtWork,
         level: &'a Level,
+        reader: &'a mut AnswerReader,
         index: u64,
         sent: Instant,
         measured: bool,
-        keep_text: bool,
     ) -> Self {
         let place = lock(&lane.counts.since).enter(lane.world.at_ns(sent));
         lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
             level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
         }
-        let mut reader = lock(&lane.readers).pop().unwrap_or_default();
-        reader.renew(keep_text);
         // As many as the last answer had: a buffer that grows is copied each time.
         reader.collect_gaps(Vec::with_capacity(lane.counts.gaps.load(Ordering::Relaxed)));
         let cell = lock(&lane.counts.free).pop_front();
@@ -714,7 +718,16 @@ impl<'a> Hearing<'a> {
             told: false,
             cell,
             place,
+            read_at: (sent, Duration::ZERO),
         }
+    }
+
+    /// How long after the request a read was.
+    fn after(&mut self, at: Instant) -> Duration {
+        if self.read_at.0 != at {
+            self.read_at = (at, at - self.sent);
+        }
+        self.read_at.1
     }
 
     fn cell(&self) -> Option<&FlightCell> {
@@ -774,7 +787,7 @@ impl<'a> Hearing<'a> {
 
 impl Sink for Hearing<'_> {
     fn head(&mut self, at: Instant, head: ResponseHead) {
-        let after = at - self.sent;
+        let after = self.after(at);
         self.first_byte = Some(after);
         self.reader.head(after, self.connect);
         let limits = self.lane.world.api.rate_limit(&head);
@@ -791,7 +804,8 @@ impl Sink for Hearing<'_> {
             self.refusal.extend_from_slice(&bytes[..room]);
             return true;
         }
-        match self.reader.take(at - self.sent, bytes) {
+        let after = self.after(at);
+        match self.reader.take_some(after, bytes) {
             Step::More => true,
             step => {
                 self.step = step;
@@ -802,6 +816,7 @@ impl Sink for Hearing<'_> {
     }
 
     fn read(&mut self, at: Instant) {
+        self.reader.settle();
         let chunks = self.reader.chunks();
         let new = chunks - std::mem::replace(&mut self.chunks, chunks);
         if new > 0 {
@@ -820,7 +835,6 @@ impl Sink for Hearing<'_> {
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
         lock(&self.lane.counts.since).leave(self.place);
-        lock(&self.lane.readers).push(std::mem::take(&mut self.reader));
         self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.streaming {
             self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);

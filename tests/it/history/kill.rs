@@ -11,8 +11,8 @@ use rusqlite::Connection;
 
 use super::made::open;
 
-/// What may be missing: a second, and as much again on a machine that is busy with other tests.
-const MISSING: Duration = Duration::from_secs(2);
+/// What may be missing.
+const MISSING: Duration = Duration::from_secs(1);
 
 #[test]
 fn twenty_kills_leave_the_file_and_all_but_the_last_second() {
