@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -251,7 +252,7 @@ impl Listener for Watcher {
         self.progress.show(&progress);
     }
 
-    fn ended(&mut self, record: &RequestRecord) {
+    fn ended(&mut self, record: &Arc<RequestRecord>) {
         if let Some(rows) = &mut self.rows {
             rows.add(record);
         }

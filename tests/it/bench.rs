@@ -40,8 +40,8 @@ impl Listener for Heard {
         }
         self.progress.push(progress);
     }
-    fn ended(&mut self, record: &RequestRecord) {
-        self.records.push(record.clone());
+    fn ended(&mut self, record: &Arc<RequestRecord>) {
+        self.records.push(RequestRecord::clone(record));
     }
 }
 

@@ -42,7 +42,7 @@ const NEVER: u64 = u64::MAX;
 /// What a lane tells.
 pub(super) enum Told {
     /// A request ended; with what was said in it, where that is wanted.
-    Ended(Box<RequestRecord>, Option<Box<Said>>),
+    Ended(Arc<RequestRecord>, Option<Box<Said>>),
     /// The limits that an answer's headers speak of.
     Limits(Vec<(String, String)>),
     /// What was found out about the lane itself.
@@ -555,7 +555,7 @@ impl AtWork {
         let failed = record.error.is_some();
         self.counts.gaps.store(record.gaps_us.len(), Ordering::Relaxed);
         // Before the connection's manners: a stop amid those loses nothing.
-        self.tell(Told::Ended(Box::new(record), said));
+        self.tell(Told::Ended(Arc::new(record), said));
         hearing.told = true;
         drop(hearing);
         lock(&self.readers).push(reader);

@@ -86,7 +86,7 @@ pub trait Listener: Send {
     /// At most every 33 ms.
     fn advanced(&mut self, progress: BenchProgress);
     /// Each request that ended, warm-ups included, in the order in which they ended.
-    fn ended(&mut self, record: &RequestRecord) {
+    fn ended(&mut self, record: &Arc<RequestRecord>) {
         let _ = record;
     }
     /// Whether what is said is wanted, for [`Self::said`]. Asked once, before the session begins.

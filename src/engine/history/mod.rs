@@ -122,7 +122,7 @@ pub struct Recorder {
 }
 
 /// A request on its way, with its session.
-type Request = (SessionId, RequestRecord, Option<Said>);
+type Request = (Arc<SessionId>, Arc<RequestRecord>, Option<Said>);
 
 fn text_bytes(said: &Said) -> usize {
     said.prompt.len() + said.reasoning.len() + said.answer.len()

@@ -27,7 +27,7 @@ pub struct Recording<'a> {
 }
 
 struct Session {
-    id: SessionId,
+    id: Arc<SessionId>,
     /// What was said in the request that is told next.
     said: Option<Said>,
     lost: Arc<AtomicU64>,
@@ -60,7 +60,7 @@ impl<'a> Recording<'a> {
     pub fn end(mut self, outcome: &Result<BenchReport, Failure>) {
         let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) else { return };
         session.over = true;
-        let id = session.id.clone();
+        let id = SessionId::clone(&session.id);
         recorder.send(match outcome {
             Ok(report) => Message::Ended { session: id, report: Box::new(report.clone()) },
             Err(failure) => Message::Broke { session: id, why: failure.summary.clone() },
@@ -73,7 +73,7 @@ impl Listener for Recording<'_> {
         if let Some(recorder) = &self.recorder {
             let lost = Arc::new(AtomicU64::new(0));
             recorder.send(Message::Began { report: Box::new(report.clone()), lost: Arc::clone(&lost) });
-            let id = SessionId(report.id.clone());
+            let id = Arc::new(SessionId(report.id.clone()));
             self.session = Some(Session { id, said: None, lost, partial_at: Instant::now(), over: false });
         }
         self.inner.began(report);
@@ -88,14 +88,14 @@ impl Listener for Recording<'_> {
         if let Some(Ok(around)) = told {
             self.asking = None;
             if let (Some(recorder), Some(session)) = (&self.recorder, &self.session) {
-                recorder.around(session.id.clone(), around.clone());
+                recorder.around(SessionId::clone(&session.id), around.clone());
             }
             self.around = Some(around);
         }
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
             let elapsed_s = progress.elapsed_s;
             let send = |level| {
-                recorder.send(Message::Level { session: session.id.clone(), elapsed_s, level });
+                recorder.send(Message::Level { session: SessionId::clone(&session.id), elapsed_s, level });
             };
             for level in &progress.ended {
                 send(Box::new(level.clone()));
@@ -110,10 +110,10 @@ impl Listener for Recording<'_> {
         self.inner.advanced(progress);
     }
 
-    fn ended(&mut self, record: &RequestRecord) {
+    fn ended(&mut self, record: &Arc<RequestRecord>) {
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
             let said = session.said.take().and_then(|said| recorder.weighed(said));
-            let sent = recorder.requests.try_send((session.id.clone(), record.clone(), said));
+            let sent = recorder.requests.try_send((Arc::clone(&session.id), Arc::clone(record), said));
             if let Err(full) = sent {
                 count_lost(&session.lost);
                 recorder.passed(full.into_inner().2.as_ref());
@@ -146,7 +146,7 @@ impl Drop for Recording<'_> {
             && !session.over
         {
             let why = "Batida was closed while it ran".to_owned();
-            recorder.send(Message::Broke { session: session.id.clone(), why });
+            recorder.send(Message::Broke { session: SessionId::clone(&session.id), why });
         }
     }
 }

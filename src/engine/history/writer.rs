@@ -16,7 +16,7 @@ use crate::io::history::{ChatRecord, SessionKey, Store};
 use crate::metrics::request::RequestRecord;
 
 /// How often what has come is written.
-const BATCH: Duration = Duration::from_millis(250);
+const BATCH: Duration = Duration::from_millis(400);
 /// How often levels under way are written.
 const LEVELS: Duration = Duration::from_secs(1);
 /// How long the history is left alone after it failed.

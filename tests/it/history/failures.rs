@@ -54,7 +54,7 @@ impl Kept {
 
     fn keep(&self, made: &Made) {
         self.record(&made.report, |recording| {
-            made.requests.iter().for_each(|request| recording.ended(&request.record));
+            made.requests.iter().for_each(|request| recording.ended(&Arc::new(request.record.clone())));
         });
     }
 
@@ -110,7 +110,7 @@ fn a_session_is_kept_while_it_runs_and_when_it_has_ended() {
     let made = Made::simple("b1", at(1, 0));
     kept.record(&made.report, |recording| {
         for request in &made.requests {
-            recording.ended(&request.record);
+            recording.ended(&Arc::new(request.record.clone()));
         }
         wait_until("what is written while it runs", || {
             rows(dir.path()).iter().any(|row| row.state == SessionState::Running)
@@ -133,7 +133,7 @@ fn a_recording_that_is_dropped_is_interrupted_with_what_it_had() {
         let mut nobody = Nobody;
         let mut recording = Recording::new(Some(recorder), &mut nobody);
         recording.began(&made.report);
-        recording.ended(&made.requests[0].record);
+        recording.ended(&Arc::new(made.requests[0].record.clone()));
     }
     kept.end();
     let row = open(dir.path()).row(&id("b1")).expect("there");
@@ -211,7 +211,7 @@ fn without_a_folder_recording_waits_and_resumes_and_what_did_not_fit_is_counted(
     let long = RequestRecord { gaps_us: vec![10_000; 10_000], ..record(0, 0, 100, false) };
     kept.record(&made.report, |recording| {
         for _ in 0..2_000 {
-            recording.ended(&long);
+            recording.ended(&Arc::new(long.clone()));
         }
     });
     // Long enough for one batch more to be taken in.
@@ -293,14 +293,14 @@ fn a_session_that_is_deleted_while_it_runs_stays_deleted() {
     let mut kept = Kept::start(dir.path());
     let made = Made::simple("b1", at(1, 0));
     kept.record(&made.report, |recording| {
-        recording.ended(&made.requests[0].record);
+        recording.ended(&Arc::new(made.requests[0].record.clone()));
         wait_until("its row", || !rows(dir.path()).is_empty());
         let deletion = Deletion::Sessions(vec![id("b1")]);
         open(dir.path()).delete(&deletion).expect("deleted");
-        recording.ended(&made.requests[1].record);
+        recording.ended(&Arc::new(made.requests[1].record.clone()));
         // So that more than one batch meets what is gone.
         std::thread::sleep(Duration::from_millis(1_200));
-        recording.ended(&made.requests[2].record);
+        recording.ended(&Arc::new(made.requests[2].record.clone()));
     });
     kept.end();
     assert_eq!(rows(dir.path()), []);
