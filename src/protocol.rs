@@ -92,6 +92,8 @@ pub enum Command {
     SetBaseline { session: SessionId, on: bool },
     /// Give a session other tags: [`Event::HistoryChanged`].
     TagSession { session: SessionId, tags: Vec<String> },
+    /// Give a session another title: [`Event::HistoryChanged`].
+    RenameSession { session: SessionId, title: String },
     /// Ask the user for a place and write sessions there: [`Event::FileSaved`].
     ExportSessions { sessions: Vec<SessionId>, format: ExportFormat },
     /// Ask the user for a result file, ours or another program's, and keep what is in it:

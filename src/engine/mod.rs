@@ -616,6 +616,9 @@ impl Shared {
             Command::DeleteSessions { what } => self.change_history(Change::Delete(what)).await,
             Command::SetBaseline { session, on } => self.change_history(Change::Baseline(session, on)).await,
             Command::TagSession { session, tags } => self.change_history(Change::Tag(session, tags)).await,
+            Command::RenameSession { session, title } => {
+                self.change_history(Change::Rename(session, title)).await;
+            }
             Command::ExportSessions { sessions, format } => self.export(sessions, format).await,
             Command::PickFile { env, purpose } => {
                 let title = match purpose {

@@ -21,6 +21,7 @@ use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
+use self::history::talks::Talks;
 use self::logs::LogState;
 use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -247,6 +248,8 @@ pub struct State {
     pub bench: BenchState,
     /// What the History page knows.
     pub history: HistoryState,
+    /// The conversations that are kept, as the Playground lists them.
+    pub talks: Talks,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -273,6 +276,7 @@ impl State {
             activity: ActivityLog::default(),
             bench: BenchState::default(),
             history: HistoryState::default(),
+            talks: Talks::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -597,13 +601,20 @@ impl State {
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::ActivityChanged { activity } => self.activity.change(activity),
-            Event::HistoryLoaded { job, outcome } => self.history.loaded(job, outcome, now),
+            Event::HistoryLoaded { job, outcome } => {
+                self.talks.loaded(job, &outcome);
+                self.history.loaded(job, outcome, now);
+            }
             Event::SessionOpened { job, outcome } => {
+                self.talks.opened(job, &outcome);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             Event::TrendLoaded { job, outcome } => self.history.trend.resolve(job, outcome, now),
             Event::SessionsCompared { job, outcome } => self.history.comparison.resolve(job, outcome, now),
-            Event::HistoryChanged => self.history.changed(now),
+            Event::HistoryChanged => {
+                self.talks.changed(now);
+                self.history.changed(now);
+            }
             Event::HistoryTroubled { failure } => {
                 let notice = self.history.troubled(failure);
                 self.notices.push(notice);
@@ -641,6 +652,8 @@ impl State {
         }
         self.bench.end(job, Err(failure.clone()));
         self.history.job_failed(job, failure, now);
+        self.talks.loaded(job, &Err(failure.clone()));
+        self.talks.opened(job, &Err(failure.clone()));
         self.notice_failure(Err(failure.clone()));
     }
 

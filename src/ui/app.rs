@@ -84,6 +84,7 @@ impl Drop for App {
     fn drop(&mut self) {
         // The engine takes what is in its channel before it ends.
         self.state.remember_panes(&mut self.out);
+        self.state.delete_removed(&mut self.out);
         self.send();
     }
 }
@@ -166,6 +167,7 @@ impl App {
     fn go_to(&mut self, page: Page) {
         if self.page == Page::Playground && self.page != page {
             self.state.remember_panes(&mut self.out);
+            self.state.delete_removed(&mut self.out);
         }
         if page == Page::Playground && self.page != page {
             self.playground.arrive();

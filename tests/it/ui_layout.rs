@@ -74,6 +74,61 @@ fn panes_side_by_side_fit() {
     check(&mut window, "Panes, four without figures");
 }
 
+fn with_conversations() -> Window {
+    let mut window = Window::on_demo();
+    let long = format!("Why is {} so slow?", "a-deployment-with-a-very-long-name-".repeat(3));
+    for words in ["How heavy are whales?", &long, "Compare them in a table, with code, and list the steps"] {
+        window.key_press_modifiers(Modifiers::COMMAND, Key::N);
+        window.step();
+        window.ask(words);
+    }
+    window.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    window.see("How heavy are whales?, ");
+    window.key_press(Key::ArrowDown);
+    window.step();
+    window
+}
+
+#[test]
+fn the_conversations_fit() {
+    let mut window = with_conversations();
+    check(&mut window, "Conversations");
+    window.key_press(Key::F2);
+    window.step();
+    check(&mut window, "Conversations, a new title");
+    window.key_press(Key::Escape);
+    window.step();
+    window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    window.see("Deleted: ");
+    check(&mut window, "Conversations, one deleted");
+    window.click("Undo delete");
+    window.key_press(Key::Enter);
+    window.see("Opened: ");
+    check(&mut window, "Playground, one opened");
+}
+
+/// The same of what lies over the Playground: `ui_layout::playground_look`.
+#[test]
+fn playground_look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut window = with_conversations();
+    draw(&mut window, &dir, "conversations");
+    window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    window.key_press(Key::ArrowUp);
+    window.step();
+    window.key_press(Key::F2);
+    window.see("Deleted: ");
+    draw(&mut window, &dir, "conversations-edited");
+    window.key_press(Key::Escape);
+    window.step();
+    window.key_press(Key::ArrowDown);
+    window.key_press(Key::ArrowDown);
+    window.step();
+    window.key_press(Key::Enter);
+    window.see("Opened: ");
+    draw(&mut window, &dir, "conversation-opened");
+}
+
 /// The same of the Playground's panes: `ui_layout::panes_look`.
 #[test]
 fn panes_look() {

@@ -8,6 +8,7 @@ use egui::{
 };
 
 use super::parameters::ParametersUi;
+use super::talks;
 use super::turn::{self, Pressed};
 use crate::protocol::JobId;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
@@ -30,6 +31,8 @@ pub(super) struct Todo {
     pub(super) activate: bool,
     /// Close it.
     pub(super) close: bool,
+    /// Bring back what was there before another conversation was opened.
+    pub(super) undo_open: bool,
     /// End its answer.
     pub(super) stop: Option<JobId>,
 }
@@ -97,6 +100,9 @@ pub(super) fn show(
             ui.separator();
         }
         let chat = state.pane_chat(pane.index);
+        if let Some(title) = chat.opened() {
+            todo.undo_open = talks::opened_ui(ui, title);
+        }
         if chat.turns().is_empty() {
             let advice = match &pane.head.choice.model {
                 Some(_) => "Type a message below. The answer streams in, with its speed beside it",

@@ -6,17 +6,19 @@ mod figures;
 mod panes;
 mod parameters;
 mod pickers;
+mod talks;
 mod turn;
 mod vote;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use egui::{Align, Layout, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
+use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
 use self::conversation::{Pane, PaneUi, Todo};
 use self::parameters::ParametersUi;
+use self::talks::TalksUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
@@ -28,6 +30,7 @@ pub struct PlaygroundUi {
     /// By environment and pane, so that each keeps its place.
     panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
+    talks: TalksUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
     /// Whether the figures are beside the panes; `None` while the window's width decides.
@@ -79,6 +82,7 @@ impl PlaygroundUi {
             }
         }
         let was_hidden = state.names_hidden();
+        self.shortcuts(ui, state, &mut asked);
         let top = ui.max_rect();
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
@@ -86,12 +90,17 @@ impl PlaygroundUi {
         let beside = !several || self.figures.unwrap_or(width >= ROOMY);
         let right = if beside { (width * 0.3).clamp(282.0, 360.0) } else { 0.0 };
         let left = if beside { width - right - GAP } else { width };
+        let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
+        let layout = Layout::right_to_left(Align::Center);
+        let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
         if !pickers::is_wide(left, several) {
             // There is no room for them beside the pickers.
-            let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
-            let layout = Layout::right_to_left(Align::Center);
-            let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
             pickers::compare_ui(&mut head, state, beside, &mut asked);
+        }
+        let talks = head.add_enabled(!was_hidden, Button::new("Conversations").min_size(vec2(0.0, 30.0)));
+        let talks = talks.on_hover_text("Search and open what was said before (Ctrl+K)");
+        if talks.on_disabled_hover_text("Names are hidden: end that first").clicked() {
+            self.talks.toggle();
         }
         ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
@@ -107,12 +116,34 @@ impl PlaygroundUi {
         if asked.figures {
             self.figures = Some(!beside);
         }
+        let today = crate::engine::clock();
+        asked.refocus |= self.talks.show(ui.ctx(), state, (now, today), out);
+        if let Some(wait) = state.talks_due(self.talks.is_open(), now, out) {
+            ui.ctx().request_repaint_after(wait);
+        }
         if asked.compare {
             state.add_pane();
             self.reveal = true;
             asked.refocus = true;
         }
         asked
+    }
+
+    /// Before anything that is typed in takes them.
+    fn shortcuts(&mut self, ui: &Ui, state: &mut State, asked: &mut Asked) {
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
+        let above = !self.talks.is_open() && ui.memory(|memory| memory.top_modal_layer().is_some());
+        if above {
+            return;
+        }
+        if pressed(Key::K) && !state.names_hidden() {
+            self.talks.toggle();
+            asked.refocus = !self.talks.is_open();
+        }
+        if pressed(Key::N) && state.can_clear() {
+            state.clear();
+            asked.refocus = true;
+        }
     }
 
     fn chat_ui(
@@ -124,8 +155,9 @@ impl PlaygroundUi {
         (asked, beside): (&mut Asked, bool),
     ) {
         let from_pickers = pickers::show(ui, state, beside, now, out);
-        let (compare, figures) = (asked.compare, asked.figures);
+        let (compare, figures, refocus) = (asked.compare, asked.figures, asked.refocus);
         *asked = from_pickers;
+        asked.refocus |= refocus;
         asked.compare |= compare;
         asked.figures |= figures;
         let composer = composer::height(ui);
@@ -240,6 +272,10 @@ impl PlaygroundUi {
         }
         if let Some(job) = todo.stop {
             stop(job, out);
+        }
+        if todo.undo_open {
+            state.undo_open(index, out);
+            asked.refocus = true;
         }
         if todo.activate {
             state.place().panes.active = index;
