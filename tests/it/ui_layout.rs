@@ -114,16 +114,18 @@ fn playground_look() {
     let mut window = with_conversations();
     draw(&mut window, &dir, "conversations");
     window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    window.see("Deleted: ");
     window.key_press(Key::ArrowUp);
     window.step();
     window.key_press(Key::F2);
-    window.see("Deleted: ");
+    window.step();
     draw(&mut window, &dir, "conversations-edited");
     window.key_press(Key::Escape);
     window.step();
-    window.key_press(Key::ArrowDown);
-    window.key_press(Key::ArrowDown);
-    window.step();
+    for _ in 0..2 {
+        window.key_press(Key::ArrowDown);
+        window.step();
+    }
     window.key_press(Key::Enter);
     window.see("Opened: ");
     draw(&mut window, &dir, "conversation-opened");

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use egui::{
-    Button, Context, CornerRadius, Id, Key, Modal, Modifiers, Popup, Rect, RichText, Role, ScrollArea, Sense,
-    Stroke, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Button, Context, CornerRadius, Id, Key, Layout, Modal, Modifiers, Popup, Rect, Role, ScrollArea,
+    Sense, Stroke, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -22,7 +22,7 @@ use crate::ui::widgets::{
 /// A row's height, with the space below it.
 const ROW: f32 = 46.0;
 /// Of the button at a row's end.
-const MORE: f32 = 38.0;
+const MORE: f32 = 46.0;
 
 /// What is typed and marked in the list.
 #[derive(Default)]
@@ -108,6 +108,11 @@ impl TalksUi {
                 }
             });
         });
+        let total = state.talks.rows.total();
+        // Before the field takes Delete for its own.
+        if self.renaming.is_none() {
+            self.keys(ui, state, total.unwrap_or(0), now, out);
+        }
         let edit = TextEdit::singleline(&mut state.talks.text)
             .hint_text("Search titles, models and what was said")
             .desired_width(f32::INFINITY)
@@ -123,10 +128,6 @@ impl TalksUi {
         }
         if edit.changed() {
             (self.marked, self.reveal) = (0, true);
-        }
-        let total = state.talks.rows.total();
-        if self.renaming.is_none() {
-            self.keys(ui, state, total.unwrap_or(0), now, out);
         }
         if let Some(failure) = state.talks.rows.failure().cloned() {
             failure_box(ui, "conversations", &failure, None);
@@ -343,8 +344,9 @@ fn row_ui(
     if response.clicked() {
         *wish = Some(Wish::Open(row.id.clone()));
     }
-    let place = Rect::from_center_size(pos2(rect.right() - MORE / 2.0, rect.center().y), vec2(24.0, 22.0));
-    let more = ui.put(place, Button::new(RichText::new("…").small()).min_size(vec2(24.0, 22.0)));
+    let end = Rect::from_min_max(pos2(text.right(), rect.top()), rect.max - vec2(6.0, 0.0));
+    let mut end = ui.new_child(UiBuilder::new().max_rect(end).layout(Layout::right_to_left(Align::Center)));
+    let more = small_button(&mut end, "···");
     more.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("More on {}", row.title)));
     Popup::menu(&more).width(170.0).show(|ui| {
         if ui.button("Rename").clicked() {
