@@ -17,6 +17,7 @@ pub use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, ExportFormat, Filing, HistoryPage, HistoryQuery, SessionId, StoredSession, Trend,
 };
+use crate::domain::library::{Library, LibraryChange};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
@@ -76,6 +77,12 @@ pub enum Command {
     SteerBench { job: JobId, steer: Steer },
     /// Ask the user for a place and write a file there: [`Event::FileSaved`]. `what` names it for people.
     SaveFile { what: String, name: String, content: Arc<[u8]> },
+    /// Read the prompts that are kept: [`Event::PromptsLoaded`].
+    LoadPrompts,
+    /// Change the prompts that are kept: [`Event::PromptsLoaded`].
+    ChangePrompts { change: LibraryChange },
+    /// Let the user pick a file of prompts and take them over: [`Event::PromptsLoaded`] unless they picked none.
+    ImportPrompts,
     /// Ask the history for rows: [`Event::HistoryLoaded`].
     LoadHistory { job: JobId, query: HistoryQuery },
     /// Ask for a session with all that is drawn of it: [`Event::SessionOpened`].
@@ -191,6 +198,8 @@ pub enum Event {
     HistoryImported { job: JobId, outcome: Result<Option<Kept>, Failure> },
     /// A session that ended was held against the baseline of its model and deployment.
     HeldAgainstBaseline { job: JobId, comparison: Arc<Comparison> },
+    /// The prompts that are kept, after a look at them or a change; `told` is for the user.
+    PromptsLoaded { outcome: Result<Library, Failure>, told: Option<String> },
     /// A file was saved (where), the user gave no place, or it failed.
     FileSaved { what: String, outcome: Result<Option<PathBuf>, Failure> },
     /// One of Home's checks ended.

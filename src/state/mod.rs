@@ -6,6 +6,7 @@ pub mod blind;
 pub mod chat;
 pub mod cluster;
 pub mod history;
+pub mod library;
 pub mod logs;
 pub mod panes;
 mod remember;
@@ -22,6 +23,7 @@ use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
 use self::history::talks::Talks;
+use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -250,6 +252,8 @@ pub struct State {
     pub history: HistoryState,
     /// The conversations that are kept, as the Playground lists them.
     pub talks: Talks,
+    /// The prompts that are kept.
+    pub prompts: LibraryState,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -277,6 +281,7 @@ impl State {
             bench: BenchState::default(),
             history: HistoryState::default(),
             talks: Talks::default(),
+            prompts: LibraryState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -625,6 +630,7 @@ impl State {
                 Ok(None) => {}
                 Err(failure) => self.notice_failure(Err(failure)),
             },
+            Event::PromptsLoaded { outcome, told } => self.prompts_loaded(outcome, told),
             Event::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
             Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
         }

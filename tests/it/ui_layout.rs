@@ -107,6 +107,29 @@ fn the_conversations_fit() {
     check(&mut window, "Playground, one opened");
 }
 
+fn with_prompts() -> Window {
+    let mut window = Window::on_demo();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::P);
+    window.see("No prompts yet");
+    window
+}
+
+#[test]
+fn the_prompts_fit() {
+    let mut window = with_prompts();
+    check(&mut window, "Prompts, none");
+    window.click("Add starter prompts");
+    window.see("Prompt Translate");
+    check(&mut window, "Prompts");
+    window.click("Prompt Summarise");
+    window.see("What will be said");
+    check(&mut window, "Prompts, values");
+    window.click("Back");
+    window.key_press(Key::F2);
+    window.see("Edit prompt");
+    check(&mut window, "Prompts, edited");
+}
+
 /// The same of what lies over the Playground: `ui_layout::playground_look`.
 #[test]
 fn playground_look() {
@@ -129,6 +152,18 @@ fn playground_look() {
     window.key_press(Key::Enter);
     window.see("Opened: ");
     draw(&mut window, &dir, "conversation-opened");
+    let mut window = with_prompts();
+    draw(&mut window, &dir, "prompts-none");
+    window.click("Add starter prompts");
+    window.see("Prompt Translate");
+    draw(&mut window, &dir, "prompts");
+    window.click("Prompt Summarise");
+    window.see("What will be said");
+    draw(&mut window, &dir, "prompts-values");
+    window.click("Back");
+    window.key_press(Key::F2);
+    window.see("Edit prompt");
+    draw(&mut window, &dir, "prompts-edit");
 }
 
 /// The same of the Playground's panes: `ui_layout::panes_look`.

@@ -3,6 +3,7 @@
 mod composer;
 mod conversation;
 mod figures;
+mod library;
 mod panes;
 mod parameters;
 mod pickers;
@@ -11,12 +12,14 @@ mod turn;
 mod vote;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
 use self::conversation::{Pane, PaneUi, Todo};
+use self::library::{LibraryUi, Taken};
 use self::parameters::ParametersUi;
 use self::talks::TalksUi;
 use crate::domain::environment::EnvId;
@@ -31,6 +34,7 @@ pub struct PlaygroundUi {
     panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
     talks: TalksUi,
+    library: LibraryUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
     /// Whether the figures are beside the panes; `None` while the window's width decides.
@@ -82,7 +86,7 @@ impl PlaygroundUi {
             }
         }
         let was_hidden = state.names_hidden();
-        self.shortcuts(ui, state, &mut asked);
+        self.shortcuts(ui, state, &mut asked, out);
         let top = ui.max_rect();
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
@@ -118,6 +122,10 @@ impl PlaygroundUi {
         }
         let today = crate::engine::clock();
         asked.refocus |= self.talks.show(ui.ctx(), state, (now, today), out);
+        if let ControlFlow::Break(taken) = self.library.show(ui.ctx(), state, out) {
+            asked.refocus = true;
+            self.take(ui, taken, state, now, out);
+        }
         if let Some(wait) = state.talks_due(self.talks.is_open(), now, out) {
             ui.ctx().request_repaint_after(wait);
         }
@@ -130,10 +138,14 @@ impl PlaygroundUi {
     }
 
     /// Before anything that is typed in takes them.
-    fn shortcuts(&mut self, ui: &Ui, state: &mut State, asked: &mut Asked) {
+    fn shortcuts(&mut self, ui: &Ui, state: &mut State, asked: &mut Asked, out: &mut Vec<Command>) {
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
-        let above = !self.talks.is_open() && ui.memory(|memory| memory.top_modal_layer().is_some());
-        if above {
+        let above = ui.memory(|memory| memory.top_modal_layer().is_some());
+        if (!above || self.library.is_open()) && pressed(Key::P) {
+            self.library.toggle(state, out);
+            asked.refocus = !self.library.is_open();
+        }
+        if above && !self.talks.is_open() {
             return;
         }
         if pressed(Key::K) && !state.names_hidden() {
@@ -168,21 +180,51 @@ impl PlaygroundUi {
             todos = self.panes_ui(ui, state, now);
         });
         vote::bar_ui(ui, state, out);
-        let sent = composer::show(ui, state, now, out);
+        let composed = composer::show(ui, state, now, out);
+        if composed.prompts {
+            self.library.toggle(state, out);
+        }
+        let sent = composed.sent;
         if !self.arrived {
             self.arrived = true;
             composer::focus(ui);
         }
         if sent {
-            let env = state.env().id.clone();
-            for index in 0..state.panes() {
-                let id = state.pane_head(index).id;
-                self.panes.entry((env.clone(), id)).or_default().transcript.jump_to_latest();
-            }
+            self.jump_to_latest(state);
         }
         // From the right: closing one moves those after it.
         for (index, todo) in todos.into_iter().rev() {
             self.do_in_pane(index, todo, state, now, (out, asked));
+        }
+    }
+
+    /// A prompt out of the library.
+    fn take(
+        &mut self,
+        ui: &Ui,
+        taken: Option<Taken>,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        match taken {
+            Some(Taken::Insert(text)) => composer::insert(ui, state, &text),
+            Some(Taken::Send(text)) => {
+                composer::insert(ui, state, &text);
+                if state.answering().is_empty() && state.send_draft(now, out) {
+                    self.jump_to_latest(state);
+                }
+            }
+            Some(Taken::System(text)) => state.use_as_system_prompt(text),
+            None => {}
+        }
+    }
+
+    fn jump_to_latest(&mut self, state: &mut State) {
+        let env = state.env().id.clone();
+        for index in 0..state.panes() {
+            let id = state.pane_head(index).id;
+            self.panes.entry((env.clone(), id)).or_default().transcript.jump_to_latest();
         }
     }
 
