@@ -152,7 +152,7 @@ fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let name: String =
         name.split(|c: char| c.is_whitespace() || c.is_control()).collect::<Vec<_>>().join(" ");
     let name: String = name.trim().chars().take(MOST_NAME).collect();
-    let name = if name.is_empty() { "Prompt".to_owned() } else { name };
+    let name = if name.is_empty() { "Prompt".to_owned() } else { name.trim_end().to_owned() };
     if !taken(&name) {
         return name;
     }

@@ -265,7 +265,7 @@ impl TalksUi {
         let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         let (mut save, mut leave) = (enter, escape);
         ui.horizontal_centered(|ui| {
-            let width = ui.available_width() - 140.0;
+            let width = ui.available_width() - 166.0;
             let edit =
                 ui.add(TextEdit::singleline(title).desired_width(width).margin(MARGIN).char_limit(200));
             edit.widget_info(|| {
