@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use crate::domain::conversation::ChatRequest;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
+use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -52,6 +53,8 @@ pub enum Command {
     /// The same of several at once: all are sent at the same instant, or each when the one before it has ended,
     /// which is told by [`Event::ChatBegan`].
     ChatSideBySide { asks: Vec<Ask>, in_turn: bool },
+    /// Make embeddings: [`Event::EmbeddingsMade`].
+    Embed { job: JobId, place: Environment, request: EmbedRequest },
     /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
@@ -178,6 +181,8 @@ pub enum Event {
     ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
     ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
+    /// Embeddings came, or not.
+    EmbeddingsMade { job: JobId, outcome: Result<Box<Embedded>, Failure> },
     /// A session under way.
     BenchAdvanced { job: JobId, progress: Box<BenchProgress> },
     /// A session is over, or never began.

@@ -3,6 +3,7 @@
 pub mod command_line;
 pub mod conversation;
 pub mod deployment;
+pub mod embedding;
 pub mod environment;
 pub mod failure;
 pub mod history;

@@ -404,6 +404,15 @@ impl Jobs {
                     });
                 }
             }
+            Command::Embed { job, place, request } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    let place = shared.open(&place).await;
+                    let known = place.known();
+                    Ok(Box::new(place.api_with_key()?.embed(&request, &known).await?))
+                };
+                let outcome = or_cancelled(&cancel, asking).await;
+                shared.emitter.emit(Event::EmbeddingsMade { job, outcome });
+            }),
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
                 if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
                     let (emitter, env) = (shared.emitter.clone(), place.id.clone());
@@ -651,6 +660,7 @@ impl Shared {
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }
             | Command::ChatSideBySide { .. }
+            | Command::Embed { .. }
             | Command::Check { .. }
             | Command::ListContexts { .. }
             | Command::RunBench { .. }

@@ -9,6 +9,7 @@ pub use self::tree::Act;
 use std::time::Duration;
 
 use super::cluster::Choice;
+use super::embed::EmbedState;
 use crate::domain::conversation::{ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
@@ -26,6 +27,8 @@ pub struct ChatState {
     pub draft: String,
     /// The knobs.
     pub params: Params,
+    /// Where the model makes embeddings instead.
+    pub embed: EmbedState,
     talk: Talk,
     /// What was here before, until something is said: clearing and opening can be undone.
     before: Option<Before>,
@@ -44,6 +47,7 @@ impl Default for ChatState {
             system: DEFAULT_SYSTEM_PROMPT.to_owned(),
             draft: String::new(),
             params: Params::default(),
+            embed: EmbedState::default(),
             talk: Talk::default(),
             before: None,
             editing: None,

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod blind;
 pub mod chat;
 pub mod cluster;
+pub mod embed;
 pub mod history;
 pub mod library;
 pub mod logs;
@@ -573,6 +574,7 @@ impl State {
             Event::ChatEnded { job, ending, figures } => {
                 self.with_chat(job, |chat, session| chat.end(job, ending, *figures, now, session));
             }
+            Event::EmbeddingsMade { job, outcome } => self.embedded(job, outcome.map(|embedded| *embedded)),
             Event::CheckEnded { job, env, check } => self.with(&env, |place| {
                 if place.checks.running == Some(job) {
                     place.checks.done.push(check);
@@ -656,6 +658,7 @@ impl State {
                 place.checks.running = None;
             }
         }
+        self.embedded(job, Err(failure.clone()));
         self.bench.end(job, Err(failure.clone()));
         self.history.job_failed(job, failure, now);
         self.talks.loaded(job, &Err(failure.clone()));

@@ -77,7 +77,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let to = state.addressed();
     let several = state.panes() > 1;
     let models = to.iter().filter(|index| state.pane_choice(**index).model.is_some()).count();
-    let all_ready = to.iter().all(|index| state.can_ask(*index));
+    let all_ready = to.iter().all(|index| state.can_chat(*index));
+    let embeds = (0..state.panes()).any(|index| state.pane_embeds(index));
     let has_api = to.iter().all(|index| {
         let env = state.pane_env(*index);
         state.settings.get(&env).is_some_and(|env| env.api.is_some() || env.demo)
@@ -130,6 +131,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 caption(
                     ui,
                     match (models == to.len(), has_api) {
+                        _ if embeds && (to.is_empty() || !several) => {
+                            "This model makes embeddings and cannot chat"
+                        }
                         _ if to.is_empty() => "Tick a pane to send to",
                         (_, false) => "This environment has no API domain: type it on Home",
                         (false, true) => "Pick a model first",

@@ -7,6 +7,7 @@ use egui::{
     Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
 };
 
+use super::embed::{self, EmbedTodo};
 use super::parameters::ParametersUi;
 use super::talks;
 use super::turn::{self, Pressed};
@@ -33,6 +34,8 @@ pub(super) struct Todo {
     pub(super) close: bool,
     /// Bring back what was there before another conversation was opened.
     pub(super) undo_open: bool,
+    /// Of a pane that makes embeddings.
+    pub(super) embed: EmbedTodo,
     /// End its answer.
     pub(super) stop: Option<JobId>,
 }
@@ -95,9 +98,24 @@ pub(super) fn show(
                     if link_ui(ui, state, pane) {
                         parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
                     }
+                    if state.embeds_is_a_guess(pane.index) {
+                        let mut embeds = state.pane_embeds(pane.index);
+                        let tick = ui.checkbox(&mut embeds, "This model makes embeddings");
+                        if tick.on_hover_text("The cluster does not say what it makes").changed() {
+                            state.say_embeds(pane.index, embeds);
+                        }
+                    }
                 },
             );
             ui.separator();
+        }
+        if state.pane_embeds(pane.index) {
+            let model = pane.head.choice.model.clone().unwrap_or_default();
+            let (ready, guess) = (state.can_ask(pane.index), state.embeds_is_a_guess(pane.index));
+            let color = color.unwrap_or(tokens(ui).text);
+            let view = &mut state.pane_chat(pane.index).embed;
+            todo.embed = embed::show(ui, view, (&model, color), (ready, guess), now);
+            return todo;
         }
         let chat = state.pane_chat(pane.index);
         if let Some(title) = chat.opened() {

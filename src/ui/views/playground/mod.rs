@@ -2,6 +2,7 @@
 
 mod composer;
 mod conversation;
+mod embed;
 mod figures;
 mod library;
 mod panes;
@@ -315,6 +316,15 @@ impl PlaygroundUi {
         if let Some(job) = todo.stop {
             stop(job, out);
         }
+        if todo.embed.embed {
+            state.embed(index, now, out);
+        }
+        if todo.embed.chat {
+            state.say_embeds(index, false);
+            asked.refocus = true;
+        }
+        out.extend(todo.embed.cancel.map(|job| Command::Cancel { job }));
+        out.extend(todo.embed.copy);
         if todo.undo_open {
             state.undo_open(index, out);
             asked.refocus = true;
