@@ -239,7 +239,8 @@ impl ClusterState {
     /// Whether a model makes embeddings: as the cluster says, else as its name does.
     pub fn embeds(&self, model: &str) -> bool {
         match self.capabilities_of(model) {
-            Some(can) => can.iter().any(|capability| capability == "embeddings"),
+            // One that does both chats, unless the user says otherwise.
+            Some(can) => can.iter().all(|capability| capability == "embeddings"),
             None => makes_embeddings_by_name(model),
         }
     }

@@ -34,6 +34,11 @@ pub struct EmbedResult {
 }
 
 impl EmbedState {
+    /// What would be embedded; of an empty view a word, for View code.
+    pub fn texts(&self) -> Vec<String> {
+        self.request("").map_or_else(|| vec!["Hello".to_owned()], |request| request.input)
+    }
+
     /// What would be asked of this model; `None` while there is no text.
     pub fn request(&self, model: &str) -> Option<EmbedRequest> {
         let texts = [&self.text, &self.other].into_iter().filter(|text| !text.trim().is_empty());
@@ -77,7 +82,9 @@ impl State {
     pub fn embeds_is_a_guess(&mut self, index: usize) -> bool {
         let model = self.pane_choice(index).model;
         model.is_some_and(|model| {
-            self.pane_cluster(index).is_none_or(|cluster| cluster.capabilities_of(&model).is_none())
+            let can = self.pane_cluster(index).and_then(|cluster| cluster.capabilities_of(&model));
+            let embeds = |can: &[String]| can.iter().any(|capability| capability == "embeddings");
+            can.is_none_or(|can| can.len() > 1 && embeds(can))
         })
     }
 

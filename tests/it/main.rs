@@ -26,6 +26,7 @@ mod transcript;
 mod ui;
 mod ui_bench;
 mod ui_branches;
+mod ui_embed;
 mod ui_history;
 mod ui_layout;
 mod ui_library;

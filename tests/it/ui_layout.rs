@@ -130,6 +130,27 @@ fn the_prompts_fit() {
     check(&mut window, "Prompts, edited");
 }
 
+fn with_embeddings() -> Window {
+    let mut window = Window::on_demo();
+    window.pick("Model", "E5-Mistral-7B-Instruct");
+    window.type_into("Text to embed", "The cat sleeps on the sofa");
+    window.type_into("Second text, to compare with", "Cats are sleeping on a sofa");
+    window.click("Embed");
+    window.see("Cosine similarity ");
+    window
+}
+
+#[test]
+fn embeddings_fit() {
+    let mut window = with_embeddings();
+    check(&mut window, "Embeddings");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("+ Compare");
+    window.see("Pane 2: ");
+    check(&mut window, "Embeddings beside a chat");
+}
+
 /// The same of what lies over the Playground: `ui_layout::playground_look`.
 #[test]
 fn playground_look() {
@@ -164,6 +185,13 @@ fn playground_look() {
     window.key_press(Key::F2);
     window.see("Edit prompt");
     draw(&mut window, &dir, "prompts-edit");
+    let mut window = with_embeddings();
+    draw(&mut window, &dir, "embeddings");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("+ Compare");
+    window.see("Pane 2: ");
+    draw(&mut window, &dir, "embeddings-beside");
 }
 
 /// The same of the Playground's panes: `ui_layout::panes_look`.
