@@ -11,6 +11,7 @@ pub mod library;
 pub mod logs;
 pub mod panes;
 mod remember;
+pub mod veil;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -415,12 +415,13 @@ impl eframe::App for App {
         let height = ui.available_height();
         if self.activity.is_open() {
             let Self { activity, state, out, .. } = self;
+            let veil = state.veil();
             Panel::bottom("activity")
                 .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
                 .resizable(true)
                 .frame(Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(16, 10)))
-                .show(ui, |ui| activity.show(ui, &mut state.activity, out));
+                .show(ui, |ui| activity.show(ui, &mut state.activity, &veil, out));
         }
         let margin = if narrow { Margin::symmetric(14, 14) } else { Margin::symmetric(22, 20) };
         CentralPanel::no_frame()

@@ -14,6 +14,7 @@ use super::turn::{self, Pressed};
 use crate::protocol::JobId;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
 use crate::state::panes::{Fastest, PaneHead};
+use crate::state::veil::Veil;
 use crate::state::{ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
@@ -117,6 +118,7 @@ pub(super) fn show(
             todo.embed = embed::show(ui, view, (&model, color), (ready, guess), now);
             return todo;
         }
+        let veil = state.veil();
         let chat = state.pane_chat(pane.index);
         if let Some(title) = chat.opened() {
             todo.undo_open = talks::opened_ui(ui, title);
@@ -139,6 +141,7 @@ pub(super) fn show(
             keys: pane.active,
             fastest: Some(pane.fastest),
             hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
+            veil: Some(&veil),
         };
         let Todo { act, copy, .. } =
             turns_ui(ui, id, chat, looks, (&mut open.transcript, &mut open.unfolded));
@@ -159,6 +162,8 @@ struct Looks<'a> {
     fastest: Option<&'a HashMap<u64, Fastest>>,
     /// What the model is called while its name is hidden.
     hidden: Option<&'a str>,
+    /// What is taken out of failures.
+    veil: Option<&'a Veil>,
 }
 
 fn turns_ui(
@@ -190,7 +195,15 @@ pub(in crate::ui::views) fn read_ui(
     colors: &ModelColors,
     open: (&mut Transcript, &mut HashSet<u64>),
 ) -> Option<String> {
-    let looks = Looks { colors, now: Duration::ZERO, reading: true, keys: true, fastest: None, hidden: None };
+    let looks = Looks {
+        colors,
+        now: Duration::ZERO,
+        reading: true,
+        keys: true,
+        fastest: None,
+        hidden: None,
+        veil: None,
+    };
     let todo = turns_ui(ui, id, chat, looks, open);
     if let Some(Act::Step(index, forward)) = todo.act {
         chat.step(index, forward);
@@ -429,8 +442,13 @@ impl RowSource for Rows<'_> {
             Part::Waiting => turn::waiting_ui(ui, answer, self.looks.now),
             Part::Notice => {
                 let is_last = at + 1 == self.chat.turns().len();
-                let act =
-                    turn::notice_ui(ui, turn, (is_last && can_ask, self.chat.can_continue()), self.looks.now);
+                let act = turn::notice_ui(
+                    ui,
+                    turn,
+                    (is_last && can_ask, self.chat.can_continue()),
+                    self.looks.veil,
+                    self.looks.now,
+                );
                 self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::Figures => {
