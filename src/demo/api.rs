@@ -13,16 +13,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use base64::Engine as _;
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::embed;
 use super::script::{Lengths, Script};
 use crate::domain::conversation::Message;
 use crate::domain::environment::ApiAddress;
+
+mod embeddings;
 
 /// The key that the demo takes. No secret: it opens nothing but the demo.
 pub const DEMO_KEY: &str = "demo-key";
@@ -206,7 +206,7 @@ impl DemoServer {
         let app = Router::new()
             .route("/v1/models", get(list_models))
             .route("/v1/chat/completions", post(chat))
-            .route("/v1/embeddings", post(embeddings))
+            .route("/v1/embeddings", post(embeddings::make))
             .fallback(|| async { error(404, "not_found", "Not found") })
             .layer(axum::extract::DefaultBodyLimit::max(25 << 20))
             .with_state(Arc::clone(&shared));
@@ -351,70 +351,6 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         _ => Duration::ZERO,
     };
     Answer::new(&shared, model, &ask, came, extra, aborted).respond(ask.stream).await
-}
-
-/// A vector for each text, in as much time as the model takes to its first token.
-async fn embeddings(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let came = Instant::now();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let authorization = text(header::AUTHORIZATION);
-    let json: Value = match serde_json::from_slice(&body) {
-        Ok(json) => json,
-        Err(why) => return error(400, "invalid_json", &format!("The body is no JSON: {why}")),
-    };
-    let aborted = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    if shared.options.keep_received {
-        lock(&shared.received).push(Received {
-            authorization: authorization.clone(),
-            content_type: text(header::CONTENT_TYPE),
-            body: json.clone(),
-            aborted: Arc::clone(&aborted),
-        });
-    }
-    if authorization.as_deref() != Some(&format!("Bearer {DEMO_KEY}")) {
-        return error(401, "invalid_api_key", "Invalid API key");
-    }
-    let name = json["model"].as_str().unwrap_or_default();
-    let Some(model) = shared.options.models.iter().find(|model| model.name == name) else {
-        return error(404, "model_not_found", &format!("Model {name} not found"));
-    };
-    match &model.quirk {
-        Quirk::Embeds => {}
-        Quirk::Hangs => {
-            let _gone = Gone(aborted);
-            return std::future::pending().await;
-        }
-        _ => return error(400, "invalid_value", "This model does not make embeddings"),
-    }
-    let texts: Option<Vec<&str>> = match &json["input"] {
-        Value::String(text) => Some(vec![text]),
-        Value::Array(texts) => texts.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    let Some(texts) = texts.filter(|texts| !texts.is_empty() && texts.iter().all(|text| !text.is_empty()))
-    else {
-        return error(400, "invalid_value", "input must be a text or a list of texts, none of them empty");
-    };
-    let coded = json["encoding_format"] == "base64";
-    let data: Vec<Value> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            let vector = embed::embed(text);
-            let embedding = match coded {
-                true => {
-                    let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
-                    Value::from(base64::engine::general_purpose::STANDARD.encode(bytes))
-                }
-                false => Value::from(vector),
-            };
-            json!({"object": "embedding", "index": index, "embedding": embedding})
-        })
-        .collect();
-    let tokens: usize = texts.iter().map(|text| embed::tokens(text)).sum();
-    let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
-    tokio::time::sleep(model.ttft.saturating_sub(came.elapsed())).await;
-    axum::Json(json!({"object": "list", "model": name, "data": data, "usage": usage})).into_response()
 }
 
 /// Notes that the client went away before anything was answered.

@@ -3,7 +3,7 @@
 //! share words and parts of words are therefore nearer to each other than texts that do not.
 
 /// Components of a vector.
-pub(super) const DIMENSION: usize = 1_024;
+const DIMENSION: usize = 1_024;
 
 /// The text as a vector of length 1; of a text without a letter or a digit, one that is the same for all such texts.
 pub(super) fn embed(text: &str) -> Vec<f32> {

@@ -38,12 +38,19 @@ pub struct Talks {
     came: Option<Result<Arc<StoredSession>, Failure>>,
     /// Those that are deleted unless somebody thinks better of it, and since when.
     removed: Vec<(SessionId, Duration)>,
+    /// Those that were deleted since the rows came.
+    gone: Vec<SessionId>,
 }
 
 impl Talks {
     /// Whether it is to be deleted, and that can be undone.
     pub fn is_removed(&self, id: &SessionId) -> bool {
         self.removed.iter().any(|(removed, _)| removed == id)
+    }
+
+    /// Whether it was deleted, and the rows do not know yet.
+    pub fn is_gone(&self, id: &SessionId) -> bool {
+        self.gone.contains(id)
     }
 
     /// Whether one is being read to be opened.
@@ -62,7 +69,9 @@ impl Talks {
     }
 
     pub(in crate::state) fn loaded(&mut self, job: JobId, outcome: &Result<HistoryPage, Failure>) {
-        self.rows.loaded(job, outcome.clone());
+        if self.rows.loaded(job, outcome.clone()) {
+            self.gone.clear();
+        }
     }
 
     pub(in crate::state) fn opened(&mut self, job: JobId, outcome: &Result<Arc<StoredSession>, Failure>) {
@@ -93,6 +102,7 @@ impl State {
             !gone.contains(id)
         });
         if !gone.is_empty() {
+            talks.gone.extend(gone.iter().cloned());
             out.push(Command::DeleteSessions { what: Deletion::Sessions(gone) });
         }
         if seen && talks.asked.as_ref() != Some(&talks.text) {

@@ -110,15 +110,15 @@ pub(super) fn show(
             );
             ui.separator();
         }
+        let veil = state.veil();
         if state.pane_embeds(pane.index) {
             let model = pane.head.choice.model.clone().unwrap_or_default();
             let (ready, guess) = (state.can_ask(pane.index), state.embeds_is_a_guess(pane.index));
             let color = color.unwrap_or(tokens(ui).text);
             let view = &mut state.pane_chat(pane.index).embed;
-            todo.embed = embed::show(ui, view, (&model, color), (ready, guess), now);
+            todo.embed = embed::show(ui, view, (&model, color), &veil, (ready, guess), now);
             return todo;
         }
-        let veil = state.veil();
         let chat = state.pane_chat(pane.index);
         if let Some(title) = chat.opened() {
             todo.undo_open = talks::opened_ui(ui, title);

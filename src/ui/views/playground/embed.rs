@@ -8,6 +8,7 @@ use crate::domain::embedding::{EmbedRequest, Embedding};
 use crate::domain::units::{self, Figure};
 use crate::protocol::{Command, JobId};
 use crate::state::embed::{EmbedResult, EmbedState};
+use crate::state::veil::Veil;
 use crate::ui::theme;
 use crate::ui::widgets::{MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens};
 
@@ -29,6 +30,7 @@ pub(super) fn show(
     ui: &mut Ui,
     embed: &mut EmbedState,
     (model, color): (&str, Color32),
+    veil: &Veil,
     (ready, guess): (bool, bool),
     now: Duration,
 ) -> EmbedTodo {
@@ -62,10 +64,10 @@ pub(super) fn show(
             ui.ctx().request_repaint_after(Duration::from_millis(100));
         });
         if let Some(failure) = &embed.failure {
-            failure_box(ui, "embeddings", failure, None);
+            failure_box(ui, "embeddings", &veil.over_failure(failure), None);
         }
         if let Some(result) = &embed.result {
-            result_ui(ui, result, color, &mut todo);
+            result_ui(ui, result, color, veil, &mut todo);
         } else if embed.failure.is_none() {
             ui.add_space(8.0);
             caption(
@@ -96,7 +98,7 @@ fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
     typing
 }
 
-fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, todo: &mut EmbedTodo) {
+fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, todo: &mut EmbedTodo) {
     let EmbedResult { request: EmbedRequest { model, input }, embedded } = result;
     let Some(first) = embedded.vectors.first() else { return };
     let second = embedded.vectors.get(1);
@@ -172,7 +174,7 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, todo: &mut Embed
         });
     }
     ui.add_space(4.0);
-    caption(ui, format!("Of {model}"));
+    caption(ui, format!("Of {}", veil.over(model)));
     for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
         vector_ui(ui, n, vector, text, todo);
     }

@@ -373,7 +373,7 @@ impl LibraryUi {
             _ => None,
         };
         if back {
-            self.to_list();
+            self.go_to_list();
         } else {
             self.view = View::Fill(prompt);
         }
@@ -384,7 +384,7 @@ impl LibraryUi {
         template.fill(|name| self.values.get(&key(name)).map(String::as_str))
     }
 
-    fn to_list(&mut self) {
+    fn go_to_list(&mut self) {
         self.view = View::List;
         self.fresh = true;
     }
@@ -468,7 +468,7 @@ impl LibraryUi {
             state.change_prompts(LibraryChange::Put { old: old.clone(), prompt: prompt.clone() }, out);
         }
         if save || back {
-            self.to_list();
+            self.go_to_list();
         } else {
             self.view = View::Edit(old, prompt);
         }

@@ -236,7 +236,10 @@ impl TalksUi {
             for index in seen.clone() {
                 let width = ui.available_width();
                 let (rect, _) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
-                let Some(row) = state.talks.rows.at(index).cloned() else { continue };
+                let Some(row) = state.talks.rows.at(index).filter(|row| !state.talks.is_gone(&row.id)) else {
+                    continue;
+                };
+                let row = row.clone();
                 let rect = rect.with_max_y(rect.bottom() - 2.0);
                 let mut inside = ui.new_child(UiBuilder::new().id_salt(&row.id).max_rect(rect));
                 if self.renaming.as_ref().is_some_and(|(id, _)| *id == row.id) {
