@@ -224,7 +224,8 @@ fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
     window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::J);
     window.click("Blind");
     window.see("Names are hidden until you vote");
-    window.ask("Hello");
+    // The demo's usual answer says who it is.
+    window.ask("Write 20 tokens");
     window.see("HTTP 503");
     window.see("/v1/chat/completions");
     window.click("Details");
