@@ -12,11 +12,13 @@ use secrecy::SecretString;
 
 use crate::domain::conversation::ChatRequest;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
+use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, ExportFormat, Filing, HistoryPage, HistoryQuery, SessionId, StoredSession, Trend,
 };
+use crate::domain::library::{Library, LibraryChange};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
@@ -51,6 +53,8 @@ pub enum Command {
     /// The same of several at once: all are sent at the same instant, or each when the one before it has ended,
     /// which is told by [`Event::ChatBegan`].
     ChatSideBySide { asks: Vec<Ask>, in_turn: bool },
+    /// Make embeddings: [`Event::EmbeddingsMade`].
+    Embed { job: JobId, place: Environment, request: EmbedRequest },
     /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
@@ -76,6 +80,12 @@ pub enum Command {
     SteerBench { job: JobId, steer: Steer },
     /// Ask the user for a place and write a file there: [`Event::FileSaved`]. `what` names it for people.
     SaveFile { what: String, name: String, content: Arc<[u8]> },
+    /// Read the prompts that are kept: [`Event::PromptsLoaded`].
+    LoadPrompts,
+    /// Change the prompts that are kept: [`Event::PromptsLoaded`].
+    ChangePrompts { change: LibraryChange },
+    /// Let the user pick a file of prompts and take them over: [`Event::PromptsLoaded`] unless they picked none.
+    ImportPrompts,
     /// Ask the history for rows: [`Event::HistoryLoaded`].
     LoadHistory { job: JobId, query: HistoryQuery },
     /// Ask for a session with all that is drawn of it: [`Event::SessionOpened`].
@@ -92,6 +102,8 @@ pub enum Command {
     SetBaseline { session: SessionId, on: bool },
     /// Give a session other tags: [`Event::HistoryChanged`].
     TagSession { session: SessionId, tags: Vec<String> },
+    /// Give a session another title: [`Event::HistoryChanged`].
+    RenameSession { session: SessionId, title: String },
     /// Ask the user for a place and write sessions there: [`Event::FileSaved`].
     ExportSessions { sessions: Vec<SessionId>, format: ExportFormat },
     /// Ask the user for a result file, ours or another program's, and keep what is in it:
@@ -169,6 +181,8 @@ pub enum Event {
     ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
     ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
+    /// Embeddings came, or not.
+    EmbeddingsMade { job: JobId, outcome: Result<Box<Embedded>, Failure> },
     /// A session under way.
     BenchAdvanced { job: JobId, progress: Box<BenchProgress> },
     /// A session is over, or never began.
@@ -189,6 +203,8 @@ pub enum Event {
     HistoryImported { job: JobId, outcome: Result<Option<Kept>, Failure> },
     /// A session that ended was held against the baseline of its model and deployment.
     HeldAgainstBaseline { job: JobId, comparison: Arc<Comparison> },
+    /// The prompts that are kept, after a look at them or a change; `told` is for the user.
+    PromptsLoaded { outcome: Result<Library, Failure>, told: Option<String> },
     /// A file was saved (where), the user gave no place, or it failed.
     FileSaved { what: String, outcome: Result<Option<PathBuf>, Failure> },
     /// One of Home's checks ended.

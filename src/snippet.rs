@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::domain::conversation::ChatRequest;
+use crate::domain::embedding::EmbedRequest;
 use crate::domain::environment::ApiAddress;
+use crate::wire::embeddings;
 use crate::wire::openai::chat_body;
 
 /// `write!` to a `String`, which cannot fail.
@@ -75,12 +77,35 @@ pub struct SnippetSpec {
     pub api: ApiAddress,
     /// Model, messages and parameters.
     pub request: ChatRequest,
+    /// The texts of which the model makes embeddings instead; the messages then mean nothing.
+    pub embed: Option<Vec<String>>,
     /// Streamed or in one piece.
     pub stream: bool,
     /// Certificate authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Trust any certificate.
     pub accept_invalid_certs: bool,
+}
+
+impl SnippetSpec {
+    /// What is sent.
+    pub fn body(&self) -> Value {
+        match &self.embed {
+            Some(input) => {
+                let model = self.request.model.clone();
+                embeddings::body(&EmbedRequest { model, input: input.clone() })
+            }
+            None => chat_body(&self.request, self.stream),
+        }
+    }
+
+    fn url(&self) -> String {
+        if self.embed.is_some() { self.api.embeddings() } else { self.api.chat() }
+    }
+
+    fn streams(&self) -> bool {
+        self.stream && self.embed.is_none()
+    }
 }
 
 /// How the key stands in a snippet.
@@ -137,14 +162,14 @@ pub fn write(spec: &SnippetSpec, key: KeyText<'_>) -> String {
 const LONGEST_ARGUMENT: usize = 100_000;
 
 fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
-    let body = format!("{:#}", chat_body(&spec.request, spec.stream));
+    let body = format!("{:#}", spec.body());
     let body = escape(&body, hidden, json_escape);
 
     let mut curl = "curl -sS".to_owned();
-    if spec.stream {
+    if spec.streams() {
         curl += " -N";
     }
-    let url = spec.api.chat();
+    let url = spec.url();
     if url.contains(['{', '}']) || url.split_once("://").is_some_and(|(_, rest)| path_has_bracket(rest)) {
         // Else curl reads a range such as [1-9] into the address.
         curl += " -g";
@@ -246,9 +271,13 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
     }
     out += ")\n\n";
 
-    let result = if spec.stream { "stream" } else { "completion" };
-    push!(out, "{result} = client.chat.completions.create(\n");
-    let body = chat_body(&spec.request, spec.stream);
+    let (result, call) = match (spec.embed.is_some(), spec.stream) {
+        (true, _) => ("embeddings", "embeddings"),
+        (false, true) => ("stream", "chat.completions"),
+        (false, false) => ("completion", "chat.completions"),
+    };
+    push!(out, "{result} = client.{call}.create(\n");
+    let body = spec.body();
     let mut extra_body = serde_json::Map::new();
     for (name, value) in body.as_object().into_iter().flatten() {
         if extra.contains(&name.as_str()) {
@@ -261,7 +290,11 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
         push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1));
     }
     out += ")\n";
-    out += if spec.stream { PYTHON_STREAM } else { PYTHON_WHOLE };
+    out += match (spec.embed.is_some(), spec.stream) {
+        (true, _) => PYTHON_EMBED,
+        (false, true) => PYTHON_STREAM,
+        (false, false) => PYTHON_WHOLE,
+    };
     out
 }
 
@@ -271,6 +304,11 @@ const PYTHON_STREAM: &str = r#"for chunk in stream:
     if chunk.usage:
         print(f"\n{chunk.usage}")
 "#;
+
+const PYTHON_EMBED: &str = "for item in embeddings.data:
+    print(len(item.embedding), item.embedding[:5])
+print(embeddings.usage)
+";
 
 const PYTHON_WHOLE: &str = "print(completion.choices[0].message.content)
 print(completion.usage)
@@ -350,7 +388,7 @@ fn py_text(text: &str) -> String {
 fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
     let mut out = RUST_HEAD.to_owned();
-    if spec.stream {
+    if spec.streams() {
         out += "use std::io::{BufRead as _, BufReader, Write as _};\n";
     }
     out += "\nuse serde_json::{Value, json};\n\n";
@@ -361,8 +399,11 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     }
 
     let request = &spec.request;
-    out += "    let messages = vec![\n";
-    for message in &request.messages {
+    let messages = request.messages.iter().filter(|_| spec.embed.is_none());
+    if spec.embed.is_none() {
+        out += "    let messages = vec![\n";
+    }
+    for message in messages {
         let role = serde_json::to_value(message.role).unwrap_or_default();
         let role = role.as_str().unwrap_or_default();
         let text = &message.content;
@@ -374,8 +415,11 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
             push!(out, "        json!({{\"role\": \"{role}\", \"content\": {}}}),\n", rs_text(text));
         }
     }
-    out += "    ];\n    let body = json!({\n";
-    for (name, value) in chat_body(request, spec.stream).as_object().into_iter().flatten() {
+    if spec.embed.is_none() {
+        out += "    ];\n";
+    }
+    out += "    let body = json!({\n";
+    for (name, value) in spec.body().as_object().into_iter().flatten() {
         let value = if name == "messages" { "messages".to_owned() } else { rs_value(value) };
         push!(out, "        {}: {value},\n", rs_text(name));
     }
@@ -393,10 +437,14 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         out += "        .tls_danger_accept_invalid_certs(true)\n";
     }
     out += "        .build()?;\n    let response = client\n";
-    push!(out, "        .post({})\n", rs_text(&spec.api.chat()));
+    push!(out, "        .post({})\n", rs_text(&spec.url()));
     out += "        .bearer_auth(key)\n        .json(&body)\n        .send()?;\n";
     out += RUST_STATUS;
-    out += if spec.stream { RUST_STREAM } else { RUST_WHOLE };
+    out += match (spec.embed.is_some(), spec.stream) {
+        (true, _) => RUST_EMBED,
+        (false, true) => RUST_STREAM,
+        (false, false) => RUST_WHOLE,
+    };
     out
 }
 
@@ -429,6 +477,16 @@ const RUST_STREAM: &str = r#"    for line in BufReader::new(response).lines() {
             println!("\n{}", chunk["usage"]);
         }
     }
+    Ok(())
+}
+"#;
+
+const RUST_EMBED: &str = r#"    let embeddings: Value = response.json()?;
+    for item in embeddings["data"].as_array().into_iter().flatten() {
+        let vector = item["embedding"].as_array().ok_or("a vector is missing")?;
+        println!("{} {:?}", vector.len(), &vector[..vector.len().min(5)]);
+    }
+    println!("{}", embeddings["usage"]);
     Ok(())
 }
 "#;
@@ -526,6 +584,7 @@ mod tests {
             language,
             api: ApiAddress::parse("https://api.example.com").expect("an address"),
             request: ChatRequest { model: "m".to_owned(), messages, params: Params::default() },
+            embed: None,
             stream: true,
             ca_file: None,
             accept_invalid_certs: false,
@@ -579,6 +638,14 @@ mod tests {
             let spec = spec(Language::Curl, &texts);
             let snippet = write(&spec, KeyText::Variable);
             prop_assert_eq!(curl_body(&snippet), chat_body(&spec.request, true));
+        }
+
+        #[test]
+        fn curl_survives_any_text_to_embed(texts in proptest::collection::vec(any::<String>(), 1..4)) {
+            let spec = SnippetSpec { embed: Some(texts), ..spec(Language::Curl, &["not this"]) };
+            let snippet = write(&spec, KeyText::Variable);
+            prop_assert_eq!(curl_body(&snippet), spec.body());
+            prop_assert!(snippet.starts_with("curl -sS https://api.example.com/v1/embeddings"));
         }
 
         #[test]

@@ -39,6 +39,17 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended>
             }
             told_of_import(common, &kept)
         }
+        Action::Rename { id, title } => {
+            let store = writing(&dir)?;
+            let id = store.find(&id)?;
+            store.rename(&id, &title)?;
+            if common.json {
+                report::json(&json!({ "renamed": id }))?;
+            } else {
+                report::error_line(&format!("{id} renamed"));
+            }
+            Ok(())
+        }
         Action::Delete(args) => delete(common, &writing(&dir)?, &args),
     }
 }

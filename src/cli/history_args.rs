@@ -16,7 +16,8 @@ benchmark), last~1 (the one before it).
 
 With --json: list prints {\"sessions\": [{id, kind, state, began, ended, title, environment, deployments, models, \
 tags, source, release, requests, errors, ttft_p50_ms, itl_p50_ms, peak_tokens_per_s, baseline}], total, bytes, \
-requests}; show the session as export --format json; import {\"imported\": [ids], \"remarks\"}; delete {\"deleted\": n}.
+requests}; show the session as export --format json; import {\"imported\": [ids], \"remarks\"}; rename \
+{\"renamed\": id}; delete {\"deleted\": n}.
 
 Examples:
   batida history list --model gpt-oss-120b --since 7d
@@ -24,6 +25,7 @@ Examples:
   batida history export last last~1 --format html --out report.html
   batida history export last --format md | gh pr comment --body-file -
   batida history import benchmarks.json profile_export.jsonl
+  batida history rename c0ffee 'Release notes of 1.4'
   batida history delete --older-than 90d";
 
 #[derive(Debug, Args)]
@@ -48,6 +50,13 @@ pub(super) enum Action {
         /// The files
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Give a session another title
+    Rename {
+        /// The session
+        id: String,
+        /// What it is called from now on
+        title: String,
     },
     /// Delete sessions for good
     Delete(DeleteArgs),
@@ -76,7 +85,7 @@ pub(super) struct ListArgs {
     /// Only chats, or only benchmarks
     #[arg(long, value_name = "KIND")]
     kind: Option<KindArg>,
-    /// Words that must all occur in title, models, deployments, environment or tags
+    /// Words that must all occur in title, models, deployments, environment or tags, or be said in the chat
     #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
     search: String,
     /// The column to sort by

@@ -22,6 +22,8 @@ use super::script::{Lengths, Script};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::environment::ApiAddress;
 
+mod embeddings;
+
 /// The key that the demo takes. No secret: it opens nothing but the demo.
 pub const DEMO_KEY: &str = "demo-key";
 
@@ -204,6 +206,7 @@ impl DemoServer {
         let app = Router::new()
             .route("/v1/models", get(list_models))
             .route("/v1/chat/completions", post(chat))
+            .route("/v1/embeddings", post(embeddings::make))
             .fallback(|| async { error(404, "not_found", "Not found") })
             .layer(axum::extract::DefaultBodyLimit::max(25 << 20))
             .with_state(Arc::clone(&shared));

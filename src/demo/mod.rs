@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod cluster;
+mod embed;
 pub mod exact;
 mod script;

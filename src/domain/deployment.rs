@@ -70,6 +70,14 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
+    /// Whether it makes embeddings. Old clusters do not say; the name may.
+    pub fn embeds(&self) -> bool {
+        if self.capabilities.is_empty() {
+            return makes_embeddings_by_name(&self.serving_name);
+        }
+        self.capabilities.iter().any(|capability| capability == "embeddings")
+    }
+
     /// Whether one can chat with it: an embedding model cannot. Old clusters do not say; the name may.
     pub fn chats(&self) -> bool {
         if self.capabilities.is_empty() {
@@ -234,4 +242,9 @@ pub struct ClusterView {
 pub fn embeds_by_name(name: &str) -> bool {
     let name = name.to_lowercase();
     ["e5-", "embed", "whisper", "bge-"].iter().any(|part| name.contains(part))
+}
+
+/// Whether a model's name says that it makes embeddings, for APIs without a cluster.
+pub fn makes_embeddings_by_name(name: &str) -> bool {
+    embeds_by_name(name) && !name.to_lowercase().contains("whisper")
 }

@@ -258,6 +258,11 @@ impl ApiAddress {
         format!("{}/v1/chat/completions", self.root)
     }
 
+    /// `POST` here for embeddings.
+    pub fn embeddings(&self) -> String {
+        format!("{}/v1/embeddings", self.root)
+    }
+
     /// `GET` here for the models that are routed now.
     pub fn models(&self) -> String {
         format!("{}/v1/models", self.root)

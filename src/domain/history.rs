@@ -187,7 +187,8 @@ impl Load {
 /// Which sessions are asked for. Everything empty asks for all.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HistoryQuery {
-    /// Words that must all occur in title, models, deployments, environment or tags.
+    /// Words that must all occur in title, models, deployments, environment or tags, or begin a word that was said in
+    /// the conversation.
     pub text: String,
     /// Of this kind.
     pub kind: Option<SessionKind>,
@@ -219,6 +220,7 @@ pub struct HistoryQuery {
 pub enum SortBy {
     #[default]
     Began,
+    Ended,
     Title,
     Deployment,
     Model,

@@ -3,9 +3,11 @@
 pub mod command_line;
 pub mod conversation;
 pub mod deployment;
+pub mod embedding;
 pub mod environment;
 pub mod failure;
 pub mod history;
+pub mod library;
 pub mod plan;
 pub mod random;
 pub mod run;

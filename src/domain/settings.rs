@@ -49,6 +49,8 @@ pub struct PlaygroundForm {
     pub draft: String,
     /// The panes are asked one after the other.
     pub in_turn: bool,
+    /// Models of which the user says that they make embeddings, or do not.
+    pub embeds: BTreeMap<String, bool>,
     /// The panes from the left; the first is the environment's own.
     pub panes: Vec<PaneForm>,
 }

@@ -9,6 +9,7 @@ pub mod check;
 pub mod cluster;
 pub mod follow;
 pub mod history;
+mod library;
 pub mod logs;
 pub mod place;
 mod shelf;
@@ -35,6 +36,7 @@ use self::place::{Place, Places};
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
+use crate::domain::library::LibraryChange;
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer, Surroundings};
 use crate::domain::settings::Settings;
@@ -263,6 +265,9 @@ struct Jobs {
     /// Saves, done one after the other.
     saver: mpsc::UnboundedSender<(Settings, Option<KeyChange>)>,
     saving: tokio::task::JoinHandle<()>,
+    /// Looks at the prompts and changes of them, one after the other.
+    prompts: mpsc::UnboundedSender<Option<LibraryChange>>,
+    changing: tokio::task::JoinHandle<()>,
     set: JoinSet<()>,
     by_job: HashMap<JobId, CancellationToken>,
     by_task: HashMap<tokio::task::Id, JobId>,
@@ -274,10 +279,14 @@ impl Jobs {
     fn new(shared: Arc<Shared>) -> Self {
         let (saver, saves) = mpsc::unbounded_channel();
         let saving = tokio::spawn(Arc::clone(&shared).save_all(saves));
+        let (prompts, changes) = mpsc::unbounded_channel();
+        let changing = tokio::spawn(Arc::clone(&shared).serve_prompts(changes));
         Self {
             shared,
             saver,
             saving,
+            prompts,
+            changing,
             set: JoinSet::new(),
             by_job: HashMap::new(),
             by_task: HashMap::new(),
@@ -296,10 +305,10 @@ impl Jobs {
             }
         }
         // The window has gone: every job ends here, but what it asked to be saved is saved.
-        let Self { saver, saving, set, .. } = self;
-        drop((saver, set));
+        let Self { saver, saving, prompts, changing, set, .. } = self;
+        drop((saver, prompts, set));
         // A keychain that waits for its user must not keep the program alive.
-        let _ = tokio::time::timeout(Duration::from_secs(3), saving).await;
+        let _ = tokio::time::timeout(Duration::from_secs(3), async { tokio::join!(saving, changing) }).await;
     }
 
     fn begin(&mut self, command: Command) {
@@ -395,6 +404,15 @@ impl Jobs {
                     });
                 }
             }
+            Command::Embed { job, place, request } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    let place = shared.open(&place).await;
+                    let known = place.known();
+                    Ok(Box::new(place.api_with_key()?.embed(&request, &known).await?))
+                };
+                let outcome = or_cancelled(&cancel, asking).await;
+                shared.emitter.emit(Event::EmbeddingsMade { job, outcome });
+            }),
             Command::Check { job, place } => self.spawn(job, |cancel| async move {
                 if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
                     let (emitter, env) = (shared.emitter.clone(), place.id.clone());
@@ -437,6 +455,9 @@ impl Jobs {
             | Command::LoadTrend { .. }
             | Command::CompareSessions { .. }
             | Command::ImportSessions { .. } => self.shelf(command),
+            // Fails only when the runtime is gone.
+            Command::LoadPrompts => drop(self.prompts.send(None)),
+            Command::ChangePrompts { change } => drop(self.prompts.send(Some(change))),
             Command::SaveSettings { settings, key } => {
                 self.shared.books.keep_as(settings.history);
                 self.shared.saves.send_modify(|n| *n += 1);
@@ -616,7 +637,11 @@ impl Shared {
             Command::DeleteSessions { what } => self.change_history(Change::Delete(what)).await,
             Command::SetBaseline { session, on } => self.change_history(Change::Baseline(session, on)).await,
             Command::TagSession { session, tags } => self.change_history(Change::Tag(session, tags)).await,
+            Command::RenameSession { session, title } => {
+                self.change_history(Change::Rename(session, title)).await;
+            }
             Command::ExportSessions { sessions, format } => self.export(sessions, format).await,
+            Command::ImportPrompts => self.import_prompts().await,
             Command::PickFile { env, purpose } => {
                 let title = match purpose {
                     FilePurpose::Kubeconfig => "Kubeconfig",
@@ -635,6 +660,7 @@ impl Shared {
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }
             | Command::ChatSideBySide { .. }
+            | Command::Embed { .. }
             | Command::Check { .. }
             | Command::ListContexts { .. }
             | Command::RunBench { .. }
@@ -644,6 +670,8 @@ impl Shared {
             | Command::LoadTrend { .. }
             | Command::CompareSessions { .. }
             | Command::ImportSessions { .. }
+            | Command::LoadPrompts
+            | Command::ChangePrompts { .. }
             | Command::SaveSettings { .. }
             | Command::Cancel { .. } => {}
         }

@@ -10,11 +10,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use self::connect::ConnectClock;
 use super::activity::{Recorder, Recording};
 use crate::domain::conversation::ChatRequest;
+use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
 use crate::wire::certificate::Certificate;
+use crate::wire::embeddings;
 use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
 use crate::wire::openai;
 
@@ -23,6 +25,8 @@ mod measured;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The ingress closes after as long without data; no model is slower than that.
 const READ_TIMEOUT: Duration = Duration::from_secs(600);
+/// A model that embeds is done at once, unless it is loaded first.
+const EMBED: Duration = Duration::from_secs(120);
 /// For requests that no model has to think about.
 const SHORT: Duration = Duration::from_secs(20);
 /// Of an error's body.
@@ -193,6 +197,55 @@ impl Api {
                 Err(fault)
             }
         }
+    }
+
+    /// Makes embeddings (`POST /v1/embeddings`); waits two minutes at most. `known` are the routed names, for a
+    /// "did you mean".
+    ///
+    /// # Errors
+    /// As everything that HTTP can do wrong, every refusal of the server, and when what it sends are not as many vectors
+    /// as there are texts.
+    pub async fn embed(&self, request: &EmbedRequest, known: &[String]) -> Result<Embedded, Fault> {
+        let asked =
+            Asked { host: self.address.host(), model: &request.model, known, had_key: self.key.is_some() };
+        let url = self.address.embeddings();
+        let body = embeddings::body(request).to_string();
+        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, Some(&body)));
+        let sending = self
+            .client
+            .post(&url)
+            .headers(self.headers())
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json")
+            .timeout(EMBED)
+            .body(body);
+        let outcome = async {
+            let (sent, response, connect) = self.send(sending, &asked).await?;
+            let reply = Head::of(&response, self.key.as_ref());
+            let text = self.read_whole(response, MOST_WHOLE, &asked).await?;
+            let took = sent.elapsed();
+            let read = embeddings::read(&text).and_then(|(vectors, tokens)| {
+                let (sent, came) = (request.input.len(), vectors.len());
+                let told = || format!("{came} vectors came for {sent} texts");
+                if sent == came { Ok((vectors, tokens)) } else { Err(told()) }
+            });
+            let (vectors, prompt_tokens) = read.map_err(|why| {
+                let mut fault = fault::not_an_answer(&reply.reply(&text), &asked);
+                if fault.status == Some(200) && !text.trim_start().starts_with('<') {
+                    fault.failure.summary =
+                        format!("{} sent embeddings that cannot be read: {why}", asked.host);
+                }
+                fault
+            })?;
+            Ok(Embedded { vectors, prompt_tokens, took, connect })
+        }
+        .await;
+        let outcome = outcome
+            .map_err(|fault: Fault| Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault });
+        end(recording, &outcome, |embedded| {
+            format!("HTTP 200, {}", units::counted(embedded.vectors.len(), "vector"))
+        });
+        outcome
     }
 
     /// When it was sent, the answer if it is a success, and how long connecting took if that was needed.
@@ -441,10 +494,11 @@ fn transport_fault(error: &reqwest::Error, asked: &Asked<'_>) -> Fault {
     kind.into_fault(asked, details)
 }
 
-/// A request for the model list has the short limit, a chat the long one.
+/// A request for the model list has the short limit, embeddings a longer one, a chat the longest.
 fn read_limit(error: &reqwest::Error) -> Duration {
     match error.url() {
         Some(url) if url.path().ends_with("/models") => SHORT,
+        Some(url) if url.path().ends_with("/embeddings") => EMBED,
         _ => READ_TIMEOUT,
     }
 }

@@ -111,6 +111,11 @@ impl Keys {
         Self { store }
     }
 
+    /// The settings file beside which everything else of the user's is.
+    pub fn settings_path(&self) -> &std::path::Path {
+        self.store.path()
+    }
+
     /// The environment's key; `None` when it says that there is none ([`KeyPlace::None`]).
     ///
     /// # Errors

@@ -382,7 +382,7 @@ pub(crate) fn write_piece_by_piece<E: From<std::io::Error>>(
 }
 
 /// Follows links, also one that leads to no file yet, so that a rename replaces the file and not the link.
-fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn real_path(path: &Path) -> std::io::Result<PathBuf> {
     let mut path = std::path::absolute(path)?;
     for _ in 0..40 {
         match fs::read_link(&path) {
@@ -398,7 +398,7 @@ fn real_path(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Takes a name next to `path` that nobody has, by putting an empty file there.
-fn free_name(path: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn free_name(path: &Path) -> std::io::Result<PathBuf> {
     let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
     for number in 1..1_000 {
         let mut name = path.as_os_str().to_owned();

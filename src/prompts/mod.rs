@@ -5,6 +5,7 @@ pub mod files;
 pub mod fit;
 pub mod schedule;
 mod synthetic;
+pub mod template;
 pub mod trace;
 
 use std::sync::Arc;

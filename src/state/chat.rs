@@ -8,9 +8,12 @@ pub use self::tree::Act;
 
 use std::time::Duration;
 
+use super::cluster::Choice;
+use super::embed::EmbedState;
 use crate::domain::conversation::{
     Attachment, ChatRequest, DEFAULT_SYSTEM_PROMPT, Message, Params, Role, ToolCall, ToolResult,
 };
+use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, SessionId};
 use crate::metrics::history::SessionHistory;
@@ -28,9 +31,11 @@ pub struct ChatState {
     pub attached: Vec<Attachment>,
     /// The knobs.
     pub params: Params,
+    /// Where the model makes embeddings instead.
+    pub embed: EmbedState,
     talk: Talk,
-    /// The conversation that was cleared last, so that clearing can be undone.
-    cleared: Talk,
+    /// What was here before, until something is said: clearing and opening can be undone.
+    before: Option<Before>,
     /// The message that is being changed.
     editing: Option<Editing>,
     next_turn: u64,
@@ -47,8 +52,9 @@ impl Default for ChatState {
             draft: String::new(),
             attached: Vec::new(),
             params: Params::default(),
+            embed: EmbedState::default(),
             talk: Talk::default(),
-            cleared: Talk::default(),
+            before: None,
             editing: None,
             next_turn: 1,
             next_exchange: 1,
@@ -66,6 +72,36 @@ struct Talk {
     aside: Vec<Turn>,
     /// Names it in the history; made up when its first message is sent.
     conversation: Option<SessionId>,
+}
+
+/// What was said before the conversation was cleared, or another one was opened in its place.
+#[derive(Debug)]
+struct Before {
+    talk: Talk,
+    opened: Option<Opened>,
+}
+
+/// A conversation out of the history has taken another one's place.
+#[derive(Debug)]
+struct Opened {
+    /// What it is called.
+    title: String,
+    /// The other one's system prompt and parameters.
+    system: String,
+    params: Params,
+    /// Whom the other one asked.
+    asked: Whereabouts,
+}
+
+/// Whom a pane asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The environment.
+    pub env: EnvId,
+    /// The deployment and the model.
+    pub choice: Choice,
+    /// It takes the first pane's system prompt and parameters.
+    pub linked: bool,
 }
 
 /// An earlier message that is being changed.
@@ -337,6 +373,7 @@ impl ChatState {
             ended_at: None,
             figures: Figures::default(),
         };
+        self.before = None;
         self.talk.conversation.get_or_insert_with(SessionId::fresh_conversation);
         let parent = self.talk.turns.last().map(|turn| turn.exchange);
         let turn = self.turn(self.next_exchange, parent, said, answer);
@@ -383,20 +420,48 @@ impl ChatState {
     pub fn clear(&mut self) {
         if self.running().is_none() && !self.talk.turns.is_empty() {
             self.stop_editing();
-            self.cleared = std::mem::take(&mut self.talk);
+            self.before = Some(Before { talk: std::mem::take(&mut self.talk), opened: None });
         }
     }
 
     /// Whether there is a cleared conversation, and none has been begun since.
     pub fn can_undo_clear(&self) -> bool {
-        self.talk.turns.is_empty() && !self.cleared.turns.is_empty()
+        self.talk.turns.is_empty() && self.before.as_ref().is_some_and(|before| before.opened.is_none())
     }
 
     /// Brings back what was cleared.
     pub fn undo_clear(&mut self) {
-        if self.can_undo_clear() {
-            self.talk = std::mem::take(&mut self.cleared);
+        if self.can_undo_clear()
+            && let Some(before) = self.before.take()
+        {
+            self.talk = before.talk;
         }
+    }
+
+    /// Whether this conversation was cleared, and can be brought back.
+    pub fn cleared_was(&self, conversation: &SessionId) -> bool {
+        let before = self.before.as_ref().filter(|_| self.can_undo_clear());
+        before.is_some_and(|before| before.talk.conversation.as_ref() == Some(conversation))
+    }
+
+    /// The conversation that is shown, once something was said in it.
+    pub fn conversation(&self) -> Option<&SessionId> {
+        self.talk.conversation.as_ref()
+    }
+
+    /// What the conversation is called that was opened here, until something is said in it.
+    pub fn opened(&self) -> Option<&str> {
+        Some(&self.before.as_ref()?.opened.as_ref()?.title)
+    }
+
+    /// Brings back what was here before another conversation was opened; gives whom it asked.
+    pub(super) fn undo_open(&mut self) -> Option<Whereabouts> {
+        self.opened()?;
+        self.stop_editing();
+        let Before { talk, opened } = self.before.take()?;
+        let Opened { system, params, asked, .. } = opened?;
+        (self.talk, self.system, self.params) = (talk, system, params);
+        Some(asked)
     }
 
     pub(super) fn advance(&mut self, job: JobId, reasoning: &str, text: &str, figures: Figures) {

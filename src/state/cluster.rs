@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Loadable;
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
+    makes_embeddings_by_name,
 };
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
@@ -48,8 +49,10 @@ pub struct ModelOffer {
     pub name: String,
     /// Why it may not answer, in words.
     pub remark: Option<String>,
-    /// Whether one can chat with it.
+    /// Whether something can be asked of it.
     pub selectable: bool,
+    /// Whether one can chat with it.
+    pub chats: bool,
 }
 
 /// The model picker's two parts.
@@ -198,7 +201,7 @@ impl ClusterState {
 
     fn offer(&self, model: &ServedModel) -> ModelOffer {
         let remark = if !model.chats() {
-            Some("embedding model, cannot chat".to_owned())
+            Some(no_chat(model.embeds()).to_owned())
         } else if self.is_routed(model) == Some(false) {
             Some("deployed, but the API does not list it yet".to_owned())
         } else if !model.confirmed {
@@ -206,7 +209,8 @@ impl ClusterState {
         } else {
             None
         };
-        ModelOffer { name: model.serving_name.clone(), remark, selectable: model.chats() }
+        let chats = model.chats();
+        ModelOffer { name: model.serving_name.clone(), remark, selectable: chats || model.embeds(), chats }
     }
 
     /// A model of the API alone; what the cluster knows of it still counts.
@@ -219,8 +223,26 @@ impl ClusterState {
             .flat_map(|deployment| &deployment.models)
             .any(|model| model.serving_name == id && !model.chats())
             || embeds_by_name(id);
-        let remark = embeds.then(|| "embedding model, cannot chat".to_owned());
-        ModelOffer { name: id.to_owned(), remark, selectable: !embeds }
+        let makes = self.embeds(id);
+        let remark = embeds.then(|| no_chat(makes).to_owned());
+        ModelOffer { name: id.to_owned(), remark, selectable: !embeds || makes, chats: !embeds }
+    }
+
+    /// What the cluster says a model can do; `None` where it does not say.
+    pub fn capabilities_of(&self, model: &str) -> Option<&[String]> {
+        let deployments = self.view.value().into_iter().flat_map(|view| &view.deployments);
+        let mut models = deployments.flat_map(|deployment| &deployment.models);
+        let known = models.find(|known| known.serving_name == model && !known.capabilities.is_empty())?;
+        Some(&known.capabilities)
+    }
+
+    /// Whether a model makes embeddings: as the cluster says, else as its name does.
+    pub fn embeds(&self, model: &str) -> bool {
+        match self.capabilities_of(model) {
+            // One that does both chats, unless the user says otherwise.
+            Some(can) => can.iter().all(|capability| capability == "embeddings"),
+            None => makes_embeddings_by_name(model),
+        }
     }
 
     /// Something sensible is picked as soon as it can be; what the user picked stays.
@@ -260,11 +282,19 @@ impl ClusterState {
         }
         let offers = self.offers_of(choice);
         let best = |offers: &[ModelOffer]| {
-            let good = offers.iter().find(|offer| offer.selectable && offer.remark.is_none());
-            good.or_else(|| offers.iter().find(|offer| offer.selectable)).map(|offer| offer.name.clone())
+            let first = |good: fn(&&ModelOffer) -> bool| offers.iter().find(good);
+            let good = first(|offer| offer.chats && offer.remark.is_none());
+            let good =
+                good.or_else(|| first(|offer| offer.chats)).or_else(|| first(|offer| offer.selectable));
+            good.map(|offer| offer.name.clone())
         };
         if choice.deployment.is_some() { best(&offers.deployed) } else { best(&offers.others) }
     }
+}
+
+/// Why one cannot chat with a model. `embeds`: it makes embeddings.
+fn no_chat(embeds: bool) -> &'static str {
+    if embeds { "embedding model, cannot chat" } else { "cannot chat" }
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@ pub mod bench;
 pub mod blind;
 pub mod chat;
 pub mod cluster;
+pub mod embed;
 pub mod history;
+pub mod library;
 pub mod logs;
 pub mod panes;
 mod remember;
+pub mod veil;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,6 +24,8 @@ use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
+use self::history::talks::Talks;
+use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -247,6 +252,10 @@ pub struct State {
     pub bench: BenchState,
     /// What the History page knows.
     pub history: HistoryState,
+    /// The conversations that are kept, as the Playground lists them.
+    pub talks: Talks,
+    /// The prompts that are kept.
+    pub prompts: LibraryState,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -273,6 +282,8 @@ impl State {
             activity: ActivityLog::default(),
             bench: BenchState::default(),
             history: HistoryState::default(),
+            talks: Talks::default(),
+            prompts: LibraryState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -564,6 +575,7 @@ impl State {
             Event::ChatEnded { job, ending, figures } => {
                 self.with_chat(job, |chat, session| chat.end(job, ending, *figures, now, session));
             }
+            Event::EmbeddingsMade { job, outcome } => self.embedded(job, outcome.map(|embedded| *embedded)),
             Event::CheckEnded { job, env, check } => self.with(&env, |place| {
                 if place.checks.running == Some(job) {
                     place.checks.done.push(check);
@@ -597,13 +609,20 @@ impl State {
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::ActivityChanged { activity } => self.activity.change(activity),
-            Event::HistoryLoaded { job, outcome } => self.history.loaded(job, outcome, now),
+            Event::HistoryLoaded { job, outcome } => {
+                self.talks.loaded(job, &outcome);
+                self.history.loaded(job, outcome, now);
+            }
             Event::SessionOpened { job, outcome } => {
+                self.talks.opened(job, &outcome);
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             Event::TrendLoaded { job, outcome } => self.history.trend.resolve(job, outcome, now),
             Event::SessionsCompared { job, outcome } => self.history.comparison.resolve(job, outcome, now),
-            Event::HistoryChanged => self.history.changed(now),
+            Event::HistoryChanged => {
+                self.talks.changed(now);
+                self.history.changed(now);
+            }
             Event::HistoryTroubled { failure } => {
                 let notice = self.history.troubled(failure);
                 self.notices.push(notice);
@@ -614,6 +633,7 @@ impl State {
                 Ok(None) => {}
                 Err(failure) => self.notice_failure(Err(failure)),
             },
+            Event::PromptsLoaded { outcome, told } => self.prompts_loaded(outcome, told),
             Event::HeldAgainstBaseline { job, comparison } => self.bench.held(job, comparison),
             Event::JobFailed { job, failure } => self.job_failed(job, &failure, now),
         }
@@ -639,8 +659,11 @@ impl State {
                 place.checks.running = None;
             }
         }
+        self.embedded(job, Err(failure.clone()));
         self.bench.end(job, Err(failure.clone()));
         self.history.job_failed(job, failure, now);
+        self.talks.loaded(job, &Err(failure.clone()));
+        self.talks.opened(job, &Err(failure.clone()));
         self.notice_failure(Err(failure.clone()));
     }
 

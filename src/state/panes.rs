@@ -1,7 +1,7 @@
 //! Up to four panes side by side. The first is the environment's own conversation; the others stand beside it and
 //! may ask another deployment, another model, or another environment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::State;
@@ -27,6 +27,8 @@ pub struct Panes {
     pub active: usize,
     /// They are asked one after the other, so that they do not share the machine.
     pub in_turn: bool,
+    /// Models of which the user says that they make embeddings, or do not.
+    pub embeds: BTreeMap<String, bool>,
     /// Whether names are hidden.
     pub(super) blind: Option<Blind>,
     next_id: u64,
@@ -40,6 +42,7 @@ impl Default for Panes {
             first_ticked: true,
             active: 0,
             in_turn: false,
+            embeds: BTreeMap::new(),
             blind: None,
             next_id: 1,
             rounds: 0,
@@ -209,6 +212,7 @@ impl State {
             return;
         }
         out.extend(head.running.map(|job| Command::Cancel { job }));
+        out.extend(self.pane_chat(index).embed.running.map(|(job, _)| Command::Cancel { job }));
         let own = self.settings.current().id.clone();
         let place = self.place();
         place.panes.blind = None;
@@ -315,13 +319,18 @@ impl State {
         if panes == 1 || self.pane_chat(drafting).is_editing() {
             return vec![drafting];
         }
-        (0..panes).filter(|index| self.pane_head(*index).ticked).collect()
+        (0..panes).filter(|index| self.pane_head(*index).ticked && !self.pane_embeds(*index)).collect()
     }
 
     /// Whether a pane has an address and a model to ask.
     pub fn can_ask(&mut self, index: usize) -> bool {
         let (env, model, _) = self.pane_asks(index);
         model.is_some() && env.is_some_and(|env| env.api.is_some() || env.demo)
+    }
+
+    /// Whether a message can be sent to a pane.
+    pub fn can_chat(&mut self, index: usize) -> bool {
+        self.can_ask(index) && !self.pane_embeds(index)
     }
 
     /// The answers under way, over all panes.
@@ -333,7 +342,8 @@ impl State {
     pub fn send_draft(&mut self, now: Duration, out: &mut Vec<Command>) -> bool {
         let to = self.addressed();
         let drafting = self.drafting_pane();
-        let ready = to.iter().all(|index| self.can_ask(*index) && self.pane_chat(*index).running().is_none());
+        let ready =
+            to.iter().all(|index| self.can_chat(*index) && self.pane_chat(*index).running().is_none());
         if to.is_empty() || !ready || !self.pane_chat(drafting).has_draft() {
             return false;
         }
@@ -389,6 +399,9 @@ impl State {
     ) -> Option<Ask> {
         let (env, model, deployment) = self.pane_asks(index);
         let (place, model) = (env?, model?);
+        if self.pane_embeds(index) {
+            return None;
+        }
         let name = self.pane_name(index)?;
         let job = self.next_job();
         if index == 0 {

@@ -31,6 +31,7 @@ impl PlaceState {
         PlaygroundForm {
             draft: self.chat.kept_draft().to_owned(),
             in_turn: self.panes.in_turn,
+            embeds: self.panes.embeds.clone(),
             panes: std::iter::once(first).chain(others).collect(),
         }
     }
@@ -40,6 +41,7 @@ impl PlaceState {
         let mut place = Self::default();
         place.chat.draft.clone_from(&form.draft);
         place.panes.in_turn = form.in_turn;
+        place.panes.embeds.clone_from(&form.embeds);
         let mut panes = form.panes.iter();
         if let Some(first) = panes.next() {
             place.chat.system.clone_from(&first.system);

@@ -84,6 +84,7 @@ impl Drop for App {
     fn drop(&mut self) {
         // The engine takes what is in its channel before it ends.
         self.state.remember_panes(&mut self.out);
+        self.state.delete_removed(&mut self.out);
         self.send();
     }
 }
@@ -166,6 +167,7 @@ impl App {
     fn go_to(&mut self, page: Page) {
         if self.page == Page::Playground && self.page != page {
             self.state.remember_panes(&mut self.out);
+            self.state.delete_removed(&mut self.out);
         }
         if page == Page::Playground && self.page != page {
             self.playground.arrive();
@@ -413,12 +415,13 @@ impl eframe::App for App {
         let height = ui.available_height();
         if self.activity.is_open() {
             let Self { activity, state, out, .. } = self;
+            let veil = state.veil();
             Panel::bottom("activity")
                 .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
                 .resizable(true)
                 .frame(Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(16, 10)))
-                .show(ui, |ui| activity.show(ui, &mut state.activity, out));
+                .show(ui, |ui| activity.show(ui, &mut state.activity, &veil, out));
         }
         let margin = if narrow { Margin::symmetric(14, 14) } else { Margin::symmetric(22, 20) };
         CentralPanel::no_frame()

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod certificate;
+pub mod embeddings;
 pub mod fault;
 pub mod kubectl;
 pub mod openai;

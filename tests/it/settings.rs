@@ -50,7 +50,12 @@ fn the_benchmarks_forms_come_back_as_they_were() {
     PairVotes::count(&mut settings.votes, ("b", "a"), Some("b"));
     let pane =
         PaneForm { model: Some("m".to_owned()), system: "a \"quote\"".to_owned(), ..PaneForm::default() };
-    let form = PlaygroundForm { draft: "half é\n".to_owned(), in_turn: true, panes: vec![pane] };
+    let form = PlaygroundForm {
+        draft: "half é\n".to_owned(),
+        in_turn: true,
+        embeds: [("vectors".to_owned(), true)].into(),
+        panes: vec![pane],
+    };
     settings.playgrounds.insert(EnvId::demo(), form);
     store_in(dir.path()).save(&settings).expect("it can be written");
     assert_eq!(store_in(dir.path()).load(), Loaded { settings, notice: None });

@@ -8,7 +8,6 @@ use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Received};
 use batida::domain::conversation::{ChatRequest, Effort, Message, Params, Role};
 use batida::domain::environment::ApiAddress;
 use batida::snippet::{KeyText, Language, SnippetSpec, write};
-use batida::wire::openai::chat_body;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -57,6 +56,7 @@ fn nasty_spec(language: Language, root: &str, stream: bool, params: Params) -> S
         language,
         api: ApiAddress::parse(root).expect("an address"),
         request: ChatRequest { model: MODEL.to_owned(), messages, params },
+        embed: None,
         stream,
         ca_file: None,
         accept_invalid_certs: false,
@@ -76,6 +76,7 @@ fn plain_spec(language: Language, stream: bool) -> SnippetSpec {
             messages,
             params: Params::default(),
         },
+        embed: None,
         stream,
         ca_file: None,
         accept_invalid_certs: false,
@@ -84,8 +85,21 @@ fn plain_spec(language: Language, stream: bool) -> SnippetSpec {
 
 const MODEL: &str = "it's \"$MODEL\" \\ 🎉";
 
+const EMBEDDER: &str = "it's an \"$EMBEDDER\"";
+
 fn demo() -> Demo {
-    Demo::start(vec![DemoModel::quick(MODEL, Quirk::None)])
+    Demo::start(vec![DemoModel::quick(MODEL, Quirk::None), DemoModel::quick(EMBEDDER, Quirk::Embeds)])
+}
+
+/// Embeddings of several texts, or of one.
+fn embed_specs(language: Language, root: &str) -> [SnippetSpec; 2] {
+    let texts: Vec<String> =
+        NASTY.iter().filter(|text| !text.is_empty()).map(|text| (*text).to_owned()).collect();
+    [texts.clone(), vec![texts.concat()]].map(|texts| {
+        let mut spec = nasty_spec(language, root, true, all_params());
+        spec.request.model = EMBEDDER.to_owned();
+        SnippetSpec { embed: Some(texts), ..spec }
+    })
 }
 
 /// The snippets that are run: streamed or not, with all parameters or none.
@@ -109,6 +123,10 @@ fn check_run(language: Language, run: impl Fn(&Path) -> Command) {
             check_said(&server, &spec, key, &mut run(&file));
         }
     }
+    for spec in embed_specs(language, &server.root()) {
+        fs::write(&file, write(&spec, KeyText::Variable)).expect("written");
+        check_said(&server, &spec, KeyText::Variable, &mut run(&file));
+    }
 }
 
 /// Runs one snippet. The demo takes only its own key, so another one must be refused and told so.
@@ -125,7 +143,7 @@ fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut
     let [Received { authorization, content_type, body, .. }] = &received[before..] else {
         panic!("{} requests\n{said}", received.len() - before)
     };
-    assert_eq!(*body, chat_body(&spec.request, spec.stream));
+    assert_eq!(*body, spec.body());
     assert_eq!(authorization.as_deref(), Some(format!("Bearer {sent}").as_str()));
     assert_eq!(content_type.as_deref(), Some("application/json"));
     // curl shows a refusal as it shows an answer.
@@ -134,8 +152,13 @@ fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut
         return assert!(said.contains("Invalid API key"), "{said}");
     }
     // curl shows the answer as it came, in JSON and in pieces.
-    let answered = if spec.language == Language::Curl { "chat.completion" } else { "**simulated answer**" };
-    assert!(said.contains(answered) && said.contains("completion_tokens"), "{said}");
+    let (answered, counted) = match (&spec.embed, spec.language) {
+        (Some(_), Language::Curl) => ("\"embedding\":[", "prompt_tokens"),
+        (Some(_), _) => ("1024 [", "prompt_tokens"),
+        (None, Language::Curl) => ("chat.completion", "completion_tokens"),
+        (None, _) => ("**simulated answer**", "completion_tokens"),
+    };
+    assert!(said.contains(answered) && said.contains(counted), "{said}");
 }
 
 #[test]
@@ -191,7 +214,7 @@ fn a_very_long_conversation_still_runs_in_sh() {
     output_of(quiet("sh").arg(&file).env("SAMBANOVA_API_KEY", DEMO_KEY));
     let received = server.received();
     assert_eq!(received.len(), 1);
-    assert!(received[0].body == chat_body(&spec.request, true), "the bodies differ");
+    assert!(received[0].body == spec.body(), "the bodies differ");
 }
 
 #[test]
@@ -235,6 +258,7 @@ serde_json = "1"
         let spec = nasty_spec(Language::Rust, &server.root(), stream, params);
         specs.extend([KeyText::Variable, KeyText::Plain(KEY)].map(|key| (spec.clone(), key)));
     }
+    specs.extend(embed_specs(Language::Rust, &server.root()).map(|spec| (spec, KeyText::Variable)));
     // These are compiled only: nobody answers at their address.
     let careless = SnippetSpec { accept_invalid_certs: true, ..plain_spec(Language::Rust, true) };
     let careful = SnippetSpec { ca_file: Some("/it's/ca.pem".into()), ..plain_spec(Language::Rust, false) };
@@ -309,7 +333,7 @@ print("all right")
         spec.request.messages = messages.into_iter().map(|text| Message::new(Role::User, text)).collect();
         cases.push(json!({
             "snippet": write(&spec, KeyText::Plain(&key)),
-            "body": chat_body(&spec.request, stream),
+            "body": spec.body(),
             "key": key,
             // The client, the call, and a print each for the answer and for the usage.
             "calls": 4,
@@ -347,5 +371,10 @@ fn snippets_read_well() {
         careless.accept_invalid_certs = true;
         careless.request.messages.truncate(1);
         check_snapshot(&format!("{name}_any_certificate"), &careless, KeyText::Variable);
+
+        let mut embed = plain_spec(language, true);
+        embed.request.model = "E5-Mistral-7B-Instruct".to_owned();
+        embed.embed = Some(vec!["A cat sleeps".to_owned(), "Cats are sleeping".to_owned()]);
+        check_snapshot(&format!("{name}_embeddings"), &embed, KeyText::Variable);
     }
 }

@@ -143,6 +143,11 @@ fn a_benchmark_is_listed_shown_and_taken_along() {
         assert!(said.out.contains(&format!("session {id}")) && said.out.contains("c=2"), "{name}: {said:?}");
     }
 
+    let said = home.well(&["rename", "last", " Before the\nupdate "]);
+    assert_eq!(said.err.trim(), format!("{id} renamed"));
+    assert_eq!(home.sessions()[0]["title"], "Before the update");
+    assert_eq!(home.history(&["rename", "last", " "]).code, Some(1), "a name is needed");
+
     let report: Value =
         serde_json::from_str(&home.well(&["export", "last", "--format", "json"]).out).expect("JSON");
     assert_eq!(

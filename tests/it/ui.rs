@@ -324,16 +324,6 @@ fn picking_a_deployment_brings_its_model_and_keeps_the_conversation() {
 }
 
 #[test]
-fn an_embedding_model_cannot_be_picked() {
-    let mut window = Window::on_demo();
-    window.open_picker("Model");
-    window.see("Other models of this API");
-    let line = window.line("E5-Mistral-7B-Instruct").expect("it is listed");
-    assert!(line.accesskit_node().is_disabled());
-    assert!(window.shows("E5-Mistral-7B-Instruct, embedding model, cannot chat"));
-}
-
-#[test]
 fn long_lists_can_be_filtered_by_typing() {
     let mut window = Window::on_demo();
     window.open_picker("Model");

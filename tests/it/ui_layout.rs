@@ -74,6 +74,126 @@ fn panes_side_by_side_fit() {
     check(&mut window, "Panes, four without figures");
 }
 
+fn with_conversations() -> Window {
+    let mut window = Window::on_demo();
+    let long = format!("Why is {} so slow?", "a-deployment-with-a-very-long-name-".repeat(3));
+    for words in ["How heavy are whales?", &long, "Compare them in a table, with code, and list the steps"] {
+        window.key_press_modifiers(Modifiers::COMMAND, Key::N);
+        window.step();
+        window.ask(words);
+    }
+    window.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    window.see("How heavy are whales?, ");
+    window.key_press(Key::ArrowDown);
+    window.step();
+    window
+}
+
+#[test]
+fn the_conversations_fit() {
+    let mut window = with_conversations();
+    check(&mut window, "Conversations");
+    window.key_press(Key::F2);
+    window.step();
+    check(&mut window, "Conversations, a new title");
+    window.key_press(Key::Escape);
+    window.step();
+    window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    window.see("Deleted: ");
+    check(&mut window, "Conversations, one deleted");
+    window.click("Undo delete");
+    window.key_press(Key::Enter);
+    window.see("Opened: ");
+    check(&mut window, "Playground, one opened");
+}
+
+fn with_prompts() -> Window {
+    let mut window = Window::on_demo();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::P);
+    window.see("No prompts yet");
+    window
+}
+
+#[test]
+fn the_prompts_fit() {
+    let mut window = with_prompts();
+    check(&mut window, "Prompts, none");
+    window.click("Add starter prompts");
+    window.see("Prompt Translate");
+    check(&mut window, "Prompts");
+    window.click("Prompt Summarise");
+    window.see("What will be said");
+    check(&mut window, "Prompts, values");
+    window.click("Back");
+    window.key_press(Key::F2);
+    window.see("Edit prompt");
+    check(&mut window, "Prompts, edited");
+}
+
+fn with_embeddings() -> Window {
+    let mut window = Window::on_demo();
+    window.pick("Model", "E5-Mistral-7B-Instruct");
+    window.type_into("Text to embed", "The cat sleeps on the sofa");
+    window.type_into("Second text, to compare with", "Cats are sleeping on a sofa");
+    window.click("Embed");
+    window.see("Cosine similarity ");
+    window
+}
+
+#[test]
+fn embeddings_fit() {
+    let mut window = with_embeddings();
+    check(&mut window, "Embeddings");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("+ Compare");
+    window.see("Pane 2: ");
+    check(&mut window, "Embeddings beside a chat");
+}
+
+/// The same of what lies over the Playground: `ui_layout::playground_look`.
+#[test]
+fn playground_look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut window = with_conversations();
+    draw(&mut window, &dir, "conversations");
+    window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
+    window.see("Deleted: ");
+    window.key_press(Key::ArrowUp);
+    window.step();
+    window.key_press(Key::F2);
+    window.step();
+    draw(&mut window, &dir, "conversations-edited");
+    window.key_press(Key::Escape);
+    window.step();
+    for _ in 0..2 {
+        window.key_press(Key::ArrowDown);
+        window.step();
+    }
+    window.key_press(Key::Enter);
+    window.see("Opened: ");
+    draw(&mut window, &dir, "conversation-opened");
+    let mut window = with_prompts();
+    draw(&mut window, &dir, "prompts-none");
+    window.click("Add starter prompts");
+    window.see("Prompt Translate");
+    draw(&mut window, &dir, "prompts");
+    window.click("Prompt Summarise");
+    window.see("What will be said");
+    draw(&mut window, &dir, "prompts-values");
+    window.click("Back");
+    window.key_press(Key::F2);
+    window.see("Edit prompt");
+    draw(&mut window, &dir, "prompts-edit");
+    let mut window = with_embeddings();
+    draw(&mut window, &dir, "embeddings");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("+ Compare");
+    window.see("Pane 2: ");
+    draw(&mut window, &dir, "embeddings-beside");
+}
+
 /// The same of the Playground's panes: `ui_layout::panes_look`.
 #[test]
 fn panes_look() {

@@ -212,6 +212,31 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
 }
 
 #[test]
+fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
+    let body = r#"{"error": {"message": "M-TWO is overloaded, try m-one", "code": "overloaded"}}"#;
+    let refuses = Quirk::Refuses { status: 503, content_type: "application/json", body, retry_after: None };
+    let api = Api::start(vec![DemoModel::quick("m-one", Quirk::None), DemoModel::quick("m-two", refuses)]);
+    let mut window = api.window();
+    window.set_size(vec2(1_900.0, 900.0));
+    window.pick("Model", "m-one");
+    window.click("+ Compare");
+    window.pick("Model", "m-two");
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::J);
+    window.click("Blind");
+    window.see("Names are hidden until you vote");
+    // The demo's usual answer says who it is.
+    window.ask("Write 20 tokens");
+    window.see("HTTP 503");
+    window.see("/v1/chat/completions");
+    window.click("Details");
+    window.see("is overloaded");
+    let told = window.told().to_lowercase();
+    assert!(!told.contains("m-one") && !told.contains("m-two"), "{told}");
+    window.click("Blind");
+    window.until("they are seen again", |window| window.told().contains("m-two"));
+}
+
+#[test]
 fn panes_and_drafts_survive_a_restart() {
     let (api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
     window.click("Parameters of two");

@@ -66,6 +66,8 @@ pub enum Change {
     Baseline(SessionId, bool),
     /// See [`Store::tag`].
     Tag(SessionId, Vec<String>),
+    /// See [`Store::rename`].
+    Rename(SessionId, String),
     /// See [`Store::keep`].
     Keep(Arc<BenchReport>, Arc<[StoredRequest]>),
 }

@@ -262,6 +262,7 @@ impl Writer {
             Change::Delete(what) => store.delete(what).map(|_| ()),
             Change::Baseline(session, on) => store.set_baseline(session, *on),
             Change::Tag(session, tags) => store.tag(session, tags),
+            Change::Rename(session, title) => store.rename(session, title),
             Change::Keep(report, requests) => store.keep(report, requests).map(|_| ()),
         };
         self.put_back(store);

@@ -407,14 +407,18 @@ impl Iterator for ByIndex<'_> {
 fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     let HistoryQuery { text, kind, model, deployment, environment, tag, since, until, .. } = query;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    for word in text.to_lowercase().replace('\0', " ").split_whitespace() {
+        let like = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        conditions
+            .push("(words LIKE ? ESCAPE '\\' OR key IN (SELECT rowid >> 32 FROM said WHERE said MATCH ?))");
+        values.push(Value::from(format!("%{like}%")));
+        // What was said is found by how its words begin.
+        values.push(Value::from(format!("\"{}\"*", word.replace('"', "\"\""))));
+    }
     let mut add = |condition: &'static str, value: Value| {
         conditions.push(condition);
         values.push(value);
     };
-    for word in text.to_lowercase().split_whitespace() {
-        let word = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        add("words LIKE ? ESCAPE '\\'", Value::from(format!("%{word}%")));
-    }
     if let Some(kind) = kind {
         add("kind = ?", Value::from(kind_name(*kind).to_owned()));
     }
@@ -455,6 +459,7 @@ fn order(query: &HistoryQuery) -> String {
     };
     match query.sort {
         SortBy::Began => format!("began_ns {way}, key {way}"),
+        SortBy::Ended => format!("ended_ns {way}, key {way}"),
         SortBy::Title => format!("title COLLATE NOCASE {way}, began_ns DESC, key DESC"),
         SortBy::Deployment => names("deployments"),
         SortBy::Model => names("models"),

@@ -8,7 +8,7 @@ use super::Cannot;
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next one.
-const STEPS: [&str; 2] = [V1, V2];
+const STEPS: [&str; 3] = [V1, V2, V3];
 
 /// Moments are nanoseconds since 1970, or since the session's beginning; lists of names are JSON.
 ///
@@ -141,6 +141,30 @@ CREATE INDEX targets_deployment ON targets (deployment, session);
 CREATE INDEX tags_tag ON tags (tag, session);
 ";
 
+/// Words of conversations, to be searched for. The index keeps no texts of its own: its row of an exchange is named as
+/// a request is, by the session's key shifted by 32 bits plus the exchange's id. What is no JSON has no words.
+const V3: &str = "
+CREATE VIRTUAL TABLE said USING fts5(words, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
+CREATE TRIGGER said_new AFTER INSERT ON exchanges BEGIN
+    INSERT OR REPLACE INTO said (rowid, words) SELECT (new.session << 32) | (new.id & 0xffffffff),
+        ifnull(new.body ->> '$.prompt', '') || char(10) || ifnull(new.body ->> '$.answer', '')
+    WHERE json_valid(new.body);
+END;
+CREATE TRIGGER said_anew AFTER UPDATE ON exchanges BEGIN
+    DELETE FROM said WHERE rowid = (old.session << 32) | (old.id & 0xffffffff);
+    INSERT OR REPLACE INTO said (rowid, words) SELECT (new.session << 32) | (new.id & 0xffffffff),
+        ifnull(new.body ->> '$.prompt', '') || char(10) || ifnull(new.body ->> '$.answer', '')
+    WHERE json_valid(new.body);
+END;
+CREATE TRIGGER said_no_more AFTER DELETE ON exchanges BEGIN
+    DELETE FROM said WHERE rowid = (old.session << 32) | (old.id & 0xffffffff);
+END;
+INSERT OR REPLACE INTO said (rowid, words) SELECT (session << 32) | (id & 0xffffffff),
+    ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '')
+    FROM exchanges WHERE json_valid(body);
+CREATE INDEX sessions_ended ON sessions (kind, ended_ns);
+";
+
 /// Brings a file to this version, in one step or not at all.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), Cannot> {
     if version(conn)? == VERSION {
@@ -166,4 +190,62 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), Cannot> {
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file as the version before wrote it, with a conversation and a benchmark in it.
+    fn as_of(version: usize) -> Connection {
+        let conn = Connection::open_in_memory().expect("memory");
+        conn.pragma_update(None, "foreign_keys", true).expect("they are checked");
+        for step in &STEPS[..version] {
+            conn.execute_batch(step).expect("it was so");
+        }
+        conn.pragma_update(None, "user_version", version as i64).expect("it says so");
+        conn.execute_batch(
+            "INSERT INTO sessions (id, kind, state, began_ns, heartbeat_ns, title, environment, deployments, models, \
+             tags, words, requests, errors) VALUES ('c1', 'chat', 'complete', 1, 1, 'A talk', 'Demo', '[]', '[]', \
+             '[]', 'a talk', 2, 0), ('b1', 'bench', 'complete', 1, 1, 'Sweep', 'Demo', '[]', '[]', '[]', 'sweep', 9, 0);
+             INSERT INTO exchanges (session, id, body) VALUES \
+             (1, 1, '{\"prompt\": \"Where do bateaux go?\", \"answer\": \"To the Café\"}'), \
+             (1, 2, 'no JSON'), (1, 3, '{\"prompt\": \"\", \"answer\": null}');",
+        )
+        .expect("it could be written");
+        conn
+    }
+
+    fn found(conn: &Connection, words: &str) -> Vec<i64> {
+        let sql = "SELECT rowid >> 32 FROM said WHERE said MATCH ?1";
+        let mut asked = conn.prepare(sql).expect("it can be asked");
+        asked.query_map([words], |row| row.get(0)).expect("it answers").map(|n| n.expect("a key")).collect()
+    }
+
+    #[test]
+    fn a_file_of_every_earlier_version_is_brought_up_with_what_is_in_it() {
+        for version in 1..STEPS.len() {
+            let mut conn = as_of(version);
+            assert!(migrate(&mut conn).is_ok(), "from {version}");
+            assert_eq!(super::version(&conn), Ok(VERSION), "from {version}");
+            let titles: String = conn
+                .query_row("SELECT group_concat(title ORDER BY key) FROM sessions", [], |row| row.get(0))
+                .expect("they are there");
+            assert_eq!(titles, "A talk,Sweep");
+            assert_eq!(found(&conn, "cafe"), [1], "what was said before is found, from {version}");
+            assert_eq!(found(&conn, "\"bat\"*"), [1]);
+            assert!(migrate(&mut conn).is_ok(), "once is enough");
+        }
+    }
+
+    #[test]
+    fn words_come_and_go_with_their_exchange() {
+        let conn = as_of(STEPS.len());
+        assert_eq!(found(&conn, "bateaux"), [1]);
+        conn.execute("UPDATE exchanges SET body = '{\"prompt\": \"ships\"}' WHERE id = 1", [])
+            .expect("changed");
+        assert_eq!((found(&conn, "bateaux"), found(&conn, "ships")), (vec![], vec![1]));
+        conn.execute("DELETE FROM sessions WHERE key = 1", []).expect("deleted with all that is its");
+        assert_eq!(found(&conn, "ships"), [0i64; 0]);
+    }
 }

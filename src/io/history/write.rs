@@ -13,6 +13,9 @@ use crate::domain::history::{
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
 use crate::metrics::request::RequestRecord;
 
+/// Characters of a title that somebody gives.
+const MOST_TITLE: usize = 200;
+
 /// A session's number in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey(pub(super) i64);
@@ -134,6 +137,10 @@ impl Store {
             for key in &keys {
                 tx.delete(*key)?;
             }
+            if !keys.is_empty() {
+                // Else their words would linger in the index until it is next tidied.
+                tx.0.execute("INSERT INTO said (said) VALUES ('optimize')", [])?;
+            }
             Ok(keys.len())
         })?;
         if deleted > 0 {
@@ -167,6 +174,27 @@ impl Store {
         self.write(|tx| {
             tx.0.execute("DELETE FROM baselines WHERE session = ?1", [key.0])?;
             if on { tx.baseline(key) } else { Ok(()) }
+        })
+    }
+
+    /// Gives a session another title; what is said in it later leaves it so. Lines become one, and it is cut at
+    /// 200 characters.
+    ///
+    /// # Errors
+    /// When there is no such session, the title is empty, or as [`Store::write`].
+    pub fn rename(&self, session: &SessionId, title: &str) -> Result<(), Failure> {
+        let words: Vec<&str> = title.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+        let title: String = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let title: String = title.chars().take(MOST_TITLE).collect();
+        if title.is_empty() {
+            return Err(Failure::new("A session needs a name", "Type one"));
+        }
+        let key = self.key_of(session)?;
+        self.write(|tx| {
+            let row = SessionRow { title, ..super::read::row_of(tx.0, key)? };
+            let sql = "UPDATE sessions SET title = ?2, words = ?3 WHERE key = ?1";
+            tx.0.execute(sql, params![key.0, row.title, words_of(&row)])?;
+            Ok(())
         })
     }
 
@@ -321,7 +349,7 @@ impl Writing<'_> {
                 serde_json::to_string(&row.deployments)?,
                 serde_json::to_string(&row.models)?,
                 serde_json::to_string(&row.tags)?,
-                words(row),
+                words_of(row),
                 row.source,
                 row.release,
                 row.requests.cast_signed(),
@@ -390,7 +418,7 @@ impl Writing<'_> {
     fn retag(&self, key: SessionKey, row: &SessionRow) -> Result<(), Trouble> {
         self.tags(key, &row.tags)?;
         let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
-        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words(row)])?;
+        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words_of(row)])?;
         Ok(())
     }
 
@@ -439,7 +467,7 @@ fn head(report: &BenchReport) -> Result<String, Trouble> {
 }
 
 /// What a search looks through.
-fn words(row: &SessionRow) -> String {
+fn words_of(row: &SessionRow) -> String {
     let mut all = vec![row.title.as_str(), row.environment.as_str(), row.id.0.as_str()];
     all.extend(row.source.as_deref());
     all.extend(row.models.iter().chain(&row.deployments).chain(&row.tags).map(String::as_str));

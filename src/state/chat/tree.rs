@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Answer, AnswerStatus, Asking, CONTINUE, ChatState, Editing, Saying, Talk, Turn};
+use super::{
+    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Opened, Saying, Talk, Turn,
+    Whereabouts,
+};
 use crate::domain::conversation::{ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, ExchangeEnding, SessionId};
@@ -204,8 +207,28 @@ impl ChatState {
         Some(self.ask(Saying::words(CONTINUE), asking))
     }
 
-    /// Takes up a conversation out of the history, on the way to its last exchange. What was said here before
-    /// is in the history, too.
+    /// Takes up a conversation out of the history with its last system prompt and parameters, in place of the one that
+    /// is here, which asked `asked`: that can be undone until something is said.
+    pub(in crate::state) fn take_up(
+        &mut self,
+        title: &str,
+        conversation: SessionId,
+        exchanges: &[Exchange],
+        asked: Whereabouts,
+    ) {
+        self.stop_editing();
+        let (talk, system, params) =
+            (std::mem::take(&mut self.talk), self.system.clone(), self.params.clone());
+        let opened = Some(Opened { title: title.to_owned(), system, params, asked });
+        self.resume(conversation, exchanges);
+        if let Some(last) = exchanges.last() {
+            self.system.clone_from(&last.system);
+            self.params = last.params.clone();
+        }
+        self.before = Some(Before { talk, opened });
+    }
+
+    /// Shows a conversation out of the history, on the way to its last exchange.
     pub fn resume(&mut self, conversation: SessionId, exchanges: &[Exchange]) {
         self.stop_editing();
         let said = |exchange: &Exchange| {

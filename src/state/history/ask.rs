@@ -7,10 +7,7 @@ use jiff::Timestamp;
 
 use super::{Aged, CHANGED, Clock, Filter, MOST_KEPT, Open, RESTED, TYPED};
 use crate::domain::environment::EnvId;
-use crate::domain::failure::Failure;
-use crate::domain::history::{
-    Deletion, ExportFormat, HistoryQuery, SessionBody, SessionId, SessionState, StoredSession,
-};
+use crate::domain::history::{Deletion, ExportFormat, HistoryQuery, SessionId, SessionState, StoredSession};
 use crate::domain::plan::Plan;
 use crate::protocol::{Command, JobId};
 use crate::state::{Loadable, Notice, State};
@@ -284,39 +281,6 @@ impl State {
     pub fn plan_again(&mut self, plan: &Plan, environment: &str, out: &mut Vec<Command>) {
         self.go_to_named(environment, out);
         *self.bench_form() = super::super::bench::Form::of(plan);
-    }
-
-    /// Goes on with a conversation on the Playground of its environment.
-    ///
-    /// # Errors
-    /// When that environment is gone, or an answer is under way there.
-    pub fn continue_chat(&mut self, stored: &StoredSession, out: &mut Vec<Command>) -> Result<(), Failure> {
-        let SessionBody::Chat { exchanges, .. } = &stored.body else { return Ok(()) };
-        let name = &stored.row.environment;
-        if self.go_to_named(name, out).is_none() {
-            return Err(Failure::new(
-                format!("The environment {name} of this conversation is gone"),
-                "Add an environment of that name on Home to continue it",
-            ));
-        }
-        let place = self.place();
-        if place.chat.running().is_some() {
-            return Err(Failure::new(
-                "An answer is under way on the Playground",
-                "Stop it or wait for it, then continue this conversation",
-            ));
-        }
-        place.chat.resume(stored.row.id.clone(), exchanges);
-        if let Some(last) = exchanges.last() {
-            place.chat.system.clone_from(&last.system);
-            place.chat.params = last.params.clone();
-            place.cluster.choice.deployment.clone_from(&last.deployment);
-            place.cluster.choice.model = Some(last.model.clone());
-            place.cluster.settled = true;
-            let model = last.model.clone();
-            self.colors.note(&model);
-        }
-        Ok(())
     }
 
     fn go_to_named(&mut self, name: &str, out: &mut Vec<Command>) -> Option<EnvId> {

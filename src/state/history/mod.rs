@@ -2,6 +2,7 @@
 
 mod ask;
 pub mod rows;
+pub mod talks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use egui_extras::{Column, TableBuilder};
 use crate::domain::units;
 use crate::protocol::{Activity, ActivityKind, Command};
 use crate::state::activity::ActivityLog;
+use crate::state::veil::Veil;
 use crate::ui::theme;
 use crate::ui::widgets::{caption, fit_middle, from_right, small_button, small_button_if, strong, tokens};
 
@@ -26,8 +27,8 @@ impl ActivityUi {
         self.open = !self.open;
     }
 
-    /// Draws it.
-    pub fn show(&mut self, ui: &mut Ui, log: &mut ActivityLog, out: &mut Vec<Command>) {
+    /// Draws it, without the names that are hidden.
+    pub fn show(&mut self, ui: &mut Ui, log: &mut ActivityLog, veil: &Veil, out: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             strong(ui, "Activity");
             caption(ui, "every kubectl command and HTTP request, newest first; keys are left out");
@@ -44,11 +45,11 @@ impl ActivityUi {
             caption(ui, "Nothing was asked yet");
             return;
         }
-        table_ui(ui, log, out);
+        table_ui(ui, log, veil, out);
     }
 }
 
-fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
+fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
     // What goes on until it is left would push away what the user has just done.
     let goes_on = |it: &Activity| it.kind == ActivityKind::Follow && it.ending.is_none();
@@ -91,9 +92,12 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                 });
                 row.col(|ui| {
                     let style = theme::small_figure_text();
-                    let line = fit_middle(ui, &ends_of(&activity.line), &style, ui.available_width());
+                    // A name that is cut would be told in part: there is room for all of it, and then it is cut anew.
+                    let ends = ends_of(&activity.line, MOST + 2 * veil.longest());
+                    let ends = ends_of(&veil.over(&ends), MOST);
+                    let line = fit_middle(ui, &ends, &style, ui.available_width());
                     let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
-                    label.on_hover_text(ends_of(&activity.line));
+                    label.on_hover_text(ends);
                 });
                 row.col(|ui| match &activity.ending {
                     Some(ending) => figure(ui, &units::duration(ending.took).to_string()),
@@ -106,16 +110,16 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
                 row.col(|ui| {
                     let (text, color) = match &activity.ending {
                         Some(ending) if ending.ok => (ending.outcome.as_str(), tokens.dim),
-                        Some(ending) => (ending.outcome.as_str(), tokens.error),
+                        Some(ending) => (&*ending.outcome, tokens.error),
                         None if goes_on(activity) => ("followed", tokens.dim),
                         None => ("running", tokens.dim),
                     };
-                    let text = RichText::new(text).text_style(TextStyle::Small).color(color);
+                    let text = RichText::new(veil.over(text)).text_style(TextStyle::Small).color(color);
                     ui.add(Label::new(text).truncate());
                 });
                 row.col(|ui| {
                     if small_button(ui, "Copy").on_hover_text("Copy the command line").clicked() {
-                        let text = activity.line.to_string();
+                        let text = veil.over(&activity.line).into_owned();
                         out.push(Command::Copy { what: "Command".to_owned(), text });
                     }
                 });
@@ -123,14 +127,16 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, out: &mut Vec<Command>) {
         });
 }
 
+/// Characters of a line that are shown at most.
+const MOST: usize = 600;
+
 /// Both ends of a line, which may hold a whole conversation.
-fn ends_of(line: &str) -> String {
-    const MOST: usize = 600;
-    if line.len() <= MOST {
+fn ends_of(line: &str, most: usize) -> String {
+    if line.len() <= most {
         return line.to_owned();
     }
-    let head: String = line.chars().take(MOST / 2).collect();
-    let tail: Vec<char> = line.chars().rev().take(MOST / 2).collect();
+    let head: String = line.chars().take(most / 2).collect();
+    let tail: Vec<char> = line.chars().rev().take(most / 2).collect();
     format!("{head}…{}", tail.into_iter().rev().collect::<String>())
 }
 

@@ -54,16 +54,24 @@ impl CodeUi {
                 }
             });
         });
-        caption(ui, "The same request as a program: this conversation, model and parameters");
+        let index = state.active_pane();
+        let embeds = state.pane_embeds(index);
+        let told = match embeds {
+            true => "The same request as a program: these texts and this model",
+            false => "The same request as a program: this conversation, model and parameters",
+        };
+        caption(ui, told);
         ui.horizontal_wrapped(|ui| {
             for language in Language::ALL {
                 ui.selectable_value(&mut self.language, language, language.label());
             }
-            ui.checkbox(&mut self.stream, "Stream the answer");
+            if !embeds {
+                ui.checkbox(&mut self.stream, "Stream the answer");
+            }
         });
-        let index = state.active_pane();
         let (Some(env), ..) = state.pane_asks(index) else { return };
         let request = state.pane_request(index);
+        let embed = embeds.then(|| state.pane_chat(index).embed.texts());
         let place = state.place_of(&env.id);
         let api = place.and_then(|place| place.api.clone());
         let (Some(api), Some(request), Some(place)) = (api, request, place) else {
@@ -75,6 +83,7 @@ impl CodeUi {
             language: self.language,
             api,
             request,
+            embed,
             stream: self.stream,
             ca_file: env.ca_file.clone(),
             accept_invalid_certs: env.accept_invalid_certs,

@@ -233,6 +233,41 @@ fn a_conversation_comes_back_in_order_and_can_branch() {
 }
 
 #[test]
+fn a_conversation_is_found_by_what_was_said_and_keeps_the_title_it_was_given() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    store.write(|tx| tx.chat(&chat(&exchange(0, None, "Erkläre \"Café\" — TTFT")))).expect("kept");
+    Made::simple("b1", at(3, 9)).keep(&store);
+    let found = |text: &str| -> Vec<String> {
+        let query = HistoryQuery { text: text.to_owned(), limit: 10, ..HistoryQuery::default() };
+        let page = store.list(&query).unwrap_or_else(|why| panic!("{text:?}: {why}"));
+        page.rows.into_iter().map(|row| row.id.0).collect()
+    };
+    store.rename(&id("c1"), " What \n it\tmeans\u{7} ").expect("named");
+    assert_eq!(store.row(&id("c1")).expect("there").title, "What it means");
+    for words in ["means", "WHAT ttft", "cafe", "\"Café\"", "erklär tt", "mea erk"] {
+        assert_eq!(found(words), ["c1"], "{words}");
+    }
+    for words in ["zebra", "ttft zebra", "afé", "—", "\"\"", "*", "ttft\0zebra", "NEAR(", "words:ttft", "- ("]
+    {
+        assert_eq!(found(words), [""; 0], "{words}");
+    }
+    let mut next = exchange(1, Some(0), "And ITL");
+    store.write(|tx| tx.chat(&chat(&next))).expect("kept");
+    assert_eq!(store.row(&id("c1")).expect("there").title, "What it means", "what is said later leaves it");
+    assert_eq!(found("means itl"), ["c1"]);
+    next.prompt = "And TPOT".to_owned();
+    next.answer = String::new();
+    store.write(|tx| tx.chat(&chat(&next))).expect("asked anew");
+    assert_eq!((found("itl"), found("tpot")), (vec![], vec!["c1".to_owned()]));
+    assert!(store.rename(&id("c1"), " \n").is_err_and(|why| why.summary.contains("needs a name")));
+    assert!(store.rename(&id("nobody"), "x").is_err());
+    store.delete(&Deletion::Sessions(vec![id("c1")])).expect("deleted");
+    assert_eq!(found("tpot"), [""; 0]);
+    store.check().expect("the file is well");
+}
+
+#[test]
 fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = open(dir.path());

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{ChatRecord, SessionKey, TargetFigures, Writing, nanos, words};
+use super::{ChatRecord, SessionKey, TargetFigures, Writing, nanos, words_of};
 use crate::domain::history::{Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest};
 use crate::domain::plan::Target;
 use crate::domain::run::Surroundings;
@@ -27,7 +27,8 @@ impl Writing<'_> {
         }
         let place = self.place(key, &request.model, request.deployment.as_deref())?;
         let exchange = &Exchange { id: self.free_exchange(key, exchange)?, ..exchange.clone() };
-        let sql = "INSERT OR REPLACE INTO exchanges (session, id, body) VALUES (?1, ?2, ?3)";
+        let sql = "INSERT INTO exchanges (session, id, body) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (session, id) DO UPDATE SET body = excluded.body";
         let body = serde_json::to_string(exchange)?;
         self.0.execute(sql, params![key.0, exchange.id.cast_signed(), body])?;
         // An exchange that is asked anew takes its old one's place, as its texts do.
@@ -147,7 +148,7 @@ impl Writing<'_> {
                 all.peak,
                 serde_json::to_string(&row.models)?,
                 serde_json::to_string(&row.deployments)?,
-                words(&row),
+                words_of(&row),
                 requests.len() as i64,
                 nanos(Timestamp::now()),
                 release,

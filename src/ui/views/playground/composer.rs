@@ -43,14 +43,42 @@ pub(super) fn height(ui: &Ui) -> f32 {
     content.clamp(line * 2.0, line * MOST_LINES) + 30.0 + 34.0
 }
 
-/// Draws it; gives whether a message was sent.
-pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> bool {
+/// Puts text into the draft, where the cursor was.
+pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
+    let drafting = state.drafting_pane();
+    let draft = &mut state.pane_chat(drafting).draft;
+    let mut edit = egui::text_edit::TextEditState::load(ui.ctx(), edit_id()).unwrap_or_default();
+    let length = draft.chars().count();
+    let chosen = edit.cursor.char_range().map(|range| range.as_sorted_char_range());
+    let chosen = chosen.map_or(length..length, |range| range.start.into()..range.end.into());
+    let (start, end) = (chosen.start.min(length), chosen.end.min(length));
+    let byte = |at: usize| draft.char_indices().nth(at).map_or(draft.len(), |(byte, _)| byte);
+    let (from, to) = (byte(start), byte(end));
+    draft.replace_range(from..to, text);
+    let after = egui::text::CCursor::new(start + text.chars().count());
+    edit.cursor.set_char_range(Some(egui::text::CCursorRange::one(after)));
+    edit.store(ui.ctx(), edit_id());
+}
+
+/// What was asked for below the conversation.
+#[derive(Default)]
+pub(super) struct Composed {
+    /// A message was sent.
+    pub(super) sent: bool,
+    /// The kept prompts are to be shown.
+    pub(super) prompts: bool,
+}
+
+/// Draws it.
+pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Composed {
+    let mut composed = Composed::default();
     let tokens = tokens(ui);
     let drafting = state.drafting_pane();
     let to = state.addressed();
     let several = state.panes() > 1;
     let models = to.iter().filter(|index| state.pane_choice(**index).model.is_some()).count();
-    let all_ready = to.iter().all(|index| state.can_ask(*index));
+    let all_ready = to.iter().all(|index| state.can_chat(*index));
+    let embeds = (0..state.panes()).any(|index| state.pane_embeds(index));
     let has_api = to.iter().all(|index| {
         let env = state.pane_env(*index);
         state.settings.get(&env).is_some_and(|env| env.api.is_some() || env.demo)
@@ -97,10 +125,15 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
             });
             let ready = !to.is_empty() && all_ready && chat.has_draft();
             ui.horizontal(|ui| {
+                let prompts = small_button(ui, "Prompts");
+                composed.prompts = prompts.on_hover_text("Kept prompts (Ctrl+P)").clicked();
                 let editing = chat.is_editing();
                 caption(
                     ui,
                     match (models == to.len(), has_api) {
+                        _ if embeds && (to.is_empty() || !several) => {
+                            "This model makes embeddings and cannot chat"
+                        }
                         _ if to.is_empty() => "Tick a pane to send to",
                         (_, false) => "This environment has no API domain: type it on Home",
                         (false, true) => "Pick a model first",
@@ -141,7 +174,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     }
     if send && state.send_draft(now, out) {
         focus(ui);
-        return true;
+        composed.sent = true;
     }
-    false
+    composed
 }

@@ -7,11 +7,14 @@ use egui::{
     Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
 };
 
+use super::embed::{self, EmbedTodo};
 use super::parameters::ParametersUi;
+use super::talks;
 use super::turn::{self, Pressed};
 use crate::protocol::JobId;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
 use crate::state::panes::{Fastest, PaneHead};
+use crate::state::veil::Veil;
 use crate::state::{ModelColors, State};
 use crate::ui::theme;
 use crate::ui::transcript::{self, Body, FOLD_HEIGHT, Row, RowSource, Tone, Transcript};
@@ -30,6 +33,10 @@ pub(super) struct Todo {
     pub(super) activate: bool,
     /// Close it.
     pub(super) close: bool,
+    /// Bring back what was there before another conversation was opened.
+    pub(super) undo_open: bool,
+    /// Of a pane that makes embeddings.
+    pub(super) embed: EmbedTodo,
     /// End its answer.
     pub(super) stop: Option<JobId>,
 }
@@ -92,11 +99,30 @@ pub(super) fn show(
                     if link_ui(ui, state, pane) {
                         parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
                     }
+                    if state.embeds_is_a_guess(pane.index) {
+                        let mut embeds = state.pane_embeds(pane.index);
+                        let tick = ui.checkbox(&mut embeds, "This model makes embeddings");
+                        if tick.on_hover_text("The cluster does not say what it makes").changed() {
+                            state.say_embeds(pane.index, embeds);
+                        }
+                    }
                 },
             );
             ui.separator();
         }
+        let veil = state.veil();
+        if state.pane_embeds(pane.index) {
+            let model = pane.head.choice.model.clone().unwrap_or_default();
+            let (ready, guess) = (state.can_ask(pane.index), state.embeds_is_a_guess(pane.index));
+            let color = color.unwrap_or(tokens(ui).text);
+            let view = &mut state.pane_chat(pane.index).embed;
+            todo.embed = embed::show(ui, view, (&model, color), &veil, (ready, guess), now);
+            return todo;
+        }
         let chat = state.pane_chat(pane.index);
+        if let Some(title) = chat.opened() {
+            todo.undo_open = talks::opened_ui(ui, title);
+        }
         if chat.turns().is_empty() {
             let advice = match &pane.head.choice.model {
                 Some(_) => "Type a message below. The answer streams in, with its speed beside it",
@@ -115,6 +141,7 @@ pub(super) fn show(
             keys: pane.active,
             fastest: Some(pane.fastest),
             hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
+            veil: Some(&veil),
         };
         let Todo { act, copy, .. } =
             turns_ui(ui, id, chat, looks, (&mut open.transcript, &mut open.unfolded));
@@ -135,6 +162,8 @@ struct Looks<'a> {
     fastest: Option<&'a HashMap<u64, Fastest>>,
     /// What the model is called while its name is hidden.
     hidden: Option<&'a str>,
+    /// What is taken out of failures.
+    veil: Option<&'a Veil>,
 }
 
 fn turns_ui(
@@ -166,7 +195,15 @@ pub(in crate::ui::views) fn read_ui(
     colors: &ModelColors,
     open: (&mut Transcript, &mut HashSet<u64>),
 ) -> Option<String> {
-    let looks = Looks { colors, now: Duration::ZERO, reading: true, keys: true, fastest: None, hidden: None };
+    let looks = Looks {
+        colors,
+        now: Duration::ZERO,
+        reading: true,
+        keys: true,
+        fastest: None,
+        hidden: None,
+        veil: None,
+    };
     let todo = turns_ui(ui, id, chat, looks, open);
     if let Some(Act::Step(index, forward)) = todo.act {
         chat.step(index, forward);
@@ -407,8 +444,13 @@ impl RowSource for Rows<'_> {
             Part::Waiting => turn::waiting_ui(ui, answer, self.looks.now),
             Part::Notice => {
                 let is_last = at + 1 == self.chat.turns().len();
-                let act =
-                    turn::notice_ui(ui, turn, (is_last && can_ask, self.chat.can_continue()), self.looks.now);
+                let act = turn::notice_ui(
+                    ui,
+                    turn,
+                    (is_last && can_ask, self.chat.can_continue()),
+                    self.looks.veil,
+                    self.looks.now,
+                );
                 self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::Figures => {

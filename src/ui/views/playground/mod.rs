@@ -2,21 +2,27 @@
 
 mod composer;
 mod conversation;
+mod embed;
 mod figures;
+mod library;
 mod panes;
 mod parameters;
 mod pickers;
+mod talks;
 mod turn;
 mod vote;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use egui::{Align, Layout, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
+use egui::{Align, Button, Key, Layout, Modifiers, Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 pub(super) use self::conversation::read_ui;
 use self::conversation::{Pane, PaneUi, Todo};
+use self::library::{LibraryUi, Taken};
 use self::parameters::ParametersUi;
+use self::talks::TalksUi;
 use crate::domain::environment::EnvId;
 use crate::protocol::{Command, JobId};
 use crate::state::State;
@@ -28,6 +34,8 @@ pub struct PlaygroundUi {
     /// By environment and pane, so that each keeps its place.
     panes: HashMap<(EnvId, u64), PaneUi>,
     parameters: ParametersUi,
+    talks: TalksUi,
+    library: LibraryUi,
     /// Models that the legend switched off.
     hidden: Vec<String>,
     /// Whether the figures are beside the panes; `None` while the window's width decides.
@@ -79,6 +87,7 @@ impl PlaygroundUi {
             }
         }
         let was_hidden = state.names_hidden();
+        self.shortcuts(ui, state, &mut asked, out);
         let top = ui.max_rect();
         page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
         let (width, height) = (ui.available_width(), ui.available_height());
@@ -86,12 +95,17 @@ impl PlaygroundUi {
         let beside = !several || self.figures.unwrap_or(width >= ROOMY);
         let right = if beside { (width * 0.3).clamp(282.0, 360.0) } else { 0.0 };
         let left = if beside { width - right - GAP } else { width };
+        let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
+        let layout = Layout::right_to_left(Align::Center);
+        let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
         if !pickers::is_wide(left, several) {
             // There is no room for them beside the pickers.
-            let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
-            let layout = Layout::right_to_left(Align::Center);
-            let mut head = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
             pickers::compare_ui(&mut head, state, beside, &mut asked);
+        }
+        let talks = head.add_enabled(!was_hidden, Button::new("Conversations").min_size(vec2(0.0, 30.0)));
+        let talks = talks.on_hover_text("Search and open what was said before (Ctrl+K)");
+        if talks.on_disabled_hover_text("Names are hidden: end that first").clicked() {
+            self.talks.toggle();
         }
         ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
@@ -107,12 +121,42 @@ impl PlaygroundUi {
         if asked.figures {
             self.figures = Some(!beside);
         }
+        let today = crate::engine::clock();
+        asked.refocus |= self.talks.show(ui.ctx(), state, (now, today), out);
+        if let ControlFlow::Break(taken) = self.library.show(ui.ctx(), state, out) {
+            asked.refocus = true;
+            self.take(ui, taken, state, now, out);
+        }
+        if let Some(wait) = state.talks_due(self.talks.is_open(), now, out) {
+            ui.ctx().request_repaint_after(wait);
+        }
         if asked.compare {
             state.add_pane();
             self.reveal = true;
             asked.refocus = true;
         }
         asked
+    }
+
+    /// Before anything that is typed in takes them.
+    fn shortcuts(&mut self, ui: &Ui, state: &mut State, asked: &mut Asked, out: &mut Vec<Command>) {
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
+        let above = ui.memory(|memory| memory.top_modal_layer().is_some());
+        if (!above || self.library.is_open()) && pressed(Key::P) {
+            self.library.toggle(state, out);
+            asked.refocus = !self.library.is_open();
+        }
+        if above && !self.talks.is_open() {
+            return;
+        }
+        if pressed(Key::K) && !state.names_hidden() {
+            self.talks.toggle();
+            asked.refocus = !self.talks.is_open();
+        }
+        if pressed(Key::N) && state.can_clear() {
+            state.clear();
+            asked.refocus = true;
+        }
     }
 
     fn chat_ui(
@@ -124,8 +168,9 @@ impl PlaygroundUi {
         (asked, beside): (&mut Asked, bool),
     ) {
         let from_pickers = pickers::show(ui, state, beside, now, out);
-        let (compare, figures) = (asked.compare, asked.figures);
+        let (compare, figures, refocus) = (asked.compare, asked.figures, asked.refocus);
         *asked = from_pickers;
+        asked.refocus |= refocus;
         asked.compare |= compare;
         asked.figures |= figures;
         let composer = composer::height(ui);
@@ -136,21 +181,51 @@ impl PlaygroundUi {
             todos = self.panes_ui(ui, state, now);
         });
         vote::bar_ui(ui, state, out);
-        let sent = composer::show(ui, state, now, out);
+        let composed = composer::show(ui, state, now, out);
+        if composed.prompts {
+            self.library.toggle(state, out);
+        }
+        let sent = composed.sent;
         if !self.arrived {
             self.arrived = true;
             composer::focus(ui);
         }
         if sent {
-            let env = state.env().id.clone();
-            for index in 0..state.panes() {
-                let id = state.pane_head(index).id;
-                self.panes.entry((env.clone(), id)).or_default().transcript.jump_to_latest();
-            }
+            self.jump_to_latest(state);
         }
         // From the right: closing one moves those after it.
         for (index, todo) in todos.into_iter().rev() {
             self.do_in_pane(index, todo, state, now, (out, asked));
+        }
+    }
+
+    /// A prompt out of the library.
+    fn take(
+        &mut self,
+        ui: &Ui,
+        taken: Option<Taken>,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        match taken {
+            Some(Taken::Insert(text)) => composer::insert(ui, state, &text),
+            Some(Taken::Send(text)) => {
+                composer::insert(ui, state, &text);
+                if state.answering().is_empty() && state.send_draft(now, out) {
+                    self.jump_to_latest(state);
+                }
+            }
+            Some(Taken::System(text)) => state.use_as_system_prompt(text),
+            None => {}
+        }
+    }
+
+    fn jump_to_latest(&mut self, state: &mut State) {
+        let env = state.env().id.clone();
+        for index in 0..state.panes() {
+            let id = state.pane_head(index).id;
+            self.panes.entry((env.clone(), id)).or_default().transcript.jump_to_latest();
         }
     }
 
@@ -240,6 +315,19 @@ impl PlaygroundUi {
         }
         if let Some(job) = todo.stop {
             stop(job, out);
+        }
+        if todo.embed.embed {
+            state.embed(index, now, out);
+        }
+        if todo.embed.chat {
+            state.say_embeds(index, false);
+            asked.refocus = true;
+        }
+        out.extend(todo.embed.cancel.map(|job| Command::Cancel { job }));
+        out.extend(todo.embed.copy);
+        if todo.undo_open {
+            state.undo_open(index, out);
+            asked.refocus = true;
         }
         if todo.activate {
             state.place().panes.active = index;

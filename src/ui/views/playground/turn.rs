@@ -1,6 +1,7 @@
 //! The rows of a turn that the transcript does not draw itself: who answers, why an answer is not whole, its
 //! figures, and what can be done with it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
@@ -10,6 +11,7 @@ use crate::domain::units;
 use crate::metrics::timeline::{Reasoning, TokenSource};
 use crate::state::chat::{Act, Answer, AnswerStatus, Turn};
 use crate::state::panes::Fastest;
+use crate::state::veil::Veil;
 use crate::ui::theme;
 use crate::ui::widgets::{
     caption, dot, failure_box, from_right, shortened, small_button, small_button_if, tokens,
@@ -85,6 +87,7 @@ pub(super) fn notice_ui(
     ui: &mut Ui,
     turn: &Turn,
     (can_retry, can_continue): (bool, bool),
+    veil: Option<&Veil>,
     now: Duration,
 ) -> Option<Act> {
     let answer = &turn.answer;
@@ -95,7 +98,8 @@ pub(super) fn notice_ui(
     };
     match &answer.status {
         AnswerStatus::Failed(failure) => {
-            failure_box(ui, &format!("turn {}", turn.id), failure, None);
+            let told = veil.map_or(Cow::Borrowed(failure), |veil| veil.over_failure(failure));
+            failure_box(ui, &format!("turn {}", turn.id), &told, None);
             ui.horizontal(|ui| {
                 if can_retry && retry_button(ui, answer.wait_before_retry(now)) {
                     act = Some(Act::Again(0));

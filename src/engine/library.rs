@@ -1,0 +1,89 @@
+//! The prompts' commands: read, changed, imported.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Shared, own_fault};
+use crate::domain::failure::Failure;
+use crate::domain::library::{Library, LibraryChange};
+use crate::domain::units;
+use crate::io::dialog;
+use crate::io::library::{Found, LibraryStore};
+use crate::protocol::Event;
+
+/// An import is no larger.
+const MOST_BYTES: u64 = 16 << 20;
+
+impl Shared {
+    /// Reads the prompts, or changes them, in the order in which it is asked.
+    pub(super) async fn serve_prompts(
+        self: Arc<Self>,
+        mut changes: mpsc::UnboundedReceiver<Option<LibraryChange>>,
+    ) {
+        while let Some(change) = changes.recv().await {
+            let outcome = self.change_prompts(change).await.map(|found| self.noted(found).library);
+            // Only the last one's answer says how it is now.
+            if changes.is_empty() || outcome.is_err() {
+                self.emitter.emit(Event::PromptsLoaded { outcome, told: None });
+            }
+        }
+    }
+
+    /// Asks for a file and takes the prompts in it over.
+    pub(super) async fn import_prompts(&self) {
+        let import = async {
+            let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await? else {
+                return Ok(None);
+            };
+            let prompts = read_file(&path).await?.prompts;
+            let found = self.change_prompts(Some(LibraryChange::Add(prompts))).await?;
+            Ok(Some(self.noted(found)))
+        };
+        let (outcome, told) = match import.await {
+            Ok(Some(found)) => {
+                let told = match found.added {
+                    0 => "All prompts of the file are there already".to_owned(),
+                    added => format!("{} imported", units::counted(added, "prompt")),
+                };
+                (Ok(found.library), Some(told))
+            }
+            // No file was picked: nothing is to be told.
+            Ok(None) => return,
+            Err(failure) => (Err(failure), None),
+        };
+        self.emitter.emit(Event::PromptsLoaded { outcome, told });
+    }
+
+    async fn change_prompts(&self, change: Option<LibraryChange>) -> Result<Found, Failure> {
+        let store = LibraryStore::beside(self.places.keys().settings_path());
+        let work = move || match change {
+            Some(change) => store.change(change),
+            None => store.load(),
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(own_fault(&panic)))
+    }
+
+    /// A file that was moved aside is told of, whatever else came of it.
+    fn noted(&self, mut found: Found) -> Found {
+        if let Some(failure) = found.notice.take() {
+            self.emitter.emit(Event::PromptsLoaded { outcome: Err(failure), told: None });
+        }
+        found
+    }
+}
+
+async fn read_file(path: &Path) -> Result<Library, Failure> {
+    use tokio::io::AsyncReadExt as _;
+    let shown = path.display().to_string();
+    let reading = async {
+        let mut bytes = Vec::new();
+        tokio::fs::File::open(path).await?.take(MOST_BYTES).read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    };
+    let bytes = reading.await.map_err(|error: std::io::Error| {
+        Failure::new(format!("{shown} cannot be read: {}", crate::io::why(&error)), "Check the path")
+    })?;
+    Library::read(&String::from_utf8_lossy(&bytes)).map_err(|why| why.told(&shown))
+}

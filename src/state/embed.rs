@@ -1,0 +1,170 @@
+//! Embeddings in a pane: two texts, and the vectors that came for them.
+
+use std::time::Duration;
+
+use super::State;
+use crate::domain::embedding::{EmbedRequest, Embedded};
+use crate::domain::failure::{Failure, FaultClass};
+use crate::protocol::{Command, JobId};
+
+/// What a pane knows of embeddings.
+#[derive(Debug, Default)]
+pub struct EmbedState {
+    /// The text.
+    pub text: String,
+    /// Another one to hold it against; may be empty.
+    pub other: String,
+    /// The job under way, and since when.
+    pub running: Option<(JobId, Duration)>,
+    /// What came last.
+    pub result: Option<EmbedResult>,
+    /// Why nothing came.
+    pub failure: Option<Failure>,
+    /// What is under way.
+    asked: Option<EmbedRequest>,
+}
+
+/// Vectors, and what they are of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbedResult {
+    /// What was asked.
+    pub request: EmbedRequest,
+    /// What came.
+    pub embedded: Embedded,
+}
+
+impl EmbedState {
+    /// What would be embedded; of an empty view a word, for View code.
+    pub fn texts(&self) -> Vec<String> {
+        self.request("").map_or_else(|| vec!["Hello".to_owned()], |request| request.input)
+    }
+
+    /// What would be asked of this model; `None` while there is no text.
+    pub fn request(&self, model: &str) -> Option<EmbedRequest> {
+        let texts = [&self.text, &self.other].into_iter().filter(|text| !text.trim().is_empty());
+        let input: Vec<String> = texts.cloned().collect();
+        (!self.text.trim().is_empty()).then(|| EmbedRequest { model: model.to_owned(), input })
+    }
+
+    /// Whether what came is of what is typed now.
+    pub fn is_current(&self, model: &str) -> bool {
+        self.result.as_ref().map(|result| &result.request) == self.request(model).as_ref()
+    }
+
+    /// The answer to `job` came. One to an older question is left aside.
+    pub(super) fn end(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
+        if self.running.is_none_or(|(running, _)| running != job) {
+            return;
+        }
+        self.running = None;
+        match (outcome, self.asked.take()) {
+            (Ok(embedded), Some(request)) => self.result = Some(EmbedResult { request, embedded }),
+            // Who cancels wants no reproach.
+            (Err(failure), _) if failure.class == Some(FaultClass::Cancelled) => {}
+            (Err(failure), _) => self.failure = Some(failure),
+            (Ok(_), None) => {}
+        }
+    }
+}
+
+impl State {
+    /// Whether a pane's model makes embeddings: as the user said, else as the cluster or its name says.
+    pub fn pane_embeds(&mut self, index: usize) -> bool {
+        let choice = self.pane_choice(index);
+        let Some(model) = &choice.model else { return false };
+        if let Some(said) = self.place().panes.embeds.get(model) {
+            return *said;
+        }
+        self.pane_cluster(index).is_some_and(|cluster| cluster.embeds(model))
+    }
+
+    /// Whether only the user knows what a pane's model makes: the cluster does not say.
+    pub fn embeds_is_a_guess(&mut self, index: usize) -> bool {
+        let model = self.pane_choice(index).model;
+        model.is_some_and(|model| {
+            let can = self.pane_cluster(index).and_then(|cluster| cluster.capabilities_of(&model));
+            let embeds = |can: &[String]| can.iter().any(|capability| capability == "embeddings");
+            can.is_none_or(|can| can.len() > 1 && embeds(can))
+        })
+    }
+
+    /// The user says whether a pane's model makes embeddings.
+    pub fn say_embeds(&mut self, index: usize, on: bool) {
+        if let Some(model) = self.pane_choice(index).model {
+            self.place().panes.embeds.insert(model, on);
+        }
+    }
+
+    /// Makes embeddings of a pane's texts. Nothing happens without a text, a model or an address.
+    pub fn embed(&mut self, index: usize, now: Duration, out: &mut Vec<Command>) {
+        let (Some(place), Some(model), _) = self.pane_asks(index) else { return };
+        if !self.can_ask(index) || self.pane_chat(index).embed.running.is_some() {
+            return;
+        }
+        let Some(request) = self.pane_chat(index).embed.request(&model) else { return };
+        let job = self.next_job();
+        let embed = &mut self.pane_chat(index).embed;
+        (embed.running, embed.failure) = (Some((job, now)), None);
+        embed.asked = Some(request.clone());
+        out.push(Command::Embed { job, place, request });
+    }
+
+    pub(super) fn embedded(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
+        for place in self.places.values_mut() {
+            let mut chats = place.chats().0;
+            if let Some(chat) =
+                chats.find(|chat| chat.embed.running.is_some_and(|(running, _)| running == job))
+            {
+                return chat.embed.end(job, outcome);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::embedding::Embedding;
+    use crate::domain::settings::Settings;
+
+    fn came(values: &[f64]) -> Embedded {
+        let vectors = vec![Embedding(values.to_vec())];
+        Embedded { vectors, prompt_tokens: None, took: Duration::ZERO, connect: None }
+    }
+
+    #[test]
+    fn what_came_is_of_what_was_asked_whatever_is_typed_meanwhile() {
+        let mut state = State::new(Settings::default());
+        state.place().cluster.pick_model("my-embedder");
+        assert!(state.pane_embeds(0) && state.embeds_is_a_guess(0));
+        let mut out = Vec::new();
+        state.embed(0, Duration::ZERO, &mut out);
+        assert!(out.is_empty(), "there is no text");
+        state.pane_chat(0).embed.text = "a".to_owned();
+        state.embed(0, Duration::ZERO, &mut out);
+        state.embed(0, Duration::ZERO, &mut out);
+        let [Command::Embed { job, request, .. }] = out.as_slice() else { panic!("{out:?}") };
+        assert_eq!(request.input, ["a"]);
+        state.pane_chat(0).embed.text = "b".to_owned();
+        state.embedded(JobId(99), Ok(came(&[9.0])));
+        state.embedded(*job, Ok(came(&[1.0])));
+        let embed = &state.pane_chat(0).embed;
+        assert_eq!(
+            embed.result.as_ref().map(|result| result.request.input.clone()),
+            Some(vec!["a".to_owned()])
+        );
+        assert!(!embed.is_current("my-embedder") && embed.running.is_none());
+    }
+
+    #[test]
+    fn the_user_knows_better_than_the_name() {
+        let mut state = State::new(Settings::default());
+        state.place().cluster.pick_model("bge-chat");
+        state.say_embeds(0, false);
+        assert!(!state.pane_embeds(0));
+        state.place().cluster.pick_model("vectors");
+        assert!(!state.pane_embeds(0));
+        state.say_embeds(0, true);
+        assert!(state.pane_embeds(0));
+    }
+}

@@ -1,0 +1,315 @@
+//! The conversations that are kept, as the Playground lists them: searched, named, opened, deleted.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rows::Rows;
+use super::{CHANGED, TYPED};
+use crate::domain::environment::EnvId;
+use crate::domain::failure::Failure;
+use crate::domain::history::{
+    Deletion, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SortBy,
+    StoredSession,
+};
+use crate::protocol::{Command, JobId};
+use crate::state::chat::Whereabouts;
+use crate::state::{Notice, State};
+
+/// So long a deletion can be undone.
+pub const SECOND_THOUGHTS: Duration = Duration::from_secs(8);
+
+/// What the list knows.
+#[derive(Debug, Default)]
+pub struct Talks {
+    /// Words that are searched for. The list edits it.
+    pub text: String,
+    /// The rows that match, as far as they are here.
+    pub rows: Rows,
+    /// What the rows were asked with.
+    asked: Option<String>,
+    /// When the words were changed last, and not yet asked.
+    typed: Option<(String, Duration)>,
+    /// When something in the store changed, and the rows were not asked anew.
+    changed: Option<Duration>,
+    /// The one that is being read, to be opened in the active pane.
+    opening: Option<JobId>,
+    /// It came.
+    came: Option<Result<Arc<StoredSession>, Failure>>,
+    /// Those that are deleted unless somebody thinks better of it, and since when.
+    removed: Vec<(SessionId, Duration)>,
+    /// Those that were deleted since the rows came.
+    gone: Vec<SessionId>,
+}
+
+impl Talks {
+    /// Whether it is to be deleted, and that can be undone.
+    pub fn is_removed(&self, id: &SessionId) -> bool {
+        self.removed.iter().any(|(removed, _)| removed == id)
+    }
+
+    /// Whether it was deleted, and the rows do not know yet.
+    pub fn is_gone(&self, id: &SessionId) -> bool {
+        self.gone.contains(id)
+    }
+
+    /// Whether one is being read to be opened.
+    pub fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
+    /// Newest first, by when something was last said.
+    fn query(words: &str) -> HistoryQuery {
+        HistoryQuery {
+            text: words.trim().to_owned(),
+            kind: Some(SessionKind::Chat),
+            sort: SortBy::Ended,
+            ..HistoryQuery::default()
+        }
+    }
+
+    pub(in crate::state) fn loaded(&mut self, job: JobId, outcome: &Result<HistoryPage, Failure>) {
+        if self.rows.loaded(job, outcome.clone()) {
+            self.gone.clear();
+        }
+    }
+
+    pub(in crate::state) fn opened(&mut self, job: JobId, outcome: &Result<Arc<StoredSession>, Failure>) {
+        if self.opening == Some(job) {
+            self.opening = None;
+            self.came = Some(outcome.clone());
+        }
+    }
+
+    pub(in crate::state) fn changed(&mut self, now: Duration) {
+        self.changed.get_or_insert(now);
+    }
+}
+
+impl State {
+    /// Called in each frame of the Playground: opens what came, deletes what nobody wants back, and asks for rows
+    /// while the list is seen. Gives when it wants to be called again.
+    pub fn talks_due(&mut self, seen: bool, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
+        let talks = &mut self.talks;
+        let mut wait: Option<Duration> = None;
+        let mut sooner = |left: Duration| wait = Some(wait.map_or(left, |wait| wait.min(left)));
+        let mut gone = Vec::new();
+        talks.removed.retain(|(id, since)| {
+            match SECOND_THOUGHTS.checked_sub(now.saturating_sub(*since)).filter(|left| !left.is_zero()) {
+                Some(left) => sooner(left),
+                None => gone.push(id.clone()),
+            }
+            !gone.contains(id)
+        });
+        if !gone.is_empty() {
+            talks.gone.extend(gone.iter().cloned());
+            out.push(Command::DeleteSessions { what: Deletion::Sessions(gone) });
+        }
+        if seen && talks.asked.as_ref() != Some(&talks.text) {
+            if talks.typed.as_ref().is_none_or(|(text, _)| *text != talks.text) {
+                talks.typed = Some((talks.text.clone(), now));
+            }
+            let since = talks.typed.as_ref().map_or(now, |(_, since)| *since);
+            let left = TYPED.checked_sub(now.saturating_sub(since));
+            match left.filter(|left| talks.asked.is_some() && !left.is_zero()) {
+                Some(left) => sooner(left),
+                None => {
+                    talks.typed = None;
+                    talks.asked = Some(talks.text.clone());
+                    talks.rows.ask_for(Talks::query(&talks.text));
+                }
+            }
+        }
+        if let Some(since) = talks.changed.filter(|_| seen) {
+            match CHANGED.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero()) {
+                Some(left) => sooner(left),
+                None => {
+                    talks.changed = None;
+                    self.reload_talks();
+                }
+            }
+        }
+        match self.talks.came.take() {
+            Some(Ok(stored)) => {
+                if let Err(failure) = self.continue_chat(&stored, out) {
+                    self.tell(failure);
+                }
+            }
+            Some(Err(failure)) => self.tell(failure),
+            None => {}
+        }
+        wait
+    }
+
+    fn tell(&mut self, failure: Failure) {
+        self.notices.push(Notice { text: failure.summary.clone(), failure: Some(failure) });
+    }
+
+    /// Asks for the list anew, e.g. since that failed.
+    pub fn reload_talks(&mut self) {
+        let words = self.talks.asked.clone().unwrap_or_default();
+        self.talks.rows.ask_again(Talks::query(&words));
+    }
+
+    /// These rows of the list are seen.
+    pub fn want_talks(&mut self, seen: Range<u64>, out: &mut Vec<Command>) {
+        let Self { talks, jobs, .. } = self;
+        let next = || {
+            *jobs += 1;
+            JobId(*jobs)
+        };
+        talks.rows.want(seen, next, out);
+    }
+
+    /// Opens a conversation in the active pane. One that a pane shows already is gone to.
+    pub fn open_talk(&mut self, id: &SessionId, out: &mut Vec<Command>) {
+        if let Some(index) = self.pane_with(id) {
+            self.place().panes.active = index;
+            return;
+        }
+        let job = self.next_job();
+        out.extend(self.talks.opening.replace(job).map(|job| Command::Cancel { job }));
+        out.push(Command::OpenSession { job, session: id.clone() });
+    }
+
+    /// The pane that shows this conversation.
+    pub fn pane_with(&mut self, id: &SessionId) -> Option<usize> {
+        (0..self.panes()).find(|index| self.pane_chat(*index).conversation() == Some(id))
+    }
+
+    /// The conversation of each pane.
+    pub fn pane_chat_ids(&mut self) -> Vec<Option<SessionId>> {
+        (0..self.panes()).map(|index| self.pane_chat(index).conversation().cloned()).collect()
+    }
+
+    /// Whether something is being said in this conversation, wherever it is shown.
+    pub fn talk_is_busy(&mut self, id: &SessionId) -> bool {
+        self.places.values_mut().any(|place| {
+            place.chats().0.any(|chat| chat.conversation() == Some(id) && chat.running().is_some())
+        })
+    }
+
+    /// Gives a conversation, or another session, a title; the row shows it at once.
+    pub fn rename_session(&mut self, id: &SessionId, title: &str, out: &mut Vec<Command>) {
+        let title = title.trim();
+        if title.is_empty() {
+            return;
+        }
+        self.talks.rows.change(id, |row| title.clone_into(&mut row.title));
+        self.history.rows.change(id, |row| title.clone_into(&mut row.title));
+        out.push(Command::RenameSession { session: id.clone(), title: title.to_owned() });
+    }
+
+    /// Deletes a conversation, unless that is undone soon. Where it is shown the pane is emptied, which can be undone,
+    /// too. One in which something is being said stays.
+    pub fn remove_talk(&mut self, id: &SessionId, now: Duration) {
+        if self.talk_is_busy(id) || self.talks.is_removed(id) {
+            return;
+        }
+        for place in self.places.values_mut() {
+            place.chats().0.filter(|chat| chat.conversation() == Some(id)).for_each(|chat| chat.clear());
+        }
+        self.talks.removed.push((id.clone(), now));
+    }
+
+    /// It is not deleted after all.
+    pub fn keep_talk(&mut self, id: &SessionId) {
+        self.talks.removed.retain(|(removed, _)| removed != id);
+        for place in self.places.values_mut() {
+            place.chats().0.filter(|chat| chat.cleared_was(id)).for_each(|chat| chat.undo_clear());
+        }
+    }
+
+    /// What was to be deleted is, e.g. since the window closes.
+    pub fn delete_removed(&mut self, out: &mut Vec<Command>) {
+        let removed: Vec<SessionId> = self.talks.removed.drain(..).map(|(id, _)| id).collect();
+        if !removed.is_empty() {
+            out.push(Command::DeleteSessions { what: Deletion::Sessions(removed) });
+        }
+    }
+
+    /// Writes a conversation as a file.
+    pub fn export_talk(&self, id: &SessionId, format: ExportFormat, out: &mut Vec<Command>) {
+        out.push(Command::ExportSessions { sessions: vec![id.clone()], format });
+    }
+
+    /// Goes on with a conversation out of the history: in the active pane, else in the first one of the environment
+    /// where it was held. What was there is brought back by [`Self::undo_open`].
+    ///
+    /// # Errors
+    /// When that environment is gone, its texts were not kept, or an answer is under way there.
+    pub fn continue_chat(&mut self, stored: &StoredSession, out: &mut Vec<Command>) -> Result<(), Failure> {
+        let SessionBody::Chat { exchanges, .. } = &stored.body else { return Ok(()) };
+        let name = &stored.row.environment;
+        let Some(env) = self.settings.by_name(name).map(|env| env.id.clone()) else {
+            return Err(Failure::new(
+                format!("The environment {name} of this conversation is gone"),
+                "Add an environment of that name on Home to continue it",
+            ));
+        };
+        let Some(last) = exchanges.last().filter(|_| exchanges.iter().any(|one| !one.prompt.is_empty()))
+        else {
+            return Err(Failure::new(
+                "The texts of this conversation were not kept: it has only figures",
+                "History shows them. What is kept is said there under What is kept",
+            ));
+        };
+        if self.active_pane() == 0 && self.settings.selected != env {
+            self.switch(&env, out);
+            self.place().panes.active = 0;
+        }
+        if let Some(index) = self.pane_with(&stored.row.id) {
+            self.place().panes.active = index;
+            return Ok(());
+        }
+        let index = self.active_pane();
+        if self.pane_chat(index).running().is_some() {
+            return Err(Failure::new(
+                "An answer is under way on the Playground",
+                "Stop it or wait for it, then continue this conversation",
+            ));
+        }
+        // What it says tells who is who.
+        self.end_blind();
+        let before = self.whereabouts(index);
+        self.pick_pane_env(index, &env, out);
+        self.pane_chat(index).take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
+        let choice = crate::state::cluster::Choice {
+            deployment: last.deployment.clone(),
+            model: Some(last.model.clone()),
+        };
+        let place = self.place();
+        match index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) {
+            Some(pane) => {
+                pane.choice = choice;
+                pane.linked &= pane.chat.system == place.chat.system && pane.chat.params == place.chat.params;
+            }
+            None => {
+                place.cluster.choice = choice;
+                place.cluster.settled = true;
+            }
+        }
+        self.colors.note(&last.model);
+        Ok(())
+    }
+
+    fn whereabouts(&mut self, index: usize) -> Whereabouts {
+        let (env, choice) = (self.pane_env(index), self.pane_choice(index));
+        Whereabouts { env, choice, linked: self.pane_head(index).linked }
+    }
+
+    /// Brings back what the pane showed before another conversation was opened in it.
+    pub fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
+        let Some(before) = self.pane_chat(index).undo_open() else { return };
+        let env: EnvId = before.env.clone();
+        if self.settings.get(&env).is_some() {
+            self.pick_pane_env(index, &env, out);
+        }
+        let place = self.place();
+        match index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) {
+            Some(pane) if pane.env == env => (pane.choice, pane.linked) = (before.choice, before.linked),
+            Some(pane) => pane.linked = before.linked,
+            None => place.cluster.choice = before.choice,
+        }
+    }
+}

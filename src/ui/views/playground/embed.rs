@@ -1,0 +1,210 @@
+//! A pane whose model makes embeddings: a text, another one to hold it against, and what came.
+
+use std::time::Duration;
+
+use egui::{Color32, Key, Label, Modifiers, RichText, ScrollArea, TextEdit, Ui};
+
+use crate::domain::embedding::{EmbedRequest, Embedding};
+use crate::domain::units::{self, Figure};
+use crate::protocol::{Command, JobId};
+use crate::state::embed::{EmbedResult, EmbedState};
+use crate::state::veil::Veil;
+use crate::ui::theme;
+use crate::ui::widgets::{MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens};
+
+/// So many components are shown.
+const SHOWN: usize = 12;
+
+/// What the view asks for.
+#[derive(Debug, Default)]
+pub(super) struct EmbedTodo {
+    pub(super) embed: bool,
+    pub(super) cancel: Option<JobId>,
+    /// The model is taken for one that chats.
+    pub(super) chat: bool,
+    pub(super) copy: Option<Command>,
+}
+
+/// `guess`: the cluster does not say what the model makes. `color`: the model's.
+pub(super) fn show(
+    ui: &mut Ui,
+    embed: &mut EmbedState,
+    (model, color): (&str, Color32),
+    veil: &Veil,
+    (ready, guess): (bool, bool),
+    now: Duration,
+) -> EmbedTodo {
+    let mut todo = EmbedTodo::default();
+    ScrollArea::vertical().id_salt("embeddings").auto_shrink(false).show(ui, |ui| {
+        ui.set_width(ui.available_width() - 8.0);
+        ui.spacing_mut().item_spacing.y = 4.0;
+        let typing = texts_ui(ui, embed);
+        let can = ready && embed.request(model).is_some();
+        ui.add_space(2.0);
+        ui.horizontal_wrapped(|ui| {
+            let Some((job, since)) = embed.running else {
+                let by_key = typing
+                    && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter))
+                    && can;
+                todo.embed = primary_button(ui, "Embed", can).on_hover_text("Ctrl+Enter").clicked() || by_key;
+                if guess && small_button(ui, "Chat instead").on_hover_text("This model is no embeddings model").clicked()
+                {
+                    todo.chat = true;
+                }
+                if embed.result.is_some() && !embed.is_current(model) {
+                    caption(ui, "Below is what came for other texts, or of another model");
+                }
+                return;
+            };
+            if ui.button("Cancel").clicked() {
+                todo.cancel = Some(job);
+            }
+            ui.spinner();
+            caption(ui, format!("Embedding, {}", units::seconds(now.saturating_sub(since))));
+            ui.ctx().request_repaint_after(Duration::from_millis(100));
+        });
+        if let Some(failure) = &embed.failure {
+            failure_box(ui, "embeddings", &veil.over_failure(failure), None);
+        }
+        if let Some(result) = &embed.result {
+            result_ui(ui, result, color, veil, &mut todo);
+        } else if embed.failure.is_none() {
+            ui.add_space(8.0);
+            caption(
+                ui,
+                "This model makes no answers but vectors: lists of numbers that lie near each other where texts mean \
+                 much the same",
+            );
+        }
+    });
+    todo
+}
+
+/// Gives whether one is being typed in.
+fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
+    let mut typing = false;
+    for (label, text, rows, hint) in [
+        ("Text to embed", &mut embed.text, 3, "What is to become a vector"),
+        ("Second text, to compare with", &mut embed.other, 2, "May stay empty"),
+    ] {
+        let name = caption(ui, label);
+        let edit = TextEdit::multiline(text)
+            .desired_rows(rows)
+            .desired_width(f32::INFINITY)
+            .margin(MARGIN)
+            .hint_text(hint);
+        typing |= ui.add(edit).labelled_by(name.id).has_focus();
+    }
+    typing
+}
+
+fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, todo: &mut EmbedTodo) {
+    let EmbedResult { request: EmbedRequest { model, input }, embedded } = result;
+    let Some(first) = embedded.vectors.first() else { return };
+    let second = embedded.vectors.get(1);
+    ui.add_space(6.0);
+    let text = tokens(ui).text;
+    let plain = |value: String| Some(Figure { value, unit: "" });
+    let mut tiles = vec![
+        Tile {
+            title: "Latency",
+            figure: Some(units::duration(embedded.took)),
+            below: match embedded.connect {
+                Some(connect) => format!("connecting {}", units::duration(connect)),
+                None => "on an open connection".to_owned(),
+            },
+            definition: "From sending the request to the last byte of the answer; both texts go in one request",
+            color,
+        },
+        Tile {
+            title: "Dimension",
+            figure: plain(units::count(first.dimension() as u64)),
+            below: match second {
+                Some(second) if second.dimension() != first.dimension() => {
+                    format!("second {}", units::count(second.dimension() as u64))
+                }
+                _ => "components".to_owned(),
+            },
+            definition: "How many components the vector has",
+            color: text,
+        },
+        Tile {
+            title: "L2 norm",
+            figure: plain(number(first.norm())),
+            below: second.map_or_else(String::new, |second| format!("second {}", number(second.norm()))),
+            definition: "The vector's length: the root of the sum of its components' squares",
+            color: text,
+        },
+        Tile {
+            title: "Prompt tokens",
+            figure: embedded.prompt_tokens.and_then(|tokens| plain(units::count(tokens))),
+            below: match embedded.prompt_tokens {
+                Some(_) => "by the server's count".to_owned(),
+                None => "the server does not say".to_owned(),
+            },
+            definition: "Tokens of the texts, as the server's usage says",
+            color: text,
+        },
+    ];
+    if let Some(second) = second {
+        let cosine = first.cosine(second);
+        tiles.insert(
+            0,
+            Tile {
+                title: "Cosine similarity",
+                figure: cosine.and_then(|cosine| plain(format!("{cosine:.4}"))),
+                below: "1 is the same direction".to_owned(),
+                definition: "The cosine of the angle between both vectors, from −1 to 1",
+                color,
+            },
+        );
+    }
+    // As many side by side as have room.
+    let gap = 6.0;
+    ui.spacing_mut().item_spacing.x = gap;
+    let width = ui.available_width();
+    let fit = ((width + gap) / (118.0 + gap)).floor().clamp(1.0, tiles.len() as f32);
+    let each = ((width - (fit - 1.0) * gap) / fit).floor();
+    let mut tiles = tiles.into_iter().peekable();
+    while tiles.peek().is_some() {
+        ui.horizontal_top(|ui| {
+            for tile in tiles.by_ref().take(fit as usize) {
+                tile.show(ui, each);
+            }
+        });
+    }
+    ui.add_space(4.0);
+    caption(ui, format!("Of {}", veil.over(model)));
+    for (n, (vector, text)) in embedded.vectors.iter().zip(input).enumerate() {
+        vector_ui(ui, n, vector, text, todo);
+    }
+}
+
+fn vector_ui(ui: &mut Ui, n: usize, vector: &Embedding, text: &str, todo: &mut EmbedTodo) {
+    let (title, copy) = match n {
+        0 => ("Vector", "Copy vector"),
+        _ => ("Second vector", "Copy second vector"),
+    };
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        strong(ui, title);
+        if small_button(ui, copy).on_hover_text("All of it, as JSON").clicked() {
+            todo.copy = Some(Command::Copy { what: title.to_owned(), text: vector.json() });
+        }
+        let line: String = text.split_whitespace().take(30).collect::<Vec<_>>().join(" ");
+        let dim = tokens(ui).dim;
+        ui.add(Label::new(RichText::new(line).small().color(dim)).truncate());
+    });
+    let mut told: Vec<String> = vector.0.iter().take(SHOWN).map(|value| format!("{value:+.5}")).collect();
+    if vector.dimension() > SHOWN {
+        told.push(format!("… {} more", units::count((vector.dimension() - SHOWN) as u64)));
+    }
+    ui.add(Label::new(RichText::new(told.join("  ")).text_style(theme::small_figure_text())).wrap());
+}
+
+fn number(value: f64) -> String {
+    match value {
+        value if value >= 1e6 || (value != 0.0 && value < 1e-3) => format!("{value:.2e}"),
+        value => format!("{value:.4}"),
+    }
+}
