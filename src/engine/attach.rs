@@ -27,7 +27,8 @@ pub async fn read(
     let mut files = match sources {
         AttachSources::Files(files) => files,
         AttachSources::Dialog => {
-            let picking = dialog::pick_files("Attach pictures and texts", "Drop the files on the window instead");
+            let picking =
+                dialog::pick_files("Attach pictures and texts", "Drop the files on the window instead");
             match cancel.run_until_cancelled(picking).await {
                 Some(Ok(files)) => files,
                 Some(Err(failure)) => return vec![Err(failure)],

@@ -1,6 +1,7 @@
 //! What the window knows. Folds events into values: no egui, no tokio, no clock.
 
 pub mod activity;
+pub mod attach;
 pub mod bench;
 pub mod blind;
 pub mod chat;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use self::activity::ActivityLog;
+use self::attach::AttachState;
 use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
@@ -247,6 +249,8 @@ pub struct State {
     pub bench: BenchState,
     /// What the History page knows.
     pub history: HistoryState,
+    /// What is attached to drafts.
+    pub attach: AttachState,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -273,6 +277,7 @@ impl State {
             activity: ActivityLog::default(),
             bench: BenchState::default(),
             history: HistoryState::default(),
+            attach: AttachState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -501,6 +506,7 @@ impl State {
         }
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
+        self.forget_attached(env, out);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         let leaves = self.settings.selected == *env;
         if leaves {
@@ -596,6 +602,10 @@ impl State {
                 Ok(path) => self.picked_file = path.map(|path| PickedFile { env, purpose, path }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
+            Event::AttachmentsRead { job, read } => self.attachments_read(job, read),
+            Event::PictureDecoded { job, outcome } => self.attach.decoded.push((job, outcome)),
+            Event::DraftsLoaded { job, outcome } => self.drafts_loaded(job, outcome),
+            Event::DraftNotKept { failure } => self.notice_failure(Err(failure)),
             Event::ActivityChanged { activity } => self.activity.change(activity),
             Event::HistoryLoaded { job, outcome } => self.history.loaded(job, outcome, now),
             Event::SessionOpened { job, outcome } => {
@@ -621,6 +631,7 @@ impl State {
 
     /// A fault of Batida itself: whatever waits for the job must not wait for ever.
     fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
+        self.attaching_failed(job);
         for place in self.places.values_mut() {
             place.cluster.view_loaded(job, Err(failure.clone()), now);
             place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);

@@ -62,7 +62,10 @@ pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
 pub(super) fn read(bytes: &[u8], format: ImageFormat, most: usize) -> Result<Image, Refused> {
     let Decoded { picture, orientation, profile } = decode(bytes, format)?;
     let (width, height) = (picture.width(), picture.height());
-    if orientation == Orientation::NoTransforms && width.max(height) <= EDGE && base64_len(bytes.len()) <= most {
+    if orientation == Orientation::NoTransforms
+        && width.max(height) <= EDGE
+        && base64_len(bytes.len()) <= most
+    {
         return Ok(Image::of(format.to_mime_type(), (width, height), bytes));
     }
     // Made smaller before it is turned: there is less to turn.
@@ -165,7 +168,12 @@ fn scaled(picture: DynamicImage, edge: u32) -> DynamicImage {
 }
 
 /// Writes a picture as small as it has to be.
-fn encode(picture: &DynamicImage, photo: bool, profile: Option<&[u8]>, most: usize) -> Result<Image, Refused> {
+fn encode(
+    picture: &DynamicImage,
+    photo: bool,
+    profile: Option<&[u8]>,
+    most: usize,
+) -> Result<Image, Refused> {
     let opaque = is_opaque(picture);
     let mut edge = picture.width().max(picture.height());
     loop {

@@ -29,7 +29,8 @@ fn file(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
 
 /// A JPEG whose camera was held in this way (EXIF's `Orientation`).
 fn turned(picture: &RgbImage, orientation: u8) -> Vec<u8> {
-    let exif = [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]];
+    let exif =
+        [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]];
     let mut out = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut out, 95);
     encoder.set_exif_metadata(exif.concat()).expect("a JPEG has a place for it");
@@ -74,11 +75,9 @@ fn what_is_small_enough_is_sent_as_it_is() {
 
 #[test]
 fn the_longer_side_gets_at_most_2048_pixels() {
-    for (format, sent) in [
-        (ImageFormat::Png, "image/png"),
-        (ImageFormat::Jpeg, "image/jpeg"),
-        (ImageFormat::WebP, "image/png"),
-    ] {
+    for (format, sent) in
+        [(ImageFormat::Png, "image/png"), (ImageFormat::Jpeg, "image/jpeg"), (ImageFormat::WebP, "image/png")]
+    {
         let image = picture(&file(flag(4_096, 1_000), format));
         assert_eq!((image.media_type.as_str(), image.width, image.height), (sent, 2_048, 500));
         let small = decoded(&image);

@@ -9,7 +9,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<String> {
         bytes => String::from_utf8(bytes.to_vec()).ok()?,
     };
     // Terminals' colours and form feeds are found in logs and sources; other controls only in binary files.
-    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' | '\u{1b}' | '\u{85}');
+    let odd = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' | '\u{1b}' | '\u{85}')
+    };
     if text.contains(odd) {
         return None;
     }
