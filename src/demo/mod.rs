@@ -7,3 +7,4 @@ pub mod api;
 pub mod cluster;
 pub mod exact;
 mod script;
+mod sight;
