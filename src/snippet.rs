@@ -399,7 +399,7 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     let (pictures, request) = Pictures::take_out_of(&spec.request);
     let mut out = RUST_DEPENDENCIES.to_owned();
     if !pictures.is_empty() {
-        push!(out, "// base64 = \"0.22\"\n{}", pictures.comment("//"));
+        push!(out, "// base64 = \"0.23\"\n{}", pictures.comment("//"));
     }
     out += "use std::error::Error;\n";
     if spec.stream {
@@ -727,7 +727,8 @@ mod tests {
 
     #[test]
     fn rust_integers_fit_their_type() {
-        assert_eq!(rs_value(&Value::from(2_147_483_647)), "2147483647");
-        assert_eq!(rs_value(&Value::from(2_147_483_648_i64)), "2147483648_i64");
+        let none = Pictures::take_out_of(&spec(Language::Rust, &[]).request).0;
+        assert_eq!(rs_value(&Value::from(2_147_483_647), &none), "2147483647");
+        assert_eq!(rs_value(&Value::from(2_147_483_648_i64), &none), "2147483648_i64");
     }
 }

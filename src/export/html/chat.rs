@@ -91,7 +91,7 @@ fn attached(out: &mut String, attachment: &Attachment) {
             writeln!(
                 out,
                 "<figure class=\"attached\"><img src=\"{source}\" alt=\"{name}\" width=\"{width}\" \
-                 height=\"{height}\"><figcaption class=\"under\">{told}</figcaption></figure>"
+                 height=\"{height}\" /><figcaption class=\"under\">{told}</figcaption></figure>"
             )
         }
         Attached::Text(text) => writeln!(
