@@ -375,15 +375,19 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         }
         _ => {}
     }
+    let looking = Instant::now();
     let sights = match see(model, &ask).await {
         Ok(sights) => sights,
         Err(refusal) => return *refusal,
     };
+    let looked = if sights.is_empty() { Duration::ZERO } else { looking.elapsed() };
     let rested = before.last.is_none_or(|last| came.duration_since(last) > Duration::from_secs(60));
     let extra = match model.quirk {
         Quirk::ColdStart(extra) if rested => extra,
         _ => Duration::ZERO,
     };
+    // A picture is looked at before the first token is thought of.
+    let extra = extra + looked;
     Answer::new(&shared, (model, &ask, &sights), came, extra, aborted).respond(ask.stream).await
 }
 

@@ -77,9 +77,11 @@ fn a_dropped_picture_is_sent_seen_by_the_model_and_shown() {
     window.until("it is closed", |window| !window.shows("As it is sent"));
     // What was said before goes along.
     window.ask("And now?");
-    window.see("And now?");
-    window.click("Playground");
-    assert_eq!(window.query_all_by_label("View chart.png, 640 × 480").count(), 1);
+    let messages = window.state_mut().state().pane_request(0).expect("a model is picked").messages;
+    assert!(messages[1].attachments[0].image().is_some(), "{:?}", messages[1].content);
+    window.field("Message").focus();
+    window.key_press_modifiers(egui::Modifiers::COMMAND, Key::Home);
+    window.see("View chart.png, 640 × 480");
 }
 
 #[test]
@@ -93,12 +95,13 @@ fn a_model_that_sees_nothing_is_told_texts_alone() {
     window.click("Dismiss");
     window.see("Attached: note.md, 36 B");
     window.ask("What is the word?");
-    window.see("You asked: What is the word?");
-    assert!(!window.shows("aardvark"), "it is folded");
+    window.see("# Notes the secret word is aardvark");
+    let text = "# Notes\nthe secret word";
+    assert!(!window.shows(text), "it is folded");
     window.click("note.md · 36 B");
-    window.see("the secret word is aardvark");
+    window.see(text);
     window.click("note.md · 36 B");
-    window.until("it is folded", |window| !window.shows("aardvark"));
+    window.until("it is folded", |window| !window.shows(text));
 }
 
 #[test]

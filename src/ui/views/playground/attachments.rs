@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use egui::{
     Align, Align2, Area, CornerRadius, Event, Frame, Id, Layout, Margin, Order, Rect, RichText, Role,
-    ScrollArea, Sense, Stroke, TextStyle, Ui, Vec2, WidgetInfo, vec2,
+    ScrollArea, Sense, Stroke, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use crate::domain::conversation::{Attached, Attachment};
@@ -47,6 +47,8 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -
         area.content_margin(0).show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 6.0;
+                // Chips beyond the right edge are as high as the others.
+                ui.style_mut().wrap_mode = Some(TextWrapMode::Extend);
                 for (index, attachment) in chat.attached.iter().enumerate() {
                     if ui.push_id(("attached", index), |ui| chip_ui(ui, attachment)).inner {
                         removed = Some(index);
