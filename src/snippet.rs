@@ -183,6 +183,23 @@ fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     lines.join(" \\\n  ") + &body.replace('!', r"\u0021") + "\nJSON\n"
 }
 
+/// The body of a request with pictures that would make it long, as a word for a shell that reads them from files;
+/// `None` for any other.
+pub fn body_in_words(request: &ChatRequest, stream: bool) -> Option<String> {
+    let (pictures, request) = Pictures::take_out_of(request);
+    if pictures.is_empty() {
+        return None;
+    }
+    let mut out = String::new();
+    for (piece, picture) in pictures.split(&chat_body(&request, stream).to_string()) {
+        out += &sh_quoted(&escape(piece, hidden, json_escape));
+        if let Some(picture) = picture {
+            push!(out, "\"$(base64 < {} | tr -d '\\n')\"", sh_word(&picture.name));
+        }
+    }
+    Some(out)
+}
+
 /// Commands that write the body with the pictures in it. Line breaks between and within the pieces mean nothing: those
 /// of texts are escaped.
 fn piecewise(pictures: &Pictures, body: &str) -> String {

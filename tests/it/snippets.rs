@@ -9,7 +9,7 @@ use batida::domain::attachment::MOST_BODY;
 use batida::domain::conversation::{ChatRequest, Effort, Message, Params, Role};
 use batida::domain::environment::ApiAddress;
 use batida::io::attachment;
-use batida::snippet::{KeyText, Language, SnippetSpec, write};
+use batida::snippet::{KeyText, Language, SnippetSpec, body_in_words, write};
 use batida::wire::openai::chat_body;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -166,6 +166,20 @@ fn check_pictures(language: Language, run: impl Fn(&Path) -> Command) {
             if language == Language::Curl { "chat.completion" } else { "a JPEG of 2048 × 267 pixels" };
         assert!(said.contains(answer), "{said}");
     }
+}
+
+/// As the list of activities has it, on one line.
+#[test]
+fn a_body_with_pictures_is_one_word_for_a_shell() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let spec = spec_with_pictures(Language::Curl, "https://api.example.com", true, dir.path());
+    let words = body_in_words(&spec.request, true).expect("it has pictures");
+    assert!(words.len() < 12_000 && !words.contains('\n'), "{words}");
+    let mut sh = quiet("sh");
+    sh.current_dir(dir.path()).args(["-c", &format!("printf %s {words}")]);
+    let body: Value = serde_json::from_str(&output_of(&mut sh)).expect("JSON");
+    assert!(body == chat_body(&spec.request, true), "the bodies differ");
+    assert_eq!(body_in_words(&plain_spec(Language::Curl, true).request, true), None);
 }
 
 #[test]
