@@ -114,7 +114,7 @@ mod tests {
         let image = Image::of("image/png", (4, 2), file.get_ref());
         let sight = look(&image.data_url()).expect("it is seen");
         assert_eq!(sight.told(), "a PNG of 4 × 2 pixels, on average red (#e61e1e)");
-        assert_eq!(told(&[sight.clone()]), format!("I see {}.\n\n", sight.told()));
+        assert_eq!(told(std::slice::from_ref(&sight)), format!("I see {}.\n\n", sight.told()));
         for (url, why) in [
             ("https://example.com/a.png", "data URL"),
             ("data:image/png;base64,*", "no base64"),

@@ -129,13 +129,13 @@ impl Pictures {
 fn free_mark(request: &ChatRequest) -> String {
     let said = |stem: &str| {
         request.messages.iter().any(|message| {
-            let texts = message.attachments.iter().map(|it| match &it.content {
+            let mut texts = message.attachments.iter().map(|it| match &it.content {
                 Attached::Text(text) => text.contains(stem) || it.name.contains(stem),
                 Attached::Image(image) => image.base64.len() <= INLINE && image.base64.contains(stem),
             });
             let calls =
                 message.calls.iter().any(|call| call.arguments.contains(stem) || call.name.contains(stem));
-            message.content.contains(stem) || calls || texts.fold(false, |any, has| any || has)
+            message.content.contains(stem) || calls || texts.any(|has| has)
         }) || format!("{:?}", request.params).contains(stem)
     };
     (0..).map(|n: u32| format!("picture.{n}.")).find(|stem| !said(stem)).unwrap_or_default()
