@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::domain::conversation::ChatRequest;
+use crate::domain::conversation::{Attachment, ChatRequest, Image};
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -73,6 +73,15 @@ pub enum Command {
     CopyWithKey { place: Environment, spec: Box<SnippetSpec> },
     /// Open the system's file dialog: [`Event::FilePicked`].
     PickFile { env: EnvId, purpose: FilePurpose },
+    /// Read what the user attaches to a message: [`Event::AttachmentsRead`]. `room`: how many bytes of the request's
+    /// body are left for it.
+    Attach { job: JobId, sources: AttachSources, room: usize },
+    /// Decode an attached picture, with `edge` pixels on its longer side at most: [`Event::PictureDecoded`].
+    DecodePicture { job: JobId, image: Image, edge: u32 },
+    /// Keep what is attached to an environment's draft over a restart; nothing forgets it.
+    KeepDraft { env: EnvId, attached: Vec<Attachment> },
+    /// Read what was attached to drafts: [`Event::DraftsLoaded`].
+    LoadDrafts { job: JobId },
     /// Run a benchmark session: [`Event::BenchAdvanced`] and one [`Event::BenchEnded`]. [`Command::Cancel`]
     /// stops it and keeps the figures so far.
     RunBench { job: JobId, place: Environment, plan: Box<Plan> },
@@ -136,6 +145,20 @@ pub struct Picture {
     /// Red, green, blue and opacity of each pixel, row by row from the top.
     pub rgba: Arc<[u8]>,
 }
+
+/// Where attachments come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachSources {
+    /// The user picks files.
+    Dialog,
+    /// These files.
+    Files(Vec<PathBuf>),
+    /// A picture from the clipboard.
+    Pasted(Picture),
+}
+
+/// What is attached to a draft of an environment.
+pub type DraftFiles = (EnvId, Vec<Attachment>);
 
 /// What a picked file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +246,14 @@ pub enum Event {
     Copied { what: String, outcome: Result<(), Failure> },
     /// The user picked a file, none, or no dialog could be opened.
     FilePicked { env: EnvId, purpose: FilePurpose, outcome: Result<Option<PathBuf>, Failure> },
+    /// What was to be attached was read, or why not; nothing where nothing was picked.
+    AttachmentsRead { job: JobId, read: Vec<Result<Attachment, Failure>> },
+    /// An attached picture's pixels.
+    PictureDecoded { job: JobId, outcome: Result<Picture, Failure> },
+    /// What was attached to drafts when the window was closed, and which of them could not be kept or read.
+    DraftsLoaded { job: JobId, outcome: Result<Vec<DraftFiles>, Failure> },
+    /// What is attached to a draft could not be kept.
+    DraftNotKept { failure: Failure },
     /// A kubectl command or an HTTP request began or ended.
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.

@@ -1,10 +1,13 @@
 //! View code: the program that makes the same request. Pure: text out, nothing run.
 
+mod pictures;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+use self::pictures::Pictures;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::embedding::EmbedRequest;
 use crate::domain::environment::ApiAddress;
@@ -99,6 +102,15 @@ impl SnippetSpec {
         }
     }
 
+    /// The pictures that are read from files, and the body with marks in their places.
+    fn parts(&self) -> (Pictures, Value) {
+        if self.embed.is_some() {
+            return (Pictures::default(), self.body());
+        }
+        let (pictures, request) = Pictures::take_out_of(&self.request);
+        (pictures, chat_body(&request, self.stream))
+    }
+
     fn url(&self) -> String {
         if self.embed.is_some() { self.api.embeddings() } else { self.api.chat() }
     }
@@ -162,7 +174,8 @@ pub fn write(spec: &SnippetSpec, key: KeyText<'_>) -> String {
 const LONGEST_ARGUMENT: usize = 100_000;
 
 fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
-    let body = format!("{:#}", spec.body());
+    let (pictures, body) = spec.parts();
+    let body = format!("{body:#}");
     let body = escape(&body, hidden, json_escape);
 
     let mut curl = "curl -sS".to_owned();
@@ -186,6 +199,15 @@ fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     });
     lines.push("-H 'Content-Type: application/json'".to_owned());
 
+    if !pictures.is_empty() {
+        lines.push("--data-binary @-".to_owned());
+        let curl = lines.join(" \\\n  ");
+        return format!(
+            "{}{{\n{}}} | tr -d '\\n' | {curl}\n",
+            pictures.comment("#"),
+            piecewise(&pictures, &body)
+        );
+    }
     if body.len() < LONGEST_ARGUMENT {
         lines.push(format!("-d {}", sh_quoted(&tame_bangs(&body))));
         return lines.join(" \\\n  ") + "\n";
@@ -193,6 +215,36 @@ fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     lines.push("--data-binary @- <<'JSON'\n".to_owned());
     // No line of the body can be JSON alone: text in it stands in quotes, on one line.
     lines.join(" \\\n  ") + &body.replace('!', r"\u0021") + "\nJSON\n"
+}
+
+/// The body of a request with pictures that would make it long, as a word for a shell that reads them from files;
+/// `None` for any other.
+pub fn body_in_words(request: &ChatRequest, stream: bool) -> Option<String> {
+    let (pictures, request) = Pictures::take_out_of(request);
+    if pictures.is_empty() {
+        return None;
+    }
+    let mut out = String::new();
+    for (piece, picture) in pictures.split(&chat_body(&request, stream).to_string()) {
+        out += &sh_quoted(&escape(piece, hidden, json_escape));
+        if let Some(picture) = picture {
+            push!(out, "\"$(base64 < {} | tr -d '\\n')\"", sh_word(&picture.name));
+        }
+    }
+    Some(out)
+}
+
+/// Commands that write the body with the pictures in it. Line breaks between and within the pieces mean nothing: those
+/// of texts are escaped.
+fn piecewise(pictures: &Pictures, body: &str) -> String {
+    let mut out = String::new();
+    for (piece, picture) in pictures.split(&body.replace('!', r"\u0021")) {
+        push!(out, "cat <<'JSON'\n{piece}\nJSON\n");
+        if let Some(picture) = picture {
+            push!(out, "base64 < {}\n", sh_word(&picture.name));
+        }
+    }
+    out
 }
 
 fn path_has_bracket(host_and_path: &str) -> bool {
@@ -243,18 +295,23 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
     let own_http = spec.accept_invalid_certs || spec.ca_file.is_some();
     let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
 
+    let (pictures, body) = spec.parts();
+
     let mut out = format!("# pip install {name}\n");
-    if key.literal().is_none() {
-        out += "import os\n";
+    out += &pictures.comment("#");
+    let modules =
+        [("base64", !pictures.is_empty()), ("os", key.literal().is_none()), ("ssl", ca_file.is_some())];
+    for (module, _) in modules.iter().filter(|(_, used)| *used) {
+        push!(out, "import {module}\n");
     }
-    if ca_file.is_some() {
-        out += "import ssl\n";
-    }
-    if key.literal().is_none() || ca_file.is_some() {
+    if modules.iter().any(|(_, used)| *used) {
         out += "\n";
     }
     let http_import = if own_http { "DefaultHttpxClient, " } else { "" };
     push!(out, "from {name} import {http_import}{client}\n\n");
+    if !pictures.is_empty() {
+        out += PYTHON_PICTURE;
+    }
     if let Some(ca) = ca_file {
         out += "tls = ssl.create_default_context()\n";
         push!(out, "tls.load_verify_locations({})\n\n", py_text(&ca.to_string_lossy()));
@@ -277,17 +334,16 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
         (false, false) => ("completion", "chat.completions"),
     };
     push!(out, "{result} = client.{call}.create(\n");
-    let body = spec.body();
     let mut extra_body = serde_json::Map::new();
     for (name, value) in body.as_object().into_iter().flatten() {
         if extra.contains(&name.as_str()) {
             extra_body.insert(name.clone(), value.clone());
         } else {
-            push!(out, "    {name}={},\n", py_value(value, 1));
+            push!(out, "    {name}={},\n", py_value(value, 1, &pictures));
         }
     }
     if !extra_body.is_empty() {
-        push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1));
+        push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1, &pictures));
     }
     out += ")\n";
     out += match (spec.embed.is_some(), spec.stream) {
@@ -297,6 +353,14 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
     };
     out
 }
+
+const PYTHON_PICTURE: &str = r#"
+def data_url(media_type, name):
+    with open(name, "rb") as file:
+        return f"data:{media_type};base64,{base64.b64encode(file.read()).decode()}"
+
+
+"#;
 
 const PYTHON_STREAM: &str = r#"for chunk in stream:
     if chunk.choices:
@@ -315,8 +379,8 @@ print(completion.usage)
 ";
 
 /// A Python literal: on one line when it is short, else an item a line.
-fn py_value(value: &Value, depth: usize) -> String {
-    let inline = py_inline(value);
+fn py_value(value: &Value, depth: usize, pictures: &Pictures) -> String {
+    let inline = py_inline(value, pictures);
     if inline.len() <= 72 && !inline.contains('\n') && !has_lines(value) {
         return inline;
     }
@@ -324,14 +388,18 @@ fn py_value(value: &Value, depth: usize) -> String {
     let outer = "    ".repeat(depth);
     match value {
         Value::Array(items) => {
-            let items: String =
-                items.iter().map(|item| format!("{inner}{},\n", py_value(item, depth + 1))).collect();
+            let items: String = items
+                .iter()
+                .map(|item| format!("{inner}{},\n", py_value(item, depth + 1, pictures)))
+                .collect();
             format!("[\n{items}{outer}]")
         }
         Value::Object(fields) => {
             let fields: String = fields
                 .iter()
-                .map(|(name, value)| format!("{inner}{}: {},\n", py_text(name), py_value(value, depth + 1)))
+                .map(|(name, value)| {
+                    format!("{inner}{}: {},\n", py_text(name), py_value(value, depth + 1, pictures))
+                })
                 .collect();
             format!("{{\n{fields}{outer}}}")
         }
@@ -355,17 +423,21 @@ fn has_lines(value: &Value) -> bool {
     }
 }
 
-fn py_inline(value: &Value) -> String {
+fn py_inline(value: &Value, pictures: &Pictures) -> String {
+    if let Some(picture) = pictures.find(value) {
+        return format!("data_url({}, {})", py_text(&picture.media_type), py_text(&picture.name));
+    }
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => py_text(text),
-        Value::Array(items) => format!("[{}]", joined(items.iter().map(py_inline))),
+        Value::Array(items) => format!("[{}]", joined(items.iter().map(|item| py_inline(item, pictures)))),
         Value::Object(fields) => {
-            let fields =
-                fields.iter().map(|(name, value)| format!("{}: {}", py_text(name), py_inline(value)));
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{}: {}", py_text(name), py_inline(value, pictures)));
             format!("{{{}}}", joined(fields))
         }
     }
@@ -387,40 +459,40 @@ fn py_text(text: &str) -> String {
 
 fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
-    let mut out = RUST_HEAD.to_owned();
+    let (pictures, body) = spec.parts();
+    let mut out = RUST_DEPENDENCIES.to_owned();
+    if !pictures.is_empty() {
+        push!(out, "// base64 = \"0.23\"\n{}", pictures.comment("//"));
+    }
+    out += "use std::error::Error;\n";
     if spec.streams() {
         out += "use std::io::{BufRead as _, BufReader, Write as _};\n";
     }
-    out += "\nuse serde_json::{Value, json};\n\n";
+    out += "\n";
+    if !pictures.is_empty() {
+        out += "use base64::{Engine as _, engine::general_purpose::STANDARD};\n";
+    }
+    out += "use serde_json::{Value, json};\n\n";
     out += "fn main() -> Result<(), Box<dyn Error>> {\n";
     match key.literal() {
         None => push!(out, "    let key = std::env::var(\"{KEY_VARIABLE}\")?;\n"),
         Some(key) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
 
-    let request = &spec.request;
-    let messages = request.messages.iter().filter(|_| spec.embed.is_none());
     if spec.embed.is_none() {
         out += "    let messages = vec![\n";
     }
-    for message in messages {
-        let role = serde_json::to_value(message.role).unwrap_or_default();
-        let role = role.as_str().unwrap_or_default();
-        let text = &message.content;
-        if text.trim_end_matches('\n').contains('\n') {
-            let lines: String =
-                text.split_inclusive('\n').map(|l| format!("            {},\n", rs_text(l))).collect();
-            push!(out, "        json!({{\"role\": \"{role}\", \"content\": concat!(\n{lines}        )}}),\n");
-        } else {
-            push!(out, "        json!({{\"role\": \"{role}\", \"content\": {}}}),\n", rs_text(text));
-        }
+    for message in body.get("messages").and_then(Value::as_array).into_iter().flatten() {
+        let fields = message.as_object().into_iter().flatten();
+        let fields = fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, &pictures)));
+        push!(out, "        json!({{{}}}),\n", joined(fields));
     }
     if spec.embed.is_none() {
         out += "    ];\n";
     }
     out += "    let body = json!({\n";
-    for (name, value) in spec.body().as_object().into_iter().flatten() {
-        let value = if name == "messages" { "messages".to_owned() } else { rs_value(value) };
+    for (name, value) in body.as_object().into_iter().flatten() {
+        let value = if name == "messages" { "messages".to_owned() } else { rs_value(value, &pictures) };
         push!(out, "        {}: {value},\n", rs_text(name));
     }
     out += "    });\n\n";
@@ -445,13 +517,41 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         (false, true) => RUST_STREAM,
         (false, false) => RUST_WHOLE,
     };
+    if !pictures.is_empty() {
+        out += RUST_PICTURE;
+    }
     out
 }
 
-const RUST_HEAD: &str = r#"// [dependencies]
+/// A field of a message: long texts line by line, and parts, of which one is a picture, one by one.
+fn rs_said(value: &Value, pictures: &Pictures) -> String {
+    match value {
+        Value::String(text) if has_lines(value) => {
+            let lines: String =
+                text.split_inclusive('\n').map(|l| format!("            {},\n", rs_text(l))).collect();
+            format!("concat!(\n{lines}        )")
+        }
+        Value::Array(parts) => {
+            let parts: String = parts
+                .iter()
+                .map(|part| format!("            json!({}),\n", rs_value(part, pictures)))
+                .collect();
+            format!("vec![\n{parts}        ]")
+        }
+        value => rs_value(value, pictures),
+    }
+}
+
+const RUST_DEPENDENCIES: &str = r#"// [dependencies]
 // reqwest = { version = "0.13", features = ["blocking", "json"] }
 // serde_json = "1"
-use std::error::Error;
+"#;
+
+const RUST_PICTURE: &str = r#"
+fn data_url(media_type: &str, name: &str) -> std::io::Result<String> {
+    let picture = STANDARD.encode(std::fs::read(name)?);
+    Ok(format!("data:{media_type};base64,{picture}"))
+}
 "#;
 
 const RUST_STATUS: &str = r#"    let status = response.status();
@@ -499,7 +599,10 @@ const RUST_WHOLE: &str = r#"    let completion: Value = response.json()?;
 "#;
 
 /// Inside `json!`: JSON but for the texts.
-fn rs_value(value: &Value) -> String {
+fn rs_value(value: &Value, pictures: &Pictures) -> String {
+    if let Some(picture) = pictures.find(value) {
+        return format!("data_url({}, {})?", rs_text(&picture.media_type), rs_text(&picture.name));
+    }
     match value {
         // A bare literal is an `i32`.
         Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_err()) => {
@@ -508,12 +611,20 @@ fn rs_value(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => rs_text(text),
         // A `vec!`, since `json!` recurses with each item and gives up after a hundred.
-        Value::Array(items) => format!("vec![{}]", joined(items.iter().map(rs_value))),
+        Value::Array(items) => format!("vec![{}]", joined(items.iter().map(|item| rs_item(item, pictures)))),
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| format!("{}: {}", rs_text(name), rs_value(value)));
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{}: {}", rs_text(name), rs_value(value, pictures)));
             format!("{{{}}}", joined(fields))
         }
     }
+}
+
+/// In a list, where an object is no expression.
+fn rs_item(value: &Value, pictures: &Pictures) -> String {
+    let value_text = rs_value(value, pictures);
+    if value.is_object() || value.is_null() { format!("json!({value_text})") } else { value_text }
 }
 
 fn rs_text(text: &str) -> String {
@@ -706,7 +817,8 @@ mod tests {
 
     #[test]
     fn rust_integers_fit_their_type() {
-        assert_eq!(rs_value(&Value::from(2_147_483_647)), "2147483647");
-        assert_eq!(rs_value(&Value::from(2_147_483_648_i64)), "2147483648_i64");
+        let none = Pictures::take_out_of(&spec(Language::Rust, &[]).request).0;
+        assert_eq!(rs_value(&Value::from(2_147_483_647), &none), "2147483647");
+        assert_eq!(rs_value(&Value::from(2_147_483_648_i64), &none), "2147483648_i64");
     }
 }

@@ -348,6 +348,9 @@ pub(super) struct ChatArgs {
     /// Take the model from this deployment
     #[arg(long, short, value_name = "NAME")]
     pub(super) deployment: Option<String>,
+    /// Send this file along: a picture (PNG, JPEG, WebP) or a text; may be said several times
+    #[arg(long, value_name = "FILE")]
+    pub(super) attach: Vec<PathBuf>,
     /// The system prompt; empty sends none
     #[arg(long, short, default_value = DEFAULT_SYSTEM_PROMPT, value_name = "TEXT")]
     pub(super) system: String,

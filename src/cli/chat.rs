@@ -9,12 +9,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::args::{ChatArgs, Common};
 use super::{Ended, no_cluster, report};
+use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{ChatRequest, Message, Role};
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::run::Surroundings;
 use crate::engine;
+use crate::engine::attach;
 use crate::engine::chat::{self, ChatReport};
 use crate::engine::cluster;
 use crate::engine::history::filing::Kept;
@@ -38,9 +40,9 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let outcome = tokio::select! {
         () = cancel.cancelled() => return Err(Ended::Told),
-        outcome = prepare(place, &args) => outcome,
+        outcome = prepare(place, &args, cancel) => outcome,
     };
-    let (api, prompt, model) = match outcome {
+    let (api, said, model) = match outcome {
         Ok(prepared) => prepared,
         Err(failure) if common.json => {
             let ending = ChatEnding::Failed(failure);
@@ -54,7 +56,7 @@ pub(super) async fn run(
     if !args.system.trim().is_empty() {
         messages.push(Message::new(Role::System, args.system.trim()));
     }
-    messages.push(Message::new(Role::User, prompt));
+    messages.push(said);
     let request = ChatRequest { model: model.clone(), messages, params: args.params() };
     let (mut answer, mut reasoning) = (String::new(), String::new());
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
@@ -132,14 +134,41 @@ pub(super) async fn run(
 }
 
 /// The API, the prompt and the model, or why there is none.
-async fn prepare<'a>(place: &'a Place, args: &ChatArgs) -> Result<(&'a Api, String, String), Failure> {
+async fn prepare<'a>(
+    place: &'a Place,
+    args: &ChatArgs,
+    cancel: &CancellationToken,
+) -> Result<(&'a Api, Message, String), Failure> {
     let given = args.prompt.clone();
     // Standard input may never end: whoever waits for it can still be interrupted.
     let prompt = tokio::task::spawn_blocking(move || read_prompt(&given)).await.unwrap_or_else(|panic| {
         Err(Failure::new("Reading the prompt failed in Batida itself", panic.to_string()))
     })?;
+    let mut said = Message::new(Role::User, prompt);
+    let room = MOST_BODY.saturating_sub(said.body_bytes() + args.system.len());
+    said.attachments = attach::read_files(args.attach.clone(), room, cancel).await?;
     let api = place.api_with_key()?;
-    Ok((api, prompt, choose_model(place, args).await?))
+    let model = choose_model(place, args).await?;
+    if said.attachments.iter().any(|attachment| attachment.image().is_some()) {
+        expect_sight(place, args, &model).await?;
+    }
+    Ok((api, said, model))
+}
+
+/// Refuses pictures for a model of which the cluster says that it sees none.
+async fn expect_sight(place: &Place, args: &ChatArgs, model: &str) -> Result<(), Failure> {
+    let Some(kubectl) = &place.kubectl else { return Ok(()) };
+    // A cluster that cannot be asked is no obstacle to an API that can.
+    let Ok(view) = cluster::load(kubectl).await else { return Ok(()) };
+    let own = |deployment: &&Deployment| args.deployment.as_ref().is_none_or(|name| *name == deployment.name);
+    let models = view.deployments.iter().filter(own).flat_map(|deployment| &deployment.models);
+    match models.filter(|served| served.is_called(model)).find_map(ServedModel::sees) {
+        Some(false) => Err(Failure::new(
+            format!("{model} cannot see pictures"),
+            "Take a model with vision (`batida deployments --json` tells which), or send no pictures",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn read_prompt(given: &str) -> Result<String, Failure> {

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::script::{Lengths, Script};
+use super::sight::{self, Sight};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::environment::ApiAddress;
 
@@ -59,6 +60,8 @@ pub struct DemoModel {
     pub jitter: f64,
     /// Whether and how it thinks.
     pub thinks: Thinks,
+    /// Whether it can see pictures. The demo's cluster says so, too.
+    pub vision: bool,
     /// What is special about it.
     pub quirk: Quirk,
 }
@@ -131,8 +134,15 @@ impl DemoModel {
             per_token: Duration::from_secs_f64(1.0 / tokens_per_sec),
             jitter: 0.15,
             thinks,
+            vision: false,
             quirk,
         }
+    }
+
+    /// The same, and it can see pictures.
+    #[must_use]
+    pub fn with_vision(self) -> Self {
+        Self { vision: true, ..self }
     }
 
     /// The demo's own.
@@ -142,7 +152,8 @@ impl DemoModel {
             Self::new("gpt-oss-120b", 88, 480.0, Thinks::Reasoning, Quirk::None),
             Self::new("DeepSeek-R1-0528", 210, 190.0, Thinks::Inline, Quirk::None),
             Self::new("Qwen3-32B", 160, 260.0, Thinks::No, Quirk::ColdStart(Duration::from_millis(2_500))),
-            Self::new("gemma-4-31B-it", 110, 220.0, Thinks::No, Quirk::RateLimited { every: 3 }),
+            Self::new("gemma-4-31B-it", 110, 220.0, Thinks::No, Quirk::RateLimited { every: 3 })
+                .with_vision(),
             Self::new("E5-Mistral-7B-Instruct", 30, 1_000.0, Thinks::No, Quirk::Embeds),
         ]
     }
@@ -367,12 +378,43 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         }
         _ => {}
     }
+    let looking = Instant::now();
+    let sights = match see(model, &ask).await {
+        Ok(sights) => sights,
+        Err(refusal) => return *refusal,
+    };
+    let looked = if sights.is_empty() { Duration::ZERO } else { looking.elapsed() };
     let rested = before.last.is_none_or(|last| came.duration_since(last) > Duration::from_secs(60));
     let extra = match model.quirk {
         Quirk::ColdStart(extra) if rested => extra,
         _ => Duration::ZERO,
     };
-    Answer::new(&shared, model, &ask, came, extra, aborted).respond(ask.stream).await
+    // A picture is looked at before the first token is thought of.
+    let extra = extra + looked;
+    Answer::new(&shared, (model, &ask, &sights), came, extra, aborted).respond(ask.stream).await
+}
+
+/// Looks at the pictures of the last message; a model that sees none refuses them in any.
+async fn see(model: &DemoModel, ask: &Ask) -> Result<Vec<Sight>, Box<Response>> {
+    let refused = |why: &str| Box::new(error(400, "invalid_value", why));
+    if !model.vision && ask.messages.iter().any(|message| sight::addresses(&message.content).next().is_some())
+    {
+        return Err(refused(&format!("{} does not support image input", model.name)));
+    }
+    let last = ask.messages.iter().rfind(|message| message.role == Role::User);
+    let addresses: Vec<String> =
+        last.into_iter().flat_map(|message| sight::addresses(&message.content)).map(str::to_owned).collect();
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let looking = tokio::task::spawn_blocking(move || {
+        addresses.iter().map(|address| sight::look(address)).collect::<Result<Vec<_>, _>>()
+    });
+    match looking.await {
+        Ok(Ok(sights)) => Ok(sights),
+        Ok(Err(why)) => Err(refused(&why)),
+        Err(_) => Err(refused("the image could not be looked at")),
+    }
 }
 
 /// Notes that the client went away before anything was answered.
@@ -456,8 +498,7 @@ impl Drop for Answer {
 impl Answer {
     fn new(
         shared: &Shared,
-        model: &DemoModel,
-        ask: &Ask,
+        (model, ask, sights): (&DemoModel, &Ask, &[Sight]),
         came: Instant,
         extra: Duration,
         aborted: Arc<std::sync::atomic::AtomicBool>,
@@ -472,10 +513,12 @@ impl Answer {
                 Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
                 _ => Vec::new(),
             },
+            first: sight::told(sights),
         };
         let seed = shared.options.seed ^ ask.seed.unwrap_or(0).cast_unsigned();
         let messages: Vec<Message> = ask.messages.iter().map(AskMessage::read).collect();
         let mut script = Script::write(seed, model, &messages, lengths);
+        script.prompt_tokens += sights.iter().map(Sight::tokens).sum::<u64>();
         match model.quirk {
             Quirk::Empty(_) => {
                 script.answer.clear();

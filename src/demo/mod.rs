@@ -8,3 +8,4 @@ pub mod cluster;
 mod embed;
 pub mod exact;
 mod script;
+mod sight;

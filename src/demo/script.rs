@@ -29,6 +29,8 @@ pub(super) struct Lengths {
     pub(super) thinking: bool,
     /// Sequences that end the answer and are not part of it.
     pub(super) stop: Vec<String>,
+    /// What is said before anything else.
+    pub(super) first: String,
 }
 
 impl Script {
@@ -43,7 +45,7 @@ impl Script {
         let mut reasoning = tokens(&thoughts);
         let mut answer = match wished_tokens(prompt) {
             Some(n) => lorem(&mut random, n),
-            None => tokens(&reply(model, prompt, messages.len(), &mut random)),
+            None => tokens(&(lengths.first + &reply(model, prompt, messages.len(), &mut random))),
         };
         if let (true, Some(most)) = (lengths.ignore_eos, lengths.max_tokens) {
             while reasoning.len() + answer.len() < most {
@@ -276,7 +278,7 @@ mod tests {
     fn lengths_are_kept() {
         let model = &DemoModel::all()[0];
         let most =
-            |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true, stop: Vec::new() };
+            |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true, ..Lengths::default() };
         let script = Script::write(1, model, &ask("hi"), most(5, false));
         assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (5, true));
         let script = Script::write(1, model, &ask("hi"), most(900, true));

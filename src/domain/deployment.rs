@@ -85,6 +85,17 @@ impl ServedModel {
         }
         self.capabilities.iter().any(|capability| capability != "embeddings")
     }
+
+    /// Whether it can see pictures; `None` when the cluster does not say.
+    pub fn sees(&self) -> Option<bool> {
+        let sees = self.capabilities.iter().any(|capability| capability.eq_ignore_ascii_case("vision"));
+        (!self.capabilities.is_empty()).then_some(sees)
+    }
+
+    /// Whether the API takes this name for it.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.serving_name == name || self.aliases.iter().any(|alias| alias == name)
+    }
 }
 
 /// A pod of a deployment, in brief.

@@ -1,5 +1,6 @@
 //! The things Batida speaks of. Plain values: no clocks, no IO, no screens.
 
+pub mod attachment;
 pub mod command_line;
 pub mod conversation;
 pub mod deployment;

@@ -86,6 +86,16 @@ pub fn counted(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
 }
 
+/// A file's size, about three digits: `940 B`, `12.3 kB`, `1.2 MB`.
+pub fn bytes(n: usize) -> String {
+    match n as f64 {
+        n if n < 1e3 => format!("{n:.0} B"),
+        n if n < 99_950.0 => format!("{:.1} kB", n / 1e3),
+        n if n < 999_500.0 => format!("{:.0} kB", n / 1e3),
+        n => format!("{:.1} MB", n / 1e6),
+    }
+}
+
 /// How long ago, roughly: `just now`, `40 s ago`, `3 min ago`, `2 h ago`.
 pub fn ago(age: Duration) -> String {
     match age.as_secs() {

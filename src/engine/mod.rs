@@ -3,6 +3,7 @@
 //! Commands come over a tokio channel, events leave over crossbeam, and `wake` tells the window that there
 //! are some. The channels are unbounded because every producer is paced.
 
+pub mod attach;
 pub mod bench;
 pub mod chat;
 pub mod check;
@@ -33,6 +34,7 @@ use self::bench::Controls;
 use self::history::filing;
 use self::history::{Change, History, Recorder, Told};
 use self::place::{Place, Places};
+use crate::domain::conversation::Attachment;
 use crate::domain::environment::{EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
@@ -41,10 +43,10 @@ use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer, Surroundings};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
-use crate::io::dialog;
 use crate::io::history::Store;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
+use crate::io::{dialog, drafts};
 use crate::protocol::{
     Activity, Ask, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
 };
@@ -235,6 +237,8 @@ struct Shared {
     /// Saves that were asked for and are not done: who opens a place waits for them, since a key may be
     /// among them.
     saves: watch::Sender<usize>,
+    /// The folder of what is attached to drafts.
+    drafts: Result<PathBuf, Failure>,
 }
 
 fn serve(
@@ -255,15 +259,23 @@ fn serve(
         clipboard: Clipboard::new(),
         emitter,
         saves: watch::Sender::new(0),
+        drafts: history_dir(options),
     });
     runtime.block_on(async { Jobs::new(shared).serve(inbox).await });
+}
+
+/// What is to be kept in a file.
+enum Save {
+    Settings(Box<Settings>, Option<KeyChange>),
+    /// What is attached to a draft.
+    Draft(EnvId, Vec<Attachment>),
 }
 
 /// The jobs under way.
 struct Jobs {
     shared: Arc<Shared>,
     /// Saves, done one after the other.
-    saver: mpsc::UnboundedSender<(Settings, Option<KeyChange>)>,
+    saver: mpsc::UnboundedSender<Save>,
     saving: tokio::task::JoinHandle<()>,
     /// Looks at the prompts and changes of them, one after the other.
     prompts: mpsc::UnboundedSender<Option<LibraryChange>>,
@@ -462,8 +474,30 @@ impl Jobs {
                 self.shared.books.keep_as(settings.history);
                 self.shared.saves.send_modify(|n| *n += 1);
                 // Fails only when the runtime is gone.
-                let _ = self.saver.send((settings, key));
+                let _ = self.saver.send(Save::Settings(Box::new(settings), key));
             }
+            Command::KeepDraft { env, attached } => {
+                // Fails only when the runtime is gone.
+                let _ = self.saver.send(Save::Draft(env, attached));
+            }
+            Command::Attach { job, sources, room } => self.spawn(job, |cancel| async move {
+                let read = attach::read(sources, room, &cancel).await;
+                shared.emitter.emit(Event::AttachmentsRead { job, read });
+            }),
+            Command::DecodePicture { job, image, edge } => self.spawn(job, |cancel| async move {
+                if let Some(outcome) = attach::decode(image, edge, &cancel).await {
+                    shared.emitter.emit(Event::PictureDecoded { job, outcome });
+                }
+            }),
+            Command::LoadDrafts { job } => self.spawn(job, |cancel| async move {
+                let dir = shared.drafts.clone();
+                let reading = async {
+                    let reading = tokio::task::spawn_blocking(move || drafts::load(&dir?));
+                    reading.await.unwrap_or_else(|panic| Err(own_fault(&panic)))
+                };
+                let outcome = or_cancelled(&cancel, reading).await;
+                shared.emitter.emit(Event::DraftsLoaded { job, outcome });
+            }),
             other => {
                 self.set.spawn(async move { shared.quick(other).await });
             }
@@ -673,12 +707,27 @@ impl Shared {
             | Command::LoadPrompts
             | Command::ChangePrompts { .. }
             | Command::SaveSettings { .. }
+            | Command::Attach { .. }
+            | Command::DecodePicture { .. }
+            | Command::KeepDraft { .. }
+            | Command::LoadDrafts { .. }
             | Command::Cancel { .. } => {}
         }
     }
 
-    async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<(Settings, Option<KeyChange>)>) {
-        while let Some((settings, key)) = saves.recv().await {
+    async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<Save>) {
+        while let Some(save) = saves.recv().await {
+            let (settings, key) = match save {
+                Save::Settings(settings, key) => (settings, key),
+                Save::Draft(env, attached) => {
+                    let dir = self.drafts.clone();
+                    let keeping = tokio::task::spawn_blocking(move || drafts::keep(&dir?, &env, &attached));
+                    if let Err(failure) = keeping.await.unwrap_or_else(|panic| Err(own_fault(&panic))) {
+                        self.emitter.emit(Event::DraftNotKept { failure });
+                    }
+                    continue;
+                }
+            };
             let keys = self.places.keys().clone();
             let changed = key.as_ref().map(|change| change.env.clone());
             let saving = tokio::spawn(async move { keys.save(&settings, key.as_ref()).await });

@@ -132,8 +132,14 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
             let _ = writeln!(out, "**System prompt**\n\n{}\n", quoted(&exchange.system));
         }
         system = &exchange.system;
-        let _ =
-            writeln!(out, "**You**, {}\n\n{}\n", words::moment(exchange.at), quoted(kept(&exchange.prompt)));
+        let _ = writeln!(out, "**You**, {}\n", words::moment(exchange.at));
+        for attachment in &exchange.attachments {
+            let _ =
+                writeln!(out, "*Attached: {} ({})*\n", escape(&attachment.name), escape(&attachment.told()));
+        }
+        if !exchange.prompt.is_empty() || exchange.attachments.is_empty() {
+            let _ = writeln!(out, "{}\n", quoted(kept(&exchange.prompt)));
+        }
         let _ = writeln!(out, "**{}**\n", escape(&exchange.model));
         if !exchange.reasoning.is_empty() {
             let _ = writeln!(

@@ -331,3 +331,28 @@ fn an_answer_that_was_cut_off_in_code_does_not_take_the_rest_of_the_page() {
     let fences = page.lines().filter(|line| line.starts_with("```")).count();
     assert_eq!(fences % 2, 0, "{page}");
 }
+
+#[test]
+fn attachments_are_named_in_markdown_and_shown_in_html() {
+    use crate::domain::conversation::{Attached, Attachment, Image};
+
+    let mut sample = chat();
+    if let SessionBody::Chat { exchanges, .. } = &mut sample.body {
+        let image = Image::of("image/png", (3, 2), b"pixels");
+        let attached = |content| Attachment { name: format!("a{HOSTILE}.png"), content };
+        exchanges[0].attachments =
+            vec![attached(Attached::Image(image)), attached(Attached::Text(format!("in {HOSTILE}").into()))];
+        exchanges[0].prompt.clear();
+    }
+    let page = text(&sample, ExportFormat::Html);
+    assert!(page.contains("<img src=\"data:image/png;base64,cGl4ZWxz\" alt=\"a&lt;"), "{page}");
+    assert!(
+        page.contains("img-src data:") && page.contains("in &lt;script&gt;") && !page.contains("<script")
+    );
+    assert!(!page.contains("(no text is kept)"), "a picture is text enough");
+    let page = text(&sample, ExportFormat::Markdown);
+    assert!(page.contains("*Attached: a&lt;script") && page.contains("3 × 2 · 6 B)*"), "{page}");
+    assert!(!page.contains("cGl4ZWxz"), "{page}");
+    let json = text(&sample, ExportFormat::Json);
+    assert!(json.contains("\"base64\": \"cGl4ZWxz\""), "{json}");
+}

@@ -15,6 +15,7 @@ use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
+use crate::snippet;
 use crate::wire::certificate::Certificate;
 use crate::wire::embeddings;
 use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
@@ -173,7 +174,14 @@ impl Api {
             Asked { host: self.address.host(), model: &request.model, known, had_key: self.key.is_some() };
         let url = self.address.chat();
         let body = openai::chat_body(request, true).to_string();
-        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, Some(&body)));
+        let recording = {
+            // Pictures would make a line of megabytes.
+            let line = match snippet::body_in_words(request, true) {
+                Some(words) => format!("printf %s {words} | {} --data-binary @-", self.curl_head(&url, true)),
+                None => self.curl(&url, Some(&body)),
+            };
+            self.recorder.begin(ActivityKind::Http, line)
+        };
         let request = self
             .client
             .post(&url)
@@ -314,6 +322,16 @@ impl Api {
 
     /// The same request for a shell; the key is a variable.
     fn curl(&self, url: &str, body: Option<&str>) -> String {
+        let line = self.curl_head(url, body.is_some());
+        let Some(body) = body else { return line };
+        if body.len() > MOST_ARGUMENT {
+            return format!("printf %s {} | {line} --data-binary @-", quote(body));
+        }
+        format!("{line} --data-raw {}", quote(body))
+    }
+
+    /// All of it but the body.
+    fn curl_head(&self, url: &str, has_body: bool) -> String {
         let mut line = String::from("curl -sS");
         if let Some(path) = &self.trust.ca_file {
             line = format!("{line} --cacert {}", quote(&path.to_string_lossy()));
@@ -321,19 +339,17 @@ impl Api {
         if self.trust.accept_invalid_certs {
             line.push_str(" -k");
         }
-        if body.is_some() {
+        if has_body {
             line.push_str(" -N");
         }
         line = format!("{line} {}", quote(url));
         if self.key.is_some() {
             line = format!("{line} -H \"Authorization: Bearer ${}\"", self.key_variable);
         }
-        let Some(body) = body else { return line };
-        line.push_str(" -H 'Content-Type: application/json'");
-        if body.len() > MOST_ARGUMENT {
-            return format!("printf %s {} | {line} --data-binary @-", quote(body));
+        if has_body {
+            line.push_str(" -H 'Content-Type: application/json'");
         }
-        format!("{line} --data-raw {}", quote(body))
+        line
     }
 }
 

@@ -22,6 +22,16 @@ pub async fn pick_file(title: &str, instead: &str) -> Result<Option<PathBuf>, Fa
     Ok(picked.map(|file| file.path().to_owned()))
 }
 
+/// The same for several files; none when they picked none.
+///
+/// # Errors
+/// As [`pick_file`].
+pub async fn pick_files(title: &str, instead: &str) -> Result<Vec<PathBuf>, Failure> {
+    expect_dialog(instead).await?;
+    let picked = rfd::AsyncFileDialog::new().set_title(title).pick_files().await;
+    Ok(picked.unwrap_or_default().iter().map(|file| file.path().to_owned()).collect())
+}
+
 /// Lets the user say where a file is to be written; `None` when they gave no place. `name` is offered.
 ///
 /// # Errors

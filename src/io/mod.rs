@@ -2,8 +2,10 @@
 
 pub mod activity;
 pub mod api;
+pub mod attachment;
 pub mod clipboard;
 pub mod dialog;
+pub mod drafts;
 pub mod helm;
 pub mod history;
 pub mod http1;

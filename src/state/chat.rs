@@ -303,6 +303,12 @@ impl ChatState {
         !self.draft.trim().is_empty() || !self.attached.is_empty()
     }
 
+    /// Whether pictures were said on the way that is shown, up to what is typed.
+    pub fn has_pictures(&self) -> bool {
+        let said = self.talk.turns.iter().take(self.way_before_draft());
+        said.flat_map(|turn| &turn.said.attachments).any(|attachment| attachment.image().is_some())
+    }
+
     /// What is typed and attached; with a message that is being changed go the results that it brought.
     pub fn drafted(&self) -> Saying {
         Saying {

@@ -166,6 +166,15 @@ impl ClusterState {
         Some(routed.iter().any(|id| *id == model.serving_name || model.aliases.contains(id)))
     }
 
+    /// Whether a choice's model can see pictures; `None` where neither the cluster nor its `Model` says.
+    pub fn sees(&self, choice: &Choice) -> Option<bool> {
+        let name = choice.model.as_deref()?;
+        let own = self.deployment_of(choice).into_iter();
+        let all = own.chain(self.view.value().into_iter().flat_map(|view| &view.deployments));
+        let models = all.flat_map(|deployment| &deployment.models);
+        models.filter(|model| model.is_called(name)).find_map(ServedModel::sees)
+    }
+
     /// The likely cause of a deployment's trouble.
     pub fn diagnosis(&self, deployment: &Deployment) -> Option<Diagnosis> {
         let routed = self.api_models.value().map(Vec::as_slice);

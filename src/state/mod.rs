@@ -1,6 +1,7 @@
 //! What the window knows. Folds events into values: no egui, no tokio, no clock.
 
 pub mod activity;
+pub mod attach;
 pub mod bench;
 pub mod blind;
 pub mod chat;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use self::activity::ActivityLog;
+use self::attach::AttachState;
 use self::bench::BenchState;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
@@ -256,6 +258,8 @@ pub struct State {
     pub talks: Talks,
     /// The prompts that are kept.
     pub prompts: LibraryState,
+    /// What is attached to drafts.
+    pub attach: AttachState,
     /// Each model's colour, over all environments.
     pub colors: ModelColors,
     /// To be shown and taken.
@@ -284,6 +288,7 @@ impl State {
             history: HistoryState::default(),
             talks: Talks::default(),
             prompts: LibraryState::default(),
+            attach: AttachState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
             has_keychain: None,
@@ -512,6 +517,7 @@ impl State {
         }
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
+        self.forget_attached(env, out);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         let leaves = self.settings.selected == *env;
         if leaves {
@@ -608,6 +614,10 @@ impl State {
                 Ok(path) => self.picked_file = path.map(|path| PickedFile { env, purpose, path }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
+            Event::AttachmentsRead { job, read } => self.attachments_read(job, read),
+            Event::PictureDecoded { job, outcome } => self.attach.decoded.push((job, outcome)),
+            Event::DraftsLoaded { job, outcome } => self.drafts_loaded(job, outcome),
+            Event::DraftNotKept { failure } => self.notice_failure(Err(failure)),
             Event::ActivityChanged { activity } => self.activity.change(activity),
             Event::HistoryLoaded { job, outcome } => {
                 self.talks.loaded(job, &outcome);
@@ -641,6 +651,7 @@ impl State {
 
     /// A fault of Batida itself: whatever waits for the job must not wait for ever.
     fn job_failed(&mut self, job: JobId, failure: &Failure, now: Duration) {
+        self.attaching_failed(job);
         for place in self.places.values_mut() {
             place.cluster.view_loaded(job, Err(failure.clone()), now);
             place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);

@@ -347,6 +347,10 @@ impl State {
         if to.is_empty() || !ready || !self.pane_chat(drafting).has_draft() {
             return false;
         }
+        if let Some(why) = self.against_sending() {
+            self.notice_failure(Err(why));
+            return false;
+        }
         let round = self.next_round();
         if self.panes() == 1 || self.pane_chat(drafting).is_editing() {
             let ask = self.ask(drafting, round, now, ChatState::send);
@@ -375,6 +379,10 @@ impl State {
         }
         if !act.asks() {
             self.pane_chat(index).turn_to(act);
+            return false;
+        }
+        if let Some(why) = self.against_asking(index) {
+            self.notice_failure(Err(why));
             return false;
         }
         let round = self.next_round();

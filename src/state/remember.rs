@@ -69,6 +69,7 @@ fn choice_of(form: &PaneForm) -> Choice {
 impl State {
     /// Keeps what has changed of the panes and the drafts.
     pub fn remember_panes(&mut self, out: &mut Vec<Command>) {
+        self.remember_attached(out);
         let nothing = PlaceState::default().form();
         let kept = &mut self.settings.playgrounds;
         let mut changed = false;

@@ -8,6 +8,7 @@ use egui::{
     Stroke, TextStyle, Ui, WidgetInfo, vec2,
 };
 
+use super::pictures;
 use super::theme;
 use super::toasts::Toasts;
 use super::views::activity::ActivityUi;
@@ -117,6 +118,7 @@ impl App {
         if let Some(notice) = notice {
             app.toasts.add_failure(notice);
         }
+        app.state.load_drafts(&mut app.out);
         app.state.open(&mut app.out);
         app.send();
         app
@@ -432,6 +434,8 @@ impl eframe::App for App {
             self.state.revealed_key = None;
         }
         self.code.show(&ctx, &mut self.state, &mut self.out);
+        pictures::large_ui(&ctx, &mut self.out);
+        pictures::work(&ctx, &mut self.state, &mut self.out);
         self.closing_ui(&ctx);
         self.toasts.show(&ctx, now);
         self.take_copies(&ctx);

@@ -3,6 +3,7 @@
 pub mod app;
 mod chart;
 mod picture;
+mod pictures;
 pub mod plots;
 pub mod theme;
 mod toasts;

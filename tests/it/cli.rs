@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::demo::Demo;
+use crate::support::pictures;
 use crate::support::programs::{find, is_alive};
 
 const MODEL: &str = "gpt-oss-120b";
@@ -309,6 +310,36 @@ fn a_chat_says_its_answer_and_its_figures_apart() {
 
     let quiet = batida.run(&["chat", "--demo", "-q", "--model", MODEL, "What is TTFT?"]);
     assert_eq!((quiet.code, quiet.out, quiet.err.as_str()), (Some(0), said.out, ""));
+}
+
+#[test]
+fn a_chat_may_have_files() {
+    let batida = Batida::new();
+    let chart = pictures::write(batida.dir.path(), "chart.webp", (64, 32), [0, 0, 0]);
+    let note = batida.file("note.md");
+    fs::write(&note, "the word is aardvark").expect("written");
+    let [chart, note] = [&chart, &note].map(|path| path.to_str().expect("a plain name"));
+    let sees = ["chat", "--demo", "-q", "-m", "gemma-4-31B-it", "What?", "--attach", chart, "--attach", note];
+    let said = batida.run(&sees);
+    check_code(&said, 0);
+    check_words(&said.out, &["I see a WebP of 64 × 32 pixels, on average black"]);
+    let said = batida.run(&["chat", "--demo", "-m", MODEL, "What?", "--attach", chart]);
+    check_code(&said, 1);
+    check_words(&said.err, &["gpt-oss-120b cannot see pictures", "with vision"]);
+    let said = batida.run(&["chat", "--demo", "-m", MODEL, "What?", "--attach", "/"]);
+    check_code(&said, 1);
+    check_words(&said.err, &["was not attached: it is a folder"]);
+
+    // Where no cluster says what the model can, the server has the word.
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let said = finish(start(&mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--attach", chart])));
+    check_code(&said, 1);
+    check_words(&said.err, &["m does not support image input"]);
+    let said = finish(start(&mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--attach", note])));
+    check_code(&said, 0);
+    let received = demo.received();
+    let content = &received.last().expect("it was asked").body["messages"][1]["content"];
+    assert_eq!(content, "note.md:\n```\nthe word is aardvark\n```\n\nHi");
 }
 
 #[test]

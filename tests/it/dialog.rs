@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use batida::engine::attach;
 use batida::io::dialog::{pick_file, save_file};
+use batida::protocol::AttachSources;
+use tokio_util::sync::CancellationToken;
 use zbus::message::Header;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 
@@ -76,8 +79,13 @@ impl Portal {
         let token = options["handle_token"].downcast_ref::<String>().expect("a token");
         let sender = header.sender().expect("a sender").trim_start_matches(':').replace('.', "_");
         let path = format!("/org/freedesktop/portal/desktop/request/{sender}/{token}");
-        let picked = title == "Pick";
-        let uris = if picked { vec!["file:///home/me/my%20ca.pem"] } else { Vec::new() };
+        let several = options.get("multiple").and_then(|on| on.downcast_ref::<bool>().ok()) == Some(true);
+        let picked = title == "Pick" || several;
+        let uris = match (picked, several) {
+            (_, true) => vec!["file:///etc/hostname", "file:///etc"],
+            (true, _) => vec!["file:///home/me/my%20ca.pem"],
+            _ => Vec::new(),
+        };
         let results = HashMap::from([("uris", Value::from(uris))]);
         let response = (u32::from(!picked), results);
         let (bus, to, request) = (bus.clone(), header.sender().map(|to| to.to_owned()), path.clone());
@@ -108,5 +116,9 @@ async fn inner_picks() {
     let picked = pick_file("Pick", "Type the path instead").await.expect("a dialog").expect("a file");
     assert_eq!(picked, Path::new("/home/me/my ca.pem"));
     assert_eq!(pick_file("Cancel", "").await, Ok(None));
+    let read = attach::read(AttachSources::Dialog, 1_000, &CancellationToken::new()).await;
+    let [Ok(file), Err(folder)] = read.as_slice() else { panic!("{read:?}") };
+    assert_eq!(file.name, "hostname");
+    assert!(folder.summary.contains("it is a folder"), "{folder:?}");
     say_ran();
 }

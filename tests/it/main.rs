@@ -24,6 +24,7 @@ mod support;
 mod take_along;
 mod transcript;
 mod ui;
+mod ui_attach;
 mod ui_bench;
 mod ui_branches;
 mod ui_embed;

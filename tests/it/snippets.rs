@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Received};
+use batida::domain::attachment::MOST_BODY;
 use batida::domain::conversation::{ChatRequest, Effort, Message, Params, Role};
 use batida::domain::environment::ApiAddress;
-use batida::snippet::{KeyText, Language, SnippetSpec, write};
+use batida::io::attachment;
+use batida::snippet::{KeyText, Language, SnippetSpec, body_in_words, write};
+use batida::wire::openai::chat_body;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::support::demo::Demo;
+use crate::support::pictures;
 use crate::support::programs::{find, output_of, python_with, quiet};
 
 /// Texts that have broken somebody's quoting somewhere.
@@ -88,7 +92,9 @@ const MODEL: &str = "it's \"$MODEL\" \\ 🎉";
 const EMBEDDER: &str = "it's an \"$EMBEDDER\"";
 
 fn demo() -> Demo {
-    Demo::start(vec![DemoModel::quick(MODEL, Quirk::None), DemoModel::quick(EMBEDDER, Quirk::Embeds)])
+    let models =
+        [DemoModel::quick(MODEL, Quirk::None).with_vision(), DemoModel::quick(EMBEDDER, Quirk::Embeds)];
+    Demo::start(models.to_vec())
 }
 
 /// Embeddings of several texts, or of one.
@@ -126,6 +132,92 @@ fn check_run(language: Language, run: impl Fn(&Path) -> Command) {
     for spec in embed_specs(language, &server.root()) {
         fs::write(&file, write(&spec, KeyText::Variable)).expect("written");
         check_said(&server, &spec, KeyText::Variable, &mut run(&file));
+    }
+}
+
+/// Said with two pictures from files, with one that is small enough to stand in the program, and with a text. The
+/// files are put into `dir` as the program's comment says.
+fn spec_with_pictures(language: Language, root: &str, stream: bool, dir: &Path) -> SnippetSpec {
+    let mut spec = nasty_spec(language, root, stream, Params::default());
+    let odd = "it's $HOME `x` \"!\" é.png";
+    let files = [
+        pictures::chart(dir, odd, (320, 200)),
+        pictures::chart(dir, "wide.jpg", (2_300, 300)),
+        pictures::write(dir, "dot.png", (2, 2), [1, 2, 3]),
+    ];
+    fs::write(dir.join("notes.txt"), NASTY[1..4].join("\n")).expect("written");
+    let files = files.into_iter().chain([dir.join("notes.txt")]);
+    let mut message = Message::new(Role::User, "Which is larger!?\n\"The first\", or the second");
+    message.attachments =
+        files.map(|file| attachment::read_file(&file, MOST_BODY).expect("it is read")).collect();
+    let wide = message.attachments[1].image().expect("a picture");
+    assert_eq!(
+        (wide.width, message.attachments[2].image().map(|dot| dot.base64.len() < 400)),
+        (2_048, Some(true))
+    );
+    // It was made smaller: what is sent is saved out of the window.
+    fs::write(dir.join("wide.jpg"), wide.bytes().expect("base64")).expect("written");
+    spec.request.messages.push(message);
+    spec
+}
+
+/// Runs a snippet that reads pictures from the folder it runs in.
+#[track_caller]
+fn check_pictures(language: Language, run: impl Fn(&Path) -> Command) {
+    let server = demo();
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join(language.file_name());
+    for stream in [true, false] {
+        let spec = spec_with_pictures(language, &server.root(), stream, dir.path());
+        let snippet = write(&spec, KeyText::Variable);
+        assert!(snippet.len() < 12_000 && snippet.contains("wide.jpg (image/jpeg, 2048 × 267)"), "{snippet}");
+        fs::write(&file, snippet).expect("written");
+        let mut command = run(&file);
+        let before = server.received().len();
+        let out =
+            command.current_dir(dir.path()).env("SAMBANOVA_API_KEY", DEMO_KEY).output().expect("it starts");
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{said}");
+        assert!(
+            server.received()[before].body == chat_body(&spec.request, stream),
+            "the bodies differ\n{said}"
+        );
+        let answer =
+            if language == Language::Curl { "chat.completion" } else { "a JPEG of 2048 × 267 pixels" };
+        assert!(said.contains(answer), "{said}");
+    }
+}
+
+/// As the list of activities has it, on one line.
+#[test]
+fn a_body_with_pictures_is_one_word_for_a_shell() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let spec = spec_with_pictures(Language::Curl, "https://api.example.com", true, dir.path());
+    let words = body_in_words(&spec.request, true).expect("it has pictures");
+    assert!(words.len() < 12_000 && !words.contains('\n'), "{words}");
+    let mut sh = quiet("sh");
+    sh.current_dir(dir.path()).args(["-c", &format!("printf %s {words}")]);
+    let body: Value = serde_json::from_str(&output_of(&mut sh)).expect("JSON");
+    assert!(body == chat_body(&spec.request, true), "the bodies differ");
+    assert_eq!(body_in_words(&plain_spec(Language::Curl, true).request, true), None);
+}
+
+#[test]
+fn snippets_with_pictures_run() {
+    check_pictures(Language::Curl, |file| {
+        let mut sh = quiet("sh");
+        sh.arg(file);
+        sh
+    });
+    for (language, package) in [(Language::PythonOpenai, "openai"), (Language::PythonSambanova, "sambanova")]
+    {
+        let python = python_with(package);
+        check_pictures(language, |file| {
+            let mut python = quiet(&python);
+            python.arg(file);
+            python
+        });
     }
 }
 
@@ -250,6 +342,7 @@ debug = false
 reqwest = { version = "0.13", default-features = false, features = ["blocking", "json", "rustls-no-provider"] }
 rustls = { version = "0.23", default-features = false, features = ["ring", "std", "tls12"] }
 serde_json = "1"
+base64 = "0.23"
 "#,
     );
     let server = demo();
@@ -259,6 +352,9 @@ serde_json = "1"
         specs.extend([KeyText::Variable, KeyText::Plain(KEY)].map(|key| (spec.clone(), key)));
     }
     specs.extend(embed_specs(Language::Rust, &server.root()).map(|spec| (spec, KeyText::Variable)));
+    let pictures = tempfile::tempdir().expect("a folder");
+    let spec = spec_with_pictures(Language::Rust, &server.root(), true, pictures.path());
+    specs.push((spec, KeyText::Variable));
     // These are compiled only: nobody answers at their address.
     let careless = SnippetSpec { accept_invalid_certs: true, ..plain_spec(Language::Rust, true) };
     let careful = SnippetSpec { ca_file: Some("/it's/ca.pem".into()), ..plain_spec(Language::Rust, false) };
@@ -284,6 +380,7 @@ serde_json = "1"
     output_of(cargo.env("CARGO_TARGET_DIR", project.join("target")).env_remove("RUSTFLAGS"));
     for (number, (spec, key)) in specs.iter().enumerate() {
         let mut program = quiet(project.join("target/debug/snippets"));
+        program.current_dir(pictures.path());
         check_said(&server, spec, *key, program.arg(number.to_string()));
     }
 }

@@ -384,7 +384,7 @@ fn history_look() {
 }
 
 /// In three sizes and both themes.
-fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
+pub(crate) fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
     for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
         for theme in [Theme::Dark, Theme::Light] {
             window.set_size(size);
@@ -428,7 +428,7 @@ fn with_missing_kubectl(env: Environment) -> Environment {
 
 /// Looks at what is open in both sizes and both themes.
 #[track_caller]
-fn check<S>(window: &mut Harness<'static, S>, what: &str) {
+pub(crate) fn check<S>(window: &mut Harness<'static, S>, what: &str) {
     let mut all = Vec::new();
     for size in [SMALL, LARGE] {
         for theme in [Theme::Dark, Theme::Light] {

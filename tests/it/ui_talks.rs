@@ -8,7 +8,7 @@ use crate::support::window::Window;
 use crate::ui::Api;
 
 fn prompts(window: &mut Window, pane: usize) -> Vec<String> {
-    window.state_mut().state().pane_chat(pane).turns().iter().map(|turn| turn.prompt.clone()).collect()
+    window.state_mut().state().pane_chat(pane).turns().iter().map(|turn| turn.said.prompt.clone()).collect()
 }
 
 /// Two conversations: one about whales, then one about bridges, which is shown.

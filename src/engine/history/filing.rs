@@ -129,7 +129,10 @@ impl Kept {
         };
         exchange.ending = ending;
         exchange.figures = figures;
-        let title: String = exchange.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A conversation that begins with a picture is called after its file.
+        let named = exchange.attachments.first().filter(|_| exchange.prompt.trim().is_empty());
+        let said = named.map_or(&exchange.prompt, |attachment| &attachment.name);
+        let title: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
         let title = match title.char_indices().nth(TITLE) {
             Some((end, _)) => format!("{}…", title[..end].trim_end()),
             None => title,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{escape, facts, head};
+use crate::domain::conversation::{Attached, Attachment};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionRow};
 use crate::domain::run::Surroundings;
 use crate::export::words::{self, Fact};
@@ -46,7 +47,12 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         let parent = exchange.parent.and_then(|id| all.iter().position(|other| other.id == id));
         who.push_str(&parent.map_or(" · asked anew".to_owned(), |at| format!(" · after answer {}", at + 1)));
     }
-    turn(out, &who, " user", kept(&exchange.prompt));
+    if !exchange.prompt.is_empty() || exchange.attachments.is_empty() {
+        turn(out, &who, " user", kept(&exchange.prompt));
+    }
+    for attachment in &exchange.attachments {
+        attached(out, attachment);
+    }
     let model = match &exchange.deployment {
         Some(deployment) => format!("{} of {deployment}", exchange.model),
         None => exchange.model.clone(),
@@ -73,6 +79,27 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         }
     }
     out.push_str("</div>\n");
+}
+
+/// A picture as it was sent, or a text under its name.
+fn attached(out: &mut String, attachment: &Attachment) {
+    let told = escape(&format!("{} · {}", attachment.name, attachment.told()));
+    let _ = match &attachment.content {
+        Attached::Image(image) => {
+            let (source, name) = (escape(&image.data_url()), escape(&attachment.name));
+            let (width, height) = (image.width, image.height);
+            writeln!(
+                out,
+                "<figure class=\"attached\"><img src=\"{source}\" alt=\"{name}\" width=\"{width}\" \
+                 height=\"{height}\" /><figcaption class=\"under\">{told}</figcaption></figure>"
+            )
+        }
+        Attached::Text(text) => writeln!(
+            out,
+            "<details class=\"attached\"><summary>{told}</summary><div class=\"text\">{}</div></details>",
+            escape(text)
+        ),
+    };
 }
 
 fn turn(out: &mut String, who: &str, class: &str, text: &str) {

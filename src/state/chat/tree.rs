@@ -7,7 +7,7 @@ use super::{
     Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Opened, Saying, Talk, Turn,
     Whereabouts,
 };
-use crate::domain::conversation::{ChatRequest, ToolResult};
+use crate::domain::conversation::{Attachment, ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, ExchangeEnding, SessionId};
 use crate::protocol::FinishReason;
@@ -123,6 +123,17 @@ impl ChatState {
     /// The draft; while a message is being changed, the one before that.
     pub(in crate::state) fn kept_draft(&self) -> &str {
         self.editing.as_ref().map_or(self.draft.as_str(), |editing| &editing.draft)
+    }
+
+    /// What is attached to the draft; while a message is being changed, to the one before that.
+    pub(in crate::state) fn kept_attached(&self) -> &[Attachment] {
+        self.editing.as_ref().map_or(&self.attached, |editing| &editing.attached)
+    }
+
+    /// This was attached to the draft before what is.
+    pub(in crate::state) fn put_before_kept(&mut self, attached: &[Attachment]) {
+        let kept = self.editing.as_mut().map_or(&mut self.attached, |editing| &mut editing.attached);
+        kept.splice(0..0, attached.iter().cloned());
     }
 
     /// Whether an earlier message is being changed.

@@ -4,5 +4,6 @@ pub(crate) mod demo;
 pub(crate) mod display;
 pub(crate) mod history;
 pub(crate) mod kube;
+pub(crate) mod pictures;
 pub(crate) mod programs;
 pub(crate) mod window;

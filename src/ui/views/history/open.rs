@@ -136,7 +136,7 @@ fn head_ui(
                 }
             }
             SessionBody::Chat { exchanges, .. } => {
-                let readable = exchanges.iter().any(|exchange| !exchange.prompt.is_empty());
+                let readable = exchanges.iter().any(|it| !it.prompt.is_empty() || !it.attachments.is_empty());
                 let button = primary_button(ui, "Continue", readable);
                 let help = "Takes this conversation up on the Playground";
                 let button = button.on_hover_text(help);

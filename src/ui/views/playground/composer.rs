@@ -7,7 +7,7 @@ use egui::{
     TextEdit, Ui, WidgetInfo,
 };
 
-use super::stop;
+use super::{attachments, stop};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
@@ -87,6 +87,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
     let first = to.first().filter(|_| named).and_then(|index| state.pane_choice(*index).model);
     let running = state.answering();
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
+    let free = ui.memory(|memory| memory.focused().is_none());
+    attachments::take(ui, state, focused || free, out);
     let enter = focused && ui.input_mut(take_enter);
     let mut send = enter;
     let line = if focused { tokens.accent } else { tokens.line };
@@ -105,6 +107,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 _ => "Message…".to_owned(),
             };
             let mut one_by_one = state.place().panes.in_turn;
+            let sendable = attachments::chips_ui(ui, state, out);
             let chat = state.pane_chat(drafting);
             ScrollArea::vertical().id_salt("message scroll").max_height(row * MOST_LINES).show(ui, |ui| {
                 let edit = TextEdit::multiline(&mut chat.draft)
@@ -123,10 +126,12 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 let height = response.rect.height();
                 ui.data_mut(|data| data.insert_temp(edit_id(), height));
             });
-            let ready = !to.is_empty() && all_ready && chat.has_draft();
+            let ready = !to.is_empty() && all_ready && sendable && chat.has_draft();
             ui.horizontal(|ui| {
                 let prompts = small_button(ui, "Prompts");
                 composed.prompts = prompts.on_hover_text("Kept prompts (Ctrl+P)").clicked();
+                attachments::attach_button(ui, state, out);
+                let chat = state.pane_chat(drafting);
                 let editing = chat.is_editing();
                 caption(
                     ui,

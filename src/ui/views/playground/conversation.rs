@@ -7,10 +7,12 @@ use egui::{
     Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
 };
 
+use super::attachments;
 use super::embed::{self, EmbedTodo};
 use super::parameters::ParametersUi;
 use super::talks;
 use super::turn::{self, Pressed};
+use crate::domain::conversation::Attached;
 use crate::protocol::JobId;
 use crate::state::chat::{Act, AnswerStatus, ChatState, Turn};
 use crate::state::panes::{Fastest, PaneHead};
@@ -224,7 +226,8 @@ fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
         if input.consume_key(Modifiers::COMMAND, Key::Home)
             && let Some(first) = chat.turns().first()
         {
-            transcript.scroll_to(first.id * PARTS);
+            let part = Part::of_said(first).next().unwrap_or(Part::Model);
+            transcript.scroll_to(first.id * PARTS + part.number());
         }
         if input.consume_key(Modifiers::COMMAND, Key::End) {
             transcript.jump_to_latest();
@@ -233,7 +236,7 @@ fn keys_ui(ui: &Ui, chat: &ChatState, transcript: &mut Transcript) {
 }
 
 /// More than a turn has parts, so that each has a key of its own.
-const PARTS: u64 = 16;
+const PARTS: u64 = 4_096;
 
 fn head_ui(
     ui: &mut Ui,
@@ -325,6 +328,12 @@ fn link_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>) -> bool {
 /// A part of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
+    /// The pictures of what was said.
+    Pictures,
+    /// The head of an attached text, by its place among the attachments.
+    File(u16),
+    /// The text.
+    FileText(u16),
     Prompt,
     Model,
     ReasoningHead,
@@ -336,13 +345,49 @@ enum Part {
     Ahead,
 }
 
+impl Part {
+    /// Tells it from the turn's other parts.
+    fn number(self) -> u64 {
+        match self {
+            Self::Prompt => 0,
+            Self::Model => 1,
+            Self::ReasoningHead => 2,
+            Self::Reasoning => 3,
+            Self::Waiting => 4,
+            Self::Text => 5,
+            Self::Notice => 6,
+            Self::Figures => 7,
+            Self::Ahead => 8,
+            Self::Pictures => 9,
+            Self::File(at) => 1_024 + 2 * u64::from(at),
+            Self::FileText(at) => 1_025 + 2 * u64::from(at),
+        }
+    }
+
+    /// What is drawn of what the user said.
+    fn of_said(turn: &Turn) -> impl Iterator<Item = Self> {
+        let attachments = &turn.said.attachments;
+        let pictures = attachments.iter().any(|it| it.image().is_some()).then_some(Self::Pictures);
+        // More have no key of their own.
+        let all = attachments.iter().zip(0..1_000_u16);
+        let files = all.filter(|(it, _)| it.image().is_none()).map(|(_, at)| Self::File(at));
+        let prompt = (!turn.said.prompt.trim().is_empty()).then_some(Self::Prompt);
+        pictures.into_iter().chain(files).chain(prompt)
+    }
+}
+
+/// What the fold of an attached text is remembered by; a turn's own number is its reasoning's.
+fn fold_of_file(turn: u64, at: u16) -> u64 {
+    1 << 63 | turn << 16 | u64::from(at)
+}
+
 struct Rows<'a> {
     chat: &'a ChatState,
     looks: Looks<'a>,
     rows: Vec<(usize, Part)>,
     unfolded: &'a HashSet<u64>,
     todo: Todo,
-    /// A turn whose reasoning was folded or unfolded.
+    /// A turn whose reasoning was folded or unfolded, or the fold of an attached text.
     toggled: Option<u64>,
 }
 
@@ -352,7 +397,14 @@ impl<'a> Rows<'a> {
         for (index, turn) in chat.turns().iter().enumerate() {
             let answer = &turn.answer;
             let mut push = |part| rows.push((index, part));
-            push(Part::Prompt);
+            for part in Part::of_said(turn) {
+                push(part);
+                if let Part::File(at) = part
+                    && unfolded.contains(&fold_of_file(turn.id, at))
+                {
+                    push(Part::FileText(at));
+                }
+            }
             push(Part::Model);
             if !answer.reasoning.is_empty() {
                 push(Part::ReasoningHead);
@@ -398,6 +450,16 @@ impl RowSource for Rows<'_> {
         let answer = &turn.answer;
         let growing = matches!(answer.status, AnswerStatus::Streaming(_));
         let (gap, body) = match part {
+            Part::Pictures => {
+                (12.0, Body::Own { estimate: attachments::said_pictures_height(&turn.said.attachments) })
+            }
+            Part::File(_) => (8.0, Body::Own { estimate: FOLD_HEIGHT }),
+            Part::FileText(at) => {
+                let file = turn.said.attachments.get(usize::from(at)).map(|it| &it.content);
+                // Only texts are unfolded.
+                let text = if let Some(Attached::Text(text)) = file { &**text } else { "" };
+                (4.0, Body::Text { text, tone: Tone::Prompt, growing: false })
+            }
             Part::Prompt => {
                 (12.0, Body::Text { text: &turn.said.prompt, tone: Tone::Prompt, growing: false })
             }
@@ -413,7 +475,7 @@ impl RowSource for Rows<'_> {
             Part::Figures => (8.0, Body::Own { estimate: 30.0 }),
             Part::Ahead => (8.0, Body::Own { estimate: 24.0 }),
         };
-        Row { key: turn.id * PARTS + part as u64, gap, body }
+        Row { key: turn.id * PARTS + part.number(), gap, body }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
@@ -439,6 +501,15 @@ impl RowSource for Rows<'_> {
                 let mut open = self.unfolded.contains(&turn.id);
                 if transcript::fold_ui(ui, &mut open, &turn::reasoning_title(answer)).clicked() {
                     self.toggled = Some(turn.id);
+                }
+            }
+            Part::Pictures => attachments::said_pictures_ui(ui, &turn.said.attachments),
+            Part::File(place) => {
+                let fold = fold_of_file(turn.id, place);
+                let mut open = self.unfolded.contains(&fold);
+                let file = &turn.said.attachments[usize::from(place)];
+                if transcript::fold_ui(ui, &mut open, &attachments::text_title(file)).clicked() {
+                    self.toggled = Some(fold);
                 }
             }
             Part::Waiting => turn::waiting_ui(ui, answer, self.looks.now),
@@ -471,7 +542,7 @@ impl RowSource for Rows<'_> {
                 });
             }
             // The transcript draws texts itself.
-            Part::Prompt | Part::Reasoning | Part::Text => {}
+            Part::Prompt | Part::FileText(_) | Part::Reasoning | Part::Text => {}
         }
     }
 }

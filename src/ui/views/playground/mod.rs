@@ -1,5 +1,6 @@
 //! The Playground: pick a deployment and a model, chat, and read how fast it answers; with up to four side by side.
 
+mod attachments;
 mod composer;
 mod conversation;
 mod embed;
@@ -173,7 +174,7 @@ impl PlaygroundUi {
         asked.refocus |= refocus;
         asked.compare |= compare;
         asked.figures |= figures;
-        let composer = composer::height(ui);
+        let composer = composer::height(ui) + attachments::height(state);
         let bar = vote::height(state);
         let size = vec2(ui.available_width(), (ui.available_height() - composer - bar - 10.0).max(80.0));
         let mut todos = Vec::new();
