@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::conversation::ChatRequest;
+pub use crate::domain::deployment::ProbeKind;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
@@ -22,6 +23,7 @@ use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
 use crate::metrics::compare::Comparison;
 use crate::metrics::timeline::Figures;
+use crate::sambastack::sizes::Sizes;
 use crate::snippet::SnippetSpec;
 
 /// Names one piece of work from its command to its last event.
@@ -40,11 +42,16 @@ pub enum Command {
     WatchCluster { job: JobId, place: Environment },
     /// Ask kubectl what has happened in the namespace: [`Event::ClusterEventsLoaded`].
     LoadClusterEvents { job: JobId, place: Environment },
+    /// Ask kubectl what is written down of context lengths and batch sizes: [`Event::SizesLoaded`].
+    LoadSizes { job: JobId, place: Environment },
     /// Follow a container's log until the job is cancelled: [`Event::LogAdvanced`] and one
     /// [`Event::LogEnded`].
     FollowLog { job: JobId, place: Environment, source: LogSource },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
+    /// Ask models for one token each, which is kept nowhere: [`Event::ModelProbed`] each, then
+    /// [`Event::ProbesEnded`].
+    Probe { job: JobId, place: Environment, targets: Vec<ProbeTarget> },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
     Chat { job: JobId, place: Environment, request: Box<ChatRequest>, filing: Option<Filing> },
@@ -157,12 +164,24 @@ pub enum Event {
     ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
     /// What has happened in the namespace, newest first.
     ClusterEventsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<ClusterEvent>, Failure> },
+    /// What is written down of context lengths and batch sizes.
+    SizesLoaded { job: JobId, env: EnvId, outcome: Result<Arc<Sizes>, Failure> },
     /// Further lines of a log, several at a time.
     LogAdvanced { job: JobId, env: EnvId, lines: Vec<String> },
     /// The container has ended, or its log cannot be read.
     LogEnded { job: JobId, env: EnvId, outcome: Result<(), Failure> },
     /// The API's model list came, or did not.
     ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
+    /// A model has answered a probe, or not.
+    ModelProbed {
+        job: JobId,
+        env: EnvId,
+        model: String,
+        at: Timestamp,
+        outcome: Result<ProbeAnswer, Failure>,
+    },
+    /// All models that were to be probed have been, or it was cancelled.
+    ProbesEnded { job: JobId, env: EnvId },
     /// One of several chats is sent now.
     ChatBegan { job: JobId },
     /// More of an answer: what came since the last one, and the figures so far.
@@ -222,6 +241,24 @@ pub struct LogSource {
     pub container: String,
     /// Of its last run, which has ended.
     pub previous: bool,
+}
+
+/// A model that is to be probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTarget {
+    /// Its serving name.
+    pub model: String,
+    /// How.
+    pub kind: ProbeKind,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeAnswer {
+    /// Request sent → first text; `None` for an embedding, and for an answer without any text.
+    pub ttft: Option<Duration>,
+    /// Request sent → end of the answer.
+    pub latency: Option<Duration>,
 }
 
 /// How what is deployed is followed.

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::embeds;
 use super::script::{Lengths, Script};
 use crate::domain::conversation::Message;
 use crate::domain::environment::ApiAddress;
@@ -204,6 +205,7 @@ impl DemoServer {
         let app = Router::new()
             .route("/v1/models", get(list_models))
             .route("/v1/chat/completions", post(chat))
+            .route("/v1/embeddings", post(embed))
             .fallback(|| async { error(404, "not_found", "Not found") })
             .layer(axum::extract::DefaultBodyLimit::max(25 << 20))
             .with_state(Arc::clone(&shared));
@@ -348,6 +350,29 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         _ => Duration::ZERO,
     };
     Answer::new(&shared, model, &ask, came, extra, aborted).respond(ask.stream).await
+}
+
+async fn embed(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if key != Some(&format!("Bearer {DEMO_KEY}")) {
+        return error(401, "invalid_api_key", "Invalid API key");
+    }
+    let Ok(ask) = serde_json::from_slice::<Value>(&body) else {
+        return error(400, "invalid_json", "The body is no JSON");
+    };
+    match shared.options.models.iter().find(|model| ask["model"] == *model.name) {
+        None => error(404, "model_not_found", &format!("Model {} not found", ask["model"])),
+        Some(model) if model.quirk != Quirk::Embeds => {
+            error(400, "invalid_value", "This model chats: it makes no embeddings")
+        }
+        Some(model) => {
+            tokio::time::sleep(model.ttft).await;
+            match embeds::answer(&ask) {
+                Ok(answer) => axum::Json(answer).into_response(),
+                Err(why) => error(400, "invalid_value", why),
+            }
+        }
+    }
 }
 
 /// Notes that the client went away before anything was answered.

@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod cluster;
+mod embeds;
 pub mod exact;
 mod script;

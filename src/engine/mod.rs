@@ -11,6 +11,7 @@ pub mod follow;
 pub mod history;
 pub mod logs;
 pub mod place;
+pub mod probe;
 mod shelf;
 pub mod surroundings;
 
@@ -365,6 +366,16 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, asking).await;
                 shared.emitter.emit(Event::ClusterEventsLoaded { job, env: place.id, outcome });
             }),
+            Command::LoadSizes { job, place } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => cluster::sizes(&kubectl).await,
+                        None => Ok(Default::default()),
+                    }
+                };
+                let outcome = or_cancelled(&cancel, asking).await.map(Arc::new);
+                shared.emitter.emit(Event::SizesLoaded { job, env: place.id, outcome });
+            }),
             Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let following = async {
@@ -383,6 +394,16 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, asking).await.map(|models| models.ids);
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
+            }),
+            Command::Probe { job, place, targets } => self.spawn(job, |cancel| async move {
+                let (emitter, env) = (&shared.emitter, place.id.clone());
+                if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
+                    probe::run(&opened, targets, probe::PATIENCE, &cancel, |model, at, outcome| {
+                        emitter.emit(Event::ModelProbed { job, env: env.clone(), model, at, outcome });
+                    })
+                    .await;
+                }
+                emitter.emit(Event::ProbesEnded { job, env: place.id });
             }),
             Command::Chat { job, place, request, filing } => self.spawn(job, |cancel| async move {
                 shared.chat(Ask { job, place, request, filing }, None, &cancel).await;
@@ -631,6 +652,8 @@ impl Shared {
             | Command::LoadCluster { .. }
             | Command::WatchCluster { .. }
             | Command::LoadClusterEvents { .. }
+            | Command::LoadSizes { .. }
+            | Command::Probe { .. }
             | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }

@@ -18,6 +18,7 @@ use crate::wire::certificate::Certificate;
 use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
 use crate::wire::openai;
 
+mod embed;
 mod measured;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,8 +1,10 @@
 //! What is deployed and what the API routes, and which of it is picked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Loadable;
+use super::probes::Probes;
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
 };
@@ -10,6 +12,7 @@ use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
 use crate::sambastack::diagnosis::{Known, diagnose};
 use crate::sambastack::events::of_deployment;
+use crate::sambastack::sizes::Sizes;
 
 /// The deployment and the model in use. Names, so that they outlive a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +36,10 @@ pub struct ClusterState {
     pub link: Option<ClusterLink>,
     /// What has happened in the namespace.
     pub events: Loadable<Vec<ClusterEvent>>,
+    /// What is written down of context lengths and batch sizes; asked for once a deployment's page is open.
+    pub sizes: Loadable<Arc<Sizes>>,
+    /// What probes of its models have found.
+    pub probes: Probes,
     /// The deployment whose page is open.
     pub page: Option<String>,
     /// What is picked.
@@ -169,7 +176,8 @@ impl ClusterState {
         let all = self.events.value().map(Vec::as_slice).unwrap_or_default();
         let own = of_deployment(all, deployment);
         let events: Vec<String> = own.iter().filter(|it| it.warning).map(|it| it.message.clone()).collect();
-        diagnose(deployment, Known { routed, events: &events, ..Known::default() })
+        let silent = self.silent_model(deployment);
+        diagnose(deployment, Known { routed, events: &events, silent })
     }
 
     /// What the model picker offers.
@@ -279,6 +287,7 @@ mod tests {
             aliases: Vec::new(),
             capabilities: capabilities.iter().map(|c| (*c).to_owned()).collect(),
             confirmed: true,
+            sizes: Vec::new(),
         }
     }
 

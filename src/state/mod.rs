@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod history;
 pub mod logs;
 pub mod panes;
+pub mod probes;
 mod remember;
 
 use std::collections::HashMap;
@@ -170,6 +171,8 @@ impl PlaceState {
             self.cluster.view.job(),
             self.cluster.following,
             self.cluster.events.job(),
+            self.cluster.sizes.job(),
+            self.cluster.probes.running(),
             self.log.as_ref().and_then(|log| log.job),
             self.cluster.api_models.job(),
             self.checks.running,
@@ -327,6 +330,16 @@ impl State {
         out.push(Command::LoadClusterEvents { job, place });
     }
 
+    /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
+    pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
+        if self.place().cluster.sizes.is_loading() {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.sizes.begin(job);
+        out.push(Command::LoadSizes { job, place });
+    }
+
     /// Opens a container's log in place of the one that was open, and follows it.
     pub fn open_log(&mut self, source: LogSource, out: &mut Vec<Command>) {
         self.close_log(out);
@@ -418,6 +431,13 @@ impl State {
             place.cluster.api_models.begin(list);
             out.push(Command::LoadApiModels { job: list, place: env });
         }
+        // What a deployment's page reads is read again, too.
+        if place.cluster.events.failure().is_some() {
+            place.cluster.events = Loadable::Absent;
+        }
+        if place.cluster.sizes.failure().is_some() {
+            place.cluster.sizes = Loadable::Absent;
+        }
         // What was missing may be there by now, e.g. a keychain that was unlocked.
         let missing = matches!(place.key, Some(KeyStatus::Missing(_))) || place.trouble.is_some();
         if missing && place.opening.is_none() {
@@ -501,6 +521,7 @@ impl State {
         }
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
+        self.settings.care.probe_minutes.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         let leaves = self.settings.selected == *env;
         if leaves {
@@ -543,6 +564,15 @@ impl State {
             Event::ClusterEventsLoaded { job, env, outcome } => {
                 self.with(&env, |place| place.cluster.events.resolve(job, outcome, now));
             }
+            Event::SizesLoaded { job, env, outcome } => {
+                self.with(&env, |place| place.cluster.sizes.resolve(job, outcome, now));
+            }
+            Event::ModelProbed { job, env, model, at, outcome } => {
+                self.with(&env, |place| {
+                    place.cluster.probes.probed(job, &model, at, outcome);
+                });
+            }
+            Event::ProbesEnded { job, env } => self.with(&env, |place| place.cluster.probes.ended(job)),
             Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
                 if let Some(log) = &mut place.log {
                     log.advance(job, lines);
@@ -627,6 +657,8 @@ impl State {
             place.cluster.api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
             place.cluster.events.resolve(job, Err(failure.clone()), now);
+            place.cluster.sizes.resolve(job, Err(failure.clone()), now);
+            place.cluster.probes.ended(job);
             if let Some(log) = &mut place.log {
                 log.end(job, Err(failure.clone()));
             }

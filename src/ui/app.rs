@@ -395,6 +395,9 @@ impl eframe::App for App {
         let now = now(ctx);
         self.mark_start(ctx);
         self.drain(now);
+        if let Some(wait) = self.state.probe_when_due(now, &mut self.out) {
+            ctx.request_repaint_after(wait);
+        }
         self.send();
     }
 

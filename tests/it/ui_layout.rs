@@ -264,7 +264,7 @@ fn history_look() {
 }
 
 /// In three sizes and both themes.
-fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
+pub(crate) fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
     for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
         for theme in [Theme::Dark, Theme::Light] {
             window.set_size(size);

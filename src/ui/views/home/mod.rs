@@ -5,6 +5,7 @@ mod deployments;
 mod fields;
 mod form;
 mod logs;
+mod models;
 
 use std::collections::HashMap;
 
