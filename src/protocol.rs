@@ -21,6 +21,7 @@ use crate::domain::history::{
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
+use crate::import::environments::{Offer, Source};
 use crate::metrics::compare::Comparison;
 use crate::metrics::timeline::Figures;
 use crate::sambastack::sizes::Sizes;
@@ -68,6 +69,14 @@ pub enum Command {
     ProbeKeychain,
     /// Show a key in the clear: [`Event::KeyRevealed`].
     RevealKey { place: Environment },
+    /// Read the environments of a file, with this kubectl where it is a kubeconfig: [`Event::EnvironmentsRead`].
+    ReadEnvironments { job: JobId, path: PathBuf, kubectl: Option<PathBuf> },
+    /// Keep a key until the program ends, in place of the variable that the environment names.
+    HoldKey { env: EnvId, key: SecretString },
+    /// Show a notification on the desktop: [`Event::Notified`].
+    Notify { title: String, body: String },
+    /// Ask which version of SambaStack there is: [`Event::ReleaseLoaded`].
+    LoadRelease { job: JobId, place: Environment },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
     Copy { what: String, text: String },
     /// Put a picture on the clipboard: [`Event::Copied`].
@@ -141,6 +150,19 @@ pub enum FilePurpose {
     CaFile,
     /// The kubectl program.
     Kubectl,
+    /// Environments, to be added to one's own.
+    Import,
+}
+
+/// What could be added of a file.
+#[derive(Debug, Clone)]
+pub struct EnvOffers {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub source: Source,
+    /// In the file's order.
+    pub offers: Vec<Offer>,
 }
 
 /// What is to become of an environment's key when the settings are saved.
@@ -222,6 +244,12 @@ pub enum Event {
     KeychainProbed { outcome: Result<(), Failure> },
     /// A key in the clear.
     KeyRevealed { env: EnvId, outcome: Result<SecretString, Failure> },
+    /// The environments of a file.
+    EnvironmentsRead { job: JobId, outcome: Result<Arc<EnvOffers>, Failure> },
+    /// The desktop has shown a notification, or shows none.
+    Notified { outcome: Result<(), Failure> },
+    /// SambaStack's version, as far as anybody says it.
+    ReleaseLoaded { job: JobId, env: EnvId, outcome: Result<Option<String>, Failure> },
     /// The clipboard took it, or not.
     Copied { what: String, outcome: Result<(), Failure> },
     /// The user picked a file, none, or no dialog could be opened.

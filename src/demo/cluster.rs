@@ -247,6 +247,13 @@ fn raw(path: &str) -> TwinAnswer {
         }
         ["api", "v1", "namespaces", NAMESPACE, "events"] => TwinAnswer::json(&happened()),
         ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => raw_list(&PODS, namespace, rest),
+        ["apis", "apps", "v1", "namespaces", NAMESPACE, "deployments"] => {
+            let labels = json!({"helm.sh/chart": CHART, "app.kubernetes.io/managed-by": "Helm"});
+            let operator = json!({"metadata": {"name": "sambastack-operator", "labels": labels}});
+            TwinAnswer::json(
+                &json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": [operator]}),
+            )
+        }
         ["apis", "sambanova.ai", "v1alpha1"] => TwinAnswer::json(&discovery()),
         ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, plural, rest @ ..] => {
             match KINDS.iter().find(|kind| kind.plural == *plural && kind.is_sambanova()) {

@@ -249,6 +249,11 @@ fn path_of(server: &str) -> Option<String> {
     (!path.is_empty()).then(|| path.to_owned())
 }
 
+/// What the API server has at a path, wherever its URL leads.
+pub(super) async fn get_at(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
+    reach(kubectl, |prefix| async move { get(kubectl, &format!("{prefix}{path}")).await }).await
+}
+
 async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
     kubectl.run(&["get", "--raw", path], kubectl.patience).await
 }

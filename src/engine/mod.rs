@@ -9,6 +9,7 @@ pub mod check;
 pub mod cluster;
 pub mod follow;
 pub mod history;
+pub mod imports;
 pub mod logs;
 pub mod place;
 pub mod probe;
@@ -42,6 +43,7 @@ use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::dialog;
 use crate::io::history::Store;
+use crate::io::notify;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::protocol::{
@@ -376,6 +378,18 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, asking).await.map(Arc::new);
                 shared.emitter.emit(Event::SizesLoaded { job, env: place.id, outcome });
             }),
+            Command::ReadEnvironments { job, path, kubectl } => self.spawn(job, |cancel| async move {
+                let outcome = or_cancelled(&cancel, imports::read(&path, kubectl)).await.map(Arc::new);
+                shared.emitter.emit(Event::EnvironmentsRead { job, outcome });
+            }),
+            Command::LoadRelease { job, place } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    let Some(kubectl) = shared.places.kubectl(&place) else { return Ok(None) };
+                    Ok(surroundings::version(&kubectl).await)
+                };
+                let outcome = or_cancelled(&cancel, asking).await;
+                shared.emitter.emit(Event::ReleaseLoaded { job, env: place.id, outcome });
+            }),
             Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let following = async {
@@ -616,6 +630,16 @@ impl Shared {
                 let outcome = self.clipboard.copy(text).await;
                 self.emitter.emit(Event::Copied { what, outcome });
             }
+            Command::HoldKey { env, key } => {
+                if let Err(failure) = self.places.keys().hold(&env, &key) {
+                    self.emitter.emit(Event::SettingsSaved { outcome: Err(failure) });
+                }
+                self.places.forget(&env);
+            }
+            Command::Notify { title, body } => {
+                let outcome = notify::show(&title, &body).await;
+                self.emitter.emit(Event::Notified { outcome });
+            }
             Command::CopyImage { what, picture } => {
                 let outcome = self.clipboard.copy_picture(picture).await;
                 self.emitter.emit(Event::Copied { what, outcome });
@@ -643,6 +667,7 @@ impl Shared {
                     FilePurpose::Kubeconfig => "Kubeconfig",
                     FilePurpose::CaFile => "CA certificate (PEM)",
                     FilePurpose::Kubectl => "The kubectl program",
+                    FilePurpose::Import => "Environments to import",
                 };
                 let outcome = dialog::pick_file(title, "Type the path instead").await;
                 self.emitter.emit(Event::FilePicked { env, purpose, outcome });
@@ -653,6 +678,8 @@ impl Shared {
             | Command::WatchCluster { .. }
             | Command::LoadClusterEvents { .. }
             | Command::LoadSizes { .. }
+            | Command::LoadRelease { .. }
+            | Command::ReadEnvironments { .. }
             | Command::Probe { .. }
             | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }

@@ -8,6 +8,7 @@ pub mod helm;
 pub mod history;
 pub mod http1;
 pub mod kubectl;
+pub mod notify;
 pub mod secrets;
 pub mod settings;
 

@@ -175,6 +175,25 @@ impl SettingsStore {
         }
     }
 
+    /// The environments that the file holds, without touching it: another Batida's.
+    ///
+    /// # Errors
+    /// When it is not understood, or cannot be read.
+    pub fn environments(&self) -> Result<Vec<Environment>, Failure> {
+        let _state = self.lock();
+        let file = self.look().map_err(|why| Failure {
+            summary: why.summary.replace("The settings file", &self.path.display().to_string()),
+            advice: "Is it the settings.toml of a Batida that is no newer than this one?".to_owned(),
+            ..why
+        })?;
+        Ok(file
+            .unwrap_or_default()
+            .environments
+            .into_iter()
+            .map(StoredEnvironment::into_environment)
+            .collect())
+    }
+
     /// The environments that the file holds now, without touching it. None when it is missing or broken.
     pub(crate) fn stored(&self) -> Vec<Environment> {
         let _state = self.lock();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Loadable;
+use super::changes::Changes;
 use super::probes::Probes;
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
@@ -38,6 +39,12 @@ pub struct ClusterState {
     pub events: Loadable<Vec<ClusterEvent>>,
     /// What is written down of context lengths and batch sizes; asked for once a deployment's page is open.
     pub sizes: Loadable<Arc<Sizes>>,
+    /// SambaStack's version; `None` where nobody says it.
+    pub release: Loadable<Option<String>>,
+    /// How long the API took to list its models, the last time.
+    pub api_took: Option<Duration>,
+    /// What was ready when it was looked at last.
+    pub(super) changes: Changes,
     /// What probes of its models have found.
     pub probes: Probes,
     /// The deployment whose page is open.
@@ -84,6 +91,7 @@ impl ClusterState {
     pub(super) fn leave(&mut self) -> Option<JobId> {
         let job = self.following.take()?;
         self.link = None;
+        self.changes.forget();
         self.view.resolve(job, Err(Failure::default().of_class(FaultClass::Cancelled)), Duration::ZERO);
         Some(job)
     }

@@ -3,9 +3,11 @@
 pub mod activity;
 pub mod bench;
 pub mod blind;
+pub mod changes;
 pub mod chat;
 pub mod cluster;
 pub mod history;
+pub mod imports;
 pub mod logs;
 pub mod panes;
 pub mod probes;
@@ -19,9 +21,11 @@ use secrecy::SecretString;
 
 use self::activity::ActivityLog;
 use self::bench::BenchState;
+use self::changes::Call;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
+use self::imports::EnvImport;
 use self::logs::LogState;
 use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -172,6 +176,7 @@ impl PlaceState {
             self.cluster.following,
             self.cluster.events.job(),
             self.cluster.sizes.job(),
+            self.cluster.release.job(),
             self.cluster.probes.running(),
             self.log.as_ref().and_then(|log| log.job),
             self.cluster.api_models.job(),
@@ -254,12 +259,18 @@ pub struct State {
     pub colors: ModelColors,
     /// To be shown and taken.
     pub notices: Vec<Notice>,
+    /// What a person is to be called for over the desktop.
+    calls: Vec<Call>,
+    /// It was said that the desktop shows no notifications.
+    told_of_silence: bool,
     /// Whether the system has a keychain; `None` while nobody knows.
     pub has_keychain: Option<bool>,
     /// A key in the clear, while the user looks at it.
     pub revealed_key: Option<(EnvId, SecretString)>,
     /// A file that was picked and not yet taken.
     pub picked_file: Option<PickedFile>,
+    /// Environments of a file that are looked at; `None` while nothing is imported.
+    pub import: Option<EnvImport>,
     /// Whether the last save went well; taken by who asked for it.
     pub last_save: Option<bool>,
     jobs: u64,
@@ -278,9 +289,12 @@ impl State {
             history: HistoryState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
+            calls: Vec::new(),
+            told_of_silence: false,
             has_keychain: None,
             revealed_key: None,
             picked_file: None,
+            import: None,
             last_save: None,
             jobs: 0,
         }
@@ -328,6 +342,17 @@ impl State {
         let (job, place) = (self.next_job(), self.env().clone());
         self.place().cluster.events.begin(job);
         out.push(Command::LoadClusterEvents { job, place });
+    }
+
+    /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
+    pub fn load_release(&mut self, out: &mut Vec<Command>) {
+        let cluster = &self.place().cluster;
+        if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.release.begin(job);
+        out.push(Command::LoadRelease { job, place });
     }
 
     /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
@@ -431,7 +456,10 @@ impl State {
             place.cluster.api_models.begin(list);
             out.push(Command::LoadApiModels { job: list, place: env });
         }
-        // What a deployment's page reads is read again, too.
+        // What a deployment's page and the side bar read is read again, too.
+        if place.cluster.release.value().is_none_or(Option::is_none) && !place.cluster.release.is_loading() {
+            place.cluster.release = Loadable::Absent;
+        }
         if place.cluster.events.failure().is_some() {
             place.cluster.events = Loadable::Absent;
         }
@@ -558,6 +586,11 @@ impl State {
                 self.settle_panes();
             }
             Event::ClusterFollowed { job, env, view, link } => {
+                if let Some(view) = &view
+                    && self.places.get(&env).is_some_and(|place| place.cluster.following == Some(job))
+                {
+                    self.call_for_changes(&env, view);
+                }
                 self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
                 self.settle_panes();
             }
@@ -568,9 +601,21 @@ impl State {
                 self.with(&env, |place| place.cluster.sizes.resolve(job, outcome, now));
             }
             Event::ModelProbed { job, env, model, at, outcome } => {
-                self.with(&env, |place| {
-                    place.cluster.probes.probed(job, &model, at, outcome);
-                });
+                let mut change = None;
+                self.with(&env, |place| change = place.cluster.probes.probed(job, &model, at, outcome));
+                if let Some(answers) = change {
+                    self.call_for_model(&env, &model, answers);
+                }
+            }
+            Event::EnvironmentsRead { job, outcome } => {
+                if let Some(import) = &mut self.import {
+                    import.offers.resolve(job, outcome, now);
+                    self.environments_read();
+                }
+            }
+            Event::Notified { outcome } => self.notified(outcome),
+            Event::ReleaseLoaded { job, env, outcome } => {
+                self.with(&env, |place| place.cluster.release.resolve(job, outcome, now));
             }
             Event::ProbesEnded { job, env } => self.with(&env, |place| place.cluster.probes.ended(job)),
             Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
@@ -583,8 +628,11 @@ impl State {
                     log.end(job, outcome);
                 }
             }),
-            Event::ApiModelsLoaded { job, env, outcome, .. } => {
-                self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
+            Event::ApiModelsLoaded { job, env, outcome, took } => {
+                self.with(&env, |place| {
+                    place.cluster.api_took = outcome.is_ok().then_some(took);
+                    place.cluster.api_models_loaded(job, outcome, now);
+                });
                 self.settle_panes();
             }
             Event::ChatAdvanced { job, reasoning, answer, figures } => {
@@ -659,6 +707,7 @@ impl State {
             place.cluster.events.resolve(job, Err(failure.clone()), now);
             place.cluster.sizes.resolve(job, Err(failure.clone()), now);
             place.cluster.probes.ended(job);
+            place.cluster.release.resolve(job, Err(failure.clone()), now);
             if let Some(log) = &mut place.log {
                 log.end(job, Err(failure.clone()));
             }
@@ -670,6 +719,9 @@ impl State {
             if place.checks.running == Some(job) {
                 place.checks.running = None;
             }
+        }
+        if let Some(import) = &mut self.import {
+            import.offers.resolve(job, Err(failure.clone()), now);
         }
         self.bench.end(job, Err(failure.clone()));
         self.history.job_failed(job, failure, now);

@@ -15,6 +15,8 @@ mod figures;
 mod floors;
 mod follow;
 mod history;
+mod imports;
+mod notify;
 mod probes;
 mod prompts;
 mod secrets;

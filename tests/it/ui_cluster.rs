@@ -221,4 +221,18 @@ fn look() {
     window
         .until("all have answered", |window| window.query_all_by_label_contains("answered at").count() == 2);
     crate::ui_layout::draw(&mut window, &dir, "models");
+    let mut window = Window::on_demo();
+    window.see("SambaStack 2.3.2");
+    window.click("Home");
+    window.click("Run checks");
+    window.until("all checks ended", |window| window.has_button("Check again"));
+    crate::ui_layout::draw(&mut window, &dir, "home");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = crate::imports::sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
+    window.click("Import…");
+    crate::ui_layout::draw(&mut window, &dir, "import-empty");
+    window.type_into("File to import", &file.display().to_string());
+    window.click("Read");
+    window.see("3 environments");
+    crate::ui_layout::draw(&mut window, &dir, "import");
 }

@@ -466,24 +466,25 @@ fn small_demo(theme: Theme) -> Window {
     let mut window = Window::open(Setup { size: SMALL, theme, env: None });
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Environment Demo, all is well");
+    window.see("SambaStack 2.3.2");
     window
 }
 
 #[test]
 fn picture_of_the_empty_playground_in_the_dark() {
-    check_picture(&mut small_demo(Theme::Dark), "playground-dark", &["127.0.0.1:"]);
+    check_picture(&mut small_demo(Theme::Dark), "playground-dark", &["api "]);
 }
 
 #[test]
 fn picture_of_the_empty_playground_in_the_light() {
-    check_picture(&mut small_demo(Theme::Light), "playground-light", &["127.0.0.1:"]);
+    check_picture(&mut small_demo(Theme::Light), "playground-light", &["api "]);
 }
 
 #[test]
 fn picture_of_home_on_the_demo() {
     let mut window = small_demo(Theme::Dark);
     window.click("Home");
-    check_picture(&mut window, "home", &["127.0.0.1:"]);
+    check_picture(&mut window, "home", &["127.0.0.1:", "api "]);
 }
 
 #[test]
