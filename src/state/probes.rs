@@ -149,7 +149,8 @@ impl ClusterState {
 impl State {
     /// Probes these models, unless others are being probed or a benchmark runs here.
     pub fn probe(&mut self, targets: Vec<ProbeTarget>, out: &mut Vec<Command>) {
-        if targets.is_empty() || self.place().cluster.probes.running.is_some() || self.is_benching_here() {
+        let can = self.has_api() && !self.is_benching_here();
+        if !can || targets.is_empty() || self.place().cluster.probes.running.is_some() {
             return;
         }
         let (job, place) = (self.next_job(), self.env().clone());
@@ -175,6 +176,11 @@ impl State {
         session.is_some_and(|session| session.env == self.env().id)
     }
 
+    /// Whether the environment in use has an API that could be asked.
+    pub fn has_api(&self) -> bool {
+        self.env().api.is_some() || self.env().demo
+    }
+
     /// Every how many minutes all models of the environment in use are probed; `None` when they are not.
     pub fn probe_minutes(&self) -> Option<u32> {
         self.settings.care.probe_minutes.get(&self.env().id).copied()
@@ -197,7 +203,7 @@ impl State {
             self.cancel_probes(out);
             return None;
         }
-        let every = Duration::from_secs(60 * u64::from(self.probe_minutes()?));
+        let every = Duration::from_secs(60 * u64::from(self.probe_minutes().filter(|_| self.has_api())?));
         let cluster = &self.place().cluster;
         // What is not known to be routed yet would be asked in vain.
         if cluster.probes.running.is_some()

@@ -5,6 +5,7 @@ use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::environment::Environment;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
@@ -98,6 +99,7 @@ fn before_the_api_was_asked_nobody_says_whether_a_model_is_routed() {
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.see("not looked at yet whether it is routed");
+    assert!(window.button("Probe all").accesskit_node().is_disabled(), "there is no API to ask");
 }
 
 // Is it serving?
@@ -208,6 +210,134 @@ fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
 
 fn ui_bench_window() -> Window {
     crate::support::window::on_benchmark()
+}
+
+// Outages, and what the screen says
+
+/// Makes a pod of the recorded deployment `llama` otherwise.
+fn pod(kube: &Kube, name: &str, edit: impl FnOnce(&mut Value)) {
+    let mut pod = kube.object("pods", name);
+    edit(&mut pod["status"]);
+    kube.change("pods", "MODIFIED", pod);
+}
+
+const CACHE: &str = "inf-llama-cache-0";
+const MAIN: &str = "inf-llama-q-default-n-0";
+
+#[test]
+fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
+    let mut page = Page::quick(&[LLAMA]);
+    let Page { window, kube, .. } = &mut page;
+    let waits = |status: &mut Value, reason: &str, message: &str| {
+        status["containerStatuses"][0]["ready"] = false.into();
+        status["containerStatuses"][0]["state"] = json!({"waiting": {"reason": reason, "message": message}});
+    };
+    window.click("llama, Deployed");
+    let mut check = |kube: &Kube, sentence: &str, command: &str| {
+        window.see(sentence);
+        window.see(command);
+        assert!(window.shows("live"), "{}", window.told());
+        // As it was.
+        kube.change("pods", "MODIFIED", kube.object("pods", CACHE));
+        kube.change("pods", "MODIFIED", kube.object("pods", MAIN));
+        kube.change("bundles", "MODIFIED", kube.object("bundles", "b-llama"));
+        window.until("it is as it was", |window| {
+            window.has_button("llama, Deployed") && !window.shows(sentence)
+        });
+    };
+    let unrouted = "Its pods are ready, but the API does not route E5-Mistral-7B-Instruct: the gateway has not taken it up";
+    pod(kube, CACHE, |status| waits(status, "ImagePullBackOff", "401 unauthorized"));
+    check(
+        kube,
+        "The image of container cache in the cache pod cannot be pulled: the registry refuses the credentials",
+        "-n sambastack describe pod inf-llama-cache-0",
+    );
+    pod(kube, MAIN, |status| {
+        *status = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/4 nodes are available: 4 Insufficient sambanova.ai/rdu."}]});
+    });
+    check(
+        kube,
+        "No node has enough free sambanova.ai/rdu for the default pod",
+        "describe pod inf-llama-q-default-n-0",
+    );
+    pod(kube, MAIN, |status| {
+        waits(status, "CrashLoopBackOff", "back-off 5m0s");
+        let last = json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
+        status["containerStatuses"][0]["restartCount"] = 3.into();
+        status["containerStatuses"][0]["lastState"] = json!({"terminated": last});
+    });
+    check(
+        kube,
+        "in the default pod crashes (restarted 3 times): it ends with exit code 1, its last words: no such checkpoint",
+        "logs inf-llama-q-default-n-0 -c inf --previous",
+    );
+    pod(kube, CACHE, |status| {
+        status["containerStatuses"][0]["ready"] = false.into();
+    });
+    check(kube, "The cache is not ready yet, and the default pods wait for it", "logs inf-llama-cache-0 ");
+    let mut bundle = kube.object("bundles", "b-llama");
+    bundle["status"]["conditions"][0]["status"] = "False".into();
+    bundle["status"]["conditions"][0]["message"] = "checkpoint X: no such object".into();
+    kube.change("bundles", "MODIFIED", bundle);
+    check(
+        kube,
+        "SambaStack refused its bundle b-llama: checkpoint X: no such object",
+        "get bundles.sambanova.ai b-llama -o ",
+    );
+    window.see(unrouted);
+    window.see("get bundledeployments.sambanova.ai llama -o ");
+    window.click("orphan, Deployed");
+    window.see("Its bundle b-does-not-exist does not exist, so there is nothing to deploy");
+    window.click("whisper-old, Terminating");
+    window.see("It is being deleted; if that takes long, a finalizer or a pod that does not end holds it");
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_named() {
+    let mut cluster = Cluster::recorded();
+    let message = "create Pod inf-no-pods-yet-cache-0 in StatefulSet inf-no-pods-yet-cache failed error: pods \"inf-no-pods-yet-cache-0\" \
+                   is forbidden: exceeded quota: team-a, requested: sambanova.ai/rdu=16, used: 64, limited: 64";
+    let event = json!({"involvedObject": {"kind": "StatefulSet", "name": "inf-no-pods-yet-cache"}, "type": "Warning",
+        "reason": "FailedCreate", "message": message, "count": 4, "lastTimestamp": "2026-11-23T05:50:31Z"});
+    let events = json!({"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": [event]});
+    cluster.lists.insert("events", events.to_string().into());
+    let mut page = Page::open(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)]);
+    page.window.click("no-pods-yet, Not deployed");
+    page.window.see("The namespace's quota team-a is used up, so its pods may not be created");
+    page.window.see("describe resourcequota team-a");
+}
+
+#[test]
+fn an_outage_of_the_cluster_is_said_and_what_was_seen_stays() {
+    let mut page = Page::quick(&[LLAMA]);
+    let Page { window, kube, runtime, .. } = &mut page;
+    window.click("llama, Deployed");
+    for (trouble, sentence) in [
+        (Trouble::Overloaded, "The cluster's API server cannot answer now"),
+        (Trouble::Unauthorized, "The cluster refused your credentials"),
+        (Trouble::Close, "The connection to the cluster was cut before the answer was complete"),
+        (Trouble::WebPage, "A web page (“Log in”) answers where the Kubernetes API should"),
+    ] {
+        kube.edit(|cluster| cluster.troubles = vec![("*", trouble)]);
+        kube.close_watches(false);
+        window.see("reconnecting");
+        window.see(sentence);
+        assert!(window.has_button("llama, Deployed") && window.shows("Pods (2)"), "{}", window.told());
+        kube.edit(|cluster| cluster.troubles.clear());
+        window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+    }
+    // What the server has forgotten is listed anew, without a word.
+    kube.close_watches(true);
+    pod(kube, CACHE, |status| status["containerStatuses"][0]["ready"] = false.into());
+    window.until("it is seen", |window| window.has_button("llama, Deploying"));
+    assert!(!window.shows("reconnecting"), "{}", window.told());
+    runtime.block_on(kube.stop());
+    window.see("reconnecting");
+    window.see("Nothing answers at 127.0.0.1");
+    runtime.block_on(kube.restart());
+    window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+    assert!(window.has_button("llama, Deploying"));
 }
 
 /// `BATIDA_LOOK=DIR cargo test --test it ui_cluster::look` draws the pages there, to be looked at.

@@ -42,7 +42,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     ui.ctx().request_repaint_after(EVENTS_EVERY);
     let env = state.env().clone();
     let has_log = state.place().log.is_some();
-    let benching = state.is_benching_here();
+    let may_probe = state.has_api() && !state.is_benching_here();
     let cluster = &state.place().cluster;
     if let Some(why) = cluster.view.failure().cloned() {
         failure_box(ui, "cluster", &why, None);
@@ -78,7 +78,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         column(ui, vec2(ui.available_width(), size.y), |ui| {
             filling_card(ui, |ui| match view.deployments.iter().find(|it| it.name == chosen) {
                 Some(deployment) => {
-                    (wanted, wish) = deployment_ui(ui, &env, cluster, deployment, benching, out);
+                    (wanted, wish) = deployment_ui(ui, &env, cluster, deployment, may_probe, out);
                 }
                 None => {
                     empty_state(ui, &format!("{chosen} is gone"), "It was deleted from the cluster", 60.0)
@@ -221,7 +221,7 @@ fn deployment_ui(
     env: &Environment,
     cluster: &ClusterState,
     deployment: &Deployment,
-    benching: bool,
+    may_probe: bool,
     out: &mut Vec<Command>,
 ) -> (Option<LogSource>, Wish) {
     let tokens = tokens(ui);
@@ -263,7 +263,7 @@ fn deployment_ui(
         }
         events_ui(ui, cluster, deployment);
         heading(ui, &format!("Models ({})", deployment.models.len()));
-        models_ui(ui, cluster, deployment, benching, &mut wish);
+        models_ui(ui, cluster, deployment, may_probe, &mut wish);
         if let Some(trouble) = &deployment.models_trouble {
             wrapped(ui, trouble, tokens.warning);
         }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use egui::{Checkbox, Id, Label, Modal, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{
+    Checkbox, Color32, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
+};
 
 use crate::domain::environment::EnvId;
 use crate::domain::units;
@@ -10,6 +12,7 @@ use crate::import::environments::Offer;
 use crate::protocol::{Command, FilePurpose};
 use crate::state::State;
 use crate::state::imports::EnvImport;
+use crate::ui::theme::Tokens;
 use crate::ui::widgets::{MARGIN, caption, failure_box, from_right, primary_button, strong, tokens};
 
 /// What the user asked for.
@@ -110,16 +113,20 @@ fn found_ui(ui: &mut Ui, state: &State, import: &mut EnvImport) {
 
 fn offer_ui(ui: &mut Ui, state: &State, offer: &Offer, on: &mut bool) {
     let tokens = tokens(ui);
-    let Offer { env, key, wrong, remarks } = offer;
+    let Offer { env, wrong, .. } = offer;
     let name = if env.name.is_empty() { "(no name)" } else { &env.name };
     ui.add_enabled(wrong.is_none(), Checkbox::new(on, name));
-    let mut line = |text: &str, color| {
-        ui.horizontal_top(|ui| {
-            ui.add_space(24.0);
-            ui.set_max_size(vec2(ui.available_width(), f32::INFINITY));
+    Frame::new().inner_margin(Margin { left: 22, bottom: 6, ..Margin::ZERO }).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        for (text, color) in lines(state, offer, tokens) {
             ui.add(Label::new(RichText::new(text).small().color(color)).wrap());
-        });
-    };
+        }
+    });
+}
+
+/// What there is to say of it.
+fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)> {
+    let Offer { env, key, wrong, remarks } = offer;
     let mut parts = Vec::new();
     if let Some(cluster) = &env.cluster {
         parts.push(format!("namespace {}", cluster.namespace));
@@ -129,18 +136,19 @@ fn offer_ui(ui: &mut Ui, state: &State, offer: &Offer, on: &mut bool) {
     if key.is_some() {
         parts.push("with its key".to_owned());
     }
+    let mut lines = Vec::new();
     if !parts.is_empty() {
-        line(&parts.join(" · "), tokens.dim);
+        lines.push((parts.join(" · "), tokens.dim));
     }
     if let Some(why) = wrong {
-        line(&format!("Cannot be added: {why}"), tokens.error);
-        return;
+        lines.push((format!("Cannot be added: {why}"), tokens.error));
+        return lines;
     }
     let free = state.free_name(&env.name);
     if free != env.name {
-        line(&format!("There is an environment of this name: it would be added as {free}"), tokens.warning);
+        let told = format!("There is an environment of this name: it would be added as {free}");
+        lines.push((told, tokens.warning));
     }
-    for remark in remarks {
-        line(remark, tokens.warning);
-    }
+    lines.extend(remarks.iter().map(|remark| (remark.clone(), tokens.warning)));
+    lines
 }

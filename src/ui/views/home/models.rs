@@ -22,7 +22,7 @@ pub(super) struct Wish {
 
 /// The probes of all models, at the head of the page.
 pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
-    let benching = state.is_benching_here();
+    let (benching, has_api) = (state.is_benching_here(), state.has_api());
     let running = state.place().cluster.probes.running().is_some();
     let minutes = state.probe_minutes();
     let (mut on, mut every) = (minutes.is_some(), minutes.unwrap_or(5));
@@ -32,11 +32,13 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
                 state.cancel_probes(out);
             }
         } else {
-            let all = small_button_if(ui, !benching, "Probe all");
+            let all = small_button_if(ui, has_api && !benching, "Probe all");
             let why = "Asks each model that is routed for one token: is it serving? Nothing of it is kept";
-            let all = all
-                .on_hover_text(why)
-                .on_disabled_hover_text("A benchmark runs here, and a probe would take part in it");
+            let why_not = match benching {
+                true => "A benchmark runs here, and a probe would take part in it",
+                false => "This environment has no API",
+            };
+            let all = all.on_hover_text(why).on_disabled_hover_text(why_not);
             if all.clicked() {
                 state.probe_all(now, out);
             }
@@ -62,10 +64,10 @@ pub(super) fn models_ui(
     ui: &mut Ui,
     cluster: &ClusterState,
     deployment: &Deployment,
-    benching: bool,
+    may_probe: bool,
     wish: &mut Wish,
 ) {
-    let idle = cluster.probes.running().is_none() && !benching;
+    let idle = cluster.probes.running().is_none() && may_probe;
     let targets = cluster.targets([deployment]);
     if targets.len() > 1 && small_button_if(ui, idle, "Probe its models").clicked() {
         wish.probe = targets;
