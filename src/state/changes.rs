@@ -158,8 +158,13 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::deployment::{Deployment, Generation};
+    use crate::domain::failure::FaultClass;
+    use crate::domain::settings::{Care, Settings};
+    use crate::protocol::{Event, ProbeAnswer, ProbeKind, ProbeTarget};
 
     fn view(deployments: &[(&str, DeploymentState)]) -> ClusterView {
         let deployment = |(name, state): &(&str, DeploymentState)| Deployment {
@@ -206,6 +211,38 @@ mod tests {
         let refused = ClusterView { warnings: vec![Failure::new("no", "")], ..ClusterView::default() };
         assert_eq!(changes.fold(&refused), []);
         check(&mut changes, &[("a", DeploymentState::Deployed)], &[]);
+    }
+
+    #[test]
+    fn a_model_that_ceases_to_answer_is_called_for_when_that_is_wanted() {
+        let job_of = |out: &mut Vec<Command>| match out.pop() {
+            Some(Command::Probe { job, .. }) => job,
+            other => panic!("{other:?}"),
+        };
+        for notify in [true, false] {
+            let care = Care { notify, ..Care::default() };
+            let mut state = State::new(Settings { care, ..Settings::default() });
+            let answer = ProbeAnswer { ttft: None, latency: None };
+            let silent = Failure::new("no answer within 60 s", "").of_class(FaultClass::Timeout);
+            let mut out = Vec::new();
+            for outcome in [Ok(answer), Err(silent), Ok(answer)] {
+                state.probe(vec![ProbeTarget { model: "m".to_owned(), kind: ProbeKind::Chat }], &mut out);
+                let (job, env) = (job_of(&mut out), EnvId::demo());
+                let (at, model) = (jiff::Timestamp::UNIX_EPOCH, "m".to_owned());
+                state.apply(Event::ModelProbed { job, env: env.clone(), model, at, outcome }, Duration::ZERO);
+                state.apply(Event::ProbesEnded { job, env }, Duration::ZERO);
+            }
+            state.send_calls(&mut out);
+            let told: Vec<String> = out
+                .into_iter()
+                .map(|command| match command {
+                    Command::Notify { title, body } => format!("{title} | {body}"),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let wanted = ["m does not answer | Demo: no answer within 60 s", "m answers again | Demo"];
+            assert_eq!(told, if notify { wanted.to_vec() } else { Vec::new() });
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Checkbox, Color32, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
+    Align2, Checkbox, Color32, CornerRadius, Frame, Id, Label, LayerId, Margin, Modal, Order, RichText, Role,
+    ScrollArea, Stroke, StrokeKind, TextEdit, TextStyle, Ui, WidgetInfo,
 };
 
 use crate::domain::environment::EnvId;
@@ -33,6 +34,21 @@ pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
     if let Some(path) = dropped {
         state.read_environments(path, out);
     }
+    if ui.input(|input| !input.raw.hovered_files.is_empty()) {
+        hint_ui(ui);
+    }
+}
+
+/// While a file hangs over the page.
+fn hint_ui(ui: &Ui) {
+    let tokens = tokens(ui);
+    let (rect, layer) = (ui.max_rect(), LayerId::new(Order::Foreground, Id::unique("drop hint")));
+    let painter = ui.ctx().layer_painter(layer);
+    painter.rect_filled(rect, CornerRadius::same(8), tokens.background.gamma_multiply(0.9));
+    painter.rect_stroke(rect, CornerRadius::same(8), Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
+    let font = TextStyle::Body.resolve(ui.style());
+    let words = "Drop the file to see which environments are in it";
+    painter.text(rect.center(), Align2::CENTER_CENTER, words, font, tokens.text);
 }
 
 /// Draws the import while it is open.
