@@ -58,15 +58,15 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`domain`] | environments, deployments, conversations, kept prompts, embeddings, plans and reports of benchmarks, settings, failures; how numbers are written |
-//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, why a deployment does not serve |
+//! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, context lengths and batch sizes, why a deployment does not serve |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules; kept prompts with places |
 //! | [`wire`] | server-sent events, chat completions, embeddings, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
-//! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM |
-//! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, keys, clipboard, file dialog, attachments and what is attached to drafts, the activity record |
-//! | [`engine`] | jobs: the cluster, followed as it changes, a chat, a benchmark, Home's checks, the history's thread; from an environment to its doors |
+//! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM; environments of SambaWiz and of kubeconfigs |
+//! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record |
+//! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, Home's checks, the history's thread; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |
 //! | [`cli`] | the commands |

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::conversation::{Attachment, ChatRequest, Image};
+pub use crate::domain::deployment::ProbeKind;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -22,8 +23,10 @@ use crate::domain::library::{Library, LibraryChange};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
 use crate::domain::settings::Settings;
+use crate::import::environments::{Offer, Source};
 use crate::metrics::compare::Comparison;
 use crate::metrics::timeline::Figures;
+use crate::sambastack::sizes::Sizes;
 use crate::snippet::SnippetSpec;
 
 /// Names one piece of work from its command to its last event.
@@ -42,11 +45,16 @@ pub enum Command {
     WatchCluster { job: JobId, place: Environment },
     /// Ask kubectl what has happened in the namespace: [`Event::ClusterEventsLoaded`].
     LoadClusterEvents { job: JobId, place: Environment },
+    /// Ask kubectl what is written down of context lengths and batch sizes: [`Event::SizesLoaded`].
+    LoadSizes { job: JobId, place: Environment },
     /// Follow a container's log until the job is cancelled: [`Event::LogAdvanced`] and one
     /// [`Event::LogEnded`].
     FollowLog { job: JobId, place: Environment, source: LogSource },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
+    /// Ask models for one token each, which is kept nowhere: [`Event::ModelProbed`] each, then
+    /// [`Event::ProbesEnded`].
+    Probe { job: JobId, place: Environment, targets: Vec<ProbeTarget> },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
     Chat { job: JobId, place: Environment, request: Box<ChatRequest>, filing: Option<Filing> },
@@ -65,6 +73,14 @@ pub enum Command {
     ProbeKeychain,
     /// Show a key in the clear: [`Event::KeyRevealed`].
     RevealKey { place: Environment },
+    /// Read the environments of a file, with this kubectl where it is a kubeconfig: [`Event::EnvironmentsRead`].
+    ReadEnvironments { job: JobId, path: PathBuf, kubectl: Option<PathBuf> },
+    /// Keep a key until the program ends, in place of the variable that the environment names.
+    HoldKey { env: EnvId, key: SecretString },
+    /// Show a notification on the desktop: [`Event::Notified`].
+    Notify { title: String, body: String },
+    /// Ask which version of SambaStack there is: [`Event::ReleaseLoaded`].
+    LoadRelease { job: JobId, place: Environment },
     /// Put text on the clipboard: [`Event::Copied`]. `what` names it for people.
     Copy { what: String, text: String },
     /// Put a picture on the clipboard: [`Event::Copied`].
@@ -169,6 +185,19 @@ pub enum FilePurpose {
     CaFile,
     /// The kubectl program.
     Kubectl,
+    /// Environments, to be added to one's own.
+    Import,
+}
+
+/// What could be added of a file.
+#[derive(Debug, Clone)]
+pub struct EnvOffers {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub source: Source,
+    /// In the file's order.
+    pub offers: Vec<Offer>,
 }
 
 /// What is to become of an environment's key when the settings are saved.
@@ -192,12 +221,24 @@ pub enum Event {
     ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
     /// What has happened in the namespace, newest first.
     ClusterEventsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<ClusterEvent>, Failure> },
+    /// What is written down of context lengths and batch sizes.
+    SizesLoaded { job: JobId, env: EnvId, outcome: Result<Arc<Sizes>, Failure> },
     /// Further lines of a log, several at a time.
     LogAdvanced { job: JobId, env: EnvId, lines: Vec<String> },
     /// The container has ended, or its log cannot be read.
     LogEnded { job: JobId, env: EnvId, outcome: Result<(), Failure> },
     /// The API's model list came, or did not.
     ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
+    /// A model has answered a probe, or not.
+    ModelProbed {
+        job: JobId,
+        env: EnvId,
+        model: String,
+        at: Timestamp,
+        outcome: Result<ProbeAnswer, Failure>,
+    },
+    /// All models that were to be probed have been, or it was cancelled.
+    ProbesEnded { job: JobId, env: EnvId },
     /// One of several chats is sent now.
     ChatBegan { job: JobId },
     /// More of an answer: what came since the last one, and the figures so far.
@@ -242,6 +283,12 @@ pub enum Event {
     KeychainProbed { outcome: Result<(), Failure> },
     /// A key in the clear.
     KeyRevealed { env: EnvId, outcome: Result<SecretString, Failure> },
+    /// The environments of a file.
+    EnvironmentsRead { job: JobId, outcome: Result<Arc<EnvOffers>, Failure> },
+    /// The desktop has shown a notification, or shows none.
+    Notified { outcome: Result<(), Failure> },
+    /// SambaStack's version, as far as anybody says it.
+    ReleaseLoaded { job: JobId, env: EnvId, outcome: Result<Option<String>, Failure> },
     /// The clipboard took it, or not.
     Copied { what: String, outcome: Result<(), Failure> },
     /// The user picked a file, none, or no dialog could be opened.
@@ -269,6 +316,24 @@ pub struct LogSource {
     pub container: String,
     /// Of its last run, which has ended.
     pub previous: bool,
+}
+
+/// A model that is to be probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTarget {
+    /// Its serving name.
+    pub model: String,
+    /// How.
+    pub kind: ProbeKind,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeAnswer {
+    /// Request sent → first text; `None` for an embedding, and for an answer without any text.
+    pub ttft: Option<Duration>,
+    /// Request sent → end of the answer.
+    pub latency: Option<Duration>,
 }
 
 /// How what is deployed is followed.

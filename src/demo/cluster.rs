@@ -247,6 +247,13 @@ fn raw(path: &str) -> TwinAnswer {
         }
         ["api", "v1", "namespaces", NAMESPACE, "events"] => TwinAnswer::json(&happened()),
         ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => raw_list(&PODS, namespace, rest),
+        ["apis", "apps", "v1", "namespaces", NAMESPACE, "deployments"] => {
+            let labels = json!({"helm.sh/chart": CHART, "app.kubernetes.io/managed-by": "Helm"});
+            let operator = json!({"metadata": {"name": "sambastack-operator", "labels": labels}});
+            TwinAnswer::json(
+                &json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": [operator]}),
+            )
+        }
         ["apis", "sambanova.ai", "v1alpha1"] => TwinAnswer::json(&discovery()),
         ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, plural, rest @ ..] => {
             match KINDS.iter().find(|kind| kind.plural == *plural && kind.is_sambanova()) {
@@ -411,7 +418,7 @@ struct Kind {
 }
 
 const PODS: Kind = Kind { kind: "Pod", plural: "pods", singular: "pod", items: pods };
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 8] = [
     Kind {
         kind: "BundleDeployment",
         plural: "bundledeployments",
@@ -426,6 +433,13 @@ const KINDS: [Kind; 6] = [
         items: model_deployments,
     },
     Kind { kind: "ModelBundle", plural: "modelbundles", singular: "modelbundle", items: model_bundles },
+    Kind {
+        kind: "BundleTemplate",
+        plural: "bundletemplates",
+        singular: "bundletemplate",
+        items: bundle_templates,
+    },
+    Kind { kind: "ModelProfile", plural: "modelprofiles", singular: "modelprofile", items: model_profiles },
     Kind { kind: "Model", plural: "models", singular: "model", items: models },
     PODS,
 ];
@@ -584,7 +598,58 @@ fn bundles() -> Vec<Value> {
         .map(|(name, models, refused)| {
             let models: serde_json::Map<String, Value> =
                 models.iter().map(|model| ((*model).to_owned(), json!({"template": model}))).collect();
-            json!({"metadata": {"name": name}, "spec": {"models": models}, "status": {"conditions": [valid(*refused)]}})
+            let spec = json!({"template": template_of(name), "models": models});
+            json!({"metadata": {"name": name}, "spec": spec, "status": {"conditions": [valid(*refused)], "legalizerInfo": legalizer(*refused)}})
+        })
+        .collect()
+}
+
+/// `b-x` is made after `bt-x`.
+fn template_of(bundle: &str) -> String {
+    bundle.replacen("b-", "bt-", 1)
+}
+
+/// What the program that fits models into a node's memory says of a bundle.
+fn legalizer(refused: Option<&str>) -> Value {
+    let (status, errors) = match refused {
+        Some(why) => ("failed", vec![why]),
+        None => ("ok", Vec::new()),
+    };
+    let utilization = json!({"ddr": 0.62, "hbm_resident": 0.81, "host": 0.17});
+    json!({"status": status, "errors": errors, "warnings": [], "utilization": utilization})
+}
+
+/// How the models of a bundle can be run.
+fn bundle_templates() -> Vec<Value> {
+    let expert = |model: &str, context: &str, sizes: &[u32]| {
+        let pef = format!("{}-{context}:1", model.to_lowercase());
+        json!({"configs": [{"pef": pef, "dynamic_dims": {"batch_size": {"values": sizes}}}]})
+    };
+    BUNDLES
+        .iter()
+        .map(|(bundle, models, _)| {
+            let experts = |model: &str| {
+                json!({"experts": {"4k": expert(model, "4k", &[1, 2, 4, 8]), "16k": expert(model, "16k", &[1, 2, 4]), "128k": expert(model, "128k", &[1])}})
+            };
+            let models: serde_json::Map<String, Value> =
+                models.iter().map(|model| ((*model).to_owned(), experts(model))).collect();
+            json!({"metadata": {"name": template_of(bundle)}, "spec": {"models": models}})
+        })
+        .collect()
+}
+
+/// The same for models of the new generation.
+fn model_profiles() -> Vec<Value> {
+    MODELS
+        .iter()
+        .map(|(model, _, capabilities)| {
+            let sizes = |sizes: &[u32]| json!({"batch_sizes": sizes});
+            let batching = match capabilities.first() {
+                Some(&"embeddings") => json!({"4k": sizes(&[1, 4, 8, 16, 32])}),
+                _ => json!({"8k": sizes(&[2, 4, 6, 8]), "32k": sizes(&[2, 4, 6, 8]), "128k": sizes(&[2])}),
+            };
+            let spec = json!({"features": ["continuous_batching"], "batchingConfigs": {"all": batching}});
+            json!({"metadata": {"name": format!("{model}-p1")}, "spec": spec})
         })
         .collect()
 }

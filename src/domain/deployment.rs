@@ -67,6 +67,50 @@ pub struct ServedModel {
     pub capabilities: Vec<String>,
     /// `false` when the `Model` was not found, so that `serving_name` is only its resource name.
     pub confirmed: bool,
+    /// Where its context lengths and batch sizes are written down; several for one in several profiles.
+    #[serde(skip)]
+    pub sizes: Vec<SizesAt>,
+}
+
+/// Where a model's context lengths and batch sizes are written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SizesAt {
+    /// In a `BundleTemplate`, under this model.
+    Template {
+        /// The template's name.
+        template: String,
+        /// What the template calls the model.
+        model: String,
+    },
+    /// In a `ModelProfile`, unless the bundle says otherwise.
+    Profile {
+        /// The profile's name.
+        profile: Option<String>,
+        /// Which of the profile's lists the bundle takes; `None` for the recommended one.
+        chosen: Option<String>,
+        /// The bundle's own; without batch sizes those that the profile has for that length.
+        own: Vec<Tier>,
+    },
+}
+
+/// A context length that a model is served with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tier {
+    /// As the cluster writes it, e.g. `128k`.
+    pub context: String,
+    /// How many requests are worked on at once, smallest first; empty when the cluster does not say.
+    pub batch_sizes: Vec<u32>,
+}
+
+impl Tier {
+    /// The context length in tokens; `None` when it is written in no such way, e.g. `default`.
+    pub fn tokens(&self) -> Option<u64> {
+        let text = self.context.trim();
+        match text.strip_suffix(['k', 'K']) {
+            Some(thousands) => thousands.parse::<u64>().ok()?.checked_mul(1_024),
+            None => text.parse().ok(),
+        }
+    }
 }
 
 impl ServedModel {
@@ -96,6 +140,24 @@ impl ServedModel {
     pub fn is_called(&self, name: &str) -> bool {
         self.serving_name == name || self.aliases.iter().any(|alias| alias == name)
     }
+
+    /// How to see whether it answers; `None` for what takes no text, e.g. speech.
+    pub fn probe_kind(&self) -> Option<ProbeKind> {
+        match self.chats() {
+            true => Some(ProbeKind::Chat),
+            false if self.serving_name.to_lowercase().contains("whisper") => None,
+            false => Some(ProbeKind::Embedding),
+        }
+    }
+}
+
+/// How to see whether a model answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// A one-token chat.
+    Chat,
+    /// The embedding of one word.
+    Embedding,
 }
 
 /// A pod of a deployment, in brief.

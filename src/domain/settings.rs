@@ -39,6 +39,19 @@ pub struct Settings {
     pub votes: Vec<PairVotes>,
     /// What the Playground was left as, by environment.
     pub playgrounds: BTreeMap<EnvId, PlaygroundForm>,
+    /// What is looked after while Batida is open.
+    pub care: Care,
+}
+
+/// What is looked after while Batida is open, without being asked for each time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Care {
+    /// The desktop is notified when a deployment becomes ready or stops.
+    pub notify: bool,
+    /// Every how many minutes (1 to 60) all models are probed, by environment; those that are not are not in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub probe_minutes: BTreeMap<EnvId, u32>,
 }
 
 /// What the Playground remembers of one environment.
@@ -131,6 +144,7 @@ impl Default for Settings {
             history: HistorySettings::default(),
             votes: Vec::new(),
             playgrounds: BTreeMap::new(),
+            care: Care::default(),
         }
     }
 }

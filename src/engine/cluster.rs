@@ -14,6 +14,7 @@ use crate::protocol::{Contexts, Failure};
 use crate::sambastack::events;
 use crate::sambastack::models::{Listed, Lists, view};
 use crate::sambastack::resources::{ListError, looks_like_a_page, parse_versioned};
+use crate::sambastack::sizes::Sizes;
 use crate::sambastack::watch::{AnyListed, Kind};
 use crate::wire::kubectl::{KubectlFault, not_kubernetes};
 
@@ -76,6 +77,27 @@ pub(super) async fn list_kind(
         Kind::Models => list_as!(Models),
     };
     Ok((listed, versions.remove(&kind)))
+}
+
+/// What is written down of context lengths and batch sizes. What may not be read is said there.
+///
+/// # Errors
+/// When the cluster is not reached.
+pub async fn sizes(kubectl: &Kubectl) -> Result<Sizes, Failure> {
+    let path = |prefix: &str, kind| format!("{prefix}{SAMBANOVA}/namespaces/{}/{kind}", kubectl.namespace);
+    let found = reach(kubectl, |prefix| {
+        let (templates, profiles) = (path(&prefix, "bundletemplates"), path(&prefix, "modelprofiles"));
+        async move {
+            let templates = async { or_failed(ask_path(kubectl, templates).await) };
+            let profiles = async { or_failed(ask_path(kubectl, profiles).await) };
+            tokio::try_join!(templates, profiles)
+        }
+    });
+    let ((templates, _), (profiles, _)) = found.await?;
+    Ok(Sizes {
+        templates: named_one(templates, "bundletemplates"),
+        profiles: named_one(profiles, "modelprofiles"),
+    })
 }
 
 /// What has happened in the namespace, newest first.
@@ -227,6 +249,11 @@ fn path_of(server: &str) -> Option<String> {
     (!path.is_empty()).then(|| path.to_owned())
 }
 
+/// What the API server has at a path, wherever its URL leads.
+pub(super) async fn get_at(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
+    reach(kubectl, |prefix| async move { get(kubectl, &format!("{prefix}{path}")).await }).await
+}
+
 async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
     kubectl.run(&["get", "--raw", path], kubectl.patience).await
 }
@@ -271,8 +298,17 @@ async fn list<T>(
 where
     T: DeserializeOwned + Send + 'static,
 {
-    match ask(kubectl, path, kind, versions).await {
-        Err(error) if !error.fault.is_of_the_connection() => Ok(Listed::Failed(error.failure)),
+    Ok(or_failed(ask(kubectl, path, kind, versions).await.map(|listed| (listed, ())))?.0)
+}
+
+/// A fault of the connection stays one: all would meet it.
+fn or_failed<T, V: Default>(
+    found: Result<(Listed<T>, V), KubectlError>,
+) -> Result<(Listed<T>, V), KubectlError> {
+    match found {
+        Err(error) if !error.fault.is_of_the_connection() => {
+            Ok((Listed::Failed(error.failure), V::default()))
+        }
         found => found,
     }
 }
@@ -294,9 +330,19 @@ async fn ask<T>(
 where
     T: DeserializeOwned + Send + 'static,
 {
+    let (listed, version) = ask_path(kubectl, path).await?;
+    versions.extend(version.map(|version| (kind, version)));
+    Ok(listed)
+}
+
+/// A list, and its version.
+async fn ask_path<T>(kubectl: &Kubectl, path: String) -> Result<(Listed<T>, Option<String>), KubectlError>
+where
+    T: DeserializeOwned + Send + 'static,
+{
     let answer = match get(kubectl, &path).await {
         Ok(answer) => answer,
-        Err(error) if error.fault == KubectlFault::KindMissing => return Ok(Listed::Absent),
+        Err(error) if error.fault == KubectlFault::KindMissing => return Ok((Listed::Absent, None)),
         Err(error) => return Err(error),
     };
     if looks_like_a_page(&answer) {
@@ -309,15 +355,12 @@ where
         let work = move || parse_versioned(&answer).map_err(|error| (error, clip(&answer)));
         match tokio::task::spawn_blocking(work).await {
             Ok(parsed) => parsed,
-            Err(error) => return Ok(Listed::Failed(lost(&error))),
+            Err(error) => return Ok((Listed::Failed(lost(&error)), None)),
         }
     };
     Ok(match parsed {
-        Ok((items, version)) => {
-            versions.extend(version.map(|version| (kind, version)));
-            Listed::Present(items)
-        }
-        Err((error, answer)) => Listed::Failed(unreadable(&path, &error, &answer)),
+        Ok((items, version)) => (Listed::Present(items), version),
+        Err((error, answer)) => (Listed::Failed(unreadable(&path, &error, &answer)), None),
     })
 }
 

@@ -10,9 +10,11 @@ pub mod check;
 pub mod cluster;
 pub mod follow;
 pub mod history;
+pub mod imports;
 mod library;
 pub mod logs;
 pub mod place;
+pub mod probe;
 mod shelf;
 pub mod surroundings;
 
@@ -44,6 +46,7 @@ use crate::domain::run::{BenchProgress, BenchReport, Steer, Surroundings};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
 use crate::io::history::Store;
+use crate::io::notify;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::io::{dialog, drafts};
@@ -386,6 +389,28 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, asking).await;
                 shared.emitter.emit(Event::ClusterEventsLoaded { job, env: place.id, outcome });
             }),
+            Command::LoadSizes { job, place } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    match shared.places.kubectl(&place) {
+                        Some(kubectl) => cluster::sizes(&kubectl).await,
+                        None => Ok(Default::default()),
+                    }
+                };
+                let outcome = or_cancelled(&cancel, asking).await.map(Arc::new);
+                shared.emitter.emit(Event::SizesLoaded { job, env: place.id, outcome });
+            }),
+            Command::ReadEnvironments { job, path, kubectl } => self.spawn(job, |cancel| async move {
+                let outcome = or_cancelled(&cancel, imports::read(&path, kubectl)).await.map(Arc::new);
+                shared.emitter.emit(Event::EnvironmentsRead { job, outcome });
+            }),
+            Command::LoadRelease { job, place } => self.spawn(job, |cancel| async move {
+                let asking = async {
+                    let Some(kubectl) = shared.places.kubectl(&place) else { return Ok(None) };
+                    Ok(surroundings::version(&kubectl).await)
+                };
+                let outcome = or_cancelled(&cancel, asking).await;
+                shared.emitter.emit(Event::ReleaseLoaded { job, env: place.id, outcome });
+            }),
             Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let following = async {
@@ -404,6 +429,16 @@ impl Jobs {
                 let outcome = or_cancelled(&cancel, asking).await.map(|models| models.ids);
                 let took = began.elapsed();
                 shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
+            }),
+            Command::Probe { job, place, targets } => self.spawn(job, |cancel| async move {
+                let (emitter, env) = (&shared.emitter, place.id.clone());
+                if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
+                    probe::run(&opened, targets, probe::PATIENCE, &cancel, |model, at, outcome| {
+                        emitter.emit(Event::ModelProbed { job, env: env.clone(), model, at, outcome });
+                    })
+                    .await;
+                }
+                emitter.emit(Event::ProbesEnded { job, env: place.id });
             }),
             Command::Chat { job, place, request, filing } => self.spawn(job, |cancel| async move {
                 shared.chat(Ask { job, place, request, filing }, None, &cancel).await;
@@ -650,6 +685,16 @@ impl Shared {
                 let outcome = self.clipboard.copy(text).await;
                 self.emitter.emit(Event::Copied { what, outcome });
             }
+            Command::HoldKey { env, key } => {
+                if let Err(failure) = self.places.keys().hold(&env, &key) {
+                    self.emitter.emit(Event::SettingsSaved { outcome: Err(failure) });
+                }
+                self.places.forget(&env);
+            }
+            Command::Notify { title, body } => {
+                let outcome = notify::show(&title, &body).await;
+                self.emitter.emit(Event::Notified { outcome });
+            }
             Command::CopyImage { what, picture } => {
                 let outcome = self.clipboard.copy_picture(picture).await;
                 self.emitter.emit(Event::Copied { what, outcome });
@@ -681,6 +726,7 @@ impl Shared {
                     FilePurpose::Kubeconfig => "Kubeconfig",
                     FilePurpose::CaFile => "CA certificate (PEM)",
                     FilePurpose::Kubectl => "The kubectl program",
+                    FilePurpose::Import => "Environments to import",
                 };
                 let outcome = dialog::pick_file(title, "Type the path instead").await;
                 self.emitter.emit(Event::FilePicked { env, purpose, outcome });
@@ -690,6 +736,10 @@ impl Shared {
             | Command::LoadCluster { .. }
             | Command::WatchCluster { .. }
             | Command::LoadClusterEvents { .. }
+            | Command::LoadSizes { .. }
+            | Command::LoadRelease { .. }
+            | Command::ReadEnvironments { .. }
+            | Command::Probe { .. }
             | Command::FollowLog { .. }
             | Command::LoadApiModels { .. }
             | Command::Chat { .. }

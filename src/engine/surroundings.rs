@@ -42,7 +42,7 @@ async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
 }
 
 /// SambaStack's version: from helm, or from the label that its chart puts on what it installs.
-async fn version(kubectl: &Kubectl) -> Option<String> {
+pub async fn version(kubectl: &Kubectl) -> Option<String> {
     if let Some(printed) = helm::releases(kubectl, PATIENCE / 2).await
         && let Some(version) = version_of_releases(&printed)
     {
@@ -52,8 +52,7 @@ async fn version(kubectl: &Kubectl) -> Option<String> {
         "/apis/apps/v1/namespaces/{}/deployments?labelSelector=helm.sh/chart&limit=200",
         kubectl.namespace
     );
-    let printed = soon(kubectl.run(&["get", "--raw", &path], PATIENCE)).await?;
-    version_of_labels(&printed)
+    version_of_labels(&soon(cluster::get_at(kubectl, &path)).await?)
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,12 @@
-//! Result files of other programs, and our own: read into reports that can be kept and compared.
+//! Result files of other programs, and our own: read into reports that can be kept and compared. Beside them, in
+//! [`environments`], files that say where models run.
 //!
 //! A file is known by what is in it, not by its name. Where it holds what each request measured, the figures are
 //! worked out anew by [`crate::metrics`], so that they mean the same as ours; where it only holds aggregates,
 //! these are taken as they are. [`Imported::remarks`] says what means something else there, and what is missing.
 
 mod aiperf;
+pub mod environments;
 mod guidellm;
 mod level;
 mod own;

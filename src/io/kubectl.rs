@@ -373,7 +373,7 @@ impl Kubectl {
 }
 
 /// A leading `~/` is the home folder: no shell stands between to expand it.
-fn with_home(path: &Path) -> PathBuf {
+pub(crate) fn with_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),

@@ -11,6 +11,7 @@ pub mod history;
 pub mod http1;
 pub mod kubectl;
 pub mod library;
+pub mod notify;
 pub mod secrets;
 pub mod settings;
 

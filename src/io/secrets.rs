@@ -1,6 +1,7 @@
 //! Where API keys are kept: the system's keychain, an environment variable, or the settings file.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -103,12 +104,28 @@ pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
 #[derive(Debug, Clone)]
 pub struct Keys {
     store: SettingsStore,
+    /// Keys that are kept until the program ends, in place of a variable.
+    session: Arc<Mutex<BTreeMap<EnvId, SecretString>>>,
 }
 
 impl Keys {
     /// The keys of the environments in `store`.
     pub fn new(store: SettingsStore) -> Self {
-        Self { store }
+        Self { store, session: Arc::default() }
+    }
+
+    /// Keeps a key until the program ends, for an environment whose variable is not set.
+    ///
+    /// # Errors
+    /// When it is no key.
+    pub fn hold(&self, env: &EnvId, key: &SecretString) -> Result<(), Failure> {
+        let key = check_key(key)?;
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).insert(env.clone(), key);
+        Ok(())
+    }
+
+    fn held(&self, env: &EnvId) -> Option<SecretString> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).get(env).cloned()
     }
 
     /// The settings file beside which everything else of the user's is.
@@ -123,7 +140,13 @@ impl Keys {
     pub async fn find(&self, env: &Environment) -> Result<Option<SecretString>, Failure> {
         let (key, place) = match &env.key {
             KeyPlace::None => return Ok(None),
-            KeyPlace::Variable(name) => return Ok(Some(from_variable(name)?)),
+            KeyPlace::Variable(name) => {
+                let set = from_variable(name);
+                return match self.held(&env.id) {
+                    Some(held) if matches!(set, Err(KeyError::VariableUnset(_))) => Ok(Some(held)),
+                    _ => Ok(Some(set?)),
+                };
+            }
             KeyPlace::Keychain => (self.read_keychain(&env.id).await?, "the system's keychain"),
             KeyPlace::SettingsFile => (self.store.file_key(&env.id)?, "the settings file"),
         };

@@ -15,7 +15,7 @@ use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, 
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
-use crate::domain::settings::{BenchForms, PairVotes, PlaygroundForm, Settings, ThemeChoice};
+use crate::domain::settings::{BenchForms, Care, PairVotes, PlaygroundForm, Settings, ThemeChoice};
 
 /// What this version writes and reads.
 const VERSION: i64 = 1;
@@ -173,6 +173,25 @@ impl SettingsStore {
             }
             (_, None) => Ok(()),
         }
+    }
+
+    /// The environments that the file holds, without touching it: another Batida's.
+    ///
+    /// # Errors
+    /// When it is not understood, or cannot be read.
+    pub fn environments(&self) -> Result<Vec<Environment>, Failure> {
+        let _state = self.lock();
+        let file = self.look().map_err(|why| Failure {
+            summary: why.summary.replace("The settings file", &self.path.display().to_string()),
+            advice: "Is it the settings.toml of a Batida that is no newer than this one?".to_owned(),
+            ..why
+        })?;
+        Ok(file
+            .unwrap_or_default()
+            .environments
+            .into_iter()
+            .map(StoredEnvironment::into_environment)
+            .collect())
     }
 
     /// The environments that the file holds now, without touching it. None when it is missing or broken.
@@ -467,6 +486,12 @@ struct StoredFile {
     /// As JSON, for the reason that plans are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     playgrounds: BTreeMap<EnvId, String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    care: Care,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The Benchmark page's forms. A plan is kept as JSON: TOML has no word for what is left to the server. One
@@ -529,7 +554,7 @@ impl Default for StoredFile {
 
 impl StoredFile {
     fn new(settings: &Settings, keys: &BTreeMap<EnvId, SecretString>) -> Self {
-        let Settings { theme, selected, environments, benches, history, votes, playgrounds } = settings;
+        let Settings { theme, selected, environments, benches, history, votes, playgrounds, care } = settings;
         let stored = environments.iter().filter(|env| !env.demo && !is_reserved(&env.id));
         Self {
             version: VERSION,
@@ -540,6 +565,7 @@ impl StoredFile {
             benches: benches.iter().map(|(id, forms)| (id.clone(), StoredForms::new(forms))).collect(),
             votes: votes.clone(),
             playgrounds: playgrounds.iter().map(|(id, form)| (id.clone(), write_form(form))).collect(),
+            care: care.clone(),
         }
     }
 
@@ -563,7 +589,8 @@ impl StoredFile {
     }
 
     fn into_settings(self) -> Settings {
-        let Self { version: _, theme, selected, environments, history, benches, votes, playgrounds } = self;
+        let Self { version: _, theme, selected, environments, history, benches, votes, playgrounds, care } =
+            self;
         let stored = environments.into_iter().map(StoredEnvironment::into_environment);
         let mut settings = Settings {
             theme,
@@ -576,6 +603,7 @@ impl StoredFile {
                 .into_iter()
                 .filter_map(|(id, form)| Some((id, read_form(&form)?)))
                 .collect(),
+            care,
         };
         if settings.get(&settings.selected).is_none() {
             settings.selected = EnvId::demo();

@@ -259,9 +259,19 @@ fn not_routed(deployment: &Deployment, routed: Option<&[String]>) -> Option<Diag
 fn not_answering(deployment: &Deployment, silent: Option<(&str, &str)>) -> Option<Diagnosis> {
     let (model, why) = silent?;
     let pod = deployment.pods.iter().find(|pod| pod.group != CACHE)?;
-    let sentence = format!("The API routes {model}, but it does not answer: {why}");
+    let sentence = format!("The API routes {model}, but it does not answer: {}", as_a_part(why));
     let container = pod.details.iter().find(|it| it.name == "inf").or(pod.details.first())?;
     Some(told(sentence, &["logs", &pod.name, "-c", &container.name, "--tail=50"]))
+}
+
+/// A sentence after a colon: its first word is written small unless it is a name.
+fn as_a_part(sentence: &str) -> String {
+    let word = sentence.split(' ').next().unwrap_or_default();
+    let is_plain = word.bytes().skip(1).all(|b| b.is_ascii_lowercase()) && word.len() > 1;
+    match is_plain {
+        true => sentence[..1].to_ascii_lowercase() + &sentence[1..],
+        false => sentence.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -508,5 +518,8 @@ mod tests {
             "logs inf-d-q-default-n-0 -c inf --tail=50",
         );
         check(&deployed, silent, Some(expected));
+        assert_eq!(as_a_part("The server failed (HTTP 500)"), "the server failed (HTTP 500)");
+        assert_eq!(as_a_part("HTTP 500"), "HTTP 500");
+        assert_eq!(as_a_part("Über-model says no"), "Über-model says no");
     }
 }

@@ -5,4 +5,5 @@ pub mod events;
 pub mod models;
 pub mod pods;
 pub mod resources;
+pub mod sizes;
 pub mod watch;

@@ -1,15 +1,16 @@
 //! From a deployment to the names the API wants, and the whole view of a cluster.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, Generation, ServedModel};
+use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, Generation, ServedModel, SizesAt};
 use crate::domain::failure::Failure;
 
 use super::pods::{self, Matcher, OwnedPod};
 use super::resources::{
-    Bundle, BundleDeployment, BundleStatus, Condition, Group, Meta, Model, ModelBundle, ModelConfig,
-    ModelDeployment, Pod,
+    Bundle, BundleDeployment, BundleModel, BundleStatus, Condition, Group, Meta, Model, ModelBundle,
+    ModelConfig, ModelDeployment, Pod,
 };
+use super::sizes::own_tiers;
 
 /// What asking for one kind gave.
 #[derive(Debug, Clone, Default)]
@@ -202,14 +203,20 @@ impl<'a> Catalogue<'a> {
         let Some(found) = self.bundles.get(name) else {
             return Served { bundle, trouble: Some(missing(name, &self.lists.bundles)), ..Served::default() };
         };
-        let models: Vec<_> = found.spec.models.keys().map(|name| self.old_model(name)).collect();
+        let models: Vec<_> =
+            found.spec.models.iter().map(|(name, model)| self.old_model(name, model, found)).collect();
         let trouble = invalid(name, &found.status)
             .or_else(|| models.is_empty().then(|| format!("bundle {name} lists no models")));
         Served { bundle, models: sorted(models), notes: notes(&found.status), trouble }
     }
 
     /// The old generation knows serving names only; where there are `Model`s too, they tell more.
-    fn old_model(&self, serving_name: &str) -> ServedModel {
+    fn old_model(&self, serving_name: &str, wanted: &BundleModel, bundle: &Bundle) -> ServedModel {
+        let (template, called) = (&bundle.spec.template, &wanted.template);
+        let sizes = (!template.is_empty()).then(|| SizesAt::Template {
+            template: template.clone(),
+            model: if called.is_empty() { serving_name.to_owned() } else { called.clone() },
+        });
         let model = self.by_serving_name.get(serving_name);
         ServedModel {
             serving_name: serving_name.to_owned(),
@@ -217,6 +224,7 @@ impl<'a> Catalogue<'a> {
             aliases: model.map(|model| model.spec.aliases.clone()).unwrap_or_default(),
             capabilities: model.map(|model| model.spec.metadata.capabilities.clone()).unwrap_or_default(),
             confirmed: true,
+            sizes: sizes.into_iter().collect(),
         }
     }
 
@@ -248,7 +256,7 @@ impl<'a> Catalogue<'a> {
         let models: Vec<_> = configs
             .iter()
             .filter(|config| config.is_routable() && !config.resource().is_empty())
-            .map(|config| self.new_model(config.resource()))
+            .map(|config| self.new_model(config))
             .collect();
         let models = sorted(models);
         let trouble = if configs.is_empty() {
@@ -261,7 +269,8 @@ impl<'a> Catalogue<'a> {
         (models, trouble)
     }
 
-    fn new_model(&self, resource: &str) -> ServedModel {
+    fn new_model(&self, config: &ModelConfig) -> ServedModel {
+        let resource = config.resource();
         let model = self.models.get(resource).filter(|model| !model.spec.name.is_empty());
         ServedModel {
             serving_name: model.map_or(resource, |model| &model.spec.name).to_owned(),
@@ -269,6 +278,7 @@ impl<'a> Catalogue<'a> {
             aliases: model.map(|model| model.spec.aliases.clone()).unwrap_or_default(),
             capabilities: model.map(|model| model.spec.metadata.capabilities.clone()).unwrap_or_default(),
             confirmed: model.is_some(),
+            sizes: sizes_of(config).into_iter().collect(),
         }
     }
 
@@ -287,6 +297,14 @@ impl<'a> Catalogue<'a> {
             n => format!("model {first} and {n} more do not exist, so their serving names are guesses"),
         })
     }
+}
+
+/// Where the sizes of a model of the new generation are written; `None` where its bundle names nothing.
+fn sizes_of(config: &ModelConfig) -> Option<SizesAt> {
+    let own = own_tiers(&config.batching_config);
+    let profile = Some(&config.profile).filter(|name| !name.is_empty()).cloned();
+    let chosen = config.batching_config.as_str().map(str::to_owned);
+    (profile.is_some() || !own.is_empty()).then_some(SizesAt::Profile { profile, chosen, own })
 }
 
 fn bundle_name(bundle: Option<&str>) -> Option<&str> {
@@ -310,7 +328,7 @@ fn invalid(bundle: &str, status: &BundleStatus) -> Option<String> {
     })
 }
 
-/// What the operator says of a bundle, a line each: its conditions, then the legalizer's report as it comes.
+/// What the operator says of a bundle, a line each: its conditions, then the legalizer's report.
 fn notes(status: &BundleStatus) -> Vec<String> {
     let mut notes: Vec<String> = status
         .conditions
@@ -321,9 +339,30 @@ fn notes(status: &BundleStatus) -> Vec<String> {
         })
         .collect();
     if let Some(report) = &status.legalizer_info {
-        flatten("legalizer", report, &mut notes);
+        legalizer(report, &mut notes);
     }
     notes
+}
+
+/// What is known of the report's form in words, and the rest as it comes.
+fn legalizer(report: &serde_json::Value, out: &mut Vec<String>) {
+    let mut rest = report.clone();
+    let mut take = |name: &str| rest.as_object_mut().and_then(|fields| fields.shift_remove(name));
+    let (status, errors, warnings) = (take("status"), take("errors"), take("warnings"));
+    let utilization = take("utilization");
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    out.extend(status.filter(|it| !it.is_null()).map(|status| format!("Legalizer: {}", text(&status))));
+    for (title, said) in [("error", errors), ("warning", warnings)] {
+        let said = said.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
+        out.extend(said.map(|it| format!("Legalizer {title}: {}", text(it))));
+    }
+    if let Some(serde_json::Value::Object(used)) = utilization
+        && !used.is_empty()
+    {
+        let each = used.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " ")));
+        out.push(format!("Memory use: {}", each.collect::<Vec<_>>().join(" · ")));
+    }
+    flatten("legalizer", &rest, out);
 }
 
 /// `legalizer.memory.used: 12`: its form is SambaStack's own and may change.
@@ -348,8 +387,15 @@ fn flatten(path: &str, value: &serde_json::Value, out: &mut Vec<String>) {
 /// By serving name, each once: a bundle may list a model in several profiles.
 fn sorted(mut models: Vec<ServedModel>) -> Vec<ServedModel> {
     models.sort_by(|a, b| a.serving_name.cmp(&b.serving_name));
-    let mut seen = HashSet::new();
-    models.retain(|model| seen.insert(model.serving_name.clone()));
+    models.dedup_by(|again, first| {
+        let same = again.serving_name == first.serving_name;
+        if same {
+            let more = std::mem::take(&mut again.sizes).into_iter();
+            let new: Vec<_> = more.filter(|at| !first.sizes.contains(at)).collect();
+            first.sizes.extend(new);
+        }
+        same
+    });
     models
 }
 
@@ -431,6 +477,17 @@ mod tests {
         let deployment = new(json!({"bundle": "mb"}), bundle, models());
         let notes = ["Valid True: ok", "legalizer.messages[0]: fits", "legalizer.memory.used: 12"];
         assert_eq!(deployment.bundle_notes, notes);
+        let known = json!({"status": "failed", "errors": ["too large", 5], "warnings": [], "utilization":
+            {"ddr": 0.62, "hbm_resident": 1.1}, "more": true});
+        let bundle = json!([{"metadata": {"name": "mb"}, "spec": {}, "status": {"legalizerInfo": known}}]);
+        let notes = [
+            "Legalizer: failed",
+            "Legalizer error: too large",
+            "Legalizer error: 5",
+            "Memory use: ddr 0.62 · hbm resident 1.1",
+            "legalizer.more: true",
+        ];
+        assert_eq!(new(json!({"bundle": "mb"}), bundle, models()).bundle_notes, notes);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{DeserializeOwned, Deserializer};
 
 /// A list of one kind, e.g. a `PodList`.
 #[derive(Debug, Clone, Deserialize)]
@@ -66,6 +66,16 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What has another form is as good as missing: only what is looked at must have its form.
+fn any<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + DeserializeOwned,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// What all objects have.
@@ -165,9 +175,31 @@ pub struct Bundle {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct BundleSpec {
+    /// The `BundleTemplate`'s name.
+    #[serde(deserialize_with = "any")]
+    pub template: String,
     /// By the name that the API wants.
     #[serde(deserialize_with = "lax")]
-    pub models: BTreeMap<String, IgnoredAny>,
+    pub models: BTreeMap<String, BundleModel>,
+}
+
+/// A model of a [`Bundle`].
+#[derive(Debug, Clone, Default)]
+pub struct BundleModel {
+    /// What the bundle's template calls it; empty when it does not say.
+    pub template: String,
+}
+
+impl<'de> Deserialize<'de> for BundleModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Known {
+            #[serde(deserialize_with = "any")]
+            template: String,
+        }
+        Ok(Self { template: any::<_, Known>(deserializer)?.template })
+    }
 }
 
 /// What the operator says of a bundle, of either generation.
@@ -241,6 +273,11 @@ pub struct ModelConfig {
     /// Settings.
     #[serde(deserialize_with = "lax")]
     pub model_settings: ModelSettings,
+    /// The `ModelProfile`'s name.
+    #[serde(deserialize_with = "any")]
+    pub profile: String,
+    /// In place of the profile's: one of its lists by name, or a list.
+    pub batching_config: serde_json::Value,
 }
 
 impl ModelConfig {

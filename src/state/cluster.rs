@@ -1,8 +1,11 @@
 //! What is deployed and what the API routes, and which of it is picked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Loadable;
+use super::changes::Changes;
+use super::probes::Probes;
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
     makes_embeddings_by_name,
@@ -11,6 +14,7 @@ use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
 use crate::sambastack::diagnosis::{Known, diagnose};
 use crate::sambastack::events::of_deployment;
+use crate::sambastack::sizes::Sizes;
 
 /// The deployment and the model in use. Names, so that they outlive a refresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +38,16 @@ pub struct ClusterState {
     pub link: Option<ClusterLink>,
     /// What has happened in the namespace.
     pub events: Loadable<Vec<ClusterEvent>>,
+    /// What is written down of context lengths and batch sizes; asked for once a deployment's page is open.
+    pub sizes: Loadable<Arc<Sizes>>,
+    /// SambaStack's version; `None` where nobody says it.
+    pub release: Loadable<Option<String>>,
+    /// How long the API took to list its models, the last time.
+    pub api_took: Option<Duration>,
+    /// What was ready when it was looked at last.
+    pub(super) changes: Changes,
+    /// What probes of its models have found.
+    pub probes: Probes,
     /// The deployment whose page is open.
     pub page: Option<String>,
     /// What is picked.
@@ -80,6 +94,7 @@ impl ClusterState {
     pub(super) fn leave(&mut self) -> Option<JobId> {
         let job = self.following.take()?;
         self.link = None;
+        self.changes.forget();
         self.view.resolve(job, Err(Failure::default().of_class(FaultClass::Cancelled)), Duration::ZERO);
         Some(job)
     }
@@ -181,7 +196,8 @@ impl ClusterState {
         let all = self.events.value().map(Vec::as_slice).unwrap_or_default();
         let own = of_deployment(all, deployment);
         let events: Vec<String> = own.iter().filter(|it| it.warning).map(|it| it.message.clone()).collect();
-        diagnose(deployment, Known { routed, events: &events, ..Known::default() })
+        let silent = self.silent_model(deployment);
+        diagnose(deployment, Known { routed, events: &events, silent })
     }
 
     /// What the model picker offers.
@@ -318,6 +334,7 @@ mod tests {
             aliases: Vec::new(),
             capabilities: capabilities.iter().map(|c| (*c).to_owned()).collect(),
             confirmed: true,
+            sizes: Vec::new(),
         }
     }
 

@@ -4,13 +4,16 @@ pub mod activity;
 pub mod attach;
 pub mod bench;
 pub mod blind;
+pub mod changes;
 pub mod chat;
 pub mod cluster;
 pub mod embed;
 pub mod history;
+pub mod imports;
 pub mod library;
 pub mod logs;
 pub mod panes;
+pub mod probes;
 mod remember;
 pub mod veil;
 
@@ -23,11 +26,13 @@ use secrecy::SecretString;
 use self::activity::ActivityLog;
 use self::attach::AttachState;
 use self::bench::BenchState;
+use self::changes::Call;
 use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
 use self::history::talks::Talks;
 use self::library::LibraryState;
+use self::imports::EnvImport;
 use self::logs::LogState;
 use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -177,6 +182,9 @@ impl PlaceState {
             self.cluster.view.job(),
             self.cluster.following,
             self.cluster.events.job(),
+            self.cluster.sizes.job(),
+            self.cluster.release.job(),
+            self.cluster.probes.running(),
             self.log.as_ref().and_then(|log| log.job),
             self.cluster.api_models.job(),
             self.checks.running,
@@ -264,12 +272,18 @@ pub struct State {
     pub colors: ModelColors,
     /// To be shown and taken.
     pub notices: Vec<Notice>,
+    /// What a person is to be called for over the desktop.
+    calls: Vec<Call>,
+    /// It was said that the desktop shows no notifications.
+    told_of_silence: bool,
     /// Whether the system has a keychain; `None` while nobody knows.
     pub has_keychain: Option<bool>,
     /// A key in the clear, while the user looks at it.
     pub revealed_key: Option<(EnvId, SecretString)>,
     /// A file that was picked and not yet taken.
     pub picked_file: Option<PickedFile>,
+    /// Environments of a file that are looked at; `None` while nothing is imported.
+    pub import: Option<EnvImport>,
     /// Whether the last save went well; taken by who asked for it.
     pub last_save: Option<bool>,
     jobs: u64,
@@ -291,9 +305,12 @@ impl State {
             attach: AttachState::default(),
             colors: ModelColors::default(),
             notices: Vec::new(),
+            calls: Vec::new(),
+            told_of_silence: false,
             has_keychain: None,
             revealed_key: None,
             picked_file: None,
+            import: None,
             last_save: None,
             jobs: 0,
         }
@@ -341,6 +358,27 @@ impl State {
         let (job, place) = (self.next_job(), self.env().clone());
         self.place().cluster.events.begin(job);
         out.push(Command::LoadClusterEvents { job, place });
+    }
+
+    /// Asks once which version of SambaStack there is. After the cluster itself, which somebody waits for.
+    pub fn load_release(&mut self, out: &mut Vec<Command>) {
+        let cluster = &self.place().cluster;
+        if cluster.view.value().is_none() || !matches!(cluster.release, Loadable::Absent) {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.release.begin(job);
+        out.push(Command::LoadRelease { job, place });
+    }
+
+    /// Asks for context lengths and batch sizes; what is being asked already is not asked twice.
+    pub fn load_sizes(&mut self, out: &mut Vec<Command>) {
+        if self.place().cluster.sizes.is_loading() {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.sizes.begin(job);
+        out.push(Command::LoadSizes { job, place });
     }
 
     /// Opens a container's log in place of the one that was open, and follows it.
@@ -434,6 +472,16 @@ impl State {
             place.cluster.api_models.begin(list);
             out.push(Command::LoadApiModels { job: list, place: env });
         }
+        // What a deployment's page and the side bar read is read again, too.
+        if place.cluster.release.value().is_none_or(Option::is_none) && !place.cluster.release.is_loading() {
+            place.cluster.release = Loadable::Absent;
+        }
+        if place.cluster.events.failure().is_some() {
+            place.cluster.events = Loadable::Absent;
+        }
+        if place.cluster.sizes.failure().is_some() {
+            place.cluster.sizes = Loadable::Absent;
+        }
         // What was missing may be there by now, e.g. a keychain that was unlocked.
         let missing = matches!(place.key, Some(KeyStatus::Missing(_))) || place.trouble.is_some();
         if missing && place.opening.is_none() {
@@ -518,6 +566,7 @@ impl State {
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
         self.forget_attached(env, out);
+        self.settings.care.probe_minutes.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
         let leaves = self.settings.selected == *env;
         if leaves {
@@ -554,12 +603,38 @@ impl State {
                 self.settle_panes();
             }
             Event::ClusterFollowed { job, env, view, link } => {
+                if let Some(view) = &view
+                    && self.places.get(&env).is_some_and(|place| place.cluster.following == Some(job))
+                {
+                    self.call_for_changes(&env, view);
+                }
                 self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
                 self.settle_panes();
             }
             Event::ClusterEventsLoaded { job, env, outcome } => {
                 self.with(&env, |place| place.cluster.events.resolve(job, outcome, now));
             }
+            Event::SizesLoaded { job, env, outcome } => {
+                self.with(&env, |place| place.cluster.sizes.resolve(job, outcome, now));
+            }
+            Event::ModelProbed { job, env, model, at, outcome } => {
+                let mut change = None;
+                self.with(&env, |place| change = place.cluster.probes.probed(job, &model, at, outcome));
+                if let Some(answers) = change {
+                    self.call_for_model(&env, &model, answers);
+                }
+            }
+            Event::EnvironmentsRead { job, outcome } => {
+                if let Some(import) = &mut self.import {
+                    import.offers.resolve(job, outcome, now);
+                    self.environments_read();
+                }
+            }
+            Event::Notified { outcome } => self.notified(outcome),
+            Event::ReleaseLoaded { job, env, outcome } => {
+                self.with(&env, |place| place.cluster.release.resolve(job, outcome, now));
+            }
+            Event::ProbesEnded { job, env } => self.with(&env, |place| place.cluster.probes.ended(job)),
             Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
                 if let Some(log) = &mut place.log {
                     log.advance(job, lines);
@@ -570,8 +645,11 @@ impl State {
                     log.end(job, outcome);
                 }
             }),
-            Event::ApiModelsLoaded { job, env, outcome, .. } => {
-                self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
+            Event::ApiModelsLoaded { job, env, outcome, took } => {
+                self.with(&env, |place| {
+                    place.cluster.api_took = outcome.is_ok().then_some(took);
+                    place.cluster.api_models_loaded(job, outcome, now);
+                });
                 self.settle_panes();
             }
             Event::ChatAdvanced { job, reasoning, answer, figures } => {
@@ -658,6 +736,9 @@ impl State {
             place.cluster.api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
             place.cluster.events.resolve(job, Err(failure.clone()), now);
+            place.cluster.sizes.resolve(job, Err(failure.clone()), now);
+            place.cluster.probes.ended(job);
+            place.cluster.release.resolve(job, Err(failure.clone()), now);
             if let Some(log) = &mut place.log {
                 log.end(job, Err(failure.clone()));
             }
@@ -671,6 +752,9 @@ impl State {
             }
         }
         self.embedded(job, Err(failure.clone()));
+        if let Some(import) = &mut self.import {
+            import.offers.resolve(job, Err(failure.clone()), now);
+        }
         self.bench.end(job, Err(failure.clone()));
         self.history.job_failed(job, failure, now);
         self.talks.loaded(job, &Err(failure.clone()));

@@ -19,6 +19,7 @@ use super::views::home::HomeUi;
 use super::views::playground::PlaygroundUi;
 use super::widgets::{caption, dot, primary_button, shortened, strong, tokens};
 use crate::domain::settings::ThemeChoice;
+use crate::domain::units;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event, KeyStatus, Verdict};
 use crate::state::State;
@@ -251,7 +252,13 @@ impl App {
             }
             _ => (tokens.ok, "all is well"),
         };
-        let api = place.api.as_ref().map(|api| api.host().to_owned());
+        let host = place.api.as_ref().map(|api| api.host().to_owned());
+        let api = match place.cluster.api_took {
+            Some(took) => Some(format!("api {}", units::duration(took))),
+            None => host.clone(),
+        };
+        let release = place.cluster.release.value().cloned().flatten();
+        let release = release.map(|version| format!("SambaStack {version}"));
         let response = Frame::new()
             .fill(tokens.raised)
             .corner_radius(CornerRadius::same(8))
@@ -266,17 +273,20 @@ impl App {
                         dot(ui, color);
                         shortened(ui, &name, theme::strong_text(), tokens.text, width - 24.0);
                     });
-                    for line in [cluster, api].into_iter().flatten() {
+                    for line in [cluster, release, api].into_iter().flatten() {
                         shortened(ui, &line, TextStyle::Small, tokens.dim, width);
                     }
-                    caption(ui, word);
+                    if color != tokens.ok {
+                        caption(ui, word);
+                    }
                 });
             })
             .response
             .interact(Sense::click());
         response
             .widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Environment {name}, {word}")));
-        response.on_hover_text("Go to Home").clicked()
+        let at = host.map(|host| format!("Its API is at {host}. ")).unwrap_or_default();
+        response.on_hover_text(format!("{at}Go to Home")).clicked()
     }
 
     fn theme_ui(&mut self, ui: &mut Ui) {
@@ -399,6 +409,11 @@ impl eframe::App for App {
         let now = now(ctx);
         self.mark_start(ctx);
         self.drain(now);
+        self.state.send_calls(&mut self.out);
+        self.state.load_release(&mut self.out);
+        if let Some(wait) = self.state.probe_when_due(now, &mut self.out) {
+            ctx.request_repaint_after(wait);
+        }
         self.send();
     }
 

@@ -30,7 +30,7 @@ async fn what_works_is_told_in_the_order_of_the_page() {
         let kube = Kube::start(Cluster::recorded()).await;
         let checks = checks(&kube, &program).await;
         let places: Vec<usize> =
-            ["kubectl v1.", "Cluster reachable", "Namespace sambastack", "Rights", "Resources", "SambaStack"]
+            ["kubectl 1.", "Cluster reachable", "Namespace sambastack", "Rights", "Resources", "SambaStack"]
                 .into_iter()
                 .map(|title| checks.iter().position(|check| check.title.starts_with(title)).expect(title))
                 .collect();

@@ -248,6 +248,14 @@ fn the_deployments_page_fits() {
     window.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
     window.see("inf: waiting");
     check(&mut window, "Deployments, with a log");
+    window.click("Close log");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("bd-gpt-oss-llama70b, Deployed");
+    window.click("Probe its models");
+    window
+        .until("both have answered", |window| window.query_all_by_label_contains("answered at").count() == 2);
+    check(&mut window, "Deployments, models that were probed");
 }
 
 #[test]
@@ -255,6 +263,18 @@ fn home_fits() {
     let mut window = Window::on_demo();
     window.click("Home");
     check(&mut window, "Home, demo");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Import…");
+    check(&mut window, "Home, nothing imported yet");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = crate::imports::sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
+    window.type_into("File to import", &file.display().to_string());
+    window.click("Read");
+    window.see("3 environments");
+    check(&mut window, "Home, an import");
+    window.run_steps(4);
+    window.click("Close import");
     window.click("Run checks");
     window.until("all checks ended", |window| window.has_button("Check again"));
     check(&mut window, "Home, checks");
@@ -586,24 +606,25 @@ fn small_demo(theme: Theme) -> Window {
     let mut window = Window::open(Setup { size: SMALL, theme, env: None });
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Environment Demo, all is well");
+    window.see("SambaStack 2.3.2");
     window
 }
 
 #[test]
 fn picture_of_the_empty_playground_in_the_dark() {
-    check_picture(&mut small_demo(Theme::Dark), "playground-dark", &["127.0.0.1:"]);
+    check_picture(&mut small_demo(Theme::Dark), "playground-dark", &["api "]);
 }
 
 #[test]
 fn picture_of_the_empty_playground_in_the_light() {
-    check_picture(&mut small_demo(Theme::Light), "playground-light", &["127.0.0.1:"]);
+    check_picture(&mut small_demo(Theme::Light), "playground-light", &["api "]);
 }
 
 #[test]
 fn picture_of_home_on_the_demo() {
     let mut window = small_demo(Theme::Dark);
     window.click("Home");
-    check_picture(&mut window, "home", &["127.0.0.1:"]);
+    check_picture(&mut window, "home", &["127.0.0.1:", "api "]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
     let version = cluster::client_version(kubectl).await;
     match version {
         Ok(version) => {
-            let title = format!("kubectl {version}");
+            let title = format!("kubectl {}", version.trim_start_matches('v'));
             let program = kubectl.program.display().to_string();
             told.put(Slot::Kubectl, vec![good(&title, program, Some(began))]);
         }
@@ -55,7 +55,7 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
     };
     match reached {
         Ok(version) => {
-            let finding = format!("Kubernetes {version}");
+            let finding = format!("Kubernetes {}", version.trim_start_matches('v'));
             told.put(Slot::Cluster, vec![good("Cluster reachable", finding, Some(began))]);
             if !rest_ended {
                 rest.await;

@@ -107,6 +107,8 @@ impl Cluster {
             ("modeldeployments", recorded!("modeldeployments")),
             ("modelbundles", recorded!("modelbundles")),
             ("models", recorded!("models")),
+            ("bundletemplates", recorded!("bundletemplates")),
+            ("modelprofiles", recorded!("modelprofiles")),
             ("pods", recorded!("pods")),
             ("events", "{\"kind\":\"EventList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}"),
         ];

@@ -147,6 +147,12 @@ impl Window {
         Self { harness, config }
     }
 
+    /// The folder of the settings.
+    #[allow(dead_code, reason = "the benches use the rest")]
+    pub(crate) fn config(&self) -> &Path {
+        self.config.path()
+    }
+
     /// What is in the settings file now.
     pub(crate) fn saved(&self) -> Settings {
         SettingsStore::in_dir(self.config.path()).load().settings

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use egui::{
-    Button, CornerRadius, Label, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
+    Align, Button, CornerRadius, Label, Layout, RichText, Role, ScrollArea, Sense, TextEdit, TextStyle, Ui,
+    WidgetInfo, vec2,
 };
 
 use super::logs::log_ui;
+use super::models::{Wish, models_ui, probes_ui};
 use crate::domain::deployment::{
-    ClusterEvent, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress, ServedModel,
+    ClusterEvent, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress,
 };
 use crate::domain::environment::Environment;
 use crate::domain::units;
@@ -25,6 +27,7 @@ use crate::ui::widgets::{
 const ROW: f32 = 40.0;
 
 pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
+    let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).unwrap_or_default();
     let name = state.env().name.clone();
     page_head(ui, "Deployments", &format!("What is deployed on {name}, and why it does not serve"));
     ui.horizontal(|ui| {
@@ -33,10 +36,13 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             state.close_log(out);
         }
         link_ui(ui, state);
+        probes_ui(ui, state, now, out);
     });
-    read_events(ui, state, out);
+    keep_reading(state, now, out);
+    ui.ctx().request_repaint_after(EVENTS_EVERY);
     let env = state.env().clone();
     let has_log = state.place().log.is_some();
+    let may_probe = state.has_api() && !state.is_benching_here();
     let cluster = &state.place().cluster;
     if let Some(why) = cluster.view.failure().cloned() {
         failure_box(ui, "cluster", &why, None);
@@ -63,7 +69,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let log_height = if has_log { (size.y * 0.45).max(150.0) } else { 0.0 };
     size.y -= if has_log { log_height + 14.0 } else { 0.0 };
     let list = (size.x * 0.32).clamp(220.0, 360.0);
-    let (mut picked, mut wanted) = (None, None);
+    let (mut picked, mut wanted, mut wish) = (None, None, Wish::default());
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
         column(ui, vec2(list, size.y), |ui| {
@@ -71,7 +77,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         });
         column(ui, vec2(ui.available_width(), size.y), |ui| {
             filling_card(ui, |ui| match view.deployments.iter().find(|it| it.name == chosen) {
-                Some(deployment) => wanted = deployment_ui(ui, &env, cluster, deployment, out),
+                Some(deployment) => {
+                    (wanted, wish) = deployment_ui(ui, &env, cluster, deployment, may_probe, out);
+                }
                 None => {
                     empty_state(ui, &format!("{chosen} is gone"), "It was deleted from the cluster", 60.0)
                 }
@@ -90,22 +98,35 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     if let Some(source) = wanted {
         state.open_log(source, out);
     }
+    if wish.cancel {
+        state.cancel_probes(out);
+    }
+    state.probe(wish.probe, out);
 }
 
-/// While the page is open, what has happened is read now and then.
-fn read_events(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
-    const EVERY: Duration = Duration::from_secs(15);
-    let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).unwrap_or_default();
-    let due = match &state.place().cluster.events {
-        Loadable::Absent => true,
-        Loadable::Ready(_, at) => now.saturating_sub(*at) >= EVERY,
-        // What failed is asked again when the user wishes.
-        Loadable::Loading { .. } | Loadable::Failed { .. } => false,
-    };
-    if due && state.env().cluster.is_some() {
+const EVENTS_EVERY: Duration = Duration::from_secs(15);
+const SIZES_EVERY: Duration = Duration::from_secs(300);
+
+/// While the page is open, what is not watched is read now and then.
+fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
+    fn due<T>(value: &Loadable<T>, now: Duration, every: Duration) -> bool {
+        match value {
+            Loadable::Absent => true,
+            Loadable::Ready(_, at) => now.saturating_sub(*at) >= every,
+            // What failed is asked again when the user wishes.
+            Loadable::Loading { .. } | Loadable::Failed { .. } => false,
+        }
+    }
+    if state.env().cluster.is_none() {
+        return;
+    }
+    if due(&state.place().cluster.events, now, EVENTS_EVERY) {
         state.load_cluster_events(out);
     }
-    ui.ctx().request_repaint_after(EVERY);
+    // After the cluster itself, which the page is for.
+    if state.place().cluster.view.value().is_some() && due(&state.place().cluster.sizes, now, SIZES_EVERY) {
+        state.load_sizes(out);
+    }
 }
 
 fn link_ui(ui: &mut Ui, state: &mut State) {
@@ -194,18 +215,18 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, selected: bool) -> bool {
     response.clicked()
 }
 
-/// Gives the log that is to be opened.
+/// Gives the log that is to be opened, and what is to be probed.
 fn deployment_ui(
     ui: &mut Ui,
     env: &Environment,
     cluster: &ClusterState,
     deployment: &Deployment,
+    may_probe: bool,
     out: &mut Vec<Command>,
-) -> Option<LogSource> {
+) -> (Option<LogSource>, Wish) {
     let tokens = tokens(ui);
     let diagnosis = cluster.diagnosis(deployment);
-    let routed: Vec<Option<bool>> = deployment.models.iter().map(|model| cluster.is_routed(model)).collect();
-    let mut wanted = None;
+    let (mut wanted, mut wish) = (None, Wish::default());
     ScrollArea::vertical().id_salt("deployment").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width() - 4.0);
         ui.horizontal(|ui| {
@@ -242,9 +263,7 @@ fn deployment_ui(
         }
         events_ui(ui, cluster, deployment);
         heading(ui, &format!("Models ({})", deployment.models.len()));
-        for (model, routed) in deployment.models.iter().zip(routed) {
-            model_ui(ui, model, routed);
-        }
+        models_ui(ui, cluster, deployment, may_probe, &mut wish);
         if let Some(trouble) = &deployment.models_trouble {
             wrapped(ui, trouble, tokens.warning);
         }
@@ -255,7 +274,7 @@ fn deployment_ui(
             }
         }
     });
-    wanted
+    (wanted, wish)
 }
 
 fn events_ui(ui: &mut Ui, cluster: &ClusterState, deployment: &Deployment) {
@@ -281,7 +300,7 @@ fn heading(ui: &mut Ui, text: &str) {
     strong(ui, text);
 }
 
-fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
+pub(super) fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
     ui.add(Label::new(RichText::new(text).color(color)).wrap());
 }
 
@@ -304,21 +323,27 @@ fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
     );
     let mut wanted = None;
     for container in &pod.details {
-        wrapped(ui, &container_line(container), tokens.dim);
-        ui.horizontal(|ui| {
-            let mut button = |ui: &mut Ui, text: &str, previous: bool| {
-                let spoken = format!("{text} of {} in {}", container.name, pod.name);
-                let button = small_button(ui, text);
-                button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
-                if button.clicked() {
-                    let (pod, container) = (pod.name.clone(), container.name.clone());
-                    wanted = Some(LogSource { pod, container, previous });
+        let previous = container.restarts > 0;
+        ui.horizontal_top(|ui| {
+            let room = if previous { 170.0 } else { 60.0 };
+            let width = (ui.available_width() - room).max(80.0);
+            column(ui, vec2(width, 0.0), |ui| wrapped(ui, &container_line(container), tokens.dim));
+            // At the top: the line beside it may be several lines.
+            ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+                let mut button = |ui: &mut Ui, text: &str, previous: bool| {
+                    let spoken = format!("{text} of {} in {}", container.name, pod.name);
+                    let button = small_button(ui, text);
+                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+                    if button.clicked() {
+                        let (pod, container) = (pod.name.clone(), container.name.clone());
+                        wanted = Some(LogSource { pod, container, previous });
+                    }
+                };
+                button(ui, "Log", false);
+                if previous {
+                    button(ui, "Log of the last run", true);
                 }
-            };
-            button(ui, "Log", false);
-            if container.restarts > 0 {
-                button(ui, "Log of the last run", true);
-            }
+            });
         });
     }
     wanted
@@ -340,29 +365,4 @@ fn container_line(container: &ContainerBrief) -> String {
     parts.extend(Some(&container.message).filter(|message| !message.is_empty()).cloned());
     parts.extend(Some(&container.last_words).filter(|words| !words.is_empty()).cloned());
     parts.join(" · ")
-}
-
-fn model_ui(ui: &mut Ui, model: &ServedModel, routed: Option<bool>) {
-    let tokens = tokens(ui);
-    let (color, told) = match routed {
-        Some(true) => (tokens.ok, "routed"),
-        Some(false) => (tokens.warning, "not routed by the API"),
-        None => (tokens.faint, "not known whether the API routes it"),
-    };
-    let mut parts = vec![told.to_owned()];
-    if !model.aliases.is_empty() {
-        parts.push(format!("also called {}", model.aliases.join(", ")));
-    }
-    if !model.capabilities.is_empty() {
-        parts.push(model.capabilities.join(", "));
-    }
-    parts.extend(
-        model.resource.as_ref().filter(|it| **it != model.serving_name).map(|it| format!("Model {it}")),
-    );
-    ui.horizontal(|ui| {
-        dot(ui, color);
-        let width = ui.available_width();
-        shortened(ui, &model.serving_name, TextStyle::Body, tokens.text, width);
-    });
-    wrapped(ui, &parts.join(" · "), tokens.dim);
 }

@@ -67,6 +67,7 @@ fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String,
         FilePurpose::CaFile => ("CA certificate", "The system's certificates"),
         FilePurpose::Kubeconfig => ("Kubeconfig", "kubectl's default"),
         FilePurpose::Kubectl => ("kubectl program", "kubectl, found in PATH"),
+        FilePurpose::Import => return,
     };
     let name = caption(ui, label);
     // The button takes what it needs, the field the rest.

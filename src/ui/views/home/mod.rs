@@ -4,7 +4,9 @@ mod checks;
 mod deployments;
 mod fields;
 mod form;
+mod import;
 mod logs;
+mod models;
 
 use std::collections::HashMap;
 
@@ -16,9 +18,11 @@ use egui::{
 use self::checks::{check_button_ui, checks_ui};
 use self::fields::fields_ui;
 use self::form::{Form, key_change};
+use self::import::{import_ui, take_drop};
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::settings::Settings;
 use crate::protocol::{Command, FilePurpose, Verdict};
+use crate::state::imports::EnvImport;
 use crate::state::{PickedFile, PlaceState, State};
 use crate::ui::theme;
 use crate::ui::widgets::{
@@ -42,7 +46,8 @@ impl HomeUi {
             return deployments::show(ui, state, out);
         }
         page_head(ui, "Home", "Environments: where your models run – a cluster, an API and a key");
-        self.take_file(state);
+        take_drop(ui, state, out);
+        self.take_file(state, out);
         self.take_save(state);
         let width = ui.available_width();
         let height = ui.available_height();
@@ -65,16 +70,21 @@ impl HomeUi {
             column(ui, checks, &mut |ui| filling_card(ui, |ui| checks_ui(ui, state, out)));
         });
         self.delete_ui(ui, state, out);
+        import_ui(ui, state, out);
     }
 
-    fn take_file(&mut self, state: &mut State) {
+    fn take_file(&mut self, state: &mut State, out: &mut Vec<Command>) {
         let Some(PickedFile { env, purpose, path }) = state.picked_file.take() else { return };
+        if purpose == FilePurpose::Import {
+            return state.read_environments(path, out);
+        }
         let Some(env) = state.settings.get(&env) else { return };
         let form = self.forms.entry(env.id.clone()).or_insert_with(|| Form::of(env));
         let field = match purpose {
             FilePurpose::Kubeconfig => &mut form.kubeconfig,
             FilePurpose::CaFile => &mut form.ca_file,
             FilePurpose::Kubectl => &mut form.kubectl,
+            FilePurpose::Import => return,
         };
         *field = path.display().to_string();
     }
@@ -95,7 +105,7 @@ impl HomeUi {
     }
 
     fn list_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-        let buttons = 110.0;
+        let buttons = 142.0;
         let list_height = (ui.available_height() - buttons).max(40.0);
         let mut goes_to = None;
         ScrollArea::vertical()
@@ -122,8 +132,18 @@ impl HomeUi {
             if ui.add(Button::new("Add").min_size(half)).on_hover_text("Add an environment").clicked() {
                 self.add(state, None, out);
             }
+            let import = ui.add(Button::new("Import…").min_size(half));
+            let from = "From SambaWiz, a kubeconfig, or another Batida's settings";
+            if import.on_hover_text(from).clicked() {
+                state.import = Some(EnvImport::default());
+            }
+        });
+        ui.horizontal(|ui| {
             if ui.add_enabled(own, Button::new("Duplicate").min_size(half)).clicked() {
                 self.add(state, Some(state.env().clone()), out);
+            }
+            if ui.add_enabled(own, Button::new("Delete…").min_size(half)).clicked() {
+                self.deleting = Some(state.env().id.clone());
             }
         });
         let whole = vec2(ui.available_width(), 28.0);
@@ -133,8 +153,12 @@ impl HomeUi {
             let cluster = &mut state.place().cluster;
             cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
         }
-        if ui.add_enabled_ui(own, |ui| ui.add_sized(whole, Button::new("Delete…"))).inner.clicked() {
-            self.deleting = Some(state.env().id.clone());
+        let mut notify = state.settings.care.notify;
+        let ticked = ui.checkbox(&mut notify, "Desktop notifications");
+        let why = "When a deployment of the environment in use becomes ready or stops; and when one of its models \
+                   ceases to answer probes, or answers again";
+        if ticked.on_hover_text(why).changed() {
+            state.set_notify(notify, out);
         }
     }
 

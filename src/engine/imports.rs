@@ -1,0 +1,76 @@
+//! Environments of a file that somebody brought.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::environment::{ClusterAccess, EnvId};
+use crate::domain::failure::Failure;
+use crate::import::environments::{self, MOST_BYTES, Source};
+use crate::io::activity::Recorder;
+use crate::io::kubectl::{Kubectl, with_home};
+use crate::io::settings::SettingsStore;
+use crate::protocol::EnvOffers;
+
+/// What reads only files takes no longer than kubectl's start.
+const LOCAL: Duration = Duration::from_secs(10);
+
+/// What could be added of a file. `kubectl` reads kubeconfigs; `None` for the one in `PATH`.
+///
+/// # Errors
+/// When the file cannot be read, is none that is known, or holds nothing.
+pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Failure> {
+    let path = with_home(path);
+    // A relative path would mean another file the next time Batida is started.
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let shown = path.display().to_string();
+    let bytes = bytes_of(&path).await?;
+    let source = environments::source_of(&shown, &bytes)?;
+    let mut offers = match source {
+        Source::SambaWiz => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            environments::read_sambawiz(&shown, &bytes, folder)?
+        }
+        Source::Kubeconfig => {
+            let access =
+                ClusterAccess { kubectl, kubeconfig: Some(path.clone()), ..ClusterAccess::default() };
+            let kubectl = Kubectl::new(&access, Recorder::silent(EnvId::ad_hoc()));
+            let told = kubectl.run(&["config", "view", "-o", "json"], LOCAL).await?;
+            environments::read_contexts(&told, &path)?
+        }
+        Source::Settings => {
+            let store = SettingsStore::at(path.clone());
+            let stored = tokio::task::spawn_blocking(move || store.environments()).await;
+            let stored =
+                stored.map_err(|panic| Failure::new("Reading failed", "").with_details(panic.to_string()))?;
+            environments::of_settings(stored?)
+        }
+    };
+    if offers.is_empty() {
+        let advice = "The demo is in every Batida: it is not counted";
+        return Err(Failure::new(format!("{shown} holds no environments"), advice));
+    }
+    for offer in &mut offers {
+        let kubeconfig = offer.env.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.as_deref());
+        if let Some(kubeconfig) = kubeconfig
+            && !tokio::fs::try_exists(with_home(kubeconfig)).await.unwrap_or(false)
+        {
+            offer.remarks.push(format!("its kubeconfig {} does not exist", kubeconfig.display()));
+        }
+    }
+    Ok(EnvOffers { path, source, offers })
+}
+
+async fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
+    use tokio::io::AsyncReadExt as _;
+    let unread = |why: std::io::Error| {
+        Failure::new(format!("{} cannot be read: {}", path.display(), crate::io::why(&why)), "Check the path")
+    };
+    // A pipe or a device would never end.
+    if !tokio::fs::metadata(path).await.map_err(unread)?.is_file() {
+        return Err(Failure::new(format!("{} is no file", path.display()), "Check the path"));
+    }
+    let mut bytes = Vec::new();
+    let file = tokio::fs::File::open(path).await.map_err(unread)?;
+    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(unread)?;
+    Ok(bytes)
+}

@@ -1,0 +1,353 @@
+//! Environments out of other files: SambaWiz's `app-config.json`, a kubeconfig's contexts.
+//!
+//! What is wrong with one of them is said of that one; the others can be taken all the same.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
+use crate::domain::failure::Failure;
+
+/// A larger file is none of these.
+pub const MOST_BYTES: usize = 4 << 20;
+
+const KNOWN: &str = "Batida takes environments from SambaWiz's app-config.json, from a kubeconfig, and from another \
+                     Batida's settings.toml";
+
+/// What a file is, by what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// SambaWiz's `app-config.json`.
+    SambaWiz,
+    /// A kubeconfig, in YAML or JSON.
+    Kubeconfig,
+    /// Another Batida's `settings.toml`.
+    Settings,
+}
+
+impl Source {
+    /// As people say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SambaWiz => "SambaWiz's app-config.json",
+            Self::Kubeconfig => "a kubeconfig",
+            Self::Settings => "another Batida's settings",
+        }
+    }
+}
+
+/// An environment that could be added.
+// No key is ever shown: `SecretString` hides it.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// As it would be added, under an id of its own.
+    pub env: Environment,
+    /// Its API key, where the file holds one.
+    pub key: Option<SecretString>,
+    /// Why it cannot be added, in words; `None` when it can.
+    pub wrong: Option<String>,
+    /// What is left out or looks odd, in words.
+    pub remarks: Vec<String>,
+}
+
+impl Offer {
+    /// Of an environment with nothing to remark.
+    pub fn of(env: Environment) -> Self {
+        Self { env, key: None, wrong: None, remarks: Vec::new() }
+    }
+}
+
+/// What a file seems to be. `name` is the file's, for what is said about it.
+///
+/// # Errors
+/// When it is none that is known.
+pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
+    if bytes.len() > MOST_BYTES {
+        let why = format!(
+            "{name} has more than {} MiB, so it is none of the files that are known",
+            MOST_BYTES >> 20
+        );
+        return Err(Failure::new(why, KNOWN));
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(Failure::new(format!("{name} is not text"), KNOWN));
+    };
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Err(Failure::new(format!("{name} is empty"), KNOWN));
+    }
+    if let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) {
+        return match (fields.contains_key("kubeconfigs"), fields.contains_key("contexts")) {
+            (true, _) => Ok(Source::SambaWiz),
+            (false, true) => Ok(Source::Kubeconfig),
+            (false, false) => Err(Failure::new(format!("{name} is JSON of something else"), KNOWN)),
+        };
+    }
+    // A whole YAML reader is kubectl's business.
+    let begins =
+        |key: &str| text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    let is_set = |key: &str| {
+        text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')))
+    };
+    if begins("contexts") || begins("clusters") {
+        return Ok(Source::Kubeconfig);
+    }
+    if is_set("version") {
+        return Ok(Source::Settings);
+    }
+    if text.trim_start().starts_with('{') {
+        return Err(Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN));
+    }
+    Err(Failure::new(format!("{name} is none of the files that are known"), KNOWN))
+}
+
+/// Reads SambaWiz's `app-config.json`, which is in `folder`: its paths are relative to that.
+///
+/// # Errors
+/// When it holds no environments.
+pub fn read_sambawiz(name: &str, bytes: &[u8], folder: &Path) -> Result<Vec<Offer>, Failure> {
+    let parsed: Value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+        .map_err(|why| {
+            Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN).with_details(why.to_string())
+        })?;
+    let Some(entries) = parsed["kubeconfigs"].as_object().filter(|entries| !entries.is_empty()) else {
+        let advice = "SambaWiz keeps them under \"kubeconfigs\": is this its file, and are there any?";
+        return Err(Failure::new(format!("{name} holds no environments"), advice));
+    };
+    Ok(entries.iter().map(|(env, entry)| of_sambawiz(env, entry, folder)).collect())
+}
+
+fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
+    let mut offer = Offer::of(Environment::blank(EnvId::fresh(), name.trim()));
+    let Some(fields) = entry.as_object() else {
+        offer.wrong = Some("its entry is no object".to_owned());
+        return offer;
+    };
+    match text_of(fields, "file") {
+        Some(file) => {
+            let namespace = text_of(fields, "namespace").unwrap_or("default").to_owned();
+            let kubeconfig = Some(resolved(folder, file));
+            offer.env.cluster = Some(ClusterAccess { kubeconfig, namespace, ..ClusterAccess::default() });
+        }
+        None => offer.remarks.push("it names no kubeconfig, so it has no cluster".to_owned()),
+    }
+    match text_of(fields, "apiDomain").map(ApiAddress::parse) {
+        Some(Ok(api)) => offer.env.api = Some(api),
+        Some(Err(why)) => offer.remarks.push(format!("its API domain is left out: {why}")),
+        None => offer.remarks.push("it has no API domain yet".to_owned()),
+    }
+    // Whether it can be a key is seen where it is kept.
+    offer.key = text_of(fields, "apiKey").map(|key| SecretString::from(key.to_owned()));
+    judged(offer)
+}
+
+/// A text that is not empty.
+fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    fields.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// A leading `~/` is expanded where the path is used.
+fn resolved(folder: &Path, file: &str) -> PathBuf {
+    if file.starts_with("~/") { PathBuf::from(file) } else { folder.join(file) }
+}
+
+/// Reads what `kubectl config view -o json` says of the kubeconfig at `path`: an environment each context.
+///
+/// # Errors
+/// When it has no contexts.
+pub fn read_contexts(json: &[u8], path: &Path) -> Result<Vec<Offer>, Failure> {
+    let shown = path.display();
+    let parsed: Value = serde_json::from_slice(json).map_err(|why| {
+        Failure::new(
+            format!("kubectl's answer to {shown} cannot be understood"),
+            "Check that the program is kubectl",
+        )
+        .with_details(why.to_string())
+    })?;
+    let contexts = parsed["contexts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let offers: Vec<Offer> = contexts.iter().filter_map(|context| of_context(context, path)).collect();
+    if offers.is_empty() {
+        return Err(Failure::new(format!("{shown} holds no contexts"), "Is it the right kubeconfig?"));
+    }
+    Ok(offers)
+}
+
+fn of_context(context: &Value, path: &Path) -> Option<Offer> {
+    let name = context["name"].as_str().filter(|name| !name.is_empty())?;
+    let namespace = context["context"]["namespace"].as_str().filter(|it| !it.is_empty());
+    let mut offer = Offer::of(Environment::blank(EnvId::fresh(), name));
+    if namespace.is_none() {
+        offer.remarks.push("its context names no namespace: set the one SambaStack runs in".to_owned());
+    }
+    offer.env.cluster = Some(ClusterAccess {
+        kubeconfig: Some(path.to_owned()),
+        context: Some(name.to_owned()),
+        namespace: namespace.unwrap_or("default").to_owned(),
+        kubectl: None,
+    });
+    Some(judged(offer))
+}
+
+/// Another Batida's environments: their keys are not taken along, and so is where those were kept.
+pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
+    let offer = |env: Environment| {
+        let mut offer = Offer::of(Environment { id: EnvId::fresh(), ..env });
+        match &offer.env.key {
+            KeyPlace::None => {}
+            KeyPlace::Variable(name) => offer.remarks.push(format!("its key is read from ${name}")),
+            KeyPlace::Keychain | KeyPlace::SettingsFile => {
+                offer.env.key = KeyPlace::Keychain;
+                offer.remarks.push("its key is not taken along: type it on Home".to_owned());
+            }
+        }
+        judged(offer)
+    };
+    environments.into_iter().filter(|env| !env.demo).map(offer).collect()
+}
+
+fn judged(mut offer: Offer) -> Offer {
+    let Environment { name, api, cluster, .. } = &offer.env;
+    let namespace = cluster.as_ref().and_then(|cluster| check_namespace(&cluster.namespace).err());
+    offer.wrong = match namespace {
+        _ if name.trim().is_empty() => Some("it has no name".to_owned()),
+        Some(why) => Some(format!("its namespace makes no sense: {why}")),
+        None if api.is_none() && cluster.is_none() => Some("it has neither a cluster nor an API".to_owned()),
+        None => None,
+    };
+    offer
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret as _;
+    use serde_json::json;
+
+    use super::*;
+
+    fn sambawiz(value: &Value) -> Result<Vec<Offer>, Failure> {
+        read_sambawiz("app-config.json", value.to_string().as_bytes(), Path::new("/home/me/sambawiz"))
+    }
+
+    #[test]
+    fn sambawiz_environments_are_read_with_paths_relative_to_their_file() {
+        let offers = sambawiz(&json!({"currentKubeconfig": "prod", "kubeconfigs": {
+            "prod": {"file": "kubeconfigs/prod.yaml", "namespace": "sambastack", "uiDomain": "https://ui.example.com/",
+                "apiDomain": "https://api.example.com/", "apiKey": "sk-secret-1234"},
+            "bare": {"file": "/etc/kube/bare.yaml", "apiKey": ""},
+            "odd": {"file": "~/x.yaml", "namespace": "Not_One", "apiDomain": "ftp://x"},
+            "nothing": {}, "text": "hm",
+        }})).unwrap();
+        let [prod, bare, odd, nothing, text] = offers.as_slice() else { panic!("{offers:?}") };
+        let cluster = prod.env.cluster.as_ref().unwrap();
+        assert_eq!(cluster.kubeconfig.as_deref(), Some(Path::new("/home/me/sambawiz/kubeconfigs/prod.yaml")));
+        assert_eq!((prod.env.name.as_str(), cluster.namespace.as_str()), ("prod", "sambastack"));
+        assert_eq!(prod.env.api.as_ref().unwrap().root(), "https://api.example.com");
+        assert_eq!(prod.key.as_ref().unwrap().expose_secret(), "sk-secret-1234");
+        assert!(prod.wrong.is_none() && prod.remarks.is_empty(), "{prod:?}");
+        assert!(!format!("{prod:?}").contains("sk-secret"), "a key is never shown");
+        assert_eq!(bare.env.cluster.as_ref().unwrap().namespace, "default");
+        assert_eq!(
+            (bare.key.is_none(), bare.remarks.as_slice()),
+            (true, ["it has no API domain yet".to_owned()].as_slice())
+        );
+        assert!(odd.wrong.as_ref().unwrap().contains("namespace") && odd.remarks[0].contains("API domain"));
+        assert_eq!(nothing.wrong.as_deref(), Some("it has neither a cluster nor an API"));
+        assert_eq!(text.wrong.as_deref(), Some("its entry is no object"));
+    }
+
+    #[test]
+    fn each_context_is_an_environment_of_its_name() {
+        let json = json!({"contexts": [
+            {"name": "east-admin", "context": {"cluster": "east", "namespace": "sambastack"}},
+            {"name": "west", "context": {"cluster": "west"}}, {"name": ""}, 5,
+        ]});
+        let offers = read_contexts(json.to_string().as_bytes(), Path::new("/kube")).unwrap();
+        assert_eq!(offers.len(), 2);
+        let access = offers[0].env.cluster.as_ref().unwrap();
+        assert_eq!(
+            (access.context.as_deref(), access.namespace.as_str()),
+            (Some("east-admin"), "sambastack")
+        );
+        assert_eq!(access.kubeconfig.as_deref(), Some(Path::new("/kube")));
+        assert!(offers[1].remarks[0].contains("no namespace"));
+        assert!(
+            read_contexts(b"{}", Path::new("/kube")).unwrap_err().summary.contains("/kube holds no contexts")
+        );
+    }
+
+    #[test]
+    fn a_file_is_known_by_what_is_in_it() {
+        for (text, source) in [
+            ("{\"kubeconfigs\":{}}", Some(Source::SambaWiz)),
+            ("\u{feff}{\"kubeconfigs\":{}}", Some(Source::SambaWiz)),
+            ("{\"kind\":\"Config\",\"contexts\":[]}", Some(Source::Kubeconfig)),
+            ("apiVersion: v1\nkind: Config\nclusters:\n- name: a\n", Some(Source::Kubeconfig)),
+            ("version = 1\n\n[[environments]]\n", Some(Source::Settings)),
+            ("{\"a\":1}", None),
+            ("{\"kubeconfigs\":", None),
+            ("hello", None),
+            (" \n", None),
+        ] {
+            assert_eq!(source_of("f", text.as_bytes()).ok(), source, "{text}");
+        }
+        assert!(source_of("f", b"\xff\xfe").unwrap_err().summary.contains("not text"));
+        assert!(source_of("f", &vec![b'x'; MOST_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn keys_of_another_batida_stay_there() {
+        let env = |key| Environment {
+            key,
+            api: ApiAddress::parse("a.example").ok(),
+            ..Environment::blank(EnvId("x".to_owned()), "a")
+        };
+        let variable = KeyPlace::Variable("K".to_owned());
+        let offers =
+            of_settings(vec![env(KeyPlace::SettingsFile), env(variable.clone()), Environment::demo()]);
+        assert_eq!(offers.len(), 2);
+        assert_eq!((&offers[0].env.key, &offers[1].env.key), (&KeyPlace::Keychain, &variable));
+        assert!(offers.iter().all(|offer| offer.key.is_none() && offer.env.id.0 != "x"));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            Just("kubeconfigs".to_owned()),
+            Just("file".to_owned()),
+            Just("namespace".to_owned()),
+            Just("apiDomain".to_owned()),
+            Just("apiKey".to_owned()),
+            Just("contexts".to_owned()),
+            Just("context".to_owned()),
+            Just("name".to_owned()),
+            ".{0,6}",
+        ];
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(key.clone(), inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_the_readers_panic(value in any_json(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let text = value.to_string();
+            for bytes in [text.as_bytes(), bytes.as_slice()] {
+                let _ = source_of("f", bytes);
+                let _ = read_sambawiz("f", bytes, Path::new("/x"));
+                let _ = read_contexts(bytes, Path::new("/x"));
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What has changed on the cluster since it was looked at last, as far as somebody wants to be called for it.
+
+use std::collections::BTreeMap;
+
+use super::{Notice, State};
+use crate::domain::deployment::{ClusterView, DeploymentState};
+use crate::domain::environment::EnvId;
+use crate::domain::failure::Failure;
+use crate::protocol::Command;
+
+/// So many changes at once are told one by one.
+const EACH: usize = 3;
+
+/// Which deployments were ready. What is seen for the first time is no change.
+#[derive(Debug, Default)]
+pub struct Changes {
+    ready: BTreeMap<String, bool>,
+}
+
+/// Something to call a person for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What it is about.
+    pub title: String,
+    /// More words.
+    pub body: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Change {
+    Ready(String),
+    Stopped(String, String),
+}
+
+impl Changes {
+    /// Nobody looked for a while: what is seen next is seen for the first time.
+    pub(super) fn forget(&mut self) {
+        self.ready.clear();
+    }
+
+    fn fold(&mut self, view: &ClusterView) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for deployment in &view.deployments {
+            let is_ready = match deployment.state {
+                DeploymentState::Deployed => true,
+                DeploymentState::Deploying | DeploymentState::NotDeployed | DeploymentState::Terminating => {
+                    false
+                }
+                // Nobody knows: that is no change.
+                DeploymentState::Unknown => continue,
+            };
+            let name = &deployment.name;
+            match (self.ready.insert(name.clone(), is_ready), is_ready) {
+                (Some(false), true) => changes.push(Change::Ready(name.clone())),
+                (Some(true), false) => changes.push(Change::Stopped(name.clone(), deployment.why())),
+                _ => {}
+            }
+        }
+        // What could not be listed is not gone.
+        if view.warnings.is_empty() {
+            let is_there = |name: &String| view.deployments.iter().any(|it| it.name == *name);
+            let gone = self.ready.extract_if(.., |name, _| !is_there(name));
+            let deleted = |name| Change::Stopped(name, "it was deleted".to_owned());
+            changes.extend(gone.filter(|(_, ready)| *ready).map(|(name, _)| deleted(name)));
+        }
+        changes
+    }
+}
+
+/// What is said of changes in an environment.
+fn calls(env: &str, changes: &[Change]) -> Vec<Call> {
+    if changes.len() <= EACH {
+        return changes.iter().map(|change| call(env, change)).collect();
+    }
+    let names = |ready: bool| -> Vec<&str> {
+        changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Ready(name) if ready => Some(name.as_str()),
+                Change::Stopped(name, _) if !ready => Some(name.as_str()),
+                _ => None,
+            })
+            .collect()
+    };
+    let many = |names: Vec<&str>, what: &str| {
+        let shown = names.iter().take(EACH).copied().collect::<Vec<_>>().join(", ");
+        let more = names.len().saturating_sub(EACH);
+        let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let title = match names.as_slice() {
+            [one] => format!("{one} {}", if what == "stopped" { "has stopped" } else { "is ready" }),
+            _ if what == "stopped" => format!("{} deployments have stopped", names.len()),
+            _ => format!("{} deployments are ready", names.len()),
+        };
+        (!names.is_empty()).then(|| Call { title, body: format!("{env}: {shown}{and_more}") })
+    };
+    [many(names(false), "stopped"), many(names(true), "ready")].into_iter().flatten().collect()
+}
+
+fn call(env: &str, change: &Change) -> Call {
+    match change {
+        Change::Ready(name) => {
+            Call { title: format!("{name} is ready"), body: format!("{env}: all that it needs runs") }
+        }
+        Change::Stopped(name, why) => {
+            Call { title: format!("{name} has stopped"), body: format!("{env}: {why}") }
+        }
+    }
+}
+
+impl State {
+    /// Somebody may want to be called for what is new in this view.
+    pub(super) fn call_for_changes(&mut self, env: &EnvId, view: &ClusterView) {
+        let Some(place) = self.places.get_mut(env) else { return };
+        let changes = place.cluster.changes.fold(view);
+        let name = self.settings.get(env).map(|env| env.name.clone()).unwrap_or_default();
+        self.call(calls(&name, &changes));
+    }
+
+    /// A model has begun or ceased to answer.
+    pub(super) fn call_for_model(&mut self, env: &EnvId, model: &str, answers: bool) {
+        let name = self.settings.get(env).map(|env| env.name.clone()).unwrap_or_default();
+        let why =
+            self.places.get(env).and_then(|place| place.cluster.probes.silent(model)).unwrap_or_default();
+        let call = match answers {
+            true => Call { title: format!("{model} answers again"), body: name },
+            false => Call { title: format!("{model} does not answer"), body: format!("{name}: {why}") },
+        };
+        self.call(vec![call]);
+    }
+
+    fn call(&mut self, calls: Vec<Call>) {
+        if self.settings.care.notify {
+            self.calls.extend(calls);
+        }
+    }
+
+    /// Calls the person over the desktop.
+    pub fn send_calls(&mut self, out: &mut Vec<Command>) {
+        out.extend(self.calls.drain(..).map(|Call { title, body }| Command::Notify { title, body }));
+    }
+
+    /// Notifications are shown from now on, or no longer.
+    pub fn set_notify(&mut self, on: bool, out: &mut Vec<Command>) {
+        self.settings.care.notify = on;
+        self.told_of_silence = false;
+        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+    }
+
+    /// That no notification can be shown is said once, in passing.
+    pub(super) fn notified(&mut self, outcome: Result<(), Failure>) {
+        if let Err(why) = outcome
+            && !std::mem::replace(&mut self.told_of_silence, true)
+        {
+            self.notices.push(Notice { failure: None, text: format!("{}. {}", why.summary, why.advice) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::deployment::{Deployment, Generation};
+    use crate::domain::failure::FaultClass;
+    use crate::domain::settings::{Care, Settings};
+    use crate::protocol::{Event, ProbeAnswer, ProbeKind, ProbeTarget};
+
+    fn view(deployments: &[(&str, DeploymentState)]) -> ClusterView {
+        let deployment = |(name, state): &(&str, DeploymentState)| Deployment {
+            name: (*name).to_owned(),
+            generation: Generation::New,
+            bundle: None,
+            state: *state,
+            reason: String::new(),
+            since: None,
+            pods: Vec::new(),
+            models: Vec::new(),
+            bundle_notes: Vec::new(),
+            models_trouble: None,
+        };
+        ClusterView { deployments: deployments.iter().map(deployment).collect(), ..ClusterView::default() }
+    }
+
+    #[track_caller]
+    fn check(changes: &mut Changes, deployments: &[(&str, DeploymentState)], told: &[&str]) {
+        let calls = calls("prod", &changes.fold(&view(deployments)));
+        let titles: Vec<&str> = calls.iter().map(|call| call.title.as_str()).collect();
+        assert_eq!(titles, told);
+    }
+
+    #[test]
+    fn only_what_becomes_ready_or_stops_is_told() {
+        use DeploymentState as S;
+        let mut changes = Changes::default();
+        check(&mut changes, &[("a", S::Deployed), ("b", S::Deploying)], &[]);
+        check(&mut changes, &[("a", S::Unknown), ("b", S::Unknown)], &[]);
+        check(&mut changes, &[("a", S::Deployed), ("b", S::NotDeployed)], &[]);
+        check(&mut changes, &[("a", S::Deploying), ("b", S::Deployed)], &["a has stopped", "b is ready"]);
+        check(&mut changes, &[("b", S::Terminating), ("c", S::Deployed)], &["b has stopped"]);
+        check(&mut changes, &[], &["c has stopped"]);
+        check(&mut changes, &[("c", S::Deployed)], &[]);
+        changes.forget();
+        check(&mut changes, &[("c", S::Deploying)], &[]);
+    }
+
+    #[test]
+    fn what_could_not_be_listed_is_not_gone() {
+        let mut changes = Changes::default();
+        check(&mut changes, &[("a", DeploymentState::Deployed)], &[]);
+        let refused = ClusterView { warnings: vec![Failure::new("no", "")], ..ClusterView::default() };
+        assert_eq!(changes.fold(&refused), []);
+        check(&mut changes, &[("a", DeploymentState::Deployed)], &[]);
+    }
+
+    #[test]
+    fn a_model_that_ceases_to_answer_is_called_for_when_that_is_wanted() {
+        let job_of = |out: &mut Vec<Command>| match out.pop() {
+            Some(Command::Probe { job, .. }) => job,
+            other => panic!("{other:?}"),
+        };
+        for notify in [true, false] {
+            let care = Care { notify, ..Care::default() };
+            let mut state = State::new(Settings { care, ..Settings::default() });
+            let answer = ProbeAnswer { ttft: None, latency: None };
+            let silent = Failure::new("no answer within 60 s", "").of_class(FaultClass::Timeout);
+            let mut out = Vec::new();
+            for outcome in [Ok(answer), Err(silent), Ok(answer)] {
+                state.probe(vec![ProbeTarget { model: "m".to_owned(), kind: ProbeKind::Chat }], &mut out);
+                let (job, env) = (job_of(&mut out), EnvId::demo());
+                let (at, model) = (jiff::Timestamp::UNIX_EPOCH, "m".to_owned());
+                state.apply(Event::ModelProbed { job, env: env.clone(), model, at, outcome }, Duration::ZERO);
+                state.apply(Event::ProbesEnded { job, env }, Duration::ZERO);
+            }
+            state.send_calls(&mut out);
+            let told: Vec<String> = out
+                .into_iter()
+                .map(|command| match command {
+                    Command::Notify { title, body } => format!("{title} | {body}"),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let wanted = ["m does not answer | Demo: no answer within 60 s", "m answers again | Demo"];
+            assert_eq!(told, if notify { wanted.to_vec() } else { Vec::new() });
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_told_together() {
+        let names: Vec<String> = (0..9).map(|n| format!("d-{n}")).collect();
+        let all = |state| names.iter().map(|name| (name.as_str(), state)).collect::<Vec<_>>();
+        let mut changes = Changes::default();
+        check(&mut changes, &all(DeploymentState::Deployed), &[]);
+        check(&mut changes, &all(DeploymentState::Deploying), &["9 deployments have stopped"]);
+        let mut some = all(DeploymentState::Deployed);
+        some[0].1 = DeploymentState::Deploying;
+        let calls = calls("prod", &changes.fold(&view(&some)));
+        assert_eq!(calls[0].title, "8 deployments are ready");
+        assert_eq!(calls[0].body, "prod: d-1, d-2, d-3 and 5 more");
+    }
+}

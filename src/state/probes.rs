@@ -1,0 +1,258 @@
+//! "Is it serving?": what the last probe of each model found, and when the next one is due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::State;
+use super::cluster::ClusterState;
+use crate::domain::deployment::{Deployment, DeploymentState, ServedModel};
+use crate::domain::failure::{Failure, FaultClass};
+use crate::protocol::{Command, JobId, ProbeAnswer, ProbeTarget};
+
+/// The probes of one environment.
+#[derive(Debug, Default)]
+pub struct Probes {
+    running: Option<JobId>,
+    /// Those that have not answered yet.
+    waiting: BTreeSet<String>,
+    /// By serving name.
+    found: BTreeMap<String, Found>,
+    /// When the last round over all models began.
+    round: Option<Duration>,
+}
+
+/// What is known of one model.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Its last answer, and when.
+    pub answered: Option<(Timestamp, ProbeAnswer)>,
+    /// Why the last probe found no answer, and when; `None` when it did.
+    pub trouble: Option<(Timestamp, Failure)>,
+    /// Whether it answers, as far as that can be told: a refused key says nothing of a model.
+    answers: Option<bool>,
+}
+
+impl Probes {
+    /// The job that probes.
+    pub fn running(&self) -> Option<JobId> {
+        self.running
+    }
+
+    /// Whether this model is being asked.
+    pub fn is_asking(&self, model: &str) -> bool {
+        self.waiting.contains(model)
+    }
+
+    /// What was found of a model; `None` before it was ever asked.
+    pub fn found(&self, model: &str) -> Option<&Found> {
+        self.found.get(model)
+    }
+
+    /// Why a model that was asked for a word does not answer; `None` where it does, or nobody knows.
+    pub fn silent(&self, model: &str) -> Option<&str> {
+        let found = self.found.get(model).filter(|found| found.answers == Some(false))?;
+        found.trouble.as_ref().map(|(_, why)| why.summary.as_str())
+    }
+
+    fn begin(&mut self, job: JobId, targets: &[ProbeTarget]) {
+        self.running = Some(job);
+        self.waiting = targets.iter().map(|target| target.model.clone()).collect();
+    }
+
+    /// Gives whether the model has begun or ceased to answer since it was asked last.
+    pub(super) fn probed(
+        &mut self,
+        job: JobId,
+        model: &str,
+        at: Timestamp,
+        outcome: Result<ProbeAnswer, Failure>,
+    ) -> Option<bool> {
+        if self.running != Some(job) {
+            return None;
+        }
+        self.waiting.remove(model);
+        let found = self.found.entry(model.to_owned()).or_default();
+        let before = found.answers;
+        match outcome {
+            Ok(answer) => {
+                (found.answered, found.trouble, found.answers) = (Some((at, answer)), None, Some(true));
+            }
+            Err(why) => {
+                if is_the_models(why.class) {
+                    found.answers = Some(false);
+                }
+                found.trouble = Some((at, why));
+            }
+        }
+        found.answers.filter(|now| before.is_some_and(|before| before != *now))
+    }
+
+    pub(super) fn ended(&mut self, job: JobId) {
+        if self.running == Some(job) {
+            self.running = None;
+            self.waiting.clear();
+        }
+    }
+}
+
+/// Whether a failure says that the model does not answer, and not that nobody could ask it.
+fn is_the_models(class: Option<FaultClass>) -> bool {
+    use FaultClass as F;
+    match class {
+        None | Some(F::Timeout | F::Dropped | F::ModelNotFound | F::Server) => true,
+        Some(
+            F::HostUnknown
+            | F::Unreachable
+            | F::Tls
+            | F::KeyRefused
+            | F::BadRequest
+            | F::RateLimited
+            | F::QueueFull
+            | F::NotAnApi
+            | F::Cancelled,
+        ) => false,
+    }
+}
+
+impl ClusterState {
+    /// How a model is to be probed; `None` where that makes no sense: the API does not route it, or it is
+    /// none of the kinds that can be asked for a word.
+    pub fn target(&self, model: &ServedModel) -> Option<ProbeTarget> {
+        let kind = model.probe_kind().filter(|_| self.is_routed(model) != Some(false))?;
+        Some(ProbeTarget { model: model.serving_name.clone(), kind })
+    }
+
+    /// The models of these deployments that can be probed, each once.
+    pub fn targets<'a>(&self, deployments: impl IntoIterator<Item = &'a Deployment>) -> Vec<ProbeTarget> {
+        let models = deployments.into_iter().flat_map(|deployment| &deployment.models);
+        let mut targets: Vec<ProbeTarget> = models.filter_map(|model| self.target(model)).collect();
+        targets.sort_by(|a, b| a.model.cmp(&b.model));
+        targets.dedup_by(|a, b| a.model == b.model);
+        targets
+    }
+
+    /// The models of all deployments that are ready.
+    fn all_targets(&self) -> Vec<ProbeTarget> {
+        let deployments = self.view.value().into_iter().flat_map(|view| &view.deployments);
+        self.targets(deployments.filter(|it| it.state == DeploymentState::Deployed))
+    }
+
+    /// The first model of a deployment that was asked and did not answer, and why.
+    pub(super) fn silent_model<'a>(&'a self, deployment: &'a Deployment) -> Option<(&'a str, &'a str)> {
+        let mut names = deployment.models.iter().map(|model| model.serving_name.as_str());
+        names.find_map(|name| Some((name, self.probes.silent(name)?)))
+    }
+}
+
+impl State {
+    /// Probes these models, unless others are being probed or a benchmark runs here.
+    pub fn probe(&mut self, targets: Vec<ProbeTarget>, out: &mut Vec<Command>) {
+        let can = self.has_api() && !self.is_benching_here();
+        if !can || targets.is_empty() || self.place().cluster.probes.running.is_some() {
+            return;
+        }
+        let (job, place) = (self.next_job(), self.env().clone());
+        self.place().cluster.probes.begin(job, &targets);
+        out.push(Command::Probe { job, place, targets });
+    }
+
+    /// Probes the models of all deployments that are ready.
+    pub fn probe_all(&mut self, now: Duration, out: &mut Vec<Command>) {
+        let targets = self.place().cluster.all_targets();
+        self.place().cluster.probes.round = Some(now);
+        self.probe(targets, out);
+    }
+
+    /// Ends the probes under way; what they have found stays.
+    pub fn cancel_probes(&mut self, out: &mut Vec<Command>) {
+        out.extend(self.place().cluster.probes.running.map(|job| Command::Cancel { job }));
+    }
+
+    /// Whether a benchmark measures the environment in use: a probe would take part in it.
+    pub fn is_benching_here(&self) -> bool {
+        let session = self.bench.session.as_ref().filter(|session| session.is_running());
+        session.is_some_and(|session| session.env == self.env().id)
+    }
+
+    /// Whether the environment in use has an API that could be asked.
+    pub fn has_api(&self) -> bool {
+        self.env().api.is_some() || self.env().demo
+    }
+
+    /// Every how many minutes all models of the environment in use are probed; `None` when they are not.
+    pub fn probe_minutes(&self) -> Option<u32> {
+        self.settings.care.probe_minutes.get(&self.env().id).copied()
+    }
+
+    /// Probes all models every so many minutes from now on, or no longer.
+    pub fn set_probe_minutes(&mut self, minutes: Option<u32>, out: &mut Vec<Command>) {
+        let env = self.env().id.clone();
+        let known = &mut self.settings.care.probe_minutes;
+        match minutes {
+            Some(minutes) => known.insert(env, minutes.clamp(1, 60)),
+            None => known.remove(&env),
+        };
+        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+    }
+
+    /// Probes when that is due, and ends probes when a benchmark begins. Gives when to look again at the latest.
+    pub fn probe_when_due(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
+        if self.is_benching_here() {
+            self.cancel_probes(out);
+            return None;
+        }
+        let every = Duration::from_secs(60 * u64::from(self.probe_minutes().filter(|_| self.has_api())?));
+        let cluster = &self.place().cluster;
+        // What is not known to be routed yet would be asked in vain.
+        if cluster.probes.running.is_some()
+            || cluster.view.value().is_none()
+            || cluster.api_models.is_loading()
+        {
+            return None;
+        }
+        let due = cluster.probes.round.map_or(now, |round| round + every);
+        if now < due {
+            return Some(due - now);
+        }
+        self.probe_all(now, out);
+        Some(every)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn begun(probes: &mut Probes, job: u64) -> JobId {
+        let kind = crate::protocol::ProbeKind::Chat;
+        probes.begin(JobId(job), &[ProbeTarget { model: "m".to_owned(), kind }]);
+        JobId(job)
+    }
+
+    #[test]
+    fn a_model_that_ceases_to_answer_is_silent_and_a_refused_key_says_nothing() {
+        let mut probes = Probes::default();
+        let job = begun(&mut probes, 1);
+        assert!(probes.is_asking("m"));
+        let answer = ProbeAnswer { ttft: Some(Duration::from_millis(9)), latency: None };
+        assert_eq!(probes.probed(job, "m", at(1), Ok(answer)), None, "the first word is no change");
+        probes.ended(job);
+        let failed = |class| Err(Failure::new("why", "").of_class(class));
+        let job = begun(&mut probes, 2);
+        assert_eq!(probes.probed(JobId(1), "m", at(2), failed(FaultClass::Server)), None, "an old answer");
+        assert_eq!(probes.probed(job, "m", at(2), failed(FaultClass::KeyRefused)), None);
+        assert_eq!(probes.silent("m"), None);
+        assert_eq!(probes.probed(job, "m", at(3), failed(FaultClass::Timeout)), Some(false));
+        assert_eq!(probes.silent("m"), Some("why"));
+        let found = probes.found("m").unwrap();
+        assert_eq!(found.answered.map(|(when, _)| when), Some(at(1)), "when it answered last is kept");
+        assert_eq!(probes.probed(job, "m", at(4), Ok(answer)), Some(true));
+        assert_eq!((probes.silent("m"), probes.is_asking("m")), (None, false));
+    }
+}

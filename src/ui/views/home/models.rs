@@ -1,0 +1,235 @@
+//! The models of a deployment: their names and sizes, whether the API routes them, and whether they answer.
+
+use std::time::Duration;
+
+use egui::{Checkbox, DragValue, Role, TextStyle, Ui, WidgetInfo};
+
+use super::deployments::wrapped;
+use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, Tier};
+use crate::domain::units;
+use crate::protocol::{Command, ProbeTarget};
+use crate::state::State;
+use crate::state::cluster::ClusterState;
+use crate::state::probes::Found;
+use crate::ui::widgets::{caption, dot, from_right, shortened, small_button, small_button_if, tokens};
+
+/// What the user asked for on a deployment's page.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    pub(super) probe: Vec<ProbeTarget>,
+    pub(super) cancel: bool,
+}
+
+/// The probes of all models, at the head of the page.
+pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+    let (benching, has_api) = (state.is_benching_here(), state.has_api());
+    let running = state.place().cluster.probes.running().is_some();
+    let minutes = state.probe_minutes();
+    let (mut on, mut every) = (minutes.is_some(), minutes.unwrap_or(5));
+    from_right(ui, |ui| {
+        if running {
+            if small_button(ui, "Cancel probes").clicked() {
+                state.cancel_probes(out);
+            }
+        } else {
+            let all = small_button_if(ui, has_api && !benching, "Probe all");
+            let why = "Asks each model that is routed for one token: is it serving? Nothing of it is kept";
+            let why_not = match benching {
+                true => "A benchmark runs here, and a probe would take part in it",
+                false => "This environment has no API",
+            };
+            let all = all.on_hover_text(why).on_disabled_hover_text(why_not);
+            if all.clicked() {
+                state.probe_all(now, out);
+            }
+        }
+        let value = DragValue::new(&mut every).range(1..=60).speed(0.1).suffix(" min");
+        let value = ui.add_enabled(on, value);
+        value.widget_info(|| WidgetInfo::labeled(Role::SpinButton, on, "Minutes between probes"));
+        let ticked = ui.add(Checkbox::new(&mut on, "Probe every"));
+        ticked.clone().on_hover_text(
+            "Each model that is routed is asked for one token, again and again while Batida is open",
+        );
+        if ticked.changed() || (on && value.changed()) {
+            state.set_probe_minutes(on.then_some(every), out);
+        }
+        if benching && (running || on) {
+            caption(ui, "probes wait for the benchmark");
+        }
+    });
+}
+
+/// All of a deployment's.
+pub(super) fn models_ui(
+    ui: &mut Ui,
+    cluster: &ClusterState,
+    deployment: &Deployment,
+    may_probe: bool,
+    wish: &mut Wish,
+) {
+    let idle = cluster.probes.running().is_none() && may_probe;
+    let targets = cluster.targets([deployment]);
+    if targets.len() > 1 && small_button_if(ui, idle, "Probe its models").clicked() {
+        wish.probe = targets;
+    }
+    for model in &deployment.models {
+        model_ui(ui, cluster, deployment, model, idle, wish);
+    }
+}
+
+fn model_ui(
+    ui: &mut Ui,
+    cluster: &ClusterState,
+    deployment: &Deployment,
+    model: &ServedModel,
+    idle: bool,
+    wish: &mut Wish,
+) {
+    let tokens = tokens(ui);
+    let name = &model.serving_name;
+    let found = cluster.probes.found(name);
+    let trouble = found.and_then(|found| found.trouble.as_ref());
+    let (color, routing) = match (cluster.is_routed(model), deployment.state) {
+        (Some(true), _) if trouble.is_some() => (tokens.error, "routed by the API"),
+        (Some(true), DeploymentState::Deployed) => (tokens.ok, "serving: routed by the API"),
+        (Some(true), _) => (tokens.warning, "routed by the API, perhaps to another deployment"),
+        (Some(false), DeploymentState::Deployed) => (tokens.warning, "deployed, but not routed yet"),
+        (Some(false), _) => (tokens.faint, "not routed yet: the deployment is not ready"),
+        (None, _) if cluster.api_models.failure().is_some() => {
+            (tokens.faint, "not known whether it is routed: the API did not tell")
+        }
+        (None, _) => (tokens.faint, "not looked at yet whether it is routed"),
+    };
+    ui.horizontal(|ui| {
+        dot(ui, color);
+        let target = cluster.target(model);
+        let width = ui.available_width() - 80.0;
+        shortened(ui, name, TextStyle::Body, tokens.text, width);
+        from_right(ui, |ui| match target {
+            _ if cluster.probes.is_asking(name) => {
+                ui.spinner();
+                if small_button(ui, "Cancel").clicked() {
+                    wish.cancel = true;
+                }
+            }
+            Some(target) => {
+                let button = small_button_if(ui, idle, "Probe");
+                button.widget_info(|| WidgetInfo::labeled(Role::Button, idle, format!("Probe {name}")));
+                if button.on_hover_text("Asks it for one token").clicked() {
+                    wish.probe = vec![target];
+                }
+            }
+            None => {}
+        });
+    });
+    let mut parts = vec![routing.to_owned()];
+    if !model.aliases.is_empty() {
+        parts.push(format!("also called {}", model.aliases.join(", ")));
+    }
+    if !model.capabilities.is_empty() {
+        parts.push(model.capabilities.join(", "));
+    }
+    parts.extend(model.resource.as_ref().filter(|it| *it != name).map(|it| format!("Model {it}")));
+    wrapped(ui, &parts.join(" · "), tokens.dim);
+    if let Some(found) = found {
+        probed_ui(ui, found);
+    }
+    sizes_ui(ui, cluster, model);
+    ui.add_space(4.0);
+}
+
+/// When it answered last, and why it does not now.
+fn probed_ui(ui: &mut Ui, found: &Found) {
+    let tokens = tokens(ui);
+    let answered = found.answered.map(|(at, answer)| {
+        let figure = match (answer.ttft, answer.latency) {
+            (Some(ttft), _) => format!(", TTFT {}", units::duration(ttft)),
+            (None, Some(latency)) => format!(" in {}", units::duration(latency)),
+            (None, None) => String::new(),
+        };
+        format!("answered at {}{figure}", units::moment(at))
+    });
+    match (&found.trouble, answered) {
+        (None, Some(answered)) => wrapped(ui, &answered, tokens.ok),
+        (Some((at, why)), before) => {
+            let before = before.map(|it| format!("; {it}")).unwrap_or_default();
+            wrapped(
+                ui,
+                &format!("no answer at {}: {}{before}", units::moment(*at), why.summary),
+                tokens.error,
+            );
+            if !why.advice.is_empty() {
+                wrapped(ui, &why.advice, tokens.dim);
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+fn sizes_ui(ui: &mut Ui, cluster: &ClusterState, model: &ServedModel) {
+    let tokens = tokens(ui);
+    if model.sizes.is_empty() {
+        return;
+    }
+    let told = match (cluster.sizes.value(), cluster.sizes.failure()) {
+        (Some(sizes), _) => match sizes.tiers(&model.sizes) {
+            Ok(tiers) if tiers.is_empty() => return,
+            Ok(tiers) => in_words(&tiers),
+            Err(why) => format!("Context length and batch sizes are not known: {why}"),
+        },
+        (None, Some(why)) => format!("Context length and batch sizes are not known: {}", why.summary),
+        (None, None) => "Context length and batch sizes: asking".to_owned(),
+    };
+    wrapped(ui, &told, tokens.dim);
+}
+
+/// `Context up to 128k · batch sizes 4k: 1, 2, 4 · 128k: 1`
+fn in_words(tiers: &[Tier]) -> String {
+    let longest = tiers.iter().rev().find(|tier| tier.tokens().is_some());
+    let list = |sizes: &[u32]| sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let mut parts: Vec<String> =
+        longest.map(|tier| format!("Context up to {}", tier.context)).into_iter().collect();
+    let known: Vec<&Tier> = tiers.iter().filter(|tier| !tier.batch_sizes.is_empty()).collect();
+    let lengths = tiers.iter().map(|tier| tier.context.as_str()).collect::<Vec<_>>().join(", ");
+    match known.as_slice() {
+        [] => parts.push(format!("lengths {lengths}")),
+        [first, rest @ ..]
+            if known.len() == tiers.len() && rest.iter().all(|it| it.batch_sizes == first.batch_sizes) =>
+        {
+            parts.push(format!("lengths {lengths}, each in batches of {}", list(&first.batch_sizes)));
+        }
+        _ => {
+            let each = |tier: &Tier| match tier.batch_sizes.as_slice() {
+                [] => tier.context.clone(),
+                sizes => format!("{}: {}", tier.context, list(sizes)),
+            };
+            parts.push(format!("batch sizes {}", tiers.iter().map(each).collect::<Vec<_>>().join(" · ")));
+        }
+    }
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_said_as_short_as_they_allow() {
+        let tier =
+            |context: &str, sizes: &[u32]| Tier { context: context.to_owned(), batch_sizes: sizes.to_vec() };
+        for (tiers, told) in [
+            (
+                vec![tier("8k", &[1, 4]), tier("128k", &[1])],
+                "Context up to 128k · batch sizes 8k: 1, 4 · 128k: 1",
+            ),
+            (
+                vec![tier("4k", &[1, 2]), tier("16k", &[1, 2])],
+                "Context up to 16k · lengths 4k, 16k, each in batches of 1, 2",
+            ),
+            (vec![tier("8k", &[]), tier("32k", &[])], "Context up to 32k · lengths 8k, 32k"),
+            (vec![tier("8k", &[1]), tier("default", &[])], "Context up to 8k · batch sizes 8k: 1 · default"),
+        ] {
+            assert_eq!(in_words(&tiers), told);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! A deployment's page, found and used by label: what its models are, whether they answer, and what the screen
+//! says of each outage. Real kubectl asks a real API server's answers.
+
+use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
+use batida::domain::environment::Environment;
+use egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
+use crate::support::window::{Window, api_env, cluster_env, runtime};
+use crate::ui::Api;
+use crate::ui_bench;
+
+/// A window on a cluster and an API, with a deployment's page open.
+pub(crate) struct Page {
+    pub(crate) window: Window,
+    pub(crate) kube: Kube,
+    pub(crate) api: Api,
+    pub(crate) runtime: Runtime,
+}
+
+impl Page {
+    /// The recorded cluster; the API routes these.
+    pub(crate) fn open(cluster: Cluster, models: Vec<DemoModel>) -> Self {
+        let runtime = runtime();
+        let kube = runtime.block_on(Kube::start(cluster));
+        let api = Api::start(models);
+        let mut window = Window::on(env_of(&kube, &api), Some(DEMO_KEY));
+        window.see("of 11 deployed · live");
+        window.click("Home");
+        window.click("Deployments");
+        Self { window, kube, api, runtime }
+    }
+
+    fn quick(names: &[&str]) -> Self {
+        Self::open(
+            Cluster::recorded(),
+            names.iter().map(|name| DemoModel::quick(name, Quirk::None)).collect(),
+        )
+    }
+}
+
+pub(crate) fn env_of(kube: &Kube, api: &Api) -> Environment {
+    let cluster = cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE).cluster;
+    Environment { cluster, ..api_env(&api.address) }
+}
+
+const LLAMA: &str = "Meta-Llama-3.1-8B-Instruct";
+const GEMMA: &str = "gemma-4-31B-it";
+const E5: &str = "E5-Mistral-7B-Instruct";
+
+// Models
+
+#[test]
+fn each_model_says_its_sizes_and_whether_it_is_routed() {
+    let mut page = Page::quick(&[LLAMA, GEMMA]);
+    let window = &mut page.window;
+    window.click("llama, Deployed");
+    window.see("serving: routed by the API");
+    window.see("deployed, but not routed yet");
+    window.see("Context up to 128k · lengths 4k, 16k, 128k, each in batches of 1, 2, 4");
+    window.click("md-gemma, Deployed");
+    window.see("Context up to 128k · batch sizes 8k: 1, 4 · 128k: 1");
+    window.see("text, vision · Model gemma-4-31b-it");
+    window.click("llama-70b, Deploying");
+    window.see("routed by the API, perhaps to another deployment");
+    window.see("not routed yet: the deployment is not ready");
+}
+
+#[test]
+fn sizes_are_asked_for_once_a_page_is_open_and_whoever_may_not_read_them_loses_nothing_else() {
+    let cluster = Cluster::with(&["modelprofiles"], Trouble::Forbidden);
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(cluster));
+    let api = Api::quick();
+    let mut window = Window::on(env_of(&kube, &api), Some(DEMO_KEY));
+    window.see("5 of 11 deployed · live");
+    let asked = |kube: &Kube, kind: &str| kube.requests().iter().any(|path| path.ends_with(kind));
+    assert!(!asked(&kube, "bundletemplates"), "{:?}", kube.requests());
+    window.click("Home");
+    window.click("Deployments");
+    window.click("md-gemma, Deployed");
+    window.see("Context length and batch sizes are not known: ");
+    assert!(window.shows("modelprofiles") && window.shows("live"), "{}", window.told());
+    window.click("llama, Deployed");
+    window.see("Context up to 128k");
+    assert!(asked(&kube, "bundletemplates"));
+}
+
+#[test]
+fn before_the_api_was_asked_nobody_says_whether_a_model_is_routed() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("5 of 11 deployed · live");
+    window.click("Home");
+    window.click("Deployments");
+    window.click("md-gemma, Deployed");
+    window.see("not looked at yet whether it is routed");
+    assert!(window.button("Probe all").accesskit_node().is_disabled(), "there is no API to ask");
+}
+
+// Is it serving?
+
+fn refusing(name: &str) -> DemoModel {
+    let quirk = Quirk::Refuses {
+        status: 500,
+        content_type: "application/json",
+        body: "{\"error\":{\"message\":\"the engine is gone\"}}",
+        retry_after: None,
+    };
+    DemoModel::quick(name, quirk)
+}
+
+#[test]
+fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
+    let models =
+        vec![DemoModel::quick(GEMMA, Quirk::None), refusing(LLAMA), DemoModel::quick(E5, Quirk::Embeds)];
+    let mut page = Page::open(Cluster::recorded(), models);
+    let window = &mut page.window;
+    window.click("llama, Deployed");
+    window.see("serving: routed by the API");
+    assert!(!window.shows("Likely cause"), "{}", window.told());
+    window.click("Probe its models");
+    window.see("no answer at ");
+    window.see("answered at ");
+    window.see("Likely cause");
+    window.see(&format!("The API routes {LLAMA}, but it does not answer: "));
+    window.see(" logs inf-llama-q-default-n-0 -c inf ");
+    window.click("md-gemma, Deployed");
+    window.click(&format!("Probe {GEMMA}"));
+    window.see("TTFT ");
+    let bodies = page.api.bodies();
+    let chats: Vec<_> = bodies.iter().filter(|body| !body["messages"].is_null()).collect();
+    assert_eq!(chats.len(), 2, "{bodies:?}");
+    assert!(chats.iter().all(|body| body["max_tokens"] == 1), "{chats:?}");
+    // No probe is part of the session's figures, nor of the history.
+    window.click("Playground");
+    window.see("No answers yet");
+    window.click("History");
+    window.see("Nothing measured yet");
+}
+
+#[test]
+fn probe_all_asks_each_routed_model_of_what_is_ready_and_can_be_cancelled() {
+    let models = vec![
+        DemoModel::quick(GEMMA, Quirk::Hangs),
+        DemoModel::quick(LLAMA, Quirk::None),
+        DemoModel::quick("another", Quirk::None),
+    ];
+    let mut page = Page::open(Cluster::recorded(), models);
+    let window = &mut page.window;
+    window.click("md-gemma, Deployed");
+    window.see("serving: routed by the API");
+    window.click("Probe all");
+    window.until("gemma is asked", |window| window.has_button("Cancel"));
+    window.click("Cancel probes");
+    window.until("nobody is asked", |window| window.has_button("Probe all") && !window.has_button("Cancel"));
+    assert!(!window.shows("no answer at"), "who was not waited for is not blamed: {}", window.told());
+    let asked: Vec<String> =
+        page.api.bodies().iter().filter_map(|body| body["model"].as_str().map(str::to_owned)).collect();
+    assert!(asked.iter().all(|model| model != "another"), "{asked:?}");
+}
+
+#[test]
+fn probes_go_on_by_themselves_when_asked_and_stay_asked() {
+    let mut page = Page::quick(&[GEMMA]);
+    let window = &mut page.window;
+    window.click("md-gemma, Deployed");
+    window.see("serving: routed by the API");
+    let minutes = |window: &Window| window.field("Minutes between probes").accesskit_node().is_disabled();
+    assert!(minutes(window), "off until asked for");
+    window.click("Probe every");
+    window.see("answered at ");
+    window.type_into("Minutes between probes", "3");
+    window.key_press(egui::Key::Enter);
+    window.run_steps(3);
+    let id = window.state_mut().state().env().id.clone();
+    window.until("it is saved", |window| window.saved().care.probe_minutes.get(&id) == Some(&3));
+    let Page { window, kube: _kube, api: _api, runtime: _runtime } = page;
+    let mut window = window.restart();
+    window.until("it was probed again", |window| window.shows("of 11 deployed · live"));
+    window.click("Home");
+    window.click("Deployments");
+    window.click("md-gemma, Deployed");
+    window.see("answered at ");
+    window.click("Probe every");
+    window.until("it is saved", |window| window.saved().care.probe_minutes.is_empty());
+}
+
+#[test]
+fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
+    let mut window = ui_bench_window();
+    let job = ui_bench::run(&mut window, "Concurrency sweep");
+    ui_bench::tell(&mut window, job, |script| script.level(0, false));
+    window.click("Home");
+    window.click("Deployments");
+    window.click("md-deepseek-r1, Deployed");
+    window.click("Probe every");
+    window.see("probes wait for the benchmark");
+    let disabled = |window: &Window, name: &str| {
+        let all = window.query_all_by_label(name).filter(|node| node.accesskit_node().role() == Role::Button);
+        all.into_iter().all(|node| node.accesskit_node().is_disabled())
+    };
+    assert!(disabled(&window, "Probe all") && disabled(&window, "Probe DeepSeek-R1-0528"));
+    assert!(!window.shows("answered at"));
+}
+
+fn ui_bench_window() -> Window {
+    crate::support::window::on_benchmark()
+}
+
+// Outages, and what the screen says
+
+/// Makes a pod of the recorded deployment `llama` otherwise.
+fn pod(kube: &Kube, name: &str, edit: impl FnOnce(&mut Value)) {
+    let mut pod = kube.object("pods", name);
+    edit(&mut pod["status"]);
+    kube.change("pods", "MODIFIED", pod);
+}
+
+const CACHE: &str = "inf-llama-cache-0";
+const MAIN: &str = "inf-llama-q-default-n-0";
+
+#[test]
+fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
+    let mut page = Page::quick(&[LLAMA]);
+    let Page { window, kube, .. } = &mut page;
+    let waits = |status: &mut Value, reason: &str, message: &str| {
+        status["containerStatuses"][0]["ready"] = false.into();
+        status["containerStatuses"][0]["state"] = json!({"waiting": {"reason": reason, "message": message}});
+    };
+    window.click("llama, Deployed");
+    let mut check = |kube: &Kube, sentence: &str, command: &str| {
+        window.see(sentence);
+        window.see(command);
+        assert!(window.shows("live"), "{}", window.told());
+        // As it was.
+        kube.change("pods", "MODIFIED", kube.object("pods", CACHE));
+        kube.change("pods", "MODIFIED", kube.object("pods", MAIN));
+        kube.change("bundles", "MODIFIED", kube.object("bundles", "b-llama"));
+        window.until("it is as it was", |window| {
+            window.has_button("llama, Deployed") && !window.shows(sentence)
+        });
+    };
+    let unrouted = "Its pods are ready, but the API does not route E5-Mistral-7B-Instruct: the gateway has not taken it up";
+    pod(kube, CACHE, |status| waits(status, "ImagePullBackOff", "401 unauthorized"));
+    check(
+        kube,
+        "The image of container cache in the cache pod cannot be pulled: the registry refuses the credentials",
+        "-n sambastack describe pod inf-llama-cache-0",
+    );
+    pod(kube, MAIN, |status| {
+        *status = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/4 nodes are available: 4 Insufficient sambanova.ai/rdu."}]});
+    });
+    check(
+        kube,
+        "No node has enough free sambanova.ai/rdu for the default pod",
+        "describe pod inf-llama-q-default-n-0",
+    );
+    pod(kube, MAIN, |status| {
+        waits(status, "CrashLoopBackOff", "back-off 5m0s");
+        let last = json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
+        status["containerStatuses"][0]["restartCount"] = 3.into();
+        status["containerStatuses"][0]["lastState"] = json!({"terminated": last});
+    });
+    check(
+        kube,
+        "in the default pod crashes (restarted 3 times): it ends with exit code 1, its last words: no such checkpoint",
+        "logs inf-llama-q-default-n-0 -c inf --previous",
+    );
+    pod(kube, CACHE, |status| {
+        status["containerStatuses"][0]["ready"] = false.into();
+    });
+    check(kube, "The cache is not ready yet, and the default pods wait for it", "logs inf-llama-cache-0 ");
+    let mut bundle = kube.object("bundles", "b-llama");
+    bundle["status"]["conditions"][0]["status"] = "False".into();
+    bundle["status"]["conditions"][0]["message"] = "checkpoint X: no such object".into();
+    kube.change("bundles", "MODIFIED", bundle);
+    check(
+        kube,
+        "SambaStack refused its bundle b-llama: checkpoint X: no such object",
+        "get bundles.sambanova.ai b-llama -o ",
+    );
+    window.see(unrouted);
+    window.see("get bundledeployments.sambanova.ai llama -o ");
+    window.click("orphan, Deployed");
+    window.see("Its bundle b-does-not-exist does not exist, so there is nothing to deploy");
+    window.click("whisper-old, Terminating");
+    window.see("It is being deleted; if that takes long, a finalizer or a pod that does not end holds it");
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_named() {
+    let mut cluster = Cluster::recorded();
+    let message = "create Pod inf-no-pods-yet-cache-0 in StatefulSet inf-no-pods-yet-cache failed error: pods \"inf-no-pods-yet-cache-0\" \
+                   is forbidden: exceeded quota: team-a, requested: sambanova.ai/rdu=16, used: 64, limited: 64";
+    let event = json!({"involvedObject": {"kind": "StatefulSet", "name": "inf-no-pods-yet-cache"}, "type": "Warning",
+        "reason": "FailedCreate", "message": message, "count": 4, "lastTimestamp": "2026-11-23T05:50:31Z"});
+    let events = json!({"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": [event]});
+    cluster.lists.insert("events", events.to_string().into());
+    let mut page = Page::open(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)]);
+    page.window.click("no-pods-yet, Not deployed");
+    page.window.see("The namespace's quota team-a is used up, so its pods may not be created");
+    page.window.see("describe resourcequota team-a");
+}
+
+#[test]
+fn an_outage_of_the_cluster_is_said_and_what_was_seen_stays() {
+    let mut page = Page::quick(&[LLAMA]);
+    let Page { window, kube, runtime, .. } = &mut page;
+    window.click("llama, Deployed");
+    for (trouble, sentence) in [
+        (Trouble::Overloaded, "The cluster's API server cannot answer now"),
+        (Trouble::Unauthorized, "The cluster refused your credentials"),
+        (Trouble::Close, "The connection to the cluster was cut before the answer was complete"),
+        (Trouble::WebPage, "A web page (“Log in”) answers where the Kubernetes API should"),
+    ] {
+        kube.edit(|cluster| cluster.troubles = vec![("*", trouble)]);
+        kube.close_watches(false);
+        window.see("reconnecting");
+        window.see(sentence);
+        assert!(window.has_button("llama, Deployed") && window.shows("Pods (2)"), "{}", window.told());
+        kube.edit(|cluster| cluster.troubles.clear());
+        window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+    }
+    // What the server has forgotten is listed anew, without a word.
+    kube.close_watches(true);
+    pod(kube, CACHE, |status| status["containerStatuses"][0]["ready"] = false.into());
+    window.until("it is seen", |window| window.has_button("llama, Deploying"));
+    assert!(!window.shows("reconnecting"), "{}", window.told());
+    runtime.block_on(kube.stop());
+    window.see("reconnecting");
+    window.see("Nothing answers at 127.0.0.1");
+    runtime.block_on(kube.restart());
+    window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+    assert!(window.has_button("llama, Deploying"));
+}
+
+/// `BATIDA_LOOK=DIR cargo test --test it ui_cluster::look` draws the pages there, to be looked at.
+#[test]
+fn look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut window = Window::on_demo();
+    window.click("Why?");
+    window.click("bd-gpt-oss-llama70b, Deployed");
+    window.click("Probe its models");
+    window
+        .until("all have answered", |window| window.query_all_by_label_contains("answered at").count() == 2);
+    crate::ui_layout::draw(&mut window, &dir, "models");
+    let mut window = Window::on_demo();
+    window.see("SambaStack 2.3.2");
+    window.click("Home");
+    window.click("Run checks");
+    window.until("all checks ended", |window| window.has_button("Check again"));
+    crate::ui_layout::draw(&mut window, &dir, "home");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = crate::imports::sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
+    window.click("Import…");
+    crate::ui_layout::draw(&mut window, &dir, "import-empty");
+    window.type_into("File to import", &file.display().to_string());
+    window.click("Read");
+    window.see("3 environments");
+    crate::ui_layout::draw(&mut window, &dir, "import");
+}
