@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::domain::conversation::ChatRequest;
+use crate::domain::conversation::{ChatRequest, ToolCall};
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
@@ -166,7 +166,14 @@ pub enum Event {
     /// One of several chats is sent now.
     ChatBegan { job: JobId },
     /// More of an answer: what came since the last one, and the figures so far.
-    ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
+    ChatAdvanced {
+        job: JobId,
+        reasoning: String,
+        answer: String,
+        /// All functions that were called so far, where that has changed; else none.
+        calls: Vec<ToolCall>,
+        figures: Box<Figures>,
+    },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
     ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
     /// A session under way.

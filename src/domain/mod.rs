@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod environment;
 pub mod failure;
 pub mod history;
+pub mod json;
 pub mod plan;
 pub mod random;
 pub mod run;

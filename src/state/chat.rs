@@ -399,13 +399,23 @@ impl ChatState {
         }
     }
 
-    pub(super) fn advance(&mut self, job: JobId, reasoning: &str, text: &str, figures: Figures) {
+    /// More of the answer has come; `calls` are all so far, or none where that has not changed.
+    pub(super) fn advance(
+        &mut self,
+        job: JobId,
+        (reasoning, text): (&str, &str),
+        calls: Vec<ToolCall>,
+        figures: Figures,
+    ) {
         if self.running() != Some(job) {
             return;
         }
         if let Some(turn) = self.talk.turns.last_mut() {
             turn.answer.reasoning.push_str(reasoning);
             turn.answer.text.push_str(text);
+            if !calls.is_empty() {
+                turn.answer.calls = calls;
+            }
             turn.answer.figures = figures;
         }
     }
@@ -459,7 +469,7 @@ mod tests {
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
-        chat.advance(JobId(job), "thinking", answer, Figures::default());
+        chat.advance(JobId(job), ("thinking", answer), Vec::new(), Figures::default());
         finish(chat, job, ChatEnding::Finished { reason: FinishReason::Stop });
         request
     }
@@ -480,7 +490,7 @@ mod tests {
         chat.send(&asking(1, "m")).expect("sends");
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
-        chat.advance(JobId(1), "", "half", Figures::default());
+        chat.advance(JobId(1), ("", "half"), Vec::new(), Figures::default());
         assert_eq!(finish(&mut chat, 1, ChatEnding::Failed(failure)), 0, "a failure is no figure");
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
         let request = chat.retry(&asking(2, "k")).expect("retries");
@@ -533,7 +543,7 @@ mod tests {
         ] {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
-            chat.advance(JobId(1), thought, "", Figures::default());
+            chat.advance(JobId(1), (thought, ""), Vec::new(), Figures::default());
             finish(&mut chat, 1, ChatEnding::Finished { reason });
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
             assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");

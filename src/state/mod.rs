@@ -557,8 +557,8 @@ impl State {
                 self.with(&env, |place| place.cluster.api_models_loaded(job, outcome, now));
                 self.settle_panes();
             }
-            Event::ChatAdvanced { job, reasoning, answer, figures } => {
-                self.with_chat(job, |chat, _| chat.advance(job, &reasoning, &answer, *figures));
+            Event::ChatAdvanced { job, reasoning, answer, calls, figures } => {
+                self.with_chat(job, |chat, _| chat.advance(job, (&reasoning, &answer), calls, *figures));
             }
             Event::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
             Event::ChatEnded { job, ending, figures } => {

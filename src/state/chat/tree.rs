@@ -301,7 +301,7 @@ mod tests {
     }
 
     fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
-        chat.advance(JobId(job), "", text, Figures::default());
+        chat.advance(JobId(job), ("", text), Vec::new(), Figures::default());
         let ending = ChatEnding::Finished { reason };
         chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut SessionHistory::default());
     }
