@@ -290,7 +290,7 @@ impl FinishReason {
                 "No answer: max tokens or the context's end was reached before the first word"
             }
             (Self::ContentFilter, false) => "No answer: a content filter held it back",
-            (Self::ToolCalls, false) => "No answer in words: the model asked for a tool",
+            (Self::ToolCalls, false) => "No answer: the model said that it calls a function, and named none",
             (Self::Stop | Self::Other(_), false) => "The model ended its answer without a word",
         }
     }

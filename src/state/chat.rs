@@ -2,8 +2,10 @@
 //!
 //! It is a tree: what is shown is one way through it, the rest is kept aside ([`tree`]).
 
+mod form;
 mod tree;
 
+pub use self::form::{CallCheck, CallForm, Form, NOT_ANSWERED};
 pub use self::tree::Act;
 
 use std::time::Duration;
@@ -97,6 +99,8 @@ pub struct Turn {
     pub answer: Answer,
     /// The same in all panes that were asked at once; 0 where nobody else could have been.
     pub round: u64,
+    /// What is being typed as the results of its calls.
+    pub(super) typed: Vec<String>,
 }
 
 /// What a user says at once.
@@ -120,12 +124,13 @@ impl Saying {
         self.prompt.trim().is_empty() && self.attachments.is_empty() && self.results.is_empty()
     }
 
-    /// As the API is told: results first, since they answer what the model said last.
-    fn messages(&self) -> impl Iterator<Item = Message> {
+    /// As the API is told: results first, since they answer what the model said last. `called`: it called functions.
+    fn messages(&self, called: bool) -> impl Iterator<Item = Message> {
         let words =
             Message { attachments: self.attachments.clone(), ..Message::new(Role::User, &*self.prompt) };
         let has_words = !self.prompt.trim().is_empty() || !self.attachments.is_empty();
-        self.results.iter().map(Message::result).chain(has_words.then_some(words))
+        let results = if called { &self.results[..] } else { &[] };
+        results.iter().map(Message::result).chain(has_words.then_some(words))
     }
 }
 
@@ -159,6 +164,8 @@ pub struct Answer {
     pub text: String,
     /// The functions it called, so far.
     pub calls: Vec<ToolCall>,
+    /// What was asked for besides words, and what was found of it.
+    pub form: Form,
     /// How far it is.
     pub status: AnswerStatus,
     /// When it was asked, since the program's start.
@@ -207,7 +214,7 @@ impl Answer {
     /// Why an answer with text is not all the model had to say.
     pub fn cut_because(&self) -> Option<&'static str> {
         match &self.status {
-            AnswerStatus::Finished(_) if self.text.trim().is_empty() => None,
+            AnswerStatus::Finished(_) if self.text.trim().is_empty() && self.calls.is_empty() => None,
             AnswerStatus::Finished(FinishReason::Length) => {
                 Some("Cut: max tokens or the context's end was reached")
             }
@@ -244,8 +251,9 @@ impl ChatState {
 
     /// What would be sent, with this draft as the last message if there is one. For View code.
     pub fn request(&self, model: &str, said: &Saying) -> ChatRequest {
-        let mut messages = self.messages(self.way_before_draft());
-        messages.extend(said.messages());
+        let before = self.way_before_draft();
+        let said = said.clone().answering(self.called_at_the_end_of(before));
+        let mut messages = self.messages(before, &said);
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
         }
@@ -322,8 +330,9 @@ impl ChatState {
 
     fn ask(&mut self, said: Saying, asking: &Asking<'_>) -> ChatRequest {
         let Asking { job, model, deployment, now } = *asking;
-        let mut messages = self.messages(self.talk.turns.len());
-        messages.extend(said.messages());
+        let before = self.talk.turns.len();
+        let said = said.answering(self.called_at_the_end_of(before));
+        let messages = self.messages(before, &said);
         let answer = Answer {
             model: model.to_owned(),
             series: model.to_owned(),
@@ -332,6 +341,7 @@ impl ChatState {
             reasoning: String::new(),
             text: String::new(),
             calls: Vec::new(),
+            form: Form::of(&self.params),
             status: AnswerStatus::Streaming(job),
             asked_at: now,
             ended_at: None,
@@ -348,7 +358,7 @@ impl ChatState {
         let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
-        Turn { id, exchange, parent, said, answer, round: 0 }
+        Turn { id, exchange, parent, said, answer, round: 0, typed: Vec::new() }
     }
 
     /// Where the last answer is kept.
@@ -362,20 +372,40 @@ impl ChatState {
         })
     }
 
-    /// The system prompt and the first `n` turns. Reasoning is not sent back, and neither is a turn
-    /// whose answer never came.
-    fn messages(&self, n: usize) -> Vec<Message> {
+    /// The calls that what is said after `n` turns answers.
+    fn called_at_the_end_of(&self, n: usize) -> &[ToolCall] {
+        let last = n.checked_sub(1).and_then(|last| self.talk.turns.get(last));
+        last.map_or(&[], |turn| turn.answer.answerable())
+    }
+
+    /// The system prompt, the first `n` turns, and what is said then. Reasoning is not sent back, and neither is a
+    /// turn whose answer never came, nor a call that nobody answered: servers refuse that.
+    fn messages(&self, n: usize, said: &Saying) -> Vec<Message> {
         let mut messages = Vec::with_capacity(n * 2 + 2);
         if !self.system.trim().is_empty() {
             messages.push(Message::new(Role::System, self.system.trim()));
         }
-        for Turn { said, answer, .. } in self.talk.turns.iter().take(n) {
-            if !answer.text.trim().is_empty() || !answer.calls.is_empty() {
-                messages.extend(said.messages());
-                let calls = answer.calls.clone();
-                messages.push(Message { calls, ..Message::new(Role::Assistant, answer.text.clone()) });
+        let turns = &self.talk.turns[..n.min(self.talk.turns.len())];
+        let mut called = false;
+        for (at, turn) in turns.iter().enumerate() {
+            let answer = &turn.answer;
+            let then = turns.get(at + 1).map_or(said, |next| &next.said);
+            let calls = if then.answers(&answer.calls) { &answer.calls[..] } else { &[] };
+            if answer.text.trim().is_empty() && calls.is_empty() {
+                // The results that it brought are still those of the answer before.
+                let results = turn.said.results.iter().filter(|_| called);
+                messages.extend(results.map(Message::result));
+                called = false;
+                continue;
             }
+            messages.extend(turn.said.messages(called));
+            called = !calls.is_empty();
+            messages.push(Message {
+                calls: calls.to_vec(),
+                ..Message::new(Role::Assistant, answer.text.clone())
+            });
         }
+        messages.extend(said.messages(called));
         messages
     }
 
@@ -442,12 +472,14 @@ impl ChatState {
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
-                session.record(&answer.series, answer.deployment.clone(), &turn.said.prompt, now, figures);
+                let title = turn.said.title();
+                session.record(&answer.series, answer.deployment.clone(), &title, now, figures);
                 AnswerStatus::Finished(reason)
             }
             ChatEnding::Stopped => AnswerStatus::Stopped,
             ChatEnding::Failed(failure) => AnswerStatus::Failed(failure),
         };
+        answer.look();
     }
 }
 

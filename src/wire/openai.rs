@@ -14,6 +14,7 @@ use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
 use self::message::Messages;
+pub use self::message::is_sent;
 use super::skim;
 use crate::domain::conversation::{ChatRequest, Effort};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, AnswerStatus, Asking, CONTINUE, ChatState, Editing, Saying, Talk, Turn};
+use super::{Answer, AnswerStatus, Asking, CONTINUE, ChatState, Editing, Form, Saying, Talk, Turn};
 use crate::domain::conversation::{ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Exchange, ExchangeEnding, SessionId};
@@ -16,6 +16,8 @@ pub enum Act {
     Again(usize),
     /// Ask for the rest of the last answer.
     Continue,
+    /// Send what is typed as results of the functions that the last answer called.
+    SendResults,
     /// Change this turn's message.
     Edit(usize),
     /// Begin a branch after this turn.
@@ -29,7 +31,7 @@ pub enum Act {
 impl Act {
     /// Whether the model is asked something.
     pub fn asks(self) -> bool {
-        matches!(self, Self::Again(_) | Self::Continue)
+        matches!(self, Self::Again(_) | Self::Continue | Self::SendResults)
     }
 
     /// The same, of the turn at `index`.
@@ -40,7 +42,7 @@ impl Act {
             Self::Edit(_) => Self::Edit(index),
             Self::Branch(_) => Self::Branch(index),
             Self::Step(_, forward) => Self::Step(index, forward),
-            Self::Continue | Self::Ahead => self,
+            Self::Continue | Self::SendResults | Self::Ahead => self,
         }
     }
 }
@@ -53,7 +55,7 @@ impl ChatState {
             Act::Branch(index) => self.branch_after(index),
             Act::Step(index, forward) => self.step(index, forward),
             Act::Ahead => self.go_ahead(),
-            Act::Again(_) | Act::Continue => {}
+            Act::Again(_) | Act::Continue | Act::SendResults => {}
         }
     }
 
@@ -62,6 +64,7 @@ impl ChatState {
         match act {
             Act::Again(index) => self.regenerate(index, asking),
             Act::Continue => self.go_on(asking),
+            Act::SendResults => self.send_results(asking),
             Act::Edit(_) | Act::Branch(_) | Act::Step(..) | Act::Ahead => None,
         }
     }
@@ -110,6 +113,9 @@ impl ChatState {
     /// Puts the message of the turn at `index` into the draft; sending it makes another branch.
     pub fn edit(&mut self, index: usize) {
         self.stop_editing();
+        if self.running().is_none() && self.edit_results(index) {
+            return;
+        }
         if let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) {
             let draft = std::mem::replace(&mut self.draft, turn.said.prompt.clone());
             let attached = std::mem::replace(&mut self.attached, turn.said.attachments.clone());
@@ -169,7 +175,8 @@ impl ChatState {
         }
         let turn = self.talk.turns.get(index)?;
         let (said, exchange, round) = (turn.said.clone(), turn.exchange, turn.round);
-        let is_bare = turn.answer.text.is_empty() && turn.answer.reasoning.is_empty();
+        let answer = &turn.answer;
+        let is_bare = answer.text.is_empty() && answer.reasoning.is_empty() && answer.calls.is_empty();
         self.stop_editing();
         self.talk.leave(index);
         if is_bare && self.talk.branches(Some(exchange)).is_empty() {
@@ -238,7 +245,7 @@ impl Talk {
     }
 
     /// The way ends before the turn at `index`.
-    fn leave(&mut self, index: usize) {
+    pub(super) fn leave(&mut self, index: usize) {
         self.aside.extend(self.turns.drain(index.min(self.turns.len())..));
     }
 
@@ -274,7 +281,7 @@ fn answer_of(exchange: &Exchange) -> Answer {
         ExchangeEnding::Stopped => AnswerStatus::Stopped,
         ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
     };
-    Answer {
+    let mut answer = Answer {
         model: exchange.model.clone(),
         series: exchange.model.clone(),
         queued: false,
@@ -282,11 +289,14 @@ fn answer_of(exchange: &Exchange) -> Answer {
         reasoning: exchange.reasoning.clone(),
         text: exchange.answer.clone(),
         calls: exchange.calls.clone(),
+        form: Form::of(&exchange.params),
         status,
         asked_at: Duration::ZERO,
         ended_at: None,
         figures: exchange.figures,
-    }
+    };
+    answer.look();
+    answer
 }
 
 #[cfg(test)]

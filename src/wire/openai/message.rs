@@ -143,6 +143,11 @@ pub(super) fn format(format: &AnswerFormat) -> Option<Value> {
     }
 }
 
+/// Whether a function is offered to the model: it is on, has a name, and its schema is a JSON object.
+pub fn is_sent(it: &Tool) -> bool {
+    tool(it).is_some()
+}
+
 /// An entry of `tools`; `None` where it is off or its schema is none. An empty one means: no arguments.
 pub(super) fn tool(tool: &Tool) -> Option<Value> {
     let Tool { name, description, parameters, off } = tool;
