@@ -252,7 +252,11 @@ impl ChatState {
     /// What would be sent, with this draft as the last message if there is one. For View code.
     pub fn request(&self, model: &str, said: &Saying) -> ChatRequest {
         let before = self.way_before_draft();
-        let said = said.clone().answering(self.called_at_the_end_of(before));
+        let mut said = said.clone();
+        if said.is_empty() && before == self.talk.turns.len() {
+            said.results = self.drafted_results();
+        }
+        let said = said.answering(self.called_at_the_end_of(before));
         let mut messages = self.messages(before, &said);
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
@@ -442,6 +446,7 @@ impl ChatState {
         }
         if let Some(turn) = self.talk.turns.last_mut() {
             turn.answer.reasoning.push_str(reasoning);
+            turn.answer.form.grow(&turn.answer.text, text);
             turn.answer.text.push_str(text);
             if !calls.is_empty() {
                 turn.answer.calls = calls;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
 use self::message::Messages;
-pub use self::message::is_sent;
+pub use self::message::sent_tools;
 use super::skim;
 use crate::domain::conversation::{ChatRequest, Effort};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
@@ -101,7 +101,7 @@ impl<'a> Body<'a> {
             reasoning_effort: params.reasoning_effort.map(Effort::as_str),
             chat_template_kwargs: params.thinking.map(|on| TemplateOptions { enable_thinking: on }),
             response_format: params.format.as_ref().and_then(message::format),
-            tools: params.tools.iter().filter_map(message::tool).collect(),
+            tools: sent_tools(&params.tools).filter_map(message::tool).collect(),
             ignore_eos,
         }
     }

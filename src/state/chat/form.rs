@@ -5,10 +5,13 @@ use super::{Answer, AnswerStatus, Asking, ChatState, Saying};
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Params, Tool, ToolCall, ToolResult};
 use crate::domain::json::{self, Checked, Held, Mistake, Schema, Violation};
 use crate::protocol::FinishReason;
-use crate::wire::openai::is_sent;
+use crate::wire::openai::sent_tools;
 
 /// What a function gives that was left without a result: servers refuse a conversation in which a call has none.
 pub const NOT_ANSWERED: &str = "No result: the user went on without calling the function";
+
+/// How a block of JSON begins.
+const BLOCK: &str = "```json\n";
 
 /// What was asked for, and what was found.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,8 @@ pub struct Form {
     pub checked: Option<Checked>,
     /// The answer's JSON, a member a line.
     pub pretty: Option<String>,
+    /// The answer as a block of code, while it comes and after; empty where it is none.
+    pub block: String,
     /// Of each call; empty while the answer comes.
     pub calls: Vec<CallForm>,
 }
@@ -92,9 +97,21 @@ impl CallCheck {
 }
 
 impl Form {
+    /// More of the answer's text has come; `before` is what there was.
+    pub(super) fn grow(&mut self, before: &str, more: &str) {
+        if self.format.is_none() {
+            return;
+        }
+        if before.trim().is_empty() && more.trim_start().starts_with(['{', '[']) {
+            self.block = format!("{BLOCK}{}", more.trim_start());
+        } else if !self.block.is_empty() {
+            self.block.push_str(more);
+        }
+    }
+
     /// Of what is sent with these parameters.
     pub(super) fn of(params: &Params) -> Self {
-        let tools = params.tools.iter().filter(|tool| is_sent(tool)).cloned().collect();
+        let tools = sent_tools(&params.tools).cloned().collect();
         Self { format: params.format.clone(), tools, ..Self::default() }
     }
 }
@@ -119,6 +136,12 @@ impl Answer {
         form.pretty = match &form.checked {
             Some(_) => json::pretty(text.trim()).or_else(|| json::pretty(json::fence_of(text)?)),
             None => None,
+        };
+        form.block = match &form.pretty {
+            Some(pretty) if !matches!(form.checked, Some(Checked::Fenced(_))) => {
+                format!("{BLOCK}{pretty}\n```")
+            }
+            _ => String::new(),
         };
         form.calls = calls
             .iter()
@@ -197,20 +220,22 @@ impl ChatState {
 
     /// Sends what is typed as results, all at once; what is not typed is sent empty.
     pub fn send_results(&mut self, asking: &Asking<'_>) -> Option<ChatRequest> {
-        let turn = self.talk.turns.last()?;
-        let typed = |at: usize| turn.typed.get(at).cloned().unwrap_or_default();
-        let results: Vec<ToolResult> = turn
-            .answer
-            .answerable()
-            .iter()
-            .enumerate()
-            .map(|(at, call)| ToolResult { id: call.id.clone(), name: call.name.clone(), content: typed(at) })
-            .collect();
+        let results = self.drafted_results();
         if results.is_empty() {
             return None;
         }
         self.stop_editing();
         Some(self.ask(Saying { results, ..Saying::default() }, asking))
+    }
+
+    /// The results as they are typed; none where none are awaited.
+    pub(super) fn drafted_results(&self) -> Vec<ToolResult> {
+        let Some(turn) = self.talk.turns.last() else { return Vec::new() };
+        let typed = |at: usize| turn.typed.get(at).cloned().unwrap_or_default();
+        let calls = turn.answer.answerable().iter().enumerate();
+        calls
+            .map(|(at, call)| ToolResult { id: call.id.clone(), name: call.name.clone(), content: typed(at) })
+            .collect()
     }
 
     /// Goes back to before the results that were sent with the turn at `index`, so that they can be typed anew. What
@@ -375,6 +400,7 @@ mod tests {
         chat.params.format = None;
         chat.advance(JobId(1), ("{\"not\": \"this\"}", "{\"a\""), Vec::new(), Figures::default());
         assert_eq!(chat.turns()[0].answer.form.checked, None, "it is not whole yet");
+        assert_eq!(chat.turns()[0].answer.form.block, "```json\n{\"a\"");
         end(&mut chat, ":1}", Vec::new(), finished(FinishReason::Stop));
         let form = &chat.turns()[0].answer.form;
         assert_eq!(

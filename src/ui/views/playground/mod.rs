@@ -1,11 +1,14 @@
 //! The Playground: pick a deployment and a model, chat, and read how fast it answers; with up to four side by side.
 
+mod calls;
 mod composer;
 mod conversation;
 mod figures;
+mod format;
 mod panes;
 mod parameters;
 mod pickers;
+mod tools;
 mod turn;
 mod vote;
 
@@ -228,8 +231,11 @@ impl PlaygroundUi {
         now: Duration,
         (out, asked): (&mut Vec<Command>, &mut Asked),
     ) {
-        if let Some(text) = todo.copy {
-            out.push(Command::Copy { what: "Answer".to_owned(), text });
+        if let Some((what, text)) = todo.copy {
+            out.push(Command::Copy { what: what.to_owned(), text });
+        }
+        if let Some((call, text)) = todo.typed {
+            state.pane_chat(index).type_result(call, text);
         }
         if let Some(act) = todo.act {
             asked.refocus = true;
