@@ -360,12 +360,15 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         Some(key) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
 
-    let request = &spec.request;
-    out += "    let messages = vec![\n";
-    for message in &request.messages {
-        let role = serde_json::to_value(message.role).unwrap_or_default();
-        let role = role.as_str().unwrap_or_default();
-        let text = &message.content;
+    let body = chat_body(&spec.request, spec.stream);
+    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let plain = messages.iter().all(|message| plain_message(message).is_some());
+    push!(out, "    let messages{} = vec![\n", if plain { "" } else { ": Vec<Value>" });
+    for message in messages {
+        let Some((role, text)) = plain_message(message) else {
+            push!(out, "        serde_json::from_str({})?,\n", rs_json(message));
+            continue;
+        };
         if text.trim_end_matches('\n').contains('\n') {
             let lines: String =
                 text.split_inclusive('\n').map(|l| format!("            {},\n", rs_text(l))).collect();
@@ -374,9 +377,15 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
             push!(out, "        json!({{\"role\": \"{role}\", \"content\": {}}}),\n", rs_text(text));
         }
     }
-    out += "    ];\n    let body = json!({\n";
-    for (name, value) in chat_body(request, spec.stream).as_object().into_iter().flatten() {
-        let value = if name == "messages" { "messages".to_owned() } else { rs_value(value) };
+    out += "    ];\n";
+    let fields = || body.as_object().into_iter().flatten();
+    for (name, value) in fields().filter(|(name, _)| AS_TEXT.contains(&name.as_str())) {
+        push!(out, "    let {name}: Value = serde_json::from_str({})?;\n", rs_json(value));
+    }
+    out += "    let body = json!({\n";
+    for (name, value) in fields() {
+        let apart = name == "messages" || AS_TEXT.contains(&name.as_str());
+        let value = if apart { name.clone() } else { rs_value(value) };
         push!(out, "        {}: {value},\n", rs_text(name));
     }
     out += "    });\n\n";
@@ -439,6 +448,24 @@ const RUST_WHOLE: &str = r#"    let completion: Value = response.json()?;
     Ok(())
 }
 "#;
+
+/// Fields that hold schemas. `json!` recurses with each member and gives up on large ones, so they are read from text.
+const AS_TEXT: [&str; 2] = ["response_format", "tools"];
+
+/// A message of nothing but words: who speaks, and the words.
+fn plain_message(message: &Value) -> Option<(&str, &str)> {
+    let fields = message.as_object().filter(|fields| fields.len() == 2)?;
+    Some((fields.get("role")?.as_str()?, fields.get("content")?.as_str()?))
+}
+
+/// JSON in a raw string, with as many marks as its quotes need.
+fn rs_json(value: &Value) -> String {
+    let text = escape(&format!("{value:#}"), hidden, json_escape);
+    let marks = |rest: &str| rest.len() - rest.trim_start_matches('#').len();
+    let most = text.split('"').skip(1).map(marks).max().unwrap_or(0);
+    let marks = "#".repeat(most + 1);
+    format!("r{marks}\"{text}\"{marks}")
+}
 
 /// Inside `json!`: JSON but for the texts.
 fn rs_value(value: &Value) -> String {

@@ -28,4 +28,5 @@ mod ui_branches;
 mod ui_history;
 mod ui_layout;
 mod ui_panes;
+mod ui_tools;
 mod window;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Received};
-use batida::domain::conversation::{ChatRequest, Effort, Message, Params, Role};
+use batida::domain::conversation::{
+    AnswerFormat, ChatRequest, Effort, Message, Params, Role, Tool, ToolCall, ToolResult,
+};
 use batida::domain::environment::ApiAddress;
 use batida::snippet::{KeyText, Language, SnippetSpec, write};
 use batida::wire::openai::chat_body;
@@ -45,14 +47,35 @@ fn all_params() -> Params {
         seed: Some(i64::MIN + 1),
         reasoning_effort: Some(Effort::High),
         thinking: Some(true),
-        ..Params::default()
+        format: Some(AnswerFormat::JsonSchema {
+            name: "answer".to_owned(),
+            schema: r#"{"type":"object","properties":{"it's":{"type":"string","enum":["$HOME",null,true]}}}"#
+                .to_owned(),
+            strict: true,
+        }),
+        tools: vec![Tool {
+            name: "get_weather".to_owned(),
+            description: "Today's weather, \"here\" & `there`, \"#, \u{202e}".to_owned(),
+            parameters: r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#
+                .to_owned(),
+            off: false,
+        }],
     }
 }
 
 fn nasty_spec(language: Language, root: &str, stream: bool, params: Params) -> SnippetSpec {
     let roles = [Role::System, Role::User, Role::Assistant];
-    let messages =
+    let mut messages: Vec<Message> =
         NASTY.iter().zip(roles.iter().cycle()).map(|(text, role)| Message::new(*role, *text)).collect();
+    if !params.tools.is_empty() {
+        // A function was called before, with arguments that are no JSON.
+        let call =
+            ToolCall { id: "c'1".to_owned(), name: "get_weather".to_owned(), arguments: NASTY[1].to_owned() };
+        let result =
+            ToolResult { id: call.id.clone(), name: call.name.clone(), content: NASTY[4].to_owned() };
+        let called = Message { calls: vec![call], ..Message::new(Role::Assistant, "") };
+        messages.splice(2..2, [called, Message::result(&result)]);
+    }
     SnippetSpec {
         language,
         api: ApiAddress::parse(root).expect("an address"),
@@ -134,7 +157,11 @@ fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut
         return assert!(said.contains("Invalid API key"), "{said}");
     }
     // curl shows the answer as it came, in JSON and in pieces.
-    let answered = if spec.language == Language::Curl { "chat.completion" } else { "**simulated answer**" };
+    let answered = match (spec.language, &spec.request.params.format) {
+        (Language::Curl, _) => "chat.completion",
+        (_, None) => "**simulated answer**",
+        (_, Some(_)) => "\"it's\": ",
+    };
     assert!(said.contains(answered) && said.contains("completion_tokens"), "{said}");
 }
 

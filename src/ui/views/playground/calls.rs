@@ -8,7 +8,6 @@ use egui::{
 
 use crate::domain::conversation::{ToolCall, ToolResult};
 use crate::domain::json::Checked;
-use crate::domain::units;
 use crate::state::chat::{Answer, NOT_ANSWERED, Turn};
 use crate::ui::theme;
 use crate::ui::widgets::{MARGIN, caption, dot, from_right, shortened, small_button, tokens};
@@ -144,8 +143,14 @@ fn send_ui(ui: &mut Ui, turn: u64, (all, empty): (usize, usize), entered: bool, 
             let pressed = ui.add(Button::new(label)).on_hover_text("Ctrl+Enter").clicked() || entered;
             asked = pressed && empty > 0;
             done.send = pressed && empty == 0;
-            if all > 1 {
-                caption(ui, format!("All {} go back together", units::counted(all, "result")));
+            match all {
+                1 => {}
+                2 => {
+                    caption(ui, "Both results go back together");
+                }
+                all => {
+                    caption(ui, format!("All {all} results go back together"));
+                }
             }
         }
     });
