@@ -261,7 +261,16 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
         push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1));
     }
     out += ")\n";
-    out += if spec.stream { PYTHON_STREAM } else { PYTHON_WHOLE };
+    let calls = body.get("tools").is_some();
+    match (spec.stream, calls) {
+        (true, false) => out += PYTHON_STREAM,
+        (true, true) => out += &PYTHON_STREAM.replace("    if chunk.usage", PYTHON_STREAM_CALLS),
+        (false, false) => out += PYTHON_WHOLE,
+        (false, true) => {
+            out += PYTHON_WHOLE;
+            out += "print(completion.choices[0].message.tool_calls)\n";
+        }
+    }
     out
 }
 
@@ -271,6 +280,10 @@ const PYTHON_STREAM: &str = r#"for chunk in stream:
     if chunk.usage:
         print(f"\n{chunk.usage}")
 "#;
+
+const PYTHON_STREAM_CALLS: &str = "    if chunk.choices and chunk.choices[0].delta.tool_calls:
+        print(chunk.choices[0].delta.tool_calls)
+    if chunk.usage";
 
 const PYTHON_WHOLE: &str = "print(completion.choices[0].message.content)
 print(completion.usage)
@@ -405,7 +418,13 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     push!(out, "        .post({})\n", rs_text(&spec.api.chat()));
     out += "        .bearer_auth(key)\n        .json(&body)\n        .send()?;\n";
     out += RUST_STATUS;
-    out += if spec.stream { RUST_STREAM } else { RUST_WHOLE };
+    let calls = body.get("tools").is_some();
+    out += &match (spec.stream, calls) {
+        (true, false) => RUST_STREAM.to_owned(),
+        (true, true) => RUST_STREAM.replace("        if chunk[\"usage\"]", RUST_STREAM_CALLS),
+        (false, false) => RUST_WHOLE.to_owned(),
+        (false, true) => RUST_WHOLE.replace("    println!(\"{}\", completion[\"usage\"]", RUST_WHOLE_CALLS),
+    };
     out
 }
 
@@ -441,6 +460,15 @@ const RUST_STREAM: &str = r#"    for line in BufReader::new(response).lines() {
     Ok(())
 }
 "#;
+
+const RUST_STREAM_CALLS: &str = r#"        let calls = &chunk["choices"][0]["delta"]["tool_calls"];
+        if calls.is_array() {
+            println!("{calls}");
+        }
+        if chunk["usage"]"#;
+
+const RUST_WHOLE_CALLS: &str = r#"    println!("{}", completion["choices"][0]["message"]["tool_calls"]);
+    println!("{}", completion["usage"]"#;
 
 const RUST_WHOLE: &str = r#"    let completion: Value = response.json()?;
     println!("{}", completion["choices"][0]["message"]["content"].as_str().unwrap_or_default());

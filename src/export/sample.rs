@@ -229,7 +229,7 @@ pub(crate) fn chat() -> Sample {
     let arguments = serde_json::json!({"of": HOSTILE, "fence": "```"}).to_string();
     exchanges[2].answer.clear();
     exchanges[2].calls = vec![ToolCall { id: "c1".to_owned(), name: "look_up".to_owned(), arguments }];
-    let content = format!("It was {HOSTILE}\n```\nand more");
+    let content = format!("It was {HOSTILE} ``` and\nmore");
     exchanges[3].prompt.clear();
     exchanges[3].results = vec![ToolResult { id: "c1".to_owned(), name: "look_up".to_owned(), content }];
     Sample {

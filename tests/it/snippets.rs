@@ -338,8 +338,8 @@ print("all right")
             "snippet": write(&spec, KeyText::Plain(&key)),
             "body": chat_body(&spec.request, stream),
             "key": key,
-            // The client, the call, and a print each for the answer and for the usage.
-            "calls": 4,
+            // The client, the call, and a print each for the answer, for the usage, and for what is called.
+            "calls": if spec.request.params.tools.is_empty() { 4 } else { 5 },
         }));
     }
     let dir = tempfile::tempdir().expect("a folder");

@@ -203,6 +203,9 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
         window.state_mut().state().place().chat.turns()[0].answer.form.pretty.as_deref(),
         Some("{\n  \"n\": 12\n}")
     );
+    let mut window = window.restart();
+    window.until("it is there again", |window| window.has_button("Parameters (1 set)"));
+    assert!(window.state_mut().state().place().chat.params.format.is_some());
 }
 
 #[test]

@@ -237,7 +237,10 @@ mod tests {
         }
         many.push_str("true]}");
         assert!(Schema::read(&many).is_err_and(|why| why.contains("regular expressions")));
-        let nested = format!("{}true{}", "{\"not\":".repeat(125), "}".repeat(125));
+        let nested = |n: usize| format!("{}true{}", "{\"not\":".repeat(n), "}".repeat(n));
+        let deepest = Schema::read(&nested(118)).expect("it is not too deep");
+        assert_eq!(deepest.check(&json!(1), 0), Held::Well, "the stack bears it");
+        let nested = nested(125);
         assert!(Schema::read(&nested).is_err_and(|why| why.contains("nested")));
     }
 }

@@ -321,7 +321,9 @@ mod tests {
         chat.type_result(1, "13:00".to_owned());
         chat.type_result(7, "nobody asked".to_owned());
         assert_eq!(chat.typed_results(), ["", "13:00"]);
+        let shown = told(&chat.request("m", &Saying::default()));
         let request = chat.ask_for(Act::SendResults, &asking(2)).expect("it asks");
+        assert_eq!(told(&request), shown, "View code shows what would be sent");
         let results = ["User: What time is it?", "Assistant: a,b", "tool a: ", "tool b: 13:00"];
         assert_eq!(told(&request), results);
         assert_eq!(chat.turns()[1].said.title(), "Results of now, now");

@@ -144,7 +144,9 @@ fn schema_ui(
                 None => Some(String::new()),
             };
         }
-        let pretty = json::pretty(schema).filter(|pretty| pretty != schema);
+        // It is done again with each frame.
+        let short = schema.len() < 32 << 10;
+        let pretty = short.then(|| json::pretty(schema)).flatten().filter(|pretty| pretty != schema);
         if let Some(pretty) = pretty
             && small_button(ui, "Tidy").on_hover_text("A member a line").clicked()
         {
