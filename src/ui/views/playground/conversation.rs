@@ -229,7 +229,13 @@ fn head_ui(
                 state.tick_pane(pane.index, on);
             }
         }
-        let buttons = if pane.several { 104.0 } else { 160.0 };
+        let of = if pane.head.linked { 0 } else { pane.index };
+        let set = state.pane_chat(of).params.count_set();
+        let buttons = match (pane.several, set) {
+            (true, 0) => 104.0,
+            (true, _) => 128.0,
+            (false, _) => 160.0,
+        };
         let name_width = ui.available_width() - buttons - if color.is_some() { 18.0 } else { 0.0 };
         if let (Some(name), Some(color)) = (name, color) {
             dot(ui, color);
@@ -256,8 +262,6 @@ fn head_ui(
                 todo.stop = stop.on_hover_text("End this answer").clicked().then_some(*job);
                 return;
             }
-            let of = if pane.head.linked { 0 } else { pane.index };
-            let set = state.pane_chat(of).params.count_set();
             let label = match (pane.several, set) {
                 (false, 0) => "Parameters".to_owned(),
                 (false, set) => format!("Parameters ({set} set)"),

@@ -127,10 +127,13 @@ fn schema_ui(
     typed: &mut FormatUi,
     checks: &mut SchemaChecks,
 ) {
-    ui.horizontal_wrapped(|ui| {
+    ui.horizontal(|ui| {
         let label = caption(ui, "Schema name");
-        ui.add(TextEdit::singleline(name).desired_width(120.0).margin(MARGIN)).labelled_by(label.id);
+        ui.add(TextEdit::singleline(name).desired_width(90.0).margin(MARGIN)).labelled_by(label.id);
         ui.checkbox(strict, "Strict").on_hover_text("The server must hold to the schema");
+    });
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
         ui.menu_button(egui::RichText::new("Templates").small(), |ui| {
             for (name, text) in TEMPLATES {
                 if ui.button(name).clicked() {
@@ -138,7 +141,9 @@ fn schema_ui(
                 }
             }
         });
-        if small_button(ui, "From an example").clicked() {
+        let example = small_button(ui, "Example…");
+        example.widget_info(|| WidgetInfo::labeled(Role::Button, true, "From an example"));
+        if example.on_hover_text("Make the schema from an answer as you want it").clicked() {
             typed.example = match typed.example {
                 Some(_) => None,
                 None => Some(String::new()),

@@ -16,6 +16,14 @@ pub(super) struct ToolsUi {
     deleted: Option<(usize, Tool)>,
 }
 
+impl ToolsUi {
+    fn fold(&mut self, at: usize) {
+        if !self.open.remove(&at) {
+            self.open.insert(at);
+        }
+    }
+}
+
 /// Says with an example what a function looks like.
 fn first_tool() -> Tool {
     let parameters = r#"{
@@ -41,27 +49,29 @@ enum Wish {
 }
 
 pub(super) fn show(ui: &mut Ui, tools: &mut Vec<Tool>, open: &mut ToolsUi, checks: &mut SchemaChecks) {
+    let mut added = false;
     ui.horizontal(|ui| {
         ui.label("Functions");
-        if small_button(ui, "Add function").clicked() {
-            let tool = if tools.is_empty() { first_tool() } else { Tool::default() };
-            open.open.insert(tools.len());
-            open.deleted = None;
-            tools.push(tool);
-        }
-        if let Some((_, tool)) = &open.deleted {
-            let name = if tool.name.is_empty() { "A function" } else { &tool.name };
-            caption(ui, format!("{name} was deleted"));
-            if small_button(ui, "Undo").clicked()
-                && let Some((at, tool)) = open.deleted.take()
-            {
-                tools.insert(at.min(tools.len()), tool);
-                open.open.clear();
-            }
-        } else if tools.is_empty() {
-            caption(ui, "that the model may call; you type what they give");
-        }
+        added = small_button(ui, "Add function").clicked();
     });
+    if added {
+        let tool = if tools.is_empty() { first_tool() } else { Tool::default() };
+        open.open.insert(tools.len());
+        open.deleted = None;
+        tools.push(tool);
+    }
+    if let Some((_, tool)) = &open.deleted {
+        let name = if tool.name.is_empty() { "A function" } else { &tool.name };
+        caption(ui, format!("{name} was deleted"));
+        if small_button(ui, "Undo").clicked()
+            && let Some((at, tool)) = open.deleted.take()
+        {
+            tools.insert(at.min(tools.len()), tool);
+            open.open.clear();
+        }
+    } else if tools.is_empty() {
+        caption(ui, "The model may call them; you type what they give");
+    }
     let mut wish = None;
     for at in 0..tools.len() {
         let twin = tools[..at].iter().any(|other| !other.off && other.name.trim() == tools[at].name.trim());
@@ -70,12 +80,12 @@ pub(super) fn show(ui: &mut Ui, tools: &mut Vec<Tool>, open: &mut ToolsUi, check
             ui.push_id(("function", at), |ui| tool_ui(ui, at, &mut tools[at], (is_open, twin), checks)).inner;
         wish = wish.or(asked.map(|wish| (at, wish)));
     }
+    if added {
+        // It may be below what is seen.
+        ui.scroll_to_cursor(None);
+    }
     match wish {
-        Some((at, Wish::Fold)) => {
-            if !open.open.remove(&at) {
-                open.open.insert(at);
-            }
-        }
+        Some((at, Wish::Fold)) => open.fold(at),
         Some((at, Wish::Duplicate)) => {
             let tool = tools[at].clone();
             let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
