@@ -190,7 +190,7 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
     window.type_into("Schema", "{\"type\":\"object\",\n\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":7}},\"required\":[\"n\"]");
     window.see("Not sent. Line 2, column");
     window.type_into("Schema", "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":7}},\"required\":[\"n\"]}");
-    window.click("Tidy");
+    press(&mut window, "Tidy");
     window.click("Parameters (1 set)");
     window.ask("Give me 12");
     window.see("JSON, holds to the schema");
@@ -232,11 +232,11 @@ fn a_schema_is_made_from_an_example() {
     let mut window = api.window();
     window.click("Parameters");
     pick_format(&mut window, "JSON schema");
-    window.click("From an example");
+    press(&mut window, "From an example");
     window.type_into("An answer as you want it, in JSON", "{\"a\": [1, }");
     window.see("Line 1, column 11");
     window.type_into("An answer as you want it, in JSON", "{\"a\": [1]}");
-    window.click("Make the schema");
+    press(&mut window, "Make the schema");
     let schema = window.field("Schema").value().expect("there is one");
     assert!(schema.contains("\"integer\""), "{schema}");
 }
