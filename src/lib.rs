@@ -57,7 +57,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`domain`] | environments, deployments, conversations, kept prompts, embeddings, plans and reports of benchmarks, settings, failures; how numbers are written |
+//! | [`domain`] | environments, deployments, conversations, kept prompts, embeddings, plans and reports of benchmarks, settings, failures; JSON and its schemas; how numbers are written |
 //! | [`sambastack`] | resources, pod names and readiness, from a deployment to the names the API wants, what a watch tells, context lengths and batch sizes, why a deployment does not serve |
 //! | [`metrics`] | one request's moments and figures; a session's answers |
 //! | [`prompts`] | what a benchmark says and when: made-up text of a length, files, traces, schedules; kept prompts with places |

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::domain::conversation::{Attachment, ChatRequest, Image};
+use crate::domain::conversation::{Attachment, ChatRequest, Image, ToolCall};
 pub use crate::domain::deployment::ProbeKind;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::embedding::{EmbedRequest, Embedded};
@@ -242,7 +242,14 @@ pub enum Event {
     /// One of several chats is sent now.
     ChatBegan { job: JobId },
     /// More of an answer: what came since the last one, and the figures so far.
-    ChatAdvanced { job: JobId, reasoning: String, answer: String, figures: Box<Figures> },
+    ChatAdvanced {
+        job: JobId,
+        reasoning: String,
+        answer: String,
+        /// All functions that were called so far, where that has changed; else none.
+        calls: Vec<ToolCall>,
+        figures: Box<Figures>,
+    },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
     ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
     /// Embeddings came, or not.
@@ -395,7 +402,7 @@ impl FinishReason {
                 "No answer: max tokens or the context's end was reached before the first word"
             }
             (Self::ContentFilter, false) => "No answer: a content filter held it back",
-            (Self::ToolCalls, false) => "No answer in words: the model asked for a tool",
+            (Self::ToolCalls, false) => "No answer: the model said that it calls a function, and named none",
             (Self::Stop | Self::Other(_), false) => "The model ended its answer without a word",
         }
     }

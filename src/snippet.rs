@@ -346,11 +346,17 @@ fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
         push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1, &pictures));
     }
     out += ")\n";
-    out += match (spec.embed.is_some(), spec.stream) {
-        (true, _) => PYTHON_EMBED,
-        (false, true) => PYTHON_STREAM,
-        (false, false) => PYTHON_WHOLE,
-    };
+    let calls = body.get("tools").is_some();
+    match (spec.stream, calls) {
+        _ if spec.embed.is_some() => out += PYTHON_EMBED,
+        (true, false) => out += PYTHON_STREAM,
+        (true, true) => out += &PYTHON_STREAM.replace("    if chunk.usage", PYTHON_STREAM_CALLS),
+        (false, false) => out += PYTHON_WHOLE,
+        (false, true) => {
+            out += PYTHON_WHOLE;
+            out += "print(completion.choices[0].message.tool_calls)\n";
+        }
+    }
     out
 }
 
@@ -373,6 +379,10 @@ const PYTHON_EMBED: &str = "for item in embeddings.data:
     print(len(item.embedding), item.embedding[:5])
 print(embeddings.usage)
 ";
+
+const PYTHON_STREAM_CALLS: &str = "    if chunk.choices and chunk.choices[0].delta.tool_calls:
+        print(chunk.choices[0].delta.tool_calls)
+    if chunk.usage";
 
 const PYTHON_WHOLE: &str = "print(completion.choices[0].message.content)
 print(completion.usage)
@@ -479,10 +489,16 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         Some(key) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
 
+    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if spec.embed.is_none() {
-        out += "    let messages = vec![\n";
+        let as_text = messages.iter().any(|message| message.get("tool_calls").is_some());
+        push!(out, "    let messages{} = vec![\n", if as_text { ": Vec<Value>" } else { "" });
     }
-    for message in body.get("messages").and_then(Value::as_array).into_iter().flatten() {
+    for message in messages {
+        if message.get("tool_calls").is_some() {
+            push!(out, "        serde_json::from_str({})?,\n", rs_json(message));
+            continue;
+        }
         let fields = message.as_object().into_iter().flatten();
         let fields = fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, &pictures)));
         push!(out, "        json!({{{}}}),\n", joined(fields));
@@ -490,9 +506,14 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     if spec.embed.is_none() {
         out += "    ];\n";
     }
+    let fields = || body.as_object().into_iter().flatten();
+    for (name, value) in fields().filter(|(name, _)| AS_TEXT.contains(&name.as_str())) {
+        push!(out, "    let {name}: Value = serde_json::from_str({})?;\n", rs_json(value));
+    }
     out += "    let body = json!({\n";
-    for (name, value) in body.as_object().into_iter().flatten() {
-        let value = if name == "messages" { "messages".to_owned() } else { rs_value(value, &pictures) };
+    for (name, value) in fields() {
+        let apart = name == "messages" || AS_TEXT.contains(&name.as_str());
+        let value = if apart { name.clone() } else { rs_value(value, &pictures) };
         push!(out, "        {}: {value},\n", rs_text(name));
     }
     out += "    });\n\n";
@@ -512,10 +533,13 @@ fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     push!(out, "        .post({})\n", rs_text(&spec.url()));
     out += "        .bearer_auth(key)\n        .json(&body)\n        .send()?;\n";
     out += RUST_STATUS;
-    out += match (spec.embed.is_some(), spec.stream) {
-        (true, _) => RUST_EMBED,
-        (false, true) => RUST_STREAM,
-        (false, false) => RUST_WHOLE,
+    let calls = body.get("tools").is_some();
+    out += &match (spec.stream, calls) {
+        _ if spec.embed.is_some() => RUST_EMBED.to_owned(),
+        (true, false) => RUST_STREAM.to_owned(),
+        (true, true) => RUST_STREAM.replace("        if chunk[\"usage\"]", RUST_STREAM_CALLS),
+        (false, false) => RUST_WHOLE.to_owned(),
+        (false, true) => RUST_WHOLE.replace("    println!(\"{}\", completion[\"usage\"]", RUST_WHOLE_CALLS),
     };
     if !pictures.is_empty() {
         out += RUST_PICTURE;
@@ -591,12 +615,33 @@ const RUST_EMBED: &str = r#"    let embeddings: Value = response.json()?;
 }
 "#;
 
+const RUST_STREAM_CALLS: &str = r#"        let calls = &chunk["choices"][0]["delta"]["tool_calls"];
+        if calls.is_array() {
+            println!("{calls}");
+        }
+        if chunk["usage"]"#;
+
+const RUST_WHOLE_CALLS: &str = r#"    println!("{}", completion["choices"][0]["message"]["tool_calls"]);
+    println!("{}", completion["usage"]"#;
+
 const RUST_WHOLE: &str = r#"    let completion: Value = response.json()?;
     println!("{}", completion["choices"][0]["message"]["content"].as_str().unwrap_or_default());
     println!("{}", completion["usage"]);
     Ok(())
 }
 "#;
+
+/// Fields that hold schemas. `json!` recurses with each member and gives up on large ones, so they are read from text.
+const AS_TEXT: [&str; 2] = ["response_format", "tools"];
+
+/// JSON in a raw string, with as many marks as its quotes need.
+fn rs_json(value: &Value) -> String {
+    let text = escape(&format!("{value:#}"), hidden, json_escape);
+    let marks = |rest: &str| rest.len() - rest.trim_start_matches('#').len();
+    let most = text.split('"').skip(1).map(marks).max().unwrap_or(0);
+    let marks = "#".repeat(most + 1);
+    format!("r{marks}\"{text}\"{marks}")
+}
 
 /// Inside `json!`: JSON but for the texts.
 fn rs_value(value: &Value, pictures: &Pictures) -> String {

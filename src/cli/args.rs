@@ -24,7 +24,7 @@ is selected there, unless --env or --demo names another, or --api, --kubeconfig 
 for this run alone.
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage; of `batida bench` also 3 a --fail-if came true, 4 with --strict \
-a level is in doubt; of `batida compare` 3 with --fail-if-worse something is worse. With --json a command that fails prints \
+a level is in doubt; of `batida chat` 3 the answer is not the JSON that was asked for; of `batida compare` 3 with --fail-if-worse something is worse. With --json a command that fails prints \
 {\"failure\": {summary, advice, details, retry_after_ms}}.
 
 Examples:
@@ -144,7 +144,12 @@ sending to the end; tokens/s is (tokens - 1) / (latency - TTFT). Tokens are the 
 sends none, chunks are counted and called chunks.
 
 With --json nothing streams; one object is printed: {model, answer, reasoning, ending, finish_reason, \
-figures, failure}. Durations in figures are in milliseconds.";
+form, figures, failure}. Durations in figures are in milliseconds. form is null unless JSON was asked for, else {holds, \
+told, violations: [{place, what}], more}: whether the answer is what was asked for (null where nobody can know), in words, \
+the first places that do not hold to the schema as JSON pointers, and how many more there are.
+
+--json-object and --json-schema ask the server for JSON (response_format) and hold the answer against it: exit code 3 when \
+the answer is no JSON, is in a code fence, or does not hold to the schema. Nothing is fetched for a $ref.";
 
 /// Flags that every command takes.
 #[derive(Debug, Args)]
@@ -363,6 +368,12 @@ pub(super) struct ChatArgs {
     /// Keep nothing of it in the history
     #[arg(long)]
     pub(super) no_history: bool,
+    /// The answer must be a JSON object; exit code 3 when it is none
+    #[arg(long, conflicts_with = "json_schema")]
+    pub(super) json_object: bool,
+    /// The answer must be JSON after the schema in this file; exit code 3 when it is not
+    #[arg(long, value_name = "FILE")]
+    pub(super) json_schema: Option<PathBuf>,
     #[command(flatten)]
     params: ParamArgs,
 }

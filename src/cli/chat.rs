@@ -10,10 +10,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::args::{ChatArgs, Common};
 use super::{Ended, no_cluster, report};
 use crate::domain::attachment::MOST_BODY;
-use crate::domain::conversation::{ChatRequest, Message, Role};
+use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Role};
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
+use crate::domain::json::{self, Checked};
 use crate::domain::run::Surroundings;
 use crate::engine;
 use crate::engine::attach;
@@ -42,12 +43,16 @@ pub(super) async fn run(
         () = cancel.cancelled() => return Err(Ended::Told),
         outcome = prepare(place, &args, cancel) => outcome,
     };
+    let format = match read_format(&args) {
+        Ok(format) => format,
+        Err(failure) => return Err(failure.into()),
+    };
     let (api, said, model) = match outcome {
         Ok(prepared) => prepared,
         Err(failure) if common.json => {
             let ending = ChatEnding::Failed(failure);
             let report = ChatReport::ended_early(ending);
-            report::json(&as_json(args.model.as_deref().unwrap_or_default(), "", "", &report))?;
+            report::json(&as_json(args.model.as_deref().unwrap_or_default(), ("", ""), None, &report))?;
             return Err(Ended::Told);
         }
         Err(failure) => return Err(failure.into()),
@@ -57,7 +62,8 @@ pub(super) async fn run(
         messages.push(Message::new(Role::System, args.system.trim()));
     }
     messages.push(said);
-    let request = ChatRequest { model: model.clone(), messages, params: args.params() };
+    let params = Params { format, ..args.params() };
+    let request = ChatRequest { model: model.clone(), messages, params };
     let (mut answer, mut reasoning) = (String::new(), String::new());
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
     let mut thought_open = false;
@@ -106,8 +112,11 @@ pub(super) async fn run(
         }
         history.recorder().chat(record);
     }
+    let cut = !matches!(&report.ending, ChatEnding::Finished { reason } if *reason != FinishReason::Length);
+    let format = request.params.format.as_ref();
+    let checked = format.and_then(|format| json::check_answer(format, &answer, cut));
     if common.json {
-        report::json(&as_json(&model, &answer, &reasoning, &report))?;
+        report::json(&as_json(&model, (&answer, &reasoning), checked.as_ref(), &report))?;
     } else {
         if !answer.is_empty() && !answer.ends_with('\n') {
             // Fails only when nobody reads any more.
@@ -125,12 +134,59 @@ pub(super) async fn run(
             if answer.trim().is_empty() && !common.json {
                 report::error_line(&format!("batida: {}", reason.why_empty(!reasoning.trim().is_empty())));
             }
-            Ok(())
+            let Some(checked) = checked.filter(|checked| !checked.holds()) else { return Ok(()) };
+            if !common.json {
+                tell_form(&checked);
+            }
+            if checked.fails() { Err(Ended::Crossed) } else { Ok(()) }
         }
         ChatEnding::Stopped => Err(Ended::Told),
         ChatEnding::Failed(_) if common.json => Err(Ended::Told),
         ChatEnding::Failed(failure) => Err(failure.into()),
     }
+}
+
+/// The form that the answer must have.
+fn read_format(args: &ChatArgs) -> Result<Option<AnswerFormat>, Failure> {
+    if args.json_object {
+        return Ok(Some(AnswerFormat::JsonObject));
+    }
+    let Some(file) = &args.json_schema else { return Ok(None) };
+    let unread = |why: String| {
+        Failure::new(
+            format!("The schema in {} cannot be used: {why}", file.display()),
+            "It must be a JSON object",
+        )
+    };
+    let schema = std::fs::read_to_string(file).map_err(|error| unread(error.to_string()))?;
+    match json::read(&schema) {
+        Ok(value) if value.is_object() => {}
+        Ok(_) => return Err(unread("it is no object".to_owned())),
+        Err(mistake) => return Err(unread(mistake.to_string())),
+    }
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let name: String =
+        file.file_stem().unwrap_or_default().to_string_lossy().chars().map(plain).take(64).collect();
+    Ok(Some(AnswerFormat::JsonSchema { name, schema, strict: true }))
+}
+
+/// Why the answer is not what was asked for.
+fn tell_form(checked: &Checked) {
+    report::error_line(&format!("batida: {}", checked.told()));
+    let (first, more) = checked.violations();
+    for violation in first {
+        report::error_line(&format!("  {violation}"));
+    }
+    if more > 0 {
+        report::error_line(&format!("  and {more} more"));
+    }
+}
+
+fn form_json(checked: &Checked) -> serde_json::Value {
+    let (first, more) = checked.violations();
+    let violations: Vec<_> = first.iter().map(|it| json!({"place": it.place, "what": it.what})).collect();
+    let holds = (checked.holds() || checked.fails()).then(|| checked.holds());
+    json!({"holds": holds, "told": checked.told(), "violations": violations, "more": more})
 }
 
 /// The API, the prompt and the model, or why there is none.
@@ -255,7 +311,12 @@ fn reason_name(reason: &FinishReason) -> &str {
     }
 }
 
-fn as_json(model: &str, answer: &str, reasoning: &str, report: &ChatReport) -> serde_json::Value {
+fn as_json(
+    model: &str,
+    (answer, reasoning): (&str, &str),
+    checked: Option<&Checked>,
+    report: &ChatReport,
+) -> serde_json::Value {
     let (ending, finish, failure) = match &report.ending {
         ChatEnding::Finished { reason } => ("finished", Some(reason_name(reason)), None),
         ChatEnding::Stopped => ("stopped", None, None),
@@ -267,6 +328,7 @@ fn as_json(model: &str, answer: &str, reasoning: &str, report: &ChatReport) -> s
         "reasoning": reasoning,
         "ending": ending,
         "finish_reason": finish,
+        "form": checked.map(form_json),
         "figures": report::figures_json(&report.figures),
         "failure": failure,
     })

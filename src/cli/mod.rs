@@ -43,7 +43,8 @@ enum Ended {
     Misused(String),
     /// It said itself what is wrong; exit code 1.
     Told,
-    /// A condition of `--fail-if` came true, or with `--fail-if-worse` something is worse, which was said; exit code 3.
+    /// A condition of `--fail-if` came true, with `--fail-if-worse` something is worse, or an answer is not the JSON that
+    /// was asked for, which was said; exit code 3.
     Crossed,
     /// With `--strict` a figure is in doubt, which was said; exit code 4.
     Doubted,

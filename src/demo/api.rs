@@ -18,9 +18,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::form::{Form, invalid};
 use super::script::{Lengths, Script};
 use super::sight::{self, Sight};
-use crate::domain::conversation::{Message, Role};
+use crate::domain::conversation::{Message, Role, ToolCall};
 use crate::domain::environment::ApiAddress;
 
 mod embeddings;
@@ -124,6 +125,10 @@ pub enum Quirk {
     OnlyThinks,
     /// The error repeats the key that was sent; for tests.
     EchoesKey,
+    /// JSON is asked for, and other JSON comes; for tests.
+    Disobeys,
+    /// JSON is asked for, and comes in a code fence among words; for tests.
+    Fences,
 }
 
 impl DemoModel {
@@ -285,6 +290,12 @@ struct Ask {
     seed: Option<i64>,
     #[serde(default)]
     chat_template_kwargs: Value,
+    #[serde(default)]
+    response_format: Value,
+    #[serde(default)]
+    tools: Value,
+    #[serde(default)]
+    tool_choice: Value,
 }
 
 #[derive(Deserialize)]
@@ -295,6 +306,8 @@ struct AskMessage {
     content: Value,
     #[serde(default)]
     tool_call_id: Option<String>,
+    #[serde(default)]
+    tool_calls: Vec<Value>,
 }
 
 impl AskMessage {
@@ -305,7 +318,14 @@ impl AskMessage {
             }
             content => content.as_str().unwrap_or_default().to_owned(),
         };
-        Message { call_id: self.tool_call_id.clone(), ..Message::new(self.role, text) }
+        let text_of = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let call = |call: &Value| ToolCall {
+            id: text_of(call.get("id")),
+            name: text_of(call.pointer("/function/name")),
+            arguments: text_of(call.pointer("/function/arguments")),
+        };
+        let calls = self.tool_calls.iter().map(call).collect();
+        Message { call_id: self.tool_call_id.clone(), calls, ..Message::new(self.role, text) }
     }
 }
 
@@ -337,6 +357,10 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     if let Some(refusal) = check(&ask) {
         return refusal;
     }
+    let form = match Form::read(&ask.response_format, &ask.tools, &ask.tool_choice) {
+        Ok(form) => form,
+        Err((param, why)) => return invalid(param, &why),
+    };
     let Some(model) = shared.options.models.iter().find(|model| model.name == ask.model) else {
         return error(404, "model_not_found", &format!("Model {} not found", ask.model));
     };
@@ -391,7 +415,7 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     };
     // A picture is looked at before the first token is thought of.
     let extra = extra + looked;
-    Answer::new(&shared, (model, &ask, &sights), came, extra, aborted).respond(ask.stream).await
+    Answer::new(&shared, model, (&ask, &form, &sights), came, extra, aborted).respond(ask.stream).await
 }
 
 /// Looks at the pictures of the last message; a model that sees none refuses them in any.
@@ -428,26 +452,42 @@ impl Drop for Gone {
 
 /// Refuses what SambaStack would refuse.
 fn check(ask: &Ask) -> Option<Response> {
-    let invalid = |param: &str, message: &str| {
-        let body = json!({"error": {"message": message, "type": "invalid_request_error", "param": param, "code": "invalid_value"}});
-        Some((StatusCode::BAD_REQUEST, axum::Json(body)).into_response())
-    };
     if ask.messages.is_empty() {
-        return invalid("messages", "messages must not be empty");
+        return Some(invalid("messages", "messages must not be empty"));
     }
     if ask.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
-        return invalid("temperature", "temperature must be between 0 and 2");
+        return Some(invalid("temperature", "temperature must be between 0 and 2"));
     }
     if ask.top_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
-        return invalid("top_p", "top_p must be between 0 and 1");
+        return Some(invalid("top_p", "top_p must be between 0 and 1"));
     }
     if ask.top_k.is_some_and(|k| !(1..=100).contains(&k)) {
-        return invalid("top_k", "top_k must be between 1 and 100");
+        return Some(invalid("top_k", "top_k must be between 1 and 100"));
     }
     if ask.max_tokens == Some(0) {
-        return invalid("max_tokens", "max_tokens must be at least 1");
+        return Some(invalid("max_tokens", "max_tokens must be at least 1"));
     }
-    None
+    uncalled(&ask.messages).map(|why| invalid("messages", &why))
+}
+
+/// Each call has its result right behind it, and each result its call.
+fn uncalled(messages: &[AskMessage]) -> Option<String> {
+    let mut open: Vec<&str> = Vec::new();
+    for message in messages {
+        if message.role == Role::Tool {
+            let id = message.tool_call_id.as_deref().unwrap_or_default();
+            let Some(at) = open.iter().position(|called| *called == id) else {
+                return Some(format!("a tool message answers {id:?}, which was not called"));
+            };
+            open.remove(at);
+            continue;
+        }
+        if let Some(id) = open.first() {
+            return Some(format!("the tool call {id:?} has no tool message"));
+        }
+        open = message.tool_calls.iter().filter_map(|call| call.get("id").and_then(Value::as_str)).collect();
+    }
+    open.first().map(|id| format!("the tool call {id:?} has no tool message"))
 }
 
 fn error(status: u16, code: &str, message: &str) -> Response {
@@ -498,7 +538,8 @@ impl Drop for Answer {
 impl Answer {
     fn new(
         shared: &Shared,
-        (model, ask, sights): (&DemoModel, &Ask, &[Sight]),
+        model: &DemoModel,
+        (ask, form, sights): (&Ask, &Form, &[Sight]),
         came: Instant,
         extra: Duration,
         aborted: Arc<std::sync::atomic::AtomicBool>,
@@ -517,7 +558,7 @@ impl Answer {
         };
         let seed = shared.options.seed ^ ask.seed.unwrap_or(0).cast_unsigned();
         let messages: Vec<Message> = ask.messages.iter().map(AskMessage::read).collect();
-        let mut script = Script::write(seed, model, &messages, lengths);
+        let mut script = Script::write(seed, model, &messages, form, lengths);
         script.prompt_tokens += sights.iter().map(Sight::tokens).sum::<u64>();
         match model.quirk {
             Quirk::Empty(_) => {
@@ -613,6 +654,7 @@ impl Answer {
         let reason = match self.quirk {
             Quirk::Empty(reason) => reason,
             _ if self.script.cut => "length",
+            _ if !self.script.calls.is_empty() => "tool_calls",
             _ => "stop",
         };
         Some(Some(self.event(&json!({"content": ""}), Some(reason))))
@@ -647,10 +689,31 @@ impl Answer {
                 Thinks::Reasoning | Thinks::No => ("reasoning", text.clone()),
             };
             delta.insert(name.to_owned(), Value::String(text));
+        } else if let Some(call) = self.call_at(at - thoughts) {
+            delta.insert("tool_calls".to_owned(), json!([call]));
         } else {
             delta.insert("content".to_owned(), Value::String(self.script.answer[at - thoughts].clone()));
         }
         self.event(&Value::Object(delta), None)
+    }
+
+    /// The piece of a call that the answer's token at `at` is.
+    fn call_at(&self, at: usize) -> Option<Value> {
+        let mut before = 0;
+        for (index, call) in self.script.calls.iter().enumerate() {
+            let arguments = &self.script.answer[at];
+            if at == before {
+                let function = json!({"name": call.name, "arguments": arguments});
+                return Some(
+                    json!({"index": index, "id": call.id, "type": "function", "function": function}),
+                );
+            }
+            before += call.tokens;
+            if at < before {
+                return Some(json!({"index": index, "function": {"arguments": arguments}}));
+            }
+        }
+        None
     }
 
     fn event(&self, delta: &Value, finish_reason: Option<&str>) -> String {
@@ -687,9 +750,28 @@ impl Answer {
         let reasoning = self.script.reasoning.concat();
         let answer = self.script.answer.concat();
         let mut message = json!({"role": "assistant", "content": answer});
+        let mut rest = self.script.answer.as_slice();
+        let mut calls: Vec<Value> = Vec::new();
+        for call in self.script.calls.iter().filter(|call| call.tokens > 0) {
+            let (arguments, behind) = rest.split_at(call.tokens.min(rest.len()));
+            rest = behind;
+            let function = json!({"name": call.name, "arguments": arguments.concat()});
+            calls.push(json!({"id": call.id, "type": "function", "function": function}));
+        }
+        let called = !calls.is_empty();
+        if called {
+            message["content"] = Value::Null;
+            message["tool_calls"] = json!(calls);
+        }
+        let reason = match called {
+            _ if self.script.cut => "length",
+            true => "tool_calls",
+            false => "stop",
+        };
         if !reasoning.is_empty() {
             match self.thinks {
                 Thinks::Inline => {
+                    let answer = if called { "" } else { &answer };
                     message["content"] = json!(format!("<think>\n{reasoning}\n</think>\n\n{answer}"))
                 }
                 Thinks::ReasoningContent => message["reasoning_content"] = json!(reasoning),
@@ -697,7 +779,7 @@ impl Answer {
             }
         }
         json!({
-            "choices": [{"message": message, "index": 0, "finish_reason": if self.script.cut { "length" } else { "stop" }}],
+            "choices": [{"message": message, "index": 0, "finish_reason": reason}],
             "created": jiff::Timestamp::now().as_second(),
             "id": self.id,
             "model": self.model,

@@ -7,5 +7,6 @@ pub mod api;
 pub mod cluster;
 mod embed;
 pub mod exact;
+mod form;
 mod script;
 mod sight;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::api::DemoModel;
+use super::form::{Called, Form, Reply};
 use crate::domain::conversation::{Message, Role};
 use crate::domain::random::Random;
 
@@ -18,6 +19,8 @@ pub(super) struct Script {
     pub(super) prompt_tokens: u64,
     /// The answer was cut at `max_tokens`.
     pub(super) cut: bool,
+    /// The answer is no text, but these functions' calls.
+    pub(super) calls: Vec<Called>,
 }
 
 /// How long an answer is asked to be.
@@ -34,7 +37,13 @@ pub(super) struct Lengths {
 }
 
 impl Script {
-    pub(super) fn write(seed: u64, model: &DemoModel, messages: &[Message], lengths: Lengths) -> Self {
+    pub(super) fn write(
+        seed: u64,
+        model: &DemoModel,
+        messages: &[Message],
+        form: &Form,
+        lengths: Lengths,
+    ) -> Self {
         let mut random = random(seed, &model.name, messages);
         let prompt = messages
             .iter()
@@ -43,11 +52,26 @@ impl Script {
             .map_or("", |message| message.content.as_str());
         let thoughts = if lengths.thinking { thoughts(prompt) } else { String::new() };
         let mut reasoning = tokens(&thoughts);
-        let mut answer = match wished_tokens(prompt) {
-            Some(n) => lorem(&mut random, n),
-            None => tokens(&(lengths.first + &reply(model, prompt, messages.len(), &mut random))),
+        let mut calls = Vec::new();
+        let mut answer = match (form.reply(messages, &model.quirk, &mut random), wished_tokens(prompt)) {
+            (Some(Reply::Calls(called)), _) => {
+                let mut pieces = Vec::new();
+                for (name, arguments) in called {
+                    let id = format!("call_{:08x}", random.bits() >> 32);
+                    // The name comes first, with nothing of the arguments.
+                    let arguments = tokens(&arguments.to_string());
+                    calls.push(Called { id, name, tokens: arguments.len() + 1 });
+                    pieces.push(String::new());
+                    pieces.extend(arguments);
+                }
+                pieces
+            }
+            (Some(Reply::Json(text) | Reply::Words(text)), _) => tokens(&text),
+            (None, Some(n)) => lorem(&mut random, n),
+            (None, None) => tokens(&(lengths.first + &reply(model, prompt, messages.len(), &mut random))),
         };
-        if let (true, Some(most)) = (lengths.ignore_eos, lengths.max_tokens) {
+        let in_words = calls.is_empty();
+        if let (true, Some(most)) = (lengths.ignore_eos && in_words, lengths.max_tokens) {
             while reasoning.len() + answer.len() < most {
                 answer.extend(lorem(&mut random, most - reasoning.len() - answer.len()));
             }
@@ -55,7 +79,7 @@ impl Script {
         if let Some(at) = lengths
             .stop
             .iter()
-            .filter(|stop| !stop.is_empty())
+            .filter(|stop| !stop.is_empty() && in_words)
             .filter_map(|stop| answer.concat().find(stop.as_str()))
             .min()
         {
@@ -76,7 +100,7 @@ impl Script {
                 due
             })
             .collect();
-        Self { reasoning, answer, due, prompt_tokens, cut }
+        Self { reasoning, answer, due, prompt_tokens, cut, calls }
     }
 }
 
@@ -268,7 +292,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_script() {
         let model = &DemoModel::all()[0];
-        let write = |seed, prompt| Script::write(seed, model, &ask(prompt), Lengths::default());
+        let write =
+            |seed, prompt| Script::write(seed, model, &ask(prompt), &Form::default(), Lengths::default());
         assert_eq!(write(1, "hello"), write(1, "hello"));
         assert_ne!(write(1, "hello").due, write(2, "hello").due);
         assert_ne!(write(1, "hello").due, write(1, "hallo").due);
@@ -279,14 +304,16 @@ mod tests {
         let model = &DemoModel::all()[0];
         let most =
             |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true, ..Lengths::default() };
-        let script = Script::write(1, model, &ask("hi"), most(5, false));
+        let script = Script::write(1, model, &ask("hi"), &Form::default(), most(5, false));
         assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (5, true));
-        let script = Script::write(1, model, &ask("hi"), most(900, true));
+        let script = Script::write(1, model, &ask("hi"), &Form::default(), most(900, true));
         assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (900, false));
         let stop = vec!["answer".to_owned()];
-        let script = Script::write(1, model, &ask("hi"), Lengths { stop, ..Lengths::default() });
+        let script =
+            Script::write(1, model, &ask("hi"), &Form::default(), Lengths { stop, ..Lengths::default() });
         assert_eq!(script.answer.concat(), "This is a **simulated ");
-        let script = Script::write(1, model, &ask("write 2,000 tokens"), Lengths::default());
+        let script =
+            Script::write(1, model, &ask("write 2,000 tokens"), &Form::default(), Lengths::default());
         assert_eq!(script.answer.len(), 2_000);
     }
 
@@ -302,7 +329,7 @@ mod tests {
     #[test]
     fn every_answer_says_that_it_is_simulated() {
         for model in DemoModel::all() {
-            let script = Script::write(1, &model, &ask("hello"), Lengths::default());
+            let script = Script::write(1, &model, &ask("hello"), &Form::default(), Lengths::default());
             assert!(script.answer.concat().contains("simulated answer"), "{}", model.name);
         }
     }

@@ -116,6 +116,20 @@ pub struct Tool {
     pub off: bool,
 }
 
+impl Tool {
+    /// What is wrong with its name, in a sentence.
+    pub fn name_fault(&self) -> Option<&'static str> {
+        let name = self.name.trim();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        match name {
+            "" => Some("The function needs a name: not sent"),
+            name if name.len() > 64 => Some("The name is longer than 64 characters: not sent"),
+            name if !name.chars().all(plain) => Some("The name may have letters, digits, _ and -: not sent"),
+            _ => None,
+        }
+    }
+}
+
 /// The form that an answer must have (`response_format`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ pub mod embedding;
 pub mod environment;
 pub mod failure;
 pub mod history;
+pub mod json;
 pub mod library;
 pub mod plan;
 pub mod random;

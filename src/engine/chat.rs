@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::conversation::ChatRequest;
+use crate::domain::conversation::{ChatRequest, ToolCall};
 use crate::io::api::{Api, ChatStream};
 use crate::metrics::timeline::Figures;
 use crate::protocol::{Ask, ChatEnding};
@@ -80,6 +80,8 @@ pub struct Advance {
     pub reasoning: String,
     /// Answer text that came since the last one.
     pub answer: String,
+    /// All functions that were called so far, where that has changed; else none.
+    pub calls: Vec<ToolCall>,
     /// The figures so far.
     pub figures: Figures,
 }
@@ -226,8 +228,8 @@ fn start(stream: &ChatStream) -> AnswerReader {
 }
 
 fn advance(reader: &mut AnswerReader) -> Advance {
-    let News { reasoning, answer } = reader.take_news();
-    Advance { reasoning, answer, figures: reader.figures() }
+    let News { reasoning, answer, calls } = reader.take_news();
+    Advance { reasoning, answer, calls, figures: reader.figures() }
 }
 
 /// What to tell the user of an answer that is none.

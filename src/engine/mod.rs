@@ -635,8 +635,9 @@ impl Shared {
         let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             keeping.advance(&advance);
-            let chat::Advance { reasoning, answer, figures } = advance;
-            self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, figures: Box::new(figures) });
+            let chat::Advance { reasoning, answer, calls, figures } = advance;
+            let figures = Box::new(figures);
+            self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, calls, figures });
         })
         .await;
         let known = self.books.around_of(env, deployment.as_ref());

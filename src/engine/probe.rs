@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::chat;
 use super::place::Place;
-use crate::domain::embedding::EmbedRequest;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
+use crate::domain::embedding::EmbedRequest;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ChatEnding, ProbeAnswer, ProbeKind, ProbeTarget};
 

@@ -132,12 +132,19 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
             let _ = writeln!(out, "**System prompt**\n\n{}\n", quoted(&exchange.system));
         }
         system = &exchange.system;
-        let _ = writeln!(out, "**You**, {}\n", words::moment(exchange.at));
+        for result in &exchange.results {
+            let name = escape(words::function(&result.name));
+            let _ = writeln!(out, "**Result of {name}**\n\n{}\n", fenced(&result.content, ""));
+        }
+        let said_otherwise = !exchange.attachments.is_empty() || !exchange.results.is_empty();
+        if !exchange.prompt.is_empty() || !exchange.attachments.is_empty() || !said_otherwise {
+            let _ = writeln!(out, "**You**, {}\n", words::moment(exchange.at));
+        }
         for attachment in &exchange.attachments {
             let _ =
                 writeln!(out, "*Attached: {} ({})*\n", escape(&attachment.name), escape(&attachment.told()));
         }
-        if !exchange.prompt.is_empty() || exchange.attachments.is_empty() {
+        if !exchange.prompt.is_empty() || !said_otherwise {
             let _ = writeln!(out, "{}\n", quoted(kept(&exchange.prompt)));
         }
         let _ = writeln!(out, "**{}**\n", escape(&exchange.model));
@@ -148,7 +155,13 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
                 quoted(&exchange.reasoning)
             );
         }
-        let _ = writeln!(out, "{}\n", answer(kept(&exchange.answer)));
+        if exchange.calls.is_empty() || !exchange.answer.is_empty() {
+            let _ = writeln!(out, "{}\n", answer(kept(&exchange.answer)));
+        }
+        for call in &exchange.calls {
+            let name = escape(words::function(&call.name));
+            let _ = writeln!(out, "Calls **{name}**\n\n{}\n", fenced(&words::arguments(call), "json"));
+        }
         let figures = words::figures(exchange);
         let ending = match &exchange.ending {
             ExchangeEnding::Finished(_) => String::new(),
@@ -207,6 +220,13 @@ fn answer(text: &str) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// A block of code, in a fence that it does not contain.
+fn fenced(text: &str, language: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
 }
 
 fn quoted(text: &str) -> String {

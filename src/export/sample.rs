@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Exported;
-use crate::domain::conversation::Params;
+use crate::domain::conversation::{Params, ToolCall, ToolResult};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::{
     Exchange, ExchangeEnding, SessionBody, SessionId, SessionKind, SessionRow, SessionState, StoredRequest,
@@ -198,7 +198,7 @@ fn record(index: u64, level: usize, clients: u32, n: u32, began: Duration, slowe
     }
 }
 
-/// A conversation of two exchanges with hostile words.
+/// A conversation with hostile words, at the end of which a function is called.
 pub(crate) fn chat() -> Sample {
     let mut timeline = Timeline::default();
     timeline.text(TextKind::Answer, Duration::from_millis(80));
@@ -220,10 +220,18 @@ pub(crate) fn chat() -> Sample {
         ending,
         figures: timeline.figures(None),
     };
-    let exchanges = vec![
+    let mut exchanges = vec![
         exchange(1, None, ExchangeEnding::Finished(Some("stop".to_owned()))),
         exchange(2, Some(1), ExchangeEnding::Failed(format!("{HOSTILE} failed"))),
+        exchange(3, Some(2), ExchangeEnding::Finished(Some("tool_calls".to_owned()))),
+        exchange(4, Some(3), ExchangeEnding::Finished(Some("stop".to_owned()))),
     ];
+    let arguments = serde_json::json!({"of": HOSTILE, "fence": "```"}).to_string();
+    exchanges[2].answer.clear();
+    exchanges[2].calls = vec![ToolCall { id: "c1".to_owned(), name: "look_up".to_owned(), arguments }];
+    let content = format!("It was {HOSTILE} ``` and\nmore");
+    exchanges[3].prompt.clear();
+    exchanges[3].results = vec![ToolResult { id: "c1".to_owned(), name: "look_up".to_owned(), content }];
     Sample {
         row: row(SessionKind::Chat, &format!("What does {HOSTILE} do?")),
         body: SessionBody::Chat { surroundings: None, exchanges },

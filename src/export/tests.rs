@@ -72,7 +72,9 @@ mod json {
             (list[0]["schema"].as_str(), list[1]["schema"].as_str()),
             (Some("batida.bench/1"), Some(CHAT_SCHEMA))
         );
-        assert_eq!(list[1]["exchanges"].as_array().map(Vec::len), Some(2));
+        assert_eq!(list[1]["exchanges"].as_array().map(Vec::len), Some(4));
+        assert_eq!(list[1]["exchanges"][2]["calls"][0]["name"], "look_up");
+        assert_eq!(list[1]["exchanges"][3]["results"][0]["id"], "c1");
     }
 }
 
@@ -311,6 +313,9 @@ mod markdown_text {
     fn a_conversation_can_be_read() {
         let chat = text(&chat(), ExportFormat::Markdown);
         assert!(chat.contains("> And | pipes?") && chat.contains("It runs **once**"), "{chat}");
+        assert!(chat.contains("Calls **look") && chat.contains("\n````json\n{\n  \"of\":"), "{chat}");
+        assert!(chat.contains("**Result of look") && chat.contains("\n````\nIt was "), "{chat}");
+        assert!(!chat.contains("(no text is kept)"), "{chat}");
         assert!(!chat.lines().any(|line| line.starts_with("## ") && line.contains("<script")), "{chat}");
     }
 }

@@ -1,6 +1,8 @@
 //! What reports for people say in the same words, as HTML or as Markdown.
 
+use crate::domain::conversation::ToolCall;
 use crate::domain::history::Exchange;
+use crate::domain::json;
 use crate::domain::plan::{Ends, LevelLoad, Plan, Prompts};
 use crate::domain::run::{BenchReport, LevelReport, Machine, SessionEnd};
 use crate::domain::units::{self, counted};
@@ -224,4 +226,14 @@ pub(super) fn figures(exchange: &Exchange) -> String {
     parts.extend(figures.latency.map(|latency| format!("latency {}", units::seconds(latency))));
     parts.extend(figures.tokens.map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())));
     parts.join(" · ")
+}
+
+/// A function's name, also where it has none.
+pub(super) fn function(name: &str) -> &str {
+    if name.is_empty() { "a function without a name" } else { name }
+}
+
+/// A call's arguments, a member a line where they are JSON.
+pub(super) fn arguments(call: &ToolCall) -> String {
+    json::pretty(&call.arguments).unwrap_or_else(|| call.arguments.clone())
 }

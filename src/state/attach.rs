@@ -277,6 +277,7 @@ mod tests {
             aliases: vec![format!("{name}-alias")],
             capabilities: capabilities.iter().map(|it| (*it).to_owned()).collect(),
             confirmed: true,
+            sizes: Default::default(),
         };
         let deployment = Deployment {
             name: "d".to_owned(),

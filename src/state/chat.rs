@@ -2,8 +2,10 @@
 //!
 //! It is a tree: what is shown is one way through it, the rest is kept aside ([`tree`]).
 
+mod form;
 mod tree;
 
+pub use self::form::{CallCheck, CallForm, Form, NOT_ANSWERED};
 pub use self::tree::Act;
 
 use std::time::Duration;
@@ -133,6 +135,8 @@ pub struct Turn {
     pub answer: Answer,
     /// The same in all panes that were asked at once; 0 where nobody else could have been.
     pub round: u64,
+    /// What is being typed as the results of its calls.
+    pub(super) typed: Vec<String>,
 }
 
 /// What a user says at once.
@@ -156,12 +160,13 @@ impl Saying {
         self.prompt.trim().is_empty() && self.attachments.is_empty() && self.results.is_empty()
     }
 
-    /// As the API is told: results first, since they answer what the model said last.
-    fn messages(&self) -> impl Iterator<Item = Message> {
+    /// As the API is told: results first, since they answer what the model said last. `called`: it called functions.
+    fn messages(&self, called: bool) -> impl Iterator<Item = Message> {
         let words =
             Message { attachments: self.attachments.clone(), ..Message::new(Role::User, &*self.prompt) };
         let has_words = !self.prompt.trim().is_empty() || !self.attachments.is_empty();
-        self.results.iter().map(Message::result).chain(has_words.then_some(words))
+        let results = if called { &self.results[..] } else { &[] };
+        results.iter().map(Message::result).chain(has_words.then_some(words))
     }
 }
 
@@ -195,6 +200,8 @@ pub struct Answer {
     pub text: String,
     /// The functions it called, so far.
     pub calls: Vec<ToolCall>,
+    /// What was asked for besides words, and what was found of it.
+    pub form: Form,
     /// How far it is.
     pub status: AnswerStatus,
     /// When it was asked, since the program's start.
@@ -243,7 +250,7 @@ impl Answer {
     /// Why an answer with text is not all the model had to say.
     pub fn cut_because(&self) -> Option<&'static str> {
         match &self.status {
-            AnswerStatus::Finished(_) if self.text.trim().is_empty() => None,
+            AnswerStatus::Finished(_) if self.text.trim().is_empty() && self.calls.is_empty() => None,
             AnswerStatus::Finished(FinishReason::Length) => {
                 Some("Cut: max tokens or the context's end was reached")
             }
@@ -280,8 +287,13 @@ impl ChatState {
 
     /// What would be sent, with this draft as the last message if there is one. For View code.
     pub fn request(&self, model: &str, said: &Saying) -> ChatRequest {
-        let mut messages = self.messages(self.way_before_draft());
-        messages.extend(said.messages());
+        let before = self.way_before_draft();
+        let mut said = said.clone();
+        if said.is_empty() && before == self.talk.turns.len() {
+            said.results = self.drafted_results();
+        }
+        let said = said.answering(self.called_at_the_end_of(before));
+        let mut messages = self.messages(before, &said);
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
         }
@@ -364,8 +376,9 @@ impl ChatState {
 
     fn ask(&mut self, said: Saying, asking: &Asking<'_>) -> ChatRequest {
         let Asking { job, model, deployment, now } = *asking;
-        let mut messages = self.messages(self.talk.turns.len());
-        messages.extend(said.messages());
+        let before = self.talk.turns.len();
+        let said = said.answering(self.called_at_the_end_of(before));
+        let messages = self.messages(before, &said);
         let answer = Answer {
             model: model.to_owned(),
             series: model.to_owned(),
@@ -374,6 +387,7 @@ impl ChatState {
             reasoning: String::new(),
             text: String::new(),
             calls: Vec::new(),
+            form: Form::of(&self.params),
             status: AnswerStatus::Streaming(job),
             asked_at: now,
             ended_at: None,
@@ -391,7 +405,7 @@ impl ChatState {
         let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
-        Turn { id, exchange, parent, said, answer, round: 0 }
+        Turn { id, exchange, parent, said, answer, round: 0, typed: Vec::new() }
     }
 
     /// Where the last answer is kept.
@@ -405,20 +419,40 @@ impl ChatState {
         })
     }
 
-    /// The system prompt and the first `n` turns. Reasoning is not sent back, and neither is a turn
-    /// whose answer never came.
-    fn messages(&self, n: usize) -> Vec<Message> {
+    /// The calls that what is said after `n` turns answers.
+    fn called_at_the_end_of(&self, n: usize) -> &[ToolCall] {
+        let last = n.checked_sub(1).and_then(|last| self.talk.turns.get(last));
+        last.map_or(&[], |turn| turn.answer.answerable())
+    }
+
+    /// The system prompt, the first `n` turns, and what is said then. Reasoning is not sent back, and neither is a
+    /// turn whose answer never came, nor a call that nobody answered: servers refuse that.
+    fn messages(&self, n: usize, said: &Saying) -> Vec<Message> {
         let mut messages = Vec::with_capacity(n * 2 + 2);
         if !self.system.trim().is_empty() {
             messages.push(Message::new(Role::System, self.system.trim()));
         }
-        for Turn { said, answer, .. } in self.talk.turns.iter().take(n) {
-            if !answer.text.trim().is_empty() || !answer.calls.is_empty() {
-                messages.extend(said.messages());
-                let calls = answer.calls.clone();
-                messages.push(Message { calls, ..Message::new(Role::Assistant, answer.text.clone()) });
+        let turns = &self.talk.turns[..n.min(self.talk.turns.len())];
+        let mut called = false;
+        for (at, turn) in turns.iter().enumerate() {
+            let answer = &turn.answer;
+            let then = turns.get(at + 1).map_or(said, |next| &next.said);
+            let calls = if then.answers(&answer.calls) { &answer.calls[..] } else { &[] };
+            if answer.text.trim().is_empty() && calls.is_empty() {
+                // The results that it brought are still those of the answer before.
+                let results = turn.said.results.iter().filter(|_| called);
+                messages.extend(results.map(Message::result));
+                called = false;
+                continue;
             }
+            messages.extend(turn.said.messages(called));
+            called = !calls.is_empty();
+            messages.push(Message {
+                calls: calls.to_vec(),
+                ..Message::new(Role::Assistant, answer.text.clone())
+            });
         }
+        messages.extend(said.messages(called));
         messages
     }
 
@@ -470,13 +504,24 @@ impl ChatState {
         Some(asked)
     }
 
-    pub(super) fn advance(&mut self, job: JobId, reasoning: &str, text: &str, figures: Figures) {
+    /// More of the answer has come; `calls` are all so far, or none where that has not changed.
+    pub(super) fn advance(
+        &mut self,
+        job: JobId,
+        (reasoning, text): (&str, &str),
+        calls: Vec<ToolCall>,
+        figures: Figures,
+    ) {
         if self.running() != Some(job) {
             return;
         }
         if let Some(turn) = self.talk.turns.last_mut() {
             turn.answer.reasoning.push_str(reasoning);
+            turn.answer.form.grow(&turn.answer.text, text);
             turn.answer.text.push_str(text);
+            if !calls.is_empty() {
+                turn.answer.calls = calls;
+            }
             turn.answer.figures = figures;
         }
     }
@@ -503,12 +548,14 @@ impl ChatState {
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
-                session.record(&answer.series, answer.deployment.clone(), &turn.said.prompt, now, figures);
+                let title = turn.said.title();
+                session.record(&answer.series, answer.deployment.clone(), &title, now, figures);
                 AnswerStatus::Finished(reason)
             }
             ChatEnding::Stopped => AnswerStatus::Stopped,
             ChatEnding::Failed(failure) => AnswerStatus::Failed(failure),
         };
+        answer.look();
     }
 }
 
@@ -530,7 +577,7 @@ mod tests {
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
-        chat.advance(JobId(job), "thinking", answer, Figures::default());
+        chat.advance(JobId(job), ("thinking", answer), Vec::new(), Figures::default());
         finish(chat, job, ChatEnding::Finished { reason: FinishReason::Stop });
         request
     }
@@ -551,7 +598,7 @@ mod tests {
         chat.send(&asking(1, "m")).expect("sends");
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
-        chat.advance(JobId(1), "", "half", Figures::default());
+        chat.advance(JobId(1), ("", "half"), Vec::new(), Figures::default());
         assert_eq!(finish(&mut chat, 1, ChatEnding::Failed(failure)), 0, "a failure is no figure");
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
         let request = chat.retry(&asking(2, "k")).expect("retries");
@@ -604,7 +651,7 @@ mod tests {
         ] {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
-            chat.advance(JobId(1), thought, "", Figures::default());
+            chat.advance(JobId(1), (thought, ""), Vec::new(), Figures::default());
             finish(&mut chat, 1, ChatEnding::Finished { reason });
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
             assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");

@@ -31,8 +31,8 @@ use self::chat::ChatState;
 use self::cluster::{Choice, ClusterState};
 use self::history::HistoryState;
 use self::history::talks::Talks;
-use self::library::LibraryState;
 use self::imports::EnvImport;
+use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
@@ -652,8 +652,8 @@ impl State {
                 });
                 self.settle_panes();
             }
-            Event::ChatAdvanced { job, reasoning, answer, figures } => {
-                self.with_chat(job, |chat, _| chat.advance(job, &reasoning, &answer, *figures));
+            Event::ChatAdvanced { job, reasoning, answer, calls, figures } => {
+                self.with_chat(job, |chat, _| chat.advance(job, (&reasoning, &answer), calls, *figures));
             }
             Event::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
             Event::ChatEnded { job, ending, figures } => {

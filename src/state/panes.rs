@@ -581,6 +581,7 @@ mod tests {
             job,
             reasoning: String::new(),
             answer: "yes".to_owned(),
+            calls: Vec::new(),
             figures: Box::new(figures),
         };
         state.apply(event, Duration::ZERO);

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::openai::{self, Chunk, ThinkSplitter};
+use super::openai::{self, CallPiece, Calls, Chunk, ThinkSplitter};
 use super::skim::{Filled, Frames, Usual};
 use super::sse::SseDecoder;
+use crate::domain::conversation::ToolCall;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
 
@@ -49,6 +50,8 @@ pub struct News {
     pub reasoning: String,
     /// What the user asked for.
     pub answer: String,
+    /// All functions that were called so far, where that has changed; else none.
+    pub calls: Vec<ToolCall>,
 }
 
 /// Reads one answer. All moments are counted from when its request was sent.
@@ -78,6 +81,10 @@ struct Progress {
     complete_at: Option<Duration>,
     /// `None` when nobody wants the text.
     text: Option<News>,
+    /// The functions that were called; none where nobody wants the text.
+    calls: Calls,
+    /// There is more of them than was told.
+    called: bool,
     /// `None` when nobody wants the gaps.
     gaps_us: Option<Vec<u32>>,
     /// Tokens that have come and are not in the timeline yet.
@@ -222,12 +229,17 @@ impl AnswerReader {
 
     /// Whether text came since it was last taken.
     pub fn has_news(&self) -> bool {
-        self.progress.text.as_ref().is_some_and(|text| *text != News::default())
+        self.progress.called || self.progress.text.as_ref().is_some_and(|text| *text != News::default())
     }
 
     /// The text since the last time; empty when none is kept.
     pub fn take_news(&mut self) -> News {
-        self.progress.text.as_mut().map(std::mem::take).unwrap_or_default()
+        let Progress { text, calls, called, .. } = &mut self.progress;
+        let mut news = text.as_mut().map(std::mem::take).unwrap_or_default();
+        if std::mem::take(called) {
+            news.calls = calls.list();
+        }
+        news
     }
 
     /// The figures so far.
@@ -287,7 +299,13 @@ impl AnswerReader {
         let text = String::from_utf8_lossy(&self.raw);
         match Chunk::parse(&text) {
             Ok(Chunk { error: Some(_), .. }) => Err(Broken::Refused),
-            Ok(chunk) if chunk.content.is_some() || chunk.finish.is_some() || chunk.usage.is_some() => {
+            Ok(chunk)
+                if chunk.content.is_some()
+                    || chunk.finish.is_some()
+                    || chunk.usage.is_some()
+                    || !chunk.calls.is_empty() =>
+            {
+                self.progress.call(chunk.calls);
                 let Progress { timeline, splitter, usage, text, .. } = &mut self.progress;
                 if let Some(reasoning) = &chunk.reasoning {
                     add(text, TextKind::Reasoning, reasoning);
@@ -350,6 +368,12 @@ impl Progress {
             Ok(_) if name == "error" => serde_json::from_str(data).unwrap_or_default(),
             Ok(chunk) => {
                 self.chunk(at, chunk.reasoning.as_deref(), chunk.content.as_deref());
+                if !chunk.calls.is_empty() {
+                    if chunk.reasoning.is_none() && chunk.content.is_none() {
+                        self.token(TextKind::Answer, at);
+                    }
+                    self.call(chunk.calls);
+                }
                 self.ending(at, chunk.finish, chunk.usage);
                 return Step::More;
             }
@@ -369,6 +393,13 @@ impl Progress {
         if let Some(text) = content {
             let kind = self.split(text);
             self.token(kind, at);
+        }
+    }
+
+    fn call(&mut self, pieces: Vec<CallPiece>) {
+        if self.text.is_some() && !pieces.is_empty() {
+            pieces.into_iter().for_each(|piece| self.calls.take(piece));
+            self.called = true;
         }
     }
 
@@ -444,7 +475,7 @@ fn micros(gap: Duration) -> u32 {
 }
 
 fn add(text: &mut Option<News>, kind: TextKind, piece: &str) {
-    let Some(News { reasoning, answer }) = text else { return };
+    let Some(News { reasoning, answer, .. }) = text else { return };
     match kind {
         TextKind::Reasoning => reasoning.push_str(piece),
         TextKind::Answer | TextKind::Markup => answer.push_str(piece),
@@ -516,6 +547,42 @@ mod tests {
             let pieces: Vec<&[u8]> = at.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
             prop_assert_eq!(read(&pieces, true), read(&pieces, false));
         }
+    }
+
+    #[test]
+    fn pieces_of_calls_are_tokens_and_what_was_called_is_told() {
+        let mut reader = AnswerReader::new(true);
+        reader.collect_gaps(Vec::new());
+        let event = |function: &str| {
+            let call = format!(r#"{{"index":0,"id":"c1","function":{function}}}"#);
+            format!(
+                "data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}},\"finish_reason\":null}}]}}\n\n"
+            )
+        };
+        let role = "data: {\"choices\":[{\"delta\":{\"content\":\"\",\"tool_calls\":[]}}]}\n\n";
+        assert_eq!(reader.take(Duration::from_millis(5), role.as_bytes()), Step::More);
+        assert!(!reader.has_news());
+        for (at, function) in [(10, r#"{"name":"now","arguments":""}"#), (14, r#"{"arguments":"{}"}"#)] {
+            assert_eq!(reader.take(Duration::from_millis(at), event(function).as_bytes()), Step::More);
+        }
+        assert!(reader.has_news());
+        let call = ToolCall { id: "c1".to_owned(), name: "now".to_owned(), arguments: "{}".to_owned() };
+        assert_eq!(reader.take_news().calls, [call]);
+        assert!(!reader.has_news());
+        assert_eq!((reader.chunks(), reader.gaps_us()), (2, &[4_000][..]));
+        assert_eq!(reader.figures().ttft, Some(Duration::from_millis(10)));
+        let end =
+            b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+        assert_eq!(reader.take(Duration::from_millis(20), end), Step::Done(FinishReason::ToolCalls));
+    }
+
+    #[test]
+    fn a_whole_answer_may_be_nothing_but_calls() {
+        let mut reader = AnswerReader::new(true);
+        let body = br#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}"#;
+        assert_eq!(reader.take(Duration::ZERO, body), Step::More);
+        assert_eq!(reader.at_the_end(Duration::ZERO), Ok(FinishReason::Other(None)));
+        assert_eq!(reader.take_news().calls.len(), 1);
     }
 
     #[test]

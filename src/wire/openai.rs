@@ -3,6 +3,7 @@
 //! After SambaStack's OpenAPI document 1.2.0 and what OpenAI-like servers really send: any field may be
 //! missing, null or of another type.
 
+mod calls;
 mod message;
 
 use std::borrow::Cow;
@@ -11,7 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::calls::{CallPiece, Calls};
 use self::message::Messages;
+pub use self::message::sent_tools;
 use super::skim;
 use crate::domain::conversation::{ChatRequest, Effort};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
@@ -98,7 +101,7 @@ impl<'a> Body<'a> {
             reasoning_effort: params.reasoning_effort.map(Effort::as_str),
             chat_template_kwargs: params.thinking.map(|on| TemplateOptions { enable_thinking: on }),
             response_format: params.format.as_ref().and_then(message::format),
-            tools: params.tools.iter().filter_map(message::tool).collect(),
+            tools: sent_tools(&params.tools).filter_map(message::tool).collect(),
             ignore_eos,
         }
     }
@@ -111,6 +114,8 @@ pub struct Chunk<'a> {
     pub reasoning: Option<Cow<'a, str>>,
     /// Answer text, possibly with `<think>` tags: see [`ThinkSplitter`]. Not empty.
     pub content: Option<Cow<'a, str>>,
+    /// Functions that the model calls (`delta.tool_calls`, or `function_call`).
+    pub calls: Vec<CallPiece>,
     /// Why the model stopped.
     pub finish: Option<FinishReason>,
     /// The token counts.
@@ -143,6 +148,7 @@ impl<'a> Chunk<'a> {
             return Ok(Self {
                 reasoning: some(delta.reasoning).or_else(|| some(delta.reasoning_content)),
                 content: some(delta.content),
+                calls: calls::read(delta.tool_calls.as_ref(), delta.function_call.as_ref()),
                 finish: finish.map(|reason| finish_reason(&reason)),
                 usage: strict.usage.map(Usage::from),
                 error: strict.error.filter(|error| !error.is_null()).or_else(|| {
@@ -166,6 +172,10 @@ impl<'a> Chunk<'a> {
         Self {
             reasoning: text("reasoning").or_else(|| text("reasoning_content")),
             content: text("content"),
+            calls: calls::read(
+                delta.and_then(|delta| delta.get("tool_calls")),
+                delta.and_then(|delta| delta.get("function_call")),
+            ),
             finish: choice
                 .and_then(|choice| choice.get("finish_reason"))
                 .and_then(Value::as_str)
@@ -248,6 +258,8 @@ struct Delta<'a> {
     reasoning_content: Option<Cow<'a, str>>,
     #[serde(borrow)]
     content: Option<Cow<'a, str>>,
+    tool_calls: Option<Value>,
+    function_call: Option<Value>,
 }
 
 /// The server's word for why the model stopped.

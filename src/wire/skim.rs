@@ -37,7 +37,7 @@ pub(super) struct Usual<'a> {
 
 impl<'a> From<Usual<'a>> for Chunk<'a> {
     fn from(Usual { reasoning, content, finish }: Usual<'a>) -> Self {
-        Self { reasoning, content, finish, usage: None, error: None }
+        Self { reasoning, content, calls: Vec::new(), finish, usage: None, error: None }
     }
 }
 
@@ -296,6 +296,8 @@ impl<'a> Skim<'a> {
                 "content" => (HoleKind::Content, &mut delta.content),
                 "reasoning" => (HoleKind::Reasoning, &mut delta.reasoning),
                 "reasoning_content" => (HoleKind::ReasoningContent, &mut delta.reasoning_content),
+                "tool_calls" => return seen.first(1 << 6).and_then(|()| skim.nothing()),
+                "function_call" => return seen.first(1 << 7).and_then(|()| skim.nothing()),
                 _ => return skim.skip(0),
             };
             seen.first(1 << kind as u8)?;
@@ -306,6 +308,15 @@ impl<'a> Skim<'a> {
             }
             Some(())
         })
+    }
+
+    /// Functions that are not called.
+    fn nothing(&mut self) -> Option<()> {
+        if self.byte(b'[').is_none() {
+            return self.literal(b"null");
+        }
+        self.space();
+        self.byte(b']')
     }
 
     /// `object`, which must not be vLLM's way to say that this is an error.
@@ -586,6 +597,9 @@ mod tests {
             r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
             r#"{"choices":[{"message":{"content":"a"}}]}"#,
             r#"{"choices":[{"delta":{"c\u006fntent":"a"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"a","tool_calls":[{"index":0,"function":{"name":"f"}}]}}]}"#,
+            r#"{"choices":[{"delta":{"tool_calls":[],"tool_calls":[{"index":0,"id":"c"}]}}]}"#,
+            r#"{"choices":[{"delta":{"function_call":{"name":"f"}}}]}"#,
             r#"{"choices":[{"delta":{"content":"\ud83d\ude00"}}]}"#,
             r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":1}}"#,
             r#"{"object":"error","message":"boom"}"#,
@@ -685,8 +699,18 @@ mod tests {
     fn document() -> impl Strategy<Value = String> {
         let text = || prop_oneof![4 => quoted(), 1 => Just("null".to_owned())].boxed();
         let just = |text: &'static str| Just(text.to_owned()).boxed();
-        let delta =
-            object(members(vec![("content", text()), ("reasoning", text()), ("reasoning_content", text())]));
+        let calls = prop_oneof![
+            4 => Just("[]".to_owned()),
+            4 => Just("null".to_owned()),
+            1 => quoted().prop_map(|text| format!(r#"[{{"index":0,"id":{text},"function":{{"arguments":{text}}}}}]"#)),
+        ];
+        let delta = object(members(vec![
+            ("content", text()),
+            ("reasoning", text()),
+            ("reasoning_content", text()),
+            ("tool_calls", calls.boxed()),
+            ("function_call", just("null")),
+        ]));
         let choice = object(members(vec![
             ("index", just("0")),
             ("delta", delta.boxed()),

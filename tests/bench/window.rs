@@ -306,7 +306,8 @@ fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
     chat.send(&asking).expect("it sends");
     let (reasoning, answer) = (String::new(), answer.to_owned());
     let boxed = || Box::new(figures);
-    state.apply(Event::ChatAdvanced { job, reasoning, answer, figures: boxed() }, Duration::ZERO);
+    let calls = Vec::new();
+    state.apply(Event::ChatAdvanced { job, reasoning, answer, calls, figures: boxed() }, Duration::ZERO);
     let ending = ChatEnding::Finished { reason: FinishReason::Stop };
     state.apply(Event::ChatEnded { job, ending, figures: boxed() }, Duration::ZERO);
 }

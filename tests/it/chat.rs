@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk, Thinks};
-use batida::domain::conversation::{ChatRequest, Message, Params, Role};
+use batida::domain::conversation::{ChatRequest, Message, Params, Role, Tool, ToolCall, ToolResult};
 use batida::domain::environment::{ApiAddress, EnvId};
 use batida::engine::chat::{self, Advance, ChatReport};
 use batida::io::activity::Recorder;
@@ -83,6 +83,9 @@ impl Client {
         let run = chat::run(&self.api, request, &[], cancel, |advance| {
             seen(&advance);
             told.answer.push_str(&advance.answer);
+            if !advance.calls.is_empty() {
+                told.calls = advance.calls;
+            }
             told.reasoning.push_str(&advance.reasoning);
             told.advances += 1;
         });
@@ -107,6 +110,7 @@ impl Client {
 #[derive(Debug, Default)]
 struct Told {
     answer: String,
+    calls: Vec<ToolCall>,
     reasoning: String,
     advances: u32,
     took: Duration,
@@ -728,4 +732,35 @@ async fn the_model_list_comes_with_what_was_seen_on_the_way() {
     assert!(models.connect.is_some_and(|connect| connect <= models.took), "{models:?}");
     let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
     assert_eq!((ending.ok, ending.outcome.as_str()), (true, "HTTP 200, 1 model"));
+}
+
+#[tokio::test]
+async fn functions_are_called_streamed_or_not_and_their_results_answered() {
+    let tool = Tool {
+        name: "get_weather".to_owned(),
+        parameters: r#"{"type":"object","properties":{"city":{"type":"string"}}}"#.to_owned(),
+        ..Tool::default()
+    };
+    let mut asked = request("How is the weather in Paris?");
+    asked.params.tools = vec![tool];
+    for quirk in [Quirk::None, Quirk::IgnoresStream] {
+        let server = demo(quick(quirk.clone())).await;
+        let told = Client::of(&server).chat(&asked).await;
+        let [call] = told.calls.as_slice() else { panic!("{told:?}") };
+        assert_eq!((call.name.as_str(), call.arguments.as_str()), ("get_weather", r#"{"city":"Paris"}"#));
+        assert_eq!(told.report().ending, ChatEnding::Finished { reason: FinishReason::ToolCalls });
+        assert_eq!(told.answer, "");
+        let figures = &told.report().figures;
+        assert!(figures.tokens.is_some_and(|tokens| tokens.n > 1), "{figures:?}");
+        // Who does not stream has no first token.
+        assert_eq!(figures.ttft.is_some(), quirk == Quirk::None);
+        let mut more = asked.clone();
+        more.messages.push(Message { calls: vec![call.clone()], ..Message::new(Role::Assistant, "") });
+        let told = Client::of(&server).chat(&more).await;
+        assert!(told.failure().to_string().contains("no tool message"), "a call needs its result");
+        let result = ToolResult { id: call.id.clone(), name: call.name.clone(), content: "rain".to_owned() };
+        more.messages.push(Message::result(&result));
+        let told = Client::of(&server).chat(&more).await;
+        assert!(told.calls.is_empty() && told.answer.contains("`get_weather` gave rain"), "{told:?}");
+    }
 }

@@ -632,6 +632,52 @@ fn failures_of_a_chat_are_told_with_code_1() {
 }
 
 #[test]
+fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
+    let batida = Batida::new();
+    let demo = Demo::start(vec![
+        quick("m", Quirk::None),
+        quick("disobeys", Quirk::Disobeys),
+        quick("fences", Quirk::Fences),
+    ]);
+    let file = batida.file("it's a.schema.json");
+    fs::write(&file, r#"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#)
+        .expect("written");
+    let schema = file.display().to_string();
+    let chat = |model: &str, more: &[&str]| {
+        finish(start(batida.with_api(&demo, &["chat", "Give me 12", "-q", "--model", model]).args(more)))
+    };
+    let said = chat("m", &["--json-schema", &schema]);
+    check_code(&said, 0);
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("{\n  \"n\": 12\n}\n", ""));
+    let sent = &demo.received()[0].body["response_format"]["json_schema"];
+    assert_eq!((&sent["name"], &sent["schema"]["required"][0]), (&"it_s_a_schema".into(), &"n".into()));
+    let said = chat("m", &["--json-object", "--json"]);
+    check_code(&said, 0);
+    assert_eq!(json(&said)["form"]["holds"], true);
+
+    let said = chat("disobeys", &["--json-schema", &schema]);
+    check_code(&said, 3);
+    check_words(&said.err, &["batida: JSON, does not hold to the schema in 1 place", "is not of type"]);
+    let said = chat("disobeys", &["--json-schema", &schema, "--json"]);
+    check_code(&said, 3);
+    let form = &json(&said)["form"];
+    assert_eq!((&form["holds"], form["violations"].as_array().map(Vec::len)), (&false.into(), Some(1)));
+    let said = chat("fences", &["--json-object"]);
+    check_code(&said, 3);
+    check_words(&said.err, &["JSON inside a code fence: not what was asked"]);
+    let said = chat("m", &["--json-object", "--max-tokens", "3"]);
+    check_code(&said, 3);
+    check_words(&said.err, &["The answer was cut: its JSON is not whole"]);
+
+    fs::write(&file, "{\"type\":\n object}").expect("written");
+    let before = demo.received().len();
+    let said = chat("m", &["--json-schema", &schema]);
+    check_code(&said, 1);
+    check_words(&said.err, &["cannot be used", "Line 2, column 2"]);
+    assert_eq!(demo.received().len(), before, "nothing was asked");
+}
+
+#[test]
 fn an_environment_is_found_by_its_name() {
     let (batida, demo) = (Batida::new(), Demo::start(vec![quick("m", Quirk::None)]));
     let env = |id: &str, name: &str| Environment {

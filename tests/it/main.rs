@@ -37,4 +37,5 @@ mod ui_layout;
 mod ui_library;
 mod ui_panes;
 mod ui_talks;
+mod ui_tools;
 mod window;

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Received};
 use batida::domain::attachment::MOST_BODY;
-use batida::domain::conversation::{ChatRequest, Effort, Message, Params, Role};
+use batida::domain::conversation::{
+    AnswerFormat, ChatRequest, Effort, Message, Params, Role, Tool, ToolCall, ToolResult,
+};
 use batida::domain::environment::ApiAddress;
 use batida::io::attachment;
 use batida::snippet::{KeyText, Language, SnippetSpec, body_in_words, write};
@@ -48,14 +50,35 @@ fn all_params() -> Params {
         seed: Some(i64::MIN + 1),
         reasoning_effort: Some(Effort::High),
         thinking: Some(true),
-        ..Params::default()
+        format: Some(AnswerFormat::JsonSchema {
+            name: "answer".to_owned(),
+            schema: r#"{"type":"object","properties":{"it's":{"type":"string","enum":["$HOME",null,true]}}}"#
+                .to_owned(),
+            strict: true,
+        }),
+        tools: vec![Tool {
+            name: "get_weather".to_owned(),
+            description: "Today's weather, \"here\" & `there`, \"#, \u{202e}".to_owned(),
+            parameters: r#"{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}"#
+                .to_owned(),
+            off: false,
+        }],
     }
 }
 
 fn nasty_spec(language: Language, root: &str, stream: bool, params: Params) -> SnippetSpec {
     let roles = [Role::System, Role::User, Role::Assistant];
-    let messages =
+    let mut messages: Vec<Message> =
         NASTY.iter().zip(roles.iter().cycle()).map(|(text, role)| Message::new(*role, *text)).collect();
+    if !params.tools.is_empty() {
+        // A function was called before, with arguments that are no JSON.
+        let call =
+            ToolCall { id: "c'1".to_owned(), name: "get_weather".to_owned(), arguments: NASTY[1].to_owned() };
+        let result =
+            ToolResult { id: call.id.clone(), name: call.name.clone(), content: NASTY[4].to_owned() };
+        let called = Message { calls: vec![call], ..Message::new(Role::Assistant, "") };
+        messages.splice(2..2, [called, Message::result(&result)]);
+    }
     SnippetSpec {
         language,
         api: ApiAddress::parse(root).expect("an address"),
@@ -244,11 +267,12 @@ fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut
         return assert!(said.contains("Invalid API key"), "{said}");
     }
     // curl shows the answer as it came, in JSON and in pieces.
-    let (answered, counted) = match (&spec.embed, spec.language) {
-        (Some(_), Language::Curl) => ("\"embedding\":[", "prompt_tokens"),
-        (Some(_), _) => ("1024 [", "prompt_tokens"),
-        (None, Language::Curl) => ("chat.completion", "completion_tokens"),
-        (None, _) => ("**simulated answer**", "completion_tokens"),
+    let (answered, counted) = match (&spec.embed, spec.language, &spec.request.params.format) {
+        (Some(_), Language::Curl, _) => ("\"embedding\":[", "prompt_tokens"),
+        (Some(_), ..) => ("1024 [", "prompt_tokens"),
+        (None, Language::Curl, _) => ("chat.completion", "completion_tokens"),
+        (None, _, None) => ("**simulated answer**", "completion_tokens"),
+        (None, _, Some(_)) => ("\"it's\": ", "completion_tokens"),
     };
     assert!(said.contains(answered) && said.contains(counted), "{said}");
 }
@@ -432,8 +456,8 @@ print("all right")
             "snippet": write(&spec, KeyText::Plain(&key)),
             "body": spec.body(),
             "key": key,
-            // The client, the call, and a print each for the answer and for the usage.
-            "calls": 4,
+            // The client, the call, and a print each for the answer, for the usage, and for what is called.
+            "calls": if spec.request.params.tools.is_empty() { 4 } else { 5 },
         }));
     }
     let dir = tempfile::tempdir().expect("a folder");

@@ -222,6 +222,69 @@ fn panes_look() {
 }
 
 #[test]
+fn functions_and_formats_fit() {
+    let mut window = Window::on_demo();
+    window.click("Parameters");
+    window.click("Add function");
+    crate::ui_tools::pick_format(&mut window, "JSON schema");
+    check(&mut window, "Functions, in the parameters");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Parameters (2 set)");
+    crate::ui_tools::offer_clock(&mut window, "Parameters (2 set)");
+    window.ask("What is the weather in Paris, and the time?");
+    window.type_into("Result of get_weather", "rain");
+    check(&mut window, "Functions, called");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.type_into("Result of clock", "noon");
+    window.click("Send results");
+    window.see("JSON, holds to the schema");
+    window.until("it is complete", |window| window.has_button("Send"));
+    check(&mut window, "Functions, answered");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("+ Compare");
+    window.ask("The time?");
+    check(&mut window, "Functions, side by side");
+}
+
+/// The same for the eye: `ui_layout::tools_look`.
+#[test]
+fn tools_look() {
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let mut window = Window::on_demo();
+    crate::ui_tools::offer_weather(&mut window);
+    crate::ui_tools::offer_clock(&mut window, "Parameters (1 set)");
+    window.ask("What is the weather in Paris, and the time?");
+    window.type_into("Result of get_weather", "{\n  \"sky\": \"clear\",\n  \"celsius\": 18\n}");
+    draw(&mut window, &dir, "tools-called");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.type_into("Result of clock", "noon");
+    window.click("Send results");
+    window.until("it is complete", |window| window.has_button("Send") && window.shows("gave noon"));
+    draw(&mut window, &dir, "tools-answered");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Parameters (1 set)");
+    crate::ui_tools::pick_format(&mut window, "JSON schema");
+    crate::ui_tools::press(&mut window, "Edit get_weather");
+    draw(&mut window, &dir, "tools-parameters");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("Parameters (2 set)");
+    window.ask("Who is Ada?");
+    window.see("JSON, holds to the schema");
+    draw(&mut window, &dir, "tools-json");
+    window.set_size(LARGE);
+    window.run_steps(2);
+    window.click("+ Compare");
+    window.ask("The weather in Rome?");
+    draw(&mut window, &dir, "tools-panes");
+}
+
+#[test]
 fn view_code_fits() {
     let mut window = Window::on_demo();
     window.click("View code");

@@ -522,7 +522,7 @@ impl AtWork {
         let ended = hearing.ended.unwrap_or(end);
         let (mut answer, mut said) = (String::new(), None);
         if keep_text {
-            let News { reasoning, answer: text } = hearing.text();
+            let News { reasoning, answer: text, .. } = hearing.text();
             match prompt {
                 Some(prompt) => {
                     answer = if answers { text.clone() } else { String::new() };

@@ -101,6 +101,9 @@ impl Kept {
         if self.texts {
             self.exchange.reasoning.push_str(&advance.reasoning);
             self.exchange.answer.push_str(&advance.answer);
+            if !advance.calls.is_empty() {
+                self.exchange.calls.clone_from(&advance.calls);
+            }
         }
     }
 

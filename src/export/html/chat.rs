@@ -47,7 +47,11 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         let parent = exchange.parent.and_then(|id| all.iter().position(|other| other.id == id));
         who.push_str(&parent.map_or(" · asked anew".to_owned(), |at| format!(" · after answer {}", at + 1)));
     }
-    if !exchange.prompt.is_empty() || exchange.attachments.is_empty() {
+    for result in &exchange.results {
+        turn(out, &format!("Result of {}", words::function(&result.name)), " user", &result.content);
+    }
+    let said_otherwise = !exchange.attachments.is_empty() || !exchange.results.is_empty();
+    if !exchange.prompt.is_empty() || !said_otherwise {
         turn(out, &who, " user", kept(&exchange.prompt));
     }
     for attachment in &exchange.attachments {
@@ -66,7 +70,15 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
             escape(&exchange.reasoning)
         );
     }
-    let _ = write!(out, "<div class=\"text\">{}</div>", escape(kept(&exchange.answer)));
+    if exchange.calls.is_empty() || !exchange.answer.is_empty() {
+        let _ = write!(out, "<div class=\"text\">{}</div>", escape(kept(&exchange.answer)));
+    }
+    for call in &exchange.calls {
+        let name = escape(words::function(&call.name));
+        let arguments = words::arguments(call);
+        let _ =
+            write!(out, "<p class=\"who\">Calls {name}</p><div class=\"text\">{}</div>", escape(&arguments));
+    }
     let figures = words::figures(exchange);
     if !figures.is_empty() {
         let _ = write!(out, "<p class=\"figures\">{}</p>", escape(&figures));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Opened, Saying, Talk, Turn,
+    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Form, Opened, Saying, Talk, Turn,
     Whereabouts,
 };
 use crate::domain::conversation::{Attachment, ChatRequest, ToolResult};
@@ -19,6 +19,8 @@ pub enum Act {
     Again(usize),
     /// Ask for the rest of the last answer.
     Continue,
+    /// Send what is typed as results of the functions that the last answer called.
+    SendResults,
     /// Change this turn's message.
     Edit(usize),
     /// Begin a branch after this turn.
@@ -32,7 +34,7 @@ pub enum Act {
 impl Act {
     /// Whether the model is asked something.
     pub fn asks(self) -> bool {
-        matches!(self, Self::Again(_) | Self::Continue)
+        matches!(self, Self::Again(_) | Self::Continue | Self::SendResults)
     }
 
     /// The same, of the turn at `index`.
@@ -43,7 +45,7 @@ impl Act {
             Self::Edit(_) => Self::Edit(index),
             Self::Branch(_) => Self::Branch(index),
             Self::Step(_, forward) => Self::Step(index, forward),
-            Self::Continue | Self::Ahead => self,
+            Self::Continue | Self::SendResults | Self::Ahead => self,
         }
     }
 }
@@ -56,7 +58,7 @@ impl ChatState {
             Act::Branch(index) => self.branch_after(index),
             Act::Step(index, forward) => self.step(index, forward),
             Act::Ahead => self.go_ahead(),
-            Act::Again(_) | Act::Continue => {}
+            Act::Again(_) | Act::Continue | Act::SendResults => {}
         }
     }
 
@@ -65,6 +67,7 @@ impl ChatState {
         match act {
             Act::Again(index) => self.regenerate(index, asking),
             Act::Continue => self.go_on(asking),
+            Act::SendResults => self.send_results(asking),
             Act::Edit(_) | Act::Branch(_) | Act::Step(..) | Act::Ahead => None,
         }
     }
@@ -113,6 +116,9 @@ impl ChatState {
     /// Puts the message of the turn at `index` into the draft; sending it makes another branch.
     pub fn edit(&mut self, index: usize) {
         self.stop_editing();
+        if self.running().is_none() && self.edit_results(index) {
+            return;
+        }
         if let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) {
             let draft = std::mem::replace(&mut self.draft, turn.said.prompt.clone());
             let attached = std::mem::replace(&mut self.attached, turn.said.attachments.clone());
@@ -183,7 +189,8 @@ impl ChatState {
         }
         let turn = self.talk.turns.get(index)?;
         let (said, exchange, round) = (turn.said.clone(), turn.exchange, turn.round);
-        let is_bare = turn.answer.text.is_empty() && turn.answer.reasoning.is_empty();
+        let answer = &turn.answer;
+        let is_bare = answer.text.is_empty() && answer.reasoning.is_empty() && answer.calls.is_empty();
         self.stop_editing();
         self.talk.leave(index);
         if is_bare && self.talk.branches(Some(exchange)).is_empty() {
@@ -272,7 +279,7 @@ impl Talk {
     }
 
     /// The way ends before the turn at `index`.
-    fn leave(&mut self, index: usize) {
+    pub(super) fn leave(&mut self, index: usize) {
         self.aside.extend(self.turns.drain(index.min(self.turns.len())..));
     }
 
@@ -308,7 +315,7 @@ fn answer_of(exchange: &Exchange) -> Answer {
         ExchangeEnding::Stopped => AnswerStatus::Stopped,
         ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
     };
-    Answer {
+    let mut answer = Answer {
         model: exchange.model.clone(),
         series: exchange.model.clone(),
         queued: false,
@@ -316,11 +323,14 @@ fn answer_of(exchange: &Exchange) -> Answer {
         reasoning: exchange.reasoning.clone(),
         text: exchange.answer.clone(),
         calls: exchange.calls.clone(),
+        form: Form::of(&exchange.params),
         status,
         asked_at: Duration::ZERO,
         ended_at: None,
         figures: exchange.figures,
-    }
+    };
+    answer.look();
+    answer
 }
 
 #[cfg(test)]
@@ -335,7 +345,7 @@ mod tests {
     }
 
     fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
-        chat.advance(JobId(job), "", text, Figures::default());
+        chat.advance(JobId(job), ("", text), Vec::new(), Figures::default());
         let ending = ChatEnding::Finished { reason };
         chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut SessionHistory::default());
     }

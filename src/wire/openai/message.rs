@@ -143,10 +143,19 @@ pub(super) fn format(format: &AnswerFormat) -> Option<Value> {
     }
 }
 
+/// The functions that are offered to the model: each is on, has a name of its own, and its schema is a JSON object.
+pub fn sent_tools(tools: &[Tool]) -> impl Iterator<Item = &Tool> {
+    let first = |at: usize, it: &Tool| {
+        let named = |other: &&Tool| other.name.trim() == it.name.trim() && tool(other).is_some();
+        !tools[..at].iter().any(|other| named(&other))
+    };
+    tools.iter().enumerate().filter(move |(at, it)| tool(it).is_some() && first(*at, it)).map(|(_, it)| it)
+}
+
 /// An entry of `tools`; `None` where it is off or its schema is none. An empty one means: no arguments.
-pub(super) fn tool(tool: &Tool) -> Option<Value> {
-    let Tool { name, description, parameters, off } = tool;
-    if *off || name.trim().is_empty() {
+pub(super) fn tool(it: &Tool) -> Option<Value> {
+    let Tool { name, description, parameters, off } = it;
+    if *off || it.name_fault().is_some() {
         return None;
     }
     let parameters = match parameters.trim() {
@@ -231,6 +240,10 @@ mod tests {
         assert_eq!(tool(&it), None);
         it = Tool { name: "f".to_owned(), parameters: "[]".to_owned(), ..it };
         assert_eq!(tool(&Tool { off: false, ..it }), None);
+        let named = |name: &str| Tool { name: name.to_owned(), ..Tool::default() };
+        let odd = [named("a"), named("a b"), named("a "), named(&"x".repeat(65)), named("b-2_C")];
+        let sent: Vec<&str> = sent_tools(&odd).map(|it| it.name.as_str()).collect();
+        assert_eq!(sent, ["a", "b-2_C"]);
         assert_eq!(format(&AnswerFormat::JsonObject), Some(json!({"type": "json_object"})));
         let schema = |schema: &str| {
             let schema = schema.to_owned();

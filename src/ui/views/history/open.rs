@@ -91,7 +91,7 @@ impl OpenUi {
                                 read_ui(ui, id, chat, &state.colors, parts)
                             })
                             .inner;
-                        out.extend(copy.map(|text| Command::Copy { what: "Answer".to_owned(), text }));
+                        out.extend(copy.map(|(what, text)| Command::Copy { what: what.to_owned(), text }));
                     }
                 }
             }

@@ -133,6 +133,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 attachments::attach_button(ui, state, out);
                 let chat = state.pane_chat(drafting);
                 let editing = chat.is_editing();
+                let awaits = chat.awaits_results() && chat.has_draft();
                 caption(
                     ui,
                     match (models == to.len(), has_api) {
@@ -143,6 +144,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                         (_, false) => "This environment has no API domain: type it on Home",
                         (false, true) => "Pick a model first",
                         (true, true) if editing => "An earlier message: sending it makes a branch",
+                        (true, true) if awaits => "Sent instead of results: the model is told that there are none",
                         (true, true) => "Enter to send · Shift+Enter new line",
                     },
                 );

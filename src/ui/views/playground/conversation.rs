@@ -8,6 +8,7 @@ use egui::{
 };
 
 use super::attachments;
+use super::calls;
 use super::embed::{self, EmbedTodo};
 use super::parameters::ParametersUi;
 use super::talks;
@@ -29,8 +30,10 @@ use crate::ui::widgets::{
 pub(super) struct Todo {
     /// What is to become of the conversation.
     pub(super) act: Option<Act>,
-    /// Put an answer on the clipboard.
-    pub(super) copy: Option<String>,
+    /// Put this, called so, on the clipboard.
+    pub(super) copy: Option<(&'static str, String)>,
+    /// The result of a call of the last answer was typed.
+    pub(super) typed: Option<(usize, String)>,
     /// The pickers are to be for this pane.
     pub(super) activate: bool,
     /// Close it.
@@ -63,9 +66,12 @@ pub(super) struct Pane<'a> {
 #[derive(Default)]
 pub(super) struct PaneUi {
     pub(super) transcript: Transcript,
-    /// Turns whose reasoning is unfolded.
+    /// Turns whose reasoning is unfolded; and with [`RAW`], those whose JSON is shown as it came.
     unfolded: HashSet<u64>,
 }
+
+/// No turn's number is so high.
+const RAW: u64 = 1 << 63;
 
 pub(super) fn show(
     ui: &mut Ui,
@@ -145,9 +151,9 @@ pub(super) fn show(
             hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
             veil: Some(&veil),
         };
-        let Todo { act, copy, .. } =
+        let Todo { act, copy, typed, .. } =
             turns_ui(ui, id, chat, looks, (&mut open.transcript, &mut open.unfolded));
-        Todo { act, copy, ..todo }
+        Todo { act, copy, typed, ..todo }
     };
     card(ui).stroke(stroke).inner_margin(Margin::symmetric(12, 8)).show(ui, inside).inner
 }
@@ -189,14 +195,14 @@ fn turns_ui(
     todo
 }
 
-/// Draws a conversation out of the history, to be read on all its branches. Gives an answer that is to be copied.
+/// Draws a conversation out of the history, to be read on all its branches. Gives what is to be copied, and its name.
 pub(in crate::ui::views) fn read_ui(
     ui: &mut Ui,
     id: Id,
     chat: &mut ChatState,
     colors: &ModelColors,
     open: (&mut Transcript, &mut HashSet<u64>),
-) -> Option<String> {
+) -> Option<(&'static str, String)> {
     let looks = Looks {
         colors,
         now: Duration::ZERO,
@@ -263,7 +269,13 @@ fn head_ui(
                 state.tick_pane(pane.index, on);
             }
         }
-        let buttons = if pane.several { 104.0 } else { 160.0 };
+        let of = if pane.head.linked { 0 } else { pane.index };
+        let set = state.pane_chat(of).params.count_set();
+        let buttons = match (pane.several, set) {
+            (true, 0) => 104.0,
+            (true, _) => 128.0,
+            (false, _) => 160.0,
+        };
         let name_width = ui.available_width() - buttons - if color.is_some() { 18.0 } else { 0.0 };
         if let (Some(name), Some(color)) = (name, color) {
             dot(ui, color);
@@ -290,8 +302,6 @@ fn head_ui(
                 todo.stop = stop.on_hover_text("End this answer").clicked().then_some(*job);
                 return;
             }
-            let of = if pane.head.linked { 0 } else { pane.index };
-            let set = state.pane_chat(of).params.count_set();
             let label = match (pane.several, set) {
                 (false, 0) => "Parameters".to_owned(),
                 (false, set) => format!("Parameters ({set} set)"),
@@ -328,6 +338,7 @@ fn link_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>) -> bool {
 /// A part of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
+    Results,
     /// The pictures of what was said.
     Pictures,
     /// The head of an attached text, by its place among the attachments.
@@ -340,6 +351,9 @@ enum Part {
     Reasoning,
     Waiting,
     Text,
+    Block,
+    Calls,
+    Checked,
     Notice,
     Figures,
     Ahead,
@@ -359,6 +373,10 @@ impl Part {
             Self::Figures => 7,
             Self::Ahead => 8,
             Self::Pictures => 9,
+            Self::Results => 10,
+            Self::Block => 11,
+            Self::Calls => 12,
+            Self::Checked => 13,
             Self::File(at) => 1_024 + 2 * u64::from(at),
             Self::FileText(at) => 1_025 + 2 * u64::from(at),
         }
@@ -397,6 +415,9 @@ impl<'a> Rows<'a> {
         for (index, turn) in chat.turns().iter().enumerate() {
             let answer = &turn.answer;
             let mut push = |part| rows.push((index, part));
+            if !turn.said.results.is_empty() {
+                push(Part::Results);
+            }
             for part in Part::of_said(turn) {
                 push(part);
                 if let Part::File(at) = part
@@ -413,10 +434,18 @@ impl<'a> Rows<'a> {
                 }
             }
             let streams = matches!(answer.status, AnswerStatus::Streaming(_));
-            if !answer.text.is_empty() {
+            if !answer.form.block.is_empty() && !unfolded.contains(&(turn.id | RAW)) {
+                push(Part::Block);
+            } else if !answer.text.is_empty() {
                 push(Part::Text);
-            } else if streams {
+            } else if streams && answer.calls.is_empty() {
                 push(Part::Waiting);
+            }
+            if !answer.calls.is_empty() {
+                push(Part::Calls);
+            }
+            if answer.form.checked.is_some() {
+                push(Part::Checked);
             }
             let notice = matches!(answer.status, AnswerStatus::Failed(_))
                 || answer.empty_because().is_some()
@@ -450,6 +479,7 @@ impl RowSource for Rows<'_> {
         let answer = &turn.answer;
         let growing = matches!(answer.status, AnswerStatus::Streaming(_));
         let (gap, body) = match part {
+            Part::Results => (12.0, Body::Own { estimate: 60.0 * turn.said.results.len() as f32 }),
             Part::Pictures => {
                 (12.0, Body::Own { estimate: attachments::said_pictures_height(&turn.said.attachments) })
             }
@@ -471,6 +501,9 @@ impl RowSource for Rows<'_> {
             }
             Part::Waiting => (6.0, Body::Own { estimate: 20.0 }),
             Part::Text => (6.0, Body::Text { text: &answer.text, tone: Tone::Answer, growing }),
+            Part::Block => (6.0, Body::Text { text: &answer.form.block, tone: Tone::Answer, growing }),
+            Part::Calls => (6.0, Body::Own { estimate: 120.0 * answer.calls.len() as f32 }),
+            Part::Checked => (6.0, Body::Own { estimate: 24.0 }),
             Part::Notice => (8.0, Body::Own { estimate: 34.0 }),
             Part::Figures => (8.0, Body::Own { estimate: 30.0 }),
             Part::Ahead => (8.0, Body::Own { estimate: 24.0 }),
@@ -527,7 +560,7 @@ impl RowSource for Rows<'_> {
             Part::Figures => {
                 let fastest = self.looks.fastest.and_then(|fastest| fastest.get(&turn.id)).copied();
                 match turn::figures_ui(ui, answer, fastest.unwrap_or_default(), !self.looks.reading, idle) {
-                    Some(Pressed::Copy) => self.todo.copy = Some(answer.text.clone()),
+                    Some(Pressed::Copy) => self.todo.copy = Some(("Answer", answer.text.clone())),
                     Some(Pressed::Do(act)) => self.todo.act = Some(act.at(at)),
                     None => {}
                 }
@@ -541,8 +574,28 @@ impl RowSource for Rows<'_> {
                     }
                 });
             }
+            Part::Results => calls::results_ui(ui, &turn.said.results),
+            Part::Calls => {
+                let answers = can_ask && at + 1 == self.chat.turns().len() && self.chat.awaits_results();
+                let done = calls::calls_ui(ui, turn, answers, self.chat.typed_results());
+                self.todo.typed = done.typed;
+                if done.send {
+                    self.todo.act = Some(Act::SendResults);
+                }
+                self.todo.copy = done.copy.map(|text| ("Arguments", text)).or(self.todo.copy.take());
+            }
+            Part::Checked => {
+                let (Some(checked), pretty) = (&answer.form.checked, &answer.form.pretty) else { return };
+                let key = turn.id | RAW;
+                let raw = (!answer.form.block.is_empty()).then(|| self.unfolded.contains(&key));
+                match calls::checked_ui(ui, checked, pretty.is_some(), raw) {
+                    Some(calls::Pressed::Turn) => self.toggled = Some(key),
+                    Some(calls::Pressed::Copy) => self.todo.copy = pretty.clone().map(|text| ("JSON", text)),
+                    None => {}
+                }
+            }
             // The transcript draws texts itself.
-            Part::Prompt | Part::FileText(_) | Part::Reasoning | Part::Text => {}
+            Part::Prompt | Part::FileText(_) | Part::Reasoning | Part::Text | Part::Block => {}
         }
     }
 }

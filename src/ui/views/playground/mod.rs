@@ -1,15 +1,18 @@
 //! The Playground: pick a deployment and a model, chat, and read how fast it answers; with up to four side by side.
 
 mod attachments;
+mod calls;
 mod composer;
 mod conversation;
 mod embed;
 mod figures;
+mod format;
 mod library;
 mod panes;
 mod parameters;
 mod pickers;
 mod talks;
+mod tools;
 mod turn;
 mod vote;
 
@@ -304,8 +307,11 @@ impl PlaygroundUi {
         now: Duration,
         (out, asked): (&mut Vec<Command>, &mut Asked),
     ) {
-        if let Some(text) = todo.copy {
-            out.push(Command::Copy { what: "Answer".to_owned(), text });
+        if let Some((what, text)) = todo.copy {
+            out.push(Command::Copy { what: what.to_owned(), text });
+        }
+        if let Some((call, text)) = todo.typed {
+            state.pane_chat(index).type_result(call, text);
         }
         if let Some(act) = todo.act {
             asked.refocus = true;

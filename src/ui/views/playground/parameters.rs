@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use egui::emath::Numeric;
 use egui::{ComboBox, DragValue, Grid, Role, TextEdit, Ui, WidgetInfo, vec2};
 
+use super::format::{self, FormatUi, SchemaChecks};
+use super::tools::{self, ToolsUi};
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort};
 use crate::domain::environment::EnvId;
 use crate::state::chat::ChatState;
@@ -17,6 +19,10 @@ pub(super) struct ParametersUi {
     open: Option<u64>,
     /// The stop sequences as they are typed, one a line, by environment and pane.
     stop: HashMap<(EnvId, u64), String>,
+    /// The same of formats and functions.
+    formats: HashMap<(EnvId, u64), FormatUi>,
+    tools: HashMap<(EnvId, u64), ToolsUi>,
+    checks: SchemaChecks,
 }
 
 impl ParametersUi {
@@ -72,6 +78,10 @@ impl ParametersUi {
         if ui.add(edit).labelled_by(name.id).changed() {
             params.stop = unescape(typed);
         }
+        let format = self.formats.entry((env.clone(), pane)).or_default();
+        format::show(ui, &mut params.format, format, &mut self.checks);
+        let open = self.tools.entry((env.clone(), pane)).or_default();
+        tools::show(ui, &mut params.tools, open, &mut self.checks);
     }
 }
 

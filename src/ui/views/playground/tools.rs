@@ -1,0 +1,177 @@
+//! The functions that a model may ask to be called.
+
+use std::collections::HashSet;
+
+use egui::{CornerRadius, Frame, Margin, Role, Ui, WidgetInfo};
+
+use super::format::{SchemaChecks, code_edit, fault_ui};
+use crate::domain::conversation::Tool;
+use crate::ui::widgets::{caption, field, field_error, from_right, small_button, tokens};
+
+/// What is unfolded of one pane's functions, and the one that was deleted last.
+#[derive(Debug, Default)]
+pub(super) struct ToolsUi {
+    /// By place.
+    open: HashSet<usize>,
+    deleted: Option<(usize, Tool)>,
+}
+
+impl ToolsUi {
+    fn fold(&mut self, at: usize) {
+        if !self.open.remove(&at) {
+            self.open.insert(at);
+        }
+    }
+}
+
+/// Says with an example what a function looks like.
+fn first_tool() -> Tool {
+    let parameters = r#"{
+  "type": "object",
+  "properties": {
+    "city": { "type": "string", "description": "E.g. Paris" }
+  },
+  "required": ["city"]
+}"#;
+    Tool {
+        name: "get_weather".to_owned(),
+        description: "The weather of today in a city".to_owned(),
+        parameters: parameters.to_owned(),
+        off: false,
+    }
+}
+
+/// What is to become of a function.
+enum Wish {
+    Fold,
+    Duplicate,
+    Delete,
+}
+
+pub(super) fn show(ui: &mut Ui, tools: &mut Vec<Tool>, open: &mut ToolsUi, checks: &mut SchemaChecks) {
+    let mut added = false;
+    ui.horizontal(|ui| {
+        ui.label("Functions");
+        added = small_button(ui, "Add function").clicked();
+    });
+    if added {
+        let tool = if tools.is_empty() { first_tool() } else { Tool::default() };
+        open.open.insert(tools.len());
+        open.deleted = None;
+        tools.push(tool);
+    }
+    if let Some((_, tool)) = &open.deleted {
+        let name = if tool.name.is_empty() { "A function" } else { &tool.name };
+        caption(ui, format!("{name} was deleted"));
+        if small_button(ui, "Undo").clicked()
+            && let Some((at, tool)) = open.deleted.take()
+        {
+            tools.insert(at.min(tools.len()), tool);
+            open.open.clear();
+        }
+    } else if tools.is_empty() {
+        caption(ui, "The model may call them; you type what they give");
+    }
+    let mut wish = None;
+    for at in 0..tools.len() {
+        let twin = tools[..at].iter().any(|other| !other.off && other.name.trim() == tools[at].name.trim());
+        let is_open = open.open.contains(&at);
+        let asked =
+            ui.push_id(("function", at), |ui| tool_ui(ui, at, &mut tools[at], (is_open, twin), checks)).inner;
+        wish = wish.or(asked.map(|wish| (at, wish)));
+    }
+    if added {
+        // It may be below what is seen.
+        ui.scroll_to_cursor(None);
+    }
+    match wish {
+        Some((at, Wish::Fold)) => open.fold(at),
+        Some((at, Wish::Duplicate)) => {
+            let tool = tools[at].clone();
+            let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+            let fresh = |n: &usize| format!("{}_{n}", tool.name);
+            let name = (2..).map(|n| fresh(&n)).find(|name| !names.contains(&name.as_str()));
+            tools.insert(at + 1, Tool { name: name.unwrap_or_default(), ..tool });
+            open.open = HashSet::from([at + 1]);
+        }
+        Some((at, Wish::Delete)) => {
+            open.deleted = Some((at, tools.remove(at)));
+            open.open.clear();
+        }
+        None => {}
+    }
+}
+
+fn tool_ui(
+    ui: &mut Ui,
+    at: usize,
+    tool: &mut Tool,
+    (is_open, twin): (bool, bool),
+    checks: &mut SchemaChecks,
+) -> Option<Wish> {
+    let mut wish = None;
+    let tokens = tokens(ui);
+    let frame = Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4));
+    let schema_fault = match tool.parameters.trim() {
+        "" => None,
+        text => checks.fault(text),
+    };
+    let name_fault = match tool.name_fault() {
+        None if twin && !tool.off => Some("Another function has this name: not sent"),
+        fault => fault,
+    };
+    frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal(|ui| {
+            let name = if tool.name.trim().is_empty() { "(no name)" } else { tool.name.trim() };
+            let mut on = !tool.off;
+            let told = format!("Offer {name}");
+            let tick = ui.checkbox(&mut on, "");
+            tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
+            tick.on_hover_text("Told to the model");
+            let room = ui.available_width() - 176.0;
+            let color = if on { tokens.text } else { tokens.dim };
+            crate::ui::widgets::shortened(ui, name, egui::TextStyle::Monospace, color, room.max(40.0));
+            from_right(ui, |ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                let named = |ui: &mut Ui, text: &str, what: &str| {
+                    let button = small_button(ui, text);
+                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{what} {name}")));
+                    button.clicked()
+                };
+                if named(ui, "Delete", "Delete") {
+                    wish = Some(Wish::Delete);
+                }
+                if named(ui, "Copy", "Duplicate") {
+                    wish = Some(Wish::Duplicate);
+                }
+                if named(ui, if is_open { "Close" } else { "Edit" }, if is_open { "Close" } else { "Edit" }) {
+                    wish = Some(Wish::Fold);
+                }
+            });
+            tool.off = !on;
+        });
+        if !is_open {
+            if let Some(fault) = name_fault {
+                field_error(ui, fault);
+            }
+            fault_ui(ui, schema_fault, &tool.parameters);
+            return;
+        }
+        let n = at + 1;
+        field(ui, &format!("Name of function {n}"), &mut tool.name, "letters, digits, _ and -");
+        if let Some(fault) = name_fault {
+            field_error(ui, fault);
+        }
+        field(
+            ui,
+            &format!("Description of function {n}"),
+            &mut tool.description,
+            "What it does, for the model",
+        );
+        let label = caption(ui, format!("Arguments of function {n}, as a JSON schema; empty for none"));
+        code_edit(ui, &mut tool.parameters, 4).labelled_by(label.id);
+        fault_ui(ui, schema_fault, &tool.parameters);
+    });
+    wish
+}
