@@ -147,9 +147,6 @@ impl History {
         let writer = Writer::new(recorder.dir.clone(), inbox, (records, texts), Box::new(tell));
         let work = move || {
             let _ended = ended;
-            // Whoever measures comes first. On Linux this is the thread's own priority; where it cannot be lowered,
-            // nothing is lost.
-            let _ = rustix::process::nice(10);
             writer.run();
         };
         thread::Builder::new().name("history".to_owned()).spawn(work).map_err(super::no_thread)?;

@@ -17,6 +17,10 @@ use crate::metrics::request::RequestRecord;
 
 /// How often what has come is written.
 const BATCH: Duration = Duration::from_millis(400);
+/// So many requests are written at once, unless many more wait: a longer transaction would stand in a measurement's way.
+const CHUNK: usize = 64;
+/// Between two of them.
+const BREATH: Duration = Duration::from_millis(4);
 /// How often levels under way are written.
 const LEVELS: Duration = Duration::from_secs(1);
 /// How long the history is left alone after it failed.
@@ -125,10 +129,14 @@ impl Writer {
                     }
                 }
             }
-            self.commit();
+            let more = self.commit_some();
             self.look();
-            let busy = !self.is_idle();
-            next = Instant::now() + if busy { BATCH } else { LOOK };
+            let pause = match (more, self.is_idle()) {
+                (true, _) => BREATH,
+                (false, true) => LOOK,
+                (false, false) => BATCH,
+            };
+            next = Instant::now() + pause;
         }
         // Those that were under way when the program was closed have said so before this.
         for live in self.live.values_mut().filter(|live| !live.over) {
@@ -285,9 +293,9 @@ impl Writer {
 
     // ---- writing ----------------------------------------------------------------------------------------
 
-    /// Requests that have come since, as many as may be held.
-    fn drain(&mut self) {
-        for _ in 0..super::ON_THE_WAY {
+    /// Requests that have come since, `most` of them, and as many as may be held.
+    fn drain(&mut self, most: usize) {
+        for _ in 0..most {
             let Ok((session, record, said)) = self.records.try_recv() else { break };
             let text_bytes = said.as_ref().map_or(0, super::text_bytes);
             self.texts.fetch_sub(text_bytes, Ordering::Relaxed);
@@ -315,9 +323,22 @@ impl Writer {
         self.live.is_empty() && self.chats.is_empty() && self.around.is_empty()
     }
 
+    /// Writes some of what has come, and all of it once a session is over. Gives whether much is left.
+    fn commit_some(&mut self) -> bool {
+        let over = self.live.values().any(|live| live.over);
+        let most = if over { super::ON_THE_WAY } else { CHUNK.max(self.records.len() / 16) };
+        self.drain(most);
+        self.commit_drained();
+        self.records.len() >= CHUNK
+    }
+
     /// Writes all that has come. On failure it is held, and tried again later.
     fn commit(&mut self) {
-        self.drain();
+        self.drain(super::ON_THE_WAY);
+        self.commit_drained();
+    }
+
+    fn commit_drained(&mut self) {
         let idle = self.is_idle();
         if Instant::now() < self.retry_at || (idle && self.store.is_some()) {
             return;
