@@ -1,40 +1,45 @@
-//! The demo's embeddings: no model, but a real computation. Each word and each three letters of it are hashed to a
-//! component of the vector and a sign, weighed by how often they occur, and the vector is brought to length 1. Texts that
-//! share words and parts of words are therefore nearer to each other than texts that do not.
+//! The demo's embeddings: no model, but a real computation. Each word and each three letters of it are a direction, made
+//! up from their hash (a random projection), and the text is the sum of them, weighed by the root of how often they occur
+//! and brought to length 1. Texts that share words and parts of words are therefore nearer to each other than texts that
+//! do not.
+
+use std::collections::BTreeMap;
+
+use crate::domain::random::Random;
 
 /// Components of a vector.
 const DIMENSION: usize = 1_024;
 
-/// The text as a vector of length 1; of a text without a letter or a digit, one that is the same for all such texts.
+/// The text as a vector of length 1, the same for all texts without a letter or a digit.
 pub(super) fn embed(text: &str) -> Vec<f32> {
-    let mut sums = vec![0.0f64; DIMENSION];
-    let mut add = |feature: &str, weight: f64| {
-        let hash = hash(feature);
-        let sign = if hash & (1 << 63) == 0 { 1.0 } else { -1.0 };
-        sums[(hash % DIMENSION as u64) as usize] += sign * weight;
-    };
+    let mut features: BTreeMap<String, (f64, u32)> = BTreeMap::new();
+    let mut add = |feature: String, weight: f64| features.entry(feature).or_insert((weight, 0)).1 += 1;
     let lower = text.to_lowercase();
-    let mut any = false;
     for word in lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        any = true;
-        add(word, 1.0);
+        // Marked, so that a word of three letters is not a part of another one.
+        add(format!(" {word}"), 1.0);
         let edged: Vec<char> = format!("^{word}$").chars().collect();
         for three in edged.windows(3) {
-            add(&three.iter().collect::<String>(), 0.5);
+            add(three.iter().collect(), 0.5);
         }
     }
-    if !any {
-        add("", 1.0);
+    if lower.chars().all(|c| !c.is_alphanumeric()) {
+        add(String::new(), 1.0);
     }
-    // What occurs ten times is not ten times as important.
-    let dampened = |sum: f64| sum.signum() * sum.abs().sqrt();
-    let values: Vec<f64> = sums.into_iter().map(|sum| if sum == 0.0 { 0.0 } else { dampened(sum) }).collect();
-    let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
-    if norm == 0.0 {
-        // All features cancelled each other out.
-        return embed("");
+    let mut sums = vec![0.0f64; DIMENSION];
+    for (feature, (weight, times)) in features {
+        // What occurs nine times is three times as important.
+        let weight = weight * f64::from(times).sqrt();
+        let mut random = Random::new(hash(&feature));
+        for sixty_four in sums.chunks_mut(64) {
+            let signs = random.bits();
+            for (at, sum) in sixty_four.iter_mut().enumerate() {
+                *sum += if signs & (1 << at) == 0 { weight } else { -weight };
+            }
+        }
     }
-    values.into_iter().map(|value| (value / norm) as f32).collect()
+    let norm = sums.iter().map(|value| value * value).sum::<f64>().sqrt();
+    sums.into_iter().map(|value| (value / norm) as f32).collect()
 }
 
 /// Words and marks, roughly as a tokenizer would count them.
@@ -46,9 +51,7 @@ pub(super) fn tokens(text: &str) -> usize {
 /// FNV-1a, the same on every machine and in every version.
 fn hash(text: &str) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
-    // Its low bits alone are not well mixed.
-    hash ^ (hash >> 32)
+    text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[cfg(test)]
@@ -75,6 +78,7 @@ mod tests {
         for text in ["", "…", "a", "日本語", &"word ".repeat(5_000)] {
             let norm: f32 = embed(text).iter().map(|x| x * x).sum();
             assert!((norm - 1.0).abs() < 1e-4, "{norm}");
+            assert!(embed(text).iter().filter(|value| **value == 0.0).count() < DIMENSION / 2, "{text:.20}");
         }
     }
 }

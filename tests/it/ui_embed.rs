@@ -27,7 +27,7 @@ fn tile(window: &Window, title: &str) -> String {
 #[test]
 fn a_text_becomes_a_vector_and_two_are_compared() {
     let mut window = on_embedder();
-    window.see("This model makes embeddings and cannot chat");
+    window.see("Makes embeddings, cannot chat");
     assert!(!window.has_button("Chat instead"), "the cluster knows what it makes");
     assert!(window.button("Embed").accesskit_node().is_disabled());
     window.type_into("Text to embed", "The cat sleeps on the sofa");

@@ -138,7 +138,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                     ui,
                     match (models == to.len(), has_api) {
                         _ if embeds && (to.is_empty() || !several) => {
-                            "This model makes embeddings and cannot chat"
+                            "Makes embeddings, cannot chat"
                         }
                         _ if to.is_empty() => "Tick a pane to send to",
                         (_, false) => "This environment has no API domain: type it on Home",

@@ -83,9 +83,11 @@ pub(super) fn show(
 /// Gives whether one is being typed in.
 fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
     let mut typing = false;
+    // Lower panes leave room for what comes; a field grows with its text.
+    let low = ui.ctx().content_rect().height() < 760.0;
     for (label, text, rows, hint) in [
-        ("Text to embed", &mut embed.text, 3, "What is to become a vector"),
-        ("Second text, to compare with", &mut embed.other, 2, "May stay empty"),
+        ("Text to embed", &mut embed.text, if low { 1 } else { 3 }, "What is to become a vector"),
+        ("Second text, to compare with", &mut embed.other, if low { 1 } else { 2 }, "May stay empty"),
     ] {
         let name = caption(ui, label);
         let edit = TextEdit::multiline(text)
