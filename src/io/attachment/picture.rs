@@ -24,6 +24,8 @@ use crate::protocol::Picture;
 const EDGE: u32 = 2_048;
 /// It is made no smaller than that to find room.
 const LEAST_EDGE: u32 = 256;
+/// In less room, in characters of base64, nothing is found that could be recognised.
+const LEAST_ROOM: usize = 16_000;
 /// More pixels are not decoded: larger than what cameras give, and not what a small file can blow up to.
 const MOST_PIXELS: u64 = 110_000_000;
 /// What decoding may take, in bytes.
@@ -174,6 +176,9 @@ fn encode(
     profile: Option<&[u8]>,
     most: usize,
 ) -> Result<Image, Refused> {
+    if most < LEAST_ROOM {
+        return Err(super::no_room());
+    }
     let opaque = is_opaque(picture);
     let mut edge = picture.width().max(picture.height());
     loop {

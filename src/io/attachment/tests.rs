@@ -117,11 +117,12 @@ fn a_camera_may_be_held_in_any_way() {
 
 #[test]
 fn many_pixels_find_room_or_are_refused() {
-    let bytes = file(noise(1_500, 1_500), ImageFormat::Png);
+    let bytes = file(noise(1_160, 1_160), ImageFormat::Png);
     let whole = picture(&bytes);
     assert!(whole.base64.len() <= MOST_PICTURE && whole.width > 1_000, "{}", whole.width);
+    let bytes = file(noise(500, 500), ImageFormat::Png);
     let little = read("a", &bytes, 200_000).expect("it is made smaller");
-    assert!(little.body_bytes() <= 200_000 && image_of(&little).width < 1_000);
+    assert!(little.body_bytes() <= 200_000 && image_of(&little).width < 500);
     let failure = read("a", &bytes, 9_000).expect_err("there is no room");
     assert!(failure.summary.contains("25 MB"), "{failure:?}");
     let failure = read("a", &b"word ".repeat(2_000), 9_000).expect_err("there is no room");
@@ -169,12 +170,12 @@ fn a_picture_that_would_fill_the_memory_is_refused() {
         [&body[..8], &chunk(b"IHDR", &head), &body[33..]].concat()
     };
     check_refused(&bomb(60_000, 60_000), "with 60000 × 60000 pixels it is too large");
-    check_refused(&bomb(u32::MAX / 2, 1), "pixels it is too large");
+    check_refused(&bomb(u32::MAX / 2, 1), "too much memory");
     let mut wide = file(flag(2, 2), ImageFormat::Jpeg);
     let frame = memchr::memmem::find(&wide, &[0xff, 0xc0]).expect("a head");
     wide[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     check_refused(&wide, "with 65535 × 65535 pixels it is too large");
-    check_refused(&bomb(10_400, 10_400), "too much memory");
+    check_refused(&bomb(10_400, 10_400), "broken");
 }
 
 #[test]
