@@ -1,5 +1,6 @@
 //! What is attached to drafts: reading it, whether the models that are asked can see it, and keeping it over a restart.
 
+use super::chat::Act;
 use super::{Notice, State};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{Attachment, Message};
@@ -148,24 +149,20 @@ impl State {
         if let Some(failure) = self.pictures_unseen() {
             return Some(failure);
         }
-        let drafting = self.drafting_pane();
-        let attached = !self.pane_chat(drafting).attached.is_empty();
-        let to = self.addressed();
-        let large = attached || to.iter().any(|index| self.pane_chat(*index).has_pictures());
-        (large && self.body_bytes() > MOST_BODY).then(|| {
-            Failure::new(
-                "The message was not sent: with its attachments the conversation is larger than the 25 MB that the ingress takes",
-                "Take an attachment away, or begin a new conversation",
-            )
-        })
+        too_large(self.body_bytes())
     }
 
-    /// Why a pane is not asked again, whatever it was asked.
-    pub(super) fn against_asking(&mut self, index: usize) -> Option<Failure> {
-        let shown = self.shown_pictures(vec![index], false);
-        let blind = self.blind_of(&shown);
-        let summary = || format!("{} cannot see the pictures of this conversation", and(&blind));
-        (!blind.is_empty()).then(|| Failure::new(summary(), "Pick a model with vision"))
+    /// Why a pane is not asked what this act asks.
+    pub(super) fn against_asking(&mut self, index: usize, act: Act) -> Option<Failure> {
+        let chat = self.pane_chat(index);
+        let turns = chat.turns_sent(act);
+        let (pictures, bytes) = (chat.has_pictures_in(turns), chat.bytes_asked(act));
+        let blind = if pictures { self.blind_of(&[index]) } else { Vec::new() };
+        if blind.is_empty() {
+            return too_large(bytes);
+        }
+        let summary = format!("{} cannot see the pictures of this conversation", and(&blind));
+        Some(Failure::new(summary, "Pick a model with vision"))
     }
 
     /// Asks for what was attached when the window was closed.
@@ -229,6 +226,16 @@ impl State {
     pub(super) fn attaching_failed(&mut self, job: JobId) {
         self.attach.reading.retain(|(of, _)| *of != job);
     }
+}
+
+/// Why a request of so many bytes is not sent.
+fn too_large(bytes: usize) -> Option<Failure> {
+    (bytes > MOST_BODY).then(|| {
+        Failure::new(
+            "The message was not sent: with its attachments the conversation is larger than the 25 MB that the ingress takes",
+            "Take an attachment away, or begin a new conversation",
+        )
+    })
 }
 
 fn size(request: &crate::domain::conversation::ChatRequest) -> usize {
@@ -398,6 +405,33 @@ mod tests {
         assert!(told(&mut state).contains("larger than the 25 MB"));
         state.place().chat.attached.pop();
         assert!(state.send_draft(Duration::ZERO, &mut Vec::new()));
+    }
+
+    #[test]
+    fn what_is_asked_again_is_weighed_without_what_follows_it() {
+        let mut state = state(&["sees"]);
+        let large = "A".repeat(10_000_000);
+        let mut out = Vec::new();
+        let mut say = |state: &mut State, name: &str| {
+            attach(state, vec![Ok(picture(name, &large))]);
+            assert!(state.send_draft(Duration::ZERO, &mut out), "{name}");
+            let job = state.answering()[0];
+            let (answer, figures) = ("seen".to_owned(), Box::default());
+            state.apply(
+                Event::ChatAdvanced { job, reasoning: String::new(), answer, calls: Vec::new(), figures },
+                Duration::ZERO,
+            );
+            let ended = Event::ChatEnded { job, ending: ChatEnding::Stopped, figures: Box::default() };
+            state.apply(ended, Duration::ZERO);
+        };
+        say(&mut state, "a.png");
+        say(&mut state, "b.png");
+        // Words alone are weighed with all that goes along with them.
+        state.place().chat.draft = "A".repeat(6_000_000);
+        assert!(!state.send_draft(Duration::ZERO, &mut out));
+        assert!(told(&mut state).contains("larger than the 25 MB"));
+        state.place().chat.draft.clear();
+        assert!(state.act_in_pane(0, Act::Again(1), Duration::ZERO, &mut out), "{}", told(&mut state));
     }
 
     #[test]

@@ -317,8 +317,35 @@ impl ChatState {
 
     /// Whether pictures were said on the way that is shown, up to what is typed.
     pub fn has_pictures(&self) -> bool {
-        let said = self.talk.turns.iter().take(self.way_before_draft());
+        self.has_pictures_in(self.way_before_draft())
+    }
+
+    /// Whether pictures were said in the first `n` turns of the way.
+    pub(super) fn has_pictures_in(&self, n: usize) -> bool {
+        let said = self.talk.turns.iter().take(n);
         said.flat_map(|turn| &turn.said.attachments).any(|attachment| attachment.image().is_some())
+    }
+
+    /// About how many bytes the request has that this asks.
+    pub(super) fn bytes_asked(&self, act: Act) -> usize {
+        let bytes = |messages: &[Message]| messages.iter().map(Message::body_bytes).sum::<usize>();
+        let nothing = Saying::default();
+        if let Act::Again(index) = act
+            && let Some(turn) = self.talk.turns.get(index)
+        {
+            let said: Vec<Message> = turn.said.messages(true).collect();
+            return bytes(&self.messages(index, &nothing)) + bytes(&said);
+        }
+        let typed: usize = self.typed_results().iter().map(String::len).sum();
+        bytes(&self.messages(self.talk.turns.len(), &nothing)) + typed
+    }
+
+    /// So many turns of the way are said again when this is asked.
+    pub(super) fn turns_sent(&self, act: Act) -> usize {
+        match act {
+            Act::Again(index) => index + 1,
+            _ => self.talk.turns.len(),
+        }
     }
 
     /// What is typed and attached; with a message that is being changed go the results that it brought.

@@ -381,7 +381,7 @@ impl State {
             self.pane_chat(index).turn_to(act);
             return false;
         }
-        if let Some(why) = self.against_asking(index) {
+        if let Some(why) = self.against_asking(index, act) {
             self.notice_failure(Err(why));
             return false;
         }

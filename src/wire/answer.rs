@@ -115,8 +115,9 @@ impl AnswerReader {
         *timeline = Timeline::default();
         *splitter = ThinkSplitter::default();
         (*usage, *finish, *is_answer, *complete_at) = (None, None, false, None);
-        progress.text = keep_text.then(News::default);
-        (progress.gaps_us, progress.pending) = (None, Pending::default());
+        let Progress { text, calls, called, gaps_us, pending, .. } = progress;
+        (*text, *calls, *called) = (keep_text.then(News::default), Calls::default(), false);
+        (*gaps_us, *pending) = (None, Pending::default());
         *whole = None;
         raw.clear();
     }

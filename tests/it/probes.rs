@@ -61,7 +61,10 @@ async fn each_model_is_told_of_once() {
 async fn an_embedding_model_is_asked_for_an_embedding() {
     let models = vec![DemoModel::quick("chats", Quirk::None), DemoModel::quick("embeds", Quirk::Embeds)];
     let told = probed(models, ProbeKind::Embedding, LONG, &CancellationToken::new()).await;
-    assert!(told[0].1.as_ref().is_err_and(|why| why.summary.contains("chats")), "{told:?}");
+    assert!(
+        told[0].1.as_ref().is_err_and(|why| why.summary.contains("does not make embeddings")),
+        "{told:?}"
+    );
     assert!(
         told[1].1.as_ref().is_ok_and(|answer| answer.ttft.is_none() && answer.latency.is_some()),
         "{told:?}"

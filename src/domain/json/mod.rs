@@ -50,9 +50,60 @@ pub fn read(text: &str) -> Result<Value, Mistake> {
     })
 }
 
-/// The same JSON, a member a line; `None` when it is none.
+/// The same JSON, a member a line; `None` when it is none. Numbers and texts stay as they are written: reading and
+/// writing them would round the former.
 pub fn pretty(text: &str) -> Option<String> {
-    read(text).ok().map(|value| format!("{value:#}"))
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0_usize;
+    let mut rest = text;
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    while let Some(c) = rest.chars().next() {
+        let length = match c {
+            '"' => end_of_text(rest),
+            _ => c.len_utf8(),
+        };
+        let token = &rest[..length];
+        rest = rest[length..].trim_start();
+        match c {
+            '{' | '[' => {
+                out.push(c);
+                if !rest.starts_with(['}', ']']) {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                if !out.ends_with(['{', '[']) {
+                    depth = depth.saturating_sub(1);
+                    line(&mut out, depth);
+                }
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            _ if c.is_whitespace() => {}
+            _ => out.push_str(token),
+        }
+    }
+    Some(out)
+}
+
+/// How long the text is that begins here, quotes included.
+fn end_of_text(json: &str) -> usize {
+    let mut escaped = false;
+    let end = json.bytes().enumerate().skip(1).find(|(_, byte)| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(json.len(), |(at, _)| at + 1)
 }
 
 #[cfg(test)]
@@ -73,5 +124,39 @@ mod tests {
     fn pretty_json_keeps_the_order_of_its_members() {
         assert_eq!(pretty(r#"{"b":1,"a":[]}"#).as_deref(), Some("{\n  \"b\": 1,\n  \"a\": []\n}"));
         assert_eq!(pretty("{"), None);
+    }
+
+    #[test]
+    fn pretty_json_says_the_same_to_the_letter() {
+        let odd = r#" {"id":12345678901234567890123,"price":1.10,"a\"{":"[,\\\"]","a":{},"a":[ ]}"#;
+        let pretty = pretty(odd).expect("it is JSON");
+        let told = "{\n  \"id\": 12345678901234567890123,\n  \"price\": 1.10,\n  \"a\\\"{\": \"[,\\\\\\\"]\",\n  \"a\": {},\n  \"a\": []\n}";
+        assert_eq!(pretty, told);
+    }
+
+    fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,6}|[\"\\\\,{}\\[\\]: \n]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map("[a\"\\\\}]{0,3}", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_json_is_laid_out_as_serde_does(value in any_json()) {
+            let laid_out = format!("{value:#}");
+            proptest::prop_assert_eq!(pretty(&value.to_string()), Some(laid_out.clone()));
+            proptest::prop_assert_eq!(pretty(&laid_out), Some(laid_out));
+        }
     }
 }

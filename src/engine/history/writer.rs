@@ -18,7 +18,7 @@ use crate::metrics::request::RequestRecord;
 /// How often what has come is written.
 const BATCH: Duration = Duration::from_millis(400);
 /// So many requests are written at once, unless many more wait: a longer transaction would stand in a measurement's way.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 /// Between two of them.
 const BREATH: Duration = Duration::from_millis(4);
 /// How often levels under way are written.

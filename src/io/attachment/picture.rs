@@ -146,11 +146,29 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Refused> {
     Ok(Decoded { picture, orientation, profile })
 }
 
-/// Whether a JPEG's last scan has no end. A preview in its head has an end of its own, but stands before.
+/// Whether a JPEG's picture has no end. A preview in its head has an end of its own, within a segment; what a phone
+/// appends, such as a film, comes after.
 fn is_cut(bytes: &[u8]) -> bool {
-    let scan = memchr::memmem::rfind(bytes, &[0xff, 0xda]);
-    let end = memchr::memmem::rfind(bytes, &[0xff, 0xd9]);
-    scan.is_none_or(|scan| end.is_none_or(|end| end < scan))
+    let end = scan_of(bytes).and_then(|scan| memchr::memmem::find(&bytes[scan..], &[0xff, 0xd9]));
+    end.is_none()
+}
+
+/// Where the first scan begins (ITU T.81, annex B): segments are walked by their lengths.
+fn scan_of(bytes: &[u8]) -> Option<usize> {
+    let mut at = 2;
+    loop {
+        match bytes.get(at..at + 2)? {
+            [0xff, 0xda] => return Some(at),
+            // Any number of these may stand before a marker.
+            [0xff, 0xff] => at += 1,
+            [0xff, 0x01 | 0xd0..=0xd8] => at += 2,
+            [0xff, _] => {
+                let length = bytes.get(at + 2..at + 4)?;
+                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// With `edge` pixels on its longer side at most.

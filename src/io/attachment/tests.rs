@@ -217,6 +217,9 @@ fn a_picture_without_its_end_is_broken() {
     let photo = [&head, &whole[2..]].concat();
     assert_eq!(picture(&photo).width, 64);
     check_refused(&photo[..photo.len() - 100], "broken");
+    // Phones append a film, in which any bytes may stand.
+    let moving = [&photo[..], b"....ftypmp42", &[0xff, 0xda, 0, 0, 0xff, 0xda]].concat();
+    assert_eq!(picture(&moving).width, 64);
 }
 
 #[test]
