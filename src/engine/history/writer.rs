@@ -307,15 +307,16 @@ impl Writer {
 
     /// One step, between what is written: nobody waits for it.
     fn tidy(&mut self) {
-        let Some(tidying) = self.untidy.filter(|_| Instant::now() >= self.retry_at) else { return };
-        let store = match self.store() {
-            Ok(store) => store,
-            Err(failure) => return self.trouble(failure),
-        };
-        let outcome = store.tidy(tidying == Tidying::First);
-        self.put_back(store);
+        let Some(tidying) = self.untidy.take() else { return };
         // Where it cannot be done now, the next deletion does it.
-        self.untidy = matches!(outcome, Ok(true)).then_some(Tidying::Further);
+        match self.store() {
+            Ok(store) => {
+                let outcome = store.tidy(tidying == Tidying::First);
+                self.put_back(store);
+                self.untidy = matches!(outcome, Ok(true)).then_some(Tidying::Further);
+            }
+            Err(failure) => self.trouble(failure),
+        }
     }
 
     fn look(&mut self) {
