@@ -84,7 +84,7 @@ fn text_goes_where_the_cursor_is_and_can_be_sent_at_once() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     window.until("it is sent", |_| !api.bodies().is_empty());
     assert_eq!(api.bodies()[0]["messages"][1]["content"], "<{{so}}>", "what was shown, and nothing else");
-    assert_eq!(draft(&mut window), "Änd <{{so}}>then?", "what is typed waits");
+    assert_eq!(draft(&window), "Änd <{{so}}>then?", "what is typed waits");
     window.until("it is answered", |window| window.has_button("Send"));
     // Nor is an earlier message changed by it that somebody was about to change.
     window.click("Edit message");

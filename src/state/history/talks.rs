@@ -430,7 +430,7 @@ mod tests {
         let (mut state, id) = with_talk();
         state.remove_talk(&id, Duration::ZERO);
         assert_eq!(deleted(&mut state, SECOND_THOUGHTS / 2), []);
-        assert_eq!(deleted(&mut state, LATER), [id.clone()]);
+        assert_eq!(deleted(&mut state, LATER), [id]);
         assert!(!state.can_undo_clear(), "nothing would be left of it but what is said next");
         state.undo_clear();
         assert!(state.pane_chat(0).turns().is_empty());
