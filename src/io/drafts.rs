@@ -200,9 +200,7 @@ mod tests {
         assert_eq!(Drafts::in_dir(dir.path()).load(&all).expect("read").len(), 1);
         let known = [one];
         assert_eq!(Drafts::in_dir(dir.path()).load(&known), Ok(Vec::new()));
-        assert!(files(dir.path()).is_empty(), "nobody could come back to an environment that is gone"); 0],
-            "nobody could come back to an environment's that is gone"
-        );
+        assert!(files(dir.path()).is_empty(), "nobody could come back to an environment that is gone");
     }
 
     #[test]
