@@ -97,7 +97,12 @@ pub enum Command {
     /// Keep what is attached to an environment's draft over a restart; nothing forgets it.
     KeepDraft { env: EnvId, attached: Vec<Attachment> },
     /// Read what was attached to drafts: [`Event::DraftsLoaded`].
-    LoadDrafts { job: JobId },
+    LoadDrafts {
+        /// Names it.
+        job: JobId,
+        /// The environments there are; what is kept of others is taken away.
+        known: Vec<EnvId>,
+    },
     /// Run a benchmark session: [`Event::BenchAdvanced`] and one [`Event::BenchEnded`]. [`Command::Cancel`]
     /// stops it and keeps the figures so far.
     RunBench { job: JobId, place: Environment, plan: Box<Plan> },

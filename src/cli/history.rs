@@ -294,6 +294,10 @@ fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended
         return Err(Ended::Told);
     }
     let deleted = if number > 0 { store.delete(&what)? } else { 0 };
+    let mut tidying = deleted > 0 && store.tidy(true)?;
+    while tidying {
+        tidying = store.tidy(false)?;
+    }
     if common.json {
         report::json(&json!({ "deleted": deleted }))?;
     } else {

@@ -336,6 +336,14 @@ pub struct Exchange {
     pub figures: Figures,
 }
 
+impl Exchange {
+    /// Whether what was said is kept, and not only figures: then the conversation can be gone on with.
+    pub fn has_texts(&self) -> bool {
+        let Self { prompt, attachments, results, answer, .. } = self;
+        !(prompt.is_empty() && attachments.is_empty() && results.is_empty() && answer.is_empty())
+    }
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

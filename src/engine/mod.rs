@@ -45,11 +45,12 @@ use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer, Surroundings};
 use crate::domain::settings::Settings;
 use crate::io::clipboard::Clipboard;
+use crate::io::dialog;
+use crate::io::drafts::Drafts;
 use crate::io::history::Store;
 use crate::io::notify;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
-use crate::io::{dialog, drafts};
 use crate::protocol::{
     Activity, Ask, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
 };
@@ -240,8 +241,8 @@ struct Shared {
     /// Saves that were asked for and are not done: who opens a place waits for them, since a key may be
     /// among them.
     saves: watch::Sender<usize>,
-    /// The folder of what is attached to drafts.
-    drafts: Result<PathBuf, Failure>,
+    /// What is attached to drafts.
+    drafts: Result<Arc<Drafts>, Failure>,
 }
 
 fn serve(
@@ -262,7 +263,7 @@ fn serve(
         clipboard: Clipboard::new(),
         emitter,
         saves: watch::Sender::new(0),
-        drafts: history_dir(options),
+        drafts: history_dir(options).map(|dir| Arc::new(Drafts::in_dir(&dir))),
     });
     runtime.block_on(async { Jobs::new(shared).serve(inbox).await });
 }
@@ -524,15 +525,19 @@ impl Jobs {
                     shared.emitter.emit(Event::PictureDecoded { job, outcome });
                 }
             }),
-            Command::LoadDrafts { job } => self.spawn(job, |cancel| async move {
-                let dir = shared.drafts.clone();
+            Command::LoadDrafts { job, known } => self.spawn(job, |cancel| async move {
+                let drafts = shared.drafts.clone();
                 let reading = async {
-                    let reading = tokio::task::spawn_blocking(move || drafts::load(&dir?));
+                    let reading = tokio::task::spawn_blocking(move || drafts?.load(&known));
                     reading.await.unwrap_or_else(|panic| Err(own_fault(&panic)))
                 };
                 let outcome = or_cancelled(&cancel, reading).await;
                 shared.emitter.emit(Event::DraftsLoaded { job, outcome });
             }),
+            Command::DeleteSessions { what } => self.change_history(Change::Delete(what)),
+            Command::SetBaseline { session, on } => self.change_history(Change::Baseline(session, on)),
+            Command::TagSession { session, tags } => self.change_history(Change::Tag(session, tags)),
+            Command::RenameSession { session, title } => self.change_history(Change::Rename(session, title)),
             other => {
                 self.set.spawn(async move { shared.quick(other).await });
             }
@@ -547,6 +552,10 @@ impl Jobs {
         self.by_job.insert(job, cancel.clone());
         let task = self.set.spawn(work(cancel));
         self.by_task.insert(task.id(), job);
+    }
+
+    fn change_history(&mut self, change: Change) {
+        self.set.spawn(self.shared.change_history(change));
     }
 
     fn end(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
@@ -714,12 +723,6 @@ impl Shared {
                 };
                 self.emitter.emit(Event::Copied { what: "Code with the key".to_owned(), outcome });
             }
-            Command::DeleteSessions { what } => self.change_history(Change::Delete(what)).await,
-            Command::SetBaseline { session, on } => self.change_history(Change::Baseline(session, on)).await,
-            Command::TagSession { session, tags } => self.change_history(Change::Tag(session, tags)).await,
-            Command::RenameSession { session, title } => {
-                self.change_history(Change::Rename(session, title)).await;
-            }
             Command::ExportSessions { sessions, format } => self.export(sessions, format).await,
             Command::ImportPrompts => self.import_prompts().await,
             Command::PickFile { env, purpose } => {
@@ -732,8 +735,12 @@ impl Shared {
                 let outcome = dialog::pick_file(title, "Type the path instead").await;
                 self.emitter.emit(Event::FilePicked { env, purpose, outcome });
             }
-            // Those with a job are begun where jobs are kept.
+            // Those with a job are begun where jobs are kept, and so are changes of the history.
             Command::OpenPlace { .. }
+            | Command::DeleteSessions { .. }
+            | Command::SetBaseline { .. }
+            | Command::TagSession { .. }
+            | Command::RenameSession { .. }
             | Command::LoadCluster { .. }
             | Command::WatchCluster { .. }
             | Command::LoadClusterEvents { .. }
@@ -771,8 +778,8 @@ impl Shared {
             let (settings, key) = match save {
                 Save::Settings(settings, key) => (settings, key),
                 Save::Draft(env, attached) => {
-                    let dir = self.drafts.clone();
-                    let keeping = tokio::task::spawn_blocking(move || drafts::keep(&dir?, &env, &attached));
+                    let drafts = self.drafts.clone();
+                    let keeping = tokio::task::spawn_blocking(move || drafts?.keep(&env, &attached));
                     if let Err(failure) = keeping.await.unwrap_or_else(|panic| Err(own_fault(&panic))) {
                         self.emitter.emit(Event::DraftNotKept { failure });
                     }

@@ -87,10 +87,14 @@ impl Jobs {
 }
 
 impl Shared {
-    /// Nobody waits for it, so that only a failure is told; a change tells itself.
-    pub(super) async fn change_history(&self, change: Change) {
-        if let Err(failure) = self.books.recorder.change(change).await {
-            self.emitter.emit(Event::HistoryTroubled { failure });
+    /// Nobody waits for it, so that only a failure is told; a change tells itself. It is handed over at once: one that
+    /// was asked for as the window closed is made, and they are made in their order.
+    pub(super) fn change_history(&self, change: Change) -> impl Future<Output = ()> + use<> {
+        let (changing, emitter) = (self.books.recorder.change(change), self.emitter.clone());
+        async move {
+            if let Err(failure) = changing.await {
+                emitter.emit(Event::HistoryTroubled { failure });
+            }
         }
     }
 

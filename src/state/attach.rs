@@ -169,7 +169,8 @@ impl State {
     pub fn load_drafts(&mut self, out: &mut Vec<Command>) {
         let job = self.next_job();
         self.attach.loading = Some(job);
-        out.push(Command::LoadDrafts { job });
+        let known = self.settings.environments.iter().map(|env| env.id.clone()).collect();
+        out.push(Command::LoadDrafts { job, known });
     }
 
     pub(super) fn drafts_loaded(&mut self, job: JobId, outcome: Result<Vec<DraftFiles>, Failure>) {
@@ -276,7 +277,7 @@ mod tests {
         let mut state = State::new(Settings::default());
         let mut out = Vec::new();
         state.load_drafts(&mut out);
-        let Some(Command::LoadDrafts { job }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::LoadDrafts { job, .. }) = out.pop() else { panic!("{out:?}") };
         state.apply(Event::DraftsLoaded { job, outcome: Ok(Vec::new()) }, Duration::ZERO);
         let model = |name: &str, capabilities: &[&str]| ServedModel {
             serving_name: name.to_owned(),
@@ -480,7 +481,8 @@ mod tests {
         let mut again = State::new(Settings::default());
         let mut out = Vec::new();
         again.load_drafts(&mut out);
-        let Some(Command::LoadDrafts { job }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::LoadDrafts { job, known }) = out.pop() else { panic!("{out:?}") };
+        assert_eq!(known, [EnvId::demo()]);
         again.place().chat.attached.push(picture("a.png", "AAAA"));
         let gone = (EnvId("gone".to_owned()), vec![note()]);
         let outcome = Ok(vec![(EnvId::demo(), vec![note()]), gone]);

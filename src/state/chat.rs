@@ -511,6 +511,11 @@ impl ChatState {
         before.is_some_and(|before| before.talk.conversation.as_ref() == Some(conversation))
     }
 
+    /// This conversation is deleted: what was here before is brought back no longer, if it was that.
+    pub(super) fn forget(&mut self, conversation: &SessionId) {
+        self.before.take_if(|before| before.talk.conversation.as_ref() == Some(conversation));
+    }
+
     /// The conversation that is shown, once something was said in it.
     pub fn conversation(&self) -> Option<&SessionId> {
         self.talk.conversation.as_ref()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::State;
 use super::blind::Blind;
-use super::chat::{Act, AnswerStatus, Asking, ChatState};
+use super::chat::{Act, AnswerStatus, Asking, ChatState, Saying};
 use super::cluster::{Choice, ClusterState};
 use crate::domain::conversation::ChatRequest;
 use crate::domain::environment::{EnvId, Environment};
@@ -338,29 +338,59 @@ impl State {
         (0..self.panes()).filter_map(|index| self.pane_chat(index).running()).collect()
     }
 
+    /// Whether there are panes to be sent something, and all of them can take it.
+    fn can_send_to(&mut self, to: &[usize]) -> bool {
+        let can = |index| self.can_chat(index) && self.pane_chat(index).running().is_none();
+        !to.is_empty() && to.iter().copied().all(can)
+    }
+
+    /// Sends these words to those that a message is for, and leaves the draft, or the message that is being changed,
+    /// as it is. Gives whether they were sent, as [`Self::send_draft`] does.
+    pub fn send_words(&mut self, words: &str, now: Duration, out: &mut Vec<Command>) -> bool {
+        let to = self.addressed();
+        let said = Saying::words(words.trim());
+        if said.prompt.is_empty() || !self.can_send_to(&to) {
+            return false;
+        }
+        if let Some(why) = to.iter().find_map(|index| self.against_asking(*index)) {
+            self.notice_failure(Err(why));
+            return false;
+        }
+        self.send_to(to, &said, now, out);
+        true
+    }
+
     /// Sends the draft to those it is for. Gives whether it was sent; nothing is while one of them answers.
     pub fn send_draft(&mut self, now: Duration, out: &mut Vec<Command>) -> bool {
         let to = self.addressed();
         let drafting = self.drafting_pane();
-        let ready =
-            to.iter().all(|index| self.can_chat(*index) && self.pane_chat(*index).running().is_none());
-        if to.is_empty() || !ready || !self.pane_chat(drafting).has_draft() {
+        if !self.can_send_to(&to) || !self.pane_chat(drafting).has_draft() {
             return false;
         }
         if let Some(why) = self.against_sending() {
             self.notice_failure(Err(why));
             return false;
         }
-        let round = self.next_round();
         if self.panes() == 1 || self.pane_chat(drafting).is_editing() {
+            let round = self.next_round();
             let ask = self.ask(drafting, round, now, ChatState::send);
             out.extend(ask.map(alone));
             return true;
         }
         let said = self.pane_chat(drafting).take_draft();
+        self.send_to(to, &said, now, out);
+        true
+    }
+
+    fn send_to(&mut self, to: Vec<usize>, said: &Saying, now: Duration, out: &mut Vec<Command>) {
+        let round = self.next_round();
         let mut asks = Vec::new();
         for index in to {
-            asks.extend(self.ask(index, round, now, |chat, asking| chat.say(&said, asking)));
+            asks.extend(self.ask(index, round, now, |chat, asking| chat.say(said, asking)));
+        }
+        if self.panes() == 1 {
+            out.extend(asks.into_iter().map(alone));
+            return;
         }
         let in_turn = self.place().panes.in_turn;
         if in_turn {
@@ -369,7 +399,6 @@ impl State {
             }
         }
         out.push(Command::ChatSideBySide { asks, in_turn });
-        true
     }
 
     /// Does what the buttons of a pane's conversation say. Gives whether something was asked.
@@ -464,9 +493,12 @@ impl State {
             && (0..panes).any(|index| self.pane_chat(index).can_undo_clear())
     }
 
-    /// Brings back what was cleared.
+    /// Brings back what was cleared; what was to be deleted of that is not.
     pub fn undo_clear(&mut self) {
-        (0..self.panes()).for_each(|index| self.pane_chat(index).undo_clear());
+        for index in 0..self.panes() {
+            self.pane_chat(index).undo_clear();
+            self.talk_is_back(index);
+        }
     }
 
     /// For each pane the turns that were the fastest of those that were asked the same at the same time.

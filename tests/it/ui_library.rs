@@ -83,7 +83,18 @@ fn text_goes_where_the_cursor_is_and_can_be_sent_at_once() {
     open_library(&mut window);
     window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     window.until("it is sent", |_| !api.bodies().is_empty());
-    assert_eq!(api.bodies()[0]["messages"][1]["content"], "Änd <{{so}}><{{so}}>then?");
+    assert_eq!(api.bodies()[0]["messages"][1]["content"], "<{{so}}>", "what was shown, and nothing else");
+    assert_eq!(draft(&window), "Änd <{{so}}>then?", "what is typed waits");
+    window.until("it is answered", |window| window.has_button("Send"));
+    // Nor is an earlier message changed by it that somebody was about to change.
+    window.click("Edit message");
+    window.until("it is edited", |window| draft(window) == "<{{so}}>");
+    open_library(&mut window);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    window.until("it is sent", |_| api.bodies().len() == 2);
+    let body = api.bodies().last().cloned().expect("it was asked");
+    assert_eq!(body["messages"].as_array().map(Vec::len), Some(4), "it goes on: {body}");
+    assert_eq!(body["messages"][3]["content"], "<{{so}}>");
 }
 
 #[test]

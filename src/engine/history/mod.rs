@@ -213,15 +213,15 @@ impl Recorder {
         self.send(Message::Around { session, surroundings: Box::new(surroundings) });
     }
 
-    /// Changes what is kept.
+    /// Changes what is kept. It is handed over at once, whether the answer is waited for or not.
     ///
     /// # Errors
     /// As the store's.
-    pub async fn change(&self, change: Change) -> Result<(), Failure> {
+    pub fn change(&self, change: Change) -> impl Future<Output = Result<(), Failure>> + use<> {
         let (answer, answered) = oneshot::channel();
         self.send(Message::Change(change, answer));
         let gone = || Failure::new("The history is closed", "Start Batida again");
-        answered.await.unwrap_or_else(|_| Err(gone()))
+        async move { answered.await.unwrap_or_else(|_| Err(gone())) }
     }
 
     /// Waits until all that was handed over is written, or cannot be; three seconds at most.

@@ -27,6 +27,8 @@ const LEVELS: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(2);
 /// How often other windows' changes are looked for.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long words of what was deleted are taken out of the index when the program is closed.
+const TIDY_AT_THE_END: Duration = Duration::from_secs(1);
 /// What is held while nothing can be written.
 const MOST_HELD: usize = 64 << 20;
 const MOST_CHATS: usize = 1_000;
@@ -59,6 +61,15 @@ pub(super) struct Writer {
     retry_at: Instant,
     foreign: Option<i64>,
     looked_at: Instant,
+    /// Something was deleted whose words are still in the index; whether taking them out has begun.
+    untidy: Option<Tidying>,
+}
+
+/// See [`Store::tidy`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tidying {
+    First,
+    Further,
 }
 
 /// A session that this process writes.
@@ -108,6 +119,7 @@ impl Writer {
             retry_at: now,
             foreign: None,
             looked_at: now,
+            untidy: None,
         }
     }
 
@@ -131,7 +143,12 @@ impl Writer {
             }
             let more = self.commit_some();
             self.look();
-            let pause = match (more, self.is_idle()) {
+            // Nor does it stand in a measurement's way.
+            let tidying = self.untidy.is_some() && self.live.is_empty();
+            if tidying {
+                self.tidy();
+            }
+            let pause = match (more || tidying, self.is_idle()) {
                 (true, _) => BREATH,
                 (false, true) => LOOK,
                 (false, false) => BATCH,
@@ -145,6 +162,11 @@ impl Writer {
         }
         self.retry_at = Instant::now();
         self.commit();
+        // As far as nobody waits for it: the window has a while to be closed.
+        let until = Instant::now() + TIDY_AT_THE_END;
+        while self.untidy.is_some() && Instant::now() < until {
+            self.tidy();
+        }
     }
 
     fn hear(&mut self, until: Instant) -> Result<Message, RecvTimeoutError> {
@@ -275,9 +297,26 @@ impl Writer {
         };
         self.put_back(store);
         if outcome.is_ok() {
+            if matches!(change, Change::Delete(_)) {
+                self.untidy = Some(Tidying::First);
+            }
             (self.tell)(Told::Changed);
         }
         outcome
+    }
+
+    /// One step, between what is written: nobody waits for it.
+    fn tidy(&mut self) {
+        let Some(tidying) = self.untidy.take() else { return };
+        // Where it cannot be done now, the next deletion does it.
+        match self.store() {
+            Ok(store) => {
+                let outcome = store.tidy(tidying == Tidying::First);
+                self.put_back(store);
+                self.untidy = matches!(outcome, Ok(true)).then_some(Tidying::Further);
+            }
+            Err(failure) => self.trouble(failure),
+        }
     }
 
     fn look(&mut self) {

@@ -403,17 +403,29 @@ impl Iterator for ByIndex<'_> {
     }
 }
 
+/// Of a word that the index of what was said does not know. So many exchanges are read at most, and none that has
+/// pictures in it.
+const SHORT: &str = "(words LIKE ? ESCAPE '\\' OR key IN (SELECT session FROM (SELECT session, body FROM exchanges \
+    WHERE octet_length(body) < 65536 ORDER BY session DESC, id DESC LIMIT 1000) WHERE json_valid(body) AND \
+    ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '') LIKE ? ESCAPE '\\'))";
+
 /// The conditions, and what stands for their question marks.
 fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     let HistoryQuery { text, kind, model, deployment, environment, tag, since, until, .. } = query;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     for word in text.to_lowercase().replace('\0', " ").split_whitespace() {
         let like = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        conditions
-            .push("(words LIKE ? ESCAPE '\\' OR key IN (SELECT rowid >> 32 FROM said WHERE said MATCH ?))");
         values.push(Value::from(format!("%{like}%")));
-        // What was said is found by how its words begin.
-        values.push(Value::from(format!("\"{}\"*", word.replace('"', "\"\""))));
+        if word.chars().count() < 3 {
+            // Too short for the index: looked for in what was said last.
+            conditions.push(SHORT);
+            values.push(Value::from(format!("%{like}%")));
+        } else {
+            conditions.push(
+                "(words LIKE ? ESCAPE '\\' OR key IN (SELECT rowid >> 32 FROM said WHERE said MATCH ?))",
+            );
+            values.push(Value::from(format!("\"{}\"", word.replace('"', "\"\""))));
+        }
     }
     let mut add = |condition: &'static str, value: Value| {
         conditions.push(condition);

@@ -141,26 +141,43 @@ CREATE INDEX targets_deployment ON targets (deployment, session);
 CREATE INDEX tags_tag ON tags (tag, session);
 ";
 
-/// Words of conversations, to be searched for. The index keeps no texts of its own: its row of an exchange is named as
-/// a request is, by the session's key shifted by 32 bits plus the exchange's id. What is no JSON has no words.
+/// Words of conversations, to be searched for: messages, names of what was attached, calls of functions and their
+/// results, by any three characters that follow each other. The index keeps no texts of its own: its row of an exchange
+/// is named as a request is, by the session's key shifted by 32 bits plus the exchange's id. What is no JSON has no
+/// words.
 const V3: &str = "
-CREATE VIRTUAL TABLE said USING fts5(words, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE said USING fts5(words, content='', contentless_delete=1, tokenize='trigram remove_diacritics 1');
 CREATE TRIGGER said_new AFTER INSERT ON exchanges BEGIN
     INSERT OR REPLACE INTO said (rowid, words) SELECT (new.session << 32) | (new.id & 0xffffffff),
-        ifnull(new.body ->> '$.prompt', '') || char(10) || ifnull(new.body ->> '$.answer', '')
+        ifnull(new.body ->> '$.prompt', '') || char(10) || ifnull(new.body ->> '$.answer', '') || char(10) ||
+        ifnull((SELECT group_concat(value ->> '$.name', char(10)) FROM json_each(new.body, '$.attachments')), '') || char(10) ||
+        ifnull((SELECT group_concat(concat_ws(' ', value ->> '$.name', value ->> '$.arguments'), char(10))
+            FROM json_each(new.body, '$.calls')), '') || char(10) ||
+        ifnull((SELECT group_concat(concat_ws(' ', value ->> '$.name', value ->> '$.content'), char(10))
+            FROM json_each(new.body, '$.results')), '')
     WHERE json_valid(new.body);
 END;
 CREATE TRIGGER said_anew AFTER UPDATE ON exchanges BEGIN
     DELETE FROM said WHERE rowid = (old.session << 32) | (old.id & 0xffffffff);
     INSERT OR REPLACE INTO said (rowid, words) SELECT (new.session << 32) | (new.id & 0xffffffff),
-        ifnull(new.body ->> '$.prompt', '') || char(10) || ifnull(new.body ->> '$.answer', '')
+        ifnull(new.body ->> '$.prompt', '') || char(10) || ifnull(new.body ->> '$.answer', '') || char(10) ||
+        ifnull((SELECT group_concat(value ->> '$.name', char(10)) FROM json_each(new.body, '$.attachments')), '') || char(10) ||
+        ifnull((SELECT group_concat(concat_ws(' ', value ->> '$.name', value ->> '$.arguments'), char(10))
+            FROM json_each(new.body, '$.calls')), '') || char(10) ||
+        ifnull((SELECT group_concat(concat_ws(' ', value ->> '$.name', value ->> '$.content'), char(10))
+            FROM json_each(new.body, '$.results')), '')
     WHERE json_valid(new.body);
 END;
 CREATE TRIGGER said_no_more AFTER DELETE ON exchanges BEGIN
     DELETE FROM said WHERE rowid = (old.session << 32) | (old.id & 0xffffffff);
 END;
 INSERT OR REPLACE INTO said (rowid, words) SELECT (session << 32) | (id & 0xffffffff),
-    ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '')
+        ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '') || char(10) ||
+        ifnull((SELECT group_concat(value ->> '$.name', char(10)) FROM json_each(body, '$.attachments')), '') || char(10) ||
+        ifnull((SELECT group_concat(concat_ws(' ', value ->> '$.name', value ->> '$.arguments'), char(10))
+            FROM json_each(body, '$.calls')), '') || char(10) ||
+        ifnull((SELECT group_concat(concat_ws(' ', value ->> '$.name', value ->> '$.content'), char(10))
+            FROM json_each(body, '$.results')), '')
     FROM exchanges WHERE json_valid(body);
 CREATE INDEX sessions_ended ON sessions (kind, ended_ns);
 ";
@@ -233,7 +250,7 @@ mod tests {
                 .expect("they are there");
             assert_eq!(titles, "A talk,Sweep");
             assert_eq!(found(&conn, "cafe"), [1], "what was said before is found, from {version}");
-            assert_eq!(found(&conn, "\"bat\"*"), [1]);
+            assert_eq!(found(&conn, "\"eaux\""), [1]);
             assert!(migrate(&mut conn).is_ok(), "once is enough");
         }
     }
@@ -245,6 +262,13 @@ mod tests {
         conn.execute("UPDATE exchanges SET body = '{\"prompt\": \"ships\"}' WHERE id = 1", [])
             .expect("changed");
         assert_eq!((found(&conn, "bateaux"), found(&conn, "ships")), (vec![], vec![1]));
+        let body = r#"{"prompt": "", "answer": "", "attachments": [{"name": "chart.png", "content": {}}],
+            "calls": [{"id": "1", "name": "weather", "arguments": "{\"city\": \"Porto\"}"}],
+            "results": [{"id": "0", "name": "clock", "content": "noon"}]}"#;
+        conn.execute("UPDATE exchanges SET body = ?1 WHERE id = 3", [body]).expect("changed");
+        for words in ["chart", "weather", "porto", "clock", "noon"] {
+            assert_eq!(found(&conn, words), [1], "{words}");
+        }
         conn.execute("DELETE FROM sessions WHERE key = 1", []).expect("deleted with all that is its");
         assert_eq!(found(&conn, "ships"), [0i64; 0]);
     }

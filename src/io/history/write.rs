@@ -13,6 +13,8 @@ use crate::domain::history::{
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
 use crate::metrics::request::RequestRecord;
 
+/// Pages of the index that are written in one step of its tidying: some milliseconds.
+const TIDIED: i64 = 128;
 /// Characters of a title that somebody gives.
 const MOST_TITLE: usize = 200;
 
@@ -137,10 +139,6 @@ impl Store {
             for key in &keys {
                 tx.delete(*key)?;
             }
-            if !keys.is_empty() {
-                // Else their words would linger in the index until it is next tidied.
-                tx.0.execute("INSERT INTO said (said) VALUES ('optimize')", [])?;
-            }
             Ok(keys.len())
         })?;
         if deleted > 0 {
@@ -148,6 +146,26 @@ impl Store {
             let _ = self.shrink();
         }
         Ok(deleted)
+    }
+
+    /// Takes words of what was deleted out of the index, where they would linger else: a bounded part of that each
+    /// time, since it is as much work as the index is large. `first` begins it. Gives whether it is to be called again.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn tidy(&self, first: bool) -> Result<bool, Failure> {
+        let most = if first { -TIDIED } else { TIDIED };
+        let more = self.write(|tx| {
+            let before = tx.0.total_changes();
+            tx.0.execute("INSERT INTO said (said, rank) VALUES ('merge', ?1)", [most])?;
+            // It counts itself as one.
+            Ok(tx.0.total_changes() - before > 1)
+        })?;
+        if !more {
+            // As after a deletion.
+            let _ = self.shrink();
+        }
+        Ok(more)
     }
 
     /// Gives room that is free back to the disk.

@@ -9,7 +9,7 @@ use super::{CHANGED, TYPED};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Deletion, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SortBy,
+    Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SortBy,
     StoredSession,
 };
 use crate::protocol::{Command, JobId};
@@ -93,18 +93,16 @@ impl State {
         let talks = &mut self.talks;
         let mut wait: Option<Duration> = None;
         let mut sooner = |left: Duration| wait = Some(wait.map_or(left, |wait| wait.min(left)));
-        let mut gone = Vec::new();
+        let mut over = Vec::new();
         talks.removed.retain(|(id, since)| {
             match SECOND_THOUGHTS.checked_sub(now.saturating_sub(*since)).filter(|left| !left.is_zero()) {
                 Some(left) => sooner(left),
-                None => gone.push(id.clone()),
+                None => over.push(id.clone()),
             }
-            !gone.contains(id)
+            !over.contains(id)
         });
-        if !gone.is_empty() {
-            talks.gone.extend(gone.iter().cloned());
-            out.push(Command::DeleteSessions { what: Deletion::Sessions(gone) });
-        }
+        self.delete_talks(over, out);
+        let talks = &mut self.talks;
         if seen && talks.asked.as_ref() != Some(&talks.text) {
             if talks.typed.as_ref().is_none_or(|(text, _)| *text != talks.text) {
                 talks.typed = Some((talks.text.clone(), now));
@@ -220,12 +218,30 @@ impl State {
         }
     }
 
+    /// A pane shows its conversation again: if that was to be deleted, somebody thought better of it.
+    pub(in crate::state) fn talk_is_back(&mut self, index: usize) {
+        if let Some(id) = self.pane_chat(index).conversation().cloned() {
+            self.talks.removed.retain(|(removed, _)| *removed != id);
+        }
+    }
+
     /// What was to be deleted is, e.g. since the window closes.
     pub fn delete_removed(&mut self, out: &mut Vec<Command>) {
-        let removed: Vec<SessionId> = self.talks.removed.drain(..).map(|(id, _)| id).collect();
-        if !removed.is_empty() {
-            out.push(Command::DeleteSessions { what: Deletion::Sessions(removed) });
+        let removed = self.talks.removed.drain(..).map(|(id, _)| id).collect();
+        self.delete_talks(removed, out);
+    }
+
+    /// Deletes them for good: nothing brings them back on the screen. One in which something is said again stays.
+    fn delete_talks(&mut self, mut ids: Vec<SessionId>, out: &mut Vec<Command>) {
+        ids.retain(|id| !self.talk_is_busy(id));
+        if ids.is_empty() {
+            return;
         }
+        for place in self.places.values_mut() {
+            place.chats().0.for_each(|chat| ids.iter().for_each(|id| chat.forget(id)));
+        }
+        self.talks.gone.extend(ids.iter().cloned());
+        out.push(Command::DeleteSessions { what: Deletion::Sessions(ids) });
     }
 
     /// Writes a conversation as a file.
@@ -247,8 +263,7 @@ impl State {
                 "Add an environment of that name on Home to continue it",
             ));
         };
-        let Some(last) = exchanges.last().filter(|_| exchanges.iter().any(|one| !one.prompt.is_empty()))
-        else {
+        let Some(last) = exchanges.last().filter(|_| exchanges.iter().any(Exchange::has_texts)) else {
             return Err(Failure::new(
                 "The texts of this conversation were not kept: it has only figures",
                 "History shows them. What is kept is said there under What is kept",
@@ -274,6 +289,7 @@ impl State {
         let before = self.whereabouts(index);
         self.pick_pane_env(index, &env, out);
         self.pane_chat(index).take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
+        self.talk_is_back(index);
         let choice = crate::state::cluster::Choice {
             deployment: last.deployment.clone(),
             model: Some(last.model.clone()),
@@ -301,6 +317,7 @@ impl State {
     /// Brings back what the pane showed before another conversation was opened in it.
     pub fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
         let Some(before) = self.pane_chat(index).undo_open() else { return };
+        self.talk_is_back(index);
         let env: EnvId = before.env.clone();
         if self.settings.get(&env).is_some() {
             self.pick_pane_env(index, &env, out);
@@ -311,5 +328,162 @@ impl State {
             Some(pane) => pane.linked = before.linked,
             None => place.cluster.choice = before.choice,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::environment::Environment;
+    use crate::domain::history::{ExchangeEnding, SessionRow, SessionState};
+    use crate::domain::settings::Settings;
+    use crate::metrics::timeline::Figures;
+    use crate::protocol::{ChatEnding, Event, FinishReason};
+
+    const LATER: Duration = Duration::from_secs(60);
+
+    fn ask(state: &mut State, prompt: &str) -> JobId {
+        prompt.clone_into(&mut state.place().chat.draft);
+        let mut out = Vec::new();
+        assert!(state.send_draft(Duration::ZERO, &mut out));
+        let Some(Command::Chat { job, .. }) = out.pop() else { panic!("{out:?}") };
+        job
+    }
+
+    fn say(state: &mut State, prompt: &str) -> SessionId {
+        let job = ask(state, prompt);
+        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        state.apply(Event::ChatEnded { job, ending, figures: Box::default() }, Duration::ZERO);
+        state.pane_chat(0).conversation().cloned().expect("it has begun")
+    }
+
+    /// On the demo, with something said.
+    fn with_talk() -> (State, SessionId) {
+        let mut state = State::new(Settings::default());
+        state.pick_model(0, "a");
+        let id = say(&mut state, "Which bridge is the longest?");
+        (state, id)
+    }
+
+    fn stored(id: &str, exchange: Exchange) -> StoredSession {
+        let row = SessionRow {
+            id: SessionId(id.to_owned()),
+            kind: SessionKind::Chat,
+            state: SessionState::Complete,
+            began: exchange.at,
+            ended: None,
+            title: id.to_owned(),
+            environment: Environment::demo().name,
+            deployments: Vec::new(),
+            models: Vec::new(),
+            tags: Vec::new(),
+            source: None,
+            release: None,
+            requests: 1,
+            errors: 0,
+            ttft_p50_ms: None,
+            itl_p50_ms: None,
+            peak_tokens_per_s: None,
+            baseline: false,
+        };
+        StoredSession { row, body: SessionBody::Chat { surroundings: None, exchanges: vec![exchange] } }
+    }
+
+    fn deleted(state: &mut State, now: Duration) -> Vec<SessionId> {
+        let mut out = Vec::new();
+        state.talks_due(false, now, &mut out);
+        let ids = |command| match command {
+            Command::DeleteSessions { what: Deletion::Sessions(ids) } => ids,
+            other => panic!("{other:?}"),
+        };
+        out.into_iter().flat_map(ids).collect()
+    }
+
+    #[test]
+    fn what_was_deleted_and_is_brought_back_on_the_screen_stays() {
+        let (mut state, id) = with_talk();
+        state.remove_talk(&id, Duration::ZERO);
+        assert!(state.talks.is_removed(&id) && state.can_undo_clear());
+        state.undo_clear();
+        assert_eq!(state.pane_chat(0).conversation(), Some(&id));
+        assert_eq!(deleted(&mut state, LATER), []);
+        let mut out = Vec::new();
+        state.delete_removed(&mut out);
+        assert!(out.is_empty(), "{out:?}");
+    }
+
+    #[test]
+    fn so_does_what_another_one_was_opened_over() {
+        let (mut state, id) = with_talk();
+        state.continue_chat(&stored("other", exchange()), &mut Vec::new()).expect("it is opened");
+        state.remove_talk(&id, Duration::ZERO);
+        state.undo_open(0, &mut Vec::new());
+        assert_eq!(state.pane_chat(0).conversation(), Some(&id));
+        assert_eq!(deleted(&mut state, LATER), []);
+        state.remove_talk(&id, Duration::ZERO);
+        state.continue_chat(&stored(&id.0, exchange()), &mut Vec::new()).expect("it is opened again");
+        assert_eq!(deleted(&mut state, LATER), []);
+    }
+
+    #[test]
+    fn what_is_deleted_for_good_cannot_be_brought_back() {
+        let (mut state, id) = with_talk();
+        state.remove_talk(&id, Duration::ZERO);
+        assert_eq!(deleted(&mut state, SECOND_THOUGHTS / 2), []);
+        assert_eq!(deleted(&mut state, LATER), [id]);
+        assert!(!state.can_undo_clear(), "nothing would be left of it but what is said next");
+        state.undo_clear();
+        assert!(state.pane_chat(0).turns().is_empty());
+
+        let (mut state, id) = with_talk();
+        state.continue_chat(&stored("other", exchange()), &mut Vec::new()).expect("it is opened");
+        state.remove_talk(&id, Duration::ZERO);
+        let mut out = Vec::new();
+        state.delete_removed(&mut out);
+        assert!(matches!(&out[..], [Command::DeleteSessions { .. }]), "{out:?}");
+        state.undo_open(0, &mut Vec::new());
+        assert_ne!(state.pane_chat(0).conversation(), Some(&id));
+    }
+
+    fn exchange() -> Exchange {
+        Exchange {
+            id: 1,
+            parent: None,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            model: "a".to_owned(),
+            deployment: None,
+            system: String::new(),
+            params: Default::default(),
+            prompt: "Whales?".to_owned(),
+            attachments: Vec::new(),
+            results: Vec::new(),
+            reasoning: String::new(),
+            answer: String::new(),
+            calls: Vec::new(),
+            ending: ExchangeEnding::Finished(None),
+            figures: Figures::default(),
+        }
+    }
+
+    #[test]
+    fn a_conversation_that_began_without_words_can_be_opened_and_figures_alone_cannot() {
+        use crate::domain::conversation::{Attached, Attachment, ToolResult};
+        let bare = Exchange { prompt: String::new(), ..exchange() };
+        let note = Attachment { name: "note.md".to_owned(), content: Attached::Text("hello".into()) };
+        let kept = [
+            Exchange { attachments: vec![note], ..bare.clone() },
+            Exchange { results: vec![ToolResult::default()], ..bare.clone() },
+            Exchange { answer: "Yes".to_owned(), ..bare.clone() },
+        ];
+        for exchange in kept {
+            let (mut state, _) = with_talk();
+            state.continue_chat(&stored("other", exchange), &mut Vec::new()).expect("it is opened");
+            assert_eq!(state.pane_chat(0).turns().len(), 1);
+        }
+        let (mut state, id) = with_talk();
+        let refused =
+            state.continue_chat(&stored("other", bare), &mut Vec::new()).expect_err("nothing is there");
+        assert!(refused.summary.contains("only figures"), "{refused:?}");
+        assert_eq!(state.pane_chat(0).conversation(), Some(&id));
     }
 }

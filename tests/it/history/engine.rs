@@ -337,3 +337,16 @@ fn closing_the_window_keeps_what_a_benchmark_had() {
     let (kept, lost) = store.counts(&last.id).expect("there");
     assert!(kept >= 10 && lost == 0, "{kept} kept, {lost} lost");
 }
+
+#[test]
+fn changes_are_made_in_their_order_also_when_the_window_closes_at_once() {
+    let mut window = Window::open();
+    window.chat(0, "Hello");
+    assert_eq!(window.list().rows.len(), 1);
+    for n in 0..200 {
+        window.send(Command::RenameSession { session: id("c1"), title: format!("Title {n}") });
+    }
+    // Closing it ends every job.
+    window.engine = None;
+    assert_eq!(open(window.dir.path()).row(&id("c1")).expect("it is there").title, "Title 199");
+}

@@ -11,7 +11,7 @@ use super::dialogs::Question;
 use super::{Asked, Wish, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
-use crate::domain::history::{SessionBody, SessionId, StoredSession};
+use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, Surroundings};
 use crate::domain::units;
@@ -136,7 +136,7 @@ fn head_ui(
                 }
             }
             SessionBody::Chat { exchanges, .. } => {
-                let readable = exchanges.iter().any(|it| !it.prompt.is_empty() || !it.attachments.is_empty());
+                let readable = exchanges.iter().any(Exchange::has_texts);
                 let button = primary_button(ui, "Continue", readable);
                 let help = "Takes this conversation up on the Playground";
                 let button = button.on_hover_text(help);

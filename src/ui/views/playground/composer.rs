@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use egui::{
-    CornerRadius, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, RichText, Role, ScrollArea, Stroke,
-    TextEdit, Ui, WidgetInfo,
+    Align, CornerRadius, Frame, Id, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers, RichText, Role,
+    ScrollArea, Stroke, TextEdit, Ui, WidgetInfo,
 };
 
 use super::{attachments, stop};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::ui::widgets::{caption, from_right, primary_button, small_button, tokens};
+use crate::ui::widgets::{from_right, primary_button, small_button, tokens};
 
 /// Lines that are shown at most before it scrolls.
 const MOST_LINES: f32 = 7.0;
@@ -134,9 +134,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                 let chat = state.pane_chat(drafting);
                 let editing = chat.is_editing();
                 let awaits = chat.awaits_results() && chat.has_draft();
-                caption(
-                    ui,
-                    match (models == to.len(), has_api) {
+                let told = match (models == to.len(), has_api) {
                         _ if embeds && (to.is_empty() || !several) => {
                             "Makes embeddings, cannot chat"
                         }
@@ -146,11 +144,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                         (true, true) if editing => "An earlier message: sending it makes a branch",
                         (true, true) if awaits => "Sent instead of results: the model is told that there are none",
                         (true, true) => "Enter to send · Shift+Enter new line",
-                    },
-                );
-                if editing && small_button(ui, "Leave it").on_hover_text("Escape").clicked() {
-                    chat.stop_editing();
-                }
+                    };
                 from_right(ui, |ui| {
                     if running.is_empty() {
                         send |= primary_button(ui, "Send", ready).clicked();
@@ -164,6 +158,17 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                         tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, one_by_one, told));
                         tick.on_hover_text("Each pane is asked when the one before it has answered, so that they do not share the machine");
                     }
+                    // What is said gives way to what can be done.
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                        let button = if editing { 76.0 } else { 0.0 };
+                        ui.scope(|ui| {
+                            ui.set_max_width((ui.available_width() - button).max(0.0));
+                            ui.add(Label::new(RichText::new(told).small().color(tokens.dim)).truncate());
+                        });
+                        if editing && small_button(ui, "Leave it").on_hover_text("Escape").clicked() {
+                            chat.stop_editing();
+                        }
+                    });
                 });
             });
             state.place().panes.in_turn = one_by_one;

@@ -104,15 +104,15 @@ pub(super) fn show(
                 ui,
                 |ui| {
                     ui.set_width(ui.available_width() - 8.0);
-                    if link_ui(ui, state, pane) {
-                        parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
-                    }
                     if state.embeds_is_a_guess(pane.index) {
                         let mut embeds = state.pane_embeds(pane.index);
                         let tick = ui.checkbox(&mut embeds, "This model makes embeddings");
                         if tick.on_hover_text("The cluster does not say what it makes").changed() {
                             state.say_embeds(pane.index, embeds);
                         }
+                    }
+                    if link_ui(ui, state, pane) {
+                        parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
                     }
                 },
             );

@@ -53,7 +53,7 @@ enum View {
 pub(super) enum Taken {
     /// Into the draft.
     Insert(String),
-    /// Into the draft, and sent.
+    /// Sent by itself: the draft stays as it is.
     Send(String),
     /// It becomes the system prompt.
     System(String),

@@ -215,9 +215,11 @@ impl PlaygroundUi {
         match taken {
             Some(Taken::Insert(text)) => composer::insert(ui, state, &text),
             Some(Taken::Send(text)) => {
-                composer::insert(ui, state, &text);
-                if state.answering().is_empty() && state.send_draft(now, out) {
+                // Sent as it was shown. What cannot be sent now is not lost.
+                if state.answering().is_empty() && state.send_words(&text, now, out) {
                     self.jump_to_latest(state);
+                } else {
+                    composer::insert(ui, state, &text);
                 }
             }
             Some(Taken::System(text)) => state.use_as_system_prompt(text),
