@@ -107,12 +107,16 @@ static IN_ORDER: [u16; COUNT] = {
 /// Writes words of the lengths that [`PATTERN`] says, each class in its own order and without repeats until it is
 /// used up.
 fn write_noise(mut random: Random, words: usize, out: &mut Text) {
-    thread_local! {
-        /// The order, as it was in the beginning, and what was swapped in it since.
-        static ORDER: RefCell<(Box<[u16; COUNT]>, Vec<[u16; 2]>)> =
-            RefCell::new((Box::new(IN_ORDER), Vec::new()));
+    /// As it was in the beginning, and what was swapped in it since.
+    struct Order {
+        order: Box<[u16; COUNT]>,
+        swapped: Vec<[u16; 2]>,
     }
-    ORDER.with_borrow_mut(|(order, swapped)| {
+    thread_local! {
+        static ORDER: RefCell<Order> =
+            RefCell::new(Order { order: Box::new(IN_ORDER), swapped: Vec::new() });
+    }
+    ORDER.with_borrow_mut(|Order { order, swapped }| {
         let mut used = [0; CLASSES.len()];
         for letters in PATTERN.iter().cycle().take(words) {
             let Class { start, count } = CLASSES[letters - SHORTEST];

@@ -352,7 +352,8 @@ impl State {
         if said.prompt.is_empty() || !self.can_send_to(&to) {
             return false;
         }
-        if let Some(why) = to.iter().find_map(|index| self.against_asking(*index)) {
+        // All that was said goes along, as with a request for the rest of an answer.
+        if let Some(why) = to.iter().find_map(|index| self.against_asking(*index, Act::Continue)) {
             self.notice_failure(Err(why));
             return false;
         }
