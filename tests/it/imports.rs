@@ -67,7 +67,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     assert!(saved.by_name("Demo 2").is_some());
     let kubeconfig = prod.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.clone());
     assert_eq!(kubeconfig.as_deref(), Some(dir.path().join("prod.yaml").as_path()));
-    assert!(matches!(prod.key, KeyPlace::Variable(_)), "{prod:?}");
+    assert_eq!(prod.key, KeyPlace::Variable("SAMBANOVA_API_KEY_PROD".to_owned()), "one of its own");
     window.click("Environment prod");
     window.click("Run checks");
     window.see("API key accepted");
@@ -177,7 +177,7 @@ async fn files_that_are_something_else_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_key_is_held_for_this_session_where_the_variable_is_not_set() {
+async fn a_held_key_comes_before_a_variable_until_it_is_forgotten() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let keys = Keys::new(SettingsStore::in_dir(dir.path()));
     let env = Environment {
@@ -188,7 +188,21 @@ async fn a_key_is_held_for_this_session_where_the_variable_is_not_set() {
     keys.hold(&env.id, &SecretString::from(KEY)).expect("it is a key");
     let found = keys.find(&env).await.expect("it is held").expect("there is one");
     assert_eq!(found.expose_secret(), KEY);
-    let set = Environment { key: KeyPlace::Variable("PATH".to_owned()), ..env };
+    let set = Environment { key: KeyPlace::Variable("PATH".to_owned()), ..env.clone() };
+    let found = keys.find(&set).await.expect("it is held").expect("there is one");
+    assert_eq!(found.expose_secret(), KEY, "a variable may hold another host's key");
+    let mut settings = Settings::default();
+    settings.environments.push(env.clone());
+    for _ in 0..2 {
+        keys.save(&settings, None).await.expect("it is saved");
+        keys.find(&env).await.expect("a save of what is as it was lets nothing go");
+    }
+    settings.environments.retain(|env| env.demo);
+    settings.environments.push(set.clone());
+    keys.save(&settings, None).await.expect("it is saved");
     let found = keys.find(&set).await.expect("it is set").expect("there is one");
-    assert_ne!(found.expose_secret(), KEY, "a variable that is set comes first");
+    assert_ne!(found.expose_secret(), KEY, "whoever names another variable means what is in it");
+    keys.hold(&env.id, &SecretString::from(KEY)).expect("it is a key");
+    keys.forget(&env).await.expect("nothing is in its way");
+    keys.find(&env).await.expect_err("it is forgotten");
 }
