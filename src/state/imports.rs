@@ -113,3 +113,25 @@ impl State {
         out.extend(import.and_then(|import| import.offers.job()).map(|job| Command::Cancel { job }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::environment::EnvId;
+    use crate::domain::settings::Settings;
+
+    #[test]
+    fn each_key_has_a_variable_of_its_own() {
+        let mut state = State::new(Settings::default());
+        let mut names = Vec::new();
+        for name in ["prod eu", "prod-eu", "Köln"] {
+            let key = state.own_variable(name);
+            names.extend(matches!(&key, KeyPlace::Variable(name) if name.is_ascii()).then(|| key.clone()));
+            let env = Environment { key, ..Environment::blank(EnvId::fresh(), name) };
+            state.settings.environments.push(env);
+        }
+        let named =
+            ["PROD_EU", "PROD_EU_2", "K_LN"].map(|it| KeyPlace::Variable(format!("SAMBANOVA_API_KEY_{it}")));
+        assert_eq!(names, named);
+    }
+}

@@ -152,6 +152,30 @@ fn another_batidas_environments_come_without_their_keys() {
     assert_eq!(std::fs::read(store.path()).expect("it is there"), before, "theirs was not touched");
 }
 
+#[test]
+fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = SettingsStore::in_dir(dir.path());
+    let address = batida::domain::environment::ApiAddress::parse("api.example.com").expect("an address");
+    let key = KeyPlace::Variable("AWS_SECRET_ACCESS_KEY".to_owned());
+    let theirs =
+        Environment { name: "theirs".to_owned(), key, accept_invalid_certs: true, ..api_env(&address) };
+    let mut settings = Settings::default();
+    settings.environments.push(theirs);
+    runtime().block_on(Keys::new(store.clone()).save(&settings, None)).expect("it is saved");
+    let mut window = Window::first_start();
+    window.click("Home");
+    drop_file(&mut window, store.path());
+    window.see("what is in $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
+    window.see("it trusted any certificate, which is left out");
+    assert_eq!(ticked(&window, "theirs"), Some(false));
+    window.run_steps(4);
+    window.click("theirs");
+    window.click("Add 1 environment");
+    window.until("it is saved", |window| window.saved().by_name("theirs").is_some());
+    assert!(!window.saved().by_name("theirs").expect("it is there").accept_invalid_certs);
+}
+
 #[tokio::test]
 async fn files_that_are_something_else_are_told_apart() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
