@@ -25,6 +25,8 @@ pub struct Probes {
     every: Option<Duration>,
     /// Those that have begun or ceased to answer in this round, with why.
     turned: Vec<Turn>,
+    /// What time it is, from the program's start.
+    now: Duration,
 }
 
 /// A verdict is no news any more after this, or after two rounds.
@@ -47,6 +49,8 @@ pub struct Found {
     pub trouble: Option<(Timestamp, Failure)>,
     /// Whether it answers, as far as that can be told: a refused key says nothing of a model.
     answers: Option<bool>,
+    /// When that was heard, from the program's start.
+    heard: Duration,
 }
 
 impl Found {
@@ -73,13 +77,12 @@ impl Probes {
     }
 
     /// Why a model that was asked for a word did not answer; `None` where it did, or nobody knows: what was found
-    /// long before `now`, or before its deployment became what it is (`since`), says nothing.
-    pub fn silent(&self, model: &str, since: Option<Timestamp>, now: Timestamp) -> Option<&str> {
+    /// long ago, or before its deployment became what it is (`since`), says nothing.
+    pub fn silent(&self, model: &str, since: Option<Timestamp>) -> Option<&str> {
         let found = self.found.get(model).filter(|found| found.answers == Some(false))?;
         let (at, why) = found.trouble.as_ref().filter(|_| found.untold().is_none())?;
         let fresh = self.every.map_or(FRESH, |every| (2 * every).min(FRESH));
-        // A clock that was set back must not make it last.
-        let is_fresh = now.duration_since(*at).unsigned_abs() <= fresh;
+        let is_fresh = self.now.saturating_sub(found.heard) <= fresh;
         (is_fresh && since.is_none_or(|since| since <= *at)).then_some(why.summary.as_str())
     }
 
@@ -102,6 +105,7 @@ impl Probes {
         self.waiting.remove(model);
         let found = self.found.entry(model.to_owned()).or_default();
         let before = found.answers;
+        found.heard = self.now;
         match outcome {
             Ok(answer) => {
                 (found.answered, found.trouble, found.answers) = (Some((at, answer)), None, Some(true));
@@ -177,8 +181,7 @@ impl ClusterState {
     /// The first model of a deployment that was asked and did not answer, and why.
     pub(super) fn silent_model<'a>(&'a self, deployment: &'a Deployment) -> Option<(&'a str, &'a str)> {
         let mut names = deployment.models.iter().map(|model| model.serving_name.as_str());
-        let now = Timestamp::now();
-        names.find_map(|name| Some((name, self.probes.silent(name, deployment.since, now)?)))
+        names.find_map(|name| Some((name, self.probes.silent(name, deployment.since)?)))
     }
 }
 
@@ -235,6 +238,7 @@ impl State {
 
     /// Probes when that is due, and ends probes when a benchmark begins. Gives when to look again at the latest.
     pub fn probe_when_due(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
+        self.place().cluster.probes.now = now;
         if self.is_benching_here() {
             self.cancel_probes(out);
             return None;
@@ -284,30 +288,30 @@ mod tests {
         assert_eq!(probes.ended(job), [], "the first word is no change");
         let failed = |class| Err(Failure::new("why", "").of_class(class));
         let job = begun(&mut probes, 2);
-        let silent = |probes: &Probes, now| probes.silent("m", None, at(now)).map(str::to_owned);
+        let silent = |probes: &Probes| probes.silent("m", None).map(str::to_owned);
         probes.probed(JobId(1), "m", at(2), failed(FaultClass::Server));
         assert!(probes.is_asking("m"), "an old answer");
         // Neither a refused key nor a locked keychain is the model's fault.
         for trouble in [failed(FaultClass::KeyRefused), Err(Failure::new("locked", ""))] {
             probes.probed(job, "m", at(2), trouble);
-            assert_eq!(silent(&probes, 2), None);
+            assert_eq!(silent(&probes), None);
             assert!(probes.found("m").unwrap().untold().is_some());
         }
         probes.probed(job, "m", at(3), failed(FaultClass::Timeout));
         let turn = |why: Option<&str>| [Turn { model: "m".to_owned(), why: why.map(str::to_owned) }];
         assert_eq!(probes.ended(job), turn(Some("why")));
-        assert_eq!(silent(&probes, 3).as_deref(), Some("why"));
+        assert_eq!(silent(&probes).as_deref(), Some("why"));
         let (mut later, job) = (Probes { found: probes.found.clone(), ..Probes::default() }, JobId(2));
         begun(&mut later, 2);
         later.probed(job, "m", at(3), failed(FaultClass::Unreachable));
-        assert_eq!(silent(&later, 3), None, "what could not be asked may answer by now");
+        assert_eq!(silent(&later), None, "what could not be asked may answer by now");
         let found = probes.found("m").unwrap();
         assert_eq!(found.answered.map(|(when, _)| when), Some(at(1)), "when it answered last is kept");
         assert!(found.untold().is_none());
         let job = begun(&mut probes, 3);
         probes.probed(job, "m", at(4), Ok(answer));
         assert_eq!(probes.ended(job), turn(None));
-        assert_eq!((silent(&probes, 4), probes.is_asking("m")), (None, false));
+        assert_eq!((silent(&probes), probes.is_asking("m")), (None, false));
     }
 
     #[test]
@@ -315,6 +319,7 @@ mod tests {
         let mut probes = Probes::default();
         let job = begun(&mut probes, 1);
         let why = Failure::new("why", "").of_class(FaultClass::Timeout);
+        probes.now = Duration::from_secs(1_000);
         probes.probed(job, "m", at(1_000), Err(why));
         for (every, since, now, counts) in [
             (None, None, 1_600, true),
@@ -326,7 +331,8 @@ mod tests {
             (None, Some(1_001), 1_002, false),
         ] {
             probes.every = every.map(Duration::from_secs);
-            let silent = probes.silent("m", since.map(at), at(now)).is_some();
+            probes.now = Duration::from_secs(now);
+            let silent = probes.silent("m", since.map(at)).is_some();
             assert_eq!(silent, counts, "{every:?} {since:?} {now}");
         }
     }

@@ -1,6 +1,6 @@
 //! The window itself: drains events, draws the page, sends what the pages ask for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use egui::{
@@ -408,7 +408,7 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        let now = self.clock.read(now(ctx), Instant::now());
+        let now = self.clock.read(now(ctx), self.engine.uptime());
         self.mark_start(ctx);
         self.drain(now);
         self.state.send_calls(&mut self.out);
@@ -473,17 +473,17 @@ fn now(ctx: &Context) -> Duration {
 /// Goes on while the window is hidden: egui's clock stands still then, since no pass brings new input.
 #[derive(Debug, Default)]
 struct Clock {
-    /// The last time egui told, and when it was first told.
-    told: Option<(Duration, Instant)>,
+    /// The last time egui told, and the engine's when it was first told.
+    told: Option<(Duration, Duration)>,
 }
 
 impl Clock {
-    /// What time it is where egui tells `time` at this `instant`. While egui's clock goes, it is egui's time.
-    fn read(&mut self, time: Duration, instant: Instant) -> Duration {
+    /// What time it is where egui tells `time` and the engine `uptime`. While egui's clock goes, it is egui's.
+    fn read(&mut self, time: Duration, uptime: Duration) -> Duration {
         match self.told {
-            Some((before, since)) if before == time => time + instant.saturating_duration_since(since),
+            Some((before, since)) if before == time => time + uptime.saturating_sub(since),
             _ => {
-                self.told = Some((time, instant));
+                self.told = Some((time, uptime));
                 time
             }
         }
@@ -557,10 +557,9 @@ mod tests {
 
     #[test]
     fn the_clock_goes_on_while_no_frame_is_drawn() {
-        let (mut clock, start) = (Clock::default(), Instant::now());
-        let mut read = |told, passed| {
-            clock.read(Duration::from_secs(told), start + Duration::from_secs(passed)).as_secs()
-        };
+        let mut clock = Clock::default();
+        let mut read =
+            |told, passed| clock.read(Duration::from_secs(told), Duration::from_secs(passed)).as_secs();
         assert_eq!(read(10, 0), 10);
         assert_eq!(read(11, 500), 11, "while it goes, it is egui's");
         assert_eq!([read(11, 501), read(11, 620)], [12, 131]);

@@ -89,7 +89,7 @@ fn model_ui(
     let tokens = tokens(ui);
     let name = &model.serving_name;
     let found = cluster.probes.found(name);
-    let is_silent = cluster.probes.silent(name, deployment.since, jiff::Timestamp::now()).is_some();
+    let is_silent = cluster.probes.silent(name, deployment.since).is_some();
     let (color, routing) = match (cluster.is_routed(model), deployment.state) {
         (Some(true), _) if is_silent => (tokens.error, "routed by the API"),
         (Some(true), DeploymentState::Deployed) => (tokens.ok, "serving: routed by the API"),
