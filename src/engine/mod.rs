@@ -70,6 +70,7 @@ pub struct Options {
 pub struct Engine {
     commands: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<thread::JoinHandle<()>>,
+    began: Instant,
 }
 
 /// What the engine found at its start.
@@ -86,6 +87,11 @@ pub struct Started {
 }
 
 impl Engine {
+    /// How long it has run. The window's own clock stands still while it is hidden.
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Reads the settings and starts the engine's thread. `wake` is called when events are waiting.
     ///
     /// # Errors
@@ -119,7 +125,7 @@ impl Engine {
             drop(history);
         });
         let thread = thread.map_err(no_thread)?;
-        let engine = Self { commands: Some(commands), thread: Some(thread) };
+        let engine = Self { commands: Some(commands), thread: Some(thread), began: Instant::now() };
         Ok(Started { engine, events, settings: loaded.settings, notice: loaded.notice })
     }
 

@@ -48,6 +48,8 @@ pub struct Offer {
     pub key: Option<SecretString>,
     /// Why it cannot be added, in words; `None` when it can.
     pub wrong: Option<String>,
+    /// Why it is added only if somebody says so, in words; `None` when nothing speaks against it.
+    pub doubt: Option<String>,
     /// What is left out or looks odd, in words.
     pub remarks: Vec<String>,
 }
@@ -55,7 +57,7 @@ pub struct Offer {
 impl Offer {
     /// Of an environment with nothing to remark.
     pub fn of(env: Environment) -> Self {
-        Self { env, key: None, wrong: None, remarks: Vec::new() }
+        Self { env, key: None, wrong: None, doubt: None, remarks: Vec::new() }
     }
 }
 
@@ -140,6 +142,10 @@ fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
     }
     // Whether it can be a key is seen where it is kept.
     offer.key = text_of(fields, "apiKey").map(|key| SecretString::from(key.to_owned()));
+    // A key that belongs to no host could end up at any.
+    if offer.env.api.is_none() && offer.key.take().is_some() {
+        offer.remarks.push("its key is left out with it: type both on Home".to_owned());
+    }
     judged(offer)
 }
 
@@ -190,17 +196,39 @@ fn of_context(context: &Value, path: &Path) -> Option<Offer> {
     Some(judged(offer))
 }
 
-/// Another Batida's environments: their keys are not taken along, and so is where those were kept.
+/// Another Batida's environments. Their keys are not taken along, nor is what would run a program or take a
+/// certificate that nobody has looked at: the file may come from anywhere.
 pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
     let offer = |env: Environment| {
         let mut offer = Offer::of(Environment { id: EnvId::fresh(), ..env });
         match &offer.env.key {
             KeyPlace::None => {}
-            KeyPlace::Variable(name) => offer.remarks.push(format!("its key is read from ${name}")),
+            KeyPlace::Variable(name) if name == crate::snippet::KEY_VARIABLE => {
+                offer.remarks.push(format!("its key is read from ${name}"));
+            }
+            // Any secret of the user's may be in it, and would be sent there.
+            KeyPlace::Variable(name) => {
+                let host = offer.env.api.as_ref().map_or("its API", ApiAddress::host);
+                let doubt =
+                    format!("what is in ${name} would be sent to {host}: tick it only if it is that key");
+                offer.doubt = Some(doubt);
+            }
             KeyPlace::Keychain | KeyPlace::SettingsFile => {
                 offer.env.key = KeyPlace::Keychain;
                 offer.remarks.push("its key is not taken along: type it on Home".to_owned());
             }
+        }
+        if std::mem::take(&mut offer.env.accept_invalid_certs) {
+            let told = "it trusted any certificate, which is left out: certificates are checked";
+            offer.remarks.push(told.to_owned());
+        }
+        if let Some(path) = &offer.env.ca_file {
+            offer.remarks.push(format!("it also trusts the authorities in {}", path.display()));
+        }
+        let program = offer.env.cluster.as_mut().and_then(|cluster| cluster.kubectl.take());
+        if let Some(path) = program {
+            let told = format!("its program {} is left out: kubectl is looked for in PATH", path.display());
+            offer.remarks.push(told);
         }
         judged(offer)
     };
@@ -310,6 +338,37 @@ mod tests {
         assert_eq!(offers.len(), 2);
         assert_eq!((&offers[0].env.key, &offers[1].env.key), (&KeyPlace::Keychain, &variable));
         assert!(offers.iter().all(|offer| offer.key.is_none() && offer.env.id.0 != "x"));
+        assert!(offers[0].doubt.is_none() && offers[1].doubt.as_ref().unwrap().contains("$K"), "{offers:?}");
+    }
+
+    #[test]
+    fn what_could_do_harm_is_left_out_or_said() {
+        let kubectl = Some(PathBuf::from("/tmp/evil"));
+        let usual = KeyPlace::Variable(crate::snippet::KEY_VARIABLE.to_owned());
+        let env = Environment {
+            key: usual.clone(),
+            accept_invalid_certs: true,
+            ca_file: Some(PathBuf::from("/tmp/ca.pem")),
+            cluster: Some(ClusterAccess { kubectl, ..ClusterAccess::default() }),
+            ..Environment::blank(EnvId("x".to_owned()), "a")
+        };
+        let [offer] = of_settings(vec![env]).try_into().unwrap();
+        assert!(!offer.env.accept_invalid_certs);
+        assert_eq!(offer.env.cluster.as_ref().unwrap().kubectl, None);
+        assert_eq!((offer.doubt, offer.env.key), (None, usual));
+        for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem", "$SAMBANOVA_API_KEY"] {
+            assert!(offer.remarks.iter().any(|remark| remark.contains(word)), "{word}: {:?}", offer.remarks);
+        }
+    }
+
+    #[test]
+    fn a_key_without_an_api_is_left_out_and_that_is_said() {
+        for api in [json!(null), json!("ftp://x")] {
+            let entry = json!({"file": "a", "apiDomain": api, "apiKey": "sk-secret-1234"});
+            let offers = sambawiz(&json!({"kubeconfigs": {"a": entry}})).unwrap();
+            assert!(offers[0].key.is_none());
+            assert!(offers[0].remarks[1].contains("key is left out"), "{:?}", offers[0].remarks);
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -114,7 +114,8 @@ impl Keys {
         Self { store, session: Arc::default() }
     }
 
-    /// Keeps a key until the program ends, for an environment whose variable is not set.
+    /// Keeps a key until the program ends, for an environment whose place is a variable. It comes before that
+    /// variable, which may hold the key of another host.
     ///
     /// # Errors
     /// When it is no key.
@@ -141,10 +142,9 @@ impl Keys {
         let (key, place) = match &env.key {
             KeyPlace::None => return Ok(None),
             KeyPlace::Variable(name) => {
-                let set = from_variable(name);
                 return match self.held(&env.id) {
-                    Some(held) if matches!(set, Err(KeyError::VariableUnset(_))) => Ok(Some(held)),
-                    _ => Ok(Some(set?)),
+                    Some(held) => Ok(Some(held)),
+                    None => Ok(Some(from_variable(name)?)),
                 };
             }
             KeyPlace::Keychain => (self.read_keychain(&env.id).await?, "the system's keychain"),
@@ -174,11 +174,16 @@ impl Keys {
         }
     }
 
+    fn let_go(&self, env: &EnvId) {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
+    }
+
     /// Forgets an environment's key, wherever Batida put it. A variable stays what it is.
     ///
     /// # Errors
     /// When it could not be removed.
     pub async fn forget(&self, env: &Environment) -> Result<(), Failure> {
+        self.let_go(&env.id);
         self.store.set_file_key(&env.id, None)?;
         let was_there = |stored: &Environment| stored.id == env.id && stored.key == KeyPlace::Keychain;
         if env.key == KeyPlace::Keychain || self.store.stored().iter().any(was_there) {
@@ -210,6 +215,9 @@ impl Keys {
         unkept?;
 
         let forgotten = change.filter(|change| change.key.is_none()).map(|change| &change.env);
+        // Whoever names another place for a key means the key that is there.
+        let moved = before.values().filter(|old| settings.get(&old.id).is_none_or(|env| env.key != old.key));
+        moved.map(|old| &old.id).chain(forgotten).for_each(|env| self.let_go(env));
         if let Some(env) = forgotten {
             self.store.set_file_key(env, None)?;
         }

@@ -346,17 +346,23 @@ fn notes(status: &BundleStatus) -> Vec<String> {
 
 /// What is known of the report's form in words, and the rest as it comes.
 fn legalizer(report: &serde_json::Value, out: &mut Vec<String>) {
+    use serde_json::Value;
     let mut rest = report.clone();
-    let mut take = |name: &str| rest.as_object_mut().and_then(|fields| fields.shift_remove(name));
-    let (status, errors, warnings) = (take("status"), take("errors"), take("warnings"));
-    let utilization = take("utilization");
-    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    out.extend(status.filter(|it| !it.is_null()).map(|status| format!("Legalizer: {}", text(&status))));
+    // What has another form than is known stays, and is told as it comes.
+    let mut take = |name: &str, is_known: fn(&Value) -> bool| {
+        let fields = rest.as_object_mut().filter(|fields| fields.get(name).is_some_and(is_known));
+        fields.and_then(|fields| fields.shift_remove(name))
+    };
+    let status = take("status", Value::is_string);
+    let (errors, warnings) = (take("errors", Value::is_array), take("warnings", Value::is_array));
+    let utilization = take("utilization", Value::is_object);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    out.extend(status.map(|status| format!("Legalizer: {}", text(&status))));
     for (title, said) in [("error", errors), ("warning", warnings)] {
-        let said = said.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
+        let said = said.as_ref().and_then(Value::as_array).into_iter().flatten();
         out.extend(said.map(|it| format!("Legalizer {title}: {}", text(it))));
     }
-    if let Some(serde_json::Value::Object(used)) = utilization
+    if let Some(Value::Object(used)) = utilization
         && !used.is_empty()
     {
         let each = used.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " ")));
@@ -486,6 +492,16 @@ mod tests {
             "Legalizer error: 5",
             "Memory use: ddr 0.62 · hbm resident 1.1",
             "legalizer.more: true",
+        ];
+        assert_eq!(new(json!({"bundle": "mb"}), bundle, models()).bundle_notes, notes);
+        let unknown =
+            json!({"status": 3, "errors": "too large", "warnings": {"tight": "hbm"}, "utilization": [0.5]});
+        let bundle = json!([{"metadata": {"name": "mb"}, "spec": {}, "status": {"legalizerInfo": unknown}}]);
+        let notes = [
+            "legalizer.status: 3",
+            "legalizer.errors: too large",
+            "legalizer.warnings.tight: hbm",
+            "legalizer.utilization[0]: 0.5",
         ];
         assert_eq!(new(json!({"bundle": "mb"}), bundle, models()).bundle_notes, notes);
     }

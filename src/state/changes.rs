@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::probes::Turn;
 use super::{Notice, State};
 use crate::domain::deployment::{ClusterView, DeploymentState};
 use crate::domain::environment::EnvId;
@@ -83,17 +84,46 @@ fn calls(env: &str, changes: &[Change]) -> Vec<Call> {
             .collect()
     };
     let many = |names: Vec<&str>, what: &str| {
-        let shown = names.iter().take(EACH).copied().collect::<Vec<_>>().join(", ");
-        let more = names.len().saturating_sub(EACH);
-        let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let title = match names.as_slice() {
             [one] => format!("{one} {}", if what == "stopped" { "has stopped" } else { "is ready" }),
             _ if what == "stopped" => format!("{} deployments have stopped", names.len()),
             _ => format!("{} deployments are ready", names.len()),
         };
-        (!names.is_empty()).then(|| Call { title, body: format!("{env}: {shown}{and_more}") })
+        (!names.is_empty()).then(|| Call { title, body: format!("{env}: {}", shortly(&names)) })
     };
     [many(names(false), "stopped"), many(names(true), "ready")].into_iter().flatten().collect()
+}
+
+/// `a, b, c and 2 more`
+fn shortly(names: &[&str]) -> String {
+    let (shown, more) = names.split_at(names.len().min(EACH));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// What is said of the models that have begun or ceased to answer in one round of probes.
+fn calls_for_models(env: &str, turned: &[Turn]) -> Vec<Call> {
+    if turned.len() <= EACH {
+        let call = |Turn { model, why }: &Turn| match why {
+            None => Call { title: format!("{model} answers again"), body: env.to_owned() },
+            Some(why) => Call { title: format!("{model} does not answer"), body: format!("{env}: {why}") },
+        };
+        return turned.iter().map(call).collect();
+    }
+    let names = |silent: bool| -> Vec<&str> {
+        let some = turned.iter().filter(|turn| turn.why.is_some() == silent);
+        some.map(|turn| turn.model.as_str()).collect()
+    };
+    let many = |names: Vec<&str>, (one, more): (&str, &str)| {
+        let title = match names.as_slice() {
+            [] => return None,
+            [name] => format!("{name} {one}"),
+            _ => format!("{} models {more}", names.len()),
+        };
+        Some(Call { title, body: format!("{env}: {}", shortly(&names)) })
+    };
+    let silent = many(names(true), ("does not answer", "do not answer"));
+    silent.into_iter().chain(many(names(false), ("answers again", "answer again"))).collect()
 }
 
 fn call(env: &str, change: &Change) -> Call {
@@ -112,25 +142,19 @@ impl State {
     pub(super) fn call_for_changes(&mut self, env: &EnvId, view: &ClusterView) {
         let Some(place) = self.places.get_mut(env) else { return };
         let changes = place.cluster.changes.fold(view);
-        let name = self.settings.get(env).map(|env| env.name.clone()).unwrap_or_default();
-        self.call(calls(&name, &changes));
+        self.call(env, |name| calls(name, &changes));
     }
 
-    /// A model has begun or ceased to answer.
-    pub(super) fn call_for_model(&mut self, env: &EnvId, model: &str, answers: bool) {
-        let name = self.settings.get(env).map(|env| env.name.clone()).unwrap_or_default();
-        let why =
-            self.places.get(env).and_then(|place| place.cluster.probes.silent(model)).unwrap_or_default();
-        let call = match answers {
-            true => Call { title: format!("{model} answers again"), body: name },
-            false => Call { title: format!("{model} does not answer"), body: format!("{name}: {why}") },
-        };
-        self.call(vec![call]);
+    /// Models have begun or ceased to answer.
+    pub(super) fn call_for_models(&mut self, env: &EnvId, turned: &[Turn]) {
+        self.call(env, |name| calls_for_models(name, turned));
     }
 
-    fn call(&mut self, calls: Vec<Call>) {
-        if self.settings.care.notify {
-            self.calls.extend(calls);
+    /// What the demo makes up is nothing to call anybody for.
+    fn call(&mut self, env: &EnvId, calls: impl FnOnce(&str) -> Vec<Call>) {
+        let real = self.settings.get(env).filter(|env| !env.demo && self.settings.care.notify);
+        if let Some(env) = real {
+            self.calls.extend(calls(&env.name));
         }
     }
 
@@ -162,6 +186,7 @@ mod tests {
 
     use super::*;
     use crate::domain::deployment::{Deployment, Generation};
+    use crate::domain::environment::{ApiAddress, Environment};
     use crate::domain::failure::FaultClass;
     use crate::domain::settings::{Care, Settings};
     use crate::protocol::{Event, ProbeAnswer, ProbeKind, ProbeTarget};
@@ -219,15 +244,21 @@ mod tests {
             Some(Command::Probe { job, .. }) => job,
             other => panic!("{other:?}"),
         };
-        for notify in [true, false] {
+        for (notify, demo) in [(true, false), (false, false), (true, true)] {
             let care = Care { notify, ..Care::default() };
-            let mut state = State::new(Settings { care, ..Settings::default() });
+            let mut settings = Settings { care, ..Settings::default() };
+            let id = EnvId("mine".to_owned());
+            let api = ApiAddress::parse("a.example").ok();
+            settings.environments.push(Environment { api, ..Environment::blank(id.clone(), "mine") });
+            let env = if demo { EnvId::demo() } else { id };
+            settings.selected = env.clone();
+            let mut state = State::new(settings);
             let answer = ProbeAnswer { ttft: None, latency: None };
             let silent = Failure::new("no answer within 60 s", "").of_class(FaultClass::Timeout);
             let mut out = Vec::new();
             for outcome in [Ok(answer), Err(silent), Ok(answer)] {
                 state.probe(vec![ProbeTarget { model: "m".to_owned(), kind: ProbeKind::Chat }], &mut out);
-                let (job, env) = (job_of(&mut out), EnvId::demo());
+                let (job, env) = (job_of(&mut out), env.clone());
                 let (at, model) = (jiff::Timestamp::UNIX_EPOCH, "m".to_owned());
                 state.apply(Event::ModelProbed { job, env: env.clone(), model, at, outcome }, Duration::ZERO);
                 state.apply(Event::ProbesEnded { job, env }, Duration::ZERO);
@@ -240,9 +271,47 @@ mod tests {
                     other => panic!("{other:?}"),
                 })
                 .collect();
-            let wanted = ["m does not answer | Demo: no answer within 60 s", "m answers again | Demo"];
-            assert_eq!(told, if notify { wanted.to_vec() } else { Vec::new() });
+            let wanted = ["m does not answer | mine: no answer within 60 s", "m answers again | mine"];
+            assert_eq!(told, if notify && !demo { wanted.to_vec() } else { Vec::new() }, "{notify} {demo}");
         }
+    }
+
+    #[test]
+    fn what_the_demo_makes_up_calls_nobody() {
+        for demo in [true, false] {
+            let care = Care { notify: true, ..Care::default() };
+            let mut settings = Settings { care, ..Settings::default() };
+            let id = EnvId("mine".to_owned());
+            settings.environments.push(Environment::blank(id.clone(), "mine"));
+            let env = if demo { EnvId::demo() } else { id };
+            settings.selected = env.clone();
+            let mut state = State::new(settings);
+            state.place();
+            for ready in [DeploymentState::Deployed, DeploymentState::Deploying] {
+                state.call_for_changes(&env, &view(&[("a", ready)]));
+            }
+            assert_eq!(state.calls.is_empty(), demo);
+        }
+    }
+
+    #[test]
+    fn many_models_of_a_round_are_told_together() {
+        let turn = |n: usize, silent: bool| Turn {
+            model: format!("m-{n}"),
+            why: silent.then(|| "no answer".to_owned()),
+        };
+        let told = |turned: Vec<Turn>| {
+            let calls = calls_for_models("prod", &turned);
+            calls.into_iter().map(|call| format!("{} | {}", call.title, call.body)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told((0..9).map(|n| turn(n, n > 0)).collect()),
+            ["8 models do not answer | prod: m-1, m-2, m-3 and 5 more", "m-0 answers again | prod: m-0"]
+        );
+        assert_eq!(
+            told(vec![turn(1, true), turn(2, false)]),
+            ["m-1 does not answer | prod: no answer", "m-2 answers again | prod"]
+        );
     }
 
     #[test]

@@ -618,11 +618,7 @@ impl State {
                 self.with(&env, |place| place.cluster.sizes.resolve(job, outcome, now));
             }
             Event::ModelProbed { job, env, model, at, outcome } => {
-                let mut change = None;
-                self.with(&env, |place| change = place.cluster.probes.probed(job, &model, at, outcome));
-                if let Some(answers) = change {
-                    self.call_for_model(&env, &model, answers);
-                }
+                self.with(&env, |place| place.cluster.probes.probed(job, &model, at, outcome));
             }
             Event::EnvironmentsRead { job, outcome } => {
                 if let Some(import) = &mut self.import {
@@ -634,7 +630,11 @@ impl State {
             Event::ReleaseLoaded { job, env, outcome } => {
                 self.with(&env, |place| place.cluster.release.resolve(job, outcome, now));
             }
-            Event::ProbesEnded { job, env } => self.with(&env, |place| place.cluster.probes.ended(job)),
+            Event::ProbesEnded { job, env } => {
+                let mut turned = Vec::new();
+                self.with(&env, |place| turned = place.cluster.probes.ended(job));
+                self.call_for_models(&env, &turned);
+            }
             Event::LogAdvanced { job, env, lines } => self.with(&env, |place| {
                 if let Some(log) = &mut place.log {
                     log.advance(job, lines);

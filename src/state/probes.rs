@@ -21,6 +21,23 @@ pub struct Probes {
     found: BTreeMap<String, Found>,
     /// When the last round over all models began.
     round: Option<Duration>,
+    /// The time between rounds; `None` when only the user asks.
+    every: Option<Duration>,
+    /// Those that have begun or ceased to answer in this round, with why.
+    turned: Vec<Turn>,
+    /// What time it is, from the program's start.
+    now: Duration,
+}
+
+/// A verdict is no news any more after this, or after two rounds.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+
+/// A model that has begun or ceased to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) model: String,
+    /// Why it does not answer; `None` when it does again.
+    pub(super) why: Option<String>,
 }
 
 /// What is known of one model.
@@ -32,6 +49,15 @@ pub struct Found {
     pub trouble: Option<(Timestamp, Failure)>,
     /// Whether it answers, as far as that can be told: a refused key says nothing of a model.
     answers: Option<bool>,
+    /// When that was heard, from the program's start.
+    heard: Duration,
+}
+
+impl Found {
+    /// Why the last probe could not tell whether the model answers, and when.
+    pub fn untold(&self) -> Option<&(Timestamp, Failure)> {
+        self.trouble.as_ref().filter(|(_, why)| !is_the_models(why.class))
+    }
 }
 
 impl Probes {
@@ -50,10 +76,14 @@ impl Probes {
         self.found.get(model)
     }
 
-    /// Why a model that was asked for a word does not answer; `None` where it does, or nobody knows.
-    pub fn silent(&self, model: &str) -> Option<&str> {
+    /// Why a model that was asked for a word did not answer; `None` where it did, or nobody knows: what was found
+    /// long ago, or before its deployment became what it is (`since`), says nothing.
+    pub fn silent(&self, model: &str, since: Option<Timestamp>) -> Option<&str> {
         let found = self.found.get(model).filter(|found| found.answers == Some(false))?;
-        found.trouble.as_ref().map(|(_, why)| why.summary.as_str())
+        let (at, why) = found.trouble.as_ref().filter(|_| found.untold().is_none())?;
+        let fresh = self.every.map_or(FRESH, |every| (2 * every).min(FRESH));
+        let is_fresh = self.now.saturating_sub(found.heard) <= fresh;
+        (is_fresh && since.is_none_or(|since| since <= *at)).then_some(why.summary.as_str())
     }
 
     fn begin(&mut self, job: JobId, targets: &[ProbeTarget]) {
@@ -61,20 +91,21 @@ impl Probes {
         self.waiting = targets.iter().map(|target| target.model.clone()).collect();
     }
 
-    /// Gives whether the model has begun or ceased to answer since it was asked last.
+    /// Keeps what was found of a model, and whether it has begun or ceased to answer.
     pub(super) fn probed(
         &mut self,
         job: JobId,
         model: &str,
         at: Timestamp,
         outcome: Result<ProbeAnswer, Failure>,
-    ) -> Option<bool> {
+    ) {
         if self.running != Some(job) {
-            return None;
+            return;
         }
         self.waiting.remove(model);
         let found = self.found.entry(model.to_owned()).or_default();
         let before = found.answers;
+        found.heard = self.now;
         match outcome {
             Ok(answer) => {
                 (found.answered, found.trouble, found.answers) = (Some((at, answer)), None, Some(true));
@@ -86,14 +117,20 @@ impl Probes {
                 found.trouble = Some((at, why));
             }
         }
-        found.answers.filter(|now| before.is_some_and(|before| before != *now))
+        if before.is_some() && found.answers != before {
+            let why = found.trouble.as_ref().map(|(_, why)| why.summary.clone());
+            self.turned.push(Turn { model: model.to_owned(), why });
+        }
     }
 
-    pub(super) fn ended(&mut self, job: JobId) {
-        if self.running == Some(job) {
-            self.running = None;
-            self.waiting.clear();
+    /// Gives the models that have begun or ceased to answer.
+    pub(super) fn ended(&mut self, job: JobId) -> Vec<Turn> {
+        if self.running != Some(job) {
+            return Vec::new();
         }
+        self.running = None;
+        self.waiting.clear();
+        std::mem::take(&mut self.turned)
     }
 }
 
@@ -101,8 +138,10 @@ impl Probes {
 fn is_the_models(class: Option<FaultClass>) -> bool {
     use FaultClass as F;
     match class {
-        None | Some(F::Timeout | F::Dropped | F::ModelNotFound | F::Server) => true,
-        Some(
+        Some(F::Timeout | F::Dropped | F::ModelNotFound | F::Server) => true,
+        // Without a class it never left Batida: no key, no address, a locked keychain.
+        None
+        | Some(
             F::HostUnknown
             | F::Unreachable
             | F::Tls
@@ -142,7 +181,7 @@ impl ClusterState {
     /// The first model of a deployment that was asked and did not answer, and why.
     pub(super) fn silent_model<'a>(&'a self, deployment: &'a Deployment) -> Option<(&'a str, &'a str)> {
         let mut names = deployment.models.iter().map(|model| model.serving_name.as_str());
-        names.find_map(|name| Some((name, self.probes.silent(name)?)))
+        names.find_map(|name| Some((name, self.probes.silent(name, deployment.since)?)))
     }
 }
 
@@ -199,12 +238,16 @@ impl State {
 
     /// Probes when that is due, and ends probes when a benchmark begins. Gives when to look again at the latest.
     pub fn probe_when_due(&mut self, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
+        self.place().cluster.probes.now = now;
         if self.is_benching_here() {
             self.cancel_probes(out);
             return None;
         }
-        let every = Duration::from_secs(60 * u64::from(self.probe_minutes().filter(|_| self.has_api())?));
-        let cluster = &self.place().cluster;
+        let minutes = self.probe_minutes().filter(|_| self.has_api());
+        let every = minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        let cluster = &mut self.place().cluster;
+        cluster.probes.every = every;
+        let every = every?;
         // What is not known to be routed yet would be asked in vain.
         if cluster.probes.running.is_some()
             || cluster.view.value().is_none()
@@ -241,18 +284,56 @@ mod tests {
         let job = begun(&mut probes, 1);
         assert!(probes.is_asking("m"));
         let answer = ProbeAnswer { ttft: Some(Duration::from_millis(9)), latency: None };
-        assert_eq!(probes.probed(job, "m", at(1), Ok(answer)), None, "the first word is no change");
-        probes.ended(job);
+        probes.probed(job, "m", at(1), Ok(answer));
+        assert_eq!(probes.ended(job), [], "the first word is no change");
         let failed = |class| Err(Failure::new("why", "").of_class(class));
         let job = begun(&mut probes, 2);
-        assert_eq!(probes.probed(JobId(1), "m", at(2), failed(FaultClass::Server)), None, "an old answer");
-        assert_eq!(probes.probed(job, "m", at(2), failed(FaultClass::KeyRefused)), None);
-        assert_eq!(probes.silent("m"), None);
-        assert_eq!(probes.probed(job, "m", at(3), failed(FaultClass::Timeout)), Some(false));
-        assert_eq!(probes.silent("m"), Some("why"));
+        let silent = |probes: &Probes| probes.silent("m", None).map(str::to_owned);
+        probes.probed(JobId(1), "m", at(2), failed(FaultClass::Server));
+        assert!(probes.is_asking("m"), "an old answer");
+        // Neither a refused key nor a locked keychain is the model's fault.
+        for trouble in [failed(FaultClass::KeyRefused), Err(Failure::new("locked", ""))] {
+            probes.probed(job, "m", at(2), trouble);
+            assert_eq!(silent(&probes), None);
+            assert!(probes.found("m").unwrap().untold().is_some());
+        }
+        probes.probed(job, "m", at(3), failed(FaultClass::Timeout));
+        let turn = |why: Option<&str>| [Turn { model: "m".to_owned(), why: why.map(str::to_owned) }];
+        assert_eq!(probes.ended(job), turn(Some("why")));
+        assert_eq!(silent(&probes).as_deref(), Some("why"));
+        let (mut later, job) = (Probes { found: probes.found.clone(), ..Probes::default() }, JobId(2));
+        begun(&mut later, 2);
+        later.probed(job, "m", at(3), failed(FaultClass::Unreachable));
+        assert_eq!(silent(&later), None, "what could not be asked may answer by now");
         let found = probes.found("m").unwrap();
         assert_eq!(found.answered.map(|(when, _)| when), Some(at(1)), "when it answered last is kept");
-        assert_eq!(probes.probed(job, "m", at(4), Ok(answer)), Some(true));
-        assert_eq!((probes.silent("m"), probes.is_asking("m")), (None, false));
+        assert!(found.untold().is_none());
+        let job = begun(&mut probes, 3);
+        probes.probed(job, "m", at(4), Ok(answer));
+        assert_eq!(probes.ended(job), turn(None));
+        assert_eq!((silent(&probes), probes.is_asking("m")), (None, false));
+    }
+
+    #[test]
+    fn a_verdict_grows_old_and_does_not_outlive_a_redeploy() {
+        let mut probes = Probes::default();
+        let job = begun(&mut probes, 1);
+        let why = Failure::new("why", "").of_class(FaultClass::Timeout);
+        probes.now = Duration::from_secs(1_000);
+        probes.probed(job, "m", at(1_000), Err(why));
+        for (every, since, now, counts) in [
+            (None, None, 1_600, true),
+            (None, None, 1_601, false),
+            (Some(60), None, 1_120, true),
+            (Some(60), None, 1_121, false),
+            (Some(3_600), None, 1_601, false),
+            (None, Some(1_000), 1_001, true),
+            (None, Some(1_001), 1_002, false),
+        ] {
+            probes.every = every.map(Duration::from_secs);
+            probes.now = Duration::from_secs(now);
+            let silent = probes.silent("m", since.map(at)).is_some();
+            assert_eq!(silent, counts, "{every:?} {since:?} {now}");
+        }
     }
 }

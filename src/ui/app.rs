@@ -74,6 +74,7 @@ pub struct App {
     out: Vec<Command>,
     /// When the Playground's panes and drafts were looked at last, to be kept.
     looked: Duration,
+    clock: Clock,
     /// Told of the first frames, when the start is measured.
     mark: Option<Mark>,
     frames: u64,
@@ -111,6 +112,7 @@ impl App {
             toasts: Toasts::default(),
             out: Vec::new(),
             looked: Duration::ZERO,
+            clock: Clock::default(),
             mark: None,
             frames: 0,
         };
@@ -406,7 +408,7 @@ impl App {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        let now = now(ctx);
+        let now = self.clock.read(now(ctx), self.engine.uptime());
         self.mark_start(ctx);
         self.drain(now);
         self.state.send_calls(&mut self.out);
@@ -468,6 +470,26 @@ fn now(ctx: &Context) -> Duration {
     Duration::try_from_secs_f64(ctx.input(|input| input.time)).unwrap_or_default()
 }
 
+/// Goes on while the window is hidden: egui's clock stands still then, since no pass brings new input.
+#[derive(Debug, Default)]
+struct Clock {
+    /// The last time egui told, and the engine's when it was first told.
+    told: Option<(Duration, Duration)>,
+}
+
+impl Clock {
+    /// What time it is where egui tells `time` and the engine `uptime`. While egui's clock goes, it is egui's.
+    fn read(&mut self, time: Duration, uptime: Duration) -> Duration {
+        match self.told {
+            Some((before, since)) if before == time => time + uptime.saturating_sub(since),
+            _ => {
+                self.told = Some((time, uptime));
+                time
+            }
+        }
+    }
+}
+
 fn apply_theme(ctx: &Context, choice: ThemeChoice) {
     ctx.set_theme(match choice {
         ThemeChoice::System => egui::ThemePreference::System,
@@ -527,4 +549,20 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool, busy: bool)
     let spoken = if busy { format!("{name}, running") } else { name.to_owned() };
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
     response.clicked()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_on_while_no_frame_is_drawn() {
+        let mut clock = Clock::default();
+        let mut read =
+            |told, passed| clock.read(Duration::from_secs(told), Duration::from_secs(passed)).as_secs();
+        assert_eq!(read(10, 0), 10);
+        assert_eq!(read(11, 500), 11, "while it goes, it is egui's");
+        assert_eq!([read(11, 501), read(11, 620)], [12, 131]);
+        assert_eq!(read(640, 621), 640);
+    }
 }

@@ -67,7 +67,7 @@ fn sambawiz_environments_are_looked_at_before_they_are_added() {
     assert!(saved.by_name("Demo 2").is_some());
     let kubeconfig = prod.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.clone());
     assert_eq!(kubeconfig.as_deref(), Some(dir.path().join("prod.yaml").as_path()));
-    assert!(matches!(prod.key, KeyPlace::Variable(_)), "{prod:?}");
+    assert_eq!(prod.key, KeyPlace::Variable("SAMBANOVA_API_KEY_PROD".to_owned()), "one of its own");
     window.click("Environment prod");
     window.click("Run checks");
     window.see("API key accepted");
@@ -152,6 +152,30 @@ fn another_batidas_environments_come_without_their_keys() {
     assert_eq!(std::fs::read(store.path()).expect("it is there"), before, "theirs was not touched");
 }
 
+#[test]
+fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = SettingsStore::in_dir(dir.path());
+    let address = batida::domain::environment::ApiAddress::parse("api.example.com").expect("an address");
+    let key = KeyPlace::Variable("AWS_SECRET_ACCESS_KEY".to_owned());
+    let theirs =
+        Environment { name: "theirs".to_owned(), key, accept_invalid_certs: true, ..api_env(&address) };
+    let mut settings = Settings::default();
+    settings.environments.push(theirs);
+    runtime().block_on(Keys::new(store.clone()).save(&settings, None)).expect("it is saved");
+    let mut window = Window::first_start();
+    window.click("Home");
+    drop_file(&mut window, store.path());
+    window.see("what is in $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
+    window.see("it trusted any certificate, which is left out");
+    assert_eq!(ticked(&window, "theirs"), Some(false));
+    window.run_steps(4);
+    window.click("theirs");
+    window.click("Add 1 environment");
+    window.until("it is saved", |window| window.saved().by_name("theirs").is_some());
+    assert!(!window.saved().by_name("theirs").expect("it is there").accept_invalid_certs);
+}
+
 #[tokio::test]
 async fn files_that_are_something_else_are_told_apart() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
@@ -177,7 +201,7 @@ async fn files_that_are_something_else_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_key_is_held_for_this_session_where_the_variable_is_not_set() {
+async fn a_held_key_comes_before_a_variable_until_it_is_forgotten() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let keys = Keys::new(SettingsStore::in_dir(dir.path()));
     let env = Environment {
@@ -188,7 +212,21 @@ async fn a_key_is_held_for_this_session_where_the_variable_is_not_set() {
     keys.hold(&env.id, &SecretString::from(KEY)).expect("it is a key");
     let found = keys.find(&env).await.expect("it is held").expect("there is one");
     assert_eq!(found.expose_secret(), KEY);
-    let set = Environment { key: KeyPlace::Variable("PATH".to_owned()), ..env };
+    let set = Environment { key: KeyPlace::Variable("PATH".to_owned()), ..env.clone() };
+    let found = keys.find(&set).await.expect("it is held").expect("there is one");
+    assert_eq!(found.expose_secret(), KEY, "a variable may hold another host's key");
+    let mut settings = Settings::default();
+    settings.environments.push(env.clone());
+    for _ in 0..2 {
+        keys.save(&settings, None).await.expect("it is saved");
+        keys.find(&env).await.expect("a save of what is as it was lets nothing go");
+    }
+    settings.environments.retain(|env| env.demo);
+    settings.environments.push(set.clone());
+    keys.save(&settings, None).await.expect("it is saved");
     let found = keys.find(&set).await.expect("it is set").expect("there is one");
-    assert_ne!(found.expose_secret(), KEY, "a variable that is set comes first");
+    assert_ne!(found.expose_secret(), KEY, "whoever names another variable means what is in it");
+    keys.hold(&env.id, &SecretString::from(KEY)).expect("it is a key");
+    keys.forget(&env).await.expect("nothing is in its way");
+    keys.find(&env).await.expect_err("it is forgotten");
 }

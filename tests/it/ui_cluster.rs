@@ -144,6 +144,21 @@ fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
 }
 
 #[test]
+fn without_a_key_no_model_is_blamed() {
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
+    let api = Api::start(vec![DemoModel::quick(GEMMA, Quirk::None)]);
+    let mut window = Window::on(env_of(&kube, &api), None);
+    window.see("of 11 deployed · live");
+    window.click("Home");
+    window.click("Deployments");
+    window.click("md-gemma, Deployed");
+    window.click(&format!("Probe {GEMMA}"));
+    window.see("could not be probed at ");
+    assert!(!window.shows("no answer at") && !window.shows("it does not answer"), "{}", window.told());
+}
+
+#[test]
 fn probe_all_asks_each_routed_model_of_what_is_ready_and_can_be_cancelled() {
     let models = vec![
         DemoModel::quick(GEMMA, Quirk::Hangs),

@@ -142,7 +142,7 @@ fn offer_ui(ui: &mut Ui, state: &State, offer: &Offer, on: &mut bool) {
 
 /// What there is to say of it.
 fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)> {
-    let Offer { env, key, wrong, remarks } = offer;
+    let Offer { env, key, wrong, doubt, remarks } = offer;
     let mut parts = Vec::new();
     if let Some(cluster) = &env.cluster {
         parts.push(format!("namespace {}", cluster.namespace));
@@ -165,6 +165,7 @@ fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)
         let told = format!("There is an environment of this name: it would be added as {free}");
         lines.push((told, tokens.warning));
     }
+    lines.extend(doubt.iter().map(|doubt| (doubt.clone(), tokens.error)));
     lines.extend(remarks.iter().map(|remark| (remark.clone(), tokens.warning)));
     lines
 }

@@ -156,7 +156,7 @@ impl HomeUi {
         let mut notify = state.settings.care.notify;
         let ticked = ui.checkbox(&mut notify, "Desktop notifications");
         let why = "When a deployment of the environment in use becomes ready or stops; and when one of its models \
-                   ceases to answer probes, or answers again";
+                   ceases to answer probes, or answers again. What the demo makes up calls nobody";
         if ticked.on_hover_text(why).changed() {
             state.set_notify(notify, out);
         }

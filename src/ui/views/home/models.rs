@@ -48,7 +48,8 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
         value.widget_info(|| WidgetInfo::labeled(Role::SpinButton, on, "Minutes between probes"));
         let ticked = ui.add(Checkbox::new(&mut on, "Probe every"));
         ticked.clone().on_hover_text(
-            "Each model that is routed is asked for one token, again and again while Batida is open",
+            "Each model that is routed is asked for one token, again and again while Batida is open and this \
+             environment is the one in use",
         );
         if ticked.changed() || (on && value.changed()) {
             state.set_probe_minutes(on.then_some(every), out);
@@ -88,9 +89,9 @@ fn model_ui(
     let tokens = tokens(ui);
     let name = &model.serving_name;
     let found = cluster.probes.found(name);
-    let trouble = found.and_then(|found| found.trouble.as_ref());
+    let is_silent = cluster.probes.silent(name, deployment.since).is_some();
     let (color, routing) = match (cluster.is_routed(model), deployment.state) {
-        (Some(true), _) if trouble.is_some() => (tokens.error, "routed by the API"),
+        (Some(true), _) if is_silent => (tokens.error, "routed by the API"),
         (Some(true), DeploymentState::Deployed) => (tokens.ok, "serving: routed by the API"),
         (Some(true), _) => (tokens.warning, "routed by the API, perhaps to another deployment"),
         (Some(false), DeploymentState::Deployed) => (tokens.warning, "deployed, but not routed yet"),
@@ -132,14 +133,14 @@ fn model_ui(
     parts.extend(model.resource.as_ref().filter(|it| *it != name).map(|it| format!("Model {it}")));
     wrapped(ui, &parts.join(" · "), tokens.dim);
     if let Some(found) = found {
-        probed_ui(ui, found);
+        probed_ui(ui, found, is_silent);
     }
     sizes_ui(ui, cluster, model);
     ui.add_space(4.0);
 }
 
-/// When it answered last, and why it does not now.
-fn probed_ui(ui: &mut Ui, found: &Found) {
+/// When it answered last, and why it does not now: `is_silent`, as far as that still holds.
+fn probed_ui(ui: &mut Ui, found: &Found, is_silent: bool) {
     let tokens = tokens(ui);
     let answered = found.answered.map(|(at, answer)| {
         let figure = match (answer.ttft, answer.latency) {
@@ -153,11 +154,11 @@ fn probed_ui(ui: &mut Ui, found: &Found) {
         (None, Some(answered)) => wrapped(ui, &answered, tokens.ok),
         (Some((at, why)), before) => {
             let before = before.map(|it| format!("; {it}")).unwrap_or_default();
-            wrapped(
-                ui,
-                &format!("no answer at {}: {}{before}", units::moment(*at), why.summary),
-                tokens.error,
-            );
+            let (what, color) = match found.untold() {
+                Some(_) => ("could not be probed", tokens.warning),
+                None => ("no answer", if is_silent { tokens.error } else { tokens.dim }),
+            };
+            wrapped(ui, &format!("{what} at {}: {}{before}", units::moment(*at), why.summary), color);
             if !why.advice.is_empty() {
                 wrapped(ui, &why.advice, tokens.dim);
             }
