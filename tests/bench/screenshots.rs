@@ -55,6 +55,10 @@ fn main() {
     save(&mut window, "view-code");
     window.click("Close");
 
+    window.click("+ Compare");
+    window.ask("Which of you is faster? Answer with a list");
+    save_both(&mut window, "side-by-side");
+
     window.click("Benchmark");
     window.type_into("Clients of each level", "1, 4, 16, 64");
     window.type_into("Requests/level", "64");
@@ -88,7 +92,19 @@ fn main() {
     window.click("Home");
     window.click("Run checks");
     window.until("all checks ended", |window| window.has_button("Check again"));
-    save(&mut window, "home");
+    save_both(&mut window, "home");
+
+    window.click("Deployments");
+    window.click("md-deepseek-canary, Deploying");
+    window.until("why is said", |window| window.shows("Likely cause"));
+    save_both(&mut window, "deployment");
+}
+
+fn save_both(window: &mut Window, name: &str) {
+    save(window, name);
+    window.ctx.set_theme(Theme::Light);
+    save(window, &format!("{name}-light"));
+    window.ctx.set_theme(Theme::Dark);
 }
 
 fn save(window: &mut Window, name: &str) {

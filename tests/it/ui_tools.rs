@@ -26,7 +26,7 @@ fn last_sent(api: &Api) -> Vec<String> {
 /// Opens the parameters and offers the first function, `get_weather`.
 pub(crate) fn offer_weather(window: &mut Window) {
     window.click("Parameters");
-    window.click("Add function");
+    press(window, "Add function");
     window.see("Offer get_weather");
     window.click("Parameters (1 set)");
 }
