@@ -1,0 +1,114 @@
+//! The request as a shell command.
+
+use std::fmt::Write as _;
+
+use super::pictures::Pictures;
+use super::{KEY_VARIABLE, KeyText, SnippetSpec, escape, hidden, json_escape};
+use crate::domain::conversation::ChatRequest;
+use crate::wire::openai::chat_body;
+
+/// Linux takes no single argument of 128 KiB or more; a longer body goes through standard input.
+const LONGEST_ARGUMENT: usize = 100_000;
+
+pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
+    let (pictures, body) = spec.parts();
+    let body = format!("{body:#}");
+    let body = escape(&body, hidden, json_escape);
+
+    let mut curl = "curl -sS".to_owned();
+    if spec.streams() {
+        curl += " -N";
+    }
+    let url = spec.url();
+    if url.contains(['{', '}']) || url.split_once("://").is_some_and(|(_, rest)| path_has_bracket(rest)) {
+        // Else curl reads a range such as [1-9] into the address.
+        curl += " -g";
+    }
+    let mut lines = vec![format!("{curl} {}", sh_word(&url))];
+    if spec.accept_invalid_certs {
+        lines.push("-k".to_owned());
+    } else if let Some(ca) = &spec.ca_file {
+        lines.push(format!("--cacert {}", sh_word(&ca.to_string_lossy())));
+    }
+    lines.push(match key.literal() {
+        None => format!("-H \"Authorization: Bearer ${KEY_VARIABLE}\""),
+        Some(key) => format!("-H {}", sh_quoted(&format!("Authorization: Bearer {key}"))),
+    });
+    lines.push("-H 'Content-Type: application/json'".to_owned());
+
+    if !pictures.is_empty() {
+        lines.push("--data-binary @-".to_owned());
+        let curl = lines.join(" \\\n  ");
+        return format!(
+            "{}{{\n{}}} | tr -d '\\n' | {curl}\n",
+            pictures.comment("#"),
+            piecewise(&pictures, &body)
+        );
+    }
+    if body.len() < LONGEST_ARGUMENT {
+        lines.push(format!("-d {}", sh_quoted(&tame_bangs(&body))));
+        return lines.join(" \\\n  ") + "\n";
+    }
+    lines.push("--data-binary @- <<'JSON'\n".to_owned());
+    // No line of the body can be JSON alone: text in it stands in quotes, on one line.
+    lines.join(" \\\n  ") + &body.replace('!', r"\u0021") + "\nJSON\n"
+}
+
+/// The body of a request with pictures that would make it long, as a word for a shell that reads them from files;
+/// `None` for any other.
+pub fn body_in_words(request: &ChatRequest, stream: bool) -> Option<String> {
+    let (pictures, request) = Pictures::take_out_of(request);
+    if pictures.is_empty() {
+        return None;
+    }
+    let mut out = String::new();
+    for (piece, picture) in pictures.split(&chat_body(&request, stream).to_string()) {
+        out += &sh_quoted(&escape(piece, hidden, json_escape));
+        if let Some(picture) = picture {
+            push!(out, "\"$(base64 < {} | tr -d '\\n')\"", sh_word(&picture.name));
+        }
+    }
+    Some(out)
+}
+
+/// Commands that write the body with the pictures in it. Line breaks between and within the pieces mean nothing: those
+/// of texts are escaped.
+fn piecewise(pictures: &Pictures, body: &str) -> String {
+    let mut out = String::new();
+    for (piece, picture) in pictures.split(&body.replace('!', r"\u0021")) {
+        push!(out, "cat <<'JSON'\n{piece}\nJSON\n");
+        if let Some(picture) = picture {
+            push!(out, "base64 < {}\n", sh_word(&picture.name));
+        }
+    }
+    out
+}
+
+fn path_has_bracket(host_and_path: &str) -> bool {
+    host_and_path.split_once('/').is_some_and(|(_, path)| path.contains(['[', ']']))
+}
+
+/// Interactive shells before bash 5 forget on the second line that they are inside quotes, and look
+/// for `!` and a word of history. Harmless ones stay readable.
+pub(super) fn tame_bangs(json: &str) -> String {
+    let tame_line = |line: &str| {
+        let quoted = line.contains('\'');
+        let mut out = String::with_capacity(line.len());
+        for (at, c) in line.char_indices() {
+            let harmless = !quoted && line[at + c.len_utf8()..].starts_with([' ', '"']);
+            out.push_str(if c == '!' && !harmless { r"\u0021" } else { &line[at..at + c.len_utf8()] });
+        }
+        out
+    };
+    json.split('\n').map(tame_line).collect::<Vec<_>>().join("\n")
+}
+
+fn sh_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// As it is when every shell takes it for a plain word, else quoted.
+fn sh_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { sh_quoted(text) }
+}

@@ -1,0 +1,217 @@
+//! The request as a Rust program.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::pictures::Pictures;
+use super::{KEY_VARIABLE, KeyText, SnippetSpec, escape, has_lines, hidden, joined, json_escape, quoted};
+
+pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
+    let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
+    let (pictures, body) = spec.parts();
+    let mut out = RUST_DEPENDENCIES.to_owned();
+    if !pictures.is_empty() {
+        push!(out, "// base64 = \"0.23\"\n{}", pictures.comment("//"));
+    }
+    out += "use std::error::Error;\n";
+    if spec.streams() {
+        out += "use std::io::{BufRead as _, BufReader, Write as _};\n";
+    }
+    out += "\n";
+    if !pictures.is_empty() {
+        out += "use base64::{Engine as _, engine::general_purpose::STANDARD};\n";
+    }
+    out += "use serde_json::{Value, json};\n\n";
+    out += "fn main() -> Result<(), Box<dyn Error>> {\n";
+    match key.literal() {
+        None => push!(out, "    let key = std::env::var(\"{KEY_VARIABLE}\")?;\n"),
+        Some(key) => push!(out, "    let key = {};\n", rs_text(&key)),
+    }
+
+    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if spec.embed.is_none() {
+        let as_text = messages.iter().any(|message| message.get("tool_calls").is_some());
+        push!(out, "    let messages{} = vec![\n", if as_text { ": Vec<Value>" } else { "" });
+    }
+    for message in messages {
+        if message.get("tool_calls").is_some() {
+            push!(out, "        serde_json::from_str({})?,\n", rs_json(message));
+            continue;
+        }
+        let fields = message.as_object().into_iter().flatten();
+        let fields = fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, &pictures)));
+        push!(out, "        json!({{{}}}),\n", joined(fields));
+    }
+    if spec.embed.is_none() {
+        out += "    ];\n";
+    }
+    let fields = || body.as_object().into_iter().flatten();
+    for (name, value) in fields().filter(|(name, _)| AS_TEXT.contains(&name.as_str())) {
+        push!(out, "    let {name}: Value = serde_json::from_str({})?;\n", rs_json(value));
+    }
+    out += "    let body = json!({\n";
+    for (name, value) in fields() {
+        let apart = name == "messages" || AS_TEXT.contains(&name.as_str());
+        let value = if apart { name.clone() } else { rs_value(value, &pictures) };
+        push!(out, "        {}: {value},\n", rs_text(name));
+    }
+    out += "    });\n\n";
+
+    if let Some(ca) = ca_file {
+        push!(out, "    let pem = std::fs::read({})?;\n", rs_text(&ca.to_string_lossy()));
+    }
+    out += "    let client = reqwest::blocking::Client::builder()\n";
+    out += "        .timeout(None) // an answer takes as long as it takes\n";
+    if ca_file.is_some() {
+        out += "        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?)\n";
+    }
+    if spec.accept_invalid_certs {
+        out += "        .tls_danger_accept_invalid_certs(true)\n";
+    }
+    out += "        .build()?;\n    let response = client\n";
+    push!(out, "        .post({})\n", rs_text(&spec.url()));
+    out += "        .bearer_auth(key)\n        .json(&body)\n        .send()?;\n";
+    out += RUST_STATUS;
+    let calls = body.get("tools").is_some();
+    out += &match (spec.stream, calls) {
+        _ if spec.embed.is_some() => RUST_EMBED.to_owned(),
+        (true, false) => RUST_STREAM.to_owned(),
+        (true, true) => RUST_STREAM.replace("        if chunk[\"usage\"]", RUST_STREAM_CALLS),
+        (false, false) => RUST_WHOLE.to_owned(),
+        (false, true) => RUST_WHOLE.replace("    println!(\"{}\", completion[\"usage\"]", RUST_WHOLE_CALLS),
+    };
+    if !pictures.is_empty() {
+        out += RUST_PICTURE;
+    }
+    out
+}
+
+/// A field of a message: long texts line by line, and parts, of which one is a picture, one by one.
+fn rs_said(value: &Value, pictures: &Pictures) -> String {
+    match value {
+        Value::String(text) if has_lines(value) => {
+            let lines: String =
+                text.split_inclusive('\n').map(|l| format!("            {},\n", rs_text(l))).collect();
+            format!("concat!(\n{lines}        )")
+        }
+        Value::Array(parts) => {
+            let parts: String = parts
+                .iter()
+                .map(|part| format!("            json!({}),\n", rs_value(part, pictures)))
+                .collect();
+            format!("vec![\n{parts}        ]")
+        }
+        value => rs_value(value, pictures),
+    }
+}
+
+const RUST_DEPENDENCIES: &str = r#"// [dependencies]
+// reqwest = { version = "0.13", features = ["blocking", "json"] }
+// serde_json = "1"
+"#;
+
+const RUST_PICTURE: &str = r#"
+fn data_url(media_type: &str, name: &str) -> std::io::Result<String> {
+    let picture = STANDARD.encode(std::fs::read(name)?);
+    Ok(format!("data:{media_type};base64,{picture}"))
+}
+"#;
+
+const RUST_STATUS: &str = r#"    let status = response.status();
+    if !status.is_success() {
+        return Err(format!("HTTP {status}: {}", response.text()?).into());
+    }
+"#;
+
+const RUST_STREAM: &str = r#"    for line in BufReader::new(response).lines() {
+        let line = line?;
+        let Some(data) = line.strip_prefix("data:").map(str::trim) else {
+            continue;
+        };
+        if data == "[DONE]" {
+            break;
+        }
+        let chunk: Value = serde_json::from_str(data)?;
+        if let Some(text) = chunk["choices"][0]["delta"]["content"].as_str() {
+            print!("{text}");
+            std::io::stdout().flush()?;
+        }
+        if chunk["usage"].is_object() {
+            println!("\n{}", chunk["usage"]);
+        }
+    }
+    Ok(())
+}
+"#;
+
+const RUST_EMBED: &str = r#"    let embeddings: Value = response.json()?;
+    for item in embeddings["data"].as_array().into_iter().flatten() {
+        let vector = item["embedding"].as_array().ok_or("a vector is missing")?;
+        println!("{} {:?}", vector.len(), &vector[..vector.len().min(5)]);
+    }
+    println!("{}", embeddings["usage"]);
+    Ok(())
+}
+"#;
+
+const RUST_STREAM_CALLS: &str = r#"        let calls = &chunk["choices"][0]["delta"]["tool_calls"];
+        if calls.is_array() {
+            println!("{calls}");
+        }
+        if chunk["usage"]"#;
+
+const RUST_WHOLE_CALLS: &str = r#"    println!("{}", completion["choices"][0]["message"]["tool_calls"]);
+    println!("{}", completion["usage"]"#;
+
+const RUST_WHOLE: &str = r#"    let completion: Value = response.json()?;
+    println!("{}", completion["choices"][0]["message"]["content"].as_str().unwrap_or_default());
+    println!("{}", completion["usage"]);
+    Ok(())
+}
+"#;
+
+/// Fields that hold schemas. `json!` recurses with each member and gives up on large ones, so they are read from text.
+const AS_TEXT: [&str; 2] = ["response_format", "tools"];
+
+/// JSON in a raw string, with as many marks as its quotes need.
+fn rs_json(value: &Value) -> String {
+    let text = escape(&format!("{value:#}"), hidden, json_escape);
+    let marks = |rest: &str| rest.len() - rest.trim_start_matches('#').len();
+    let most = text.split('"').skip(1).map(marks).max().unwrap_or(0);
+    let marks = "#".repeat(most + 1);
+    format!("r{marks}\"{text}\"{marks}")
+}
+
+/// Inside `json!`: JSON but for the texts.
+pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
+    if let Some(picture) = pictures.find(value) {
+        return format!("data_url({}, {})?", rs_text(&picture.media_type), rs_text(&picture.name));
+    }
+    match value {
+        // A bare literal is an `i32`.
+        Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_err()) => {
+            format!("{number}_i64")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => rs_text(text),
+        // A `vec!`, since `json!` recurses with each item and gives up after a hundred.
+        Value::Array(items) => format!("vec![{}]", joined(items.iter().map(|item| rs_item(item, pictures)))),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{}: {}", rs_text(name), rs_value(value, pictures)));
+            format!("{{{}}}", joined(fields))
+        }
+    }
+}
+
+/// In a list, where an object is no expression.
+fn rs_item(value: &Value, pictures: &Pictures) -> String {
+    let value_text = rs_value(value, pictures);
+    if value.is_object() || value.is_null() { format!("json!({value_text})") } else { value_text }
+}
+
+pub(super) fn rs_text(text: &str) -> String {
+    quoted(text, |c, out| push!(out, "\\u{{{:x}}}", u32::from(c)))
+}

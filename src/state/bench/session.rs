@@ -1,0 +1,312 @@
+//! A benchmark session as the page shows it: folded from progress, or opened out of the history.
+
+use std::sync::Arc;
+
+use crate::domain::environment::{EnvId, Environment};
+use crate::domain::failure::Failure;
+use crate::domain::history::Traces;
+use crate::domain::plan::Plan;
+use crate::domain::run::{
+    BenchProgress, BenchReport, Flight, InFlight, LevelReport, Point, RatePoint, SessionEnd, Stage, Steer,
+};
+use crate::metrics::compare::Comparison;
+use crate::protocol::JobId;
+
+/// A session as it goes on.
+#[derive(Debug)]
+pub struct Session {
+    /// Names it.
+    pub job: JobId,
+    /// Where it runs.
+    pub env: EnvId,
+    /// That environment's name.
+    pub env_name: String,
+    /// What it does.
+    pub plan: Plan,
+    /// How far it is; `None` before the first word of it.
+    pub now: Option<Standing>,
+    /// What the user asked for last.
+    pub steered: Steer,
+    /// The user asked it to stop.
+    pub stopping: bool,
+    /// Levels that ended, then the one under way.
+    pub levels: Vec<LevelReport>,
+    /// How many of `levels` have ended.
+    pub levels_ended: usize,
+    /// When each level was first heard of: its index, and the seconds since the session began.
+    pub began: Vec<(usize, f64)>,
+    /// Requests, thinned.
+    pub dots: Dots,
+    /// Rates, thinned.
+    pub rates: Rates,
+    /// The last requests in flight.
+    pub flights: Vec<Flight>,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<Result<Arc<BenchReport>, Failure>>,
+    /// How it compares with the baseline of its models on their deployments, once that is known.
+    pub held: Option<Arc<Comparison>>,
+}
+
+/// How far a session is; see [`BenchProgress`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "named as the fields of BenchProgress")]
+pub struct Standing {
+    pub elapsed_s: f64,
+    pub stage: Stage,
+    pub level: usize,
+    pub levels: usize,
+    pub done: f64,
+    pub left_s: Option<f64>,
+    pub requests: (u64, Option<u64>),
+    pub in_flight: InFlight,
+}
+
+impl Session {
+    pub(super) fn new(job: JobId, place: &Environment, plan: Plan) -> Self {
+        Self {
+            job,
+            env: place.id.clone(),
+            env_name: place.name.clone(),
+            plan,
+            now: None,
+            steered: Steer::Resume,
+            stopping: false,
+            levels: Vec::new(),
+            levels_ended: 0,
+            began: Vec::new(),
+            dots: Dots::default(),
+            rates: Rates::default(),
+            flights: Vec::new(),
+            outcome: None,
+            held: None,
+        }
+    }
+
+    /// A session out of the history, as it was when it ended. It answers to no job.
+    pub fn stored(report: &BenchReport, traces: &Traces) -> Self {
+        let place = Environment::blank(EnvId(String::new()), &*report.environment);
+        let mut session = Self::new(JobId(0), &place, report.plan.clone());
+        let began = |level: &LevelReport| (level.index, level.began_s);
+        session.began = report.levels.iter().map(began).collect();
+        session.dots.add(&traces.points);
+        session.rates.add(&traces.rates);
+        let levels = report.plan.levels().len().max(report.levels.len());
+        session.now = Some(Standing {
+            elapsed_s: report.took_s,
+            stage: Stage::Draining,
+            level: report.levels.last().map_or(0, |level| level.index),
+            levels,
+            done: report.levels.len() as f64 / levels.max(1) as f64,
+            left_s: None,
+            requests: (0, None),
+            in_flight: InFlight::default(),
+        });
+        session.end(Ok(Arc::new(report.clone())));
+        session.flights.clone_from(&traces.flights);
+        session
+    }
+
+    /// Whether it is not over.
+    pub fn is_running(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    /// Whether nothing new is being sent since the user asked so.
+    pub fn is_paused(&self) -> bool {
+        self.is_running() && self.steered == Steer::Pause
+    }
+
+    /// The level under way, or the last one.
+    pub fn current(&self) -> Option<&LevelReport> {
+        self.levels.last()
+    }
+
+    /// The model of a level: by its report, else by the plan, which another program's run does not have.
+    pub fn model_of(&self, level: usize) -> Option<&str> {
+        if let Some(report) = self.levels.iter().find(|report| report.index == level) {
+            return Some(&report.model);
+        }
+        let loads = self.plan.load.levels().len().max(1);
+        self.plan.targets.get(level / loads).map(|target| target.model.as_str())
+    }
+
+    /// The label of a level, found as its model is: `c=16`.
+    pub fn label_of(&self, level: usize) -> Option<String> {
+        if let Some(report) = self.levels.iter().find(|report| report.index == level) {
+            return Some(report.label.clone());
+        }
+        let loads = self.plan.load.levels();
+        loads.get(level % loads.len().max(1)).map(crate::domain::plan::LevelLoad::label)
+    }
+
+    /// Why it ended before its time, in words; `None` when all was run or it still runs.
+    pub fn cut_because(&self) -> Option<String> {
+        match self.outcome.as_ref()?.as_ref().map(|report| &report.ended) {
+            Ok(SessionEnd::Complete) | Err(_) => None,
+            Ok(SessionEnd::Stopped) => Some("Stopped: the figures so far are kept".to_owned()),
+            Ok(SessionEnd::Limit(why)) => Some(format!("Ended early: {why}")),
+            Ok(SessionEnd::Failed(why)) => Some(format!("It could not go on: {why}")),
+        }
+    }
+
+    pub(super) fn advance(&mut self, progress: BenchProgress) {
+        let BenchProgress { elapsed_s, stage, level, levels, done, left_s, requests, in_flight, .. } =
+            progress;
+        self.now = Some(Standing { elapsed_s, stage, level, levels, done, left_s, requests, in_flight });
+        if self.began.last().is_none_or(|(last, _)| *last < level) {
+            self.began.push((level, elapsed_s));
+        }
+        self.dots.add(&progress.points);
+        self.rates.add(&progress.rates);
+        self.flights = progress.flights;
+        if !progress.ended.is_empty() {
+            self.levels.truncate(self.levels_ended);
+            for ended in &progress.ended {
+                self.begins_at(ended);
+            }
+            self.levels.extend(progress.ended);
+            self.levels_ended = self.levels.len();
+        }
+        if let Some(partial) = progress.partial {
+            self.begins_at(&partial);
+            self.levels.truncate(self.levels_ended);
+            // A last word of a level that has ended meanwhile.
+            if self.levels.last().is_none_or(|last| last.index < partial.index) {
+                self.levels.push(*partial);
+            }
+        }
+    }
+
+    /// The report knows better when the measured part of a level began.
+    pub(super) fn begins_at(&mut self, report: &LevelReport) {
+        match self.began.iter_mut().find(|(level, _)| *level == report.index) {
+            Some((_, began)) => *began = report.began_s,
+            None => {
+                self.began.push((report.index, report.began_s));
+                self.began.sort_by_key(|(level, _)| *level);
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, outcome: Result<Arc<BenchReport>, Failure>) {
+        if let Ok(report) = &outcome {
+            self.levels.clone_from(&report.levels);
+        }
+        self.levels_ended = self.levels.len();
+        self.flights.clear();
+        self.outcome = Some(outcome);
+    }
+}
+
+/// Requests as the dots of a chart. However many are added, at most [`Dots::MOST`] are kept: of each stretch of
+/// time the slowest and the fastest, and a few between them.
+#[derive(Debug, Clone, Default)]
+pub struct Dots {
+    kept: Vec<Point>,
+    added: u64,
+}
+
+impl Dots {
+    /// More are never kept.
+    pub const MOST: usize = 4_000;
+    /// What thinning leaves of a stretch.
+    const OF_EACH: usize = 4;
+
+    /// Those to be drawn, about in the order in which they ended.
+    pub fn kept(&self) -> &[Point] {
+        &self.kept
+    }
+
+    /// How many were added.
+    pub fn added(&self) -> u64 {
+        self.added
+    }
+
+    pub(super) fn add(&mut self, points: &[Point]) {
+        self.added += points.len() as u64;
+        for chunk in points.chunks(Self::MOST / 2) {
+            if self.kept.len() + chunk.len() > Self::MOST {
+                self.thin();
+            }
+            self.kept.extend_from_slice(chunk);
+        }
+    }
+
+    /// Halves what is kept, at least.
+    fn thin(&mut self) {
+        let stretches = Self::MOST / 2 / Self::OF_EACH;
+        self.kept.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+        let (Some(first), Some(last)) = (self.kept.first(), self.kept.last()) else { return };
+        let (from, width) = (first.at_s, (last.at_s - first.at_s).max(1e-9) / stretches as f64);
+        let stretch_of = |point: &Point| (((point.at_s - from) / width) as usize).min(stretches - 1);
+        let mut left = Vec::with_capacity(Self::MOST);
+        for stretch in self.kept.chunk_by(|a, b| stretch_of(a) == stretch_of(b)) {
+            let low = (0..stretch.len()).min_by(|a, b| by_ttft(&stretch[*a], &stretch[*b]));
+            let high = (0..stretch.len()).max_by(|a, b| by_ttft(&stretch[*a], &stretch[*b]));
+            let some = [stretch.len() / 3, stretch.len() * 2 / 3].map(Some);
+            let mut chosen: Vec<usize> = [low, high].into_iter().chain(some).flatten().collect();
+            chosen.sort_unstable();
+            chosen.dedup();
+            left.extend(chosen.into_iter().map(|at| stretch[at]));
+        }
+        self.kept = left;
+    }
+}
+
+/// Failures count as the slowest: they must not be lost.
+fn by_ttft(a: &Point, b: &Point) -> std::cmp::Ordering {
+    a.ttft_ms.unwrap_or(f32::INFINITY).total_cmp(&b.ttft_ms.unwrap_or(f32::INFINITY))
+}
+
+/// Rates over time. Neighbours are merged into their mean once there are many.
+#[derive(Debug, Clone, Default)]
+pub struct Rates {
+    kept: Vec<RatePoint>,
+    /// Ticks in each of those kept.
+    ticks: u32,
+    /// The mean so far of the ticks that do not fill one yet.
+    open: Option<(RatePoint, u32)>,
+}
+
+impl Rates {
+    /// More are never kept.
+    pub const MOST: usize = 2_000;
+
+    /// In the order of time.
+    pub fn kept(&self) -> &[RatePoint] {
+        &self.kept
+    }
+
+    pub(super) fn add(&mut self, rates: &[RatePoint]) {
+        self.ticks = self.ticks.max(1);
+        for rate in rates {
+            let (mean, n) = match self.open.take() {
+                // Levels differ: a mean over both would be of neither.
+                Some((mean, n)) if mean.level == rate.level => (merged(mean, n, *rate, 1), n + 1),
+                Some((mean, _)) => {
+                    self.kept.push(mean);
+                    (*rate, 1)
+                }
+                None => (*rate, 1),
+            };
+            if n < self.ticks {
+                self.open = Some((mean, n));
+            } else {
+                self.kept.push(mean);
+            }
+            if self.kept.len() >= Self::MOST {
+                let pairs = self.kept.chunks(2);
+                self.kept = pairs
+                    .map(|pair| if let [a, b] = pair { merged(*a, 1, *b, 1) } else { pair[0] })
+                    .collect();
+                self.ticks *= 2;
+            }
+        }
+    }
+}
+
+pub(super) fn merged(a: RatePoint, n: u32, b: RatePoint, m: u32) -> RatePoint {
+    let (weight_a, weight_b) = (f64::from(n), f64::from(m));
+    let tokens_per_s = (a.tokens_per_s * weight_a + b.tokens_per_s * weight_b) / (weight_a + weight_b);
+    RatePoint { tokens_per_s, ..b }
+}
