@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use super::args::Common;
 use super::bench_args::BenchArgs;
 use super::bench_report::{self, level_line};
-use super::out_file::{OutFile, cannot_write};
 use super::{Ended, no_cluster, report};
 use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::{Failure, FaultClass};
@@ -24,6 +23,7 @@ use crate::engine::cluster;
 use crate::engine::history;
 use crate::engine::place::Place;
 use crate::export::csv;
+use crate::io::files::{OutFile, cannot_write};
 use crate::metrics::request::RequestRecord;
 
 /// A terminal's line is drawn so often at most.

@@ -12,7 +12,6 @@ mod compare;
 mod compare_report;
 mod history;
 mod history_args;
-mod out_file;
 mod report;
 
 use std::ffi::OsString;

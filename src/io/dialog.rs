@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::{write_in_one_step, write_piece_by_piece};
+use super::files::{FOR_ALL, OutFile};
 use crate::domain::failure::Failure;
 
 /// The portal may have to be started first.
@@ -47,15 +47,7 @@ pub async fn place_for_file(title: &str, name: &str, instead: &str) -> Result<Op
 /// # Errors
 /// When it cannot be written there.
 pub async fn save_file(path: &Path, content: Arc<[u8]>) -> Result<(), Failure> {
-    let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || write_in_one_step(&to, &content)).await;
-    let why = match written {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(why)) => why.to_string(),
-        Err(panic) => panic.to_string(),
-    };
-    let summary = format!("{} could not be written", path.display());
-    Err(Failure::new(summary, "Choose another folder, or make room on the disk").with_details(why))
+    save(path, move |file| Ok(file.write_all(&content)?)).await
 }
 
 /// Writes a file in one step, piece by piece, on a thread that may wait.
@@ -66,8 +58,15 @@ pub async fn save_pieces(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Failure> + Send + 'static,
 ) -> Result<(), Failure> {
+    save(path, |file| write(file).map_err(Unsaved::Failure)).await
+}
+
+async fn save(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Unsaved> + Send + 'static,
+) -> Result<(), Failure> {
     let to = path.to_owned();
-    let work = move || write_piece_by_piece(&to, |file| write(file).map_err(Unsaved::Failure));
+    let work = move || OutFile::try_open(&to, FOR_ALL)?.keep(write);
     let why = match tokio::task::spawn_blocking(work).await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(Unsaved::Failure(failure))) => return Err(failure),

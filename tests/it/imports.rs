@@ -197,7 +197,7 @@ async fn files_that_are_something_else_are_told_apart() {
     }
     let failure = read(&at("nowhere"), None).await.expect_err("it is not there");
     assert!(failure.summary.ends_with("nowhere cannot be read: it does not exist"), "{failure:?}");
-    assert!(read(dir.path(), None).await.expect_err("a folder").summary.ends_with("is no file"));
+    assert!(read(dir.path(), None).await.expect_err("a folder").summary.ends_with("it is a folder"));
 }
 
 #[tokio::test]
