@@ -166,7 +166,19 @@ fn help_tells_what_there_is() {
                 "Examples:",
             ][..],
         ),
-        (Some("deployments"), &["kubectl", "old and", "new", "state", "reason", "--json", "warnings"]),
+        (
+            Some("deployments"),
+            &[
+                "kubectl",
+                "old and",
+                "new",
+                "state",
+                "reason",
+                "--json",
+                "warnings",
+                "{serving_name, resource, aliases, capabilities, confirmed}",
+            ],
+        ),
         (Some("models"), &["--deployment", "serving names", "routed", "--json"]),
         (
             Some("chat"),
@@ -191,7 +203,19 @@ fn help_tells_what_there_is() {
             ],
         ),
         (Some("check"), &["one line each", "exit code 1", "warning", "--json"]),
-        (Some("demo"), &["--port", "any free one", "--seed", "Ctrl-C", "429", "--exact", "GET /times"]),
+        (
+            Some("demo"),
+            &[
+                "--port",
+                "any free one",
+                "--seed",
+                "Ctrl-C",
+                "429",
+                "--exact",
+                "GET /times",
+                "{url, key, models}",
+            ],
+        ),
     ] {
         let args: Vec<&str> = command.into_iter().chain(["--help"]).collect();
         let said = batida.run(&args);
@@ -340,6 +364,23 @@ fn a_chat_may_have_files() {
     let received = demo.received();
     let content = &received.last().expect("it was asked").body["messages"][1]["content"];
     assert_eq!(content, "note.md:\n```\nthe word is aardvark\n```\n\nHi");
+}
+
+#[test]
+fn a_chat_is_kept_with_the_deployment_that_its_model_was_taken_from() {
+    let batida = Batida::new();
+    let kept = |args: &[&str]| {
+        check_code(&batida.run(&[&["chat", "--demo", "-q", "Hi", "--max-tokens", "2"], args].concat()), 0);
+        let said = batida.run(&["history", "list", "--json", "--limit", "1"]);
+        json(&said)["sessions"][0].clone()
+    };
+    // Nobody named one: it is the first of what is deployed.
+    let row = kept(&[]);
+    let first = json(&batida.run(&["deployments", "--demo", "--json"]))["deployments"][0]["name"].clone();
+    assert_eq!(row["deployments"], Value::from(vec![first]), "{row}");
+    assert_eq!(kept(&["-d", "md-qwen3"])["deployments"], Value::from(vec!["md-qwen3"]));
+    // Which one serves a model that was named, nobody knows.
+    assert_eq!(kept(&["-m", MODEL])["deployments"], Value::Array(Vec::new()));
 }
 
 #[test]
@@ -674,7 +715,20 @@ fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
     let said = chat("m", &["--json-schema", &schema]);
     check_code(&said, 1);
     check_words(&said.err, &["cannot be used", "Line 2, column 2"]);
-    assert_eq!(demo.received().len(), before, "nothing was asked");
+    assert_eq!(demo.received().len(), before, "no model was asked");
+    // Neither is standard input, whose end would never come, and with --json it is told in the chat's object.
+    let mut chat = batida.with_api(&demo, &["chat", "-", "--json", "--json-schema", &schema]);
+    let mut child = start(chat.stdin(Stdio::piped()));
+    let open = child.stdin.take().expect("piped");
+    let said = finish(child);
+    drop(open);
+    check_code(&said, 1);
+    let object = json(&said);
+    assert_eq!((&object["ending"], &object["answer"]), (&"failed".into(), &"".into()));
+    check_words(
+        object["failure"]["summary"].as_str().expect("text"),
+        &["cannot be used", "Line 2, column 2"],
+    );
 }
 
 #[test]
