@@ -4,6 +4,7 @@ pub mod activity;
 pub mod api;
 pub mod attachment;
 pub mod clipboard;
+mod desktop;
 pub mod dialog;
 pub mod drafts;
 pub mod files;
