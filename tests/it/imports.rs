@@ -109,6 +109,16 @@ fn drop_file(window: &mut Window, path: &Path) {
 }
 
 #[test]
+fn home_says_what_can_be_dropped_on_it() {
+    let mut window = Window::on_demo();
+    window.click("Home");
+    window.input_mut().hovered_files.push(egui::HoveredFile::default());
+    window.see("Drop a file to see which environments are in it");
+    window.input_mut().hovered_files.clear();
+    window.until("it is gone", |window| !window.shows("Drop a file to see"));
+}
+
+#[test]
 fn the_contexts_of_a_kubeconfig_are_environments() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
