@@ -4,8 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Thinks};
@@ -14,28 +13,18 @@ use batida::domain::settings::Settings;
 use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
 use batida::protocol::KeyChange;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::support::batida::{LIMIT, Said, finish, interrupt, program, start};
 use crate::support::demo::Demo;
 use crate::support::pictures;
 use crate::support::programs::{find, is_alive};
 
 const MODEL: &str = "gpt-oss-120b";
-/// No command here may take longer, on a busy machine too.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// A folder for settings and other files, and the program with nothing but it.
 struct Batida {
     dir: tempfile::TempDir,
-}
-
-/// What a command said, and its exit code.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
 }
 
 impl Batida {
@@ -44,11 +33,9 @@ impl Batida {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", self.dir.path());
+        let mut command = program(self.dir.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.args(args).arg("--config").arg(self.dir.path().join("config"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -84,36 +71,6 @@ impl Batida {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(keys.save(&settings, change.as_ref())).expect("saved");
     }
-}
-
-fn start(command: &mut Command) -> Child {
-    command.spawn().expect("the program starts")
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_child(child)
-}
-
-/// Waits for the end, which must come in time.
-#[track_caller]
-fn finish(child: Child) -> Said {
-    let pid = pid(&child);
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let Ok(ended) = told.recv_timeout(LIMIT) else {
-        // It may end in this very moment.
-        let _ = kill_process(pid, Signal::KILL);
-        panic!("it did not end");
-    };
-    let Output { status, stdout, stderr } = ended.expect("it can be waited for");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    let said = Said { code: status.code(), out: text(stdout), err: text(stderr) };
-    assert!(!said.err.contains("panicked"), "{said:?}");
-    said
-}
-
-fn interrupt(child: &Child) {
-    kill_process(pid(child), Signal::INT).expect("it runs");
 }
 
 #[track_caller]
