@@ -1,6 +1,7 @@
 //! `batida chat`: one question, streamed.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::fs::File;
+use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -155,7 +156,7 @@ fn read_format(object: bool, schema: Option<&Path>) -> Result<Option<AnswerForma
             "It must be a JSON object",
         )
     };
-    let schema = std::fs::read_to_string(file).map_err(|error| unread(error.to_string()))?;
+    let schema = File::open(file).and_then(whole_text).map_err(|error| unread(error.to_string()))?;
     match json::read(&schema) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err(unread("it is no object".to_owned())),
@@ -231,11 +232,20 @@ fn read_prompt(given: &str) -> Result<String, Failure> {
     if stdin.is_terminal() {
         report::error_line("Type the prompt, then Ctrl-D");
     }
-    let mut text = String::new();
-    stdin.lock().take(MOST_PROMPT).read_to_string(&mut text).map_err(|error| {
+    let text = whole_text(stdin.lock()).map_err(|error| {
         Failure::new(format!("The prompt on standard input cannot be read: {error}"), "It must be UTF-8 text")
     })?;
     Ok(text.trim_end().to_owned())
+}
+
+/// All of it, or nothing: a part would be another prompt.
+fn whole_text(from: impl Read) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    from.take(MOST_PROMPT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_PROMPT {
+        return Err(std::io::Error::other(format!("it is larger than {} MB", MOST_PROMPT >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is no UTF-8"))
 }
 
 fn reason_name(reason: &FinishReason) -> &str {

@@ -421,6 +421,16 @@ fn a_prompt_may_come_from_standard_input_and_parameters_are_sent() {
     let said = finish(binary);
     check_code(&said, 1);
     check_words(&said.err, &["must be UTF-8"]);
+
+    // What has no end is neither waited for nor cut: a part would be another prompt.
+    let endless = || fs::File::open("/dev/zero").expect("there is one");
+    let said = finish(start(batida.with_api(&demo, &["chat", "-", "-m", "m"]).stdin(endless())));
+    check_code(&said, 1);
+    check_words(&said.err, &["standard input cannot be read: it is larger than 25 MB"]);
+    let schema = ["chat", "Hi", "-m", "m", "--json-schema", "/dev/zero"];
+    let said = finish(start(&mut batida.with_api(&demo, &schema)));
+    check_code(&said, 1);
+    check_words(&said.err, &["/dev/zero cannot be used: it is larger than 25 MB"]);
 }
 
 #[test]

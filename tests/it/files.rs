@@ -3,6 +3,7 @@
 //! The umask is the whole process's, so this binary runs itself again under one.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -42,7 +43,11 @@ async fn inner_writes() {
     let at = |name: &str| dir.path().join(name);
 
     save_file(&at("whole"), (*b"x").into()).await.expect("written");
-    save_pieces(&at("pieces"), |out| Ok(out.write_all(b"x").expect("written"))).await.expect("written");
+    let pieces = |out: &mut dyn Write| {
+        out.write_all(b"x").expect("written");
+        Ok(())
+    };
+    save_pieces(&at("pieces"), pieces).await.expect("written");
     OutFile::open(&at("report")).expect("opened").keep(|out| out.write_all(b"x")).expect("written");
     for name in ["whole", "pieces", "report"] {
         assert_eq!(mode(&at(name)), usual, "{name} under {mask:?}");
