@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -13,13 +13,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::chat::Front;
-use crate::support::batida::{Said, finish, interrupt, program, start};
 use crate::support::{self, kube::Tls};
 
 const MODEL: &str = "gpt-oss-120b";
+/// No command here may take longer, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(60);
 
 struct Bench {
     dir: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
 }
 
 impl Bench {
@@ -32,8 +40,11 @@ impl Bench {
     }
 
     fn start(&self, args: &[&str]) -> Child {
-        let mut command = program(self.dir.path());
-        start(command.arg("bench").args(args).args(["--demo", "--config", "config"]))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.arg("bench").args(args).args(["--demo", "--config", "config"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
     }
 
     fn run(&self, args: &[&str]) -> Said {
@@ -48,6 +59,24 @@ impl Bench {
         assert_eq!(said.code, Some(0), "{said:?}");
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"))
     }
+}
+
+/// Waits for the end, which must come in time.
+#[track_caller]
+fn finish(child: Child) -> Said {
+    let pid = Pid::from_child(&child);
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let Ok(ended) = told.recv_timeout(LIMIT) else {
+        // It may end in this very moment.
+        let _ = kill_process(pid, Signal::KILL);
+        panic!("it did not end");
+    };
+    let ended = ended.expect("it can be waited for");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let said = Said { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) };
+    assert!(!said.err.contains("panicked"), "{said:?}");
+    said
 }
 
 #[test]
@@ -164,7 +193,7 @@ mod end_to_end {
         let mut line = String::new();
         err.read_line(&mut line).expect("a line");
         assert!(line.contains("level 1/1 begins"), "{line}");
-        interrupt(&child);
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
         let reader = std::thread::spawn(move || {
             let mut rest = String::new();
             err.read_to_string(&mut rest).map(|_| rest)
@@ -284,10 +313,9 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
         let target = target.split("://").last().and_then(|it| it.parse().ok()).expect("an address");
         let proxy = Proxy::start(target);
         let bench = Bench::new();
-        let mut command = program(bench.dir.path());
-        command
-            .env("KEY", DEMO_KEY)
-            .env(format!("{scheme}_proxy"), format!("http://ann:word@{}", proxy.address));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+        command.env_clear().env("HOME", bench.dir.path()).current_dir(bench.dir.path()).env("KEY", DEMO_KEY);
+        command.env(format!("{scheme}_proxy"), format!("http://ann:word@{}", proxy.address));
         // Nobody else knows the name.
         command.args([
             "bench",
@@ -309,7 +337,8 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
             "--config",
             "c",
         ]);
-        let child = start(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program starts");
         let said = tokio::task::spawn_blocking(move || finish(child)).await.expect("it ends");
         assert_eq!(said.code, Some(0), "{said:?}");
         let report: Value = serde_json::from_str(&said.out).expect("JSON");
