@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -194,16 +195,22 @@ impl Dialer {
         Ok(Self { host: bare, port, tls, proxy, head: Arc::new(SecretString::from(head)) })
     }
 
-    /// A request as it goes over the wire, into `out`, which is emptied. `id` becomes `x-request-id`.
-    pub fn write_request(&self, id: &str, body: &[u8], out: &mut Vec<u8>) {
-        use std::io::Write as _;
-        out.clear();
+    /// A request as it goes over the wire, behind what is in `out`. `id` becomes `x-request-id`; `body` comes in
+    /// parts.
+    pub fn write_request(&self, id: impl std::fmt::Display, body: &[&[u8]], out: &mut BytesMut) {
+        use std::fmt::Write as _;
+        let length: usize = body.iter().map(|part| part.len()).sum();
         let head = self.head.expose_secret();
-        out.reserve(head.len() + body.len() + 128);
+        out.reserve(self.request_bytes(length));
         out.extend_from_slice(head.as_bytes());
         // Writing to memory does not fail.
-        let _ = write!(out, "x-request-id: {id}\r\ncontent-length: {}\r\n\r\n", body.len());
-        out.extend_from_slice(body);
+        let _ = write!(out, "x-request-id: {id}\r\ncontent-length: {length}\r\n\r\n");
+        body.iter().for_each(|part| out.extend_from_slice(part));
+    }
+
+    /// About how long a request with so long a body is.
+    pub fn request_bytes(&self, body: usize) -> usize {
+        self.head.expose_secret().len() + body + 128
     }
 
     /// Opens a connection, TLS and proxy included.

@@ -54,6 +54,17 @@ pub struct Draft {
     pub max_tokens: Option<u32>,
 }
 
+/// A request that says one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Lower-case letters and spaces: nothing that JSON escapes.
+    pub text: String,
+    /// As in [`Draft`].
+    pub wanted_prompt_tokens: u32,
+    /// As in [`Draft`].
+    pub max_tokens: Option<u32>,
+}
+
 impl PromptSource {
     /// The words of `plan`. `material` is its prompt file, read; `fit` is how long its made-up words are for
     /// the server (`None` takes [`Fit::default`]).
@@ -92,6 +103,18 @@ impl PromptSource {
         Self(Arc::new(Inner { trace: Some(trace), ..inner }))
     }
 
+    /// What [`Self::draft`] says, where that is a single message of made-up words: for those who write very many.
+    pub fn opening(&self, index: u64) -> Option<Opening> {
+        let inner = &*self.0;
+        if inner.turns > 1 || inner.trace.is_some() {
+            return None;
+        }
+        let Words::Synthetic { input_tokens, prefix_tokens } = &inner.words else { return None };
+        let tokens = inner.input_tokens(input_tokens, index);
+        let text = inner.opening(index, tokens, *prefix_tokens);
+        Some(Opening { text, wanted_prompt_tokens: tokens, max_tokens: inner.output_tokens(index) })
+    }
+
     /// What request `index` says; the same at every call. Requests differ as long as their indexes do, so an
     /// index is used once in a session, whatever the level. Files and traces begin again at their end.
     ///
@@ -104,10 +127,10 @@ impl PromptSource {
             Some(Said::OfLength(tokens)) => inner.synthetic(index, *tokens, 0),
             Some(Said::AsPlanned) | None => inner.planned(index),
         };
-        draft.max_tokens = entry.and_then(|entry| entry.max_tokens).or(draft.max_tokens).or_else(|| {
-            let lengths = inner.output_tokens.as_ref()?;
-            Some(draw(lengths, &mut Random::at(&[inner.seed, Space::OutputLength.key(), index])))
-        });
+        draft.max_tokens = entry
+            .and_then(|entry| entry.max_tokens)
+            .or(draft.max_tokens)
+            .or_else(|| inner.output_tokens(index));
         draft
     }
 }
@@ -117,20 +140,30 @@ impl Inner {
         match &self.words {
             Words::File(material) => material.entry(index).draft(self.turns),
             Words::Synthetic { input_tokens, prefix_tokens } => {
-                let mut random = Random::at(&[self.seed, Space::InputLength.key(), index]);
-                let drawn = draw(input_tokens, &mut random);
-                let tokens = drawn.max(self.fit.shortest_prompt().min(input_tokens.mean()) as u32);
-                self.synthetic(index, tokens, *prefix_tokens)
+                self.synthetic(index, self.input_tokens(input_tokens, index), *prefix_tokens)
             }
         }
     }
 
-    fn synthetic(&self, index: u64, tokens: u32, prefix_tokens: u32) -> Draft {
+    fn input_tokens(&self, lengths: &Lengths, index: u64) -> u32 {
+        let drawn = draw(lengths, &mut Random::at(&[self.seed, Space::InputLength.key(), index]));
+        drawn.max(self.fit.shortest_prompt().min(lengths.mean()) as u32)
+    }
+
+    fn output_tokens(&self, index: u64) -> Option<u32> {
+        let lengths = self.output_tokens.as_ref()?;
+        Some(draw(lengths, &mut Random::at(&[self.seed, Space::OutputLength.key(), index])))
+    }
+
+    /// What the user says first.
+    fn opening(&self, index: u64, tokens: u32, prefix_tokens: u32) -> String {
         let mut random = Random::at(&[self.seed, Space::Rounding.key(), index]);
         let words = self.fit.words(tokens, &mut random);
-        let prefix = self.fit.words_in(prefix_tokens);
-        let opening = synthetic::text(self.seed, Space::Turn(0), index, words, prefix);
-        let mut turns = vec![vec![Message::new(Role::User, opening)]];
+        synthetic::text(self.seed, Space::Turn(0), index, words, self.fit.words_in(prefix_tokens))
+    }
+
+    fn synthetic(&self, index: u64, tokens: u32, prefix_tokens: u32) -> Draft {
+        let mut turns = vec![vec![Message::new(Role::User, self.opening(index, tokens, prefix_tokens))]];
         let later = self.fit.words_in(tokens / 8).max(SHORTEST_TURN);
         turns.extend((1..self.turns).map(|turn| {
             let text = synthetic::text(self.seed, Space::Turn(turn as u64), index, later, 0);

@@ -51,14 +51,14 @@ pub(super) fn text(seed: u64, space: Space, index: u64, words: usize, prefix: us
     let own = words - prefix;
     head.iter().take(own).for_each(|word| out.push(*word));
     write_noise(random, own.saturating_sub(head.len()), &mut out);
-    out.0
+    out.finish()
 }
 
 /// Every word of the list once, in the order of `seed`; then again, up to `words`.
 pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
     let mut out = Text::with_room_for(words);
     write_noise(Random::at(&[seed, Space::Probe.key(), index]), words, &mut out);
-    out.0
+    out.finish()
 }
 
 /// The first words of request `index`: two that name it, and two that bring the four to [`HEAD_LETTERS`].
@@ -140,25 +140,57 @@ fn write_noise(mut random: Random, words: usize, out: &mut Text) {
     });
 }
 
-/// Words with a space between them.
-struct Text(String);
+/// Words with a space before each.
+struct Text {
+    text: Vec<u8>,
+    list: &'static [Word],
+}
 
 impl Text {
     fn with_room_for(words: usize) -> Self {
-        Self(String::with_capacity(words * (LONGEST + 1)))
+        Self { text: Vec::with_capacity(words * (LONGEST + 1) + SPACED), list: &WORDS }
     }
 
+    #[inline]
     fn push(&mut self, word: usize) {
-        let spaced = &WORDS[word];
-        self.0.push_str(if self.0.is_empty() { &spaced[1..] } else { spaced });
+        let Word { spaced, length } = self.list[word];
+        // As many bytes for each, and then back to the word's end: that is one move.
+        let end = self.text.len() + usize::from(length);
+        self.text.extend_from_slice(&spaced);
+        self.text.truncate(end);
+    }
+
+    /// Without the first word's space.
+    fn finish(mut self) -> String {
+        if !self.text.is_empty() {
+            self.text.remove(0);
+        }
+        // The list is ASCII.
+        String::from_utf8(self.text).unwrap_or_default()
     }
 }
 
 const LIST: &str = include_str!("words.txt");
 
-/// Each word with the space before it, in the order of [`CLASSES`].
-static WORDS: LazyLock<Vec<Box<str>>> =
-    LazyLock::new(|| LIST.split_ascii_whitespace().map(|word| format!(" {word}").into()).collect());
+/// Bytes of the longest word and its space, rounded up to what is moved at once.
+const SPACED: usize = 8;
+
+/// A word with the space before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Word {
+    spaced: [u8; SPACED],
+    length: u8,
+}
+
+/// In the order of [`CLASSES`].
+static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
+    let word = |word: &str| {
+        let mut spaced = [b' '; SPACED];
+        spaced[1..=word.len()].copy_from_slice(word.as_bytes());
+        Word { spaced, length: 1 + word.len() as u8 }
+    };
+    LIST.split_ascii_whitespace().map(word).collect()
+});
 
 /// How many words there are.
 pub(super) const COUNT: usize = 1_680;
@@ -198,8 +230,9 @@ mod tests {
         assert_eq!(WORDS.len(), COUNT);
         assert_eq!(WORDS.iter().collect::<HashSet<_>>().len(), COUNT);
         for (at, word) in WORDS.iter().enumerate() {
-            assert!(word[1..].bytes().all(|byte| byte.is_ascii_lowercase()), "{word:?}");
-            assert_eq!(letters_of(at), word.len() - 1, "{word:?}");
+            let letters = &word.spaced[1..usize::from(word.length)];
+            assert!(letters.iter().all(u8::is_ascii_lowercase), "{word:?}");
+            assert_eq!(letters_of(at), letters.len(), "{word:?}");
         }
         for (at, class) in CLASSES.iter().enumerate() {
             let in_pattern = PATTERN.iter().filter(|letters| **letters == SHORTEST + at).count();

@@ -35,6 +35,17 @@ pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, out: &mut Vec<
     let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos));
 }
 
+/// [`write_stream_body`] in two parts around the content of the first message, which is empty: between them goes any
+/// text that JSON writes as it is. `None` without a message.
+pub fn stream_body_around(request: &ChatRequest, ignore_eos: bool) -> Option<(Vec<u8>, Vec<u8>)> {
+    const EMPTY: &[u8] = br#""content":"""#;
+    let mut before = Vec::new();
+    write_stream_body(request, ignore_eos, &mut before);
+    // The model's name stands before it, in which quotes are escaped.
+    let after = before.split_off(memchr::memmem::find(&before, EMPTY)? + EMPTY.len() - 1);
+    Some((before, after))
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
@@ -443,6 +454,21 @@ mod tests {
 
     fn request(params: Params) -> ChatRequest {
         ChatRequest { model: "m".to_owned(), messages: vec![Message::new(Role::User, "Hi")], params }
+    }
+
+    #[test]
+    fn a_body_around_a_text_is_the_body_with_that_text() {
+        let messages = vec![Message::new(Role::User, "")];
+        let params =
+            Params { max_tokens: Some(7), stop: vec![r#""content":"""#.to_owned()], ..Params::default() };
+        let mut request = ChatRequest { model: r#"a "content":"" b"#.to_owned(), messages, params };
+        let (before, after) = stream_body_around(&request, true).expect("it has a message");
+        request.messages[0].content = "some words".to_owned();
+        let mut whole = Vec::new();
+        write_stream_body(&request, true, &mut whole);
+        assert_eq!([&before, b"some words".as_slice(), &after].concat(), whole);
+        request.messages.clear();
+        assert_eq!(stream_body_around(&request, true), None);
     }
 
     #[test]

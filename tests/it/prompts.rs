@@ -240,6 +240,31 @@ proptest! {
     }
 }
 
+/// The benchmark writes most requests from the short form.
+#[test]
+fn an_opening_says_what_its_draft_says() {
+    let lengths = Lengths::Normal { mean: 60, deviation: 20 };
+    let plan =
+        Plan { output_tokens: Some(Lengths::Uniform { least: 5, most: 50 }), ..synthetic(lengths, 20, 3) };
+    let source = PromptSource::new(&plan, None, None).expect("made-up words");
+    for index in 0..200 {
+        let opening = source.opening(index).expect("one message of made-up words");
+        let Draft { turns, wanted_prompt_tokens, max_tokens } = source.draft(index);
+        assert_eq!(turns, [[Message::new(Role::User, opening.text.as_str())]]);
+        assert_eq!(
+            (wanted_prompt_tokens, max_tokens),
+            (Some(opening.wanted_prompt_tokens), opening.max_tokens)
+        );
+        assert!(
+            opening.text.bytes().all(|byte| byte == b' ' || byte.is_ascii_lowercase()),
+            "{}",
+            opening.text
+        );
+    }
+    let talks = PromptSource::new(&Plan { turns: 2, ..plan }, None, None).expect("made-up words");
+    assert_eq!(talks.opening(0), None, "more is to be said than one thing");
+}
+
 #[test]
 fn no_two_requests_share_their_first_two_words() {
     let source = PromptSource::new(&synthetic(Lengths::Fixed(12), 0, 3), None, None).expect("a source");

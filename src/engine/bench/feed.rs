@@ -1,20 +1,20 @@
 //! Requests made ready ahead of time, on a thread of their own: a prompt of 100,000 tokens takes a millisecond to
 //! write, which no stream's bytes should wait for.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use crossbeam_channel::Receiver;
 
 use super::World;
-use crate::domain::conversation::{ChatRequest, Message, Params};
+use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::failure::Failure;
 use crate::metrics::request::Phase;
-use crate::prompts::PromptSource;
 use crate::prompts::schedule::Schedule;
+use crate::prompts::{Opening, PromptSource};
 use crate::wire::openai;
 
 /// At most so many bytes of requests wait to be sent.
@@ -30,11 +30,11 @@ pub(super) struct Prepared {
     /// From the level's beginning; `None` in a closed loop.
     pub(super) due: Option<Duration>,
     /// The first request as it goes over the wire.
-    pub(super) request: Vec<u8>,
+    pub(super) request: Bytes,
     /// Its last message, where what is said is wanted.
     pub(super) prompt: Option<String>,
     /// What it takes to write the later turns; `None` for a single request.
-    pub(super) turns: Option<Turns>,
+    pub(super) turns: Option<Box<Turns>>,
     pub(super) wanted_prompt_tokens: Option<u32>,
 }
 
@@ -51,14 +51,14 @@ impl Turns {
     pub(super) fn next(
         &mut self,
         answer: String,
-        id: &str,
+        index: u64,
         world: &World,
-    ) -> Option<(Vec<u8>, Option<String>)> {
-        use crate::domain::conversation::Role;
+    ) -> Option<(Bytes, Option<String>)> {
         let turn = self.later.next()?;
         self.chat.messages.push(Message::new(Role::Assistant, answer));
         self.chat.messages.extend(turn);
-        Some((write(&self.chat, self.ignore_eos, id, world), said(&self.chat, world)))
+        let request = Writer::default().request(&self.chat, self.ignore_eos, index, world);
+        Some((request, said(&self.chat, world)))
     }
 }
 
@@ -108,6 +108,7 @@ pub(super) fn start(
     let (sender, receiver) = crossbeam_channel::bounded(most);
     let work = move || {
         let mut schedule = order.schedule.take();
+        let mut writer = Writer::default();
         let (mut made, mut conversations) = (0u64, 0u64);
         loop {
             let warming = made < order.warmups;
@@ -128,6 +129,7 @@ pub(super) fn start(
                 &order,
                 &counters,
                 &world,
+                &mut writer,
                 Next { entry: conversations, left, phase, due: due.flatten() },
             );
             let Some(prepared) = prepared else { return };
@@ -156,13 +158,38 @@ struct Next {
     due: Option<Duration>,
 }
 
-fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Option<Prepared> {
+fn prepare(
+    order: &Order,
+    counters: &Counters,
+    world: &World,
+    writer: &mut Writer,
+    next: Next,
+) -> Option<Prepared> {
     let Next { entry, left, phase, due } = next;
     // A trace's entries are taken in its own order; everything else goes on through the session.
     let conversation = match due {
         Some(_) if order.traced => entry,
         _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
     };
+    if let Some(Opening { text, wanted_prompt_tokens, max_tokens }) = order.source.opening(conversation)
+        && writer.mold(order, max_tokens)
+        && let Writer { mold: Some(Mold { before, after, .. }), block, .. } = writer
+    {
+        let index = counters.index.fetch_add(1, Ordering::Relaxed);
+        let request = block.request(&[before, text.as_bytes(), after], index, world);
+        let prompt = world.texts.then_some(text);
+        let wanted_prompt_tokens = Some(wanted_prompt_tokens);
+        return Some(Prepared {
+            index,
+            requests: 1,
+            phase,
+            due,
+            request,
+            prompt,
+            turns: None,
+            wanted_prompt_tokens,
+        });
+    }
     let draft = order.source.draft(conversation);
     let mut turns = draft.turns;
     turns.truncate(usize::try_from(left).unwrap_or(usize::MAX));
@@ -172,23 +199,65 @@ fn prepare(order: &Order, counters: &Counters, world: &World, next: Next) -> Opt
     let messages = turns.next()?;
     let params = Params { max_tokens: draft.max_tokens, ..order.params.clone() };
     let chat = ChatRequest { model: order.model.clone(), messages, params };
-    let request = write(&chat, order.ignore_eos, &world.request_id(index), world);
+    let request = writer.request(&chat, order.ignore_eos, index, world);
     let prompt = said(&chat, world);
-    let turns = (requests > 1).then_some(Turns { chat, ignore_eos: order.ignore_eos, later: turns });
+    let turns = (requests > 1).then(|| Box::new(Turns { chat, ignore_eos: order.ignore_eos, later: turns }));
     let wanted_prompt_tokens = draft.wanted_prompt_tokens;
     Some(Prepared { index, requests, phase, due, request, prompt, turns, wanted_prompt_tokens })
 }
 
-fn write(chat: &ChatRequest, ignore_eos: bool, id: &str, world: &World) -> Vec<u8> {
-    thread_local! {
-        /// A body before its length is known.
-        static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+/// Writes requests.
+#[derive(Default)]
+struct Writer {
+    /// A body before its length is known.
+    body: Vec<u8>,
+    block: Block,
+    mold: Option<Mold>,
+}
+
+/// The body of requests that differ in one text alone, around that text.
+struct Mold {
+    max_tokens: Option<u32>,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+/// Memory of which each request gets a part: an allocation of its own for each, freed on another thread, costs more
+/// than writing it.
+#[derive(Default)]
+struct Block(BytesMut);
+
+/// Of a [`Block`], in bytes.
+const BLOCK: usize = 32 << 10;
+
+impl Writer {
+    fn request(&mut self, chat: &ChatRequest, ignore_eos: bool, index: u64, world: &World) -> Bytes {
+        self.body.clear();
+        openai::write_stream_body(chat, ignore_eos, &mut self.body);
+        self.block.request(&[&self.body], index, world)
     }
-    let mut out = Vec::new();
-    BODY.with_borrow_mut(|body| {
-        body.clear();
-        openai::write_stream_body(chat, ignore_eos, body);
-        world.dialer.write_request(id, body, &mut out);
-    });
-    out
+
+    /// For an opening; the last one, where that serves.
+    fn mold(&mut self, order: &Order, max_tokens: Option<u32>) -> bool {
+        if self.mold.as_ref().is_some_and(|mold| mold.max_tokens == max_tokens) {
+            return true;
+        }
+        let messages = vec![Message::new(Role::User, "")];
+        let params = Params { max_tokens, ..order.params.clone() };
+        let chat = ChatRequest { model: order.model.clone(), messages, params };
+        let around = openai::stream_body_around(&chat, order.ignore_eos);
+        self.mold = around.map(|(before, after)| Mold { max_tokens, before, after });
+        self.mold.is_some()
+    }
+}
+
+impl Block {
+    fn request(&mut self, body: &[&[u8]], index: u64, world: &World) -> Bytes {
+        let length = world.dialer.request_bytes(body.iter().map(|part| part.len()).sum());
+        if self.0.capacity() < length {
+            self.0 = BytesMut::with_capacity(length.max(BLOCK));
+        }
+        world.dialer.write_request(world.request_id(index), body, &mut self.0);
+        self.0.split().freeze()
+    }
 }

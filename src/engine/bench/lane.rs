@@ -4,10 +4,13 @@
 //! change of thread. What ended is told through a channel that nobody waits on.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +18,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
@@ -273,7 +277,7 @@ impl Lane {
             told,
             counts: Arc::clone(&counts),
             pool: Mutex::default(),
-            readers: Mutex::default(),
+            kits: Mutex::default(),
         };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
         let thread = thread.spawn(move || {
@@ -340,9 +344,9 @@ struct AtWork {
     counts: Arc<Counts>,
     /// Connections that are free. Only this thread takes and gives.
     pool: Mutex<Vec<Connection>>,
-    /// Readers that are free, likewise.
+    /// Likewise what else a request takes.
     #[expect(clippy::vec_box, reason = "readers are large, and moved for each request")]
-    readers: Mutex<Vec<Box<AnswerReader>>>,
+    kits: Mutex<Vec<Box<Kit>>>,
 }
 
 impl AtWork {
@@ -461,7 +465,7 @@ impl AtWork {
                 return;
             };
             index += 1;
-            let next = turns.next(answer, &self.world.request_id(index), &self.world);
+            let next = turns.next(answer, index, &self.world);
             let Some((next, next_prompt)) = next else { return };
             // A later turn is due when the answer before it is there.
             (request, prompt, due, wanted) = (next, next_prompt, None, None);
@@ -495,9 +499,10 @@ impl AtWork {
         let keep_text = answers || prompt.is_some();
         let sent = Instant::now();
         let due = due.unwrap_or(sent);
-        let mut reader = lock(&self.readers).pop().unwrap_or_default();
+        let mut kit = lock(&self.kits).pop().unwrap_or_default();
+        let Kit { reader, limit } = &mut *kit;
         reader.renew(keep_text);
-        let mut hearing = Hearing::begin(self, level, &mut reader, index, sent, phase == Phase::Measured);
+        let mut hearing = Hearing::begin(self, level, reader, index, sent, phase == Phase::Measured);
         hearing.flight(due);
         if phase == Phase::Measured {
             let now = world.at_ns(sent);
@@ -506,18 +511,18 @@ impl AtWork {
                 level.last_sent.fetch_max(now, Ordering::Relaxed);
             }
         }
-        let outcome = tokio::time::timeout(world.timeout, self.exchange(request, &mut hearing)).await;
+        let outcome = limit.hold(sent + world.timeout, self.exchange(request, &mut hearing)).await;
         let end = Instant::now();
         let mut connection = None;
         let fault = match outcome {
-            Ok(Ok(open)) => {
+            Some(Ok(open)) => {
                 connection = Some(open);
                 hearing.verdict(end, level)
             }
             // The answer was there, the rest is manners.
             _ if hearing.good && hearing.reader.complete().is_some() => None,
-            Ok(Err(error)) => Some(world.api.fault_of_wire(&error, &level.model)),
-            Err(_) => Some(world.api.fault_of_time(world.timeout, &level.model)),
+            Some(Err(error)) => Some(world.api.fault_of_wire(&error, &level.model)),
+            None => Some(world.api.fault_of_time(world.timeout, &level.model)),
         };
         let ended = hearing.ended.unwrap_or(end);
         let (mut answer, mut said) = (String::new(), None);
@@ -558,7 +563,7 @@ impl AtWork {
         self.tell(Told::Ended(Arc::new(record), said));
         hearing.told = true;
         drop(hearing);
-        lock(&self.readers).push(reader);
+        lock(&self.kits).push(kit);
         if let Some(mut connection) = connection
             && (connection.is_drained()
                 || matches!(tokio::time::timeout(DRAIN, connection.drain()).await, Ok(Ok(()))))
@@ -609,6 +614,40 @@ impl AtWork {
             let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
             self.tell(Told::Cpu { lane: self.number, used: super::duration(used) });
         }
+    }
+}
+
+/// What a request takes besides a connection.
+#[derive(Default)]
+struct Kit {
+    reader: AnswerReader,
+    limit: Limit,
+}
+
+/// Gives things up at their deadlines, each later than the one before. Its timer is set anew only when it goes off:
+/// setting and clearing one for each request is a part of what a request costs.
+#[derive(Default)]
+struct Limit(Option<Pin<Box<Sleep>>>);
+
+impl Limit {
+    /// `None` when `work` is not done at `deadline`.
+    async fn hold<T>(&mut self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+        let deadline = deadline.into();
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            while sleep.as_mut().poll(context).is_ready() {
+                if sleep.deadline() >= deadline {
+                    return Poll::Ready(None);
+                }
+                sleep.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

@@ -215,8 +215,20 @@ impl World {
         self.at_ns(Instant::now())
     }
 
-    fn request_id(&self, index: u64) -> String {
-        format!("{}-{index}", self.id)
+    fn request_id(&self, index: u64) -> impl std::fmt::Display {
+        RequestId { session: &self.id, index }
+    }
+}
+
+struct RequestId<'a> {
+    session: &'a str,
+    index: u64,
+}
+
+impl std::fmt::Display for RequestId<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { session, index } = self;
+        write!(f, "{session}-{index}")
     }
 }
 
