@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use batida::domain::environment::{EnvId, Environment, KeyPlace};
-use batida::domain::settings::Settings;
+use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
+use batida::domain::settings::{PlaygroundForm, Settings};
 use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
 use batida::protocol::{Failure, KeyChange};
@@ -92,6 +92,41 @@ fn a_key_is_forgotten_with_its_environment() {
         secret-tool lookup service batida || echo forgotten",
     );
     assert_eq!(said.trim(), "forgotten");
+}
+
+#[test]
+fn a_window_that_keeps_its_draft_does_not_touch_the_key_another_has_typed() {
+    let said = in_a_desktop_session(
+        "inner inner_types_in_two_windows
+        secret-tool lookup service batida || echo forgotten",
+    );
+    assert_eq!(said.trim(), KEY);
+}
+
+#[tokio::test]
+async fn inner_types_in_two_windows() {
+    let Some(dir) = folder() else { return };
+    let variable = settings_with(KeyPlace::Variable("X".to_owned()));
+    keys_in(&dir).0.save(&variable, None).await.expect("saved");
+    let ((one, one_store), (other, other_store)) = (keys_in(&dir), keys_in(&dir));
+    let (mut mine, theirs) = (one_store.load().settings, other_store.load().settings);
+    assert_eq!(mine, theirs);
+    // The other one moves to the keychain, types a key and goes to another host.
+    let mut theirs = settings_with(KeyPlace::Keychain);
+    theirs.environments[1].api = ApiAddress::parse("new.example").ok();
+    other.save(&theirs, Some(&new_key())).await.expect("saved");
+    let form = PlaygroundForm { draft: "h".to_owned(), ..PlaygroundForm::default() };
+    one.keep_playgrounds(&[(EnvId::demo(), Some(form.clone()))].into()).expect("kept");
+    mine.playgrounds.insert(EnvId::demo(), form);
+    // Also what the first one means to save: it does not know the key, so it does not mean that.
+    mine.environments[1].name = "Production".to_owned();
+    one.save(&mine, None).await.expect("saved");
+    let now = keys_in(&dir).1.load().settings;
+    let env = &now.environments[1];
+    assert_eq!((env.name.as_str(), &env.key), ("Production", &KeyPlace::Keychain));
+    assert_eq!((&env.api, now.playgrounds.len()), (&theirs.environments[1].api, 1));
+    assert_eq!(found(&one, &now).await.expect("found").as_deref(), Some(KEY));
+    say_ran();
 }
 
 #[tokio::test]
@@ -249,4 +284,20 @@ async fn a_key_survives_settings_that_could_not_be_saved() {
     std::fs::remove_dir(store.path()).expect("removed");
     keys.save(&settings, Some(&new_key())).await.expect("saved");
     assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some(KEY));
+}
+
+#[tokio::test]
+async fn a_key_that_is_typed_brings_back_what_another_window_deleted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let settings = settings_with(KeyPlace::SettingsFile);
+    keys_in(dir.path()).0.save(&settings, None).await.expect("saved");
+    let ((one, one_store), (other, other_store)) = (keys_in(dir.path()), keys_in(dir.path()));
+    one_store.load();
+    other_store.load();
+    other.save(&Settings::default(), None).await.expect("deleted");
+    one.save(&settings, None).await.expect("saved");
+    assert_eq!(keys_in(dir.path()).1.load().settings, Settings::default(), "it does not come back by itself");
+    one.save(&settings, Some(&new_key())).await.expect("saved");
+    assert_eq!(keys_in(dir.path()).1.load().settings, settings);
+    assert_eq!(found(&one, &settings).await.expect("found").as_deref(), Some(KEY));
 }

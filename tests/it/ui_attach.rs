@@ -218,6 +218,26 @@ fn what_is_attached_survives_a_restart_until_it_is_sent() {
 }
 
 #[test]
+fn what_is_attached_waits_for_settings_that_cannot_be_read_now() {
+    let dir = folder();
+    let api = Api::start(vec![DemoModel::quick("one", Quirk::None)]);
+    let mut window = api.window();
+    window.see("Model: one");
+    drop_on(&mut window, &[&note(dir.path())]);
+    window.see("Attached: note.md");
+    let mut window = window.restart();
+    window.see("Attached: note.md");
+    let path = window.config().join("settings.toml");
+    let good = std::fs::read(&path).expect("the settings");
+    let mut window = window.restart_after(|| std::fs::write(&path, "version = 99\n").expect("written"));
+    window.see("a newer Batida wrote it");
+    // Whatever this window keeps: the draft's environment is not known to it.
+    window.type_into("Message", "meanwhile");
+    let mut window = window.restart_after(|| std::fs::write(&path, &good).expect("written"));
+    window.see("Attached: note.md");
+}
+
+#[test]
 fn a_changed_message_has_its_picture_again() {
     let dir = folder();
     let mut window = on_vision();
