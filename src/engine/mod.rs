@@ -645,28 +645,30 @@ impl Shared {
     async fn chat(&self, ask: Ask, mut start: Option<chat::Start>, cancel: &CancellationToken) {
         let Ask { job, place: env, request, filing } = &ask;
         let job = *job;
-        let stopped = || {
-            let ending = ChatEnding::Stopped;
+        let deployment = filing.as_ref().and_then(|filing| filing.deployment.clone());
+        let filing = filing.clone();
+        // Kept also where it is never sent: what is said after it in the conversation stands on it.
+        let kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
+        let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
+        let unsent = |keeping: filing::Keeping, ending: ChatEnding| {
+            // Where it would have been held, nobody asks.
+            drop(keeping.end(&chat::ChatReport::ended_early(ending.clone()), None));
             self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
         };
-        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else { return stopped() };
+        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else {
+            return unsent(keeping, ChatEnding::Stopped);
+        };
         let api = match place.api_with_key() {
             Ok(api) => api,
-            Err(failure) => {
-                let ending = ChatEnding::Failed(failure);
-                return self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
-            }
+            Err(failure) => return unsent(keeping, ChatEnding::Failed(failure)),
         };
         if let Some(start) = &mut start {
             if cancel.run_until_cancelled(start.wait()).await.is_none() {
-                return stopped();
+                return unsent(keeping, ChatEnding::Stopped);
             }
             self.emitter.emit(Event::ChatBegan { job });
         }
-        let deployment = filing.as_ref().and_then(|filing| filing.deployment.clone());
-        let filing = filing.clone();
-        let kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
-        let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
+        keeping.sent();
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             keeping.advance(&advance);
             let chat::Advance { reasoning, answer, calls, figures } = advance;
@@ -678,6 +680,8 @@ impl Shared {
         let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
         self.emitter.emit(Event::ChatEnded { job, ending: report.ending, figures });
+        // Whoever comes next does not wait for what is asked of the cluster now.
+        drop(start);
         // Nobody waits for it any more, and it slows no answer down.
         if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
             let deployments: Vec<String> = deployment.iter().cloned().collect();
