@@ -409,11 +409,25 @@ const SHORT: &str = "(words LIKE ? ESCAPE '\\' OR key IN (SELECT session FROM (S
     WHERE octet_length(body) < 65536 ORDER BY session DESC, id DESC LIMIT 1000) WHERE json_valid(body) AND \
     ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '') LIKE ? ESCAPE '\\'))";
 
+/// So many words are looked for, and so much of each: whoever pastes a page has said enough with its beginning, and
+/// SQLite takes no more.
+const MOST_WORDS: usize = 16;
+const LONGEST_WORD: usize = 200;
+
+/// The words that are looked for. Of those that are too short for the index only the first is: each is dear.
+fn words(text: &str) -> Vec<String> {
+    let text = text.to_lowercase().replace('\0', " ");
+    let mut short = false;
+    let mut wanted = |word: &&str| word.chars().nth(2).is_some() || !std::mem::replace(&mut short, true);
+    let words = text.split_whitespace().filter(|word| wanted(word)).take(MOST_WORDS);
+    words.map(|word| word.chars().take(LONGEST_WORD).collect()).collect()
+}
+
 /// The conditions, and what stands for their question marks.
 fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     let HistoryQuery { text, kind, model, deployment, environment, tag, since, until, .. } = query;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
-    for word in text.to_lowercase().replace('\0', " ").split_whitespace() {
+    for word in words(text) {
         let like = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         values.push(Value::from(format!("%{like}%")));
         if word.chars().count() < 3 {
