@@ -10,9 +10,13 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::Value;
 
 use crate::support::pictures;
+use crate::support::programs::{check_test, say_ran, this_test};
 use crate::support::window::Window;
 use crate::ui::Api;
 use crate::ui_layout::{check, draw};
+
+/// Tells an inner test that it is meant to run.
+const INNER: &str = "BATIDA_TEST_ATTACH";
 
 /// A file as the window's system tells of it.
 #[derive(Debug)]
@@ -179,14 +183,20 @@ fn what_cannot_be_attached_is_told_and_the_rest_is_attached() {
 
 #[test]
 fn without_a_file_dialog_the_way_around_is_told() {
-    // Where there is one, it waits for a person: see `dialog`.
-    if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some() {
+    // Where there is a desktop, a dialog waits for a person: see `dialog`.
+    check_test(this_test("ui_attach::inner_has_no_file_dialog").env_clear().env(INNER, "1"));
+}
+
+#[test]
+fn inner_has_no_file_dialog() {
+    if std::env::var_os(INNER).is_none() {
         return;
     }
     let mut window = Window::on_demo();
     window.click("Attach files");
     window.see("No file dialog could be opened");
     window.see("Drop the files on the window instead");
+    say_ran();
 }
 
 #[test]
