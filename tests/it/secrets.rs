@@ -7,11 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use batida::domain::conversation::{Attached, Attachment};
 use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
 use batida::domain::settings::{PlaygroundForm, Settings};
+use batida::engine::{Engine, Options, Started};
 use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
-use batida::protocol::{Failure, KeyChange};
+use batida::protocol::{Command, Event, Failure, KeyChange};
 use secrecy::ExposeSecret as _;
 
 use crate::support::programs::{RAN, check_test, find, output_of, quiet, say_ran, this_test};
@@ -233,6 +235,43 @@ async fn inner_has_no_keychain() {
     assert_eq!(store.load().settings, settings);
     let text = std::fs::read_to_string(store.path()).expect("saved");
     assert!(!text.contains(KEY), "{text}");
+    say_ran();
+}
+
+#[test]
+fn drafts_do_not_wait_for_a_keychain_that_does_not_answer() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bus = dir.path().join("bus");
+    // Whoever connects waits for ever.
+    let _listens = std::os::unix::net::UnixListener::bind(&bus).expect("a socket");
+    let mut command = this_test("secrets::inner_keeps_a_draft");
+    command.env_clear().env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", bus.display()));
+    check_test(command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()));
+}
+
+#[test]
+fn inner_keeps_a_draft() {
+    let Some(dir) = folder() else { return };
+    let options = Options { config: Some(dir.join("config")), twin: None };
+    let Started { engine, events, .. } = Engine::start(options, || {}).expect("it starts");
+    engine.send(Command::SaveSettings { settings: settings_with(KeyPlace::Keychain), key: Some(new_key()) });
+    let form = PlaygroundForm { draft: "half".to_owned(), ..PlaygroundForm::default() };
+    engine.send(Command::KeepPlaygrounds { changed: [(EnvId::demo(), Some(form))].into() });
+    let note = Attachment { name: "a.md".to_owned(), content: Attached::Text("a".into()) };
+    engine.send(Command::KeepDraft { env: EnvId::demo(), attached: vec![note] });
+    for _ in 0..2 {
+        let kept = loop {
+            match events.recv_timeout(Duration::from_secs(30)).expect("it goes on") {
+                Event::PlaygroundsKept { outcome, .. } | Event::DraftKept { outcome, .. } => break outcome,
+                Event::SettingsSaved { outcome } => panic!("the drafts waited for the keychain: {outcome:?}"),
+                _ => {}
+            }
+        };
+        kept.expect("it is kept");
+    }
+    drop(engine);
+    let kept = SettingsStore::in_dir(&dir.join("config")).load().settings;
+    assert_eq!(kept.playgrounds[&EnvId::demo()].draft, "half");
     say_ran();
 }
 
