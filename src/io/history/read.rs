@@ -414,13 +414,31 @@ const SHORT: &str = "(words LIKE ? ESCAPE '\\' OR key IN (SELECT session FROM (S
 const MOST_WORDS: usize = 16;
 const LONGEST_WORD: usize = 200;
 
-/// The words that are looked for. Of those that are too short for the index only the first is: each is dear.
+/// Of those that are too short for the index: for each, what was said is read.
+const MOST_SHORT: usize = 4;
+
+/// The words that are looked for, each once.
 fn words(text: &str) -> Vec<String> {
     let text = text.to_lowercase().replace('\0', " ");
-    let mut short = false;
-    let mut wanted = |word: &&str| word.chars().nth(2).is_some() || !std::mem::replace(&mut short, true);
-    let words = text.split_whitespace().filter(|word| wanted(word)).take(MOST_WORDS);
-    words.map(|word| word.chars().take(LONGEST_WORD).collect()).collect()
+    let mut words = Vec::new();
+    let mut short = 0;
+    for word in text.split_whitespace() {
+        let word: String = word.chars().take(LONGEST_WORD).collect();
+        if words.len() == MOST_WORDS {
+            break;
+        }
+        if words.contains(&word) || is_short(&word) && short == MOST_SHORT {
+            continue;
+        }
+        short += usize::from(is_short(&word));
+        words.push(word);
+    }
+    words
+}
+
+/// The index knows three letters and more.
+fn is_short(word: &str) -> bool {
+    word.chars().nth(2).is_none()
 }
 
 /// The conditions, and what stands for their question marks.
@@ -430,7 +448,7 @@ fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     for word in words(text) {
         let like = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         values.push(Value::from(format!("%{like}%")));
-        if word.chars().count() < 3 {
+        if is_short(&word) {
             // Too short for the index: looked for in what was said last.
             conditions.push(SHORT);
             values.push(Value::from(format!("%{like}%")));

@@ -204,11 +204,15 @@ fn whatever_is_pasted_into_the_search_is_looked_for() {
     check(&store, &words("%".repeat(60_000)), &[]);
     check(&store, &words("\"'\\_% ".repeat(400)), &[]);
     check(&store, &words("é".repeat(70_000)), &[]);
-    // The first of the short words, and all of the others.
     check(&store, &words("b2 ".repeat(1_000)), &["b2"]);
-    check(&store, &words("ni zz llama".to_owned()), &["b4"]);
+    // Some of the short words, and all of the others.
+    check(&store, &words("ni ll llama".to_owned()), &["b4"]);
+    check(&store, &words("ni zz llama".to_owned()), &[]);
+    check(&store, &words("ni ll am la zz llama".to_owned()), &["b4"]);
+    check(&store, &words("ni ll am la zebra".to_owned()), &[]);
     // Only the beginning of a page is looked for.
-    let page = format!("llama{}", " nightly".repeat(15));
+    let page =
+        "llama lam ama nig igh ght htl tly nightl ightly ghtly night ight htly nigh nightly".to_owned();
     check(&store, &words(page.clone()), &["b4"]);
     check(&store, &words(format!("{page} nothing")), &["b4"]);
     check(&store, &words(format!("nothing {page}")), &[]);
