@@ -3,6 +3,7 @@
 //! A command that takes time carries a [`JobId`] that the window made up; the events that answer it
 //! carry it back, and [`Command::Cancel`] ends it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::domain::history::{
 use crate::domain::library::{Library, LibraryChange};
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchProgress, BenchReport, Steer};
-use crate::domain::settings::Settings;
+use crate::domain::settings::{PlaygroundForm, Settings};
 use crate::import::environments::{Offer, Source};
 use crate::metrics::compare::Comparison;
 use crate::metrics::timeline::Figures;
@@ -69,6 +70,8 @@ pub enum Command {
     ListContexts { job: JobId, place: Environment },
     /// Keep the settings, and an environment's key with them: [`Event::SettingsSaved`].
     SaveSettings { settings: Settings, key: Option<KeyChange> },
+    /// Keep what the Playground is left as, and nothing else of the settings: [`Event::PlaygroundsKept`].
+    KeepPlaygrounds { changed: Playgrounds },
     /// Find out whether the system has a keychain: [`Event::KeychainProbed`].
     ProbeKeychain,
     /// Show a key in the clear: [`Event::KeyRevealed`].
@@ -96,14 +99,17 @@ pub enum Command {
     /// Decode an attached picture, with `edge` pixels on its longer side at most: [`Event::PictureDecoded`], unless it
     /// is cancelled.
     DecodePicture { job: JobId, image: Image, edge: u32 },
-    /// Keep what is attached to an environment's draft over a restart; an empty list forgets it. Only what goes wrong
-    /// is told: [`Event::DraftNotKept`].
+    /// Keep what is attached to an environment's draft over a restart; an empty list forgets it:
+    /// [`Event::DraftKept`].
     KeepDraft { env: EnvId, attached: Vec<Attachment> },
+    /// Forget what is attached to drafts of an environment that is deleted, whichever window kept it:
+    /// [`Event::DraftKept`].
+    ForgetDrafts { env: EnvId },
     /// Read what was attached to drafts: [`Event::DraftsLoaded`].
     LoadDrafts {
         /// Names it.
         job: JobId,
-        /// The environments there are; what is kept of others is taken away.
+        /// The environments there are; what is kept of others stays where it is.
         known: Vec<EnvId>,
     },
     /// Run a benchmark session: [`Event::BenchAdvanced`] and one [`Event::BenchEnded`]. [`Command::Cancel`]
@@ -181,8 +187,20 @@ pub enum AttachSources {
     Pasted(Picture),
 }
 
+/// What the Playground is left as, by environment; `None` where nothing is to be kept.
+pub type Playgrounds = BTreeMap<EnvId, Option<PlaygroundForm>>;
+
 /// What is attached to a draft of an environment.
 pub type DraftFiles = (EnvId, Vec<Attachment>);
+
+/// What was attached to drafts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DraftsFound {
+    /// By environment.
+    pub drafts: Vec<DraftFiles>,
+    /// What could not be read, and where it is now.
+    pub notice: Option<Failure>,
+}
 
 /// What a picked file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,6 +310,8 @@ pub enum Event {
     ChecksEnded { job: JobId, env: EnvId },
     /// A kubeconfig's contexts.
     ContextsListed { job: JobId, env: EnvId, outcome: Result<Contexts, Failure> },
+    /// What the Playground was left as in these environments was written, or not.
+    PlaygroundsKept { envs: Vec<EnvId>, outcome: Result<(), Failure> },
     /// The settings were written, or not.
     SettingsSaved { outcome: Result<(), Failure> },
     /// Whether the system has a keychain that answers.
@@ -312,10 +332,10 @@ pub enum Event {
     AttachmentsRead { job: JobId, read: Vec<Result<Attachment, Failure>> },
     /// An attached picture's pixels.
     PictureDecoded { job: JobId, outcome: Result<Picture, Failure> },
-    /// What was attached to drafts when the window was closed, or why it cannot be read.
-    DraftsLoaded { job: JobId, outcome: Result<Vec<DraftFiles>, Failure> },
-    /// What is attached to a draft could not be kept.
-    DraftNotKept { failure: Failure },
+    /// What was attached to drafts when the window was closed, and what of it could not be read.
+    DraftsLoaded { job: JobId, outcome: Result<DraftsFound, Failure> },
+    /// What is attached to an environment's draft was written, or not.
+    DraftKept { env: EnvId, outcome: Result<(), Failure> },
     /// A kubectl command or an HTTP request began or ended.
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.

@@ -1,5 +1,7 @@
 //! What Batida remembers between two starts. No key is ever part of it.
 
+mod merge;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

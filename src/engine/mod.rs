@@ -53,6 +53,7 @@ use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::protocol::{
     Activity, Ask, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
+    Playgrounds,
 };
 use crate::snippet::{self, KeyText};
 
@@ -274,11 +275,17 @@ fn serve(
     runtime.block_on(async { Jobs::new(shared).serve(inbox).await });
 }
 
-/// What is to be kept in a file.
-enum Save {
-    Settings(Box<Settings>, Option<KeyChange>),
+/// The settings that are to be saved, with a key.
+type Save = (Box<Settings>, Option<KeyChange>);
+
+/// What is kept without being asked for. It does not stand behind a keychain that waits for its user.
+enum Keep {
+    /// What the Playground is left as.
+    Playgrounds(Playgrounds),
     /// What is attached to a draft.
     Draft(EnvId, Vec<Attachment>),
+    /// What is attached to drafts of an environment that is deleted.
+    Forget(EnvId),
 }
 
 /// The jobs under way.
@@ -287,6 +294,9 @@ struct Jobs {
     /// Saves, done one after the other.
     saver: mpsc::UnboundedSender<Save>,
     saving: tokio::task::JoinHandle<()>,
+    /// Drafts, one after the other.
+    keeper: mpsc::UnboundedSender<Keep>,
+    keeping: tokio::task::JoinHandle<()>,
     /// Looks at the prompts and changes of them, one after the other.
     prompts: mpsc::UnboundedSender<Option<LibraryChange>>,
     changing: tokio::task::JoinHandle<()>,
@@ -301,12 +311,16 @@ impl Jobs {
     fn new(shared: Arc<Shared>) -> Self {
         let (saver, saves) = mpsc::unbounded_channel();
         let saving = tokio::spawn(Arc::clone(&shared).save_all(saves));
+        let (keeper, drafts) = mpsc::unbounded_channel();
+        let keeping = tokio::spawn(Arc::clone(&shared).keep_all(drafts));
         let (prompts, changes) = mpsc::unbounded_channel();
         let changing = tokio::spawn(Arc::clone(&shared).serve_prompts(changes));
         Self {
             shared,
             saver,
             saving,
+            keeper,
+            keeping,
             prompts,
             changing,
             set: JoinSet::new(),
@@ -327,10 +341,11 @@ impl Jobs {
             }
         }
         // The window has gone: every job ends here, but what it asked to be saved is saved.
-        let Self { saver, saving, prompts, changing, set, .. } = self;
-        drop((saver, prompts, set));
+        let Self { saver, saving, keeper, keeping, prompts, changing, set, .. } = self;
+        drop((saver, keeper, prompts, set));
         // A keychain that waits for its user must not keep the program alive.
-        let _ = tokio::time::timeout(Duration::from_secs(3), async { tokio::join!(saving, changing) }).await;
+        let last = async { tokio::join!(saving, keeping, changing) };
+        let _ = tokio::time::timeout(Duration::from_secs(3), last).await;
     }
 
     fn begin(&mut self, command: Command) {
@@ -516,12 +531,11 @@ impl Jobs {
                 self.shared.books.keep_as(settings.history);
                 self.shared.saves.send_modify(|n| *n += 1);
                 // Fails only when the runtime is gone.
-                let _ = self.saver.send(Save::Settings(Box::new(settings), key));
+                let _ = self.saver.send((Box::new(settings), key));
             }
-            Command::KeepDraft { env, attached } => {
-                // Fails only when the runtime is gone.
-                let _ = self.saver.send(Save::Draft(env, attached));
-            }
+            Command::KeepPlaygrounds { changed } => self.keep(Keep::Playgrounds(changed)),
+            Command::KeepDraft { env, attached } => self.keep(Keep::Draft(env, attached)),
+            Command::ForgetDrafts { env } => self.keep(Keep::Forget(env)),
             Command::Attach { job, sources, room } => self.spawn(job, |cancel| async move {
                 let read = attach::read(sources, room, &cancel).await;
                 shared.emitter.emit(Event::AttachmentsRead { job, read });
@@ -558,6 +572,11 @@ impl Jobs {
         self.by_job.insert(job, cancel.clone());
         let task = self.set.spawn(work(cancel));
         self.by_task.insert(task.id(), job);
+    }
+
+    fn keep(&self, keep: Keep) {
+        // Fails only when the runtime is gone.
+        let _ = self.keeper.send(keep);
     }
 
     fn change_history(&mut self, change: Change) {
@@ -626,28 +645,30 @@ impl Shared {
     async fn chat(&self, ask: Ask, mut start: Option<chat::Start>, cancel: &CancellationToken) {
         let Ask { job, place: env, request, filing } = &ask;
         let job = *job;
-        let stopped = || {
-            let ending = ChatEnding::Stopped;
+        let deployment = filing.as_ref().and_then(|filing| filing.deployment.clone());
+        let filing = filing.clone();
+        // Kept also where it is never sent: what is said after it in the conversation stands on it.
+        let kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
+        let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
+        let unsent = |keeping: filing::Keeping, ending: ChatEnding| {
+            // Where it would have been held, nobody asks.
+            drop(keeping.end(&chat::ChatReport::ended_early(ending.clone()), None));
             self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
         };
-        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else { return stopped() };
+        let Some(place) = cancel.run_until_cancelled(self.open(env)).await else {
+            return unsent(keeping, ChatEnding::Stopped);
+        };
         let api = match place.api_with_key() {
             Ok(api) => api,
-            Err(failure) => {
-                let ending = ChatEnding::Failed(failure);
-                return self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
-            }
+            Err(failure) => return unsent(keeping, ChatEnding::Failed(failure)),
         };
         if let Some(start) = &mut start {
             if cancel.run_until_cancelled(start.wait()).await.is_none() {
-                return stopped();
+                return unsent(keeping, ChatEnding::Stopped);
             }
             self.emitter.emit(Event::ChatBegan { job });
         }
-        let deployment = filing.as_ref().and_then(|filing| filing.deployment.clone());
-        let filing = filing.clone();
-        let kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
-        let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
+        keeping.sent();
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             keeping.advance(&advance);
             let chat::Advance { reasoning, answer, calls, figures } = advance;
@@ -659,6 +680,8 @@ impl Shared {
         let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
         self.emitter.emit(Event::ChatEnded { job, ending: report.ending, figures });
+        // Whoever comes next does not wait for what is asked of the cluster now.
+        drop(start);
         // Nobody waits for it any more, and it slows no answer down.
         if let (Some(session), Some(kubectl)) = (unknown, &place.kubectl) {
             let deployments: Vec<String> = deployment.iter().cloned().collect();
@@ -773,25 +796,16 @@ impl Shared {
             | Command::SaveSettings { .. }
             | Command::Attach { .. }
             | Command::DecodePicture { .. }
+            | Command::KeepPlaygrounds { .. }
             | Command::KeepDraft { .. }
+            | Command::ForgetDrafts { .. }
             | Command::LoadDrafts { .. }
             | Command::Cancel { .. } => {}
         }
     }
 
     async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<Save>) {
-        while let Some(save) = saves.recv().await {
-            let (settings, key) = match save {
-                Save::Settings(settings, key) => (settings, key),
-                Save::Draft(env, attached) => {
-                    let drafts = self.drafts.clone();
-                    let keeping = tokio::task::spawn_blocking(move || drafts?.keep(&env, &attached));
-                    if let Err(failure) = keeping.await.unwrap_or_else(|panic| Err(own_fault(&panic))) {
-                        self.emitter.emit(Event::DraftNotKept { failure });
-                    }
-                    continue;
-                }
-            };
+        while let Some((settings, key)) = saves.recv().await {
             let keys = self.places.keys().clone();
             let changed = key.as_ref().map(|change| change.env.clone());
             let saving = tokio::spawn(async move { keys.save(&settings, key.as_ref()).await });
@@ -801,6 +815,29 @@ impl Shared {
             }
             self.saves.send_modify(|n| *n -= 1);
             self.emitter.emit(Event::SettingsSaved { outcome });
+        }
+    }
+
+    async fn keep_all(self: Arc<Self>, mut drafts: mpsc::UnboundedReceiver<Keep>) {
+        while let Some(keep) = drafts.recv().await {
+            let (files, keys) = (self.drafts.clone(), self.places.keys().clone());
+            let whose = match &keep {
+                Keep::Playgrounds(changed) => changed.keys().cloned().collect(),
+                Keep::Draft(env, _) | Keep::Forget(env) => vec![env.clone()],
+            };
+            let forms = matches!(keep, Keep::Playgrounds(_));
+            let keeping = tokio::task::spawn_blocking(move || match keep {
+                Keep::Playgrounds(changed) => keys.keep_playgrounds(&changed),
+                Keep::Draft(env, attached) => files?.keep(&env, &attached),
+                Keep::Forget(env) => files?.forget(&env),
+            });
+            let outcome = keeping.await.unwrap_or_else(|panic| Err(own_fault(&panic)));
+            if forms {
+                self.emitter.emit(Event::PlaygroundsKept { envs: whose, outcome });
+            } else {
+                let told = |env| Event::DraftKept { env, outcome: outcome.clone() };
+                whose.into_iter().map(told).for_each(|event| self.emitter.emit(event));
+            }
         }
     }
 

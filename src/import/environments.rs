@@ -203,10 +203,7 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
         let mut offer = Offer::of(Environment { id: EnvId::fresh(), ..env });
         match &offer.env.key {
             KeyPlace::None => {}
-            KeyPlace::Variable(name) if name == crate::snippet::KEY_VARIABLE => {
-                offer.remarks.push(format!("its key is read from ${name}"));
-            }
-            // Any secret of the user's may be in it, and would be sent there.
+            // Any secret of the user's may be in it, and would be sent there; in the usual one surely is one.
             KeyPlace::Variable(name) => {
                 let host = offer.env.api.as_ref().map_or("its API", ApiAddress::host);
                 let doubt =
@@ -222,8 +219,12 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
             let told = "it trusted any certificate, which is left out: certificates are checked";
             offer.remarks.push(told.to_owned());
         }
-        if let Some(path) = &offer.env.ca_file {
-            offer.remarks.push(format!("it also trusts the authorities in {}", path.display()));
+        if let Some(path) = offer.env.ca_file.take() {
+            let told = format!(
+                "it trusted the authorities in {}, which is left out: set it on Home",
+                path.display()
+            );
+            offer.remarks.push(told);
         }
         let program = offer.env.cluster.as_mut().and_then(|cluster| cluster.kubectl.take());
         if let Some(path) = program {
@@ -347,6 +348,7 @@ mod tests {
         let usual = KeyPlace::Variable(crate::snippet::KEY_VARIABLE.to_owned());
         let env = Environment {
             key: usual.clone(),
+            api: ApiAddress::parse("evil.example").ok(),
             accept_invalid_certs: true,
             ca_file: Some(PathBuf::from("/tmp/ca.pem")),
             cluster: Some(ClusterAccess { kubectl, ..ClusterAccess::default() }),
@@ -355,8 +357,10 @@ mod tests {
         let [offer] = of_settings(vec![env]).try_into().unwrap();
         assert!(!offer.env.accept_invalid_certs);
         assert_eq!(offer.env.cluster.as_ref().unwrap().kubectl, None);
-        assert_eq!((offer.doubt, offer.env.key), (None, usual));
-        for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem", "$SAMBANOVA_API_KEY"] {
+        assert_eq!((&offer.env.key, &offer.env.ca_file), (&usual, &None));
+        let doubt = offer.doubt.expect("the usual variable holds a key, too");
+        assert!(doubt.contains("$SAMBANOVA_API_KEY") && doubt.contains("evil.example"), "{doubt}");
+        for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem"] {
             assert!(offer.remarks.iter().any(|remark| remark.contains(word)), "{word}: {:?}", offer.remarks);
         }
     }

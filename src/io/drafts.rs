@@ -1,7 +1,7 @@
 //! What is attached to drafts, kept over a restart: a file an environment and window, beside the history.
 //!
 //! They are too large for the settings. A file is written in one step, for its owner alone, and taken away when what
-//! was in it is sent.
+//! was in it is sent, or when its environment is deleted; for no other reason.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, OpenOptions};
@@ -17,7 +17,7 @@ use super::files::{self, FOR_OWNER};
 use crate::domain::conversation::Attachment;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::protocol::DraftFiles;
+use crate::protocol::DraftsFound;
 
 /// A file is no larger than this: what fits into a request, with what stands around it.
 const MOST: u64 = 64 << 20;
@@ -105,41 +105,80 @@ impl Drafts {
         }
     }
 
-    /// What was kept of these environments; what was of others is taken away. So is a file that cannot be read:
-    /// nobody could do anything with it.
+    /// Forgets what any window keeps of an environment that is deleted.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget(&self, env: &EnvId) -> Result<(), Failure> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.remove(env);
+        for number in 1..=MOST_FILES {
+            let path = path_of(&self.folder, env, number);
+            match fs::remove_file(&path) {
+                Err(why) if why.kind() != ErrorKind::NotFound => {
+                    let summary = format!("{} cannot be removed", path.display());
+                    let advice =
+                        "What was attached to a draft of the deleted environment is in it: remove it";
+                    return Err(Failure::new(summary, advice).with_details(why.to_string()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What was kept of these environments. What is of others stays where it is: the settings that know them may only
+    /// be unreadable now. What is not understood gets another name, which the notice says.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn load(&self, known: &[EnvId]) -> Result<Vec<DraftFiles>, Failure> {
+    pub fn load(&self, known: &[EnvId]) -> Result<DraftsFound, Failure> {
         let folder = &self.folder;
-        let failed = |why: std::io::Error| {
-            let summary = format!("{} cannot be read", folder.display());
+        let failed = |path: &Path, why: &std::io::Error| {
+            let summary = format!("{} cannot be read", path.display());
             Failure::new(summary, "What was attached to drafts is missing").with_details(why.to_string())
         };
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(why) => return Err(failed(why)),
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(DraftsFound::default()),
+            Err(why) => return Err(failed(folder, &why)),
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
         paths.sort();
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = BTreeMap::<EnvId, Vec<Attachment>>::new();
+        let mut notice = None;
         for path in paths {
             match read(&path) {
-                Ok(Some((stored, print))) if known.contains(&stored.env) => {
+                Ok(Content::Draft(stored, print)) if known.contains(&stored.env) => {
                     own.entry(stored.env.clone()).or_default().push((path, print));
                     found.entry(stored.env).or_default().extend(stored.attached);
                 }
-                // What was never wholly written is nothing; what cannot be removed stays.
-                Ok(_) => drop(fs::remove_file(&path)),
+                Ok(Content::Draft(..)) => {}
+                // It was made and never written; what cannot be removed stays.
+                Ok(Content::Nothing) => drop(fs::remove_file(&path)),
+                Ok(Content::Unknown) => notice = Some(keep_aside(&path)),
                 // Another window has sent it meanwhile.
                 Err(why) if why.kind() == ErrorKind::NotFound => {}
-                Err(why) => return Err(failed(why)),
+                Err(why) => notice = Some(failed(&path, &why)),
             }
         }
-        Ok(found.into_iter().collect())
+        Ok(DraftsFound { drafts: found.into_iter().collect(), notice })
+    }
+}
+
+/// What is not understood, e.g. as a newer Batida wrote it, is not this one's to destroy.
+fn keep_aside(path: &Path) -> Failure {
+    let summary = "What was attached to a draft is not understood";
+    match files::move_aside(path) {
+        Ok(aside) => {
+            Failure::new(summary, format!("It was kept as {}. Attach the files again", aside.display()))
+        }
+        Err(why) => {
+            let advice = format!("It is in {}. Attach the files again", path.display());
+            Failure::new(summary, advice).with_details(format!("It could not be moved aside: {why}"))
+        }
     }
 }
 
@@ -154,13 +193,21 @@ fn print_of(content: &[u8]) -> Print {
     Sha256::digest(content).into()
 }
 
-fn read(path: &Path) -> std::io::Result<Option<(Stored, Print)>> {
-    if fs::metadata(path)?.len() > MOST {
-        return Ok(None);
+enum Content {
+    Draft(Stored, Print),
+    Nothing,
+    Unknown,
+}
+
+fn read(path: &Path) -> std::io::Result<Content> {
+    match fs::metadata(path)?.len() {
+        0 => return Ok(Content::Nothing),
+        MOST.. => return Ok(Content::Unknown),
+        _ => {}
     }
     let content = fs::read(path)?;
-    let stored = serde_json::from_slice(&content).ok();
-    Ok(stored.map(|stored| (stored, print_of(&content))))
+    let print = print_of(&content);
+    Ok(serde_json::from_slice(&content).map_or(Content::Unknown, |stored| Content::Draft(stored, print)))
 }
 
 #[cfg(test)]
@@ -184,12 +231,12 @@ mod tests {
         let all = ["../a/b", "demo"].map(|id| EnvId(id.to_owned()));
         let [one, other] = all.clone();
         let drafts = Drafts::in_dir(dir.path());
-        assert_eq!(drafts.load(&all), Ok(Vec::new()));
+        assert_eq!(drafts.load(&all), Ok(DraftsFound::default()));
         drafts.keep(&one, &[note("1"), note("2")]).expect("kept");
         drafts.keep(&other, &[note("3")]).expect("kept");
         drafts.keep(&one, &[note("4")]).expect("kept");
         let again = Drafts::in_dir(dir.path());
-        let found = again.load(&all).expect("read");
+        let found = again.load(&all).expect("read").drafts;
         assert_eq!(found, [(one.clone(), vec![note("4")]), (other.clone(), vec![note("3")])]);
         for path in files(dir.path()) {
             let mode = fs::metadata(&path).expect("a file").permissions().mode();
@@ -197,10 +244,26 @@ mod tests {
         }
         again.keep(&one, &[]).expect("forgotten");
         again.keep(&one, &[]).expect("it was forgotten before");
-        assert_eq!(Drafts::in_dir(dir.path()).load(&all).expect("read").len(), 1);
-        let known = [one];
-        assert_eq!(Drafts::in_dir(dir.path()).load(&known), Ok(Vec::new()));
-        assert!(files(dir.path()).is_empty(), "nobody could come back to an environment that is gone");
+        assert_eq!(Drafts::in_dir(dir.path()).load(&all).expect("read").drafts.len(), 1);
+        // Settings that cannot be read know no environment: what is kept waits for them.
+        assert_eq!(Drafts::in_dir(dir.path()).load(&[one]), Ok(DraftsFound::default()));
+        assert_eq!(Drafts::in_dir(dir.path()).load(&all).expect("read").drafts.len(), 1);
+    }
+
+    #[test]
+    fn of_an_environment_that_is_deleted_no_window_keeps_anything() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let [gone, stays] = ["gone", "stays"].map(|id| EnvId(id.to_owned()));
+        let open = || Drafts::in_dir(dir.path());
+        for env in [&gone, &gone, &stays] {
+            open().keep(env, &[note("1")]).expect("kept");
+        }
+        assert_eq!(files(dir.path()).len(), 3);
+        open().forget(&gone).expect("forgotten");
+        open().forget(&gone).expect("there is nothing left");
+        let left = open().load(&[gone, stays.clone()]).expect("read").drafts;
+        assert_eq!(left, [(stays, vec![note("1")])]);
+        assert_eq!(files(dir.path()).len(), 1);
     }
 
     #[test]
@@ -210,8 +273,13 @@ mod tests {
         let known = [env.clone()];
         let open = || Drafts::in_dir(dir.path());
         let kept = || {
-            let mut all =
-                open().load(&known).expect("read").pop().map(|(_, attached)| attached).unwrap_or_default();
+            let mut all = open()
+                .load(&known)
+                .expect("read")
+                .drafts
+                .pop()
+                .map(|(_, attached)| attached)
+                .unwrap_or_default();
             all.sort_by_key(|attachment| format!("{attachment:?}"));
             all
         };
@@ -237,14 +305,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_taken_away_and_what_cannot_be_written_is_told() {
+    fn what_is_not_understood_is_kept_aside_and_what_cannot_be_written_is_told() {
         let dir = tempfile::tempdir().expect("a folder");
         let env = EnvId("demo".to_owned());
         let drafts = Drafts::in_dir(dir.path());
         drafts.keep(&env, &[note("1")]).expect("kept");
-        fs::write(path_of(&dir.path().join("drafts"), &env, 1), "{\"env\": ").expect("written");
-        assert_eq!(drafts.load(std::slice::from_ref(&env)), Ok(Vec::new()));
-        assert_eq!(files(dir.path()).len(), 0);
+        let newer = "{\"env\": \"demo\", \"version\": 2, \"pieces\": []}";
+        fs::write(path_of(&dir.path().join("drafts"), &env, 1), newer).expect("written");
+        fs::write(path_of(&dir.path().join("drafts"), &env, 2), "").expect("made and never written");
+        drafts.keep(&EnvId("e1".to_owned()), &[note("2")]).expect("kept");
+        let known = [env.clone(), EnvId("e1".to_owned())];
+        let DraftsFound { drafts: found, notice } = drafts.load(&known).expect("read");
+        assert_eq!(found.len(), 1, "the others are read all the same");
+        let aside =
+            files(dir.path()).into_iter().find(|path| fs::read_to_string(path).is_ok_and(|it| it == newer));
+        let aside = aside.expect("it is still there");
+        assert!(notice.expect("it is told").advice.contains(&*aside.to_string_lossy()));
+        assert_eq!(files(dir.path()).len(), 2);
+        assert_eq!(drafts.load(&known).expect("read").notice, None, "once");
         let file = dir.path().join("file");
         fs::write(&file, "").expect("written");
         let failure = Drafts::in_dir(&file).keep(&env, &[note("1")]).expect_err("a file is no folder");

@@ -11,7 +11,7 @@ use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::failure::Failure;
 use crate::domain::settings::Settings;
 use crate::io::settings::SettingsStore;
-use crate::protocol::KeyChange;
+use crate::protocol::{KeyChange, Playgrounds};
 
 /// What the keychain files our keys under.
 const SERVICE: &str = "batida";
@@ -134,6 +134,14 @@ impl Keys {
         self.store.path()
     }
 
+    /// Keeps what the Playground is left as. No key is asked for or moved.
+    ///
+    /// # Errors
+    /// As [`SettingsStore::keep_playgrounds`].
+    pub fn keep_playgrounds(&self, changed: &Playgrounds) -> Result<(), Failure> {
+        self.store.keep_playgrounds(changed)
+    }
+
     /// The environment's key; `None` when it says that there is none ([`KeyPlace::None`]).
     ///
     /// # Errors
@@ -201,8 +209,15 @@ impl Keys {
     pub async fn save(&self, settings: &Settings, change: Option<&KeyChange>) -> Result<(), Failure> {
         let before: BTreeMap<EnvId, Environment> =
             self.store.stored().into_iter().map(|env| (env.id.clone(), env)).collect();
+        if let Some(KeyChange { env, key: Some(_) }) = change
+            && !before.contains_key(env)
+        {
+            // Whoever types a key for an environment wants it, though another window has deleted it.
+            self.store.make_own(env);
+        }
         let mut unkept = Ok(());
-        for env in settings.environments.iter().filter(|env| !env.demo) {
+        // What another window has changed is neither this one's to move nor to forget.
+        for env in self.store.merged(settings).environments.iter().filter(|env| !env.demo) {
             let kept = match change.filter(|change| change.env == env.id) {
                 Some(KeyChange { key: Some(key), .. }) => self.put(env, key).await,
                 Some(KeyChange { key: None, .. }) => Ok(()),
@@ -211,20 +226,19 @@ impl Keys {
             unkept = unkept.and(kept);
         }
         // A keychain that does not answer must not cost the rest of what was typed.
-        self.store.save(settings)?;
+        let now = self.store.save(settings)?;
         unkept?;
 
         let forgotten = change.filter(|change| change.key.is_none()).map(|change| &change.env);
         // Whoever names another place for a key means the key that is there.
-        let moved = before.values().filter(|old| settings.get(&old.id).is_none_or(|env| env.key != old.key));
+        let moved = before.values().filter(|old| now.get(&old.id).is_none_or(|env| env.key != old.key));
         moved.map(|old| &old.id).chain(forgotten).for_each(|env| self.let_go(env));
         if let Some(env) = forgotten {
             self.store.set_file_key(env, None)?;
         }
         let in_keychain = |env: &Environment| env.key == KeyPlace::Keychain;
-        // What another window has added is not this one's to forget.
-        for old in before.values().filter(|env| in_keychain(env) && self.store.has_seen(&env.id)) {
-            let still = settings.get(&old.id).is_some_and(in_keychain) && forgotten != Some(&old.id);
+        for old in before.values().filter(|env| in_keychain(env)) {
+            let still = now.get(&old.id).is_some_and(in_keychain) && forgotten != Some(&old.id);
             if !still {
                 self.forget_in_keychain(&old.id).await.map_err(|error| {
                     let why = Failure::from(error);

@@ -17,6 +17,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
 use crate::domain::settings::{BenchForms, Care, PairVotes, PlaygroundForm, Settings, ThemeChoice};
+use crate::protocol::Playgrounds;
 
 /// What this version writes and reads.
 const VERSION: i64 = 1;
@@ -43,8 +44,9 @@ struct State {
     unread: bool,
     /// Keys of environments that the file does not hold yet; the next save takes them along.
     held: BTreeMap<EnvId, SecretString>,
-    /// Every environment that this process has read or written. Others in the file are another window's.
-    seen: BTreeSet<EnvId>,
+    /// The settings as this window knows them: as it read or wrote them last. What is otherwise in the file is another
+    /// window's. `None` before it did either.
+    known: Option<Settings>,
 }
 
 impl std::fmt::Debug for SettingsStore {
@@ -88,7 +90,6 @@ impl SettingsStore {
         let (settings, notice) = match self.read() {
             Ok(Some(file)) => {
                 self.guard_keys(&file);
-                state.seen.extend(file.environments.iter().map(|stored| stored.id.clone()));
                 (file.into_settings(), None)
             }
             Ok(None) => (Settings::default(), None),
@@ -102,38 +103,75 @@ impl SettingsStore {
                 (Settings::default(), Some(self.unread(&why)))
             }
         };
+        state.known = Some(settings.clone());
         Loaded { settings, notice }
     }
 
-    /// Writes the settings in one step. Keys in the file stay with their environments for as long as these
-    /// say [`KeyPlace::SettingsFile`].
+    /// Writes in one step what this window has changed of its settings since it read or wrote them last; what another
+    /// window has changed meanwhile stays. Keys in the file stay with their environments for as long as these say
+    /// [`KeyPlace::SettingsFile`]. Gives what is in the file now.
     ///
     /// # Errors
     /// When it cannot be written, or when what is there must not be overwritten.
-    pub fn save(&self, settings: &Settings) -> Result<(), Failure> {
-        let mut state = self.lock();
-        let mut keys = self.keys_before_writing(&mut state)?;
+    pub fn save(&self, settings: &Settings) -> Result<Settings, Failure> {
+        self.save_as(&mut self.lock(), settings)
+    }
+
+    fn save_as(&self, state: &mut State, settings: &Settings) -> Result<Settings, Failure> {
+        let mut keys = self.keys_before_writing(state)?;
         keys.extend(state.held.iter().map(|(env, key)| (env.clone(), key.clone())));
-        let mut file = StoredFile::new(settings, &keys);
-        file.environments.extend(self.of_others(&state, settings));
+        let merged = self.merge(state, settings);
+        self.write(&StoredFile::new(&merged, &keys))?;
+        state.known = Some(settings.clone());
+        state.held.retain(|env, _| merged.get(env).is_none());
+        Ok(merged)
+    }
+
+    /// What the file would hold if these settings were saved now.
+    pub(crate) fn merged(&self, settings: &Settings) -> Settings {
+        self.merge(&self.lock(), settings)
+    }
+
+    fn merge(&self, state: &State, settings: &Settings) -> Settings {
+        // What is not there, or was moved aside, has nothing to say.
+        let Some(file) = self.read().ok().flatten() else { return settings.clone() };
+        let theirs = file.into_settings();
+        match &state.known {
+            Some(known) => Settings::merged(known, settings, &theirs),
+            None => {
+                let mut merged = settings.clone();
+                let others = theirs.environments.into_iter().filter(|env| settings.get(&env.id).is_none());
+                merged.environments.extend(others);
+                merged
+            }
+        }
+    }
+
+    /// From now on an environment counts as one that this window has made.
+    pub(crate) fn make_own(&self, env: &EnvId) {
+        if let Some(known) = &mut self.lock().known {
+            known.environments.retain(|old| old.id != *env);
+        }
+    }
+
+    /// Writes what the Playground is left as, of these environments alone; `None` forgets it.
+    ///
+    /// # Errors
+    /// As [`SettingsStore::save`].
+    pub fn keep_playgrounds(&self, changed: &Playgrounds) -> Result<(), Failure> {
+        let mut state = self.lock();
+        self.keys_before_writing(&mut state)?;
+        let mut known = state.known.clone().unwrap_or_default();
+        let Some(mut file) = self.look()? else {
+            change(&mut known.playgrounds, changed, Clone::clone);
+            return self.save_as(&mut state, &known).map(drop);
+        };
+        change(&mut file.playgrounds, changed, write_form);
         self.write(&file)?;
-        state.seen.extend(settings.environments.iter().map(|env| env.id.clone()));
-        state.held.retain(|env, _| settings.get(env).is_none());
+        change(&mut known.playgrounds, changed, Clone::clone);
+        // Who has read nothing yet knows nothing of the rest either.
+        state.known = state.known.is_some().then_some(known);
         Ok(())
-    }
-
-    /// What another window has added to the file meanwhile: it is not this one's to remove.
-    fn of_others(&self, state: &State, settings: &Settings) -> Vec<StoredEnvironment> {
-        let file = self.read().ok().flatten();
-        let others = file.into_iter().flat_map(|file| file.environments);
-        others
-            .filter(|stored| !state.seen.contains(&stored.id) && settings.get(&stored.id).is_none())
-            .collect()
-    }
-
-    /// Whether this process has read or written an environment.
-    pub(crate) fn has_seen(&self, env: &EnvId) -> bool {
-        self.lock().seen.contains(env)
     }
 
     /// The key that the file holds for `env`.
@@ -427,6 +465,16 @@ fn write_plan(plan: &Plan) -> String {
 fn read_form(json: &str) -> Option<PlaygroundForm> {
     // As with plans: what is not understood is left out.
     serde_json::from_str(json).ok()
+}
+
+/// Puts these forms in place of those that were there.
+fn change<T>(kept: &mut BTreeMap<EnvId, T>, changed: &Playgrounds, written: impl Fn(&PlaygroundForm) -> T) {
+    for (env, form) in changed {
+        match form {
+            Some(form) => drop(kept.insert(env.clone(), written(form))),
+            None => drop(kept.remove(env)),
+        }
+    }
 }
 
 fn write_form(form: &PlaygroundForm) -> String {

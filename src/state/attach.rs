@@ -6,7 +6,7 @@ use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{Attachment, Message};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
-use crate::protocol::{AttachSources, Command, DraftFiles, JobId, Picture};
+use crate::protocol::{AttachSources, Command, DraftFiles, DraftsFound, JobId, Picture};
 
 /// What is attached, over all environments.
 #[derive(Debug, Default)]
@@ -173,14 +173,15 @@ impl State {
         out.push(Command::LoadDrafts { job, known });
     }
 
-    pub(super) fn drafts_loaded(&mut self, job: JobId, outcome: Result<Vec<DraftFiles>, Failure>) {
+    pub(super) fn drafts_loaded(&mut self, job: JobId, outcome: Result<DraftsFound, Failure>) {
         if self.attach.loading != Some(job) {
             return;
         }
         self.attach.loading = None;
         self.attach.loaded = true;
         match outcome {
-            Ok(drafts) => {
+            Ok(DraftsFound { drafts, notice }) => {
+                self.notice_failure(notice.map_or(Ok(()), Err));
                 for (env, attached) in &drafts {
                     if self.settings.get(env).is_some() {
                         let place = self.places.entry(env.clone()).or_default();
@@ -205,7 +206,8 @@ impl State {
             let now = place.chat.kept_attached();
             let at = kept.iter().position(|(of, _)| of == env);
             let before = at.map_or(&[][..], |at| &kept[at].1);
-            if before == now {
+            let again = self.keeping_files.take(env);
+            if before == now && !again {
                 continue;
             }
             let attached = now.to_vec();
@@ -221,7 +223,8 @@ impl State {
     pub(super) fn forget_attached(&mut self, env: &EnvId, out: &mut Vec<Command>) {
         self.attach.reading.retain(|(_, of)| of != env);
         self.attach.kept.retain(|(of, _)| of != env);
-        out.push(Command::KeepDraft { env: env.clone(), attached: Vec::new() });
+        self.keeping_files.forget(env);
+        out.push(Command::ForgetDrafts { env: env.clone() });
     }
 
     pub(super) fn attaching_failed(&mut self, job: JobId) {
@@ -278,7 +281,7 @@ mod tests {
         let mut out = Vec::new();
         state.load_drafts(&mut out);
         let Some(Command::LoadDrafts { job, .. }) = out.pop() else { panic!("{out:?}") };
-        state.apply(Event::DraftsLoaded { job, outcome: Ok(Vec::new()) }, Duration::ZERO);
+        state.apply(Event::DraftsLoaded { job, outcome: Ok(DraftsFound::default()) }, Duration::ZERO);
         let model = |name: &str, capabilities: &[&str]| ServedModel {
             serving_name: name.to_owned(),
             resource: None,
@@ -485,7 +488,8 @@ mod tests {
         assert_eq!(known, [EnvId::demo()]);
         again.place().chat.attached.push(picture("a.png", "AAAA"));
         let gone = (EnvId("gone".to_owned()), vec![note()]);
-        let outcome = Ok(vec![(EnvId::demo(), vec![note()]), gone]);
+        let drafts = vec![(EnvId::demo(), vec![note()]), gone];
+        let outcome = Ok(DraftsFound { drafts, notice: None });
         again.apply(Event::DraftsLoaded { job, outcome }, Duration::ZERO);
         let both = vec![note(), picture("a.png", "AAAA")];
         assert_eq!(again.place().chat.attached, both);

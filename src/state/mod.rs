@@ -35,6 +35,7 @@ use self::imports::EnvImport;
 use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
+use self::remember::Keeping;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
@@ -286,6 +287,10 @@ pub struct State {
     pub import: Option<EnvImport>,
     /// Whether the last save went well; taken by who asked for it.
     pub last_save: Option<bool>,
+    /// Panes and drafts.
+    keeping_forms: Keeping,
+    /// What is attached to drafts.
+    keeping_files: Keeping,
     jobs: u64,
 }
 
@@ -312,6 +317,8 @@ impl State {
             picked_file: None,
             import: None,
             last_save: None,
+            keeping_forms: Keeping::default(),
+            keeping_files: Keeping::default(),
             jobs: 0,
         }
     }
@@ -565,6 +572,7 @@ impl State {
         }
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
+        self.keeping_forms.forget(env);
         self.forget_attached(env, out);
         self.settings.care.probe_minutes.remove(env);
         let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
@@ -695,7 +703,14 @@ impl State {
             Event::AttachmentsRead { job, read } => self.attachments_read(job, read),
             Event::PictureDecoded { job, outcome } => self.attach.decoded.push((job, outcome)),
             Event::DraftsLoaded { job, outcome } => self.drafts_loaded(job, outcome),
-            Event::DraftNotKept { failure } => self.notice_failure(Err(failure)),
+            Event::DraftKept { env, outcome } => {
+                let untold = self.keeping_files.ended(vec![env], outcome);
+                self.notice_failure(untold.map_or(Ok(()), Err));
+            }
+            Event::PlaygroundsKept { envs, outcome } => {
+                let untold = self.keeping_forms.ended(envs, outcome);
+                self.notice_failure(untold.map_or(Ok(()), Err));
+            }
             Event::ActivityChanged { activity } => self.activity.change(activity),
             Event::HistoryLoaded { job, outcome } => {
                 self.talks.loaded(job, &outcome);

@@ -222,8 +222,9 @@ impl State {
             if pane.linked {
                 pane.chat.take_settings(&place.chat);
             }
-            pane.chat.draft = std::mem::take(&mut place.chat.draft);
-            pane.chat.attached = std::mem::take(&mut place.chat.attached);
+            // What is changed of the closed pane's messages is not the draft.
+            place.chat.stop_editing();
+            pane.chat.inherit_draft(&mut place.chat);
             place.chat = pane.chat;
             place.cluster.choice = pane.choice;
             place.panes.first_ticked = pane.ticked;
@@ -578,6 +579,7 @@ fn alone(ask: Ask) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::conversation::{Attached, Attachment};
     use crate::domain::failure::Failure;
     use crate::domain::settings::Settings;
     use crate::protocol::{ChatEnding, Event, FinishReason};
@@ -712,6 +714,27 @@ mod tests {
         end(&mut state, asks[1].job, 10, 50.0);
         assert_eq!(state.place().chat.turns()[0].answer.text, "yes");
         assert!(!state.pane_head(0).closable, "one stays");
+    }
+
+    #[test]
+    fn a_draft_survives_the_first_pane_also_while_a_message_is_changed() {
+        let note = || Attachment { name: "a.md".to_owned(), content: Attached::Text("a".into()) };
+        for changed in [0, 1] {
+            let mut state = with_models(&["a", "b"]);
+            let (asks, _) = send(&mut state, "hello");
+            asks.iter().for_each(|ask| end(&mut state, ask.job, 10, 50.0));
+            state.place().chat.draft = "half".to_owned();
+            state.place().chat.attached = vec![note()];
+            let mut out = Vec::new();
+            state.act_in_pane(changed, Act::Edit(0), Duration::ZERO, &mut out);
+            assert_eq!(state.pane_chat(changed).draft, "hello");
+            state.close_pane(0, &mut out);
+            let chat = &mut state.place().chat;
+            assert_eq!((chat.kept_draft(), chat.kept_attached()), ("half", [note()].as_slice()), "{changed}");
+            assert_eq!(chat.is_editing(), changed == 1, "what is changed of another pane stays");
+            chat.stop_editing();
+            assert_eq!((chat.draft.as_str(), chat.attached.len()), ("half", 1));
+        }
     }
 
     #[test]

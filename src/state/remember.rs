@@ -1,11 +1,50 @@
 //! What the Playground remembers over a restart: its panes, whom they ask and with what, and the draft. Nothing that
 //! was said: that is the history's.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::cluster::Choice;
 use super::panes::{MOST, Pane};
 use super::{PlaceState, State};
+use crate::domain::environment::EnvId;
+use crate::domain::failure::Failure;
 use crate::domain::settings::{PaneForm, PlaygroundForm, Settings};
 use crate::protocol::Command;
+
+/// What is kept without being asked for, and whether that works.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    /// Of these environments it could not be kept: it is tried again.
+    again: BTreeSet<EnvId>,
+    /// That was told.
+    told: bool,
+}
+
+impl Keeping {
+    /// It was tried. Gives what is to be told: a failure once, until it works again.
+    pub(super) fn ended(&mut self, envs: Vec<EnvId>, outcome: Result<(), Failure>) -> Option<Failure> {
+        match outcome {
+            Ok(()) => {
+                self.told = false;
+                None
+            }
+            Err(failure) => {
+                self.again.extend(envs);
+                (!std::mem::replace(&mut self.told, true)).then_some(failure)
+            }
+        }
+    }
+
+    /// Whether it is to be tried again; it is, then.
+    pub(super) fn take(&mut self, env: &EnvId) -> bool {
+        self.again.remove(env)
+    }
+
+    /// Nobody wants it any more.
+    pub(super) fn forget(&mut self, env: &EnvId) {
+        self.again.remove(env);
+    }
+}
 
 impl PlaceState {
     fn form(&self) -> PlaygroundForm {
@@ -72,18 +111,21 @@ impl State {
         self.remember_attached(out);
         let nothing = PlaceState::default().form();
         let kept = &mut self.settings.playgrounds;
-        let mut changed = false;
+        let mut changed = BTreeMap::new();
         for (id, place) in &self.places {
-            let form = place.form();
-            if form == nothing {
-                changed |= kept.remove(id).is_some();
-            } else if kept.get(id) != Some(&form) {
-                kept.insert(id.clone(), form);
-                changed = true;
+            let form = Some(place.form()).filter(|form| *form != nothing);
+            let again = self.keeping_forms.take(id);
+            if again || kept.get(id) != form.as_ref() {
+                match &form {
+                    Some(form) => drop(kept.insert(id.clone(), form.clone())),
+                    None => drop(kept.remove(id)),
+                }
+                changed.insert(id.clone(), form);
             }
         }
-        if changed {
-            out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        // Nothing else of the settings goes along: another window may have changed it.
+        if !changed.is_empty() {
+            out.push(Command::KeepPlaygrounds { changed });
         }
     }
 }
@@ -92,15 +134,47 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::conversation::Params;
-    use crate::domain::environment::{EnvId, Environment};
+    use crate::domain::environment::Environment;
+    use crate::protocol::{Event, Playgrounds};
 
-    fn saved(state: &mut State) -> Option<Settings> {
+    fn kept(state: &mut State) -> Option<Playgrounds> {
         let mut out = Vec::new();
         state.remember_panes(&mut out);
-        match out.pop() {
-            Some(Command::SaveSettings { settings, .. }) => Some(settings),
-            _ => None,
+        match out.as_slice() {
+            [] => None,
+            [Command::KeepPlaygrounds { changed }] => Some(changed.clone()),
+            _ => panic!("{out:?}"),
         }
+    }
+
+    /// The settings that the next start reads, when there is something new to keep.
+    fn saved(state: &mut State) -> Option<Settings> {
+        kept(state)?;
+        Some(state.settings.clone())
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_told_once_and_tried_again() {
+        let mut state = State::new(Settings::default());
+        let failed = |state: &mut State| {
+            let envs: Vec<EnvId> = kept(state).expect("it is tried").into_keys().collect();
+            let outcome = Err(Failure::new("The settings could not be saved", ""));
+            state.apply(Event::PlaygroundsKept { envs, outcome }, Default::default());
+            std::mem::take(&mut state.notices).len()
+        };
+        state.place().chat.draft = "one".to_owned();
+        assert_eq!(failed(&mut state), 1);
+        assert_eq!(failed(&mut state), 0, "it was told, and is tried although nothing has changed");
+        state.place().chat.draft = "two".to_owned();
+        assert_eq!(failed(&mut state), 0);
+        let changed = kept(&mut state).expect("it is tried");
+        assert_eq!(changed[&EnvId::demo()].as_ref().map(|form| form.draft.as_str()), Some("two"));
+        let envs = changed.into_keys().collect();
+        state.apply(Event::PlaygroundsKept { envs, outcome: Ok(()) }, Default::default());
+        assert_eq!(kept(&mut state), None, "it is kept now");
+        state.place().chat.draft = "three".to_owned();
+        assert_eq!(failed(&mut state), 1, "what fails anew is told anew");
+        assert_eq!(state.last_save, None, "nobody who waits for a save of their own hears of it");
     }
 
     #[test]

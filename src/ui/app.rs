@@ -346,7 +346,7 @@ impl App {
                 if asked.refocus {
                     playground.arrive();
                 }
-                // Only here: elsewhere somebody may wait to hear of a save of their own.
+                // Panes and drafts change nowhere else.
                 if now.saturating_sub(self.looked) >= LOOK {
                     self.looked = now;
                     state.remember_panes(out);

@@ -11,6 +11,7 @@ use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::conversation::{ChatRequest, Message, Params, Role};
 use batida::domain::deployment::DeploymentState;
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use batida::domain::history::{Filing, SessionId};
 use batida::domain::settings::{Settings, ThemeChoice};
 use batida::engine::{Engine, Options, Started};
 use batida::io::settings::SettingsStore;
@@ -533,4 +534,35 @@ fn side_by_side_one_that_cannot_be_asked_holds_nobody_up() {
     house.send(Command::ChatSideBySide { asks, in_turn });
     assert!(matches!(house.until_ended(JobId(1)).0, ChatEnding::Failed(_)));
     assert_eq!(house.until_ended(JobId(2)).0, ChatEnding::Finished { reason: FinishReason::Stop });
+}
+
+#[test]
+fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
+    let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
+    let mut house = House::start();
+    // It is asked after the answer where a conversation is kept, and does not answer.
+    let kubectl = house.fake_kubectl("exec sleep 100");
+    let cluster = ClusterAccess { kubectl: Some(kubectl), ..ClusterAccess::default() };
+    let place = Environment { cluster: Some(cluster), ..environment(&demo) };
+    house.send(save(&place, Some(DEMO_KEY)));
+    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], true) else { unreachable!() };
+    for ask in &mut asks {
+        ask.place = place.clone();
+        "m".clone_into(&mut ask.request.model);
+        let conversation = SessionId(format!("c{}", ask.job.0));
+        ask.filing = Some(Filing { conversation, exchange: 1, parent: None, deployment: None });
+    }
+    house.send(Command::ChatSideBySide { asks, in_turn });
+    assert_eq!(house.until_ended(JobId(2)).0, FINISHED);
+    let of_kubectl = |event: &Event| match event {
+        Event::ActivityChanged { activity } if activity.kind == ActivityKind::Kubectl => {
+            Some(activity.ending.is_some())
+        }
+        _ => None,
+    };
+    let asked: Vec<bool> = house.seen.iter().filter_map(of_kubectl).collect();
+    assert!(!asked.contains(&true), "the second was sent only after kubectl had been given up: {asked:?}");
+    if asked.is_empty() {
+        house.until("the cluster is asked", |event| of_kubectl(event).map(drop));
+    }
 }

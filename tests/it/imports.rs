@@ -170,15 +170,25 @@ fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
     let key = KeyPlace::Variable("AWS_SECRET_ACCESS_KEY".to_owned());
     let theirs =
         Environment { name: "theirs".to_owned(), key, accept_invalid_certs: true, ..api_env(&address) };
+    let key = KeyPlace::Variable("SAMBANOVA_API_KEY".to_owned());
+    let usual = Environment {
+        id: EnvId("env-2".to_owned()),
+        name: "usual".to_owned(),
+        key,
+        ca_file: Some("/tmp/ca.pem".into()),
+        ..theirs.clone()
+    };
     let mut settings = Settings::default();
-    settings.environments.push(theirs);
+    settings.environments.extend([theirs, usual]);
     runtime().block_on(Keys::new(store.clone()).save(&settings, None)).expect("it is saved");
     let mut window = Window::first_start();
     window.click("Home");
     drop_file(&mut window, store.path());
     window.see("what is in $AWS_SECRET_ACCESS_KEY would be sent to api.example.com");
+    window.see("what is in $SAMBANOVA_API_KEY would be sent to api.example.com");
     window.see("it trusted any certificate, which is left out");
-    assert_eq!(ticked(&window, "theirs"), Some(false));
+    window.see("it trusted the authorities in /tmp/ca.pem, which is left out");
+    assert_eq!((ticked(&window, "theirs"), ticked(&window, "usual")), (Some(false), Some(false)));
     window.run_steps(4);
     window.click("theirs");
     window.click("Add 1 environment");

@@ -1,11 +1,12 @@
 //! "Is it serving?", asked of the demo's models: bounded, few at once, and cancelled at once.
 
-use std::sync::Mutex;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
 use batida::engine::{Options, places, probe};
-use batida::protocol::{Failure, ProbeAnswer, ProbeKind, ProbeTarget};
+use batida::protocol::{Activity, ActivityKind, Failure, ProbeAnswer, ProbeKind, ProbeTarget};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::demo::options;
@@ -20,6 +21,17 @@ async fn probed(
     patience: Duration,
     cancel: &CancellationToken,
 ) -> Told {
+    probed_and_seen(models, kind, patience, cancel, |_| {}).await
+}
+
+/// The same; `see` is told of each request as it begins and ends.
+async fn probed_and_seen(
+    models: Vec<DemoModel>,
+    kind: ProbeKind,
+    patience: Duration,
+    cancel: &CancellationToken,
+    see: impl Fn(Activity) + Send + Sync + 'static,
+) -> Told {
     let server = DemoServer::start(options(models.clone())).await.expect("the loopback has a free port");
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let (config, env) = (dir.path().to_owned(), api_env(&server.address()));
@@ -27,7 +39,7 @@ async fn probed(
     let saving = tokio::task::spawn_blocking(move || remember(&config, settings, Some(DEMO_KEY)));
     saving.await.expect("the settings are saved");
     let options = Options { config: Some(dir.path().to_owned()), twin: None };
-    let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
+    let (places, ..) = places(&options, see).expect("a folder of its own");
     let place = places.open(&env).await;
     let target = |model: DemoModel| ProbeTarget { model: model.name, kind };
     let told = Mutex::new(Told::new());
@@ -73,15 +85,42 @@ async fn an_embedding_model_is_asked_for_an_embedding() {
 
 #[tokio::test]
 async fn cancelling_ends_it_at_once_and_blames_nobody() {
+    const FOR_EVER: Duration = Duration::from_secs(3_600);
     let cancel = CancellationToken::new();
-    let later = cancel.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        later.cancel();
-    });
-    let began = Instant::now();
-    let told = probed(vec![DemoModel::quick("hangs", Quirk::Hangs)], ProbeKind::Chat, LONG, &cancel).await;
-    assert!(told.is_empty() && began.elapsed() < LONG, "{told:?}");
+    let asked = cancel.clone();
+    let see = move |activity: Activity| {
+        if activity.kind == ActivityKind::Http && activity.ending.is_none() {
+            asked.cancel();
+        }
+    };
+    let models = vec![DemoModel::quick("hangs", Quirk::Hangs), DemoModel::quick("waits", Quirk::Hangs)];
+    let probing = probed_and_seen(models, ProbeKind::Chat, FOR_EVER, &cancel, see);
+    let told = tokio::time::timeout(LONG, probing).await.expect("nobody's patience was waited for");
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[tokio::test]
+async fn no_more_than_two_are_asked_at_once() {
+    let seen = Arc::new(Mutex::new((HashSet::new(), 0, 0)));
+    let counted = Arc::clone(&seen);
+    let see = move |activity: Activity| {
+        let (under_way, most, all) = &mut *counted.lock().expect("no panic");
+        match activity.ending {
+            None => {
+                under_way.insert(activity.id);
+                *all += 1;
+            }
+            Some(_) => drop(under_way.remove(&activity.id)),
+        }
+        *most = under_way.len().max(*most);
+    };
+    // None ends before its patience does, so that all that may be asked at once are.
+    let models = ["a", "b", "c", "d", "e", "f"].map(|name| DemoModel::quick(name, Quirk::Hangs)).to_vec();
+    let patience = Duration::from_millis(400);
+    let told = probed_and_seen(models, ProbeKind::Chat, patience, &CancellationToken::new(), see).await;
+    assert_eq!(told.len(), 6);
+    let (under_way, most, all) = &*seen.lock().expect("no panic");
+    assert_eq!((under_way.len(), *most, *all), (0, 2, 6));
 }
 
 #[tokio::test]

@@ -7,11 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use batida::domain::environment::{EnvId, Environment, KeyPlace};
-use batida::domain::settings::Settings;
+use batida::domain::conversation::{Attached, Attachment};
+use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
+use batida::domain::settings::{PlaygroundForm, Settings};
+use batida::engine::{Engine, Options, Started};
 use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
-use batida::protocol::{Failure, KeyChange};
+use batida::protocol::{Command, Event, Failure, KeyChange};
 use secrecy::ExposeSecret as _;
 
 use crate::support::programs::{RAN, check_test, find, output_of, quiet, say_ran, this_test};
@@ -92,6 +94,41 @@ fn a_key_is_forgotten_with_its_environment() {
         secret-tool lookup service batida || echo forgotten",
     );
     assert_eq!(said.trim(), "forgotten");
+}
+
+#[test]
+fn a_window_that_keeps_its_draft_does_not_touch_the_key_another_has_typed() {
+    let said = in_a_desktop_session(
+        "inner inner_types_in_two_windows
+        secret-tool lookup service batida || echo forgotten",
+    );
+    assert_eq!(said.trim(), KEY);
+}
+
+#[tokio::test]
+async fn inner_types_in_two_windows() {
+    let Some(dir) = folder() else { return };
+    let variable = settings_with(KeyPlace::Variable("X".to_owned()));
+    keys_in(&dir).0.save(&variable, None).await.expect("saved");
+    let ((one, one_store), (other, other_store)) = (keys_in(&dir), keys_in(&dir));
+    let (mut mine, theirs) = (one_store.load().settings, other_store.load().settings);
+    assert_eq!(mine, theirs);
+    // The other one moves to the keychain, types a key and goes to another host.
+    let mut theirs = settings_with(KeyPlace::Keychain);
+    theirs.environments[1].api = ApiAddress::parse("new.example").ok();
+    other.save(&theirs, Some(&new_key())).await.expect("saved");
+    let form = PlaygroundForm { draft: "h".to_owned(), ..PlaygroundForm::default() };
+    one.keep_playgrounds(&[(EnvId::demo(), Some(form.clone()))].into()).expect("kept");
+    mine.playgrounds.insert(EnvId::demo(), form);
+    // Also what the first one means to save: it does not know the key, so it does not mean that.
+    mine.environments[1].name = "Production".to_owned();
+    one.save(&mine, None).await.expect("saved");
+    let now = keys_in(&dir).1.load().settings;
+    let env = &now.environments[1];
+    assert_eq!((env.name.as_str(), &env.key), ("Production", &KeyPlace::Keychain));
+    assert_eq!((&env.api, now.playgrounds.len()), (&theirs.environments[1].api, 1));
+    assert_eq!(found(&one, &now).await.expect("found").as_deref(), Some(KEY));
+    say_ran();
 }
 
 #[tokio::test]
@@ -201,6 +238,43 @@ async fn inner_has_no_keychain() {
     say_ran();
 }
 
+#[test]
+fn drafts_do_not_wait_for_a_keychain_that_does_not_answer() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bus = dir.path().join("bus");
+    // Whoever connects waits for ever.
+    let _listens = std::os::unix::net::UnixListener::bind(&bus).expect("a socket");
+    let mut command = this_test("secrets::inner_keeps_a_draft");
+    command.env_clear().env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", bus.display()));
+    check_test(command.env(FOLDER, dir.path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()));
+}
+
+#[test]
+fn inner_keeps_a_draft() {
+    let Some(dir) = folder() else { return };
+    let options = Options { config: Some(dir.join("config")), twin: None };
+    let Started { engine, events, .. } = Engine::start(options, || {}).expect("it starts");
+    engine.send(Command::SaveSettings { settings: settings_with(KeyPlace::Keychain), key: Some(new_key()) });
+    let form = PlaygroundForm { draft: "half".to_owned(), ..PlaygroundForm::default() };
+    engine.send(Command::KeepPlaygrounds { changed: [(EnvId::demo(), Some(form))].into() });
+    let note = Attachment { name: "a.md".to_owned(), content: Attached::Text("a".into()) };
+    engine.send(Command::KeepDraft { env: EnvId::demo(), attached: vec![note] });
+    for _ in 0..2 {
+        let kept = loop {
+            match events.recv_timeout(Duration::from_secs(30)).expect("it goes on") {
+                Event::PlaygroundsKept { outcome, .. } | Event::DraftKept { outcome, .. } => break outcome,
+                Event::SettingsSaved { outcome } => panic!("the drafts waited for the keychain: {outcome:?}"),
+                _ => {}
+            }
+        };
+        kept.expect("it is kept");
+    }
+    drop(engine);
+    let kept = SettingsStore::in_dir(&dir.join("config")).load().settings;
+    assert_eq!(kept.playgrounds[&EnvId::demo()].draft, "half");
+    say_ran();
+}
+
 #[tokio::test]
 async fn variables_and_no_key_at_all() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -249,4 +323,20 @@ async fn a_key_survives_settings_that_could_not_be_saved() {
     std::fs::remove_dir(store.path()).expect("removed");
     keys.save(&settings, Some(&new_key())).await.expect("saved");
     assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some(KEY));
+}
+
+#[tokio::test]
+async fn a_key_that_is_typed_brings_back_what_another_window_deleted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let settings = settings_with(KeyPlace::SettingsFile);
+    keys_in(dir.path()).0.save(&settings, None).await.expect("saved");
+    let ((one, one_store), (other, other_store)) = (keys_in(dir.path()), keys_in(dir.path()));
+    one_store.load();
+    other_store.load();
+    other.save(&Settings::default(), None).await.expect("deleted");
+    one.save(&settings, None).await.expect("saved");
+    assert_eq!(keys_in(dir.path()).1.load().settings, Settings::default(), "it does not come back by itself");
+    one.save(&settings, Some(&new_key())).await.expect("saved");
+    assert_eq!(keys_in(dir.path()).1.load().settings, settings);
+    assert_eq!(found(&one, &settings).await.expect("found").as_deref(), Some(KEY));
 }

@@ -336,3 +336,40 @@ fn what_another_window_has_added_is_not_lost() {
     one.save(&mine).expect("saved");
     assert!(SettingsStore::in_dir(dir.path()).load().settings.by_name("b").is_none());
 }
+
+#[test]
+fn a_draft_is_kept_without_the_rest_of_what_a_window_remembers() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let open = || SettingsStore::in_dir(dir.path());
+    open().save(&some_settings()).expect("saved");
+    let (one, other) = (open(), open());
+    let (mine, mut theirs) = (one.load().settings, other.load().settings);
+    theirs.environments.retain(|env| env.name != "d");
+    theirs.environments[2].name = "renamed".to_owned();
+    PairVotes::count(&mut theirs.votes, ("a", "b"), None);
+    other.save(&theirs).expect("saved");
+    let form = PlaygroundForm { draft: "half".to_owned(), ..PlaygroundForm::default() };
+    let draft = |form: Option<PlaygroundForm>| [(EnvId::demo(), form)].into();
+    one.keep_playgrounds(&draft(Some(form.clone()))).expect("kept");
+    theirs.playgrounds.insert(EnvId::demo(), form);
+    assert_eq!(open().load().settings, theirs);
+    one.keep_playgrounds(&draft(None)).expect("forgotten");
+    theirs.playgrounds.clear();
+    assert_eq!(open().load().settings, theirs);
+    // Where the file has gone, what the window knows is all there is.
+    fs::remove_file(one.path()).expect("removed");
+    one.keep_playgrounds(&draft(None)).expect("kept");
+    assert_eq!(open().load().settings, mine);
+}
+
+#[test]
+fn a_draft_does_not_overwrite_what_nobody_has_seen() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = store_in(dir.path());
+    fs::create_dir_all(store.path()).expect("made");
+    store.load();
+    fs::remove_dir(store.path()).expect("removed");
+    store_in(dir.path()).save(&some_settings()).expect("saved by another");
+    store.keep_playgrounds(&[(EnvId::demo(), None)].into()).expect_err("it must not");
+    assert_eq!(store_in(dir.path()).load().settings, some_settings());
+}

@@ -1,6 +1,7 @@
 //! The window, used by label: the real engine, the demo's server, kubectl's twin and the real kubectl.
 
 use std::path::Path;
+use std::time::Instant;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
 use batida::domain::environment::{ApiAddress, EnvId, Environment};
@@ -505,6 +506,26 @@ fn view_code_shows_each_language_and_masks_the_key() {
     window.click("Copy with the key");
     window.click("Close");
     window.until("the dialog is closed", |window| !window.has_button("Close"));
+}
+
+#[test]
+fn view_code_has_the_answer_once_it_is_whole() {
+    let mut window = Window::on_demo();
+    window.say("Write 250 tokens");
+    window.until("it answers", |window| window.has_button("Stop"));
+    window.click("View code");
+    window.see("chat/completions");
+    let deadline = Instant::now() + PATIENCE;
+    while window.state_mut().state().place().chat.running().is_some() {
+        assert!(Instant::now() < deadline, "it did not end");
+        window.step();
+    }
+    let length = window.state_mut().state().place().chat.turns()[0].answer.text.len();
+    assert!(length > 600, "{length}");
+    window.until("it is in the code", |window| {
+        let mut code = window.query_all_by_label_contains("chat/completions");
+        code.any(|node| node.accesskit_node().value().is_some_and(|code| code.len() > length))
+    });
 }
 
 /// Without a display nothing can be copied, and that is told.

@@ -10,9 +10,13 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::Value;
 
 use crate::support::pictures;
+use crate::support::programs::{check_test, say_ran, this_test};
 use crate::support::window::Window;
 use crate::ui::Api;
 use crate::ui_layout::{check, draw};
+
+/// Tells an inner test that it is meant to run.
+const INNER: &str = "BATIDA_TEST_ATTACH";
 
 /// A file as the window's system tells of it.
 #[derive(Debug)]
@@ -179,14 +183,20 @@ fn what_cannot_be_attached_is_told_and_the_rest_is_attached() {
 
 #[test]
 fn without_a_file_dialog_the_way_around_is_told() {
-    // Where there is one, it waits for a person: see `dialog`.
-    if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some() {
+    // Where there is a desktop, a dialog waits for a person: see `dialog`.
+    check_test(this_test("ui_attach::inner_has_no_file_dialog").env_clear().env(INNER, "1"));
+}
+
+#[test]
+fn inner_has_no_file_dialog() {
+    if std::env::var_os(INNER).is_none() {
         return;
     }
     let mut window = Window::on_demo();
     window.click("Attach files");
     window.see("No file dialog could be opened");
     window.see("Drop the files on the window instead");
+    say_ran();
 }
 
 #[test]
@@ -215,6 +225,26 @@ fn what_is_attached_survives_a_restart_until_it_is_sent() {
     window.see("Nothing said yet");
     window.see("Model: gemma-4-31B-it");
     assert!(attached(&mut window).is_empty() && !window.shows("Attached"), "{}", window.told());
+}
+
+#[test]
+fn what_is_attached_waits_for_settings_that_cannot_be_read_now() {
+    let dir = folder();
+    let api = Api::start(vec![DemoModel::quick("one", Quirk::None)]);
+    let mut window = api.window();
+    window.see("Model: one");
+    drop_on(&mut window, &[&note(dir.path())]);
+    window.see("Attached: note.md");
+    let mut window = window.restart();
+    window.see("Attached: note.md");
+    let path = window.config().join("settings.toml");
+    let good = std::fs::read(&path).expect("the settings");
+    let mut window = window.restart_after(|| std::fs::write(&path, "version = 99\n").expect("written"));
+    window.see("a newer Batida wrote it");
+    // Whatever this window keeps: the draft's environment is not known to it.
+    window.type_into("Message", "meanwhile");
+    let mut window = window.restart_after(|| std::fs::write(&path, &good).expect("written"));
+    window.see("Attached: note.md");
 }
 
 #[test]

@@ -26,6 +26,28 @@ fn with_starters() -> (Api, Window) {
     (api, window)
 }
 
+#[test]
+fn a_click_beside_the_library_does_not_lose_what_is_being_written() {
+    let (_api, mut window) = with_starters();
+    window.click("New prompt…");
+    window.type_into("Name", "Mine");
+    window.type_into("Text", "Half a thought");
+    window.click_beside();
+    window.until("it is closed", |window| !window.shows("New prompt"));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::P);
+    window.see("New prompt");
+    assert_eq!(window.field("Name").value().as_deref(), Some("Mine"));
+    assert_eq!(window.field("Text").value().as_deref(), Some("Half a thought"));
+    // Whoever takes it back means that, and what was not changed is not worth keeping.
+    window.click("Cancel");
+    window.see("Filter prompts");
+    window.click("New prompt…");
+    window.see("where something is to be filled in");
+    window.click_beside();
+    window.until("it is closed", |window| !window.shows("New prompt"));
+    open_library(&mut window);
+}
+
 fn draft(window: &Window) -> String {
     window.field("Message").value().unwrap_or_default()
 }

@@ -84,6 +84,22 @@ fn a_function_is_called_its_result_typed_and_the_conversation_goes_on() {
 }
 
 #[test]
+fn of_a_long_result_the_beginning_is_shown_and_all_of_it_is_sent() {
+    let api = Api::quick();
+    let mut window = api.window();
+    offer_weather(&mut window);
+    window.ask("What is the weather in Paris?");
+    window.see("Result of get_weather");
+    let long = "é".repeat(30_000);
+    window.state_mut().state().place().chat.type_result(0, long.clone());
+    window.run_steps(4);
+    press(&mut window, "Send result");
+    window.see("Only the first 20.0 kB of 60.0 kB are shown");
+    window.until("it is answered", |window| window.has_button("Send"));
+    assert_eq!(last_sent(&api)[2], format!("tool: {long}"));
+}
+
+#[test]
 fn several_calls_are_answered_together_and_again_and_otherwise() {
     let api = Api::quick();
     let mut window = api.window();

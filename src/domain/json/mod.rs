@@ -50,7 +50,11 @@ pub fn read(text: &str) -> Result<Value, Mistake> {
     })
 }
 
-/// The same JSON, a member a line; `None` when it is none. Numbers and texts stay as they are written: reading and
+/// As deep as [`read`] goes: deeper ones are no JSON to it.
+const DEEPEST: usize = 128;
+
+/// The same JSON, a member a line; `None` when it is none, or too deep: the space before its lines would be most of
+/// what is written. Numbers and texts stay as they are written: reading and
 /// writing them would round the former.
 pub fn pretty(text: &str) -> Option<String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
@@ -73,6 +77,9 @@ pub fn pretty(text: &str) -> Option<String> {
                 out.push(c);
                 if !rest.starts_with(['}', ']']) {
                     depth += 1;
+                    if depth > DEEPEST {
+                        return None;
+                    }
                     line(&mut out, depth);
                 }
             }
@@ -132,6 +139,14 @@ mod tests {
         let pretty = pretty(odd).expect("it is JSON");
         let told = "{\n  \"id\": 12345678901234567890123,\n  \"price\": 1.10,\n  \"a\\\"{\": \"[,\\\\\\\"]\",\n  \"a\": {},\n  \"a\": []\n}";
         assert_eq!(pretty, told);
+    }
+
+    #[test]
+    fn what_is_too_deep_is_not_laid_out() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(pretty(&nested(127)).is_some() && read(&nested(127)).is_ok());
+        assert_eq!(pretty(&nested(20_000)), None);
+        assert!(read(&nested(20_000)).is_err());
     }
 
     fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {

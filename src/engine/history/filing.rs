@@ -65,7 +65,7 @@ impl Asked {
 }
 
 impl Kept {
-    /// Begins when the request is sent. `texts`: what is said is kept too.
+    /// Begins before the request is sent, see [`Kept::sent`]. `texts`: what is said is kept too.
     pub fn begin(filing: Filing, request: &ChatRequest, env: &Environment, texts: bool) -> Self {
         let system = request.messages.iter().find(|message| texts && message.role == Role::System);
         let asked = Asked::of(request).filter(|_| texts).unwrap_or_default();
@@ -94,6 +94,12 @@ impl Kept {
             figures: crate::metrics::timeline::Figures::default(),
         };
         Self { filing, environment: env.name.clone(), texts, began: Instant::now(), exchange }
+    }
+
+    /// The request is sent now: before, it may have waited for others.
+    pub fn sent(&mut self) {
+        self.began = Instant::now();
+        self.exchange.at = Timestamp::now();
     }
 
     /// Takes more of the answer.
@@ -176,6 +182,13 @@ impl Keeping {
     /// Nothing is kept without `kept`.
     pub fn new(recorder: Recorder, kept: Option<Kept>) -> Self {
         Self { recorder, kept }
+    }
+
+    /// The request is sent now.
+    pub fn sent(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.sent();
+        }
     }
 
     /// Takes more of the answer.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::recording::Recording;
@@ -232,7 +233,8 @@ impl Recorder {
         let _ = tokio::time::timeout(LAST_WORDS, answered).await;
     }
 
-    /// Reads, on a thread that may wait; what was handed over before is there, unless the history is in trouble.
+    /// Reads, on a thread that may wait; what was handed over before is there, unless the history is in trouble. Dropping
+    /// this ends the reading too.
     ///
     /// # Errors
     /// As `work`, and when the history cannot be opened.
@@ -243,8 +245,11 @@ impl Recorder {
         // Fails only when the writer is busy for longer than anybody wants to wait for a page.
         let _ = tokio::time::timeout(FRESH, self.flush()).await;
         let (dir, messages) = (self.dir.clone(), self.messages.clone());
+        let left = CancellationToken::new();
+        let _leaves = left.clone().drop_guard();
         let reading = tokio::task::spawn_blocking(move || {
-            let store = Store::open_to_read(&dir?)?.store;
+            let mut store = Store::open_to_read(&dir?)?.store;
+            store.stop_when(move || left.is_cancelled())?;
             let outcome = work(&store);
             if store.is_broken() {
                 // Fails only when the thread has ended.

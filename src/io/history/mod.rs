@@ -185,6 +185,17 @@ impl Store {
         Ok(Self { conn, path: path.to_owned(), inode, broken: Cell::new(false) })
     }
 
+    /// What is read ends with a failure once it is `so`, e.g. when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// When SQLite takes no such wish.
+    pub fn stop_when(&mut self, so: impl FnMut() -> bool + Send + 'static) -> Result<(), Failure> {
+        // In SQLite's own steps: some microseconds.
+        const EVERY: i32 = 200;
+        let wished = self.conn.progress_handler(EVERY, Some(so));
+        self.asked(wished)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -409,14 +409,46 @@ const SHORT: &str = "(words LIKE ? ESCAPE '\\' OR key IN (SELECT session FROM (S
     WHERE octet_length(body) < 65536 ORDER BY session DESC, id DESC LIMIT 1000) WHERE json_valid(body) AND \
     ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '') LIKE ? ESCAPE '\\'))";
 
+/// So many words are looked for, and so much of each: whoever pastes a page has said enough with its beginning, and
+/// SQLite takes no more.
+const MOST_WORDS: usize = 16;
+const LONGEST_WORD: usize = 200;
+
+/// Of those that are too short for the index: for each, what was said is read.
+const MOST_SHORT: usize = 4;
+
+/// The words that are looked for, each once.
+fn words(text: &str) -> Vec<String> {
+    let text = text.to_lowercase().replace('\0', " ");
+    let mut words = Vec::new();
+    let mut short = 0;
+    for word in text.split_whitespace() {
+        let word: String = word.chars().take(LONGEST_WORD).collect();
+        if words.len() == MOST_WORDS {
+            break;
+        }
+        if words.contains(&word) || is_short(&word) && short == MOST_SHORT {
+            continue;
+        }
+        short += usize::from(is_short(&word));
+        words.push(word);
+    }
+    words
+}
+
+/// The index knows three letters and more.
+fn is_short(word: &str) -> bool {
+    word.chars().nth(2).is_none()
+}
+
 /// The conditions, and what stands for their question marks.
 fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     let HistoryQuery { text, kind, model, deployment, environment, tag, since, until, .. } = query;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
-    for word in text.to_lowercase().replace('\0', " ").split_whitespace() {
+    for word in words(text) {
         let like = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         values.push(Value::from(format!("%{like}%")));
-        if word.chars().count() < 3 {
+        if is_short(&word) {
             // Too short for the index: looked for in what was said last.
             conditions.push(SHORT);
             values.push(Value::from(format!("%{like}%")));

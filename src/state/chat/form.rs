@@ -26,6 +26,8 @@ pub struct Form {
     pub block: String,
     /// Of each call; empty while the answer comes.
     pub calls: Vec<CallForm>,
+    /// The calls can be given results.
+    answerable: bool,
 }
 
 /// What was found of a function's call.
@@ -120,6 +122,7 @@ impl Answer {
     /// Looks at what has come, now that nothing more does.
     pub(super) fn look(&mut self) {
         let Self { text, calls, status, form, .. } = self;
+        form.answerable = false;
         let cut = match status {
             AnswerStatus::Finished(reason) => {
                 matches!(reason, FinishReason::Length | FinishReason::ContentFilter)
@@ -150,19 +153,13 @@ impl Answer {
                 check: CallCheck::of(call, &form.tools),
             })
             .collect();
+        let whole = |call: &ToolCall| json::read(&call.arguments).is_ok();
+        form.answerable = !cut || calls.iter().all(whole);
     }
 
     /// The calls that can be given a result: none while the answer comes, and none that was cut amid its arguments.
     pub fn answerable(&self) -> &[ToolCall] {
-        let whole = |call: &ToolCall| json::read(&call.arguments).is_ok();
-        let good = match &self.status {
-            AnswerStatus::Streaming(_) => false,
-            AnswerStatus::Finished(FinishReason::Length | FinishReason::ContentFilter)
-            | AnswerStatus::Stopped
-            | AnswerStatus::Failed(_) => self.calls.iter().all(whole),
-            AnswerStatus::Finished(_) => true,
-        };
-        if good { &self.calls } else { &[] }
+        if self.form.answerable { &self.calls } else { &[] }
     }
 }
 

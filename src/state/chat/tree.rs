@@ -142,6 +142,18 @@ impl ChatState {
         kept.splice(0..0, attached.iter().cloned());
     }
 
+    /// Takes over the draft of another one, with what is attached to it, in place of its own. A message that is being
+    /// changed here stays as far as it is.
+    pub(in crate::state) fn inherit_draft(&mut self, other: &mut Self) {
+        let draft = std::mem::take(&mut other.draft);
+        let attached = std::mem::take(&mut other.attached);
+        let (own, own_attached) = match &mut self.editing {
+            Some(editing) => (&mut editing.draft, &mut editing.attached),
+            None => (&mut self.draft, &mut self.attached),
+        };
+        (*own, *own_attached) = (draft, attached);
+    }
+
     /// Whether an earlier message is being changed.
     pub fn is_editing(&self) -> bool {
         self.editing.is_some()
@@ -255,13 +267,25 @@ impl ChatState {
                 attachments: exchange.attachments.clone(),
                 results: exchange.results.clone(),
             };
-            self.turn(exchange.id, exchange.parent, said, answer_of(exchange))
+            self.turn(exchange.id, parent_in(exchanges, exchange), said, answer_of(exchange))
         };
         let aside = exchanges.iter().map(said).collect();
         self.talk = Talk { turns: Vec::new(), aside, conversation: Some(conversation) };
         if let Some(last) = exchanges.last() {
             self.talk.lead_to(last.id);
         }
+    }
+}
+
+/// What this one follows. Where that was never kept, it is the newest that is older: the rest of the conversation is
+/// not lost with it.
+fn parent_in(exchanges: &[Exchange], exchange: &Exchange) -> Option<u64> {
+    let parent = exchange.parent?;
+    let ids = || exchanges.iter().map(|exchange| exchange.id);
+    if ids().any(|id| id == parent) {
+        Some(parent)
+    } else {
+        ids().filter(|id| *id < parent.min(exchange.id)).max()
     }
 }
 
@@ -508,6 +532,22 @@ mod tests {
         say(&mut chat, "four");
         let filing = chat.filing().expect("it is kept");
         assert_eq!((filing.exchange, filing.parent), (5, Some(3)));
+    }
+
+    #[test]
+    fn a_turn_that_was_never_kept_takes_no_other_with_it() {
+        let kept = [exchange(1, None, "one"), exchange(2, Some(1), "two"), exchange(4, Some(3), "four")];
+        let mut chat = ChatState::default();
+        chat.resume(SessionId("c1".to_owned()), &kept);
+        assert_eq!(way(&chat), ["one", "two", "four"]);
+        let request = say(&mut chat, "five");
+        assert!(request.messages.iter().any(|message| message.content == "one"), "{request:?}");
+        // The very first is not there.
+        chat.resume(
+            SessionId("c1".to_owned()),
+            &[exchange(2, Some(1), "two"), exchange(3, Some(2), "three")],
+        );
+        assert_eq!(way(&chat), ["two", "three"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use egui::{Context, Id, Label, Modal, RichText, ScrollArea, TextStyle, Ui, vec2};
 
-use crate::protocol::{Command, KeyStatus};
+use crate::domain::environment::Environment;
+use crate::protocol::{Command, JobId, KeyStatus};
 use crate::snippet::{self, KEY_VARIABLE, KeyText, Language, SnippetSpec};
 use crate::state::State;
 use crate::ui::theme;
@@ -14,11 +15,39 @@ pub struct CodeUi {
     open: bool,
     language: Language,
     stream: bool,
+    /// What is shown, and what it was written of.
+    written: Option<(Basis, Shown)>,
+}
+
+/// What the code depends on that can change while the dialog is open: nothing is typed meanwhile.
+#[derive(Debug, PartialEq)]
+struct Basis {
+    language: Language,
+    stream: bool,
+    env: Environment,
+    /// Where its API is, and the end of its key.
+    api: Option<String>,
+    tail: Option<String>,
+    pane: usize,
+    model: Option<String>,
+    embeds: bool,
+    /// Turns, and the answer under way: its text is in the code once it is whole.
+    turns: Vec<u64>,
+    running: Option<JobId>,
+    /// Attachments are read while they are waited for.
+    attached: usize,
+}
+
+/// The beginning of the code.
+#[derive(Debug)]
+struct Shown {
+    code: String,
+    is_all: bool,
 }
 
 impl Default for CodeUi {
     fn default() -> Self {
-        Self { open: false, language: Language::Curl, stream: true }
+        Self { open: false, language: Language::Curl, stream: true, written: None }
     }
 }
 
@@ -42,6 +71,9 @@ impl CodeUi {
         });
         if modal.should_close() {
             self.open = false;
+        }
+        if !self.open {
+            self.written = None;
         }
     }
 
@@ -70,16 +102,78 @@ impl CodeUi {
             }
         });
         let (Some(env), ..) = state.pane_asks(index) else { return };
-        let request = state.pane_request(index);
-        let embed = embeds.then(|| state.pane_chat(index).embed.texts());
-        let place = state.place_of(&env.id);
-        let api = place.and_then(|place| place.api.clone());
-        let (Some(api), Some(request), Some(place)) = (api, request, place) else {
+        let basis = self.basis(state, index, &env);
+        let has_key = basis.tail.is_some();
+        // A conversation with files in it is megabytes of code: it is not written for each frame.
+        if self.written.as_ref().is_none_or(|(old, _)| *old != basis) {
+            let code = self.spec(state, index, &env).map(|spec| {
+                let key = basis.tail.as_deref().map_or(KeyText::Variable, |tail| KeyText::Masked { tail });
+                Shown::of(snippet::write(&spec, key))
+            });
+            self.written = code.map(|code| (basis, code));
+        }
+        let Some((_, code)) = &self.written else {
             strong(ui, "There is nothing to show yet");
             caption(ui, "Pick a model, in an environment that has an API domain");
             return;
         };
-        let spec = SnippetSpec {
+        let buttons = 44.0;
+        card(ui).fill(tokens(ui).code).show(ui, |ui| {
+            let height = ui.available_height() - buttons - 26.0;
+            ScrollArea::both()
+                .auto_shrink(false)
+                .max_height(height)
+                .show(ui, |ui| code_ui(ui, code, self.language));
+        });
+        ui.add_space(4.0);
+        from_right(ui, |ui| {
+            if primary_button(ui, &format!("Copy with ${KEY_VARIABLE}"), true).clicked() {
+                let text = self.spec(state, index, &env).map(|spec| snippet::write(&spec, KeyText::Variable));
+                out.extend(text.map(|text| Command::Copy { what: "Code".to_owned(), text }));
+            }
+            let with_key = ui.add_enabled(has_key, egui::Button::new("Copy with the key"));
+            let with_key =
+                with_key.on_hover_text("The key goes to the clipboard in the clear: mind where you paste it");
+            if with_key.clicked() {
+                let spec = self.spec(state, index, &env).map(Box::new);
+                out.extend(spec.map(|spec| Command::CopyWithKey { place: env.clone(), spec }));
+            }
+        });
+    }
+
+    fn basis(&self, state: &mut State, pane: usize, env: &Environment) -> Basis {
+        let drafting = state.drafting_pane();
+        let attached = state.pane_chat(drafting).attached.len();
+        let place = state.place_of(&env.id);
+        let api = place.and_then(|place| Some(place.api.as_ref()?.root().to_owned()));
+        let tail = place.and_then(|place| match &place.key {
+            Some(KeyStatus::Present { tail }) => Some(tail.clone()),
+            _ => None,
+        });
+        let model = state.pane_choice(pane).model;
+        let embeds = state.pane_embeds(pane);
+        let chat = state.pane_chat(pane);
+        Basis {
+            language: self.language,
+            stream: self.stream,
+            env: env.clone(),
+            api,
+            tail,
+            pane,
+            model,
+            embeds,
+            turns: chat.turns().iter().map(|turn| turn.id).collect(),
+            running: chat.running(),
+            attached,
+        }
+    }
+
+    /// All that the code says; `None` while something is missing.
+    fn spec(&self, state: &mut State, index: usize, env: &Environment) -> Option<SnippetSpec> {
+        let api = state.place_of(&env.id)?.api.clone()?;
+        let request = state.pane_request(index)?;
+        let embed = state.pane_embeds(index).then(|| state.pane_chat(index).embed.texts());
+        Some(SnippetSpec {
             language: self.language,
             api,
             request,
@@ -87,45 +181,27 @@ impl CodeUi {
             stream: self.stream,
             ca_file: env.ca_file.clone(),
             accept_invalid_certs: env.accept_invalid_certs,
-        };
-        let (tail, has_key) = match &place.key {
-            Some(KeyStatus::Present { tail }) => (tail.as_str(), true),
-            _ => ("", false),
-        };
-        let shown = if has_key { KeyText::Masked { tail } } else { KeyText::Variable };
-        let code = snippet::write(&spec, shown);
-        let buttons = 44.0;
-        card(ui).fill(tokens(ui).code).show(ui, |ui| {
-            let height = ui.available_height() - buttons - 26.0;
-            ScrollArea::both()
-                .auto_shrink(false)
-                .max_height(height)
-                .show(ui, |ui| code_ui(ui, &code, self.language));
-        });
-        ui.add_space(4.0);
-        from_right(ui, |ui| {
-            if primary_button(ui, &format!("Copy with ${KEY_VARIABLE}"), true).clicked() {
-                let text = snippet::write(&spec, KeyText::Variable);
-                out.push(Command::Copy { what: "Code".to_owned(), text });
-            }
-            let with_key = ui.add_enabled(has_key, egui::Button::new("Copy with the key"));
-            let with_key =
-                with_key.on_hover_text("The key goes to the clipboard in the clear: mind where you paste it");
-            if with_key.clicked() {
-                out.push(Command::CopyWithKey { place: env, spec: Box::new(spec) });
-            }
-        });
+        })
+    }
+}
+
+impl Shown {
+    /// Of code that is too long to be laid out at once, the beginning.
+    fn of(mut code: String) -> Self {
+        const MOST: usize = 60_000;
+        let end = code.floor_char_boundary(MOST);
+        let is_all = end == code.len();
+        code.truncate(end);
+        Self { code, is_all }
     }
 }
 
 /// Highlighted while it is short enough to be laid out at once.
-fn code_ui(ui: &mut Ui, code: &str, language: Language) {
-    const MOST: usize = 60_000;
+fn code_ui(ui: &mut Ui, Shown { code, is_all }: &Shown, language: Language) {
     let style = ui.style().clone();
-    if code.len() > MOST {
+    if !is_all {
         caption(ui, "The conversation is long: only its beginning is shown. Copying takes all of it");
-        let end = (0..=MOST).rev().find(|at| code.is_char_boundary(*at)).unwrap_or(0);
-        ui.add(Label::new(RichText::new(&code[..end]).text_style(TextStyle::Monospace)).extend());
+        ui.add(Label::new(RichText::new(code).text_style(TextStyle::Monospace)).extend());
         return;
     }
     let theme = egui_extras::syntax_highlighting::CodeTheme::from_style(&style);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use batida::demo::api::DEMO_KEY;
 use batida::domain::conversation::{ChatRequest, Message, Params, Role};
-use batida::domain::environment::Environment;
+use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
 use batida::domain::history::{
     Deletion, ExchangeEnding, Filing, HistoryPage, HistoryQuery, HistorySettings, Said, SessionBody,
     SessionId, SessionState, StoredSession,
@@ -15,7 +15,7 @@ use batida::domain::run::BenchReport;
 use batida::domain::settings::Settings;
 use batida::engine::{Engine, Options, Started};
 use batida::io::history::FILE;
-use batida::protocol::{Command, Event, JobId};
+use batida::protocol::{Ask, Command, Event, JobId};
 use crossbeam_channel::Receiver;
 
 use super::made::{MODEL, id, open};
@@ -349,4 +349,50 @@ fn changes_are_made_in_their_order_also_when_the_window_closes_at_once() {
     // Closing it ends every job.
     window.engine = None;
     assert_eq!(open(window.dir.path()).row(&id("c1")).expect("it is there").title, "Title 199");
+}
+
+#[test]
+fn what_was_never_sent_is_kept_where_it_was_said() {
+    let mut window = Window::open();
+    let ask = |job: JobId, exchange: u64, prompt: &str, place: Environment| {
+        let (conversation, parent) = (id(&format!("c{exchange}")), None);
+        let filing = Filing { conversation, exchange, parent, deployment: None };
+        let request = ChatRequest {
+            model: MODEL.to_owned(),
+            messages: vec![Message::new(Role::User, prompt)],
+            params: Params::default(),
+        };
+        Ask { job, place, request: Box::new(request), filing: Some(filing) }
+    };
+    let jobs = [window.job(), window.job(), window.job()];
+    let keyless = Environment {
+        api: ApiAddress::parse("http://127.0.0.1:9").ok(),
+        key: KeyPlace::SettingsFile,
+        ..Environment::blank(EnvId("keyless".to_owned()), "keyless")
+    };
+    let asks = vec![
+        ask(jobs[0], 1, "Write 200000 tokens", Environment::demo()),
+        ask(jobs[1], 2, "It waits for its turn", Environment::demo()),
+        ask(jobs[2], 3, "It has no key", keyless),
+    ];
+    window.send(Command::ChatSideBySide { asks, in_turn: true });
+    window.until("its first words", |event| matches!(event, Event::ChatAdvanced { .. }).then_some(()));
+    window.send(Command::Cancel { job: jobs[1] });
+    window.until("its end", |event| {
+        matches!(event, Event::ChatEnded { job, .. } if job == jobs[1]).then_some(())
+    });
+    window.send(Command::Cancel { job: jobs[0] });
+    window.until("its end", |event| {
+        matches!(event, Event::ChatEnded { job, .. } if job == jobs[0]).then_some(())
+    });
+    let mut kept = |session: &str| {
+        let SessionBody::Chat { exchanges, .. } = window.session(&id(session)).body else {
+            panic!("a conversation")
+        };
+        (exchanges[0].id, exchanges[0].prompt.clone(), exchanges[0].ending.clone())
+    };
+    assert_eq!(kept("c2"), (2, "It waits for its turn".to_owned(), ExchangeEnding::Stopped));
+    let (exchange, prompt, ending) = kept("c3");
+    assert_eq!((exchange, prompt.as_str()), (3, "It has no key"));
+    assert!(matches!(ending, ExchangeEnding::Failed(why) if why.contains("no API key")));
 }

@@ -1,9 +1,14 @@
 //! Finding again: filters, sorting, pages, names, trends, baselines.
 
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
 use batida::domain::history::{HistoryPage, HistoryQuery, SessionKind, SortBy};
+use batida::engine::history::History;
 use batida::io::history::Store;
 
 use super::made::{MODEL, Made, at, id, open, target};
+use crate::support::window::runtime;
 
 /// Four benchmarks: `b1` to `b3` of one model, `b4` of two.
 fn shelf() -> (tempfile::TempDir, Store) {
@@ -187,4 +192,59 @@ fn a_trend_has_each_models_own_figures() {
     assert_eq!(points(MODEL, Some("md-gpt"), None).len(), 3);
     assert_eq!(points(MODEL, None, Some(at(3, 0))).len(), 2);
     assert_eq!(points("nobody", None, None), []);
+}
+
+#[test]
+fn whatever_is_pasted_into_the_search_is_looked_for() {
+    let (_dir, store) = shelf();
+    let words = |text: String| HistoryQuery { text, ..all() };
+    check(&store, &words("llama ".repeat(5_000)), &["b4"]);
+    check(&store, &words("nothing ".repeat(5_000)), &[]);
+    check(&store, &words("x".repeat(2_000_000)), &[]);
+    check(&store, &words("%".repeat(60_000)), &[]);
+    check(&store, &words("\"'\\_% ".repeat(400)), &[]);
+    check(&store, &words("é".repeat(70_000)), &[]);
+    check(&store, &words("b2 ".repeat(1_000)), &["b2"]);
+    // Some of the short words, and all of the others.
+    check(&store, &words("ni ll llama".to_owned()), &["b4"]);
+    check(&store, &words("ni zz llama".to_owned()), &[]);
+    check(&store, &words("ni ll am la zz llama".to_owned()), &["b4"]);
+    check(&store, &words("ni ll am la zebra".to_owned()), &[]);
+    // Only the beginning of a page is looked for.
+    let page =
+        "llama lam ama nig igh ght htl tly nightl ightly ghtly night ight htly nigh nightly".to_owned();
+    check(&store, &words(page.clone()), &["b4"]);
+    check(&store, &words(format!("{page} nothing")), &["b4"]);
+    check(&store, &words(format!("nothing {page}")), &[]);
+}
+
+#[test]
+fn a_search_that_nobody_waits_for_ends() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let (dir, store) = shelf();
+    drop(store);
+    let history = History::start(Ok(dir.path().to_owned()), |_| {}).expect("a thread");
+    let recorder = history.recorder();
+    let (began, begun) = mpsc::channel();
+    let (ended, end) = mpsc::channel();
+    let search = move |store: &Store| {
+        let until = Instant::now() + LIMIT;
+        let query = HistoryQuery { text: "nightly".to_owned(), ..all() };
+        while Instant::now() < until {
+            if let Err(failure) = store.list(&query) {
+                ended.send(failure).expect("somebody listens");
+                break;
+            }
+            // Fails once nobody waits.
+            let _ = began.send(());
+        }
+        Ok(())
+    };
+    let runtime = runtime();
+    let reading = runtime.spawn(async move { recorder.read(search).await });
+    begun.recv_timeout(LIMIT).expect("it reads");
+    reading.abort();
+    end.recv_timeout(LIMIT / 2).expect("it has ended early");
+    let again = runtime.block_on(history.recorder().read(|store| store.list(&all())));
+    assert_eq!(again.expect("the history is as it was").total, 4);
 }

@@ -128,6 +128,15 @@ impl Window {
         Self::over(config, LARGE, egui::Theme::Dark)
     }
 
+    /// The same; this is done while it is closed.
+    #[allow(dead_code, reason = "the benches use the rest")]
+    pub(crate) fn restart_after(self, meanwhile: impl FnOnce()) -> Self {
+        let Self { harness, config } = self;
+        drop(harness);
+        meanwhile();
+        Self::over(config, LARGE, egui::Theme::Dark)
+    }
+
     fn over(config: TempDir, size: Vec2, theme: egui::Theme) -> Self {
         let options = Options {
             config: Some(config.path().to_owned()),
@@ -213,6 +222,19 @@ impl Window {
         self.button(label).click();
         self.step();
         // What a click changed is drawn, and what that asked for is too.
+        self.run_steps(2);
+    }
+
+    /// Clicks in the window's corner, where no dialog is.
+    #[allow(dead_code, reason = "the benches use the rest")]
+    pub(crate) fn click_beside(&mut self) {
+        let at = egui::pos2(3.0, 3.0);
+        self.hover_at(at);
+        for pressed in [true, false] {
+            let button = egui::PointerButton::Primary;
+            self.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+        }
+        self.step();
         self.run_steps(2);
     }
 

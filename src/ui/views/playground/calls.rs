@@ -8,6 +8,7 @@ use egui::{
 
 use crate::domain::conversation::{ToolCall, ToolResult};
 use crate::domain::json::Checked;
+use crate::domain::units;
 use crate::state::chat::{Answer, NOT_ANSWERED, Turn};
 use crate::ui::theme;
 use crate::ui::widgets::{MARGIN, caption, dot, from_right, shortened, small_button, tokens};
@@ -113,12 +114,20 @@ fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut Done)
     }
 }
 
-/// Code in the small monospaced letters, scrolled where it is high.
+/// So many bytes are laid out at once.
+const MOST_SHOWN: usize = 20_000;
+
+/// Code in the small monospaced letters, scrolled where it is high. Of what is long, the beginning.
 fn mono(ui: &mut Ui, id: impl egui::AsIdSalt, text: &str, color: egui::Color32) {
     ScrollArea::vertical().id_salt(id).max_height(HIGHEST).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        let text = RichText::new(text).text_style(theme::small_figure_text()).color(color);
-        ui.add(Label::new(text).wrap().selectable(true));
+        let shown = &text[..text.floor_char_boundary(MOST_SHOWN)];
+        let label = RichText::new(shown).text_style(theme::small_figure_text()).color(color);
+        ui.add(Label::new(label).wrap().selectable(true));
+        if shown.len() < text.len() {
+            let (shown, all) = (units::bytes(shown.len()), units::bytes(text.len()));
+            caption(ui, format!("Only the first {shown} of {all} are shown"));
+        }
     });
 }
 

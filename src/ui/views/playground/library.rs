@@ -28,6 +28,10 @@ pub(super) struct LibraryUi {
     fresh: bool,
     /// What was filled in last, by the names of the prompt and the place.
     values: HashMap<(String, String), String>,
+    /// What is being written, as it was when that began.
+    began: Option<Prompt>,
+    /// What was being written when the library was closed beside it, as in [`View::Edit`].
+    unfinished: Option<(Option<String>, Prompt)>,
 }
 
 #[derive(Default)]
@@ -79,13 +83,16 @@ impl LibraryUi {
 
     pub(super) fn toggle(&mut self, state: &mut State, out: &mut Vec<Command>) {
         if self.is_open() {
-            self.view = View::Closed;
+            self.close();
             return;
         }
+        let written = self.unfinished.take().map(|(old, prompt)| View::Edit(old, prompt));
         *self = Self {
-            view: View::List,
+            view: written.unwrap_or(View::List),
             list: ListUi::opened(),
+            fresh: true,
             values: std::mem::take(&mut self.values),
+            began: self.began.take(),
             ..Self::default()
         };
         state.prompts.deleted = None;
@@ -116,12 +123,21 @@ impl LibraryUi {
             }
         });
         if modal.should_close() {
-            self.view = View::Closed;
+            self.close();
         }
         if taken.is_some() {
             self.view = View::Closed;
         }
         if self.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(taken) }
+    }
+
+    /// A click beside the library is no decision about what is being written: that is there at the next opening.
+    fn close(&mut self) {
+        if let View::Edit(old, prompt) = std::mem::take(&mut self.view)
+            && self.began.as_ref() != Some(&prompt)
+        {
+            self.unfinished = Some((old, prompt));
+        }
     }
 
     // ---- the list ---------------------------------------------------------------------------------------
@@ -339,6 +355,7 @@ impl LibraryUi {
     // ---- writing one ------------------------------------------------------------------------------------
 
     fn edit(&mut self, old: Option<String>, prompt: Prompt) {
+        self.began = Some(prompt.clone());
         self.view = View::Edit(old, prompt);
         self.fresh = true;
     }
