@@ -9,7 +9,7 @@ use batida::demo::exact::{ExactOptions, ExactServer};
 use batida::domain::environment::{ApiAddress, EnvId};
 use batida::domain::failure::Failure;
 use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
-use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Steer};
+use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Stats, Steer};
 use batida::engine::bench::{self, Controls, Listener};
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
@@ -453,9 +453,10 @@ async fn requests_that_were_due_and_never_sent_are_told() {
     assert_eq!((goodput.met, goodput.missed), (requests.ok, requests.unsent));
     let notes = level.notes.join("\n");
     assert!(notes.contains("due and not sent") && notes.contains("50/s asked, "), "{notes}");
-    // That they waited for the one place is what was asked for.
-    assert!(!level.watch.doubts.iter().any(|doubt| doubt.contains("schedule")), "{:?}", level.watch.doubts);
-    assert!(level.late_ms.max.is_some_and(|ms| ms > 300.0), "{:?}", level.late_ms);
+    // That they waited for the one place is what was asked for, and no lateness of our own.
+    let most = |stats: &Stats| stats.max.expect("measured");
+    let [late, own] = [&level.late_ms, &level.watch.left_late_ms].map(most);
+    assert!(late > 300.0 && own < late / 2.0, "{late} ms, by our own fault {own} ms");
     assert!(level.watch.left_late_ms.count >= requests.ended, "{:?}", level.watch.left_late_ms);
 }
 
@@ -594,13 +595,9 @@ async fn clients_of_a_closed_loop_begin_over_the_ramp_up() {
     let mut sent: Vec<f64> = run.heard.records.iter().map(|record| record.sent.as_secs_f64()).collect();
     sent.sort_by(f64::total_cmp);
     let [from, _] = level.steady_s.expect("it was steady");
-    assert!(
-        from - sent[0] >= 0.44,
-        "the last of four clients began after three quarters: {from} {}",
-        sent[0]
-    );
-    // Before the second client begins there is never more than one in flight.
-    let second = sent[0] + 0.149;
+    assert!(from - sent[0] >= 0.3, "the last of four clients began after three quarters: {from} {}", sent[0]);
+    // Before the second client begins (after 150 ms, the first may have been late) one is in flight at most.
+    let second = sent[0] + 0.1;
     let early: Vec<_> = run.heard.records.iter().filter(|it| it.sent.as_secs_f64() < second).collect();
     let alone = early
         .iter()
