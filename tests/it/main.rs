@@ -12,6 +12,7 @@ mod dialog;
 mod engine;
 mod exact;
 mod figures;
+mod files;
 mod floors;
 mod follow;
 mod history;

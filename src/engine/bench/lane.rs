@@ -540,7 +540,7 @@ impl AtWork {
                 hearing.verdict(end, level)
             }
             // The answer was there, the rest is manners.
-            _ if hearing.is_good() && hearing.reader.complete().is_some() => None,
+            _ if hearing.good && hearing.reader.complete().is_some() => None,
             Ok(Err(error)) => Some(world.api.fault_of_wire(&error, &level.model)),
             Err(_) => Some(world.api.fault_of_time(world.timeout, &level.model)),
         };
@@ -705,6 +705,8 @@ struct Hearing<'a> {
     measured: bool,
     reader: &'a mut AnswerReader,
     head: Option<ResponseHead>,
+    /// The status is a success.
+    good: bool,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
     step: Step,
@@ -749,6 +751,7 @@ impl<'a> Hearing<'a> {
             measured,
             reader,
             head: None,
+            good: false,
             connect: None,
             first_byte: None,
             step: Step::More,
@@ -794,10 +797,6 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    fn is_good(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| (200..300).contains(&head.status))
-    }
-
     /// Why a response that came whole is no good answer; `None` for a good one.
     fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
         let api = &self.lane.world.api;
@@ -836,25 +835,17 @@ impl Sink for Hearing<'_> {
         if !limits.is_empty() {
             self.lane.tell(Told::Limits(limits));
         }
+        self.good = (200..300).contains(&head.status);
         self.head = Some(head);
     }
 
+    #[inline]
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
         self.bytes += bytes.len() as u64;
-        if !self.is_good() {
-            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
-            self.refusal.extend_from_slice(&bytes[..room]);
-            return true;
-        }
         let after = self.after(at);
-        match self.reader.take_some(after, bytes) {
-            Step::More => true,
-            step => {
-                self.step = step;
-                self.ended = Some(at);
-                false
-            }
-        }
+        // Most of an answer by far, and all of it on the shortest way.
+        let bytes = if self.good { self.reader.take_usual(after, bytes) } else { bytes };
+        bytes.is_empty() || self.unusual(at, bytes)
     }
 
     fn read(&mut self, at: Instant) {
@@ -869,6 +860,26 @@ impl Sink for Hearing<'_> {
                 if let Some(cell) = self.cell() {
                     cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
                 }
+            }
+        }
+    }
+}
+
+impl Hearing<'_> {
+    /// Bytes of the body that want a closer look. False: the answer is complete.
+    fn unusual(&mut self, at: Instant, bytes: &[u8]) -> bool {
+        if !self.good {
+            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
+            self.refusal.extend_from_slice(&bytes[..room]);
+            return true;
+        }
+        let after = self.after(at);
+        match self.reader.take_some(after, bytes) {
+            Step::More => true,
+            step => {
+                self.step = step;
+                self.ended = Some(at);
+                false
             }
         }
     }

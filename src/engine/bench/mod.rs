@@ -44,6 +44,7 @@ use crate::domain::run::{
 use crate::domain::units;
 use crate::engine::chat;
 use crate::io::api::Api;
+use crate::io::files;
 use crate::io::http1::Dialer;
 use crate::metrics::request::{Phase, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Sending, Tally};
@@ -52,7 +53,7 @@ use crate::prompts::files::Material;
 use crate::prompts::fit::{Calibrator, Fit, UNFITTED};
 use crate::prompts::schedule::Schedule;
 use crate::prompts::trace::Trace;
-use crate::prompts::{PromptSource, length_to_fit};
+use crate::prompts::{MOST_BYTES, PromptSource, length_to_fit};
 use crate::protocol::ChatEnding;
 
 /// How often what ended is folded, and at most how often it is told.
@@ -252,10 +253,7 @@ fn name(path: &Path) -> String {
 }
 
 async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    tokio::fs::read(path).await.map_err(|error| {
-        let summary = format!("{} cannot be read: {}", path.display(), crate::io::why(&error));
-        Failure::new(summary, "Check the path")
-    })
+    files::read(path, MOST_BYTES, "Take a part of it").await
 }
 
 fn cores() -> usize {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::alarm::Rung;
 use super::lane::PROBE;
 use crate::domain::run::Watch;
+use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
 use crate::metrics::watch::LATE;
 
@@ -22,13 +23,6 @@ pub(super) struct Watching {
     lanes: Vec<Option<[(Instant, Duration); 2]>>,
     process: Duration,
     machine: Option<Ticks>,
-}
-
-/// Of all cores since the machine started.
-#[derive(Debug, Clone, Copy)]
-struct Ticks {
-    busy: u64,
-    all: u64,
 }
 
 impl Default for Watching {
@@ -104,15 +98,4 @@ impl Watching {
 
 fn process_time() -> Duration {
     super::duration(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
-}
-
-/// The first line of `/proc/stat`; `None` where there is none.
-fn ticks() -> Option<Ticks> {
-    let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let fields: Vec<u64> =
-        text.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal; guest time is in user time already.
-    let all: u64 = fields.iter().take(8).sum();
-    let idle: u64 = fields.iter().skip(3).take(2).sum();
-    (fields.len() >= 8).then_some(Ticks { busy: all - idle, all })
 }
