@@ -16,7 +16,9 @@ use super::{Ended, choose, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::{Level, Target};
-use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
+use crate::domain::run::{
+    BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
+};
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::history;
 use crate::engine::place::Place;
@@ -109,8 +111,16 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         SessionEnd::Complete => {}
         SessionEnd::Stopped => failed = Some("the session was stopped".to_owned()),
         SessionEnd::Failed(why) => failed = Some(why.clone()),
-        SessionEnd::Limit(why) if too_many_errors(found) => failed = Some(why.clone()),
+        SessionEnd::Errors(why) => failed = Some(format!("the session ended for too many errors: {why}")),
         SessionEnd::Limit(_) => {}
+    }
+    if let (None, Some(level)) = (&failed, found.levels.iter().find(|level| level.ended == LevelEnd::Errors))
+    {
+        let Requests { failed: errors, ended, .. } = &level.requests;
+        let (label, model) = (&level.label, &level.model);
+        failed = Some(format!(
+            "{label} of {model} ended for too many errors: {errors} of {ended} requests failed"
+        ));
     }
     if failed.is_none() && found.levels.iter().all(|level| level.requests.ok == 0) {
         failed = Some("no request was answered".to_owned());
@@ -136,13 +146,6 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         return Err(Ended::Doubted);
     }
     Ok(())
-}
-
-fn too_many_errors(found: &BenchReport) -> bool {
-    let Some(share) = found.plan.session_ends.error_share else { return false };
-    let sum = |of: fn(&LevelReport) -> u64| found.levels.iter().map(of).sum::<u64>();
-    let (ended, failed) = (sum(|level| level.requests.ended), sum(|level| level.requests.failed));
-    failed > 0 && failed as f64 >= share * ended as f64
 }
 
 // ---- files --------------------------------------------------------------------------------------------

@@ -99,7 +99,9 @@ const LEVELS: &[LevelOf] = &[
         (l.requests.ended > 0).then(|| l.requests.failed as f64 / l.requests.ended as f64)
     }),
     ("aborted", Unit::Plain, |l| Some(l.requests.aborted as f64)),
+    ("unsent", Unit::Plain, |l| Some(l.requests.unsent as f64)),
     ("rate_limited", Unit::Plain, |l| Some(l.limits.rate_limited as f64)),
+    ("ingress_limited", Unit::Plain, |l| Some(l.limits.ingress as f64)),
     ("queue_full", Unit::Plain, |l| Some(l.limits.queue_full as f64)),
     ("concurrency_reached", Unit::Plain, |l| l.concurrency.reached),
     ("concurrency_most", Unit::Plain, |l| Some(f64::from(l.concurrency.most))),
