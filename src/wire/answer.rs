@@ -340,7 +340,9 @@ impl Progress {
     fn run(&mut self, at: Duration, bytes: &[u8]) -> usize {
         let (mut taken, mut run) = (0, 0);
         let mut of = TextKind::Answer;
-        while let Some(Filled { is_content, text, length }) = self.frames.event(&bytes[taken..]) {
+        while taken < bytes.len()
+            && let Some(Filled { is_content, text, length }) = self.frames.event(&bytes[taken..])
+        {
             let kind = match is_content {
                 true if self.splitter.is_answering() => TextKind::Answer,
                 true => break,

@@ -141,6 +141,11 @@ impl Frame {
     }
 
     fn fill<'a>(&mut self, json: &'a str) -> Option<Usual<'a>> {
+        // Most often it is another frame's: then nothing is to be set up.
+        let first = self.holes.known().first()?;
+        if json.as_bytes().get(..first.from) != self.text.get(..first.from) {
+            return None;
+        }
         let mut skim = Skim::new(json);
         let mut delta = Delta::default();
         let mut behind = 0;
