@@ -118,7 +118,7 @@ pub(super) struct BenchArgs {
     /// What a request must meet, e.g. ttft=500ms,itl=15ms; also tpot and latency
     #[arg(long, value_name = "LIMITS", value_parser = Objectives::parse)]
     goodput: Option<Objectives>,
-    /// The same seed sends the same prompts at the same moments [default: 1]
+    /// The same seed sends the same prompts at the same moments [default: another each time, told in the report]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Kept with the figures; may be repeated
@@ -201,7 +201,7 @@ impl BenchArgs {
             params: Params { seed: self.sampling_seed, ..self.sampling.params() },
             timeout: self.timeout.unwrap_or(usual.timeout),
             objectives: self.goodput.unwrap_or_default(),
-            seed: self.seed.unwrap_or(usual.seed),
+            seed: self.seed,
             tags: self.tag.clone(),
         }
     }
@@ -350,7 +350,7 @@ mod tests {
             },
             timeout: Duration::from_secs(9),
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
-            seed: 42,
+            seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
         };
         check_round_trip(&everything);

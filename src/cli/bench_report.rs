@@ -42,7 +42,8 @@ fn head(out: &mut String, report: &BenchReport) {
     };
     let most = plan.output_tokens.map_or("the server's limit".to_owned(), |most| format!("{most} tokens"));
     let turns = if plan.turns > 1 { format!(" · {} turns", plan.turns) } else { String::new() };
-    line(out, &format!("prompts    {prompts} · answers {most} at most{turns} · seed {}", plan.seed));
+    let seed = report.seed().map(|seed| format!(" · seed {seed}")).unwrap_or_default();
+    line(out, &format!("prompts    {prompts} · answers {most} at most{turns}{seed}"));
     let machine = &report.machine;
     let (cores, lanes) = (units::counted(machine.cores, "core"), units::counted(machine.lanes, "thread"));
     line(out, &format!("machine    {}, {cores}, {lanes} · batida {}", machine.system, report.batida));
@@ -347,6 +348,7 @@ mod tests {
             ended: SessionEnd::Stopped,
             levels,
             switches: Vec::new(),
+            seed: Some(1),
             calibrations: Vec::new(),
             surroundings: None,
             source: None,

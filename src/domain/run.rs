@@ -33,6 +33,10 @@ pub struct BenchReport {
     pub machine: Machine,
     /// What was asked for.
     pub plan: Plan,
+    /// The seed of the prompts and arrivals, the plan's own or the one that was drawn: with it the session can be
+    /// repeated. `None` where nobody knows.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// How it ended.
     pub ended: SessionEnd,
     /// The levels in the order in which they were run; the last may be incomplete.
@@ -47,6 +51,13 @@ pub struct BenchReport {
     /// The program whose result file this was, with its version; `None` for Batida itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+impl BenchReport {
+    /// Its seed, of reports too that name it in their plan only.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed.or(self.plan.seed)
+    }
 }
 
 /// What a session ran on. Asked of the cluster beside the session, so any of it may be missing.

@@ -55,7 +55,7 @@ pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
     if !plan.objectives.is_empty() {
         facts.push(("Objectives", plan.objectives.to_string().replace('=', " ≤ ").replace(',', ", ")));
     }
-    facts.push(("Seed", plan.seed.to_string()));
+    facts.extend(report.seed().map(|seed| ("Seed", seed.to_string())));
     facts
 }
 

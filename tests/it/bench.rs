@@ -306,6 +306,29 @@ async fn a_conversation_carries_its_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_share_no_prompt_unless_they_share_a_seed() {
+    let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let mut said = Vec::new();
+    let mut session = async |plan: &Plan| {
+        let run = run(plan, &api).await;
+        let all: Vec<String> =
+            server.received().iter().map(|r| r.body["messages"][0]["content"].to_string()).collect();
+        let mut new: Vec<String> = all[said.len()..].to_vec();
+        said = all;
+        new.sort();
+        assert!(new.len() >= 22, "two warm-ups, twenty requests, and what fits the prompts: {}", new.len());
+        (new, run.report().clone())
+    };
+    let (first, report) = session(&plan("m")).await;
+    let (second, other) = session(&plan("m")).await;
+    assert!(first.iter().all(|prompt| !second.contains(prompt)), "the second finds nothing in a cache");
+    assert!(report.seed.is_some() && report.seed != other.seed, "{:?}", [report.seed, other.seed]);
+    assert_eq!((report.plan.seed, report.seed()), (None, report.seed), "run again, it draws another");
+    let (again, repeated) = session(&Plan { seed: report.seed, ..plan("m") }).await;
+    assert_eq!((again, repeated.seed), (first, report.seed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_is_replayed_at_its_moments() {
     let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
     let dir = tempfile::tempdir().expect("a folder");

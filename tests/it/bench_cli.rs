@@ -120,6 +120,7 @@ mod end_to_end {
     fn levels_and_their_figures_are_in_the_json() {
         let report = Bench::new().json(&["--concurrency", "1,2", "--requests", "4"]);
         assert_eq!(report["schema"], "batida.bench/1");
+        assert!(report["seed"].is_u64() && report["plan"]["seed"].is_null(), "drawn, and told: {report}");
         let levels = report["levels"].as_array().expect("levels");
         let labels: Vec<&str> = levels.iter().filter_map(|level| level["label"].as_str()).collect();
         assert_eq!(labels, ["c=1", "c=2"]);

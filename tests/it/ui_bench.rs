@@ -419,6 +419,7 @@ impl Script {
             ended,
             levels: (0..levels).map(|index| self.report_of(index, index + 1 < levels)).collect(),
             switches: Vec::new(),
+            seed: None,
             calibrations: Vec::<Calibration>::new(),
             surroundings: None,
             source: None,
