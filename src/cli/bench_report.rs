@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::domain::plan::Prompts;
-use crate::domain::run::{BenchProgress, BenchReport, LevelEnd, LevelReport, Rate, SessionEnd, Stage, Stats};
-use crate::domain::units::{self, ABSENT, count, short as number};
+use crate::domain::run::{
+    BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd, Stage, Stats,
+    Throughput,
+};
+use crate::domain::units::{self, ABSENT, count, short as number, with_interval as interval};
 
 /// The whole report; `files` are those that were written.
 pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
@@ -112,7 +115,7 @@ fn intervals(out: &mut String, report: &BenchReport) {
     if report.levels.is_empty() {
         return;
     }
-    line(out, "95 % intervals (percentiles from order statistics, rates by batch means)");
+    line(out, INTERVALS);
     let head = format!("{:<8} {:<10} {:<25} {:<25} {:<25}", "level", "", "p50", "p95", "p99");
     line(out, &head);
     let mut model = None;
@@ -124,7 +127,9 @@ fn intervals(out: &mut String, report: &BenchReport) {
         for (i, (name, stats, scale)) in [
             ("TTFT ms", &level.ttft_ms, 1.0),
             ("ITL ms", &level.itl_ms, 1.0),
+            ("TPOT ms", &level.tpot_ms, 1.0),
             ("latency s", &level.latency_ms, 1e3),
+            ("tok/s user", &level.user_tokens_per_s, 1.0),
         ]
         .into_iter()
         .enumerate()
@@ -138,18 +143,13 @@ fn intervals(out: &mut String, report: &BenchReport) {
             line(out, &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"));
         }
         let rate = |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci));
-        let (tokens, requests) =
-            (rate(level.throughput.output_tokens_per_s), rate(level.throughput.requests_per_s));
+        let Throughput { output_tokens_per_s, total_tokens_per_s, requests_per_s } = &level.throughput;
+        let [tokens, total, requests] =
+            [output_tokens_per_s, total_tokens_per_s, requests_per_s].map(|of| rate(*of));
         line(out, &format!("{:<8} {:<10} {tokens} tok/s · {requests} req/s", "", "throughput"));
+        line(out, &format!("{:<8} {:<10} {total} tok/s, prompts included", "", ""));
     }
     out.push('\n');
-}
-
-fn interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    match ci {
-        Some([low, high]) => format!("{} [{}, {}]", number(value), number(Some(low)), number(Some(high))),
-        None => number(value),
-    }
 }
 
 fn remarks(out: &mut String, report: &BenchReport) {
@@ -181,8 +181,8 @@ fn remarks(out: &mut String, report: &BenchReport) {
         for (name, value) in &limits.headers {
             line(out, &format!("limits     {place}: {name}: {value}"));
         }
-        if let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) {
-            line(out, &format!("server     {place}: TTFT p50 here less the server's own: {ms:.1} ms"));
+        if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
+            line(out, &format!("server     {place}: p50 here less the server's own: {told}"));
         }
         for (name, missed) in level.goodput.iter().flat_map(|good| &good.missed_by).filter(|(_, n)| *n > 0) {
             line(out, &format!("goodput    {place}: {} missed {name}", count(*missed)));
@@ -265,9 +265,7 @@ fn percent(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::domain::plan::{Lengths, LevelLoad, Load, Plan, Target};
-    use crate::domain::run::{
-        Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Throughput, Watch,
-    };
+    use crate::domain::run::{Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Watch};
 
     fn stats(p50: f64, with_intervals: bool) -> Stats {
         let around = |value: f64| with_intervals.then_some([value * 0.9, value * 1.1]);
@@ -371,6 +369,12 @@ mod tests {
             ..level(1, 16)
         };
         doubtful.watch.doubts.push("timers fired 9 ms late".to_owned());
+        doubtful.server = Some(ServerSide {
+            ttft_p50_difference_ms: Some(12.34),
+            latency_p50_difference_ms: Some(13.0),
+            tokens_per_s_p50_difference: Some(-120.4),
+            ..ServerSide::default()
+        });
         doubtful.limits = Limits { rate_limited: 3, queue_full: 1, headers: Vec::new() };
         doubtful.requests.failed = 4;
         doubtful.requests.errors =

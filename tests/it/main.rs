@@ -29,6 +29,7 @@ mod transcript;
 mod ui;
 mod ui_attach;
 mod ui_bench;
+mod ui_bench_page;
 mod ui_branches;
 mod ui_cluster;
 mod ui_embed;

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use self::charts::Group;
 use super::{Exported, words};
 use crate::domain::history::{SessionBody, SessionRow, Traces};
-use crate::domain::run::{BenchReport, LevelReport, Rate};
+use crate::domain::run::{BenchReport, LevelReport, Rate, ServerSide};
 use crate::domain::units::{self, ABSENT, count, short};
 
 pub use self::compare::comparison_html;
@@ -286,11 +286,9 @@ fn said(out: &mut String, report: &BenchReport) {
         items.push(("", format!("Switch to {}", switch.model), text));
     }
     for level in &report.levels {
-        let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) else {
-            continue;
-        };
+        let Some(told) = level.server.as_ref().and_then(ServerSide::differences) else { continue };
         let place = format!("Server, {} of {}", level.label, level.model);
-        items.push(("", place, format!("TTFT p50 measured here less the server’s own: {} ms", signed(ms))));
+        items.push(("", place, format!("p50 measured here less the server’s own: {told}")));
     }
     if items.is_empty() {
         return;
@@ -305,11 +303,6 @@ fn said(out: &mut String, report: &BenchReport) {
         );
     }
     out.push_str("</ul>\n");
-}
-
-fn signed(value: f64) -> String {
-    let sign = if value < 0.0 { "−" } else { "" };
-    format!("{sign}{}", short(Some(value.abs())))
 }
 
 fn facts(out: &mut String, title: &str, facts: &[words::Fact]) {
