@@ -15,23 +15,23 @@ use serde_json::Value;
 use crate::chat::Front;
 use crate::support::{self, kube::Tls};
 
-const MODEL: &str = "gpt-oss-120b";
+pub(crate) const MODEL: &str = "gpt-oss-120b";
 /// No command here may take longer, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(60);
 
-struct Bench {
+pub(crate) struct Bench {
     dir: tempfile::TempDir,
 }
 
 #[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("a folder") }
     }
 
@@ -47,13 +47,13 @@ impl Bench {
         command.spawn().expect("the program starts")
     }
 
-    fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         finish(self.start(args))
     }
 
     /// A short session of one model, ended well.
     #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let usual = ["--model", MODEL, "--json", "--output-tokens", "16", "--warmup", "1"];
         let said = self.run(&[&usual[..], args].concat());
         assert_eq!(said.code, Some(0), "{said:?}");

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_cli;
+mod bench_schema;
 mod chat;
 mod checks;
 mod cli;
