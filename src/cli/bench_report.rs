@@ -399,6 +399,39 @@ mod tests {
     }
 
     #[test]
+    fn progress_is_a_bar_with_what_is_known() {
+        let mut progress = BenchProgress {
+            elapsed_s: 1.0,
+            stage: Stage::Starting,
+            level: 0,
+            levels: 3,
+            level_done: 0.0,
+            done: 0.0,
+            left_s: None,
+            requests: (0, None),
+            in_flight: crate::domain::run::InFlight::default(),
+            points: Vec::new(),
+            rates: Vec::new(),
+            flights: Vec::new(),
+            partial: None,
+            ended: Vec::new(),
+        };
+        assert_eq!(progress_line(&progress, None, None), "░░░░░░░░░░░░ 1/3 starting 0");
+        progress.stage = Stage::Measuring;
+        (progress.level, progress.level_done, progress.requests) = (1, 0.5, (1_000, Some(2_000)));
+        progress.left_s = Some(125.4);
+        let mut partial = level(1, 16);
+        partial.requests.failed = 1;
+        assert_eq!(
+            progress_line(&progress, Some(1_234.5), Some(&partial)),
+            "██████░░░░░░ 2/3 measuring 1,000/2,000 · 1,235 tok/s · TTFT p50 88.0 ms · 1 error · 2:05 left"
+        );
+        // What cannot be is not drawn.
+        (progress.level_done, progress.left_s) = (7.0, Some(f64::INFINITY));
+        assert_eq!(progress_line(&progress, None, None), "████████████ 2/3 measuring 1,000/2,000");
+    }
+
+    #[test]
     fn absent_figures_are_dashes() {
         let empty = LevelReport {
             ttft_ms: Stats::default(),

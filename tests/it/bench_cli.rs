@@ -233,6 +233,33 @@ mod end_to_end {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn on_a_terminal_one_line_is_drawn_over_and_over_and_cut_to_its_width() {
+        let bench = Bench::new();
+        let args = ["--model", MODEL, "--concurrency", "2", "--requests", "16", "--output-tokens", "16"];
+        let line = format!(
+            "stty rows 20 cols 44 && exec {} bench --demo --config config {}",
+            env!("CARGO_BIN_EXE_batida"),
+            args.join(" ")
+        );
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.env("TERM", "xterm").env("HOME", bench.dir.path()).current_dir(&bench.dir);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let said = finish(command.spawn().expect("util-linux has it"));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        // Each begins at the line's beginning and wipes what was there.
+        let (before, after) = said.out.split_once("level 1/1: c=2 of ").expect("the level's end is told");
+        let drawn: Vec<&str> = before.split("\x1b[K").map(|line| line.trim_start_matches('\r')).collect();
+        let (last, drawn) = drawn.split_last().expect("there is one");
+        assert_eq!(*last, "", "the line is wiped before the next: {before:?}");
+        assert!(drawn.iter().all(|line| line.chars().count() < 44 && !line.contains('\n')), "{drawn:?}");
+        let measuring = |line: &&&str| line.contains("░ 1/1 measuring ") && line.contains("/16 · ");
+        assert!(drawn.iter().filter(measuring).count() > 1, "{drawn:?}");
+        assert!(!after.contains('░') && after.contains("95 % intervals"), "{after:?}");
+    }
+
+    #[test]
     fn objectives_and_turns_are_minded() {
         let bench = Bench::new();
         let good = bench.json(&["--requests", "4", "--turns", "2", "--goodput", "ttft=1h,latency=1h"]);
