@@ -15,6 +15,7 @@ mod exact;
 mod figures;
 mod floors;
 mod follow;
+mod goals;
 mod history;
 mod imports;
 mod library;
