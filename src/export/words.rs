@@ -173,11 +173,6 @@ pub(super) fn percent(share: f64) -> String {
     format!("{} %", (share * 1e4).round() / 1e2)
 }
 
-/// ms as seconds.
-pub(super) fn seconds(ms: Option<f64>) -> String {
-    ms.map_or(units::ABSENT.to_owned(), |ms| format!("{:.2}", ms / 1e3))
-}
-
 /// `2026-11-23 14:05 UTC`
 pub(super) fn moment(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()

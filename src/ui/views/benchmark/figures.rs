@@ -51,8 +51,10 @@ const PLAIN: [(&str, Read<Option<f64>>); 7] = [
     ("user_tokens_per_s_p50_less_server", |l| l.server.as_ref()?.tokens_per_s_p50_difference),
 ];
 
-/// p50, p95 and p99 with their intervals.
-fn percentiles(stats: &Stats) -> [(&'static str, Option<f64>, Option<[f64; 2]>); 3] {
+/// Its name, its value, and the interval of that.
+type Percentile = (&'static str, Option<f64>, Option<[f64; 2]>);
+
+fn percentiles(stats: &Stats) -> [Percentile; 3] {
     [("p50", stats.p50, stats.p50_ci), ("p95", stats.p95, stats.p95_ci), ("p99", stats.p99, stats.p99_ci)]
 }
 
