@@ -94,6 +94,17 @@ fn a_chart_is_copied_as_a_picture_of_itself() {
 }
 
 #[test]
+fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
+    let mut page = Page::two_levels_on(Page::seen_by(Blind));
+    page.click("Export TTFT per request, ms");
+    page.click("Save as PNG");
+    page.until("it is told", |page| !page.state().state.notices.is_empty());
+    assert!(page.state().state.notices[0].text.starts_with("No picture of the chart could be taken"));
+    assert_eq!(page.state().sent.len(), 0, "nothing is saved");
+    page.until("the button is back", |page| page.query_by_label("Export TTFT per request, ms").is_some());
+}
+
+#[test]
 fn the_form_is_copied_as_the_command_that_does_the_same() {
     let mut page = Page::new();
     page.state_mut().state.bench_form().sweep = "1, 4".to_owned();
@@ -153,6 +164,10 @@ impl Stage {
 
 impl Page {
     fn new() -> Self {
+        Self::seen_by(Places)
+    }
+
+    fn seen_by(renderer: impl TestRenderer + 'static) -> Self {
         let mut state = State::new(Settings::default());
         state.bench_form().targets = vec![Target { deployment: None, model: MODEL.to_owned() }];
         let stage = Stage { page: BenchmarkUi::default(), state, sent: Vec::new(), installed: false };
@@ -162,7 +177,7 @@ impl Page {
             .with_step_dt(1.0 / 30.0)
             .with_max_steps(8)
             .with_render_cursor(false)
-            .renderer(Places)
+            .renderer(renderer)
             .build_ui_state(|ui, stage: &mut Stage| stage.frame(ui), stage);
         let mut page = Self(harness);
         page.run_steps(4);
@@ -171,7 +186,10 @@ impl Page {
 
     /// In which a level has ended, and another is under way.
     fn of_two_levels() -> Self {
-        let mut page = Self::new();
+        Self::two_levels_on(Self::new())
+    }
+
+    fn two_levels_on(mut page: Self) -> Self {
         let state = &mut page.state_mut().state;
         let mut out = Vec::new();
         state.run_bench(&mut out);
@@ -314,6 +332,19 @@ impl TestRenderer for Places {
         let size = ctx.content_rect().size() * output.pixels_per_point;
         let pixel = |x: u32, y: u32| Rgba([x as u8, y as u8, ((x >> 8) << 4 | y >> 8) as u8, 255]);
         Ok(RgbaImage::from_fn(size.x as u32, size.y as u32, pixel))
+    }
+}
+
+/// A renderer that fails, as where there is no graphics card.
+struct Blind;
+
+impl TestRenderer for Blind {
+    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
+        delta.clear();
+    }
+
+    fn render(&mut self, _: &egui::Context, _: &egui::FullOutput) -> Result<RgbaImage, String> {
+        Err("nothing to be seen".to_owned())
     }
 }
 
