@@ -27,7 +27,7 @@ const COLUMNS: [Column; 13] = [
     Column { title: "p99", value: |l| l.ttft_ms.p99, write: ms, rank: 3 },
     Column { title: "ITL p50", value: |l| l.itl_ms.p50, write: ms, rank: 4 },
     Column { title: "p99", value: |l| l.itl_ms.p99, write: ms, rank: 9 },
-    Column { title: "latency p50", value: |l| seconds(&l.latency_ms), write: short, rank: 8 },
+    Column { title: "latency", value: |l| seconds(&l.latency_ms), write: short, rank: 8 },
     Column { title: "tok/s/user", value: |l| l.user_tokens_per_s.p50, write: whole, rank: 5 },
     Column {
         title: "tok/s",
@@ -107,7 +107,7 @@ pub(super) fn show(
             return;
         }
         rows_ui(ui, session, colors, level);
-        caption(ui, "TTFT and ITL in ms, latency in s; hover over a level for its intervals, click it for its distribution");
+        caption(ui, "TTFT and ITL in ms, latency (p50) in s; hover over a level for its intervals, click it for its distribution");
     });
 }
 
