@@ -52,8 +52,8 @@ pub enum Command {
     FollowLog { job: JobId, place: Environment, source: LogSource },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
-    /// Ask models for one token each, which is kept nowhere: [`Event::ModelProbed`] each, then
-    /// [`Event::ProbesEnded`].
+    /// Ask models for one token each, those that make embeddings for one of a word, which is kept nowhere:
+    /// [`Event::ModelProbed`] each, then [`Event::ProbesEnded`].
     Probe { job: JobId, place: Environment, targets: Vec<ProbeTarget> },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
@@ -75,7 +75,8 @@ pub enum Command {
     RevealKey { place: Environment },
     /// Read the environments of a file, with this kubectl where it is a kubeconfig: [`Event::EnvironmentsRead`].
     ReadEnvironments { job: JobId, path: PathBuf, kubectl: Option<PathBuf> },
-    /// Keep a key until the program ends, in place of the variable that the environment names.
+    /// Keep a key until the program ends, in place of the variable that the environment names. Only what goes wrong
+    /// is told, as [`Event::SettingsSaved`].
     HoldKey { env: EnvId, key: SecretString },
     /// Show a notification on the desktop: [`Event::Notified`].
     Notify { title: String, body: String },
@@ -92,9 +93,11 @@ pub enum Command {
     /// Read what the user attaches to a message: [`Event::AttachmentsRead`]. `room`: how many bytes of the request's
     /// body are left for it.
     Attach { job: JobId, sources: AttachSources, room: usize },
-    /// Decode an attached picture, with `edge` pixels on its longer side at most: [`Event::PictureDecoded`].
+    /// Decode an attached picture, with `edge` pixels on its longer side at most: [`Event::PictureDecoded`], unless it
+    /// is cancelled.
     DecodePicture { job: JobId, image: Image, edge: u32 },
-    /// Keep what is attached to an environment's draft over a restart; nothing forgets it.
+    /// Keep what is attached to an environment's draft over a restart; an empty list forgets it. Only what goes wrong
+    /// is told: [`Event::DraftNotKept`].
     KeepDraft { env: EnvId, attached: Vec<Attachment> },
     /// Read what was attached to drafts: [`Event::DraftsLoaded`].
     LoadDrafts {
@@ -143,7 +146,7 @@ pub enum Command {
     Cancel { job: JobId },
 }
 
-/// One of several chats, see [`Command::Chat`].
+/// One of the chats of a [`Command::ChatSideBySide`]; the fields are those of [`Command::Chat`].
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "as the command's fields")]
 pub struct Ask {
@@ -309,7 +312,7 @@ pub enum Event {
     AttachmentsRead { job: JobId, read: Vec<Result<Attachment, Failure>> },
     /// An attached picture's pixels.
     PictureDecoded { job: JobId, outcome: Result<Picture, Failure> },
-    /// What was attached to drafts when the window was closed, and which of them could not be kept or read.
+    /// What was attached to drafts when the window was closed, or why it cannot be read.
     DraftsLoaded { job: JobId, outcome: Result<Vec<DraftFiles>, Failure> },
     /// What is attached to a draft could not be kept.
     DraftNotKept { failure: Failure },

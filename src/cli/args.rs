@@ -24,8 +24,9 @@ is selected there, unless --env or --demo names another, or --api, --kubeconfig 
 for this run alone.
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage; of `batida bench` also 3 a --fail-if came true, 4 with --strict \
-a level is in doubt; of `batida chat` 3 the answer is not the JSON that was asked for; of `batida compare` 3 with --fail-if-worse something is worse. With --json a command that fails prints \
-{\"failure\": {summary, advice, details, retry_after_ms}}.
+a level is in doubt; of `batida chat` 3 the answer is not the JSON that was asked for; of `batida compare` 3 with \
+--fail-if-worse something is worse. With --json a command that fails prints {\"failure\": {summary, advice, details, \
+retry_after_ms}}; `chat` has it in its object, and `check` tells of each check instead.
 
 Examples:
   batida --demo                                   the window, on the built-in demo
@@ -76,7 +77,7 @@ pub(super) enum Command {
     /// itself may have moved says so.
     #[command(after_help = bench_args::AFTER)]
     Bench(Box<BenchArgs>),
-    /// What was measured before: list, show, export, import and delete it
+    /// What was measured before: list, show, rename, export, import and delete it
     ///
     /// Chats and benchmarks are kept on this computer, those of the window and those of the command line alike.
     #[command(after_help = history_args::AFTER)]
@@ -96,15 +97,18 @@ pub(super) enum Command {
     Check,
     /// Serve simulated models over an OpenAI-like API on 127.0.0.1 until Ctrl-C
     ///
-    /// The same server as the Demo environment's: models of different speed, one that reasons, one that is
-    /// slow to start, one that sometimes answers 429. With --exact another one, to measure clients with.
+    /// The same server as the Demo environment's: models of different speed, two that reason, one that is slow to
+    /// start, one that sees pictures and sometimes answers 429, one that makes embeddings. With --exact another one, to
+    /// measure clients with.
     #[command(after_help = DEMO_AFTER)]
     Demo(DemoArgs),
 }
 
 const DEPLOYMENTS_AFTER: &str = "\
-With --json: {\"deployments\": [{name, generation, bundle, state, reason, pods, models, models_trouble}], \
-\"warnings\": [{summary, advice, details}]}";
+With --json: {\"deployments\": [{name, generation, bundle, state, reason, since, pods, models: [{serving_name, \
+resource, aliases, capabilities, confirmed}], bundle_notes, models_trouble}], \"warnings\": [{summary, advice, details, \
+retry_after_ms}]}. capabilities are text, vision and embeddings, and empty where the cluster does not say; a model is not \
+confirmed when serving_name is only its resource's name.";
 
 const MODELS_AFTER: &str = "\
 With --json: {\"models\": [{name, deployment, routed, chats}]}; routed is null when the API was not reached";
@@ -133,6 +137,8 @@ With --json: {\"checks\": [{title, verdict, finding, advice, command, details, t
 bad or skipped";
 
 const DEMO_AFTER: &str = "\
+With --json: {url, key, models}, printed once it serves.
+
 With --exact: one model, exact, that takes any key, on a core of its own and with times to the microsecond. \
 GET /times gives them, and forgets them, as a line of JSON per request: {id, received_ns, tokens, written_ns: \
 [first token, last token], done_ns}, on the monotonic clock; id is the request's X-Request-ID, and the header \

@@ -12,18 +12,18 @@ use tokio_util::sync::CancellationToken;
 use super::args::Common;
 use super::bench_args::BenchArgs;
 use super::bench_report::{self, level_line};
-use super::out_file::{OutFile, cannot_write};
-use super::{Ended, no_cluster, report};
-use crate::domain::deployment::{DeploymentState, ServedModel, embeds_by_name};
+use super::{Ended, choose, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::{Level, Target};
-use crate::domain::run::{BenchProgress, BenchReport, LevelReport, SessionEnd, Stage, Steer};
+use crate::domain::run::{
+    BenchProgress, BenchReport, LevelEnd, LevelReport, Requests, SessionEnd, Stage, Steer,
+};
 use crate::engine::bench::{Controls, Listener};
-use crate::engine::cluster;
 use crate::engine::history;
 use crate::engine::place::Place;
 use crate::export::csv;
+use crate::io::files::{OutFile, cannot_write};
 use crate::metrics::request::RequestRecord;
 
 /// A terminal's line is drawn so often at most.
@@ -49,7 +49,7 @@ pub(super) async fn run(
     let targets = if named.is_empty() {
         tokio::select! {
             () = cancel.cancelled() => return Err(Ended::Told),
-            found = find_targets(place, &args.deployment) => found?,
+            found = choose::targets(place, &args.deployment) => found?,
         }
     } else {
         named
@@ -111,8 +111,16 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         SessionEnd::Complete => {}
         SessionEnd::Stopped => failed = Some("the session was stopped".to_owned()),
         SessionEnd::Failed(why) => failed = Some(why.clone()),
-        SessionEnd::Limit(why) if too_many_errors(found) => failed = Some(why.clone()),
+        SessionEnd::Errors(why) => failed = Some(format!("the session ended for too many errors: {why}")),
         SessionEnd::Limit(_) => {}
+    }
+    if let (None, Some(level)) = (&failed, found.levels.iter().find(|level| level.ended == LevelEnd::Errors))
+    {
+        let Requests { failed: errors, ended, .. } = &level.requests;
+        let (label, model) = (&level.label, &level.model);
+        failed = Some(format!(
+            "{label} of {model} ended for too many errors: {errors} of {ended} requests failed"
+        ));
     }
     if failed.is_none() && found.levels.iter().all(|level| level.requests.ok == 0) {
         failed = Some("no request was answered".to_owned());
@@ -138,53 +146,6 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         return Err(Ended::Doubted);
     }
     Ok(())
-}
-
-fn too_many_errors(found: &BenchReport) -> bool {
-    let Some(share) = found.plan.session_ends.error_share else { return false };
-    let sum = |of: fn(&LevelReport) -> u64| found.levels.iter().map(of).sum::<u64>();
-    let (ended, failed) = (sum(|level| level.requests.ended), sum(|level| level.requests.failed));
-    failed > 0 && failed as f64 >= share * ended as f64
-}
-
-/// The models of the deployments, or the first that the place offers.
-async fn find_targets(place: &Place, deployments: &[String]) -> Result<Vec<Target>, Failure> {
-    let names: Vec<&String> = deployments.iter().filter(|name| *name != "-").collect();
-    if names.is_empty() {
-        let routed = place.models().await?;
-        let none = || Failure::new("The API lists no model that can chat", "Name one with --model");
-        let model = routed.ids.into_iter().find(|id| !embeds_by_name(id)).ok_or_else(none)?;
-        return Ok(vec![Target { deployment: None, model }]);
-    }
-    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
-    let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
-    let (view, routed) = (view?, routed.map(|models| models.ids).unwrap_or_default());
-    let mut targets = Vec::new();
-    for name in names {
-        let found = view.deployments.iter().find(|deployment| deployment.name == *name).ok_or_else(|| {
-            Failure::new(format!("There is no deployment named {name}"), "`batida deployments` lists them")
-        })?;
-        if found.state != DeploymentState::Deployed {
-            let why = format!("{name} is not ready: {}", found.why());
-            return Err(Failure::new(why, "Wait for it, or take another deployment"));
-        }
-        let chats = || found.models.iter().filter(|model| model.chats());
-        let mut models: Vec<&ServedModel> =
-            chats().filter(|model| routed.contains(&model.serving_name)).collect();
-        if models.is_empty() {
-            models = chats().collect();
-        }
-        if models.is_empty() {
-            let why = format!("{name} serves no model that can chat");
-            return Err(Failure::new(why, "Take another deployment"));
-        }
-        let target = |model: &ServedModel| Target {
-            deployment: Some(name.clone()),
-            model: model.serving_name.clone(),
-        };
-        targets.extend(models.into_iter().map(target));
-    }
-    Ok(targets)
 }
 
 // ---- files --------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ pub(super) const AFTER: &str = "\
 Figures: times of --rate and --trace count from when a request was due, those of clients from when it was \
 sent. TTFT is to the first chunk with any text, reasoning included; ITL is the gap between chunks, pooled; \
 TPOT is (latency - TTFT) / (tokens - 1); throughput is over the steady part of a level. Failed requests and \
-warm-ups enter no figure of time.
+warm-ups enter no figure of time; requests that were due and never sent, since --max-in-flight held them back, \
+are counted apart (unsent) and miss every --goodput. No rate has an interval before five answers' time.
 
 Exit codes: 0 done; 1 it failed, was stopped, ended for too many errors, or no request was answered; 2 wrong \
 usage; 3 a --fail-if came true (or its figure is not known); 4 with --strict, a level is in doubt. The first \
@@ -73,7 +74,7 @@ pub(super) struct BenchArgs {
     /// How long a level sends requests
     #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
     duration: Option<Duration>,
-    /// End a level when this share of its requests failed
+    /// End a level when this share of its requests failed, or more, of 20 at least
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_level_error_share: Option<f64>,
     /// Requests of the whole session
@@ -82,7 +83,7 @@ pub(super) struct BenchArgs {
     /// How long the whole session takes at most
     #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
     session_duration: Option<Duration>,
-    /// End the session when this share of its requests failed [default: 5%]
+    /// End the session when this share of its requests failed, or more, of 20 at least [default: 5%]
     #[arg(long, value_name = "SHARE|none", value_parser = share_or_none)]
     max_error_share: Option<OrNone<f64>>,
     /// Requests before each level, left out of the figures [default: 4]

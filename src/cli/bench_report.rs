@@ -19,7 +19,7 @@ pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
     let ended = match &report.ended {
         SessionEnd::Complete => "complete".to_owned(),
         SessionEnd::Stopped => "stopped by the user; these are the figures until then".to_owned(),
-        SessionEnd::Limit(why) | SessionEnd::Failed(why) => why.clone(),
+        SessionEnd::Limit(why) | SessionEnd::Errors(why) | SessionEnd::Failed(why) => why.clone(),
     };
     line(&mut out, &format!("ended      {ended}, after {:.1} s", report.took_s));
     for file in files {
@@ -170,12 +170,23 @@ fn remarks(out: &mut String, report: &BenchReport) {
                 &format!("errors     {place}: {} × {}: {}", count(error.count), error.kind, error.example),
             );
         }
-        let limits = &level.limits;
-        if limits.rate_limited + limits.queue_full > 0 {
-            let (rate, queue) = (count(limits.rate_limited), count(limits.queue_full));
+        let requests = &level.requests;
+        if requests.aborted + requests.unsent > 0 {
+            let (aborted, unsent) = (count(requests.aborted), count(requests.unsent));
             line(
                 out,
-                &format!("limits     {place}: {rate} refused for their rate, {queue} for a full queue"),
+                &format!("left out   {place}: {aborted} aborted in flight, {unsent} due and never sent"),
+            );
+        }
+        let limits = &level.limits;
+        if limits.rate_limited + limits.queue_full > 0 {
+            let [rate, ingress, queue] = [limits.rate_limited, limits.ingress, limits.queue_full].map(count);
+            line(
+                out,
+                &format!(
+                    "limits     {place}: {rate} refused for their rate ({ingress} by the ingress), {queue} for a \
+                     full queue"
+                ),
             );
         }
         for (name, value) in &limits.headers {
@@ -375,8 +386,9 @@ mod tests {
             tokens_per_s_p50_difference: Some(-120.4),
             ..ServerSide::default()
         });
-        doubtful.limits = Limits { rate_limited: 3, queue_full: 1, headers: Vec::new() };
+        doubtful.limits = Limits { rate_limited: 3, ingress: 2, queue_full: 1, headers: Vec::new() };
         doubtful.requests.failed = 4;
+        doubtful.requests.unsent = 17;
         doubtful.requests.errors =
             vec![ErrorCount { kind: "rate_limited".to_owned(), count: 3, example: "Too many".to_owned() }];
         let switch = Switch {

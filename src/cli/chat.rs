@@ -1,6 +1,8 @@
 //! `batida chat`: one question, streamed.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::fs::File;
+use std::io::{IsTerminal as _, Read, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::args::{ChatArgs, Common};
-use super::{Ended, no_cluster, report};
+use super::choose::{self, Chosen};
+use super::{Ended, report};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Role};
-use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::domain::history::{Filing, HistorySettings, SessionId};
 use crate::domain::json::{self, Checked};
@@ -19,7 +21,6 @@ use crate::domain::run::Surroundings;
 use crate::engine;
 use crate::engine::attach;
 use crate::engine::chat::{self, ChatReport};
-use crate::engine::cluster;
 use crate::engine::history::filing::Kept;
 use crate::engine::place::Place;
 use crate::engine::surroundings;
@@ -39,15 +40,11 @@ pub(super) async fn run(
     keep: HistorySettings,
     cancel: &CancellationToken,
 ) -> Result<(), Ended> {
-    let outcome = tokio::select! {
+    let prepared = tokio::select! {
         () = cancel.cancelled() => return Err(Ended::Told),
-        outcome = prepare(place, &args, cancel) => outcome,
+        prepared = prepare(place, &args, cancel) => prepared,
     };
-    let format = match read_format(&args) {
-        Ok(format) => format,
-        Err(failure) => return Err(failure.into()),
-    };
-    let (api, said, model) = match outcome {
+    let Prepared { format, said, api, chosen } = match prepared {
         Ok(prepared) => prepared,
         Err(failure) if common.json => {
             let ending = ChatEnding::Failed(failure);
@@ -57,6 +54,7 @@ pub(super) async fn run(
         }
         Err(failure) => return Err(failure.into()),
     };
+    let Chosen { model, deployment, .. } = chosen;
     let mut messages = Vec::new();
     if !args.system.trim().is_empty() {
         messages.push(Message::new(Role::System, args.system.trim()));
@@ -73,11 +71,11 @@ pub(super) async fn run(
         conversation: SessionId(engine::new_id('c')),
         exchange: 0,
         parent: None,
-        deployment: args.deployment.clone(),
+        deployment: deployment.clone(),
     };
     // Asked beside the answer: it holds up nothing, and what is not known by its end is missing.
     let kubectl = place.kubectl.clone().filter(|_| history.is_some());
-    let deployments: Vec<String> = args.deployment.iter().cloned().collect();
+    let deployments: Vec<String> = deployment.into_iter().collect();
     let asking = kubectl.map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
     });
@@ -147,18 +145,18 @@ pub(super) async fn run(
 }
 
 /// The form that the answer must have.
-fn read_format(args: &ChatArgs) -> Result<Option<AnswerFormat>, Failure> {
-    if args.json_object {
+fn read_format(object: bool, schema: Option<&Path>) -> Result<Option<AnswerFormat>, Failure> {
+    if object {
         return Ok(Some(AnswerFormat::JsonObject));
     }
-    let Some(file) = &args.json_schema else { return Ok(None) };
+    let Some(file) = schema else { return Ok(None) };
     let unread = |why: String| {
         Failure::new(
             format!("The schema in {} cannot be used: {why}", file.display()),
             "It must be a JSON object",
         )
     };
-    let schema = std::fs::read_to_string(file).map_err(|error| unread(error.to_string()))?;
+    let schema = File::open(file).and_then(whole_text).map_err(|error| unread(error.to_string()))?;
     match json::read(&schema) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err(unread("it is no object".to_owned())),
@@ -189,42 +187,41 @@ fn form_json(checked: &Checked) -> serde_json::Value {
     json!({"holds": holds, "told": checked.told(), "violations": violations, "more": more})
 }
 
-/// The API, the prompt and the model, or why there is none.
+/// What a chat needs before anything is sent.
+struct Prepared<'a> {
+    format: Option<AnswerFormat>,
+    said: Message,
+    api: &'a Api,
+    chosen: Chosen,
+}
+
+/// What is wrong with the arguments is found before anybody is asked for anything.
 async fn prepare<'a>(
     place: &'a Place,
     args: &ChatArgs,
     cancel: &CancellationToken,
-) -> Result<(&'a Api, Message, String), Failure> {
+) -> Result<Prepared<'a>, Failure> {
+    let (object, schema) = (args.json_object, args.json_schema.clone());
+    let format = reading(move || read_format(object, schema.as_deref())).await?;
     let given = args.prompt.clone();
-    // Standard input may never end: whoever waits for it can still be interrupted.
-    let prompt = tokio::task::spawn_blocking(move || read_prompt(&given)).await.unwrap_or_else(|panic| {
-        Err(Failure::new("Reading the prompt failed in Batida itself", panic.to_string()))
-    })?;
-    let mut said = Message::new(Role::User, prompt);
+    let mut said = Message::new(Role::User, reading(move || read_prompt(&given)).await?);
     let room = MOST_BODY.saturating_sub(said.body_bytes() + args.system.len());
     said.attachments = attach::read_files(args.attach.clone(), room, cancel).await?;
     let api = place.api_with_key()?;
-    let model = choose_model(place, args).await?;
+    let chosen = choose::model(place, args.deployment.as_deref(), args.model.as_deref()).await?;
     if said.attachments.iter().any(|attachment| attachment.image().is_some()) {
-        expect_sight(place, args, &model).await?;
+        chosen.expect_sight(place).await?;
     }
-    Ok((api, said, model))
+    Ok(Prepared { format, said, api, chosen })
 }
 
-/// Refuses pictures for a model of which the cluster says that it sees none.
-async fn expect_sight(place: &Place, args: &ChatArgs, model: &str) -> Result<(), Failure> {
-    let Some(kubectl) = &place.kubectl else { return Ok(()) };
-    // A cluster that cannot be asked is no obstacle to an API that can.
-    let Ok(view) = cluster::load(kubectl).await else { return Ok(()) };
-    let own = |deployment: &&Deployment| args.deployment.as_ref().is_none_or(|name| *name == deployment.name);
-    let models = view.deployments.iter().filter(own).flat_map(|deployment| &deployment.models);
-    match models.filter(|served| served.is_called(model)).find_map(ServedModel::sees) {
-        Some(false) => Err(Failure::new(
-            format!("{model} cannot see pictures"),
-            "Take a model with vision (`batida deployments --json` tells which), or send no pictures",
-        )),
-        _ => Ok(()),
-    }
+/// Standard input, or a pipe, may never end: whoever waits for it can still be interrupted.
+async fn reading<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|panic| {
+        Err(Failure::new("Reading what to send failed in Batida itself", panic.to_string()))
+    })
 }
 
 fn read_prompt(given: &str) -> Result<String, Failure> {
@@ -235,69 +232,20 @@ fn read_prompt(given: &str) -> Result<String, Failure> {
     if stdin.is_terminal() {
         report::error_line("Type the prompt, then Ctrl-D");
     }
-    let mut text = String::new();
-    stdin.lock().take(MOST_PROMPT).read_to_string(&mut text).map_err(|error| {
+    let text = whole_text(stdin.lock()).map_err(|error| {
         Failure::new(format!("The prompt on standard input cannot be read: {error}"), "It must be UTF-8 text")
     })?;
     Ok(text.trim_end().to_owned())
 }
 
-/// The model that is meant, by its serving name.
-async fn choose_model(place: &Place, args: &ChatArgs) -> Result<String, Failure> {
-    if let Some(name) = &args.deployment {
-        return model_of_deployment(place, name, args.model.as_deref()).await;
+/// All of it, or nothing: a part would be another prompt.
+fn whole_text(from: impl Read) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    from.take(MOST_PROMPT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_PROMPT {
+        return Err(std::io::Error::other(format!("it is larger than {} MB", MOST_PROMPT >> 20)));
     }
-    // Without a name, the first of what is deployed, as in the window; a cluster that cannot be asked is no
-    // obstacle to an API that can.
-    if let (None, Some(kubectl)) = (&args.model, &place.kubectl)
-        && let Ok(view) = cluster::load(kubectl).await
-        && let Some(first) = view.deployments.iter().find(|deployment| {
-            deployment.state == DeploymentState::Deployed && deployment.models.iter().any(ServedModel::chats)
-        })
-    {
-        return model_of(first, None, &place.models().await.map(|models| models.ids).unwrap_or_default());
-    }
-    // Asked also when the model is named: a wrong name is then answered with "did you mean".
-    let routed = place.models().await;
-    if let Some(model) = &args.model {
-        return Ok(model.clone());
-    }
-    let none = || Failure::new("The API lists no model that can chat", "Name one with --model");
-    routed?.ids.into_iter().find(|id| !embeds_by_name(id)).ok_or_else(none)
-}
-
-async fn model_of_deployment(place: &Place, name: &str, model: Option<&str>) -> Result<String, Failure> {
-    let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
-    let (view, routed) = tokio::join!(cluster::load(kubectl), place.models());
-    let view = view?;
-    let deployment = view.deployments.iter().find(|deployment| deployment.name == name).ok_or_else(|| {
-        Failure::new(format!("There is no deployment named {name}"), "`batida deployments` lists them")
-    })?;
-    if deployment.state != DeploymentState::Deployed {
-        let why = format!("{name} is not ready: {}", deployment.why());
-        return Err(Failure::new(why, "Wait for it, or take another deployment"));
-    }
-    model_of(deployment, model, &routed.map(|models| models.ids).unwrap_or_default())
-}
-
-/// The model of a deployment that is meant, or its first one that the API routes. Without the API's list any
-/// of them is as good.
-fn model_of(deployment: &Deployment, model: Option<&str>, routed: &[String]) -> Result<String, Failure> {
-    let name = &deployment.name;
-    let chats: Vec<&ServedModel> = deployment.models.iter().filter(|model| model.chats()).collect();
-    let names = || chats.iter().map(|model| model.serving_name.as_str()).collect::<Vec<_>>().join(", ");
-    if let Some(model) = model {
-        let served = chats
-            .iter()
-            .any(|served| served.serving_name == model || served.aliases.iter().any(|a| a == model));
-        let why =
-            || Failure::new(format!("{name} does not serve {model}"), format!("It serves: {}", names()));
-        return if served { Ok(model.to_owned()) } else { Err(why()) };
-    }
-    let best = chats.iter().find(|model| routed.contains(&model.serving_name)).or(chats.first());
-    best.map(|model| model.serving_name.clone()).ok_or_else(|| {
-        Failure::new(format!("{name} serves no model that can chat"), "Take another deployment")
-    })
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is no UTF-8"))
 }
 
 fn reason_name(reason: &FinishReason) -> &str {

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::args::Common;
 use super::history_args::{Action, DeleteArgs, ExportArgs, HistoryArgs, ListArgs, before};
-use super::out_file::{OutFile, cannot_write};
 use super::{Ended, bench_report, report};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -18,6 +17,7 @@ use crate::domain::history::{
 use crate::domain::units::{self, ABSENT, counted, short, shorten_middle};
 use crate::engine;
 use crate::engine::history::{export, read_result_file};
+use crate::io::files::{OutFile, cannot_write};
 use crate::io::history::Store;
 
 pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended> {

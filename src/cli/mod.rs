@@ -1,18 +1,19 @@
 //! The command line: the same engine as the window, without one.
 //!
 //! Exit codes: 0 done, 1 it failed, 2 wrong usage; of `bench` also 3 a `--fail-if` came true, 4 with
-//! `--strict` a level is in doubt; of `compare` 3 with `--fail-if-worse` something is worse.
+//! `--strict` a level is in doubt; of `chat` 3 the answer is not the JSON that was asked for; of `compare` 3 with
+//! `--fail-if-worse` something is worse.
 
 mod args;
 mod bench;
 mod bench_args;
 mod bench_report;
 mod chat;
+mod choose;
 mod compare;
 mod compare_report;
 mod history;
 mod history_args;
-mod out_file;
 mod report;
 
 use std::ffi::OsString;
@@ -317,12 +318,8 @@ async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(),
             None
         }
     };
-    if let (Some(name), Some(view)) = (&args.deployment, &view)
-        && !view.deployments.iter().any(|deployment| deployment.name == *name)
-    {
-        let names: Vec<&str> = view.deployments.iter().map(|d| d.name.as_str()).collect();
-        let advice = format!("There are: {}", names.join(", "));
-        return Err(Failure::new(format!("There is no deployment named {name}"), advice).into());
+    if let (Some(name), Some(view)) = (&args.deployment, &view) {
+        choose::named(view, name)?;
     }
     report::models(common.json, view.as_ref(), routed.as_deref(), args.deployment.as_deref())?;
     Ok(())

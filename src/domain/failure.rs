@@ -23,6 +23,8 @@ pub enum FaultClass {
     BadRequest,
     /// Too many requests for the key.
     RateLimited,
+    /// Too many requests for an ingress before the API.
+    IngressLimited,
     /// Too many requests in flight for the server.
     QueueFull,
     /// The server failed.

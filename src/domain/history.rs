@@ -106,7 +106,7 @@ impl SessionRow {
             kind: SessionKind::Bench,
             state: match report.ended {
                 SessionEnd::Complete => SessionState::Complete,
-                SessionEnd::Stopped | SessionEnd::Limit(_) => SessionState::Stopped,
+                SessionEnd::Stopped | SessionEnd::Limit(_) | SessionEnd::Errors(_) => SessionState::Stopped,
                 SessionEnd::Failed(_) => SessionState::Interrupted,
             },
             began: report.started_at,

@@ -106,7 +106,7 @@ pub struct Ends {
     /// So much time has passed; no new request is sent then, those in flight are waited for.
     #[serde(with = "super::units::as_seconds_or_none")]
     pub after: Option<Duration>,
-    /// This share of the measured requests failed (0 to 1), of at least 20.
+    /// This share of the measured requests failed (0 to 1), or more, of at least 20.
     pub error_share: Option<f64>,
 }
 
@@ -399,7 +399,17 @@ impl LevelLoad {
     }
 }
 
+/// A share of errors is no share before so many requests.
+const LEAST_FOR_SHARE: u64 = 20;
+
 impl Ends {
+    /// Whether the share of errors that ends it is reached.
+    pub fn too_many_failed(&self, failed: u64, ended: u64) -> bool {
+        // A quotient, so that 3 of 30 is the very 0.1 that was asked for.
+        self.error_share
+            .is_some_and(|share| ended >= LEAST_FOR_SHARE && failed as f64 / ended as f64 >= share)
+    }
+
     /// Whether only failures end it.
     pub fn is_open(&self) -> bool {
         self.requests.is_none() && self.after.is_none()
@@ -622,5 +632,14 @@ mod tests {
         };
         let json = serde_json::to_string(&plan).expect("writes");
         assert_eq!(serde_json::from_str::<Plan>(&json).expect("reads"), plan);
+    }
+
+    #[test]
+    fn a_share_of_errors_ends_from_its_limit_on_up_to_all() {
+        let ends = |share: f64| Ends { error_share: Some(share), ..Ends::default() };
+        assert!(ends(0.1).too_many_failed(3, 30) && !ends(0.1).too_many_failed(2, 30));
+        assert!(ends(1.0).too_many_failed(20, 20) && !ends(1.0).too_many_failed(19, 20));
+        assert!(!ends(0.05).too_many_failed(19, 19), "19 are no ground for a share");
+        assert!(!Ends::default().too_many_failed(20, 20), "nobody asked for it");
     }
 }

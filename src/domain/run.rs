@@ -105,8 +105,10 @@ pub enum SessionEnd {
     Complete,
     /// The user stopped it.
     Stopped,
-    /// One of the session's ends came, in words.
+    /// Its requests or its time were used up, in words.
     Limit(String),
+    /// Too large a share of its requests failed, in words.
+    Errors(String),
     /// It could not begin or go on, in words.
     Failed(String),
 }
@@ -165,7 +167,8 @@ pub struct LevelReport {
     pub tpot_ms: Stats,
     /// Due or sent → end of the answer, in ms.
     pub latency_ms: Stats,
-    /// Connecting, for those requests that had to, in ms. It is part of their TTFT.
+    /// Opening a connection, DNS, TLS and proxy included, told with the first measured request that used it, in ms.
+    /// It is part of that request's TTFT only where the connection was opened for it, not ahead of the level.
     pub connect_ms: Stats,
     /// How late requests left against their schedule, in ms; open loop only.
     pub late_ms: Stats,
@@ -206,6 +209,10 @@ pub struct Requests {
     pub failed: u64,
     /// Measured requests that were aborted in flight, in no figure.
     pub aborted: u64,
+    /// Requests that were due and never sent, since no place in flight was free until the level ended: in no figure
+    /// of time, and missed in goodput.
+    #[serde(default)]
+    pub unsent: u64,
     /// Warm-ups, and how many of them failed.
     pub warmup: u64,
     /// Warm-ups that failed.
@@ -297,7 +304,7 @@ pub struct Concurrency {
 pub struct Goodput {
     /// Those that did.
     pub met: u64,
-    /// Those that did not; failed requests are among them.
+    /// Those that did not; failed requests are among them, and those that were due and never sent.
     pub missed: u64,
     /// met / (met + missed)
     pub share: Option<f64>,
@@ -345,9 +352,12 @@ impl ServerSide {
 /// What the limits of key and gateway did.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Limits {
-    /// Requests refused with 429 for their rate.
+    /// Measured requests refused with 429 for their rate.
     pub rate_limited: u64,
-    /// Requests refused since the server's queue was full.
+    /// Of them by an ingress before the API, which is known by its web page.
+    #[serde(default)]
+    pub ingress: u64,
+    /// Measured requests refused since the server's queue was full.
     pub queue_full: u64,
     /// `x-ratelimit-*` headers of the last answer that had any.
     pub headers: Vec<(String, String)>,
@@ -356,9 +366,10 @@ pub struct Limits {
 /// What the benchmark saw of itself during a level.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Watch {
-    /// How late a timer on the measuring threads fired, in ms.
+    /// How late a timer on the measuring threads fired, in ms, beyond the millisecond it rounds to.
     pub timer_late_ms: Stats,
-    /// How long bytes waited to be read: a byte sent to the measuring threads over a local socket, in ms.
+    /// How long bytes waited to be read, in ms: those of a timer of the system's among the connections of the
+    /// measuring threads. Of a stall each moment counts, as it would for a stream's bytes.
     pub read_late_ms: Stats,
     /// CPU share of the busiest measuring thread, 0 to 1.
     pub busiest_lane: Option<f64>,
@@ -366,7 +377,11 @@ pub struct Watch {
     pub process_cores: Option<f64>,
     /// Share of the machine's cores in use by anyone, 0 to 1.
     pub machine_busy: Option<f64>,
-    /// Requests that left late against the schedule or waited for a prompt.
+    /// How late requests left against their schedule, in ms, by the benchmark's own fault: without what they waited
+    /// for a place in flight. Open loop only.
+    #[serde(default)]
+    pub left_late_ms: Stats,
+    /// Requests that left more than 1 ms late by its own fault, or waited for a prompt.
     pub late_requests: u64,
     /// What of this could have moved a figure, in plain sentences. Empty: nothing.
     pub doubts: Vec<String>,
@@ -400,7 +415,7 @@ pub struct Calibration {
 
 impl FaultClass {
     /// Every class.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::HostUnknown,
         Self::Unreachable,
         Self::Tls,
@@ -410,6 +425,7 @@ impl FaultClass {
         Self::ModelNotFound,
         Self::BadRequest,
         Self::RateLimited,
+        Self::IngressLimited,
         Self::QueueFull,
         Self::Server,
         Self::NotAnApi,
@@ -428,6 +444,7 @@ impl FaultClass {
             Self::ModelNotFound => "model_not_found",
             Self::BadRequest => "bad_request",
             Self::RateLimited => "rate_limited",
+            Self::IngressLimited => "ingress_limited",
             Self::QueueFull => "queue_full",
             Self::Server => "server",
             Self::NotAnApi => "not_an_api",

@@ -77,6 +77,7 @@ const STATS: &[StatsOf] = &[
     ("server_tokens_per_s", Unit::Plain, |l| l.server.as_ref().map(|server| &server.tokens_per_s)),
     ("timer_late", Unit::Ms, |l| Some(&l.watch.timer_late_ms)),
     ("read_late", Unit::Ms, |l| Some(&l.watch.read_late_ms)),
+    ("left_late", Unit::Ms, |l| Some(&l.watch.left_late_ms)),
 ];
 
 const VALUES: &[ValueOf] = &[
@@ -124,9 +125,11 @@ const LEVELS: &[LevelOf] = &[
         (l.requests.ended > 0).then(|| l.requests.failed as f64 / l.requests.ended as f64)
     }),
     ("aborted", Unit::Plain, |l| Some(l.requests.aborted as f64)),
+    ("unsent", Unit::Plain, |l| Some(l.requests.unsent as f64)),
     ("warmup", Unit::Plain, |l| Some(l.requests.warmup as f64)),
     ("warmup_failed", Unit::Plain, |l| Some(l.requests.warmup_failed as f64)),
     ("rate_limited", Unit::Plain, |l| Some(l.limits.rate_limited as f64)),
+    ("ingress_limited", Unit::Plain, |l| Some(l.limits.ingress as f64)),
     ("queue_full", Unit::Plain, |l| Some(l.limits.queue_full as f64)),
     ("concurrency_asked", Unit::Plain, |l| l.concurrency.asked.map(f64::from)),
     ("concurrency_reached", Unit::Plain, |l| l.concurrency.reached),
@@ -377,10 +380,11 @@ mod tests {
             FaultClass::ModelNotFound => 6,
             FaultClass::BadRequest => 7,
             FaultClass::RateLimited => 8,
-            FaultClass::QueueFull => 9,
-            FaultClass::Server => 10,
-            FaultClass::NotAnApi => 11,
-            FaultClass::Cancelled => 12,
+            FaultClass::IngressLimited => 9,
+            FaultClass::QueueFull => 10,
+            FaultClass::Server => 11,
+            FaultClass::NotAnApi => 12,
+            FaultClass::Cancelled => 13,
         };
         assert_eq!(FaultClass::ALL.map(place), std::array::from_fn(|n| n));
     }

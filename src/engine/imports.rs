@@ -7,6 +7,7 @@ use crate::domain::environment::{ClusterAccess, EnvId};
 use crate::domain::failure::Failure;
 use crate::import::environments::{self, MOST_BYTES, Source};
 use crate::io::activity::Recorder;
+use crate::io::files;
 use crate::io::kubectl::{Kubectl, with_home};
 use crate::io::settings::SettingsStore;
 use crate::protocol::EnvOffers;
@@ -23,7 +24,8 @@ pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Fa
     // A relative path would mean another file the next time Batida is started.
     let path = std::path::absolute(&path).unwrap_or(path);
     let shown = path.display().to_string();
-    let bytes = bytes_of(&path).await?;
+    let known = "It is too large for any of the files that are known";
+    let bytes = files::read(&path, MOST_BYTES as u64, known).await?;
     let source = environments::source_of(&shown, &bytes)?;
     let mut offers = match source {
         Source::SambaWiz => {
@@ -52,25 +54,10 @@ pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Fa
     for offer in &mut offers {
         let kubeconfig = offer.env.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.as_deref());
         if let Some(kubeconfig) = kubeconfig
-            && !tokio::fs::try_exists(with_home(kubeconfig)).await.unwrap_or(false)
+            && !files::exists(&with_home(kubeconfig)).await
         {
             offer.remarks.push(format!("its kubeconfig {} does not exist", kubeconfig.display()));
         }
     }
     Ok(EnvOffers { path, source, offers })
-}
-
-async fn bytes_of(path: &Path) -> Result<Vec<u8>, Failure> {
-    use tokio::io::AsyncReadExt as _;
-    let unread = |why: std::io::Error| {
-        Failure::new(format!("{} cannot be read: {}", path.display(), crate::io::why(&why)), "Check the path")
-    };
-    // A pipe or a device would never end.
-    if !tokio::fs::metadata(path).await.map_err(unread)?.is_file() {
-        return Err(Failure::new(format!("{} is no file", path.display()), "Check the path"));
-    }
-    let mut bytes = Vec::new();
-    let file = tokio::fs::File::open(path).await.map_err(unread)?;
-    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(unread)?;
-    Ok(bytes)
 }

@@ -9,12 +9,9 @@ use super::{Shared, own_fault};
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange};
 use crate::domain::units;
-use crate::io::dialog;
-use crate::io::library::{Found, LibraryStore};
+use crate::io::library::{Found, LibraryStore, MOST_BYTES};
+use crate::io::{dialog, files};
 use crate::protocol::Event;
-
-/// An import is no larger.
-const MOST_BYTES: u64 = 16 << 20;
 
 impl Shared {
     /// Reads the prompts, or changes them, in the order in which it is asked.
@@ -75,15 +72,6 @@ impl Shared {
 }
 
 async fn read_file(path: &Path) -> Result<Library, Failure> {
-    use tokio::io::AsyncReadExt as _;
-    let shown = path.display().to_string();
-    let reading = async {
-        let mut bytes = Vec::new();
-        tokio::fs::File::open(path).await?.take(MOST_BYTES).read_to_end(&mut bytes).await?;
-        Ok(bytes)
-    };
-    let bytes = reading.await.map_err(|error: std::io::Error| {
-        Failure::new(format!("{shown} cannot be read: {}", crate::io::why(&error)), "Check the path")
-    })?;
-    Library::read(&String::from_utf8_lossy(&bytes)).map_err(|why| why.told(&shown))
+    let bytes = files::read(path, MOST_BYTES, "Take it apart into several files").await?;
+    Library::read(&String::from_utf8_lossy(&bytes)).map_err(|why| why.told(&path.display().to_string()))
 }

@@ -156,6 +156,8 @@ fn report(tally: &Tally, index: usize, began: Duration, ended: Duration) -> Leve
         in_flight_since: Vec::new(),
         most_in_flight: 0,
         aborted: 0,
+        unsent: 0,
+        sending: None,
         rate_limit: Vec::new(),
         watch: Watch::default(),
     })

@@ -121,7 +121,7 @@ pub(super) fn ended(report: &BenchReport) -> Option<String> {
         SessionEnd::Stopped => {
             Some("It was stopped by the user: these are the figures until then".to_owned())
         }
-        SessionEnd::Limit(why) => Some(format!("It ended early: {why}")),
+        SessionEnd::Limit(why) | SessionEnd::Errors(why) => Some(format!("It ended early: {why}")),
         SessionEnd::Failed(why) => Some(format!("It failed: {why}")),
     }
 }

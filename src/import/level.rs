@@ -74,6 +74,8 @@ fn frame(
         in_flight_since: Vec::new(),
         most_in_flight: 0,
         aborted: 0,
+        unsent: 0,
+        sending: None,
         rate_limit: Vec::new(),
         watch: Watch::default(),
     }

@@ -68,7 +68,8 @@ fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
 fn is_sound(level: &LevelReport) -> bool {
     let requests = &level.requests;
     let good = level.goodput.as_ref().map_or([0; 2], |good| [good.met, good.missed]);
-    let counts = [requests.ended, requests.ok, requests.failed, requests.aborted, good[0], good[1]];
+    let counts =
+        [requests.ended, requests.ok, requests.failed, requests.aborted, requests.unsent, good[0], good[1]];
     if counts.iter().any(|count| *count > MOST_REQUESTS) || requests.failed > requests.ended {
         return false;
     }

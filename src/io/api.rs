@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use self::connect::ConnectClock;
 use super::activity::{Recorder, Recording};
+use super::files;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::ApiAddress;
@@ -34,6 +35,9 @@ const SHORT: Duration = Duration::from_secs(20);
 const MOST_ERROR: usize = 64 << 10;
 /// Of a model list, or of an answer that was not streamed.
 const MOST_WHOLE: usize = 32 << 20;
+
+/// All authorities that a system trusts take a quarter of a MiB.
+const MOST_CERTIFICATES: u64 = 16 << 20;
 
 /// Linux takes no argument beyond 128 KiB; what the shell itself prints may be longer.
 const MOST_ARGUMENT: usize = 100 << 10;
@@ -135,32 +139,19 @@ impl Api {
     /// # Errors
     /// As everything that HTTP can do wrong.
     pub async fn models(&self) -> Result<Models, Fault> {
-        let asked = Asked { host: self.address.host(), had_key: self.key.is_some(), ..Asked::default() };
         let url = self.address.models();
-        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, None));
-        let request = self.client.get(&url).headers(self.headers()).timeout(SHORT);
-        let outcome = async {
-            let (sent, response, connect) = self.send(request, &asked).await?;
-            let clock_skew = clock_skew(response.headers());
-            let shown = response.extensions().get::<reqwest::tls::TlsInfo>();
-            let certificate = shown.and_then(|tls| Certificate::read(tls.peer_certificate()?));
-            let reply = Head::of(&response, self.key.as_ref());
-            let body = self.read_whole(response, MOST_WHOLE, &asked).await?;
-            let ids = openai::read_models(&body).map_err(|why| {
-                let mut fault = fault::not_an_answer(&reply.reply(&body), &asked);
-                if fault.status == Some(200) && !body.trim_start().starts_with('<') {
-                    fault.failure.summary =
-                        format!("{} sent a model list that cannot be read: {why}", asked.host);
-                }
-                fault
-            })?;
-            Ok(Models { ids, took: sent.elapsed(), connect, clock_skew, certificate })
-        }
-        .await;
-        let outcome = outcome
-            .map_err(|fault: Fault| Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault });
-        end(recording, &outcome, |models| format!("HTTP 200, {}", units::counted(models.ids.len(), "model")));
-        outcome
+        let asking = Whole {
+            asked: self.asked("", &[]),
+            line: self.curl(&url, "", None),
+            request: self.client.get(&url).headers(self.headers()).timeout(SHORT),
+            what: "a model list",
+        };
+        let read = |got: &Got| {
+            let &Got { took, connect, clock_skew, .. } = got;
+            let ids = openai::read_models(&got.body)?;
+            Ok(Models { ids, took, connect, clock_skew, certificate: got.certificate.clone() })
+        };
+        self.whole(asking, read, |models| units::counted(models.ids.len(), "model")).await
     }
 
     /// Sends a chat request and returns when the head of a successful answer is there.
@@ -170,25 +161,21 @@ impl Api {
     /// # Errors
     /// As everything that HTTP can do wrong, and every refusal of the server.
     pub async fn chat(&self, request: &ChatRequest, known: &[String]) -> Result<ChatStream, Fault> {
-        let asked =
-            Asked { host: self.address.host(), model: &request.model, known, had_key: self.key.is_some() };
+        let asked = self.asked(&request.model, known);
         let url = self.address.chat();
         let body = openai::chat_body(request, true).to_string();
         let recording = {
             // Pictures would make a line of megabytes.
             let line = match snippet::body_in_words(request, true) {
-                Some(words) => format!("printf %s {words} | {} --data-binary @-", self.curl_head(&url, true)),
-                None => self.curl(&url, Some(&body)),
+                Some(words) => {
+                    let line = self.curl_head(&url, AS_IT_COMES, true);
+                    format!("printf %s {words} | {line} --data-binary @-")
+                }
+                None => self.curl(&url, AS_IT_COMES, Some(&body)),
             };
             self.recorder.begin(ActivityKind::Http, line)
         };
-        let request = self
-            .client
-            .post(&url)
-            .headers(self.headers())
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "text/event-stream, application/json")
-            .body(body);
+        let request = self.post(&url, "text/event-stream, application/json", body);
         match self.send(request, &asked).await {
             Ok((sent, response, connect)) => Ok(ChatStream {
                 sent,
@@ -214,46 +201,64 @@ impl Api {
     /// As everything that HTTP can do wrong, every refusal of the server, and when what it sends are not as many vectors
     /// as there are texts.
     pub async fn embed(&self, request: &EmbedRequest, known: &[String]) -> Result<Embedded, Fault> {
-        let asked =
-            Asked { host: self.address.host(), model: &request.model, known, had_key: self.key.is_some() };
         let url = self.address.embeddings();
         let body = embeddings::body(request).to_string();
-        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, Some(&body)));
-        let sending = self
-            .client
-            .post(&url)
-            .headers(self.headers())
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json")
-            .timeout(EMBED)
-            .body(body);
+        let asking = Whole {
+            asked: self.asked(&request.model, known),
+            line: self.curl(&url, "", Some(&body)),
+            request: self.post(&url, "application/json", body).timeout(EMBED),
+            what: "embeddings",
+        };
+        let read = |got: &Got| {
+            let (vectors, prompt_tokens) = embeddings::read(&got.body)?;
+            let (sent, came) = (request.input.len(), vectors.len());
+            if sent != came {
+                return Err(format!("{came} vectors came for {sent} texts"));
+            }
+            Ok(Embedded { vectors, prompt_tokens, took: got.took, connect: got.connect })
+        };
+        self.whole(asking, read, |embedded| units::counted(embedded.vectors.len(), "vector")).await
+    }
+
+    /// Sends a request and reads its answer whole. `told`: what came, for the activity record.
+    async fn whole<T>(
+        &self,
+        asking: Whole<'_>,
+        read: impl FnOnce(&Got) -> Result<T, String>,
+        told: impl Fn(&T) -> String,
+    ) -> Result<T, Fault> {
+        let Whole { asked, line, request, what } = asking;
+        let recording = self.recorder.begin(ActivityKind::Http, line);
         let outcome = async {
-            let (sent, response, connect) = self.send(sending, &asked).await?;
-            let reply = Head::of(&response, self.key.as_ref());
-            let text = self.read_whole(response, MOST_WHOLE, &asked).await?;
-            let took = sent.elapsed();
-            let read = embeddings::read(&text).and_then(|(vectors, tokens)| {
-                let (sent, came) = (request.input.len(), vectors.len());
-                let told = || format!("{came} vectors came for {sent} texts");
-                if sent == came { Ok((vectors, tokens)) } else { Err(told()) }
-            });
-            let (vectors, prompt_tokens) = read.map_err(|why| {
-                let mut fault = fault::not_an_answer(&reply.reply(&text), &asked);
-                if fault.status == Some(200) && !text.trim_start().starts_with('<') {
-                    fault.failure.summary =
-                        format!("{} sent embeddings that cannot be read: {why}", asked.host);
+            let (sent, response, connect) = self.send(request, &asked).await?;
+            let clock_skew = clock_skew(response.headers());
+            let shown = response.extensions().get::<reqwest::tls::TlsInfo>();
+            let certificate = shown.and_then(|tls| Certificate::read(tls.peer_certificate()?));
+            let head = Head::of(&response, self.key.as_ref());
+            let body = self.read_whole(response, MOST_WHOLE, &asked).await?;
+            let got = Got { body, took: sent.elapsed(), connect, clock_skew, certificate };
+            read(&got).map_err(|why| {
+                let mut fault = fault::not_an_answer(&head.reply(&got.body), &asked);
+                if fault.status == Some(200) && !got.body.trim_start().starts_with('<') {
+                    fault.failure.summary = format!("{} sent {what} that cannot be read: {why}", asked.host);
                 }
                 fault
-            })?;
-            Ok(Embedded { vectors, prompt_tokens, took, connect })
-        }
-        .await;
+            })
+        };
         let outcome = outcome
+            .await
             .map_err(|fault: Fault| Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault });
-        end(recording, &outcome, |embedded| {
-            format!("HTTP 200, {}", units::counted(embedded.vectors.len(), "vector"))
-        });
+        end(recording, &outcome, |value| format!("HTTP 200, {}", told(value)));
         outcome
+    }
+
+    fn asked<'a>(&'a self, model: &'a str, known: &'a [String]) -> Asked<'a> {
+        Asked { host: self.address.host(), model, known, had_key: self.key.is_some() }
+    }
+
+    fn post(&self, url: &str, accept: &'static str, body: String) -> reqwest::RequestBuilder {
+        let request = self.client.post(url).headers(self.headers());
+        request.header(CONTENT_TYPE, "application/json").header(ACCEPT, accept).body(body)
     }
 
     /// When it was sent, the answer if it is a success, and how long connecting took if that was needed.
@@ -320,9 +325,9 @@ impl Api {
         headers
     }
 
-    /// The same request for a shell; the key is a variable.
-    fn curl(&self, url: &str, body: Option<&str>) -> String {
-        let line = self.curl_head(url, body.is_some());
+    /// The same request for a shell; the key is a variable. `flags` are curl's, e.g. [`AS_IT_COMES`].
+    fn curl(&self, url: &str, flags: &str, body: Option<&str>) -> String {
+        let line = self.curl_head(url, flags, body.is_some());
         let Some(body) = body else { return line };
         if body.len() > MOST_ARGUMENT {
             return format!("printf %s {} | {line} --data-binary @-", quote(body));
@@ -331,7 +336,7 @@ impl Api {
     }
 
     /// All of it but the body.
-    fn curl_head(&self, url: &str, has_body: bool) -> String {
+    fn curl_head(&self, url: &str, flags: &str, has_body: bool) -> String {
         let mut line = String::from("curl -sS");
         if let Some(path) = &self.trust.ca_file {
             line = format!("{line} --cacert {}", quote(&path.to_string_lossy()));
@@ -339,10 +344,7 @@ impl Api {
         if self.trust.accept_invalid_certs {
             line.push_str(" -k");
         }
-        if has_body {
-            line.push_str(" -N");
-        }
-        line = format!("{line} {}", quote(url));
+        line = format!("{line}{flags} {}", quote(url));
         if self.key.is_some() {
             line = format!("{line} -H \"Authorization: Bearer ${}\"", self.key_variable);
         }
@@ -351,6 +353,28 @@ impl Api {
         }
         line
     }
+}
+
+/// Shows a streamed answer as it comes.
+const AS_IT_COMES: &str = " -N";
+
+/// A request whose answer is read whole.
+struct Whole<'a> {
+    asked: Asked<'a>,
+    /// The same for a shell.
+    line: String,
+    request: reqwest::RequestBuilder,
+    /// What it should answer, e.g. `a model list`.
+    what: &'static str,
+}
+
+/// Such an answer, and what was seen on the way; see [`Models`].
+struct Got {
+    body: String,
+    took: Duration,
+    connect: Option<Duration>,
+    clock_skew: Option<i64>,
+    certificate: Option<Certificate>,
 }
 
 /// A chat's answer as it arrives.
@@ -470,9 +494,9 @@ fn clock_skew(headers: &HeaderMap) -> Option<i64> {
 
 fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, Failure> {
     let shown = path.display();
-    let pem = std::fs::read(path).map_err(|error| {
+    let pem = files::read_now(path, MOST_CERTIFICATES).map_err(|unread| {
         Failure::new(
-            format!("The CA certificate file {shown} cannot be read: {}", super::why(&error)),
+            format!("The CA certificate file {shown} cannot be read: {}", unread.why()),
             "Check its path on Home",
         )
     })?;

@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::{write_in_one_step, write_piece_by_piece};
+use super::desktop::Service;
+use super::files::{FOR_ALL, OutFile};
 use crate::domain::failure::Failure;
 
-/// The portal may have to be started first.
-const FOR_THE_PORTAL: Duration = Duration::from_secs(10);
+/// Opens the desktop's own dialogs.
+const PORTAL: Service = Service {
+    what: "the desktop portal",
+    name: "org.freedesktop.portal.Desktop",
+    path: "/org/freedesktop/portal/desktop",
+    interface: "org.freedesktop.portal.FileChooser",
+    // It may have to be started first.
+    patience: Duration::from_secs(10),
+};
 
 /// Lets the user pick a file; `None` when they picked none. Dropping it forgets the dialog, which then
 /// stays open without a consequence.
@@ -47,15 +55,7 @@ pub async fn place_for_file(title: &str, name: &str, instead: &str) -> Result<Op
 /// # Errors
 /// When it cannot be written there.
 pub async fn save_file(path: &Path, content: Arc<[u8]>) -> Result<(), Failure> {
-    let to = path.to_owned();
-    let written = tokio::task::spawn_blocking(move || write_in_one_step(&to, &content)).await;
-    let why = match written {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(why)) => why.to_string(),
-        Err(panic) => panic.to_string(),
-    };
-    let summary = format!("{} could not be written", path.display());
-    Err(Failure::new(summary, "Choose another folder, or make room on the disk").with_details(why))
+    save(path, move |file| Ok(file.write_all(&content)?)).await
 }
 
 /// Writes a file in one step, piece by piece, on a thread that may wait.
@@ -66,8 +66,15 @@ pub async fn save_pieces(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Failure> + Send + 'static,
 ) -> Result<(), Failure> {
+    save(path, |file| write(file).map_err(Unsaved::Failure)).await
+}
+
+async fn save(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Unsaved> + Send + 'static,
+) -> Result<(), Failure> {
     let to = path.to_owned();
-    let work = move || write_piece_by_piece(&to, |file| write(file).map_err(Unsaved::Failure));
+    let work = move || OutFile::try_open(&to, FOR_ALL)?.keep(write);
     let why = match tokio::task::spawn_blocking(work).await {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(Unsaved::Failure(failure))) => return Err(failure),
@@ -92,7 +99,9 @@ impl From<std::io::Error> for Unsaved {
 
 /// rfd cannot tell "no dialog" from "nothing picked", so ask first.
 async fn expect_dialog(instead: &str) -> Result<(), Failure> {
-    if let Err(why) = portal_answers().await
+    // It is there, and has a file chooser behind it.
+    let version = |chooser: zbus::Proxy<'static>| async move { chooser.get_property::<u32>("version").await };
+    if let Err(why) = PORTAL.ask(version).await
         && !has_zenity()
     {
         return Err(Failure::new(
@@ -102,26 +111,6 @@ async fn expect_dialog(instead: &str) -> Result<(), Failure> {
         .with_details(why));
     }
     Ok(())
-}
-
-/// Whether the desktop portal is there and has a file chooser behind it.
-async fn portal_answers() -> Result<(), String> {
-    let ask = async {
-        let bus = zbus::Connection::session().await?;
-        let chooser = zbus::Proxy::new(
-            &bus,
-            "org.freedesktop.portal.Desktop",
-            "/org/freedesktop/portal/desktop",
-            "org.freedesktop.portal.FileChooser",
-        )
-        .await?;
-        chooser.get_property::<u32>("version").await
-    };
-    match tokio::time::timeout(FOR_THE_PORTAL, ask).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(why)) => Err(why.to_string()),
-        Err(_) => Err(format!("the desktop portal did not answer within {} s", FOR_THE_PORTAL.as_secs())),
-    }
 }
 
 /// What rfd falls back to.

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::settings::write_piece_by_piece;
+use super::files::{self, FOR_OWNER};
 use crate::domain::conversation::Attachment;
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
@@ -77,7 +77,7 @@ impl Drafts {
                 None => self.fresh(env)?,
             };
             let content = serde_json::to_vec(&Draft { env, attached })?;
-            write_piece_by_piece(&path, |file| file.write_all(&content))?;
+            files::write(&path, FOR_OWNER, &content)?;
             written = Some((path, print_of(&content)));
         }
         for (path, _) in files.drain(..).filter(|(path, _)| written.as_ref().is_none_or(|(it, _)| it != path))
@@ -97,7 +97,7 @@ impl Drafts {
         let mut number = 1;
         loop {
             let path = path_of(&self.folder, env, number);
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            match OpenOptions::new().write(true).create_new(true).mode(FOR_OWNER).open(&path) {
                 Ok(_) => return Ok(path),
                 Err(why) if why.kind() == ErrorKind::AlreadyExists && number < MOST_FILES => number += 1,
                 Err(why) => return Err(why),

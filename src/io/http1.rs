@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -463,9 +464,14 @@ impl Reading {
 
 /// A response's head and how many bytes it took; `None` when it is not whole yet.
 fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, WireError> {
-    let mut headers = [httparse::EMPTY_HEADER; 96];
-    let mut response = httparse::Response::new(&mut headers);
-    match response.parse(bytes) {
+    // Cleared for each answer they would cost more than the parsing.
+    let mut headers = [const { MaybeUninit::uninit() }; 96];
+    let mut response = httparse::Response::new(&mut []);
+    match httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    ) {
         Ok(httparse::Status::Partial) => Ok(None),
         Ok(httparse::Status::Complete(used)) => {
             let mut head = ResponseHead {
@@ -504,8 +510,9 @@ enum Chunked {
 
 impl Body {
     fn of(head: &ResponseHead) -> Self {
-        let chunked =
-            head.get("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+        let chunked = head.get("transfer-encoding").is_some_and(|value| {
+            value.eq_ignore_ascii_case("chunked") || value.to_ascii_lowercase().contains("chunked")
+        });
         if chunked {
             return Self::Chunked(Chunked::Size { size: 0, digits: 0, extension: false });
         }
@@ -544,12 +551,22 @@ impl Body {
 #[inline]
 fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut size = 0;
-    for (at, byte) in bytes.iter().take(8).enumerate() {
-        if *byte == b'\r' {
-            let (piece, behind) = bytes[at..].strip_prefix(b"\r\n")?.split_at_checked(size)?;
-            return (size > 0).then_some((piece, behind.strip_prefix(b"\r\n")?));
-        }
-        size = size << 4 | char::from(*byte).to_digit(16)? as usize;
+    let mut rest = bytes;
+    // Seven digits: more is nobody's usual chunk.
+    for _ in 0..8 {
+        let (byte, behind) = rest.split_first()?;
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            b'\r' => {
+                let (piece, behind) = behind.strip_prefix(b"\n")?.split_at_checked(size)?;
+                return (size > 0).then_some((piece, behind.strip_prefix(b"\r\n")?));
+            }
+            _ => return None,
+        };
+        size = size << 4 | usize::from(digit);
+        rest = behind;
     }
     None
 }

@@ -1,20 +1,20 @@
 //! The prompts' file: JSON beside the settings, changed in one step, kept aside when it is not understood.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::settings::{free_name, real_path, write_in_one_step};
+use super::files::{self, FOR_OWNER};
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange, Unreadable};
 
 /// The file's name.
 pub const FILE: &str = "prompts.json";
-/// More than anybody types.
-const MOST_BYTES: u64 = 16 << 20;
+/// More than anybody types: a larger file is not read.
+pub const MOST_BYTES: u64 = 16 << 20;
 /// How long another window that writes is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -67,9 +67,7 @@ impl LibraryStore {
         let _alone = alone_in(dir);
         let (mut library, notice) = self.read()?;
         let added = library.change(change);
-        // A new file is nobody else's business; that it is there already is what is wanted.
-        let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path);
-        write_in_one_step(&self.path, library.write().as_bytes()).map_err(unwritten)?;
+        files::write(&self.path, FOR_OWNER, library.write().as_bytes()).map_err(unwritten)?;
         Ok(Found { library, added, notice })
     }
 
@@ -101,12 +99,7 @@ impl LibraryStore {
     /// Moves the file to a name of its own. `Err` when it had to stay where it is.
     fn keep_aside(&self, why: &str) -> Result<Failure, Failure> {
         let summary = "The file of the prompts was not understood";
-        let kept = real_path(&self.path).and_then(|real| {
-            let aside = free_name(&real)?;
-            fs::rename(&real, &aside)?;
-            Ok(aside)
-        });
-        match kept {
+        match files::move_aside(&self.path) {
             Ok(aside) => Ok(Failure::new(
                 summary,
                 format!("It was kept as {}, and the library is empty now", aside.display()),

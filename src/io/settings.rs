@@ -1,9 +1,9 @@
 //! The settings file: TOML through confy, kept aside when it is not understood, never half written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{BufWriter, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,7 @@ use confy::ConfyError;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::files::{self, Beside};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
@@ -279,12 +280,7 @@ impl SettingsStore {
     /// Moves the file to a name of its own. `Err` when it had to stay where it is.
     fn keep_aside(&self, why: &str, then: &str) -> Result<Failure, Failure> {
         let summary = format!("The settings file was not understood: {why}");
-        let kept = real_path(&self.path).and_then(|real| {
-            let aside = free_name(&real)?;
-            fs::rename(&real, &aside)?;
-            Ok(aside)
-        });
-        match kept {
+        match files::move_aside(&self.path) {
             Ok(aside) => Ok(Failure::new(summary, format!("It was kept as {}. {then}", aside.display()))),
             Err(error) => Err(Failure::new(
                 summary,
@@ -316,21 +312,17 @@ impl SettingsStore {
     /// confy truncates and then writes; a crash in between would lose everything. So it writes beside.
     fn replace(&self, file: &StoredFile) -> Result<(), String> {
         let text = |why: std::io::Error| why.to_string();
-        let real = real_path(&self.path).map_err(text)?;
+        let real = files::real_path(&self.path).map_err(text)?;
         let dir = real.parent().ok_or("it has no folder")?;
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(text)?;
 
-        let beside = Beside::create(&real).map_err(text)?;
-        confy::store_path(&beside.0, file).map_err(|why| match why {
+        let beside = Beside::create(&real, files::FOR_OWNER).map_err(text)?;
+        confy::store_path(beside.path(), file).map_err(|why| match why {
             // What TOML has to say may quote a value.
             ConfyError::SerializeTomlError(_) => "it cannot be written as TOML".to_owned(),
             other => describe_io(&other),
         })?;
-        File::open(&beside.0).and_then(|file| file.sync_all()).map_err(text)?;
-        fs::rename(&beside.0, &real).map_err(text)?;
-        // The rename itself reaches the disk with its folder; some file systems cannot be asked.
-        let _ = File::open(dir).and_then(|dir| dir.sync_all());
-        Ok(())
+        beside.replace().map_err(text)
     }
 }
 
@@ -369,94 +361,6 @@ fn harmless(message: &str) -> String {
         }
     }
     "it is not valid TOML, or a value in it makes no sense".to_owned()
-}
-
-/// Writes a file in one step: who reads it meanwhile sees the old one or the new one, never a half.
-///
-/// # Errors
-/// As the file system's. The old file is then still there.
-pub(crate) fn write_in_one_step(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    write_piece_by_piece(path, |file| file.write_all(content))
-}
-
-/// The same for what is too large to be held: `write` puts it into the file.
-///
-/// # Errors
-/// As `write`, and as the file system's. The old file is then still there.
-pub(crate) fn write_piece_by_piece<E: From<std::io::Error>>(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
-) -> Result<(), E> {
-    let real = real_path(path)?;
-    let beside = Beside::create(&real)?;
-    // A report is for others to read, as far as the user's umask lets them.
-    let mode = fs::metadata(&real).map_or(0o644, |old| old.permissions().mode());
-    let mut file = BufWriter::with_capacity(1 << 16, OpenOptions::new().write(true).open(&beside.0)?);
-    write(&mut file)?;
-    file.flush()?;
-    fs::set_permissions(&beside.0, Permissions::from_mode(mode))?;
-    file.get_ref().sync_all()?;
-    fs::rename(&beside.0, &real)?;
-    Ok(())
-}
-
-/// Follows links, also one that leads to no file yet, so that a rename replaces the file and not the link.
-pub(super) fn real_path(path: &Path) -> std::io::Result<PathBuf> {
-    let mut path = std::path::absolute(path)?;
-    for _ in 0..40 {
-        match fs::read_link(&path) {
-            Ok(target) => path = path.parent().map(|dir| dir.join(&target)).unwrap_or(target),
-            // Not a link, or not there.
-            Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
-                return Ok(path);
-            }
-            Err(why) => return Err(why),
-        }
-    }
-    Err(std::io::Error::other("too many links"))
-}
-
-/// Takes a name next to `path` that nobody has, by putting an empty file there.
-pub(super) fn free_name(path: &Path) -> std::io::Result<PathBuf> {
-    let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
-    for number in 1..1_000 {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".kept-{stamp}"));
-        if number > 1 {
-            name.push(format!("-{number}"));
-        }
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name) {
-            Ok(_) => return Ok(name.into()),
-            Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
-            Err(why) => return Err(why),
-        }
-    }
-    Err(std::io::Error::other("no free name"))
-}
-
-/// A new file next to another, gone again unless it was renamed.
-struct Beside(PathBuf);
-
-impl Beside {
-    fn create(path: &Path) -> std::io::Result<Self> {
-        for number in 0..1_000 {
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!(".new-{}-{number}", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name) {
-                Ok(_) => return Ok(Self(name.into())),
-                Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
-                Err(why) => return Err(why),
-            }
-        }
-        Err(std::io::Error::other("no free name"))
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // After the rename there is none.
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 /// Any settings file, of which only the version is looked at.

@@ -1,7 +1,8 @@
 //! Requests that met the objectives.
 //!
 //! A request counts when it meets all objectives that are set. One that it cannot miss, since it has no such
-//! figure (an answer of one token has no inter-token latency), it meets. A request that failed missed.
+//! figure (an answer of one token has no inter-token latency), it meets. A request that failed missed, and one that was due
+//! and never sent.
 
 use std::time::Duration;
 
@@ -41,14 +42,20 @@ impl GoodputTally {
         }
     }
 
-    /// `None` without objectives.
-    pub fn report(&self, objectives: &Objectives, requests_per_s: Option<f64>) -> Option<Goodput> {
-        let all = self.met + self.missed;
+    /// `None` without objectives. Requests that were never sent although they were due missed all of them.
+    pub fn report(
+        &self,
+        objectives: &Objectives,
+        unsent: u64,
+        requests_per_s: Option<f64>,
+    ) -> Option<Goodput> {
+        let missed = self.missed + unsent;
+        let all = self.met + missed;
         let set = objectives.all().map(|objective| objective.is_some());
         let missed_by = NAMES.into_iter().zip(self.missed_by).zip(set).filter(|(_, set)| *set);
         (!objectives.is_empty()).then(|| Goodput {
             met: self.met,
-            missed: self.missed,
+            missed,
             share: (all > 0).then(|| self.met as f64 / all as f64),
             requests_per_s,
             missed_by: missed_by.map(|((name, count), _)| (name.to_owned(), count)).collect(),

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::rates::LEAST_BATCHES;
 use super::stats::least_for_interval;
+use super::tally::Sending;
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{LevelEnd, LevelReport, Stats};
 use crate::domain::units;
@@ -14,8 +16,8 @@ const OFF: f64 = 0.02;
 const UNREACHED: f64 = 0.01;
 /// Requests a minute that SambaStack's stock ingress lets through, and its burst.
 const INGRESS: [f64; 2] = [240.0, 360.0];
-/// From this share of the ingress's limit on, a 429 may well be its own.
-const NEAR: f64 = 0.8;
+/// A request may leave so late against its schedule without a word, whatever share that is.
+const LATE: Duration = Duration::from_millis(5);
 
 /// How well prompts kept to the length that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +57,12 @@ pub(super) struct Seen<'a> {
     pub(super) by_chunks: u64,
     /// What the first warm-up that failed said.
     pub(super) warmup_error: Option<&'a str>,
+    /// How an open loop kept to its schedule.
+    pub(super) sending: Option<Sending>,
+    /// The mean answer.
+    pub(super) answer_takes: Option<Duration>,
+    /// The steady part without pauses.
+    pub(super) steady_for: Option<Duration>,
     /// How long requests were sent, without pauses.
     pub(super) sent_for: Duration,
 }
@@ -70,8 +78,11 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         chunks(level, seen),
         prompts_off(seen.prompts),
         // More may come while it runs.
+        unsent(level),
         over.then(|| unreached(level)).flatten(),
+        over.then(|| behind(level, seen)).flatten(),
         over.then(|| unsteady(level)).flatten(),
+        over.then(|| no_interval(level, seen)).flatten(),
         over.then(|| too_few(level)).flatten(),
     ];
     notes.into_iter().flatten().collect()
@@ -83,17 +94,31 @@ fn rate_limited(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
         "{} refused with 429: the figures measure that limit as much as the model",
         were(refused, "request")?
     );
-    let minutes = seen.sent_for.as_secs_f64() / 60.0;
-    let per_minute = (level.requests.ended + level.requests.warmup) as f64 / minutes;
     let [limit, burst] = INGRESS;
-    if per_minute.is_finite() && per_minute >= limit * NEAR {
+    let stock = format!("lets {limit} a minute through as SambaStack installs it (burst {burst})");
+    let by_ingress = level.limits.ingress;
+    if by_ingress > 0 {
+        let whom = if by_ingress == refused {
+            String::new()
+        } else {
+            format!(" {} of them", units::count(by_ingress))
+        };
+        let _ = write!(note, ";{whom} by the ingress, with a web page as no API sends: it {stock}");
+    // An API that tells its limits refuses for them.
+    } else if level.limits.headers.is_empty() && has_used_up(level.requests.ended, seen.sent_for) {
         let _ = write!(
             note,
-            "; at {per_minute:.0} requests a minute it may be the ingress, which lets {limit} a minute through \
-             as SambaStack installs it (burst {burst})"
+            "; that many in {} may be more than the ingress, which {stock}",
+            units::duration(seen.sent_for)
         );
     }
     Some(note)
+}
+
+/// Whether so many requests are more than SambaStack's stock ingress lets through in a time.
+fn has_used_up(requests: u64, time: Duration) -> bool {
+    let [limit, burst] = INGRESS;
+    requests as f64 > burst + limit * time.as_secs_f64() / 60.0
 }
 
 fn queue_full(level: &LevelReport) -> Option<String> {
@@ -165,6 +190,63 @@ fn unreached(level: &LevelReport) -> Option<String> {
     })
 }
 
+/// Those that would have waited longest when the level's time was over: without a word the slowest would vanish.
+fn unsent(level: &LevelReport) -> Option<String> {
+    let were = were(level.requests.unsent, "request")?;
+    let places = level.concurrency.asked.map_or("", |_| "since all places in flight were taken ");
+    let missed = if level.goodput.is_some() { "; they count as missed in goodput" } else { "" };
+    Some(format!(
+        "{were} due and not sent, {places}until the level ended: times would be longer with their waits{missed}"
+    ))
+}
+
+/// In an open loop requests leave at their moments, unless a cap or the machine holds them back.
+fn behind(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
+    let Sending { requests, due_for, took } = seen.sending?;
+    let held = took > due_for.mul_f64(1.0 + UNREACHED) + LATE;
+    let took = took.as_secs_f64();
+    if !held || took <= 0.0 {
+        return None;
+    }
+    match level.load {
+        LevelLoad::Rate { per_sec, .. } => {
+            // Between two requests lies one gap.
+            let gaps = if level.requests.unsent > 0 { requests } else { requests.saturating_sub(1) };
+            let sent = units::short(Some(gaps as f64 / took));
+            Some(format!("{per_sec}/s asked, {sent}/s sent: the figures are of that load"))
+        }
+        LevelLoad::Trace { .. } => Some(format!(
+            "what the trace sends in {} took {}: the figures are of that load",
+            units::duration(due_for),
+            units::duration(Duration::try_from_secs_f64(took).unwrap_or_default())
+        )),
+        LevelLoad::Concurrency(_) | LevelLoad::Max { .. } => None,
+    }
+}
+
+/// Answers within a steady part of few of their lengths are of one piece, however many they are.
+fn no_interval(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
+    let rate = level.throughput.requests_per_s.filter(|rate| rate.ci.is_none())?;
+    let (steady, answer) = (seen.steady_for?, seen.answer_takes?);
+    let mut note = format!("throughput ({} req/s) has no 95 % interval: ", units::short(Some(rate.mean)));
+    let needed = answer * LEAST_BATCHES as u32;
+    let _ = if steady < needed {
+        write!(
+            note,
+            "the steady part of {} is shorter than {LEAST_BATCHES} answers of {}",
+            units::duration(steady),
+            units::duration(answer)
+        )
+    } else {
+        write!(
+            note,
+            "fewer than {LEAST_BATCHES} answers are in the steady part of {}",
+            units::duration(steady)
+        )
+    };
+    Some(note)
+}
+
 fn unsteady(level: &LevelReport) -> Option<String> {
     (level.steady_s.is_none() && level.requests.ok > 0)
         .then(|| "the load was never steady, so there is no throughput: run it for longer".to_owned())
@@ -204,7 +286,7 @@ fn too_few(level: &LevelReport) -> Option<String> {
     });
     let itl = &level.itl_ms;
     // Enough gaps, and yet no interval.
-    let alike = itl.count > 0 && itl.p99_ci.is_none() && lacking(itl).is_empty();
+    let alike = itl.p99_ci.is_none() && itl.count >= least_for_interval(0.99);
     let alike = alike.then(|| {
         let without = [("p50", itl.p50_ci), ("p95", itl.p95_ci), ("p99", itl.p99_ci)];
         let without: Vec<_> = without.iter().filter(|(_, ci)| ci.is_none()).map(|(name, _)| *name).collect();
@@ -217,7 +299,8 @@ fn too_few(level: &LevelReport) -> Option<String> {
 
 /// Percentiles without an interval, and how many values they need.
 fn lacking(stats: &Stats) -> Vec<(&'static str, u64)> {
-    let needed = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].map(|(name, p)| (name, least_for_interval(p)));
+    let needed = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)]
+        .map(|(name, p)| (name, least_for_interval(p)));
     needed.into_iter().filter(|(_, least)| stats.count < *least).collect()
 }
 

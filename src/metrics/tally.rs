@@ -60,14 +60,13 @@ pub struct Tally {
     server: ServerTally,
     /// Answers whose tokens are chunks.
     by_chunks: u64,
-    /// Measured requests that left later than [`watch::LATE`].
-    late_requests: u64,
     /// From sent to end over all good answers, in µs.
     took_us: u64,
     prompts: PromptFit,
     goodput: GoodputTally,
     rates: Rates,
     rate_limited: u64,
+    ingress_limited: u64,
     queue_full: u64,
 }
 
@@ -101,11 +100,26 @@ pub struct LevelFrame {
     /// Measured requests that were aborted in flight and have no record. Those with a record whose error is
     /// [`FaultClass::Cancelled`] are counted besides.
     pub aborted: u64,
+    /// Requests of an open loop that were due and never sent. They missed every objective.
+    pub unsent: u64,
+    /// How an open loop kept to its schedule; `None` in a closed one.
+    pub sending: Option<Sending>,
     /// `x-ratelimit-*` headers of the last answer that had any.
     pub rate_limit: Vec<(String, String)>,
-    /// What the benchmark saw of itself; doubts are filled in here, and late requests where the records show
-    /// more of them.
+    /// What the benchmark saw of itself; doubts are filled in here.
     pub watch: Watch,
+}
+
+/// How an open loop kept to its schedule, pauses left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sending {
+    /// Requests, or conversations, that were sent.
+    pub requests: u64,
+    /// From the schedule's beginning to when the last of them was due.
+    pub due_for: Duration,
+    /// From there to when the last of them was sent; to the end of the level's time when others were due and
+    /// never sent.
+    pub took: Duration,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -142,25 +156,29 @@ impl Tally {
             reasoning_tokens: count,
             server: ServerTally::new(),
             by_chunks: 0,
-            late_requests: 0,
             took_us: 0,
             prompts: PromptFit::default(),
             goodput: GoodputTally::default(),
             rates: Rates::default(),
             rate_limited: 0,
+            ingress_limited: 0,
             queue_full: 0,
         }
     }
 
     /// Adds a request that ended, whatever it was sent for.
     pub fn record(&mut self, record: &RequestRecord) {
-        self.rates.in_flight(record.sent, record.ended);
         let class = record.error.as_ref().and_then(|error| match (error.class, error.status) {
             (None, Some(429)) => Some(FaultClass::RateLimited),
             (class, _) => class,
         });
-        self.rate_limited += u64::from(class == Some(FaultClass::RateLimited));
-        self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
+        if record.phase == Phase::Measured {
+            let ingress = class == Some(FaultClass::IngressLimited);
+            self.rates.in_flight(record.sent, record.ended);
+            self.rate_limited += u64::from(ingress || class == Some(FaultClass::RateLimited));
+            self.ingress_limited += u64::from(ingress);
+            self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
+        }
         match (record.phase, &record.error) {
             (Phase::Switch, _) => {}
             (Phase::Warmup, error) => {
@@ -172,7 +190,6 @@ impl Tally {
             }
             (Phase::Measured, Some(_)) if class == Some(FaultClass::Cancelled) => self.aborted += 1,
             (Phase::Measured, error) => {
-                self.late_requests += u64::from(self.load.is_open() && record.late() > watch::LATE);
                 let met = self.goodput.record(&self.objectives, record);
                 match error {
                     Some(error) => self.errors.entry(class).or_default().add(record.index, &error.text),
@@ -251,12 +268,12 @@ impl Tally {
             reasoning_tokens,
             server,
             by_chunks,
-            late_requests,
             took_us,
             prompts,
             goodput,
             rates,
             rate_limited,
+            ingress_limited,
             queue_full,
         } = other;
         self.ok += ok;
@@ -281,12 +298,12 @@ impl Tally {
         self.reasoning_tokens.merge(reasoning_tokens);
         self.server.merge(server);
         self.by_chunks += by_chunks;
-        self.late_requests += late_requests;
         self.took_us += took_us;
         self.prompts.merge(prompts);
         self.goodput.merge(goodput);
         self.rates.merge(rates);
         self.rate_limited += rate_limited;
+        self.ingress_limited += ingress_limited;
         self.queue_full += queue_full;
     }
 
@@ -316,6 +333,7 @@ impl Tally {
             ok: self.ok,
             failed: self.failed(),
             aborted: self.aborted,
+            unsent: 0,
             warmup: self.warmup,
             warmup_failed: self.warmup_failed,
             errors,
@@ -336,6 +354,8 @@ impl Tally {
             in_flight_since,
             most_in_flight,
             aborted,
+            unsent,
+            sending,
             rate_limit,
             mut watch,
         } = frame;
@@ -348,20 +368,19 @@ impl Tally {
         let met_per_s =
             window.as_ref().filter(|_| self.ended() > 0).and_then(|window| self.rate(Counted::Met, window));
         let concurrency = self.concurrency(window.as_ref(), &in_flight_since, now, most_in_flight);
-        watch.late_requests = watch.late_requests.max(self.late_requests);
         watch::judge(
             &mut watch,
             &Measured {
                 ttft_ms: &ttft_ms,
                 itl_ms: &itl_ms,
-                late_ms: &late_ms,
                 requests: self.ended(),
                 open: self.load.is_open(),
-                at_cap: concurrency.asked.is_some_and(|asked| concurrency.most >= asked),
+                running: ended == LevelEnd::Running,
             },
         );
         let mut requests = self.requests();
         requests.aborted += aborted;
+        requests.unsent += unsent;
         let mut level = LevelReport {
             index,
             label: self.load.label(),
@@ -389,9 +408,10 @@ impl Tally {
             reasoning_tokens: self.reasoning_tokens.stats(),
             throughput,
             concurrency,
-            goodput: self.goodput.report(&self.objectives, met_per_s.map(|rate| rate.mean)),
+            goodput: self.goodput.report(&self.objectives, unsent, met_per_s.map(|rate| rate.mean)),
             limits: Limits {
                 rate_limited: self.rate_limited,
+                ingress: self.ingress_limited,
                 queue_full: self.queue_full,
                 headers: rate_limit,
             },
@@ -403,6 +423,9 @@ impl Tally {
             prompts: &self.prompts,
             by_chunks: self.by_chunks,
             warmup_error: self.warmup_errors.first.as_ref().map(|(_, text)| text.as_str()),
+            sending,
+            answer_takes: self.answer_takes().map(|us| Duration::from_micros(us as u64)),
+            steady_for: window.as_ref().map(|window| Duration::from_micros(window.length())),
             sent_for: now.saturating_sub(began).saturating_sub(paused),
         };
         level.notes = notes::write(&level, &seen);
@@ -422,8 +445,12 @@ impl Tally {
     }
 
     fn rate(&self, what: Counted, window: &Window) -> Option<Rate> {
-        let answer_takes = (self.ok > 0).then(|| self.took_us as f64 / self.ok as f64);
-        self.rates.rate(what, window, answer_takes)
+        self.rates.rate(what, window, self.answer_takes())
+    }
+
+    /// The mean answer, in µs.
+    fn answer_takes(&self) -> Option<f64> {
+        (self.ok > 0).then(|| self.took_us as f64 / self.ok as f64)
     }
 
     fn concurrency(
@@ -488,6 +515,7 @@ mod tests {
 
     use super::*;
     use crate::domain::plan::Arrivals;
+    use crate::domain::run::Stats;
     use crate::metrics::request::RequestError;
     use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 
@@ -549,6 +577,8 @@ mod tests {
             in_flight_since: Vec::new(),
             most_in_flight: 0,
             aborted: 0,
+            unsent: 0,
+            sending: None,
             rate_limit: Vec::new(),
             watch: Watch::default(),
         }
@@ -599,8 +629,46 @@ mod tests {
         assert_eq!(level.latency_ms.max, Some(1_090.0));
         assert_eq!(level.late_ms.max, Some(900.0));
         assert_eq!((level.tpot_ms.max, level.itl_ms.max), (Some(10.0), Some(10.0)), "waiting is no writing");
-        assert_eq!(level.watch.late_requests, 1);
-        assert!(level.watch.doubts.iter().any(|doubt| doubt.contains("left late")), "{:?}", level.watch);
+    }
+
+    #[test]
+    fn what_was_due_and_never_sent_missed_its_objectives_and_is_told() {
+        let objectives = Objectives { ttft: Some(ms(200)), ..Objectives::default() };
+        let capped = LevelLoad::Rate { per_sec: 20.0, arrivals: Arrivals::Constant, most_in_flight: Some(1) };
+        let mut tally = Tally::new(objectives, capped);
+        (0..30).for_each(|i| tally.record(&answer(i * 330, 100, &[10; 9])));
+        // Ten seconds; what was sent had been due in the first one and a half.
+        let sending = Sending { requests: 30, due_for: ms(1_450), took: ms(10_000) };
+        let cut = LevelFrame { unsent: 170, sending: Some(sending), aborted: 1, ..frame(0, 10_000) };
+        let level = tally.report(cut);
+        assert_eq!((level.requests.ended, level.requests.aborted, level.requests.unsent), (30, 1, 170));
+        let goodput = level.goodput.expect("an objective is set");
+        assert_eq!((goodput.met, goodput.missed, goodput.share), (30, 170, Some(0.15)));
+        let said = level.notes.join("\n");
+        for words in [
+            "170 requests were due and not sent, since all places in flight were taken",
+            "20/s asked, 3.00/s sent: the figures are of that load",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let kept = Sending { requests: 30, due_for: ms(9_570), took: ms(9_571) };
+        let level = tally.report(LevelFrame { sending: Some(kept), ..frame(0, 10_000) });
+        assert!(!level.notes.iter().any(|note| note.contains("sent")), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn only_lateness_of_our_own_is_a_doubt() {
+        // It waited for a place in flight, as the load asks.
+        let mut queued = answer(1_400, 100, &[10; 9]);
+        queued.due = ms(500);
+        let tally = tally(OPEN, &[answer(0, 100, &[10; 9]), queued]);
+        let doubts = |watch: Watch| tally.report(LevelFrame { watch, ..frame(0, 2_000) }).watch.doubts;
+        let seen = Stats { count: 100, p99: Some(0.1), ..Stats::default() };
+        let own = Watch { read_late_ms: seen, ..Watch::default() };
+        assert_eq!(doubts(own.clone()), [""; 0]);
+        let late = Stats { count: 2, p99: Some(900.0), ..Stats::default() };
+        let late = doubts(Watch { left_late_ms: late, late_requests: 1, ..own });
+        assert!(late.len() == 1 && late[0].contains("left late"), "{late:?}");
     }
 
     #[test]
@@ -643,6 +711,11 @@ mod tests {
         let level = report(CLOSED, &records);
         assert_eq!((level.requests.ended, level.requests.warmup, level.requests.warmup_failed), (1, 2, 1));
         assert_eq!((level.ttft_ms.count, level.ttft_ms.max), (1, Some(100.0)));
+        assert_eq!(level.concurrency.most, 1, "three were in flight at once before it");
+        let limited = RequestRecord { phase: Phase::Warmup, ..answer(0, 1, &[]) };
+        let refused = [FaultClass::RateLimited, FaultClass::IngressLimited, FaultClass::QueueFull]
+            .map(|class| failing(Some(class), limited.clone()));
+        assert_eq!(report(CLOSED, &refused).limits, Limits::default());
         assert_eq!(level.requests.errors, [], "errors are those of measured requests");
         assert!(level.notes.contains(&"1 of 2 warm-ups failed: no 0".to_owned()), "{:?}", level.notes);
     }
@@ -761,15 +834,19 @@ mod tests {
         let few: Vec<_> = level.notes.iter().filter(|note| note.contains("95 % interval")).collect();
         assert_eq!(
             few,
-            ["p95 and p99 of TTFT, TPOT and latency rest on 40 requests: they need 72 and 368 for a 95 % \
-                 interval"]
+            [
+                "p95, p99 and p99.9 of TTFT, TPOT and latency rest on 40 requests: they need 72, 368 and 3,688 for a \
+                 95 % interval"
+            ]
         );
         let more: Vec<_> = (0..100).map(|i| answer(i * 1_000, 100, &[])).collect();
         let notes = report(CLOSED, &more).notes;
         let last = notes.last().map(String::as_str);
         assert_eq!(
             last,
-            Some("p99 of TTFT and latency rest on 100 requests: it needs 368 for a 95 % interval")
+            Some(
+                "p99 and p99.9 of TTFT and latency rest on 100 requests: they need 368 and 3,688 for a 95 % interval"
+            )
         );
     }
 
@@ -778,7 +855,10 @@ mod tests {
         let level = report(CLOSED, &[answer(0, 100, &[10; 500])]);
         assert_eq!((level.itl_ms.count, level.itl_ms.p50_ci), (500, None));
         let note = level.notes.last().map(String::as_str).unwrap_or_default();
-        assert!(note.starts_with("p50, p95 and p99 of TTFT, TPOT and latency rest on 1 request: "), "{note}");
+        assert!(
+            note.starts_with("p50, p95, p99 and p99.9 of TTFT, TPOT and latency rest on 1 request: "),
+            "{note}"
+        );
         assert!(
             note.ends_with("; p50, p95 and p99 of ITL: the gaps are of too few answers for a 95 % interval"),
             "{note}"
@@ -799,24 +879,65 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_told_from_slowness() {
-        let limited = Some(FaultClass::RateLimited);
-        let mut records: Vec<_> = (0..250).map(|i| answer(i * 240, 100, &[])).collect();
-        records.push(failing(limited, answer(59_900, 100, &[])));
-        let mut unnamed = failing(None, answer(59_950, 50, &[]));
-        unnamed.error = unnamed.error.map(|error| RequestError { status: Some(429), ..error });
-        records.push(unnamed);
-        let level = report(CLOSED, &records);
-        assert_eq!(level.limits.rate_limited, 2);
-        assert_eq!(level.requests.errors[0].kind, "rate_limited");
+    fn throughput_of_few_answer_times_says_that_it_has_no_interval() {
+        // Eight clients, each amid its third answer of ten seconds.
+        let records: Vec<_> =
+            (0..24).map(|i| answer((i % 3) * 10_000 + i * 100, 1_000, &[100; 90])).collect();
+        let level = tally(LevelLoad::Concurrency(8), &records).report(frame(0, 30_000));
+        assert_eq!(level.throughput.requests_per_s.map(|rate| rate.ci), Some(None));
+        let said = level.notes.iter().find(|note| note.starts_with("throughput"));
+        let expected = "has no 95 % interval: the steady part of 30.0 s is shorter than 5 answers of 10.0 s";
+        assert!(said.is_some_and(|note| note.ends_with(expected)), "{:?}", level.notes);
+        let long = tally(LevelLoad::Concurrency(8), &records).report(frame(0, 60_000));
+        assert!(!long.notes.iter().any(|note| note.starts_with("throughput")), "{:?}", long.notes);
+    }
+
+    /// The first note on `n` requests over so many seconds, the last of which was refused.
+    fn first_note(n: u64, seconds: u64, class: Option<FaultClass>, headers: &[(String, String)]) -> String {
+        let gap = seconds * 1_000 / n;
+        let mut records: Vec<_> = (0..n - 1).map(|i| answer(i * gap, 1, &[])).collect();
+        let refused = failing(class, answer(seconds * 1_000 - 1, 1, &[]));
+        let error = refused.error.clone().map(|error| RequestError { status: Some(429), ..error });
+        records.push(RequestRecord { error, ..refused });
+        let rate_limit = headers.to_vec();
+        let level = tally(CLOSED, &records).report(LevelFrame { rate_limit, ..frame(0, seconds * 1_000) });
+        assert_eq!(level.limits.rate_limited, 1);
+        level.notes[0].clone()
+    }
+
+    #[test]
+    fn a_limit_is_told_from_slowness_and_the_ingress_from_the_api() {
+        let refused = "1 request was refused with 429: the figures measure that limit as much as the model";
+        let stock = "lets 240 a minute through as SambaStack installs it (burst 360)";
+        // A minute of the stock ingress lets 240 through besides a burst of 360.
+        for (n, class) in [(610, Some(FaultClass::RateLimited)), (610, None)] {
+            let said = first_note(n, 60, class, &[]);
+            assert_eq!(
+                said,
+                format!("{refused}; that many in 60.0 s may be more than the ingress, which {stock}")
+            );
+        }
         assert_eq!(
-            level.notes[0],
-            "2 requests were refused with 429: the figures measure that limit as much as the model; at 252 \
-             requests a minute it may be the ingress, which lets 240 a minute through as SambaStack installs it \
-             (burst 360)"
+            first_note(12, 1, Some(FaultClass::RateLimited), &[]),
+            refused,
+            "its burst is not used up"
         );
-        let slow = [answer(0, 100, &[]), failing(limited, answer(60_000, 100, &[]))];
-        assert!(!report(CLOSED, &slow).notes[0].contains("ingress"));
+        assert_eq!(first_note(600, 60, Some(FaultClass::RateLimited), &[]), refused);
+        let told = [("x-ratelimit-limit-requests".to_owned(), "1000".to_owned())];
+        assert_eq!(first_note(610, 60, Some(FaultClass::RateLimited), &told), refused, "the API has its own");
+        let said = first_note(12, 1, Some(FaultClass::IngressLimited), &told);
+        assert_eq!(said, format!("{refused}; by the ingress, with a web page as no API sends: it {stock}"));
+    }
+
+    #[test]
+    fn the_ingress_has_a_count_and_an_example_of_its_own() {
+        let [api, ingress] = [FaultClass::RateLimited, FaultClass::IngressLimited]
+            .map(|class| failing(Some(class), answer(10, 1, &[])));
+        let level = report(CLOSED, &[answer(0, 1, &[]), api, ingress.clone(), ingress]);
+        assert_eq!((level.limits.rate_limited, level.limits.ingress), (3, 2));
+        let kinds: Vec<_> = level.requests.errors.iter().map(|e| (e.kind.as_str(), e.count)).collect();
+        assert_eq!(kinds, [("ingress_limited", 2), ("rate_limited", 1)]);
+        assert!(level.notes[0].contains("; 2 of them by the ingress"), "{:?}", level.notes);
     }
 
     fn any_record() -> impl Strategy<Value = RequestRecord> {

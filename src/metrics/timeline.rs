@@ -34,7 +34,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// A connection had to be opened for this request, which took `time`; it is part of TTFT.
+    /// Opening this request's connection took `time`, which is part of TTFT unless it was done ahead.
     pub fn connected(&mut self, time: Duration) {
         self.connect = Some(time);
     }
@@ -239,7 +239,8 @@ pub struct Reasoning {
 /// One answer's figures, measured here. Absent is `None`, never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Figures {
-    /// Time spent opening a connection for this request, inside TTFT; `None` on a warm one.
+    /// Time spent opening a connection for this request, inside TTFT unless it was done ahead of it; `None` on one
+    /// that was used before.
     pub connect: Option<Duration>,
     /// Request sent → first chunk with any text, reasoning included.
     pub ttft: Option<Duration>,

@@ -18,6 +18,10 @@ const ITL_SHARE: f64 = 0.2;
 const LANE_BUSY: f64 = 0.85;
 /// Beyond this, threads wait for a processor.
 const MACHINE_BUSY: f64 = 0.95;
+/// One late read up to this is left alone in p99.9 and the maximum, in ms: any machine has one now and then.
+const TAIL_LEAST_MS: f64 = 8.0;
+/// Of the maximum.
+const TAIL_SHARE: f64 = 0.2;
 /// Of the requests: fewer late ones move no percentile up to p99.
 const LATE_SHARE: f64 = 0.01;
 /// A request that left later against its schedule than this counts as late.
@@ -30,14 +34,12 @@ pub struct Measured<'a> {
     pub ttft_ms: &'a Stats,
     /// Inter-token latency, in ms.
     pub itl_ms: &'a Stats,
-    /// How late requests left against their schedule, in ms; open loop only.
-    pub late_ms: &'a Stats,
     /// Measured requests that ended.
     pub requests: u64,
     /// Whether requests have a moment when they are due.
     pub open: bool,
-    /// As many were in flight as the load allows: that requests left late was asked for.
-    pub at_cap: bool,
+    /// More will come.
+    pub running: bool,
 }
 
 /// Says in plain sentences what of it could have moved a figure. What was said before is forgotten.
@@ -65,6 +67,19 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
             _ => {}
         }
     }
+    let seen = if reads.is_some() { &watch.read_late_ms } else { &watch.timer_late_ms };
+    if let Some((worst, figures)) = seen.max.and_then(|worst| Some((worst, moved_most(worst, level)?))) {
+        doubts.push(format!(
+            "the measuring threads stood still for {} at worst: p99.9 and maximum of {figures} may hold that",
+            ms(worst)
+        ));
+    }
+    if seen.count == 0 && level.requests > 0 && !level.running {
+        doubts.push(
+            "the level was over before the benchmark could look at itself: run it for longer to know how late it was"
+                .to_owned(),
+        );
+    }
     if let Some(share) = watch.busiest_lane.filter(|share| *share > LANE_BUSY) {
         doubts.push(format!(
             "a measuring thread used {:.0} % of a core: the client is at its limit, throughput may be too low",
@@ -78,8 +93,8 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
         ));
     }
     let late = watch.late_requests as f64 > level.requests as f64 * LATE_SHARE;
-    let how_late = level.late_ms.p99.filter(|late| *late > LATE.as_secs_f64() * 1e3);
-    if let (true, Some(how_late), false) = (late, how_late, level.at_cap) {
+    let how_late = watch.left_late_ms.p99.filter(|late| *late > LATE.as_secs_f64() * 1e3);
+    if let (true, Some(how_late)) = (late, how_late) {
         doubts.push(format!(
             "{} of {} requests left late against their schedule (p99 {}): TTFT and latency hold that wait",
             units::count(watch.late_requests),
@@ -94,6 +109,16 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
 fn moved(late: f64, level: &Measured<'_>) -> Option<&'static str> {
     let ttft = level.ttft_ms.p50.is_some_and(|p50| late > TTFT_LEAST_MS.max(p50 * TTFT_SHARE));
     let itl = level.itl_ms.p50.is_some_and(|p50| late > ITL_LEAST_MS.max(p50 * ITL_SHARE));
+    named(ttft, itl)
+}
+
+/// Of which figures one read that was so late (in ms) could have made the largest values.
+fn moved_most(late: f64, level: &Measured<'_>) -> Option<&'static str> {
+    let of = |stats: &Stats| stats.max.is_some_and(|max| late > TAIL_LEAST_MS.max(max * TAIL_SHARE));
+    named(of(level.ttft_ms), of(level.itl_ms))
+}
+
+fn named(ttft: bool, itl: bool) -> Option<&'static str> {
     match (ttft, itl) {
         (true, true) => Some("TTFT and ITL"),
         (true, false) => Some("TTFT"),
@@ -121,28 +146,26 @@ mod tests {
 
     fn check_against(watch: &Watch, open: bool, [ttft, itl]: [f64; 2], doubts: &[&str]) {
         let mut watch = Watch { doubts: vec!["an old one".to_owned()], ..watch.clone() };
-        let (ttft, itl, late) = (at(ttft, ttft), at(itl, itl), at(0.1, 34.0));
-        let level =
-            Measured { ttft_ms: &ttft, itl_ms: &itl, late_ms: &late, requests: 400, open, at_cap: false };
+        let (ttft, itl) = (at(ttft, ttft), at(itl, itl));
+        let level = Measured { ttft_ms: &ttft, itl_ms: &itl, requests: 400, open, running: false };
         judge(&mut watch, &level);
         assert_eq!(watch.doubts, doubts);
-        judge(&mut watch, &Measured { at_cap: true, ..level });
-        assert!(!watch.doubts.iter().any(|doubt| doubt.contains("schedule")), "the cap asked for it");
     }
 
     #[test]
     fn a_quiet_machine_raises_no_doubt() {
-        check(&Watch::default(), false, &[]);
         let quiet = Watch {
             timer_late_ms: at(0.1, 0.9),
             read_late_ms: at(0.05, 0.9),
             busiest_lane: Some(0.85),
             process_cores: Some(1.2),
             machine_busy: Some(0.95),
+            left_late_ms: at(0.1, 34.0),
             late_requests: 4,
             doubts: Vec::new(),
         };
         check(&quiet, true, &[]);
+        check(&quiet, false, &[]);
     }
 
     #[test]
@@ -193,10 +216,46 @@ mod tests {
     }
 
     #[test]
+    fn one_long_sleep_is_held_against_the_largest_values() {
+        // p99 is fine: it was one in a thousand.
+        let slept = |max| Stats { max: Some(max), ..at(0.1, 0.2) };
+        let judged = |watch: Watch, running| {
+            let mut watch = watch;
+            let (ttft, itl) =
+                (Stats { max: Some(160.0), ..at(100.0, 105.0) }, Stats { max: Some(70.0), ..at(10.0, 11.0) });
+            judge(
+                &mut watch,
+                &Measured { ttft_ms: &ttft, itl_ms: &itl, requests: 400, open: false, running },
+            );
+            watch.doubts
+        };
+        let reads = |max| judged(Watch { read_late_ms: slept(max), ..Watch::default() }, false);
+        assert_eq!(reads(7.0), [""; 0]);
+        assert_eq!(
+            reads(60.0),
+            [
+                "the measuring threads stood still for 60 ms at worst: p99.9 and maximum of TTFT and ITL may hold that"
+            ]
+        );
+        assert!(reads(20.0)[0].ends_with("maximum of ITL may hold that"), "a fifth of 160 ms is more");
+        // Where nobody looks at reads, timers tell.
+        let timers = judged(Watch { timer_late_ms: slept(60.0), ..Watch::default() }, false);
+        assert!(timers[0].contains("60 ms at worst"), "{timers:?}");
+        let unseen = judged(Watch::default(), false);
+        assert!(
+            unseen.len() == 1 && unseen[0].contains("before the benchmark could look at itself"),
+            "{unseen:?}"
+        );
+        assert_eq!(judged(Watch::default(), true), [""; 0], "it will");
+    }
+
+    #[test]
     fn a_client_at_its_limit_says_so() {
         let watch = Watch {
             busiest_lane: Some(0.93),
             machine_busy: Some(0.99),
+            read_late_ms: at(0.1, 0.2),
+            left_late_ms: at(0.1, 34.0),
             late_requests: 12,
             ..Watch::default()
         };

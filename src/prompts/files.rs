@@ -59,11 +59,6 @@ impl Material {
         self.entries.is_empty()
     }
 
-    /// Turns of the longest conversation.
-    pub fn most_turns(&self) -> usize {
-        self.entries.iter().map(|said| said.draft(usize::MAX).turns.len()).max().unwrap_or(0)
-    }
-
     /// What should be told of the file beside the figures, if anything.
     pub fn note(&self) -> Option<String> {
         (self.without_words > 0).then(|| {

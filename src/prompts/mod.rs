@@ -19,6 +19,9 @@ use fit::Fit;
 use synthetic::Space;
 use trace::{Said, Trace};
 
+/// A larger file of prompts, or a larger trace, is not read: it would take up several times as much memory.
+pub const MOST_BYTES: u64 = 1 << 30;
+
 /// Where the requests of a session get their words. Cheap to clone, and shared by all that send.
 #[derive(Debug, Clone)]
 pub struct PromptSource(Arc<Inner>);

@@ -148,6 +148,7 @@ fn is_the_models(class: Option<FaultClass>) -> bool {
             | F::KeyRefused
             | F::BadRequest
             | F::RateLimited
+            | F::IngressLimited
             | F::QueueFull
             | F::NotAnApi
             | F::Cancelled,

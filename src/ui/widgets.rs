@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use egui::{
-    Align, Align2, Button, Color32, CornerRadius, Frame, Key, Label, Layout, Margin, Response, RichText,
-    Role, ScrollArea, Sense, Stroke, TextEdit, TextStyle, Ui, Vec2, WidgetInfo, vec2,
+    Align, Align2, Area, Button, Color32, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Order,
+    Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, Vec2,
+    WidgetInfo, vec2,
 };
 
 use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
@@ -107,8 +108,32 @@ pub fn field(ui: &mut Ui, label: &str, text: &mut String, hint: &str) -> Respons
     ui.add(edit).labelled_by(name.id)
 }
 
+/// What a screen reader is told of a text field without a label beside it.
+pub fn text_info(label: &str, text: &str) -> WidgetInfo {
+    let mut info = WidgetInfo::labeled(Role::TextInput, true, label);
+    info.current_text_value = Some(text.to_owned());
+    info
+}
+
 /// The inside of a text field.
 pub const MARGIN: Margin = Margin { left: 8, right: 8, top: 5, bottom: 5 };
+
+/// Over all of the page while files are held above the window: what becomes of them, and which are taken.
+pub fn drop_hint(ui: &Ui, text: &str, which: &str) {
+    let (tokens, page) = (tokens(ui), ui.max_rect());
+    let hint = Area::new(Id::unique("drop hint")).order(Order::Foreground).fixed_pos(page.min);
+    hint.interactable(false).show(ui.ctx(), |ui| {
+        let fill = tokens.background.gamma_multiply(0.88);
+        let stroke = Stroke::new(2.0, tokens.accent);
+        ui.painter().rect(page, CornerRadius::same(8), fill, stroke, StrokeKind::Inside);
+        let response = ui.allocate_rect(page, Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+        let (at, heading) = (page.center(), TextStyle::Heading.resolve(ui.style()));
+        ui.painter().text(at, Align2::CENTER_BOTTOM, text, heading, tokens.text);
+        let body = TextStyle::Body.resolve(ui.style());
+        ui.painter().text(at + vec2(0.0, 8.0), Align2::CENTER_TOP, which, body, tokens.dim);
+    });
+}
 
 /// What is wrong with the field above, in the colour of an error.
 pub fn field_error(ui: &mut Ui, text: &str) {

@@ -145,6 +145,17 @@ impl AnswerReader {
         step
     }
 
+    /// As [`Self::take_some`] for as many whole events as differ from those before in their text alone: gives the
+    /// bytes behind them, all of them where it cannot tell.
+    #[inline]
+    pub fn take_usual<'b>(&mut self, at: Duration, bytes: &'b [u8]) -> &'b [u8] {
+        if self.progress.is_answer && self.decoder.is_between_events() {
+            &bytes[self.progress.run(at, bytes)..]
+        } else {
+            bytes
+        }
+    }
+
     /// [`Self::take`] for a part of what arrived at `at`; figures, moments, gaps and the number of chunks know of it
     /// after [`Self::settle`] only, so that what came at once is entered at once.
     pub fn take_some(&mut self, at: Duration, bytes: &[u8]) -> Step {
@@ -325,6 +336,7 @@ impl AnswerReader {
 impl Progress {
     /// Takes events from the beginning of `bytes` for as long as they differ in nothing but their text; gives how
     /// many bytes they took. They all arrived at once, so they are counted at once.
+    #[inline]
     fn run(&mut self, at: Duration, bytes: &[u8]) -> usize {
         let (mut taken, mut run) = (0, 0);
         let mut of = TextKind::Answer;
@@ -353,10 +365,10 @@ impl Progress {
 
     fn event(&mut self, at: Duration, name: &str, data: &str) -> Step {
         if name.is_empty()
-            && let Some(Usual { reasoning, content, finish }) = self.frames.chunk(data)
+            && let Some(Usual { reasoning, content, finish, usage }) = self.frames.chunk(data)
         {
             self.chunk(at, reasoning.as_deref(), content.as_deref());
-            self.ending(at, finish, None);
+            self.ending(at, finish, usage.map(|usage| *usage));
             return Step::More;
         }
         if data.trim() == openai::DONE {
@@ -439,6 +451,7 @@ impl Progress {
     }
 
     /// So many that arrived at once.
+    #[inline]
     fn tokens(&mut self, kind: TextKind, at: Duration, n: usize) {
         if n == 0 {
             return;

@@ -278,7 +278,7 @@ fn html(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
     let (class, summary) = match reply.status {
         200..=399 => (FaultClass::NotAnApi, format!("{host} answered with a web page instead of the API")),
         413 => (FaultClass::BadRequest, "The ingress refused the request: it is too large".to_owned()),
-        429 => (FaultClass::RateLimited, "The ingress's rate limit was reached (HTTP 429)".to_owned()),
+        429 => (FaultClass::IngressLimited, "The ingress's rate limit was reached (HTTP 429)".to_owned()),
         502..=504 => {
             (FaultClass::Server, format!("The gateway reached no server behind it (HTTP {})", reply.status))
         }
@@ -295,7 +295,7 @@ fn html(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
         FaultClass::BadRequest => {
             "SambaStack's ingress takes bodies up to 25 MB: clear the conversation or shorten the prompt"
         }
-        FaultClass::RateLimited => {
+        FaultClass::IngressLimited => {
             "SambaStack's ingress allows 240 requests a minute by default: wait a little"
         }
         FaultClass::KeyRefused => "Check whether the API is behind a login, a VPN or an allow list",

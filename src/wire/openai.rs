@@ -200,23 +200,23 @@ struct Strict<'a> {
 }
 
 /// `usage` as those send it who follow the document. Tokens are read as any number, as [`read_usage`] does.
-#[derive(Deserialize)]
-struct StrictUsage {
-    prompt_tokens: Option<f64>,
-    completion_tokens: Option<f64>,
-    prompt_tokens_details: Option<StrictDetails>,
-    completion_tokens_details: Option<StrictDetails>,
-    time_to_first_token: Option<f64>,
-    total_latency: Option<f64>,
-    completion_tokens_after_first_per_sec: Option<f64>,
-    completion_tokens_per_sec: Option<f64>,
-    acceptance_rate: Option<f64>,
+#[derive(Deserialize, Default)]
+pub(super) struct StrictUsage {
+    pub(super) prompt_tokens: Option<f64>,
+    pub(super) completion_tokens: Option<f64>,
+    pub(super) prompt_tokens_details: Option<StrictDetails>,
+    pub(super) completion_tokens_details: Option<StrictDetails>,
+    pub(super) time_to_first_token: Option<f64>,
+    pub(super) total_latency: Option<f64>,
+    pub(super) completion_tokens_after_first_per_sec: Option<f64>,
+    pub(super) completion_tokens_per_sec: Option<f64>,
+    pub(super) acceptance_rate: Option<f64>,
 }
 
-#[derive(Deserialize)]
-struct StrictDetails {
-    cached_tokens: Option<f64>,
-    reasoning_tokens: Option<f64>,
+#[derive(Deserialize, Default)]
+pub(super) struct StrictDetails {
+    pub(super) cached_tokens: Option<f64>,
+    pub(super) reasoning_tokens: Option<f64>,
 }
 
 impl From<StrictUsage> for Usage {

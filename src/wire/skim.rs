@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::openai::{Chunk, finish_reason};
+use super::openai::{Chunk, StrictDetails, StrictUsage, finish_reason};
+use crate::metrics::timeline::Usage;
 use crate::protocol::FinishReason;
 
 /// Nobody nests a token deeper. Beyond, serde is asked.
@@ -33,11 +34,14 @@ pub(super) struct Usual<'a> {
     pub(super) reasoning: Option<Cow<'a, str>>,
     pub(super) content: Option<Cow<'a, str>>,
     pub(super) finish: Option<FinishReason>,
+    /// Boxed: one chunk of an answer has it, and all are moved.
+    pub(super) usage: Option<Box<Usage>>,
 }
 
 impl<'a> From<Usual<'a>> for Chunk<'a> {
-    fn from(Usual { reasoning, content, finish }: Usual<'a>) -> Self {
-        Self { reasoning, content, calls: Vec::new(), finish, usage: None, error: None }
+    fn from(Usual { reasoning, content, finish, usage }: Usual<'a>) -> Self {
+        let usage = usage.map(|usage| *usage);
+        Self { reasoning, content, calls: Vec::new(), finish, usage, error: None }
     }
 }
 
@@ -95,6 +99,8 @@ impl Frames {
         let mut skim = Skim::new(json);
         let usual = skim.whole()?;
         let frame = match &usual {
+            // Of an answer there is one.
+            Usual { usage: Some(_), .. } => return Some(usual),
             Usual { finish: Some(_), .. } => &mut self.closing,
             Usual { content: None, reasoning: None, .. } => &mut self.silent,
             _ => &mut self.usual,
@@ -111,12 +117,16 @@ impl Frames {
         let Frame { text, only, .. } = &self.usual;
         let Hole { kind, from, to } = (*only)?;
         let line = bytes.strip_prefix(b"data:")?;
-        let json = line.strip_prefix(b" ").unwrap_or(line).strip_prefix(&text[..from])?;
-        let end = special(json, 0)?;
+        let json = line.strip_prefix(b" ").unwrap_or(line);
+        let (before, said) = json.split_at_checked(from)?;
+        let end = special(said, 0)?;
         // The hole's last byte is the closing quote.
-        let rest = json[end..].strip_prefix(&text[to - 1..])?.strip_prefix(b"\n\n")?;
+        let (after, rest) = said.get(end..)?.split_at_checked(text.len() - to + 1)?;
+        if rest.first_chunk() != Some(b"\n\n") || after != &text[to - 1..] || before != &text[..from] {
+            return None;
+        }
         let is_content = matches!(kind, HoleKind::Content);
-        Some(Filled { is_content, text: &json[..end], length: bytes.len() - rest.len() })
+        Some(Filled { is_content, text: &said[..end], length: bytes.len() - rest.len() + 2 })
     }
 }
 
@@ -151,10 +161,20 @@ impl Frame {
         if rest.is_empty() || skim.bytes[skim.at..] != *rest {
             return None;
         }
-        let finish = self.finish.clone();
-        // The next one is likelier to have this one's numbers and names.
-        self.learn(json, skim.holes, finish.as_ref());
-        Some(delta.into_usual(finish))
+        self.refill(json, skim.holes);
+        Some(delta.into_usual(self.finish.clone()))
+    }
+
+    /// Takes over the values that fill it: the next chunk is likelier to have this one's numbers and names.
+    fn refill(&mut self, json: &str, holes: Holes) {
+        let lengths = |holes: &Holes| holes.all.map(|hole| hole.to - hole.from);
+        if lengths(&holes) != lengths(&self.holes) {
+            let finish = self.finish.take();
+            return self.learn(json, holes, finish.as_ref());
+        }
+        for Hole { from, to, .. } in holes.known() {
+            self.text[*from..*to].copy_from_slice(&json.as_bytes()[*from..*to]);
+        }
     }
 }
 
@@ -217,6 +237,7 @@ impl<'a> Delta<'a> {
             reasoning: some(self.reasoning).or_else(|| some(self.reasoning_content)),
             content: some(self.content),
             finish,
+            usage: None,
         }
     }
 }
@@ -247,18 +268,23 @@ impl<'a> Skim<'a> {
 
     fn whole(&mut self) -> Option<Usual<'a>> {
         let mut choice = (Delta::default(), None);
+        let mut usage = None;
         let mut seen = Seen(0);
         self.space();
         self.object(|skim, key| match key {
             "choices" => seen.first(1).and_then(|()| skim.choices(&mut choice)),
             "object" => seen.first(2).and_then(|()| skim.object_name()),
-            "usage" => seen.first(4).and_then(|()| skim.literal(b"null")),
+            "usage" => {
+                seen.first(4)?;
+                usage = skim.usage()?;
+                Some(())
+            }
             "error" => seen.first(8).and_then(|()| skim.literal(b"null")),
             _ => skim.skip(0),
         })?;
         self.space();
         let (delta, finish) = choice;
-        (self.at == self.bytes.len()).then(|| delta.into_usual(finish))
+        (self.at == self.bytes.len()).then(|| Usual { usage, ..delta.into_usual(finish) })
     }
 
     /// None at all, or one.
@@ -308,6 +334,74 @@ impl<'a> Skim<'a> {
             }
             Some(())
         })
+    }
+
+    /// Token counts and the server's figures, as [`StrictUsage`] has them.
+    fn usage(&mut self) -> Option<Option<Box<Usage>>> {
+        if self.peek()? == b'n' {
+            return self.literal(b"null").map(|()| None);
+        }
+        let mut usage = StrictUsage::default();
+        let (mut seen, mut seen_details) = (Seen(0), Seen(0));
+        self.object(|skim, key| {
+            let (name, figure) = match key {
+                "prompt_tokens" => (1, &mut usage.prompt_tokens),
+                "completion_tokens" => (2, &mut usage.completion_tokens),
+                "time_to_first_token" => (4, &mut usage.time_to_first_token),
+                "total_latency" => (8, &mut usage.total_latency),
+                "completion_tokens_after_first_per_sec" => {
+                    (16, &mut usage.completion_tokens_after_first_per_sec)
+                }
+                "completion_tokens_per_sec" => (32, &mut usage.completion_tokens_per_sec),
+                "acceptance_rate" => (64, &mut usage.acceptance_rate),
+                "prompt_tokens_details" => {
+                    seen_details.first(1)?;
+                    usage.prompt_tokens_details = skim.details()?;
+                    return Some(());
+                }
+                "completion_tokens_details" => {
+                    seen_details.first(2)?;
+                    usage.completion_tokens_details = skim.details()?;
+                    return Some(());
+                }
+                _ => return skim.skip(1),
+            };
+            seen.first(name)?;
+            *figure = skim.figure()?;
+            Some(())
+        })?;
+        Some(Some(Box::new(usage.into())))
+    }
+
+    fn details(&mut self) -> Option<Option<StrictDetails>> {
+        if self.peek()? == b'n' {
+            return self.literal(b"null").map(|()| None);
+        }
+        let mut details = StrictDetails::default();
+        let mut seen = Seen(0);
+        self.object(|skim, key| {
+            let (name, figure) = match key {
+                "cached_tokens" => (1, &mut details.cached_tokens),
+                "reasoning_tokens" => (2, &mut details.reasoning_tokens),
+                _ => return skim.skip(2),
+            };
+            seen.first(name)?;
+            *figure = skim.figure()?;
+            Some(())
+        })?;
+        Some(Some(details))
+    }
+
+    /// A number or `null`.
+    fn figure(&mut self) -> Option<Option<f64>> {
+        if self.peek()? == b'n' {
+            return self.literal(b"null").map(|()| None);
+        }
+        let from = self.at;
+        self.number()?;
+        let number: f64 = self.text.get(from..self.at)?.parse().ok()?;
+        // Serde does not take what is too large.
+        number.is_finite().then_some(Some(number))
     }
 
     /// Functions that are not called.
@@ -583,6 +677,9 @@ mod tests {
             r#"{"choices":[{"index":0,"delta":{"reasoning":"hm","reasoning_content":"hm"},"logprobs":{"content":[{"token":"\ta","logprob":-0.5E-2,"top":[[],{}]}]}}],"error":null}"#,
             r#"{"choices":[{"index":0,"delta":{"content":"\n\n"},"finish_reason":"stop"}]}"#,
             r#"{"choices":[]}"#,
+            r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":1}}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":43,"total_tokens":107,"prompt_tokens_details":{"cached_tokens":7,"audio_tokens":0},"completion_tokens":64,"completion_tokens_details":null,"time_to_first_token":0.0844266414642334,"total_latency":-0,"acceptance_rate":3E-1,"is_last_response":true}}"#,
+            r#"{"usage": {"completion_tokens_details" : {"reasoning_tokens": 5}, "stop": ["a"]} , "choices" : [ ]}"#,
         ] {
             assert!(chunk(json).is_some(), "{json}");
             check_same(json);
@@ -601,7 +698,11 @@ mod tests {
             r#"{"choices":[{"delta":{"tool_calls":[],"tool_calls":[{"index":0,"id":"c"}]}}]}"#,
             r#"{"choices":[{"delta":{"function_call":{"name":"f"}}}]}"#,
             r#"{"choices":[{"delta":{"content":"\ud83d\ude00"}}]}"#,
-            r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":1}}"#,
+            r#"{"choices":[],"usage":{"completion_tokens":1,"completion_tokens":2}}"#,
+            r#"{"choices":[],"usage":{"completion_tokens":"1"}}"#,
+            r#"{"choices":[],"usage":{"total_latency":1e999}}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens_details":[]}}"#,
+            r#"{"choices":[],"usage":[]}"#,
             r#"{"object":"error","message":"boom"}"#,
             r#"{"error":"boom"}"#,
             r#"{"choices":[{"delta":{"content":"a"}}]} x"#,
@@ -724,8 +825,25 @@ mod tests {
                 format!("[{space}{choice}{second}{space}]")
             },
         );
-        let usage =
-            prop_oneof![4 => Just("null".to_owned()), 1 => Just(r#"{"completion_tokens":3}"#.to_owned())];
+        let number = || {
+            prop_oneof![6 => r"-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", 1 => Just("null".to_owned())].boxed()
+        };
+        let details = || {
+            let figures = members(vec![("cached_tokens", number()), ("reasoning_tokens", number())]);
+            prop_oneof![6 => object(figures), 1 => Just("null".to_owned())].boxed()
+        };
+        let figures = members(vec![
+            ("prompt_tokens", number()),
+            ("completion_tokens", number()),
+            ("total_tokens", number()),
+            ("prompt_tokens_details", details()),
+            ("completion_tokens_details", details()),
+            ("time_to_first_token", number()),
+            ("total_latency", number()),
+            ("completion_tokens_per_sec", number()),
+            ("acceptance_rate", number()),
+        ]);
+        let usage = prop_oneof![3 => Just("null".to_owned()), 2 => object(figures)];
         let whole = object(members(vec![
             ("choices", choices.boxed()),
             ("object", quoted().boxed()),

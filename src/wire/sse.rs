@@ -104,6 +104,7 @@ impl SseDecoder {
     }
 
     /// Whether the next byte begins an event.
+    #[inline]
     pub(super) fn is_between_events(&self) -> bool {
         self.line.is_empty() && !self.has_data && self.name.is_empty() && !self.after_cr
     }

@@ -174,6 +174,8 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         in_flight_since: Vec::new(),
         most_in_flight: 16,
         aborted: 0,
+        unsent: 0,
+        sending: None,
         rate_limit: Vec::new(),
         watch: Watch::default(),
     });

@@ -1,6 +1,7 @@
 //! The engine of a benchmark against the demo's real servers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
@@ -8,7 +9,7 @@ use batida::demo::exact::{ExactOptions, ExactServer};
 use batida::domain::environment::{ApiAddress, EnvId};
 use batida::domain::failure::Failure;
 use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
-use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Steer};
+use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Stats, Steer};
 use batida::engine::bench::{self, Controls, Listener};
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
@@ -204,9 +205,11 @@ async fn a_stopped_session_keeps_its_figures_and_closes_every_connection() {
     assert_eq!(level.ended, LevelEnd::Stopped);
     assert!(level.requests.ok >= 3, "{:?}", level.requests);
     assert!(level.requests.aborted > 0, "{:?}", level.requests);
+    // Whoever had no answer yet sees its connection close: each aborted one, and nobody else is under way.
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while !server.received().iter().any(|r| r.aborted.load(std::sync::atomic::Ordering::Relaxed)) {
-        assert!(tokio::time::Instant::now() < deadline, "the server never saw a connection close");
+    let closed = || server.received().iter().filter(|r| r.aborted.load(Ordering::Relaxed)).count() as u64;
+    while closed() < level.requests.aborted {
+        assert!(tokio::time::Instant::now() < deadline, "{} of {} closed", closed(), level.requests.aborted);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -282,7 +285,7 @@ async fn a_level_ends_with_its_time_and_a_session_with_its_errors() {
     plan.load = Load::Concurrency(vec![2, 4]);
     let limited = run(&plan, &api).await;
     let report = limited.report();
-    assert!(matches!(report.ended, SessionEnd::Limit(_)), "{:?}", report.ended);
+    assert!(matches!(report.ended, SessionEnd::Errors(_)), "{:?}", report.ended);
     assert_eq!((report.levels.len(), report.levels[0].ended), (1, LevelEnd::Errors));
     let limits = &report.levels[0].limits;
     assert!(limits.rate_limited > 0 && !limits.headers.is_empty(), "{limits:?}");
@@ -363,6 +366,9 @@ async fn what_cannot_begin_says_why() {
     lost.prompts = Prompts::File("/nowhere/prompts.txt".into());
     let failure = run(&lost, &api).await.report.expect_err("there is no such file");
     assert!(failure.summary.contains("/nowhere/prompts.txt"), "{failure:?}");
+    lost.prompts = Prompts::File("/dev/zero".into());
+    let failure = run(&lost, &api).await.report.expect_err("it has no end");
+    assert!(failure.summary.contains("/dev/zero cannot be read: it is no ordinary file"), "{failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -496,4 +502,278 @@ async fn a_key_that_the_server_echoes_is_in_no_report() {
     let told = format!("{} {:?}", serde_json::to_string(run.report()).expect("JSON"), run.heard.records);
     assert!(told.contains("cannot work with"), "{told}");
     assert!(!told.contains(DEMO_KEY), "{told}");
+}
+
+/// A plan whose prompts come from a file, so that nothing is calibrated; the folder must live as long.
+fn plan_of_file(model: &str) -> (Plan, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("prompts.txt");
+    std::fs::write(&file, "Hello\nGood day\n").expect("writes");
+    (Plan { prompts: Prompts::File(file), ..plan(model) }, dir)
+}
+
+fn open_loop(per_sec: f64, most_in_flight: u32) -> Load {
+    Load::Rate { per_sec: vec![per_sec], arrivals: Arrivals::Constant, most_in_flight: Some(most_in_flight) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_were_due_and_never_sent_are_told() {
+    let mut slow = DemoModel::quick("m", Quirk::None);
+    slow.ttft = Duration::from_millis(300);
+    let (_server, api) = demo(vec![slow]).await;
+    let mut plan = plan("m");
+    // Three a second are served of fifty.
+    plan.load = open_loop(50.0, 1);
+    plan.level_ends = Ends { after: Some(Duration::from_secs(2)), ..Ends::default() };
+    plan.objectives = Objectives::parse("ttft=10s").expect("reads");
+    let run = run(&plan, &api).await;
+    let level = &run.report().levels[0];
+    let requests = &level.requests;
+    assert_eq!(level.ended, LevelEnd::Time);
+    // All that were due in two seconds, from when the first really left.
+    assert!((100..=101).contains(&(requests.ended + requests.unsent)), "{requests:?}");
+    assert!(requests.unsent >= 90 && requests.aborted == 0, "{requests:?}");
+    let goodput = level.goodput.as_ref().expect("an objective is set");
+    assert_eq!((goodput.met, goodput.missed), (requests.ok, requests.unsent));
+    let notes = level.notes.join("\n");
+    assert!(notes.contains("due and not sent") && notes.contains("50/s asked, "), "{notes}");
+    // That they waited for the one place is what was asked for, and no lateness of our own.
+    let most = |stats: &Stats| stats.max.expect("measured");
+    let [late, own] = [&level.late_ms, &level.watch.left_late_ms].map(most);
+    assert!(late > 300.0 && own < late / 2.0, "{late} ms, by our own fault {own} ms");
+    assert!(level.watch.left_late_ms.count >= requests.ended, "{:?}", level.watch.left_late_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_in_no_figure_of_an_open_loop() {
+    const PAUSE: Duration = Duration::from_secs(2);
+    let mut slow = DemoModel::quick("m", Quirk::None);
+    slow.ttft = Duration::from_millis(40);
+    let (_server, api) = demo(vec![slow]).await;
+    let mut plan = plan("m");
+    // More than one place serves, so that some are due and wait as the pause begins.
+    plan.load = open_loop(40.0, 1);
+    plan.level_ends.requests = Some(20);
+    let (controls, steer) = controls();
+    let (paused, pausing) = tokio::sync::oneshot::channel();
+    let mut paused = Some(paused);
+    let heard = Heard {
+        on_progress: Some(Box::new(move |progress| {
+            if progress.requests.0 >= 4
+                && progress.in_flight.queued > 0
+                && let Some(paused) = paused.take()
+            {
+                let _ = steer.send(Steer::Pause);
+                let _ = paused.send(steer.clone());
+            }
+        })),
+        ..Heard::default()
+    };
+    let running = tokio::spawn(async move { run_with(&plan, &api, controls, heard).await });
+    let steer = pausing.await.expect("it pauses");
+    tokio::time::sleep(PAUSE).await;
+    steer.send(Steer::Resume).expect("it listens");
+    let run = running.await.expect("no panic");
+    let level = &run.report().levels[0];
+    assert_eq!(level.requests.ok, 20);
+    assert!(level.took_s > PAUSE.as_secs_f64(), "it was paused: {} s", level.took_s);
+    for (figure, stats) in
+        [("TTFT", &level.ttft_ms), ("latency", &level.latency_ms), ("late", &level.late_ms)]
+    {
+        let most = stats.max.expect("measured");
+        assert!(most < PAUSE.as_secs_f64() * 1e3, "{figure} holds the pause: {most} ms");
+    }
+    let own = level.watch.left_late_ms.max.expect("measured");
+    assert!(own < PAUSE.as_secs_f64() * 1e3, "{own} ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_is_timed_for_every_connection_of_those_measured() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    // The warm-ups use two of the four connections first, and leave what they took to who is measured.
+    let run = run(&plan("m"), &api).await;
+    let level = &run.report().levels[0];
+    assert!(level.connect_ms.count >= 1, "{:?}", level.connect_ms);
+    let told = |phase| {
+        run.heard.records.iter().filter(|it| it.phase == phase && it.figures.connect.is_some()).count() as u64
+    };
+    assert_eq!((told(Phase::Measured), told(Phase::Warmup)), (level.connect_ms.count, 0));
+    let reused = run.heard.records.iter().filter(|it| it.figures.connect.is_none()).count();
+    assert!(level.connect_ms.count <= 4 && reused >= 18, "a connection is opened once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_errors_ends_a_level_or_the_session_at_its_very_limit() {
+    let no = Quirk::Refuses { status: 500, content_type: "text/plain", body: "no", retry_after: None };
+    for (quirk, share) in [(no, 1.0), (Quirk::RateLimited { every: 2 }, 0.5)] {
+        for of_session in [false, true] {
+            let (_server, api) = demo(vec![DemoModel::quick("m", quirk.clone())]).await;
+            let (mut plan, _dir) = plan_of_file("m");
+            (plan.load, plan.warmup) = (Load::Concurrency(vec![1, 2]), 0);
+            plan.level_ends.requests = Some(10_000);
+            let ends = if of_session { &mut plan.session_ends } else { &mut plan.level_ends };
+            ends.error_share = Some(share);
+            let run = run(&plan, &api).await;
+            let report = run.report();
+            let first = &report.levels[0];
+            assert_eq!(first.ended, LevelEnd::Errors, "{share}");
+            assert!((20..10_000).contains(&first.requests.ended), "{:?}", first.requests);
+            let said = format!("{} of {} requests failed", first.requests.failed, first.requests.ended);
+            if of_session {
+                assert_eq!((&report.ended, report.levels.len()), (&SessionEnd::Errors(said), 1));
+            } else {
+                assert_eq!((&report.ended, report.levels.len()), (&SessionEnd::Complete, 2));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ingress_is_told_from_the_api() {
+    let page = Quirk::Refuses {
+        status: 429,
+        content_type: "text/html",
+        body: "<html><head><title>429 Too Many Requests</title></head><body>nginx</body></html>",
+        retry_after: None,
+    };
+    let (_server, api) = demo(vec![DemoModel::quick("m", page)]).await;
+    let (plan, _dir) = plan_of_file("m");
+    let run = run(&plan, &api).await;
+    let level = &run.report().levels[0];
+    // The two warm-ups were refused as well, and are no part of it.
+    assert_eq!((level.limits.rate_limited, level.limits.ingress), (20, 20));
+    assert_eq!(level.requests.errors[0].kind, "ingress_limited");
+    assert!(level.notes[0].contains("by the ingress"), "{:?}", level.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_its_requests_or_its_time() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let (mut plan, _dir) = plan_of_file("m");
+    plan.load = Load::Concurrency(vec![1, 2, 4]);
+    plan.session_ends.requests = Some(30);
+    let by_requests = run(&plan, &api).await;
+    let report = by_requests.report();
+    let ended: Vec<u64> = report.levels.iter().map(|level| level.requests.ended).collect();
+    assert_eq!(ended, [20, 10]);
+    assert_eq!(report.ended, SessionEnd::Limit("30 requests were measured".to_owned()));
+
+    plan.session_ends = Ends { after: Some(Duration::from_millis(400)), ..Ends::default() };
+    plan.level_ends.requests = Some(1_000_000);
+    let by_time = run(&plan, &api).await;
+    let report = by_time.report();
+    assert!(matches!(&report.ended, SessionEnd::Limit(why) if why.contains("time")), "{:?}", report.ended);
+    assert_eq!((report.levels.len(), report.levels[0].ended), (1, LevelEnd::Stopped));
+    assert!(report.took_s >= 0.4 && report.levels[0].requests.ok > 0, "{} s", report.took_s);
+    assert_eq!(report.levels[0].requests.aborted, 0, "what is in flight is waited for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_a_closed_loop_begin_over_the_ramp_up() {
+    let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let (mut plan, _dir) = plan_of_file("m");
+    (plan.warmup, plan.ramp_up) = (0, Duration::from_millis(600));
+    plan.level_ends = Ends { after: Some(Duration::from_millis(900)), ..Ends::default() };
+    let run = run(&plan, &api).await;
+    let level = &run.report().levels[0];
+    let mut sent: Vec<f64> = run.heard.records.iter().map(|record| record.sent.as_secs_f64()).collect();
+    sent.sort_by(f64::total_cmp);
+    let [from, _] = level.steady_s.expect("it was steady");
+    assert!(from - sent[0] >= 0.3, "the last of four clients began after three quarters: {from} {}", sent[0]);
+    // Before the second client begins (after 150 ms, the first may have been late) one is in flight at most.
+    let second = sent[0] + 0.1;
+    let early: Vec<_> = run.heard.records.iter().filter(|it| it.sent.as_secs_f64() < second).collect();
+    let alone = early
+        .iter()
+        .all(|a| !early.iter().any(|b| b.index != a.index && b.sent < a.ended && a.sent < b.ended));
+    assert!(early.len() > 1 && alone, "{} requests before the second client", early.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ignore_eos_and_the_shared_prefix_are_sent() {
+    let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let mut plan = plan("m");
+    plan.ignore_eos = true;
+    plan.prompts = Prompts::Synthetic { input_tokens: Lengths::Fixed(64), prefix_tokens: 32 };
+    let run = run(&plan, &api).await;
+    assert_eq!(run.report().levels[0].requests.ok, 20);
+    let received = server.received();
+    let sent: Vec<_> = received.iter().filter(|it| it.body["ignore_eos"] == true).collect();
+    assert_eq!(sent.len(), 22, "measured and warm-ups, and not those that calibrate");
+    let texts: Vec<String> = sent.iter().map(|it| it.body["messages"].to_string()).collect();
+    let common = texts.iter().skip(1).fold(texts[0].len(), |common, text| {
+        common.min(texts[0].bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count())
+    });
+    let share = common as f64 / texts[0].len() as f64;
+    assert!((0.3..0.75).contains(&share), "half of each prompt is shared: {share} in {}", texts[0]);
+    let mut apart = texts.clone();
+    apart.sort();
+    apart.dedup();
+    assert_eq!(apart.len(), texts.len(), "the rest is each one's own");
+}
+
+/// Stops a session of slow answers once `when` says so; gives what it found and what the server saw of it.
+async fn stopped_when(
+    plan: Plan,
+    when: impl Fn(&BenchProgress) -> bool + Send + 'static,
+) -> (Result<BenchReport, Failure>, Duration, DemoServer) {
+    let mut slow = DemoModel::quick("m", Quirk::None);
+    slow.ttft = Duration::from_secs(30);
+    let (server, api) = demo(vec![slow]).await;
+    let (controls, steer) = controls();
+    let cancel = controls.cancel.clone();
+    let (stopped, stopping) = std::sync::mpsc::channel();
+    let heard = Heard {
+        on_progress: Some(Box::new(move |progress| {
+            if progress.stage == Stage::Measuring {
+                // Only what is told to pause does.
+                let _ = steer.send(Steer::Pause);
+            }
+            if when(progress) {
+                let _ = stopped.send(std::time::Instant::now());
+                cancel.cancel();
+            }
+        })),
+        ..Heard::default()
+    };
+    let run = run_with(&plan, &api, controls, heard).await;
+    let took = stopping.try_recv().expect("it was stopped").elapsed();
+    (run.report, took, server)
+}
+
+/// Every request that the server has under way sees its connection close.
+async fn all_are_closed(server: &DemoServer, least: usize) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let open = server.received().iter().filter(|it| !it.aborted.load(Ordering::Relaxed)).count();
+        if open == 0 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{open} connections stay open");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let received = server.received().len();
+    assert!(received >= least, "{received} had come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_closes_every_connection_at_once_whatever_is_being_done() {
+    // Answers take half a minute: nothing ends by itself.
+    let (file_plan, _dir) = plan_of_file("m");
+    let cold = Plan { warmup: 0, ..file_plan.clone() };
+    let waits = |n| move |progress: &BenchProgress| progress.in_flight.waiting >= n;
+    type When = Box<dyn Fn(&BenchProgress) -> bool + Send>;
+    let cases: [(&str, Plan, When, usize, u64); 3] = [
+        ("a warm-up", file_plan, Box::new(waits(2)), 2, 0),
+        ("a pause", cold, Box::new(move |p| p.stage == Stage::Paused && p.in_flight.waiting == 4), 4, 4),
+        ("calibration", plan("m"), Box::new(|p| p.stage == Stage::Calibrating), 0, 0),
+    ];
+    for (what, plan, when, least, aborted) in cases {
+        let (report, took, server) = stopped_when(plan, when).await;
+        assert!(took < Duration::from_secs(5), "{what}: {took:?}");
+        let report = report.expect("what was done is kept");
+        assert_eq!(report.ended, SessionEnd::Stopped, "{what}");
+        assert_eq!(report.levels.iter().map(|it| it.requests.aborted).sum::<u64>(), aborted, "{what}");
+        all_are_closed(&server, least).await;
+    }
 }

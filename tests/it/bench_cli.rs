@@ -382,15 +382,13 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
     }
 }
 
-#[test]
-fn a_level_in_doubt_is_code_4_when_strict() {
+/// As on a machine that has no time for it: the whole process stands still again and again.
+fn disturbed(load: &[&str]) -> (Said, Vec<String>) {
     let bench = Bench::new();
-    let args =
-        ["--model", MODEL, "--rate", "50", "--duration", "3s", "--output-tokens", "4", "--strict", "--json"];
-    let child = bench.start(&args);
+    let args = ["--model", MODEL, "--duration", "3s", "--output-tokens", "4", "--strict", "--json"];
+    let child = bench.start(&[&args[..], load].concat());
     let pid = Pid::from_child(&child);
     let (ended, ending) = mpsc::channel::<()>();
-    // As on a machine that has no time for it: what is due while it stands still leaves late.
     let disturbing = std::thread::spawn(move || {
         while ending.recv_timeout(Duration::from_millis(150)) == Err(mpsc::RecvTimeoutError::Timeout) {
             let _ = kill_process(pid, Signal::STOP);
@@ -401,8 +399,57 @@ fn a_level_in_doubt_is_code_4_when_strict() {
     let said = finish(child);
     drop(ended);
     disturbing.join().expect("it ends");
+    let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"));
+    let doubts = report["levels"][0]["watch"]["doubts"].as_array().expect("a list").iter();
+    let doubts = doubts.map(|doubt| doubt.as_str().expect("a sentence").to_owned()).collect();
+    (said, doubts)
+}
+
+#[test]
+fn a_level_in_doubt_is_code_4_when_strict() {
+    // What is due while it stands still leaves late.
+    let (said, doubts) = disturbed(&["--rate", "50"]);
     assert_eq!(said.code, Some(4), "{said:?}");
-    let report: Value = serde_json::from_str(&said.out).expect("JSON");
-    let doubts = report["levels"][0]["watch"]["doubts"].as_array().expect("a list");
-    assert!(doubts.iter().any(|it| it.as_str().is_some_and(|it| it.contains("late"))), "{doubts:?}");
+    assert!(doubts.iter().any(|doubt| doubt.contains("late")), "{doubts:?}");
+}
+
+#[test]
+fn a_process_that_stands_still_says_so_in_a_closed_loop_too() {
+    let (said, doubts) = disturbed(&["--concurrency", "2"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    for words in ["before they were read: TTFT", "stood still for"] {
+        assert!(doubts.iter().any(|doubt| doubt.contains(words)), "{words:?}: {doubts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_errors_are_code_1_and_a_limit_that_was_asked_for_is_none() {
+    // Every second request is refused.
+    let options = support::demo::options(vec![DemoModel::quick("m", Quirk::RateLimited { every: 2 })]);
+    let server = DemoServer::start(options).await.expect("it listens");
+    let root = server.address().root().to_owned();
+    for (args, code, words) in [
+        (
+            &["--max-level-error-share", "50%", "--max-error-share", "none"][..],
+            1,
+            "ended for too many errors: ",
+        ),
+        (&["--max-error-share", "50%"], 1, "the session ended for too many errors: "),
+        // As many failed, and yet it ended for what was asked.
+        (&["--max-error-share", "none", "--session-requests", "30"], 0, ""),
+        (&["--max-error-share", "100%", "--session-duration", "300ms"], 0, ""),
+    ] {
+        let bench = Bench::new();
+        fs::write(bench.file("p.txt"), "Hello\n").expect("written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+        command.env_clear().env("HOME", bench.dir.path()).current_dir(bench.dir.path()).env("KEY", DEMO_KEY);
+        command.args(["bench", "--api", &root, "--key-env", "KEY", "--config", "c", "--model", "m"]);
+        command.args(["--prompts", "p.txt", "--concurrency", "1,2", "--requests", "100000", "--warmup", "0"]);
+        command.args(["--quiet"]).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program starts");
+        let said = tokio::task::spawn_blocking(move || finish(child)).await.expect("it ends");
+        assert_eq!(said.code, Some(code), "{args:?}: {said:?}");
+        assert!(said.err.contains(words) && said.err.is_empty() == words.is_empty(), "{args:?}: {said:?}");
+    }
 }

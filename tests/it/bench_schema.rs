@@ -137,6 +137,7 @@ fn others() -> Vec<(&'static str, Value)> {
         ("plan.load", value(&Load::Trace { file: "f".into(), most_in_flight: None })),
         ("plan.prompts", value(&Prompts::File("f".into()))),
         ("ended", value(&SessionEnd::Limit(String::new()))),
+        ("ended", value(&SessionEnd::Errors(String::new()))),
         ("ended", value(&SessionEnd::Failed(String::new()))),
         ("levels[].load", value(&level_rate)),
         ("levels[].load", value(&LevelLoad::Max { in_flight: 1 })),

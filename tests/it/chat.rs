@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk, Thinks};
 use batida::domain::conversation::{ChatRequest, Message, Params, Role, Tool, ToolCall, ToolResult};
+use batida::domain::embedding::EmbedRequest;
 use batida::domain::environment::{ApiAddress, EnvId};
 use batida::engine::chat::{self, Advance, ChatReport};
 use batida::io::activity::Recorder;
@@ -720,6 +721,23 @@ async fn the_line_of_a_chat_can_be_pasted_in_a_shell() {
     assert_eq!(received[1].body, chat_body(&nasty, true));
     assert_eq!(received[1].authorization, received[0].authorization);
     assert!(paste(Arc::clone(models)).await.contains(MODEL));
+}
+
+#[tokio::test]
+async fn the_line_of_embeddings_can_be_pasted_too_and_does_not_stream() {
+    find("curl", "curl");
+    let server = demo(quick(Quirk::Embeds)).await;
+    let client = Client::of(&server);
+    let asked = EmbedRequest { model: MODEL.to_owned(), input: vec!["it's".to_owned(), "é".to_owned()] };
+    let embedded = client.api.embed(&asked, &[]).await.expect("made");
+    assert_eq!(embedded.vectors.len(), 2);
+    let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
+    assert_eq!((ending.ok, ending.outcome.as_str()), (true, "HTTP 200, 2 vectors"));
+    let line = Arc::clone(&client.activity()[0].line);
+    assert!(!line.contains(" -N") && !line.contains(DEMO_KEY), "{line}");
+    assert!(paste(line).await.contains("\"embedding\""));
+    let [first, second] = server.received().try_into().expect("two requests");
+    assert_eq!((first.body, first.authorization), (second.body, second.authorization));
 }
 
 #[tokio::test]

@@ -4,8 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk, Thinks};
@@ -14,28 +13,18 @@ use batida::domain::settings::Settings;
 use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
 use batida::protocol::KeyChange;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::support::batida::{LIMIT, Said, finish, interrupt, program, start};
 use crate::support::demo::Demo;
 use crate::support::pictures;
 use crate::support::programs::{find, is_alive};
 
 const MODEL: &str = "gpt-oss-120b";
-/// No command here may take longer, on a busy machine too.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// A folder for settings and other files, and the program with nothing but it.
 struct Batida {
     dir: tempfile::TempDir,
-}
-
-/// What a command said, and its exit code.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
 }
 
 impl Batida {
@@ -44,11 +33,9 @@ impl Batida {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", self.dir.path());
+        let mut command = program(self.dir.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.args(args).arg("--config").arg(self.dir.path().join("config"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -84,36 +71,6 @@ impl Batida {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(keys.save(&settings, change.as_ref())).expect("saved");
     }
-}
-
-fn start(command: &mut Command) -> Child {
-    command.spawn().expect("the program starts")
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_child(child)
-}
-
-/// Waits for the end, which must come in time.
-#[track_caller]
-fn finish(child: Child) -> Said {
-    let pid = pid(&child);
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let Ok(ended) = told.recv_timeout(LIMIT) else {
-        // It may end in this very moment.
-        let _ = kill_process(pid, Signal::KILL);
-        panic!("it did not end");
-    };
-    let Output { status, stdout, stderr } = ended.expect("it can be waited for");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    let said = Said { code: status.code(), out: text(stdout), err: text(stderr) };
-    assert!(!said.err.contains("panicked"), "{said:?}");
-    said
-}
-
-fn interrupt(child: &Child) {
-    kill_process(pid(child), Signal::INT).expect("it runs");
 }
 
 #[track_caller]
@@ -166,7 +123,19 @@ fn help_tells_what_there_is() {
                 "Examples:",
             ][..],
         ),
-        (Some("deployments"), &["kubectl", "old and", "new", "state", "reason", "--json", "warnings"]),
+        (
+            Some("deployments"),
+            &[
+                "kubectl",
+                "old and",
+                "new",
+                "state",
+                "reason",
+                "--json",
+                "warnings",
+                "{serving_name, resource, aliases, capabilities, confirmed}",
+            ],
+        ),
         (Some("models"), &["--deployment", "serving names", "routed", "--json"]),
         (
             Some("chat"),
@@ -191,7 +160,19 @@ fn help_tells_what_there_is() {
             ],
         ),
         (Some("check"), &["one line each", "exit code 1", "warning", "--json"]),
-        (Some("demo"), &["--port", "any free one", "--seed", "Ctrl-C", "429", "--exact", "GET /times"]),
+        (
+            Some("demo"),
+            &[
+                "--port",
+                "any free one",
+                "--seed",
+                "Ctrl-C",
+                "429",
+                "--exact",
+                "GET /times",
+                "{url, key, models}",
+            ],
+        ),
     ] {
         let args: Vec<&str> = command.into_iter().chain(["--help"]).collect();
         let said = batida.run(&args);
@@ -343,6 +324,23 @@ fn a_chat_may_have_files() {
 }
 
 #[test]
+fn a_chat_is_kept_with_the_deployment_that_its_model_was_taken_from() {
+    let batida = Batida::new();
+    let kept = |args: &[&str]| {
+        check_code(&batida.run(&[&["chat", "--demo", "-q", "Hi", "--max-tokens", "2"], args].concat()), 0);
+        let said = batida.run(&["history", "list", "--json", "--limit", "1"]);
+        json(&said)["sessions"][0].clone()
+    };
+    // Nobody named one: it is the first of what is deployed.
+    let row = kept(&[]);
+    let first = json(&batida.run(&["deployments", "--demo", "--json"]))["deployments"][0]["name"].clone();
+    assert_eq!(row["deployments"], Value::from(vec![first]), "{row}");
+    assert_eq!(kept(&["-d", "md-qwen3"])["deployments"], Value::from(vec!["md-qwen3"]));
+    // Which one serves a model that was named, nobody knows.
+    assert_eq!(kept(&["-m", MODEL])["deployments"], Value::Array(Vec::new()));
+}
+
+#[test]
 fn a_chat_in_json_is_one_object() {
     let said = Batida::new().run(&["chat", "--demo", "--json", "--model", MODEL, "--max-tokens", "90", "Hi"]);
     check_code(&said, 0);
@@ -423,6 +421,16 @@ fn a_prompt_may_come_from_standard_input_and_parameters_are_sent() {
     let said = finish(binary);
     check_code(&said, 1);
     check_words(&said.err, &["must be UTF-8"]);
+
+    // What has no end is neither waited for nor cut: a part would be another prompt.
+    let endless = || fs::File::open("/dev/zero").expect("there is one");
+    let said = finish(start(batida.with_api(&demo, &["chat", "-", "-m", "m"]).stdin(endless())));
+    check_code(&said, 1);
+    check_words(&said.err, &["standard input cannot be read: it is larger than 25 MB"]);
+    let schema = ["chat", "Hi", "-m", "m", "--json-schema", "/dev/zero"];
+    let said = finish(start(&mut batida.with_api(&demo, &schema)));
+    check_code(&said, 1);
+    check_words(&said.err, &["/dev/zero cannot be used: it is larger than 25 MB"]);
 }
 
 #[test]
@@ -674,7 +682,20 @@ fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
     let said = chat("m", &["--json-schema", &schema]);
     check_code(&said, 1);
     check_words(&said.err, &["cannot be used", "Line 2, column 2"]);
-    assert_eq!(demo.received().len(), before, "nothing was asked");
+    assert_eq!(demo.received().len(), before, "no model was asked");
+    // Neither is standard input, whose end would never come, and with --json it is told in the chat's object.
+    let mut chat = batida.with_api(&demo, &["chat", "-", "--json", "--json-schema", &schema]);
+    let mut child = start(chat.stdin(Stdio::piped()));
+    let open = child.stdin.take().expect("piped");
+    let said = finish(child);
+    drop(open);
+    check_code(&said, 1);
+    let object = json(&said);
+    assert_eq!((&object["ending"], &object["answer"]), (&"failed".into(), &"".into()));
+    check_words(
+        object["failure"]["summary"].as_str().expect("text"),
+        &["cannot be used", "Line 2, column 2"],
+    );
 }
 
 #[test]

@@ -2,26 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::support::batida::{Said, finish, program, start};
+
 const MODEL: &str = "gpt-oss-120b";
-/// No command here may take longer, on a busy machine too.
-const LIMIT: Duration = Duration::from_secs(60);
 
 struct Folder {
     dir: tempfile::TempDir,
-}
-
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
 }
 
 impl Folder {
@@ -34,11 +23,7 @@ impl Folder {
     }
 
     fn run(&self, args: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
-        command.args(args).args(["--config", "config"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        finish(command.spawn().expect("the program starts"))
+        finish(start(program(self.dir.path()).args(args).args(["--config", "config"])))
     }
 
     /// A benchmark of the demo, and what it wrote.
@@ -52,24 +37,6 @@ impl Folder {
     fn write(&self, name: &str, report: &Value) {
         fs::write(self.file(name), report.to_string()).expect("written");
     }
-}
-
-/// Waits for the end, which must come in time.
-#[track_caller]
-fn finish(child: Child) -> Said {
-    let pid = Pid::from_child(&child);
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let Ok(ended) = told.recv_timeout(LIMIT) else {
-        // It may end in this very moment.
-        let _ = kill_process(pid, Signal::KILL);
-        panic!("it did not end");
-    };
-    let ended = ended.expect("it can be waited for");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    let said = Said { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) };
-    assert!(!said.err.contains("panicked"), "{said:?}");
-    said
 }
 
 /// Every time of every level as by a server that takes `slower` times as long.

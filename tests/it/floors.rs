@@ -67,6 +67,7 @@ const RULES: &[Rule] = &[
         never: &["crate::state", "crate::cli", "crate::ui"],
         why: "engine and demo are below them; state and engine meet in protocol",
     },
+    Rule { rooms: &["crate::engine"], never: &["std::fs", "tokio::fs"], why: "files are behind io's doors" },
     Rule {
         rooms: &["crate::demo"],
         never: &["crate::io", "crate::engine"],
@@ -141,6 +142,7 @@ fn a_planted_violation_is_found() {
     check_found("crate::io", "use egui::Color32 as C;", "egui::Color32");
     check_found("crate::demo::api", "use crate::io::api;", "crate::io::api");
     check_found("crate::engine", "impl A { fn f(s: &crate::state::State) {} }", "crate::state::State");
+    check_found("crate::engine::library", "fn f() { tokio::fs::read(p) }", "tokio::fs::read");
     check_found("crate::state::chat", "#[tokio::test]\nasync fn t() {}", "tokio::test");
     check_found(
         "crate::cli::report",

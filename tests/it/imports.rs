@@ -109,6 +109,16 @@ fn drop_file(window: &mut Window, path: &Path) {
 }
 
 #[test]
+fn home_says_what_can_be_dropped_on_it() {
+    let mut window = Window::on_demo();
+    window.click("Home");
+    window.input_mut().hovered_files.push(egui::HoveredFile::default());
+    window.see("Drop a file to see which environments are in it");
+    window.input_mut().hovered_files.clear();
+    window.until("it is gone", |window| !window.shows("Drop a file to see"));
+}
+
+#[test]
 fn the_contexts_of_a_kubeconfig_are_environments() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
@@ -197,7 +207,7 @@ async fn files_that_are_something_else_are_told_apart() {
     }
     let failure = read(&at("nowhere"), None).await.expect_err("it is not there");
     assert!(failure.summary.ends_with("nowhere cannot be read: it does not exist"), "{failure:?}");
-    assert!(read(dir.path(), None).await.expect_err("a folder").summary.ends_with("is no file"));
+    assert!(read(dir.path(), None).await.expect_err("a folder").summary.ends_with("it is a folder"));
 }
 
 #[tokio::test]

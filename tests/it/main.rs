@@ -13,6 +13,7 @@ mod dialog;
 mod engine;
 mod exact;
 mod figures;
+mod files;
 mod floors;
 mod follow;
 mod goals;

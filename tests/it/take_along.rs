@@ -3,27 +3,16 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::support::batida::{Said, finish, finish_with_bytes, program, start};
+
 const MODEL: &str = "gpt-oss-120b";
-/// No command here may take longer, on a busy machine too.
-const LIMIT: Duration = Duration::from_secs(60);
 
 struct Home {
     dir: tempfile::TempDir,
-}
-
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    bytes: Vec<u8>,
-    err: String,
 }
 
 impl Home {
@@ -46,12 +35,14 @@ impl Home {
         self.dir.path().join(name)
     }
 
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(self.dir.path());
+        command.env("TZ", "UTC").args(args).args(["--config", "config"]);
+        command
+    }
+
     fn run(&self, args: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", self.dir.path()).env("TZ", "UTC").current_dir(self.dir.path());
-        command.args(args).args(["--config", "config"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        finish(command.spawn().expect("the program starts"))
+        finish(start(&mut self.command(args)))
     }
 
     fn history(&self, args: &[&str]) -> Said {
@@ -70,24 +61,6 @@ impl Home {
         let list: Value = serde_json::from_str(&self.well(&["list", "--json"]).out).expect("JSON");
         list["sessions"].as_array().expect("a list").clone()
     }
-}
-
-/// Waits for the end, which must come in time.
-#[track_caller]
-fn finish(child: Child) -> Said {
-    let pid = Pid::from_child(&child);
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let Ok(ended) = told.recv_timeout(LIMIT) else {
-        // It may end in this very moment.
-        let _ = kill_process(pid, Signal::KILL);
-        panic!("it did not end");
-    };
-    let ended = ended.expect("it can be waited for");
-    let err = String::from_utf8(ended.stderr).expect("text");
-    assert!(!err.contains("panicked"), "{err}");
-    let out = String::from_utf8_lossy(&ended.stdout).into_owned();
-    Said { code: ended.status.code(), out, bytes: ended.stdout, err }
 }
 
 fn fixture(name: &str) -> String {
@@ -158,7 +131,8 @@ fn a_benchmark_is_listed_shown_and_taken_along() {
     // Two levels of four requests, a warm-up before each.
     assert_eq!(csv.lines().count(), 1 + 2 * (4 + 1), "{csv}");
     assert!(csv.contains(",c=2,gpt-oss-120b,measured,"), "{csv}");
-    let parquet = home.well(&["export", "last", "--format", "parquet"]).bytes;
+    let export = &["history", "export", "last", "--format", "parquet"];
+    let parquet = finish_with_bytes(start(&mut home.command(export))).stdout;
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     let markdown = home.well(&["export", "last", "--format", "md"]).out;
     assert!(markdown.contains("| c=1 | 4 | 0 |"), "{markdown}");

@@ -1,8 +1,11 @@
 //! The kept prompts in the window: filled in, inserted, sent, written, deleted.
 
-use batida::domain::library::starters;
+use batida::domain::library::{LibraryChange, Prompt, starters};
+use batida::io::library::LibraryStore;
+use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::Node;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::support::window::Window;
 use crate::ui::Api;
@@ -161,4 +164,39 @@ fn escape_goes_back_before_it_closes() {
     window.until("it is closed", |window| window.query_by_label("Filter prompts").is_none());
     window.step();
     window.ask("One can type on");
+}
+
+#[test]
+fn many_prompts_are_gone_through_with_the_keyboard_alone() {
+    let api = Api::quick();
+    let mut window = api.window();
+    let many = (1..=40).map(|n| Prompt::new(format!("Number {n:02}"), format!("say {n}"))).collect();
+    let store = LibraryStore::beside(&window.config().join("settings.toml"));
+    store.change(LibraryChange::Add(many)).expect("written");
+    open_library(&mut window);
+    window.until("they are there", |window| window.has_button("Prompt Number 01"));
+    assert!(!window.has_button("Prompt Number 40"), "not all have room");
+    let marked = |window: &Window| {
+        let all = window.query_all_by_label_contains("Prompt Number ");
+        let toggled = |node: &Node<'_>| node.accesskit_node().toggled() == Some(Toggled::True);
+        all.filter(toggled).filter_map(|node| node.accesskit_node().label()).collect::<Vec<_>>()
+    };
+    assert_eq!(marked(&window), ["Prompt Number 01"]);
+    window.key_press(Key::ArrowDown);
+    window.step();
+    assert_eq!(marked(&window), ["Prompt Number 02"]);
+    window.key_press(Key::PageDown);
+    window.run_steps(2);
+    let [paged] = marked(&window).try_into().expect("it is in sight");
+    assert!(*paged > *"Prompt Number 05", "a page is more than a few rows: {paged}");
+    for _ in 0..9 {
+        window.key_press(Key::PageDown);
+        window.step();
+    }
+    window.run_steps(2);
+    assert_eq!(marked(&window), ["Prompt Number 40"], "the last, and it was scrolled to");
+    window.key_press(Key::PageUp);
+    window.key_press(Key::Enter);
+    window.until("it is inserted", |window| draft(window).starts_with("say "));
+    assert_ne!(draft(&window), "say 40");
 }

@@ -4,25 +4,23 @@
 //! change of thread. What ended is told through a channel that nobody waits on.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::alarm::{Alarm, Rung};
 use super::feed::Prepared;
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::run::{Flight, Steer};
-use crate::io::http1::{Connection, Ended, ResponseHead, Sink, WireError};
+use crate::io::http1::{Connection, Dialer, Ended, ResponseHead, Sink, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::prompts::schedule::client_start;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
@@ -46,7 +44,9 @@ pub(super) enum Told {
     /// The limits that an answer's headers speak of.
     Limits(Vec<(String, String)>),
     /// What was found out about the lane itself.
-    Probed { timer_late: Option<Duration>, read_late: Option<Duration> },
+    Probed { timer_late: Option<Duration>, reads: Option<Rung> },
+    /// A request of an open loop left so long after its moment, its wait for a place in flight left out.
+    Left { late: Duration },
     /// The lane's CPU time so far.
     Cpu { lane: usize, used: Duration },
     /// The connections of the coming level are open.
@@ -59,8 +59,18 @@ enum Order {
     Dial(u32),
     /// Begin these clients of a closed loop.
     Clients { level: Arc<Level>, clients: Vec<u32>, of: u32 },
-    /// Send this at its moment.
-    Launch { level: Arc<Level>, prepared: Box<Prepared>, due: Instant },
+    /// Send this: its moment has come.
+    Launch { level: Arc<Level>, prepared: Box<Prepared>, moment: Moment },
+}
+
+/// When a request of an open loop is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) due: Instant,
+    /// How long the session had been paused when it was worked out.
+    pub(super) paused: Duration,
+    /// It has waited for a place in flight since it was due.
+    pub(super) held: bool,
 }
 
 /// A level as the lanes see it.
@@ -91,8 +101,13 @@ pub(super) struct Level {
     pub(super) starved: AtomicU64,
     /// Measured requests in flight.
     pub(super) measured_in_flight: AtomicU64,
-    /// Measured requests that were given up in flight, or never sent although they were due.
+    /// Measured requests that were given up in flight.
     pub(super) aborted: AtomicU64,
+    /// In an open loop: those that were due and never sent, those that were sent, and when the last of these was
+    /// due.
+    pub(super) unsent: AtomicU64,
+    pub(super) launched: AtomicU64,
+    pub(super) last_due: AtomicU64,
     /// Requests that wait for one of the places in flight.
     pub(super) queued: AtomicU64,
 }
@@ -123,6 +138,9 @@ impl Level {
             starved: zero(),
             measured_in_flight: zero(),
             aborted: zero(),
+            unsent: zero(),
+            launched: zero(),
+            last_due: zero(),
             queued: zero(),
         }
     }
@@ -247,7 +265,6 @@ impl Counts {
 pub(super) struct Lane {
     orders: Option<mpsc::UnboundedSender<Order>>,
     pub(super) counts: Arc<Counts>,
-    probe: StdUnixStream,
     cancel: CancellationToken,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -263,9 +280,6 @@ impl Lane {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(super::no_thread)?;
         let (orders, inbox) = mpsc::unbounded_channel();
         let counts = Arc::new(Counts::new(FLIGHTS / of));
-        let (probe, probed) = StdUnixStream::pair().map_err(super::no_thread)?;
-        let set = probe.set_nonblocking(true).and_then(|()| probed.set_nonblocking(true));
-        set.map_err(super::no_thread)?;
         let cancel = world.cancel.clone();
         let at_work = AtWork {
             number,
@@ -277,12 +291,12 @@ impl Lane {
         };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
         let thread = thread.spawn(move || {
-            runtime.block_on(Arc::new(at_work).serve(inbox, probed));
+            runtime.block_on(Arc::new(at_work).serve(inbox));
             // A name server that does not answer is not waited for.
             runtime.shutdown_background();
         });
         let thread = thread.map_err(super::no_thread)?;
-        Ok(Self { orders: Some(orders), counts, probe, cancel, thread: Some(thread) })
+        Ok(Self { orders: Some(orders), counts, cancel, thread: Some(thread) })
     }
 
     fn order(&self, order: Order) {
@@ -301,22 +315,15 @@ impl Lane {
     }
 
     /// A handle for the thread that sends requests at their moments.
-    pub(super) fn launcher(&self) -> impl Fn(&Arc<Level>, Prepared, Instant) + Send + 'static {
+    pub(super) fn launcher(&self) -> impl Fn(&Arc<Level>, Prepared, Moment) + Send + 'static {
         let orders = self.orders.clone();
-        move |level, prepared, due| {
+        move |level, prepared, moment| {
             if let Some(orders) = &orders {
                 // As above.
                 let prepared = Box::new(prepared);
-                let _ = orders.send(Order::Launch { level: Arc::clone(level), prepared, due });
+                let _ = orders.send(Order::Launch { level: Arc::clone(level), prepared, moment });
             }
         }
-    }
-
-    /// Sends a moment (ns of the session) to the lane, to be read like any stream's bytes.
-    pub(super) fn probe(&self) -> Result<impl Fn(u64) + Send + 'static, Failure> {
-        let probe = self.probe.try_clone().map_err(super::no_thread)?;
-        // A lane that has not read the last ones will tell of them when it does.
-        Ok(move |now_ns: u64| drop((&probe).write_all(&now_ns.to_le_bytes())))
     }
 }
 
@@ -339,16 +346,16 @@ struct AtWork {
     told: Sender<Told>,
     counts: Arc<Counts>,
     /// Connections that are free. Only this thread takes and gives.
-    pool: Mutex<Vec<Connection>>,
+    pool: Mutex<Vec<Pooled>>,
     /// Readers that are free, likewise.
     #[expect(clippy::vec_box, reason = "readers are large, and moved for each request")]
     readers: Mutex<Vec<Box<AnswerReader>>>,
 }
 
 impl AtWork {
-    async fn serve(self: Arc<Self>, mut inbox: mpsc::UnboundedReceiver<Order>, probe: StdUnixStream) {
+    async fn serve(self: Arc<Self>, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&self).watch_reads(probe));
+        tasks.spawn(Arc::clone(&self).watch_reads());
         tasks.spawn(Arc::clone(&self).watch_timers());
         loop {
             tokio::select! {
@@ -376,9 +383,9 @@ impl AtWork {
                     tasks.spawn(async move { lane.client(&level, number, of).await });
                 }
             }
-            Order::Launch { level, prepared, due } => {
+            Order::Launch { level, prepared, moment } => {
                 let lane = Arc::clone(self);
-                tasks.spawn(async move { lane.launched(&level, *prepared, due).await });
+                tasks.spawn(async move { lane.launched(&level, *prepared, moment).await });
             }
         }
     }
@@ -388,12 +395,12 @@ impl AtWork {
         let mut dialing = JoinSet::new();
         for _ in open..connections as usize {
             let dialer = self.world.dialer.clone();
-            dialing.spawn(async move { dialer.dial().await });
+            dialing.spawn(async move { Pooled::dial(&dialer).await });
         }
         while let Some(dialed) = dialing.join_next().await {
             // A request that finds no connection dials itself, and tells what is wrong.
-            if let Ok(Ok(connection)) = dialed {
-                lock(&self.pool).push(connection);
+            if let Ok(Ok(dialed)) = dialed {
+                lock(&self.pool).push(dialed);
             }
         }
         self.tell(Told::Ready);
@@ -427,20 +434,38 @@ impl AtWork {
     }
 
     /// A request of an open loop, at its moment.
-    async fn launched(&self, level: &Level, prepared: Prepared, due: Instant) {
+    async fn launched(&self, level: &Level, prepared: Prepared, moment: Moment) {
         let _done = Countdown(&level.outstanding);
-        let permit = match &level.permits {
-            None => None,
-            Some(permits) => {
+        let Moment { due, paused, held } = moment;
+        // Neither a pause nor the wait for a place is lateness of ours.
+        let paused_until = |now| self.world.pauses.until(now).saturating_sub(paused);
+        let (mut waited, mut queued) = (held, Duration::ZERO);
+        let mut permit = None;
+        if let Some(permits) = &level.permits {
+            let came = if held { due } else { Instant::now() };
+            permit = permits.try_acquire().ok();
+            if permit.is_none() {
+                waited = true;
                 let _queued = Queued::enter(&self.counts.queued, &level.queued);
                 // Fails only when it is closed, which nobody does.
-                permits.acquire().await.ok()
+                permit = permits.acquire().await.ok();
             }
-        };
+            if waited {
+                let now = Instant::now();
+                queued = now.saturating_duration_since(came).saturating_sub(paused_until(now));
+            }
+        }
         self.wait_while_paused(level).await;
-        if level.is_over(&self.world) {
-            level.aborted.fetch_add(1, Ordering::Relaxed);
+        // One that need not wait was in time by the pacer's clock.
+        if level.closing.load(Ordering::Relaxed) || waited && level.is_over(&self.world) {
+            level.unsent.fetch_add(1, Ordering::Relaxed);
         } else {
+            let now = Instant::now();
+            let due = due + paused_until(now);
+            level.launched.fetch_add(1, Ordering::Relaxed);
+            level.last_due.fetch_max(self.world.at_ns(due), Ordering::Relaxed);
+            let late = now.saturating_duration_since(due).saturating_sub(queued);
+            self.tell(Told::Left { late });
             self.converse(level, prepared, Some(due)).await;
         }
         drop(permit);
@@ -515,7 +540,7 @@ impl AtWork {
                 hearing.verdict(end, level)
             }
             // The answer was there, the rest is manners.
-            _ if hearing.is_good() && hearing.reader.complete().is_some() => None,
+            _ if hearing.good && hearing.reader.complete().is_some() => None,
             Ok(Err(error)) => Some(world.api.fault_of_wire(&error, &level.model)),
             Err(_) => Some(world.api.fault_of_time(world.timeout, &level.model)),
         };
@@ -559,28 +584,32 @@ impl AtWork {
         hearing.told = true;
         drop(hearing);
         lock(&self.readers).push(reader);
-        if let Some(mut connection) = connection
-            && (connection.is_drained()
-                || matches!(tokio::time::timeout(DRAIN, connection.drain()).await, Ok(Ok(()))))
+        if let Some(mut pooled) = connection
+            && (pooled.connection.is_drained()
+                || matches!(tokio::time::timeout(DRAIN, pooled.connection.drain()).await, Ok(Ok(()))))
         {
-            lock(&self.pool).push(connection);
+            lock(&self.pool).push(pooled);
         }
         (failed, answer)
     }
 
-    async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Connection, WireError> {
-        let free = std::iter::from_fn(|| lock(&self.pool).pop()).find_map(|mut c| c.is_usable().then_some(c));
-        let mut connection = match free {
-            Some(connection) => connection,
+    async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Pooled, WireError> {
+        let free = std::iter::from_fn(|| lock(&self.pool).pop())
+            .find_map(|mut pooled| pooled.connection.is_usable().then_some(pooled));
+        let mut pooled = match free {
+            Some(mut pooled) => {
+                // A warm-up leaves it for who is measured.
+                hearing.connect = if hearing.measured { pooled.took.take() } else { None };
+                pooled
+            }
             None => {
-                let began = Instant::now();
-                let connection = self.world.dialer.dial().await?;
-                hearing.connect = Some(began.elapsed());
-                connection
+                let mut pooled = Pooled::dial(&self.world.dialer).await?;
+                hearing.connect = pooled.took.take();
+                pooled
             }
         };
-        match connection.exchange(request, hearing).await? {
-            Ended::Whole | Ended::Enough => Ok(connection),
+        match pooled.connection.exchange(request, hearing).await? {
+            Ended::Whole | Ended::Enough => Ok(pooled),
         }
     }
 
@@ -589,12 +618,11 @@ impl AtWork {
         let _ = self.told.send(told);
     }
 
-    async fn watch_reads(self: Arc<Self>, probe: StdUnixStream) {
-        let Ok(mut probe) = tokio::net::UnixStream::from_std(probe) else { return };
-        let mut bytes = [0; 8];
-        while probe.read_exact(&mut bytes).await.is_ok() {
-            let late = self.world.now_ns().saturating_sub(u64::from_le_bytes(bytes));
-            self.tell(Told::Probed { timer_late: None, read_late: Some(Duration::from_nanos(late)) });
+    async fn watch_reads(self: Arc<Self>) {
+        // Without it, timers stand for reads.
+        let Ok(mut alarm) = Alarm::every(PROBE) else { return };
+        while let Ok(rung) = alarm.rings().await {
+            self.tell(Told::Probed { timer_late: None, reads: Some(rung) });
         }
     }
 
@@ -605,10 +633,24 @@ impl AtWork {
             let due = Instant::now() + PROBE;
             tokio::time::sleep_until(due.into()).await;
             let late = due.elapsed().saturating_sub(ROUNDING);
-            self.tell(Told::Probed { timer_late: Some(late), read_late: None });
+            self.tell(Told::Probed { timer_late: Some(late), reads: None });
             let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
             self.tell(Told::Cpu { lane: self.number, used: super::duration(used) });
         }
+    }
+}
+
+/// A connection, and how long opening it took until a request has told of that.
+struct Pooled {
+    connection: Connection,
+    took: Option<Duration>,
+}
+
+impl Pooled {
+    async fn dial(dialer: &Dialer) -> Result<Self, WireError> {
+        let began = Instant::now();
+        let connection = dialer.dial().await?;
+        Ok(Self { connection, took: Some(began.elapsed()) })
     }
 }
 
@@ -663,6 +705,8 @@ struct Hearing<'a> {
     measured: bool,
     reader: &'a mut AnswerReader,
     head: Option<ResponseHead>,
+    /// The status is a success.
+    good: bool,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
     step: Step,
@@ -707,6 +751,7 @@ impl<'a> Hearing<'a> {
             measured,
             reader,
             head: None,
+            good: false,
             connect: None,
             first_byte: None,
             step: Step::More,
@@ -752,10 +797,6 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    fn is_good(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| (200..300).contains(&head.status))
-    }
-
     /// Why a response that came whole is no good answer; `None` for a good one.
     fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
         let api = &self.lane.world.api;
@@ -794,25 +835,17 @@ impl Sink for Hearing<'_> {
         if !limits.is_empty() {
             self.lane.tell(Told::Limits(limits));
         }
+        self.good = (200..300).contains(&head.status);
         self.head = Some(head);
     }
 
+    #[inline]
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
         self.bytes += bytes.len() as u64;
-        if !self.is_good() {
-            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
-            self.refusal.extend_from_slice(&bytes[..room]);
-            return true;
-        }
         let after = self.after(at);
-        match self.reader.take_some(after, bytes) {
-            Step::More => true,
-            step => {
-                self.step = step;
-                self.ended = Some(at);
-                false
-            }
-        }
+        // Most of an answer by far, and all of it on the shortest way.
+        let bytes = if self.good { self.reader.take_usual(after, bytes) } else { bytes };
+        bytes.is_empty() || self.unusual(at, bytes)
     }
 
     fn read(&mut self, at: Instant) {
@@ -827,6 +860,26 @@ impl Sink for Hearing<'_> {
                 if let Some(cell) = self.cell() {
                     cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
                 }
+            }
+        }
+    }
+}
+
+impl Hearing<'_> {
+    /// Bytes of the body that want a closer look. False: the answer is complete.
+    fn unusual(&mut self, at: Instant, bytes: &[u8]) -> bool {
+        if !self.good {
+            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
+            self.refusal.extend_from_slice(&bytes[..room]);
+            return true;
+        }
+        let after = self.after(at);
+        match self.reader.take_some(after, bytes) {
+            Step::More => true,
+            step => {
+                self.step = step;
+                self.ended = Some(at);
+                false
             }
         }
     }

@@ -7,12 +7,14 @@
 //!   ↓ channel that nobody waits on
 //! session (here)     every 33 ms: folds what ended, decides what ends, tells the listener
 //! ```
-//! In an open loop `pacer` stands between feed and lanes and lets each request go at its moment; `prober` sends
-//! the lanes a byte now and then, to see how late they read.
+//! In an open loop `pacer` stands between feed and lanes and lets each request go at its moment. Each lane has an
+//! alarm of the system's among its connections, to see how late it reads.
 
+mod alarm;
 mod feed;
 mod lane;
 mod live;
+mod pause;
 mod watch;
 
 use std::path::Path;
@@ -26,8 +28,9 @@ use tokio::sync::{Semaphore, watch as steering};
 use tokio_util::sync::CancellationToken;
 
 use self::feed::Counters;
-use self::lane::{Lane, Level as LaneLevel, Told};
+use self::lane::{Lane, Level as LaneLevel, Moment, Told};
 use self::live::Live;
+use self::pause::Pauses;
 use self::watch::Watching;
 use crate::demo::exact::raise_open_files;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
@@ -41,15 +44,16 @@ use crate::domain::run::{
 use crate::domain::units;
 use crate::engine::chat;
 use crate::io::api::Api;
+use crate::io::files;
 use crate::io::http1::Dialer;
 use crate::metrics::request::{Phase, RequestRecord};
-use crate::metrics::tally::{LevelFrame, Tally};
+use crate::metrics::tally::{LevelFrame, Sending, Tally};
 use crate::metrics::timeline::Figures;
 use crate::prompts::files::Material;
 use crate::prompts::fit::{Calibrator, Fit, UNFITTED};
 use crate::prompts::schedule::Schedule;
 use crate::prompts::trace::Trace;
-use crate::prompts::{PromptSource, length_to_fit};
+use crate::prompts::{MOST_BYTES, PromptSource, length_to_fit};
 use crate::protocol::ChatEnding;
 
 /// How often what ended is folded, and at most how often it is told.
@@ -59,8 +63,6 @@ const CLIENTS_PER_LANE: usize = 256;
 const MOST_LANES: usize = 8;
 /// Warm-ups of an open loop go out so many at a time.
 const WARMUP_CLIENTS: u32 = 4;
-/// A share of errors is no share before so many requests.
-const LEAST_FOR_SHARE: u64 = 20;
 /// How often a request that fits prompts is asked again after a 429.
 const PATIENCE: usize = 4;
 /// Requests of an open loop that are due and wait for one of the places in flight.
@@ -132,6 +134,7 @@ pub async fn run(
         texts: listener.wants_texts(),
         cancel: CancellationToken::new(),
         paused: AtomicBool::new(false),
+        pauses: Pauses::default(),
         steer: controls.steer.clone(),
     });
     // However this ends, also by being dropped, the lanes end with it.
@@ -144,7 +147,6 @@ pub async fn run(
     let lanes: Result<Vec<Lane>, Failure> =
         (0..lanes).map(|number| Lane::start(number, lanes, Arc::clone(&world), told.clone())).collect();
     let lanes = lanes?;
-    let _prober = prober(&lanes, &world)?;
     let report = BenchReport {
         schema: SCHEMA.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,6 +203,8 @@ struct World {
     /// Ends the lanes.
     cancel: CancellationToken,
     paused: AtomicBool,
+    /// How long.
+    pauses: Pauses,
     steer: steering::Receiver<Steer>,
 }
 
@@ -253,10 +257,7 @@ fn name(path: &Path) -> String {
 }
 
 async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    tokio::fs::read(path).await.map_err(|error| {
-        let summary = format!("{} cannot be read: {}", path.display(), crate::io::why(&error));
-        Failure::new(summary, "Check the path")
-    })
+    files::read(path, MOST_BYTES, "Take a part of it").await
 }
 
 fn cores() -> usize {
@@ -284,29 +285,14 @@ fn duration(time: rustix::time::Timespec) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Sends the lanes the time, to be read like any stream's bytes. Ends when what it gives is dropped.
-fn prober(lanes: &[Lane], world: &Arc<World>) -> Result<crossbeam_channel::Sender<()>, Failure> {
-    let (alive, ended) = crossbeam_channel::bounded::<()>(0);
-    let probes: Result<Vec<_>, Failure> = lanes.iter().map(Lane::probe).collect();
-    let probes = probes?;
-    let world = Arc::clone(world);
-    let work = move || {
-        while ended.recv_timeout(lane::PROBE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-            for probe in &probes {
-                probe(world.now_ns());
-            }
-        }
-    };
-    thread::Builder::new().name("bench-prober".to_owned()).spawn(work).map_err(no_thread)?;
-    Ok(alive)
-}
-
 /// Why a session does not go on.
 enum Stop {
     /// The user's wish.
     Cancelled,
     /// One of the session's ends.
     Limit(String),
+    /// So does the share of its requests that failed.
+    Errors,
 }
 
 struct Session<'a> {
@@ -344,6 +330,11 @@ impl Session<'_> {
                             self.report.ended = match stop {
                                 Stop::Cancelled => SessionEnd::Stopped,
                                 Stop::Limit(why) => SessionEnd::Limit(why),
+                                // More may have failed while what was in flight came to its end.
+                                Stop::Errors => SessionEnd::Errors(format!(
+                                    "{} of {} requests failed",
+                                    self.failed, self.measured
+                                )),
                             };
                             return Ok(());
                         }
@@ -428,7 +419,10 @@ impl Session<'_> {
             for _ in 0..PATIENCE {
                 // This is no measurement yet: a full queue or a limit is waited out.
                 let Err(failure) = &asked else { break };
-                if !matches!(failure.class, Some(FaultClass::RateLimited | FaultClass::QueueFull)) {
+                if !matches!(
+                    failure.class,
+                    Some(FaultClass::RateLimited | FaultClass::IngressLimited | FaultClass::QueueFull)
+                ) {
                     break;
                 }
                 let wait = failure.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(10));
@@ -636,6 +630,7 @@ impl Session<'_> {
     fn steer(&mut self) {
         let paused = *self.controls.steer.borrow() == Steer::Pause;
         let now = self.world.began.elapsed();
+        self.world.pauses.set(paused, Instant::now());
         let was = self.world.paused.swap(paused, Ordering::Relaxed);
         match (was, paused) {
             (false, true) => self.pauses.push([now, now]),
@@ -673,7 +668,8 @@ impl Session<'_> {
                     self.listener.ended(&record);
                 }
                 Told::Limits(limits) => self.limits = limits,
-                Told::Probed { timer_late, read_late } => under.watching.probed(timer_late, read_late),
+                Told::Probed { timer_late, reads } => under.watching.probed(timer_late, reads),
+                Told::Left { late } => under.watching.left(late),
                 Told::Cpu { lane, used } => under.watching.cpu(lane, used),
                 Told::Ready => {}
             }
@@ -699,16 +695,13 @@ impl Session<'_> {
         if let Some(deadline) = deadline {
             shared.deadline.store(deadline.as_nanos() as u64, Ordering::Relaxed);
         }
-        let over = |share: Option<f64>, failed: u64, ended: u64| {
-            share.is_some_and(|share| ended >= LEAST_FOR_SHARE && failed as f64 > share * ended as f64)
-        };
-        if over(self.plan.level_ends.error_share, under.tally.failed(), under.tally.ended()) {
+        if self.plan.level_ends.too_many_failed(under.tally.failed(), under.tally.ended()) {
             under.errors = true;
         }
-        if over(self.plan.session_ends.error_share, self.failed, self.measured) && under.stop.is_none() {
+        let failed = self.plan.session_ends.too_many_failed(self.failed, self.measured);
+        if failed && !matches!(under.stop, Some(Stop::Cancelled | Stop::Errors)) {
             under.errors = true;
-            let text = format!("{} of {} requests failed", self.failed, self.measured);
-            under.stop = Some(Stop::Limit(text));
+            under.stop = Some(Stop::Errors);
         }
         if under.errors || under.stop.is_some() {
             shared.closing.store(true, Ordering::Relaxed);
@@ -734,7 +727,7 @@ impl Session<'_> {
             to = in_flight.iter().copied().fold(now, Duration::min);
         }
         let mut watch = under.watching.report();
-        watch.late_requests = shared.starved.load(Ordering::Relaxed).min(under.tally.ended());
+        watch.late_requests += shared.starved.load(Ordering::Relaxed).min(under.tally.ended());
         LevelFrame {
             index: under.level.index,
             model: under.target.model.clone(),
@@ -747,9 +740,28 @@ impl Session<'_> {
             in_flight_since: in_flight,
             most_in_flight: under.most_in_flight,
             aborted,
+            unsent: shared.unsent.load(Ordering::Relaxed),
+            sending: self.sending(shared, under),
             rate_limit: self.limits.clone(),
             watch,
         }
+    }
+
+    /// How an open loop kept to its schedule.
+    fn sending(&self, shared: &LaneLevel, under: &UnderWay) -> Option<Sending> {
+        let (due, sent) = (LaneLevel::moment(&shared.last_due)?, LaneLevel::moment(&shared.last_sent)?);
+        let began = self.world.at(shared.began());
+        let paused = self.paused_since(began);
+        let deadline = Duration::from_nanos(shared.deadline.load(Ordering::Relaxed));
+        let now = self.world.began.elapsed();
+        // What was due and is not sent makes it longer than up to the last that was.
+        let unsent = shared.unsent.load(Ordering::Relaxed) > 0 && deadline <= now;
+        let until = if unsent { deadline } else { sent };
+        under.level.load.is_open().then(|| Sending {
+            requests: shared.launched.load(Ordering::Relaxed),
+            due_for: due.saturating_sub(began + paused),
+            took: until.saturating_sub(began + paused),
+        })
     }
 
     async fn conclude(&mut self, shared: &LaneLevel, mut under: UnderWay) -> Option<Stop> {
@@ -766,6 +778,7 @@ impl Session<'_> {
         // What is in flight now is looked at before it is let go.
         let mut frame = self.frame(shared, &under, ended, 0);
         if matches!(under.stop, Some(Stop::Cancelled)) {
+            frame.unsent += shared.queued.load(Ordering::Relaxed);
             // Every connection closes now; what they would have brought is in no figure.
             self.world.cancel.cancel();
             let began = Instant::now();
@@ -794,7 +807,9 @@ impl Session<'_> {
                     .to_owned(),
             );
         }
-        let nothing = report.requests.ended == 0 && report.requests.warmup == 0 && aborted == 0;
+        let nothing = report.requests.ended == 0
+            && report.requests.warmup == 0
+            && aborted + report.requests.unsent == 0;
         if !nothing {
             self.live.ended.push(report.clone());
             self.report.levels.push(report);
@@ -917,11 +932,12 @@ impl Drop for Finished {
 fn pace(
     level: &Arc<LaneLevel>,
     world: &World,
-    launchers: &[impl Fn(&Arc<LaneLevel>, feed::Prepared, Instant)],
+    launchers: &[impl Fn(&Arc<LaneLevel>, feed::Prepared, Moment)],
 ) {
     let began = level.began();
-    let mut shift = Duration::ZERO;
+    let before = world.pauses.until(began);
     for (turn, prepared) in level.feed.iter().enumerate() {
+        let mut held = false;
         loop {
             if level.closing.load(Ordering::Relaxed) || world.cancel.is_cancelled() {
                 return;
@@ -929,22 +945,23 @@ fn pace(
             let now = Instant::now();
             if world.paused.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(5));
-                shift += now.elapsed();
                 continue;
             }
-            let due = began + prepared.due.unwrap_or_default() + shift;
+            let paused = world.pauses.until(now);
+            let due = began + prepared.due.unwrap_or_default() + paused.saturating_sub(before);
             if world.at_ns(due) >= level.deadline.load(Ordering::Relaxed) {
                 return;
             }
             let left = due.saturating_duration_since(now);
             if left.is_zero() && level.queued.load(Ordering::Relaxed) >= MOST_QUEUED {
                 // It keeps its moment, so that its wait counts; only its bytes wait here.
+                held = true;
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
             if left.is_zero() {
                 level.outstanding.fetch_add(1, Ordering::Relaxed);
-                launchers[turn % launchers.len()](level, prepared, due);
+                launchers[turn % launchers.len()](level, prepared, Moment { due, paused, held });
                 break;
             }
             // In pieces, so that an end or a pause is seen.

@@ -2,25 +2,27 @@
 
 use std::time::{Duration, Instant};
 
+use super::alarm::Rung;
+use super::lane::PROBE;
 use crate::domain::run::Watch;
+use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
+use crate::metrics::watch::LATE;
+
+/// Of one long sleep so many rings are counted at most: twenty minutes.
+const MOST_RINGS: u32 = 1 << 16;
 
 /// A level's look at the measuring threads and the machine.
 pub(super) struct Watching {
     timers: Histogram,
     reads: Histogram,
+    leaving: Histogram,
+    late_requests: u64,
     began: Instant,
     /// CPU time of each lane when the level began (or when it first told), and now.
     lanes: Vec<Option<[(Instant, Duration); 2]>>,
     process: Duration,
     machine: Option<Ticks>,
-}
-
-/// Of all cores since the machine started.
-#[derive(Debug, Clone, Copy)]
-struct Ticks {
-    busy: u64,
-    all: u64,
 }
 
 impl Default for Watching {
@@ -34,6 +36,8 @@ impl Watching {
         Self {
             timers: Histogram::new(Scale::Time),
             reads: Histogram::new(Scale::Time),
+            leaving: Histogram::new(Scale::Time),
+            late_requests: 0,
             began: Instant::now(),
             lanes: Vec::new(),
             process: process_time(),
@@ -41,13 +45,21 @@ impl Watching {
         }
     }
 
-    pub(super) fn probed(&mut self, timer_late: Option<Duration>, read_late: Option<Duration>) {
+    pub(super) fn probed(&mut self, timer_late: Option<Duration>, reads: Option<Rung>) {
         if let Some(late) = timer_late {
             self.timers.record(late);
         }
-        if let Some(late) = read_late {
-            self.reads.record(late);
+        // A byte that comes amid a long sleep waits for what is left of it.
+        let Some(Rung { late, times }) = reads else { return };
+        for n in 0..times.min(MOST_RINGS) {
+            self.reads.record(late.saturating_sub(PROBE * n));
         }
+    }
+
+    /// A request of an open loop left so late, its wait for a place in flight left out.
+    pub(super) fn left(&mut self, late: Duration) {
+        self.leaving.record(late);
+        self.late_requests += u64::from(late > LATE);
     }
 
     pub(super) fn cpu(&mut self, lane: usize, used: Duration) {
@@ -59,7 +71,7 @@ impl Watching {
         self.lanes[lane] = Some([first, now]);
     }
 
-    /// What was seen so far; doubts and late requests are others' to fill in.
+    /// What was seen so far; doubts and waits for prompts are others' to fill in.
     pub(super) fn report(&self) -> Watch {
         let share = |[(from, before), (to, after)]: &[(Instant, Duration); 2]| {
             let time = (*to - *from).as_secs_f64();
@@ -77,7 +89,8 @@ impl Watching {
             process_cores: (elapsed > 0.1)
                 .then(|| process_time().saturating_sub(self.process).as_secs_f64() / elapsed),
             machine_busy: machine.filter(|_| elapsed > 0.1),
-            late_requests: 0,
+            left_late_ms: self.leaving.stats(),
+            late_requests: self.late_requests,
             doubts: Vec::new(),
         }
     }
@@ -85,15 +98,4 @@ impl Watching {
 
 fn process_time() -> Duration {
     super::duration(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
-}
-
-/// The first line of `/proc/stat`; `None` where there is none.
-fn ticks() -> Option<Ticks> {
-    let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let fields: Vec<u64> =
-        text.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal; guest time is in user time already.
-    let all: u64 = fields.iter().take(8).sum();
-    let idle: u64 = fields.iter().skip(3).take(2).sum();
-    (fields.len() >= 8).then_some(Ticks { busy: all - idle, all })
 }

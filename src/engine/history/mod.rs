@@ -18,7 +18,6 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -34,6 +33,7 @@ use crate::domain::history::{
 use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
 use crate::export::Exported;
+use crate::io::files;
 use crate::io::history::{ChatRecord, Store};
 use crate::metrics::compare::{LevelValues, Side};
 use crate::metrics::request::RequestRecord;
@@ -349,19 +349,8 @@ pub fn export(
 /// # Errors
 /// When it cannot be read, or holds nothing that can be kept.
 pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
-    let reading = async {
-        let mut bytes = Vec::new();
-        // One byte more, which tells that it is too large.
-        let most = crate::import::MOST_BYTES as u64 + 1;
-        tokio::fs::File::open(path).await?.take(most).read_to_end(&mut bytes).await?;
-        Ok(bytes)
-    };
-    let bytes = reading.await.map_err(|error: std::io::Error| {
-        Failure::new(
-            format!("{} cannot be read: {}", path.display(), crate::io::why(&error)),
-            "Check the path",
-        )
-    })?;
+    let most = crate::import::MOST_BYTES as u64;
+    let bytes = files::read(path, most, "Save it again without each request's texts").await?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let reading = tokio::task::spawn_blocking(move || crate::import::read(&name, &bytes));
     reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))

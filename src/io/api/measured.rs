@@ -14,7 +14,7 @@ use super::{Api, Head, Trust, no_certificate, redact, tls_trouble, transport_of}
 use crate::domain::failure::Failure;
 use crate::io::http1::{Dialer, ResponseHead, WireError};
 use crate::wire::answer::Broken;
-use crate::wire::fault::{self, Asked, Fault, Transport};
+use crate::wire::fault::{self, Fault, Transport};
 
 impl Api {
     /// Opens connections for measuring.
@@ -29,7 +29,7 @@ impl Api {
 
     /// What a connection's trouble means.
     pub fn fault_of_wire(&self, error: &WireError, model: &str) -> Fault {
-        let asked = self.asked(model);
+        let asked = self.asked(model, &[]);
         let of_io = |error: &std::io::Error, connecting| {
             let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             tls.map(tls_trouble).or_else(|| transport_of(error, connecting)).unwrap_or(Transport::Broken)
@@ -46,7 +46,7 @@ impl Api {
 
     /// A request that was given up after `limit`.
     pub fn fault_of_time(&self, limit: std::time::Duration, model: &str) -> Fault {
-        Transport::ReadTimeout(limit).into_fault(&self.asked(model), String::new())
+        Transport::ReadTimeout(limit).into_fault(&self.asked(model, &[]), String::new())
     }
 
     /// What a response means that is no good answer: a status that is no success, or (`broken`) a body that
@@ -58,7 +58,7 @@ impl Api {
         broken: Option<Broken>,
         model: &str,
     ) -> Fault {
-        let asked = self.asked(model);
+        let asked = self.asked(model, &[]);
         let head = Head {
             status: head.status,
             content_type: head.get("content-type").unwrap_or_default().to_ascii_lowercase(),
@@ -81,10 +81,6 @@ impl Api {
         let clean = limits
             .filter(|(_, value)| self.key.as_ref().is_none_or(|key| !value.contains(key.expose_secret())));
         clean.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-
-    fn asked<'a>(&'a self, model: &'a str) -> Asked<'a> {
-        Asked { host: self.address.host(), model, known: &[], had_key: self.key.is_some() }
     }
 }
 

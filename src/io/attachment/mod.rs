@@ -7,11 +7,10 @@
 mod picture;
 mod text;
 
-use std::fs::{self, File};
-use std::io::Read as _;
 use std::path::Path;
 
 use self::picture::{format_of, other_format};
+use super::files::{self, Unread};
 use crate::domain::conversation::{Attached, Attachment, Image};
 use crate::domain::failure::Failure;
 use crate::protocol::Picture;
@@ -84,23 +83,14 @@ pub fn pixels_of(image: &Image, edge: u32) -> Result<Picture, Failure> {
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, Refused> {
-    let unreadable = |why: std::io::Error| Refused::new(super::why(&why), "Choose another file");
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(Refused::new("it is a folder", "Attach the files in it"));
-    }
-    // A pipe may never give anything, and a device never end.
-    if !metadata.is_file() {
-        return Err(Refused::new("it is no ordinary file", "Choose another file"));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MOST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MOST_FILE {
-        let why = format!("it is larger than {} MB", MOST_FILE >> 20);
-        return Err(Refused::new(why, "Make it smaller, or attach a part of it"));
-    }
-    Ok(bytes)
+    files::read_now(path, MOST_FILE).map_err(|unread| {
+        let instead = match unread {
+            Unread::Folder => "Attach the files in it",
+            Unread::TooLarge(_) => "Make it smaller, or attach a part of it",
+            Unread::Io(_) | Unread::NoFile => "Choose another file",
+        };
+        Refused::new(unread.why(), instead)
+    })
 }
 
 fn content_of(bytes: &[u8], room: usize) -> Result<Attached, Refused> {

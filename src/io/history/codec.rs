@@ -188,7 +188,7 @@ fn phase(number: i64) -> Option<Phase> {
 }
 
 fn class_of(name: &str) -> Option<FaultClass> {
-    const ALL: [FaultClass; 13] = [
+    const ALL: [FaultClass; 14] = [
         FaultClass::HostUnknown,
         FaultClass::Unreachable,
         FaultClass::Tls,
@@ -198,6 +198,7 @@ fn class_of(name: &str) -> Option<FaultClass> {
         FaultClass::ModelNotFound,
         FaultClass::BadRequest,
         FaultClass::RateLimited,
+        FaultClass::IngressLimited,
         FaultClass::QueueFull,
         FaultClass::Server,
         FaultClass::NotAnApi,

@@ -74,7 +74,7 @@ const FIELDS: &[(&str, bool, Say)] = &[
     ("ended", false, |r| match &r.ended {
         SessionEnd::Complete => "complete".to_owned(),
         SessionEnd::Stopped => "stopped".to_owned(),
-        SessionEnd::Limit(why) | SessionEnd::Failed(why) => why.clone(),
+        SessionEnd::Limit(why) | SessionEnd::Errors(why) | SessionEnd::Failed(why) => why.clone(),
     }),
 ];
 

@@ -144,7 +144,7 @@ impl Session {
         match self.outcome.as_ref()?.as_ref().map(|report| &report.ended) {
             Ok(SessionEnd::Complete) | Err(_) => None,
             Ok(SessionEnd::Stopped) => Some("Stopped: the figures so far are kept".to_owned()),
-            Ok(SessionEnd::Limit(why)) => Some(format!("Ended early: {why}")),
+            Ok(SessionEnd::Limit(why) | SessionEnd::Errors(why)) => Some(format!("Ended early: {why}")),
             Ok(SessionEnd::Failed(why)) => Some(format!("It could not go on: {why}")),
         }
     }

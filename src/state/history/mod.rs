@@ -211,11 +211,6 @@ impl HistoryState {
         self.selected_at
     }
 
-    /// Since when it is selected.
-    pub fn selected_since(&self) -> Duration {
-        self.selected_since
-    }
-
     /// Selects the row at this place; it may not be here yet.
     pub fn select_at(&mut self, index: u64, now: Duration) {
         let last = self.rows.total().unwrap_or(0).saturating_sub(1);

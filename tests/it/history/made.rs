@@ -149,6 +149,8 @@ pub(crate) fn level_report(tally: &Tally, index: usize, target: &Target) -> Leve
         in_flight_since: Vec::new(),
         most_in_flight: 4,
         aborted: 0,
+        unsent: 0,
+        sending: None,
         rate_limit: Vec::new(),
         watch: Watch::default(),
     })

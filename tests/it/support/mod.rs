@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod batida;
 pub(crate) mod demo;
 pub(crate) mod display;
 pub(crate) mod history;

@@ -1,6 +1,6 @@
 //! Which sessions are shown: words, time, and what they have.
 
-use egui::{Id, Key, Modifiers, Role, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{Id, Key, Modifiers, TextEdit, Ui, vec2};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::domain::history::{Facets, SessionKind};
 use crate::state::State;
 use crate::state::history::{Filter, TimeRange};
-use crate::ui::widgets::{Choice, MARGIN, Section, field_error, picker};
+use crate::ui::widgets::{Choice, MARGIN, Section, field_error, picker, text_info};
 
 const RANGES: [(TimeRange, &str); 4] = [
     (TimeRange::Days(1), "Last 24 hours"),
@@ -55,12 +55,7 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
         .align(egui::Align2::LEFT_CENTER)
         .margin(MARGIN);
     let edit = ui.add(edit);
-    let typed = filter.text.clone();
-    edit.widget_info(|| {
-        let mut info = WidgetInfo::labeled(Role::TextInput, true, "Search the history");
-        info.current_text_value = Some(typed.clone());
-        info
-    });
+    edit.widget_info(|| text_info("Search the history", &filter.text));
     let down = |input: &mut egui::InputState| input.consume_key(Modifiers::NONE, Key::ArrowDown);
     for key in [Key::Escape, Key::Enter] {
         super::left_by(ui, &edit, key);

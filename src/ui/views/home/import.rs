@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align2, Checkbox, Color32, CornerRadius, Frame, Id, Label, LayerId, Margin, Modal, Order, RichText, Role,
-    ScrollArea, Stroke, StrokeKind, TextEdit, TextStyle, Ui, WidgetInfo,
+    Checkbox, Color32, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
 };
 
 use crate::domain::environment::EnvId;
@@ -14,7 +13,12 @@ use crate::protocol::{Command, FilePurpose};
 use crate::state::State;
 use crate::state::imports::EnvImport;
 use crate::ui::theme::Tokens;
-use crate::ui::widgets::{MARGIN, caption, failure_box, from_right, primary_button, strong, tokens};
+use crate::ui::widgets::{
+    MARGIN, caption, drop_hint, failure_box, from_right, primary_button, strong, tokens,
+};
+
+/// What can be read.
+const KNOWN: &str = "SambaWiz's app-config.json, a kubeconfig, or another Batida's settings.toml";
 
 /// What the user asked for.
 enum Asked {
@@ -35,20 +39,8 @@ pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
         state.read_environments(path, out);
     }
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-        hint_ui(ui);
+        drop_hint(ui, "Drop a file to see which environments are in it", KNOWN);
     }
-}
-
-/// While a file hangs over the page.
-fn hint_ui(ui: &Ui) {
-    let tokens = tokens(ui);
-    let (rect, layer) = (ui.max_rect(), LayerId::new(Order::Foreground, Id::unique("drop hint")));
-    let painter = ui.ctx().layer_painter(layer);
-    painter.rect_filled(rect, CornerRadius::same(8), tokens.background.gamma_multiply(0.9));
-    painter.rect_stroke(rect, CornerRadius::same(8), Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
-    let font = TextStyle::Body.resolve(ui.style());
-    let words = "Drop the file to see which environments are in it";
-    painter.text(rect.center(), Align2::CENTER_CENTER, words, font, tokens.text);
 }
 
 /// Draws the import while it is open.
@@ -58,7 +50,7 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
     let modal = Modal::new(Id::unique("import environments")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         strong(ui, "Import environments");
-        caption(ui, "SambaWiz's app-config.json, a kubeconfig, or another Batida's settings.toml. Files can be dropped on Home, too");
+        caption(ui, format!("{KNOWN}. Files can be dropped on Home, too"));
         let label = caption(ui, "File to import");
         ui.horizontal(|ui| {
             let edit = TextEdit::singleline(&mut import.path).margin(MARGIN).desired_width(360.0);

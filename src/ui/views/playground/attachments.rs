@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align, Align2, Area, CornerRadius, Event, Frame, Id, Layout, Margin, Order, Rect, RichText, Role,
-    ScrollArea, Sense, Stroke, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
+    Align, CornerRadius, Event, Frame, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense, Stroke,
+    TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use crate::domain::conversation::{Attached, Attachment};
 use crate::protocol::{AttachSources, Command, Picture};
 use crate::state::State;
 use crate::ui::pictures;
-use crate::ui::widgets::{caption, shortened, small_button, tokens};
+use crate::ui::widgets::{caption, drop_hint, shortened, small_button, tokens};
 
 /// A chip's height, with what is below it.
 const CHIPS: f32 = 54.0;
@@ -156,7 +156,7 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
         state.attach(AttachSources::Pasted(picture), out);
     }
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-        hint_ui(ui);
+        drop_hint(ui, "Drop files to attach them", "Pictures (PNG, JPEG, WebP) and texts");
     }
 }
 
@@ -168,33 +168,6 @@ fn picture(image: &egui::ColorImage) -> Picture {
         image.pixels.iter().flat_map(|pixel| pixel.to_srgba_unmultiplied()).collect()
     };
     Picture { width, height, rgba }
-}
-
-/// Where files are held above the window.
-fn hint_ui(ui: &Ui) {
-    let tokens = tokens(ui);
-    let page = ui.max_rect();
-    let hint =
-        Area::new(Id::unique("drop hint")).order(Order::Foreground).fixed_pos(page.min).interactable(false);
-    hint.show(ui.ctx(), |ui| {
-        let fill = tokens.background.gamma_multiply(0.88);
-        ui.painter().rect(
-            page,
-            CornerRadius::same(8),
-            fill,
-            Stroke::new(2.0, tokens.accent),
-            egui::StrokeKind::Inside,
-        );
-        let response = ui.allocate_rect(page, Sense::hover());
-        let text = "Drop files to attach them";
-        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
-        let at = page.center();
-        let font = TextStyle::Heading.resolve(ui.style());
-        ui.painter().text(at, Align2::CENTER_BOTTOM, text, font, tokens.text);
-        let font = TextStyle::Body.resolve(ui.style());
-        let which = "Pictures (PNG, JPEG, WebP) and texts";
-        ui.painter().text(at + vec2(0.0, 8.0), Align2::CENTER_TOP, which, font, tokens.dim);
-    });
 }
 
 /// The pictures of what was said, from the right, above its words.

@@ -11,7 +11,7 @@ use super::{attachments, stop};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::ui::widgets::{from_right, primary_button, small_button, tokens};
+use crate::ui::widgets::{from_right, primary_button, small_button, text_info, tokens};
 
 /// Lines that are shown at most before it scrolls.
 const MOST_LINES: f32 = 7.0;
@@ -118,11 +118,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
                     .frame(Frame::NONE)
                     .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
                 let response = ui.add(edit);
-                response.widget_info(|| {
-                    let mut info = WidgetInfo::labeled(Role::TextInput, true, "Message");
-                    info.current_text_value = Some(chat.draft.clone());
-                    info
-                });
+                response.widget_info(|| text_info("Message", &chat.draft));
                 let height = response.rect.height();
                 ui.data_mut(|data| data.insert_temp(edit_id(), height));
             });

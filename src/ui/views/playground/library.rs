@@ -4,36 +4,28 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use egui::{
-    Align, Button, Context, CornerRadius, Id, Key, Layout, Modal, Modifiers, Popup, Rect, Role, ScrollArea,
-    Sense, Stroke, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Button, Context, Id, Key, Modal, Modifiers, Popup, ScrollArea, TextEdit, TextStyle, Ui, UiBuilder, vec2,
 };
 
+use super::list::{self, ListUi, Pressed, ROW, Row, RowResponse};
 use crate::domain::library::{LibraryChange, MOST_NAME, Prompt, starters};
 use crate::domain::units;
 use crate::prompts::template::Template;
 use crate::protocol::Command;
 use crate::state::State;
-use crate::ui::theme::{self, ROUNDING};
 use crate::ui::widgets::{
     MARGIN, caption, empty_state, failure_box, field, field_error, fit_middle, from_right, primary_button,
     small_button, strong, tokens,
 };
 
-const ROW: f32 = 46.0;
-/// Of the button at a row's end.
-const MORE: f32 = 46.0;
-
 /// What is open of the library.
 #[derive(Default)]
 pub(super) struct LibraryUi {
     view: View,
-    /// It was just opened, and the keyboard is not there yet.
-    fresh: bool,
+    list: ListUi,
     filter: String,
-    /// The row that Enter takes.
-    marked: usize,
-    /// It was marked by a key: it is to be seen.
-    reveal: bool,
+    /// What is filled in or written was just opened, and the keyboard is not there yet.
+    fresh: bool,
     /// What was filled in last, by the names of the prompt and the place.
     values: HashMap<(String, String), String>,
 }
@@ -68,6 +60,18 @@ enum Wish {
     Delete,
 }
 
+impl Wish {
+    /// What a key asks of a prompt, and whether it is sent at once.
+    fn pressed((pressed, prompt): (Pressed, Prompt)) -> (Self, Prompt, bool) {
+        match pressed {
+            Pressed::Take => (Self::Take, prompt, false),
+            Pressed::Send => (Self::Take, prompt, true),
+            Pressed::Edit => (Self::Edit, prompt, false),
+            Pressed::Delete => (Self::Delete, prompt, false),
+        }
+    }
+}
+
 impl LibraryUi {
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.view, View::Closed)
@@ -80,7 +84,7 @@ impl LibraryUi {
         }
         *self = Self {
             view: View::List,
-            fresh: true,
+            list: ListUi::opened(),
             values: std::mem::take(&mut self.values),
             ..Self::default()
         };
@@ -150,27 +154,11 @@ impl LibraryUi {
             wanted.split_whitespace().all(|word| text.contains(word))
         };
         let shown: Vec<Prompt> = all.iter().filter(fits).cloned().collect();
-        self.marked = self.marked.min(shown.len().saturating_sub(1));
         // Before the field takes them for its own.
-        let wish = self.keys(ui, &shown);
+        let pressed = self.list.keys(ui, shown.len());
+        let wish = pressed.zip(shown.get(self.list.marked()).cloned()).map(Wish::pressed);
         self.grant(wish, &all, taken, state, out);
-        let before = self.filter.clone();
-        let edit = TextEdit::singleline(&mut self.filter)
-            .hint_text("Type to filter")
-            .desired_width(f32::INFINITY)
-            .margin(MARGIN);
-        let edit = ui.add(edit);
-        edit.widget_info(|| {
-            let mut info = WidgetInfo::labeled(Role::TextInput, true, "Filter prompts");
-            info.current_text_value = Some(self.filter.clone());
-            info
-        });
-        if std::mem::take(&mut self.fresh) {
-            edit.request_focus();
-        }
-        if before != self.filter {
-            (self.marked, self.reveal) = (0, true);
-        }
+        self.list.search_ui(ui, "Filter prompts", "Type to filter", &mut self.filter);
         if let Some(failure) = state.prompts.failure.clone() {
             failure_box(ui, "prompts", &failure, None);
         }
@@ -193,7 +181,7 @@ impl LibraryUi {
                 }
                 (_, true) => empty_state(ui, "Nothing found", "No prompt has all of these words in it", 40.0),
                 (_, false) => {
-                    let wish = self.rows_ui(ui, &shown, height);
+                    let wish = self.rows_ui(ui, &shown);
                     self.grant(wish, &all, taken, state, out);
                 }
             }
@@ -205,12 +193,7 @@ impl LibraryUi {
         ui.horizontal(|ui| {
             let deleted = state.prompts.deleted.as_ref().map(|(_, prompt)| prompt.name.clone());
             if let Some(name) = deleted {
-                let width = ui.available_width() - 260.0;
-                let told = fit_middle(ui, &format!("Deleted: {name}"), &TextStyle::Small, width);
-                caption(ui, told);
-                let undo = small_button(ui, "Undo");
-                undo.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Undo delete"));
-                if undo.clicked() {
+                if list::deleted_ui(ui, &name, 260.0) {
                     state.undo_delete_prompt(out);
                 }
             } else {
@@ -228,33 +211,6 @@ impl LibraryUi {
                 caption(ui, units::counted(count, "prompt"));
             });
         });
-    }
-
-    fn keys(&mut self, ui: &Ui, shown: &[Prompt]) -> Option<(Wish, Prompt, bool)> {
-        if Popup::is_any_open(ui.ctx()) {
-            return None;
-        }
-        let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
-        let before = self.marked;
-        if pressed(Modifiers::NONE, Key::ArrowUp) {
-            self.marked = self.marked.saturating_sub(1);
-        }
-        if pressed(Modifiers::NONE, Key::ArrowDown) {
-            self.marked = (self.marked + 1).min(shown.len().saturating_sub(1));
-        }
-        self.reveal |= before != self.marked;
-        let prompt = shown.get(self.marked)?.clone();
-        if pressed(Modifiers::COMMAND, Key::Enter) {
-            Some((Wish::Take, prompt, true))
-        } else if pressed(Modifiers::NONE, Key::Enter) {
-            Some((Wish::Take, prompt, false))
-        } else if pressed(Modifiers::NONE, Key::F2) {
-            Some((Wish::Edit, prompt, false))
-        } else if pressed(Modifiers::SHIFT, Key::Delete) {
-            Some((Wish::Delete, prompt, false))
-        } else {
-            None
-        }
     }
 
     fn grant(
@@ -291,23 +247,14 @@ impl LibraryUi {
         }
     }
 
-    fn rows_ui(&mut self, ui: &mut Ui, shown: &[Prompt], height: f32) -> Option<(Wish, Prompt, bool)> {
-        let mut area = ScrollArea::vertical().id_salt("prompts").auto_shrink(false).content_margin(0);
-        if std::mem::take(&mut self.reveal) {
-            area = area.vertical_scroll_offset((self.marked as f32 * ROW - height / 2.0).max(0.0));
-        }
-        ui.spacing_mut().item_spacing.y = 0.0;
+    fn rows_ui(&mut self, ui: &mut Ui, shown: &[Prompt]) -> Option<(Wish, Prompt, bool)> {
         let mut wish = None;
-        area.show_rows(ui, ROW, shown.len(), |ui, range| {
-            for index in range {
-                let width = ui.available_width();
-                let (rect, _) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
-                let rect = rect.with_max_y(rect.bottom() - 2.0);
-                let prompt = &shown[index];
-                let mut inside = ui.new_child(UiBuilder::new().id_salt(&prompt.name).max_rect(rect));
-                let asked = row_ui(&mut inside, prompt, index == self.marked);
-                wish = asked.map(|asked| (asked, prompt.clone(), false)).or(wish.take());
-            }
+        let marked = self.list.marked();
+        self.list.rows_ui(ui, "prompts", shown.len(), |ui, rect, index| {
+            let prompt = &shown[index];
+            let mut inside = ui.new_child(UiBuilder::new().id_salt(&prompt.name).max_rect(rect));
+            let asked = row_ui(&mut inside, prompt, index == marked);
+            wish = asked.map(|asked| (asked, prompt.clone(), false)).or(wish.take());
         });
         wish
     }
@@ -386,7 +333,7 @@ impl LibraryUi {
 
     fn go_to_list(&mut self) {
         self.view = View::List;
-        self.fresh = true;
+        self.list.refocus();
     }
 
     // ---- writing one ------------------------------------------------------------------------------------
@@ -476,36 +423,12 @@ impl LibraryUi {
 }
 
 fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<Wish> {
-    let tokens = tokens(ui);
-    let rect = ui.max_rect();
-    let text = Rect::from_min_max(rect.min, pos2(rect.right() - MORE, rect.bottom()));
-    let response = ui.interact(text, ui.scope_id().with("row"), Sense::click());
-    if response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(rect, CornerRadius::same(ROUNDING), tokens.hover);
-    }
-    if marked {
-        let stroke = Stroke::new(1.0, tokens.accent);
-        ui.painter().rect_stroke(rect, CornerRadius::same(ROUNDING), stroke, egui::StrokeKind::Inside);
-    }
-    let width = text.width() - 24.0;
-    let name = fit_middle(ui, &prompt.name, &theme::strong_text(), width);
-    let line: String = prompt.text.split_whitespace().take(40).collect::<Vec<_>>().join(" ");
-    let small = TextStyle::Small.resolve(ui.style());
-    let mut line = egui::text::LayoutJob::simple_singleline(line, small, tokens.dim);
-    // Cut at its end: its beginning tells most.
-    line.wrap = egui::text::TextWrapping::truncate_at_width(width);
-    let line = ui.painter().layout_job(line);
-    let at = text.left_top() + vec2(12.0, 6.0);
-    let font = theme::strong_text().resolve(ui.style());
-    ui.painter().text(at, egui::Align2::LEFT_TOP, name, font, tokens.text);
-    ui.painter().galley(at + vec2(0.0, 19.0), line, tokens.dim);
-    response
-        .widget_info(|| WidgetInfo::selected(Role::Button, true, marked, format!("Prompt {}", prompt.name)));
-    let mut wish = response.clicked().then_some(Wish::Take);
-    let end = Rect::from_min_max(pos2(text.right(), rect.top()), rect.max - vec2(6.0, 0.0));
-    let mut end = ui.new_child(UiBuilder::new().max_rect(end).layout(Layout::right_to_left(Align::Center)));
-    let more = small_button(&mut end, "···");
-    more.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("More on {}", prompt.name)));
+    let below = prompt.text.split_whitespace().take(40).collect::<Vec<_>>().join(" ");
+    let spoken = format!("Prompt {}", prompt.name);
+    let (title, below) = (&*prompt.name, &*below);
+    let row = Row { title, below, spoken: (&spoken, marked), current: false, marked };
+    let RowResponse { clicked, more } = list::row_ui(ui, &row);
+    let mut wish = clicked.then_some(Wish::Take);
     Popup::menu(&more).width(170.0).show(|ui| {
         for (name, what) in [
             ("Use as system prompt", Wish::System),

@@ -8,6 +8,7 @@ mod embed;
 mod figures;
 mod format;
 mod library;
+mod list;
 mod panes;
 mod parameters;
 mod pickers;

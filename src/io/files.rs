@@ -1,0 +1,285 @@
+//! Files: read whole up to a bound, and replaced in one step. Who reads a file that is being replaced sees the old
+//! one or the new one, never a half.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{BufWriter, ErrorKind, Read as _, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::domain::failure::Failure;
+
+/// The permissions of a new file that others may read, less what the user's umask takes away.
+pub const FOR_ALL: u32 = 0o666;
+/// The permissions of a new file that is nobody else's business.
+pub const FOR_OWNER: u32 = 0o600;
+
+// ---- reading ------------------------------------------------------------------------------------------
+
+/// Why a file's content is not there.
+#[derive(Debug)]
+pub enum Unread {
+    /// The system says so.
+    Io(std::io::Error),
+    /// It is a folder.
+    Folder,
+    /// A pipe may never give anything, and a device never end.
+    NoFile,
+    /// It has more bytes than that.
+    TooLarge(u64),
+}
+
+impl Unread {
+    /// Behind "cannot be read".
+    pub fn why(&self) -> String {
+        match self {
+            Self::Io(error) => super::why(error),
+            Self::Folder => "it is a folder".to_owned(),
+            Self::NoFile => "it is no ordinary file".to_owned(),
+            Self::TooLarge(most) => format!("it is larger than {} MB", most >> 20),
+        }
+    }
+}
+
+/// The content of an ordinary file of at most `most` bytes. Waits for the disk.
+///
+/// # Errors
+/// When it is none, or cannot be read.
+pub fn read_now(path: &Path, most: u64) -> Result<Vec<u8>, Unread> {
+    let found = fs::metadata(path).map_err(Unread::Io)?;
+    if found.is_dir() {
+        return Err(Unread::Folder);
+    }
+    if !found.is_file() {
+        return Err(Unread::NoFile);
+    }
+    let mut bytes = Vec::new();
+    // One byte more, which tells that it is too large.
+    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.map_err(Unread::Io)?;
+    if bytes.len() as u64 > most { Err(Unread::TooLarge(most)) } else { Ok(bytes) }
+}
+
+/// The same on a thread that may wait. `instead`: what to do about a file that is too large.
+///
+/// # Errors
+/// As [`read_now`].
+pub async fn read(path: &Path, most: u64, instead: &str) -> Result<Vec<u8>, Failure> {
+    let (from, shown) = (path.to_owned(), path.display());
+    let cannot = |why: String, advice| Failure::new(format!("{shown} cannot be read: {why}"), advice);
+    let unread = match tokio::task::spawn_blocking(move || read_now(&from, most)).await {
+        Ok(Ok(bytes)) => return Ok(bytes),
+        Ok(Err(unread)) => unread,
+        Err(panic) => return Err(cannot(panic.to_string(), "Try again")),
+    };
+    Err(match unread {
+        Unread::TooLarge(most) => {
+            Failure::new(format!("{shown} has more than {} MiB, which are not read", most >> 20), instead)
+        }
+        Unread::NoFile => cannot(unread.why(), "Save what comes out of it as a file first"),
+        Unread::Io(_) | Unread::Folder => cannot(unread.why(), "Check the path"),
+    })
+}
+
+/// Whether something is there.
+pub async fn exists(path: &Path) -> bool {
+    tokio::fs::try_exists(path).await.unwrap_or(false)
+}
+
+// ---- writing ------------------------------------------------------------------------------------------
+
+/// Replaces a file by this content. One that is there keeps its permissions, a new one gets `mode`.
+///
+/// # Errors
+/// As the file system's. The old file is then still there.
+pub(crate) fn write(path: &Path, mode: u32, content: &[u8]) -> std::io::Result<()> {
+    OutFile::try_open(path, mode)?.keep(|file| file.write_all(content))
+}
+
+/// A file that is being written, and replaces an older one only when it is whole.
+#[derive(Debug)]
+pub struct OutFile(Out);
+
+#[derive(Debug)]
+enum Out {
+    Beside(Beside),
+    /// A device or a pipe: nothing to be replaced.
+    Straight(File),
+}
+
+impl OutFile {
+    /// For others to read, as far as the user's umask lets them. Nothing is replaced until [`OutFile::keep`].
+    ///
+    /// # Errors
+    /// When it cannot be written there.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        Self::try_open(path, FOR_ALL).map_err(|error| cannot_write(path, &error))
+    }
+
+    /// As [`OutFile::open`]. A file that is there keeps its permissions, a new one gets `mode`.
+    ///
+    /// # Errors
+    /// As the file system's.
+    pub(crate) fn try_open(path: &Path, mode: u32) -> std::io::Result<Self> {
+        if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
+            return Ok(Self(Out::Straight(OpenOptions::new().write(true).open(path)?)));
+        }
+        let real = real_path(path)?;
+        let old = fs::metadata(&real).map(|old| old.permissions().mode() & 0o777).ok();
+        let beside = Beside::create(&real, old.unwrap_or(mode))?;
+        if let Some(old) = old {
+            // The umask is for new files.
+            beside.file().set_permissions(Permissions::from_mode(old))?;
+        }
+        Ok(Self(Out::Beside(beside)))
+    }
+
+    /// Writes it and puts it in its place.
+    ///
+    /// # Errors
+    /// As `write`, and as the file system's. The old file is then still there.
+    pub fn keep<E: From<std::io::Error>>(
+        self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.0 {
+            Out::Straight(file) => into(&file, write),
+            Out::Beside(beside) => {
+                into(beside.file(), write)?;
+                Ok(beside.replace()?)
+            }
+        }
+    }
+}
+
+fn into<E: From<std::io::Error>>(
+    file: &File,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut file = BufWriter::with_capacity(1 << 16, file);
+    write(&mut file)?;
+    Ok(file.flush()?)
+}
+
+/// Why a file cannot be written, and what to look at.
+pub fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        format!("{} cannot be written: {error}", path.display()),
+        "Is there such a folder, may you write there, and is there room?",
+    )
+}
+
+/// A new file next to another, gone again unless it takes its place.
+#[derive(Debug)]
+pub(super) struct Beside {
+    file: NamedTempFile,
+    place: PathBuf,
+}
+
+impl Beside {
+    /// Next to what [`real_path`] gave. The umask cuts `mode`.
+    pub(super) fn create(real: &Path, mode: u32) -> std::io::Result<Self> {
+        let dir = real.parent().unwrap_or(Path::new("/"));
+        let mut builder = tempfile::Builder::new();
+        let file = builder.prefix(".batida-").permissions(Permissions::from_mode(mode)).tempfile_in(dir)?;
+        Ok(Self { file, place: real.to_owned() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    pub(super) fn replace(self) -> std::io::Result<()> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.place)?;
+        // The rename itself reaches the disk with its folder; some file systems cannot be asked.
+        if let Some(dir) = self.place.parent() {
+            let _ = File::open(dir).and_then(|dir| dir.sync_all());
+        }
+        Ok(())
+    }
+}
+
+/// Follows links, also one that leads to no file yet, so that a rename replaces the file and not the link.
+pub(super) fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+    let mut path = std::path::absolute(path)?;
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().map(|dir| dir.join(&target)).unwrap_or(target),
+            // Not a link, or not there.
+            Err(why) if matches!(why.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Err(std::io::Error::other("too many links"))
+}
+
+/// Moves a file to a name of its own beside it, and gives that.
+///
+/// # Errors
+/// As the file system's. It is then where it was.
+pub(super) fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let real = real_path(path)?;
+    let aside = free_name(&real)?;
+    fs::rename(&real, &aside)?;
+    Ok(aside)
+}
+
+/// Takes a name next to `path` that nobody has, by putting an empty file there.
+fn free_name(path: &Path) -> std::io::Result<PathBuf> {
+    let stamp = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+    for number in 1..1_000 {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".kept-{stamp}"));
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        match OpenOptions::new().write(true).create_new(true).mode(FOR_OWNER).open(&name) {
+            Ok(_) => return Ok(name.into()),
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Err(std::io::Error::other("no free name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_file_that_was_never_written_leaves_the_old_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("r.json");
+        fs::write(&path, "old").expect("written");
+        drop(OutFile::open(&path).expect("opens"));
+        assert_eq!(fs::read_to_string(&path).expect("read"), "old");
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
+        assert!(OutFile::open(&dir.path().join("no/r.json")).is_err_and(|why| why.summary.contains("no/r")));
+    }
+
+    #[test]
+    fn a_link_stays_also_one_that_leads_to_nothing_yet() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (link, file) = (dir.path().join("link"), dir.path().join("file"));
+        std::os::unix::fs::symlink("file", &link).expect("linked");
+        for content in ["new", "again"] {
+            write(&link, FOR_ALL, content.as_bytes()).expect("written");
+            assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+            assert_eq!(fs::read_to_string(&file).expect("read"), content);
+        }
+    }
+
+    #[test]
+    fn a_device_is_written_and_not_replaced() {
+        write(Path::new("/dev/null"), FOR_ALL, b"x").expect("it takes anything");
+        assert!(!fs::metadata("/dev/null").expect("it is there").is_file());
+    }
+}
