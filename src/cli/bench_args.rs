@@ -23,11 +23,8 @@ Exit codes: 0 done; 1 it failed, was stopped, ended for too many errors, or no r
 usage; 3 a --fail-if came true (or its figure is not known); 4 with --strict, a level is in doubt. The first \
 that applies of 1, 3, 4. Ctrl-C ends with a report of what was done, a second one at once.
 
-With --json one object, versioned by \"schema\": \"batida.bench/1\": {schema, batida, id, started_at, took_s, \
-environment, api, machine, plan, ended, levels: [{label, model, requests, ttft_ms, first_answer_ms, itl_ms, \
-tpot_ms, latency_ms, user_tokens_per_s, throughput, concurrency, goodput, server, limits, watch: {doubts}, \
-notes}], switches, calibrations}. Each distribution is {count, mean, sd, min, p1, p5, p10, p25, p50, p75, p90, \
-p95, p99, p99_9, max, p50_ci, p95_ci, p99_ci, buckets}; what is not known is null. --out keeps the same.
+With --json one object, versioned by \"schema\": \"batida.bench/1\"; --out keeps the same. `batida bench --schema` \
+tells each of its keys with type, unit and meaning.
 
 Examples:
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
@@ -119,7 +116,7 @@ pub(super) struct BenchArgs {
     /// What a request must meet, e.g. ttft=500ms,itl=15ms; also tpot and latency
     #[arg(long, value_name = "LIMITS", value_parser = Objectives::parse)]
     goodput: Option<Objectives>,
-    /// The same seed sends the same prompts at the same moments [default: 1]
+    /// The same seed sends the same prompts at the same moments [default: another each time, told in the report]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Kept with the figures; may be repeated
@@ -131,6 +128,9 @@ pub(super) struct BenchArgs {
     /// Keep a row per request
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
+    /// Print the schema of --json and --out, each key with its meaning, and do nothing else
+    #[arg(long)]
+    pub(super) schema: bool,
     /// Say nothing while it runs
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -202,7 +202,7 @@ impl BenchArgs {
             params: Params { seed: self.sampling_seed, ..self.sampling.params() },
             timeout: self.timeout.unwrap_or(usual.timeout),
             objectives: self.goodput.unwrap_or_default(),
-            seed: self.seed.unwrap_or(usual.seed),
+            seed: self.seed,
             tags: self.tag.clone(),
         }
     }
@@ -351,7 +351,7 @@ mod tests {
             },
             timeout: Duration::from_secs(9),
             objectives: Objectives::parse("ttft=500ms,itl=15ms").expect("reads"),
-            seed: 42,
+            seed: Some(42),
             tags: vec!["a b".to_owned(), "-c".to_owned()],
         };
         check_round_trip(&everything);

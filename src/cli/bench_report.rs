@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::domain::plan::Prompts;
-use crate::domain::run::{BenchProgress, BenchReport, LevelEnd, LevelReport, Rate, SessionEnd, Stage, Stats};
-use crate::domain::units::{self, ABSENT, count, short as number};
+use crate::domain::run::{
+    BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd, Stage, Stats,
+    Throughput,
+};
+use crate::domain::units::{self, ABSENT, count, short as number, with_interval as interval};
 
 /// The whole report; `files` are those that were written.
 pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
@@ -42,7 +45,8 @@ fn head(out: &mut String, report: &BenchReport) {
     };
     let most = plan.output_tokens.map_or("the server's limit".to_owned(), |most| format!("{most} tokens"));
     let turns = if plan.turns > 1 { format!(" · {} turns", plan.turns) } else { String::new() };
-    line(out, &format!("prompts    {prompts} · answers {most} at most{turns} · seed {}", plan.seed));
+    let seed = report.seed().map(|seed| format!(" · seed {seed}")).unwrap_or_default();
+    line(out, &format!("prompts    {prompts} · answers {most} at most{turns}{seed}"));
     let machine = &report.machine;
     let (cores, lanes) = (units::counted(machine.cores, "core"), units::counted(machine.lanes, "thread"));
     line(out, &format!("machine    {}, {cores}, {lanes} · batida {}", machine.system, report.batida));
@@ -111,7 +115,7 @@ fn intervals(out: &mut String, report: &BenchReport) {
     if report.levels.is_empty() {
         return;
     }
-    line(out, "95 % intervals (percentiles from order statistics, rates by batch means)");
+    line(out, INTERVALS);
     let head = format!("{:<8} {:<10} {:<25} {:<25} {:<25}", "level", "", "p50", "p95", "p99");
     line(out, &head);
     let mut model = None;
@@ -123,7 +127,9 @@ fn intervals(out: &mut String, report: &BenchReport) {
         for (i, (name, stats, scale)) in [
             ("TTFT ms", &level.ttft_ms, 1.0),
             ("ITL ms", &level.itl_ms, 1.0),
+            ("TPOT ms", &level.tpot_ms, 1.0),
             ("latency s", &level.latency_ms, 1e3),
+            ("tok/s user", &level.user_tokens_per_s, 1.0),
         ]
         .into_iter()
         .enumerate()
@@ -137,18 +143,13 @@ fn intervals(out: &mut String, report: &BenchReport) {
             line(out, &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"));
         }
         let rate = |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci));
-        let (tokens, requests) =
-            (rate(level.throughput.output_tokens_per_s), rate(level.throughput.requests_per_s));
+        let Throughput { output_tokens_per_s, total_tokens_per_s, requests_per_s } = &level.throughput;
+        let [tokens, total, requests] =
+            [output_tokens_per_s, total_tokens_per_s, requests_per_s].map(|of| rate(*of));
         line(out, &format!("{:<8} {:<10} {tokens} tok/s · {requests} req/s", "", "throughput"));
+        line(out, &format!("{:<8} {:<10} {total} tok/s, prompts included", "", ""));
     }
     out.push('\n');
-}
-
-fn interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    match ci {
-        Some([low, high]) => format!("{} [{}, {}]", number(value), number(Some(low)), number(Some(high))),
-        None => number(value),
-    }
 }
 
 fn remarks(out: &mut String, report: &BenchReport) {
@@ -191,8 +192,8 @@ fn remarks(out: &mut String, report: &BenchReport) {
         for (name, value) in &limits.headers {
             line(out, &format!("limits     {place}: {name}: {value}"));
         }
-        if let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) {
-            line(out, &format!("server     {place}: TTFT p50 here less the server's own: {ms:.1} ms"));
+        if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
+            line(out, &format!("server     {place}: p50 here less the server's own: {told}"));
         }
         for (name, missed) in level.goodput.iter().flat_map(|good| &good.missed_by).filter(|(_, n)| *n > 0) {
             line(out, &format!("goodput    {place}: {} missed {name}", count(*missed)));
@@ -275,9 +276,7 @@ fn percent(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::domain::plan::{Lengths, LevelLoad, Load, Plan, Target};
-    use crate::domain::run::{
-        Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Throughput, Watch,
-    };
+    use crate::domain::run::{Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Watch};
 
     fn stats(p50: f64, with_intervals: bool) -> Stats {
         let around = |value: f64| with_intervals.then_some([value * 0.9, value * 1.1]);
@@ -358,6 +357,7 @@ mod tests {
             ended: SessionEnd::Stopped,
             levels,
             switches: Vec::new(),
+            seed: Some(1),
             calibrations: Vec::new(),
             surroundings: None,
             source: None,
@@ -380,6 +380,12 @@ mod tests {
             ..level(1, 16)
         };
         doubtful.watch.doubts.push("timers fired 9 ms late".to_owned());
+        doubtful.server = Some(ServerSide {
+            ttft_p50_difference_ms: Some(12.34),
+            latency_p50_difference_ms: Some(13.0),
+            tokens_per_s_p50_difference: Some(-120.4),
+            ..ServerSide::default()
+        });
         doubtful.limits = Limits { rate_limited: 3, ingress: 2, queue_full: 1, headers: Vec::new() };
         doubtful.requests.failed = 4;
         doubtful.requests.unsent = 17;
@@ -402,6 +408,39 @@ mod tests {
     fn a_session_without_a_level_still_has_a_report() {
         let text = text(&report(Vec::new()), &[]);
         assert!(text.contains("ended      stopped by the user"), "{text}");
+    }
+
+    #[test]
+    fn progress_is_a_bar_with_what_is_known() {
+        let mut progress = BenchProgress {
+            elapsed_s: 1.0,
+            stage: Stage::Starting,
+            level: 0,
+            levels: 3,
+            level_done: 0.0,
+            done: 0.0,
+            left_s: None,
+            requests: (0, None),
+            in_flight: crate::domain::run::InFlight::default(),
+            points: Vec::new(),
+            rates: Vec::new(),
+            flights: Vec::new(),
+            partial: None,
+            ended: Vec::new(),
+        };
+        assert_eq!(progress_line(&progress, None, None), "░░░░░░░░░░░░ 1/3 starting 0");
+        progress.stage = Stage::Measuring;
+        (progress.level, progress.level_done, progress.requests) = (1, 0.5, (1_000, Some(2_000)));
+        progress.left_s = Some(125.4);
+        let mut partial = level(1, 16);
+        partial.requests.failed = 1;
+        assert_eq!(
+            progress_line(&progress, Some(1_234.5), Some(&partial)),
+            "██████░░░░░░ 2/3 measuring 1,000/2,000 · 1,235 tok/s · TTFT p50 88.0 ms · 1 error · 2:05 left"
+        );
+        // What cannot be is not drawn.
+        (progress.level_done, progress.left_s) = (7.0, Some(f64::INFINITY));
+        assert_eq!(progress_line(&progress, None, None), "████████████ 2/3 measuring 1,000/2,000");
     }
 
     #[test]

@@ -188,6 +188,10 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
 }
 
 fn run(common: &Common, command: Command) -> Result<(), Ended> {
+    if matches!(&command, Command::Bench(args) if args.schema) {
+        std::io::stdout().write_all(include_str!("bench_schema.txt").as_bytes())?;
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -344,7 +344,7 @@ mod tests {
             let input_tokens = Lengths::Fixed(target);
             let prompts = Prompts::Synthetic { input_tokens, prefix_tokens: target / 3 };
             let plan = Plan { prompts, ..Plan::default() };
-            let mut calibrator = Calibrator::new(&plan.prompts, plan.seed);
+            let mut calibrator = Calibrator::new(&plan.prompts, 1);
             while let Some(probe) = calibrator.next() {
                 calibrator.learn(count(&probe));
             }

@@ -69,8 +69,8 @@ pub fn bench(plan: &Plan, env: &Environment) -> String {
     if !plan.objectives.is_empty() {
         words.put("--goodput", plan.objectives);
     }
-    if plan.seed != usual.seed {
-        words.put("--seed", plan.seed);
+    if let Some(seed) = plan.seed {
+        words.put("--seed", seed);
     }
     for tag in &plan.tags {
         words.put("--tag", tag);

@@ -39,8 +39,9 @@ pub struct Plan {
     pub timeout: Duration,
     /// What a request must meet to count as goodput.
     pub objectives: Objectives,
-    /// The same seed sends the same prompts at the same moments.
-    pub seed: u64,
+    /// The same seed sends the same prompts at the same moments. `None` draws another for each session, so that a
+    /// second run finds none of its prompts in the server's cache; its report says which.
+    pub seed: Option<u64>,
     /// The user's own words, kept with the figures.
     pub tags: Vec<String>,
 }
@@ -256,7 +257,7 @@ impl Default for Plan {
             params: Params::default(),
             timeout: Duration::from_secs(600),
             objectives: Objectives::default(),
-            seed: 1,
+            seed: None,
             tags: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::FaultClass;
 use super::plan::{LevelLoad, Plan};
+use super::units::signed;
 
 /// The version of the JSON. It changes when a reader of the old one would read wrong figures.
 pub const SCHEMA: &str = "batida.bench/1";
@@ -33,6 +34,10 @@ pub struct BenchReport {
     pub machine: Machine,
     /// What was asked for.
     pub plan: Plan,
+    /// The seed of the prompts and arrivals, the plan's own or the one that was drawn: with it the session can be
+    /// repeated. `None` where nobody knows.
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// How it ended.
     pub ended: SessionEnd,
     /// The levels in the order in which they were run; the last may be incomplete.
@@ -47,6 +52,13 @@ pub struct BenchReport {
     /// The program whose result file this was, with its version; `None` for Batida itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+impl BenchReport {
+    /// Its seed, of reports too that name it in their plan only.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed.or(self.plan.seed)
+    }
 }
 
 /// What a session ran on. Asked of the cluster beside the session, so any of it may be missing.
@@ -263,6 +275,9 @@ pub struct Throughput {
     pub requests_per_s: Option<Rate>,
 }
 
+/// How intervals are come by, for people.
+pub const INTERVALS: &str = "95 % intervals: percentiles from order statistics, rates by batch means";
+
 /// A rate with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
@@ -299,7 +314,7 @@ pub struct Goodput {
     pub missed_by: Vec<(String, u64)>,
 }
 
-/// The server's own figures, and how ours differ.
+/// The server's own figures, over the answers of which we have the same, and how ours differ.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ServerSide {
     /// `time_to_first_token`, in ms.
@@ -308,10 +323,30 @@ pub struct ServerSide {
     pub latency_ms: Stats,
     /// `completion_tokens_after_first_per_sec`
     pub tokens_per_s: Stats,
-    /// Our p50 less the server's, in ms: gateway, network, and what waits before the server's clock starts.
+    /// Our p50 less the server's, in ms: gateway, network, and what waits before the server's clock starts. Over the
+    /// answers that have both, ours from when a request was sent, in an open loop too.
     pub ttft_p50_difference_ms: Option<f64>,
     /// The same of the latency.
     pub latency_p50_difference_ms: Option<f64>,
+    /// The same of the tokens per second of each answer.
+    #[serde(default)]
+    pub tokens_per_s_p50_difference: Option<f64>,
+}
+
+impl ServerSide {
+    /// How our medians differ from the server's: `TTFT +0.60 ms, latency +12.3 ms, tok/s −1.20`.
+    pub fn differences(&self) -> Option<String> {
+        let parts = [
+            ("TTFT", self.ttft_p50_difference_ms, " ms"),
+            ("latency", self.latency_p50_difference_ms, " ms"),
+            ("tok/s", self.tokens_per_s_p50_difference, ""),
+        ];
+        let told = |(name, value, unit): (&str, Option<f64>, &str)| {
+            value.map(|value| format!("{name} {}{unit}", signed(value)))
+        };
+        let told: Vec<String> = parts.into_iter().filter_map(told).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
 }
 
 /// What the limits of key and gateway did.
@@ -379,6 +414,24 @@ pub struct Calibration {
 }
 
 impl FaultClass {
+    /// Every class.
+    pub const ALL: [Self; 14] = [
+        Self::HostUnknown,
+        Self::Unreachable,
+        Self::Tls,
+        Self::Timeout,
+        Self::Dropped,
+        Self::KeyRefused,
+        Self::ModelNotFound,
+        Self::BadRequest,
+        Self::RateLimited,
+        Self::IngressLimited,
+        Self::QueueFull,
+        Self::Server,
+        Self::NotAnApi,
+        Self::Cancelled,
+    ];
+
     /// In snake case, as reports name it.
     pub fn name(self) -> &'static str {
         match self {

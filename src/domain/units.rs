@@ -81,6 +81,25 @@ pub fn short(value: Option<f64>) -> String {
     }
 }
 
+/// A figure with its 95 % interval: `88.0 [79.2, 96.8]`.
+pub fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
+    match ci {
+        Some([low, high]) => format!("{} [{}, {}]", short(value), short(Some(low)), short(Some(high))),
+        None => short(value),
+    }
+}
+
+/// A difference with its sign: `+12.3`, `−0.40`; none before nothing.
+pub fn signed(value: f64) -> String {
+    let digits = short(Some(value.abs()));
+    let sign = match digits.as_str() {
+        "0.00" => "",
+        _ if value < 0.0 => "−",
+        _ => "+",
+    };
+    format!("{sign}{digits}")
+}
+
 /// A count with its noun, in the singular where there is one: `1 answer`, `2,012 pods`.
 pub fn counted(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })

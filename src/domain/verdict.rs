@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use super::run::{BenchReport, LevelReport, Rate, Stats};
+use super::failure::FaultClass;
+use super::run::{BenchReport, Calibration, LevelReport, Rate, Stats};
 use super::units::{ms, read_duration};
 
 /// A condition that a report must not meet: `FIGURE>VALUE`, on every level.
@@ -42,12 +43,21 @@ enum Unit {
 enum Figure {
     Stat(fn(&LevelReport) -> Option<&Stats>, fn(&Stats) -> Option<f64>),
     Level(fn(&LevelReport) -> Option<f64>),
-    Switch,
+    /// Failures of a kind.
+    Errors(&'static str),
+    /// Requests that missed an objective.
+    Missed(&'static str),
+    /// Of the whole session, each with its place.
+    Session(fn(&BenchReport) -> Places),
 }
+
+/// Values, and in words where each is from.
+type Places = Vec<(String, Option<f64>)>;
 
 type StatsOf = (&'static str, Unit, fn(&LevelReport) -> Option<&Stats>);
 type ValueOf = (&'static str, fn(&Stats) -> Option<f64>);
 type LevelOf = (&'static str, Unit, fn(&LevelReport) -> Option<f64>);
+type SessionOf = (&'static str, Unit, fn(&BenchReport) -> Places);
 
 const STATS: &[StatsOf] = &[
     ("ttft", Unit::Ms, |l| Some(&l.ttft_ms)),
@@ -67,6 +77,7 @@ const STATS: &[StatsOf] = &[
     ("server_tokens_per_s", Unit::Plain, |l| l.server.as_ref().map(|server| &server.tokens_per_s)),
     ("timer_late", Unit::Ms, |l| Some(&l.watch.timer_late_ms)),
     ("read_late", Unit::Ms, |l| Some(&l.watch.read_late_ms)),
+    ("left_late", Unit::Ms, |l| Some(&l.watch.left_late_ms)),
 ];
 
 const VALUES: &[ValueOf] = &[
@@ -85,38 +96,90 @@ const VALUES: &[ValueOf] = &[
     ("p99_9", |s| s.p99_9),
     ("max", |s| s.max),
     ("count", |s| Some(s.count as f64)),
+    ("p50_low", |s| low(s.p50_ci)),
+    ("p50_high", |s| high(s.p50_ci)),
+    ("p95_low", |s| low(s.p95_ci)),
+    ("p95_high", |s| high(s.p95_ci)),
+    ("p99_low", |s| low(s.p99_ci)),
+    ("p99_high", |s| high(s.p99_ci)),
 ];
 
 const LEVELS: &[LevelOf] = &[
     ("output_tokens_per_s", Unit::Plain, |l| mean(l.throughput.output_tokens_per_s)),
+    ("output_tokens_per_s_low", Unit::Plain, |l| low(l.throughput.output_tokens_per_s?.ci)),
+    ("output_tokens_per_s_high", Unit::Plain, |l| high(l.throughput.output_tokens_per_s?.ci)),
     ("total_tokens_per_s", Unit::Plain, |l| mean(l.throughput.total_tokens_per_s)),
+    ("total_tokens_per_s_low", Unit::Plain, |l| low(l.throughput.total_tokens_per_s?.ci)),
+    ("total_tokens_per_s_high", Unit::Plain, |l| high(l.throughput.total_tokens_per_s?.ci)),
     ("requests_per_s", Unit::Plain, |l| mean(l.throughput.requests_per_s)),
+    ("requests_per_s_low", Unit::Plain, |l| low(l.throughput.requests_per_s?.ci)),
+    ("requests_per_s_high", Unit::Plain, |l| high(l.throughput.requests_per_s?.ci)),
     ("goodput", Unit::Share, |l| l.goodput.as_ref()?.share),
+    ("goodput_met", Unit::Plain, |l| Some(l.goodput.as_ref()?.met as f64)),
+    ("goodput_missed", Unit::Plain, |l| Some(l.goodput.as_ref()?.missed as f64)),
     ("goodput_requests_per_s", Unit::Plain, |l| l.goodput.as_ref()?.requests_per_s),
     ("requests", Unit::Plain, |l| Some(l.requests.ended as f64)),
+    ("ok", Unit::Plain, |l| Some(l.requests.ok as f64)),
     ("errors", Unit::Plain, |l| Some(l.requests.failed as f64)),
     ("error_share", Unit::Share, |l| {
         (l.requests.ended > 0).then(|| l.requests.failed as f64 / l.requests.ended as f64)
     }),
     ("aborted", Unit::Plain, |l| Some(l.requests.aborted as f64)),
     ("unsent", Unit::Plain, |l| Some(l.requests.unsent as f64)),
+    ("warmup", Unit::Plain, |l| Some(l.requests.warmup as f64)),
+    ("warmup_failed", Unit::Plain, |l| Some(l.requests.warmup_failed as f64)),
     ("rate_limited", Unit::Plain, |l| Some(l.limits.rate_limited as f64)),
     ("ingress_limited", Unit::Plain, |l| Some(l.limits.ingress as f64)),
     ("queue_full", Unit::Plain, |l| Some(l.limits.queue_full as f64)),
+    ("concurrency_asked", Unit::Plain, |l| l.concurrency.asked.map(f64::from)),
     ("concurrency_reached", Unit::Plain, |l| l.concurrency.reached),
     ("concurrency_most", Unit::Plain, |l| Some(f64::from(l.concurrency.most))),
     ("server_ttft_difference", Unit::Ms, |l| l.server.as_ref()?.ttft_p50_difference_ms),
     ("server_latency_difference", Unit::Ms, |l| l.server.as_ref()?.latency_p50_difference_ms),
+    ("server_tokens_per_s_difference", Unit::Plain, |l| l.server.as_ref()?.tokens_per_s_p50_difference),
     ("busiest_lane", Unit::Share, |l| l.watch.busiest_lane),
     ("process_cores", Unit::Plain, |l| l.watch.process_cores),
     ("machine_busy", Unit::Share, |l| l.watch.machine_busy),
     ("late_requests", Unit::Plain, |l| Some(l.watch.late_requests as f64)),
     ("doubts", Unit::Plain, |l| Some(l.watch.doubts.len() as f64)),
+    ("began", Unit::Ms, |l| Some(l.began_s * 1e3)),
     ("took", Unit::Ms, |l| Some(l.took_s * 1e3)),
+    ("steady_from", Unit::Ms, |l| low(l.steady_s).map(|s| s * 1e3)),
+    ("steady_to", Unit::Ms, |l| high(l.steady_s).map(|s| s * 1e3)),
 ];
 
-/// The switching time of a model.
-const SWITCH: &str = "switch_ttft";
+const SESSIONS: &[SessionOf] = &[
+    ("switch_ttft", Unit::Ms, |r| {
+        r.switches.iter().map(|switch| (format!("the switch to {}", switch.model), switch.ttft_ms)).collect()
+    }),
+    ("session_took", Unit::Ms, |r| vec![("the session's end".to_owned(), Some(r.took_s * 1e3))]),
+    ("calibration_overhead_tokens", Unit::Plain, |r| calibrations(r, |c| c.overhead_tokens)),
+    ("calibration_tokens_per_word", Unit::Plain, |r| calibrations(r, |c| c.tokens_per_word)),
+    ("calibration_requests", Unit::Plain, |r| calibrations(r, |c| c.requests.into())),
+];
+
+/// Before the kind of an error, as the report names it.
+const ERRORS: &str = "errors_";
+/// Before the name of an objective.
+const MISSED: &str = "goodput_missed_";
+const OBJECTIVES: [&str; 4] = ["ttft", "itl", "tpot", "latency"];
+
+/// As reports name them.
+fn error_kinds() -> impl Iterator<Item = &'static str> {
+    FaultClass::ALL.into_iter().map(FaultClass::name).chain(["other"])
+}
+
+fn calibrations(report: &BenchReport, read: fn(&Calibration) -> f64) -> Places {
+    report.calibrations.iter().map(|it| (format!("the prompts of {}", it.model), Some(read(it)))).collect()
+}
+
+fn low(ends: Option<[f64; 2]>) -> Option<f64> {
+    ends.map(|[low, _]| low)
+}
+
+fn high(ends: Option<[f64; 2]>) -> Option<f64> {
+    ends.map(|[_, high]| high)
+}
 
 fn mean(rate: Option<Rate>) -> Option<f64> {
     rate.map(|rate| rate.mean)
@@ -149,12 +212,9 @@ impl Condition {
 
     /// Where it came true. A figure that is not known counts as a failure: nobody could vouch for it.
     pub fn crossings(&self, report: &BenchReport) -> Vec<Crossing> {
-        let values: Vec<(String, Option<f64>)> = match self.figure {
-            Figure::Switch => {
-                let switches = report.switches.iter();
-                switches.map(|switch| (format!("the switch to {}", switch.model), switch.ttft_ms)).collect()
-            }
-            Figure::Stat(..) | Figure::Level(_) => {
+        let values: Places = match self.figure {
+            Figure::Session(read) => read(report),
+            Figure::Stat(..) | Figure::Level(_) | Figure::Errors(_) | Figure::Missed(_) => {
                 let at = |level: &LevelReport| {
                     (format!("{} of {}", level.label, level.model), self.figure.of(level))
                 };
@@ -189,7 +249,15 @@ impl Figure {
         match self {
             Self::Stat(stats, value) => value(stats(level)?),
             Self::Level(value) => value(level),
-            Self::Switch => None,
+            Self::Errors(kind) => {
+                let of_kind = level.requests.errors.iter().filter(|error| error.kind == kind);
+                Some(of_kind.map(|error| error.count as f64).sum())
+            }
+            Self::Missed(objective) => {
+                let missed = &level.goodput.as_ref()?.missed_by;
+                missed.iter().find(|(name, _)| name == objective).map(|(_, n)| *n as f64)
+            }
+            Self::Session(_) => None,
         }
     }
 }
@@ -221,8 +289,17 @@ impl Unit {
 }
 
 fn find(name: &str) -> Option<(Figure, Unit)> {
-    if name == SWITCH {
-        return Some((Figure::Switch, Unit::Ms));
+    if let Some((_, unit, read)) = SESSIONS.iter().find(|(known, ..)| *known == name) {
+        return Some((Figure::Session(*read), *unit));
+    }
+    if let Some(kind) = name.strip_prefix(ERRORS).and_then(|kind| error_kinds().find(|known| *known == kind))
+    {
+        return Some((Figure::Errors(kind), Unit::Plain));
+    }
+    if let Some(objective) =
+        name.strip_prefix(MISSED).and_then(|name| OBJECTIVES.into_iter().find(|it| *it == name))
+    {
+        return Some((Figure::Missed(objective), Unit::Plain));
     }
     if let Some((_, unit, value)) = LEVELS.iter().find(|(known, ..)| *known == name) {
         return Some((Figure::Level(*value), *unit));
@@ -246,11 +323,23 @@ pub fn value(name: &str, level: &LevelReport) -> Option<f64> {
 pub fn figures() -> String {
     let list = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");
     format!(
-        "There are {} and {SWITCH}; and each of {} with one of _{}",
+        "There are {}, {}; {MISSED} with one of {}; {ERRORS} with one of {}; and each of {} with one of _{}",
         list(&mut LEVELS.iter().map(|(name, ..)| *name)),
+        list(&mut SESSIONS.iter().map(|(name, ..)| *name)),
+        OBJECTIVES.join(", "),
+        list(&mut error_kinds()),
         list(&mut STATS.iter().map(|(name, ..)| *name)),
         VALUES.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", _"),
     )
+}
+
+/// The names of all figures of a level, each of which [`value`] reads.
+pub fn names() -> Vec<String> {
+    let stats = STATS.iter().flat_map(|(stat, ..)| VALUES.iter().map(move |(of, _)| format!("{stat}_{of}")));
+    let levels = LEVELS.iter().map(|(name, ..)| (*name).to_owned());
+    let errors = error_kinds().map(|kind| format!("{ERRORS}{kind}"));
+    let missed = OBJECTIVES.map(|objective| format!("{MISSED}{objective}"));
+    levels.chain(missed).chain(errors).chain(stats).collect()
 }
 
 impl Display for Crossing {
@@ -268,13 +357,36 @@ mod tests {
         for name in ["ttft_p99", "latency_p99_9", "latency_p99.9", "user_tokens_per_s_p5", "switch_ttft"] {
             assert!(Condition::parse(&format!("{name}>1")).is_ok(), "{name}");
         }
-        for (name, ..) in LEVELS {
+        for name in names().into_iter().chain(SESSIONS.iter().map(|(name, ..)| (*name).to_owned())) {
             assert!(Condition::parse(&format!("{name} < 1")).is_ok(), "{name}");
         }
         assert!(Condition::parse("speed>1").is_err_and(|why| why.contains("concurrency_reached")));
+        assert!(Condition::parse("errors_of_taste>1").is_err_and(|why| why.contains("queue_full")));
         for text in ["ttft_p99", "ttft_p99=3", "ttft_p99>", "ttft_p99>fast", "errors>5%", "ttft_p42>1", ""] {
             assert!(Condition::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn every_class_of_errors_is_a_kind() {
+        // A new class does not compile until it is named here, and fails until it is in the list.
+        let place = |class: FaultClass| match class {
+            FaultClass::HostUnknown => 0,
+            FaultClass::Unreachable => 1,
+            FaultClass::Tls => 2,
+            FaultClass::Timeout => 3,
+            FaultClass::Dropped => 4,
+            FaultClass::KeyRefused => 5,
+            FaultClass::ModelNotFound => 6,
+            FaultClass::BadRequest => 7,
+            FaultClass::RateLimited => 8,
+            FaultClass::IngressLimited => 9,
+            FaultClass::QueueFull => 10,
+            FaultClass::Server => 11,
+            FaultClass::NotAnApi => 12,
+            FaultClass::Cancelled => 13,
+        };
+        assert_eq!(FaultClass::ALL.map(place), std::array::from_fn(|n| n));
     }
 
     #[test]

@@ -162,6 +162,12 @@ pub fn new_id(kind: char) -> String {
     format!("{kind}{:012x}", RandomState::new().build_hasher().finish() >> 16)
 }
 
+/// A seed for a session whose plan names none, small enough for every reader of JSON.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    RandomState::new().build_hasher().finish() >> 32
+}
+
 fn no_thread(error: std::io::Error) -> Failure {
     Failure::new("The system gives Batida no thread to work on", "Close other programs and try again")
         .with_details(error.to_string())

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Exported, words};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
-use crate::domain::run::{BenchReport, LevelReport, Rate};
-use crate::domain::units::{ABSENT, count, short};
+use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
+use crate::domain::units::{ABSENT, count, short, with_interval};
 use crate::metrics::compare::Comparison;
 
 /// The sessions one below the other.
@@ -63,6 +63,9 @@ fn bench(out: &mut String, report: &BenchReport) {
         levels_table(out, &levels);
         out.push('\n');
     }
+    if !report.levels.is_empty() {
+        let _ = writeln!(out, "{INTERVALS}\n");
+    }
     notes(out, report);
     out.push_str("<details><summary>What was asked, and where</summary>\n\n");
     for (name, value) in words::plan(report).into_iter().chain(words::surroundings(report)) {
@@ -82,20 +85,23 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
     out.push_str(&"|--:".repeat(if good { 15 } else { 14 }));
     out.push_str("|\n");
     for level in levels {
-        let rate = |rate: Option<Rate>| short(rate.map(|rate| rate.mean));
+        let rate =
+            |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci), 1.0);
+        let (ttft, itl, tpot) = (&level.ttft_ms, &level.itl_ms, &level.tpot_ms);
+        let (latency, speed) = (&level.latency_ms, &level.user_tokens_per_s);
         let mut cells = vec![
             escape(&level.label),
             count(level.requests.ended),
             count(level.requests.failed),
-            short(level.ttft_ms.p50),
-            short(level.ttft_ms.p95),
-            short(level.ttft_ms.p99),
-            short(level.itl_ms.p50),
-            short(level.itl_ms.p99),
-            short(level.tpot_ms.p50),
-            words::seconds(level.latency_ms.p50),
-            words::seconds(level.latency_ms.p99),
-            short(level.user_tokens_per_s.p50),
+            interval(ttft.p50, ttft.p50_ci, 1.0),
+            interval(ttft.p95, ttft.p95_ci, 1.0),
+            interval(ttft.p99, ttft.p99_ci, 1.0),
+            interval(itl.p50, itl.p50_ci, 1.0),
+            interval(itl.p99, itl.p99_ci, 1.0),
+            interval(tpot.p50, tpot.p50_ci, 1.0),
+            interval(latency.p50, latency.p50_ci, 1e3),
+            interval(latency.p99, latency.p99_ci, 1e3),
+            interval(speed.p50, speed.p50_ci, 1.0),
             rate(level.throughput.output_tokens_per_s),
             rate(level.throughput.requests_per_s),
             words::in_flight(level),
@@ -107,6 +113,11 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
     }
 }
 
+/// A figure, divided, with its interval.
+fn interval(value: Option<f64>, ci: Option<[f64; 2]>, by: f64) -> String {
+    escape(&with_interval(value.map(|value| value / by), ci.map(|ci| ci.map(|end| end / by))))
+}
+
 fn notes(out: &mut String, report: &BenchReport) {
     let before = out.len();
     for level in &report.levels {
@@ -114,6 +125,12 @@ fn notes(out: &mut String, report: &BenchReport) {
         for error in &level.requests.errors {
             let (place, kind, example) = (escape(&place), escape(&error.kind), escape(&error.example));
             let _ = writeln!(out, "- **Errors**, {place}: {} × {kind}: {example}", count(error.count));
+        }
+    }
+    for level in &report.levels {
+        if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
+            let place = escape(&format!("{} of {}", level.label, level.model));
+            let _ = writeln!(out, "- Server, {place}: p50 measured here less the server's own: {told}");
         }
     }
     for said in words::said(report) {

@@ -121,6 +121,7 @@ pub(crate) fn bench(slower: f64) -> Sample {
         ended: SessionEnd::Complete,
         levels,
         switches: Vec::new(),
+        seed: None,
         calibrations: Vec::new(),
         surroundings: Some(Surroundings {
             kubectl: Some("v1.34.1".to_owned()),

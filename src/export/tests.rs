@@ -304,6 +304,15 @@ mod markdown_text {
             "{report}"
         );
         assert_eq!(report.lines().filter(|line| line.starts_with("| c=")).count(), 4);
+        // As the report has them.
+        let sample = bench(1.0);
+        let level = &sample.report().levels[0];
+        let cell = crate::domain::units::with_interval(level.ttft_ms.p50, level.ttft_ms.p50_ci);
+        assert!(
+            cell.contains(", ") && report.contains(&cell.replace('[', "\\[").replace(']', "\\]")),
+            "{cell}: {report}"
+        );
+        assert!(report.contains(crate::domain::run::INTERVALS), "{report}");
         let compared = comparison_markdown(&comparison(&["a|b", "c", "d"]));
         check_tables(&compared);
         assert!(compared.contains("**worse**") && compared.contains("+12 %"), "{compared}");

@@ -55,7 +55,7 @@ pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
     if !plan.objectives.is_empty() {
         facts.push(("Objectives", plan.objectives.to_string().replace('=', " ≤ ").replace(',', ", ")));
     }
-    facts.push(("Seed", plan.seed.to_string()));
+    facts.extend(report.seed().map(|seed| ("Seed", seed.to_string())));
     facts
 }
 
@@ -171,11 +171,6 @@ pub(super) fn in_flight(level: &LevelReport) -> String {
 /// `3 %`, `2.5 %`: as many digits as there are, two at most.
 pub(super) fn percent(share: f64) -> String {
     format!("{} %", (share * 1e4).round() / 1e2)
-}
-
-/// ms as seconds.
-pub(super) fn seconds(ms: Option<f64>) -> String {
-    ms.map_or(units::ABSENT.to_owned(), |ms| format!("{:.2}", ms / 1e3))
 }
 
 /// `2026-11-23 14:05 UTC`

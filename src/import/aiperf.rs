@@ -67,7 +67,7 @@ pub(super) fn read_records(file: &File<'_>, lines: &[Value]) -> Result<Imported,
         took_s,
         prompt_tokens: None,
         output_tokens: None,
-        seed: 0,
+        seed: None,
         stopped: false,
     };
     let mut remarks = vec![
@@ -247,7 +247,7 @@ pub(super) fn read_summary(file: &File<'_>, value: &Value) -> Result<Imported, F
         took_s: report.took_s,
         prompt_tokens: None,
         output_tokens: None,
-        seed: anywhere(value, "random_seed", &Value::as_u64).unwrap_or_default(),
+        seed: anywhere(value, "random_seed", &Value::as_u64),
         stopped: at(value, &["was_cancelled"]).and_then(Value::as_bool) == Some(true),
     };
     let mut remarks = vec![

@@ -66,7 +66,7 @@ pub(super) fn read(file: &File<'_>, value: &Value) -> Result<Imported, Failure> 
         took_s: ended.zip(began).map_or(0.0, |(ended, began)| (ended - began).clamp(0.0, 3e7)),
         prompt_tokens: token_count("prompt_tokens"),
         output_tokens: token_count("output_tokens"),
-        seed: anywhere(value, "random_seed", &Value::as_u64).unwrap_or_default(),
+        seed: anywhere(value, "random_seed", &Value::as_u64),
         stopped: false,
     };
     let sessions = sessions(file, &origin, found);

@@ -140,7 +140,7 @@ pub(super) struct Origin {
     /// Asked for.
     pub(super) prompt_tokens: Option<u32>,
     pub(super) output_tokens: Option<u32>,
-    pub(super) seed: u64,
+    pub(super) seed: Option<u64>,
     /// Fewer requests than there were to be.
     pub(super) stopped: bool,
 }
@@ -221,6 +221,7 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
         ended: if origin.stopped { SessionEnd::Stopped } else { SessionEnd::Complete },
         levels,
         switches: Vec::new(),
+        seed: None,
         calibrations: Vec::new(),
         surroundings: None,
         source: Some(origin.source.clone()),

@@ -48,7 +48,7 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
         took_s,
         prompt_tokens: None,
         output_tokens: None,
-        seed: 0,
+        seed: None,
         stopped: failed_early,
     };
     let mut remarks = Vec::new();

@@ -6,6 +6,7 @@ pub mod history;
 pub mod notes;
 pub mod rates;
 pub mod request;
+mod server;
 pub mod stats;
 pub mod tally;
 pub mod timeline;

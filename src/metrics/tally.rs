@@ -22,14 +22,14 @@ use super::goodput::GoodputTally;
 use super::notes::{self, PromptFit};
 use super::rates::{Counted, Rates, Window};
 use super::request::{Phase, RequestRecord};
+use super::server::ServerTally;
 use super::stats::{Histogram, Scale};
 use super::timeline::TokenSource;
 use super::watch::{self, Measured};
 use crate::domain::failure::FaultClass;
 use crate::domain::plan::{LevelLoad, Objectives};
 use crate::domain::run::{
-    Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, ServerSide, Stats, Throughput,
-    Watch,
+    Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput, Watch,
 };
 
 /// The records of a level, folded. Several may be kept (one a thread) and merged: it makes no difference.
@@ -57,9 +57,7 @@ pub struct Tally {
     cached_tokens: Histogram,
     output_tokens: Histogram,
     reasoning_tokens: Histogram,
-    server_ttft: Histogram,
-    server_latency: Histogram,
-    server_speed: Histogram,
+    server: ServerTally,
     /// Answers whose tokens are chunks.
     by_chunks: u64,
     /// From sent to end over all good answers, in µs.
@@ -150,15 +148,13 @@ impl Tally {
             tpot: time.clone(),
             latency: time.clone(),
             connect: time.clone(),
-            late: time.clone(),
-            user_speed: rate.clone(),
+            late: time,
+            user_speed: rate,
             prompt_tokens: count.clone(),
             cached_tokens: count.clone(),
             output_tokens: count.clone(),
             reasoning_tokens: count,
-            server_ttft: time.clone(),
-            server_latency: time,
-            server_speed: rate,
+            server: ServerTally::new(),
             by_chunks: 0,
             took_us: 0,
             prompts: PromptFit::default(),
@@ -242,13 +238,7 @@ impl Tally {
         if let Some(reasoning) = figures.reasoning {
             self.reasoning_tokens.record_count(reasoning.tokens.n);
         }
-        if let Some(server) = figures.server {
-            add(&mut self.server_ttft, server.ttft);
-            add(&mut self.server_latency, server.latency);
-            if let Some(speed) = server.after_first_per_sec {
-                self.server_speed.record_rate(speed);
-            }
-        }
+        self.server.answered(record);
         self.rates.answer(first, &record.gaps_us, met);
     }
 
@@ -276,9 +266,7 @@ impl Tally {
             cached_tokens,
             output_tokens,
             reasoning_tokens,
-            server_ttft,
-            server_latency,
-            server_speed,
+            server,
             by_chunks,
             took_us,
             prompts,
@@ -308,9 +296,7 @@ impl Tally {
         self.cached_tokens.merge(cached_tokens);
         self.output_tokens.merge(output_tokens);
         self.reasoning_tokens.merge(reasoning_tokens);
-        self.server_ttft.merge(server_ttft);
-        self.server_latency.merge(server_latency);
-        self.server_speed.merge(server_speed);
+        self.server.merge(server);
         self.by_chunks += by_chunks;
         self.took_us += took_us;
         self.prompts.merge(prompts);
@@ -407,7 +393,7 @@ impl Tally {
             steady_s: steady.map(|steady| steady.map(|at| at.as_secs_f64())),
             requests,
             tokens_from: self.tokens_from().to_owned(),
-            server: self.server(&ttft_ms, &latency_ms),
+            server: self.server.report(),
             ttft_ms,
             first_answer_ms: self.first_answer.stats(),
             itl_ms,
@@ -492,21 +478,6 @@ impl Tally {
             _ => "mixed",
         }
     }
-
-    fn server(&self, ttft: &Stats, latency: &Stats) -> Option<ServerSide> {
-        let out = ServerSide {
-            ttft_ms: self.server_ttft.stats(),
-            latency_ms: self.server_latency.stats(),
-            tokens_per_s: self.server_speed.stats(),
-            ..ServerSide::default()
-        };
-        let difference = |ours: &Stats, theirs: &Stats| Some(ours.p50? - theirs.p50?);
-        (out != ServerSide::default()).then(|| ServerSide {
-            ttft_p50_difference_ms: difference(ttft, &out.ttft_ms),
-            latency_p50_difference_ms: difference(latency, &out.latency_ms),
-            ..out
-        })
-    }
 }
 
 impl Errors {
@@ -544,8 +515,9 @@ mod tests {
 
     use super::*;
     use crate::domain::plan::Arrivals;
+    use crate::domain::run::Stats;
     use crate::metrics::request::RequestError;
-    use crate::metrics::timeline::{TextKind, Timeline, Usage};
+    use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 
     const CLOSED: LevelLoad = LevelLoad::Concurrency(1);
     const OPEN: LevelLoad =
@@ -804,6 +776,28 @@ mod tests {
             (Some(30.0), Some(40.0))
         );
         assert_eq!(server.tokens_per_s.mean, Some(110.0));
+        assert_eq!(server.tokens_per_s_p50_difference, Some(-10.0));
+    }
+
+    #[test]
+    fn differences_are_over_the_same_answers_and_from_when_they_were_sent() {
+        let served = |record: RequestRecord, ttft: u64| {
+            let figures =
+                crate::metrics::timeline::ServerFigures { ttft: Some(ms(ttft)), ..Default::default() };
+            let figures = Figures { server: Some(figures), ..record.figures };
+            RequestRecord { figures, ..record }
+        };
+        // Due a second before they left, and twice as many answers of which the server says nothing.
+        let due = |record: RequestRecord| RequestRecord { due: record.sent - ms(1_000), ..record };
+        let records: Vec<RequestRecord> = (1..=30u64)
+            .map(|i| due(answer(i * 2_000, if i % 3 == 0 { 100 } else { 700 }, &[10; 9])))
+            .map(|record| if record.sent.as_secs() % 6 == 0 { served(record, 80) } else { record })
+            .collect();
+        let level = report(OPEN, &records);
+        assert_eq!(level.ttft_ms.p50, Some(1_700.0));
+        let server = level.server.expect("it sends some");
+        assert_eq!((server.ttft_ms.count, server.ttft_p50_difference_ms), (10, Some(20.0)));
+        assert_eq!(server.latency_p50_difference_ms, None, "it says no latency");
     }
 
     #[test]

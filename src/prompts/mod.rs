@@ -67,7 +67,8 @@ pub struct Opening {
 
 impl PromptSource {
     /// The words of `plan`. `material` is its prompt file, read; `fit` is how long its made-up words are for
-    /// the server (`None` takes [`Fit::default`]).
+    /// the server (`None` takes [`Fit::default`]). A plan without a seed says what seed 0 says: who runs it draws
+    /// one first.
     ///
     /// # Errors
     /// When the plan wants a file and there is none, or prompts shorter than the chat template alone.
@@ -87,7 +88,7 @@ impl PromptSource {
             }
         };
         Ok(Self(Arc::new(Inner {
-            seed: plan.seed,
+            seed: plan.seed.unwrap_or_default(),
             turns: plan.turns.max(1) as usize,
             output_tokens: plan.output_tokens,
             words,

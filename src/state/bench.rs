@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_form_says_what_its_plan_says() {
         let plans = [
-            Plan { load: Load::Max { in_flight: 9 }, ..sound() },
+            Plan { load: Load::Max { in_flight: 9 }, seed: Some(7), ..sound() },
             Plan { load: Load::Concurrency(vec![7]), ramp_up: Duration::from_millis(1_500), ..sound() },
             Plan {
                 load: Load::Trace { file: "/t.jsonl".into(), most_in_flight: Some(4) },

@@ -194,6 +194,7 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         ended: SessionEnd::Complete,
         levels: vec![level],
         switches: Vec::new(),
+        seed: None,
         calibrations: Vec::new(),
         surroundings: None,
         source: None,

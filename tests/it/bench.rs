@@ -15,6 +15,7 @@ use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
 use batida::metrics::request::{Phase, RequestRecord};
 use secrecy::SecretString;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -309,6 +310,29 @@ async fn a_conversation_carries_its_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_share_no_prompt_unless_they_share_a_seed() {
+    let (server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
+    let mut said = Vec::new();
+    let mut session = async |plan: &Plan| {
+        let run = run(plan, &api).await;
+        let all: Vec<String> =
+            server.received().iter().map(|r| r.body["messages"][0]["content"].to_string()).collect();
+        let mut new: Vec<String> = all[said.len()..].to_vec();
+        said = all;
+        new.sort();
+        assert!(new.len() >= 22, "two warm-ups, twenty requests, and what fits the prompts: {}", new.len());
+        (new, run.report().clone())
+    };
+    let (first, report) = session(&plan("m")).await;
+    let (second, other) = session(&plan("m")).await;
+    assert!(first.iter().all(|prompt| !second.contains(prompt)), "the second finds nothing in a cache");
+    assert!(report.seed.is_some() && report.seed != other.seed, "{:?}", [report.seed, other.seed]);
+    assert_eq!((report.plan.seed, report.seed()), (None, report.seed), "run again, it draws another");
+    let (again, repeated) = session(&Plan { seed: report.seed, ..plan("m") }).await;
+    assert_eq!((again, repeated.seed), (first, report.seed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_is_replayed_at_its_moments() {
     let (_server, api) = demo(vec![DemoModel::quick("m", Quirk::None)]).await;
     let dir = tempfile::tempdir().expect("a folder");
@@ -382,6 +406,63 @@ async fn the_server_and_we_agree_on_the_figures() {
     let goodput = level.goodput.as_ref().expect("objectives were set");
     assert_eq!((goodput.met, goodput.missed), (0, 20));
     assert!(level.server.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_is_held_and_no_answer_is_faster_than_the_server_says() {
+    const CLIENTS: u32 = 16;
+    const TTFT: Duration = Duration::from_millis(300);
+    let options =
+        ExactOptions { ttft: TTFT, per_token: Duration::from_millis(40), ..ExactOptions::default() };
+    let server = ExactServer::start(options).expect("it starts");
+    let mut plan = plan("exact");
+    plan.load = Load::Concurrency(vec![CLIENTS]);
+    plan.level_ends.requests = Some(4 * u64::from(CLIENTS));
+    let run = run(&plan, &api(server.address())).await;
+    let (report, records) = (run.report(), &run.heard.records);
+    let reached = report.levels[0].concurrency.reached.expect("there is a steady part");
+    assert!((reached - f64::from(CLIENTS)).abs() <= f64::from(CLIENTS) * 0.01, "{reached}");
+
+    let times: Vec<Value> =
+        times_of(&server).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let last = |times: &Value| -> Value {
+        times["written_ns"].as_array().and_then(|all| all.last().cloned()).expect("tokens")
+    };
+    let ns = |value: &Value| Duration::from_nanos(value.as_u64().expect("a time"));
+    for record in records {
+        let id = format!("{}-{}", report.id, record.index);
+        let times = times.iter().find(|times| times["id"] == id.as_str()).expect("it was served");
+        let first = ns(&times["written_ns"][0]) - ns(&times["received_ns"]);
+        let figures = &record.figures;
+        let (ttft, latency) = (figures.ttft.expect("an answer"), figures.latency.expect("an answer"));
+        assert!(ttft >= TTFT, "nothing is written before: {record:?} {times}");
+        // It notes a chunk when it is written, and writes the next after that; what it claims, it claims at the end.
+        let second = ttft + Duration::from_micros(u64::from(record.gaps_us[0]) + 2);
+        assert!(second >= first, "{record:?} {times}");
+        let claimed = figures.server.and_then(|server| server.latency).expect("it says it");
+        assert!(latency >= claimed, "{record:?}");
+    }
+    // By the server's times no more were there at once than were asked for.
+    let mut moments: Vec<(Duration, i32)> =
+        times.iter().flat_map(|times| [(ns(&times["received_ns"]), 1), (ns(&last(times)), -1)]).collect();
+    moments.sort_unstable();
+    let most = moments.iter().scan(0, |now, (_, step)| {
+        *now += step;
+        Some(*now)
+    });
+    assert_eq!(most.max(), Some(CLIENTS as i32));
+}
+
+/// What the server kept of each request.
+fn times_of(server: &ExactServer) -> String {
+    use std::io::{Read as _, Write as _};
+    let address = server.address().root().trim_start_matches("http://").to_owned();
+    let mut socket = std::net::TcpStream::connect(address).expect("it listens");
+    socket.set_read_timeout(Some(LONG)).expect("a time is taken");
+    socket.write_all(b"GET /times HTTP/1.1\r\nConnection: close\r\n\r\n").expect("it takes it");
+    let mut text = String::new();
+    socket.read_to_string(&mut text).expect("it answers");
+    text.split_once("\r\n\r\n").expect("a head").1.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,23 +15,23 @@ use serde_json::Value;
 use crate::chat::Front;
 use crate::support::{self, kube::Tls};
 
-const MODEL: &str = "gpt-oss-120b";
+pub(crate) const MODEL: &str = "gpt-oss-120b";
 /// No command here may take longer, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(60);
 
-struct Bench {
+pub(crate) struct Bench {
     dir: tempfile::TempDir,
 }
 
 #[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("a folder") }
     }
 
@@ -47,13 +47,13 @@ impl Bench {
         command.spawn().expect("the program starts")
     }
 
-    fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         finish(self.start(args))
     }
 
     /// A short session of one model, ended well.
     #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let usual = ["--model", MODEL, "--json", "--output-tokens", "16", "--warmup", "1"];
         let said = self.run(&[&usual[..], args].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
@@ -120,6 +120,7 @@ mod end_to_end {
     fn levels_and_their_figures_are_in_the_json() {
         let report = Bench::new().json(&["--concurrency", "1,2", "--requests", "4"]);
         assert_eq!(report["schema"], "batida.bench/1");
+        assert!(report["seed"].is_u64() && report["plan"]["seed"].is_null(), "drawn, and told: {report}");
         let levels = report["levels"].as_array().expect("levels");
         let labels: Vec<&str> = levels.iter().filter_map(|level| level["label"].as_str()).collect();
         assert_eq!(labels, ["c=1", "c=2"]);
@@ -229,6 +230,33 @@ mod end_to_end {
         let report = bench.json(&["--trace", "t.jsonl"]);
         let level = &report["levels"][0];
         assert_eq!((&level["label"], &level["requests"]["ended"]), (&"trace".into(), &2.into()), "{level}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn on_a_terminal_one_line_is_drawn_over_and_over_and_cut_to_its_width() {
+        let bench = Bench::new();
+        let args = ["--model", MODEL, "--concurrency", "2", "--requests", "16", "--output-tokens", "16"];
+        let line = format!(
+            "stty rows 20 cols 44 && exec {} bench --demo --config config {}",
+            env!("CARGO_BIN_EXE_batida"),
+            args.join(" ")
+        );
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.env("TERM", "xterm").env("HOME", bench.dir.path()).current_dir(&bench.dir);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let said = finish(command.spawn().expect("util-linux has it"));
+        assert_eq!(said.code, Some(0), "{said:?}");
+        // Each begins at the line's beginning and wipes what was there.
+        let (before, after) = said.out.split_once("level 1/1: c=2 of ").expect("the level's end is told");
+        let drawn: Vec<&str> = before.split("\x1b[K").map(|line| line.trim_start_matches('\r')).collect();
+        let (last, drawn) = drawn.split_last().expect("there is one");
+        assert_eq!(*last, "", "the line is wiped before the next: {before:?}");
+        assert!(drawn.iter().all(|line| line.chars().count() < 44 && !line.contains('\n')), "{drawn:?}");
+        let measuring = |line: &&&str| line.contains("░ 1/1 measuring ") && line.contains("/16 · ");
+        assert!(drawn.iter().filter(measuring).count() > 1, "{drawn:?}");
+        assert!(!after.contains('░') && after.contains("95 % intervals"), "{after:?}");
     }
 
     #[test]

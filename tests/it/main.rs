@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_cli;
+mod bench_schema;
 mod chat;
 mod checks;
 mod cli;
@@ -15,6 +16,7 @@ mod figures;
 mod files;
 mod floors;
 mod follow;
+mod goals;
 mod history;
 mod imports;
 mod library;
@@ -30,6 +32,7 @@ mod transcript;
 mod ui;
 mod ui_attach;
 mod ui_bench;
+mod ui_bench_page;
 mod ui_branches;
 mod ui_cluster;
 mod ui_embed;

@@ -53,12 +53,12 @@ fn tokens(tokenizer: Tokenizer, overhead: u64, messages: &[Message]) -> u64 {
 }
 
 fn synthetic(input_tokens: Lengths, prefix_tokens: u32, seed: u64) -> Plan {
-    Plan { prompts: Prompts::Synthetic { input_tokens, prefix_tokens }, seed, ..Plan::default() }
+    Plan { prompts: Prompts::Synthetic { input_tokens, prefix_tokens }, seed: Some(seed), ..Plan::default() }
 }
 
 /// The fit, and how many requests it took.
 fn calibrate(plan: &Plan, count: impl Fn(&[Message]) -> u64) -> (Fit, u32) {
-    let mut calibrator = Calibrator::new(&plan.prompts, plan.seed);
+    let mut calibrator = Calibrator::new(&plan.prompts, plan.seed.expect("a seed"));
     let mut probes = HashSet::new();
     while let Some(probe) = calibrator.next() {
         calibrator.learn(count(&probe));
@@ -161,7 +161,7 @@ fn an_opening_of_drawn_length_has_that_length() {
 #[test]
 fn a_template_longer_than_the_prompt_is_said() {
     let plan = synthetic(Lengths::Fixed(50), 0, 1);
-    let mut calibrator = Calibrator::new(&plan.prompts, plan.seed);
+    let mut calibrator = Calibrator::new(&plan.prompts, plan.seed.expect("a seed"));
     while let Some(probe) = calibrator.next() {
         calibrator.learn(tokens(Tokenizer::Words, 70, &probe));
     }
@@ -297,7 +297,7 @@ fn a_shared_beginning_is_shared_and_what_follows_is_not() {
         assert!(text.starts_with(&beginning));
         assert!(next.insert(text.split(' ').nth(60).expect("a word").to_owned()));
     }
-    let other_seed = PromptSource::new(&Plan { seed: 5, ..plan }, None, Some(fit)).expect("a source");
+    let other_seed = PromptSource::new(&Plan { seed: Some(5), ..plan }, None, Some(fit)).expect("a source");
     assert!(!opening(&other_seed, 0).starts_with(&first_words(&beginning, 4)));
 }
 

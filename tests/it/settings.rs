@@ -74,7 +74,7 @@ fn a_plan_that_is_not_understood_is_left_out() {
     assert_eq!(notice, None);
     let forms = &settings.benches[&EnvId::demo()];
     assert_eq!(forms.last, None);
-    assert_eq!(forms.presets, [("mine".to_owned(), Plan { seed: 9, ..Plan::default() })]);
+    assert_eq!(forms.presets, [("mine".to_owned(), Plan { seed: Some(9), ..Plan::default() })]);
 }
 
 fn some_settings() -> Settings {

@@ -6,7 +6,8 @@ use batida::domain::environment::EnvId;
 use batida::domain::plan::{Load, Plan};
 use batida::domain::run::{
     BenchProgress, BenchReport, Calibration, ErrorCount, Flight, Goodput, InFlight, LevelEnd, LevelReport,
-    Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, SessionEnd, Stage, Stats, Throughput, Watch,
+    Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd, Stage, Stats,
+    Throughput, Watch,
 };
 use batida::protocol::{Event, Failure, JobId};
 use batida::state::State;
@@ -258,9 +259,7 @@ pub(crate) fn tell(window: &mut Window, job: JobId, say: impl FnOnce(&mut Script
     let state = window.state_mut().state();
     let mut script = Script::new(state);
     say(&mut script);
-    for progress in script.said {
-        state.apply(Event::BenchAdvanced { job, progress: Box::new(progress) }, Default::default());
-    }
+    script.tell(state, job);
     window.run_steps(3);
 }
 
@@ -279,6 +278,13 @@ impl Script {
     pub(crate) fn new(state: &State) -> Self {
         let plan = state.bench.session.as_ref().expect("a session runs").plan.clone();
         Self { plan, said: Vec::new() }
+    }
+
+    /// As if the engine had said it.
+    pub(crate) fn tell(self, state: &mut State, job: JobId) {
+        for progress in self.said {
+            state.apply(Event::BenchAdvanced { job, progress: Box::new(progress) }, Default::default());
+        }
     }
 
     pub(crate) fn stage(&mut self, stage: Stage) {
@@ -384,7 +390,7 @@ impl Script {
             output_tokens: Stats::default(),
             reasoning_tokens: Stats::default(),
             throughput: Throughput {
-                output_tokens_per_s: Some(Rate { mean: 6_000.0 * (1.0 - (-scale / 3.0).exp()), ci: None }),
+                output_tokens_per_s: Some(rate(6_000.0 * (1.0 - (-scale / 3.0).exp()))),
                 ..Throughput::default()
             },
             concurrency: Default::default(),
@@ -394,7 +400,12 @@ impl Script {
                 share: Some(0.986),
                 ..Goodput::default()
             }),
-            server: None,
+            server: Some(ServerSide {
+                ttft_p50_difference_ms: Some(12.5),
+                latency_p50_difference_ms: Some(20.0),
+                tokens_per_s_p50_difference: Some(-1.2),
+                ..ServerSide::default()
+            }),
             limits: Limits::default(),
             watch: Watch {
                 doubts: if ended { Vec::new() } else { vec!["timers fired up to 8 ms late".to_owned()] },
@@ -419,11 +430,16 @@ impl Script {
             ended,
             levels: (0..levels).map(|index| self.report_of(index, index + 1 < levels)).collect(),
             switches: Vec::new(),
+            seed: None,
             calibrations: Vec::<Calibration>::new(),
             surroundings: None,
             source: None,
         })
     }
+}
+
+fn rate(mean: f64) -> Rate {
+    Rate { mean, ci: Some([mean * 0.9, mean * 1.1]) }
 }
 
 fn stats(p50: f64) -> Stats {
@@ -438,6 +454,7 @@ fn stats(p50: f64) -> Stats {
         p50: Some(p50),
         p95: Some(p50 * 1.5),
         p99: Some(p50 * 2.1),
+        p50_ci: Some([p50 * 0.95, p50 * 1.05]),
         buckets: (0..90).map(bucket).collect(),
         ..Stats::default()
     }

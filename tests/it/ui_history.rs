@@ -285,7 +285,7 @@ fn a_benchmark_opens_with_its_own_charts_and_can_be_run_again() {
     page.click("Run again");
     assert!(page.state().asked.benchmark);
     let plan = page.state_mut().state.bench_form().read().plan;
-    assert_eq!((plan.seed, plan.targets.len()), (42, 1));
+    assert_eq!((plan.seed, plan.targets.len()), (Some(42), 1));
 }
 
 #[test]

@@ -120,6 +120,8 @@ pub async fn run(
         ));
     }
     raise_open_files();
+    let seed = plan.seed.unwrap_or_else(super::fresh_seed);
+    let sown = Plan { seed: Some(seed), ..plan.clone() };
     let files = Files::read(plan).await?;
     let (told, hears) = crossbeam_channel::unbounded();
     let lanes = lanes_for(plan);
@@ -155,6 +157,7 @@ pub async fn run(
         api: api.address().root().to_owned(),
         machine,
         plan: plan.clone(),
+        seed: Some(seed),
         ended: SessionEnd::Complete,
         levels: Vec::new(),
         switches: Vec::new(),
@@ -165,7 +168,8 @@ pub async fn run(
     listener.began(&report);
     let live = Live::new(plan.levels().len());
     let mut session = Session {
-        plan,
+        plan: &sown,
+        seed,
         world,
         lanes,
         hears,
@@ -304,7 +308,9 @@ enum Stop {
 }
 
 struct Session<'a> {
+    /// With its seed.
     plan: &'a Plan,
+    seed: u64,
     world: Arc<World>,
     lanes: Vec<Lane>,
     hears: Receiver<Told>,
@@ -419,7 +425,7 @@ impl Session<'_> {
     /// Finds out how many tokens the server makes of our words; `None` when it does not count them.
     async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Option<Fit>, Failure> {
         let asking = self.asking();
-        let mut calibrator = Calibrator::for_length(tokens, self.plan.seed);
+        let mut calibrator = Calibrator::for_length(tokens, self.seed);
         while let Some(messages) = calibrator.next() {
             let mut asked = ask_once(&asking, &target.model, messages.clone()).await;
             for _ in 0..PATIENCE {
@@ -521,7 +527,7 @@ impl Session<'_> {
         kind: Kind,
     ) -> Result<Arc<LaneLevel>, Failure> {
         let load = &under.level.load;
-        let seed = self.plan.seed.wrapping_add(under.level.index as u64);
+        let seed = self.seed.wrapping_add(under.level.index as u64);
         let schedule = (kind == Kind::Open)
             .then(|| Schedule::new(load, self.plan.ramp_up, seed, self.files.trace.as_ref()));
         let tokens = length_to_fit(self.plan, self.files.trace.as_ref()).unwrap_or(500.0);

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use self::charts::Group;
 use super::{Exported, words};
 use crate::domain::history::{SessionBody, SessionRow, Traces};
-use crate::domain::run::{BenchReport, LevelReport, Rate};
+use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
 use crate::domain::units::{self, ABSENT, count, short};
 
 pub use self::compare::comparison_html;
@@ -51,7 +51,8 @@ fn document(title: &str, body: &str) -> String {
          <p class=\"brand\">Batida</p>\n{body}\
          <footer>Written by Batida {}. Times are in UTC. TTFT counts from when a request was due (open loop) or \
          sent (closed loop) to its first text, reasoning included; ITL is the gap between chunks, pooled; TPOT \
-         is (latency − TTFT) / (tokens − 1); throughput is over a level’s steady part. {ABSENT} stands where \
+         is (latency − TTFT) / (tokens − 1); throughput is over a level’s steady part. Below a figure \
+         stands its interval; {INTERVALS}. {ABSENT} stands where \
          nothing is known.</footer>\n</main>\n</body>\n</html>\n",
         escape(title),
         env!("CARGO_PKG_VERSION"),
@@ -224,9 +225,9 @@ fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
             with_interval(ttft.p99, ttft.p99_ci),
             with_interval(itl.p50, itl.p50_ci),
             with_interval(itl.p99, itl.p99_ci),
-            short(level.tpot_ms.p50),
-            words::seconds(latency.p50),
-            words::seconds(latency.p99),
+            with_interval(level.tpot_ms.p50, level.tpot_ms.p50_ci),
+            seconds(latency.p50, latency.p50_ci),
+            seconds(latency.p99, latency.p99_ci),
             with_interval(level.user_tokens_per_s.p50, level.user_tokens_per_s.p50_ci),
             rate(level.throughput.output_tokens_per_s),
             rate(level.throughput.requests_per_s),
@@ -259,6 +260,11 @@ fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
     }
 }
 
+/// Of milliseconds.
+fn seconds(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
+    with_interval(ms.map(|ms| ms / 1e3), ci.map(|ci| ci.map(|ms| ms / 1e3)))
+}
+
 fn rate(rate: Option<Rate>) -> String {
     with_interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci))
 }
@@ -286,11 +292,9 @@ fn said(out: &mut String, report: &BenchReport) {
         items.push(("", format!("Switch to {}", switch.model), text));
     }
     for level in &report.levels {
-        let Some(ms) = level.server.as_ref().and_then(|server| server.ttft_p50_difference_ms) else {
-            continue;
-        };
+        let Some(told) = level.server.as_ref().and_then(ServerSide::differences) else { continue };
         let place = format!("Server, {} of {}", level.label, level.model);
-        items.push(("", place, format!("TTFT p50 measured here less the server’s own: {} ms", signed(ms))));
+        items.push(("", place, format!("p50 measured here less the server’s own: {told}")));
     }
     if items.is_empty() {
         return;
@@ -305,11 +309,6 @@ fn said(out: &mut String, report: &BenchReport) {
         );
     }
     out.push_str("</ul>\n");
-}
-
-fn signed(value: f64) -> String {
-    let sign = if value < 0.0 { "−" } else { "" };
-    format!("{sign}{}", short(Some(value.abs())))
 }
 
 fn facts(out: &mut String, title: &str, facts: &[words::Fact]) {

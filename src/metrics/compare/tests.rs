@@ -229,6 +229,7 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         ended: SessionEnd::Complete,
         levels,
         switches: Vec::new(),
+        seed: None,
         calibrations: Vec::new(),
         surroundings: None,
         source: None,
@@ -479,7 +480,7 @@ fn what_breaks_like_with_like_is_grave() {
     assert_eq!(with(&|r| r.plan.load = Load::Concurrency(vec![4])), is("levels", false));
     assert_eq!(with(&|r| r.api = "http://127.0.0.1:1".to_owned()), is("API", false));
     let nothing = with(&|r| {
-        r.plan.seed = 99;
+        (r.plan.seed, r.seed) = (Some(99), Some(99));
         r.plan.tags = vec!["other".to_owned()];
         r.started_at = jiff::Timestamp::MAX;
     });

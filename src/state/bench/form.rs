@@ -36,6 +36,7 @@ pub struct Form {
     pub stop_errors: String,
     pub timeout: String,
     pub goodput: String,
+    /// Empty for another each time.
     pub seed: String,
     pub tags: String,
     /// What the form does not show and must not lose.
@@ -152,7 +153,7 @@ impl Form {
             stop_errors: plan.session_ends.error_share.map(percent).unwrap_or_default(),
             timeout: write_duration(plan.timeout),
             goodput: plan.objectives.to_string(),
-            seed: plan.seed.to_string(),
+            seed: text(plan.seed),
             tags: plan.tags.join(", "),
             rest: plan.clone(),
         };
@@ -283,7 +284,7 @@ impl Form {
             timeout: reader.needed(Spot::Timeout, &self.timeout, time).unwrap_or(default.timeout),
             objectives: reader.maybe(Spot::Goodput, &self.goodput, Objectives::parse).unwrap_or_default(),
             // TOML and JSON readers know no larger number.
-            seed: u64::from(reader.maybe(Spot::Seed, &self.seed, number::<u32>).unwrap_or(1)),
+            seed: reader.maybe(Spot::Seed, &self.seed, number::<u32>).map(u64::from),
             tags: self
                 .tags
                 .split(',')

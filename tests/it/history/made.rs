@@ -105,6 +105,7 @@ impl Made {
             ended: SessionEnd::Complete,
             levels,
             switches: Vec::new(),
+            seed: None,
             calibrations: Vec::new(),
             surroundings: Some(Surroundings {
                 sambastack: Some("1.4.0".to_owned()),

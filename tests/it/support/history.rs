@@ -347,7 +347,7 @@ fn report(row: &SessionRow) -> BenchReport {
     let plan = Plan {
         targets: vec![target],
         load: Load::Concurrency(vec![1, 2, 4, 8, 16, 32, 64]),
-        seed: 42,
+        seed: Some(42),
         ..Plan::default()
     };
     let scale = row.ttft_p50_ms.expect("it has one") / 100.0;
@@ -364,6 +364,7 @@ fn report(row: &SessionRow) -> BenchReport {
         plan,
         ended: SessionEnd::Complete,
         switches: Vec::new(),
+        seed: None,
         calibrations: Vec::new(),
         surroundings: Some(Surroundings {
             kubectl: Some("1.33.1".to_owned()),

@@ -2,9 +2,9 @@
 
 use egui::{Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::SessionUi;
 use super::live::clock;
-use crate::domain::run::{Flight, LevelReport, Stats};
+use super::{SessionUi, figures};
+use crate::domain::run::{Flight, INTERVALS, LevelReport, Stats};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
@@ -305,6 +305,10 @@ fn distribution_ui(
             }
         }
         let Some(stats) = stats else { return told };
+        if pointer.is_some() && stats.count > 0 {
+            let bar = told.map(|bar| format!("{bar}\n")).unwrap_or_default();
+            told = Some(format!("{bar}{}\n{INTERVALS}", figures::told(stats)));
+        }
         let mut marks: Vec<(f32, String)> = Vec::new();
         for (name, value) in [("p50", stats.p50), ("p95", stats.p95), ("p99", stats.p99)] {
             let Some(value) = value.filter(|value| *value <= to) else { continue };

@@ -417,7 +417,9 @@ fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     });
     pair(ui, |ui, first| {
         if first {
-            checked(ui, "Seed", &mut form.seed, "1", read, Spot::Seed);
+            checked(ui, "Seed", &mut form.seed, "new each time", read, Spot::Seed).on_hover_text(
+                "The same seed sends the same prompts again, which the server may have in its cache",
+            );
         } else {
             field(ui, "Tags", &mut form.tags, "a, b");
         }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use egui::{CornerRadius, Label, ProgressBar, RichText, Role, Ui, WidgetInfo, vec2};
 
+use super::figures;
 use crate::domain::plan::LevelLoad;
-use crate::domain::run::{LevelReport, Stage};
+use crate::domain::run::{INTERVALS, LevelReport, Rate, Stage, Stats};
 use crate::domain::units::{self, Figure};
 use crate::protocol::Command;
 use crate::state::bench::{Session, Standing};
@@ -23,6 +24,8 @@ const GOODPUT: &str = "The share of requests that met all objectives; failed req
 const ERRORS: &str =
     "Requests that failed, time-outs and cut answers among them. They are in no latency figure";
 
+const SERVER: &str = "Over the answers that have both figures, ours from when a request was sent: gateway, network, and what waits before the server's clock starts";
+
 pub(super) fn show(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
     progress_ui(ui, session, elsewhere, out);
     if let Some(Err(failure)) = &session.outcome {
@@ -32,6 +35,9 @@ pub(super) fn show(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Ve
         warning_box(ui, &why);
     }
     tiles_ui(ui, session);
+    if let Some(told) = session.current().and_then(figures::server) {
+        caption(ui, told).on_hover_text(SERVER);
+    }
     doubts_ui(ui, session);
 }
 
@@ -192,22 +198,36 @@ fn tiles_ui(ui: &mut Ui, session: &Session) {
     let failed = level.map_or(0, |level| level.requests.failed);
     let worst = level.and_then(|level| level.requests.errors.first());
     let text = tokens.text;
+    let spread = |definition: &str, unit: &str, of: fn(&LevelReport) -> &Stats| match level.map(of) {
+        Some(stats) if stats.count > 0 => {
+            format!("{definition}\n{}, in {unit}\n{INTERVALS}", figures::told(stats))
+        }
+        _ => definition.to_owned(),
+    };
+    let rates = |definition: &str, of: fn(&LevelReport) -> Option<Rate>| match level.and_then(of) {
+        Some(rate) => format!("{definition}\n{} tok/s\n{INTERVALS}", figures::rate(Some(rate))),
+        None => definition.to_owned(),
+    };
+    let throughput_told = rates(THROUGHPUT, |l| l.throughput.output_tokens_per_s);
+    let per_user_told = spread(PER_USER, "tok/s", |l| &l.user_tokens_per_s);
+    let ttft_told = spread(TTFT, "ms", |l| &l.ttft_ms);
+    let itl_told = spread(ITL, "ms", |l| &l.itl_ms);
     let tile = |title, figure, below, definition| Tile { title, figure, below, definition, color: text };
     let tiles = [
         tile(
             "Output throughput",
             stats(|l| Some(l.throughput.output_tokens_per_s?.mean)).map(rate),
             streams,
-            THROUGHPUT,
+            throughput_told.as_str(),
         ),
         tile(
             "Per-user speed",
             stats(|l| l.user_tokens_per_s.p50).map(rate),
             told("p5", stats(|l| l.user_tokens_per_s.p5).map(|p5| Figure { unit: "", ..rate(p5) })),
-            PER_USER,
+            &per_user_told,
         ),
-        tile("TTFT p50", ms(stats(|l| l.ttft_ms.p50)), told("p99", ms(stats(|l| l.ttft_ms.p99))), TTFT),
-        tile("ITL p50", ms(stats(|l| l.itl_ms.p50)), told("p99", ms(stats(|l| l.itl_ms.p99))), ITL),
+        tile("TTFT p50", ms(stats(|l| l.ttft_ms.p50)), told("p99", ms(stats(|l| l.ttft_ms.p99))), &ttft_told),
+        tile("ITL p50", ms(stats(|l| l.itl_ms.p50)), told("p99", ms(stats(|l| l.itl_ms.p99))), &itl_told),
         tile(
             "Goodput",
             goodput.and_then(|goodput| goodput.share).map(|share| Figure {

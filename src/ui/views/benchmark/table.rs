@@ -2,6 +2,7 @@
 
 use egui::{Align2, CornerRadius, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
+use super::figures;
 use crate::domain::run::{LevelEnd, LevelReport, Stats};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -12,8 +13,6 @@ use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, st
 
 struct Column {
     title: &'static str,
-    /// In exports, with its unit.
-    name: &'static str,
     value: fn(&LevelReport) -> Option<f64>,
     write: fn(f64) -> String,
     /// Those with the highest go first where there is no room.
@@ -21,67 +20,29 @@ struct Column {
 }
 
 const COLUMNS: [Column; 13] = [
-    Column {
-        title: "requests",
-        name: "requests",
-        value: |l| Some(l.requests.ended as f64),
-        write: whole,
-        rank: 1,
-    },
-    Column {
-        title: "errors",
-        name: "errors",
-        value: |l| Some(l.requests.failed as f64),
-        write: whole,
-        rank: 2,
-    },
-    Column { title: "TTFT p50", name: "ttft_p50_ms", value: |l| l.ttft_ms.p50, write: ms, rank: 0 },
-    Column { title: "p95", name: "ttft_p95_ms", value: |l| l.ttft_ms.p95, write: ms, rank: 7 },
-    Column { title: "p99", name: "ttft_p99_ms", value: |l| l.ttft_ms.p99, write: ms, rank: 3 },
-    Column { title: "ITL p50", name: "itl_p50_ms", value: |l| l.itl_ms.p50, write: ms, rank: 4 },
-    Column { title: "p99", name: "itl_p99_ms", value: |l| l.itl_ms.p99, write: ms, rank: 9 },
-    Column {
-        title: "latency p50",
-        name: "latency_p50_s",
-        value: |l| seconds(&l.latency_ms),
-        write: short,
-        rank: 8,
-    },
-    Column {
-        title: "tok/s/user",
-        name: "user_tokens_per_s_p50",
-        value: |l| l.user_tokens_per_s.p50,
-        write: whole,
-        rank: 5,
-    },
+    Column { title: "requests", value: |l| Some(l.requests.ended as f64), write: whole, rank: 1 },
+    Column { title: "errors", value: |l| Some(l.requests.failed as f64), write: whole, rank: 2 },
+    Column { title: "TTFT p50", value: |l| l.ttft_ms.p50, write: ms, rank: 0 },
+    Column { title: "p95", value: |l| l.ttft_ms.p95, write: ms, rank: 7 },
+    Column { title: "p99", value: |l| l.ttft_ms.p99, write: ms, rank: 3 },
+    Column { title: "ITL p50", value: |l| l.itl_ms.p50, write: ms, rank: 4 },
+    Column { title: "p99", value: |l| l.itl_ms.p99, write: ms, rank: 9 },
+    Column { title: "latency", value: |l| seconds(&l.latency_ms), write: short, rank: 8 },
+    Column { title: "tok/s/user", value: |l| l.user_tokens_per_s.p50, write: whole, rank: 5 },
     Column {
         title: "tok/s",
-        name: "output_tokens_per_s",
         value: |l| l.throughput.output_tokens_per_s.map(|rate| rate.mean),
         write: whole,
         rank: 0,
     },
     Column {
         title: "req/s",
-        name: "requests_per_s",
         value: |l| l.throughput.requests_per_s.map(|rate| rate.mean),
         write: short,
         rank: 10,
     },
-    Column {
-        title: "in flight",
-        name: "in_flight_mean",
-        value: |l| l.concurrency.reached,
-        write: tenth,
-        rank: 11,
-    },
-    Column {
-        title: "goodput",
-        name: "goodput_share",
-        value: |l| l.goodput.as_ref()?.share,
-        write: percent,
-        rank: 6,
-    },
+    Column { title: "in flight", value: |l| l.concurrency.reached, write: tenth, rank: 11 },
+    Column { title: "goodput", value: |l| l.goodput.as_ref()?.share, write: percent, rank: 6 },
 ];
 
 fn seconds(stats: &Stats) -> Option<f64> {
@@ -128,14 +89,15 @@ pub(super) fn show(
                 let can = !session.levels.is_empty();
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Save as CSV").clicked() {
-                        let content = written(session, ",").into_bytes().into();
+                        let content = figures::table(&session.levels, ',').into_bytes().into();
                         let name = "batida-levels.csv".to_owned();
                         out.push(Command::SaveFile { what: "Levels".to_owned(), name, content });
                     }
                 });
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Copy table").clicked() {
-                        out.push(Command::Copy { what: "Levels".to_owned(), text: written(session, "\t") });
+                        let text = figures::table(&session.levels, '\t');
+                        out.push(Command::Copy { what: "Levels".to_owned(), text });
                     }
                 });
             });
@@ -145,7 +107,7 @@ pub(super) fn show(
             return;
         }
         rows_ui(ui, session, colors, level);
-        caption(ui, "TTFT and ITL in ms, latency in s; click a level for its distribution");
+        caption(ui, "TTFT and ITL in ms, latency (p50) in s; hover over a level for its intervals, click it for its distribution");
     });
 }
 
@@ -167,7 +129,7 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
     let columns = fitting(width - first);
     let each = (width - first) / columns.len().max(1) as f32;
     let small = TextStyle::Small.resolve(ui.style());
-    let figures = theme::small_figure_text().resolve(ui.style());
+    let digits = theme::small_figure_text().resolve(ui.style());
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
     let left = head.left() + 8.0;
     let painter = ui.painter().clone();
@@ -194,20 +156,20 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
             let at = pos2(rect.left() + first - 8.0, rect.center().y);
             let corners = vec![at + vec2(0.0, -5.0), at + vec2(5.5, 4.5), at + vec2(-5.5, 4.5)];
             painter.add(egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE));
-            let bang = egui::FontId { size: 8.0, ..figures.clone() };
+            let bang = egui::FontId { size: 8.0, ..digits.clone() };
             painter.text(at + vec2(0.0, 0.8), Align2::CENTER_CENTER, "!", bang, tokens.panel);
         }
         let mut spoken = vec![name];
         for (n, column) in columns.iter().enumerate() {
             let text = (column.value)(report).map_or_else(|| units::ABSENT.to_owned(), column.write);
-            let failed = column.name == "errors" && report.requests.failed > 0;
+            let failed = column.title == "errors" && report.requests.failed > 0;
             let color = if failed { tokens.error } else { tokens.text };
             spoken.push(format!("{} {text}", column.title));
             painter.text(
                 pos2(right_of(n), rect.center().y),
                 Align2::RIGHT_CENTER,
                 text,
-                figures.clone(),
+                digits.clone(),
                 color,
             );
         }
@@ -218,40 +180,11 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
         if response.clicked() {
             *chosen = if *chosen == Some(report.index) { None } else { Some(report.index) };
         }
-        if !doubts.is_empty() {
-            response.on_hover_text(doubts.join("\n"));
-        }
+        response.on_hover_ui(|ui| {
+            ui.set_max_width(560.0);
+            let told =
+                std::iter::once(figures::level(report)).chain(doubts.iter().map(|it| (*it).to_owned()));
+            ui.label(told.collect::<Vec<_>>().join("\n"));
+        });
     }
-}
-
-/// The whole table, in plain units, for a spreadsheet.
-fn written(session: &Session, separator: &str) -> String {
-    let mut head = vec!["model", "deployment", "level", "ended"];
-    head.extend(COLUMNS.iter().map(|column| column.name));
-    let mut lines = vec![head.join(separator)];
-    for level in &session.levels {
-        let ended = match level.ended {
-            LevelEnd::Running => "running",
-            LevelEnd::Requests => "requests",
-            LevelEnd::Time => "time",
-            LevelEnd::Errors => "errors",
-            LevelEnd::Exhausted => "exhausted",
-            LevelEnd::Stopped => "stopped",
-        };
-        let deployment = level.deployment.clone().unwrap_or_default();
-        let mut cells = vec![level.model.clone(), deployment, level.label.clone(), ended.to_owned()];
-        let value =
-            |column: &Column| (column.value)(level).map(|value| value.to_string()).unwrap_or_default();
-        cells.extend(COLUMNS.iter().map(value));
-        let quoted: Vec<String> = cells.iter().map(|cell| quoted(cell, separator)).collect();
-        lines.push(quoted.join(separator));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn quoted(cell: &str, separator: &str) -> String {
-    if cell.contains(separator) || cell.contains(['"', '\n']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
-    }
-    cell.to_owned()
 }

@@ -12,7 +12,6 @@ use super::{Asked, Wish, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
 use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
-use crate::domain::plan::Plan;
 use crate::domain::run::{BenchReport, Surroundings};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -183,7 +182,7 @@ fn environment_of(state: &State, report: &BenchReport) -> Environment {
 fn about_ui(ui: &mut Ui, stored: &StoredSession) {
     let lines = match &stored.body {
         SessionBody::Bench { report, .. } => {
-            let mut lines = vec![("Plan", plan_told(&report.plan))];
+            let mut lines = vec![("Plan", plan_told(report))];
             lines.push(("On", on_told(report)));
             lines.extend(report.surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
             let switches: Vec<String> = report
@@ -228,8 +227,9 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
 }
 
 /// A plan in a line.
-fn plan_told(plan: &Plan) -> String {
+fn plan_told(report: &BenchReport) -> String {
     use crate::domain::plan::Prompts;
+    let plan = &report.plan;
     let labels: Vec<String> = plan.load.levels().iter().map(crate::domain::plan::LevelLoad::label).collect();
     let mut parts = vec![labels.join(" ")];
     parts.push(match &plan.prompts {
@@ -250,7 +250,7 @@ fn plan_told(plan: &Plan) -> String {
     if !objectives.is_empty() {
         parts.push(format!("goodput at {objectives}"));
     }
-    parts.push(format!("seed {}", plan.seed));
+    parts.extend(report.seed().map(|seed| format!("seed {seed}")));
     parts.join(" · ")
 }
 

@@ -1,0 +1,215 @@
+//! Every key of a real report is documented, and every figure of it can be a condition.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts};
+use batida::domain::run::{BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd};
+use batida::domain::verdict::{self, Condition};
+use serde_json::{Value, json};
+
+use crate::bench_cli::{Bench, MODEL};
+
+#[test]
+fn the_documented_keys_are_those_of_a_real_report() {
+    let bench = Bench::new();
+    let said = bench.run(&["--schema"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "without a model, and nothing is sent");
+    assert!(said.out.starts_with(&format!("{SCHEMA}: ")), "another version, another text");
+    let documented = documented(&said.out);
+    let mut found = BTreeSet::new();
+    walk("", &real(&bench), &documented, &mut found);
+    for (place, value) in others() {
+        walk(place, &value, &documented, &mut found);
+    }
+    let holds = |key: &str| {
+        let within = |known: &String| {
+            known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.') || rest.starts_with("[]"))
+        };
+        // What is null or an empty list here has its keys elsewhere.
+        documented.contains_key(key) || documented.keys().any(within)
+    };
+    let silent: Vec<&String> = found.iter().filter(|key| !holds(key)).collect();
+    assert!(
+        silent.is_empty(),
+        "not in src/cli/bench_schema.txt, a line each with type and meaning: {silent:?}"
+    );
+    // Only imports have a source.
+    let gone = documented.keys().filter(|key| !found.contains(*key) && *key != "source").collect::<Vec<_>>();
+    assert!(
+        gone.is_empty(),
+        "in src/cli/bench_schema.txt, but in no report; {SCHEMA} has promised it: {gone:?}"
+    );
+}
+
+#[test]
+fn every_figure_of_a_level_can_be_a_condition() {
+    let report = real(&Bench::new());
+    let mut level = report["levels"][0].clone();
+    level["requests"]["errors"] = json!([{ "kind": "queue_full", "count": 0, "example": "" }]);
+    empty_buckets(&mut level);
+    let (mut nulls, mut numbers) = (Vec::new(), Vec::new());
+    leaves(&level, "", &mut |path, value| {
+        if value.is_null() {
+            nulls.push(path.to_owned());
+        }
+    });
+    // What this short session could not know is put in, where it is a figure at all.
+    for path in nulls {
+        for value in [json!(1), json!([1, 1]), json!({ "mean": 1, "ci": [1, 1] })] {
+            let mut filled = level.clone();
+            *filled.pointer_mut(&path).expect("it was there") = value;
+            if serde_json::from_value::<LevelReport>(filled.clone()).is_ok() {
+                level = filled;
+                break;
+            }
+        }
+    }
+    let asked = |path: &str| path == "/index" || path.starts_with("/load/");
+    leaves(&level, "", &mut |path, value| {
+        if value.is_number() && !asked(path) {
+            numbers.push(path.to_owned());
+        }
+    });
+    assert!(numbers.len() > 300, "stats and all: {}", numbers.len());
+    // Each gets a value of its own, by which it is known again.
+    let own = |at: usize| 1_001 + at;
+    for (at, path) in numbers.iter().enumerate() {
+        *level.pointer_mut(path).expect("it was there") = json!(own(at));
+    }
+    let level: LevelReport = serde_json::from_value(level).expect("numbers for numbers");
+    let known: BTreeSet<u64> = verdict::names()
+        .iter()
+        .filter_map(|name| verdict::value(name, &level))
+        .filter(|value| value.fract() == 0.0)
+        .map(|value| value as u64)
+        .collect();
+    for (at, path) in numbers.iter().enumerate() {
+        let seconds = ["/began_s", "/took_s", "/steady_s/0", "/steady_s/1"].contains(&path.as_str());
+        let value = own(at) as u64 * if seconds { 1_000 } else { 1 };
+        assert!(
+            known.contains(&value),
+            "levels[]{path} has no name for --fail-if: give it one in LEVELS, STATS or VALUES of src/domain/verdict.rs"
+        );
+    }
+}
+
+#[test]
+fn conditions_hold_for_the_session_and_for_kinds_of_errors() {
+    let report: BenchReport = serde_json::from_value(real(&Bench::new())).expect("our own report");
+    let crossed = |text: &str| {
+        let found = Condition::parse(text).expect(text).crossings(&report);
+        found.into_iter().map(|crossing| crossing.text).collect::<Vec<_>>()
+    };
+    assert!(crossed("session_took>1ms")[0].contains("at the session's end"));
+    assert_eq!(crossed("session_took>1h"), [""; 0]);
+    assert_eq!(crossed("errors_queue_full>0"), [""; 0], "a kind that did not come was met 0 times");
+    assert_eq!(crossed("goodput_missed_latency>6"), [""; 0]);
+    assert_eq!(crossed("concurrency_asked<2"), [""; 0]);
+    assert_eq!(crossed("ok<6").len(), 0);
+    assert!(crossed("calibration_tokens_per_word>0")[0].contains(MODEL));
+}
+
+/// As the program prints it: two models, so that there are switches, and all objectives.
+fn real(bench: &Bench) -> Value {
+    bench.json(&[
+        "--model",
+        "Meta-Llama-3.3-70B-Instruct",
+        "--deployment",
+        "bd-gpt-oss-llama70b",
+        "--concurrency",
+        "2",
+        "--requests",
+        "6",
+        "--goodput",
+        "ttft=5s,itl=5s,tpot=5s,latency=50s",
+    ])
+}
+
+/// What one session cannot have all of, each in its place.
+fn others() -> Vec<(&'static str, Value)> {
+    let rate = Load::Rate { per_sec: vec![1.0], arrivals: Arrivals::Poisson, most_in_flight: Some(1) };
+    let level_rate = LevelLoad::Rate { per_sec: 1.0, arrivals: Arrivals::Constant, most_in_flight: Some(1) };
+    let error = ErrorCount { kind: String::new(), count: 1, example: String::new() };
+    vec![
+        ("plan", value(&Plan { objectives: Objectives::default(), ..Plan::default() })),
+        ("plan.load", value(&rate)),
+        ("plan.load", value(&Load::Max { in_flight: 1 })),
+        ("plan.load", value(&Load::Trace { file: "f".into(), most_in_flight: None })),
+        ("plan.prompts", value(&Prompts::File("f".into()))),
+        ("ended", value(&SessionEnd::Limit(String::new()))),
+        ("ended", value(&SessionEnd::Errors(String::new()))),
+        ("ended", value(&SessionEnd::Failed(String::new()))),
+        ("levels[].load", value(&level_rate)),
+        ("levels[].load", value(&LevelLoad::Max { in_flight: 1 })),
+        ("levels[].load", value(&LevelLoad::Trace { most_in_flight: None })),
+        ("rate", value(&Rate { mean: 1.0, ci: None })),
+        ("levels[].requests.errors", value(&vec![error])),
+    ]
+}
+
+fn value(it: &impl serde::Serialize) -> Value {
+    serde_json::to_value(it).expect("it is JSON")
+}
+
+/// Keys with their types.
+fn documented(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+    let words = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    words.map(|words| (words[0].clone(), words[1].clone())).collect()
+}
+
+/// Collects the keys of a report as the text writes them.
+fn walk(place: &str, value: &Value, documented: &BTreeMap<String, String>, found: &mut BTreeSet<String>) {
+    let kind = documented.get(place).map(String::as_str);
+    if matches!(kind, Some("list" | "object" | "stats" | "rate" | "text")) {
+        found.insert(place.to_owned());
+    }
+    match value {
+        // Its keys are the API's.
+        Value::Object(_) if place == "plan.params" => {}
+        Value::Object(keys) => {
+            let place = match kind {
+                Some(shape @ ("stats" | "rate")) => shape,
+                _ => place,
+            };
+            for (key, value) in keys {
+                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                walk(&place, value, documented, found);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            let place = format!("{place}[]");
+            items.iter().for_each(|item| walk(&place, item, documented, found));
+        }
+        _ => drop(found.insert(place.to_owned())),
+    }
+}
+
+/// Calls with each value that holds no others, and its JSON pointer.
+fn leaves(value: &Value, path: &str, see: &mut dyn FnMut(&str, &Value)) {
+    match value {
+        Value::Object(keys) => {
+            keys.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), see));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, value)| leaves(value, &format!("{path}/{at}"), see));
+        }
+        leaf => see(path, leaf),
+    }
+}
+
+/// A histogram's bars are no figures.
+fn empty_buckets(value: &mut Value) {
+    match value {
+        Value::Object(keys) => {
+            for (key, value) in keys {
+                match key.as_str() {
+                    "buckets" => *value = json!([]),
+                    _ => empty_buckets(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(empty_buckets),
+        _ => {}
+    }
+}

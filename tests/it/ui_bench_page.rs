@@ -1,0 +1,375 @@
+//! The Benchmark page alone: what it shows on hover, and what it asks to be copied and saved.
+
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use batida::domain::command_line;
+use batida::domain::environment::Environment;
+use batida::domain::plan::Target;
+use batida::domain::run::LevelReport;
+use batida::domain::settings::Settings;
+use batida::domain::units::short;
+use batida::protocol::{Command, JobId};
+use batida::state::State;
+use batida::ui::theme;
+use batida::ui::views::benchmark::BenchmarkUi;
+use egui::accesskit::Role;
+use egui::{CentralPanel, Rect, TexturesDelta, Theme, Ui, Vec2, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, TestRenderer};
+use image::{Rgba, RgbaImage};
+
+use crate::support::window::PATIENCE;
+use crate::ui_bench::Script;
+
+const SIZE: Vec2 = vec2(1_240.0, 900.0);
+/// Readers of tables must live with it.
+const MODEL: &str = "odd, \"very\"";
+
+// Claims
+
+#[test]
+fn the_table_is_copied_and_saved_whole_with_its_intervals() {
+    let mut page = Page::of_two_levels();
+    page.click("Copy table");
+    let Some(Command::Copy { what, text }) = page.asked() else { panic!("it is copied") };
+    assert_eq!(what, "Levels");
+    page.check_table(&text.lines().map(|line| line.split('\t').map(unquoted).collect()).collect::<Vec<_>>());
+    page.click("Save as CSV");
+    let Some(Command::SaveFile { what, name, content }) = page.asked() else { panic!("it is saved") };
+    assert_eq!((what.as_str(), name.as_str()), ("Levels", "batida-levels.csv"));
+    let text = String::from_utf8(content.to_vec()).expect("text");
+    page.check_table(&text.lines().map(cells).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_figure_tells_its_interval_and_how_it_was_come_by() {
+    let mut page = Page::of_two_levels();
+    let method = "95 % intervals: percentiles from order statistics, rates by batch means";
+    let level = page.levels()[1].clone();
+    let [p50, low, high] =
+        [level.ttft_ms.p50, level.ttft_ms.p50_ci.map(|ci| ci[0]), level.ttft_ms.p50_ci.map(|ci| ci[1])]
+            .map(|value| value.expect("the script has it").round());
+    let ttft = format!("p50 {p50} [{low}, {high}] · p95 ");
+    assert!(!page.shows(&ttft) && !page.shows(method));
+    page.hover("TTFT p50 ");
+    page.see(&ttft);
+    page.see(method);
+    page.hover("Output throughput ");
+    let rate = level.throughput.output_tokens_per_s.expect("the script has it");
+    let [low, high] = rate.ci.expect("the script has it");
+    let rate = format!("{} [{}, {}]", short(Some(rate.mean)), short(Some(low)), short(Some(high)));
+    page.see(&format!("{rate} tok/s"));
+    page.hover("c=2, requests 142");
+    page.see(&format!("TTFT, ms: {ttft}"));
+    page.see(&format!("Output tok/s {rate}"));
+    page.see(method);
+    // What the server says of itself stands there without being asked.
+    assert!(page.shows("p50 here less the server's own: TTFT +12.5 ms, latency +20.0 ms, tok/s −1.20"));
+}
+
+#[test]
+fn a_chart_is_saved_as_a_picture_of_itself() {
+    let mut page = Page::of_two_levels();
+    page.click("Export TTFT per request, ms");
+    page.click("Save as PNG");
+    page.until("it is taken", |page| !page.state().sent.is_empty());
+    let Some(Command::SaveFile { what, name, content }) = page.asked() else { panic!("it is saved") };
+    assert_eq!((what.as_str(), name.as_str()), ("TTFT per request, ms", "batida-ttft-per-request-ms.png"));
+    let picture = image::load_from_memory(&content).expect("it is a PNG").to_rgba8();
+    page.check_picture("TTFT per request, ms", &picture);
+}
+
+#[test]
+fn a_chart_is_copied_as_a_picture_of_itself() {
+    let mut page = Page::of_two_levels();
+    page.click("Export Output tokens per second");
+    page.click("Copy picture");
+    page.until("it is taken", |page| !page.state().sent.is_empty());
+    let Some(Command::CopyImage { what, picture }) = page.asked() else { panic!("it is copied") };
+    assert_eq!(what, "Output tokens per second");
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    let picture = RgbaImage::from_raw(width, height, picture.rgba.to_vec()).expect("four bytes a pixel");
+    page.check_picture("Output tokens per second", &picture);
+}
+
+#[test]
+fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
+    let mut page = Page::two_levels_on(Page::seen_by(Blind));
+    page.click("Export TTFT per request, ms");
+    page.click("Save as PNG");
+    page.until("it is told", |page| !page.state().state.notices.is_empty());
+    assert!(page.state().state.notices[0].text.starts_with("No picture of the chart could be taken"));
+    assert_eq!(page.state().sent.len(), 0, "nothing is saved");
+    page.until("the button is back", |page| page.query_by_label("Export TTFT per request, ms").is_some());
+}
+
+#[test]
+fn the_form_is_copied_as_the_command_that_does_the_same() {
+    let mut page = Page::new();
+    page.state_mut().state.bench_form().sweep = "1, 4".to_owned();
+    page.click("Copy as command");
+    let Some(Command::Copy { what, text }) = page.asked() else { panic!("it is copied") };
+    let plan = page.state_mut().state.bench_form().read().plan;
+    assert_eq!((what.as_str(), &text), ("Command", &command_line::bench(&plan, &Environment::demo())));
+    assert!(text.starts_with("batida bench --demo --model 'odd, \"very\"' --concurrency '1,4' "), "{text}");
+    assert!(!text.contains("--seed"), "each run draws its own: {text}");
+    page.state_mut().state.bench_form().seed = "7".to_owned();
+    page.click("Copy as command");
+    let Some(Command::Copy { text, .. }) = page.asked() else { panic!("it is copied") };
+    assert!(text.contains("--seed 7"), "{text}");
+}
+
+// How the page is looked at
+
+/// The page, what the window knows, and what it was asked for.
+struct Stage {
+    page: BenchmarkUi,
+    state: State,
+    sent: Vec<Command>,
+    installed: bool,
+}
+
+struct Page(Harness<'static, Stage>);
+
+impl Deref for Page {
+    type Target = Harness<'static, Stage>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Page {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Stage {
+    fn frame(&mut self, ui: &mut Ui) {
+        if !self.installed {
+            self.installed = true;
+            // The next frame has it.
+            return theme::install(ui.ctx());
+        }
+        let now = Duration::try_from_secs_f64(ui.input(|input| input.time)).expect("time goes on");
+        let mut out = Vec::new();
+        CentralPanel::no_frame().show(ui, |ui| {
+            let _ = self.page.show(ui, &mut self.state, now, &mut out);
+        });
+        // What is kept in the settings is another test's.
+        self.sent.extend(out.into_iter().filter(|command| !matches!(command, Command::SaveSettings { .. })));
+    }
+}
+
+impl Page {
+    fn new() -> Self {
+        Self::seen_by(Places)
+    }
+
+    fn seen_by(renderer: impl TestRenderer + 'static) -> Self {
+        let mut state = State::new(Settings::default());
+        state.bench_form().targets = vec![Target { deployment: None, model: MODEL.to_owned() }];
+        let stage = Stage { page: BenchmarkUi::default(), state, sent: Vec::new(), installed: false };
+        let harness = Harness::builder()
+            .with_size(SIZE)
+            .with_theme(Theme::Dark)
+            .with_step_dt(1.0 / 30.0)
+            .with_max_steps(8)
+            .with_render_cursor(false)
+            .renderer(renderer)
+            .build_ui_state(|ui, stage: &mut Stage| stage.frame(ui), stage);
+        let mut page = Self(harness);
+        page.run_steps(4);
+        page
+    }
+
+    /// In which a level has ended, and another is under way.
+    fn of_two_levels() -> Self {
+        Self::two_levels_on(Self::new())
+    }
+
+    fn two_levels_on(mut page: Self) -> Self {
+        let state = &mut page.state_mut().state;
+        let mut out = Vec::new();
+        state.run_bench(&mut out);
+        let job: JobId = state.bench.running().expect("it runs");
+        let mut script = Script::new(state);
+        script.level(0, true);
+        script.level(1, false);
+        script.tell(state, job);
+        page.run_steps(4);
+        page
+    }
+
+    fn levels(&self) -> &[LevelReport] {
+        &self.state().state.bench.session.as_ref().expect("it runs").levels
+    }
+
+    /// What the page asked for last, and forgets.
+    fn asked(&mut self) -> Option<Command> {
+        self.state_mut().sent.drain(..).next_back()
+    }
+
+    #[track_caller]
+    fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !so(self) {
+            assert!(Instant::now() < deadline, "waited in vain until {what}");
+            self.step();
+        }
+        self.run_steps(2);
+    }
+
+    fn shows(&self, text: &str) -> bool {
+        self.query_all_by_label_contains(text).next().is_some()
+    }
+
+    #[track_caller]
+    fn see(&mut self, text: &str) {
+        self.until(&format!("{text:?} is seen"), |page| page.shows(text));
+    }
+
+    #[track_caller]
+    fn click(&mut self, label: &str) {
+        self.get_by_role_and_label(Role::Button, label).click();
+        self.run_steps(3);
+    }
+
+    /// The pointer comes to rest on what begins so, once the last tooltip is gone.
+    #[track_caller]
+    fn hover(&mut self, begins: &str) {
+        let at = self.place(begins).center();
+        self.hover_at(SIZE.to_pos2() - vec2(2.0, 2.0));
+        self.run_steps(3);
+        self.hover_at(at);
+        self.run_steps(3);
+    }
+
+    #[track_caller]
+    fn place(&self, begins: &str) -> Rect {
+        // A label's text is its value.
+        let told = |node: &egui_kittest::Node<'_>| {
+            let node = node.accesskit_node();
+            node.label().or_else(|| node.value())
+        };
+        let mut all = self.root().children_recursive();
+        let found = all.find(|node| told(node).is_some_and(|text| text.starts_with(begins)));
+        found.unwrap_or_else(|| panic!("nothing begins with {begins:?}")).rect()
+    }
+
+    /// Every figure in its column, in plain numbers; what is absent is empty.
+    #[track_caller]
+    fn check_table(&self, table: &[Vec<String>]) {
+        let (head, rows) = table.split_first().expect("a head");
+        assert!(rows.iter().all(|row| row.len() == head.len()), "{table:?}");
+        let cell = |row: usize, name: &str| {
+            let at = head.iter().position(|found| found == name);
+            rows[row][at.unwrap_or_else(|| panic!("no column {name}: {head:?}"))].as_str()
+        };
+        assert_eq!(rows.len(), 2);
+        for (row, level) in self.levels().iter().enumerate() {
+            let is = |name: &str, value: Option<f64>| {
+                let read = Some(cell(row, name))
+                    .filter(|text| !text.is_empty())
+                    .map(|text| text.parse::<f64>().unwrap_or_else(|why| panic!("{name}: {text:?}: {why}")));
+                assert_eq!(read, value, "{name}");
+            };
+            assert_eq!((cell(row, "model"), cell(row, "level")), (MODEL, level.label.as_str()));
+            is("requests", Some(level.requests.ended as f64));
+            is("errors", Some(level.requests.failed as f64));
+            is("ttft_p50_ms", level.ttft_ms.p50);
+            is("ttft_p50_ms_low", level.ttft_ms.p50_ci.map(|ci| ci[0]));
+            is("ttft_p50_ms_high", level.ttft_ms.p50_ci.map(|ci| ci[1]));
+            is("ttft_p99_ms", level.ttft_ms.p99);
+            is("ttft_p99_ms_low", None);
+            is("tpot_p50_ms", None);
+            is("itl_p95_ms", level.itl_ms.p95);
+            is("latency_p50_s", level.latency_ms.p50.map(|ms| ms / 1e3));
+            is("latency_p50_s_high", level.latency_ms.p50_ci.map(|ci| ci[1] / 1e3));
+            is("user_tokens_per_s_p50", level.user_tokens_per_s.p50);
+            let rate = level.throughput.output_tokens_per_s.expect("the script has it");
+            is("output_tokens_per_s", Some(rate.mean));
+            is("output_tokens_per_s_low", rate.ci.map(|ci| ci[0]));
+            is("output_tokens_per_s_high", rate.ci.map(|ci| ci[1]));
+            is("requests_per_s", None);
+            is("goodput_share", level.goodput.as_ref().and_then(|goodput| goodput.share));
+            let server = level.server.as_ref().expect("the script has it");
+            is("ttft_p50_less_server_ms", server.ttft_p50_difference_ms);
+            is("user_tokens_per_s_p50_less_server", server.tokens_per_s_p50_difference);
+            assert!(cell(row, "intervals").starts_with("95 % intervals: percentiles from order statistics"));
+        }
+        assert_eq!([cell(0, "ended"), cell(1, "ended")], ["requests", "running"]);
+    }
+
+    /// The picture holds the chart of that title, and nothing from beyond its card.
+    #[track_caller]
+    fn check_picture(&self, title: &str, picture: &RgbaImage) {
+        let seen = |x: u32, y: u32| place_of(*picture.get_pixel(x, y));
+        let (width, height) = picture.dimensions();
+        let ([left, top], [right, bottom]) = (seen(0, 0), seen(width - 1, height - 1));
+        assert_eq!([right - left, bottom - top], [width - 1, height - 1], "it is of one piece");
+        let chart = self.place(&format!("{title}. "));
+        let picture = Rect::from_min_max(
+            egui::pos2(left as f32, top as f32),
+            egui::pos2(right as f32 + 1.0, bottom as f32 + 1.0),
+        );
+        assert!(picture.contains_rect(chart), "{picture:?} {chart:?}");
+        let around = picture.size() - chart.size();
+        assert!(around.x < 40.0 && around.y < 80.0, "a title and a margin: {picture:?} {chart:?}");
+    }
+}
+
+/// A renderer whose every pixel says where it is.
+struct Places;
+
+impl TestRenderer for Places {
+    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
+        delta.clear();
+    }
+
+    fn render(&mut self, ctx: &egui::Context, output: &egui::FullOutput) -> Result<RgbaImage, String> {
+        let size = ctx.content_rect().size() * output.pixels_per_point;
+        let pixel = |x: u32, y: u32| Rgba([x as u8, y as u8, ((x >> 8) << 4 | y >> 8) as u8, 255]);
+        Ok(RgbaImage::from_fn(size.x as u32, size.y as u32, pixel))
+    }
+}
+
+/// A renderer that fails, as where there is no graphics card.
+struct Blind;
+
+impl TestRenderer for Blind {
+    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
+        delta.clear();
+    }
+
+    fn render(&mut self, _: &egui::Context, _: &egui::FullOutput) -> Result<RgbaImage, String> {
+        Err("nothing to be seen".to_owned())
+    }
+}
+
+fn place_of(Rgba([x, y, high, _]): Rgba<u8>) -> [u32; 2] {
+    [u32::from(high >> 4) << 8 | u32::from(x), u32::from(high & 15) << 8 | u32::from(y)]
+}
+
+fn unquoted(cell: &str) -> String {
+    match cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => cell.to_owned(),
+    }
+}
+
+/// A line of CSV.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            ',' if !quoted => cells.push(String::new()),
+            c => {
+                quoted ^= c == '"';
+                cells.last_mut().expect("there is one").push(c);
+            }
+        }
+    }
+    cells.iter().map(|cell| unquoted(cell)).collect()
+}
