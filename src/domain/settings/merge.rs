@@ -193,9 +193,9 @@ mod tests {
     #[test]
     fn presets_and_drafts_of_both_windows_are_kept() {
         let base = Settings::default();
-        let preset = |name: &str, seed| {
+        let preset = |name: &str, seed: u64| {
             let mut settings = base.clone();
-            let plan = Plan { seed, ..Plan::default() };
+            let plan = Plan { seed: Some(seed), ..Plan::default() };
             let forms = BenchForms { last: Some(plan.clone()), presets: vec![(name.to_owned(), plan)] };
             settings.benches.insert(EnvId::demo(), forms);
             let form = PlaygroundForm { draft: name.to_owned(), ..PlaygroundForm::default() };
@@ -207,7 +207,7 @@ mod tests {
         let names: Vec<&str> = forms.presets.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             (names.as_slice(), forms.last.as_ref().map(|plan| plan.seed)),
-            (["two", "one"].as_slice(), Some(1))
+            (["two", "one"].as_slice(), Some(Some(1)))
         );
         assert_eq!(both.playgrounds.len(), 2);
     }
