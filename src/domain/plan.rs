@@ -406,8 +406,10 @@ impl Ends {
     /// Whether the share of errors that ends it is reached.
     pub fn too_many_failed(&self, failed: u64, ended: u64) -> bool {
         // A quotient, so that 3 of 30 is the very 0.1 that was asked for.
-        self.error_share
-            .is_some_and(|share| ended >= LEAST_FOR_SHARE && failed as f64 / ended as f64 >= share)
+        self.error_share.is_some_and(|share| {
+            // One failure among the first would be the usual 5 %.
+            ended >= LEAST_FOR_SHARE && failed > 1 && failed as f64 / ended as f64 >= share
+        })
     }
 
     /// Whether only failures end it.
@@ -640,6 +642,7 @@ mod tests {
         assert!(ends(0.1).too_many_failed(3, 30) && !ends(0.1).too_many_failed(2, 30));
         assert!(ends(1.0).too_many_failed(20, 20) && !ends(1.0).too_many_failed(19, 20));
         assert!(!ends(0.05).too_many_failed(19, 19), "19 are no ground for a share");
+        assert!(!ends(0.05).too_many_failed(1, 20), "nor is one failure");
         assert!(!Ends::default().too_many_failed(20, 20), "nobody asked for it");
     }
 }
