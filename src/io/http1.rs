@@ -127,6 +127,10 @@ pub trait Sink {
     fn head(&mut self, at: Instant, head: ResponseHead);
     /// Bytes of the body and when they arrived. False: the answer is complete, nothing more is wanted.
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool;
+    /// Pieces of the body, of which each is a whole chunk; those that it leaves go to [`Self::body`]. False as there.
+    fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
+        pieces.all(|piece| self.body(at, piece))
+    }
     /// All that came in one read was told; it was read at `at`.
     fn read(&mut self, at: Instant) {
         let _ = at;
@@ -456,11 +460,9 @@ impl Reading {
 
     fn take_body(&mut self, at: Instant, mut bytes: &[u8], sink: &mut impl Sink) -> Result<Go, WireError> {
         let Some(body) = &mut self.body else { return Ok(Go::On) };
-        let mut enough = self.enough;
-        let whole = body.take(&mut bytes, |piece| enough = enough || !sink.body(at, piece));
+        let whole = body.take(&mut bytes, &mut Telling { sink, at, enough: &mut self.enough });
         sink.read(at);
         let whole = whole?;
-        self.enough = enough;
         if whole {
             self.keep &= bytes.is_empty();
             return Ok(Go::Whole);
@@ -532,24 +534,63 @@ impl Body {
     }
 
     /// Takes the body's part of `bytes` and leaves what is behind its end; true at the end.
-    fn take(&mut self, bytes: &mut &[u8], mut tell: impl FnMut(&[u8])) -> Result<bool, WireError> {
+    fn take(&mut self, bytes: &mut &[u8], telling: &mut Telling<'_, impl Sink>) -> Result<bool, WireError> {
         match self {
             Self::UntilClose => {
-                tell(bytes);
+                telling.tell(bytes);
                 *bytes = &[];
                 Ok(false)
             }
             Self::Length(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 if n > 0 {
-                    tell(&bytes[..n]);
+                    telling.tell(&bytes[..n]);
                 }
                 *bytes = &bytes[n..];
                 *left -= n as u64;
                 Ok(*left == 0)
             }
-            Self::Chunked(state) => take_chunked(state, bytes, tell),
+            Self::Chunked(state) => take_chunked(state, bytes, telling),
         }
+    }
+}
+
+/// A read on its way to the sink.
+struct Telling<'s, S> {
+    sink: &'s mut S,
+    at: Instant,
+    /// The sink has enough, and is told nothing more.
+    enough: &'s mut bool,
+}
+
+impl<S: Sink> Telling<'_, S> {
+    fn tell(&mut self, piece: &[u8]) {
+        *self.enough = *self.enough || !self.sink.body(self.at, piece);
+    }
+
+    /// Tells the chunks that lie whole at the beginning of `bytes`; gives what is behind them.
+    fn tell_whole<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let mut pieces = Pieces(bytes);
+        *self.enough = *self.enough || !self.sink.pieces(self.at, &mut pieces);
+        if *self.enough {
+            pieces.by_ref().for_each(drop);
+        }
+        pieces.0
+    }
+}
+
+/// The data of the chunks that lie whole at the beginning of some bytes.
+#[derive(Debug)]
+pub struct Pieces<'b>(&'b [u8]);
+
+impl<'b> Iterator for Pieces<'b> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        let (piece, behind) = whole_chunk(self.0)?;
+        self.0 = behind;
+        Some(piece)
     }
 }
 
@@ -581,21 +622,21 @@ fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn take_chunked(
     state: &mut Chunked,
     bytes: &mut &[u8],
-    mut tell: impl FnMut(&[u8]),
+    telling: &mut Telling<'_, impl Sink>,
 ) -> Result<bool, WireError> {
     let odd = || WireError::NotHttp("a chunk of the response has no size that can be read".to_owned());
     while let Some((&byte, rest)) = bytes.split_first() {
-        if let Chunked::Size { digits: 0, extension: false, .. } = state
-            && let Some((piece, behind)) = whole_chunk(bytes)
-        {
-            tell(piece);
-            *bytes = behind;
-            continue;
+        if let Chunked::Size { digits: 0, extension: false, .. } = state {
+            let behind = telling.tell_whole(bytes);
+            if behind.len() < bytes.len() {
+                *bytes = behind;
+                continue;
+            }
         }
         match state {
             Chunked::Data(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                tell(&bytes[..n]);
+                telling.tell(&bytes[..n]);
                 *bytes = &bytes[n..];
                 *left -= n as u64;
                 if *left == 0 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::openai::{self, CallPiece, Calls, Chunk, ThinkSplitter};
-use super::skim::{Filled, Frames, Usual};
+use super::skim::{Frames, Shape, Usual};
 use super::sse::SseDecoder;
 use crate::domain::conversation::ToolCall;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
@@ -145,14 +145,18 @@ impl AnswerReader {
         step
     }
 
-    /// As [`Self::take_some`] for as many whole events as differ from those before in their text alone: gives the
-    /// bytes behind them, all of them where it cannot tell.
+    /// As [`Self::take_some`] for as many pieces as are a whole event each that differs from those before in its text
+    /// alone: gives how many bytes they were, and the first piece that is another one, which is not taken.
     #[inline]
-    pub fn take_usual<'b>(&mut self, at: Duration, bytes: &'b [u8]) -> &'b [u8] {
+    pub fn take_usual<'b>(
+        &mut self,
+        at: Duration,
+        pieces: &mut impl Iterator<Item = &'b [u8]>,
+    ) -> (usize, Option<&'b [u8]>) {
         if self.progress.is_answer && self.decoder.is_between_events() {
-            &bytes[self.progress.run(at, bytes)..]
+            self.progress.run_of(at, pieces)
         } else {
-            bytes
+            (0, pieces.next())
         }
     }
 
@@ -336,33 +340,36 @@ impl AnswerReader {
 impl Progress {
     /// Takes events from the beginning of `bytes` for as long as they differ in nothing but their text; gives how
     /// many bytes they took. They all arrived at once, so they are counted at once.
-    #[inline]
     fn run(&mut self, at: Duration, bytes: &[u8]) -> usize {
-        let (mut taken, mut run) = (0, 0);
-        let mut of = TextKind::Answer;
-        while taken < bytes.len()
-            && let Some(Filled { is_content, text, length }) = self.frames.event(&bytes[taken..])
-        {
-            let kind = match is_content {
-                true if self.splitter.is_answering() => TextKind::Answer,
-                true => break,
-                false => TextKind::Reasoning,
-            };
-            taken += length;
-            if text.is_empty() {
-                continue;
-            }
-            if kind != of {
-                self.tokens(of, at, run);
-                (of, run) = (kind, 0);
-            }
-            run += 1;
-            if self.text.is_some() {
-                add(&mut self.text, kind, &String::from_utf8_lossy(text));
-            }
+        let Some((shape, kind)) = usual(&self.frames, &self.splitter) else { return 0 };
+        let (mut rest, mut texts) = (bytes, 0);
+        while let Some((text, behind)) = shape.fill(rest) {
+            rest = behind;
+            texts += usize::from(!text.is_empty());
+            keep(&mut self.text, kind, text);
         }
-        self.tokens(of, at, run);
-        taken
+        self.tokens(kind, at, texts);
+        bytes.len() - rest.len()
+    }
+
+    /// The same for pieces that are one such event each; gives how many bytes they took, and the first other piece.
+    #[inline]
+    fn run_of<'b>(
+        &mut self,
+        at: Duration,
+        pieces: &mut impl Iterator<Item = &'b [u8]>,
+    ) -> (usize, Option<&'b [u8]>) {
+        let Some((shape, kind)) = usual(&self.frames, &self.splitter) else { return (0, pieces.next()) };
+        let (mut taken, mut texts) = (0, 0);
+        let other = loop {
+            let Some(piece) = pieces.next() else { break None };
+            let Some((text, [])) = shape.fill(piece) else { break Some(piece) };
+            taken += piece.len();
+            texts += usize::from(!text.is_empty());
+            keep(&mut self.text, kind, text);
+        };
+        self.tokens(kind, at, texts);
+        (taken, other)
     }
 
     fn event(&mut self, at: Duration, name: &str, data: &str) -> Step {
@@ -481,6 +488,23 @@ impl Progress {
             }
         }
         self.timeline.texts(kind, at, n as u64);
+    }
+}
+
+/// The shape of a token's event and what its text is, where nothing in the text can change that.
+#[inline]
+fn usual<'f>(frames: &'f Frames, splitter: &ThinkSplitter) -> Option<(Shape<'f>, TextKind)> {
+    let shape = frames.shape()?;
+    match shape.is_content {
+        true => splitter.is_answering().then_some((shape, TextKind::Answer)),
+        false => Some((shape, TextKind::Reasoning)),
+    }
+}
+
+#[inline]
+fn keep(news: &mut Option<News>, kind: TextKind, text: &[u8]) {
+    if news.is_some() {
+        add(news, kind, &String::from_utf8_lossy(text));
     }
 }
 

@@ -71,14 +71,32 @@ pub(super) struct Frames {
     closing: Frame,
 }
 
-/// An event that fills a frame, blank line included.
-pub(super) struct Filled<'a> {
+/// The one text of an event, and what stands around it: all that tells one token's event from the next, mostly.
+#[derive(Clone, Copy)]
+pub(super) struct Shape<'f> {
+    before: &'f [u8],
+    /// From the closing quote on.
+    after: &'f [u8],
     /// Whether its text is the answer's; else it is thinking.
     pub(super) is_content: bool,
-    /// May be empty, and need not be UTF-8.
-    pub(super) text: &'a [u8],
-    /// Its length in bytes.
-    pub(super) length: usize,
+}
+
+impl Shape<'_> {
+    /// The text of the event at the beginning of `bytes`, and what is behind its blank line, when nothing but that text
+    /// tells it from the last chunk, it has no escapes, and a line feed ends each of its two lines: what whole streams
+    /// consist of. The text may be empty, and need not be UTF-8. All else is left to
+    /// [`SseDecoder`](super::sse::SseDecoder) and [`Frames::chunk`], which find the same.
+    #[inline]
+    pub(super) fn fill<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+        let line = bytes.strip_prefix(b"data:")?;
+        let json = line.strip_prefix(b" ").unwrap_or(line);
+        let (before, said) = json.split_at_checked(self.before.len())?;
+        let end = special(said, 0)?;
+        let (text, behind) = said.split_at_checked(end)?;
+        let (after, rest) = behind.split_at_checked(self.after.len())?;
+        let rest = rest.strip_prefix(b"\n\n")?;
+        (after == self.after && before == self.before).then_some((text, rest))
+    }
 }
 
 impl Frames {
@@ -109,24 +127,14 @@ impl Frames {
         Some(usual)
     }
 
-    /// The event at the beginning of `bytes`, when nothing but its one text tells it from the last chunk, that
-    /// text has no escapes, and a line feed ends each of its two lines: what whole streams consist of. All else
-    /// is left to [`SseDecoder`](super::sse::SseDecoder) and [`Self::chunk`], which find the same.
+    /// That of the last chunk with text, when there is one.
     #[inline]
-    pub(super) fn event<'b>(&self, bytes: &'b [u8]) -> Option<Filled<'b>> {
+    pub(super) fn shape(&self) -> Option<Shape<'_>> {
         let Frame { text, only, .. } = &self.usual;
         let Hole { kind, from, to } = (*only)?;
-        let line = bytes.strip_prefix(b"data:")?;
-        let json = line.strip_prefix(b" ").unwrap_or(line);
-        let (before, said) = json.split_at_checked(from)?;
-        let end = special(said, 0)?;
         // The hole's last byte is the closing quote.
-        let (after, rest) = said.get(end..)?.split_at_checked(text.len() - to + 1)?;
-        if rest.first_chunk() != Some(b"\n\n") || after != &text[to - 1..] || before != &text[..from] {
-            return None;
-        }
-        let is_content = matches!(kind, HoleKind::Content);
-        Some(Filled { is_content, text: &said[..end], length: bytes.len() - rest.len() + 2 })
+        let (before, after) = (text.get(..from)?, text.get(to - 1..)?);
+        Some(Shape { before, after, is_content: matches!(kind, HoleKind::Content) })
     }
 }
 
@@ -935,10 +943,12 @@ mod tests {
         };
         let mut frame = Frames::default();
         let event = format!("data: {}\n\n", json("é b", "1"));
-        assert!(frame.event(event.as_bytes()).is_none(), "nothing is known yet");
+        assert!(frame.shape().is_none(), "nothing is known yet");
         assert!(frame.chunk(&json("a", "1")).is_some());
-        let filled = frame.event(event.as_bytes()).expect("the frame is filled");
-        assert_eq!((filled.text, filled.length, filled.is_content), ("é b".as_bytes(), event.len(), true));
+        let shape = frame.shape().expect("a chunk with text was read");
+        let two = format!("{event}data:");
+        assert_eq!(shape.fill(two.as_bytes()), Some(("é b".as_bytes(), b"data:".as_slice())));
+        assert!(shape.is_content);
         for (text, number, end) in [
             ("a", "2", "\n\n"),
             ("a\\n", "1", "\n\n"),
@@ -947,7 +957,7 @@ mod tests {
             ("a\"", "1", "\n\n"),
         ] {
             let event = format!("data: {}{end}", json(text, number));
-            assert!(frame.event(event.as_bytes()).is_none(), "{event:?}");
+            assert_eq!(shape.fill(event.as_bytes()), None, "{event:?}");
         }
     }
 

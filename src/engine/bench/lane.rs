@@ -24,7 +24,7 @@ use super::feed::Prepared;
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
 use crate::domain::run::{Flight, Steer};
-use crate::io::http1::{Connection, Dialer, Ended, ResponseHead, Sink, WireError};
+use crate::io::http1::{Connection, Dialer, Ended, Pieces, ResponseHead, Sink, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::prompts::schedule::client_start;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
@@ -878,13 +878,39 @@ impl Sink for Hearing<'_> {
         self.head = Some(head);
     }
 
-    #[inline]
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
         self.bytes += bytes.len() as u64;
+        if !self.good {
+            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
+            self.refusal.extend_from_slice(&bytes[..room]);
+            return true;
+        }
         let after = self.after(at);
-        // Most of an answer by far, and all of it on the shortest way.
-        let bytes = if self.good { self.reader.take_usual(after, bytes) } else { bytes };
-        bytes.is_empty() || self.unusual(at, bytes)
+        match self.reader.take_some(after, bytes) {
+            Step::More => true,
+            step => {
+                self.step = step;
+                self.ended = Some(at);
+                false
+            }
+        }
+    }
+
+    fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
+        if !self.good {
+            return pieces.all(|piece| self.body(at, piece));
+        }
+        let after = self.after(at);
+        loop {
+            // Most of an answer by far, and all of it on the shortest way.
+            let (taken, other) = self.reader.take_usual(after, pieces);
+            self.bytes += taken as u64;
+            match other {
+                None => return true,
+                Some(piece) if self.body(at, piece) => {}
+                Some(_) => return false,
+            }
+        }
     }
 
     fn read(&mut self, at: Instant) {
@@ -899,26 +925,6 @@ impl Sink for Hearing<'_> {
                 if let Some(cell) = self.cell() {
                     cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
                 }
-            }
-        }
-    }
-}
-
-impl Hearing<'_> {
-    /// Bytes of the body that want a closer look. False: the answer is complete.
-    fn unusual(&mut self, at: Instant, bytes: &[u8]) -> bool {
-        if !self.good {
-            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
-            self.refusal.extend_from_slice(&bytes[..room]);
-            return true;
-        }
-        let after = self.after(at);
-        match self.reader.take_some(after, bytes) {
-            Step::More => true,
-            step => {
-                self.step = step;
-                self.ended = Some(at);
-                false
             }
         }
     }
