@@ -72,12 +72,21 @@ impl Drafts {
         files.retain(|(path, print)| fs::read(path).is_ok_and(|content| print_of(&content) == *print));
         let mut written = None;
         if !attached.is_empty() {
-            let path = match files.first() {
-                Some((path, _)) => path.clone(),
-                None => self.fresh(env)?,
-            };
             let content = serde_json::to_vec(&Draft { env, attached })?;
-            files::write(&path, FOR_OWNER, &content)?;
+            let path = match files.first() {
+                Some((path, _)) => {
+                    files::write(path, FOR_OWNER, &content)?;
+                    path.clone()
+                }
+                None => {
+                    let path = self.fresh(env)?;
+                    files::write(&path, FOR_OWNER, &content).inspect_err(|_| {
+                        // Tried again and again, it must not use up the names. That it failed is told.
+                        let _ = fs::remove_file(&path);
+                    })?;
+                    path
+                }
+            };
             written = Some((path, print_of(&content)));
         }
         for (path, _) in files.drain(..).filter(|(path, _)| written.as_ref().is_none_or(|(it, _)| it != path))

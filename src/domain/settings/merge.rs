@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{BenchForms, Care, PairVotes, Settings};
-use crate::domain::environment::Environment;
+use super::{BenchForms, Care, PairVotes, PlaygroundForm, Settings};
+use crate::domain::environment::{EnvId, Environment};
 
 impl Settings {
     /// What is to be in the file: `theirs`, that is there now, with what a window changed from `base`, that it knew,
@@ -38,7 +38,7 @@ impl Settings {
                 |pair| (pair.one.clone(), pair.other.clone()),
                 votes,
             ),
-            playgrounds: map(&base.playgrounds, &mine.playgrounds, &theirs.playgrounds, either),
+            playgrounds: Self::playgrounds(base, mine, theirs),
             care: Care {
                 notify: pick(&base.care.notify, &mine.care.notify, &theirs.care.notify),
                 probe_minutes: map(
@@ -49,6 +49,19 @@ impl Settings {
                 ),
             },
         }
+    }
+
+    /// These are written by themselves, and what the file has is never older: `mine` adds what nobody knew, and takes
+    /// along what it deletes.
+    fn playgrounds(base: &Self, mine: &Self, theirs: &Self) -> BTreeMap<EnvId, PlaygroundForm> {
+        let mut all = theirs.playgrounds.clone();
+        all.retain(|env, _| mine.get(env).is_some() || base.get(env).is_none());
+        for (env, form) in &mine.playgrounds {
+            if !base.playgrounds.contains_key(env) {
+                all.entry(env.clone()).or_insert_with(|| form.clone());
+            }
+        }
+        all
     }
 }
 
@@ -131,9 +144,9 @@ fn map<K: Ord + Clone, V: PartialEq + Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::environment::{ApiAddress, EnvId, KeyPlace};
+    use crate::domain::environment::{ApiAddress, KeyPlace};
     use crate::domain::plan::Plan;
-    use crate::domain::settings::{PlaygroundForm, ThemeChoice};
+    use crate::domain::settings::ThemeChoice;
 
     fn env(id: &str) -> Environment {
         let api = ApiAddress::parse("a.example").ok();
@@ -210,5 +223,18 @@ mod tests {
             (["two", "one"].as_slice(), Some(Some(1)))
         );
         assert_eq!(both.playgrounds.len(), 2);
+    }
+
+    #[test]
+    fn what_was_typed_while_a_save_waited_stays() {
+        let typed = |draft: &str| {
+            let mut settings = Settings::default();
+            let form = PlaygroundForm { draft: draft.to_owned(), ..PlaygroundForm::default() };
+            settings.playgrounds.insert(EnvId::demo(), form);
+            settings
+        };
+        let (before, now) = (typed("before the key was asked for"), typed("since"));
+        assert_eq!(Settings::merged(&now, &before, &now).playgrounds, now.playgrounds);
+        assert_eq!(Settings::merged(&now, &Settings::default(), &now).playgrounds, now.playgrounds);
     }
 }
