@@ -407,8 +407,9 @@ impl Ends {
     pub fn too_many_failed(&self, failed: u64, ended: u64) -> bool {
         // A quotient, so that 3 of 30 is the very 0.1 that was asked for.
         self.error_share.is_some_and(|share| {
-            // One failure among the first would be the usual 5 %.
-            ended >= LEAST_FOR_SHARE && failed > 1 && failed as f64 / ended as f64 >= share
+            // One failure in the first 20 would be the usual 5 %.
+            let enough = ended > LEAST_FOR_SHARE || ended == LEAST_FOR_SHARE && failed > 1;
+            enough && failed as f64 / ended as f64 >= share
         })
     }
 
@@ -642,7 +643,8 @@ mod tests {
         assert!(ends(0.1).too_many_failed(3, 30) && !ends(0.1).too_many_failed(2, 30));
         assert!(ends(1.0).too_many_failed(20, 20) && !ends(1.0).too_many_failed(19, 20));
         assert!(!ends(0.05).too_many_failed(19, 19), "19 are no ground for a share");
-        assert!(!ends(0.05).too_many_failed(1, 20), "nor is one failure");
+        assert!(!ends(0.05).too_many_failed(1, 20), "nor is one failure in them");
+        assert!(ends(0.01).too_many_failed(1, 100), "it is what was asked for");
         assert!(!Ends::default().too_many_failed(20, 20), "nobody asked for it");
     }
 }

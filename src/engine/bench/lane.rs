@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -503,6 +504,9 @@ impl AtWork {
 
     /// Until it goes on, or the level is to end.
     async fn wait_while_paused(&self, level: &Level) {
+        if !self.world.paused.load(Ordering::Relaxed) {
+            return;
+        }
         let mut steer = self.world.steer.clone();
         while self.world.paused.load(Ordering::Relaxed) && !level.closing.load(Ordering::Relaxed) {
             let resumed = steer.wait_for(|steer| *steer == Steer::Resume);
@@ -608,7 +612,8 @@ impl AtWork {
                 pooled
             }
             None => {
-                let mut pooled = Pooled::dial(&self.world.dialer).await?;
+                // Boxed: it is large, rare, and would be moved with each request.
+                let mut pooled = Box::pin(Pooled::dial(&self.world.dialer)).await?;
                 hearing.connect = pooled.took.take();
                 pooled
             }
@@ -667,7 +672,8 @@ impl Limit {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Some(done));
             }
-            while sleep.as_mut().poll(context).is_ready() {
+            // Work that never has to wait uses up the task's budget, which the timer then would not be given.
+            while pin!(unconstrained(sleep.as_mut())).poll(context).is_ready() {
                 if sleep.deadline() >= deadline {
                     return Poll::Ready(None);
                 }

@@ -948,6 +948,8 @@ fn pace(
 ) {
     let began = level.began();
     let before = world.pauses.until(began);
+    // What was due before it last stopped holding back was held back with it.
+    let mut released = None;
     for (turn, prepared) in level.feed.iter().enumerate() {
         let mut held = false;
         loop {
@@ -968,10 +970,12 @@ fn pace(
             if left.is_zero() && level.queued.load(Ordering::Relaxed) >= MOST_QUEUED {
                 // It keeps its moment, so that its wait counts; only its bytes wait here.
                 held = true;
+                released = Some(now);
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
             if left.is_zero() {
+                let held = held || released.is_some_and(|released| due <= released);
                 level.outstanding.fetch_add(1, Ordering::Relaxed);
                 launchers[turn % launchers.len()](level, prepared, Moment { due, paused, held });
                 break;
