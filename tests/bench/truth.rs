@@ -507,7 +507,8 @@ impl Truth {
             .collect();
         let level = &run.report["levels"][0];
         let reached = &level["concurrency"]["reached"];
-        let word = if level["watch"].is_null() { String::new() } else { level["watch"].to_string() };
+        let doubts = &level["watch"]["doubts"];
+        let word = if doubts.is_null() { String::new() } else { doubts.to_string() };
         Self {
             ttft_mean: mean(&ttft),
             ttft_p99: p99(&ttft),
