@@ -544,6 +544,29 @@ async fn requests_that_were_due_and_never_sent_are_told() {
     assert!(level.watch.left_late_ms.count >= requests.ended, "{:?}", level.watch.left_late_ms);
 }
 
+/// More than the lanes are given ahead of a place: the rest waits with the pacer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_far_above_what_is_served_is_told_whole_however_it_ends() {
+    for of_session in [false, true] {
+        let mut slow = DemoModel::quick("m", Quirk::None);
+        slow.ttft = Duration::from_millis(300);
+        let (_server, api) = demo(vec![slow]).await;
+        let (mut plan, _dir) = plan_of_file("m");
+        (plan.load, plan.warmup) = (open_loop(8_000.0, 1), 0);
+        let ends = if of_session { &mut plan.session_ends } else { &mut plan.level_ends };
+        ends.after = Some(Duration::from_secs(1));
+        let run = run(&plan, &api).await;
+        let level = &run.report().levels[0];
+        let requests = &level.requests;
+        // A session's second began a little before the level's.
+        assert!((5_500..=8_001).contains(&requests.unsent), "{requests:?}");
+        assert!(requests.ended <= 5, "none leaves behind the end: {requests:?}");
+        let most = |stats: &Stats| stats.max.expect("measured");
+        let [late, own] = [&level.late_ms, &level.watch.left_late_ms].map(most);
+        assert!(own < 200.0 && own < late / 2.0, "{late} ms late, {own} ms of it by our own fault");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_is_in_no_figure_of_an_open_loop() {
     const PAUSE: Duration = Duration::from_secs(2);

@@ -3,17 +3,16 @@
 //! Each has a runtime of one thread, so that a stream's bytes are read, stamped and taken apart without a
 //! change of thread. What ended is told through a channel that nobody waits on.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use tokio::sync::{Semaphore, mpsc};
+use crossbeam_channel::{Sender, TryRecvError};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
@@ -21,26 +20,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::alarm::{Alarm, Rung};
+use super::counts::Counts;
 use super::feed::Prepared;
+use super::hearing::Hearing;
+use super::level::Level;
+use super::lock;
+use super::pacer::Moment;
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
-use crate::domain::run::{Flight, Steer};
-use crate::io::http1::{Connection, Dialer, Ended, Pieces, ResponseHead, Sink, WireError};
+use crate::domain::run::Steer;
+use crate::io::http1::{Connection, Dialer, Ended, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::prompts::schedule::client_start;
-use crate::wire::answer::{AnswerReader, Broken, News, Step};
+use crate::wire::answer::{AnswerReader, News};
 use crate::wire::fault::Fault;
 
 /// How often a thread is asked whether it is late.
 pub(super) const PROBE: Duration = Duration::from_millis(20);
 /// How long the end of a response is waited for behind its `[DONE]`.
 const DRAIN: Duration = Duration::from_millis(250);
-/// Of a body that is no answer.
-const MOST_RAW: usize = 64 << 10;
 /// Requests on the page's timeline, over all lanes.
 pub(super) const FLIGHTS: usize = 48;
-/// Above every moment of a session.
-const NEVER: u64 = u64::MAX;
 
 /// What a lane tells.
 pub(super) enum Told {
@@ -66,204 +66,6 @@ enum Order {
     Clients { level: Arc<Level>, clients: Vec<u32>, of: u32 },
     /// Send this: its moment has come.
     Launch { level: Arc<Level>, prepared: Box<Prepared>, moment: Moment },
-}
-
-/// When a request of an open loop is due.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) due: Instant,
-    /// How long the session had been paused when it was worked out.
-    pub(super) paused: Duration,
-    /// It has waited for a place in flight since it was due.
-    pub(super) held: bool,
-}
-
-/// A level as the lanes see it.
-pub(super) struct Level {
-    pub(super) index: usize,
-    pub(super) model: String,
-    pub(super) feed: Receiver<Prepared>,
-    pub(super) ramp_up: Duration,
-    /// Set once the connections are open.
-    began: OnceLock<Instant>,
-    /// In an open loop: in flight at most.
-    pub(super) permits: Option<Semaphore>,
-    /// No new request is sent after this moment of the session, in ns.
-    pub(super) deadline: AtomicU64,
-    /// No new request is sent.
-    pub(super) closing: AtomicBool,
-    /// Clients, or launched requests, that are not done.
-    pub(super) outstanding: AtomicU64,
-    /// When the last client began, in ns of the session.
-    pub(super) all_in: AtomicU64,
-    /// When the first client found nothing more to do.
-    pub(super) first_out: AtomicU64,
-    /// When the first measured request left.
-    pub(super) first_measured: AtomicU64,
-    /// When the last measured request left.
-    pub(super) last_sent: AtomicU64,
-    /// Times that a client waited for a request to be made.
-    pub(super) starved: AtomicU64,
-    /// Measured requests in flight.
-    pub(super) measured_in_flight: AtomicU64,
-    /// Measured requests that were given up in flight.
-    pub(super) aborted: AtomicU64,
-    /// In an open loop: those that were due and never sent, those that were sent, and when the last of these was
-    /// due.
-    pub(super) unsent: AtomicU64,
-    pub(super) launched: AtomicU64,
-    pub(super) last_due: AtomicU64,
-    /// Requests that wait for one of the places in flight.
-    pub(super) queued: AtomicU64,
-}
-
-impl Level {
-    pub(super) fn new(
-        index: usize,
-        model: String,
-        feed: Receiver<Prepared>,
-        ramp_up: Duration,
-        permits: Option<Semaphore>,
-    ) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            index,
-            model,
-            feed,
-            ramp_up,
-            began: OnceLock::new(),
-            permits,
-            deadline: AtomicU64::new(NEVER),
-            closing: AtomicBool::new(false),
-            outstanding: zero(),
-            all_in: zero(),
-            first_out: AtomicU64::new(NEVER),
-            first_measured: AtomicU64::new(NEVER),
-            last_sent: zero(),
-            starved: zero(),
-            measured_in_flight: zero(),
-            aborted: zero(),
-            unsent: zero(),
-            launched: zero(),
-            last_due: zero(),
-            queued: zero(),
-        }
-    }
-
-    /// Its clock starts now.
-    pub(super) fn begin(&self) {
-        self.began();
-    }
-
-    /// When it began.
-    pub(super) fn began(&self) -> Instant {
-        *self.began.get_or_init(Instant::now)
-    }
-
-    /// Whether so many requests are ready, or as many as are made ahead.
-    pub(super) fn is_filled(&self, requests: u64) -> bool {
-        let most = self.feed.capacity().map_or(requests, |most| requests.min(most as u64));
-        self.feed.len() as u64 >= most
-    }
-
-    fn is_over(&self, world: &World) -> bool {
-        let deadline = self.deadline.load(Ordering::Relaxed);
-        self.closing.load(Ordering::Relaxed) || deadline != NEVER && world.now_ns() >= deadline
-    }
-
-    /// A moment that one of the lanes noted; `None` when it has not come.
-    pub(super) fn moment(moment: &AtomicU64) -> Option<Duration> {
-        match moment.load(Ordering::Relaxed) {
-            0 | NEVER => None,
-            ns => Some(Duration::from_nanos(ns)),
-        }
-    }
-}
-
-/// What a lane counts for the page.
-pub(super) struct Counts {
-    pub(super) in_flight: AtomicU32,
-    pub(super) streaming: AtomicU32,
-    pub(super) queued: AtomicU32,
-    pub(super) chunks: AtomicU64,
-    /// Of the last answer.
-    gaps: AtomicUsize,
-    flights: Vec<FlightCell>,
-    free: Mutex<VecDeque<usize>>,
-    since: Mutex<Since>,
-}
-
-/// When each request left that is in flight, in ns of the session; 0 in a place that is free.
-#[derive(Default)]
-struct Since {
-    places: Vec<u64>,
-    free: Vec<usize>,
-}
-
-impl Since {
-    fn enter(&mut self, ns: u64) -> usize {
-        match self.free.pop() {
-            Some(place) => {
-                self.places[place] = ns;
-                place
-            }
-            None => {
-                self.places.push(ns);
-                self.places.len() - 1
-            }
-        }
-    }
-
-    fn leave(&mut self, place: usize) {
-        self.places[place] = 0;
-        self.free.push(place);
-    }
-}
-
-/// A request on the timeline. Moments in ns of the session; 0 for not yet.
-#[derive(Default)]
-struct FlightCell {
-    index: AtomicU64,
-    due: AtomicU64,
-    sent: AtomicU64,
-    first: AtomicU64,
-    ended: AtomicU64,
-    failed: AtomicBool,
-}
-
-impl Counts {
-    fn new(flights: usize) -> Self {
-        Self {
-            in_flight: AtomicU32::new(0),
-            streaming: AtomicU32::new(0),
-            queued: AtomicU32::new(0),
-            chunks: AtomicU64::new(0),
-            gaps: AtomicUsize::new(0),
-            flights: std::iter::repeat_with(FlightCell::default).take(flights).collect(),
-            free: Mutex::new((0..flights).collect()),
-            since: Mutex::default(),
-        }
-    }
-
-    /// When each request left that is in flight now.
-    pub(super) fn in_flight_since(&self) -> Vec<Duration> {
-        lock(&self.since).places.iter().filter(|ns| **ns > 0).copied().map(Duration::from_nanos).collect()
-    }
-
-    pub(super) fn flights(&self) -> impl Iterator<Item = Flight> {
-        let seconds = |ns: u64| (ns > 0).then(|| ns as f64 / 1e9);
-        self.flights.iter().filter_map(move |cell| {
-            let get = |field: &AtomicU64| field.load(Ordering::Relaxed);
-            Some(Flight {
-                index: get(&cell.index),
-                due_s: seconds(get(&cell.due))?,
-                sent_s: seconds(get(&cell.sent)),
-                first_s: seconds(get(&cell.first)),
-                ended_s: seconds(get(&cell.ended)),
-                failed: cell.failed.load(Ordering::Relaxed),
-            })
-        })
-    }
 }
 
 /// A measuring thread. Dropped, it ends and closes every connection.
@@ -345,11 +147,11 @@ impl Drop for Lane {
 }
 
 /// A lane on its own thread.
-struct AtWork {
+pub(super) struct AtWork {
     number: usize,
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     told: Sender<Told>,
-    counts: Arc<Counts>,
+    pub(super) counts: Arc<Counts>,
     /// Connections that are free. Only this thread takes and gives.
     pool: Mutex<Vec<Pooled>>,
     /// Likewise what else a request takes.
@@ -623,7 +425,7 @@ impl AtWork {
         }
     }
 
-    fn tell(&self, told: Told) {
+    pub(super) fn tell(&self, told: Told) {
         // Fails only when the session is gone.
         let _ = self.told.send(told);
     }
@@ -739,222 +541,4 @@ impl Drop for Countdown<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Release);
     }
-}
-
-/// One answer being heard. Counts the request as in flight until it is dropped.
-struct Hearing<'a> {
-    lane: &'a AtWork,
-    level: &'a Level,
-    index: u64,
-    sent: Instant,
-    measured: bool,
-    reader: &'a mut AnswerReader,
-    head: Option<ResponseHead>,
-    /// The status is a success.
-    good: bool,
-    connect: Option<Duration>,
-    first_byte: Option<Duration>,
-    step: Step,
-    /// The body of what is no success.
-    refusal: Vec<u8>,
-    ended: Option<Instant>,
-    bytes: u64,
-    /// Chunks with text that the page's counts know of.
-    chunks: u64,
-    streaming: bool,
-    /// Its record has been told.
-    told: bool,
-    cell: Option<usize>,
-    /// Its place in [`Since`].
-    place: usize,
-    /// The last read, and how long after the request that was: all its pieces share it.
-    read_at: (Instant, Duration),
-}
-
-impl<'a> Hearing<'a> {
-    fn begin(
-        lane: &'a AtWork,
-        level: &'a Level,
-        reader: &'a mut AnswerReader,
-        index: u64,
-        sent: Instant,
-        measured: bool,
-    ) -> Self {
-        let place = lock(&lane.counts.since).enter(lane.world.at_ns(sent));
-        lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
-        if measured {
-            level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
-        }
-        // As many as the last answer had: a buffer that grows is copied each time.
-        reader.collect_gaps(Vec::with_capacity(lane.counts.gaps.load(Ordering::Relaxed)));
-        let cell = lock(&lane.counts.free).pop_front();
-        Self {
-            lane,
-            level,
-            index,
-            sent,
-            measured,
-            reader,
-            head: None,
-            good: false,
-            connect: None,
-            first_byte: None,
-            step: Step::More,
-            refusal: Vec::new(),
-            ended: None,
-            bytes: 0,
-            chunks: 0,
-            streaming: false,
-            told: false,
-            cell,
-            place,
-            read_at: (sent, Duration::ZERO),
-        }
-    }
-
-    /// How long after the request a read was.
-    fn after(&mut self, at: Instant) -> Duration {
-        if self.read_at.0 != at {
-            self.read_at = (at, at - self.sent);
-        }
-        self.read_at.1
-    }
-
-    fn cell(&self) -> Option<&FlightCell> {
-        self.lane.counts.flights.get(self.cell?)
-    }
-
-    fn flight(&self, due: Instant) {
-        let Some(cell) = self.cell() else { return };
-        let world = &self.lane.world;
-        for (field, value) in [(&cell.first, 0), (&cell.ended, 0), (&cell.index, self.index)] {
-            field.store(value, Ordering::Relaxed);
-        }
-        cell.failed.store(false, Ordering::Relaxed);
-        cell.due.store(world.at_ns(due), Ordering::Relaxed);
-        cell.sent.store(world.at_ns(self.sent), Ordering::Relaxed);
-    }
-
-    fn landed(&self, at: Instant, failed: bool) {
-        if let Some(cell) = self.cell() {
-            cell.failed.store(failed, Ordering::Relaxed);
-            cell.ended.store(self.lane.world.at_ns(at), Ordering::Relaxed);
-        }
-    }
-
-    /// Why a response that came whole is no good answer; `None` for a good one.
-    fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
-        let api = &self.lane.world.api;
-        let head = self.head.take().unwrap_or_default();
-        if !(200..300).contains(&head.status) {
-            let body = String::from_utf8_lossy(&self.refusal);
-            return Some(api.fault_of_reply(&head, &body, None, &level.model));
-        }
-        let broken = match std::mem::replace(&mut self.step, Step::More) {
-            Step::Done(_) => return None,
-            Step::Failed(broken) => broken,
-            Step::More => match self.reader.at_the_end(end - self.sent) {
-                Ok(_) => return None,
-                Err(broken) => broken,
-            },
-        };
-        let raw = match broken {
-            Broken::Sent(_) | Broken::Cut(_) => String::new(),
-            Broken::Refused | Broken::NotAnAnswer => String::from_utf8_lossy(self.reader.raw()).into_owned(),
-        };
-        Some(api.fault_of_reply(&head, &raw, Some(broken), &level.model))
-    }
-
-    fn text(&mut self) -> News {
-        self.reader.finish_text();
-        self.reader.take_news()
-    }
-}
-
-impl Sink for Hearing<'_> {
-    fn head(&mut self, at: Instant, head: ResponseHead) {
-        let after = self.after(at);
-        self.first_byte = Some(after);
-        self.reader.head(after, self.connect);
-        let limits = self.lane.world.api.rate_limit(&head);
-        if !limits.is_empty() {
-            self.lane.tell(Told::Limits(limits));
-        }
-        self.good = (200..300).contains(&head.status);
-        self.head = Some(head);
-    }
-
-    fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
-        self.bytes += bytes.len() as u64;
-        if !self.good {
-            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
-            self.refusal.extend_from_slice(&bytes[..room]);
-            return true;
-        }
-        let after = self.after(at);
-        match self.reader.take_some(after, bytes) {
-            Step::More => true,
-            step => {
-                self.step = step;
-                self.ended = Some(at);
-                false
-            }
-        }
-    }
-
-    fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
-        if !self.good {
-            return pieces.all(|piece| self.body(at, piece));
-        }
-        let after = self.after(at);
-        loop {
-            // Most of an answer by far, and all of it on the shortest way.
-            let (taken, other) = self.reader.take_usual(after, pieces);
-            self.bytes += taken as u64;
-            match other {
-                None => return true,
-                Some(piece) if self.body(at, piece) => {}
-                Some(_) => return false,
-            }
-        }
-    }
-
-    fn read(&mut self, at: Instant) {
-        self.reader.settle();
-        let chunks = self.reader.chunks();
-        let new = chunks - std::mem::replace(&mut self.chunks, chunks);
-        if new > 0 {
-            self.lane.counts.chunks.fetch_add(new, Ordering::Relaxed);
-            if !self.streaming {
-                self.streaming = true;
-                self.lane.counts.streaming.fetch_add(1, Ordering::Relaxed);
-                if let Some(cell) = self.cell() {
-                    cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Hearing<'_> {
-    fn drop(&mut self) {
-        lock(&self.lane.counts.since).leave(self.place);
-        self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if self.streaming {
-            self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
-        }
-        if self.measured {
-            self.level.aborted.fetch_add(u64::from(!self.told), Ordering::Relaxed);
-            self.level.measured_in_flight.fetch_sub(1, Ordering::Release);
-        }
-        if let Some(cell) = self.cell {
-            // Cells are taken in turn, so that an ended request stays on the timeline for a while.
-            lock(&self.lane.counts.free).push_back(cell);
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // What a panicking task left behind is connections and numbers.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,15 +11,19 @@
 //! alarm of the system's among its connections, to see how late it reads.
 
 mod alarm;
+mod counts;
 mod feed;
+mod files;
+mod hearing;
 mod lane;
+mod level;
 mod live;
+mod pacer;
 mod pause;
 mod watch;
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +32,9 @@ use tokio::sync::{Semaphore, watch as steering};
 use tokio_util::sync::CancellationToken;
 
 use self::feed::Counters;
-use self::lane::{Lane, Level as LaneLevel, Moment, Told};
+use self::files::Files;
+use self::lane::{Lane, Told};
+use self::level::Level as LaneLevel;
 use self::live::Live;
 use self::pause::Pauses;
 use self::watch::Watching;
@@ -36,7 +42,7 @@ use crate::demo::exact::raise_open_files;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
-use crate::domain::plan::{Level, LevelLoad, Load, Plan, Prompts, Target};
+use crate::domain::plan::{Level, LevelLoad, Plan, Target};
 use crate::domain::run::{
     BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage,
     Steer, Switch,
@@ -44,7 +50,6 @@ use crate::domain::run::{
 use crate::domain::units;
 use crate::engine::chat;
 use crate::io::api::Api;
-use crate::io::files;
 use crate::io::http1::Dialer;
 use crate::metrics::request::{Phase, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Sending, Tally};
@@ -52,8 +57,7 @@ use crate::metrics::timeline::Figures;
 use crate::prompts::files::Material;
 use crate::prompts::fit::{Calibrator, Fit, UNFITTED};
 use crate::prompts::schedule::Schedule;
-use crate::prompts::trace::Trace;
-use crate::prompts::{MOST_BYTES, PromptSource, length_to_fit};
+use crate::prompts::{PromptSource, length_to_fit};
 use crate::protocol::ChatEnding;
 
 /// How often what ended is folded, and at most how often it is told.
@@ -65,8 +69,6 @@ const MOST_LANES: usize = 8;
 const WARMUP_CLIENTS: u32 = 4;
 /// How often a request that fits prompts is asked again after a 429.
 const PATIENCE: usize = 4;
-/// Requests of an open loop that are due and wait for one of the places in flight.
-const MOST_QUEUED: u64 = 4_096;
 /// How long the lanes have to let go of what they were stopped at.
 const STOPPING: Duration = Duration::from_secs(1);
 
@@ -239,39 +241,6 @@ impl std::fmt::Display for RequestId<'_> {
     }
 }
 
-/// What a plan's files say.
-#[derive(Default)]
-struct Files {
-    material: Option<Material>,
-    trace: Option<Trace>,
-    /// About how long one of the file's prompts is.
-    bytes_each: Option<usize>,
-}
-
-impl Files {
-    async fn read(plan: &Plan) -> Result<Self, Failure> {
-        let mut files = Self::default();
-        if let Prompts::File(path) = &plan.prompts {
-            let bytes = read_file(path).await?;
-            let material = Material::parse(&name(path), &bytes)?;
-            files.bytes_each = Some(bytes.len() / material.len().max(1));
-            files.material = Some(material);
-        }
-        if let Load::Trace { file, .. } = &plan.load {
-            files.trace = Some(Trace::parse(&name(file), &read_file(file).await?)?);
-        }
-        Ok(files)
-    }
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    files::read(path, MOST_BYTES, "Take a part of it").await
-}
-
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -286,6 +255,11 @@ fn lanes_for(plan: &Plan) -> usize {
 
 fn new_id() -> String {
     super::new_id('b')
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What a panicking task left behind is connections and numbers.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
@@ -475,7 +449,10 @@ impl Session<'_> {
             most_in_flight: 0,
             latencies: (0, Duration::ZERO),
         };
+        // One that goes on is this level's too, from now on.
+        let now = self.world.began.elapsed();
         self.pauses.clear();
+        self.pauses.extend(self.world.paused.load(Ordering::Relaxed).then_some([now, now]));
         self.limits.clear();
         self.live.begin(level.index);
         let open = level.load.is_open();
@@ -501,7 +478,8 @@ impl Session<'_> {
         under.most_in_flight = 0;
         if open {
             self.dial(clients).await;
-            under.pacing = Some(self.pace(&shared)?);
+            let launchers = self.lanes.iter().map(Lane::launcher).collect();
+            under.pacing = Some(pacer::start(Arc::clone(&shared), Arc::clone(&self.world), launchers)?);
         } else {
             self.live.stage = Stage::Measuring;
             self.start_clients(&shared, clients, under.wanted.unwrap_or(u64::MAX)).await;
@@ -596,20 +574,6 @@ impl Session<'_> {
         }
     }
 
-    /// Lets requests go at their moments, from a thread that can sleep to the tenth of a millisecond.
-    fn pace(&self, shared: &Arc<LaneLevel>) -> Result<Arc<AtomicBool>, Failure> {
-        let done = Arc::new(AtomicBool::new(false));
-        let launchers: Vec<_> = self.lanes.iter().map(Lane::launcher).collect();
-        let (level, world, finished) = (Arc::clone(shared), Arc::clone(&self.world), Arc::clone(&done));
-        level.begin();
-        let work = move || {
-            let _finished = Finished(finished);
-            pace(&level, &world, &launchers);
-        };
-        thread::Builder::new().name("bench-pacer".to_owned()).spawn(work).map_err(no_thread)?;
-        Ok(done)
-    }
-
     /// Folds what ends until the level is over.
     async fn drive(&mut self, shared: &Arc<LaneLevel>, under: &mut UnderWay) {
         let mut tick = tokio::time::interval(TICK);
@@ -657,7 +621,11 @@ impl Session<'_> {
 
     /// How long it was paused since `moment`.
     fn paused_since(&self, moment: Duration) -> Duration {
-        self.pauses.iter().map(|[from, to]| to.saturating_sub((*from).max(moment))).sum()
+        self.paused_between(moment, Duration::MAX)
+    }
+
+    fn paused_between(&self, since: Duration, until: Duration) -> Duration {
+        self.pauses.iter().map(|[from, to]| (*to).min(until).saturating_sub((*from).max(since))).sum()
     }
 
     fn fold(&mut self, under: &mut UnderWay) {
@@ -752,7 +720,7 @@ impl Session<'_> {
             in_flight_since: in_flight,
             most_in_flight: under.most_in_flight,
             aborted,
-            unsent: shared.unsent.load(Ordering::Relaxed),
+            unsent: shared.unsent.load(Ordering::Relaxed) + shared.behind.load(Ordering::Acquire),
             sending: self.sending(shared, under),
             rate_limit: self.limits.clone(),
             watch,
@@ -763,16 +731,17 @@ impl Session<'_> {
     fn sending(&self, shared: &LaneLevel, under: &UnderWay) -> Option<Sending> {
         let (due, sent) = (LaneLevel::moment(&shared.last_due)?, LaneLevel::moment(&shared.last_sent)?);
         let began = self.world.at(shared.began());
-        let paused = self.paused_since(began);
         let deadline = Duration::from_nanos(shared.deadline.load(Ordering::Relaxed));
         let now = self.world.began.elapsed();
         // What was due and is not sent makes it longer than up to the last that was.
         let unsent = shared.unsent.load(Ordering::Relaxed) > 0 && deadline <= now;
         let until = if unsent { deadline } else { sent };
+        // A pause while the last answers come is in neither.
+        let spent = |moment: Duration| moment.saturating_sub(began + self.paused_between(began, moment));
         under.level.load.is_open().then(|| Sending {
             requests: shared.launched.load(Ordering::Relaxed),
-            due_for: due.saturating_sub(began + paused),
-            took: until.saturating_sub(began + paused),
+            due_for: spent(due),
+            took: spent(until),
         })
     }
 
@@ -794,9 +763,13 @@ impl Session<'_> {
             // Every connection closes now; what they would have brought is in no figure.
             self.world.cancel.cancel();
             let began = Instant::now();
-            while shared.measured_in_flight.load(Ordering::Acquire) > 0 && began.elapsed() < STOPPING {
+            let paced = || under.pacing.as_ref().is_none_or(|done| done.load(Ordering::Acquire));
+            while (shared.measured_in_flight.load(Ordering::Acquire) > 0 || !paced())
+                && began.elapsed() < STOPPING
+            {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+            frame.unsent += shared.behind.load(Ordering::Acquire);
             self.fold(&mut under);
         }
         let aborted = shared.aborted.load(Ordering::Relaxed);
@@ -929,59 +902,4 @@ struct UnderWay {
 fn share(n: u32, parts: usize) -> impl Iterator<Item = u32> {
     let parts = parts.max(1) as u32;
     (0..parts).map(move |part| n / parts + u32::from(part < n % parts))
-}
-
-/// Says so when it is dropped, also by a panic.
-struct Finished(Arc<AtomicBool>);
-
-impl Drop for Finished {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-/// Lets each request go at its moment. A pause shifts all that follow.
-fn pace(
-    level: &Arc<LaneLevel>,
-    world: &World,
-    launchers: &[impl Fn(&Arc<LaneLevel>, feed::Prepared, Moment)],
-) {
-    let began = level.began();
-    let before = world.pauses.until(began);
-    // What was due before it last stopped holding back was held back with it.
-    let mut released = None;
-    for (turn, prepared) in level.feed.iter().enumerate() {
-        let mut held = false;
-        loop {
-            if level.closing.load(Ordering::Relaxed) || world.cancel.is_cancelled() {
-                return;
-            }
-            let now = Instant::now();
-            if world.paused.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(5));
-                continue;
-            }
-            let paused = world.pauses.until(now);
-            let due = began + prepared.due.unwrap_or_default() + paused.saturating_sub(before);
-            if world.at_ns(due) >= level.deadline.load(Ordering::Relaxed) {
-                return;
-            }
-            let left = due.saturating_duration_since(now);
-            if left.is_zero() && level.queued.load(Ordering::Relaxed) >= MOST_QUEUED {
-                // It keeps its moment, so that its wait counts; only its bytes wait here.
-                held = true;
-                released = Some(now);
-                thread::sleep(Duration::from_millis(1));
-                continue;
-            }
-            if left.is_zero() {
-                let held = held || released.is_some_and(|released| due <= released);
-                level.outstanding.fetch_add(1, Ordering::Relaxed);
-                launchers[turn % launchers.len()](level, prepared, Moment { due, paused, held });
-                break;
-            }
-            // In pieces, so that an end or a pause is seen.
-            thread::sleep(left.min(Duration::from_millis(20)));
-        }
-    }
 }

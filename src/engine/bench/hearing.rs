@@ -1,0 +1,228 @@
+//! One answer as a lane hears it, from its head to the verdict.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::counts::FlightCell;
+use super::lane::{AtWork, Told};
+use super::level::Level;
+use super::lock;
+use crate::io::http1::{Pieces, ResponseHead, Sink};
+use crate::wire::answer::{AnswerReader, Broken, News, Step};
+use crate::wire::fault::Fault;
+
+/// Of a body that is no answer.
+const MOST_RAW: usize = 64 << 10;
+
+/// One answer being heard. Counts the request as in flight until it is dropped.
+pub(super) struct Hearing<'a> {
+    pub(super) lane: &'a AtWork,
+    pub(super) level: &'a Level,
+    pub(super) index: u64,
+    pub(super) sent: Instant,
+    pub(super) measured: bool,
+    pub(super) reader: &'a mut AnswerReader,
+    pub(super) head: Option<ResponseHead>,
+    /// The status is a success.
+    pub(super) good: bool,
+    pub(super) connect: Option<Duration>,
+    pub(super) first_byte: Option<Duration>,
+    pub(super) step: Step,
+    /// The body of what is no success.
+    pub(super) refusal: Vec<u8>,
+    pub(super) ended: Option<Instant>,
+    pub(super) bytes: u64,
+    /// Chunks with text that the page's counts know of.
+    pub(super) chunks: u64,
+    pub(super) streaming: bool,
+    /// Its record has been told.
+    pub(super) told: bool,
+    pub(super) cell: Option<usize>,
+    /// Its place in [`Since`].
+    pub(super) place: usize,
+    /// The last read, and how long after the request that was: all its pieces share it.
+    pub(super) read_at: (Instant, Duration),
+}
+
+impl<'a> Hearing<'a> {
+    pub(super) fn begin(
+        lane: &'a AtWork,
+        level: &'a Level,
+        reader: &'a mut AnswerReader,
+        index: u64,
+        sent: Instant,
+        measured: bool,
+    ) -> Self {
+        let place = lock(&lane.counts.since).enter(lane.world.at_ns(sent));
+        lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
+        if measured {
+            level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+        // As many as the last answer had: a buffer that grows is copied each time.
+        reader.collect_gaps(Vec::with_capacity(lane.counts.gaps.load(Ordering::Relaxed)));
+        let cell = lock(&lane.counts.free).pop_front();
+        Self {
+            lane,
+            level,
+            index,
+            sent,
+            measured,
+            reader,
+            head: None,
+            good: false,
+            connect: None,
+            first_byte: None,
+            step: Step::More,
+            refusal: Vec::new(),
+            ended: None,
+            bytes: 0,
+            chunks: 0,
+            streaming: false,
+            told: false,
+            cell,
+            place,
+            read_at: (sent, Duration::ZERO),
+        }
+    }
+
+    /// How long after the request a read was.
+    fn after(&mut self, at: Instant) -> Duration {
+        if self.read_at.0 != at {
+            self.read_at = (at, at - self.sent);
+        }
+        self.read_at.1
+    }
+
+    fn cell(&self) -> Option<&FlightCell> {
+        self.lane.counts.flights.get(self.cell?)
+    }
+
+    pub(super) fn flight(&self, due: Instant) {
+        let Some(cell) = self.cell() else { return };
+        let world = &self.lane.world;
+        for (field, value) in [(&cell.first, 0), (&cell.ended, 0), (&cell.index, self.index)] {
+            field.store(value, Ordering::Relaxed);
+        }
+        cell.failed.store(false, Ordering::Relaxed);
+        cell.due.store(world.at_ns(due), Ordering::Relaxed);
+        cell.sent.store(world.at_ns(self.sent), Ordering::Relaxed);
+    }
+
+    pub(super) fn landed(&self, at: Instant, failed: bool) {
+        if let Some(cell) = self.cell() {
+            cell.failed.store(failed, Ordering::Relaxed);
+            cell.ended.store(self.lane.world.at_ns(at), Ordering::Relaxed);
+        }
+    }
+
+    /// Why a response that came whole is no good answer; `None` for a good one.
+    pub(super) fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
+        let api = &self.lane.world.api;
+        let head = self.head.take().unwrap_or_default();
+        if !(200..300).contains(&head.status) {
+            let body = String::from_utf8_lossy(&self.refusal);
+            return Some(api.fault_of_reply(&head, &body, None, &level.model));
+        }
+        let broken = match std::mem::replace(&mut self.step, Step::More) {
+            Step::Done(_) => return None,
+            Step::Failed(broken) => broken,
+            Step::More => match self.reader.at_the_end(end - self.sent) {
+                Ok(_) => return None,
+                Err(broken) => broken,
+            },
+        };
+        let raw = match broken {
+            Broken::Sent(_) | Broken::Cut(_) => String::new(),
+            Broken::Refused | Broken::NotAnAnswer => String::from_utf8_lossy(self.reader.raw()).into_owned(),
+        };
+        Some(api.fault_of_reply(&head, &raw, Some(broken), &level.model))
+    }
+
+    pub(super) fn text(&mut self) -> News {
+        self.reader.finish_text();
+        self.reader.take_news()
+    }
+}
+
+impl Sink for Hearing<'_> {
+    fn head(&mut self, at: Instant, head: ResponseHead) {
+        let after = self.after(at);
+        self.first_byte = Some(after);
+        self.reader.head(after, self.connect);
+        let limits = self.lane.world.api.rate_limit(&head);
+        if !limits.is_empty() {
+            self.lane.tell(Told::Limits(limits));
+        }
+        self.good = (200..300).contains(&head.status);
+        self.head = Some(head);
+    }
+
+    fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
+        self.bytes += bytes.len() as u64;
+        if !self.good {
+            let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
+            self.refusal.extend_from_slice(&bytes[..room]);
+            return true;
+        }
+        let after = self.after(at);
+        match self.reader.take_some(after, bytes) {
+            Step::More => true,
+            step => {
+                self.step = step;
+                self.ended = Some(at);
+                false
+            }
+        }
+    }
+
+    fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
+        if !self.good {
+            return pieces.all(|piece| self.body(at, piece));
+        }
+        let after = self.after(at);
+        loop {
+            // Most of an answer by far, and all of it on the shortest way.
+            let (taken, other) = self.reader.take_usual(after, pieces);
+            self.bytes += taken as u64;
+            match other {
+                None => return true,
+                Some(piece) if self.body(at, piece) => {}
+                Some(_) => return false,
+            }
+        }
+    }
+
+    fn read(&mut self, at: Instant) {
+        self.reader.settle();
+        let chunks = self.reader.chunks();
+        let new = chunks - std::mem::replace(&mut self.chunks, chunks);
+        if new > 0 {
+            self.lane.counts.chunks.fetch_add(new, Ordering::Relaxed);
+            if !self.streaming {
+                self.streaming = true;
+                self.lane.counts.streaming.fetch_add(1, Ordering::Relaxed);
+                if let Some(cell) = self.cell() {
+                    cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        lock(&self.lane.counts.since).leave(self.place);
+        self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.streaming {
+            self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.measured {
+            self.level.aborted.fetch_add(u64::from(!self.told), Ordering::Relaxed);
+            self.level.measured_in_flight.fetch_sub(1, Ordering::Release);
+        }
+        if let Some(cell) = self.cell {
+            // Cells are taken in turn, so that an ended request stays on the timeline for a while.
+            lock(&self.lane.counts.free).push_back(cell);
+        }
+    }
+}
