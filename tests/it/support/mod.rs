@@ -7,4 +7,5 @@ pub(crate) mod history;
 pub(crate) mod kube;
 pub(crate) mod pictures;
 pub(crate) mod programs;
+pub(crate) mod scripted;
 pub(crate) mod window;
