@@ -470,12 +470,21 @@ pub struct Check {
     pub finding: String,
     /// What to do; empty when all is well.
     pub advice: String,
+    /// The same for a command line, where that differs.
+    pub cli_advice: Option<Box<str>>,
     /// A command that tells more, to be pasted in a shell; empty for none.
     pub command: String,
     /// The other program's own words.
     pub details: String,
     /// How long it took; `None` when nothing was asked.
     pub took: Option<Duration>,
+}
+
+impl Check {
+    /// What to do, for a reader on a command line.
+    pub fn advice_on_command_line(&self) -> &str {
+        self.cli_advice.as_deref().unwrap_or(&self.advice)
+    }
 }
 
 /// How a check went.

@@ -1,5 +1,6 @@
 //! What the commands print. Results go to standard output, everything about them to standard error.
 
+use std::collections::HashSet;
 use std::io::{Result, Write as _};
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ pub(super) fn error_text(text: &str) {
 
 pub(super) fn failure(failure: &Failure) {
     error_line(&format!("batida: {}", failure.summary));
-    if !failure.advice.is_empty() {
-        error_line(&format!("  {}", failure.advice));
+    let advice = failure.advice_on_command_line();
+    if !advice.is_empty() {
+        error_line(&format!("  {advice}"));
     }
     for line in failure.details.trim().lines().take(12) {
         error_line(&format!("  | {line}"));
@@ -44,7 +46,7 @@ pub(super) fn json(value: &Value) -> Result<()> {
 pub(super) fn failure_json(failure: &Failure) -> Value {
     json!({
         "summary": failure.summary,
-        "advice": failure.advice,
+        "advice": failure.advice_on_command_line(),
         "details": failure.details,
         "retry_after_ms": failure.retry_after.map(ms),
     })
@@ -116,6 +118,9 @@ pub(super) fn models(
         };
         vec![line.name.to_owned(), line.deployment.unwrap_or("-").to_owned(), routed.to_owned()]
     };
+    if lines.is_empty() && routed.is_some() {
+        error_line("The API lists no models");
+    }
     table(&["MODEL", "DEPLOYMENT", "ROUTED"], lines.iter().map(row).collect())
 }
 
@@ -140,8 +145,9 @@ fn model_lines<'a>(
         }));
     }
     let others = if deployment.is_none() { routed.unwrap_or_default() } else { &[] };
+    let named: HashSet<&str> = lines.iter().map(|line| line.name).collect();
     for id in others {
-        if !lines.iter().any(|line| line.name == id) {
+        if !named.contains(id.as_str()) {
             let chats = !embeds_by_name(id);
             lines.push(ModelLine { name: id, deployment: None, routed: Some(true), chats });
         }
@@ -150,10 +156,13 @@ fn model_lines<'a>(
 }
 
 /// Columns as wide as their widest cell; the last one is not padded.
+/// A cell that is wider pushes those behind it: one name of 70,000 characters must not widen all others.
+const WIDEST: usize = 100;
+
 pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].len()]).max().unwrap_or(0)
+        cells.chain([head[column].len()]).filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
@@ -240,7 +249,7 @@ pub(super) fn check(check: &Check) {
     let mut out = std::io::stdout().lock();
     // Fails only when nobody reads it; the exit code still tells.
     let _ = writeln!(out, "{:<8} {}: {}{took}", verdict(check.verdict), check.title, check.finding);
-    for line in [&check.advice, &check.command].into_iter().filter(|line| !line.is_empty()) {
+    for line in [check.advice_on_command_line(), &check.command].into_iter().filter(|line| !line.is_empty()) {
         let _ = writeln!(out, "{:9}{line}", "");
     }
     let _ = out.flush();
@@ -254,7 +263,7 @@ pub(super) fn checks_json(checks: &[Check]) -> Result<()> {
                 "title": check.title,
                 "verdict": verdict(check.verdict),
                 "finding": check.finding,
-                "advice": check.advice,
+                "advice": check.advice_on_command_line(),
                 "command": check.command,
                 "details": check.details,
                 "took_ms": check.took.map(ms),

@@ -35,6 +35,65 @@ pub enum FaultClass {
     Cancelled,
 }
 
+/// What to try, in the words of the face that shows it: a command line has no drawer and no Home page.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Advice {
+    /// For the window, and for both unless a command line has its own.
+    window: String,
+    /// For a command line, where that differs.
+    command_line: Option<String>,
+}
+
+impl Advice {
+    /// The two faces in words of their own.
+    pub fn by_face(window: impl Into<String>, command_line: impl Into<String>) -> Self {
+        Self { window: window.into(), command_line: Some(command_line.into()) }
+    }
+
+    /// To run the kubectl command that failed; `before` is one or more sentences without a full stop, or empty.
+    pub fn rerun_kubectl(before: &str) -> Self {
+        let join = |then: &str| if before.is_empty() { then.to_owned() } else { format!("{before}. {then}") };
+        Self::by_face(
+            join("Run the command from the Activity drawer in a terminal to see all that it prints"),
+            join("Run kubectl itself with the same --kubeconfig and --context to see all that it prints"),
+        )
+    }
+
+    /// The same with more behind it.
+    #[must_use]
+    pub fn then(self, more: impl Into<Self>) -> Self {
+        let more = more.into();
+        let join = |first: &str, second: &str| match (first.is_empty(), second.is_empty()) {
+            (true, _) => second.to_owned(),
+            (_, true) => first.to_owned(),
+            (false, false) => format!("{first}. {second}"),
+        };
+        let command_line = (self.command_line.is_some() || more.command_line.is_some()).then(|| {
+            let own = |advice: &Self| advice.command_line.clone().unwrap_or_else(|| advice.window.clone());
+            join(&own(&self), &own(&more))
+        });
+        Self { window: join(&self.window, &more.window), command_line }
+    }
+}
+
+impl From<String> for Advice {
+    fn from(both: String) -> Self {
+        Self { window: both, command_line: None }
+    }
+}
+
+impl From<&str> for Advice {
+    fn from(both: &str) -> Self {
+        both.to_owned().into()
+    }
+}
+
+impl From<&String> for Advice {
+    fn from(both: &String) -> Self {
+        both.clone().into()
+    }
+}
+
 /// An error as the user meets it: what happened, what to try, and the private words last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failure {
@@ -42,6 +101,8 @@ pub struct Failure {
     pub summary: String,
     /// What to try. May be empty when there is nothing to try.
     pub advice: String,
+    /// The same for a command line, where that differs; read it with [`Self::advice_on_command_line`].
+    pub cli_advice: Option<Box<str>>,
     /// The other program's own words (kubectl's stderr, a server's body). Shown on request.
     pub details: String,
     /// How long the server asked to wait before the next try.
@@ -52,8 +113,25 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with advice and no words from elsewhere.
-    pub fn new(summary: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { summary: summary.into(), advice: advice.into(), ..Self::default() }
+    pub fn new(summary: impl Into<String>, advice: impl Into<Advice>) -> Self {
+        let Advice { window, command_line } = advice.into();
+        Self {
+            summary: summary.into(),
+            advice: window,
+            cli_advice: command_line.map(Into::into),
+            ..Self::default()
+        }
+    }
+
+    /// What to try, for a reader on a command line.
+    pub fn advice_on_command_line(&self) -> &str {
+        self.cli_advice.as_deref().unwrap_or(&self.advice)
+    }
+
+    /// What happened and what to try, for a reader on a command line.
+    pub fn told_on_command_line(&self) -> String {
+        let advice = self.advice_on_command_line();
+        if advice.is_empty() { self.summary.clone() } else { format!("{}. {advice}", self.summary) }
     }
 
     /// The same, with what kind of trouble it is.
@@ -73,6 +151,7 @@ impl Failure {
         Self {
             summary: clean(self.summary),
             advice: clean(self.advice),
+            cli_advice: self.cli_advice.map(|text| clean(text.into()).into()),
             details: clean(self.details),
             ..self
         }
@@ -97,3 +176,21 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_in_the_words_of_the_face_that_shows_it() {
+        let advice = Advice::from("Try again").then(Advice::by_face("Check Home", "Check --api"));
+        let failure = Failure::new("It failed", advice);
+        assert_eq!(failure.advice, "Try again. Check Home");
+        assert_eq!(failure.advice_on_command_line(), "Try again. Check --api");
+        assert_eq!(failure.told_on_command_line(), "It failed. Try again. Check --api");
+        assert_eq!(Failure::new("It failed", "Try again").advice_on_command_line(), "Try again");
+        assert_eq!(Failure::new("It failed", "").told_on_command_line(), "It failed");
+        let secret = Failure::new("x", Advice::by_face("a secret-key", "b secret-key")).without("secret-key");
+        assert_eq!((secret.advice.as_str(), secret.advice_on_command_line()), ("a ••••", "b ••••"));
+    }
+}

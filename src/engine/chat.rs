@@ -12,6 +12,7 @@ use crate::metrics::timeline::Figures;
 use crate::protocol::{Ask, ChatEnding};
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
 use crate::wire::fault::{self, Asked, Fault};
+use crate::wire::openai;
 
 /// At most this often is progress told, however many tokens arrive.
 const PACE: Duration = Duration::from_millis(33);
@@ -137,7 +138,8 @@ pub async fn run(
         Ok(stream) => stream,
         Err(fault) => return ChatReport::ended_early(ChatEnding::Failed(fault.failure)),
     };
-    let asked = Asked { host: api.address().host(), model: &request.model, known, had_key: api.has_key() };
+    let set = openai::set_names(&request.params, false);
+    let asked = Asked { set: &set, ..api.asked(&request.model, known) };
     let mut reader = start(&stream);
     let mut bytes_read = 0;
     let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);

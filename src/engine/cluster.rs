@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::domain::deployment::{ClusterEvent, ClusterView};
+use crate::domain::failure::Advice;
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Contexts, Failure};
 use crate::sambastack::events;
@@ -394,8 +395,7 @@ fn kind_of(path: &str) -> &str {
 fn unreadable(path: &str, error: &ListError, answer: &str) -> Failure {
     Failure::new(
         format!("The list of {} could not be read: {error}", kind_of(path)),
-        "Something between kubectl and the API server may change the answers: run the command from the Activity \
-         drawer in a terminal",
+        Advice::rerun_kubectl("Something between kubectl and the API server may change the answers"),
     )
     .with_details(match error {
         ListError::Json(cause) => format!("{cause}\n{answer}"),

@@ -10,12 +10,13 @@ use tokio::sync::OnceCell;
 
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 use crate::io::activity::Recorder;
-use crate::io::api::{Api, Trust};
+use crate::io::api::{Api, Models, Trust};
 use crate::io::kubectl::Kubectl;
 use crate::io::secrets::Keys;
 use crate::protocol::{Activity, KeyStatus};
+use crate::wire::fault::Fault;
 
 /// The argument that makes Batida's own executable answer as kubectl would.
 pub const TWIN_ARGUMENT: &str = "kubectl-twin";
@@ -61,8 +62,16 @@ impl Place {
     ///
     /// # Errors
     /// As the API's door.
-    pub async fn models(&self) -> Result<crate::io::api::Models, Failure> {
-        let models = self.api.as_ref().map_err(Clone::clone)?.models().await?;
+    pub async fn models(&self) -> Result<Models, Failure> {
+        Ok(self.models_from(self.api.as_ref().map_err(Clone::clone)?).await?)
+    }
+
+    /// The same of the API once it is open, with the status that it answered.
+    ///
+    /// # Errors
+    /// As the API's door.
+    pub async fn models_from(&self, api: &Api) -> Result<Models, Fault> {
+        let models = api.models().await?;
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = models.ids.clone();
         Ok(models)
     }
@@ -146,7 +155,13 @@ impl Places {
         }
         match self.keys.find(env).await? {
             Some(key) => Ok(key),
-            None => Err(Failure::new("This environment has no API key", "Type it on Home")),
+            None => Err(Failure::new(
+                "This environment has no API key",
+                Advice::by_face(
+                    "Type it on Home",
+                    "Say --key-env VAR, or type the key on the window's Home page",
+                ),
+            )),
         }
     }
 
@@ -176,7 +191,11 @@ impl Places {
             demo.address()
         } else {
             env.api.clone().ok_or_else(|| {
-                Failure::new("This environment has no API domain", "Type it on Home to chat with its models")
+                let advice = Advice::by_face(
+                    "Type it on Home to chat with its models",
+                    "Say --api URL, or type it on the window's Home page",
+                );
+                Failure::new("This environment has no API domain", advice)
             })?
         };
         let key_variable = match &env.key {
@@ -185,12 +204,14 @@ impl Places {
         };
         let trust = Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs };
         // Reading certificates from the disk is no work for the runtime's threads.
-        tokio::task::spawn_blocking(move || Api::new(address, key, key_variable, trust, recorder))
-            .await
-            .unwrap_or_else(|error| {
-                Err(Failure::new("Opening the API failed in Batida itself", "")
-                    .with_details(error.to_string()))
-            })
+        let has_cluster = env.cluster.is_some();
+        let open = move || {
+            let api = Api::new(address, key, key_variable, trust, recorder)?;
+            Ok(api.beside_cluster(has_cluster))
+        };
+        tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
+            Err(Failure::new("Opening the API failed in Batida itself", "").with_details(error.to_string()))
+        })
     }
 }
 

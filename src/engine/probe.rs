@@ -33,7 +33,10 @@ pub async fn run(
     let known = known.as_slice();
     let asking = targets.into_iter().map(|target| async move {
         let outcome = tokio::time::timeout(patience, ask(place, &target, known, cancel)).await;
-        (target.model, outcome.unwrap_or_else(|_| Err(silent(target.kind, patience))))
+        (
+            target.model,
+            outcome.unwrap_or_else(|_| Err(silent(target.kind, patience, place.kubectl.is_some()))),
+        )
     });
     let mut answers = stream::iter(asking).buffer_unordered(AT_ONCE);
     while let Some(Some((model, outcome))) = cancel.run_until_cancelled(answers.next()).await {
@@ -44,14 +47,18 @@ pub async fn run(
     }
 }
 
-fn silent(kind: ProbeKind, patience: Duration) -> Failure {
+fn silent(kind: ProbeKind, patience: Duration, on_cluster: bool) -> Failure {
     let asked = match kind {
         ProbeKind::Chat => "a one-token chat",
         ProbeKind::Embedding => "a one-word embedding",
     };
     Failure::new(
         format!("no answer to {asked} within {} s", patience.as_secs()),
-        "It may be loading: try again, and look at its pods and their logs",
+        if on_cluster {
+            "It may be loading: try again, and look at its pods and their logs"
+        } else {
+            "It may be loading: try again in a while"
+        },
     )
     .of_class(FaultClass::Timeout)
 }

@@ -13,13 +13,13 @@ use super::files;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::ApiAddress;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 use crate::domain::units;
 use crate::protocol::ActivityKind;
 use crate::snippet;
 use crate::wire::certificate::Certificate;
 use crate::wire::embeddings;
-use crate::wire::fault::{self, Asked, Fault, Reply, Transport};
+use crate::wire::fault::{self, Asked, Fault, Reply, Transport, What};
 use crate::wire::openai;
 
 mod measured;
@@ -60,6 +60,8 @@ pub struct Api {
     key_variable: String,
     trust: Trust,
     recorder: Recorder,
+    /// The environment has a cluster too, for advice.
+    beside_cluster: bool,
 }
 
 /// The routed models, and what was seen on the way.
@@ -115,13 +117,16 @@ impl Api {
         };
         let client = builder.build().map_err(|error| match &trust.ca_file {
             Some(path) if is_bad_certificate(&error) => no_certificate(path, chain(&error)),
-            _ => Failure::new(
-                "This machine has no certificate authorities to trust",
-                "Install the package ca-certificates, or give the environment a CA certificate file on Home",
-            )
-            .with_details(chain(&error)),
+            _ => Failure::new("This machine has no certificate authorities to trust", no_authorities())
+                .with_details(chain(&error)),
         })?;
-        Ok(Self { client, address, key, key_variable, trust, recorder })
+        Ok(Self { client, address, key, key_variable, trust, recorder, beside_cluster: false })
+    }
+
+    /// Whether the environment has a cluster whose pods may be looked at: failures advise so.
+    #[must_use]
+    pub fn beside_cluster(self, has_cluster: bool) -> Self {
+        Self { beside_cluster: has_cluster, ..self }
     }
 
     /// Where it is.
@@ -141,7 +146,7 @@ impl Api {
     pub async fn models(&self) -> Result<Models, Fault> {
         let url = self.address.models();
         let asking = Whole {
-            asked: self.asked("", &[]),
+            asked: Asked { what: What::Models, ..self.asked("", &[]) },
             line: self.curl(&url, "", None),
             request: self.client.get(&url).headers(self.headers()).timeout(SHORT),
             what: "a model list",
@@ -161,7 +166,8 @@ impl Api {
     /// # Errors
     /// As everything that HTTP can do wrong, and every refusal of the server.
     pub async fn chat(&self, request: &ChatRequest, known: &[String]) -> Result<ChatStream, Fault> {
-        let asked = self.asked(&request.model, known);
+        let set = openai::set_names(&request.params, false);
+        let asked = Asked { set: &set, ..self.asked(&request.model, known) };
         let url = self.address.chat();
         let body = openai::chat_body(request, true).to_string();
         let recording = {
@@ -204,7 +210,7 @@ impl Api {
         let url = self.address.embeddings();
         let body = embeddings::body(request).to_string();
         let asking = Whole {
-            asked: self.asked(&request.model, known),
+            asked: Asked { what: What::Embeddings, ..self.asked(&request.model, known) },
             line: self.curl(&url, "", Some(&body)),
             request: self.post(&url, "application/json", body).timeout(EMBED),
             what: "embeddings",
@@ -252,8 +258,16 @@ impl Api {
         outcome
     }
 
-    fn asked<'a>(&'a self, model: &'a str, known: &'a [String]) -> Asked<'a> {
-        Asked { host: self.address.host(), model, known, had_key: self.key.is_some() }
+    /// What is asked of this API, so that words for a failure can name it.
+    pub fn asked<'a>(&'a self, model: &'a str, known: &'a [String]) -> Asked<'a> {
+        Asked {
+            host: self.address.host(),
+            model,
+            known,
+            had_key: self.key.is_some(),
+            cluster: self.beside_cluster,
+            ..Asked::default()
+        }
     }
 
     fn post(&self, url: &str, accept: &'static str, body: String) -> reqwest::RequestBuilder {
@@ -497,7 +511,7 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
     let pem = files::read_now(path, MOST_CERTIFICATES).map_err(|unread| {
         Failure::new(
             format!("The CA certificate file {shown} cannot be read: {}", unread.why()),
-            "Check its path on Home",
+            Advice::by_face("Check its path on Home", "Check the path of --ca, or of the environment"),
         )
     })?;
     let certificates =
@@ -506,6 +520,13 @@ fn read_certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>
         return Err(no_certificate(path, String::new()));
     }
     Ok(certificates)
+}
+
+fn no_authorities() -> Advice {
+    Advice::by_face(
+        "Install the package ca-certificates, or give the environment a CA certificate file on Home",
+        "Install the package ca-certificates, or give a CA certificate file with --ca",
+    )
 }
 
 fn no_certificate(path: &std::path::Path, details: String) -> Failure {

@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One read takes at most so much.
@@ -157,7 +157,10 @@ impl Dialer {
         tls: Arc<rustls::ClientConfig>,
         proxy: Option<(Url, Option<String>)>,
     ) -> Result<Self, Failure> {
-        let odd = || Failure::new(format!("{url} cannot be connected to"), "Check the API domain on Home");
+        let odd = || {
+            let advice = Advice::by_face("Check the API domain on Home", "Check the address of --api");
+            Failure::new(format!("{url} cannot be connected to"), advice)
+        };
         let parsed = Url::parse(url).map_err(|_| odd())?;
         let host = parsed.host_str().ok_or_else(odd)?.to_owned();
         let secure = parsed.scheme() == "https";

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::domain::environment::ClusterAccess;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 use crate::protocol::ActivityKind;
 use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain, may_name_a_path};
 
@@ -271,7 +271,7 @@ impl Kubectl {
                 KubectlFault::TooMuch,
                 Failure::new(
                     format!("kubectl printed more than {} MB", MOST_OUTPUT >> 20),
-                    "Run the command from the Activity drawer in a terminal to see what it prints",
+                    Advice::rerun_kubectl(""),
                 ),
             ));
         }
@@ -385,8 +385,9 @@ fn too_slow(deadline: Duration) -> KubectlError {
         KubectlFault::Deadline,
         Failure::new(
             format!("kubectl had no answer after {} s and was stopped", deadline.as_secs_f64().round()),
-            "Is the VPN on? A credential plugin that waits for somebody looks like this too: run the command from \
-             the Activity drawer in a terminal",
+            Advice::rerun_kubectl(
+                "Is the VPN on? A credential plugin that waits for somebody looks like this too",
+            ),
         ),
     )
 }

@@ -33,6 +33,7 @@ impl Veil {
         Cow::Owned(Failure {
             summary: over(&failure.summary),
             advice: over(&failure.advice),
+            cli_advice: failure.cli_advice.as_deref().map(|text| over(text).into()),
             details: over(&failure.details),
             ..failure.clone()
         })

@@ -149,7 +149,7 @@ pub fn shortened(ui: &mut Ui, text: &str, style: TextStyle, color: Color32, widt
     let response = ui.add(label);
     if cut {
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
-        return response.on_hover_text(text);
+        return response.on_hover_text(units::shorten_middle(text, LONGEST_TOLD));
     }
     response
 }
@@ -162,6 +162,8 @@ pub fn fit_middle(ui: &Ui, text: &str, style: &TextStyle, width: f32) -> String 
             fonts.layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
         })
     };
+    // No line holds more, and a name may be as long as its server likes: laying it out would take seconds.
+    let text = &*units::shorten_middle(text, LONGEST_LINE);
     let whole = measure(text);
     if whole <= width {
         return text.to_owned();
@@ -176,6 +178,13 @@ pub fn fit_middle(ui: &Ui, text: &str, style: &TextStyle, width: f32) -> String 
         most -= 1;
     }
 }
+
+/// Characters that are laid out for one line.
+const LONGEST_LINE: usize = 1_000;
+/// Characters of a name that is shown whole, over its shortened form.
+const LONGEST_TOLD: usize = 2_000;
+/// Lines of a list that are laid out; what more there is, is found by typing.
+const MOST_LINES: usize = 300;
 
 /// What a page shows where there is nothing yet, so far below its top.
 pub fn empty_state(ui: &mut Ui, title: &str, advice: &str, above: f32) {
@@ -366,7 +375,7 @@ pub fn picker(
     let spoken = format!("{label}: {}", picked.unwrap_or("none"));
     response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, ui.is_enabled(), &spoken));
     let response = match picked {
-        Some(name) => response.on_hover_text(name),
+        Some(name) => response.on_hover_text(units::shorten_middle(name, LONGEST_TOLD)),
         None => response,
     };
     let filter_id = id.with("filter");
@@ -413,7 +422,7 @@ fn sections_ui(
     picked: Option<&str>,
 ) -> Option<String> {
     let wanted = filter.trim().to_lowercase();
-    let fits = |choice: &Choice<'_>| choice.name.to_lowercase().contains(&wanted);
+    let fits = |choice: &Choice<'_>| wanted.is_empty() || choice.name.to_lowercase().contains(&wanted);
     let selectable: Vec<&str> = sections
         .iter()
         .flat_map(|section| &section.choices)
@@ -435,11 +444,18 @@ fn sections_ui(
             }
             for choice in choices {
                 shown += 1;
+                if shown > MOST_LINES {
+                    continue;
+                }
                 let mark = Mark { picked: picked == Some(choice.name), by_keys: marked == Some(choice.name) };
                 if choice_ui(ui, choice, mark) {
                     chosen = Some(choice.name.to_owned());
                 }
             }
+        }
+        if shown > MOST_LINES {
+            let more = units::count((shown - MOST_LINES) as u64);
+            caption(ui, format!("{more} more: type to filter"));
         }
         if shown == 0 {
             caption(
@@ -527,7 +543,7 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> bool {
     let spoken =
         if remark.is_empty() { choice.name.to_owned() } else { format!("{}, {remark}", choice.name) };
     response.widget_info(|| WidgetInfo::selected(Role::Button, choice.enabled, picked, &spoken));
-    let response = response.on_hover_text(choice.name);
+    let response = response.on_hover_text(units::shorten_middle(choice.name, LONGEST_TOLD));
     choice.enabled && response.clicked()
 }
 

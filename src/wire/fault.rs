@@ -1,13 +1,21 @@
 //! Every way an API can say no, told to a person.
 //!
-//! A server's `code` decides before the HTTP status does. Details hold the server's own words.
+//! A server's `code` decides before its sentence does, and both before the HTTP status. The server's own sentence is in
+//! every summary; details hold all of its words.
+
+mod advice;
+mod body;
+mod kind;
+mod page;
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::failure::Failure;
+use self::body::ErrorBody;
+use self::kind::Kind;
 pub use crate::domain::failure::FaultClass;
+use crate::domain::failure::{Advice, Failure};
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +52,44 @@ pub struct Asked<'a> {
     pub known: &'a [String],
     /// The request carried a key.
     pub had_key: bool,
+    /// The environment has a cluster, whose pods may be looked at.
+    pub cluster: bool,
+    /// Parameters that the user set, by their names in the request.
+    pub set: &'a [&'static str],
+    /// What was asked for.
+    pub what: What,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum What {
+    /// A chat completion.
+    #[default]
+    Chat,
+    /// The list of models.
+    Models,
+    /// Embeddings.
+    Embeddings,
+}
+
+impl What {
+    /// The part of an API that gives it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat completions API",
+            Self::Models => "list of models",
+            Self::Embeddings => "embeddings API",
+        }
+    }
+
+    /// One answer of it.
+    fn answer(self) -> &'static str {
+        match self {
+            Self::Chat => "chat completion",
+            Self::Models => "list of models",
+            Self::Embeddings => "embedding",
+        }
+    }
 }
 
 /// An HTTP answer that is no success.
@@ -65,12 +111,11 @@ pub struct Reply<'a> {
 
 /// Reads an answer whose status is no success, or whose body is not what was asked for.
 pub fn from_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
-    let error = serde_json::from_str::<Value>(reply.body).ok();
-    let error = error.as_ref().map(ErrorBody::read).unwrap_or_default();
-    if error.is_empty() && looks_like_html(reply) {
-        return html(reply, asked);
-    }
     let retry_after = reply.retry_after.and_then(|text| read_retry_after(text, reply.date));
+    if page::is_one(reply) {
+        return page::fault(reply, retry_after, asked);
+    }
+    let error = ErrorBody::parse(reply.body);
     let mut fault = words(Some(reply.status), &error, retry_after, asked);
     let mut details = vec![format!("HTTP {}", reply.status)];
     details.extend(reply.retry_after.map(|text| format!("Retry-After: {text}")));
@@ -92,240 +137,186 @@ pub fn from_stream(error: &Value, asked: &Asked<'_>) -> Fault {
     fault
 }
 
-/// The words of an error body, whatever its form.
-#[derive(Debug, Default)]
-struct ErrorBody {
-    /// A numeric code that is an HTTP status: there is no other after a 200.
-    status: Option<u16>,
-    message: String,
-    code: String,
-    param: String,
-}
-
-impl ErrorBody {
-    /// `{"error":{"message","type","param","code"}}`, `{"error":"…"}`, the inner object alone, a bare
-    /// string, FastAPI's `{"detail":…}`.
-    fn read(value: &Value) -> Self {
-        let inner = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
-        if let Some(message) = inner.as_str() {
-            return Self { message: message.to_owned(), ..Self::default() };
-        }
-        let text = |name: &str| match inner.get(name) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => String::new(),
-        };
-        let mut message = text("message");
-        if message.is_empty() {
-            message = match inner.get("detail") {
-                Some(Value::String(text)) => text.clone(),
-                Some(other) if !other.is_null() => other.to_string(),
-                _ => String::new(),
-            };
-        }
-        let mut code = text("code");
-        let status = code.parse().ok().filter(|status| (400..600).contains(status));
-        if code.is_empty() || code.bytes().all(|b| b.is_ascii_digit()) {
-            code = text("type");
-        }
-        Self { status, message, code, param: text("param") }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.message.is_empty() && self.code.is_empty()
+/// A sentence of ours with the status and the server's own: `The server failed, HTTP 500: out of memory`.
+fn with_status(what: &str, status: Option<u16>, said: &str) -> String {
+    // A success that is none says nothing by its status.
+    match (status.filter(|status| !(200..300).contains(status)), said) {
+        (Some(status), "") => format!("{what} (HTTP {status})"),
+        (Some(status), said) => format!("{what}, HTTP {status}: {said}"),
+        (None, "") => what.to_owned(),
+        (None, said) => format!("{what}: {said}"),
     }
 }
 
 fn words(status: Option<u16>, error: &ErrorBody, retry_after: Option<Duration>, asked: &Asked<'_>) -> Fault {
     let Asked { host, model, .. } = *asked;
-    let said = one_line(&error.message);
-    let code = error.code.as_str();
-    let fault = |class, summary: String, advice: String| {
+    let said = one_line(&error.said);
+    let retry_after = retry_after.or(error.wait);
+    let fault = |class, what: &str, advice: Advice| {
+        let summary = with_status(what, status, &said);
         Fault::new(class, status, Failure { retry_after, ..Failure::new(summary, advice) })
     };
-    let with_http = |what: &str| match status {
-        Some(status) => format!("{what} (HTTP {status})"),
-        None => what.to_owned(),
-    };
-    match (code, status.unwrap_or(0)) {
-        ("invalid_api_key" | "authentication_error", _) | (_, 401) if !asked.had_key => fault(
+    let code = status.or(error.status).unwrap_or(0);
+    match Kind::of(code, error, model) {
+        Kind::Key if !asked.had_key => {
+            fault(FaultClass::KeyRefused, "The API wants a key, and none was sent", advice::key(asked))
+        }
+        Kind::Key => fault(FaultClass::KeyRefused, "The API key was refused", advice::key(asked)),
+        Kind::Forbidden => fault(
             FaultClass::KeyRefused,
-            with_http("The API wants a key, and none was sent"),
-            format!("Give the environment a key; for `batida`, set ${} or say --key-env VAR", crate::snippet::KEY_VARIABLE),
+            "The API forbids this request",
+            "Ask whoever runs it which models this key may use".into(),
         ),
-        ("invalid_api_key" | "authentication_error", _) | (_, 401) => fault(
-            FaultClass::KeyRefused,
-            with_http("The API key was refused"),
-            "Check the key of this environment on Home; keys are made in SambaStack's own web page".to_owned(),
-        ),
-        ("model_not_found", _) => model_not_found(status, asked),
-        ("model_deprecated", _) | (_, 410) => fault(
-            FaultClass::ModelNotFound,
-            format!("{model} is deprecated and no longer served"),
-            "Pick another model".to_owned(),
-        ),
-        ("context_length_exceeded", _) => fault(
+        Kind::Model => {
+            let what = format!("The API does not route a model named {}", clip(model, 200));
+            fault(FaultClass::ModelNotFound, &what, other_models(asked))
+        }
+        Kind::ModelGone => {
+            let what = format!("{} is deprecated and no longer served", clip(model, 200));
+            fault(FaultClass::ModelNotFound, &what, "Pick another model".into())
+        }
+        Kind::Context => fault(
             FaultClass::BadRequest,
-            "The conversation is longer than the model's context".to_owned(),
-            join_said(&said, "Clear the conversation, shorten the prompt, or lower max tokens"),
+            "The conversation is longer than the model's context",
+            "Clear the conversation, shorten the prompt, or lower max tokens".into(),
         ),
-        ("queue_full", _) => fault(
-            FaultClass::QueueFull,
-            with_http("The server's queue is full: too many requests are in flight"),
-            format!("This is the server's limit, not your key's. {}", try_again(retry_after)),
+        Kind::Pictures => fault(
+            FaultClass::BadRequest,
+            "This model takes no pictures",
+            "Pick a model that sees pictures, or send the text alone".into(),
         ),
-        (_, 429) | ("rate_limit_exceeded" | "insufficient_quota", _) => fault(
+        Kind::Filter => fault(
+            FaultClass::BadRequest,
+            "The server's content filter refused the request",
+            "Word the prompt differently; whoever runs the API sets the filter".into(),
+        ),
+        Kind::Quota => fault(
             FaultClass::RateLimited,
-            with_http("Too many requests: the rate limit was reached"),
-            try_again(retry_after),
-        ),
-        ("request_timeout", _) | (_, 408 | 504) => fault(
-            FaultClass::Timeout,
-            with_http("The server gave up waiting for the model"),
-            "Try again; the first request after a model switch can be slow. A shorter prompt or fewer max tokens help too".to_owned(),
-        ),
-        (_, 403) => fault(
-            FaultClass::KeyRefused,
-            with_http("The API forbids this request"),
-            join_said(&said, "Ask whoever runs it which models this key may use"),
-        ),
-        (_, 413) => fault(
-            FaultClass::BadRequest,
-            with_http("The request is too large"),
-            "SambaStack's ingress takes bodies up to 25 MB: clear the conversation or shorten the prompt".to_owned(),
-        ),
-        (_, 404) if !model.is_empty() && said.to_lowercase().contains("model") => model_not_found(status, asked),
-        (_, 404 | 405) => fault(
-            FaultClass::NotAnApi,
-            format!("{host} has no chat completions API at this address"),
-            "Check the API domain on Home: it is the API's host, not the web page's".to_owned(),
-        ),
-        (_, 500 | 502) => fault(
-            FaultClass::Server,
-            with_http("The server failed"),
-            join_said(&said, "Try again; if it stays so, look at the model's pods"),
-        ),
-        (_, 503) => fault(
-            FaultClass::Server,
-            with_http("The service is not available: it is overloaded, starting or under maintenance"),
-            join_said(&said, &try_again(retry_after)),
-        ),
-        (_, 400..=499) => fault(
-            FaultClass::BadRequest,
-            match (error.param.as_str(), said.as_str()) {
-                ("", "") => with_http("The server refused the request"),
-                ("", said) => format!("The server refused the request: {said}"),
-                (param, "") => format!("The server refused the parameter {param}"),
-                (param, said) => format!("The server refused the parameter {param}: {said}"),
+            "The quota of this key is used up",
+            match retry_after {
+                Some(_) => try_again(retry_after).into(),
+                None => "It is a limit of the account, not of the model: raise it, or use another key".into(),
             },
-            "Change or clear the parameter and try again".to_owned(),
         ),
-        (_, 300..=399) => fault(
-            FaultClass::NotAnApi,
-            with_http(&format!("{host} points elsewhere instead of answering")),
-            "Type the address it points to as the API domain; Batida follows no redirect, since the key would go along".to_owned(),
+        Kind::Rate => fault(
+            FaultClass::RateLimited,
+            "Too many requests: the rate limit was reached",
+            try_again(retry_after).into(),
         ),
-        _ => fault(
-            FaultClass::Server,
-            if said.is_empty() { with_http("The server reported an error") } else { format!("The server reported an error: {said}") },
-            "Try again".to_owned(),
+        Kind::Queue => fault(
+            FaultClass::QueueFull,
+            "The server's queue is full: too many requests are in flight",
+            format!("This is the server's limit, not your key's. {}", try_again(retry_after)).into(),
         ),
+        Kind::Timeout => fault(
+            FaultClass::Timeout,
+            "The server gave up waiting for the model",
+            "Try again; the first request after a model switch can be slow. A shorter prompt or fewer max tokens help too".into(),
+        ),
+        Kind::Loading => fault(FaultClass::Server, "The server is loading the model", try_again(retry_after).into()),
+        Kind::Other => match code {
+            413 => fault(FaultClass::BadRequest, "The request is too large", advice::size(asked)),
+            404 | 405 => fault(
+                FaultClass::NotAnApi,
+                &format!("{host} has no {} at this address", asked.what.name()),
+                advice::address(),
+            ),
+            503 => fault(
+                FaultClass::Server,
+                "The service is not available: it is overloaded, starting or under maintenance",
+                try_again(retry_after).into(),
+            ),
+            400..=499 => refused(status, &said, error, asked, retry_after),
+            500..=599 => fault(FaultClass::Server, "The server failed", advice::server(asked)),
+            300..=399 => fault(
+                FaultClass::NotAnApi,
+                &format!("{host} points elsewhere instead of answering"),
+                "Type the address it points to as the API domain; Batida follows no redirect, since the key would go along".into(),
+            ),
+            _ => fault(FaultClass::Server, "The server reported an error", advice::server(asked)),
+        },
     }
 }
 
-fn model_not_found(status: Option<u16>, asked: &Asked<'_>) -> Fault {
-    let Asked { model, known, .. } = *asked;
-    let advice = match nearest(model, known) {
-        Some(name) => format!("Did you mean {name}?"),
-        None if known.is_empty() => {
-            "The API wants the serving name, which differs from the name that kubectl shows".to_owned()
-        }
-        None => format!("It routes {}", list_some(known)),
+/// The request itself was refused, for its parameters or for what nobody says.
+fn refused(
+    status: Option<u16>,
+    said: &str,
+    error: &ErrorBody,
+    asked: &Asked<'_>,
+    retry_after: Option<Duration>,
+) -> Fault {
+    let named = |name: &str| {
+        error.params.iter().any(|param| param.split(['.', '[']).any(|part| part == name))
+            || said.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
     };
-    let failure = Failure::new(format!("The API does not route a model named {model}"), advice);
-    Fault::new(FaultClass::ModelNotFound, status, failure)
+    let what = match error.params.first() {
+        Some(param) => format!("The server refused the parameter {}", clip(param, 80)),
+        None => "The server refused the request".to_owned(),
+    };
+    let advice = advice::parameter(asked, named).unwrap_or_default();
+    let failure = Failure::new(with_status(&what, status, said), advice);
+    Fault::new(FaultClass::BadRequest, status, Failure { retry_after, ..failure })
+}
+
+/// What may have been meant instead.
+fn other_models(asked: &Asked<'_>) -> Advice {
+    let Asked { model, known, .. } = *asked;
+    match nearest(model, known) {
+        Some(name) => format!("Did you mean {}?", clip(name, 200)).into(),
+        None if !known.is_empty() => format!("It routes {}", list_some(known)).into(),
+        None if asked.cluster => {
+            "The API wants the serving name, which differs from the name that kubectl shows".into()
+        }
+        None => {
+            Advice::by_face("Pick a model of the list", "`batida models` lists those that the API offers")
+        }
+    }
 }
 
 fn list_some(names: &[String]) -> String {
-    let shown = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(5).map(|name| clip(name, 80)).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(5) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
 }
 
+/// Names that are compared with a wrong one, and how long they may be: likeness takes the product of the lengths.
+const MOST_COMPARED: usize = 2_000;
+const LONGEST_COMPARED: usize = 256;
+
 /// The known name closest to `name`: the same letters and digits, else few edits away.
 pub fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     let fold =
         |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    if name.len() > LONGEST_COMPARED {
+        return None;
+    }
     let wanted = fold(name);
-    known
-        .iter()
+    let short = || known.iter().filter(|candidate| candidate.len() <= LONGEST_COMPARED);
+    if let Some(same) = short().find(|candidate| fold(candidate) == wanted) {
+        return Some(same);
+    }
+    short()
+        .take(MOST_COMPARED)
         .map(|candidate| (strsim::normalized_damerau_levenshtein(&wanted, &fold(candidate)), candidate))
         .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.as_str())
 }
 
-fn html(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
-    let host = asked.host;
-    let title = reply
-        .body
-        .split_once("<title>")
-        .and_then(|(_, rest)| rest.split_once("</title>"))
-        .map(|(title, _)| one_line(title))
-        .unwrap_or_default();
-    let (class, summary) = match reply.status {
-        200..=399 => (FaultClass::NotAnApi, format!("{host} answered with a web page instead of the API")),
-        413 => (FaultClass::BadRequest, "The ingress refused the request: it is too large".to_owned()),
-        429 => (FaultClass::IngressLimited, "The ingress's rate limit was reached (HTTP 429)".to_owned()),
-        502..=504 => {
-            (FaultClass::Server, format!("The gateway reached no server behind it (HTTP {})", reply.status))
-        }
-        401 | 403 => (
-            FaultClass::KeyRefused,
-            format!("A gateway before the API refused the request (HTTP {})", reply.status),
-        ),
-        status => (FaultClass::NotAnApi, format!("{host} answered with a web page (HTTP {status})")),
-    };
-    let advice = match class {
-        FaultClass::NotAnApi => {
-            "Check the API domain on Home: this looks like a web page's or a login portal's address"
-        }
-        FaultClass::BadRequest => {
-            "SambaStack's ingress takes bodies up to 25 MB: clear the conversation or shorten the prompt"
-        }
-        FaultClass::IngressLimited => {
-            "SambaStack's ingress allows 240 requests a minute by default: wait a little"
-        }
-        FaultClass::KeyRefused => "Check whether the API is behind a login, a VPN or an allow list",
-        _ => "Look at the deployment's pods on the cluster, then try again",
-    };
-    let mut details = format!("HTTP {}", reply.status);
-    if !title.is_empty() {
-        details = format!("{details}\nPage title: {title}");
-    }
-    details = format!("{details}\n{}", clip(reply.body.trim(), 2_000));
-    let retry_after = reply.retry_after.and_then(|text| read_retry_after(text, reply.date));
-    let failure = Failure { retry_after, ..Failure::new(summary, advice).with_details(details) };
-    Fault::new(class, Some(reply.status), failure)
-}
-
-fn looks_like_html(reply: &Reply<'_>) -> bool {
-    let start: String = reply.body.trim_start().chars().take(15).collect::<String>().to_ascii_lowercase();
-    reply.content_type.to_ascii_lowercase().contains("text/html")
-        || start.starts_with("<!doctype html")
-        || start.starts_with("<html")
-}
-
 /// An answer with status 200 that is neither a stream nor a completion.
 pub fn not_an_answer(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
-    if looks_like_html(reply) {
-        return html(reply, asked);
+    if page::is_one(reply) {
+        return page::fault(reply, None, asked);
     }
     let failure = Failure::new(
-        format!("{} answered with something that is no chat completion", asked.host),
-        "Check that the API domain on Home is that of an OpenAI-compatible API",
+        format!("{} answered with something that is no {}", asked.host, asked.what.answer()),
+        Advice::by_face(
+            "Check that the API domain on Home is that of an OpenAI-compatible API",
+            "Check that the address of --api, or of the environment, is that of an OpenAI-compatible API",
+        ),
     );
     Fault::new(FaultClass::NotAnApi, Some(reply.status), failure.with_details(clip(reply.body.trim(), 2_000)))
 }
@@ -334,7 +325,11 @@ pub fn not_an_answer(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
 pub fn cut(asked: &Asked<'_>, details: &str) -> Fault {
     let failure = Failure::new(
             format!("{} closed the connection before the answer was complete", asked.host),
-            "What had arrived is kept. Try again; if it stays so, the model's pod may be restarting or a proxy cuts long answers",
+            if asked.cluster {
+                "What had arrived is kept. Try again; if it stays so, the model's pod may be restarting or a proxy cuts long answers"
+            } else {
+                "What had arrived is kept. Try again; if it stays so, the server may be restarting or a proxy cuts long answers"
+            },
         )
         .with_details(details);
     Fault::new(FaultClass::Dropped, None, failure)
@@ -374,68 +369,78 @@ impl Transport {
     pub fn into_fault(self, asked: &Asked<'_>, details: String) -> Fault {
         let host = asked.host;
         let bare = host.split('/').next().unwrap_or(host);
-        let (class, summary, advice) = match self {
+        let (class, summary, advice): (FaultClass, String, Advice) = match self {
             Self::HostUnknown => (
                 FaultClass::HostUnknown,
                 format!("{bare} is not known to the name server"),
-                "Check the API domain on Home for typing errors, and whether a VPN must be on",
+                Advice::by_face(
+                    "Check the API domain on Home for typing errors, and whether a VPN must be on",
+                    "Check the address of --api, or of the environment, for typing errors, and whether a VPN must be on",
+                ),
             ),
             Self::Refused => (
                 FaultClass::Unreachable,
                 format!("{bare} refused the connection: nothing listens there"),
-                "Check the port of the API domain, and whether SambaStack's ingress is running",
+                if asked.cluster {
+                    "Check the port of the API domain, and whether SambaStack's ingress is running".into()
+                } else {
+                    "Check the address and its port, and whether the server is running".into()
+                },
             ),
             Self::Unreachable => (
                 FaultClass::Unreachable,
                 format!("There is no way to {bare} from this machine"),
-                "Check the network, the VPN and the proxy",
+                "Check the network, the VPN and the proxy".into(),
             ),
             Self::ConnectTimeout => (
                 FaultClass::Timeout,
                 format!("{bare} did not accept a connection in time"),
-                "A firewall may swallow the packets, or a VPN must be on",
+                "A firewall may swallow the packets, or a VPN must be on".into(),
             ),
             Self::ReadTimeout(after) => (
                 FaultClass::Timeout,
                 format!("{bare} sent nothing for {}", crate::domain::units::duration(after)),
-                "Try again; if it stays so, look at the model's pods",
+                advice::server(asked),
             ),
             Self::UnknownIssuer => (
                 FaultClass::Tls,
                 format!(
                     "The certificate of {bare} is signed by an authority that this machine does not trust"
                 ),
-                "Give the environment your authority's CA certificate file on Home",
+                Advice::by_face(
+                    "Give the environment your authority's CA certificate file on Home",
+                    "Give your authority's CA certificate file with --ca",
+                ),
             ),
             Self::WrongName => (
                 FaultClass::Tls,
                 format!("The certificate of {bare} is for another name"),
-                "Use the name that the certificate is for as the API domain",
+                "Use the name that the certificate is for as the API domain".into(),
             ),
             Self::Expired => (
                 FaultClass::Tls,
                 format!("The certificate of {bare} has expired or is not valid yet"),
-                "Check this machine's clock; then the certificate must be renewed on the server",
+                "Check this machine's clock; then the certificate must be renewed on the server".into(),
             ),
             Self::NotTls => (
                 FaultClass::Tls,
                 format!("{bare} does not speak TLS on this port"),
-                "Try http:// instead of https:// in the API domain, or another port",
+                "Try http:// instead of https:// in the API domain, or another port".into(),
             ),
             Self::OtherTls => (
                 FaultClass::Tls,
                 format!("No secure connection to {bare} could be made"),
-                "The details say what the TLS library met",
+                "The details say what the TLS library met".into(),
             ),
             Self::NotHttp => (
                 FaultClass::NotAnApi,
                 format!("What {bare} answers is not HTTP"),
-                "Try https:// instead of http:// in the API domain, or another port",
+                "Try https:// instead of http:// in the API domain, or another port".into(),
             ),
             Self::Broken => (
                 FaultClass::Dropped,
                 format!("The connection to {bare} broke"),
-                "Try again; what had arrived is kept",
+                "Try again; what had arrived is kept".into(),
             ),
         };
         Fault::new(class, None, Failure::new(summary, advice).with_details(details))
@@ -462,10 +467,6 @@ fn read_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
     Some(until.unsigned_abs()).filter(|_| !until.is_negative())
 }
 
-fn join_said(said: &str, advice: &str) -> String {
-    if said.is_empty() { advice.to_owned() } else { format!("The server says: {said}. {advice}") }
-}
-
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     clip(line.trim_end_matches('.'), 300)
@@ -479,127 +480,4 @@ fn clip(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn known() -> Vec<String> {
-        ["gemma-4-31B-it", "Meta-Llama-3.3-70B-Instruct"].map(str::to_owned).to_vec()
-    }
-
-    #[track_caller]
-    fn check_fault(status: u16, body: &str, class: FaultClass, words: &str) {
-        let known = known();
-        let asked = Asked { host: "api.example.com", model: "gemma-4-31b-it", known: &known, had_key: true };
-        let reply = Reply { status, body, retry_after: Some("7"), ..Reply::default() };
-        let fault = from_reply(&reply, &asked);
-        assert_eq!(fault.class, class, "{body}");
-        let told = fault.failure.to_string();
-        assert!(told.contains(words), "{words:?} is not in {told:?}");
-    }
-
-    #[test]
-    fn the_code_decides_before_the_status() {
-        check_fault(
-            400,
-            r#"{"error":{"message":"x","code":"model_not_found"}}"#,
-            FaultClass::ModelNotFound,
-            "Did you mean gemma-4-31B-it?",
-        );
-        check_fault(
-            404,
-            r#"{"error":{"message":"no such model","code":"model_not_found"}}"#,
-            FaultClass::ModelNotFound,
-            "does not route a model named gemma-4-31b-it",
-        );
-        check_fault(
-            429,
-            r#"{"error":{"code":"queue_full","message":"busy"}}"#,
-            FaultClass::QueueFull,
-            "not your key's",
-        );
-        check_fault(
-            429,
-            r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
-            FaultClass::RateLimited,
-            "the rate limit was reached",
-        );
-        check_fault(
-            400,
-            r#"{"error":{"code":"context_length_exceeded","message":"131072 is the limit."}}"#,
-            FaultClass::BadRequest,
-            "131072 is the limit. Clear",
-        );
-        check_fault(410, r#"{"error":{"code":"model_deprecated"}}"#, FaultClass::ModelNotFound, "deprecated");
-    }
-
-    #[test]
-    fn every_row_of_the_table_has_its_sentence() {
-        check_fault(
-            400,
-            r#"{"error":{"message":"must be at most 2","param":"temperature","code":"invalid_value"}}"#,
-            FaultClass::BadRequest,
-            "refused the parameter temperature: must be at most 2",
-        );
-        check_fault(
-            401,
-            r#"{"error":"Unauthorized"}"#,
-            FaultClass::KeyRefused,
-            "The API key was refused (HTTP 401)",
-        );
-        check_fault(401, "", FaultClass::KeyRefused, "refused");
-        check_fault(408, r#"{"error":{"code":"request_timeout"}}"#, FaultClass::Timeout, "gave up waiting");
-        check_fault(429, "slow down", FaultClass::RateLimited, "try again in 7.00 s");
-        check_fault(500, r#"{"error":{"message":"cuda"}}"#, FaultClass::Server, "cuda");
-        check_fault(503, "", FaultClass::Server, "maintenance");
-        check_fault(
-            404,
-            r#"{"error":"Not found"}"#,
-            FaultClass::NotAnApi,
-            "api.example.com has no chat completions API",
-        );
-        check_fault(413, "", FaultClass::BadRequest, "25 MB");
-        check_fault(302, "", FaultClass::NotAnApi, "points elsewhere");
-        check_fault(422, r#"{"detail":"model is required"}"#, FaultClass::BadRequest, "model is required");
-    }
-
-    #[test]
-    fn html_is_named_as_what_it_is() {
-        check_fault(
-            502,
-            "<html><head><title>502 Bad Gateway</title></head></html>",
-            FaultClass::Server,
-            "reached no server behind it (HTTP 502)",
-        );
-        check_fault(
-            200,
-            "<!DOCTYPE html><title>Log in</title>",
-            FaultClass::NotAnApi,
-            "a web page instead of the API",
-        );
-        check_fault(413, "<html>413</html>", FaultClass::BadRequest, "too large");
-    }
-
-    #[test]
-    fn retry_after_may_be_a_date() {
-        let date = Some("Wed, 21 Oct 2026 07:28:00 GMT");
-        assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:28:30 GMT", date), Some(Duration::from_secs(30)));
-        assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:27:30 GMT", date), None);
-        assert_eq!(read_retry_after("3", None), Some(Duration::from_secs(3)));
-        assert_eq!(read_retry_after("-3", None), None);
-        assert_eq!(read_retry_after("soon", date), None);
-    }
-
-    #[test]
-    fn an_error_amid_the_stream_is_an_error() {
-        let error = serde_json::json!({"error": {"message": "engine died", "code": "internal_error"}});
-        let fault = from_stream(&error, &Asked::default());
-        assert_eq!(fault.class, FaultClass::Server);
-        assert_eq!(fault.failure.summary, "The server reported an error: engine died, amid the answer");
-    }
-
-    #[test]
-    fn far_names_are_not_suggested() {
-        assert_eq!(nearest("whisper", &known()), None);
-        assert_eq!(nearest("meta-llama-3-3-70b-instruct", &known()), Some("Meta-Llama-3.3-70B-Instruct"));
-    }
-}
+mod tests;

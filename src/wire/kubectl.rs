@@ -1,6 +1,6 @@
 //! kubectl's stderr, read into a failure that a person understands.
 
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 
 /// What kind of fault kubectl met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,9 +187,9 @@ fn is_klog(line: &str) -> bool {
         && bytes.next() == Some(b' ')
 }
 
-type Reading = (KubectlFault, String, String);
+type Reading = (KubectlFault, String, Advice);
 
-fn reading(fault: KubectlFault, summary: impl Into<String>, advice: impl Into<String>) -> Reading {
+fn reading(fault: KubectlFault, summary: impl Into<String>, advice: impl Into<Advice>) -> Reading {
     (fault, summary.into(), advice.into())
 }
 
@@ -210,7 +210,10 @@ fn read_plugin(words: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::PluginInteractive,
             "The kubeconfig's credential plugin wants to ask you something, which it can only do in a terminal",
-            "Log in once in a terminal (run the command below it in the Activity drawer there), then try again",
+            Advice::by_face(
+                "Log in once in a terminal (run the command from the Activity drawer there), then try again",
+                "Log in once: run kubectl itself in a terminal with the same --kubeconfig and --context, then try again",
+            ),
         ));
     }
     if !words.contains("exec: ") {
@@ -540,16 +543,12 @@ fn read_other(last: &str) -> Reading {
     let said =
         said.strip_prefix("Unable to connect to the server: ").unwrap_or(said).trim().trim_end_matches('.');
     if said.is_empty() {
-        return reading(
-            KubectlFault::Other,
-            "kubectl failed without saying why",
-            "Run the command from the Activity drawer in a terminal",
-        );
+        return reading(KubectlFault::Other, "kubectl failed without saying why", Advice::rerun_kubectl(""));
     }
     reading(
         KubectlFault::Other,
         format!("kubectl failed: {}", clipped(said, 200)),
-        "The details have all that it said. The command is in the Activity drawer: run it in a terminal",
+        Advice::rerun_kubectl("The details have all that it said"),
     )
 }
 

@@ -5,6 +5,7 @@
 
 mod calls;
 mod message;
+mod models;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use serde_json::Value;
 pub use self::calls::{CallPiece, Calls};
 use self::message::Messages;
 pub use self::message::sent_tools;
+pub use self::models::read_models;
 use super::skim;
-use crate::domain::conversation::{ChatRequest, Effort};
+use crate::domain::conversation::{ChatRequest, Effort, Params};
 use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
 use crate::protocol::FinishReason;
 
@@ -27,6 +29,25 @@ pub const DONE: &str = "[DONE]";
 pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
     // cannot fail: names are texts, and what is no finite number is left out
     serde_json::to_value(Body::of(request, stream, false)).unwrap_or_default()
+}
+
+/// The parameters that are set, by their names in the body. `enable_thinking` stands in `chat_template_kwargs`.
+pub fn set_names(params: &Params, ignore_eos: bool) -> Vec<&'static str> {
+    let set = [
+        ("max_tokens", params.max_tokens.is_some()),
+        ("temperature", params.temperature.is_some()),
+        ("top_p", params.top_p.is_some()),
+        ("top_k", params.top_k.is_some()),
+        ("stop", !params.stop.is_empty()),
+        ("seed", params.seed.is_some()),
+        ("reasoning_effort", params.reasoning_effort.is_some()),
+        ("enable_thinking", params.thinking.is_some()),
+        ("chat_template_kwargs", params.thinking.is_some()),
+        ("response_format", params.format.is_some()),
+        ("tools", params.tools.iter().any(|tool| !tool.off)),
+        ("ignore_eos", ignore_eos),
+    ];
+    set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
 }
 
 /// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
@@ -316,26 +337,6 @@ fn read_number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|n| n.is_finite())
 }
 
-/// Reads the ids of `GET /v1/models`, sorted.
-///
-/// # Errors
-/// When it is no JSON with a list of models.
-pub fn read_models(json: &str) -> Result<Vec<String>, String> {
-    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let list = value.get("data").unwrap_or(&value);
-    let Some(list) = list.as_array() else {
-        return Err("there is no list under \"data\"".to_owned());
-    };
-    let mut ids: Vec<String> = list
-        .iter()
-        .filter_map(|model| model.get("id").unwrap_or(model).as_str())
-        .map(str::to_owned)
-        .collect();
-    ids.sort_by_cached_key(|id| (id.to_lowercase(), id.clone()));
-    ids.dedup();
-    Ok(ids)
-}
-
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
@@ -450,7 +451,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::conversation::{Message, Params, Role};
+    use crate::domain::conversation::{Message, Role};
 
     fn request(params: Params) -> ChatRequest {
         ChatRequest { model: "m".to_owned(), messages: vec![Message::new(Role::User, "Hi")], params }
@@ -548,16 +549,6 @@ mod tests {
         }
         let both = r#"{"choices":[{"delta":{"reasoning":"","reasoning_content":"hm"}}]}"#;
         assert_eq!(Chunk::parse(both).expect("reads").reasoning.as_deref(), Some("hm"));
-    }
-
-    #[test]
-    fn model_lists_are_read_in_their_forms() {
-        assert_eq!(
-            read_models(r#"{"data":[{"id":"b"},{"id":"A"},{"id":"b"}]}"#),
-            Ok(vec!["A".to_owned(), "b".to_owned()])
-        );
-        assert_eq!(read_models(r#"[{"id":"m"}]"#), Ok(vec!["m".to_owned()]));
-        assert!(read_models("{}").is_err());
     }
 
     fn split(pieces: &[&str]) -> (String, String) {

@@ -299,21 +299,21 @@ async fn every_refusal_has_its_sentence() {
             400,
             JSON,
             r#"{"error":{"message":"8192 is the limit","type":"x","param":null,"code":"context_length_exceeded"}}"#,
-            "longer than the model's context. The server says: 8192 is the limit. Clear",
+            "longer than the model's context, HTTP 400: 8192 is the limit. Clear",
         ),
         (
             400,
             JSON,
             r#"{"error":{"message":"at most 2","param":"temperature","code":"invalid_value"},"request_id":"r"}"#,
-            "refused the parameter temperature: at most 2",
+            "refused the parameter temperature, HTTP 400: at most 2",
         ),
         (
             401,
             JSON,
             r#"{"error":{"code":"invalid_api_key","message":"no"}}"#,
-            "The API key was refused (HTTP 401)",
+            "The API key was refused, HTTP 401: no",
         ),
-        (401, "text/plain", "Unauthorized", "The API key was refused (HTTP 401)"),
+        (401, "text/plain", "Unauthorized", "The API key was refused, HTTP 401: Unauthorized"),
         (
             400,
             JSON,
@@ -343,22 +343,22 @@ async fn every_refusal_has_its_sentence() {
             429,
             JSON,
             r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
-            "the rate limit was reached",
+            "The quota of this key is used up, HTTP 429: no",
         ),
-        (429, "text/plain", "slow down", "the rate limit was reached (HTTP 429)"),
+        (429, "text/plain", "slow down", "the rate limit was reached, HTTP 429: slow down"),
         (429, JSON, r#"{"error":{"code":"queue_full","message":"busy"}}"#, "not your key's"),
         (
             500,
             JSON,
             r#"{"error":{"message":"cuda","code":"internal"}}"#,
-            "The server failed (HTTP 500). The server says: cuda",
+            "The server failed, HTTP 500: cuda. Try again",
         ),
         (503, "text/plain", "", "under maintenance (HTTP 503)"),
         (
             502,
             "text/html",
             "<html><title>502 Bad Gateway</title></html>",
-            "reached no server behind it (HTTP 502)",
+            "reached no server behind it, HTTP 502: Bad Gateway",
         ),
         (413, "text/html", "<html><title>413</title></html>", "too large"),
         (200, "text/html", "<!doctype html><title>Log in</title>", "a web page instead of the API"),
@@ -537,7 +537,7 @@ async fn a_wrong_name_is_answered_with_the_right_one() {
     let ChatEnding::Failed(failure) = report.ending else { panic!("{report:?}") };
     assert_eq!(
         failure.to_string(),
-        "The API does not route a model named gemma-4-31b-it. Did you mean gemma-4-31B-it?"
+        "The API does not route a model named gemma-4-31b-it, HTTP 404: Model gemma-4-31b-it not found. Did you mean gemma-4-31B-it?"
     );
 }
 
@@ -546,7 +546,7 @@ async fn a_wrong_key_is_refused_and_not_repeated() {
     let server = demo(quick(Quirk::None)).await;
     let client = Client::with_key(server.address().root(), Trust::default(), "sk-wrong");
     let failure = client.failure().await;
-    check_words(&failure, "The API key was refused (HTTP 401)");
+    check_words(&failure, "The API key was refused, HTTP 401: Invalid API key");
     assert!(!format!("{failure:?}{:?}", client.activity()).contains("sk-wrong"));
 }
 

@@ -12,6 +12,7 @@ mod compare;
 mod dialog;
 mod engine;
 mod exact;
+mod faults;
 mod figures;
 mod files;
 mod floors;

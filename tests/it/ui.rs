@@ -789,7 +789,7 @@ fn a_dead_api_is_told() {
         api_env(&dead),
         Some(DEMO_KEY),
         "127.0.0.1:1 refused the connection: nothing listens there",
-        "Check the port of the API domain",
+        "Check the address and its port",
         "Connection refused",
     );
 }
@@ -801,7 +801,7 @@ fn a_wrong_key_is_told_and_never_shown() {
     let mut window = Window::on(api_env(&api.address), Some(KEY));
     window.see("Model: quick");
     window.ask("Hello");
-    window.see("The API key was refused (HTTP 401)");
+    window.see("The API key was refused, HTTP 401: Invalid API key");
     window.see("Check the key of this environment on Home");
     window.click("Details");
     window.see("Invalid API key");

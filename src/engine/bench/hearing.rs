@@ -121,7 +121,7 @@ impl<'a> Hearing<'a> {
         let head = self.head.take().unwrap_or_default();
         if !(200..300).contains(&head.status) {
             let body = String::from_utf8_lossy(&self.refusal);
-            return Some(api.fault_of_reply(&head, &body, None, &level.model));
+            return Some(api.fault_of_reply(&head, &body, None, (&level.model, &level.set)));
         }
         let broken = match std::mem::replace(&mut self.step, Step::More) {
             Step::Done(_) => return None,
@@ -135,7 +135,7 @@ impl<'a> Hearing<'a> {
             Broken::Sent(_) | Broken::Cut(_) => String::new(),
             Broken::Refused | Broken::NotAnAnswer => String::from_utf8_lossy(self.reader.raw()).into_owned(),
         };
-        Some(api.fault_of_reply(&head, &raw, Some(broken), &level.model))
+        Some(api.fault_of_reply(&head, &raw, Some(broken), (&level.model, &level.set)))
     }
 
     pub(super) fn text(&mut self) -> News {

@@ -17,6 +17,8 @@ const NEVER: u64 = u64::MAX;
 pub(super) struct Level {
     pub(super) index: usize,
     pub(super) model: String,
+    /// The parameters that the user set, by their names in the request.
+    pub(super) set: Vec<&'static str>,
     pub(super) feed: Receiver<Prepared>,
     pub(super) ramp_up: Duration,
     /// Set once the connections are open.
@@ -57,7 +59,7 @@ pub(super) struct Level {
 impl Level {
     pub(super) fn new(
         index: usize,
-        model: String,
+        (model, set): (String, Vec<&'static str>),
         feed: Receiver<Prepared>,
         ramp_up: Duration,
         permits: Option<Semaphore>,
@@ -66,6 +68,7 @@ impl Level {
         Self {
             index,
             model,
+            set,
             feed,
             ramp_up,
             began: OnceLock::new(),

@@ -59,6 +59,7 @@ use crate::prompts::fit::{Calibrator, Fit, UNFITTED};
 use crate::prompts::schedule::Schedule;
 use crate::prompts::{PromptSource, length_to_fit};
 use crate::protocol::ChatEnding;
+use crate::wire::openai;
 
 /// How often what ended is folded, and at most how often it is told.
 const TICK: Duration = Duration::from_millis(33);
@@ -528,9 +529,11 @@ impl Session<'_> {
             _ => None,
         };
         let ramp_up = if kind == Kind::Closed { self.plan.ramp_up } else { Duration::ZERO };
+        let mut set = openai::set_names(&self.plan.params, self.plan.ignore_eos);
+        set.extend(self.plan.output_tokens.is_some().then_some("max_tokens"));
         Ok(Arc::new(LaneLevel::new(
             under.level.index,
-            under.target.model.clone(),
+            (under.target.model.clone(), set),
             receiver,
             ramp_up,
             permits,

@@ -8,40 +8,127 @@ use tokio_util::sync::CancellationToken;
 use super::{InOrder, Slot, bad, good, skipped};
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::deployment::embeds_by_name;
-use crate::domain::failure::{Failure, FaultClass};
+use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
 use crate::engine::chat;
 use crate::engine::place::Place;
 use crate::protocol::{ChatEnding, Check, KeyStatus, Verdict};
 use crate::wire::certificate::Certificate;
+use crate::wire::fault::Fault;
 
 pub(super) async fn run(place: &Place, cancel: &CancellationToken, told: &InOrder<'_, impl Fn(Check)>) {
     let began = Instant::now();
-    let models = match place.models().await {
+    let end = |api: Check, key: Check| {
+        told.put(Slot::Api, vec![api]);
+        told.put(Slot::Key, vec![key]);
+        told.put(Slot::Rate, Vec::new());
+    };
+    let api = match &place.api {
+        Ok(api) => api,
+        Err(failure) => return end(bad(TITLE, failure, began), skipped(KEY, "There is no API to ask")),
+    };
+    let models = match place.models_from(api).await {
         Ok(models) => models,
-        Err(failure) => {
-            told.put(Slot::Api, vec![bad("API reachable", &failure, began)]);
-            told.put(Slot::Key, vec![skipped("API key accepted", "The API was not reached")]);
-            return told.put(Slot::Rate, Vec::new());
-        }
+        Err(fault) => match unlisted(&fault) {
+            Unlisted::Silent => {
+                return end(bad(TITLE, &fault.failure, began), skipped(KEY, "The API was not reached"));
+            }
+            Unlisted::Failing => {
+                let why = "The API answered, but is not at work";
+                return end(bad(TITLE, &fault.failure, began), skipped(KEY, why));
+            }
+            Unlisted::Refused => {
+                let finding = format!("{} · it answers, and refuses to list its models", tls_of(place));
+                // A key that is not where it should be tells more than that none was sent.
+                let failure = place.api_with_key().err().unwrap_or(fault.failure);
+                return end(good(TITLE, finding, Some(began)), bad(KEY, &failure, began));
+            }
+            Unlisted::NoList => {
+                let (api, key) = without_list(place, &fault, cancel, began).await;
+                return end(api, key);
+            }
+        },
     };
-    let secure = place.address().is_some_and(|address| address.root().starts_with("https://"));
-    let tls = match (secure, place.env.accept_invalid_certs) {
-        (true, false) => "TLS ok",
-        (true, true) => "TLS unchecked",
-        (false, _) => "no TLS",
+    let listed = match models.ids.len() {
+        0 => "no models".to_owned(),
+        n => units::counted(n, "model"),
     };
-    let finding = format!("{tls} · {} listed", units::counted(models.ids.len(), "model"));
-    let mut checks = vec![good("API reachable", finding, Some(began))];
-    if secure && place.env.accept_invalid_certs {
+    let finding = format!("{} · {listed} listed", tls_of(place));
+    let mut checks = vec![good(TITLE, finding, Some(began))];
+    if is_secure(place) && place.env.accept_invalid_certs {
         checks[0].verdict = Verdict::Warning;
     }
     checks.extend(models.certificate.as_ref().map(certificate));
     checks.extend(models.clock_skew.map(clock));
     told.put(Slot::Api, checks);
-    let (key, rate) = check_key(place, &models.ids, cancel).await;
-    told.put(Slot::Key, vec![key]);
-    told.put(Slot::Rate, rate.into_iter().collect());
+    let tried = check_key(place, &models.ids, cancel).await;
+    told.put(Slot::Key, vec![tried.check]);
+    told.put(Slot::Rate, tried.rate.into_iter().collect());
+}
+
+const TITLE: &str = "API reachable";
+const KEY: &str = "API key accepted";
+
+fn is_secure(place: &Place) -> bool {
+    place.address().is_some_and(|address| address.root().starts_with("https://"))
+}
+
+fn tls_of(place: &Place) -> &'static str {
+    match (is_secure(place), place.env.accept_invalid_certs) {
+        (true, false) => "TLS ok",
+        (true, true) => "TLS unchecked",
+        (false, _) => "no TLS",
+    }
+}
+
+/// Why there is no list of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unlisted {
+    /// Nothing answered.
+    Silent,
+    /// A server answered that it does not work now.
+    Failing,
+    /// It lists its models to others.
+    Refused,
+    /// It has no list, or none that can be read: that says nothing of its chat.
+    NoList,
+}
+
+fn unlisted(fault: &Fault) -> Unlisted {
+    match (fault.class, fault.status) {
+        (_, None) => Unlisted::Silent,
+        (FaultClass::KeyRefused, _) => Unlisted::Refused,
+        (_, Some(200..=299 | 404 | 405 | 501)) => Unlisted::NoList,
+        _ => Unlisted::Failing,
+    }
+}
+
+/// Whether the chat is there where the list of models is not. The name is one that no server knows: what matters is what
+/// refuses it.
+async fn without_list(
+    place: &Place,
+    fault: &Fault,
+    cancel: &CancellationToken,
+    began: Instant,
+) -> (Check, Check) {
+    const STAND_IN: &str = "batida-check";
+    let tried = check_key(place, &[STAND_IN.to_owned()], cancel).await;
+    let finding = format!("{} · it answers; {}", tls_of(place), fault.failure.summary);
+    let advice = Advice::by_face(
+        "Without a list, only models of the cluster can be picked",
+        "Name a model with --model: without a list none can be offered",
+    );
+    let there = Failure::new(finding, advice).with_details(fault.failure.details.clone());
+    let there = Check { verdict: Verdict::Warning, ..bad(TITLE, &there, began) };
+    match tried.failure {
+        Some(failure) if failure.class == Some(FaultClass::NotAnApi) => {
+            (bad(TITLE, &failure, began), skipped(KEY, "There is no chat to try it with"))
+        }
+        Some(Failure { class: Some(FaultClass::ModelNotFound | FaultClass::BadRequest), .. }) => {
+            (there, skipped(KEY, "The API lists no model to try it with"))
+        }
+        _ => (there, tried.check),
+    }
 }
 
 /// Soon enough to ask for a new one.
@@ -78,17 +165,30 @@ fn clock(skew: i64) -> Check {
     Check { verdict: Verdict::Warning, advice: advice.to_owned(), ..check }
 }
 
+/// What became of a one-token chat.
+struct Tried {
+    check: Check,
+    rate: Option<Check>,
+    /// Why it failed.
+    failure: Option<Failure>,
+}
+
+impl Tried {
+    fn told(check: Check) -> Self {
+        Self { check, rate: None, failure: None }
+    }
+}
+
 /// A one-token chat: the model list is public and proves nothing.
-async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken) -> (Check, Option<Check>) {
-    const TITLE: &str = "API key accepted";
+async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken) -> Tried {
     let began = Instant::now();
     let api = match place.api_with_key() {
         Ok(api) => api,
-        Err(failure) => return (bad(TITLE, &failure, began), None),
+        Err(failure) => return Tried::told(bad(KEY, &failure, began)),
     };
     let chats = |name: &&String| !embeds_by_name(name);
     let Some(model) = models.iter().find(chats).or(models.first()) else {
-        return (skipped(TITLE, "The API lists no model to try it with"), None);
+        return Tried::told(skipped(KEY, "The API lists no model to try it with"));
     };
     let request = ChatRequest {
         model: model.clone(),
@@ -101,8 +201,9 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
     let report = tokio::select! {
         report = chat => report,
         () = bound => {
-            let failure = Failure::new(format!("{model} did not answer a one-token chat within a minute"), "It may be loading; look at its pods");
-            return (Check { verdict: Verdict::Warning, ..bad(TITLE, &failure, began) }, None);
+            let summary = format!("{model} did not answer a one-token chat within a minute");
+            let failure = Failure::new(summary, may_be_loading(place));
+            return Tried::told(Check { verdict: Verdict::Warning, ..bad(KEY, &failure, began) });
         }
     };
     match report.ending {
@@ -111,16 +212,28 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
                 KeyStatus::NotNeeded => format!("none was needed · one-token chat on {model}"),
                 _ => format!("one-token chat on {model}"),
             };
-            (good(TITLE, finding, Some(began)), check_rate(&report.rate_limit))
+            let rate = check_rate(&report.rate_limit);
+            Tried { check: good(KEY, finding, Some(began)), rate, failure: None }
         }
-        ChatEnding::Stopped => (skipped(TITLE, "It was cancelled"), None),
+        ChatEnding::Stopped => Tried::told(skipped(KEY, "It was cancelled")),
         ChatEnding::Failed(failure) => {
             // A full queue or a refused parameter says nothing against the key.
             let refused = failure.class == Some(FaultClass::KeyRefused);
             let verdict = if refused { Verdict::Bad } else { Verdict::Warning };
-            (Check { verdict, ..bad(TITLE, &failure, began) }, None)
+            let check = Check { verdict, ..bad(KEY, &failure, began) };
+            Tried { check, rate: None, failure: Some(failure) }
         }
     }
+}
+
+fn may_be_loading(place: &Place) -> Advice {
+    if place.kubectl.is_some() {
+        return Advice::by_face(
+            "It may be loading; look at its pods",
+            "It may be loading; see `batida deployments`",
+        );
+    }
+    "It may be loading; try again in a while".into()
 }
 
 fn check_rate(headers: &[(String, String)]) -> Option<Check> {
@@ -140,6 +253,22 @@ fn check_rate(headers: &[(String, String)]) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_silence_is_not_reached() {
+        let fault = |class, status| Fault { class, status, failure: Failure::default() };
+        for (class, status, is) in [
+            (FaultClass::Unreachable, None, Unlisted::Silent),
+            (FaultClass::KeyRefused, Some(401), Unlisted::Refused),
+            (FaultClass::KeyRefused, Some(403), Unlisted::Refused),
+            (FaultClass::Server, Some(503), Unlisted::Failing),
+            (FaultClass::RateLimited, Some(429), Unlisted::Failing),
+            (FaultClass::NotAnApi, Some(404), Unlisted::NoList),
+            (FaultClass::NotAnApi, Some(200), Unlisted::NoList),
+        ] {
+            assert_eq!(unlisted(&fault(class, status)), is, "{class:?} {status:?}");
+        }
+    }
 
     #[test]
     fn a_clock_that_is_off_is_a_warning_with_its_direction() {

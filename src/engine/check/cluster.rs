@@ -212,6 +212,7 @@ fn deployments(kubectl: &Kubectl, view: &ClusterView) -> Vec<Check> {
             verdict: Verdict::Warning,
             finding,
             advice,
+            cli_advice: None,
             command,
             details: String::new(),
             took: None,

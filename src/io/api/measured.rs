@@ -10,11 +10,11 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use secrecy::ExposeSecret as _;
 
-use super::{Api, Head, Trust, no_certificate, redact, tls_trouble, transport_of};
+use super::{Api, Head, Trust, no_authorities, no_certificate, redact, tls_trouble, transport_of};
 use crate::domain::failure::Failure;
 use crate::io::http1::{Dialer, ResponseHead, WireError};
 use crate::wire::answer::Broken;
-use crate::wire::fault::{self, Fault, Transport};
+use crate::wire::fault::{self, Asked, Fault, Transport};
 
 impl Api {
     /// Opens connections for measuring.
@@ -50,15 +50,15 @@ impl Api {
     }
 
     /// What a response means that is no good answer: a status that is no success, or (`broken`) a body that
-    /// is none. `body` is its beginning.
+    /// is none. `body` is its beginning; `set` are the parameters that the user set.
     pub fn fault_of_reply(
         &self,
         head: &ResponseHead,
         body: &str,
         broken: Option<Broken>,
-        model: &str,
+        (model, set): (&str, &[&'static str]),
     ) -> Fault {
-        let asked = self.asked(model, &[]);
+        let asked = Asked { set, ..self.asked(model, &[]) };
         let head = Head {
             status: head.status,
             content_type: head.get("content-type").unwrap_or_default().to_ascii_lowercase(),
@@ -94,9 +94,8 @@ fn proxy_for(url: &str) -> Option<(url::Url, Option<String>)> {
 fn tls(trust: &Trust, wanted: bool) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let odd = |details: String| {
-        let advice =
-            "Install the package ca-certificates, or give the environment a CA certificate file on Home";
-        Failure::new("This machine has no certificate authorities to trust", advice).with_details(details)
+        Failure::new("This machine has no certificate authorities to trust", no_authorities())
+            .with_details(details)
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

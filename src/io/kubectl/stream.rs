@@ -6,7 +6,7 @@ use rustix::process::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdout};
 
 use super::{Group, Kubectl, KubectlError, MOST_WORDS, Pipe};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 use crate::io::activity::Recording;
 use crate::protocol::ActivityKind;
 use crate::wire::kubectl::{KubectlFault, explain};
@@ -89,7 +89,7 @@ impl Lines {
         if self.searched > LONGEST_LINE {
             let failure = Failure::new(
                 format!("kubectl printed a line of more than {} MB", LONGEST_LINE >> 20),
-                "Run the command from the Activity drawer in a terminal to see what it prints",
+                Advice::rerun_kubectl(""),
             );
             return Err(KubectlError::new(KubectlFault::TooMuch, failure));
         }

@@ -1,0 +1,307 @@
+//! What kind of trouble an error body tells of: by its machine words, else by its sentence, else by the status.
+
+use super::body::ErrorBody;
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The key is wrong, or missing.
+    Key,
+    /// The key may not do this.
+    Forbidden,
+    /// The API does not route that name.
+    Model,
+    /// It did once.
+    ModelGone,
+    /// The prompt does not fit the model's context.
+    Context,
+    /// The model takes no pictures.
+    Pictures,
+    /// A content filter refused the prompt.
+    Filter,
+    /// The key's quota or credit is used up.
+    Quota,
+    /// Too many requests for the key.
+    Rate,
+    /// Too many requests in flight for the server.
+    Queue,
+    /// The server gave up waiting.
+    Timeout,
+    /// The model is being loaded.
+    Loading,
+    /// Nothing in particular: the status tells.
+    Other,
+}
+
+impl Kind {
+    /// `model`: the name that was asked for, empty for none.
+    pub(super) fn of(status: u16, body: &ErrorBody, model: &str) -> Self {
+        let said = body.said.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        let refused = matches!(status, 0 | 400..=599);
+        Self::by_code(status, body)
+            .or_else(|| (refused && is_context(&says)).then_some(Self::Context))
+            .or_else(|| (refused && is_pictures(&says)).then_some(Self::Pictures))
+            .or_else(|| (refused && is_filter(&says)).then_some(Self::Filter))
+            .or_else(|| is_key(status, &says).then_some(Self::Key))
+            .or_else(|| is_model(status, &said, model).then_some(Self::Model))
+            .or_else(|| is_quota(status, &says).then_some(Self::Quota))
+            .or_else(|| is_queue(&says).then_some(Self::Queue))
+            .or_else(|| (says(&["loading model"]) || says(&["currently loading"])).then_some(Self::Loading))
+            .unwrap_or(match status {
+                401 => Self::Key,
+                402 => Self::Quota,
+                403 => Self::Forbidden,
+                408 | 504 => Self::Timeout,
+                410 => Self::ModelGone,
+                429 => Self::Rate,
+                529 => Self::Queue,
+                _ => Self::Other,
+            })
+    }
+
+    fn by_code(status: u16, body: &ErrorBody) -> Option<Self> {
+        let kinds: [(Self, &[&str]); 11] = [
+            (
+                Self::Key,
+                &[
+                    "invalid_api_key",
+                    "api_key_invalid",
+                    "authentication_error",
+                    "unauthenticated",
+                    "token_not_found_in_db",
+                    "expired_key",
+                ],
+            ),
+            (
+                Self::Model,
+                &[
+                    "model_not_found",
+                    "deployment_not_found",
+                    "endpoint_not_found",
+                    "unknown_model",
+                    "model_not_exist",
+                ],
+            ),
+            (Self::ModelGone, &["model_deprecated"]),
+            (
+                Self::Context,
+                &[
+                    "context_length_exceeded",
+                    "exceed_context_size_error",
+                    "context_window_exceeded_error",
+                    "context_limit_exceeded",
+                    "string_above_max_length",
+                ],
+            ),
+            (
+                Self::Filter,
+                &[
+                    "content_filter",
+                    "content_policy_violation",
+                    "content_policy_violation_error",
+                    "responsible_aipolicy_violation",
+                    "responsible_ai_policy_violation",
+                    "prohibited_content",
+                    "content_filtered",
+                ],
+            ),
+            (
+                Self::Quota,
+                &[
+                    "insufficient_quota",
+                    "billing_hard_limit_reached",
+                    "billing_not_active",
+                    "budget_exceeded",
+                    "insufficient_balance",
+                    "credit_limit_exceeded",
+                ],
+            ),
+            (
+                Self::Queue,
+                &["queue_full", "overloaded", "overloaded_error", "server_overloaded", "engine_overloaded"],
+            ),
+            (
+                Self::Rate,
+                &["rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "too_many_requests"],
+            ),
+            (Self::Timeout, &["request_timeout", "deadline_exceeded"]),
+            (
+                Self::Forbidden,
+                &[
+                    "permission_denied",
+                    "permission_error",
+                    "key_model_access_denied",
+                    "team_model_access_denied",
+                ],
+            ),
+            (Self::Loading, &["unavailable_error"]),
+        ];
+        // "unavailable" is no word for loading unless the sentence says so.
+        let loading = body.said.to_lowercase().contains("load");
+        let found = kinds.iter().find(|(_, codes)| body.has_code(codes)).map(|(kind, _)| *kind);
+        found.filter(|kind| match kind {
+            Self::Loading => loading,
+            // LiteLLM and others say "authentication" of 500s too.
+            Self::Key => status < 500,
+            _ => true,
+        })
+    }
+}
+
+fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
+    let place = says(&[
+        "context length",
+        "context size",
+        "context window",
+        "maximum context",
+        "context limit",
+        "max_model_len",
+        "maximum model length",
+        "maximum sequence length",
+        "max sequence length",
+        "max_seq_len",
+    ]);
+    let over = says(&[
+        "exceed",
+        "longer",
+        "larger",
+        "too l",
+        "greater",
+        "maximum",
+        "reduce",
+        "requested",
+        "limit",
+        "more than",
+    ]);
+    (place && over)
+        || says(&[
+            "prompt is too long",
+            "input is too long",
+            "prompt too long",
+            "reduce the length of the messages",
+            "reduce the length of the input",
+            "`inputs` tokens + `max_new_tokens` must be",
+            "exceeds the maximum number of tokens",
+            "too many input tokens",
+            "too many tokens in",
+        ])
+}
+
+fn is_pictures(says: &impl Fn(&[&str]) -> bool) -> bool {
+    says(&["image", "picture", "vision", "multimodal", "multi-modal", "mmproj"])
+        && says(&[
+            "not support",
+            "unsupported",
+            "does not accept",
+            "doesn't support",
+            "no endpoints found",
+            "not a multimodal",
+            "not multimodal",
+            "not a vision",
+            "missing data required for image",
+            "unknown variant `image_url`",
+            "at most 0 image",
+            "only text",
+            "text-only",
+            "text only",
+            "no vision",
+        ])
+}
+
+fn is_filter(says: &impl Fn(&[&str]) -> bool) -> bool {
+    says(&[
+        "content management policy",
+        "content filter",
+        "content_filter",
+        "content policy",
+        "flagged by",
+        "flagged as",
+        "safety filter",
+        "blocked by guardrail",
+        "guardrail",
+        "inappropriate content",
+    ])
+}
+
+fn is_key(status: u16, says: &impl Fn(&[&str]) -> bool) -> bool {
+    matches!(status, 0 | 400..=403)
+        && says(&[
+            "api key not valid",
+            "invalid api key",
+            "invalid api_key",
+            "invalid x-api-key",
+            "incorrect api key",
+            "api key is invalid",
+            "api key provided is invalid",
+            "no api key",
+            "missing api key",
+            "api key is missing",
+            "api key is required",
+            "api key required",
+            "api key expired",
+            "invalid subscription key",
+            "invalid token",
+            "invalid authentication",
+            "authentication error",
+            "no cookie auth",
+        ])
+}
+
+fn is_model(status: u16, said: &str, model: &str) -> bool {
+    if model.is_empty() || !matches!(status, 0 | 400 | 404 | 422 | 500 | 503) {
+        return false;
+    }
+    let unknown = [
+        "not found",
+        "does not exist",
+        "doesn't exist",
+        "not exist",
+        "no such model",
+        "unknown model",
+        "not a valid model",
+        "invalid model",
+        "no model",
+        "not deployed",
+        "isn't available",
+        "is not available",
+        "not available",
+        "not supported for",
+        "no endpoints found for",
+        "could not find",
+        "cannot find",
+        "not served",
+        "not loaded",
+        "not recognized",
+        "unable to find",
+    ];
+    let names = said.contains("model") || said.contains("deployment") || said.contains(&model.to_lowercase());
+    // Of a status that is seldom about the name, the name must stand there.
+    let sure =
+        matches!(status, 404) || said.contains(&model.to_lowercase()) || said.contains("invalid model");
+    names && sure && unknown.iter().any(|words| said.contains(words))
+}
+
+fn is_quota(status: u16, says: &impl Fn(&[&str]) -> bool) -> bool {
+    says(&[
+        "insufficient balance",
+        "credit balance",
+        "budget has been exceeded",
+        "exceeded budget",
+        "more credits",
+        "out of credits",
+        "insufficient credits",
+        "billing",
+    ]) || status == 429 && says(&["quota"])
+}
+
+fn is_queue(says: &impl Fn(&[&str]) -> bool) -> bool {
+    says(&[
+        "model is overloaded",
+        "queue is full",
+        "queue full",
+        "maximum pending requests",
+        "server is overloaded",
+        "too many pending requests",
+    ])
+}

@@ -1,0 +1,191 @@
+//! What the real program says of servers that refuse, in their own dialects, and of odd model lists.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::batida::{Said, finish, program, start};
+use crate::support::scripted::{Reply, Request, ScriptedServer, Then};
+
+struct Batida(tempfile::TempDir);
+
+impl Batida {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Runs it on this API, with the environment's only key.
+    fn run(&self, api: &str, args: &[&str]) -> Said {
+        let mut command = program(self.0.path());
+        command.args(args).args(["--api", api, "--key-env", "MY_KEY"]).env("MY_KEY", "sk-0123456789");
+        command.arg("--config").arg(self.0.path().join("config"));
+        finish(start(&mut command))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+fn list(reply: &mut Reply<'_>, names: &[&str]) {
+    let data: Vec<Value> = names.iter().map(|name| json!({"id": name, "object": "model"})).collect();
+    reply.json(200, &json!({"object": "list", "data": data}));
+}
+
+/// Lists these models; `answer` has the chats.
+fn server(
+    names: &'static [&'static str],
+    answer: impl Fn(&Request, &mut Reply<'_>) + Send + Sync + 'static,
+) -> ScriptedServer {
+    ScriptedServer::start(move |request, reply| {
+        if request.method == "GET" {
+            list(reply, names)
+        } else {
+            answer(request, reply)
+        }
+        Then::KeepOpen
+    })
+}
+
+#[track_caller]
+fn sees(said: &Said, words: &[&str]) {
+    for words in words {
+        assert!(said.err.contains(words) || said.out.contains(words), "no {words:?} in {said:#?}");
+    }
+}
+
+#[track_caller]
+fn lacks(said: &Said, words: &[&str]) {
+    for words in words {
+        assert!(!said.err.contains(words) && !said.out.contains(words), "{words:?} in {said:#?}");
+    }
+}
+
+fn googles(request: &Request, reply: &mut Reply<'_>) {
+    let (code, status, message) = match request.model().as_str() {
+        "quota" => (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota. Please retry in 37.5s."),
+        "param" => (
+            400,
+            "INVALID_ARGUMENT",
+            "Invalid JSON payload received. Unknown name \"top_k\": Cannot find field.",
+        ),
+        "gemma-y" => (404, "NOT_FOUND", "models/gemma-y is not found for API version v1main"),
+        _ => (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
+    };
+    reply.json(code, &json!([{"error": {"code": code, "message": message, "status": status}}]));
+}
+
+#[test]
+fn errors_in_a_list_are_told_in_the_servers_own_sentence() {
+    let server = server(&["key", "quota", "param", "gemma-x"], googles);
+    let batida = Batida::new();
+    let chat = |model: &str, more: &[&str]| {
+        let said = batida.run(&server.url(), &[&["chat", "--model", model], more, &["Hi"]].concat());
+        assert_eq!(said.code, Some(1), "{said:?}");
+        said
+    };
+    let key = chat("key", &[]);
+    sees(&key, &["The API key was refused, HTTP 400: API key not valid. Please pass a valid API key"]);
+    lacks(&key, &["clear the parameter", "on Home"]);
+    sees(&chat("quota", &[]), &["Please retry in 37.5s", "try again in 37.5 s"]);
+    let unset = chat("param", &[]);
+    sees(&unset, &["Unknown name \"top_k\""]);
+    lacks(&unset, &["Change or"]);
+    sees(&chat("param", &["--top-k", "4"]), &["Change or leave out --top-k"]);
+    sees(&chat("gemma-y", &[]), &["does not route a model named gemma-y", "Did you mean gemma-x?"]);
+}
+
+#[test]
+fn the_benchmarks_errors_are_in_the_servers_own_sentence_everywhere() {
+    let server = server(&["m"], |_, reply| reply.json(500, &json!({"error": {"message": "injected"}})));
+    let batida = Batida::new();
+    let csv = batida.path().join("rows.csv");
+    let args =
+        ["bench", "--model", "m", "--requests", "8", "--max-error-share", "none", "--prompts", "p.txt"];
+    fs::write(batida.path().join("p.txt"), "one\ntwo\n").expect("written");
+    let said = batida.run(&server.url(), &[&args[..], &["--csv", "rows.csv"]].concat());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    sees(&said, &["8 × server: The server failed, HTTP 500: injected"]);
+    let rows = fs::read_to_string(csv).expect("written");
+    assert_eq!(rows.matches("HTTP 500: injected").count(), 12, "4 warm-ups and 8 requests:\n{rows}");
+    lacks(&said, &["pods", "SambaStack", "Activity"]);
+}
+
+#[test]
+fn model_lists_are_listed_in_their_shapes() {
+    let server = ScriptedServer::start(|request, reply| {
+        let kind = request.target.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+        match (request.method.as_str(), kind.as_str()) {
+            ("POST", _) => reply.answer(&["It ", "works."]),
+            (_, "null") => reply.json(200, &json!({"object": "list", "data": null})),
+            (_, "named") => reply.json(200, &json!({"models": [{"name": "command-x"}, {"name": "embed-x"}]})),
+            (_, "array") => reply.json(200, &json!([{"id": "llama-x"}, {"id": "embed-y"}])),
+            (_, "numbers") => reply.json(200, &json!({"data": [{"id": 7, "name": "seven"}, {"id": "ok"}]})),
+            _ => reply.json(404, &json!({"detail": "Not Found"})),
+        }
+        Then::KeepOpen
+    });
+    let batida = Batida::new();
+    let run = |kind: &str, args: &[&str]| batida.run(&format!("{}/{kind}", server.url()), args);
+    sees(&run("named", &["models"]), &["command-x", "embed-x"]);
+    sees(&run("array", &["models"]), &["llama-x", "embed-y"]);
+    sees(&run("numbers", &["models"]), &["7 ", "ok"]);
+    let none = run("null", &["models"]);
+    assert_eq!(none.code, Some(0), "{none:?}");
+    sees(&none, &["The API lists no models"]);
+    let chat = run("none", &["chat", "--model", "any", "Hi"]);
+    assert_eq!((chat.code, chat.out.trim()), (Some(0), "It works."), "{chat:?}");
+    let check = run("none", &["check"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+    sees(&check, &["has no list of models at this address, HTTP 404: Not Found", "one-token chat"]);
+    lacks(&check, &["no chat completions API", "not reached"]);
+    sees(&run("none", &["models"]), &["has no list of models at this address"]);
+}
+
+#[test]
+fn a_list_of_200_000_models_is_printed_at_once() {
+    let names: Vec<Value> = (0..200_000).map(|n| json!({"id": format!("model-{n}")})).collect();
+    let long = "x".repeat(70_000);
+    let body = json!({"data": [{"id": long}, {"id": long}], "models": names}).to_string();
+    let many = json!({"data": names}).to_string();
+    let server = ScriptedServer::start(move |request, reply| {
+        let body = if request.target.starts_with("/long") { &body } else { &many };
+        reply.full(200, &[("content-type", "application/json")], body);
+        Then::KeepOpen
+    });
+    let batida = Batida::new();
+    let said = batida.run(&server.url(), &["models"]);
+    assert_eq!((said.code, said.out.lines().count()), (Some(0), 200_001));
+    let said = batida.run(&format!("{}/long", server.url()), &["models"]);
+    assert_eq!((said.code, said.out.lines().count()), (Some(0), 2));
+    assert!(said.out.lines().all(|line| line.len() < 71_000));
+}
+
+#[test]
+fn a_server_that_answers_is_reached_whatever_it_answers() {
+    for (status, body, words) in [
+        (401, "Unauthorized", "bad      API key accepted: The API key was refused, HTTP 401: Unauthorized"),
+        (503, "no healthy upstream", "under maintenance, HTTP 503: no healthy upstream"),
+    ] {
+        let server = ScriptedServer::start(move |_, reply| {
+            reply.full(status, &[("content-type", "text/plain")], body);
+            Then::KeepOpen
+        });
+        let said = Batida::new().run(&server.url(), &["check"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        sees(&said, &[words]);
+        lacks(&said, &["not reached", "on Home", "pods"]);
+    }
+}
+
+#[test]
+fn neither_list_nor_chat_is_no_api() {
+    let server = ScriptedServer::start(|_, reply| {
+        reply.json(404, &json!({"detail": "Not Found"}));
+        Then::KeepOpen
+    });
+    let said = Batida::new().run(&server.url(), &["check"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    sees(&said, &["has no chat completions API at this address, HTTP 404: Not Found"]);
+}
