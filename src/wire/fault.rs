@@ -254,7 +254,7 @@ fn refused(
         Some(param) => format!("The server refused the parameter {}", clip(param, 80)),
         None => "The server refused the request".to_owned(),
     };
-    let advice = advice::parameter(asked, named).unwrap_or_default();
+    let advice = advice::parameter(asked, named).unwrap_or_else(advice::whole_answer);
     let failure = Failure::new(with_status(&what, status, said), advice);
     Fault::new(FaultClass::BadRequest, status, Failure { retry_after, ..failure })
 }

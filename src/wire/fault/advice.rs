@@ -50,6 +50,11 @@ pub(super) fn size(asked: &Asked<'_>) -> Advice {
     "Clear the conversation or shorten the prompt; a gateway before the server may set the limit".into()
 }
 
+/// Nothing is known that would help but the server's own words.
+pub(super) fn whole_answer() -> Advice {
+    Advice::by_face("The details have the server's whole answer", "The server's whole answer is below")
+}
+
 /// A parameter was refused: what to change, when it is one that the user set. `named`: those the server names.
 pub(super) fn parameter<'a>(asked: &Asked<'a>, named: impl Fn(&str) -> bool) -> Option<Advice> {
     if let Some(name) = asked.set.iter().find(|name| named(name)) {

@@ -83,10 +83,6 @@ impl ErrorBody {
         Self { said, codes, ..Self::default() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.said.is_empty() && self.codes.is_empty()
-    }
-
     /// Whether one of its machine words is one of these.
     pub(super) fn has_code(&self, codes: &[&str]) -> bool {
         self.codes.iter().any(|code| codes.contains(&code.as_str()))

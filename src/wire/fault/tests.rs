@@ -436,8 +436,12 @@ fn only_a_parameter_that_the_user_set_and_the_server_names_is_to_be_changed() {
     let [window, line] = advice(400, &named, &["top_k"]);
     assert_eq!(window, "Change or clear the parameter top_k and try again");
     assert_eq!(line, "Change or leave out --top-k and try again");
-    assert_eq!(advice(400, &named, &["temperature"]), ["", ""]);
-    assert_eq!(advice(400, &json!({"error": "no"}), &["top_k"]), ["", ""]);
+    for (body, set) in [(&named, "temperature"), (&json!({"error": "no"}), "top_k")] {
+        assert_eq!(
+            advice(400, body, &[set]),
+            ["The details have the server's whole answer", "The server's whole answer is below"]
+        );
+    }
     let by_param = json!({"error": {"message": "must be at most 2", "param": "temperature"}});
     assert!(advice(400, &by_param, &["temperature"])[0].contains("temperature"));
     let own = json!({"detail": [{"loc": ["body", "stream_options", "include_usage"], "msg": "Extra inputs are not permitted"}]});
