@@ -1,7 +1,7 @@
 //! `batida bench`: one session, its progress, its files and its report.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal as _, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Common;
 use super::bench_args::BenchArgs;
 use super::bench_report::{self, level_line};
-use super::{Ended, choose, report};
+use super::{Ended, choose, out, report};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::{Level, Target};
@@ -23,7 +23,7 @@ use crate::engine::bench::{Controls, Listener};
 use crate::engine::history;
 use crate::engine::place::Place;
 use crate::export::csv;
-use crate::io::files::{OutFile, cannot_write};
+use crate::io::files::{FOR_ALL, OutFile, cannot_write};
 use crate::metrics::request::RequestRecord;
 
 /// A terminal's line is drawn so often at most.
@@ -80,18 +80,18 @@ pub(super) async fn run(
 
     let mut written = Vec::new();
     let mut troubles = Vec::new();
-    let mut keep = |path: &Option<PathBuf>, ended: Option<std::io::Result<()>>| match (path, ended) {
-        (Some(path), Some(Ok(()))) => written.push(path.display().to_string()),
+    let mut keep = |path: &Option<PathBuf>, ended: Option<std::io::Result<bool>>| match (path, ended) {
+        (Some(path), Some(Ok(true))) => written.push(path.display().to_string()),
         (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
         _ => {}
     };
-    keep(&args.out, out.map(|out| out.keep(|file| write_report(file, &found))));
+    keep(&args.out, out.map(|out| out.keep(|file| write_report(file, &found)).map(|()| true)));
     keep(&args.csv, rows.map(Rows::end));
     let printed = if common.json {
         serde_json::to_value(&found).map_err(std::io::Error::from).and_then(|value| report::json(&value))
     } else {
         let text = bench_report::text(&found, &written);
-        let mut stdout = std::io::stdout().lock();
+        let mut stdout = out::stdout();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
     };
     for trouble in &troubles {
@@ -155,8 +155,11 @@ fn write_report(out: &mut dyn Write, found: &BenchReport) -> std::io::Result<()>
     writeln!(out)
 }
 
-/// The file with a row per request.
+/// The file with a row per request. It replaces an older one with its first row: a run that never begins leaves the
+/// old file, and of one that is killed the rows until then are there.
 struct Rows {
+    /// Until the first row.
+    waiting: Option<OutFile>,
     file: BufWriter<File>,
     /// What went wrong first; nothing is written behind it.
     trouble: Option<std::io::Error>,
@@ -168,14 +171,15 @@ struct Rows {
 impl Rows {
     fn open(path: &Path) -> Result<Self, Failure> {
         let begin = || {
-            let mut file = BufWriter::with_capacity(1 << 16, File::create(path)?);
+            let out = OutFile::try_open(path, FOR_ALL)?;
+            let mut file = BufWriter::with_capacity(1 << 16, out.handle()?);
             file.write_all(csv::head().as_bytes())?;
             // A disk that is full already is told now.
             file.flush()?;
-            Ok(file)
+            Ok((out, file))
         };
-        let file = begin().map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { file, trouble: None, session: String::new(), levels: Vec::new() })
+        let (out, file) = begin().map_err(|error| cannot_write(path, &error))?;
+        Ok(Self { waiting: Some(out), file, trouble: None, session: String::new(), levels: Vec::new() })
     }
 
     fn add(&mut self, record: &RequestRecord) {
@@ -184,13 +188,25 @@ impl Rows {
         }
         let (label, model) = self.levels.get(record.level).map_or(("", ""), |(l, m)| (l, m));
         let row = csv::row(&self.session, label, model, record, None);
-        self.trouble = self.file.write_all(row.as_bytes()).err();
+        let placed = self.waiting.take().map_or(Ok(()), OutFile::put_in_place);
+        self.trouble = placed.and_then(|()| self.file.write_all(row.as_bytes())).err();
     }
 
-    fn end(mut self) -> std::io::Result<()> {
-        match self.trouble.take() {
-            Some(error) => Err(error),
-            None => self.file.flush(),
+    /// Gives whether there was a row.
+    fn end(mut self) -> std::io::Result<bool> {
+        if let Some(error) = self.trouble.take() {
+            return Err(error);
+        }
+        if self.waiting.is_some() {
+            return Ok(false);
+        }
+        self.file.flush()?;
+        // Some disks say only now that they are full; pipes and devices cannot be asked.
+        match self.file.get_ref().sync_all() {
+            Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+                Err(error)
+            }
+            _ => Ok(true),
         }
     }
 }
@@ -237,7 +253,7 @@ struct Progress {
 impl Progress {
     fn new(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let terminal = std::io::stderr().is_terminal() && !dumb;
+        let terminal = out::errors_are_on_a_terminal() && !dumb;
         Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None, tokens_per_s: None }
     }
 
@@ -288,16 +304,15 @@ impl Progress {
             return;
         }
         self.drawn = Some(Instant::now());
-        let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
+        let width = out::error_width().unwrap_or(80);
         let partial = self.partial.as_deref().filter(|partial| partial.index == progress.level);
         let line = bench_report::progress_line(progress, self.tokens_per_s, partial);
-        let line: String = line.chars().take(usize::from(width).saturating_sub(1)).collect();
-        report::error_text(&format!("\r{line}\x1b[K"));
+        out::redraw(&line.chars().take(width.saturating_sub(1)).collect::<String>());
     }
 
     fn clear(&mut self) {
         if self.terminal && self.drawn.take().is_some() {
-            report::error_text("\r\x1b[K");
+            out::redraw("");
         }
     }
 }

@@ -125,7 +125,8 @@ pub(super) struct BenchArgs {
     /// Keep the report as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-    /// Keep a row per request
+    /// Keep a row per request. An older file is replaced when the first request has ended. A text that a
+    /// spreadsheet would run as a formula gets an apostrophe before it
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
     /// Print the schema of --json and --out, each key with its meaning, and do nothing else

@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 
 use crate::domain::plan::Prompts;
+use crate::domain::printable::{cut, one_line};
 use crate::domain::run::{
     BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd, Stage, Stats,
     Throughput,
 };
 use crate::domain::units::{self, ABSENT, count, short as number, with_interval as interval};
+
+/// Characters of a line.
+const MAX_LINE: usize = 1_000;
 
 /// The whole report; `files` are those that were written.
 pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
@@ -28,8 +32,9 @@ pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
     out
 }
 
+/// However long an error or a name in it is, and whatever it holds.
 fn line(out: &mut String, text: &str) {
-    out.push_str(text.trim_end());
+    out.push_str(cut(&one_line(text), MAX_LINE).trim_end());
     out.push('\n');
 }
 

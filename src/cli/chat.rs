@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::args::{ChatArgs, Common};
 use super::choose::{self, Chosen};
-use super::{Ended, report};
+use super::{Ended, out, report};
 use crate::domain::attachment::MOST_BODY;
 use crate::domain::conversation::{AnswerFormat, ChatRequest, Message, Params, Role};
 use crate::domain::failure::Failure;
@@ -79,6 +79,7 @@ pub(super) async fn run(
     let asking = kubectl.map(|kubectl| {
         AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
     });
+    let mut printed = out::content();
     let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
     let report = chat::run(api, &request, &place.known(), cancel, |advance| {
         kept.advance(&advance);
@@ -95,9 +96,8 @@ pub(super) async fn run(
             report::error_text("\n");
             thought_open = false;
         }
-        let mut out = std::io::stdout().lock();
-        if out.write_all(advance.answer.as_bytes()).and_then(|()| out.flush()).is_err() {
-            // Nobody reads any more: the rest need not come.
+        if printed.write_all(advance.answer.as_bytes()).and_then(|()| printed.flush()).is_err() {
+            // The rest cannot be printed either, and the end of the program says why.
             cancel.cancel();
         }
     })
@@ -117,8 +117,7 @@ pub(super) async fn run(
         report::json(&as_json(&model, (&answer, &reasoning), checked.as_ref(), &report))?;
     } else {
         if !answer.is_empty() && !answer.ends_with('\n') {
-            // Fails only when nobody reads any more.
-            let _ = writeln!(std::io::stdout());
+            writeln!(out::content())?;
         }
         if thought_open {
             report::error_text("\n");

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::args::{Common, CompareArgs};
-use super::{Ended, compare_report, report};
+use super::{Ended, compare_report, out, report};
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
 use crate::engine::{self, history};
@@ -30,7 +30,8 @@ pub(super) async fn run(
     } else {
         let text =
             if args.markdown { compare_report::markdown(&found) } else { compare_report::text(&found) };
-        let mut out = std::io::stdout().lock();
+        // For a pull request the Markdown goes into a pipe or a file as it is.
+        let mut out = if args.markdown { out::content() } else { out::stdout() };
         out.write_all(text.as_bytes())?;
         out.flush()?;
     }

@@ -1,6 +1,8 @@
 //! A comparison for people: text for a terminal of 100 columns, and Markdown for a pull request.
 
+use crate::domain::printable::one_line;
 use crate::domain::units::shorten_middle;
+use crate::export::escape_markdown as escaped;
 use crate::metrics::compare::{Comparison, Row, change_text, interval_text, value_text, verdict_text};
 
 /// No line of the text is wider, unless a label is.
@@ -26,7 +28,7 @@ pub(super) fn text(found: &Comparison) -> String {
 }
 
 fn line(out: &mut String, text: &str) {
-    out.push_str(text.trim_end());
+    out.push_str(one_line(text).trim_end());
     out.push('\n');
 }
 
@@ -124,7 +126,7 @@ pub(super) fn markdown(found: &Comparison) -> String {
         for difference in &found.differences {
             let values: Vec<String> = difference.values.iter().map(|value| escaped(value)).collect();
             let mark = if difference.grave { "⚠ " } else { "" };
-            line(&mut out, &format!("| {mark}{} | {} |", difference.what, values.join(" | ")));
+            line(&mut out, &format!("| {mark}{} | {} |", escaped(&difference.what), values.join(" | ")));
         }
     }
     for (at, label) in found.labels.iter().enumerate().skip(1) {
@@ -149,8 +151,8 @@ pub(super) fn markdown(found: &Comparison) -> String {
                 &format!(
                     "| {} | {} | {} | {} | {} | {} | {} | {} |",
                     escaped(&row.model),
-                    level_name(row),
-                    row.title,
+                    escaped(level_name(row)),
+                    escaped(&row.title),
                     value_text(row, row.baseline),
                     value_text(row, cell.value),
                     change_text(row, cell),
@@ -165,9 +167,4 @@ pub(super) fn markdown(found: &Comparison) -> String {
         line(&mut out, &format!("- {}", escaped(remark)));
     }
     out
-}
-
-/// What would end a cell, or begin a tag, does not.
-fn escaped(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace(['\r', '\n'], " ")
 }

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use super::args::Common;
 use super::history_args::{Action, DeleteArgs, ExportArgs, HistoryArgs, ListArgs, before};
-use super::{Ended, bench_report, report};
+use super::{Ended, bench_report, out, report};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, ExportFormat, HistoryPage, HistoryQuery, Imported, SessionBody, SessionId, SessionKind,
     SessionRow, SessionState,
 };
+use crate::domain::printable::one_line;
 use crate::domain::units::{self, ABSENT, counted, short, shorten_middle};
 use crate::engine;
 use crate::engine::history::{export, read_result_file};
@@ -32,10 +33,19 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended>
             for file in &files {
                 read.push((file, read_result_file(file).await?));
             }
-            let store = writing(&dir)?;
+            let mut store = writing(&dir)?;
             let mut kept = Vec::new();
             for (file, imported) in read {
-                kept.push((file.display().to_string(), keep(&store, &imported)?, imported));
+                let ids = match keep(&store, &imported) {
+                    // What was read goes into a new file.
+                    Err(_) if store.is_broken() => {
+                        super::warn(Some(store.set_aside()?));
+                        store = writing(&dir)?;
+                        keep(&store, &imported)?
+                    }
+                    ids => ids?,
+                };
+                kept.push((file.display().to_string(), ids, imported));
             }
             told_of_import(common, &kept)
         }
@@ -84,9 +94,7 @@ fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
         report::error_line(hint);
         return Ok(());
     }
-    let width =
-        terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| width.0.into());
-    let room = Room::of(width);
+    let room = Room::of(out::width().unwrap_or(usize::MAX));
     let ids: Vec<&str> = page.rows.iter().map(|row| row.id.0.as_str()).collect();
     let length = telling_apart(&ids);
     let lines = page.rows.iter().map(|row| {
@@ -183,11 +191,6 @@ fn began(at: Timestamp) -> String {
     at.strftime(if this_year { "%m-%d %H:%M" } else { "%Y-%m-%d" }).to_string()
 }
 
-/// What somebody else wrote must not move the cursor.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
@@ -199,13 +202,13 @@ fn show(common: &Common, store: &Store, id: &str) -> Result<(), Ended> {
     let session = store.session_without_charts(&id)?;
     match &session.body {
         SessionBody::Bench { report, .. } if !common.json => {
-            let mut out = std::io::stdout().lock();
+            let mut out = out::stdout();
             out.write_all(bench_report::text(report, &[]).as_bytes())?;
             out.flush()?;
         }
         _ => {
             let format = if common.json { ExportFormat::Json } else { ExportFormat::Markdown };
-            to_stdout(store, &[id], format)?;
+            printed(store, &[id], format, out::content())?;
         }
     }
     Ok(())
@@ -215,10 +218,10 @@ fn take_along(store: &Store, args: &ExportArgs) -> Result<(), Ended> {
     let format = args.format().map_err(Ended::Misused)?;
     let ids = args.ids.iter().map(|id| store.find(id)).collect::<Result<Vec<_>, _>>()?;
     if args.out.as_os_str() == "-" {
-        if format == ExportFormat::Parquet && std::io::stdout().is_terminal() {
+        if format == ExportFormat::Parquet && out::is_terminal() {
             return Err(Ended::Misused("Parquet is no text: say --out FILE".to_owned()));
         }
-        return to_stdout(store, &ids, format);
+        return printed(store, &ids, format, out::content());
     }
     let file = OutFile::open(&args.out)?;
     // Either the file cannot be put in its place, or the export says itself what is wrong.
@@ -236,11 +239,12 @@ fn take_along(store: &Store, args: &ExportArgs) -> Result<(), Ended> {
     Ok(())
 }
 
-fn to_stdout(store: &Store, ids: &[SessionId], format: ExportFormat) -> Result<(), Ended> {
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    export(store, ids, format, &mut out)?;
-    out.flush()?;
-    Ok(())
+fn printed(store: &Store, ids: &[SessionId], format: ExportFormat, to: out::Door) -> Result<(), Ended> {
+    let mut out = BufWriter::new(to);
+    let written = export(store, ids, format, &mut out).map_err(Ended::from);
+    let written = written.and_then(|()| Ok(out.flush()?));
+    // What could not be printed is told once, at the end.
+    if out::has_failed() { Err(Ended::Told) } else { written }
 }
 
 // ---- import, delete -----------------------------------------------------------------------------------
@@ -256,7 +260,7 @@ fn told_of_import(common: &Common, kept: &[(String, Vec<SessionId>, Imported)]) 
         report::json(&json!({ "imported": ids, "remarks": remarks }))?;
         return Ok(());
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     for (file, ids, imported) in kept {
         for (id, (found, requests)) in ids.iter().zip(&imported.sessions) {
             let what = SessionRow::of(found).title;
@@ -308,7 +312,7 @@ fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended
 
 /// Asks on a terminal; elsewhere nobody could answer.
 fn agreed(store: &Store, what: &Deletion, named: &str) -> Result<bool, Ended> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !std::io::stdin().is_terminal() || !out::errors_are_on_a_terminal() {
         return Err(Ended::Misused(format!("{named} would be deleted for good: say --yes")));
     }
     if let Deletion::Sessions(ids) = what {
@@ -321,7 +325,9 @@ fn agreed(store: &Store, what: &Deletion, named: &str) -> Result<bool, Ended> {
     let spared = if matches!(what, Deletion::OlderThan(_)) { " (baselines are spared)" } else { "" };
     report::error_text(&format!("Delete {named} for good{spared}? [y/N] "));
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
+    std::io::stdin().read_line(&mut answer).map_err(|error| {
+        Failure::new(format!("The answer cannot be read: {}", crate::io::why(&error)), "Say --yes instead")
+    })?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -19,6 +19,10 @@ tags, source, release, requests, errors, ttft_p50_ms, itl_p50_ms, peak_tokens_pe
 requests}; show the session as export --format json; import {\"imported\": [ids], \"remarks\"}; rename \
 {\"renamed\": id}; delete {\"deleted\": n}.
 
+In CSV a text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line's end) gets an \
+apostrophe before it; numbers stay numbers. Markdown lets no HTML and no pictures of an answer through. Parquet and \
+JSON hold every text as it is.
+
 Examples:
   batida history list --model gpt-oss-120b --since 7d
   batida history show last

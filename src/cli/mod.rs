@@ -14,6 +14,7 @@ mod compare;
 mod compare_report;
 mod history;
 mod history_args;
+mod out;
 mod report;
 
 use std::ffi::OsString;
@@ -58,7 +59,7 @@ impl From<Failure> for Ended {
 }
 
 impl From<std::io::Error> for Ended {
-    /// Standard output was closed, e.g. by `head`: there is nobody to tell.
+    /// Of standard output alone: [`out::finish`] tells why.
     fn from(_: std::io::Error) -> Self {
         Self::Told
     }
@@ -82,33 +83,34 @@ pub fn main(
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, not errors; clap tells which by the exit code.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            out::clap(&error);
+            return ExitCode::from(out::finish(u8::try_from(error.exit_code()).unwrap_or(2)));
         }
     };
     let ended = match command {
         None => open_window(&common, time_start.then_some(started), window),
         Some(command) => run(&common, command),
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Ended::Told) => ExitCode::FAILURE,
-        Err(Ended::Crossed) => ExitCode::from(3),
-        Err(Ended::Doubted) => ExitCode::from(4),
+    let code = match ended {
+        Ok(()) => 0,
+        Err(Ended::Told) => 1,
+        Err(Ended::Crossed) => 3,
+        Err(Ended::Doubted) => 4,
         Err(Ended::Failed(failure)) if common.json => {
-            // Whoever reads JSON gets JSON; when standard output is closed there is nobody to tell.
+            // Whoever reads JSON gets JSON. A failure to print it is told below.
             let _ = report::json(&serde_json::json!({ "failure": report::failure_json(&failure) }));
-            ExitCode::FAILURE
+            1
         }
         Err(Ended::Failed(failure)) => {
             report::failure(&failure);
-            ExitCode::FAILURE
+            1
         }
         Err(Ended::Misused(why)) => {
-            report::error_line(&format!("batida: {why}"));
-            ExitCode::from(2)
+            report::error_line(&format!("batida: {}", report::message(&why)));
+            2
         }
-    }
+    };
+    ExitCode::from(out::finish(code))
 }
 
 fn twin(args: &[OsString]) -> ExitCode {
@@ -117,15 +119,15 @@ fn twin(args: &[OsString]) -> ExitCode {
     }
     let answer = demo::cluster::answer(args);
     // Fails only when nobody reads any more.
-    let _ = std::io::stdout().write_all(&answer.stdout);
-    let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
+    let _ = out::bytes().write_all(&answer.stdout);
+    report::error_text(&answer.stderr);
     ExitCode::from(u8::try_from(answer.code).unwrap_or(1))
 }
 
 /// Until the watch is over, or nobody reads it any more.
 fn follow(watch: &demo::cluster::TwinWatch) -> ExitCode {
     const BOOKMARKS: Duration = Duration::from_secs(60);
-    let mut out = std::io::stdout();
+    let mut out = out::bytes();
     let mut say = |line: &str| writeln!(out, "{line}").and_then(|()| out.flush()).is_ok();
     if !watch.first.iter().all(|line| say(line)) {
         return ExitCode::SUCCESS;
@@ -189,7 +191,7 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
 
 fn run(common: &Common, command: Command) -> Result<(), Ended> {
     if matches!(&command, Command::Bench(args) if args.schema) {
-        std::io::stdout().write_all(include_str!("bench_schema.txt").as_bytes())?;
+        out::stdout().write_all(include_str!("bench_schema.txt").as_bytes())?;
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -199,6 +201,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         .map_err(|error| Failure::new("The system gives Batida no threads", error.to_string()))?;
     let ended = runtime.block_on(async {
         let cancel = cancel_on_interrupt();
+        outlive_file_limits();
         if let Command::Demo(args) = command {
             return serve_demo(common, &args, &cancel).await;
         }
@@ -249,6 +252,14 @@ fn cancel_on_interrupt() -> CancellationToken {
         }
     });
     cancel
+}
+
+/// A file that may not grow any further (`ulimit -f`) makes its write fail, which is told, instead of ending the program.
+fn outlive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Once it is listened for, the signal ends nothing, whether anybody hears it or not. Fails only where the system has
+    // no such signal.
+    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
 }
 
 async fn or_interrupted(

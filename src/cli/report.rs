@@ -6,41 +6,74 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::out;
 use crate::domain::deployment::{ClusterView, Deployment, ServedModel, embeds_by_name};
 use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
+use crate::domain::printable::{cut, is_printable, one_line};
 use crate::domain::units;
 use crate::metrics::timeline::{Figures, TokenSource};
 use crate::protocol::{Check, Verdict};
 
+/// Characters of a message that are printed.
+const MAX_MESSAGE: usize = 1_000;
+/// Lines of another program's words that are printed, and characters of each.
+const MAX_DETAILS: usize = 12;
+const MAX_DETAIL: usize = 300;
+
 /// A line on standard error.
 pub(super) fn error_line(text: &str) {
-    // Fails only when nobody reads it.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let mut err = out::stderr();
+    // A failure is kept for the program's end, here and below.
+    let _ = writeln!(err, "{}", one_line(text)).and_then(|()| err.flush());
 }
 
 /// Text on standard error, without a line's end.
 pub(super) fn error_text(text: &str) {
-    let mut err = std::io::stderr().lock();
-    // Fails only when nobody reads it.
+    let mut err = out::stderr();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 pub(super) fn failure(failure: &Failure) {
-    error_line(&format!("batida: {}", failure.summary));
-    let advice = failure.advice_on_command_line();
-    if !advice.is_empty() {
-        error_line(&format!("  {advice}"));
+    error_line(&format!("batida: {}", message(&failure.summary)));
+    for line in failure.advice_on_command_line().lines().filter(|line| !line.is_empty()) {
+        error_line(&format!("  {}", message(line)));
     }
-    for line in failure.details.trim().lines().take(12) {
-        error_line(&format!("  | {line}"));
+    let lines = || failure.details.trim().lines();
+    for line in lines().take(MAX_DETAILS) {
+        error_line(&format!("  | {}", cut(line, MAX_DETAIL)));
+    }
+    let more = lines().count().saturating_sub(MAX_DETAILS);
+    if more > 0 {
+        error_line(&format!("  | … {}", units::counted(more, "more line")));
     }
 }
 
+/// A sentence that may hold a server's or a cluster's words, on one line and of a bounded length.
+pub(super) fn message(text: &str) -> String {
+    cut(&one_line(text), MAX_MESSAGE).into_owned()
+}
+
+/// JSON for programs. What would act on a terminal is escaped, which to a program is the same text.
 pub(super) fn json(value: &Value) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)
+    let text = serde_json::to_string_pretty(value)?;
+    let mut out = out::stdout();
+    writeln!(out, "{}", escaped(&text))?;
+    out.flush()
+}
+
+/// In JSON such characters stand only within texts.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c.is_ascii_graphic() || matches!(c, ' ' | '\n') || is_printable(c) {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 pub(super) fn failure_json(failure: &Failure) -> Value {
@@ -160,19 +193,26 @@ fn model_lines<'a>(
 const WIDEST: usize = 100;
 
 pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| row.into_iter().map(|cell| cut(&one_line(&cell), MAX_MESSAGE).into_owned()).collect())
+        .collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].len()]).filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
-    let mut out = std::io::stdout().lock();
+    let mut text = String::new();
     for row in std::iter::once(&head).chain(&rows) {
         let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
     }
-    Ok(())
+    let mut out = out::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// The lines under an answer.
@@ -246,13 +286,15 @@ fn verdict(verdict: Verdict) -> &'static str {
 
 pub(super) fn check(check: &Check) {
     let took = check.took.map(|took| format!(" ({})", units::duration(took))).unwrap_or_default();
-    let mut out = std::io::stdout().lock();
-    // Fails only when nobody reads it; the exit code still tells.
-    let _ = writeln!(out, "{:<8} {}: {}{took}", verdict(check.verdict), check.title, check.finding);
-    for line in [check.advice_on_command_line(), &check.command].into_iter().filter(|line| !line.is_empty()) {
-        let _ = writeln!(out, "{:9}{line}", "");
+    let mut out = out::stdout();
+    let (title, finding) = (one_line(&check.title), message(&check.finding));
+    let mut text = format!("{:<8} {title}: {finding}{took}\n", verdict(check.verdict));
+    for lines in [check.advice_on_command_line(), &check.command] {
+        for line in lines.lines().filter(|line| !line.is_empty()) {
+            text.push_str(&format!("{:9}{}\n", "", message(line)));
+        }
     }
-    let _ = out.flush();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 pub(super) fn checks_json(checks: &[Check]) -> Result<()> {
@@ -277,7 +319,7 @@ pub(super) fn demo(as_json: bool, address: &ApiAddress, key: &str, models: &[Str
     if as_json {
         return json(&json!({"url": address.root(), "key": key, "models": models}));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = out::stdout();
     writeln!(out, "{}", address.root())?;
     writeln!(out, "key: {key}")?;
     writeln!(out, "models: {}", models.join(", "))?;

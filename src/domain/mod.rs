@@ -11,6 +11,7 @@ pub mod history;
 pub mod json;
 pub mod library;
 pub mod plan;
+pub mod printable;
 pub mod random;
 pub mod run;
 pub mod settings;

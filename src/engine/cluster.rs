@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::failure::Advice;
+use crate::domain::printable::cut;
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Contexts, Failure};
 use crate::sambastack::events;
@@ -192,7 +193,7 @@ fn json<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
 }
 
 fn clip(answer: &[u8]) -> String {
-    String::from_utf8_lossy(&answer[..answer.len().min(2_000)]).into_owned()
+    cut(&String::from_utf8_lossy(answer), 2_000).into_owned()
 }
 
 /// Asks with the path that the server's URL has, which `get --raw` leaves out.

@@ -135,6 +135,29 @@ impl OutFile {
         Ok(Self(Out::Beside(beside)))
     }
 
+    /// A handle to write with, before [`OutFile::put_in_place`] and after it.
+    ///
+    /// # Errors
+    /// As the file system's.
+    pub fn handle(&self) -> std::io::Result<File> {
+        match &self.0 {
+            Out::Straight(file) => file.try_clone(),
+            Out::Beside(beside) => beside.file().try_clone(),
+        }
+    }
+
+    /// Puts it in its place with what is written so far, to be gone on with: of a long run that ends badly, what was
+    /// written until then is there.
+    ///
+    /// # Errors
+    /// As the file system's. The old file is then still there.
+    pub fn put_in_place(self) -> std::io::Result<()> {
+        match self.0 {
+            Out::Straight(_) => Ok(()),
+            Out::Beside(beside) => beside.persist(),
+        }
+    }
+
     /// Writes it and puts it in its place.
     ///
     /// # Errors
@@ -162,10 +185,18 @@ fn into<E: From<std::io::Error>>(
     Ok(file.flush()?)
 }
 
+/// The reason in words; those of [`super::why`] are about reading.
+fn why_unwritten(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => super::why(error),
+        _ => error.to_string(),
+    }
+}
+
 /// Why a file cannot be written, and what to look at.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
-        format!("{} cannot be written: {error}", path.display()),
+        format!("{} cannot be written: {}", path.display(), why_unwritten(error)),
         "Is there such a folder, may you write there, and is there room?",
     )
 }
@@ -192,6 +223,12 @@ impl Beside {
 
     fn file(&self) -> &File {
         self.file.as_file()
+    }
+
+    /// What is in it need not have reached the disk.
+    fn persist(self) -> std::io::Result<()> {
+        self.file.persist(&self.place)?;
+        Ok(())
     }
 
     pub(super) fn replace(self) -> std::io::Result<()> {
@@ -263,6 +300,21 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).expect("read"), "old");
         assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
         assert!(OutFile::open(&dir.path().join("no/r.json")).is_err_and(|why| why.summary.contains("no/r")));
+    }
+
+    #[test]
+    fn a_file_that_is_put_in_place_early_replaces_the_old_one_then_and_goes_on() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("r.csv");
+        fs::write(&path, "old").expect("written");
+        let out = OutFile::open(&path).expect("opens");
+        let mut file = out.handle().expect("a handle");
+        file.write_all(b"head\n").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "old");
+        out.put_in_place().expect("replaced");
+        file.write_all(b"row\n").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "head\nrow\n");
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub(crate) fn why(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        std::io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
+        std::io::ErrorKind::FileTooLarge => "the file may not grow any further".to_owned(),
         kind => kind.to_string(),
     }
 }

@@ -7,6 +7,7 @@ use zbus::zvariant::Value;
 
 use super::desktop::Service;
 use crate::domain::failure::Failure;
+use crate::domain::printable::{one_line, printable};
 
 const NOTIFICATIONS: Service = Service {
     what: "the notification service",
@@ -23,7 +24,7 @@ const NOTIFICATIONS: Service = Service {
 pub async fn show(title: &str, body: &str) -> Result<(), Failure> {
     let (replaces, actions, hints) = (0u32, Vec::<&str>::new(), HashMap::<&str, Value<'_>>::new());
     // The service may read markup in the body. Its own default decides how long it stays.
-    let ask = ("Batida", replaces, "", title, plain(body), actions, hints, -1i32);
+    let ask = ("Batida", replaces, "", one_line(title).into_owned(), plain(body), actions, hints, -1i32);
     let shown = NOTIFICATIONS.ask(|service| async move { service.call_method("Notify", &ask).await });
     let advice = "Start a notification service of your desktop, or untick Desktop notifications on Home";
     match shown.await {
@@ -33,5 +34,5 @@ pub async fn show(title: &str, body: &str) -> Result<(), Failure> {
 }
 
 fn plain(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use egui::{Align2, Area, Context, CornerRadius, Frame, Id, Label, Margin, Order, RichText, Stroke, vec2};
 
 use super::theme::{self, Tokens};
-use super::widgets::details_ui;
+use super::widgets::{details_ui, message};
 use crate::domain::failure::Failure;
 use crate::state::Notice;
 
@@ -89,11 +89,12 @@ fn toast_ui(ui: &mut egui::Ui, id: u64, toast: &Toast) -> bool {
                 }
                 Toast::Failed(failure) => {
                     ui.spacing_mut().item_spacing.y = 4.0;
-                    let summary =
-                        RichText::new(&failure.summary).text_style(theme::strong_text()).color(tokens.error);
+                    let summary = RichText::new(message(&failure.summary))
+                        .text_style(theme::strong_text())
+                        .color(tokens.error);
                     ui.add(Label::new(summary).wrap());
                     if !failure.advice.is_empty() {
-                        ui.add(Label::new(&failure.advice).wrap());
+                        ui.add(Label::new(RichText::new(message(&failure.advice))).wrap());
                     }
                     details_ui(ui, &format!("toast {id}"), &failure.details);
                     ui.button("Dismiss").clicked()

@@ -1,5 +1,6 @@
 //! The parts that every page is made of. Each control has a label that a test and a screen reader find.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{
@@ -10,6 +11,7 @@ use egui::{
 
 use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
 use crate::domain::failure::Failure;
+use crate::domain::printable::{cut, printable};
 use crate::domain::units;
 
 /// The colours that `ui` draws with.
@@ -204,11 +206,13 @@ pub fn failure_box(ui: &mut Ui, id: &str, failure: &Failure, age_of_old: Option<
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = GRID;
         ui.add(
-            Label::new(RichText::new(&failure.summary).text_style(theme::strong_text()).color(tokens.error))
-                .wrap(),
+            Label::new(
+                RichText::new(message(&failure.summary)).text_style(theme::strong_text()).color(tokens.error),
+            )
+            .wrap(),
         );
         if !failure.advice.is_empty() {
-            ui.add(Label::new(RichText::new(&failure.advice)).wrap());
+            ui.add(Label::new(RichText::new(message(&failure.advice))).wrap());
         }
         if let Some(age) = age_of_old {
             ui.add(
@@ -222,6 +226,15 @@ pub fn failure_box(ui: &mut Ui, id: &str, failure: &Failure, age_of_old: Option<
     });
 }
 
+/// A sentence that may hold a server's words: it hides nothing, and a long one says how much is left out.
+pub fn message(text: &str) -> Cow<'_, str> {
+    const MAX: usize = 600;
+    match printable(text) {
+        Cow::Borrowed(text) => cut(text, MAX),
+        Cow::Owned(text) => Cow::Owned(cut(&text, MAX).into_owned()),
+    }
+}
+
 /// The other program's own words, folded.
 pub fn details_ui(ui: &mut Ui, id: &str, details: &str) {
     if details.trim().is_empty() {
@@ -229,6 +242,8 @@ pub fn details_ui(ui: &mut Ui, id: &str, details: &str) {
     }
     egui::CollapsingHeader::new(RichText::new("Details").small()).id_salt(("details", id)).show(ui, |ui| {
         ScrollArea::vertical().max_height(160.0).id_salt(("details text", id)).show(ui, |ui| {
+            // More than this nobody reads, and laying it out would hold up the window.
+            let details = cut(details, 20_000);
             ui.add(Label::new(RichText::new(details).text_style(theme::small_figure_text())).wrap());
         });
     });

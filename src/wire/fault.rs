@@ -473,10 +473,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn clip(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
+    crate::domain::printable::cut(text, most).into_owned()
 }
 
 #[cfg(test)]

@@ -564,10 +564,7 @@ fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
 }
 
 fn clipped(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..text.floor_char_boundary(most)])
+    crate::domain::printable::cut(text, most).into_owned()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod history;
 mod imports;
 mod library;
 mod notify;
+mod printed;
 mod probes;
 mod prompts;
 mod secrets;

@@ -2,6 +2,7 @@
 
 use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Rate, Stats};
 use crate::domain::units::with_interval;
+use crate::export::csv;
 
 type Read<T> = fn(&LevelReport) -> T;
 
@@ -95,7 +96,7 @@ pub(super) fn table(levels: &[LevelReport], separator: char) -> String {
     let mut lines = vec![head()];
     lines.extend(levels.iter().map(cells));
     let quoted = |cells: Vec<String>| -> Vec<String> {
-        cells.into_iter().map(|cell| quoted(cell, separator)).collect()
+        cells.into_iter().map(|cell| csv::cell_of(&cell, separator).into_owned()).collect()
     };
     let lines: Vec<String> =
         lines.into_iter().map(|cells| quoted(cells).join(&separator.to_string())).collect();
@@ -164,11 +165,4 @@ fn divided(stats: &Stats, by: f64) -> Stats {
         p99_ci: ends(stats.p99_ci),
         ..Stats::default()
     }
-}
-
-fn quoted(cell: String, separator: char) -> String {
-    if cell.contains([separator, '"', '\n']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
-    }
-    cell
 }
