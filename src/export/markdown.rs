@@ -1,9 +1,14 @@
 //! Markdown for a pull request: tables, notes, conversations.
 
+mod text;
+
 use std::fmt::Write as _;
 
+pub use self::text::escape;
+use self::text::{answer, fenced, quoted};
 use super::{Exported, words};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
+use crate::domain::printable::cut;
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
 use crate::domain::units::{ABSENT, count, short, with_interval};
 use crate::metrics::compare::Comparison;
@@ -24,26 +29,6 @@ pub(super) fn page(sessions: &[Exported<'_>]) -> String {
     out
 }
 
-/// Text that stays text in Markdown, in a table too.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\r' | '\n' | '\t' => out.push(' '),
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '>' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            // Nobody is called to the pull request by an error's words.
-            '@' => out.push_str("@\u{2060}"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 fn head(out: &mut String, row: &SessionRow) {
     let mut parts = vec![words::moment(row.began)];
     parts.extend((!row.environment.is_empty()).then(|| row.environment.clone()));
@@ -56,7 +41,7 @@ fn head(out: &mut String, row: &SessionRow) {
 
 fn bench(out: &mut String, report: &BenchReport) {
     if let Some(ended) = words::ended(report) {
-        let _ = writeln!(out, "**{}**\n", escape(&ended));
+        let _ = writeln!(out, "**{}**\n", escape(&cut(&ended, super::MAX_MESSAGE)));
     }
     for (name, levels) in words::by_model(report) {
         let _ = writeln!(out, "### {}\n", escape(&name));
@@ -123,7 +108,8 @@ fn notes(out: &mut String, report: &BenchReport) {
     for level in &report.levels {
         let place = format!("{} of {}", level.label, level.model);
         for error in &level.requests.errors {
-            let (place, kind, example) = (escape(&place), escape(&error.kind), escape(&error.example));
+            let (place, kind, example) =
+                (escape(&place), escape(&error.kind), escape(&cut(&error.example, super::MAX_MESSAGE)));
             let _ = writeln!(out, "- **Errors**, {place}: {} × {kind}: {example}", count(error.count));
         }
     }
@@ -135,7 +121,12 @@ fn notes(out: &mut String, report: &BenchReport) {
     }
     for said in words::said(report) {
         let name = if said.doubt { "**In doubt**" } else { "Note" };
-        let _ = writeln!(out, "- {name}, {}: {}", escape(&said.place), escape(said.text));
+        let _ = writeln!(
+            out,
+            "- {name}, {}: {}",
+            escape(&said.place),
+            escape(&cut(said.text, super::MAX_MESSAGE))
+        );
     }
     if out.len() > before {
         out.push('\n');
@@ -183,7 +174,7 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
         let ending = match &exchange.ending {
             ExchangeEnding::Finished(_) => String::new(),
             ExchangeEnding::Stopped => "stopped by the user".to_owned(),
-            ExchangeEnding::Failed(why) => why.clone(),
+            ExchangeEnding::Failed(why) => cut(why, super::MAX_MESSAGE).into_owned(),
         };
         let said: Vec<&str> =
             [figures.as_str(), ending.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
@@ -191,65 +182,6 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
             let _ = writeln!(out, "<sub>{}</sub>\n", escape(&said.join(" · ")));
         }
     }
-}
-
-/// An answer is Markdown already. What would change the page around it does not: a code block that was cut off is
-/// closed, HTML is text, and nobody is called to the pull request.
-fn answer(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut fence: Option<&str> = None;
-    for line in text.lines() {
-        let bare = line.trim_start();
-        let marks = bare.len() - bare.trim_start_matches(['`', '~']).len();
-        let mark = &bare[..marks];
-        let is_fence = marks >= 3 && (mark.bytes().all(|c| c == b'`') || mark.bytes().all(|c| c == b'~'));
-        match fence {
-            Some(open) => {
-                if is_fence && mark.starts_with(open) && bare[marks..].trim().is_empty() {
-                    fence = None;
-                }
-                out.push_str(line);
-            }
-            None if is_fence => {
-                fence = Some(mark);
-                out.push_str(line);
-            }
-            // Indented so far it may be code, too.
-            None if line.starts_with("    ") || line.starts_with('\t') => out.push_str(line),
-            None => {
-                // In code between backticks a character reference would be seen as it is.
-                for (i, part) in line.split('`').enumerate() {
-                    if i > 0 {
-                        out.push('`');
-                    }
-                    match i % 2 {
-                        0 => out.push_str(&part.replace('<', "&lt;").replace('@', "@\u{2060}")),
-                        _ => out.push_str(part),
-                    }
-                }
-            }
-        }
-        out.push('\n');
-    }
-    if let Some(open) = fence {
-        out.push_str(open);
-        out.push('\n');
-    }
-    out.truncate(out.trim_end().len());
-    out
-}
-
-/// A block of code, in a fence that it does not contain.
-fn fenced(text: &str, language: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
-}
-
-fn quoted(text: &str) -> String {
-    let text = answer(text);
-    let lines: Vec<String> = text.lines().map(|line| format!("> {line}").trim_end().to_owned()).collect();
-    lines.join("\n")
 }
 
 fn kept(text: &str) -> &str {

@@ -123,6 +123,36 @@ mod csv_rows {
     }
 
     #[test]
+    fn a_spreadsheet_runs_no_cell_and_numbers_stay_numbers() {
+        for text in [
+            "=1+1",
+            "+cmd|' /C calc'!A0",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            " =1",
+            "\u{feff}=1",
+            "\"=1\"",
+            "＝1",
+            "-inf",
+            "+",
+            "-1,5",
+        ] {
+            let cell = csv::cell_of(text, ',');
+            let inner = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
+            let read = inner.map_or(cell.to_string(), |inner| inner.replace("\"\"", "\""));
+            assert_eq!(read, format!("'{text}"));
+        }
+        for text in ["-5", "+3.25", "-1e-5", "2", "", "c=1", "a-b", "'quoted'", "x=y"] {
+            assert_eq!(csv::cell_of(text, ','), text);
+        }
+        assert_eq!(csv::cell_of("a\tb", '\t'), "\"a\tb\"");
+        assert_eq!(csv::cell_of("=a\"b", ','), "\"'=a\"\"b\"");
+    }
+
+    #[test]
     fn every_request_has_its_row_with_its_levels_label() {
         let sample = bench(1.0);
         let all = text(&sample, ExportFormat::Csv);

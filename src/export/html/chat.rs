@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{escape, facts, head};
 use crate::domain::conversation::{Attached, Attachment};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionRow};
+use crate::domain::printable::cut;
 use crate::domain::run::Surroundings;
 use crate::export::words::{self, Fact};
 
@@ -87,7 +88,8 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         ExchangeEnding::Finished(_) => {}
         ExchangeEnding::Stopped => out.push_str("<p class=\"figures look\">Stopped by the user</p>"),
         ExchangeEnding::Failed(why) => {
-            let _ = write!(out, "<p class=\"figures bad\">{}</p>", escape(why));
+            let _ =
+                write!(out, "<p class=\"figures bad\">{}</p>", escape(&cut(why, crate::export::MAX_MESSAGE)));
         }
     }
     out.push_str("</div>\n");

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use self::charts::Group;
 use super::{Exported, words};
 use crate::domain::history::{SessionBody, SessionRow, Traces};
+use crate::domain::printable::{cut, printable};
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
 use crate::domain::units::{self, ABSENT, count, short};
 
@@ -59,18 +60,16 @@ fn document(title: &str, body: &str) -> String {
     )
 }
 
-/// Text that stays text in HTML, in and out of attributes.
+/// Text that stays text in HTML, in and out of attributes. What acts or hides is shown, as on a terminal.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // Not allowed in HTML, and nothing to see.
-            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -100,7 +99,7 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
     out.push_str("<section class=\"session\">\n");
     head(out, row);
     if let Some(ended) = words::ended(report) {
-        let _ = writeln!(out, "<p class=\"under look\">{}</p>", escape(&ended));
+        let _ = writeln!(out, "<p class=\"under look\">{}</p>", escape(&cut(&ended, super::MAX_MESSAGE)));
     }
     tiles(out, report);
     let models = words::by_model(report);
@@ -305,7 +304,7 @@ fn said(out: &mut String, report: &BenchReport) {
             out,
             "<li class=\"{class}\"><p class=\"where\">{}</p>{}</li>",
             escape(&place),
-            escape(&text)
+            escape(&cut(&text, super::MAX_MESSAGE))
         );
     }
     out.push_str("</ul>\n");
