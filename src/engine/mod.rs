@@ -209,7 +209,7 @@ pub fn places(
     tell: impl Fn(Activity) + Send + Sync + 'static,
 ) -> Result<(Places, Settings, Option<Failure>), Failure> {
     let store = store(options)?;
-    let loaded = store.load();
+    let loaded = store.load_untouched();
     Ok((Places::new(Keys::new(store), twin(options), tell), loaded.settings, loaded.notice))
 }
 

@@ -82,8 +82,22 @@ impl SettingsStore {
         &self.path
     }
 
-    /// Reads the settings; the demo always comes first. A missing file is a first start; one that is not
-    /// understood is moved aside and told of in [`Loaded::notice`].
+    /// The settings for who will not save any: whatever the file is, it stays as it is. Otherwise as
+    /// [`SettingsStore::load`].
+    pub fn load_untouched(&self) -> Loaded {
+        let mut state = self.lock();
+        let (settings, notice) = match self.read() {
+            Ok(Some(file)) => (file.into_settings(), None),
+            Ok(None) => (Settings::default(), None),
+            Err(trouble) => (Settings::default(), Some(self.left_alone(trouble))),
+        };
+        state.unread = notice.is_some();
+        state.known = Some(settings.clone());
+        Loaded { settings, notice }
+    }
+
+    /// Reads the settings; the demo always comes first. A missing file is a first start; one that makes no sense is moved
+    /// aside, one of another version is left alone, and both are told of in [`Loaded::notice`].
     pub fn load(&self) -> Loaded {
         let mut state = self.lock();
         state.unread = false;
@@ -98,9 +112,9 @@ impl SettingsStore {
                 state.unread = notice.is_err();
                 (Settings::default(), Some(notice.unwrap_or_else(|why| why)))
             }
-            Err(Trouble::Unread(why)) => {
+            Err(trouble) => {
                 state.unread = true;
-                (Settings::default(), Some(self.unread(&why)))
+                (Settings::default(), Some(self.left_alone(trouble)))
             }
         };
         state.known = Some(settings.clone());
@@ -121,7 +135,11 @@ impl SettingsStore {
         let mut keys = self.keys_before_writing(state)?;
         keys.extend(state.held.iter().map(|(env, key)| (env.clone(), key.clone())));
         let merged = self.merge(state, settings);
-        self.write(&StoredFile::new(&merged, &keys))?;
+        let mut file = StoredFile::new(&merged, &keys);
+        if let Some(old) = self.read().ok().flatten() {
+            file.carry_over(old);
+        }
+        self.write(&file)?;
         state.known = Some(settings.clone());
         state.held.retain(|env, _| merged.get(env).is_none());
         Ok(merged)
@@ -266,21 +284,26 @@ impl SettingsStore {
         match self.read() {
             Ok(file) => Ok(file.map(|file| file.keys()).unwrap_or_default()),
             Err(Trouble::Broken(why)) => Err(self.keep_aside(&why, "Save again")?),
-            Err(Trouble::Unread(why)) => Err(self.unread(&why)),
+            Err(trouble) => Err(self.left_alone(trouble)),
         }
     }
 
     fn look(&self) -> Result<Option<StoredFile>, Failure> {
-        self.read().map_err(|trouble| match trouble {
-            Trouble::Broken(why) => {
-                Failure::new(format!("The settings file was not understood: {why}"), self.path_advice())
-            }
-            Trouble::Unread(why) => self.unread(&why),
-        })
+        self.read().map_err(|trouble| self.left_alone(trouble))
     }
 
-    fn path_advice(&self) -> String {
-        format!("Look into {}", self.path.display())
+    /// Why the file stays as it is.
+    fn left_alone(&self, trouble: Trouble) -> Failure {
+        let file = self.path.display();
+        let (why, advice) = match trouble {
+            Trouble::Unread(why) => return self.unread(&why),
+            Trouble::Foreign(why) => {
+                (why, format!("Update Batida, or take out of {file} what this one does not know"))
+            }
+            Trouble::Broken(why) => (why, format!("Correct {file}, or move it away")),
+        };
+        let advice = format!("{advice}. The file is left as it is; until then nothing is saved");
+        Failure::new(format!("The settings file was not understood: {why}"), advice)
     }
 
     fn unread(&self, why: &str) -> Failure {
@@ -301,18 +324,31 @@ impl SettingsStore {
             Err(why) => return Err(Trouble::Unread(why.to_string())),
             Ok(_) => {}
         }
-        let Probe { version } = confy::load_path(&self.path).map_err(Trouble::from)?;
+        let Probe { version } = confy::load_path(&self.path).map_err(|why| self.trouble(why))?;
         match version {
             Some(VERSION) => {}
             None => return Err(Trouble::Broken("it says no version".to_owned())),
             Some(n) if n > VERSION => {
-                return Err(Trouble::Broken(format!("a newer Batida wrote it (version {n})")));
+                return Err(Trouble::Foreign(format!("a newer Batida wrote it (version {n})")));
             }
             Some(n) => return Err(Trouble::Broken(format!("there is no version {n}"))),
         }
-        let file: StoredFile = confy::load_path(&self.path).map_err(Trouble::from)?;
+        let file: StoredFile = confy::load_path(&self.path).map_err(|why| self.trouble(why))?;
         file.check().map_err(Trouble::Broken)?;
         Ok(Some(file))
+    }
+
+    /// What confy says of the file, with the line that it speaks of.
+    fn trouble(&self, error: ConfyError) -> Trouble {
+        let ConfyError::BadTomlData(error) = error else { return Trouble::from(error) };
+        let line = || {
+            let text = fs::read(&self.path).ok()?;
+            let before = text.get(..error.span()?.start)?;
+            Some(before.iter().filter(|byte| **byte == b'\n').count() + 1)
+        };
+        let line = line().map(|line| format!(" in line {line}")).unwrap_or_default();
+        let why = format!("{}{line}", harmless(error.message()));
+        if why.starts_with(UNKNOWN_FIELD) { Trouble::Foreign(why) } else { Trouble::Broken(why) }
     }
 
     /// Moves the file to a name of its own. `Err` when it had to stay where it is.
@@ -369,6 +405,8 @@ impl SettingsStore {
 enum Trouble {
     /// It was read and makes no sense.
     Broken(String),
+    /// It makes sense to another version: it is newer, or holds a key that this one does not know.
+    Foreign(String),
     /// Nobody knows what is in it.
     Unread(String),
 }
@@ -376,7 +414,6 @@ enum Trouble {
 impl From<ConfyError> for Trouble {
     fn from(error: ConfyError) -> Self {
         match error {
-            ConfyError::BadTomlData(error) => Self::Broken(harmless(error.message())),
             ConfyError::ReadConfigurationFileError(why) if why.kind() == ErrorKind::InvalidData => {
                 Self::Broken("it is not text".to_owned())
             }
@@ -390,10 +427,13 @@ fn describe_io(error: &ConfyError) -> String {
     source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
+/// How serde begins to speak of a key that it does not know.
+const UNKNOWN_FIELD: &str = "unknown field `";
+
 /// What serde says without the values it quotes: one of them could be a key.
 fn harmless(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default();
-    for known in ["unknown field `", "missing field `", "duplicate field `"] {
+    for known in [UNKNOWN_FIELD, "missing field `", "duplicate field `"] {
         if let Some(name) = first.strip_prefix(known).and_then(|rest| rest.split('`').next()) {
             return format!("{known}{name}`");
         }
@@ -518,6 +558,32 @@ impl StoredFile {
             votes: votes.clone(),
             playgrounds: playgrounds.iter().map(|(id, form)| (id.clone(), write_form(form))).collect(),
             care: care.clone(),
+        }
+    }
+
+    /// Takes over plans and forms that only another version understands, unless there are others in their places now.
+    fn carry_over(&mut self, old: Self) {
+        let known: BTreeSet<EnvId> = std::iter::once(EnvId::demo())
+            .chain(self.environments.iter().map(|env| env.id.clone()))
+            .collect();
+        for (env, form) in old.playgrounds {
+            if known.contains(&env) && read_form(&form).is_none() {
+                self.playgrounds.entry(env).or_insert(form);
+            }
+        }
+        for (env, mut forms) in old.benches {
+            forms.last = forms.last.filter(|plan| read_plan(plan).is_none());
+            forms.presets.retain(|preset| read_plan(&preset.plan).is_none());
+            if !known.contains(&env) || (forms.last.is_none() && forms.presets.is_empty()) {
+                continue;
+            }
+            let mine = self.benches.entry(env).or_insert_with(|| StoredForms::new(&BenchForms::default()));
+            mine.last = mine.last.take().or(forms.last);
+            for preset in forms.presets {
+                if !mine.presets.iter().any(|known| known.name == preset.name) {
+                    mine.presets.push(preset);
+                }
+            }
         }
     }
 

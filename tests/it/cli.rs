@@ -721,15 +721,21 @@ fn an_environment_is_found_by_its_name() {
 }
 
 #[test]
-fn a_broken_settings_file_is_kept_and_told() {
+fn a_broken_settings_file_is_told_with_its_line_and_left_alone() {
     let batida = Batida::new();
     let dir = batida.file("config");
     fs::create_dir_all(&dir).expect("a folder");
     fs::write(dir.join("settings.toml"), "version = 1\nenvironments = \"sk-secret\"\n").expect("written");
     let said = batida.run(&["models", "--demo"]);
     check_code(&said, 0);
-    check_words(&said.err, &["The settings file was not understood", "It was kept as"]);
+    check_words(&said.err, &["The settings file was not understood", "line 2", "left as it is"]);
     assert!(!said.err.contains("sk-secret"));
+    let said = batida.run(&["models"]);
+    check_code(&said, 1);
+    check_words(&said.err, &["The settings file was not understood"]);
+    let names = fs::read_dir(&dir).expect("a folder").filter_map(Result::ok);
+    let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
+    assert_eq!(names, ["settings.toml"], "a command that only reads moves nothing");
 }
 
 /// What `script` kept of how it was called.

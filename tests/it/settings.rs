@@ -221,9 +221,7 @@ fn check_kept_aside(text: &[u8], reason: &str) {
 
 #[test]
 fn files_that_are_not_understood_are_kept_aside() {
-    check_kept_aside(format!("version = 1\napi_key = \"{KEY}\nx").as_bytes(), "not valid TOML");
-    check_kept_aside(format!("version = 1\nkey = \"{KEY}\"").as_bytes(), "unknown field `key`");
-    check_kept_aside(b"version = 2\nnew_things = true", "a newer Batida wrote it (version 2)");
+    check_kept_aside(format!("version = 1\napi_key = \"{KEY}\nx").as_bytes(), "makes no sense in line ");
     check_kept_aside(b"version = 0", "no version 0");
     check_kept_aside(b"", "says no version");
     check_kept_aside(b"version = \"one\"", "makes no sense");
@@ -233,9 +231,72 @@ fn files_that_are_not_understood_are_kept_aside() {
     check_kept_aside(&one(env("a", "") + &env("a", "")), "two environments have the id \"a\"");
     check_kept_aside(&one(env("demo", "")), "cannot have the id \"demo\"");
     check_kept_aside(&one(env("", "")), "cannot have the id \"\"");
-    check_kept_aside(&one(env("a", "demo = true")), "unknown field `demo`");
-    check_kept_aside(&one(env("a", &format!("key = \"{KEY}\""))), "makes no sense");
-    check_kept_aside(&one(env("a", "api = \"ftp://x\"")), "makes no sense");
+    check_kept_aside(&one(env("a", &format!("key = \"{KEY}\""))), "makes no sense in line 5");
+    check_kept_aside(&one(env("a", "api = \"ftp://x\"")), "makes no sense in line 5");
+}
+
+/// What another version wrote is its business: nothing is moved, nothing is written, and it is said why.
+#[test]
+fn files_of_another_version_are_left_alone() {
+    for (text, reason) in [
+        (format!("version = 1\nkey = \"{KEY}\""), "unknown field `key` in line 2"),
+        ("version = 2\nnew_things = true".to_owned(), "a newer Batida wrote it (version 2)"),
+        (
+            "version = 1\n[[environments]]\nid = \"a\"\nname = \"x\"\nturbo = true".to_owned(),
+            "`turbo` in line 5",
+        ),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = store_in(dir.path());
+        fs::create_dir_all(store.path().parent().expect("a folder")).expect("made");
+        fs::write(store.path(), &text).expect("written");
+        let Loaded { settings, notice } = store.load();
+        assert_eq!(settings, Settings::default());
+        let notice = notice.expect("a notice");
+        assert!(notice.summary.contains(reason) && notice.advice.contains("left as it is"), "{notice:?}");
+        assert!(!format!("{notice:?}").contains(KEY), "{notice:?}");
+        store.save(&some_settings()).expect_err("it must not");
+        store_in(dir.path()).save(&some_settings()).expect_err("who has not looked must not either");
+        assert_eq!(names(&store), ["settings.toml"]);
+        assert_eq!(fs::read_to_string(store.path()).expect("readable"), text);
+    }
+}
+
+#[test]
+fn who_only_reads_moves_nothing_aside() {
+    for text in ["version = 1\nbroken = ", "version = 2", "version = 1\nnew = 1", "", "version = 0"] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = store_in(dir.path());
+        fs::create_dir_all(store.path().parent().expect("a folder")).expect("made");
+        fs::write(store.path(), text).expect("written");
+        let Loaded { settings, notice } = store.load_untouched();
+        assert_eq!(settings, Settings::default());
+        assert!(notice.is_some_and(|notice| notice.advice.contains("left as it is")), "{text:?}");
+        assert_eq!(names(&store), ["settings.toml"]);
+        assert_eq!(fs::read_to_string(store.path()).expect("readable"), text);
+    }
+}
+
+#[test]
+fn plans_and_forms_of_another_version_outlive_a_save() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = store_in(dir.path());
+    let text = "version = 1\n[benches.demo]\nlast = '{\"turbo\": true}'\n\
+                [[benches.demo.presets]]\nname = \"theirs\"\nplan = '{\"turbo\": 1}'\n\
+                [playgrounds]\ndemo = '{\"panes\": 7}'\n";
+    fs::create_dir_all(store.path().parent().expect("a folder")).expect("made");
+    fs::write(store.path(), text).expect("written");
+    let mut settings = store.load().settings;
+    settings.theme = ThemeChoice::Dark;
+    store.save(&settings).expect("saved");
+    let kept = fs::read_to_string(store.path()).expect("text");
+    for theirs in ["{\"turbo\": true}", "theirs", "{\"turbo\": 1}", "{\"panes\": 7}", "dark"] {
+        assert!(kept.contains(theirs), "{theirs} is not in {kept}");
+    }
+    // One's own takes their place.
+    settings.benches.entry(EnvId::demo()).or_default().last = Some(Plan { seed: Some(9), ..Plan::default() });
+    store.save(&settings).expect("saved");
+    assert!(!fs::read_to_string(store.path()).expect("text").contains("{\"turbo\": true}"));
 }
 
 #[test]
