@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{Change, Message, Request, Told};
 use crate::domain::failure::Failure;
-use crate::domain::history::{SessionId, SessionState};
+use crate::domain::history::{Said, SessionId, SessionState, StoredRequest};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Surroundings};
 use crate::io::history::{ChatRecord, SessionKey, Store};
 use crate::metrics::request::RequestRecord;
@@ -32,6 +32,9 @@ const TIDY_AT_THE_END: Duration = Duration::from_secs(1);
 /// What is held while nothing can be written.
 const MOST_HELD: usize = 64 << 20;
 const MOST_CHATS: usize = 1_000;
+
+/// So many files are begun at most for what is in hand: the second one is not damaged, unless the disk is.
+const MAX_FILES: usize = 3;
 
 /// By conversation and the id that was asked for.
 type Renamed = BTreeMap<(SessionId, u64), u64>;
@@ -258,23 +261,55 @@ impl Writer {
         }
     }
 
-    /// Keeps the store, unless it makes no sense: then it is moved aside, and a new one is begun with the next words.
-    fn put_back(&mut self, store: Store) {
+    /// Keeps the store, unless it makes no sense: then it is moved aside, and a new one is begun at once. Gives whether
+    /// that happened: what could not be written can be written now.
+    fn put_back(&mut self, store: Store) -> bool {
         if !store.is_broken() {
             self.store = Some(store);
-            return;
+            return false;
         }
-        match store.set_aside() {
+        self.take_back(&store);
+        let moved = store.set_aside();
+        let is_new = moved.is_ok();
+        match moved {
             Ok(notice) => (self.tell)(Told::Troubled(notice)),
             Err(failure) => self.trouble(failure),
         }
-        // The sessions under way go into the new file from here on.
-        for live in self.live.values_mut() {
-            live.key = None;
-            live.kept = 0;
-            live.levels_from = 0;
+        if is_new {
+            match self.store() {
+                Ok(store) => self.store = Some(store),
+                Err(failure) => self.trouble(failure),
+            }
         }
         (self.tell)(Told::Changed);
+        is_new && self.store.is_some()
+    }
+
+    /// The sessions under way go into a new file from here on, and with them what can still be read of their requests.
+    fn take_back(&mut self, store: &Store) {
+        let mut requests: VecDeque<Request> = VecDeque::new();
+        let mut room = MOST_HELD.saturating_sub(self.held_bytes);
+        for (id, live) in &mut self.live {
+            let kept = std::mem::take(&mut live.kept);
+            live.levels_from = 0;
+            let Some(key) = live.key.take() else { continue };
+            let (id, before) = (Arc::new(id.clone()), requests.len());
+            // Reading ends where the file makes no sense; what lies behind that is lost.
+            let _ = store.bare_requests(key, &mut |StoredRequest { record, said, .. }| {
+                let bytes = held_bytes(&record, said.as_ref());
+                if let Some(left) = room.checked_sub(bytes) {
+                    room = left;
+                    self.held_bytes += bytes;
+                    requests.push_back((Arc::clone(&id), Arc::new(record), said));
+                }
+                Ok(())
+            });
+            let lost = kept.saturating_sub((requests.len() - before) as u64);
+            live.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        requests.append(&mut self.held);
+        self.held = requests;
+        self.renamed.clear();
     }
 
     /// Told once until it works again.
@@ -288,14 +323,13 @@ impl Writer {
 
     fn change(&mut self, change: &Change) -> Result<(), Failure> {
         let store = self.store()?;
-        let outcome = match change {
-            Change::Delete(what) => store.delete(what).map(|_| ()),
-            Change::Baseline(session, on) => store.set_baseline(session, *on),
-            Change::Tag(session, tags) => store.tag(session, tags),
-            Change::Rename(session, title) => store.rename(session, title),
-            Change::Keep(report, requests) => store.keep(report, requests).map(|_| ()),
-        };
-        self.put_back(store);
+        let mut outcome = changed(&store, change);
+        // What is to be kept goes into the new file; there is nothing else in it to be changed.
+        if self.put_back(store) && matches!(change, Change::Keep(..)) {
+            let store = self.store()?;
+            outcome = changed(&store, change);
+            self.put_back(store);
+        }
         if outcome.is_ok() {
             if matches!(change, Change::Delete(_)) {
                 self.untidy = Some(Tidying::First);
@@ -348,7 +382,7 @@ impl Writer {
                 }
             }
             let Some(live) = self.live.get(&session).filter(|live| !live.gone) else { continue };
-            let bytes = size_of::<RequestRecord>() + record.gaps_us.len() * 4 + text_bytes;
+            let bytes = held_bytes(&record, said.as_ref());
             if self.held_bytes + bytes > MOST_HELD {
                 super::count_lost(&live.lost);
                 continue;
@@ -382,21 +416,24 @@ impl Writer {
         if Instant::now() < self.retry_at || (idle && self.store.is_some()) {
             return;
         }
-        let store = match self.store() {
-            Ok(store) => store,
-            Err(failure) => return self.trouble(failure),
-        };
-        let outcome = if idle { Ok(Default::default()) } else { self.write(&store) };
-        let broken = store.is_broken();
-        self.put_back(store);
-        match outcome {
-            Ok((written, renamed)) => {
-                self.renamed.extend(renamed);
-                self.written(written);
+        for _ in 0..MAX_FILES {
+            let store = match self.store() {
+                Ok(store) => store,
+                Err(failure) => return self.trouble(failure),
+            };
+            let outcome = if idle { Ok(Default::default()) } else { self.write(&store) };
+            let broken = store.is_broken();
+            let again = self.put_back(store);
+            match outcome {
+                Ok((written, renamed)) => {
+                    self.renamed.extend(renamed);
+                    return self.written(written);
+                }
+                // The damage was told. What is in hand goes into the new file now: there may be no later.
+                Err(_) if broken && again => {}
+                Err(_) if broken => return,
+                Err(failure) => return self.trouble(failure),
             }
-            // That was told, and the next words go into a new file.
-            Err(_) if broken => {}
-            Err(failure) => self.trouble(failure),
         }
     }
 
@@ -482,6 +519,21 @@ impl Writer {
         if changed {
             (self.tell)(Told::Changed);
         }
+    }
+}
+
+/// What a request takes up while it is held.
+fn held_bytes(record: &RequestRecord, said: Option<&Said>) -> usize {
+    size_of::<RequestRecord>() + record.gaps_us.len() * 4 + said.map_or(0, super::text_bytes)
+}
+
+fn changed(store: &Store, change: &Change) -> Result<(), Failure> {
+    match change {
+        Change::Delete(what) => store.delete(what).map(|_| ()),
+        Change::Baseline(session, on) => store.set_baseline(session, *on),
+        Change::Tag(session, tags) => store.tag(session, tags),
+        Change::Rename(session, title) => store.rename(session, title),
+        Change::Keep(report, requests) => store.keep(report, requests).map(|_| ()),
     }
 }
 

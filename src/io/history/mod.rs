@@ -27,6 +27,8 @@ pub const FILE: &str = "history.sqlite";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A session that runs says so at least this often, or it is taken for interrupted.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
+/// No Batida will ever write a higher version: a file that says one is damaged.
+const MAX_VERSION: i64 = 1_000;
 /// What SQLite calls giving free pages back when it is asked to.
 const INCREMENTAL: i64 = 2;
 
@@ -75,7 +77,8 @@ enum Cannot {
 
 impl From<rusqlite::Error> for Cannot {
     fn from(error: rusqlite::Error) -> Self {
-        if is_damage(&error) { Self::Broken(error.to_string()) } else { Self::Sql(error) }
+        // On opening nothing else asks SQLite for what cannot be there.
+        if may_be_damage(&error) { Self::Broken(error.to_string()) } else { Self::Sql(error) }
     }
 }
 
@@ -153,8 +156,16 @@ impl Store {
 
     fn try_open(path: &Path) -> Result<Self, Cannot> {
         // SQLite would touch a file before it says its version.
-        if let Some(newer) = version_in_header(path).filter(|version| *version > schema::VERSION) {
-            return Err(Cannot::Newer(newer));
+        match header(path) {
+            Some(Header { version, .. }) if version > MAX_VERSION => {
+                return Err(Cannot::Broken(format!("it says version {version}")));
+            }
+            Some(Header { version, .. }) if version > schema::VERSION => return Err(Cannot::Newer(version)),
+            // To SQLite such a file may only be read.
+            Some(Header { formats, .. }) if formats.iter().any(|format| !matches!(format, 1 | 2)) => {
+                return Err(Cannot::Broken("its header makes no sense".to_owned()));
+            }
+            _ => {}
         }
         // SQLite gives a log the rights of its file. A file that cannot be made is what SQLite tells next.
         let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
@@ -296,7 +307,7 @@ fn told(path: &Path, error: &rusqlite::Error) -> Failure {
         ),
         _ if is_damage(error) => (
             "The history's file is damaged".to_owned(),
-            format!("Batida keeps {file} aside and begins a new one"),
+            format!("Batida moves {file} aside when it writes next, and begins a new one"),
         ),
         _ => ("The history cannot be used".to_owned(), format!("Look into {file}")),
     };
@@ -305,6 +316,26 @@ fn told(path: &Path, error: &rusqlite::Error) -> Failure {
 
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Whether it may be the file's content that SQLite, or this module, stumbles over; everything else comes from outside
+/// of the file and may be over later.
+fn may_be_damage(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::AuthorizationForStatementDenied
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+        )
+    )
 }
 
 fn no_room(path: &Path, error: &std::io::Error) -> Failure {
@@ -317,12 +348,24 @@ fn no_room(path: &Path, error: &std::io::Error) -> Failure {
     )
 }
 
-/// The version in the file's first bytes; `None` when it has none yet.
-fn version_in_header(path: &Path) -> Option<i64> {
+/// What the file's first bytes say.
+struct Header {
+    /// Of the tables.
+    version: i64,
+    /// Of the file, for writing and for reading.
+    formats: [u8; 2],
+}
+
+/// `None` when it has none yet.
+fn header(path: &Path) -> Option<Header> {
     let mut header = [0; 64];
     File::open(path).ok()?.read_exact(&mut header).ok()?;
     let version: [u8; 4] = header[60..64].try_into().ok()?;
-    header.starts_with(b"SQLite format 3\0").then(|| i64::from(i32::from_be_bytes(version)))
+    let known = header.starts_with(b"SQLite format 3\0");
+    known.then(|| Header {
+        version: i64::from(i32::from_be_bytes(version)),
+        formats: [header[18], header[19]],
+    })
 }
 
 /// `history.sqlite-wal` and the like.

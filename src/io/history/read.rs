@@ -268,10 +268,32 @@ impl Store {
     ) -> Result<(), Failure> {
         let key = self.key_of(session)?;
         let targets = self.asked(targets_of(&self.conn, key))?;
+        self.each_request(key, &targets, each)
+    }
+
+    /// The same without what else is kept of the session: models and deployments are empty. Of a damaged file it gives
+    /// what lies before the damage.
+    ///
+    /// # Errors
+    /// When they cannot be read to the end, or `each` fails.
+    pub fn bare_requests(
+        &self,
+        session: SessionKey,
+        each: &mut dyn FnMut(StoredRequest) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.each_request(session, &[], each)
+    }
+
+    fn each_request(
+        &self,
+        session: SessionKey,
+        targets: &[(i64, Target)],
+        each: &mut dyn FnMut(StoredRequest) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut asked = self.asked(self.conn.prepare_cached(codec::SELECT))?;
-        let mut rows = self.asked(asked.query(key.requests()))?;
+        let mut rows = self.asked(asked.query(session.requests()))?;
         while let Some(row) = self.asked(rows.next())? {
-            each(self.asked(codec::read(row, &targets))?)?;
+            each(self.asked(codec::read(row, targets))?)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ mod chats;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Store, Trouble, codec};
+use super::{Store, Trouble, codec, is_damage, may_be_damage};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
@@ -62,7 +62,12 @@ impl Store {
             tx.commit()?;
             Ok::<T, Trouble>(done)
         };
-        self.asked(all())
+        let outcome = all();
+        if outcome.as_ref().is_err_and(|Trouble(error)| may_be_damage(error) && !is_damage(error)) {
+            // Damage does not always show as such: an index that lost a row is a broken promise of uniqueness.
+            self.check()?;
+        }
+        self.asked(outcome)
     }
 
     /// Keeps a session that is over, e.g. an imported one. One that is there already is replaced; its tags stay,

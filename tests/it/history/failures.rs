@@ -11,11 +11,12 @@ use batida::domain::history::{Deletion, HistoryQuery, SessionRow, SessionState};
 use batida::domain::run::{BenchProgress, BenchReport};
 use batida::engine::bench::Listener;
 use batida::engine::history::{History, Recording, Told};
-use batida::io::history::{FILE, Store};
+use batida::io::history::{ChatRecord, FILE, Store};
 use batida::metrics::request::RequestRecord;
 use rusqlite::Connection;
 
 use super::made::{Made, at, id, open, record};
+use super::store::{chat, exchange};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -179,6 +180,58 @@ fn damage_that_shows_only_later_is_kept_aside_and_recording_goes_on() {
     kept.end();
     until_complete(dir.path(), "b1", 20);
     assert_eq!(kept.troubles().len(), 1, "{:?}", kept.troubles());
+}
+
+/// Whichever page is damaged, and however: what is written then is in the file that is there afterwards.
+#[test]
+fn whatever_page_is_damaged_nothing_in_hand_is_lost() {
+    let template = tempfile::tempdir().expect("a folder");
+    let store = open(template.path());
+    Made::simple("b0", at(1, 0)).keep(&store);
+    for n in 0..3 {
+        let words = format!("an old question {n}, {}", "of many words ".repeat(200));
+        store.write(|tx| tx.chat(&chat(&exchange(n, None, &words)))).expect("kept");
+    }
+    drop(store);
+    let sound = fs::read(template.path().join(FILE)).expect("read");
+    let pages = sound.len() / 4_096;
+    assert!(pages > 20 && !template.path().join(format!("{FILE}-wal")).exists(), "{pages}");
+    let mut moved = 0;
+    for page in 0..pages {
+        for how in ["zeros", "letters", "flipped bytes"] {
+            let mut bytes = sound.clone();
+            let part = &mut bytes[page * 4_096..(page + 1) * 4_096];
+            match how {
+                "zeros" => part.fill(0),
+                "letters" => part.fill(0x5a),
+                // The first 20 bytes make the file a database at all.
+                _ => part.iter_mut().skip(20).step_by(3).for_each(|byte| *byte ^= 0xa5),
+            }
+            let dir = tempfile::tempdir().expect("a folder");
+            fs::write(dir.path().join(FILE), bytes).expect("written");
+            let mut kept = Kept::start(dir.path());
+            let made = Made::simple("b1", at(2, 0));
+            kept.keep(&made);
+            let record = ChatRecord { session: id("c2"), ..chat(&exchange(0, None, "a new question")) };
+            kept.history.as_ref().expect("it runs").recorder().chat(record);
+            kept.end();
+            let told = kept.troubles();
+            let place = format!("page {page}, {how}: {told:?}");
+            assert!(dir.path().join(FILE).exists(), "{place}");
+            let store = Store::open(dir.path()).unwrap_or_else(|why| panic!("{place}: {why}")).store;
+            let report = store.report(&id("b1")).unwrap_or_else(|why| panic!("{place}: {why}"));
+            assert_eq!(report, made.report, "{place}");
+            assert_eq!(store.counts(&id("b1")).ok(), Some((20, 0)), "{place}");
+            assert!(store.session(&id("c2")).is_ok(), "{place}");
+            let aside = fs::read_dir(dir.path()).expect("a folder").filter(|entry| {
+                entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".broken-"))
+            });
+            let aside = aside.count() > 0;
+            assert_eq!(aside, told.iter().any(|told| told.summary.contains("damaged")), "{place}");
+            moved += usize::from(aside);
+        }
+    }
+    assert!(moved > pages / 2, "{moved} of {pages} pages were noticed");
 }
 
 #[test]

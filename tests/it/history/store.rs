@@ -168,7 +168,7 @@ fn the_file_is_nobody_elses_business() {
     }
 }
 
-fn exchange(n: u64, parent: Option<u64>, prompt: &str) -> Exchange {
+pub(crate) fn exchange(n: u64, parent: Option<u64>, prompt: &str) -> Exchange {
     Exchange {
         id: n,
         parent,
@@ -188,7 +188,7 @@ fn exchange(n: u64, parent: Option<u64>, prompt: &str) -> Exchange {
     }
 }
 
-fn chat(exchange: &Exchange) -> ChatRecord {
+pub(crate) fn chat(exchange: &Exchange) -> ChatRecord {
     let mut record = record(exchange.id, 0, 90 + 10 * exchange.id, false);
     record.due = Duration::ZERO;
     record.sent = Duration::ZERO;
