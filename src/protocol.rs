@@ -272,12 +272,15 @@ pub enum Event {
         job: JobId,
         reasoning: String,
         answer: String,
+        /// All answer text before this turned out to be reasoning.
+        turned: bool,
         /// All functions that were called so far, where that has changed; else none.
         calls: Vec<ToolCall>,
         figures: Box<Figures>,
     },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
-    ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures> },
+    /// `answered_by`: another model than was asked.
+    ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures>, answered_by: Option<String> },
     /// Embeddings came, or not.
     EmbeddingsMade { job: JobId, outcome: Result<Box<Embedded>, Failure> },
     /// A session under way.
@@ -419,6 +422,17 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
+    /// As the API says it; `None` when the server gave no reason.
+    pub fn word(&self) -> Option<String> {
+        Some(match self {
+            Self::Stop => "stop".to_owned(),
+            Self::Length => "length".to_owned(),
+            Self::ContentFilter => "content_filter".to_owned(),
+            Self::ToolCalls => "tool_calls".to_owned(),
+            Self::Other(reason) => return reason.clone(),
+        })
+    }
+
     /// Why a complete answer has no text, told to a person. `thought`: there was reasoning.
     pub fn why_empty(&self, thought: bool) -> &'static str {
         match (self, thought) {
@@ -431,7 +445,7 @@ impl FinishReason {
             }
             (Self::ContentFilter, false) => "No answer: a content filter held it back",
             (Self::ToolCalls, false) => "No answer: the model said that it calls a function, and named none",
-            (Self::Stop | Self::Other(_), false) => "The model ended its answer without a word",
+            (Self::Stop | Self::Other(_), false) => "No answer: the model sent no text and no call",
         }
     }
 }

@@ -146,11 +146,14 @@ X-Times-Lost says how many older ones did not fit. DELETE /times forgets them.";
 
 const CHAT_AFTER: &str = "\
 Figures: TTFT is from sending the request to the first chunk with text, reasoning included; latency is from \
-sending to the end; tokens/s is (tokens - 1) / (latency - TTFT). Tokens are the server's count; where it \
-sends none, chunks are counted and called chunks.
+sending to the end; tokens/s is (tokens - 1) / (last token - first token); an answer that arrived all at once has none. Tokens \
+are the server's count; where it sends none, chunks are counted and called chunks.
 
-With --json nothing streams; one object is printed: {model, answer, reasoning, ending, finish_reason, \
-form, figures, failure}. Durations in figures are in milliseconds. form is null unless JSON was asked for, else {holds, \
+An answer without text, tool call or refusal is no success: exit code 1.
+
+With --json nothing streams; one object is printed: {model, answered_by, answer, reasoning, ending, finish_reason, \
+form, figures, failure}. Durations in figures are in milliseconds. answered_by is \
+null unless the server names another model than was asked. form is null unless JSON was asked for, else {holds, \
 told, violations: [{place, what}], more}: whether the answer is what was asked for (null where nobody can know), in words, \
 the first places that do not hold to the schema as JSON pointers, and how many more there are.
 

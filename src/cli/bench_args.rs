@@ -15,7 +15,7 @@ use crate::domain::verdict::Condition;
 pub(super) const AFTER: &str = "\
 Figures: times of --rate and --trace count from when a request was due, those of clients from when it was \
 sent. TTFT is to the first chunk with any text, reasoning included; ITL is the gap between chunks, pooled; \
-TPOT is (latency - TTFT) / (tokens - 1); throughput is over the steady part of a level. Failed requests and \
+TPOT is (last token - first token) / (tokens - 1); throughput is over the steady part of a level. Failed requests and \
 warm-ups enter no figure of time; requests that were due and never sent, since --max-in-flight held them back, \
 are counted apart (unsent) and miss every --goodput. No rate has an interval before five answers' time.
 

@@ -72,10 +72,11 @@ const TITLES: [&str; 15] = [
 fn levels(out: &mut String, report: &BenchReport) {
     let mut model = None;
     for level in &report.levels {
-        if model != Some((&level.model, &level.deployment)) {
-            model = Some((&level.model, &level.deployment));
+        let credited = level.credited();
+        if model.as_ref() != Some(&(credited.clone(), &level.deployment)) {
+            model = Some((credited.clone(), &level.deployment));
             let of = level.deployment.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
-            line(out, &format!("{}{of}", level.model));
+            line(out, &format!("{credited}{of}"));
             row(out, GROUPS.map(str::to_owned), "");
             row(out, TITLES.map(str::to_owned), " in flight");
         }
@@ -169,6 +170,16 @@ fn remarks(out: &mut String, report: &BenchReport) {
     }
     for level in &report.levels {
         let place = format!("{} of {}", level.label, level.model);
+        for other in level.answered_by.iter().filter(|other| !other.model.is_empty()) {
+            line(
+                out,
+                &format!(
+                    "answered   {place}: {} by {}",
+                    units::counted(other.answers as usize, "answer"),
+                    other.model
+                ),
+            );
+        }
         for error in &level.requests.errors {
             line(
                 out,
@@ -310,6 +321,9 @@ mod tests {
             took_s: 12.34,
             steady_s: Some([0.6, 12.0]),
             requests: Requests { ended: 1_000, ok: 1_000, ..Requests::default() },
+            at_once: 0,
+            tokens_per_chunk: None,
+            answered_by: Vec::new(),
             tokens_from: "usage".to_owned(),
             ttft_ms: stats(88.0, true),
             first_answer_ms: stats(99.0, true),

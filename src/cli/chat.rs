@@ -27,6 +27,7 @@ use crate::engine::surroundings;
 use crate::io::api::Api;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
+use crate::wire::fault;
 
 /// How long the cluster's answer is waited for behind the model's.
 const AROUND: Duration = Duration::from_millis(300);
@@ -63,6 +64,7 @@ pub(super) async fn run(
     let params = Params { format, ..args.params() };
     let request = ChatRequest { model: model.clone(), messages, params };
     let (mut answer, mut reasoning) = (String::new(), String::new());
+    let mut called = Vec::new();
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
     let mut thought_open = false;
     // Dropped at the end: what it holds is written then.
@@ -83,8 +85,17 @@ pub(super) async fn run(
     let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
     let report = chat::run(api, &request, &place.known(), cancel, |advance| {
         kept.advance(&advance);
+        if advance.turned {
+            reasoning.push_str(&std::mem::take(&mut answer));
+            if !common.json {
+                report::error_line("batida: the text above was reasoning: it ended with </think>");
+            }
+        }
         answer.push_str(&advance.answer);
         reasoning.push_str(&advance.reasoning);
+        if !advance.calls.is_empty() {
+            called.clone_from(&advance.calls);
+        }
         if common.json {
             return;
         }
@@ -122,14 +133,20 @@ pub(super) async fn run(
         if thought_open {
             report::error_text("\n");
         }
+        if let Some(other) = &report.answered_by {
+            report::error_line(&format!("batida: {other} answered, not {model}"));
+        }
         if !args.quiet && report.figures != Figures::default() {
-            report::figures(&model, &report.figures);
+            report::figures(report.answered_by.as_ref().unwrap_or(&model), &report.figures);
         }
     }
     match report.ending {
         ChatEnding::Finished { reason } => {
-            if answer.trim().is_empty() && !common.json {
+            if answer.trim().is_empty() && called.is_empty() && !common.json {
                 report::error_line(&format!("batida: {}", reason.why_empty(!reasoning.trim().is_empty())));
+            }
+            if report.no_text.is_some() {
+                return Err(Ended::Told);
             }
             let Some(checked) = checked.filter(|checked| !checked.holds()) else { return Ok(()) };
             if !common.json {
@@ -262,21 +279,25 @@ fn as_json(
     model: &str,
     (answer, reasoning): (&str, &str),
     checked: Option<&Checked>,
-    report: &ChatReport,
+    ended: &ChatReport,
 ) -> serde_json::Value {
-    let (ending, finish, failure) = match &report.ending {
-        ChatEnding::Finished { reason } => ("finished", Some(reason_name(reason)), None),
+    let (ending, finish, failure) = match &ended.ending {
+        ChatEnding::Finished { reason } => {
+            let why = ended.no_text.map(|why| report::failure_json(&fault::no_text(why).failure));
+            (if why.is_some() { "failed" } else { "finished" }, Some(reason_name(reason)), why)
+        }
         ChatEnding::Stopped => ("stopped", None, None),
         ChatEnding::Failed(failure) => ("failed", None, Some(report::failure_json(failure))),
     };
     json!({
         "model": model,
+        "answered_by": ended.answered_by,
         "answer": answer,
         "reasoning": reasoning,
         "ending": ending,
         "finish_reason": finish,
         "form": checked.map(form_json),
-        "figures": report::figures_json(&report.figures),
+        "figures": report::figures_json(&ended.figures),
         "failure": failure,
     })
 }

@@ -12,7 +12,7 @@ use crate::domain::environment::ApiAddress;
 use crate::domain::failure::Failure;
 use crate::domain::printable::{cut, is_printable, one_line};
 use crate::domain::units;
-use crate::metrics::timeline::{Figures, TokenSource};
+use crate::metrics::timeline::{AT_ONCE, Figures, TokenSource};
 use crate::protocol::{Check, Verdict};
 
 /// Characters of a message that are printed.
@@ -227,6 +227,12 @@ pub(super) fn figures(model: &str, figures: &Figures) {
     let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
     let count = figures.tokens.map(|t| format!(" · {} {}", units::count(t.n), t.noun())).unwrap_or_default();
     error_line(&format!("{model}: {speed} {unit} · latency {latency} · TTFT {ttft}{count}"));
+    if figures.at_once {
+        error_line(&format!("no speed: the answer {AT_ONCE}"));
+    }
+    if let Some(each) = figures.tokens_per_chunk() {
+        error_line(&format!("{} chunks, {each:.1} tokens in each on average", units::count(figures.chunks)));
+    }
     if let Some(reasoning) = figures.reasoning {
         let (tokens, time) = (reasoning.tokens, units::seconds(reasoning.time));
         error_line(&format!("reasoning: {} {} · {time}", units::count(tokens.n), tokens.noun()));
@@ -236,7 +242,9 @@ pub(super) fn figures(model: &str, figures: &Figures) {
         parts.extend(server.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
         parts.extend(server.latency.map(|latency| format!("latency {}", units::seconds(latency))));
         parts.extend(server.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
-        error_line(&format!("the server says: {}", parts.join(" · ")));
+        if !parts.is_empty() {
+            error_line(&format!("the server says: {}", parts.join(" · ")));
+        }
     }
     if let Some(connect) = figures.connect {
         error_line(&format!("opening the connection took {} of TTFT", units::duration(connect)));
@@ -266,6 +274,8 @@ pub(super) fn figures_json(figures: &Figures) -> Value {
         "itl_mean_ms": figures.itl.map(ms),
         "longest_gap_ms": figures.longest_gap.map(ms),
         "connect_ms": figures.connect.map(ms),
+        "arrived_at_once": figures.at_once,
+        "chunks": figures.chunks,
         "tokens": figures.tokens.map(|tokens| tokens.n),
         "tokens_counted_by": figures.tokens.map(|tokens| tokens.source),
         "prompt_tokens": figures.prompt_tokens,

@@ -209,7 +209,7 @@ const NOTES: [&str; 4] = [
     "**Time to first token** is the delay between sending a request and receiving the first generated \
      token. It is what a reader feels as responsiveness, and it grows with the prompt's length and with queueing.",
     "**Inter-token latency** is the gap between two chunks of the stream. A chunk may hold several tokens, \
-     so the time per output token, (latency − TTFT) / (tokens − 1), is the steadier figure.",
+     so the time per output token, (last token − first token) / (tokens − 1), is the steadier figure.",
     "**Tokens per second** counts from the first token on. A model that starts late and then writes fast \
      can have a high speed and still feel slow: look at both charts.",
     "**Throughput** and **speed per user** pull against each other: the more requests a server answers at \

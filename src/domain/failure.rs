@@ -31,6 +31,10 @@ pub enum FaultClass {
     Server,
     /// What answered is no such API.
     NotAnApi,
+    /// A part of the answer cannot be read.
+    Unreadable,
+    /// The answer holds neither text nor a call.
+    NoText,
     /// The user ended it.
     Cancelled,
 }

@@ -332,6 +332,9 @@ pub struct Exchange {
     pub calls: Vec<ToolCall>,
     /// How it ended.
     pub ending: ExchangeEnding,
+    /// The model that answered, where it was another one than was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
     /// Its figures.
     pub figures: Figures,
 }

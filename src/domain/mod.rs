@@ -10,6 +10,7 @@ pub mod failure;
 pub mod history;
 pub mod json;
 pub mod library;
+pub mod model_name;
 pub mod plan;
 pub mod printable;
 pub mod random;

@@ -155,6 +155,15 @@ pub struct LevelReport {
     pub steady_s: Option<[f64; 2]>,
     /// The requests.
     pub requests: Requests,
+    /// Good answers of several tokens that arrived all at once: they have no TPOT, ITL and tokens/s.
+    #[serde(default)]
+    pub at_once: u64,
+    /// Tokens in a chunk on average, over the other good answers that the server counted.
+    #[serde(default)]
+    pub tokens_per_chunk: Option<f64>,
+    /// Good answers of other models than the one that was asked, most frequent first.
+    #[serde(default)]
+    pub answered_by: Vec<AnsweredBy>,
     /// `usage` when every good answer was counted by the server, `chunks` when none, else `mixed`.
     pub tokens_from: String,
     /// Due (open loop) or sent (closed loop) → first chunk with any text, in ms.
@@ -163,7 +172,7 @@ pub struct LevelReport {
     pub first_answer_ms: Stats,
     /// Inter-token latency: gaps between chunks, pooled over all good answers, in ms.
     pub itl_ms: Stats,
-    /// Time per output token: (latency − TTFT) / (tokens − 1), in ms.
+    /// Time per output token: (last token − first token) / (tokens − 1), in ms.
     pub tpot_ms: Stats,
     /// Due or sent → end of the answer, in ms.
     pub latency_ms: Stats,
@@ -172,7 +181,7 @@ pub struct LevelReport {
     pub connect_ms: Stats,
     /// How late requests left against their schedule, in ms; open loop only.
     pub late_ms: Stats,
-    /// (tokens − 1) / (latency − TTFT) of each answer.
+    /// (tokens − 1) / (last token − first token) of each answer.
     pub user_tokens_per_s: Stats,
     /// Prompt tokens by the server.
     pub prompt_tokens: Stats,
@@ -198,6 +207,31 @@ pub struct LevelReport {
     pub notes: Vec<String>,
 }
 
+/// Answers of another model than was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredBy {
+    /// As the server names it; empty for those beyond the first few names.
+    pub model: String,
+    /// How many.
+    pub answers: u64,
+}
+
+impl LevelReport {
+    /// The model that gave most of the good answers, where that is not the one that was asked.
+    pub fn other_model(&self) -> Option<&str> {
+        let AnsweredBy { model, answers } = self.answered_by.first()?;
+        (answers * 2 > self.requests.ok && !model.is_empty()).then_some(model)
+    }
+
+    /// Whose figures these are: the model that answered, with the one that was asked where that is another.
+    pub fn credited(&self) -> String {
+        match self.other_model() {
+            Some(other) => format!("{other} (asked: {})", self.model),
+            None => self.model.clone(),
+        }
+    }
+}
+
 /// The requests of a level.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Requests {
@@ -217,6 +251,9 @@ pub struct Requests {
     pub warmup: u64,
     /// Warm-ups that failed.
     pub warmup_failed: u64,
+    /// Of the failed ones: answers that held neither text nor a call.
+    #[serde(default)]
+    pub without_text: u64,
     /// The failures by kind, most frequent first.
     pub errors: Vec<ErrorCount>,
 }
@@ -415,7 +452,7 @@ pub struct Calibration {
 
 impl FaultClass {
     /// Every class.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::HostUnknown,
         Self::Unreachable,
         Self::Tls,
@@ -429,6 +466,8 @@ impl FaultClass {
         Self::QueueFull,
         Self::Server,
         Self::NotAnApi,
+        Self::Unreadable,
+        Self::NoText,
         Self::Cancelled,
     ];
 
@@ -448,6 +487,8 @@ impl FaultClass {
             Self::QueueFull => "queue_full",
             Self::Server => "server",
             Self::NotAnApi => "not_an_api",
+            Self::Unreadable => "unreadable",
+            Self::NoText => "no_text",
             Self::Cancelled => "cancelled",
         }
     }

@@ -124,6 +124,9 @@ const LEVELS: &[LevelOf] = &[
     ("error_share", Unit::Share, |l| {
         (l.requests.ended > 0).then(|| l.requests.failed as f64 / l.requests.ended as f64)
     }),
+    ("without_text", Unit::Plain, |l| Some(l.requests.without_text as f64)),
+    ("at_once", Unit::Plain, |l| Some(l.at_once as f64)),
+    ("tokens_per_chunk", Unit::Plain, |l| l.tokens_per_chunk),
     ("aborted", Unit::Plain, |l| Some(l.requests.aborted as f64)),
     ("unsent", Unit::Plain, |l| Some(l.requests.unsent as f64)),
     ("warmup", Unit::Plain, |l| Some(l.requests.warmup as f64)),
@@ -384,7 +387,9 @@ mod tests {
             FaultClass::QueueFull => 10,
             FaultClass::Server => 11,
             FaultClass::NotAnApi => 12,
-            FaultClass::Cancelled => 13,
+            FaultClass::Unreadable => 13,
+            FaultClass::NoText => 14,
+            FaultClass::Cancelled => 15,
         };
         assert_eq!(FaultClass::ALL.map(place), std::array::from_fn(|n| n));
     }

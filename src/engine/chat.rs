@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::{ChatRequest, ToolCall};
+use crate::domain::model_name::other_model;
 use crate::io::api::{Api, ChatStream};
 use crate::metrics::timeline::Figures;
 use crate::protocol::{Ask, ChatEnding};
@@ -16,8 +17,6 @@ use crate::wire::openai;
 
 /// At most this often is progress told, however many tokens arrive.
 const PACE: Duration = Duration::from_millis(33);
-/// How long the usage or `[DONE]` is waited for after a finish reason.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// When one of several chats is sent. Dropping it makes room for the others, however it came to that.
 #[derive(Debug)]
@@ -81,6 +80,8 @@ pub struct Advance {
     pub reasoning: String,
     /// Answer text that came since the last one.
     pub answer: String,
+    /// All answer text before this turned out to be reasoning.
+    pub turned: bool,
     /// All functions that were called so far, where that has changed; else none.
     pub calls: Vec<ToolCall>,
     /// The figures so far.
@@ -98,6 +99,10 @@ pub struct ChatReport {
     pub rate_limit: Vec<(String, String)>,
     /// What came over the wire.
     pub wire: Wire,
+    /// The model that answered, where it is another one than was asked.
+    pub answered_by: Option<String>,
+    /// It is complete and holds neither text nor a call, which is no success: why.
+    pub no_text: Option<&'static str>,
 }
 
 /// What came over the wire of an answer.
@@ -116,7 +121,14 @@ pub struct Wire {
 impl ChatReport {
     /// Of an answer of which nothing came.
     pub fn ended_early(ending: ChatEnding) -> Self {
-        Self { ending, figures: Figures::default(), rate_limit: Vec::new(), wire: Wire::default() }
+        Self {
+            ending,
+            figures: Figures::default(),
+            rate_limit: Vec::new(),
+            wire: Wire::default(),
+            answered_by: None,
+            no_text: None,
+        }
     }
 }
 
@@ -141,6 +153,7 @@ pub async fn run(
     let set = openai::set_names(&request.params, false);
     let asked = Asked { set: &set, ..api.asked(&request.model, known) };
     let mut reader = start(&stream);
+    let sent = stream.sent;
     let mut bytes_read = 0;
     let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -179,7 +192,7 @@ pub async fn run(
             }
             _ = pace.tick(), if reader.has_news() => on_advance(advance(&mut reader)),
             // A server that forgets `[DONE]` and keeps the connection is not waited for.
-            () = tokio::time::sleep(LINGER), if reader.finish().is_some() => {
+            () = over(sent, &reader) => {
                 if let Some(reason) = reader.complete() {
                     break ChatEnding::Finished { reason };
                 }
@@ -190,15 +203,32 @@ pub async fn run(
     if reader.has_news() {
         on_advance(advance(&mut reader));
     }
+    let figures = reader.figures();
+    if figures.at_once {
+        reader.drop_gaps();
+    }
+    let no_text = match &ending {
+        ChatEnding::Finished { reason } if reader.said_nothing() => Some(reason.why_empty(false)),
+        _ => None,
+    };
     let wire = Wire {
         first_byte: Some(stream.head_at - stream.sent),
         gaps_us: reader.take_gaps(),
         chunks: reader.chunks(),
         bytes: bytes_read,
     };
-    let report =
-        ChatReport { figures: reader.figures(), rate_limit: stream.rate_limit().to_vec(), ending, wire };
+    let answered_by = other_model(&request.model, reader.model()).map(str::to_owned);
+    let rate_limit = stream.rate_limit().to_vec();
+    let report = ChatReport { figures, rate_limit, ending, wire, answered_by, no_text };
     close(stream, report)
+}
+
+/// Waits for when the answer is over although nothing says so; for ever where that is not known.
+async fn over(sent: std::time::Instant, reader: &AnswerReader) {
+    match reader.over_at() {
+        Some(at) => tokio::time::sleep_until((sent + at).into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Writes down how it ended; a connection that is at its end is left to be used again.
@@ -230,8 +260,8 @@ fn start(stream: &ChatStream) -> AnswerReader {
 }
 
 fn advance(reader: &mut AnswerReader) -> Advance {
-    let News { reasoning, answer, calls } = reader.take_news();
-    Advance { reasoning, answer, calls, figures: reader.figures() }
+    let News { reasoning, answer, turned, calls } = reader.take_news();
+    Advance { reasoning, answer, turned, calls, figures: reader.figures() }
 }
 
 /// What to tell the user of an answer that is none.
@@ -242,5 +272,7 @@ fn fault_of(why: Broken, reader: &AnswerReader, stream: &ChatStream, asked: &Ask
         Broken::Refused => stream.refused(&raw(), asked),
         Broken::NotAnAnswer => stream.not_an_answer(&raw(), asked),
         Broken::Cut(details) => fault::cut(asked, &details),
+        Broken::Unreadable(event) => fault::unreadable(asked, &event),
+        Broken::GaveUp(word) => fault::gave_up(asked, &word),
     }
 }

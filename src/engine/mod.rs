@@ -659,7 +659,7 @@ impl Shared {
         let unsent = |keeping: filing::Keeping, ending: ChatEnding| {
             // Where it would have been held, nobody asks.
             drop(keeping.end(&chat::ChatReport::ended_early(ending.clone()), None));
-            self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default() });
+            self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default(), answered_by: None });
         };
         let Some(place) = cancel.run_until_cancelled(self.open(env)).await else {
             return unsent(keeping, ChatEnding::Stopped);
@@ -677,15 +677,16 @@ impl Shared {
         keeping.sent();
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             keeping.advance(&advance);
-            let chat::Advance { reasoning, answer, calls, figures } = advance;
+            let chat::Advance { reasoning, answer, turned, calls, figures } = advance;
             let figures = Box::new(figures);
-            self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, calls, figures });
+            self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, turned, calls, figures });
         })
         .await;
         let known = self.books.around_of(env, deployment.as_ref());
         let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
-        self.emitter.emit(Event::ChatEnded { job, ending: report.ending, figures });
+        let chat::ChatReport { ending, answered_by, .. } = report;
+        self.emitter.emit(Event::ChatEnded { job, ending, figures, answered_by });
         // Whoever comes next does not wait for what is asked of the cluster now.
         drop(start);
         // Nobody waits for it any more, and it slows no answer down.

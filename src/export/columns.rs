@@ -36,7 +36,7 @@ pub(super) enum Cell<'a> {
 }
 
 /// Names in order. Times end in their unit; those in seconds count from the session's beginning.
-pub(super) const COLUMNS: [(&str, Kind); 35] = {
+pub(super) const COLUMNS: [(&str, Kind); 37] = {
     use Kind::{Real, RealOrNone, Text, TextOrNone, Whole, WholeOrNone};
     [
         ("request_id", Text),
@@ -74,6 +74,8 @@ pub(super) const COLUMNS: [(&str, Kind); 35] = {
         ("prompt", TextOrNone),
         ("reasoning", TextOrNone),
         ("answer", TextOrNone),
+        ("at_once", Whole),
+        ("answered_by", TextOrNone),
     ]
 };
 
@@ -91,7 +93,7 @@ pub(super) struct Belongs<'a> {
 }
 
 /// A request's cells, in the order of [`COLUMNS`].
-pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 35] {
+pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 37] {
     use Cell::{Real, Text, Whole};
     let figures = &record.figures;
     let ms = |time: Option<Duration>| Real(time.map(units::ms));
@@ -146,5 +148,7 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
         said(|said| &said.prompt),
         said(|said| &said.reasoning),
         said(|said| &said.answer),
+        count(u64::from(figures.at_once)),
+        Text(record.answered_by.as_deref().unwrap_or_default()),
     ]
 }

@@ -193,6 +193,7 @@ fn record(index: u64, level: usize, clients: u32, n: u32, began: Duration, slowe
         chunks: 32,
         bytes: 9_000,
         wanted_prompt_tokens: Some(256),
+        answered_by: None,
         error: failed.then(|| RequestError {
             class: Some(FaultClass::Server),
             status: Some(500),
@@ -221,6 +222,7 @@ pub(crate) fn chat() -> Sample {
         reasoning: format!("Let me think about {HOSTILE}"),
         answer: "It runs **once**".to_owned(),
         ending,
+        answered_by: None,
         figures: timeline.figures(None),
     };
     let mut exchanges = vec![

@@ -7,6 +7,7 @@ use crate::domain::plan::{Ends, LevelLoad, Plan, Prompts};
 use crate::domain::run::{BenchReport, LevelReport, Machine, SessionEnd};
 use crate::domain::units::{self, counted};
 use crate::metrics::compare::Verdict;
+use crate::metrics::timeline::AT_ONCE;
 
 /// A name and what stands behind it.
 pub(super) type Fact = (&'static str, String);
@@ -16,8 +17,8 @@ pub(super) fn by_model(report: &BenchReport) -> Vec<(String, Vec<&LevelReport>)>
     let mut groups: Vec<(String, Vec<&LevelReport>)> = Vec::new();
     for level in &report.levels {
         let name = match &level.deployment {
-            Some(deployment) => format!("{} of {deployment}", level.model),
-            None => level.model.clone(),
+            Some(deployment) => format!("{} of {deployment}", level.credited()),
+            None => level.credited(),
         };
         match groups.iter_mut().find(|(group, _)| *group == name) {
             Some((_, levels)) => levels.push(level),
@@ -216,7 +217,9 @@ pub(super) fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
 pub(super) fn figures(exchange: &Exchange) -> String {
     let figures = &exchange.figures;
     let mut parts = Vec::new();
+    parts.extend(exchange.answered_by.as_ref().map(|other| format!("answered by {other}")));
     parts.extend(figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()));
+    parts.extend(figures.at_once.then(|| AT_ONCE.to_owned()));
     parts.extend(figures.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
     parts.extend(figures.latency.map(|latency| format!("latency {}", units::seconds(latency))));
     parts.extend(figures.tokens.map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())));

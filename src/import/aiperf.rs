@@ -167,6 +167,7 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
         chunks: if failed { 0 } else { chunks },
         bytes: 0,
         wanted_prompt_tokens: None,
+        answered_by: None,
         error,
     };
     Some((record, span))

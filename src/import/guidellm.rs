@@ -243,6 +243,7 @@ fn record(
         chunks: chunks.unwrap_or_default(),
         bytes: 0,
         wanted_prompt_tokens: None,
+        answered_by: None,
         error,
     };
     Some((record, span))

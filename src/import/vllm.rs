@@ -198,6 +198,7 @@ fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
             chunks: if failed { 0 } else { gaps.len() as u64 + 1 },
             bytes: 0,
             wanted_prompt_tokens: None,
+            answered_by: None,
             error: failed.then(|| RequestError {
                 class: None,
                 status: None,

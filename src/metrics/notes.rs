@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::rates::LEAST_BATCHES;
 use super::stats::least_for_interval;
-use super::tally::Sending;
+use super::tally::{ChunkTally, Sending};
+use super::timeline::{AT_ONCE, COALESCED};
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{LevelEnd, LevelReport, Stats};
 use crate::domain::units;
@@ -18,6 +19,11 @@ const UNREACHED: f64 = 0.01;
 const INGRESS: [f64; 2] = [240.0, 360.0];
 /// A request may leave so late against its schedule without a word, whatever share that is.
 const LATE: Duration = Duration::from_millis(5);
+
+/// More of the answers arriving all at once are worth a word.
+const AT_ONCE_SHARE: f64 = 0.1;
+/// More of the chunks arriving with the one before are.
+const TOGETHER_SHARE: f64 = 0.3;
 
 /// How well prompts kept to the length that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +61,8 @@ pub(super) struct Seen<'a> {
     pub(super) prompts: &'a PromptFit,
     /// Answers whose tokens are chunks.
     pub(super) by_chunks: u64,
+    /// How tokens came in chunks.
+    pub(super) chunks: &'a ChunkTally,
     /// What the first warm-up that failed said.
     pub(super) warmup_error: Option<&'a str>,
     /// How an open loop kept to its schedule.
@@ -74,6 +82,10 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         rate_limited(level, seen),
         queue_full(level),
         failed(level),
+        without_text(level),
+        other_model(level),
+        at_once(level),
+        coalesced(seen.chunks),
         warmups_failed(level, seen),
         chunks(level, seen),
         prompts_off(seen.prompts),
@@ -135,6 +147,56 @@ fn failed(level: &LevelReport) -> Option<String> {
             counted(requests.ended, "request")
         )
     })
+}
+
+fn without_text(level: &LevelReport) -> Option<String> {
+    let n = level.requests.without_text;
+    (n > 0)
+        .then(|| format!("{} without text, tool call or refusal: they count as failed", counted(n, "answer")))
+}
+
+/// A gateway's fallback, or a server that answers to any name.
+fn other_model(level: &LevelReport) -> Option<String> {
+    let first = level.answered_by.first()?;
+    let n: u64 = level.answered_by.iter().map(|other| other.answers).sum();
+    let whom = match (&*first.model, level.answered_by.len()) {
+        ("", _) => "other models".to_owned(),
+        (model, 1) => model.to_owned(),
+        (model, _) => format!("{model} and others"),
+    };
+    Some(format!(
+        "{} of {} came from {whom}, not from {}: the server names the model that answered",
+        units::count(n),
+        counted(level.requests.ok, "answer"),
+        level.model
+    ))
+}
+
+fn at_once(level: &LevelReport) -> Option<String> {
+    let (n, all) = (level.at_once, level.requests.ok);
+    (n as f64 > all as f64 * AT_ONCE_SHARE).then(|| {
+        format!(
+            "{} of {} {AT_ONCE}: they are in no TPOT, ITL or tokens/s",
+            units::count(n),
+            counted(all, "answer")
+        )
+    })
+}
+
+/// Tokens that come together, in a chunk or in a read.
+fn coalesced(chunks: &ChunkTally) -> Option<String> {
+    let several = chunks.tokens_per_chunk().filter(|each| *each >= COALESCED);
+    let several = several.map(|each| {
+        format!("a chunk holds {each:.1} tokens on average: ITL is the gap between chunks, TPOT the time per token")
+    });
+    let together = chunks.together().filter(|share| *share >= TOGETHER_SHARE).map(|share| {
+        let share = share * 100.0;
+        format!("{share:.0} % of the chunks came in one read with the one before: their gaps in ITL are 0")
+    });
+    match (several, together) {
+        (Some(several), Some(together)) => Some(format!("{several}; {together}")),
+        (several, together) => several.or(together),
+    }
 }
 
 fn warmups_failed(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {

@@ -34,6 +34,8 @@ pub struct RequestRecord {
     pub bytes: u64,
     /// What it was asked to be, in tokens; for synthetic prompts.
     pub wanted_prompt_tokens: Option<u32>,
+    /// The model that answered, where it was another one than was asked.
+    pub answered_by: Option<String>,
     /// Why it failed; `None` when it ended well.
     pub error: Option<RequestError>,
 }
@@ -81,12 +83,12 @@ impl RequestRecord {
         Some(self.figures.latency? + self.late())
     }
 
-    /// Time per output token: (latency − TTFT) / (tokens − 1).
+    /// Time per output token: (last token − first token) / (tokens − 1).
     pub fn tpot(&self) -> Option<Duration> {
         self.figures.tpot
     }
 
-    /// Tokens per second as this user saw them: (tokens − 1) / (latency − TTFT).
+    /// Tokens per second as this user saw them: (tokens − 1) / (last token − first token).
     pub fn user_speed(&self) -> Option<f64> {
         self.figures.tokens_per_sec
     }

@@ -8,6 +8,8 @@
 //!   itself (coordinated omission). In a closed loop a request is due when it leaves.
 //! - ITL is pooled: every gap between chunks is one value, so that a stall shows as what it was. A mean of
 //!   each answer's mean would hide it. An answer of one chunk has none.
+//! - An answer of several tokens that arrived all at once has no TPOT, ITL and tokens per second; it is counted.
+//! - An answer without text and without a call has failed; these are counted apart as well.
 //! - Tokens are the server's (`usage`); without it they are chunks, and the report says so.
 //! - Percentiles and their intervals are [`super::stats`]', throughput and what was in flight
 //!   [`super::rates`]', over the level's steady part.
@@ -24,12 +26,12 @@ use super::rates::{Counted, Rates, Window};
 use super::request::{Phase, RequestRecord};
 use super::server::ServerTally;
 use super::stats::{Histogram, Scale};
-use super::timeline::TokenSource;
+use super::timeline::{TokenSource, Tokens};
 use super::watch::{self, Measured};
 use crate::domain::failure::FaultClass;
 use crate::domain::plan::{LevelLoad, Objectives};
 use crate::domain::run::{
-    Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput, Watch,
+    AnsweredBy, Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput, Watch,
 };
 
 /// The records of a level, folded. Several may be kept (one a thread) and merged: it makes no difference.
@@ -60,6 +62,10 @@ pub struct Tally {
     server: ServerTally,
     /// Answers whose tokens are chunks.
     by_chunks: u64,
+    /// Good answers that arrived all at once.
+    at_once: u64,
+    chunks: ChunkTally,
+    answered_by: BTreeMap<String, u64>,
     /// From sent to end over all good answers, in µs.
     took_us: u64,
     prompts: PromptFit,
@@ -122,6 +128,54 @@ pub struct Sending {
     pub took: Duration,
 }
 
+/// How tokens came in chunks and reads, over good answers that did not arrive all at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct ChunkTally {
+    /// Tokens and chunks of those that the server counted.
+    tokens: u64,
+    chunks: u64,
+    /// Gaps between chunks, and those of them that are 0: chunks of one read.
+    gaps: u64,
+    zero_gaps: u64,
+}
+
+impl ChunkTally {
+    fn add(&mut self, record: &RequestRecord) {
+        if record.figures.at_once {
+            return;
+        }
+        if let Some(Tokens { n, source: TokenSource::Usage }) = record.tokens()
+            && record.chunks > 0
+        {
+            self.tokens = self.tokens.saturating_add(n);
+            self.chunks += record.chunks;
+        }
+        self.gaps += record.gaps_us.len() as u64;
+        self.zero_gaps += record.gaps_us.iter().filter(|gap| **gap == 0).count() as u64;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let Self { tokens, chunks, gaps, zero_gaps } = other;
+        self.tokens = self.tokens.saturating_add(*tokens);
+        self.chunks += chunks;
+        self.gaps += gaps;
+        self.zero_gaps += zero_gaps;
+    }
+
+    /// Tokens in a chunk on average.
+    pub(super) fn tokens_per_chunk(&self) -> Option<f64> {
+        (self.chunks > 0).then(|| self.tokens as f64 / self.chunks as f64)
+    }
+
+    /// The share of gaps that are 0.
+    pub(super) fn together(&self) -> Option<f64> {
+        (self.gaps > 0).then(|| self.zero_gaps as f64 / self.gaps as f64)
+    }
+}
+
+/// So many other models are counted by name; the rest is counted together.
+const MAX_OTHER_MODELS: usize = 16;
+
 #[derive(Debug, Clone, Default)]
 struct Errors {
     count: u64,
@@ -156,6 +210,9 @@ impl Tally {
             reasoning_tokens: count,
             server: ServerTally::new(),
             by_chunks: 0,
+            at_once: 0,
+            chunks: ChunkTally::default(),
+            answered_by: BTreeMap::new(),
             took_us: 0,
             prompts: PromptFit::default(),
             goodput: GoodputTally::default(),
@@ -208,6 +265,11 @@ impl Tally {
             }
         };
         self.ok += 1;
+        self.at_once += u64::from(figures.at_once);
+        self.chunks.add(record);
+        if let Some(model) = &record.answered_by {
+            self.answered_by_other(model, 1);
+        }
         self.took_us += micros(record.ended.saturating_sub(record.sent));
         add(&mut self.ttft, record.ttft());
         add(&mut self.first_answer, record.first_answer());
@@ -242,6 +304,12 @@ impl Tally {
         self.rates.answer(first, &record.gaps_us, met);
     }
 
+    fn answered_by_other(&mut self, model: &str, answers: u64) {
+        let known = self.answered_by.len() < MAX_OTHER_MODELS || self.answered_by.contains_key(model);
+        let model = if known { model } else { "" };
+        *self.answered_by.entry(model.to_owned()).or_default() += answers;
+    }
+
     /// Adds all of another's records: the same as if each had been recorded here.
     pub fn merge(&mut self, other: &Self) {
         // Taken apart, so that nothing is forgotten.
@@ -268,6 +336,9 @@ impl Tally {
             reasoning_tokens,
             server,
             by_chunks,
+            at_once,
+            chunks,
+            answered_by,
             took_us,
             prompts,
             goodput,
@@ -298,6 +369,11 @@ impl Tally {
         self.reasoning_tokens.merge(reasoning_tokens);
         self.server.merge(server);
         self.by_chunks += by_chunks;
+        self.at_once += at_once;
+        self.chunks.merge(chunks);
+        for (model, answers) in answered_by {
+            self.answered_by_other(model, *answers);
+        }
         self.took_us += took_us;
         self.prompts.merge(prompts);
         self.goodput.merge(goodput);
@@ -336,6 +412,7 @@ impl Tally {
             unsent: 0,
             warmup: self.warmup,
             warmup_failed: self.warmup_failed,
+            without_text: self.errors.get(&Some(FaultClass::NoText)).map_or(0, |errors| errors.count),
             errors,
         }
     }
@@ -392,6 +469,9 @@ impl Tally {
             took_s: now.saturating_sub(began).as_secs_f64(),
             steady_s: steady.map(|steady| steady.map(|at| at.as_secs_f64())),
             requests,
+            at_once: self.at_once,
+            tokens_per_chunk: self.chunks.tokens_per_chunk(),
+            answered_by: self.others(),
             tokens_from: self.tokens_from().to_owned(),
             server: self.server.report(),
             ttft_ms,
@@ -422,6 +502,7 @@ impl Tally {
         let seen = notes::Seen {
             prompts: &self.prompts,
             by_chunks: self.by_chunks,
+            chunks: &self.chunks,
             warmup_error: self.warmup_errors.first.as_ref().map(|(_, text)| text.as_str()),
             sending,
             answer_takes: self.answer_takes().map(|us| Duration::from_micros(us as u64)),
@@ -430,6 +511,15 @@ impl Tally {
         };
         level.notes = notes::write(&level, &seen);
         level
+    }
+
+    /// The other models that answered, most frequent first.
+    fn others(&self) -> Vec<AnsweredBy> {
+        let all = self.answered_by.iter();
+        let mut all: Vec<AnsweredBy> =
+            all.map(|(model, answers)| AnsweredBy { model: model.clone(), answers: *answers }).collect();
+        all.sort_by_key(|other| std::cmp::Reverse(other.answers));
+        all
     }
 
     fn throughput(&self, window: &Window) -> Throughput {
@@ -555,6 +645,7 @@ mod tests {
             chunks: gaps.len() as u64 + 1,
             bytes: 1_000,
             wanted_prompt_tokens: None,
+            answered_by: None,
             error: None,
         }
     }
@@ -938,6 +1029,69 @@ mod tests {
         let kinds: Vec<_> = level.requests.errors.iter().map(|e| (e.kind.as_str(), e.count)).collect();
         assert_eq!(kinds, [("ingress_limited", 2), ("rate_limited", 1)]);
         assert!(level.notes[0].contains("; 2 of them by the ingress"), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn answers_that_arrived_all_at_once_are_counted_and_have_no_speed() {
+        let at_once = |sent| {
+            let mut record = answer(sent, 50, &[0, 0, 0]);
+            assert!(record.figures.at_once, "they have no gaps");
+            record.gaps_us.clear();
+            record
+        };
+        let level = report(CLOSED, &[at_once(0), at_once(100), answer(200, 50, &[10, 10])]);
+        assert_eq!((level.at_once, level.requests.ok), (2, 3));
+        assert_eq!((level.itl_ms.count, level.tpot_ms.count, level.user_tokens_per_s.count), (2, 1, 1));
+        assert_eq!(level.ttft_ms.count, 3, "when the first text came is known");
+        let note = "2 of 3 answers arrived all at once; a proxy may be buffering: they are in no TPOT, ITL or tokens/s";
+        assert!(level.notes.iter().any(|told| told == note), "{:?}", level.notes);
+        let rare: Vec<_> = (0..20).map(|n| answer(n * 100, 50, &[10])).chain([at_once(3_000)]).collect();
+        let level = report(CLOSED, &rare);
+        assert_eq!(level.at_once, 1);
+        assert!(!level.notes.iter().any(|told| told.contains("all at once")), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn answers_without_text_are_counted_apart() {
+        let empty = failing(Some(FaultClass::NoText), answer(10, 1, &[]));
+        let level = report(CLOSED, &[answer(0, 1, &[10]), empty.clone(), empty]);
+        let Requests { ended, ok, failed, without_text, .. } = level.requests;
+        assert_eq!((ended, ok, failed, without_text), (3, 1, 2, 2));
+        assert!(level.notes.iter().any(|note| note.contains("2 answers without text")), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn the_model_that_answered_is_credited() {
+        let by = |record: RequestRecord, model: &str| {
+            let answered_by = Some(model.to_owned());
+            RequestRecord { answered_by, ..record }
+        };
+        let records: Vec<_> = (0..4).map(|n| by(answer(n * 100, 50, &[10]), "other")).collect();
+        let level = report(CLOSED, &[&records[..], &[answer(900, 50, &[10])]].concat());
+        assert_eq!(level.answered_by, [AnsweredBy { model: "other".to_owned(), answers: 4 }]);
+        assert_eq!((level.other_model(), level.credited().as_str()), (Some("other"), "other (asked: m)"));
+        let note = "4 of 5 answers came from other, not from m";
+        assert!(level.notes.iter().any(|told| told.starts_with(note)), "{:?}", level.notes);
+        let level = report(CLOSED, &[records[0].clone(), answer(500, 50, &[10]), answer(900, 50, &[10])]);
+        assert_eq!(level.credited(), "m", "most came from it");
+        let many: Vec<_> = (0..40).map(|n| by(answer(n * 100, 50, &[10]), &format!("m{n}"))).collect();
+        assert_eq!(report(CLOSED, &many).answered_by.len(), MAX_OTHER_MODELS + 1);
+    }
+
+    #[test]
+    fn coalesced_tokens_are_said() {
+        let mut record = answer(0, 50, &[10; 9]);
+        record.figures.tokens = Some(Tokens { n: 40, source: TokenSource::Usage });
+        let level = report(CLOSED, &[record]);
+        assert_eq!(level.tokens_per_chunk, Some(4.0));
+        assert!(
+            level.notes.iter().any(|note| note.starts_with("a chunk holds 4.0 tokens")),
+            "{:?}",
+            level.notes
+        );
+        let level = report(CLOSED, &[answer(0, 50, &[10, 0, 0, 10, 0, 0])]);
+        let note = "67 % of the chunks came in one read with the one before";
+        assert!(level.notes.iter().any(|told| told.starts_with(note)), "{:?}", level.notes);
     }
 
     fn any_record() -> impl Strategy<Value = RequestRecord> {

@@ -31,7 +31,19 @@ pub struct Timeline {
     reasoning_chunks: u64,
     answer_chunks: u64,
     longest_gap: Option<Duration>,
+    /// Bytes of the text.
+    text_bytes: u64,
+    /// It came as one document, not as a stream.
+    is_document: bool,
 }
+
+/// More bytes of text than one token has.
+const LONGEST_TOKEN: u64 = 48;
+/// So many tokens in so short a time come out of a buffer, not out of a model.
+const BURST: u64 = 16;
+const BURST_PER_SEC: f64 = 20_000.0;
+/// Tokens per second that no model gives one user.
+const MAX_SPEED: f64 = 1e7;
 
 impl Timeline {
     /// Opening this request's connection took `time`, which is part of TTFT unless it was done ahead.
@@ -76,6 +88,35 @@ impl Timeline {
         }
     }
 
+    /// So many bytes of text came with them.
+    pub fn heard(&mut self, bytes: u64) {
+        self.text_bytes += bytes;
+    }
+
+    /// The answer came as one document, not as a stream.
+    pub fn document(&mut self) {
+        self.is_document = true;
+    }
+
+    /// All text so far turned out to be reasoning.
+    pub fn turned(&mut self) {
+        self.reasoning_chunks += std::mem::take(&mut self.answer_chunks);
+        self.first_answer = None;
+        self.last_reasoning = self.last_text;
+    }
+
+    /// Whether all text of an answer that has ended was there at once, although it is of several tokens.
+    fn at_once(&self, tokens: u64) -> bool {
+        let n = tokens.max(self.chunks());
+        let Some(span) = self.first_text.zip(self.last_text).map(|(first, last)| last.saturating_sub(first))
+        else {
+            return self.is_document;
+        };
+        let several = n > 1 || self.text_bytes > LONGEST_TOKEN;
+        let burst = n >= BURST && (n - 1) as f64 > BURST_PER_SEC * span.as_secs_f64();
+        self.end.is_some() && several && (span.is_zero() || burst)
+    }
+
     /// The answer is complete: `[DONE]`, or the connection's end after a finish reason.
     pub fn end(&mut self, at: Duration) {
         self.first_byte(at);
@@ -92,6 +133,11 @@ impl Timeline {
         self.last_text
     }
 
+    /// Whether text of the answer proper came, or a call.
+    pub fn has_answer(&self) -> bool {
+        self.first_answer.is_some()
+    }
+
     /// Chunks that carried text, reasoning included.
     pub fn chunks(&self) -> u64 {
         self.reasoning_chunks + self.answer_chunks
@@ -101,24 +147,25 @@ impl Timeline {
     /// is still coming: what is not known yet is `None`.
     pub fn figures(&self, usage: Option<&Usage>) -> Figures {
         let chunks = self.chunks();
-        let counted = usage.and_then(|usage| usage.completion_tokens);
+        // A zero against text that came says that the server counts nothing.
+        let counted = usage.and_then(|usage| usage.completion_tokens).filter(|n| *n > 0 || chunks == 0);
         let tokens = match counted {
             Some(n) => Some(Tokens { n, source: TokenSource::Usage }),
             None if chunks > 0 => Some(Tokens { n: chunks, source: TokenSource::Chunks }),
             None => None,
         };
-        // While streaming, "so far" ends at the last text.
-        let until = self.end.or(self.last_text);
-        let per_token = match (tokens, self.first_text, until) {
-            (Some(tokens), Some(first), Some(until)) if tokens.n > 1 && until > first => {
-                Some((until - first).as_secs_f64() / (tokens.n - 1) as f64)
-            }
-            _ => None,
-        };
-        let itl = match (self.first_text, self.last_text) {
-            (Some(first), Some(last)) if chunks > 1 => Some((last - first).div_f64((chunks - 1) as f64)),
-            _ => None,
-        };
+        // Reasoning that was counted and not sent took its time before the first text.
+        let unsent = usage.and_then(|usage| usage.reasoning_tokens).filter(|_| self.reasoning_chunks == 0);
+        let timed = tokens.map_or(0, |tokens| match tokens.source {
+            TokenSource::Usage => tokens.n.saturating_sub(unsent.unwrap_or(0)),
+            TokenSource::Chunks => tokens.n,
+        });
+        let at_once = self.at_once(timed);
+        // Both end at the last text, not at a late `[DONE]`.
+        let span = self.first_text.zip(self.last_text).map(|(first, last)| last.saturating_sub(first));
+        let span = span.filter(|span| !at_once && !span.is_zero());
+        let per_token = span.filter(|_| timed > 1).map(|span| span.as_secs_f64() / (timed - 1) as f64);
+        let itl = span.filter(|_| chunks > 1).map(|span| span.div_f64((chunks - 1) as f64));
         Figures {
             connect: self.connect,
             ttft: self.first_text,
@@ -126,21 +173,28 @@ impl Timeline {
             latency: self.end,
             tokens,
             // A server may claim any number of tokens.
-            tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| rate.is_finite()),
-            tpot: per_token.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| *rate <= MAX_SPEED),
+            tpot: per_token
+                .filter(|seconds| *seconds >= 1.0 / MAX_SPEED)
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             itl,
-            longest_gap: self.longest_gap,
+            longest_gap: self.longest_gap.filter(|_| !at_once),
             reasoning: self.reasoning(usage),
             prompt_tokens: usage.and_then(|usage| usage.prompt_tokens),
             cached_tokens: usage.and_then(|usage| usage.cached_tokens),
             server: usage.map(|usage| usage.server).filter(|server| *server != ServerFigures::default()),
+            chunks,
+            at_once,
         }
     }
 
     fn reasoning(&self, usage: Option<&Usage>) -> Option<Reasoning> {
         let first = self.first_text?;
         let last = self.last_reasoning?;
-        let tokens = match usage.and_then(|usage| usage.reasoning_tokens).filter(|n| *n > 0) {
+        let generated = usage.and_then(|usage| usage.completion_tokens).filter(|n| *n > 0);
+        let counted = usage.and_then(|usage| usage.reasoning_tokens);
+        let counted = counted.filter(|n| *n > 0 && generated.is_none_or(|all| *n <= all));
+        let tokens = match counted {
             Some(n) => Tokens { n, source: TokenSource::Usage },
             None => Tokens { n: self.reasoning_chunks, source: TokenSource::Chunks },
         };
@@ -160,18 +214,21 @@ pub struct Usage {
     pub completion_tokens: Option<u64>,
     /// Those of them that were reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// SambaStack's own figures.
+    /// The server's own figures.
     pub server: ServerFigures,
 }
 
 impl Usage {
-    /// What a later chunk adds: a figure that it leaves out stays.
+    /// What a later chunk adds: a figure that it leaves out stays, and so does a count against a zero.
     pub fn merge(&mut self, later: Self) {
         let Self { prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, server } = later;
-        self.prompt_tokens = prompt_tokens.or(self.prompt_tokens);
-        self.cached_tokens = cached_tokens.or(self.cached_tokens);
-        self.completion_tokens = completion_tokens.or(self.completion_tokens);
-        self.reasoning_tokens = reasoning_tokens.or(self.reasoning_tokens);
+        let count = |known: &mut Option<u64>, later: Option<u64>| {
+            *known = later.filter(|n| *n > 0 || known.is_none()).or(*known);
+        };
+        count(&mut self.prompt_tokens, prompt_tokens);
+        count(&mut self.cached_tokens, cached_tokens);
+        count(&mut self.completion_tokens, completion_tokens);
+        count(&mut self.reasoning_tokens, reasoning_tokens);
         let ServerFigures { ttft, latency, after_first_per_sec, per_sec, acceptance_rate } = server;
         self.server = ServerFigures {
             ttft: ttft.or(self.server.ttft),
@@ -183,7 +240,8 @@ impl Usage {
     }
 }
 
-/// SambaStack's figures in `usage`. They leave out the time queued at the gateway.
+/// The server's own figures: SambaStack's in `usage`, Groq's and Cerebras's times, llama.cpp's `timings`. SambaStack's
+/// leave out the time queued at the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct ServerFigures {
     /// `time_to_first_token`
@@ -250,9 +308,10 @@ pub struct Figures {
     pub latency: Option<Duration>,
     /// Tokens generated, reasoning included.
     pub tokens: Option<Tokens>,
-    /// Generation speed: (tokens − 1) / (latency − TTFT), in tokens per second.
+    /// Generation speed: (tokens − 1) / (last text − first text), in tokens per second. `None` for an answer that
+    /// arrived all at once.
     pub tokens_per_sec: Option<f64>,
-    /// Time per output token: (latency − TTFT) / (tokens − 1).
+    /// Time per output token: (last text − first text) / (tokens − 1); likewise.
     pub tpot: Option<Duration>,
     /// Inter-token latency: the mean gap between chunks with text.
     pub itl: Option<Duration>,
@@ -266,7 +325,28 @@ pub struct Figures {
     pub cached_tokens: Option<u64>,
     /// What the server measured itself.
     pub server: Option<ServerFigures>,
+    /// Chunks that carried text; 0 for a document, and where that was not kept.
+    #[serde(default)]
+    pub chunks: u64,
+    /// All of an answer's several tokens arrived at once, so that it has no speed.
+    #[serde(default)]
+    pub at_once: bool,
 }
+
+/// What is said of an answer that arrived all at once.
+pub const AT_ONCE: &str = "arrived all at once; a proxy may be buffering";
+
+impl Figures {
+    /// Tokens in a chunk on average, where that is worth a word: the gaps are between chunks then, not between tokens.
+    pub fn tokens_per_chunk(&self) -> Option<f64> {
+        let tokens = self.tokens.filter(|tokens| tokens.source == TokenSource::Usage)?;
+        let several = self.chunks > 0 && !self.at_once;
+        several.then(|| tokens.n as f64 / self.chunks as f64).filter(|each| *each >= COALESCED)
+    }
+}
+
+/// So many tokens in a chunk on average are said: fewer come of the first and the last chunk.
+pub const COALESCED: f64 = 1.5;
 
 #[cfg(test)]
 mod tests {
@@ -288,8 +368,12 @@ mod tests {
         let figures = timeline.figures(Some(&usage));
         assert_eq!(figures.ttft, Some(ms(100)));
         assert_eq!(figures.latency, Some(ms(160)));
-        assert_eq!(figures.tpot, Some(ms(5)), "(160 − 100) / 12");
-        assert_eq!(figures.tokens_per_sec.map(f64::round), Some(200.0));
+        assert_eq!(
+            figures.tpot,
+            Some(Duration::from_nanos(4_166_667)),
+            "(150 − 100) / 12: it ends at the last text"
+        );
+        assert_eq!(figures.tokens_per_sec.map(f64::round), Some(240.0));
         assert_eq!(figures.itl, Some(ms(50).div_f64(3.0)), "three gaps between four chunks");
         assert_eq!(figures.longest_gap, Some(ms(30)));
         assert_eq!(figures.server, None);
@@ -318,11 +402,64 @@ mod tests {
 
     #[test]
     fn an_answer_in_one_write_has_no_speed_rather_than_an_infinite_one() {
+        let counted = Usage { completion_tokens: Some(64), ..Usage::default() };
+        for usage in [None, Some(&counted)] {
+            // Several chunks of one read, then one event with the whole text, then reads within some microseconds.
+            for (chunks, bytes, later) in [(40, 90, 0), (1, 90, 0), (40, 90, 300)] {
+                let mut timeline = Timeline::default();
+                timeline.text(TextKind::Answer, Duration::from_millis(10));
+                timeline.heard(bytes);
+                if chunks > 1 {
+                    timeline.texts(TextKind::Answer, ms(10) + Duration::from_micros(later), chunks - 1);
+                }
+                timeline.end(ms(900));
+                let figures = timeline.figures(usage);
+                let Figures { tokens_per_sec, tpot, itl, longest_gap, at_once, .. } = figures;
+                assert_eq!((tokens_per_sec, tpot, itl, longest_gap, at_once), (None, None, None, None, true));
+                assert_eq!((figures.ttft, figures.latency), (Some(ms(10)), Some(ms(900))));
+            }
+        }
+    }
+
+    #[test]
+    fn a_speed_ends_at_the_last_text_and_leaves_out_what_was_not_sent() {
+        let mut timeline = Timeline::default();
+        for at in [100, 110, 120] {
+            timeline.text(TextKind::Answer, ms(at));
+        }
+        timeline.end(ms(5_120));
+        assert_eq!(timeline.figures(None).tpot, Some(ms(10)));
+        assert_eq!(timeline.figures(None).latency, Some(ms(5_120)));
+        let hidden = Usage { completion_tokens: Some(503), reasoning_tokens: Some(500), ..Usage::default() };
+        assert_eq!(timeline.figures(Some(&hidden)).tpot, Some(ms(10)), "500 of them were never sent");
+    }
+
+    #[test]
+    fn a_zero_against_text_that_came_is_not_believed() {
         let mut timeline = Timeline::default();
         timeline.text(TextKind::Answer, ms(10));
-        timeline.end(ms(10));
-        let usage = Usage { completion_tokens: Some(64), ..Usage::default() };
-        assert_eq!(timeline.figures(Some(&usage)).tokens_per_sec, None);
+        timeline.text(TextKind::Answer, ms(20));
+        timeline.end(ms(20));
+        let zero = Usage { completion_tokens: Some(0), prompt_tokens: Some(9), ..Usage::default() };
+        let figures = timeline.figures(Some(&zero));
+        assert_eq!(figures.tokens, Some(Tokens { n: 2, source: TokenSource::Chunks }));
+        assert_eq!(figures.prompt_tokens, Some(9));
+        let mut usage = Usage { completion_tokens: Some(40), ..Usage::default() };
+        usage.merge(zero);
+        assert_eq!((usage.completion_tokens, usage.prompt_tokens), (Some(40), Some(9)));
+        assert_eq!(Timeline::default().figures(Some(&zero)).tokens.map(|tokens| tokens.n), Some(0));
+    }
+
+    #[test]
+    fn several_tokens_in_a_chunk_are_said() {
+        let mut timeline = Timeline::default();
+        for at in [100, 110, 120] {
+            timeline.text(TextKind::Answer, ms(at));
+        }
+        timeline.end(ms(120));
+        let of = |n| timeline.figures(Some(&Usage { completion_tokens: Some(n), ..Usage::default() }));
+        assert_eq!((of(4).tokens_per_chunk(), of(9).tokens_per_chunk()), (None, Some(3.0)));
+        assert_eq!(timeline.figures(None).tokens_per_chunk(), None);
     }
 
     #[test]

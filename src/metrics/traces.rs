@@ -153,6 +153,7 @@ mod tests {
             chunks: gaps as u64 + 1,
             bytes: 0,
             wanted_prompt_tokens: None,
+            answered_by: None,
             error: None,
         }
     }

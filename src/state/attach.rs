@@ -374,7 +374,8 @@ mod tests {
         assert!(state.place().chat.attached.is_empty());
         // What was said goes along with whatever is said next.
         let job = state.answering()[0];
-        let ended = Event::ChatEnded { job, ending: ChatEnding::Stopped, figures: Box::default() };
+        let ended =
+            Event::ChatEnded { job, ending: ChatEnding::Stopped, figures: Box::default(), answered_by: None };
         state.apply(ended, Duration::ZERO);
         state.pick_model(0, "blind");
         state.place().chat.draft = "and now?".to_owned();
@@ -422,10 +423,22 @@ mod tests {
             let job = state.answering()[0];
             let (answer, figures) = ("seen".to_owned(), Box::default());
             state.apply(
-                Event::ChatAdvanced { job, reasoning: String::new(), answer, calls: Vec::new(), figures },
+                Event::ChatAdvanced {
+                    job,
+                    reasoning: String::new(),
+                    answer,
+                    turned: false,
+                    calls: Vec::new(),
+                    figures,
+                },
                 Duration::ZERO,
             );
-            let ended = Event::ChatEnded { job, ending: ChatEnding::Stopped, figures: Box::default() };
+            let ended = Event::ChatEnded {
+                job,
+                ending: ChatEnding::Stopped,
+                figures: Box::default(),
+                answered_by: None,
+            };
             state.apply(ended, Duration::ZERO);
         };
         say(&mut state, "a.png");

@@ -175,7 +175,7 @@ mod tests {
     fn end(state: &mut State, job: JobId) {
         let ending = ChatEnding::Finished { reason: FinishReason::Stop };
         let figures = Box::new(Figures::default());
-        state.apply(Event::ChatEnded { job, ending, figures }, Duration::ZERO);
+        state.apply(Event::ChatEnded { job, ending, figures, answered_by: None }, Duration::ZERO);
     }
 
     #[test]

@@ -117,6 +117,11 @@ struct Editing {
     attached: Vec<Attachment>,
 }
 
+/// An answer is told of so often; a silence up to this is none.
+const JITTER: Duration = Duration::from_millis(100);
+/// A silence amid an answer is said from here on.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// What is said to go on with an answer that was cut.
 pub const CONTINUE: &str = "Continue exactly where you stopped, without repeating anything";
 
@@ -200,12 +205,16 @@ pub struct Answer {
     pub text: String,
     /// The functions it called, so far.
     pub calls: Vec<ToolCall>,
+    /// The model that answered, where it is another one than was asked.
+    pub answered_by: Option<String>,
     /// What was asked for besides words, and what was found of it.
     pub form: Form,
     /// How far it is.
     pub status: AnswerStatus,
     /// When it was asked, since the program's start.
     pub asked_at: Duration,
+    /// When more of it came last.
+    pub heard_at: Option<Duration>,
     /// When it ended.
     pub ended_at: Option<Duration>,
     /// Its figures so far.
@@ -231,6 +240,20 @@ impl Answer {
         let AnswerStatus::Failed(failure) = &self.status else { return None };
         let until = self.ended_at? + failure.retry_after?;
         until.checked_sub(now).filter(|wait| !wait.is_zero())
+    }
+
+    /// How long nothing has come of an answer under way whose text has begun.
+    pub fn silent_for(&self, now: Duration) -> Option<Duration> {
+        let streaming = !self.status_is_final() && self.figures.ttft.is_some();
+        Some(now.saturating_sub(self.heard_at?)).filter(|_| streaming)
+    }
+
+    /// Tokens per second so far: that of an answer under way falls while nothing comes.
+    pub fn speed(&self, now: Duration) -> Option<f64> {
+        let speed = self.figures.tokens_per_sec?;
+        let silent = self.silent_for(now).filter(|silent| *silent > JITTER).unwrap_or_default();
+        let tokens = self.figures.tokens.map_or(0, |tokens| tokens.n).saturating_sub(1) as f64;
+        Some(tokens / (tokens / speed + silent.as_secs_f64())).filter(|speed| speed.is_finite())
     }
 
     /// Whether nothing more comes.
@@ -276,13 +299,20 @@ impl ChatState {
     }
 
     /// The figures of the answer under way, or of the last one that has any; and what they are called.
-    pub fn latest_figures(&self) -> Option<(&str, &Figures)> {
+    pub fn latest_figures(&self, now: Duration) -> Option<(&str, Figures)> {
         match self.talk.turns.last() {
             Some(turn) if turn.answer.figures.ttft.is_some() => {
-                Some((&turn.answer.series, &turn.answer.figures))
+                let figures = Figures { tokens_per_sec: turn.answer.speed(now), ..turn.answer.figures };
+                Some((&turn.answer.series, figures))
             }
-            _ => self.last.as_ref().map(|(model, figures)| (model.as_str(), figures)),
+            _ => self.last.as_ref().map(|(model, figures)| (model.as_str(), *figures)),
         }
+    }
+
+    /// How long nothing has come of the answer under way, once that is worth a word.
+    pub fn silent_for(&self, now: Duration) -> Option<Duration> {
+        let silent = self.talk.turns.last()?.answer.silent_for(now)?;
+        (silent >= SILENCE).then_some(silent)
     }
 
     /// What would be sent, with this draft as the last message if there is one. For View code.
@@ -414,9 +444,11 @@ impl ChatState {
             reasoning: String::new(),
             text: String::new(),
             calls: Vec::new(),
+            answered_by: None,
             form: Form::of(&self.params),
             status: AnswerStatus::Streaming(job),
             asked_at: now,
+            heard_at: None,
             ended_at: None,
             figures: Figures::default(),
         };
@@ -543,11 +575,13 @@ impl ChatState {
         (reasoning, text): (&str, &str),
         calls: Vec<ToolCall>,
         figures: Figures,
+        now: Duration,
     ) {
         if self.running() != Some(job) {
             return;
         }
         if let Some(turn) = self.talk.turns.last_mut() {
+            turn.answer.heard_at = Some(now);
             turn.answer.reasoning.push_str(reasoning);
             turn.answer.form.grow(&turn.answer.text, text);
             turn.answer.text.push_str(text);
@@ -558,12 +592,24 @@ impl ChatState {
         }
     }
 
-    /// The answer is complete, stopped or failed. Only a complete one enters the figures of the session.
+    /// All answer text so far turned out to be reasoning.
+    pub(super) fn turn_to_reasoning(&mut self, job: JobId) {
+        if self.running() == Some(job)
+            && let Some(turn) = self.talk.turns.last_mut()
+        {
+            let thought = std::mem::take(&mut turn.answer.text);
+            turn.answer.reasoning.push_str(&thought);
+            turn.answer.form.renew();
+        }
+    }
+
+    /// The answer is complete, stopped or failed. Only a complete one with text or a call enters the figures of the
+    /// session, as those of the model that gave it.
     pub(super) fn end(
         &mut self,
         job: JobId,
         ending: ChatEnding,
-        figures: Figures,
+        (figures, answered_by): (Figures, Option<String>),
         now: Duration,
         session: &mut SessionHistory,
     ) {
@@ -575,13 +621,22 @@ impl ChatState {
         answer.figures = figures;
         answer.queued = false;
         answer.ended_at = Some(now);
+        if let Some(other) = &answered_by {
+            answer.series.clone_from(other);
+        }
+        answer.answered_by = answered_by;
         if figures.ttft.is_some() || figures.latency.is_some() {
             self.last = Some((answer.series.clone(), figures));
         }
         answer.status = match ending {
             ChatEnding::Finished { reason } => {
                 let title = turn.said.title();
-                session.record(&answer.series, answer.deployment.clone(), &title, now, figures);
+                let said_nothing = answer.text.trim().is_empty()
+                    && answer.reasoning.trim().is_empty()
+                    && answer.calls.is_empty();
+                if !said_nothing {
+                    session.record(&answer.series, answer.deployment.clone(), &title, now, figures);
+                }
                 AnswerStatus::Finished(reason)
             }
             ChatEnding::Stopped => AnswerStatus::Stopped,
@@ -602,14 +657,14 @@ mod tests {
     /// Gives how many answers that makes in the session.
     fn finish(chat: &mut ChatState, job: u64, ending: ChatEnding) -> u64 {
         let mut session = SessionHistory::default();
-        chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut session);
+        chat.end(JobId(job), ending, (Figures::default(), None), Duration::ZERO, &mut session);
         session.answers()
     }
 
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
-        chat.advance(JobId(job), ("thinking", answer), Vec::new(), Figures::default());
+        chat.advance(JobId(job), ("thinking", answer), Vec::new(), Figures::default(), Duration::ZERO);
         finish(chat, job, ChatEnding::Finished { reason: FinishReason::Stop });
         request
     }
@@ -630,7 +685,7 @@ mod tests {
         chat.send(&asking(1, "m")).expect("sends");
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
-        chat.advance(JobId(1), ("", "half"), Vec::new(), Figures::default());
+        chat.advance(JobId(1), ("", "half"), Vec::new(), Figures::default(), Duration::ZERO);
         assert_eq!(finish(&mut chat, 1, ChatEnding::Failed(failure)), 0, "a failure is no figure");
         assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
         let request = chat.retry(&asking(2, "k")).expect("retries");
@@ -672,6 +727,67 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_of_an_answer_falls_while_nothing_comes() {
+        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        chat.send(&asking(1, "m")).expect("sends");
+        let s = Duration::from_secs_f64;
+        let tokens =
+            crate::metrics::timeline::Tokens { n: 11, source: crate::metrics::timeline::TokenSource::Chunks };
+        // Ten gaps in a second.
+        let figures = Figures {
+            ttft: Some(s(0.5)),
+            tokens: Some(tokens),
+            tokens_per_sec: Some(10.0),
+            ..Figures::default()
+        };
+        chat.advance(JobId(1), ("", "words"), Vec::new(), figures, s(2.0));
+        let answer = |chat: &ChatState| chat.turns()[0].answer.clone();
+        assert_eq!(answer(&chat).speed(s(2.0)), Some(10.0));
+        assert_eq!(answer(&chat).speed(s(2.05)), Some(10.0), "no silence yet");
+        assert_eq!(answer(&chat).speed(s(5.0)), Some(2.5), "ten in four seconds");
+        assert_eq!(answer(&chat).silent_for(s(5.0)), Some(s(3.0)));
+        assert_eq!((chat.silent_for(s(2.5)), chat.silent_for(s(5.0))), (None, Some(s(3.0))));
+        assert_eq!(chat.latest_figures(s(5.0)).and_then(|(_, figures)| figures.tokens_per_sec), Some(2.5));
+        let mut session = SessionHistory::default();
+        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        chat.end(JobId(1), ending, (figures, None), s(5.0), &mut session);
+        assert_eq!(answer(&chat).speed(s(9.0)), Some(10.0), "it has ended");
+        assert_eq!(answer(&chat).silent_for(s(9.0)), None);
+    }
+
+    #[test]
+    fn the_model_that_answered_is_credited_in_the_session() {
+        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        chat.send(&asking(1, "asked")).expect("sends");
+        chat.advance(JobId(1), ("", "words"), Vec::new(), Figures::default(), Duration::ZERO);
+        let mut session = SessionHistory::default();
+        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        let figures = (Figures::default(), Some("other".to_owned()));
+        chat.end(JobId(1), ending, figures, Duration::ZERO, &mut session);
+        let answer = &chat.turns()[0].answer;
+        assert_eq!((&*answer.model, answer.answered_by.as_deref()), ("asked", Some("other")));
+        assert_eq!(session.series()[0].model, "other");
+    }
+
+    #[test]
+    fn text_that_turns_out_to_be_reasoning_is_reasoning() {
+        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        chat.send(&asking(1, "m")).expect("sends");
+        chat.advance(JobId(1), ("", "hm"), Vec::new(), Figures::default(), Duration::ZERO);
+        chat.turn_to_reasoning(JobId(1));
+        chat.advance(JobId(1), (".", "Porto"), Vec::new(), Figures::default(), Duration::ZERO);
+        let answer = &chat.turns()[0].answer;
+        assert_eq!((&*answer.reasoning, &*answer.text), ("hm.", "Porto"));
+    }
+
+    #[test]
+    fn an_answer_without_text_is_in_no_figure_of_the_session() {
+        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        chat.send(&asking(1, "m")).expect("sends");
+        assert_eq!(finish(&mut chat, 1, ChatEnding::Finished { reason: FinishReason::Stop }), 0);
+    }
+
+    #[test]
     fn an_empty_answer_says_why() {
         let mut chat = ChatState::default();
         for (reason, thought, words) in [
@@ -679,11 +795,11 @@ mod tests {
             (FinishReason::Stop, "hm", "only reasoned"),
             (FinishReason::Length, "", "max tokens"),
             (FinishReason::ContentFilter, "", "filter"),
-            (FinishReason::Stop, "", "without a word"),
+            (FinishReason::Stop, "", "no text and no call"),
         ] {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
-            chat.advance(JobId(1), (thought, ""), Vec::new(), Figures::default());
+            chat.advance(JobId(1), (thought, ""), Vec::new(), Figures::default(), Duration::ZERO);
             finish(&mut chat, 1, ChatEnding::Finished { reason });
             let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
             assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");

@@ -660,12 +660,18 @@ impl State {
                 });
                 self.settle_panes();
             }
-            Event::ChatAdvanced { job, reasoning, answer, calls, figures } => {
-                self.with_chat(job, |chat, _| chat.advance(job, (&reasoning, &answer), calls, *figures));
+            Event::ChatAdvanced { job, reasoning, answer, turned, calls, figures } => {
+                self.with_chat(job, |chat, _| {
+                    if turned {
+                        chat.turn_to_reasoning(job);
+                    }
+                    chat.advance(job, (&reasoning, &answer), calls, *figures, now);
+                });
             }
             Event::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
-            Event::ChatEnded { job, ending, figures } => {
-                self.with_chat(job, |chat, session| chat.end(job, ending, *figures, now, session));
+            Event::ChatEnded { job, ending, figures, answered_by } => {
+                let measured = (*figures, answered_by);
+                self.with_chat(job, |chat, session| chat.end(job, ending, measured, now, session));
             }
             Event::EmbeddingsMade { job, outcome } => self.embedded(job, outcome.map(|embedded| *embedded)),
             Event::CheckEnded { job, env, check } => self.with(&env, |place| {

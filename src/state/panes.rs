@@ -616,11 +616,15 @@ mod tests {
             job,
             reasoning: String::new(),
             answer: "yes".to_owned(),
+            turned: false,
             calls: Vec::new(),
             figures: Box::new(figures),
         };
         state.apply(event, Duration::ZERO);
-        state.apply(Event::ChatEnded { job, ending, figures: Box::new(figures) }, Duration::ZERO);
+        state.apply(
+            Event::ChatEnded { job, ending, figures: Box::new(figures), answered_by: None },
+            Duration::ZERO,
+        );
     }
 
     #[test]
@@ -671,7 +675,7 @@ mod tests {
         end(&mut state, asks[0].job, 20, 90.0);
         let why = Failure::new("down", "");
         let ending = ChatEnding::Failed(why);
-        let event = Event::ChatEnded { job: asks[1].job, ending, figures: Box::default() };
+        let event = Event::ChatEnded { job: asks[1].job, ending, figures: Box::default(), answered_by: None };
         state.apply(event, Duration::ZERO);
         assert_eq!(state.fastest()[0].len(), 2);
         let last = state.pane_chat(0).turns()[1].id;

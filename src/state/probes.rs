@@ -138,7 +138,7 @@ impl Probes {
 fn is_the_models(class: Option<FaultClass>) -> bool {
     use FaultClass as F;
     match class {
-        Some(F::Timeout | F::Dropped | F::ModelNotFound | F::Server) => true,
+        Some(F::Timeout | F::Dropped | F::ModelNotFound | F::Server | F::Unreadable | F::NoText) => true,
         // Without a class it never left Batida: no key, no address, a locked keychain.
         None
         | Some(

@@ -214,7 +214,7 @@ mod tests {
         let job = state.answering()[0];
         let ending = crate::protocol::ChatEnding::Stopped;
         state.apply(
-            crate::protocol::Event::ChatEnded { job, ending, figures: Box::default() },
+            crate::protocol::Event::ChatEnded { job, ending, figures: Box::default(), answered_by: None },
             Default::default(),
         );
         state.place().chat.draft = "mine".to_owned();

@@ -335,6 +335,30 @@ pub fn cut(asked: &Asked<'_>, details: &str) -> Fault {
     Fault::new(FaultClass::Dropped, None, failure)
 }
 
+/// An event amid the stream that cannot be read: what it said is lost.
+pub fn unreadable(asked: &Asked<'_>, event: &str) -> Fault {
+    let failure = Failure::new(
+        format!("{} sent an event that cannot be read, amid the answer", asked.host),
+        "Text may be missing. What had arrived is kept. Look for what writes into the stream: a proxy, or the server's own error page",
+    )
+    .with_details(clip(event.trim(), 2_000));
+    Fault::new(FaultClass::Unreadable, None, failure)
+}
+
+/// The server's finish reason says that it gave the answer up.
+pub fn gave_up(asked: &Asked<'_>, word: &str) -> Fault {
+    let failure = Failure::new(
+        format!("{} gave the answer up: its finish reason is {:?}", asked.host, clip(word, 100)),
+        "What had arrived is kept. Try again; the server's own log says why",
+    );
+    Fault::new(FaultClass::Server, None, failure)
+}
+
+/// An answer that ended well and holds neither text nor a call. `why`: in words.
+pub fn no_text(why: &str) -> Fault {
+    Fault::new(FaultClass::NoText, None, Failure::new(why, "Raise max tokens, or ask in other words"))
+}
+
 /// What went wrong before or below HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {

@@ -4,23 +4,24 @@
 //! missing, null or of another type.
 
 mod calls;
+mod chunk;
 mod message;
 mod models;
+mod think;
+mod usage;
 
-use std::borrow::Cow;
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
+pub(super) use self::chunk::is_model_name;
+pub use self::chunk::{Chunk, finish_reason, is_failure};
 use self::message::Messages;
 pub use self::message::sent_tools;
 pub use self::models::read_models;
-use super::skim;
+pub use self::think::{Split, ThinkSplitter};
+pub(super) use self::usage::{RARE, StrictDetails, StrictUsage};
 use crate::domain::conversation::{ChatRequest, Effort, Params};
-use crate::metrics::timeline::{ServerFigures, TextKind, Usage};
-use crate::protocol::FinishReason;
 
 /// What ends a stream that went well.
 pub const DONE: &str = "[DONE]";
@@ -139,313 +140,6 @@ impl<'a> Body<'a> {
     }
 }
 
-/// What one chunk of a stream, or one whole completion, says.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Chunk<'a> {
-    /// Thinking (`delta.reasoning` or `delta.reasoning_content`). Not empty.
-    pub reasoning: Option<Cow<'a, str>>,
-    /// Answer text, possibly with `<think>` tags: see [`ThinkSplitter`]. Not empty.
-    pub content: Option<Cow<'a, str>>,
-    /// Functions that the model calls (`delta.tool_calls`, or `function_call`).
-    pub calls: Vec<CallPiece>,
-    /// Why the model stopped.
-    pub finish: Option<FinishReason>,
-    /// The token counts.
-    pub usage: Option<Usage>,
-    /// An error sent after the 200.
-    pub error: Option<Value>,
-}
-
-impl<'a> Chunk<'a> {
-    /// Reads the data of one event, or a whole completion.
-    ///
-    /// # Errors
-    /// When it is no JSON object.
-    pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        skim::chunk(json).map_or_else(|| Self::parse_any(json), |usual| Ok(usual.into()))
-    }
-
-    /// [`Self::parse`] without the short way for the usual shape, and to the same end.
-    ///
-    /// # Errors
-    /// The same.
-    #[doc(hidden)]
-    pub fn parse_any(json: &'a str) -> Result<Self, serde_json::Error> {
-        // The strict form borrows and is fast; whatever has another shape is read leniently.
-        if let Ok(strict) = serde_json::from_str::<Strict<'_>>(json) {
-            let choice = strict.choices.into_iter().flatten().find(|choice| choice.index.unwrap_or(0) == 0);
-            let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
-            let delta = delta.unwrap_or_default();
-            let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
-            return Ok(Self {
-                reasoning: some(delta.reasoning).or_else(|| some(delta.reasoning_content)),
-                content: some(delta.content),
-                calls: calls::read(delta.tool_calls.as_ref(), delta.function_call.as_ref()),
-                finish: finish.map(|reason| finish_reason(&reason)),
-                usage: strict.usage.map(Usage::from),
-                error: strict.error.filter(|error| !error.is_null()).or_else(|| {
-                    // vLLM's errors have no envelope.
-                    let bare = strict.object.as_deref() == Some("error");
-                    bare.then(|| serde_json::from_str(json).unwrap_or_default())
-                }),
-            });
-        }
-        let value: serde_json::Map<String, Value> = serde_json::from_str(json)?;
-        Ok(Self::lenient(&value))
-    }
-
-    fn lenient(value: &serde_json::Map<String, Value>) -> Self {
-        let choice = value.get("choices").and_then(|choices| choices.get(0));
-        let delta = choice.and_then(|c| c.get("delta").or_else(|| c.get("message")));
-        let text = |name: &str| {
-            let text = delta?.get(name)?.as_str()?;
-            (!text.is_empty()).then(|| Cow::Owned(text.to_owned()))
-        };
-        Self {
-            reasoning: text("reasoning").or_else(|| text("reasoning_content")),
-            content: text("content"),
-            calls: calls::read(
-                delta.and_then(|delta| delta.get("tool_calls")),
-                delta.and_then(|delta| delta.get("function_call")),
-            ),
-            finish: choice
-                .and_then(|choice| choice.get("finish_reason"))
-                .and_then(Value::as_str)
-                .map(finish_reason),
-            usage: value.get("usage").and_then(read_usage),
-            error: value.get("error").filter(|error| !error.is_null()).cloned().or_else(|| {
-                (value.get("object").and_then(Value::as_str) == Some("error"))
-                    .then(|| Value::Object(value.clone()))
-            }),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Strict<'a> {
-    #[serde(borrow, default)]
-    object: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    usage: Option<StrictUsage>,
-    error: Option<Value>,
-}
-
-/// `usage` as those send it who follow the document. Tokens are read as any number, as [`read_usage`] does.
-#[derive(Deserialize, Default)]
-pub(super) struct StrictUsage {
-    pub(super) prompt_tokens: Option<f64>,
-    pub(super) completion_tokens: Option<f64>,
-    pub(super) prompt_tokens_details: Option<StrictDetails>,
-    pub(super) completion_tokens_details: Option<StrictDetails>,
-    pub(super) time_to_first_token: Option<f64>,
-    pub(super) total_latency: Option<f64>,
-    pub(super) completion_tokens_after_first_per_sec: Option<f64>,
-    pub(super) completion_tokens_per_sec: Option<f64>,
-    pub(super) acceptance_rate: Option<f64>,
-}
-
-#[derive(Deserialize, Default)]
-pub(super) struct StrictDetails {
-    pub(super) cached_tokens: Option<f64>,
-    pub(super) reasoning_tokens: Option<f64>,
-}
-
-impl From<StrictUsage> for Usage {
-    fn from(usage: StrictUsage) -> Self {
-        let details = |details: Option<StrictDetails>| details.map(|d| (d.cached_tokens, d.reasoning_tokens));
-        let cached = details(usage.prompt_tokens_details).and_then(|(cached, _)| cached);
-        let reasoning = details(usage.completion_tokens_details).and_then(|(_, reasoning)| reasoning);
-        let seconds = |s: Option<f64>| s.and_then(|s| Duration::try_from_secs_f64(s).ok());
-        Self {
-            prompt_tokens: usage.prompt_tokens.and_then(count),
-            cached_tokens: cached.and_then(count),
-            completion_tokens: usage.completion_tokens.and_then(count),
-            reasoning_tokens: reasoning.and_then(count),
-            server: ServerFigures {
-                ttft: seconds(usage.time_to_first_token),
-                latency: seconds(usage.total_latency),
-                after_first_per_sec: usage.completion_tokens_after_first_per_sec,
-                per_sec: usage.completion_tokens_per_sec,
-                acceptance_rate: usage.acceptance_rate,
-            },
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    index: Option<u64>,
-    #[serde(borrow, alias = "message")]
-    delta: Option<Delta<'a>>,
-    #[serde(borrow)]
-    finish_reason: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Delta<'a> {
-    #[serde(borrow)]
-    reasoning: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    reasoning_content: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    content: Option<Cow<'a, str>>,
-    tool_calls: Option<Value>,
-    function_call: Option<Value>,
-}
-
-/// The server's word for why the model stopped.
-pub fn finish_reason(text: &str) -> FinishReason {
-    match text {
-        "stop" | "eos" | "end_turn" => FinishReason::Stop,
-        "length" | "max_tokens" => FinishReason::Length,
-        "content_filter" => FinishReason::ContentFilter,
-        "tool_calls" | "function_call" => FinishReason::ToolCalls,
-        other => FinishReason::Other(Some(other.to_owned())),
-    }
-}
-
-/// Reads `usage`; `None` when it is null or no object.
-fn read_usage(value: &Value) -> Option<Usage> {
-    let usage = value.as_object()?;
-    let number = |name: &str| usage.get(name).and_then(read_number);
-    let seconds = |name: &str| number(name).and_then(|s| Duration::try_from_secs_f64(s).ok());
-    let detail = |of: &str, name: &str| {
-        usage.get(of).and_then(|details| details.get(name)).and_then(read_number).and_then(count)
-    };
-    Some(Usage {
-        prompt_tokens: number("prompt_tokens").and_then(count),
-        cached_tokens: detail("prompt_tokens_details", "cached_tokens"),
-        completion_tokens: number("completion_tokens").and_then(count),
-        reasoning_tokens: detail("completion_tokens_details", "reasoning_tokens"),
-        server: ServerFigures {
-            ttft: seconds("time_to_first_token"),
-            latency: seconds("total_latency"),
-            after_first_per_sec: number("completion_tokens_after_first_per_sec"),
-            per_sec: number("completion_tokens_per_sec"),
-            acceptance_rate: number("acceptance_rate"),
-        },
-    })
-}
-
-fn count(value: f64) -> Option<u64> {
-    (value >= 0.0).then_some(value as u64)
-}
-
-/// A finite number, also when it was sent as a string.
-fn read_number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|n| n.is_finite())
-}
-
-const OPEN: &str = "<think>";
-const CLOSE: &str = "</think>";
-
-/// Tells inline `<think>…</think>` from the answer, while the text arrives in pieces.
-///
-/// Only a tag that opens the text counts: an answer may speak of the tag.
-#[derive(Debug, Default)]
-pub struct ThinkSplitter {
-    place: Place,
-    /// Text that may be the beginning of a tag.
-    held: String,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Place {
-    #[default]
-    Start,
-    Thinking,
-    /// Behind the closing tag, where white space is dropped.
-    Between,
-    Answering,
-}
-
-impl ThinkSplitter {
-    /// Takes more text and tells what is certain of it.
-    pub fn push(&mut self, text: &str, mut tell: impl FnMut(TextKind, &str)) {
-        if self.place == Place::Answering {
-            return tell(TextKind::Answer, text);
-        }
-        let start = text.trim_start();
-        if self.place == Place::Start
-            && self.held.is_empty()
-            && !OPEN.starts_with(start)
-            && !start.starts_with(OPEN)
-        {
-            self.place = Place::Answering;
-            return tell(TextKind::Answer, text);
-        }
-        self.held.push_str(text);
-        loop {
-            match self.place {
-                Place::Start => {
-                    let start = self.held.trim_start();
-                    if let Some(rest) = start.strip_prefix(OPEN) {
-                        self.held = rest.to_owned();
-                        self.place = Place::Thinking;
-                    } else if OPEN.starts_with(start) {
-                        return;
-                    } else {
-                        self.place = Place::Answering;
-                    }
-                }
-                Place::Thinking => {
-                    if let Some(at) = self.held.find(CLOSE) {
-                        if at > 0 {
-                            tell(TextKind::Reasoning, &self.held[..at]);
-                        }
-                        self.held.drain(..at + CLOSE.len());
-                        self.place = Place::Between;
-                        continue;
-                    }
-                    let keep =
-                        (1..CLOSE.len()).rev().find(|n| self.held.ends_with(&CLOSE[..*n])).unwrap_or(0);
-                    let sure = self.held.len() - keep;
-                    if sure > 0 {
-                        tell(TextKind::Reasoning, &self.held[..sure]);
-                        self.held.drain(..sure);
-                    }
-                    return;
-                }
-                Place::Between => {
-                    let spaces = self.held.len() - self.held.trim_start().len();
-                    self.held.drain(..spaces);
-                    if self.held.is_empty() {
-                        return;
-                    }
-                    self.place = Place::Answering;
-                }
-                Place::Answering => {
-                    let held = std::mem::take(&mut self.held);
-                    if !held.is_empty() {
-                        tell(TextKind::Answer, &held);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Whether all that is still to come is the answer.
-    pub fn is_answering(&self) -> bool {
-        self.place == Place::Answering
-    }
-
-    /// Whether what is held back, if anything, is thinking.
-    pub fn is_thinking(&self) -> bool {
-        self.place == Place::Thinking
-    }
-
-    /// The text ended: tells what was held back.
-    pub fn finish(&mut self, mut tell: impl FnMut(TextKind, &str)) {
-        let held = std::mem::take(&mut self.held);
-        let kind = if self.place == Place::Thinking { TextKind::Reasoning } else { TextKind::Answer };
-        if !held.is_empty() {
-            tell(kind, &held);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -509,7 +203,8 @@ mod tests {
     #[test]
     fn sambastacks_own_chunks_are_read() {
         let role = r#"{"choices":[{"delta":{"role":"assistant","content":""},"index":0,"finish_reason":null,"logprobs":null}],"created":1737642515.6076705,"id":"15fc"}"#;
-        assert_eq!(Chunk::parse(role).expect("reads"), Chunk::default(), "the role is no token");
+        let nothing = Chunk { answers: true, ..Chunk::default() };
+        assert_eq!(Chunk::parse(role).expect("reads"), nothing, "the role is no token");
         let text = r#"{"choices":[{"delta":{"content":"a\nb"},"index":0,"finish_reason":null}]}"#;
         assert_eq!(Chunk::parse(text).expect("reads").content.as_deref(), Some("a\nb"));
         let last = r#"{"choices":[],"usage":{"acceptance_rate":3,"completion_tokens":100,"completion_tokens_after_first_per_sec":262.277,"completion_tokens_per_sec":217.87,"prompt_tokens":43,"prompt_tokens_details":{"cached_tokens":0},"time_to_first_token":0.0844266414642334,"total_latency":0.4589838186899821}}"#;
@@ -551,48 +246,7 @@ mod tests {
         assert_eq!(Chunk::parse(both).expect("reads").reasoning.as_deref(), Some("hm"));
     }
 
-    fn split(pieces: &[&str]) -> (String, String) {
-        let (mut reasoning, mut answer) = (String::new(), String::new());
-        let mut splitter = ThinkSplitter::default();
-        let mut tell = |kind, text: &str| match kind {
-            TextKind::Reasoning => reasoning.push_str(text),
-            TextKind::Answer | TextKind::Markup => answer.push_str(text),
-        };
-        for piece in pieces {
-            splitter.push(piece, &mut tell);
-        }
-        splitter.finish(&mut tell);
-        (reasoning, answer)
-    }
-
-    #[test]
-    fn thinking_is_told_from_the_answer() {
-        for (text, reasoning, answer) in [
-            ("<think>hm</think>\n\nyes", "hm", "yes"),
-            ("\n<think>\nhm", "\nhm", ""),
-            ("<think></think>yes", "", "yes"),
-            ("the tag <think> opens", "", "the tag <think> opens"),
-            ("<thin", "", "<thin"),
-            ("<think>a</thin", "a</thin", ""),
-            ("", "", ""),
-        ] {
-            assert_eq!(split(&[text]), (reasoning.to_owned(), answer.to_owned()), "{text}");
-        }
-    }
-
     proptest! {
-        #[test]
-        fn where_the_pieces_are_cut_changes_nothing(
-            text in r"\s?(<think>)?[a-z<>/é ]{0,12}(</think>)?\s?[a-z<]{0,8}",
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-        ) {
-            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|at| text.is_char_boundary(*at)).collect();
-            at.extend([0, text.len()]);
-            at.sort_unstable();
-            let pieces: Vec<&str> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
-            prop_assert_eq!(split(&pieces), split(&[&text]));
-        }
-
         #[test]
         fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
             let _ = Chunk::parse(&text);

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::openai::{Chunk, StrictDetails, StrictUsage, finish_reason};
+use super::openai::{Chunk, RARE, StrictDetails, StrictUsage, finish_reason, is_model_name};
 use crate::metrics::timeline::Usage;
 use crate::protocol::FinishReason;
 
@@ -36,12 +36,23 @@ pub(super) struct Usual<'a> {
     pub(super) finish: Option<FinishReason>,
     /// Boxed: one chunk of an answer has it, and all are moved.
     pub(super) usage: Option<Box<Usage>>,
+    /// The model that answers.
+    pub(super) model: Option<&'a str>,
+}
+
+impl Usual<'_> {
+    /// Whether it says nothing of the answer.
+    fn is_silent(&self) -> bool {
+        let Self { reasoning, content, finish, usage, model: _ } = self;
+        reasoning.is_none() && content.is_none() && finish.is_none() && usage.is_none()
+    }
 }
 
 impl<'a> From<Usual<'a>> for Chunk<'a> {
-    fn from(Usual { reasoning, content, finish, usage }: Usual<'a>) -> Self {
+    fn from(Usual { reasoning, content, finish, usage, model }: Usual<'a>) -> Self {
         let usage = usage.map(|usage| *usage);
-        Self { reasoning, content, calls: Vec::new(), finish, usage, error: None }
+        let model = model.map(Cow::Borrowed);
+        Self { reasoning, content, calls: Vec::new(), finish, usage, error: None, model, answers: true }
     }
 }
 
@@ -79,6 +90,8 @@ pub(super) struct Shape<'f> {
     after: &'f [u8],
     /// Whether its text is the answer's; else it is thinking.
     pub(super) is_content: bool,
+    /// The model that all events of this shape name.
+    pub(super) model: Option<&'f [u8]>,
 }
 
 impl Shape<'_> {
@@ -110,7 +123,7 @@ impl Frames {
         // Where the silent ones have an empty text, the first word fills their frame too, and must not be the
         // last to do so.
         if let Some(usual) = self.silent.fill(json)
-            && usual == Usual::default()
+            && usual.is_silent()
         {
             return Some(usual);
         }
@@ -134,7 +147,10 @@ impl Frames {
         let Hole { kind, from, to } = (*only)?;
         // The hole's last byte is the closing quote.
         let (before, after) = (text.get(..from)?, text.get(to - 1..)?);
-        Some(Shape { before, after, is_content: matches!(kind, HoleKind::Content) })
+        let is_model = |hole: &&Hole| matches!(hole.kind, HoleKind::Model);
+        let model = self.usual.holes.known().iter().find(is_model);
+        let model = model.and_then(|hole| text.get(hole.from..hole.to - 1));
+        Some(Shape { before, after, is_content: matches!(kind, HoleKind::Content), model })
     }
 }
 
@@ -156,13 +172,15 @@ impl Frame {
         }
         let mut skim = Skim::new(json);
         let mut delta = Delta::default();
+        let mut model = None;
         let mut behind = 0;
         for Hole { kind, from, to } in self.holes.known() {
             skim.literal(&self.text[behind..*from])?;
             let begins = skim.at;
             match kind {
-                HoleKind::Number => skim.number()?,
+                HoleKind::Number => skim.skip_number()?,
                 HoleKind::Name => skim.rest_of_name()?,
+                HoleKind::Model => model = skim.rest_of_plain()?,
                 HoleKind::Content => delta.content = Some(skim.rest_of_text()?),
                 HoleKind::Reasoning => delta.reasoning = Some(skim.rest_of_text()?),
                 HoleKind::ReasoningContent => delta.reasoning_content = Some(skim.rest_of_text()?),
@@ -175,7 +193,7 @@ impl Frame {
             return None;
         }
         self.refill(json, skim.holes);
-        Some(delta.into_usual(self.finish.clone()))
+        Some(Usual { model, ..delta.into_usual(self.finish.clone()) })
     }
 
     /// Takes over the values that fill it: the next chunk is likelier to have this one's numbers and names.
@@ -205,14 +223,26 @@ enum HoleKind {
     Number,
     /// A text that nobody reads, without escapes.
     Name,
+    /// Likewise the model's name.
+    Model,
     Content,
     Reasoning,
     ReasoningContent,
 }
 
 impl HoleKind {
+    /// In what a delta has been seen to have.
+    fn bit(self) -> u8 {
+        match self {
+            Self::Number | Self::Name | Self::Model => 0,
+            Self::Content => 1 << 2,
+            Self::Reasoning => 1 << 3,
+            Self::ReasoningContent => 1 << 4,
+        }
+    }
+
     fn is_text(self) -> bool {
-        !matches!(self, Self::Number | Self::Name)
+        !matches!(self, Self::Number | Self::Name | Self::Model)
     }
 }
 
@@ -251,6 +281,7 @@ impl<'a> Delta<'a> {
             content: some(self.content),
             finish,
             usage: None,
+            model: None,
         }
     }
 }
@@ -259,6 +290,10 @@ impl<'a> Delta<'a> {
 struct Seen(u8);
 
 impl Seen {
+    fn has(&self, name: u8) -> bool {
+        self.0 & name != 0
+    }
+
     fn first(&mut self, name: u8) -> Option<()> {
         let is_first = self.0 & name == 0;
         self.0 |= name;
@@ -281,7 +316,7 @@ impl<'a> Skim<'a> {
 
     fn whole(&mut self) -> Option<Usual<'a>> {
         let mut choice = (Delta::default(), None);
-        let mut usage = None;
+        let (mut usage, mut model) = (None, None);
         let mut seen = Seen(0);
         self.space();
         self.object(|skim, key| match key {
@@ -293,11 +328,21 @@ impl<'a> Skim<'a> {
                 Some(())
             }
             "error" => seen.first(8).and_then(|()| skim.literal(b"null")),
+            "model" => {
+                seen.first(16)?;
+                model = skim.model()?;
+                Some(())
+            }
+            // What else may hold figures or errors is rare.
+            "timings" | "time_info" | "errors" => skim.literal(b"null"),
+            _ if key.starts_with("x_") => skim.literal(b"null"),
             _ => skim.skip(0),
         })?;
         self.space();
         let (delta, finish) = choice;
-        (self.at == self.bytes.len()).then(|| Usual { usage, ..delta.into_usual(finish) })
+        // Without choices it is a ping, or an error.
+        let whole = self.at == self.bytes.len() && seen.has(1);
+        whole.then(|| Usual { usage, model, ..delta.into_usual(finish) })
     }
 
     /// None at all, or one.
@@ -318,10 +363,11 @@ impl<'a> Skim<'a> {
             }
             "finish_reason" => {
                 seen.first(4)?;
-                *finish = skim.text_or_null()?.map(|reason| finish_reason(&reason));
+                *finish = skim.text_or_null()?.and_then(|reason| finish_reason(&reason));
                 Some(())
             }
             "message" => None,
+            "error" | "usage" | "text" => skim.literal(b"null"),
             _ => skim.skip(0),
         })?;
         self.space();
@@ -337,9 +383,11 @@ impl<'a> Skim<'a> {
                 "reasoning_content" => (HoleKind::ReasoningContent, &mut delta.reasoning_content),
                 "tool_calls" => return seen.first(1 << 6).and_then(|()| skim.nothing()),
                 "function_call" => return seen.first(1 << 7).and_then(|()| skim.nothing()),
+                "refusal" => return seen.first(1 << 1).and_then(|()| skim.no_text()),
+                "thinking" | "reasoning_text" | "reasoning_details" => return skim.literal(b"null"),
                 _ => return skim.skip(0),
             };
-            seen.first(1 << kind as u8)?;
+            seen.first(kind.bit())?;
             let from = skim.at + 1;
             *text = skim.text_or_null()?;
             if text.is_some() {
@@ -377,6 +425,7 @@ impl<'a> Skim<'a> {
                     usage.completion_tokens_details = skim.details()?;
                     return Some(());
                 }
+                _ if RARE.contains(&key) || key.ends_with("_details") => return None,
                 _ => return skim.skip(1),
             };
             seen.first(name)?;
@@ -415,6 +464,23 @@ impl<'a> Skim<'a> {
         let number: f64 = self.text.get(from..self.at)?.parse().ok()?;
         // Serde does not take what is too large.
         number.is_finite().then_some(Some(number))
+    }
+
+    /// No text, written as such or as an empty one.
+    fn no_text(&mut self) -> Option<()> {
+        self.literal(b"null").or_else(|| self.literal(b"\"\""))
+    }
+
+    /// The model's name, if it has no escapes.
+    fn model(&mut self) -> Option<Option<&'a str>> {
+        if self.peek()? == b'n' {
+            return self.literal(b"null").map(|()| None);
+        }
+        self.byte(b'"')?;
+        let from = self.at;
+        let name = self.rest_of_plain()?;
+        self.holes.add(HoleKind::Model, from, self.at);
+        Some(name)
     }
 
     /// Functions that are not called.
@@ -478,11 +544,21 @@ impl<'a> Skim<'a> {
             }
             _ => {
                 let from = self.at;
-                self.number()?;
+                self.skip_number()?;
                 self.holes.add(HoleKind::Number, from, self.at);
                 Some(())
             }
         }
+    }
+
+    /// A number that does not matter. One that may be too large for serde is left to it.
+    #[inline]
+    fn skip_number(&mut self) -> Option<()> {
+        let from = self.at;
+        self.number()?;
+        let number = self.bytes.get(from..self.at)?;
+        let plain = number.len() < 32 && !number.iter().any(|byte| matches!(byte, b'e' | b'E'));
+        (plain || self.text.get(from..self.at)?.parse::<f64>().is_ok_and(f64::is_finite)).then_some(())
     }
 
     fn number(&mut self) -> Option<()> {
@@ -609,6 +685,15 @@ impl<'a> Skim<'a> {
         (self.bytes[end] == b'"').then_some(())
     }
 
+    /// The same where the words matter; `None` within for a word that names nothing.
+    #[inline]
+    fn rest_of_plain(&mut self) -> Option<Option<&'a str>> {
+        let from = self.at;
+        self.rest_of_name()?;
+        let name = self.text.get(from..self.at - 1)?;
+        Some(is_model_name(name).then_some(name))
+    }
+
     /// A text without escapes.
     #[inline]
     fn plain(&mut self) -> Option<&'a str> {
@@ -693,6 +778,8 @@ mod tests {
             r#"{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":1}}"#,
             r#"{"choices":[],"usage":{"prompt_tokens":43,"total_tokens":107,"prompt_tokens_details":{"cached_tokens":7,"audio_tokens":0},"completion_tokens":64,"completion_tokens_details":null,"time_to_first_token":0.0844266414642334,"total_latency":-0,"acceptance_rate":3E-1,"is_last_response":true}}"#,
             r#"{"usage": {"completion_tokens_details" : {"reasoning_tokens": 5}, "stop": ["a"]} , "choices" : [ ]}"#,
+            r#"{"model":"m/x","choices":[{"delta":{"content":"a","refusal":null},"finish_reason":""}],"x_groq":null}"#,
+            r#"{"model":null,"choices":[{"delta":{"content":"a","refusal":""},"finish_reason":"STOP"}]}"#,
         ] {
             assert!(chunk(json).is_some(), "{json}");
             check_same(json);
@@ -718,6 +805,15 @@ mod tests {
             r#"{"choices":[],"usage":[]}"#,
             r#"{"object":"error","message":"boom"}"#,
             r#"{"error":"boom"}"#,
+            r#"{"message":"boom"}"#,
+            r#"{"choices":[{"delta":{"refusal":"no"}}]}"#,
+            r#"{"choices":[{"delta":{"content":[{"type":"text","text":"a"}]}}]}"#,
+            r#"{"choices":[{"delta":{"content":"a"},"finish_reason":5}]}"#,
+            r#"{"choices":[],"x_groq":{"usage":{"completion_tokens":1}}}"#,
+            r#"{"choices":[],"timings":{"predicted_n":1}}"#,
+            r#"{"choices":[],"usage":{"output_tokens":1}}"#,
+            r#"{"model":7,"choices":[]}"#,
+            r#"{"model":"a\n","choices":[]}"#,
             r#"{"choices":[{"delta":{"content":"a"}}]} x"#,
             r#"{"choices":[{"delta":{"content":"a",}}]}"#,
             r#"{"created":01,"choices":[]}"#,
@@ -779,7 +875,7 @@ mod tests {
 
     fn key() -> impl Strategy<Value = String> {
         prop_oneof![
-            6 => "(choices|object|usage|error|delta|message|index|finish_reason|content|reasoning|reasoning_content|role|id|created|completion_tokens|logprobs)"
+            6 => "(choices|object|usage|error|model|x_a|timings|refusal|thinking|delta|message|index|finish_reason|content|reasoning|reasoning_content|role|id|created|completion_tokens|logprobs)"
                 .prop_map(|name| format!("\"{name}\"")),
             1 => quoted(),
         ]
@@ -860,6 +956,7 @@ mod tests {
         let whole = object(members(vec![
             ("choices", choices.boxed()),
             ("object", quoted().boxed()),
+            ("model", "\"[a-z/]{0,6}\"|null".boxed()),
             ("created", just("17.5")),
             ("usage", usage.boxed()),
             ("error", just("null")),

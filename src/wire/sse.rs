@@ -1,7 +1,11 @@
 //! Server-sent events: bytes in, events out.
 //!
-//! After the WHATWG HTML standard, section 9.2.6, with two leniencies: an event that the connection's
-//! end cut before its blank line is still told, and bytes that are no UTF-8 are replaced.
+//! After the WHATWG HTML standard, section 9.2.6, with leniencies for what servers really send:
+//!
+//! - An event that the connection's end cut before its blank line is still told.
+//! - A JSON object and `[DONE]` end their event, so that events parted by one line feed are told apart.
+//! - A line of JSON or HTML without `data:` is an event of its own: a gateway's error amid a stream.
+//! - Bytes that are no UTF-8 are replaced, and the event says so.
 
 use std::borrow::Cow;
 
@@ -17,6 +21,19 @@ pub struct SseEvent<'a> {
     pub name: Cow<'a, str>,
     /// The `data:` lines, joined by newlines.
     pub data: Cow<'a, str>,
+    /// Bytes of the data were no UTF-8 and have been replaced.
+    pub damaged: bool,
+}
+
+impl<'a> SseEvent<'a> {
+    #[inline]
+    fn new(name: Cow<'a, str>, data: &'a [u8]) -> Self {
+        // The lossy reading is slower where nothing is lost.
+        match str::from_utf8(data) {
+            Ok(data) => Self { name, data: Cow::Borrowed(data), damaged: false },
+            Err(_) => Self { name, data: String::from_utf8_lossy(data), damaged: true },
+        }
+    }
 }
 
 /// An event or a line is larger than 32 MiB: this is no event stream.
@@ -30,7 +47,10 @@ pub struct SseDecoder {
     /// A line whose end has not come yet.
     line: Vec<u8>,
     data: Vec<u8>,
-    has_data: bool,
+    /// So many lines of data have come.
+    lines: usize,
+    /// The data is of lines without a field's name.
+    bare: bool,
     name: Vec<u8>,
     /// The last piece ended in CR: a LF that follows belongs to it.
     after_cr: bool,
@@ -41,9 +61,9 @@ pub struct SseDecoder {
 impl SseDecoder {
     /// Ready for another stream.
     pub fn renew(&mut self) {
-        let Self { line, data, has_data, name, after_cr, started } = self;
+        let Self { line, data, lines, bare, name, after_cr, started } = self;
         [line, data, name].into_iter().for_each(Vec::clear);
-        (*has_data, *after_cr, *started) = (false, false, false);
+        (*lines, *bare, *after_cr, *started) = (0, false, false, false);
     }
 
     /// Takes the next bytes and tells each event they complete.
@@ -57,7 +77,7 @@ impl SseDecoder {
         Ok(())
     }
 
-    /// [`Self::push`] up to the first event that the bytes complete; gives what is behind it.
+    /// [`Self::push`] up to the first line that completes an event, or two; gives what is behind it.
     ///
     /// # Errors
     /// The same.
@@ -77,7 +97,7 @@ impl SseDecoder {
         }
         while let Some(end) = memchr2(b'\n', b'\r', bytes) {
             let (line, rest) = bytes.split_at(end);
-            let told = if self.line.is_empty() {
+            let mut told = if self.line.is_empty() {
                 self.take_line(line, &mut tell)
             } else {
                 let mut whole = std::mem::take(&mut self.line);
@@ -95,6 +115,10 @@ impl SseDecoder {
                 }
                 rest => &rest[1..],
             };
+            // More of the stream would tell whether a blank line follows; nobody knows when it comes.
+            if bytes.is_empty() {
+                told |= self.dispatch_whole(&mut tell);
+            }
             if told {
                 return Ok(bytes);
             }
@@ -106,7 +130,7 @@ impl SseDecoder {
     /// Whether the next byte begins an event.
     #[inline]
     pub(super) fn is_between_events(&self) -> bool {
-        self.line.is_empty() && !self.has_data && self.name.is_empty() && !self.after_cr
+        self.line.is_empty() && self.lines == 0 && self.name.is_empty() && !self.after_cr
     }
 
     /// Tells an event that lies whole in the bytes and consists of one `data` line, without copying it; gives
@@ -117,9 +141,7 @@ impl SseDecoder {
         let rest = value[end..].strip_prefix(b"\n\n")?;
         let value = &value[..end];
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        // The lossy reading is slower where nothing is lost.
-        let data = str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed);
-        tell(SseEvent { name: Cow::Borrowed(""), data });
+        tell(SseEvent::new(Cow::Borrowed(""), value));
         self.started = true;
         Some(rest)
     }
@@ -146,34 +168,57 @@ impl SseDecoder {
             Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
             None => (line, &b""[..]),
         };
+        let mut told = false;
         match field {
             b"data" => {
-                if self.has_data {
-                    self.data.push(b'\n');
-                }
-                self.data.extend_from_slice(value);
-                self.has_data = true;
+                told = if self.bare { self.dispatch(tell) } else { self.dispatch_whole(tell) };
+                self.add(value);
             }
             b"event" => {
+                told = if self.bare { self.dispatch(tell) } else { self.dispatch_whole(tell) };
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
-            // `id`, `retry`, comments and unknown fields change nothing here.
+            // Comments, and what changes nothing here.
+            b"" | b"id" | b"retry" => {}
+            _ if self.bare || matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) => {
+                told = !self.bare && self.dispatch_whole(tell);
+                self.add(line);
+                self.bare = true;
+            }
+            // Unknown fields are ignored, as the standard says.
             _ => {}
         }
-        false
+        told
+    }
+
+    fn add(&mut self, value: &[u8]) {
+        if self.lines > 0 {
+            self.data.push(b'\n');
+        }
+        self.data.extend_from_slice(value);
+        self.lines += 1;
+    }
+
+    /// Tells the event under way if its one line can be no part of a longer event: a JSON object, or `[DONE]`.
+    fn dispatch_whole(&mut self, tell: &mut impl FnMut(SseEvent<'_>)) -> bool {
+        let data = self.data.trim_ascii();
+        let object = || {
+            let braced = data.starts_with(b"{") && data.ends_with(b"}");
+            braced && serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
+        };
+        let whole = self.lines == 1 && (data == b"[DONE]" || object());
+        whole && self.dispatch(tell)
     }
 
     fn dispatch(&mut self, tell: &mut impl FnMut(SseEvent<'_>)) -> bool {
-        let told = self.has_data;
+        let told = self.lines > 0;
         if told {
-            let name = String::from_utf8_lossy(&self.name);
-            let data = String::from_utf8_lossy(&self.data);
-            tell(SseEvent { name, data });
+            tell(SseEvent::new(String::from_utf8_lossy(&self.name), &self.data));
         }
         self.data.clear();
         self.name.clear();
-        self.has_data = false;
+        (self.lines, self.bare) = (0, false);
         told
     }
 }
@@ -268,6 +313,41 @@ mod tests {
             decode(&[b"event: error\ndata: x\n\ndata: y\n\n"]),
             [("error".to_owned(), "x".to_owned()), (String::new(), "y".to_owned())]
         );
+    }
+
+    #[test]
+    fn events_parted_by_one_line_feed_are_told_apart_as_they_come() {
+        check_sse(
+            "data: {\"a\":1}\ndata: {\"b\":2}\ndata: [DONE]\n\n",
+            &["{\"a\":1}", "{\"b\":2}", "[DONE]"],
+        );
+        check_sse("event: e\ndata: {}\nevent: e\ndata: {}\n", &["{}", "{}"]);
+        check_sse("data: {\ndata: \"a\":1\ndata: }\n\n", &["{\n\"a\":1\n}"]);
+        let mut decoder = SseDecoder::default();
+        let mut told = Vec::new();
+        for line in ["data: {\"a\":1}\n", "data: {\"b\":2}\r\n", "\r\n", ": ping\n", "data: [DONE]\n"] {
+            decoder.push(line.as_bytes(), |event| told.push(event.data.into_owned())).expect("short");
+            assert!(!told.is_empty(), "it is told before the next line comes");
+        }
+        assert_eq!(told, ["{\"a\":1}", "{\"b\":2}", "[DONE]"]);
+    }
+
+    #[test]
+    fn json_and_html_without_a_fields_name_are_events() {
+        check_sse("data: a\n\n{\"error\": \"x\"}\n", &["a", "{\"error\": \"x\"}"]);
+        check_sse("data: a\n\n{\n  \"error\": 1\n}\n\ndata: b", &["a", "{\n  \"error\": 1\n}", "b"]);
+        check_sse("data: a\n\n<html>\n<p>502</p>\n", &["a", "<html>\n<p>502</p>"]);
+        check_sse("upstream: gone\ndata: a\n\n", &["a"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_said() {
+        let mut decoder = SseDecoder::default();
+        let mut damaged = Vec::new();
+        decoder
+            .push(b"data: \xff\n\ndata: a\n\nid:1\ndata: \xc3\n\n", |event| damaged.push(event.damaged))
+            .expect("short");
+        assert_eq!(damaged, [true, false, true]);
     }
 
     #[test]

@@ -235,6 +235,7 @@ fn record(session: u64, index: u64) -> RequestRecord {
         chunks: TOKENS as u64,
         bytes: 14_000,
         wanted_prompt_tokens: Some(256),
+        answered_by: None,
         error: None,
     }
 }

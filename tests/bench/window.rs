@@ -333,9 +333,12 @@ fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
     let (reasoning, answer) = (String::new(), answer.to_owned());
     let boxed = || Box::new(figures);
     let calls = Vec::new();
-    state.apply(Event::ChatAdvanced { job, reasoning, answer, calls, figures: boxed() }, Duration::ZERO);
+    state.apply(
+        Event::ChatAdvanced { job, reasoning, answer, turned: false, calls, figures: boxed() },
+        Duration::ZERO,
+    );
     let ending = ChatEnding::Finished { reason: FinishReason::Stop };
-    state.apply(Event::ChatEnded { job, ending, figures: boxed() }, Duration::ZERO);
+    state.apply(Event::ChatEnded { job, ending, figures: boxed(), answered_by: None }, Duration::ZERO);
 }
 
 fn figures(n: usize) -> Figures {

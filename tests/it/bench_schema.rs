@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts};
-use batida::domain::run::{BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd};
+use batida::domain::run::{AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd};
 use batida::domain::verdict::{self, Condition};
 use serde_json::{Value, json};
 
@@ -144,6 +144,7 @@ fn others() -> Vec<(&'static str, Value)> {
         ("levels[].load", value(&LevelLoad::Trace { most_in_flight: None })),
         ("rate", value(&Rate { mean: 1.0, ci: None })),
         ("levels[].requests.errors", value(&vec![error])),
+        ("levels[].answered_by", value(&vec![AnsweredBy { model: String::new(), answers: 1 }])),
     ]
 }
 

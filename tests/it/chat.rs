@@ -184,7 +184,8 @@ async fn the_figures_are_those_of_the_script() {
     assert!(server.latency.expect("said") <= latency, "{server:?} {latency:?}");
     let expected = 49.0 / (latency - ttft).as_secs_f64();
     let speed = figures.tokens_per_sec.expect("50 tokens have a speed");
-    assert!((speed / expected - 1.0).abs() < 1e-3, "{speed} {expected}");
+    // It ends at the last token, a little before the answer does.
+    assert!(speed > expected * 0.999 && speed < expected * 1.2, "{speed} {expected}");
     assert!(speed <= 500.0 * 1.05, "faster than the model: {speed}");
     assert!(figures.longest_gap >= figures.itl, "{figures:?}");
     assert!(figures.prompt_tokens.is_some_and(|n| n > 0));

@@ -280,7 +280,7 @@ fn other_places_disturb_no_stream() {
     let running = !house.seen.iter().any(|it| matches!(it, Event::ChatEnded { job: JobId(1), .. }));
     assert!(running, "the first ended too early to tell");
     let figures = house.until("the end of the first", |event| match event {
-        Event::ChatEnded { job: JobId(1), ending, figures } => Some((ending.clone(), *figures.clone())),
+        Event::ChatEnded { job: JobId(1), ending, figures, .. } => Some((ending.clone(), *figures.clone())),
         _ => None,
     });
     assert_eq!((figures.0, figures.1.tokens.map(|tokens| tokens.n)), (FINISHED, Some(250)));

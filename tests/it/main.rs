@@ -1,5 +1,6 @@
 //! The one integration-test binary: its modules are the tests.
 
+mod answers;
 mod bench;
 mod bench_cli;
 mod bench_schema;

@@ -376,6 +376,9 @@ impl Script {
                 errors: if ended { Vec::new() } else { vec![error] },
                 ..Requests::default()
             },
+            at_once: 0,
+            tokens_per_chunk: None,
+            answered_by: Vec::new(),
             tokens_from: "usage".to_owned(),
             ttft_ms: stats(60.0 + 40.0 * scale),
             first_answer_ms: Stats::default(),

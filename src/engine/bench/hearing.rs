@@ -1,6 +1,6 @@
 //! One answer as a lane hears it, from its head to the verdict.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::counts::FlightCell;
@@ -8,11 +8,14 @@ use super::lane::{AtWork, Told};
 use super::level::Level;
 use super::lock;
 use crate::io::http1::{Pieces, ResponseHead, Sink};
+use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
-use crate::wire::fault::Fault;
+use crate::wire::fault::{self, Fault};
 
 /// Of a body that is no answer.
 const MOST_RAW: usize = 64 << 10;
+/// Later than every moment of a session.
+pub(super) const NOT_OVER: u64 = u64::MAX;
 
 /// One answer being heard. Counts the request as in flight until it is dropped.
 pub(super) struct Hearing<'a> {
@@ -40,6 +43,8 @@ pub(super) struct Hearing<'a> {
     pub(super) cell: Option<usize>,
     /// Its place in [`Since`].
     pub(super) place: usize,
+    /// When the answer is over unless more comes, in ns of the session; [`NOT_OVER`] while that is not known.
+    pub(super) over_at: &'a AtomicU64,
     /// The last read, and how long after the request that was: all its pieces share it.
     pub(super) read_at: (Instant, Duration),
 }
@@ -49,9 +54,8 @@ impl<'a> Hearing<'a> {
         lane: &'a AtWork,
         level: &'a Level,
         reader: &'a mut AnswerReader,
-        index: u64,
-        sent: Instant,
-        measured: bool,
+        over_at: &'a AtomicU64,
+        (index, sent, measured): (u64, Instant, bool),
     ) -> Self {
         let place = lock(&lane.counts.since).enter(lane.world.at_ns(sent));
         lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -81,6 +85,7 @@ impl<'a> Hearing<'a> {
             told: false,
             cell,
             place,
+            over_at,
             read_at: (sent, Duration::ZERO),
         }
     }
@@ -124,18 +129,30 @@ impl<'a> Hearing<'a> {
             return Some(api.fault_of_reply(&head, &body, None, (&level.model, &level.set)));
         }
         let broken = match std::mem::replace(&mut self.step, Step::More) {
-            Step::Done(_) => return None,
+            Step::Done(reason) => return self.no_text(&reason),
             Step::Failed(broken) => broken,
             Step::More => match self.reader.at_the_end(end - self.sent) {
-                Ok(_) => return None,
+                Ok(reason) => return self.no_text(&reason),
                 Err(broken) => broken,
             },
         };
         let raw = match broken {
-            Broken::Sent(_) | Broken::Cut(_) => String::new(),
+            Broken::Sent(_) | Broken::Cut(_) | Broken::Unreadable(_) | Broken::GaveUp(_) => String::new(),
             Broken::Refused | Broken::NotAnAnswer => String::from_utf8_lossy(self.reader.raw()).into_owned(),
         };
         Some(api.fault_of_reply(&head, &raw, Some(broken), (&level.model, &level.set)))
+    }
+
+    /// The answer is over although neither `[DONE]` nor the connection's end has come, if what came says so.
+    pub(super) fn over(&mut self) -> Option<Option<Fault>> {
+        let reason = if self.good { self.reader.complete() } else { None };
+        reason.map(|reason| self.no_text(&reason))
+    }
+
+    /// An answer that holds neither text nor a call is no success.
+    fn no_text(&mut self, reason: &FinishReason) -> Option<Fault> {
+        self.reader.finish_text();
+        self.reader.said_nothing().then(|| fault::no_text(reason.why_empty(false)))
     }
 
     pub(super) fn text(&mut self) -> News {
@@ -194,6 +211,8 @@ impl Sink for Hearing<'_> {
 
     fn read(&mut self, at: Instant) {
         self.reader.settle();
+        let over_at = self.reader.over_at().map_or(NOT_OVER, |at| self.lane.world.at_ns(self.sent + at));
+        self.over_at.store(over_at, Ordering::Relaxed);
         let chunks = self.reader.chunks();
         let new = chunks - std::mem::replace(&mut self.chunks, chunks);
         if new > 0 {

@@ -22,12 +22,13 @@ use super::World;
 use super::alarm::{Alarm, Rung};
 use super::counts::Counts;
 use super::feed::Prepared;
-use super::hearing::Hearing;
+use super::hearing::{Hearing, NOT_OVER};
 use super::level::Level;
 use super::lock;
 use super::pacer::Moment;
 use crate::domain::failure::Failure;
 use crate::domain::history::Said;
+use crate::domain::model_name::other_model;
 use crate::domain::run::Steer;
 use crate::io::http1::{Connection, Dialer, Ended, WireError};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
@@ -333,7 +334,9 @@ impl AtWork {
         let mut kit = lock(&self.kits).pop().unwrap_or_default();
         let Kit { reader, limit } = &mut *kit;
         reader.renew(keep_text);
-        let mut hearing = Hearing::begin(self, level, reader, index, sent, phase == Phase::Measured);
+        let over_at = AtomicU64::new(NOT_OVER);
+        let measured = phase == Phase::Measured;
+        let mut hearing = Hearing::begin(self, level, reader, &over_at, (index, sent, measured));
         hearing.flight(due);
         if phase == Phase::Measured {
             let now = world.at_ns(sent);
@@ -342,7 +345,11 @@ impl AtWork {
                 level.last_sent.fetch_max(now, Ordering::Relaxed);
             }
         }
-        let outcome = limit.hold(sent + world.timeout, self.exchange(request, &mut hearing)).await;
+        let over = || match over_at.load(Ordering::Relaxed) {
+            NOT_OVER => None,
+            ns => Some(world.began + Duration::from_nanos(ns)),
+        };
+        let outcome = limit.hold(sent + world.timeout, over, self.exchange(request, &mut hearing)).await;
         let end = Instant::now();
         let mut connection = None;
         let fault = match outcome {
@@ -350,10 +357,12 @@ impl AtWork {
                 connection = Some(open);
                 hearing.verdict(end, level)
             }
-            // The answer was there, the rest is manners.
-            _ if hearing.good && hearing.reader.complete().is_some() => None,
-            Some(Err(error)) => Some(world.api.fault_of_wire(&error, &level.model)),
-            None => Some(world.api.fault_of_time(world.timeout, &level.model)),
+            // The answer may be complete although its connection is not at its end.
+            broken => match (hearing.over(), broken) {
+                (Some(verdict), _) => verdict,
+                (None, Some(Err(error))) => Some(world.api.fault_of_wire(&error, &level.model)),
+                (None, _) => Some(world.api.fault_of_time(world.timeout, &level.model)),
+            },
         };
         let ended = hearing.ended.unwrap_or(end);
         let (mut answer, mut said) = (String::new(), None);
@@ -373,6 +382,11 @@ impl AtWork {
             text: failure.summary,
         });
         hearing.landed(ended, error.is_some());
+        let figures = hearing.reader.figures();
+        if figures.at_once {
+            hearing.reader.drop_gaps();
+        }
+        let answered_by = other_model(&level.model, hearing.reader.model()).map(str::to_owned);
         let record = RequestRecord {
             index,
             level: level.index,
@@ -380,12 +394,13 @@ impl AtWork {
             due: world.at(due),
             sent: world.at(sent),
             ended: world.at(ended),
-            figures: hearing.reader.figures(),
+            figures,
             first_byte: hearing.first_byte,
             chunks: hearing.reader.chunks(),
             gaps_us: hearing.reader.take_gaps(),
             bytes: hearing.bytes,
             wanted_prompt_tokens: wanted,
+            answered_by,
             error,
         };
         let failed = record.error.is_some();
@@ -465,8 +480,13 @@ struct Kit {
 struct Limit(Option<Pin<Box<Sleep>>>);
 
 impl Limit {
-    /// `None` when `work` is not done at `deadline`.
-    async fn hold<T>(&mut self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    /// `None` when `work` is not done at `deadline`, or at the moment that `over` names.
+    async fn hold<T>(
+        &mut self,
+        deadline: Instant,
+        over: impl Fn() -> Option<Instant>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         let deadline = deadline.into();
         let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         let mut work = pin!(work);
@@ -474,6 +494,11 @@ impl Limit {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Some(done));
             }
+            let over = over().map(tokio::time::Instant::from);
+            if let Some(over) = over.filter(|over| *over < sleep.deadline()) {
+                sleep.as_mut().reset(over);
+            }
+            let deadline = over.map_or(deadline, |over| over.min(deadline));
             // Work that never has to wait uses up the task's budget, which the timer then would not be given.
             while pin!(unconstrained(sleep.as_mut())).poll(context).is_ready() {
                 if sleep.deadline() >= deadline {

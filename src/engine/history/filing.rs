@@ -13,7 +13,7 @@ use crate::domain::run::Surroundings;
 use crate::engine::chat::{Advance, ChatReport};
 use crate::io::history::ChatRecord;
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
-use crate::protocol::{ChatEnding, FinishReason};
+use crate::protocol::ChatEnding;
 
 /// A conversation is called by so many characters of its first words.
 const TITLE: usize = 60;
@@ -91,6 +91,7 @@ impl Kept {
             answer: String::new(),
             calls: Vec::new(),
             ending: ExchangeEnding::Stopped,
+            answered_by: None,
             figures: crate::metrics::timeline::Figures::default(),
         };
         Self { filing, environment: env.name.clone(), texts, began: Instant::now(), exchange }
@@ -105,6 +106,10 @@ impl Kept {
     /// Takes more of the answer.
     pub fn advance(&mut self, advance: &Advance) {
         if self.texts {
+            if advance.turned {
+                let thought = std::mem::take(&mut self.exchange.answer);
+                self.exchange.reasoning.push_str(&thought);
+            }
             self.exchange.reasoning.push_str(&advance.reasoning);
             self.exchange.answer.push_str(&advance.answer);
             if !advance.calls.is_empty() {
@@ -124,7 +129,14 @@ impl Kept {
         let figures = report.figures;
         let took = figures.latency.unwrap_or_else(|| began.elapsed());
         let (ending, error) = match &report.ending {
-            ChatEnding::Finished { reason } => (ExchangeEnding::Finished(reason.word()), None),
+            ChatEnding::Finished { reason } => {
+                let error = report.no_text.map(|why| RequestError {
+                    class: Some(FaultClass::NoText),
+                    status: None,
+                    text: why.to_owned(),
+                });
+                (ExchangeEnding::Finished(reason.word()), error)
+            }
             ChatEnding::Stopped => {
                 let text = "stopped".to_owned();
                 let error = RequestError { class: Some(FaultClass::Cancelled), status: None, text };
@@ -137,6 +149,7 @@ impl Kept {
             }
         };
         exchange.ending = ending;
+        exchange.answered_by.clone_from(&report.answered_by);
         exchange.figures = figures;
         // A conversation that begins with a picture is called after its file.
         let named = exchange.attachments.first().filter(|_| exchange.prompt.trim().is_empty());
@@ -159,6 +172,7 @@ impl Kept {
             chunks: report.wire.chunks,
             bytes: report.wire.bytes,
             wanted_prompt_tokens: None,
+            answered_by: report.answered_by.clone(),
             error,
         };
         let request = StoredRequest {
@@ -212,18 +226,5 @@ impl Drop for Keeping {
         if let Some(kept) = self.kept.take() {
             self.recorder.chat(kept.left());
         }
-    }
-}
-
-impl FinishReason {
-    /// As the API says it.
-    fn word(&self) -> Option<String> {
-        Some(match self {
-            Self::Stop => "stop".to_owned(),
-            Self::Length => "length".to_owned(),
-            Self::ContentFilter => "content_filter".to_owned(),
-            Self::ToolCalls => "tool_calls".to_owned(),
-            Self::Other(reason) => return reason.clone(),
-        })
     }
 }

@@ -52,7 +52,7 @@ fn document(title: &str, body: &str) -> String {
          <p class=\"brand\">Batida</p>\n{body}\
          <footer>Written by Batida {}. Times are in UTC. TTFT counts from when a request was due (open loop) or \
          sent (closed loop) to its first text, reasoning included; ITL is the gap between chunks, pooled; TPOT \
-         is (latency − TTFT) / (tokens − 1); throughput is over a level’s steady part. Below a figure \
+         is (last token − first token) / (tokens − 1); throughput is over a level’s steady part. Below a figure \
          stands its interval; {INTERVALS}. {ABSENT} stands where \
          nothing is known.</footer>\n</main>\n</body>\n</html>\n",
         escape(title),

@@ -71,6 +71,8 @@ impl Api {
             Some(Broken::Sent(error)) => fault::from_stream(&error, &asked),
             Some(Broken::NotAnAnswer) => fault::not_an_answer(&head.reply(body), &asked),
             Some(Broken::Cut(details)) => fault::cut(&asked, &details),
+            Some(Broken::Unreadable(event)) => fault::unreadable(&asked, &event),
+            Some(Broken::GaveUp(word)) => fault::gave_up(&asked, &word),
         };
         Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault }
     }

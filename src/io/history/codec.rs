@@ -15,17 +15,17 @@ const INSERT: &str = "INSERT INTO requests (key, number, level, phase, target, d
 connect_ns, first_byte_ns, ttft_ns, first_answer_ns, latency_ns, tokens, tokens_by_chunks, tokens_per_s, \
 tpot_ns, itl_ns, longest_gap_ns, reasoning_tokens, reasoning_by_chunks, reasoning_ns, prompt_tokens, \
 cached_tokens, wanted_prompt_tokens, server, server_ttft_ns, server_latency_ns, server_after_first_per_s, \
-server_per_s, server_acceptance, chunks, bytes, gaps_us, error, error_class, status, prompt, reasoning, answer) \
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
-?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)";
+server_per_s, server_acceptance, chunks, bytes, gaps_us, error, error_class, status, prompt, reasoning, answer, \
+at_once, answered_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42)";
 
 /// In the order in which [`read`] takes them.
 pub(super) const SELECT: &str = "SELECT number, level, phase, target, due_ns, sent_ns, ended_ns, \
 connect_ns, first_byte_ns, ttft_ns, first_answer_ns, latency_ns, tokens, tokens_by_chunks, tokens_per_s, \
 tpot_ns, itl_ns, longest_gap_ns, reasoning_tokens, reasoning_by_chunks, reasoning_ns, prompt_tokens, \
 cached_tokens, wanted_prompt_tokens, server, server_ttft_ns, server_latency_ns, server_after_first_per_s, \
-server_per_s, server_acceptance, chunks, bytes, gaps_us, error, error_class, status, prompt, reasoning, answer \
-FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY key";
+server_per_s, server_acceptance, chunks, bytes, gaps_us, error, error_class, status, prompt, reasoning, answer, \
+at_once, answered_by FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY key";
 
 /// Writes a request. `place`: its target's.
 pub(super) fn insert(
@@ -48,6 +48,7 @@ pub(super) fn insert(
         chunks,
         bytes,
         wanted_prompt_tokens,
+        answered_by,
         error,
     } = record;
     let server = figures.server.unwrap_or_default();
@@ -92,6 +93,8 @@ pub(super) fn insert(
         said.map(|said| &said.prompt),
         said.map(|said| &said.reasoning),
         said.map(|said| &said.answer),
+        figures.at_once,
+        answered_by,
     ])?;
     Ok(())
 }
@@ -151,12 +154,15 @@ pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result
             prompt_tokens: count(21)?,
             cached_tokens: count(22)?,
             server,
+            chunks: row.get::<_, i64>(30)?.cast_unsigned(),
+            at_once: row.get::<_, Option<bool>>(39)?.unwrap_or(false),
         },
         first_byte: time(8)?,
         gaps_us: unpack(row.get_ref(32)?.as_blob()?).ok_or_else(|| unknown(32))?,
         chunks: row.get::<_, i64>(30)?.cast_unsigned(),
         bytes: row.get::<_, i64>(31)?.cast_unsigned(),
         wanted_prompt_tokens: row.get(23)?,
+        answered_by: row.get(40)?,
         error,
     };
     Ok(StoredRequest {
@@ -188,23 +194,7 @@ fn phase(number: i64) -> Option<Phase> {
 }
 
 fn class_of(name: &str) -> Option<FaultClass> {
-    const ALL: [FaultClass; 14] = [
-        FaultClass::HostUnknown,
-        FaultClass::Unreachable,
-        FaultClass::Tls,
-        FaultClass::Timeout,
-        FaultClass::Dropped,
-        FaultClass::KeyRefused,
-        FaultClass::ModelNotFound,
-        FaultClass::BadRequest,
-        FaultClass::RateLimited,
-        FaultClass::IngressLimited,
-        FaultClass::QueueFull,
-        FaultClass::Server,
-        FaultClass::NotAnApi,
-        FaultClass::Cancelled,
-    ];
-    ALL.into_iter().find(|class| class.name() == name)
+    FaultClass::ALL.into_iter().find(|class| class.name() == name)
 }
 
 /// 292 years fit.

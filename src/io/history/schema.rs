@@ -8,7 +8,7 @@ use super::Cannot;
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next one.
-const STEPS: [&str; 3] = [V1, V2, V3];
+const STEPS: [&str; 4] = [V1, V2, V3, V4];
 
 /// Moments are nanoseconds since 1970, or since the session's beginning; lists of names are JSON.
 ///
@@ -180,6 +180,12 @@ INSERT OR REPLACE INTO said (rowid, words) SELECT (session << 32) | (id & 0xffff
             FROM json_each(body, '$.results')), '')
     FROM exchanges WHERE json_valid(body);
 CREATE INDEX sessions_ended ON sessions (kind, ended_ns);
+";
+
+/// Whether an answer arrived all at once, and which model gave it where another one was asked.
+const V4: &str = "
+ALTER TABLE requests ADD COLUMN at_once INTEGER;
+ALTER TABLE requests ADD COLUMN answered_by TEXT;
 ";
 
 /// Brings a file to this version, in one step or not at all.

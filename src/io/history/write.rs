@@ -10,6 +10,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::{
     Deletion, Exchange, Said, SessionId, SessionKind, SessionRow, SessionState, StoredRequest, peak,
 };
+use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
 use crate::metrics::request::RequestRecord;
 
@@ -309,8 +310,11 @@ impl Writing<'_> {
             row.peak_tokens_per_s
         ])?;
         for (place, target) in report.plan.targets.iter().enumerate() {
-            let own =
-                |level: &&LevelReport| level.model == target.model && level.deployment == target.deployment;
+            // Figures are those of the model that answered.
+            let own = |level: &&LevelReport| {
+                let asked = level.model == target.model && level.deployment == target.deployment;
+                asked && level.other_model().is_none()
+            };
             let first = report.levels.iter().find(own);
             let figures = TargetFigures {
                 ttft_ms: first.and_then(|level| level.ttft_ms.p50),
@@ -318,6 +322,28 @@ impl Writing<'_> {
                 peak: peak(report.levels.iter().filter(own)),
             };
             self.target_figures(session, place as i64, figures)?;
+        }
+        let mut others: Vec<(&str, Option<&str>)> = Vec::new();
+        for level in &report.levels {
+            let Some(other) = level.other_model() else { continue };
+            let planned = |target: &Target| target.model == other && target.deployment == level.deployment;
+            let known = report.plan.targets.iter().any(planned);
+            if !known && !others.contains(&(other, level.deployment.as_deref())) {
+                others.push((other, level.deployment.as_deref()));
+            }
+        }
+        for (model, deployment) in others {
+            let own = |level: &&LevelReport| {
+                level.other_model() == Some(model) && level.deployment.as_deref() == deployment
+            };
+            let first = report.levels.iter().find(own);
+            let figures = TargetFigures {
+                ttft_ms: first.and_then(|level| level.ttft_ms.p50),
+                user_speed: first.and_then(|level| level.user_tokens_per_s.p50),
+                peak: peak(report.levels.iter().filter(own)),
+            };
+            let place = self.place(session, model, deployment)?;
+            self.target_figures(session, place, figures)?;
         }
         Ok(())
     }

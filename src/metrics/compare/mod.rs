@@ -186,9 +186,9 @@ pub struct LevelValues {
     pub ttft_ms: Vec<f64>,
     /// Due or sent → end, in ms.
     pub latency_ms: Vec<f64>,
-    /// (latency − TTFT) / (tokens − 1), in ms.
+    /// (last token − first token) / (tokens − 1), in ms.
     pub tpot_ms: Vec<f64>,
-    /// (tokens − 1) / (latency − TTFT).
+    /// (tokens − 1) / (last token − first token).
     pub user_tokens_per_s: Vec<f64>,
     /// The gaps between chunks of each request, in µs.
     pub gaps_us: Vec<Vec<u32>>,

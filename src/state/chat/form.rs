@@ -111,6 +111,11 @@ impl Form {
         }
     }
 
+    /// The text so far was no answer.
+    pub(super) fn renew(&mut self) {
+        self.block.clear();
+    }
+
     /// Of what is sent with these parameters.
     pub(super) fn of(params: &Params) -> Self {
         let tools = sent_tools(&params.tools).cloned().collect();
@@ -278,8 +283,8 @@ mod tests {
 
     fn end(chat: &mut ChatState, text: &str, calls: Vec<ToolCall>, ending: ChatEnding) {
         let job = chat.running().expect("it answers");
-        chat.advance(job, ("", text), calls, Figures::default());
-        chat.end(job, ending, Figures::default(), Duration::ZERO, &mut SessionHistory::default());
+        chat.advance(job, ("", text), calls, Figures::default(), Duration::ZERO);
+        chat.end(job, ending, (Figures::default(), None), Duration::ZERO, &mut SessionHistory::default());
     }
 
     fn finished(reason: FinishReason) -> ChatEnding {
@@ -397,7 +402,13 @@ mod tests {
         chat.send(&asking(1)).expect("it is sent");
         // Changed meanwhile: the answer was asked for in another form.
         chat.params.format = None;
-        chat.advance(JobId(1), ("{\"not\": \"this\"}", "{\"a\""), Vec::new(), Figures::default());
+        chat.advance(
+            JobId(1),
+            ("{\"not\": \"this\"}", "{\"a\""),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
         assert_eq!(chat.turns()[0].answer.form.checked, None, "it is not whole yet");
         assert_eq!(chat.turns()[0].answer.form.block, "```json\n{\"a\"");
         end(&mut chat, ":1}", Vec::new(), finished(FinishReason::Stop));

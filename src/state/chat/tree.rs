@@ -334,14 +334,18 @@ impl Talk {
 fn answer_of(exchange: &Exchange) -> Answer {
     let status = match &exchange.ending {
         ExchangeEnding::Finished(reason) => AnswerStatus::Finished(
-            reason.as_deref().map_or(FinishReason::Other(None), crate::wire::openai::finish_reason),
+            reason
+                .as_deref()
+                .and_then(crate::wire::openai::finish_reason)
+                .unwrap_or(FinishReason::Other(None)),
         ),
         ExchangeEnding::Stopped => AnswerStatus::Stopped,
         ExchangeEnding::Failed(why) => AnswerStatus::Failed(Failure::new(why.as_str(), "")),
     };
     let mut answer = Answer {
         model: exchange.model.clone(),
-        series: exchange.model.clone(),
+        series: exchange.answered_by.as_ref().unwrap_or(&exchange.model).clone(),
+        answered_by: exchange.answered_by.clone(),
         queued: false,
         deployment: exchange.deployment.clone(),
         reasoning: exchange.reasoning.clone(),
@@ -350,6 +354,7 @@ fn answer_of(exchange: &Exchange) -> Answer {
         form: Form::of(&exchange.params),
         status,
         asked_at: Duration::ZERO,
+        heard_at: None,
         ended_at: None,
         figures: exchange.figures,
     };
@@ -369,9 +374,15 @@ mod tests {
     }
 
     fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
-        chat.advance(JobId(job), ("", text), Vec::new(), Figures::default());
+        chat.advance(JobId(job), ("", text), Vec::new(), Figures::default(), Duration::ZERO);
         let ending = ChatEnding::Finished { reason };
-        chat.end(JobId(job), ending, Figures::default(), Duration::ZERO, &mut SessionHistory::default());
+        chat.end(
+            JobId(job),
+            ending,
+            (Figures::default(), None),
+            Duration::ZERO,
+            &mut SessionHistory::default(),
+        );
     }
 
     /// Says each of these, and is answered `to <words>`.
@@ -512,6 +523,7 @@ mod tests {
             reasoning: String::new(),
             answer: format!("to {prompt}"),
             ending: ExchangeEnding::Finished(Some("stop".to_owned())),
+            answered_by: None,
             figures: Figures::default(),
         }
     }

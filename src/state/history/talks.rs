@@ -353,7 +353,10 @@ mod tests {
     fn say(state: &mut State, prompt: &str) -> SessionId {
         let job = ask(state, prompt);
         let ending = ChatEnding::Finished { reason: FinishReason::Stop };
-        state.apply(Event::ChatEnded { job, ending, figures: Box::default() }, Duration::ZERO);
+        state.apply(
+            Event::ChatEnded { job, ending, figures: Box::default(), answered_by: None },
+            Duration::ZERO,
+        );
         state.pane_chat(0).conversation().cloned().expect("it has begun")
     }
 
@@ -461,6 +464,7 @@ mod tests {
             answer: String::new(),
             calls: Vec::new(),
             ending: ExchangeEnding::Finished(None),
+            answered_by: None,
             figures: Figures::default(),
         }
     }

@@ -64,6 +64,7 @@ pub(crate) fn record(index: u64, level: usize, ttft_ms: u64, fails: bool) -> Req
         chunks: 4,
         bytes: 900,
         wanted_prompt_tokens: Some(256),
+        answered_by: None,
         error: fails.then(|| RequestError { class: None, status: Some(500), text: "it broke".to_owned() }),
     }
 }

@@ -61,12 +61,12 @@ prop_compose! {
         tokens_per_sec in number(),
         reasoning in prop::option::of((tokens(), time())),
         (prompt_tokens, cached_tokens) in (any::<Option<u64>>(), any::<Option<u64>>()),
-        server in prop::option::of(server()),
+        (server, at_once) in (prop::option::of(server()), any::<bool>()),
     ) -> Figures {
         let reasoning = reasoning.map(|(tokens, time)| Reasoning { tokens, time });
         let tokens = tokens_counted;
         Figures { connect, ttft, first_answer, latency, tokens, tokens_per_sec, tpot, itl, longest_gap, reasoning,
-            prompt_tokens, cached_tokens, server }
+            prompt_tokens, cached_tokens, server, chunks: 0, at_once }
     }
 }
 
@@ -89,12 +89,13 @@ prop_compose! {
         figures in figures(),
         gaps_us in prop::collection::vec(any::<u32>(), 0..40),
         (chunks, bytes, wanted_prompt_tokens) in (any::<u64>(), any::<u64>(), any::<Option<u32>>()),
-        error in error(),
+        (error, answered_by) in (error(), any::<Option<String>>()),
         second in any::<bool>(),
         said in prop::option::of((any::<String>(), any::<String>(), any::<String>())),
     ) -> StoredRequest {
+        let figures = Figures { chunks, ..figures };
         let record = RequestRecord { index, level, phase, due, sent, ended, figures, first_byte, gaps_us, chunks,
-            bytes, wanted_prompt_tokens, error };
+            bytes, wanted_prompt_tokens, answered_by, error };
         let said = said.map(|(prompt, reasoning, answer)| Said { prompt, reasoning, answer });
         let place = if second { target("b \"'%_", Some("d")) } else { target(MODEL, None) };
         StoredRequest { said, ..stored(record, &place) }
@@ -184,6 +185,7 @@ pub(crate) fn exchange(n: u64, parent: Option<u64>, prompt: &str) -> Exchange {
         reasoning: String::new(),
         answer: format!("About {prompt}"),
         ending: ExchangeEnding::Finished(Some("stop".to_owned())),
+        answered_by: None,
         figures: Figures { ttft: Some(Duration::from_millis(90 + 10 * n)), ..Figures::default() },
     }
 }

@@ -332,6 +332,7 @@ fn exchange(row: &SessionRow, id: u64, parent: Option<u64>) -> Exchange {
         reasoning: "Hm".to_owned(),
         answer: format!("This is **answer {id}**, in words."),
         ending: ExchangeEnding::Finished(Some("stop".to_owned())),
+        answered_by: None,
         figures: Figures {
             ttft: Some(Duration::from_millis(90 + id)),
             latency: Some(Duration::from_millis(900)),
@@ -395,6 +396,9 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
         took_s: 30.0,
         steady_s: None,
         requests: Requests { ended: 200, ok: 200, ..Requests::default() },
+        at_once: 0,
+        tokens_per_chunk: None,
+        answered_by: Vec::new(),
         tokens_from: "usage".to_owned(),
         ttft_ms: stats(scale * (70.0 + 5.0 * n)),
         first_answer_ms: none(),

@@ -25,7 +25,12 @@ impl Writing<'_> {
         if surroundings.is_some() || self.head_of(key)?.is_none() {
             self.head(key, &serde_json::to_string(surroundings)?)?;
         }
-        let place = self.place(key, &request.model, request.deployment.as_deref())?;
+        let asked = self.place(key, &request.model, request.deployment.as_deref())?;
+        // The figures are those of the model that answered; it can be found by the other one's name too.
+        let place = match &request.record.answered_by {
+            Some(other) => self.place(key, other, request.deployment.as_deref())?,
+            None => asked,
+        };
         let exchange = &Exchange { id: self.free_exchange(key, exchange)?, ..exchange.clone() };
         let sql = "INSERT INTO exchanges (session, id, body) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (session, id) DO UPDATE SET body = excluded.body";

@@ -257,8 +257,8 @@ fn distribution_ui(
     let bars = stats.map(bars).unwrap_or_default();
     let highest = bars.iter().map(|(_, _, count)| *count).fold(0.0, f64::max);
     let (from, to) = (bars.first().map_or(0.0, |bar| bar.0), bars.last().map_or(1.0, |bar| bar.1));
-    let of =
-        level.map_or_else(|| "No level yet".to_owned(), |level| format!("{} {}", level.model, level.label));
+    let of = level
+        .map_or_else(|| "No level yet".to_owned(), |level| format!("{} {}", level.credited(), level.label));
     let count = stats.map_or(0, |stats| stats.count);
     let summary = format!("{of}, {}", units::counted(usize::try_from(count).unwrap_or(usize::MAX), "value"));
     let mut tools = |ui: &mut Ui| {

@@ -129,7 +129,7 @@ fn cells(level: &LevelReport) -> Vec<String> {
         LevelEnd::Stopped => "stopped",
     };
     let mut cells = vec![
-        level.model.clone(),
+        level.credited(),
         level.deployment.clone().unwrap_or_default(),
         level.label.clone(),
         ended.to_owned(),

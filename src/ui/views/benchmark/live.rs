@@ -17,7 +17,8 @@ use crate::ui::widgets::{
 
 const THROUGHPUT: &str =
     "Output tokens per second of all clients together, over the steady part of the level";
-const PER_USER: &str = "Tokens per second as each user sees them, median: (tokens − 1) / (latency − TTFT)";
+const PER_USER: &str =
+    "Tokens per second as each user sees them, median: (tokens − 1) / (last token − first token)";
 const TTFT: &str = "Time to first token, median: from when the request was due (open loop) or sent (closed loop) to the first chunk that carries any text";
 const ITL: &str = "Inter-token latency, median of all gaps between chunks";
 const GOODPUT: &str = "The share of requests that met all objectives; failed requests did not";

@@ -521,10 +521,14 @@ impl RowSource for Rows<'_> {
             Part::Model => {
                 let tokens = tokens(ui);
                 let own = tokens.model_color(self.looks.colors.index(&answer.series));
-                let (color, name) = match (self.looks.hidden, &answer.deployment) {
+                let asked = match &answer.deployment {
+                    Some(deployment) => format!("{} · {deployment}", answer.model),
+                    None => answer.model.clone(),
+                };
+                let (color, name) = match (self.looks.hidden, &answer.answered_by) {
                     (Some(hidden), _) => (tokens.dim, hidden.to_owned()),
-                    (None, Some(deployment)) => (own, format!("{} · {deployment}", answer.model)),
-                    (None, None) => (own, answer.model.clone()),
+                    (None, Some(other)) => (own, format!("{other} answered, not {asked}")),
+                    (None, None) => (own, asked),
                 };
                 let can = (idle, !self.looks.reading);
                 let act = turn::model_ui(ui, (color, &name), self.chat.branch(at), can);
@@ -559,7 +563,13 @@ impl RowSource for Rows<'_> {
             }
             Part::Figures => {
                 let fastest = self.looks.fastest.and_then(|fastest| fastest.get(&turn.id)).copied();
-                match turn::figures_ui(ui, answer, fastest.unwrap_or_default(), !self.looks.reading, idle) {
+                match turn::figures_ui(
+                    ui,
+                    answer,
+                    fastest.unwrap_or_default(),
+                    (!self.looks.reading, idle),
+                    self.looks.now,
+                ) {
                     Some(Pressed::Copy) => self.todo.copy = Some(("Answer", answer.text.clone())),
                     Some(Pressed::Do(act)) => self.todo.act = Some(act.at(at)),
                     None => {}

@@ -1,11 +1,13 @@
 //! The right-hand column: tiles of the latest answer, the session's charts, the table of medians.
 
+use std::time::Duration;
+
 use egui::{Label, Layout, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
 use super::{panes, vote};
 use crate::domain::units;
 use crate::metrics::history::SessionHistory;
-use crate::metrics::timeline::{Figures, TokenSource};
+use crate::metrics::timeline::{AT_ONCE, Figures, TokenSource};
 use crate::protocol::Command;
 use crate::state::{ModelColors, State};
 use crate::ui::plots::{self, Shown};
@@ -14,11 +16,17 @@ use crate::ui::widgets::{
     NARROW, Tile, caption, card, empty_state, fit_middle, from_right, small_button, strong, tokens,
 };
 
-pub(super) const SPEED: &str = "Generation speed: (tokens − 1) / (latency − TTFT). The first token's wait is left out. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
+pub(super) const SPEED: &str = "Generation speed: (tokens − 1) / (last token − first token). The first token's wait is left out. An answer that arrived all at once has none. Tokens are the server's count; where it sends none, chunks are counted and the unit says so.";
 pub(super) const TTFT: &str = "Time to first token: from sending the request to the first chunk that carries any text, reasoning included. The empty role chunk is no token. Opening a connection is part of it.";
 pub(super) const LATENCY: &str = "Total latency: from sending the request to the end of the answer. An answer that was cut or stopped has none.";
 
-pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out: &mut Vec<Command>) {
+pub(super) fn show(
+    ui: &mut Ui,
+    state: &mut State,
+    hidden: &mut Vec<String>,
+    now: Duration,
+    out: &mut Vec<Command>,
+) {
     if state.names_hidden() {
         card(ui).show(ui, |ui| {
             ui.set_min_size(vec2(ui.available_width(), 120.0));
@@ -29,14 +37,16 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out
     }
     let votes = if state.panes() > 1 { state.settings.votes.clone() } else { Vec::new() };
     if state.panes() > 1 {
-        panes::tiles_ui(ui, state);
+        panes::tiles_ui(ui, state, now);
     } else {
         let tokens = tokens(ui);
         let name = state.pane_name(0);
-        let latest = state.place().chat.latest_figures().map(|(name, figures)| (name.to_owned(), *figures));
+        let chat = &state.place().chat;
+        let silent = chat.silent_for(now);
+        let latest = chat.latest_figures(now).map(|(name, figures)| (name.to_owned(), figures));
         let of = latest.as_ref().map(|(name, _)| name).or(name.as_ref());
         let color = of.map_or(tokens.text, |name| tokens.model_color(state.colors.index(name)));
-        tiles_ui(ui, latest.as_ref().map(|(_, figures)| figures), color);
+        tiles_ui(ui, latest.as_ref().map(|(_, figures)| figures), silent, color);
     }
     let colors = state.colors.clone();
     let session = &state.place().session;
@@ -50,7 +60,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, hidden: &mut Vec<String>, out
     });
 }
 
-fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
+fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, silent: Option<Duration>, color: egui::Color32) {
     let none = Figures::default();
     let figures = figures.unwrap_or(&none);
     let server = figures.server.unwrap_or_default();
@@ -67,7 +77,11 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
         Tile {
             title: if chunks { "Chunks/s" } else { "Tokens/s" },
             figure: speed,
-            below: says(server.after_first_per_sec.map(|rate| units::rate(rate).value)),
+            below: match silent {
+                Some(silent) => no_data(silent),
+                None if figures.at_once => "arrived all at once".to_owned(),
+                None => says(server.after_first_per_sec.map(|rate| units::rate(rate).value)),
+            },
             definition: SPEED,
             color,
         }
@@ -91,19 +105,24 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, color: egui::Color32) {
     });
 }
 
+/// Of an answer under way of which nothing comes.
+pub(super) fn no_data(silent: Duration) -> String {
+    format!("no data for {} s", silent.as_secs())
+}
+
 /// All figures of an answer, for the hover.
 pub(super) fn told_in_full(figures: &Figures) -> String {
     let mut lines = Vec::new();
     let mut line = |name: &str, value: Option<String>| {
         lines.extend(value.map(|value| format!("{name}: {value}")));
     };
-    let duration = |d: Option<std::time::Duration>| d.map(|d| units::duration(d).to_string());
+    let duration = |d: Option<Duration>| d.map(|d| units::duration(d).to_string());
     line("TTFT, request sent to first text", duration(figures.ttft));
     line("  of it opening the connection", duration(figures.connect));
     line("First answer text", duration(figures.first_answer));
     line("Latency, request sent to end", duration(figures.latency));
     line(
-        "Speed, (tokens − 1) / (latency − TTFT)",
+        "Speed, (tokens − 1) / (last token − first token)",
         figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()),
     );
     line("Time per output token", duration(figures.tpot));
@@ -118,6 +137,9 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
             }
         }),
     );
+    line("Chunks with text", (figures.chunks > 0).then(|| units::count(figures.chunks)));
+    line("  tokens in each, on average", figures.tokens_per_chunk().map(|each| format!("{each:.1}")));
+    line("Speed", figures.at_once.then(|| format!("none: it {AT_ONCE}")));
     line("Prompt tokens", figures.prompt_tokens.map(units::count));
     line("  of them cached", figures.cached_tokens.map(units::count));
     if let Some(server) = figures.server {

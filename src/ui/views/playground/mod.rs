@@ -116,7 +116,7 @@ impl PlaygroundUi {
         ui.horizontal_top(|ui| {
             column(ui, vec2(left, height), |ui| self.chat_ui(ui, state, now, out, (&mut asked, beside)));
             if beside {
-                column(ui, vec2(right, height), |ui| figures::show(ui, state, &mut self.hidden, out));
+                column(ui, vec2(right, height), |ui| figures::show(ui, state, &mut self.hidden, now, out));
             }
         });
         if state.names_hidden() && !was_hidden {

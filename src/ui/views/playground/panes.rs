@@ -1,5 +1,7 @@
 //! The tiles of several panes: each figure with a line a pane, so that they can be read against each other.
 
+use std::time::Duration;
+
 use egui::{Label, Margin, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::figures::{LATENCY, SPEED, TTFT};
@@ -17,12 +19,12 @@ struct Line {
 }
 
 /// The last figures of all panes.
-pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State) {
+pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State, now: Duration) {
     let lines: Vec<Line> = (0..state.panes())
         .filter_map(|index| {
             let name = state.pane_name(index)?;
-            let latest = state.pane_chat(index).latest_figures();
-            let (series, figures) = latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, *f));
+            let latest = state.pane_chat(index).latest_figures(now);
+            let (series, figures) = latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, f));
             let series = series.to_owned();
             Some(Line { color: state.colors.index(&series), name: series, figures })
         })

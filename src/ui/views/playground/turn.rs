@@ -8,7 +8,7 @@ use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, 
 
 use super::figures;
 use crate::domain::units;
-use crate::metrics::timeline::{Reasoning, TokenSource};
+use crate::metrics::timeline::{AT_ONCE, Reasoning, TokenSource};
 use crate::state::chat::{Act, Answer, AnswerStatus, Turn};
 use crate::state::panes::Fastest;
 use crate::state::veil::Veil;
@@ -154,8 +154,8 @@ pub(super) fn figures_ui(
     ui: &mut Ui,
     answer: &Answer,
     fastest: Fastest,
-    can_ask: bool,
-    idle: bool,
+    (can_ask, idle): (bool, bool),
+    now: Duration,
 ) -> Option<Pressed> {
     let tokens = tokens(ui);
     let frame = Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4));
@@ -165,12 +165,12 @@ pub(super) fn figures_ui(
         ui.spacing_mut().item_spacing.y = 4.0;
         if ui.available_width() > WIDE {
             ui.horizontal(|ui| {
-                line_of_figures(ui, answer);
+                line_of_figures(ui, answer, now);
                 fastest_ui(ui, fastest);
                 from_right(ui, |ui| pressed = answer_buttons(ui, answer, can_ask, idle));
             });
         } else {
-            line_of_figures(ui, answer);
+            line_of_figures(ui, answer, now);
             if answer.status_is_final() {
                 ui.horizontal(|ui| {
                     fastest_ui(ui, fastest);
@@ -178,8 +178,25 @@ pub(super) fn figures_ui(
                 });
             }
         }
+        speed_note_ui(ui, answer, now);
     });
     pressed
+}
+
+/// Why there is no speed, or why it falls.
+fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
+    let silent = answer.silent_for(now);
+    if silent.is_some() {
+        ui.ctx().request_repaint_after(Duration::from_millis(200));
+    }
+    let note = match silent.filter(|silent| *silent >= Duration::from_secs(1)) {
+        Some(silent) => figures::no_data(silent),
+        None if answer.figures.at_once => AT_ONCE.to_owned(),
+        None => return,
+    };
+    let warning = tokens(ui).warning;
+    let label = ui.add(Label::new(RichText::new(&note).small().color(warning)).wrap());
+    label.widget_info(|| WidgetInfo::labeled(Role::Label, true, &note));
 }
 
 fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
@@ -193,12 +210,12 @@ fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     );
 }
 
-fn line_of_figures(ui: &mut Ui, answer: &Answer) {
+fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
     let tokens = tokens(ui);
     let figures = &answer.figures;
     let absent = || units::ABSENT.to_owned();
-    let speed = figures
-        .tokens_per_sec
+    let speed = answer
+        .speed(now)
         .map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
     let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
     let speed = if chunks { speed.replace("tok/s", "chunks/s") } else { speed };

@@ -1,0 +1,275 @@
+//! Inline `<think>…</think>`, told apart from the answer while the text arrives in pieces.
+
+use crate::metrics::timeline::TextKind;
+
+const OPEN: &str = "<think>";
+const CLOSE: &str = "</think>";
+
+/// What the splitter knows of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split<'a> {
+    /// More text of this kind.
+    Text(TextKind, &'a str),
+    /// A closing tag came that nothing had opened (the chat template opens it in the prompt): all text so far was
+    /// reasoning.
+    Turned,
+}
+
+/// Tells inline reasoning from the answer.
+///
+/// A tag counts where it opens the text, or closes reasoning that the prompt opened. An answer may speak of the tags:
+/// in quotes or backticks, amid a sentence, or after it named the opening one, they are text.
+#[derive(Debug, Default)]
+pub struct ThinkSplitter {
+    place: Place,
+    /// Text that may be the beginning of a tag, or a closing tag whose next character has not come.
+    held: String,
+    /// No tag can come any more that means anything.
+    settled: bool,
+    /// The last two characters of the answer so far.
+    tail: [Option<char>; 2],
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Start,
+    Thinking,
+    /// Behind the closing tag, where white space is dropped.
+    Between,
+    Answering,
+}
+
+impl ThinkSplitter {
+    /// Takes more text and tells what is certain of it.
+    pub fn push(&mut self, text: &str, mut tell: impl FnMut(Split<'_>)) {
+        if self.place == Place::Start && self.held.is_empty() {
+            let start = text.trim_start();
+            if !OPEN.starts_with(start) && !start.starts_with(OPEN) {
+                self.place = Place::Answering;
+            }
+        }
+        if self.place == Place::Answering && self.held.is_empty() && self.takes(text.as_bytes()) {
+            self.passed(text.as_bytes());
+            return tell(Split::Text(TextKind::Answer, text));
+        }
+        self.held.push_str(text);
+        while self.step(false, &mut tell) {}
+    }
+
+    /// Looks at what is held; gives whether there is more to look at.
+    fn step(&mut self, at_the_end: bool, tell: &mut impl FnMut(Split<'_>)) -> bool {
+        match self.place {
+            Place::Start => {
+                let start = self.held.trim_start();
+                if let Some(rest) = start.strip_prefix(OPEN) {
+                    self.held = rest.to_owned();
+                    self.place = Place::Thinking;
+                } else if !at_the_end && OPEN.starts_with(start) {
+                    return false;
+                } else {
+                    self.place = Place::Answering;
+                }
+                true
+            }
+            Place::Thinking => {
+                if let Some(at) = self.held.find(CLOSE) {
+                    if at > 0 {
+                        tell(Split::Text(TextKind::Reasoning, &self.held[..at]));
+                    }
+                    self.held.drain(..at + CLOSE.len());
+                    self.place = Place::Between;
+                    return true;
+                }
+                let keep = if at_the_end { 0 } else { begun(&self.held, CLOSE) };
+                let sure = self.held.len() - keep;
+                if sure > 0 {
+                    tell(Split::Text(TextKind::Reasoning, &self.held[..sure]));
+                    self.held.drain(..sure);
+                }
+                false
+            }
+            Place::Between => {
+                let spaces = self.held.len() - self.held.trim_start().len();
+                self.held.drain(..spaces);
+                if self.held.is_empty() {
+                    return false;
+                }
+                self.settled = true;
+                self.place = Place::Answering;
+                true
+            }
+            Place::Answering => self.answering(at_the_end, tell),
+        }
+    }
+
+    /// A closing tag that nothing opened is looked for.
+    fn answering(&mut self, at_the_end: bool, tell: &mut impl FnMut(Split<'_>)) -> bool {
+        let held = std::mem::take(&mut self.held);
+        let open = held.find(OPEN);
+        let close = held.find(CLOSE).filter(|at| !self.settled && open.is_none_or(|open| *at < open));
+        if let Some(at) = close {
+            let (before, rest) = (&held[..at], &held[at + CLOSE.len()..]);
+            let next = rest.chars().next();
+            if next.is_none() && !at_the_end {
+                self.tell_answer(before, tell);
+                self.held = held[at..].to_owned();
+                return false;
+            }
+            self.tell_answer(before, tell);
+            if self.closes(next) {
+                tell(Split::Turned);
+                self.held = rest.to_owned();
+                self.place = Place::Between;
+            } else {
+                self.tell_answer(CLOSE, tell);
+                self.held = rest.to_owned();
+            }
+            return !self.held.is_empty();
+        }
+        self.settled |= open.is_some();
+        let keep = if at_the_end || self.settled { 0 } else { begun(&held, CLOSE).max(begun(&held, OPEN)) };
+        let (sure, rest) = held.split_at(held.len() - keep);
+        self.tell_answer(sure, tell);
+        self.held = rest.to_owned();
+        false
+    }
+
+    fn tell_answer(&mut self, text: &str, tell: &mut impl FnMut(Split<'_>)) {
+        if !text.is_empty() {
+            self.passed(text.as_bytes());
+            tell(Split::Text(TextKind::Answer, text));
+        }
+    }
+
+    /// Whether a closing tag behind the answer so far, with this character behind it, is one and not spoken of.
+    fn closes(&self, next: Option<char>) -> bool {
+        let quotes = |c: char| matches!(c, '`' | '"' | '\'' | '“' | '‘' | '«' | '(');
+        let [before_last, last] = self.tail;
+        let quoted =
+            last.is_some_and(quotes) || next.is_some_and(|c| quotes(c) || matches!(c, '”' | '’' | ')'));
+        let ends_a_sentence =
+            before_last.is_none_or(|c| matches!(c, '.' | '!' | '?' | ':' | '…') || c.is_whitespace());
+        let amid = last == Some(' ') && next == Some(' ') && !ends_a_sentence;
+        !quoted && !amid
+    }
+
+    /// Whether this text can hold no tag that means anything, so that it is the answer as it stands.
+    pub fn takes(&self, text: &[u8]) -> bool {
+        self.settled || memchr::memchr(b'<', text).is_none()
+    }
+
+    /// Remembers the end of text that was told as the answer.
+    pub fn passed(&mut self, text: &[u8]) {
+        if self.settled {
+            return;
+        }
+        let from = text.len().saturating_sub(8);
+        let end = String::from_utf8_lossy(&text[from..]);
+        let mut chars = end.chars().rev();
+        match (chars.next(), chars.next()) {
+            (Some(last), Some(before)) => self.tail = [Some(before), Some(last)],
+            (Some(last), None) => self.tail = [self.tail[1], Some(last)],
+            _ => {}
+        }
+    }
+
+    /// Whether text that [`Self::takes`] lets pass is the answer.
+    pub fn is_answering(&self) -> bool {
+        self.place == Place::Answering && self.held.is_empty()
+    }
+
+    /// Whether what is held back, if anything, is thinking.
+    pub fn is_thinking(&self) -> bool {
+        self.place == Place::Thinking
+    }
+
+    /// The text ended: tells what was held back.
+    pub fn finish(&mut self, mut tell: impl FnMut(Split<'_>)) {
+        while !self.held.is_empty() && self.step(true, &mut tell) {}
+    }
+}
+
+/// How many bytes at the end of the text may be the beginning of the tag.
+fn begun(text: &str, tag: &str) -> usize {
+    (1..tag.len()).rev().find(|n| text.ends_with(&tag[..*n])).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(pieces: &[&str]) -> (String, String) {
+        let (mut reasoning, mut answer) = (String::new(), String::new());
+        let mut splitter = ThinkSplitter::default();
+        let mut tell = |split: Split<'_>| match split {
+            Split::Text(TextKind::Reasoning, text) => reasoning.push_str(text),
+            Split::Text(_, text) => answer.push_str(text),
+            Split::Turned => reasoning.push_str(&std::mem::take(&mut answer)),
+        };
+        for piece in pieces {
+            splitter.push(piece, &mut tell);
+        }
+        splitter.finish(&mut tell);
+        (reasoning, answer)
+    }
+
+    #[test]
+    fn thinking_is_told_from_the_answer() {
+        for (text, reasoning, answer) in [
+            ("<think>hm</think>\n\nyes", "hm", "yes"),
+            ("\n<think>\nhm", "\nhm", ""),
+            ("<think></think>yes", "", "yes"),
+            ("the tag <think> opens", "", "the tag <think> opens"),
+            ("<thin", "", "<thin"),
+            ("<think>a</thin", "a</thin", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(split(&[text]), (reasoning.to_owned(), answer.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn reasoning_that_the_prompt_opened_ends_with_its_closing_tag() {
+        for (text, reasoning, answer) in [
+            ("Porto fits.\n</think>\n\nPorto.", "Porto fits.\n", "Porto."),
+            ("Porto fits.</think>Porto.", "Porto fits.", "Porto."),
+            ("Porto fits. </think> Porto.", "Porto fits. ", "Porto."),
+            ("Porto fits.\n</think>", "Porto fits.\n", ""),
+            ("</think>\nPorto.", "", "Porto."),
+            ("a\n</think>\nb </think> c", "a\n", "b </think> c"),
+        ] {
+            assert_eq!(split(&[text]), (reasoning.to_owned(), answer.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_speak_of_the_closing_tag() {
+        for text in [
+            "Use `</think>` to end it.",
+            "the tag </think> closes",
+            "It is \"</think>\".",
+            "<b> and <think> then </think>\nend",
+            "It opens with <think> and ends with\n</think>\n",
+            "a </thin",
+        ] {
+            assert_eq!(split(&[text]), (String::new(), text.to_owned()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_pieces_are_cut_changes_nothing(
+            text in r#"\s?(<think>)?[a-z<>/é .`]{0,12}(</think>)?\s?[a-z<` ]{0,8}(</think>)?[a-z ]{0,3}"#,
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|at| text.is_char_boundary(*at)).collect();
+            at.extend([0, text.len()]);
+            at.sort_unstable();
+            let pieces: Vec<&str> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
+            prop_assert_eq!(split(&pieces), split(&[&text]));
+        }
+    }
+}
