@@ -105,9 +105,12 @@ pub(super) enum Command {
 }
 
 const DEPLOYMENTS_AFTER: &str = "\
-With --json: {\"deployments\": [{name, generation, bundle, state, reason, since, pods, models: [{serving_name, \
-resource, aliases, capabilities, confirmed}], bundle_notes, models_trouble}], \"warnings\": [{summary, advice, details, \
-retry_after_ms}]}. capabilities are text, vision and embeddings, and empty where the cluster does not say; a model is not \
+An object that cannot be read in full is listed with its reason and hides no other. Fails (exit code 1) when the
+deployments could not be listed.
+
+With --json: {\"deployments\": [{name, generation, bundle, state, reason, since, replicas, pods, models: [{serving_name, \
+resource, aliases, capabilities, confirmed}], bundle_notes, models_trouble, unreadable}], \"warnings\": [{summary, advice, \
+details, retry_after_ms}], \"unreadable\": [the same]}. Of each pod, status is kubectl's STATUS column. capabilities are text, vision and embeddings, and empty where the cluster does not say; a model is not \
 confirmed when serving_name is only its resource's name.";
 
 const MODELS_AFTER: &str = "\
@@ -182,7 +185,7 @@ pub(super) struct Common {
     /// The kubeconfig's context [default: its current one]
     #[arg(long, global = true, value_name = "NAME")]
     context: Option<String>,
-    /// The namespace SambaStack's deployments live in
+    /// The namespace SambaStack's deployments live in [default: the context's]
     #[arg(long, short, global = true, value_name = "NAME", value_parser = read_namespace)]
     namespace: Option<String>,
     /// The kubectl program [default: kubectl, found in PATH]

@@ -1,6 +1,7 @@
 //! Which models a command means: by their deployment, or by what the API routes.
 
 use super::no_cluster;
+use super::report::error_line;
 use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name};
 use crate::domain::failure::Failure;
 use crate::domain::plan::Target;
@@ -60,9 +61,7 @@ pub(super) async fn model(
     // obstacle to an API that can.
     if let (None, Some(kubectl)) = (model, &place.kubectl)
         && let Ok(view) = cluster::load(kubectl).await
-        && let Some(first) = view.deployments.iter().find(|deployment| {
-            deployment.state == DeploymentState::Deployed && deployment.models.iter().any(ServedModel::chats)
-        })
+        && let Some(first) = view.first_that_chats()
     {
         let routed = place.models().await.map(|models| models.ids).unwrap_or_default();
         let model = offered(first, &routed)?[0].serving_name.clone();
@@ -103,7 +102,7 @@ pub(super) fn named<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deploym
     view.deployments.iter().find(|deployment| deployment.name == name).ok_or_else(|| {
         let names: Vec<&str> = view.deployments.iter().map(|it| it.name.as_str()).collect();
         let advice = match names.as_slice() {
-            [] => "Nothing is deployed in this namespace".to_owned(),
+            [] => view.nothing().to_owned(),
             names => format!("There are: {}", names.join(", ")),
         };
         Failure::new(format!("There is no deployment named {name}"), advice)
@@ -119,7 +118,13 @@ async fn cluster_and_routes(place: &Place) -> Result<(ClusterView, Vec<String>),
 
 fn ready<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deployment, Failure> {
     let found = named(view, name)?;
-    if found.state == DeploymentState::Deployed {
+    if found.state == DeploymentState::Unknown {
+        error_line(&format!(
+            "batida: it is not known whether {name} is ready ({}); it is tried",
+            found.reason
+        ));
+    }
+    if found.may_answer() {
         return Ok(found);
     }
     let why = format!("{name} is not ready: {}", found.why());

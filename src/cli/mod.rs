@@ -222,7 +222,9 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             report::failure(&notice);
         }
         let quiet = matches!(&command, Command::Bench(args) if args.quiet);
-        let place = &*open(common, &places, &settings, quiet).await?;
+        // A kubectl may be asked for the context's namespace.
+        let opened = cancel.run_until_cancelled(open(common, &places, &settings, quiet)).await;
+        let place = &*opened.ok_or(Ended::Told)??;
         match command {
             Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
             Command::Models(args) => or_interrupted(&cancel, models(common, place, &args)).await,
@@ -290,6 +292,10 @@ async fn deployments(common: &Common, place: &Place) -> Result<(), Ended> {
     let kubectl = place.kubectl.as_ref().ok_or_else(|| no_cluster(place))?;
     let view = cluster::load(kubectl).await?;
     report::deployments(common.json, &view)?;
+    // Of what could not be listed nobody can say that there is nothing.
+    if view.deployments.is_empty() && (view.is_partial || !view.unreadable.is_empty()) {
+        return Err(Ended::Told);
+    }
     Ok(())
 }
 

@@ -91,27 +91,27 @@ fn ms(duration: Duration) -> f64 {
 
 pub(super) fn deployments(as_json: bool, view: &ClusterView) -> Result<()> {
     if as_json {
-        let warnings: Vec<Value> = view.warnings.iter().map(failure_json).collect();
-        return json(&json!({ "deployments": view.deployments, "warnings": warnings }));
+        let list = |failures: &[Failure]| failures.iter().map(failure_json).collect::<Vec<Value>>();
+        let (warnings, unreadable) = (list(&view.warnings), list(&view.unreadable));
+        return json(
+            &json!({"deployments": view.deployments, "warnings": warnings, "unreadable": unreadable}),
+        );
     }
-    for warning in &view.warnings {
+    for warning in view.warnings.iter().chain(&view.unreadable) {
         failure(warning);
     }
     if view.deployments.is_empty() {
-        error_line("Nothing is deployed in this namespace");
+        error_line(view.nothing());
         return Ok(());
     }
     let row = |deployment: &Deployment| {
         let models: Vec<&str> = deployment.models.iter().map(|model| model.serving_name.as_str()).collect();
-        let trouble = deployment.models_trouble.as_deref().unwrap_or_default();
-        let mut reasons = vec![deployment.reason.as_str(), trouble];
-        reasons.retain(|text| !text.is_empty());
         vec![
             deployment.name.clone(),
             deployment.state.label().to_owned(),
             deployment.generation.kind().to_owned(),
             models.join(","),
-            reasons.join("; "),
+            deployment.reasons(),
         ]
     };
     table(&["NAME", "STATE", "KIND", "MODELS", "REASON"], view.deployments.iter().map(row).collect())

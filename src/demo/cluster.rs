@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::sambastack::pods::{CACHE, DEFAULT_GROUP, cache_pod, group_pod};
+use crate::sambastack::read::read;
+use crate::sambastack::status::{Columns, columns};
 
 /// The namespace that the made-up cluster fills.
 pub const NAMESPACE: &str = "sambastack";
@@ -509,18 +511,8 @@ impl Kind {
         if self.is_sambanova() {
             return [age, String::new(), String::new(), String::new()];
         }
-        let containers = item["spec"]["containers"].as_array().map_or(0, Vec::len);
-        let none = Vec::new();
-        let statuses = item["status"]["containerStatuses"].as_array().unwrap_or(&none);
-        let ready = statuses.iter().filter(|status| status["ready"] == true).count();
-        let restarts: u64 = statuses.iter().filter_map(|status| status["restartCount"].as_u64()).sum();
-        let waiting = statuses.iter().find_map(|status| status["state"]["waiting"]["reason"].as_str());
-        let status = match waiting {
-            _ if item["metadata"]["deletionTimestamp"].is_string() => "Terminating",
-            Some(reason) => reason,
-            None => item["status"]["phase"].as_str().unwrap_or_default(),
-        };
-        [format!("{ready}/{containers}"), status.to_owned(), restarts.to_string(), age]
+        let Columns { ready, containers, status, restarts } = columns(&read(&item.to_string()));
+        [format!("{ready}/{containers}"), status, restarts.to_string(), age]
     }
 }
 

@@ -167,16 +167,54 @@ pub struct PodBrief {
     pub name: String,
     /// `cache`, or the group of the pods that answer: `default` unless the deployment says otherwise.
     pub group: String,
-    /// Containers that are ready.
+    /// Containers that are ready, as kubectl's READY column counts them.
     pub ready: u32,
     /// Containers that should be.
     pub containers: u32,
+    /// kubectl's STATUS column, e.g. `Init:0/2`.
+    pub status: String,
+    /// kubectl's RESTARTS column.
+    pub restarts: u32,
     /// Why it is not ready, in words; `None` when it is.
     pub trouble: Option<String>,
+    /// The same by kind; `None` when it is ready.
+    #[serde(skip)]
+    pub hold: Option<Hold>,
     /// Since when it has been ready, or not.
     pub since: Option<Timestamp>,
     /// Its containers, those that prepare first.
     pub details: Vec<ContainerBrief>,
+    /// What of the pod could not be read, a remark each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+}
+
+/// What keeps a pod from being ready, by kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// It is being deleted.
+    Leaving,
+    /// It has ended by itself, and well.
+    Completed,
+    /// The node refused it or ended it: `Evicted`, `UnexpectedAdmissionError`, `NodeAffinity`, …
+    Rejected {
+        /// One word.
+        reason: String,
+        /// Kubernetes' own words; may be empty.
+        message: String,
+    },
+    /// Scheduling gates of these names hold it back.
+    Gated(Vec<String>),
+    /// No node takes it, with the scheduler's words.
+    Unschedulable(String),
+    /// Its node does not report, with Kubernetes' words; they may be empty.
+    NodeSilent(String),
+    /// Its containers are ready, and these readiness gates are not met; may be empty.
+    ReadinessGate(Vec<String>),
+    /// Its containers are ready, and its condition says that it is not.
+    Unready,
+    /// Its containers are not ready.
+    Containers,
 }
 
 /// A container of a pod.
@@ -200,6 +238,10 @@ pub struct ContainerBrief {
     pub message: String,
     /// How its last run ended, e.g. `exit code 1`.
     pub last: Option<String>,
+    /// When its last run ended.
+    pub last_at: Option<Timestamp>,
+    /// How long its last run took, in seconds.
+    pub last_ran_seconds: Option<u64>,
     /// What its last run left as a message.
     pub last_words: String,
     /// How long its start-up probe lets it start, in seconds.
@@ -258,10 +300,26 @@ pub struct Diagnosis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
-    /// It only takes time.
-    TakesTime,
+    /// It is starting: it only takes time.
+    Starting,
+    /// It is being deleted.
+    Ending,
     /// Somebody has to mend something.
     NeedsSomebody,
+    /// Nothing has to be mended; it may explain what is seen.
+    Remark,
+}
+
+impl Progress {
+    /// What stands above the sentence.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Starting => "Still starting",
+            Self::Ending => "Being deleted",
+            Self::NeedsSomebody => "Likely cause",
+            Self::Remark => "Note",
+        }
+    }
 }
 
 /// A deployment with its pods and its models.
@@ -279,6 +337,8 @@ pub struct Deployment {
     pub reason: String,
     /// Since when it has been in its state, as far as its pods tell.
     pub since: Option<Timestamp>,
+    /// Pods that answer which it asks for, over all its groups.
+    pub replicas: u32,
     /// Its pods, cache first, by name.
     pub pods: Vec<PodBrief>,
     /// The models that can be addressed, by serving name.
@@ -287,15 +347,38 @@ pub struct Deployment {
     pub bundle_notes: Vec<String>,
     /// What is wrong with its models, e.g. the bundle does not exist or was refused.
     pub models_trouble: Option<String>,
+    /// What of its resource could not be read, a remark each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 impl Deployment {
     /// Why it is not as it should be, in words: its pods, then its models. Its state where nothing is wrong.
     pub fn why(&self) -> String {
+        let reasons = self.reasons();
+        if reasons.is_empty() { self.state.label().to_owned() } else { reasons }
+    }
+
+    /// The same; empty where nothing is wrong.
+    pub fn reasons(&self) -> String {
+        let unreadable = match self.unreadable.as_slice() {
+            [] => String::new(),
+            remarks => format!("its resource cannot be read in full: {}", remarks.join(", ")),
+        };
         let trouble = self.models_trouble.as_deref().unwrap_or_default();
-        let mut reasons = vec![self.reason.as_str(), trouble];
+        let mut reasons = vec![self.reason.as_str(), trouble, &unreadable];
         reasons.retain(|text| !text.is_empty());
-        if reasons.is_empty() { self.state.label().to_owned() } else { reasons.join("; ") }
+        reasons.join("; ")
+    }
+
+    /// Whether it is deployed and yet not as it should be.
+    pub fn warns(&self) -> bool {
+        self.state == DeploymentState::Deployed && !self.reasons().is_empty()
+    }
+
+    /// Whether a request may be sent to it: it is ready, or nobody can say.
+    pub fn may_answer(&self) -> bool {
+        matches!(self.state, DeploymentState::Deployed | DeploymentState::Unknown)
     }
 }
 
@@ -308,6 +391,30 @@ pub struct ClusterView {
     pub generations: Vec<Generation>,
     /// What could not be read although the rest could, e.g. Forbidden pods.
     pub warnings: Vec<Failure>,
+    /// Objects that were listed and cannot be read in full, a failure for each kind.
+    pub unreadable: Vec<Failure>,
+    /// Deployments of a generation that the cluster has could not be listed.
+    pub is_partial: bool,
+}
+
+impl ClusterView {
+    /// The first deployment with a model to chat with: one that is ready, else one of which nobody can say.
+    pub fn first_that_chats(&self) -> Option<&Deployment> {
+        let first = |state| {
+            let mut deployments = self.deployments.iter();
+            deployments.find(|it| it.state == state && it.models.iter().any(ServedModel::chats))
+        };
+        first(DeploymentState::Deployed).or_else(|| first(DeploymentState::Unknown))
+    }
+
+    /// What to say where there is no deployment.
+    pub fn nothing(&self) -> &'static str {
+        match (self.is_partial, self.unreadable.is_empty()) {
+            (true, _) => "The deployments could not be listed",
+            (false, false) => "No deployment in this namespace can be read",
+            (false, true) => "Nothing is deployed in this namespace",
+        }
+    }
 }
 
 /// Whether a model's name says that it makes embeddings or transcripts and cannot chat. For APIs without a

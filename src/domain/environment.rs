@@ -99,14 +99,16 @@ impl Environment {
                 value.filter(|value| !value.is_empty()).into_iter().flat_map(|it| [flag.to_owned(), it]),
             );
         }
-        words.extend(["-n".to_owned(), namespace.clone()]);
+        if !namespace.is_empty() {
+            words.extend(["-n".to_owned(), namespace.clone()]);
+        }
         words.extend_from_slice(args);
         Some(shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" ")))
     }
 }
 
 /// How `kubectl` is to be run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClusterAccess {
     /// The program; `None` looks for `kubectl` in `PATH`.
@@ -118,13 +120,14 @@ pub struct ClusterAccess {
     /// `None` for the kubeconfig's current context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// The namespace that SambaStack's deployments live in.
+    /// The namespace that SambaStack's deployments live in; empty for the context's.
     pub namespace: String,
 }
 
-impl Default for ClusterAccess {
-    fn default() -> Self {
-        Self { kubectl: None, kubeconfig: None, context: None, namespace: "default".to_owned() }
+impl ClusterAccess {
+    /// The namespace as it is shown.
+    pub fn namespace_label(&self) -> &str {
+        if self.namespace.is_empty() { "the context's namespace" } else { &self.namespace }
     }
 }
 

@@ -11,11 +11,13 @@ use url::Url;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
 use crate::domain::failure::Advice;
 use crate::domain::printable::cut;
+use crate::io::files;
 use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Contexts, Failure};
 use crate::sambastack::events;
 use crate::sambastack::models::{Listed, Lists, view};
-use crate::sambastack::resources::{ListError, looks_like_a_page, parse_versioned};
+use crate::sambastack::read::{ListError, Object, parse_versioned};
+use crate::sambastack::resources::looks_like_a_page;
 use crate::sambastack::sizes::Sizes;
 use crate::sambastack::watch::{AnyListed, Kind};
 use crate::wire::kubectl::{KubectlFault, not_kubernetes};
@@ -129,6 +131,31 @@ pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
     Ok(Contexts { names, current: config.current_context.filter(|name| !name.is_empty()) })
 }
 
+/// The namespace that kubectl uses where nobody names one: the context's, else that of the pod in which it runs, else
+/// `default`. Asks no cluster.
+///
+/// # Errors
+/// When the kubeconfig cannot be read.
+pub async fn usual_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
+    const OF_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let deadline = LOCAL.min(kubectl.patience);
+    let found = kubectl.run(&["config", "view", "--minify", "-o", "json"], deadline).await;
+    let namespace = match found {
+        Ok(answer) => json::<Config>(&answer)?
+            .contexts
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|it| it.context?.namespace),
+        // Without a kubeconfig, kubectl finds the cluster by itself only in a pod.
+        Err(_) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+            let read = files::read(Path::new(OF_POD), 1_024, "No namespace is so long").await.ok();
+            read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(namespace.filter(|it| !it.is_empty()).unwrap_or_else(|| "default".to_owned()))
+}
+
 /// kubectl's own version. Asks no cluster.
 pub async fn client_version(kubectl: &Kubectl) -> Result<String, Failure> {
     #[derive(Deserialize)]
@@ -170,6 +197,12 @@ struct Config {
 #[derive(Deserialize)]
 struct NamedContext {
     name: String,
+    context: Option<ContextEntry>,
+}
+
+#[derive(Deserialize)]
+struct ContextEntry {
+    namespace: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -298,7 +331,7 @@ async fn list<T>(
     versions: &mut Versions,
 ) -> Result<Listed<T>, KubectlError>
 where
-    T: DeserializeOwned + Send + 'static,
+    T: Object + Send + 'static,
 {
     Ok(or_failed(ask(kubectl, path, kind, versions).await.map(|listed| (listed, ())))?.0)
 }
@@ -330,7 +363,7 @@ async fn ask<T>(
     versions: &mut Versions,
 ) -> Result<Listed<T>, KubectlError>
 where
-    T: DeserializeOwned + Send + 'static,
+    T: Object + Send + 'static,
 {
     let (listed, version) = ask_path(kubectl, path).await?;
     versions.extend(version.map(|version| (kind, version)));
@@ -340,7 +373,7 @@ where
 /// A list, and its version.
 async fn ask_path<T>(kubectl: &Kubectl, path: String) -> Result<(Listed<T>, Option<String>), KubectlError>
 where
-    T: DeserializeOwned + Send + 'static,
+    T: Object + Send + 'static,
 {
     let answer = match get(kubectl, &path).await {
         Ok(answer) => answer,

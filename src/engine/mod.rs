@@ -373,7 +373,7 @@ impl Jobs {
             Command::LoadCluster { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
                 let loading = async {
-                    match shared.places.kubectl(&place) {
+                    match shared.places.kubectl(&place).await {
                         Some(kubectl) => cluster::load(&kubectl).await,
                         None => Err(Failure::new("This environment has no cluster", "")),
                     }
@@ -389,7 +389,7 @@ impl Jobs {
                     shared.emitter.emit(Event::ClusterFollowed { job, env, view, link });
                 };
                 let following = async {
-                    match shared.places.kubectl(&place) {
+                    match shared.places.kubectl(&place).await {
                         Some(kubectl) => {
                             let pace = follow::Pace::default();
                             follow::run(&kubectl, &pace, |told| {
@@ -409,7 +409,7 @@ impl Jobs {
             }),
             Command::LoadClusterEvents { job, place } => self.spawn(job, |cancel| async move {
                 let asking = async {
-                    match shared.places.kubectl(&place) {
+                    match shared.places.kubectl(&place).await {
                         Some(kubectl) => cluster::events(&kubectl).await,
                         None => Ok(Vec::new()),
                     }
@@ -419,7 +419,7 @@ impl Jobs {
             }),
             Command::LoadSizes { job, place } => self.spawn(job, |cancel| async move {
                 let asking = async {
-                    match shared.places.kubectl(&place) {
+                    match shared.places.kubectl(&place).await {
                         Some(kubectl) => cluster::sizes(&kubectl).await,
                         None => Ok(Default::default()),
                     }
@@ -433,7 +433,7 @@ impl Jobs {
             }),
             Command::LoadRelease { job, place } => self.spawn(job, |cancel| async move {
                 let asking = async {
-                    let Some(kubectl) = shared.places.kubectl(&place) else { return Ok(None) };
+                    let Some(kubectl) = shared.places.kubectl(&place).await else { return Ok(None) };
                     Ok(surroundings::version(&kubectl).await)
                 };
                 let outcome = or_cancelled(&cancel, asking).await;
@@ -442,7 +442,7 @@ impl Jobs {
             Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let following = async {
-                    let Some(kubectl) = shared.places.kubectl(&place) else { return Ok(()) };
+                    let Some(kubectl) = shared.places.kubectl(&place).await else { return Ok(()) };
                     let tell = |lines| {
                         shared.emitter.emit(Event::LogAdvanced { job, env: env.clone(), lines });
                     };
@@ -517,7 +517,7 @@ impl Jobs {
             }
             Command::ListContexts { job, place } => self.spawn(job, |cancel| async move {
                 let listing = async {
-                    match shared.places.kubectl(&place) {
+                    match shared.places.kubectl(&place).await {
                         Some(kubectl) => cluster::contexts(&kubectl).await,
                         None => Ok(Contexts::default()),
                     }

@@ -9,8 +9,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
-use crate::domain::environment::{ApiAddress, EnvId, Environment};
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment};
 use crate::domain::failure::{Advice, Failure};
+use crate::engine::cluster;
 use crate::io::activity::Recorder;
 use crate::io::api::{Api, Models, Trust};
 use crate::io::kubectl::Kubectl;
@@ -87,12 +88,21 @@ pub struct Places {
     tell: Arc<dyn Fn(Activity) + Send + Sync>,
     demo: OnceCell<DemoServer>,
     open: Mutex<HashMap<EnvId, Opening>>,
+    /// The namespaces of the contexts of environments that name none.
+    namespaces: Mutex<HashMap<EnvId, (ClusterAccess, String)>>,
 }
 
 impl Places {
     /// `twin` is Batida's own executable, for the Demo environment; `tell` hears of every activity.
     pub fn new(keys: Keys, twin: PathBuf, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
-        Self { keys, twin, tell: Arc::new(tell), demo: OnceCell::new(), open: Mutex::default() }
+        Self {
+            keys,
+            twin,
+            tell: Arc::new(tell),
+            demo: OnceCell::new(),
+            open: Mutex::default(),
+            namespaces: Mutex::default(),
+        }
     }
 
     /// Where keys are kept.
@@ -125,7 +135,35 @@ impl Places {
     }
 
     /// kubectl for an environment's cluster; `None` without one. It needs no key, so nobody waits for one.
-    pub fn kubectl(&self, env: &Environment) -> Option<Kubectl> {
+    ///
+    /// Where the environment names no namespace it is the context's, which is read once and then kept, so that all that is
+    /// asked of the cluster is asked of the same namespace.
+    pub async fn kubectl(&self, env: &Environment) -> Option<Kubectl> {
+        let kubectl = self.kubectl_as_written(env)?;
+        if !kubectl.namespace.is_empty() {
+            return Some(kubectl);
+        }
+        let kept = |access: &ClusterAccess| {
+            let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+            namespaces.get(&env.id).filter(|(of, _)| of == access).map(|(_, namespace)| namespace.clone())
+        };
+        let access = env.cluster.as_ref()?;
+        let namespace = match kept(access) {
+            Some(namespace) => namespace,
+            None => match cluster::usual_namespace(&kubectl).await {
+                Ok(found) => {
+                    let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+                    namespaces.insert(env.id.clone(), (access.clone(), found.clone()));
+                    found
+                }
+                // What is wrong with the kubeconfig is said by the first question to the cluster.
+                Err(_) => "default".to_owned(),
+            },
+        };
+        Some(Kubectl { namespace, ..kubectl })
+    }
+
+    fn kubectl_as_written(&self, env: &Environment) -> Option<Kubectl> {
         let access = env.cluster.as_ref()?;
         let recorder = self.recorder(env);
         if env.demo {
@@ -143,6 +181,7 @@ impl Places {
     /// Forgets an environment's doors, e.g. since its key has changed.
     pub fn forget(&self, env: &EnvId) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
     }
 
     /// The key in the clear, for the clipboard and for the user who asks to see it.
@@ -166,7 +205,7 @@ impl Places {
     }
 
     async fn open_anew(&self, env: &Environment) -> Place {
-        let kubectl = self.kubectl(env);
+        let kubectl = self.kubectl(env).await;
         let found = if env.demo { Ok(Some(SecretString::from(DEMO_KEY))) } else { self.keys.find(env).await };
         let (key, status) = match found {
             Ok(Some(key)) => {

@@ -238,7 +238,10 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
 
 fn judged(mut offer: Offer) -> Offer {
     let Environment { name, api, cluster, .. } = &offer.env;
-    let namespace = cluster.as_ref().and_then(|cluster| check_namespace(&cluster.namespace).err());
+    let namespace = cluster
+        .as_ref()
+        .filter(|cluster| !cluster.namespace.is_empty())
+        .and_then(|cluster| check_namespace(&cluster.namespace).err());
     offer.wrong = match namespace {
         _ if name.trim().is_empty() => Some("it has no name".to_owned()),
         Some(why) => Some(format!("its namespace makes no sense: {why}")),

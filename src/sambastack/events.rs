@@ -2,14 +2,16 @@
 
 use serde::Deserialize;
 
-use super::pods::{DEFAULT_GROUP, cache_pod, group_pod, moment};
-use super::resources::{ListError, Meta, parse_list};
+use super::pods::{Matcher, moment};
+use super::read::{self, ListError, parse_list};
+use super::resources::Meta;
 use crate::domain::deployment::{ClusterEvent, Deployment};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Event {
-    metadata: Option<Meta>,
+    #[serde(deserialize_with = "super::resources::map")]
+    metadata: Meta,
     involved_object: Option<Object>,
     reason: Option<String>,
     message: Option<String>,
@@ -18,6 +20,25 @@ struct Event {
     count: Option<u32>,
     last_timestamp: Option<String>,
     event_time: Option<String>,
+    series: Option<Series>,
+}
+
+/// How often an event was seen, as newer reporters write it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Series {
+    count: Option<u32>,
+    last_observed_time: Option<String>,
+}
+
+impl read::Object for Event {
+    fn meta(&self) -> &Meta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.metadata
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -35,33 +56,43 @@ pub fn read(answer: &[u8]) -> Result<Vec<ClusterEvent>, ListError> {
 }
 
 fn brief(event: Event) -> ClusterEvent {
-    let Event { metadata, involved_object, reason, message, kind, count, last_timestamp, event_time } = event;
+    let Event { metadata, involved_object, reason, message, kind, count, last_timestamp, event_time, series } =
+        event;
     let object = involved_object.unwrap_or_default();
-    let made = metadata.and_then(|metadata| metadata.creation_timestamp);
-    let at = [last_timestamp, event_time, made].iter().find_map(|text| moment(text.as_deref()));
+    let series = series.unwrap_or_default();
+    let times = [last_timestamp, series.last_observed_time, event_time, metadata.creation_timestamp];
+    let mut message = message.unwrap_or_default().trim().to_owned();
+    if !metadata.unreadable.is_empty() {
+        message += &format!(" (the event cannot be read in full: {})", metadata.unreadable.join(", "));
+    }
     ClusterEvent {
-        at,
+        at: times.iter().find_map(|text| moment(text.as_deref())),
         warning: kind.as_deref() == Some("Warning"),
         reason: reason.unwrap_or_default(),
         kind: object.kind.unwrap_or_default(),
         object: object.name.unwrap_or_default(),
-        message: message.unwrap_or_default().trim().to_owned(),
-        count: count.unwrap_or(1).max(1),
+        message: message.trim().to_owned(),
+        count: count.or(series.count).unwrap_or(1).max(1),
     }
 }
 
-/// Those of a deployment: of itself, of its pods, and of what makes its pods.
+/// Those of a deployment: of itself, of its pods, of what makes its pods, and of its pods' volume claims.
 pub fn of_deployment<'a>(events: &'a [ClusterEvent], deployment: &Deployment) -> Vec<&'a ClusterEvent> {
-    let name = &deployment.name;
-    let usual = [cache_pod(name, "0"), group_pod(name, DEFAULT_GROUP, "n", "0")];
-    let pods: Vec<&str> =
-        deployment.pods.iter().map(|pod| pod.name.as_str()).chain(usual.iter().map(String::as_str)).collect();
-    let makers: Vec<&str> =
-        pods.iter().filter_map(|pod| pod.rsplit_once('-')).map(|(maker, _)| maker).collect();
-    let theirs = |it: &&ClusterEvent| {
-        it.object == *name || pods.contains(&it.object.as_str()) || makers.contains(&it.object.as_str())
+    let mut matcher = Matcher::new([(deployment.name.as_str(), [].as_slice())]);
+    let mut is_pod = |name: &str| !matcher.owners(name).is_empty();
+    let mut theirs = |event: &&ClusterEvent| match event.kind.as_str() {
+        "Pod" => is_pod(&event.object),
+        // A claim is called `<volume>-<pod>`.
+        "PersistentVolumeClaim" => {
+            deployment.pods.iter().any(|pod| event.object.ends_with(&format!("-{}", pod.name)))
+                || event.object.find("-inf-").is_some_and(|at| is_pod(&event.object[at + 1..]))
+        }
+        // A StatefulSet's pods end with an ordinal; a ReplicaSet is called as a pod with a hash.
+        _ => {
+            event.object == deployment.name || is_pod(&event.object) || is_pod(&format!("{}-0", event.object))
+        }
     };
-    events.iter().filter(theirs).collect()
+    events.iter().filter(|event| theirs(event)).collect()
 }
 
 #[cfg(test)]
@@ -77,16 +108,33 @@ mod tests {
             {"involvedObject":{"kind":"StatefulSet","name":"inf-d-cache"},"type":"Warning","reason":"FailedCreate",
              "message":"exceeded quota: team","eventTime":"2026-11-23T09:00:00.123456Z","lastTimestamp":null},
             {"involvedObject":{"kind":"Pod","name":"inf-d-2-cache-0"},"type":"Normal","reason":"Pulled"},
-            {"involvedObject":null}
+            {"involvedObject":null},
+            {"involvedObject":{"kind":"ReplicaSet","name":"inf-d-q-default-n-7d9f8c6b5"},"type":"Warning","reason":"FailedCreate",
+             "message":"denied","lastTimestamp":"2026-11-23T07:00:00Z","count":"many"},
+            {"involvedObject":{"kind":"PersistentVolumeClaim","name":"data-inf-d-cache-0"},"type":"Warning",
+             "reason":"ProvisioningFailed","message":"no class","series":{"count":3,"lastObservedTime":"2026-11-23T06:00:00.000000Z"}},
+            {"involvedObject":{"kind":"ModelDeployment","name":"d"},"type":"Warning","reason":"Invalid","message":"no"},
+            {"metadata":[],"involvedObject":[1],"message":"odd"},
+            null
         ]}"#;
         let events = read(answer).unwrap();
-        assert_eq!(events.len(), 4);
+        assert_eq!(events.len(), 9);
         let deployments = serde_json::from_str(r#"[{"metadata":{"name":"d"}}]"#).unwrap();
         let lists = Lists { bundle_deployments: Listed::Present(deployments), ..Lists::default() };
         let own =
             of_deployment(&events, &view(&lists).deployments[0]).into_iter().cloned().collect::<Vec<_>>();
         let told: Vec<_> = own.iter().map(|it| (it.reason.as_str(), it.count, it.message.as_str())).collect();
-        assert_eq!(told, [("FailedCreate", 1, "exceeded quota: team"), ("Failed", 7, "pull failed")]);
+        let unreadable = "denied (the event cannot be read in full: count is the text \"many\", not a whole number from 0)";
+        assert_eq!(
+            told,
+            [
+                ("FailedCreate", 1, "exceeded quota: team"),
+                ("Failed", 7, "pull failed"),
+                ("FailedCreate", 1, unreadable),
+                ("ProvisioningFailed", 3, "no class"),
+                ("Invalid", 1, "no"),
+            ]
+        );
         assert!(own.iter().all(|event| event.warning));
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, Genera
 use crate::domain::failure::Failure;
 
 use super::pods::{self, Matcher, OwnedPod};
+use super::read::Object;
 use super::resources::{
     Bundle, BundleDeployment, BundleModel, BundleStatus, Condition, Group, Meta, Model, ModelBundle,
     ModelConfig, ModelDeployment, Pod,
@@ -78,11 +79,12 @@ impl Lists {
 /// Puts the lists together: each deployment with its pods, its state and its models.
 pub fn view(lists: &Lists) -> ClusterView {
     let catalogue = Catalogue::new(lists);
-    let old = lists.bundle_deployments.items().iter().map(|deployment| {
+    // A deployment without a name has no pods, and cannot be asked for: it is told with what cannot be read.
+    let old = named(&lists.bundle_deployments).map(|deployment| {
         let models = catalogue.of_old(deployment);
         Wanted::new(Generation::Old, &deployment.metadata, &deployment.spec.groups, models)
     });
-    let new = lists.model_deployments.items().iter().map(|deployment| {
+    let new = named(&lists.model_deployments).map(|deployment| {
         let models = catalogue.of_new(deployment);
         Wanted::new(Generation::New, &deployment.metadata, &deployment.spec.groups, models)
     });
@@ -104,7 +106,51 @@ pub fn view(lists: &Lists) -> ClusterView {
     if lists.model_deployments.is_known() {
         generations.push(Generation::New);
     }
-    ClusterView { deployments, generations, warnings: lists.failures().cloned().collect() }
+    let is_partial = lists.bundle_deployments.failure().or(lists.model_deployments.failure()).is_some();
+    let warnings = lists.failures().cloned().collect();
+    ClusterView { deployments, generations, warnings, unreadable: unreadable(lists), is_partial }
+}
+
+fn named<T: Object>(listed: &Listed<T>) -> impl Iterator<Item = &T> {
+    listed.items().iter().filter(|it| !it.meta().name.is_empty())
+}
+
+/// What was listed and cannot be read in full, kind by kind.
+fn unreadable(lists: &Lists) -> Vec<Failure> {
+    [
+        odd_ones("bundledeployments", &lists.bundle_deployments),
+        odd_ones("bundles", &lists.bundles),
+        odd_ones("modeldeployments", &lists.model_deployments),
+        odd_ones("modelbundles", &lists.model_bundles),
+        odd_ones("models", &lists.models),
+        odd_ones("pods", &lists.pods),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn odd_ones<T: Object>(kind: &str, listed: &Listed<T>) -> Option<Failure> {
+    const MAX_LINES: usize = 50;
+    let remark = |meta: &Meta| match (meta.name.as_str(), meta.unreadable.as_slice()) {
+        ("", []) => Some("one without a name".to_owned()),
+        (_, []) => None,
+        ("", remarks) => Some(format!("one without a name: {}", remarks.join(", "))),
+        (name, remarks) => Some(format!("{name}: {}", remarks.join(", "))),
+    };
+    let odd: Vec<String> = listed.items().iter().filter_map(|it| remark(it.meta())).collect();
+    let first = odd.first()?;
+    let (n, all) = (odd.len(), listed.items().len());
+    let more = if n > 1 { format!(" (and {} more)", n - 1) } else { String::new() };
+    let full = if kind == "pods" { kind.to_owned() } else { format!("{kind}.sambanova.ai") };
+    let failure = Failure::new(
+        format!("{n} of {all} {kind} cannot be read in full: {first}{more}"),
+        format!("Correct the object: `kubectl get {full} NAME -o yaml` shows it"),
+    );
+    Some(match n {
+        1 => failure,
+        _ => failure.with_details(odd.iter().take(MAX_LINES).cloned().collect::<Vec<_>>().join("\n")),
+    })
 }
 
 fn sort_key(deployment: &Deployment) -> (bool, &str, Generation) {
@@ -143,6 +189,8 @@ impl<'a> Wanted<'a> {
             models: models.models,
             bundle_notes: models.notes,
             models_trouble: models.trouble,
+            replicas: pods::replicas(groups),
+            unreadable: metadata.unreadable.clone(),
         }
     }
 }
@@ -206,6 +254,7 @@ impl<'a> Catalogue<'a> {
         let models: Vec<_> =
             found.spec.models.iter().map(|(name, model)| self.old_model(name, model, found)).collect();
         let trouble = invalid(name, &found.status)
+            .or_else(|| odd_bundle(name, &found.metadata))
             .or_else(|| models.is_empty().then(|| format!("bundle {name} lists no models")));
         Served { bundle, models: sorted(models), notes: notes(&found.status), trouble }
     }
@@ -248,7 +297,7 @@ impl<'a> Catalogue<'a> {
             };
         };
         let (models, trouble) = self.new_models(&found.spec.model_configs, &format!("bundle {name}"));
-        let trouble = invalid(name, &found.status).or(trouble);
+        let trouble = invalid(name, &found.status).or_else(|| odd_bundle(name, &found.metadata)).or(trouble);
         Served { bundle, models, notes: notes(&found.status), trouble }
     }
 
@@ -289,6 +338,14 @@ impl<'a> Catalogue<'a> {
             .filter_map(|model| model.resource.as_deref())
             .collect();
         let (&first, more) = names.split_first()?;
+        let odd = self.models.get(first).filter(|model| !model.metadata.unreadable.is_empty());
+        if let Some(model) = odd {
+            let (why, more) = (model.metadata.unreadable.join(", "), more.len());
+            let others = if more > 0 { format!(", and so are {more} more") } else { String::new() };
+            return Some(format!(
+                "model {first} cannot be read ({why}), so its serving name is a guess{others}"
+            ));
+        }
         if !matches!(self.lists.models, Listed::Present(_)) {
             return Some("the models could not be listed, so their serving names are guesses".to_owned());
         }
@@ -316,6 +373,11 @@ fn missing<T>(bundle: &str, bundles: &Listed<T>) -> String {
         Listed::Present(_) | Listed::Absent => format!("bundle {bundle} does not exist"),
         Listed::Failed(_) => format!("bundle {bundle} could not be read"),
     }
+}
+
+fn odd_bundle(bundle: &str, metadata: &Meta) -> Option<String> {
+    let remarks = metadata.unreadable.join(", ");
+    (!remarks.is_empty()).then(|| format!("bundle {bundle} cannot be read in full: {remarks}"))
 }
 
 fn invalid(bundle: &str, status: &BundleStatus) -> Option<String> {
@@ -545,6 +607,69 @@ mod tests {
             json!({"models": {"modelConfigs": [{"model": "a", "modelSettings": {"routable": false}}]}});
         let deployment = new(drafts, json!([]), models());
         assert_eq!(deployment.models_trouble.unwrap(), "it lists no model that can be addressed");
+    }
+
+    #[test]
+    fn what_is_odd_is_told_and_hides_nothing_else() {
+        use crate::sambastack::read::parse_list;
+        fn listed<T: Object>(items: Value) -> Listed<T> {
+            let list = json!({"kind": "XList", "items": items}).to_string();
+            Listed::Present(parse_list(list.as_bytes()).unwrap())
+        }
+        let lists = Lists {
+            bundle_deployments: listed(json!([
+                {"metadata": {"name": "good"}, "spec": {"bundle": "b"}},
+                {"metadata": {"name": "minus"}, "spec": {"bundle": "b", "groups": [{"name": "default", "minReplicas": -1}]}},
+                {"metadata": {"name": "of-odd"}, "spec": {"bundle": "b-odd"}},
+                {"metadata": null, "spec": {"bundle": "b"}},
+            ])),
+            bundles: listed(json!([
+                {"metadata": {"name": "b"}, "spec": {"models": {"M": {}}}},
+                {"metadata": {"name": "b-odd"}, "spec": {"models": ["M"]}},
+            ])),
+            model_deployments: listed(json!([
+                {"metadata": {"name": "md"}, "spec": {"models": {"modelConfigs": [{"model": "e5"}, {"model": "odd"}]}}},
+            ])),
+            models: listed(json!([
+                {"metadata": {"name": "e5"}, "spec": {"name": "E5"}},
+                {"metadata": {"name": "odd"}, "spec": {"name": 5}},
+            ])),
+            pods: listed(json!([
+                {"metadata": {"name": "inf-good-cache-0"}, "status": []},
+                {"metadata": {"name": "inf-minus-cache-0"}},
+            ])),
+            ..Lists::default()
+        };
+        let seen = view(&lists);
+        let told: Vec<String> =
+            seen.deployments.iter().map(|it| format!("{} | {}", it.name, it.why())).collect();
+        let waits = "cache pod 0/0: its state is not known yet; no default pod yet";
+        assert_eq!(
+            told,
+            [
+                format!("good | {waits}"),
+                "md | no pods; model odd cannot be read (spec.name is 5, not a text), so its serving name is a guess".to_owned(),
+                format!(
+                    "minus | {waits}; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0"
+                ),
+                "of-odd | no pods; bundle b-odd cannot be read in full: spec.models is a list, not a map".to_owned(),
+            ]
+        );
+        let names: Vec<&str> = seen.deployments[1].models.iter().map(|it| it.serving_name.as_str()).collect();
+        assert_eq!(names, ["E5", "odd"], "the odd model makes no other name wrong");
+        assert_eq!(seen.deployments[0].pods[0].unreadable, ["status is a list, not a map"]);
+        let told: Vec<&str> = seen.unreadable.iter().map(|it| it.summary.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "2 of 4 bundledeployments cannot be read in full: minus: spec.groups[0].minReplicas is -1, not a whole \
+                 number from 0 (and 1 more)",
+                "1 of 2 bundles cannot be read in full: b-odd: spec.models is a list, not a map",
+                "1 of 2 models cannot be read in full: odd: spec.name is 5, not a text",
+                "1 of 2 pods cannot be read in full: inf-good-cache-0: status is a list, not a map",
+            ]
+        );
+        assert!(seen.warnings.is_empty() && !seen.is_partial);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use sha2::{Digest as _, Sha256};
 
 use jiff::Timestamp;
 
-use crate::domain::deployment::{ContainerBrief, DeploymentState, PodBrief};
+use crate::domain::deployment::{DeploymentState, Hold, PodBrief};
 
-use super::resources::{Condition, Container, ContainerStatus, Group, Meta, Pod};
+use super::resources::{Group, Meta, Pod};
+use super::status::{Columns, columns, details, trouble};
 
 /// How long the name of a cache may be, and that of any object labelled with it.
 const NAME_LIMIT: usize = 63;
@@ -198,29 +199,31 @@ pub struct OwnedPod {
     pub is_cache: bool,
     /// It is being deleted.
     pub is_terminating: bool,
-    /// It waits for a node.
-    pub is_unscheduled: bool,
 }
 
 impl OwnedPod {
     /// Looks at a pod whose owner is known.
     pub fn new(pod: &Pod, owner: &Owner<'_>) -> Self {
-        let (ready, containers) = ready_of(pod);
+        let Columns { ready, containers, status, restarts } = columns(pod);
+        let (hold, trouble) = trouble(pod).unzip();
         let brief = PodBrief {
             name: pod.metadata.name.clone(),
             group: owner.group.unwrap_or(CACHE).to_owned(),
             ready,
             containers,
-            trouble: trouble(pod),
+            status,
+            restarts,
+            trouble,
+            hold,
             since: since(pod),
             details: details(pod),
+            unreadable: pod.metadata.unreadable.clone(),
         };
         Self {
             brief,
             tail: owner.tail.to_owned(),
             is_cache: owner.group.is_none(),
             is_terminating: pod.metadata.is_terminating(),
-            is_unscheduled: unscheduled(pod).is_some(),
         }
     }
 
@@ -233,10 +236,13 @@ impl OwnedPod {
         let PodBrief { group, ready, containers, trouble, .. } = &self.brief;
         let trouble = trouble.as_deref().unwrap_or("ready");
         let which = if has_siblings { format!(" …-{}", self.tail) } else { String::new() };
-        if self.is_unscheduled || self.is_terminating {
-            return format!("{group} pod{which}: {trouble}");
+        match &self.brief.hold {
+            // How many of its containers are ready tells something only of a pod that may have ready ones.
+            Some(Hold::Containers | Hold::Unready | Hold::ReadinessGate(_)) | None => {
+                format!("{group} pod{which} {ready}/{containers}: {trouble}")
+            }
+            Some(_) => format!("{group} pod{which}: {trouble}"),
         }
-        format!("{group} pod{which} {ready}/{containers}: {trouble}")
     }
 }
 
@@ -253,50 +259,6 @@ fn since(pod: &Pod) -> Option<Timestamp> {
     }
     let ready = pod.status.conditions.iter().find(|condition| condition.kind == "Ready");
     moment(ready.and_then(|ready| ready.since.as_deref())).or(moment(meta.creation_timestamp.as_deref()))
-}
-
-/// Each container as it is wanted with how it is.
-fn details(pod: &Pod) -> Vec<ContainerBrief> {
-    let detail = |wanted: &Container, statuses: &[ContainerStatus], init: bool| {
-        let status = statuses.iter().find(|status| status.name == wanted.name);
-        container(wanted, status, init)
-    };
-    let inits =
-        pod.spec.init_containers.iter().map(|it| detail(it, &pod.status.init_container_statuses, true));
-    inits
-        .chain(pod.spec.containers.iter().map(|it| detail(it, &pod.status.container_statuses, false)))
-        .collect()
-}
-
-fn container(wanted: &Container, status: Option<&ContainerStatus>, init: bool) -> ContainerBrief {
-    let brief = ContainerBrief {
-        name: wanted.name.clone(),
-        init,
-        startup_seconds: wanted.startup_probe.map(super::resources::StartupProbe::allows),
-        ..ContainerBrief::default()
-    };
-    let Some(ContainerStatus { ready, restart_count, state, last_state, .. }) = status else { return brief };
-    let (reason, message) = match (&state.waiting, &state.terminated) {
-        (Some(waiting), _) => (waiting.reason.clone(), waiting.message.clone()),
-        (None, Some(ended)) => {
-            (format!("ended ({})", how_it_ended(&ended.reason, ended.exit_code)), ended.message.clone())
-        }
-        (None, None) => Default::default(),
-    };
-    let last = last_state.terminated.as_ref();
-    let failed = state.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0);
-    ContainerBrief {
-        // What prepares is done with once it has ended well.
-        ready: *ready || (init && state.terminated.is_some() && !failed),
-        failed,
-        restarts: *restart_count,
-        started: moment(state.running.as_ref().and_then(|running| running.started_at.as_deref())),
-        reason,
-        message: message.trim().to_owned(),
-        last: last.map(|last| how_it_ended(&last.reason, last.exit_code)),
-        last_words: last.map(|last| last.message.trim().to_owned()).unwrap_or_default(),
-        ..brief
-    }
 }
 
 /// Since when a deployment has been in its state, as far as its pods tell.
@@ -320,8 +282,10 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
     if metadata.is_terminating() {
         return (DeploymentState::Terminating, "being deleted".to_owned());
     }
-    if pods.is_empty() {
-        return (DeploymentState::NotDeployed, "no pods".to_owned());
+    let is_zero = is_scaled_to_zero(groups) && pods.iter().all(|pod| pod.is_cache);
+    if is_zero || pods.is_empty() {
+        let reason = if is_zero { "scaled to zero" } else { "no pods" };
+        return (DeploymentState::NotDeployed, reason.to_owned());
     }
     if pods.iter().all(|pod| pod.is_terminating) {
         return (DeploymentState::Terminating, "its pods are being deleted".to_owned());
@@ -343,12 +307,22 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
     for (group, wanted, pods) in &answering {
         troubles.extend(group_trouble(group, *wanted, pods));
     }
-    if !has_any && answering.iter().all(|(_, wanted, _)| *wanted == 0) {
-        troubles.push(format!("no {DEFAULT_GROUP} pod yet"));
-    }
     let deployed = cached && has_any && all_answer;
     let state = if deployed { DeploymentState::Deployed } else { DeploymentState::Deploying };
     (state, at_most(troubles, 3))
+}
+
+/// How many pods the groups ask for; 1 where there is no group, or a group does not say.
+pub fn replicas(groups: &[Group]) -> u32 {
+    if groups.is_empty() {
+        return 1;
+    }
+    groups.iter().fold(0, |sum, group| sum.saturating_add(group.min_replicas.unwrap_or(1)))
+}
+
+/// Whether no group asks for a pod.
+fn is_scaled_to_zero(groups: &[Group]) -> bool {
+    replicas(groups) == 0
 }
 
 type GroupPods<'a> = (&'a str, usize, Vec<&'a OwnedPod>);
@@ -402,157 +376,6 @@ fn at_most(mut parts: Vec<String>, most: usize) -> String {
         told.push_str(&format!("; and {more} more"));
     }
     told
-}
-
-/// kubectl's READY column: sidecars count.
-fn ready_of(pod: &Pod) -> (u32, u32) {
-    let sidecars: Vec<&str> = pod
-        .spec
-        .init_containers
-        .iter()
-        .filter(|container| container.restart_policy.as_deref() == Some("Always"))
-        .map(|container| container.name.as_str())
-        .collect();
-    let working = &pod.status.container_statuses;
-    let ready = working.iter().filter(|container| container.ready).count()
-        + pod
-            .status
-            .init_container_statuses
-            .iter()
-            .filter(|container| container.ready && sidecars.contains(&container.name.as_str()))
-            .count();
-    let containers = pod.spec.containers.len().max(working.len()) + sidecars.len();
-    (ready as u32, containers as u32)
-}
-
-fn unscheduled(pod: &Pod) -> Option<&Condition> {
-    let scheduled = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled")?;
-    (scheduled.status == "False").then_some(scheduled)
-}
-
-/// Why a pod is not ready, in words; `None` when it is Running with all its containers ready.
-pub fn trouble(pod: &Pod) -> Option<String> {
-    let status = &pod.status;
-    if pod.metadata.is_terminating() {
-        return Some("Terminating".to_owned());
-    }
-    let (ready, containers) = ready_of(pod);
-    if status.phase == "Running" && containers > 0 && ready == containers {
-        return None;
-    }
-    if let Some(condition) = unscheduled(pod) {
-        return Some(match condition.reason.as_str() {
-            "SchedulingGated" => "scheduling is gated".to_owned(),
-            _ => with_words("unschedulable", scheduler_words(&condition.message)),
-        });
-    }
-    if !status.reason.is_empty() {
-        return Some(with_words(&status.reason, &status.message));
-    }
-    let sidecar = |name: &str| {
-        let container = pod.spec.init_containers.iter().find(|container| container.name == name);
-        container.is_some_and(|container| container.restart_policy.as_deref() == Some("Always"))
-    };
-    let is_done = |init: &&ContainerStatus| match &init.state.terminated {
-        Some(terminated) => terminated.exit_code == 0,
-        None => init.ready || (sidecar(&init.name) && init.state.running.is_some()),
-    };
-    if let Some(init) = status.init_container_statuses.iter().find(|init| !is_done(init)) {
-        return Some(init_trouble(init));
-    }
-    Some(container_trouble(&status.container_statuses).unwrap_or_else(|| match status.phase.as_str() {
-        "" | "Unknown" => "its node does not report".to_owned(),
-        "Running" => "not all containers are ready".to_owned(),
-        "Succeeded" => "Completed".to_owned(),
-        phase => phase.to_owned(),
-    }))
-}
-
-/// The scheduler's message without the part about preemption, which no reader of Batida can act on.
-fn scheduler_words(message: &str) -> &str {
-    let end = message.find(" preemption:").unwrap_or(message.len());
-    message[..end].trim().trim_end_matches('.')
-}
-
-fn with_words(reason: &str, message: &str) -> String {
-    let message = message.trim().trim_end_matches('.');
-    if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
-}
-
-fn init_trouble(init: &ContainerStatus) -> String {
-    let name = &init.name;
-    if let Some(terminated) = &init.state.terminated {
-        return format!(
-            "init container {name} failed ({})",
-            how_it_ended(&terminated.reason, terminated.exit_code)
-        );
-    }
-    match waiting_reason(init) {
-        Some("PodInitializing") | None if init.state.running.is_some() => {
-            format!("PodInitializing: init container {name} is running")
-        }
-        Some("PodInitializing") | None => "PodInitializing".to_owned(),
-        Some(reason) => format!("init container {name}: {}", with_restarts(reason, init)),
-    }
-}
-
-fn waiting_reason(container: &ContainerStatus) -> Option<&str> {
-    let waiting = container.state.waiting.as_ref()?;
-    (!waiting.reason.is_empty()).then_some(waiting.reason.as_str())
-}
-
-/// The worst of the containers' troubles: what will not pass by itself first.
-fn container_trouble(containers: &[ContainerStatus]) -> Option<String> {
-    let mut troubles: Vec<(u8, String, &ContainerStatus)> = containers
-        .iter()
-        .filter(|container| !container.ready)
-        .map(|container| {
-            let (rank, words) = one_trouble(container);
-            (rank, words, container)
-        })
-        .collect();
-    troubles.sort_by_key(|(rank, ..)| *rank);
-    let same = troubles.len() == containers.len()
-        && troubles.windows(2).all(|pair| matches!(pair, [(_, a, _), (_, b, _)] if a == b));
-    let (rank, words, container) = troubles.first()?;
-    Some(match rank {
-        // Says the name in its own words.
-        3 => format!("container {} is not ready yet", container.name),
-        _ if same => words.clone(),
-        _ => format!("container {}: {words}", container.name),
-    })
-}
-
-fn one_trouble(container: &ContainerStatus) -> (u8, String) {
-    if let Some(terminated) = &container.state.terminated {
-        return (1, format!("ended ({})", how_it_ended(&terminated.reason, terminated.exit_code)));
-    }
-    match waiting_reason(container) {
-        Some(reason @ ("ContainerCreating" | "PodInitializing")) => (2, reason.to_owned()),
-        Some(reason) => (0, with_restarts(reason, container)),
-        None if container.state.running.is_some() => (3, "not ready yet".to_owned()),
-        None => (2, "waiting".to_owned()),
-    }
-}
-
-fn with_restarts(reason: &str, container: &ContainerStatus) -> String {
-    let mut notes = Vec::new();
-    match container.restart_count {
-        0 => {}
-        1 => notes.push("1 restart".to_owned()),
-        n => notes.push(format!("{n} restarts")),
-    }
-    if let Some(last) = &container.last_state.terminated {
-        notes.push(format!("last {}", how_it_ended(&last.reason, last.exit_code)));
-    }
-    if notes.is_empty() { reason.to_owned() } else { format!("{reason} ({})", notes.join(", ")) }
-}
-
-fn how_it_ended(reason: &str, exit_code: i64) -> String {
-    match reason {
-        "" | "Error" | "Completed" => format!("exit code {exit_code}"),
-        reason => reason.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -754,76 +577,5 @@ mod tests {
             Deploying,
             "cache pod …-1 0/1: ErrImagePull",
         );
-    }
-
-    #[track_caller]
-    fn check_trouble(status: serde_json::Value, expected: &str) {
-        assert_eq!(trouble(&pod(status, &["inf", "proxy"])).as_deref(), Some(expected));
-    }
-
-    #[test]
-    fn troubles_are_told_in_words() {
-        let proxy = json!({"name": "proxy", "ready": true, "state": {"running": {}}});
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": false, "restartCount": 7,
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, proxy]}),
-            "container inf: CrashLoopBackOff (7 restarts)",
-        );
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses": [{"name": "inf", "ready": false, "restartCount": 1,
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}, proxy]}),
-            "container inf: CrashLoopBackOff (1 restart, last OOMKilled)",
-        );
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses":
-                [{"name": "inf", "ready": false, "state": {"running": {"startedAt": "x"}}}, proxy]}),
-            "container inf is not ready yet",
-        );
-        check_trouble(
-            json!({"phase": "Running", "containerStatuses":
-                [{"name": "inf", "ready": false, "state": {"terminated": {"reason": "Error", "exitCode": 2}}}, proxy]}),
-            "container inf: ended (exit code 2)",
-        );
-        check_trouble(json!({"phase": "Pending"}), "Pending");
-        check_trouble(
-            json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}),
-            "Evicted: The node was low on resource: memory",
-        );
-        let main =
-            json!([{"name": "inf", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]);
-        for (init, expected) in [
-            (json!({"running": {}}), "PodInitializing: init container fetch is running"),
-            (json!({"waiting": {"reason": "PodInitializing"}}), "PodInitializing"),
-            (
-                json!({"waiting": {"reason": "CrashLoopBackOff"}}),
-                "init container fetch: CrashLoopBackOff (3 restarts)",
-            ),
-            (
-                json!({"terminated": {"reason": "Error", "exitCode": 1}}),
-                "init container fetch failed (exit code 1)",
-            ),
-            (json!({"terminated": {"reason": "Completed", "exitCode": 0}}), "PodInitializing"),
-        ] {
-            check_trouble(
-                json!({"phase": "Pending", "containerStatuses": main, "initContainerStatuses":
-                    [{"name": "fetch", "restartCount": 3, "state": init}]}),
-                expected,
-            );
-        }
-        check_trouble(json!(null), "its node does not report");
-    }
-
-    #[test]
-    fn sidecars_count_as_kubectl_counts_them() {
-        let pod: Pod = serde_json::from_value(json!({
-            "spec": {"containers": [{"name": "inf"}], "initContainers": [{"name": "log", "restartPolicy": "Always"}]},
-            "status": {"phase": "Running",
-                "containerStatuses": [{"name": "inf", "ready": true, "state": {"running": {}}}],
-                "initContainerStatuses": [{"name": "log", "ready": false, "started": true, "state": {"running": {}}}]},
-        }))
-        .unwrap();
-        assert_eq!(ready_of(&pod), (1, 2));
-        assert_eq!(trouble(&pod).as_deref(), Some("not all containers are ready"));
     }
 }

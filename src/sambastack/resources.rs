@@ -3,56 +3,12 @@
 //! Any field may be missing, null or unknown: clusters differ, and none was at hand to compare with.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer};
-
-/// A list of one kind, e.g. a `PodList`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
-pub struct List<T> {
-    /// e.g. `PodList`.
-    #[serde(default, deserialize_with = "lax")]
-    pub kind: String,
-    /// Its version is the moment from which changes can be watched.
-    #[serde(default, deserialize_with = "lax")]
-    pub metadata: Meta,
-    /// The objects.
-    #[serde(default = "Vec::new", deserialize_with = "lax")]
-    pub items: Vec<T>,
-}
-
-/// Why an answer is no list.
-#[derive(Debug, thiserror::Error)]
-pub enum ListError {
-    /// A web page, as a login portal gives it.
-    #[error("the answer is a web page")]
-    WebPage,
-    /// JSON of something else.
-    #[error("the answer is no list but {0:?}")]
-    NoList(String),
-    /// Anything else.
-    #[error("the answer cannot be read as JSON")]
-    Json(#[from] serde_json::Error),
-}
-
-/// Reads a list as `kubectl get --raw` prints it.
-pub fn parse_list<T: DeserializeOwned>(answer: &[u8]) -> Result<Vec<T>, ListError> {
-    Ok(parse_versioned(answer)?.0)
-}
-
-/// The same, with the list's version where it says one.
-pub fn parse_versioned<T: DeserializeOwned>(answer: &[u8]) -> Result<(Vec<T>, Option<String>), ListError> {
-    if looks_like_a_page(answer) {
-        return Err(ListError::WebPage);
-    }
-    let list: List<T> = serde_json::from_slice(answer)?;
-    if !list.kind.ends_with("List") {
-        return Err(ListError::NoList(list.kind));
-    }
-    let version = Some(list.metadata.resource_version).filter(|version| !version.is_empty());
-    Ok((list.items, version))
-}
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 
 /// Whether an answer is HTML: no JSON begins with `<`.
 pub fn looks_like_a_page(answer: &[u8]) -> bool {
@@ -66,6 +22,31 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A map, or nothing. A struct's own reader would take a list for its fields in their order.
+pub(super) fn map<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    struct MapOnly<T>(PhantomData<T>);
+    impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for MapOnly<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_any(MapOnly(PhantomData))
 }
 
 /// What has another form is as good as missing: only what is looked at must have its form.
@@ -92,6 +73,9 @@ pub struct Meta {
     /// Of the object's last change; opaque.
     #[serde(deserialize_with = "lax")]
     pub resource_version: String,
+    /// What of the object could not be read and was left out, a remark each.
+    #[serde(skip)]
+    pub unreadable: Vec<String>,
 }
 
 impl Meta {
@@ -138,10 +122,10 @@ pub struct Group {
 #[serde(default)]
 pub struct BundleDeployment {
     /// Name and deletion.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: Meta,
     /// What is wanted.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub spec: BundleDeploymentSpec,
 }
 
@@ -161,13 +145,13 @@ pub struct BundleDeploymentSpec {
 #[serde(default)]
 pub struct Bundle {
     /// Name and deletion.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: Meta,
     /// What is in it.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub spec: BundleSpec,
     /// Whether it is valid.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub status: BundleStatus,
 }
 
@@ -218,10 +202,10 @@ pub struct BundleStatus {
 #[serde(default)]
 pub struct ModelDeployment {
     /// Name and deletion.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: Meta,
     /// What is wanted.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub spec: ModelDeploymentSpec,
 }
 
@@ -232,7 +216,7 @@ pub struct ModelDeploymentSpec {
     /// The [`ModelBundle`]'s name.
     pub bundle: Option<String>,
     /// Its own models.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub models: ModelConfigs,
     /// The pods that answer.
     #[serde(deserialize_with = "lax")]
@@ -244,13 +228,13 @@ pub struct ModelDeploymentSpec {
 #[serde(default)]
 pub struct ModelBundle {
     /// Name and deletion.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: Meta,
     /// What is in it.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub spec: ModelConfigs,
     /// Whether it is valid.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub status: BundleStatus,
 }
 
@@ -271,7 +255,7 @@ pub struct ModelConfig {
     #[serde(deserialize_with = "lax")]
     pub model: String,
     /// Settings.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub model_settings: ModelSettings,
     /// The `ModelProfile`'s name.
     #[serde(deserialize_with = "any")]
@@ -305,10 +289,10 @@ pub struct ModelSettings {
 #[serde(default)]
 pub struct Model {
     /// Name and deletion.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: Meta,
     /// What it is.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub spec: ModelSpec,
 }
 
@@ -323,7 +307,7 @@ pub struct ModelSpec {
     #[serde(deserialize_with = "lax")]
     pub aliases: Vec<String>,
     /// What it can do.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: ModelTraits,
 }
 
@@ -341,13 +325,13 @@ pub struct ModelTraits {
 #[serde(default)]
 pub struct Pod {
     /// Name and deletion.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub metadata: Meta,
     /// Which containers it should have.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub spec: PodSpec,
     /// How it is.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub status: PodStatus,
 }
 
@@ -361,6 +345,30 @@ pub struct PodSpec {
     /// Those that prepare, and sidecars.
     #[serde(deserialize_with = "lax")]
     pub init_containers: Vec<Container>,
+    /// Until all of these are gone the scheduler leaves the pod alone.
+    #[serde(deserialize_with = "lax")]
+    pub scheduling_gates: Vec<SchedulingGate>,
+    /// Conditions that have to be `True` before the pod is ready.
+    #[serde(deserialize_with = "lax")]
+    pub readiness_gates: Vec<ReadinessGate>,
+}
+
+/// Holds a pod back from the scheduler.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct SchedulingGate {
+    /// Its name.
+    #[serde(deserialize_with = "lax")]
+    pub name: String,
+}
+
+/// A condition that has to be `True` before the pod is ready.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReadinessGate {
+    /// The condition's type.
+    #[serde(deserialize_with = "lax")]
+    pub condition_type: String,
 }
 
 /// A container as it is wanted.
@@ -430,14 +438,17 @@ pub struct ContainerStatus {
     /// Whether it passes its readiness probe.
     #[serde(deserialize_with = "lax")]
     pub ready: bool,
+    /// Whether it passes its start-up probe.
+    #[serde(deserialize_with = "lax")]
+    pub started: bool,
     /// How often it was started anew.
     #[serde(deserialize_with = "lax")]
     pub restart_count: u32,
     /// How it is now.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub state: ContainerState,
     /// How its last run ended.
-    #[serde(deserialize_with = "lax")]
+    #[serde(deserialize_with = "map")]
     pub last_state: ContainerState,
 }
 
@@ -483,6 +494,13 @@ pub struct Terminated {
     /// Its exit code.
     #[serde(deserialize_with = "lax")]
     pub exit_code: i64,
+    /// The signal that ended it; 0 for none.
+    #[serde(deserialize_with = "lax")]
+    pub signal: i64,
+    /// When the run began.
+    pub started_at: Option<String>,
+    /// When the run ended.
+    pub finished_at: Option<String>,
     /// What it left behind in its termination log.
     #[serde(deserialize_with = "lax")]
     pub message: String,
@@ -490,6 +508,7 @@ pub struct Terminated {
 
 #[cfg(test)]
 mod tests {
+    use super::super::read::{ListError, parse_list};
     use super::*;
 
     #[test]

@@ -18,6 +18,7 @@ use crate::domain::deployment::{SizesAt, Tier};
 #[serde(default)]
 pub struct Written {
     /// Its name.
+    #[serde(deserialize_with = "super::resources::map")]
     pub metadata: Meta,
     /// What somebody wants.
     pub spec: Value,

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::models::{Listed, Lists};
-use super::resources::{Bundle, BundleDeployment, Meta, Model, ModelBundle, ModelDeployment, Pod};
+use super::read::{self, AnyObject, read};
+use super::resources::{Bundle, BundleDeployment, Model, ModelBundle, ModelDeployment, Pod};
 
 /// A kind that a look at the cluster asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,32 +105,24 @@ pub fn read_line(kind: Kind, line: &[u8]) -> Result<(Change, String), WatchError
     let line: Line<'_> = serde_json::from_slice(line).map_err(unreadable)?;
     let object = line.object.get();
     let change = match line.kind.as_str() {
-        "ADDED" | "MODIFIED" => read_object(kind, object).map_err(unreadable)?,
-        "DELETED" => Change::Gone(kind, meta_of(object).map_err(unreadable)?.name),
+        "ADDED" | "MODIFIED" => read_object(kind, object),
+        "DELETED" => Change::Gone(kind, read::<AnyObject>(object).metadata.name),
         "BOOKMARK" => Change::Bookmark,
         "ERROR" => return Err(refusal(object)),
         other => return Err(WatchError::Unreadable(format!("an event of type {other:?}"))),
     };
-    Ok((change, meta_of(object).map_err(unreadable)?.resource_version))
+    Ok((change, read::<AnyObject>(object).metadata.resource_version))
 }
 
-fn read_object(kind: Kind, object: &str) -> Result<Change, serde_json::Error> {
-    Ok(Change::Put(match kind {
-        Kind::Pods => Object::Pod(serde_json::from_str(object)?),
-        Kind::BundleDeployments => Object::BundleDeployment(serde_json::from_str(object)?),
-        Kind::Bundles => Object::Bundle(serde_json::from_str(object)?),
-        Kind::ModelDeployments => Object::ModelDeployment(serde_json::from_str(object)?),
-        Kind::ModelBundles => Object::ModelBundle(serde_json::from_str(object)?),
-        Kind::Models => Object::Model(serde_json::from_str(object)?),
-    }))
-}
-
-fn meta_of(object: &str) -> Result<Meta, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Named {
-        metadata: Option<Meta>,
-    }
-    Ok(serde_json::from_str::<Named>(object)?.metadata.unwrap_or_default())
+fn read_object(kind: Kind, object: &str) -> Change {
+    Change::Put(match kind {
+        Kind::Pods => Object::Pod(Box::new(read(object))),
+        Kind::BundleDeployments => Object::BundleDeployment(Box::new(read(object))),
+        Kind::Bundles => Object::Bundle(Box::new(read(object))),
+        Kind::ModelDeployments => Object::ModelDeployment(Box::new(read(object))),
+        Kind::ModelBundles => Object::ModelBundle(Box::new(read(object))),
+        Kind::Models => Object::Model(Box::new(read(object))),
+    })
 }
 
 fn refusal(status: &str) -> WatchError {
@@ -185,24 +178,7 @@ impl Lists {
     }
 }
 
-/// What has a name.
-trait Named {
-    fn meta(&self) -> &Meta;
-}
-
-macro_rules! named {
-    ($($kind:ty),*) => {
-        $(impl Named for $kind {
-            fn meta(&self) -> &Meta {
-                &self.metadata
-            }
-        })*
-    };
-}
-
-named!(Pod, BundleDeployment, Bundle, ModelDeployment, ModelBundle, Model);
-
-fn put<T: Named>(listed: &mut Listed<T>, object: T) {
+fn put<T: read::Object>(listed: &mut Listed<T>, object: T) {
     let Listed::Present(items) = listed else {
         *listed = Listed::Present(vec![object]);
         return;
@@ -213,7 +189,7 @@ fn put<T: Named>(listed: &mut Listed<T>, object: T) {
     }
 }
 
-fn remove<T: Named>(listed: &mut Listed<T>, name: &str) {
+fn remove<T: read::Object>(listed: &mut Listed<T>, name: &str) {
     if let Listed::Present(items) = listed {
         items.retain(|item| item.meta().name != name);
     }
@@ -235,12 +211,34 @@ mod tests {
             version = now;
         }
         assert!(!version.is_empty());
-        let listed: Vec<BundleDeployment> = crate::sambastack::resources::parse_list(include_bytes!(
+        let listed: Vec<BundleDeployment> = crate::sambastack::read::parse_list(include_bytes!(
             "../../tests/fixtures/k8s/bundledeployments.json"
         ))
         .unwrap();
         let listed = Lists { bundle_deployments: Listed::Present(listed), ..Lists::default() };
         assert_eq!(view(&lists), view(&listed));
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_does_not_end_the_watch() {
+        let mut lists = Lists::default();
+        let mut tell = |line: &str| {
+            let (change, version) = read_line(Kind::BundleDeployments, line.as_bytes()).unwrap();
+            lists.fold(change);
+            let told = lists.bundle_deployments.items().iter();
+            let told: Vec<_> =
+                told.map(|it| format!("{} {:?}", it.metadata.name, it.metadata.unreadable)).collect();
+            (told.join(", "), version)
+        };
+        let good = r#"{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"bundle":"b"}}}"#;
+        assert_eq!(tell(good).0, "a []");
+        let odd = r#"{"type":"ADDED","object":{"metadata":{"name":"o","resourceVersion":"2"},"spec":{"groups":[{"minReplicas":-1}]}}}"#;
+        let told = "a [], o [\"spec.groups[0].minReplicas is -1, not a whole number from 0\"]";
+        assert_eq!(tell(odd), (told.to_owned(), "2".to_owned()));
+        let gone = r#"{"type":"DELETED","object":{"metadata":{"name":"o","resourceVersion":"3"},"spec":[]}}"#;
+        assert_eq!(tell(gone), ("a []".to_owned(), "3".to_owned()));
+        let nameless = r#"{"type":"ADDED","object":{"metadata":null}}"#;
+        assert_eq!(tell(nameless), ("a [],  []".to_owned(), String::new()));
     }
 
     #[test]

@@ -303,8 +303,10 @@ mod tests {
                 model("blind", &["text"]),
                 model("unknown", &[]),
             ],
+            replicas: 1,
             bundle_notes: Vec::new(),
             models_trouble: None,
+            unreadable: Vec::new(),
         };
         let view = ClusterView { deployments: vec![deployment], ..ClusterView::default() };
         state.place().cluster.view = crate::state::Loadable::Ready(view, Duration::ZERO);

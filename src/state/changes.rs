@@ -199,10 +199,12 @@ mod tests {
             state: *state,
             reason: String::new(),
             since: None,
+            replicas: 1,
             pods: Vec::new(),
             models: Vec::new(),
             bundle_notes: Vec::new(),
             models_trouble: None,
+            unreadable: Vec::new(),
         };
         ClusterView { deployments: deployments.iter().map(deployment).collect(), ..ClusterView::default() }
     }

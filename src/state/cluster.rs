@@ -7,8 +7,7 @@ use super::Loadable;
 use super::changes::Changes;
 use super::probes::Probes;
 use crate::domain::deployment::{
-    ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, ServedModel, embeds_by_name,
-    makes_embeddings_by_name,
+    ClusterEvent, ClusterView, Deployment, Diagnosis, ServedModel, embeds_by_name, makes_embeddings_by_name,
 };
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
@@ -194,8 +193,7 @@ impl ClusterState {
     pub fn diagnosis(&self, deployment: &Deployment) -> Option<Diagnosis> {
         let routed = self.api_models.value().map(Vec::as_slice);
         let all = self.events.value().map(Vec::as_slice).unwrap_or_default();
-        let own = of_deployment(all, deployment);
-        let events: Vec<String> = own.iter().filter(|it| it.warning).map(|it| it.message.clone()).collect();
+        let events = of_deployment(all, deployment);
         let silent = self.silent_model(deployment);
         diagnose(deployment, Known { routed, events: &events, silent })
     }
@@ -282,17 +280,8 @@ impl ClusterState {
     pub fn first_choice(&self, choice: &Choice) -> Choice {
         let mut choice = choice.clone();
         if choice.deployment.is_none() && choice.model.is_none() {
-            let first = self
-                .view
-                .value()
-                .into_iter()
-                .flat_map(|view| &view.deployments)
-                .find(|deployment| {
-                    deployment.state == DeploymentState::Deployed
-                        && deployment.models.iter().any(ServedModel::chats)
-                })
-                .map(|deployment| deployment.name.clone());
-            choice.deployment = first;
+            let first = self.view.value().and_then(ClusterView::first_that_chats);
+            choice.deployment = first.map(|deployment| deployment.name.clone());
         }
         if choice.model.is_none() {
             choice.model = self.best_model(&choice);
@@ -325,7 +314,7 @@ fn no_chat(embeds: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::deployment::Generation;
+    use crate::domain::deployment::{DeploymentState, Generation};
 
     fn model(name: &str, capabilities: &[&str]) -> ServedModel {
         ServedModel {
@@ -346,10 +335,12 @@ mod tests {
             state,
             reason: String::new(),
             since: None,
+            replicas: 1,
             bundle_notes: Vec::new(),
             pods: Vec::new(),
             models,
             models_trouble: None,
+            unreadable: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::State;
 use super::cluster::ClusterState;
-use crate::domain::deployment::{Deployment, DeploymentState, ServedModel};
+use crate::domain::deployment::{Deployment, ServedModel};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{Command, JobId, ProbeAnswer, ProbeTarget};
 
@@ -173,10 +173,10 @@ impl ClusterState {
         targets
     }
 
-    /// The models of all deployments that are ready.
+    /// The models of all deployments that are ready, or may be.
     fn all_targets(&self) -> Vec<ProbeTarget> {
         let deployments = self.view.value().into_iter().flat_map(|view| &view.deployments);
-        self.targets(deployments.filter(|it| it.state == DeploymentState::Deployed))
+        self.targets(deployments.filter(|it| it.may_answer()))
     }
 
     /// The first model of a deployment that was asked and did not answer, and why.

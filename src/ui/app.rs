@@ -237,7 +237,10 @@ impl App {
     fn place_ui(&mut self, ui: &mut Ui) -> bool {
         let tokens = tokens(ui);
         let name = self.state.env().name.clone();
-        let cluster = self.state.env().cluster.as_ref().map(|cluster| format!("ns {}", cluster.namespace));
+        let cluster = self.state.env().cluster.as_ref().map(|cluster| match cluster.namespace.as_str() {
+            "" => cluster.namespace_label().to_owned(),
+            namespace => format!("ns {namespace}"),
+        });
         let insecure = self.state.env().accept_invalid_certs;
         let place = self.state.place();
         let failed =

@@ -60,7 +60,7 @@ async fn rights_that_lack_are_named_with_what_becomes_of_it() {
 
         let kube = Kube::start(Cluster::with(&["pods"], Trouble::Forbidden)).await;
         let all = checks(&kube, &program).await;
-        assert_eq!(find(&all, "Rights").verdict, Verdict::Bad);
+        assert_eq!(find(&all, "Rights").verdict, Verdict::Warning, "a model may answer all the same");
     }
 }
 

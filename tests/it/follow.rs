@@ -32,11 +32,11 @@ fn quick() -> Pace {
 }
 
 /// A cluster that is followed until this is dropped.
-struct Followed {
+pub(crate) struct Followed {
     told: mpsc::UnboundedReceiver<Told>,
     task: JoinHandle<()>,
-    view: ClusterView,
-    link: Option<ClusterLink>,
+    pub(crate) view: ClusterView,
+    pub(crate) link: Option<ClusterLink>,
 }
 
 impl Drop for Followed {
@@ -67,7 +67,7 @@ impl Followed {
         Some(told)
     }
 
-    async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         while !holds(self) {
             assert!(self.next().await.is_some(), "{what}: it is followed no longer, {:?}", self.link);
         }
@@ -77,7 +77,7 @@ impl Followed {
         self.until("it is live", |it| it.link == Some(ClusterLink::Live)).await;
     }
 
-    fn state(&self, deployment: &str) -> Option<DeploymentState> {
+    pub(crate) fn state(&self, deployment: &str) -> Option<DeploymentState> {
         self.view.deployments.iter().find(|it| it.name == deployment).map(|it| it.state)
     }
 }
@@ -88,6 +88,11 @@ async fn followed(kube: &Kube, program: &Path, pace: Pace) -> Followed {
     followed.until_live().await;
     until("all kinds are watched", || watches(kube) >= 6).await;
     followed
+}
+
+/// The same with a quick pace.
+pub(crate) async fn followed_quickly(kube: &Kube, program: &Path) -> Followed {
+    followed(kube, program, quick()).await
 }
 
 fn watches(kube: &Kube) -> usize {

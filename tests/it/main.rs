@@ -23,6 +23,7 @@ mod history;
 mod imports;
 mod library;
 mod notify;
+mod odd;
 mod printed;
 mod probes;
 mod prompts;

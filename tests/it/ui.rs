@@ -443,14 +443,14 @@ fn a_deployments_page_follows_what_happens_to_it() {
     window.click("Home");
     window.click("Deployments");
     window.click("llama-70b, Deploying");
-    window.see("This takes time");
+    window.see("Still starting");
     window.see("The cache is not ready yet");
     window.see("Events (0)");
     let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
     pod["status"]["containerStatuses"][0]["ready"] = true.into();
     kube.change("pods", "MODIFIED", pod);
     window.until("it is deployed", |window| window.has_button("llama-70b, Deployed"));
-    assert!(!window.shows("This takes time"), "{}", window.told());
+    assert!(!window.shows("Still starting"), "{}", window.told());
     kube.change("bundledeployments", "DELETED", kube.object("bundledeployments", "llama-70b"));
     window.see("llama-70b is gone");
 }

@@ -24,11 +24,16 @@ pub(crate) struct Page {
 impl Page {
     /// The recorded cluster; the API routes these.
     pub(crate) fn open(cluster: Cluster, models: Vec<DemoModel>) -> Self {
+        Self::open_with(cluster, models, "of 11 deployed · live")
+    }
+
+    /// Any cluster, of which the window shows `seen`.
+    pub(crate) fn open_with(cluster: Cluster, models: Vec<DemoModel>, seen: &str) -> Self {
         let runtime = runtime();
         let kube = runtime.block_on(Kube::start(cluster));
         let api = Api::start(models);
         let mut window = Window::on(env_of(&kube, &api), Some(DEMO_KEY));
-        window.see("of 11 deployed · live");
+        window.see(seen);
         window.click("Home");
         window.click("Deployments");
         Self { window, kube, api, runtime }
@@ -303,7 +308,8 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     window.see(unrouted);
     window.see("get bundledeployments.sambanova.ai llama -o ");
     window.click("orphan, Deployed");
-    window.see("Its bundle b-does-not-exist does not exist, so there is nothing to deploy");
+    window
+        .see("Its pods are ready, but its bundle b-does-not-exist does not exist: its models are not known");
     window.click("whisper-old, Terminating");
     window.see("It is being deleted; if that takes long, a finalizer or a pod that does not end holds it");
 }

@@ -7,12 +7,16 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::{InOrder, Slot, bad, good, skipped};
-use crate::domain::deployment::{ClusterView, DeploymentState, Diagnosis, Generation};
+use crate::domain::deployment::{
+    ClusterEvent, ClusterView, Deployment, DeploymentState, Diagnosis, Generation, Progress,
+};
+use crate::domain::units;
 use crate::engine::cluster;
 use crate::engine::place::Place;
 use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
 use crate::sambastack::diagnosis::{Known, diagnose};
+use crate::sambastack::events::of_deployment;
 
 const AFTER_KUBECTL: [(Slot, &str); 5] = [
     (Slot::Cluster, "Cluster reachable"),
@@ -83,8 +87,12 @@ async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
         async { told.put(Slot::Rights, rights(kubectl).await) },
         async {
             let began = Instant::now();
-            let (resources, deployments) = match cluster::load(kubectl).await {
-                Ok(view) => (resources(&view, began), deployments(kubectl, &view)),
+            // What only events tell is told as on a deployment's page; without them the rest is.
+            let (loaded, events) = tokio::join!(cluster::load(kubectl), cluster::events(kubectl));
+            let (resources, deployments) = match loaded {
+                Ok(view) => {
+                    (resources(&view, began), deployments(kubectl, &view, &events.unwrap_or_default()))
+                }
                 Err(failure) => (vec![bad("Resources", &failure, began)], Vec::new()),
             };
             told.put(Slot::Resources, resources);
@@ -161,15 +169,10 @@ async fn rights(kubectl: &Kubectl) -> Vec<Check> {
             Some(began),
         )];
     }
-    let cannot_see = lacks.iter().any(|lack| lack.starts_with("may not list pods"));
     let check = good("Rights", lacks.join(" · "), Some(began));
     let advice = "Ask the cluster's administrator for a role that allows it in this namespace".to_owned();
-    vec![Check {
-        verdict: if cannot_see { Verdict::Bad } else { Verdict::Warning },
-        advice,
-        command,
-        ..check
-    }]
+    // Whoever may not list anything fails with Resources; a model may answer whatever is not seen of it.
+    vec![Check { verdict: Verdict::Warning, advice, command, ..check }]
 }
 
 fn resources(view: &ClusterView, began: Instant) -> Vec<Check> {
@@ -184,41 +187,60 @@ fn resources(view: &ClusterView, began: Instant) -> Vec<Check> {
         count(Generation::Old)
     );
     let mut checks = vec![good("Resources", finding, Some(began))];
-    for warning in &view.warnings {
+    for warning in view.warnings.iter().chain(&view.unreadable) {
         checks.push(Check { verdict: Verdict::Warning, ..bad("Resources", warning, began) });
     }
     checks
 }
 
-fn deployments(kubectl: &Kubectl, view: &ClusterView) -> Vec<Check> {
-    let deployed = view.deployments.iter().filter(|d| d.state == DeploymentState::Deployed).count();
-    let finding = match (deployed, view.deployments.len()) {
-        (_, 0) => "Nothing is deployed in this namespace".to_owned(),
-        (0, _) => "No deployment is ready, so no model can answer".to_owned(),
-        (deployed, all) => format!("{deployed} of {all} are deployed"),
+fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -> Vec<Check> {
+    let count = |state| view.deployments.iter().filter(|it| it.state == state).count();
+    let (deployed, unknown) = (count(DeploymentState::Deployed), count(DeploymentState::Unknown));
+    let all = view.deployments.len();
+    let (verdict, finding) = match (deployed, unknown) {
+        (0, 0) if all == 0 => (Verdict::Bad, view.nothing().to_owned()),
+        (0, 0) => (Verdict::Bad, "No deployment is ready, so no model can answer".to_owned()),
+        (_, 0) => (Verdict::Good, format!("{deployed} of {all} are deployed")),
+        _ => (
+            Verdict::Warning,
+            format!(
+                "{}: their pods could not be listed, so it is not known which are ready",
+                units::counted(unknown, "deployment")
+            ),
+        ),
     };
-    let verdict = if deployed == 0 { Verdict::Bad } else { Verdict::Good };
     let mut checks = vec![Check { verdict, ..good("Deployments", finding, None) }];
-    for deployment in view.deployments.iter().filter(|d| d.state != DeploymentState::Deployed) {
-        let finding = deployment.why();
-        let (advice, command) = match diagnose(deployment, Known::default()) {
-            Some(Diagnosis { sentence, confirm, .. }) => {
-                (sentence, kubectl.pasteable(&confirm.iter().map(String::as_str).collect::<Vec<_>>()))
-            }
-            None => Default::default(),
-        };
-        checks.push(Check {
-            title: format!("{} is not deployed", deployment.name),
-            verdict: Verdict::Warning,
-            finding,
-            advice,
-            cli_advice: None,
-            command,
-            details: String::new(),
-            took: None,
-        });
-    }
+    let told = |it: &&Deployment| match it.state {
+        DeploymentState::Unknown => !it.unreadable.is_empty() || it.models_trouble.is_some(),
+        DeploymentState::Deployed => it.warns(),
+        _ => true,
+    };
+    checks.extend(view.deployments.iter().filter(told).map(|it| deployment(kubectl, it, events)));
     checks
+}
+
+/// A deployment that is not as it should be.
+fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent]) -> Check {
+    let events = of_deployment(events, deployment);
+    let diagnosis = diagnose(deployment, Known { events: &events, ..Known::default() });
+    let progress = diagnosis.as_ref().map(|it| it.progress);
+    let (advice, command) = match diagnosis {
+        Some(Diagnosis { sentence, confirm, .. }) => {
+            (sentence, kubectl.pasteable(&confirm.iter().map(String::as_str).collect::<Vec<_>>()))
+        }
+        None => Default::default(),
+    };
+    let how = match (deployment.state, progress) {
+        (DeploymentState::Deployed, _) => "is deployed, but not as it should be",
+        (DeploymentState::Terminating, _) => "is being deleted",
+        (DeploymentState::Unknown, _) => "cannot be read in full",
+        (_, Some(Progress::Starting)) => "is still starting",
+        (_, Some(Progress::Remark)) if deployment.replicas == 0 => "is scaled to zero",
+        _ => "is not deployed",
+    };
+    let title = format!("{} {how}", deployment.name);
+    let check = good(&title, deployment.why(), None);
+    Check { verdict: Verdict::Warning, advice, command, ..check }
 }
 
 /// SambaStack's version, as helm or the labels of what it has installed say it.

@@ -159,25 +159,30 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read)
             .map(|deployment| (deployment.name.clone(), deployment.state))
             .collect();
         caption(ui, "Deployment");
-        let choice = |(name, state): &'_ (String, DeploymentState)| -> (String, bool, &'static str) {
-            (name.clone(), *state == DeploymentState::Deployed, state.label())
-        };
-        let all: Vec<_> = deployments.iter().map(choice).collect();
-        let lines = |ready: bool| -> Vec<Choice<'_>> {
-            all.iter()
-                .filter(|(_, deployed, _)| *deployed == ready)
-                .map(|(name, enabled, label)| Choice {
-                    name,
-                    remark: (!enabled).then(|| (*label).to_owned()),
-                    dot: Some(if *enabled { tokens.ok } else { tokens.faint }),
-                    enabled: *enabled,
+        let lines = |those: fn(DeploymentState) -> bool| -> Vec<Choice<'_>> {
+            deployments
+                .iter()
+                .filter(|(_, state)| those(*state))
+                .map(|(name, state)| {
+                    let is_ready = *state == DeploymentState::Deployed;
+                    Choice {
+                        name,
+                        remark: (!is_ready).then(|| state.label().to_owned()),
+                        dot: Some(if is_ready { tokens.ok } else { tokens.faint }),
+                        enabled: is_ready || *state == DeploymentState::Unknown,
+                    }
                 })
                 .collect()
         };
         let none = Choice { name: NO_DEPLOYMENT, remark: None, dot: None, enabled: true };
         let sections = [
-            Section { heading: "Deployed", choices: lines(true) },
-            Section { heading: "Not ready", choices: lines(false) },
+            Section { heading: "Deployed", choices: lines(|it| it == DeploymentState::Deployed) },
+            // Its pods may not be listed: it may well answer.
+            Section { heading: "State unknown", choices: lines(|it| it == DeploymentState::Unknown) },
+            Section {
+                heading: "Not ready",
+                choices: lines(|it| !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)),
+            },
             Section { heading: "Without one", choices: vec![none] },
         ];
         let shown = form_ui.deployment.as_deref();

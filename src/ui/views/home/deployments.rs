@@ -10,11 +10,11 @@ use egui::{
 use super::logs::log_ui;
 use super::models::{Wish, models_ui, probes_ui};
 use crate::domain::deployment::{
-    ClusterEvent, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress,
+    ClusterEvent, ClusterView, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress,
 };
 use crate::domain::environment::Environment;
-use crate::domain::units;
-use crate::protocol::{ClusterLink, Command, LogSource};
+use crate::domain::{printable, units};
+use crate::protocol::{ClusterLink, Command, Failure, LogSource};
 use crate::sambastack::events::of_deployment;
 use crate::state::cluster::ClusterState;
 use crate::state::{Loadable, State};
@@ -47,6 +47,9 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     if let Some(why) = cluster.view.failure().cloned() {
         failure_box(ui, "cluster", &why, None);
     }
+    if let Some(view) = cluster.view.value() {
+        faults_ui(ui, view);
+    }
     let Some(chosen) = cluster.page.clone() else { return };
     let Some(view) = cluster.view.value() else {
         if cluster.view.is_loading() {
@@ -57,12 +60,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         return;
     };
     if view.deployments.is_empty() {
-        return empty_state(
-            ui,
-            "Nothing is deployed in this namespace",
-            "What is deployed appears here by itself",
-            60.0,
-        );
+        return empty_state(ui, view.nothing(), "What is deployed appears here by itself", 60.0);
     }
     let chosen = if chosen.is_empty() { view.deployments[0].name.clone() } else { chosen };
     let mut size = ui.available_size();
@@ -148,8 +146,33 @@ fn link_ui(ui: &mut Ui, state: &mut State) {
     }
 }
 
-fn color_of(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
-    match state {
+/// What could not be listed, and what cannot be read in full: a line each, with more words on hover.
+fn faults_ui(ui: &mut Ui, view: &ClusterView) {
+    // More would leave no room for the deployments.
+    const MAX: usize = 2;
+    let tokens = tokens(ui);
+    let faults: Vec<&Failure> = view.warnings.iter().chain(&view.unreadable).collect();
+    let words = |fault: &Failure| {
+        let parts = [fault.summary.as_str(), &fault.advice, &fault.details];
+        let parts: Vec<&str> = parts.into_iter().filter(|text| !text.is_empty()).collect();
+        printable::cut(&parts.join("\n"), 2_000).into_owned()
+    };
+    for fault in faults.iter().take(MAX) {
+        let width = ui.available_width();
+        let line = shortened(ui, &fault.summary, TextStyle::Small, tokens.warning, width);
+        line.on_hover_text(words(fault));
+    }
+    if faults.len() > MAX {
+        let rest: Vec<String> = faults.iter().skip(MAX).map(|fault| words(fault)).collect();
+        let line = format!("{} more that could not be read", faults.len() - MAX);
+        let label = Label::new(RichText::new(line).small().color(tokens.warning));
+        ui.add(label).on_hover_text(rest.join("\n\n"));
+    }
+}
+
+fn color_of(deployment: &Deployment, tokens: &Tokens) -> egui::Color32 {
+    match deployment.state {
+        DeploymentState::Deployed if deployment.warns() => tokens.warning,
         DeploymentState::Deployed => tokens.ok,
         DeploymentState::Deploying => tokens.warning,
         DeploymentState::NotDeployed | DeploymentState::Terminating | DeploymentState::Unknown => {
@@ -203,12 +226,12 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, selected: bool) -> bool {
     inside.spacing_mut().item_spacing.y = 1.0;
     inside.spacing_mut().interact_size.y = 15.0;
     inside.horizontal(|ui| {
-        dot(ui, color_of(deployment.state, tokens));
+        dot(ui, color_of(deployment, tokens));
         shortened(ui, &deployment.name, TextStyle::Body, tokens.text, width - 44.0);
     });
     inside.horizontal(|ui| {
         ui.add_space(18.0);
-        shortened(ui, &deployment.why(), TextStyle::Small, tokens.dim, width - 44.0);
+        shortened(ui, &printable::cut(&deployment.why(), 300), TextStyle::Small, tokens.dim, width - 44.0);
     });
     let spoken = format!("{}, {}", deployment.name, deployment.state.label());
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
@@ -230,7 +253,7 @@ fn deployment_ui(
     ScrollArea::vertical().id_salt("deployment").auto_shrink([false, false]).show(ui, |ui| {
         ui.set_width(ui.available_width() - 4.0);
         ui.horizontal(|ui| {
-            dot(ui, color_of(deployment.state, tokens));
+            dot(ui, color_of(deployment, tokens));
             strong(ui, deployment.name.as_str());
             from_right(ui, |ui| {
                 caption(ui, deployment.generation.kind());
@@ -243,11 +266,12 @@ fn deployment_ui(
         }
         if let Some(diagnosis) = diagnosis {
             ui.add_space(8.0);
-            let (title, color) = match diagnosis.progress {
-                Progress::TakesTime => ("This takes time", tokens.warning),
-                Progress::NeedsSomebody => ("Likely cause", tokens.error),
+            let color = match diagnosis.progress {
+                Progress::Starting | Progress::Ending => tokens.warning,
+                Progress::NeedsSomebody => tokens.error,
+                Progress::Remark => tokens.dim,
             };
-            ui.add(Label::new(RichText::new(title).small().color(color)));
+            ui.add(Label::new(RichText::new(diagnosis.progress.title()).small().color(color)));
             wrapped(ui, &diagnosis.sentence, tokens.text);
             if let Some(line) = env.kubectl_line(&diagnosis.confirm) {
                 let text = RichText::new(&line).text_style(theme::small_figure_text());
@@ -256,6 +280,9 @@ fn deployment_ui(
                     out.push(Command::Copy { what: "Command".to_owned(), text: line });
                 }
             }
+        }
+        for remark in &deployment.unreadable {
+            wrapped(ui, &format!("Its resource cannot be read in full: {remark}"), tokens.warning);
         }
         heading(ui, &format!("Pods ({})", deployment.pods.len()));
         for pod in &deployment.pods {
@@ -300,8 +327,23 @@ fn heading(ui: &mut Ui, text: &str) {
     strong(ui, text);
 }
 
+/// A paragraph. A long one is cut until the user wants to see it whole.
 pub(super) fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
-    ui.add(Label::new(RichText::new(text).color(color)).wrap());
+    const MAX: usize = 600;
+    let label = |text: &str| Label::new(RichText::new(text).color(color)).wrap();
+    // Bytes are counted faster than characters, and there are never fewer.
+    if text.len() <= MAX || text.chars().nth(MAX).is_none() {
+        ui.add(label(text));
+        return;
+    }
+    let id = ui.scope_id().with(("whole", text));
+    let mut whole = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or_default();
+    let shown = if whole { text.into() } else { printable::cut(text, MAX) };
+    ui.add(label(&shown));
+    if small_button(ui, if whole { "Show less" } else { "Show all" }).clicked() {
+        whole = !whole;
+        ui.data_mut(|data| data.insert_temp(id, whole));
+    }
 }
 
 /// Gives the log that is to be opened.
@@ -315,12 +357,16 @@ fn pod_ui(ui: &mut Ui, pod: &PodBrief) -> Option<LogSource> {
         shortened(ui, &pod.name, theme::small_figure_text(), tokens.text, width);
     });
     let since = pod.since.map(|at| format!(" · since {}", units::moment(at))).unwrap_or_default();
-    let how = pod.trouble.as_deref().unwrap_or("ready");
-    wrapped(
-        ui,
-        &format!("{} · {}/{} ready · {how}{since}", pod.group, pod.ready, pod.containers),
-        tokens.dim,
-    );
+    let mut how: Vec<&str> = pod.trouble.as_deref().into_iter().collect();
+    // What kubectl's STATUS column says, where the words do not say it.
+    if !pod.status.is_empty() && !how.iter().any(|words| words.contains(&pod.status)) {
+        how.insert(0, &pod.status);
+    }
+    let PodBrief { group, ready, containers, .. } = pod;
+    wrapped(ui, &format!("{group} · {ready}/{containers} ready · {}{since}", how.join(" · ")), tokens.dim);
+    for remark in &pod.unreadable {
+        wrapped(ui, &format!("It cannot be read in full: {remark}"), tokens.warning);
+    }
     let mut wanted = None;
     for container in &pod.details {
         let previous = container.restarts > 0;

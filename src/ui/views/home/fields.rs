@@ -54,7 +54,7 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     ui.add_space(8.0);
     ui.checkbox(&mut form.has_cluster, "Find deployments on a cluster, through kubectl");
     if form.has_cluster {
-        field(ui, "Namespace", &mut form.namespace, "sambastack");
+        field(ui, "Namespace", &mut form.namespace, "The context's namespace");
         problem(ui, &problems.namespace);
         path_field(ui, &form.id, FilePurpose::Kubeconfig, &mut form.kubeconfig, out);
         context_ui(ui, form, state, out);

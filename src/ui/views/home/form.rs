@@ -128,7 +128,11 @@ impl Form {
                 Err(_) if self.api.trim().is_empty() && self.has_cluster => None,
                 Err(error) => Some(error.to_string()),
             },
-            namespace: check_namespace(namespace).err().filter(|_| self.has_cluster).map(str::to_owned),
+            namespace: check_namespace(namespace)
+                .err()
+                // Empty: the context's.
+                .filter(|_| self.has_cluster && !namespace.is_empty())
+                .map(str::to_owned),
             variable: match self.place {
                 PlaceKind::Variable if !variable_ok => {
                     Some("a variable's name has letters, digits and _, and no digit first".to_owned())

@@ -137,7 +137,10 @@ fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)
     let Offer { env, key, wrong, doubt, remarks } = offer;
     let mut parts = Vec::new();
     if let Some(cluster) = &env.cluster {
-        parts.push(format!("namespace {}", cluster.namespace));
+        parts.push(match cluster.namespace.is_empty() {
+            true => cluster.namespace_label().to_owned(),
+            false => format!("namespace {}", cluster.namespace),
+        });
         parts.extend(cluster.kubeconfig.as_ref().map(|path| path.display().to_string()));
     }
     parts.extend(env.api.as_ref().map(|api| api.host().to_owned()));

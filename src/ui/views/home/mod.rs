@@ -278,8 +278,8 @@ fn environment_ui(ui: &mut Ui, env: &Environment, color: Color32, selected: bool
     let below = match (&env.cluster, &env.api) {
         _ if env.demo => "built in · simulated".to_owned(),
         _ if unsaved => "unsaved changes".to_owned(),
-        (Some(cluster), Some(api)) => format!("{} · {}", cluster.namespace, api.host()),
-        (Some(cluster), None) => format!("{} · no API domain yet", cluster.namespace),
+        (Some(cluster), Some(api)) => format!("{} · {}", cluster.namespace_label(), api.host()),
+        (Some(cluster), None) => format!("{} · no API domain yet", cluster.namespace_label()),
         (None, Some(api)) => format!("no cluster · {}", api.host()),
         (None, None) => "nothing typed yet".to_owned(),
     };

@@ -93,6 +93,8 @@ fn model_ui(
     let (color, routing) = match (cluster.is_routed(model), deployment.state) {
         (Some(true), _) if is_silent => (tokens.error, "routed by the API"),
         (Some(true), DeploymentState::Deployed) => (tokens.ok, "serving: routed by the API"),
+        (Some(true), DeploymentState::Unknown) => (tokens.ok, "routed by the API"),
+        (Some(false), DeploymentState::Unknown) => (tokens.warning, "not routed by the API"),
         (Some(true), _) => (tokens.warning, "routed by the API, perhaps to another deployment"),
         (Some(false), DeploymentState::Deployed) => (tokens.warning, "deployed, but not routed yet"),
         (Some(false), _) => (tokens.faint, "not routed yet: the deployment is not ready"),

@@ -7,7 +7,7 @@ use egui::{Button, Label, RichText, ScrollArea, Ui, vec2};
 use super::Asked;
 use crate::domain::deployment::{Deployment, DeploymentState};
 use crate::domain::environment::EnvId;
-use crate::domain::units;
+use crate::domain::{printable, units};
 use crate::protocol::{ClusterLink, Command, KeyStatus};
 use crate::state::State;
 use crate::state::cluster::{ClusterState, ModelOffer};
@@ -147,8 +147,9 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
     let cluster = state.pane_cluster(index).unwrap_or(&none);
     let color = cluster.deployment_of(&choice).map(|deployment| state_color(deployment.state, tokens));
     let all = cluster.view.value().map(|view| view.deployments.as_slice()).unwrap_or_default();
-    let (deployed, others): (Vec<_>, Vec<_>) =
-        all.iter().partition(|deployment| deployment.state == DeploymentState::Deployed);
+    let (may_answer, others): (Vec<_>, Vec<_>) = all.iter().partition(|deployment| deployment.may_answer());
+    let (deployed, unknown): (Vec<_>, Vec<_>) =
+        may_answer.into_iter().partition(|deployment| deployment.state == DeploymentState::Deployed);
     let choices = |list: Vec<&Deployment>, enabled| -> Vec<Choice<'_>> {
         let choice = |deployment: &Deployment| choice_of(deployment, enabled, tokens);
         // The names live in the view; the borrow of the list does not matter.
@@ -156,6 +157,7 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
     };
     let sections = [
         Section { heading: "Deployed", choices: choices(deployed, true) },
+        Section { heading: "State unknown", choices: choices(unknown, true) },
         Section { heading: "Not ready", choices: choices(others, false) },
     ];
     let chosen = picker(ui, "Deployment", choice.deployment.as_deref(), color, width, &sections);
@@ -170,7 +172,7 @@ fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
 }
 
 fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
-    let why = deployment.why();
+    let why = printable::cut(&deployment.why(), 300).into_owned();
     let label = deployment.state.label();
     let remark = match enabled {
         true if why == label => None,

@@ -1,0 +1,167 @@
+//! Why an image cannot be pulled.
+
+use crate::domain::deployment::{ClusterEvent, Diagnosis, PodBrief};
+
+use super::told;
+
+const REASONS: [&str; 7] = [
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+];
+
+/// The first container of the pod whose image is not there, and why.
+pub(super) fn cause(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
+    let container = pod.details.iter().find(|it| !it.ready && REASONS.contains(&it.reason.as_str()))?;
+    // After the first try the container says only that it waits; the event still has the registry's words.
+    let tried = |event: &&&ClusterEvent| {
+        event.object == pod.name && event.warning && event.message.starts_with("Failed to pull image")
+    };
+    let event = events.iter().find(tried).map(|event| event.message.as_str());
+    let said = [container.message.as_str(), event.unwrap_or_default()].join("\n");
+    let cause = match container.reason.as_str() {
+        "InvalidImageName" => "its name is not a valid image name".to_owned(),
+        "ErrImageNeverPull" => "the node does not have it, and its pull policy is Never".to_owned(),
+        "SignatureValidationFailed" => "its signature is not accepted".to_owned(),
+        "ImageInspectError" => {
+            let why =
+                if container.message.is_empty() { String::new() } else { format!(": {}", container.message) };
+            format!("the node's container runtime cannot read the image that it has{why}")
+        }
+        _ => why(&said).to_owned(),
+    };
+    let sentence = format!(
+        "The image of container {} in the {} pod cannot be pulled: {cause}",
+        container.name, pod.group
+    );
+    Some(told(sentence, &["describe", "pod", &pod.name]))
+}
+
+/// What the registry's or the runtime's words mean.
+fn why(said: &str) -> &'static str {
+    let words = without_quotes(said).to_lowercase();
+    let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
+    if has(&["no space left on device", "disk quota exceeded"]) {
+        "the node has no space left for it"
+    } else if has(&[
+        "toomanyrequests",
+        "too many requests",
+        "rate limit",
+        "status 429",
+        "status code 429",
+        "429:",
+    ]) {
+        "the registry limits how often it is asked (429, too many requests); it is tried again later"
+    } else if has(&["x509:", "certificate", "tls: "]) {
+        "the node does not trust the registry's certificate"
+    } else if has(&["http response to https client"]) {
+        "the registry speaks http, and the node asks it over https"
+    } else if has(&["no route to host", "network is unreachable"]) {
+        "the node has no route to the registry"
+    } else if has(&["no such host", "server misbehaving", "temporary failure in name resolution"]) {
+        "the node cannot find the registry's host name"
+    } else if has(&[
+        "connection refused",
+        "connection reset",
+        "i/o timeout",
+        "deadline exceeded",
+        "timeout",
+        "dial tcp",
+        ": eof",
+    ]) {
+        "the node does not reach the registry"
+    } else if has(&["no match for platform", "no matching manifest", "exec format"]) {
+        "the registry has it for another kind of processor only"
+    } else if has(&[
+        "unauthorized",
+        "access denied",
+        "denied:",
+        "authentication required",
+        "authorization failed",
+        "401",
+        "403 forbidden",
+        "no basic auth credentials",
+    ]) {
+        "the registry refuses the credentials (imagePullSecrets)"
+    } else if has(&["not found", "manifest unknown", "name unknown", "does not exist", "manifest invalid"]) {
+        "the registry has no such image"
+    } else {
+        "its name, the registry or the credentials are wrong"
+    }
+}
+
+/// Names of images and addresses stand in quotes, and may hold any word.
+fn without_quotes(text: &str) -> String {
+    text.replace("\\\"", "\"").split('"').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As container runtimes write it; `registry` and the image are made up.
+    #[test]
+    fn each_way_to_miss_an_image_is_told_apart() {
+        let pull = |why: &str| {
+            format!(
+                "Failed to pull image \"r.example/401-unauthorized/x509:not-found\": rpc error: code = Unknown desc = {why}"
+            )
+        };
+        for (said, told) in [
+            (
+                "failed to pull and unpack image \"r.example/m:1\": failed to extract layer sha256:12: write /var/lib/containerd/x: no space left on device: unknown",
+                "no space",
+            ),
+            (
+                "failed to resolve reference \"docker.io/m:1\": unexpected status from HEAD request to https://registry-1.docker.io/v2/m/manifests/1: 429 Too Many Requests",
+                "429",
+            ),
+            (
+                "Error response from daemon: toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating",
+                "429",
+            ),
+            (
+                "failed to do request: Head \"https://r.example/v2/m/manifests/1\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                "trust",
+            ),
+            (
+                "failed to do request: Head \"https://r.example/v2/\": http: server gave HTTP response to HTTPS client",
+                "over https",
+            ),
+            (
+                "failed to do request: Head \"https://r.example/v2/\": dial tcp 10.0.0.9:443: connect: no route to host",
+                "no route",
+            ),
+            (
+                "failed to do request: Head \"https://r.example/v2/\": dial tcp: lookup r.example on 10.96.0.10:53: no such host",
+                "host name",
+            ),
+            (
+                "failed to do request: Head \"https://r.example/v2/\": dial tcp 10.0.0.9:443: i/o timeout",
+                "does not reach",
+            ),
+            ("dial tcp 10.0.0.9:443: connect: connection refused", "does not reach"),
+            (
+                "failed to pull and unpack image \"r.example/m:1\": no match for platform in manifest: not found",
+                "processor",
+            ),
+            (
+                "failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://r.example/token: 401 Unauthorized",
+                "credentials",
+            ),
+            (
+                "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+                "credentials",
+            ),
+            ("failed to resolve reference \"r.example/m:1\": r.example/m:1: not found", "no such image"),
+            ("manifest unknown: manifest tagged by \"1\" is not found", "no such image"),
+            ("something else", "are wrong"),
+        ] {
+            assert!(why(&pull(said)).contains(told), "{said}: {}", why(&pull(said)));
+        }
+    }
+}

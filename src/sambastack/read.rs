@@ -1,0 +1,383 @@
+//! Objects, read one by one: an object that cannot be read in full never hides the others.
+//!
+//! A field of another form than expected is taken out, named in [`Meta::unreadable`], and the rest of the object is
+//! kept. Lists, watches and single answers all read their objects here.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_path_to_error::{Path, Segment};
+
+use super::resources::{
+    Bundle, BundleDeployment, Meta, Model, ModelBundle, ModelDeployment, Pod, looks_like_a_page,
+};
+use super::sizes::Written;
+use crate::domain::printable;
+
+/// An object that cannot be read after so many fields were taken out is given up: only its name is kept.
+const MAX_TRIES: usize = 128;
+/// How much of an unreadable value is quoted, in characters.
+const MAX_QUOTED: usize = 200;
+
+/// Anything with metadata.
+pub trait Object: DeserializeOwned + Default {
+    /// Its name, and what of it cannot be read.
+    fn meta(&self) -> &Meta;
+    /// The same, to be changed.
+    fn meta_mut(&mut self) -> &mut Meta;
+}
+
+macro_rules! objects {
+    ($($kind:ty),*) => {
+        $(impl Object for $kind {
+            fn meta(&self) -> &Meta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut Meta {
+                &mut self.metadata
+            }
+        })*
+    };
+}
+
+objects!(Pod, BundleDeployment, Bundle, ModelDeployment, ModelBundle, Model, Written, AnyObject);
+
+/// An object of which only the metadata matter.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct AnyObject {
+    /// Its name and version.
+    #[serde(deserialize_with = "super::resources::map")]
+    pub metadata: Meta,
+}
+
+/// Why an answer is no list.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// A web page, as a login portal gives it.
+    #[error("the answer is a web page")]
+    WebPage,
+    /// JSON of something else.
+    #[error("the answer is no list but {0:?}")]
+    NoList(String),
+    /// Anything else.
+    #[error("the answer cannot be read as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A list with its objects unread.
+#[derive(Deserialize)]
+struct RawList<'a> {
+    #[serde(default)]
+    kind: Value,
+    #[serde(default)]
+    metadata: Value,
+    #[serde(default, borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+/// Reads a list as `kubectl get --raw` prints it.
+///
+/// # Errors
+/// When the answer is no list. An object that cannot be read is no error.
+pub fn parse_list<T: Object>(answer: &[u8]) -> Result<Vec<T>, ListError> {
+    Ok(parse_versioned(answer)?.0)
+}
+
+/// The same, with the version from which changes can be watched, where the list has one.
+///
+/// # Errors
+/// As [`parse_list`].
+pub fn parse_versioned<T: Object>(answer: &[u8]) -> Result<(Vec<T>, Option<String>), ListError> {
+    if looks_like_a_page(answer) {
+        return Err(ListError::WebPage);
+    }
+    let text = String::from_utf8_lossy(answer);
+    let list: RawList<'_> = serde_json::from_str(&text)?;
+    let kind = list.kind.as_str().unwrap_or_default();
+    if !kind.ends_with("List") {
+        return Err(ListError::NoList(kind.to_owned()));
+    }
+    let version = list.metadata["resourceVersion"].as_str().filter(|it| !it.is_empty()).map(str::to_owned);
+    let items = list.items.unwrap_or_default().into_iter().map(|item| read(item.get())).collect();
+    Ok((each_name_once(items), version))
+}
+
+/// A name can be there once only: of several objects with one name the last is kept, and says so.
+fn each_name_once<T: Object>(items: Vec<T>) -> Vec<T> {
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(items.len());
+    let mut kept: Vec<T> = Vec::with_capacity(items.len());
+    for mut item in items {
+        let name = item.meta().name.clone();
+        match places.get(&name) {
+            Some(&place) if !name.is_empty() => {
+                item.meta_mut()
+                    .unreadable
+                    .push("its name is listed more than once; the last is shown".to_owned());
+                kept[place] = item;
+            }
+            _ => {
+                places.insert(name, kept.len());
+                kept.push(item);
+            }
+        }
+    }
+    kept
+}
+
+/// Reads one object. What cannot be read is left out and named in its metadata.
+pub fn read<T: Object>(json: &str) -> T {
+    // A list would be read as a struct's fields in their order.
+    let is_map = json.trim_ascii_start().starts_with('{');
+    match serde_json::from_str(json) {
+        Ok(object) if is_map => object,
+        _ => mend(serde_json::from_str(json).unwrap_or_default()),
+    }
+}
+
+/// Takes out one unreadable field after another until the rest can be read.
+fn mend<T: Object>(mut value: Value) -> T {
+    let mut unreadable: Vec<String> = Vec::new();
+    for _ in 0..MAX_TRIES {
+        if !value.is_object() {
+            break;
+        }
+        let error = match serde_path_to_error::deserialize::<_, T>(&value) {
+            Ok(mut object) => {
+                object.meta_mut().unreadable = unreadable;
+                return object;
+            }
+            Err(error) => error,
+        };
+        let path = error.path().clone();
+        match take_out(&mut value, &path) {
+            // It counts as missing, and is worth no remark.
+            Some(Value::Null) => {}
+            Some(_) => unreadable.push(remark(&path.to_string(), &error.inner().to_string())),
+            None => {
+                unreadable.push(remark(&path.to_string(), &error.inner().to_string()));
+                break;
+            }
+        }
+    }
+    let mut object = T::default();
+    let name = value["metadata"]["name"].as_str().unwrap_or_default();
+    object.meta_mut().name = name.to_owned();
+    if !value.is_object() {
+        unreadable.push(format!("it is {}, not an object", kind_of(&value)));
+    }
+    object.meta_mut().unreadable = unreadable;
+    object
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+/// Puts `null`, which counts as missing, in place of what is at the path; where even that cannot be read the entry is
+/// removed. Gives what was there.
+fn take_out(value: &mut Value, path: &Path) -> Option<Value> {
+    let segments: Vec<&Segment> = path.iter().collect();
+    let (last, before) = segments.split_last()?;
+    let mut parent = value;
+    for segment in before {
+        parent = match segment {
+            Segment::Seq { index } => parent.get_mut(*index)?,
+            Segment::Map { key } => parent.get_mut(key.as_str())?,
+            Segment::Enum { .. } | Segment::Unknown => return None,
+        };
+    }
+    match (last, parent) {
+        (Segment::Seq { index }, Value::Array(items)) => {
+            let found = items.get_mut(*index)?.take();
+            if found.is_null() {
+                items.remove(*index);
+            }
+            Some(found)
+        }
+        (Segment::Map { key }, Value::Object(fields)) => {
+            let found = fields.get_mut(key)?.take();
+            if found.is_null() {
+                fields.shift_remove(key);
+            }
+            Some(found)
+        }
+        _ => None,
+    }
+}
+
+/// `spec.groups[0].minReplicas is -1, not a whole number from 0`
+fn remark(path: &str, error: &str) -> String {
+    let told = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "));
+    let Some((found, expected)) = told.and_then(|told| told.rsplit_once(", expected ")) else {
+        return printable::cut(&format!("{path}: {error}"), MAX_QUOTED).into_owned();
+    };
+    let found = match found {
+        "sequence" => "a list".to_owned(),
+        "map" => "a map".to_owned(),
+        "null" | "unit value" => "null".to_owned(),
+        found => match found.split_once(' ') {
+            Some(("string", text)) => format!("the text {}", printable::cut(text, MAX_QUOTED)),
+            Some((_, quoted)) => quoted.trim_start_matches("point ").trim_matches('`').to_owned(),
+            None => found.to_owned(),
+        },
+    };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "i32" | "i64" | "isize" => "a whole number",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        expected if expected.starts_with("struct ") => "a map",
+        expected => expected,
+    };
+    format!("{path} is {found}, not {expected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn list(items: Value) -> Vec<u8> {
+        json!({"kind": "XList", "metadata": {"resourceVersion": "7"}, "items": items})
+            .to_string()
+            .into_bytes()
+    }
+
+    fn told<T: Object>(items: Value) -> Vec<String> {
+        let items: Vec<T> = parse_list(&list(items)).unwrap();
+        items.iter().map(|it| format!("{}: {}", it.meta().name, it.meta().unreadable.join("; "))).collect()
+    }
+
+    #[test]
+    fn one_unreadable_object_never_hides_the_others() {
+        let deployments = json!([
+            {"metadata": {"name": "a"}, "spec": {"bundle": "b"}},
+            {"metadata": {"name": "odd"}, "spec": {"bundle": "b", "groups": [{"name": "default", "minReplicas": -1}]}},
+            {"metadata": {"name": "text"}, "spec": {"groups": [{"minReplicas": "two"}, {"minReplicas": 1.5}]}},
+            {"metadata": {"name": "list"}, "spec": []},
+            {"metadata": {"name": "map"}, "spec": {"groups": {"name": "default"}}},
+            {"metadata": {"name": "entries"}, "spec": {"groups": [{}, 5]}},
+            {"metadata": null, "spec": {"bundle": "b"}},
+            {"metadata": {"name": 5}},
+            [], "text", null,
+            {"metadata": {"name": "bare"}},
+            {"metadata": {"name": "z"}, "spec": {"bundle": "b"}},
+        ]);
+        assert_eq!(
+            told::<BundleDeployment>(deployments),
+            [
+                "a: ",
+                "odd: spec.groups[0].minReplicas is -1, not a whole number from 0",
+                "text: spec.groups[0].minReplicas is the text \"two\", not a whole number from 0; \
+                 spec.groups[1].minReplicas is 1.5, not a whole number from 0",
+                "list: spec is a list, not a map",
+                "map: spec.groups is a map, not a list",
+                "entries: spec.groups[1] is 5, not a map",
+                ": ",
+                ": metadata.name is 5, not a text",
+                ": it is a list, not an object",
+                ": it is a text, not an object",
+                ": it is null, not an object",
+                "bare: ",
+                "z: ",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_readable_rest_of_an_odd_object_is_kept() {
+        let pods = json!([{"metadata": {"name": "p", "creationTimestamp": 5}, "spec": {"containers": [{"name": "inf"}]},
+            "status": {"phase": "Running", "containerStatuses": [
+                {"name": "inf", "ready": true, "restartCount": "7", "state": {"running": {"startedAt": []}}}]}}]);
+        let pods: Vec<Pod> = parse_list(&list(pods)).unwrap();
+        assert_eq!(pods[0].status.phase, "Running");
+        assert!(pods[0].status.container_statuses[0].ready);
+        assert!(pods[0].status.container_statuses[0].state.running.is_some());
+        assert_eq!(pods[0].metadata.unreadable.len(), 3, "{:?}", pods[0].metadata.unreadable);
+        let bundles = json!([{"metadata": {"name": "b"}, "spec": {"models": ["M"], "template": 5}}]);
+        assert_eq!(told::<Bundle>(bundles), ["b: spec.models is a list, not a map"]);
+        let models = json!([{"metadata": {"name": "m"}, "spec": {"name": {"of": "M"}, "aliases": ["n", 3]}}]);
+        assert_eq!(
+            told::<Model>(models),
+            ["m: spec.name is a map, not a text; spec.aliases[1] is 3, not a text"]
+        );
+        let profiles = json!([{"metadata": "p", "spec": 5}, {"metadata": {"name": "q"}, "spec": {}}]);
+        assert_eq!(told::<Written>(profiles), [": metadata is the text \"p\", not a map", "q: "]);
+    }
+
+    #[test]
+    fn of_one_name_there_is_one_object() {
+        let pods =
+            json!([{"metadata": {"name": "p"}}, {"metadata": {"name": "p"}, "status": {"phase": "Running"}}]);
+        let pods: Vec<Pod> = parse_list(&list(pods)).unwrap();
+        assert_eq!((pods.len(), pods[0].status.phase.as_str()), (1, "Running"));
+        assert_eq!(pods[0].metadata.unreadable, ["its name is listed more than once; the last is shown"]);
+    }
+
+    #[test]
+    fn an_endless_value_is_cut() {
+        let name = "x".repeat(100_000);
+        let told = told::<BundleDeployment>(json!([{"metadata": {"name": "d"}, "spec": {"groups": name}}]));
+        assert!(told[0].len() < 400, "{} bytes", told[0].len());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z0-9]{0,6}".prop_map(Value::from),
+        ];
+        let key = prop::sample::select(vec![
+            "metadata",
+            "name",
+            "spec",
+            "status",
+            "groups",
+            "minReplicas",
+            "models",
+            "containers",
+            "conditions",
+            "containerStatuses",
+            "state",
+            "waiting",
+            "reason",
+            "type",
+            "modelConfigs",
+            "aliases",
+        ]);
+        leaf.prop_recursive(5, 60, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key.clone(), inner, 0..6)
+                    .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_object_can_be_read(value in any_json()) {
+            let text = value.to_string();
+            let name = value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            prop_assert_eq!(read::<Pod>(&text).metadata.name, name.clone());
+            prop_assert_eq!(read::<ModelDeployment>(&text).metadata.name, name.clone());
+            prop_assert_eq!(read::<Bundle>(&text).metadata.name, name.clone());
+            prop_assert_eq!(read::<Model>(&text).metadata.name, name);
+        }
+    }
+}
