@@ -388,6 +388,8 @@ pub enum ClusterLink {
         /// Why it is not watched.
         why: Failure,
     },
+    /// The user lacks the right to see something; what was seen before stays, and it is tried again and again.
+    Forbidden(Failure),
     /// It is followed no longer: trying again would not help, or nobody wants it.
     Stopped(Failure),
 }
@@ -527,6 +529,9 @@ pub struct Activity {
     pub line: Arc<str>,
     /// When it began.
     pub at: jiff::Timestamp,
+    /// What it has said on standard error while it runs, e.g. a credential plugin that waits for a login; without control
+    /// characters. At most 4,000 bytes.
+    pub words: Arc<str>,
     /// How long it took and how it ended; `None` while it runs.
     pub ending: Option<ActivityEnding>,
 }

@@ -26,7 +26,8 @@ for this run alone.
 Exit codes: 0 done, 1 it failed, 2 wrong usage; of `batida bench` also 3 a --fail-if came true, 4 with --strict \
 a level is in doubt; of `batida chat` 3 the answer is not the JSON that was asked for; of `batida compare` 3 with \
 --fail-if-worse something is worse. With --json a command that fails prints {\"failure\": {summary, advice, details, \
-retry_after_ms}}; `chat` has it in its object, and `check` tells of each check instead.
+retry_after_ms}}; `chat` has it in its object, and `check` tells of each check instead. Ctrl-C, SIGTERM and SIGHUP \
+end a command with what it has so far; exit code 1, 143 and 129.
 
 Examples:
   batida --demo                                   the window, on the built-in demo

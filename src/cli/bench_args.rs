@@ -21,7 +21,8 @@ are counted apart (unsent) and miss every --goodput. No rate has an interval bef
 
 Exit codes: 0 done; 1 it failed, was stopped, ended for too many errors, or no request was answered; 2 wrong \
 usage; 3 a --fail-if came true (or its figure is not known); 4 with --strict, a level is in doubt. The first \
-that applies of 1, 3, 4. Ctrl-C ends with a report of what was done, a second one at once.
+that applies of 1, 3, 4. Ctrl-C ends with a report of what was done, a second one (a \
+second later) at once; SIGTERM and SIGHUP do as Ctrl-C does, with exit codes 143 and 129.
 
 With --json one object, versioned by \"schema\": \"batida.bench/1\"; --out keeps the same. `batida bench --schema` \
 tells each of its keys with type, unit and meaning.

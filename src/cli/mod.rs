@@ -16,9 +16,11 @@ mod history;
 mod history_args;
 mod out;
 mod report;
+mod words;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,6 +37,7 @@ use crate::domain::failure::Failure;
 use crate::engine::history::{History, Told};
 use crate::engine::place::{Place, Places, TWIN_ARGUMENT};
 use crate::engine::{self, Options, check, cluster};
+use crate::io::{keeper, signals};
 use crate::protocol::Verdict;
 
 /// Why a command ended other than well.
@@ -79,6 +82,13 @@ pub fn main(
     if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
         return twin(&args[2..]);
     }
+    if args.get(1).is_some_and(|arg| arg == keeper::ARGUMENT) {
+        keeper::run(std::io::stdin().lock());
+        return ExitCode::SUCCESS;
+    }
+    if let Some(program) = own_program() {
+        keeper::enable(program);
+    }
     let Cli { common, time_start, command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -110,7 +120,16 @@ pub fn main(
             2
         }
     };
+    // Whoever ended it learns so, as of any program.
+    let signalled = signals::first().filter(|number| *number != signals::INTERRUPT && code != 0);
+    let code = signalled.and_then(|number| u8::try_from(128 + number).ok()).unwrap_or(code);
     ExitCode::from(out::finish(code))
+}
+
+/// Batida's executable, as it is even after an update has put another in its place.
+fn own_program() -> Option<PathBuf> {
+    let linux = PathBuf::from("/proc/self/exe");
+    if linux.exists() { Some(linux) } else { std::env::current_exe().ok() }
 }
 
 fn twin(args: &[OsString]) -> ExitCode {
@@ -200,19 +219,22 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         .build()
         .map_err(|error| Failure::new("The system gives Batida no threads", error.to_string()))?;
     let ended = runtime.block_on(async {
-        let cancel = cancel_on_interrupt();
+        let cancel = cancel_on_signal();
         outlive_file_limits();
         if let Command::Demo(args) = command {
             return serve_demo(common, &args, &cancel).await;
         }
         if let Command::History(args) = command {
-            return history::run(common, *args).await;
+            return or_interrupted(&cancel, history::run(common, *args)).await;
         }
         // The places outlive the command: the demo's server lives with them.
-        let (places, settings, notice) = engine::places(&common.options(), |_| {})?;
+        let quiet = matches!(&command, Command::Bench(args) if args.quiet);
+        let (places, settings, notice) = engine::places(&common.options(), words::teller())?;
+        // Without a terminal nobody reads in time what a credential plugin says.
+        let places = if std::io::stderr().is_terminal() { places } else { places.unattended() };
         if let Command::Compare(args) = &command {
             warn(notice);
-            return compare::run(common, &settings.history, args).await;
+            return or_interrupted(&cancel, compare::run(common, &settings.history, args)).await;
         }
         if let Some(notice) = notice {
             // The demo in place of the environment that was meant would be a lie.
@@ -221,7 +243,6 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             }
             report::failure(&notice);
         }
-        let quiet = matches!(&command, Command::Bench(args) if args.quiet);
         // A kubectl may be asked for the context's namespace.
         let opened = cancel.run_until_cancelled(open(common, &places, &settings, quiet)).await;
         let place = &*opened.ok_or(Ended::Told)??;
@@ -241,17 +262,40 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
     ended
 }
 
-/// Ctrl-C ends what is under way; a second one ends the program.
-fn cancel_on_interrupt() -> CancellationToken {
+/// A second Ctrl-C so soon is no second wish: `timeout -s INT` signals the program and its process group.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Who sends SIGTERM will send SIGKILL; until then it is better to end with what there is.
+const TO_SETTLE: Duration = Duration::from_secs(8);
+
+/// Ctrl-C, SIGTERM and SIGHUP end what is under way, which settles what it has; a further one ends the program.
+fn cancel_on_signal() -> CancellationToken {
     let cancel = CancellationToken::new();
+    // Where the system does not let Batida listen, signals do what they do to any program.
+    let Ok(mut signals) = signals::Signals::new() else { return cancel };
     let token = cancel.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            token.cancel();
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
+        let number = signals.next().await;
+        let began = Instant::now();
+        token.cancel();
+        let settled = async {
+            if number == signals::INTERRUPT {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(TO_SETTLE).await;
+        };
+        let again = async {
+            loop {
+                let number = signals.next().await;
+                if began.elapsed() >= AGAIN {
+                    return number;
+                }
+            }
+        };
+        let number = tokio::select! {
+            number = again => number,
+            () = settled => number,
+        };
+        std::process::exit(128 + number);
     });
     cancel
 }

@@ -20,7 +20,7 @@ use crate::sambastack::read::{ListError, Object, parse_versioned};
 use crate::sambastack::resources::looks_like_a_page;
 use crate::sambastack::sizes::Sizes;
 use crate::sambastack::watch::{AnyListed, Kind};
-use crate::wire::kubectl::{KubectlFault, not_kubernetes};
+use crate::wire::kubectl::{KubectlFault, no_api_at_this_address, not_kubernetes};
 
 const SAMBANOVA: &str = "/apis/sambanova.ai/v1alpha1";
 /// What reads only files takes no longer than kubectl's start.
@@ -447,11 +447,20 @@ fn with_any_generation(lists: Lists) -> Result<Lists, KubectlError> {
     match (&lists.bundle_deployments, &lists.model_deployments) {
         (Listed::Present(_), _) | (_, Listed::Present(_)) => Ok(lists),
         (Listed::Failed(failure), _) | (_, Listed::Failed(failure)) => Err(other(failure.clone())),
-        (Listed::Absent, Listed::Absent) => Err(other(Failure::new(
-            "This cluster has no SambaStack resources: it knows neither BundleDeployment nor ModelDeployment",
-            "Check that this is the right context. If it is, SambaStack is not installed there",
-        ))),
+        // Each Kubernetes has pods.
+        (Listed::Absent, Listed::Absent) if matches!(lists.pods, Listed::Absent) => {
+            Err(KubectlError::new(KubectlFault::NotKubernetes, no_api_at_this_address()))
+        }
+        (Listed::Absent, Listed::Absent) => Err(other(no_resources())),
     }
+}
+
+/// SambaStack's kinds are not there.
+pub(super) fn no_resources() -> Failure {
+    Failure::new(
+        "This cluster has no SambaStack resources: it knows neither BundleDeployment nor ModelDeployment",
+        "Check that this is the right context. If it is, SambaStack is not installed there",
+    )
 }
 
 fn other(failure: Failure) -> KubectlError {

@@ -2,24 +2,30 @@
 //! one look gives.
 //!
 //! Each kind is listed once and then watched from the list's version. However a watch ends, it is begun
-//! again: from where it was after a regular end, from a new list after any other. Waits grow and vary, so
-//! that a cluster that comes back is not run over. Where watching is forbidden the kind is listed again and
-//! again instead.
+//! again: from where it was after its full time, from a new list after any other end, since the server may have been
+//! restored from a backup. Waits grow and vary, so that a cluster that comes back is not run over. Where watching is
+//! forbidden the kind is listed again and again instead. When nothing is heard for a while the server is asked a small
+//! question: a watch does not tell a quiet cluster from a server that has stopped answering.
 
-use std::collections::BTreeMap;
+mod kind;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::cluster::{self, Look, list_kind, path_of_kind};
+use self::kind::{Begin, Follower, is_listed};
+use super::cluster::{self, Look};
 use crate::domain::deployment::ClusterView;
+use crate::domain::environment::EnvId;
 use crate::domain::random::Random;
-use crate::io::kubectl::{Kubectl, KubectlError};
+use crate::io::activity::Recorder;
+use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
 use crate::protocol::{ClusterLink, Failure};
 use crate::sambastack::models::{Listed, Lists, view};
-use crate::sambastack::watch::{AnyListed, Change, Kind, WatchError, read_line};
-use crate::wire::kubectl::KubectlFault;
+use crate::sambastack::watch::{AnyListed, Change, Kind};
+use crate::wire::kubectl::{KubectlFault, says_forbidden};
 
 /// How fast things go. The tests' clocks run faster.
 #[derive(Debug, Clone)]
@@ -32,8 +38,14 @@ pub struct Pace {
     pub longest_wait: Duration,
     /// How often what may not be watched is listed.
     pub poll: Duration,
-    /// How often a kind that the cluster does not know is looked for.
+    /// How often a kind that the cluster has never known is looked for.
     pub absent: Duration,
+    /// How often a kind is looked for that was there before: it may be made again.
+    pub vanished: Duration,
+    /// After so long without a word the server is asked whether it still answers.
+    pub silence: Duration,
+    /// How long that may take.
+    pub answer: Duration,
     /// A watch that lives shorter has not worked.
     pub short_lived: Duration,
     /// How long the server is asked to keep a watch open; a watch that stays longer is given up.
@@ -45,21 +57,25 @@ impl Default for Pace {
         Self {
             between_views: Duration::from_millis(250),
             first_wait: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(8),
             poll: Duration::from_secs(10),
-            absent: Duration::from_secs(300),
+            absent: Duration::from_secs(60),
+            vanished: Duration::from_secs(4),
+            silence: Duration::from_secs(9),
+            answer: Duration::from_secs(7),
             short_lived: Duration::from_secs(2),
             watch: Duration::from_secs(290),
         }
     }
 }
 
-/// How long after its time a watch may end.
-const OVERTIME: Duration = Duration::from_secs(30);
-/// After so many of those in a row the kind is polled.
-const ENOUGH: u32 = 4;
-/// After so many polls the kind is watched again.
-const POLLS: u32 = 30;
+/// A credential plugin that fails so often in a row is started no more by itself.
+const PLUGIN_TRIES: u32 = 4;
+/// Between its starts: each may open a browser.
+const PLUGIN_WAITS: [Duration; 3] =
+    [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
+/// How long the first answer is waited for without a word about it.
+const SLOW: Duration = Duration::from_secs(15);
 /// How often is looked whether the machine has slept, and by how much its clock may be off.
 const WAKE_CHECK: Duration = Duration::from_secs(5);
 const SLEPT: Duration = Duration::from_secs(20);
@@ -76,24 +92,74 @@ pub struct Told {
 /// Follows the cluster until that is useless without a person, or for ever. Dropping the future ends kubectl.
 pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(Told)) {
     let mut waits = Waits::new(pace);
-    let mut last_view = None;
-    loop {
-        match cluster::look(kubectl).await {
+    let mut past = Past::default();
+    let mut plugin_failures = 0;
+    let stopped = loop {
+        let error = match look(kubectl, &tell).await {
             Ok(look) => {
                 waits.reset();
-                Followed::new(look, last_view.take(), pace)
-                    .follow(kubectl, pace, &tell, &mut last_view)
-                    .await;
+                plugin_failures = 0;
+                let followed = Followed::new(look, std::mem::take(&mut past), pace);
+                let (then, ended) = followed.follow(kubectl, pace, &tell).await;
+                past = then;
+                match ended {
+                    Some(error) => error,
+                    None => continue,
+                }
             }
-            Err(error) if error.fault.needs_a_person() => {
-                return tell(Told { view: None, link: ClusterLink::Stopped(error.failure) });
-            }
-            Err(error) => {
-                tell(Told { view: None, link: ClusterLink::Reconnecting(error.failure) });
-                tokio::time::sleep(waits.next()).await;
-            }
+            Err(error) => error,
+        };
+        if error.fault.needs_a_person() {
+            break error.failure;
         }
+        let wait = if error.fault == KubectlFault::PluginFailed {
+            plugin_failures += 1;
+            match PLUGIN_WAITS.get(plugin_failures as usize - 1) {
+                Some(wait) if plugin_failures < PLUGIN_TRIES => *wait,
+                _ => break error.failure,
+            }
+        } else {
+            waits.next()
+        };
+        let link = if says_forbidden(&error.failure) {
+            ClusterLink::Forbidden(error.failure)
+        } else {
+            ClusterLink::Reconnecting(error.failure)
+        };
+        tell(Told { view: None, link });
+        tokio::time::sleep(wait).await;
+    };
+    tell(Told { view: None, link: ClusterLink::Stopped(stopped) });
+}
+
+/// A look; that it takes long is told meanwhile. A credential plugin that waits for somebody tells so itself.
+async fn look(kubectl: &Kubectl, tell: &impl Fn(Told)) -> Result<Look, KubectlError> {
+    let looking = cluster::look(kubectl);
+    tokio::pin!(looking);
+    if kubectl.may_start_a_plugin() {
+        return looking.await;
     }
+    tokio::select! {
+        looked = &mut looking => return looked,
+        () = tokio::time::sleep(SLOW) => {}
+    }
+    tell(Told { view: None, link: ClusterLink::Reconnecting(silent(SLOW)) });
+    looking.await
+}
+
+fn silent(since: Duration) -> Failure {
+    Failure::new(
+        format!("The cluster has not answered for {} s", since.as_secs_f64().round()),
+        "Is the VPN on? The API server may be overloaded or stopped. It is asked again and again",
+    )
+}
+
+/// What is remembered from one look to the next.
+#[derive(Debug, Default)]
+struct Past {
+    view: Option<ClusterView>,
+    /// What was listed at least once.
+    seen: BTreeSet<Kind>,
 }
 
 /// Waits that grow, each a little other than its neighbours'.
@@ -128,6 +194,8 @@ enum News {
     Listed(Box<AnyListed>),
     Changed(Change),
     Link(KindLink),
+    /// Trying again by itself would not help.
+    Useless(KubectlError),
 }
 
 /// How one kind is followed.
@@ -136,6 +204,8 @@ enum KindLink {
     Live,
     Reconnecting(Failure),
     Polling(Failure),
+    /// It was seen, and may be seen no more.
+    Forbidden(Failure),
 }
 
 /// All kinds as they are followed.
@@ -144,30 +214,85 @@ struct Followed {
     versions: cluster::Versions,
     prefix: String,
     links: BTreeMap<Kind, KindLink>,
-    last_view: Option<ClusterView>,
+    past: Past,
     poll: Duration,
     /// Bundles and models of the new generation were not asked for, since nothing uses them.
     without_new: bool,
+    /// Why all is to begin anew, or not.
+    ended: Option<KubectlError>,
 }
 
 impl Followed {
-    fn new(look: Look, last_view: Option<ClusterView>, pace: &Pace) -> Self {
+    fn new(look: Look, mut past: Past, pace: &Pace) -> Self {
         let Look { lists, versions, prefix } = look;
         let without_new = lists.model_deployments.items().is_empty();
-        let (links, poll) = (BTreeMap::new(), pace.poll);
-        Self { lists, versions, prefix, links, last_view, poll, without_new }
+        past.seen.extend(versions.keys());
+        let (links, poll, ended) = (BTreeMap::new(), pace.poll, None);
+        Self { lists, versions, prefix, links, past, poll, without_new, ended }
     }
 
-    /// Until everything is to be listed anew.
+    /// Until everything is to be listed anew; gives why, if that is a fault.
     async fn follow(
         mut self,
         kubectl: &Kubectl,
         pace: &Pace,
         tell: &impl Fn(Told),
-        last_view: &mut Option<ClusterView>,
-    ) {
+    ) -> (Past, Option<KubectlError>) {
         let (sender, mut news) = mpsc::channel(64);
         let mut kinds = JoinSet::new();
+        self.begin_all(kubectl, pace, &sender, &mut kinds);
+        drop(sender);
+
+        let mut told = None;
+        let mut drawn = tokio::time::Instant::now();
+        self.tell(&mut told, tell, true);
+        let mut dirty = false;
+        let (heard, prefix) = (Notify::new(), self.prefix.clone());
+        let (slept, frozen) = (machine_slept(), frozen(kubectl, &prefix, pace, &heard));
+        tokio::pin!(slept, frozen);
+        loop {
+            let due = tokio::time::sleep_until(drawn + pace.between_views);
+            tokio::select! {
+                next = news.recv() => {
+                    // Every follower has ended, which only a panic does.
+                    let Some(next) = next else { break };
+                    if matches!(next.1, News::Listed(_) | News::Changed(_)) {
+                        heard.notify_one();
+                    }
+                    dirty |= self.fold(next);
+                    while let Ok(next) = news.try_recv() {
+                        dirty |= self.fold(next);
+                    }
+                    if self.ended.is_some() {
+                        break;
+                    }
+                    // That the connection is lost is told at once.
+                    self.tell(&mut told, tell, false);
+                    if self.without_new && !self.lists.model_deployments.items().is_empty() {
+                        break;
+                    }
+                }
+                () = due, if dirty => {
+                    self.tell(&mut told, tell, true);
+                    (dirty, drawn) = (false, tokio::time::Instant::now());
+                }
+                why = &mut frozen => {
+                    tell(Told { view: None, link: ClusterLink::Reconnecting(why) });
+                    break;
+                }
+                () = &mut slept => break,
+            }
+        }
+        (self.past, self.ended)
+    }
+
+    fn begin_all(
+        &mut self,
+        kubectl: &Kubectl,
+        pace: &Pace,
+        sender: &mpsc::Sender<(Kind, News)>,
+        kinds: &mut JoinSet<()>,
+    ) {
         for kind in Kind::ALL {
             if self.without_new && matches!(kind, Kind::ModelBundles | Kind::Models) {
                 continue;
@@ -180,49 +305,22 @@ impl Followed {
                 waits: Waits::new(pace),
                 short_lived: 0,
                 polling: None,
+                seen: self.past.seen.contains(&kind),
+                refused: 0,
                 sender: sender.clone(),
             };
-            let begin = Begin::of(&self.lists, kind, self.versions.remove(&kind), pace);
+            let begin = Begin::of(&self.lists, kind, self.versions.remove(&kind), &follower);
             kinds.spawn(follower.run(begin));
         }
-        drop(sender);
-
-        let mut told = None;
-        let mut drawn = tokio::time::Instant::now();
-        self.tell(&mut told, tell, true);
-        let mut dirty = false;
-        let slept = machine_slept();
-        tokio::pin!(slept);
-        loop {
-            let due = tokio::time::sleep_until(drawn + pace.between_views);
-            tokio::select! {
-                next = news.recv() => {
-                    // Every follower has ended, which only a panic does.
-                    let Some(next) = next else { break };
-                    dirty |= self.fold(next);
-                    while let Ok(next) = news.try_recv() {
-                        dirty |= self.fold(next);
-                    }
-                    // That the connection is lost is told at once.
-                    self.tell(&mut told, tell, false);
-                    if self.without_new && !self.lists.model_deployments.items().is_empty() {
-                        break;
-                    }
-                }
-                () = due, if dirty => {
-                    self.tell(&mut told, tell, true);
-                    (dirty, drawn) = (false, tokio::time::Instant::now());
-                }
-                () = &mut slept => break,
-            }
-        }
-        *last_view = self.last_view;
     }
 
     /// Whether the view may have changed.
     fn fold(&mut self, (kind, news): (Kind, News)) -> bool {
         match news {
             News::Listed(listed) => {
+                if is_listed(&listed) == Some(true) {
+                    self.past.seen.insert(kind);
+                }
                 self.lists.replace(*listed);
                 true
             }
@@ -235,17 +333,21 @@ impl Followed {
                 self.links.insert(kind, link);
                 false
             }
+            News::Useless(error) => {
+                self.ended.get_or_insert(error);
+                false
+            }
         }
     }
 
     fn tell(&mut self, told: &mut Option<ClusterLink>, tell: &impl Fn(Told), looks: bool) {
         let link = self.link();
-        let view = looks.then(|| view(&self.lists)).filter(|view| self.last_view.as_ref() != Some(view));
+        let view = looks.then(|| view(&self.lists)).filter(|view| self.past.view.as_ref() != Some(view));
         if view.is_none() && told.as_ref() == Some(&link) {
             return;
         }
         if let Some(view) = &view {
-            self.last_view = Some(view.clone());
+            self.past.view = Some(view.clone());
         }
         *told = Some(link.clone());
         tell(Told { view, link });
@@ -253,17 +355,82 @@ impl Followed {
 
     /// The worst of all kinds'.
     fn link(&self) -> ClusterLink {
-        let lost = self.links.values().find_map(|link| match link {
-            KindLink::Reconnecting(why) => Some(ClusterLink::Reconnecting(why.clone())),
+        let first = |wanted: fn(&KindLink) -> Option<&Failure>| self.links.values().find_map(wanted).cloned();
+        let lost = first(|link| match link {
+            KindLink::Reconnecting(why) => Some(why),
             _ => None,
         });
-        let polled = || {
-            self.links.values().find_map(|link| match link {
-                KindLink::Polling(why) => Some(ClusterLink::Polling { every: self.poll, why: why.clone() }),
-                _ => None,
-            })
+        let forbidden = first(|link| match link {
+            KindLink::Forbidden(why) => Some(why),
+            _ => None,
+        });
+        let polled = first(|link| match link {
+            KindLink::Polling(why) => Some(why),
+            _ => None,
+        });
+        if let Some(why) = lost {
+            return ClusterLink::Reconnecting(why);
+        }
+        if let Some(why) = forbidden {
+            return ClusterLink::Forbidden(why);
+        }
+        if let Some(unseen) = self.unseen() {
+            return unseen;
+        }
+        polled.map_or(ClusterLink::Live, |why| ClusterLink::Polling { every: self.poll, why })
+    }
+
+    /// That no deployment is known, and why that does not mean that there is none.
+    fn unseen(&self) -> Option<ClusterLink> {
+        let Lists { bundle_deployments: old, model_deployments: new, .. } = &self.lists;
+        if !old.items().is_empty() || !new.items().is_empty() {
+            return None;
+        }
+        if let Some(why) = failure_of(old).or_else(|| failure_of(new)) {
+            return Some(if says_forbidden(why) {
+                ClusterLink::Forbidden(why.clone())
+            } else {
+                ClusterLink::Reconnecting(why.clone())
+            });
+        }
+        let absent = matches!((old, new), (Listed::Absent, Listed::Absent));
+        absent.then(|| ClusterLink::Reconnecting(cluster::no_resources()))
+    }
+}
+
+fn failure_of<T>(listed: &Listed<T>) -> Option<&Failure> {
+    match listed {
+        Listed::Failed(why) => Some(why),
+        Listed::Present(_) | Listed::Absent => None,
+    }
+}
+
+/// Ends once the server has been silent and does not answer a small question either, with why. A watch is silent for
+/// minutes where nothing changes. The questions are in no record of activities: there may be six a minute.
+async fn frozen(kubectl: &Kubectl, prefix: &str, pace: &Pace, heard: &Notify) -> Failure {
+    // Each question would start the plugin. There kubectl itself tests its connection.
+    if kubectl.kubeconfig == Kubeconfig::BuiltIn || kubectl.may_start_a_plugin() {
+        std::future::pending::<()>().await;
+    }
+    let kubectl = Kubectl { recorder: Recorder::silent(EnvId::ad_hoc()), ..kubectl.clone() };
+    let path = format!("{prefix}/version");
+    loop {
+        let began = Instant::now();
+        let asking = async {
+            tokio::time::sleep(pace.silence).await;
+            kubectl.run(&["get", "--raw", &path], pace.answer).await
         };
-        lost.or_else(polled).unwrap_or(ClusterLink::Live)
+        let answer = tokio::select! {
+            () = heard.notified() => continue,
+            answer = asking => answer,
+        };
+        match answer {
+            Err(error) if matches!(error.fault, KubectlFault::Timeout | KubectlFault::Deadline) => {
+                return silent(began.elapsed()).with_details(error.failure.details);
+            }
+            // Refused, say: then the watches end by themselves.
+            _ => {}
+        }
     }
 }
 
@@ -282,219 +449,6 @@ async fn machine_slept() {
 
 fn has_slept(on_wall: Duration, own: Duration) -> bool {
     on_wall > own + SLEPT
-}
-
-/// From where on a kind is followed.
-enum Begin {
-    /// It was listed.
-    At(String),
-    /// It has to be listed.
-    Listing,
-    /// The same, after a while.
-    After(Duration),
-}
-
-impl Begin {
-    fn of(lists: &Lists, kind: Kind, version: Option<String>, pace: &Pace) -> Self {
-        let known = |is_absent: bool| match version {
-            Some(version) => Self::At(version),
-            None if is_absent => Self::After(pace.absent),
-            None => Self::After(pace.first_wait),
-        };
-        match kind {
-            Kind::Pods => known(!lists.pods.is_known()),
-            Kind::BundleDeployments => known(!lists.bundle_deployments.is_known()),
-            Kind::Bundles => known(!lists.bundles.is_known()),
-            Kind::ModelDeployments => known(!lists.model_deployments.is_known()),
-            Kind::ModelBundles => known(!lists.model_bundles.is_known()),
-            Kind::Models => known(!lists.models.is_known()),
-        }
-    }
-}
-
-/// Follows one kind.
-struct Follower {
-    kubectl: Kubectl,
-    pace: Pace,
-    prefix: String,
-    kind: Kind,
-    waits: Waits,
-    /// How many watches in a row have ended as soon as they began.
-    short_lived: u32,
-    /// How often it was listed since it may not be watched.
-    polling: Option<u32>,
-    sender: mpsc::Sender<(Kind, News)>,
-}
-
-/// How a watch ended.
-enum Ended {
-    /// As watches do: it may go on from there.
-    At(String),
-    /// Its version is too old.
-    Expired,
-    /// It may not be watched.
-    NotAllowed(Failure),
-    /// Anything else; what is behind it is told when listing fails too.
-    Lost,
-}
-
-impl Follower {
-    async fn run(mut self, mut begin: Begin) {
-        loop {
-            let version = match begin {
-                Begin::At(version) => version,
-                Begin::Listing => {
-                    begin = self.list().await;
-                    continue;
-                }
-                Begin::After(wait) => {
-                    tokio::time::sleep(wait).await;
-                    begin = Begin::Listing;
-                    continue;
-                }
-            };
-            let began = Instant::now();
-            let ended = self.watch(version).await;
-            if began.elapsed() >= self.pace.short_lived {
-                self.short_lived = 0;
-                self.waits.reset();
-            } else {
-                self.short_lived += 1;
-            }
-            begin = match ended {
-                Ended::At(version) if self.short_lived == 0 => Begin::At(version),
-                Ended::Expired => Begin::After(self.wait()),
-                Ended::NotAllowed(why) => self.poll(why).await,
-                // It can be listed, but not watched.
-                Ended::At(_) | Ended::Lost if self.short_lived > ENOUGH => self.poll(short_lived()).await,
-                // Only once listing fails too is it clear that something is wrong.
-                Ended::At(_) | Ended::Lost => Begin::After(self.wait()),
-            };
-        }
-    }
-
-    /// None at first: what was cut is begun again at once.
-    fn wait(&mut self) -> Duration {
-        if self.waits.tries > 0 {
-            return self.waits.next();
-        }
-        self.waits.tries = 1;
-        Duration::ZERO
-    }
-
-    async fn poll(&mut self, why: Failure) -> Begin {
-        self.polling = Some(0);
-        self.tell(News::Link(KindLink::Polling(why))).await;
-        Begin::After(self.pace.poll)
-    }
-
-    async fn tell(&self, news: News) {
-        // Fails only when nobody follows any more, and then this ends too.
-        let _ = self.sender.send((self.kind, news)).await;
-    }
-
-    async fn list(&mut self) -> Begin {
-        let (listed, version) = match list_kind(&self.kubectl, &self.prefix, self.kind).await {
-            Ok(found) => found,
-            // What was there stays, and so does what was said of polling until it works again.
-            Err(KubectlError { failure, .. }) => {
-                self.short_lived = 0;
-                self.tell(News::Link(KindLink::Reconnecting(failure))).await;
-                return Begin::After(self.waits.next());
-            }
-        };
-        let begin = match (is_listed(&listed), version, &mut self.polling) {
-            (Some(true), Some(_), Some(polls)) if *polls % POLLS < POLLS - 1 => {
-                *polls += 1;
-                Begin::After(self.pace.poll)
-            }
-            // Now and then it is watched again: rights may have changed.
-            (Some(true), Some(version), _) => Begin::At(version),
-            (Some(true), None, _) => Begin::After(self.pace.poll),
-            // What may not be listed is asked for more rarely.
-            (Some(false), ..) => Begin::After(self.pace.poll.saturating_mul(6)),
-            (None, ..) => Begin::After(self.pace.absent),
-        };
-        self.tell(News::Listed(Box::new(listed))).await;
-        if self.polling.is_none() {
-            self.tell(News::Link(KindLink::Live)).await;
-        }
-        begin
-    }
-
-    async fn watch(&mut self, mut version: String) -> Ended {
-        let path = format!(
-            "{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}",
-            path_of_kind(&self.prefix, &self.kubectl.namespace, self.kind),
-            self.pace.watch.as_secs().max(1),
-        );
-        let mut lines = match self.kubectl.follow(&["get", "--raw", &path]) {
-            Ok(lines) => lines,
-            Err(_told_by_listing) => return Ended::Lost,
-        };
-        let overdue = tokio::time::sleep(self.pace.watch + OVERTIME);
-        let allowed = tokio::time::sleep(self.pace.short_lived);
-        tokio::pin!(overdue, allowed);
-        loop {
-            let line = tokio::select! {
-                line = lines.next() => line,
-                () = &mut allowed, if self.polling.is_some() => {
-                    self.polling = None;
-                    self.tell(News::Link(KindLink::Live)).await;
-                    continue;
-                }
-                () = &mut overdue => return Ended::Lost,
-            };
-            match line {
-                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
-                Ok(Some(line)) => match read_line(self.kind, &line) {
-                    Ok((change, now)) => {
-                        if !now.is_empty() {
-                            version = now;
-                        }
-                        self.waits.reset();
-                        self.tell(News::Changed(change)).await;
-                    }
-                    Err(WatchError::Expired) => return Ended::Expired,
-                    Err(WatchError::Refused(_) | WatchError::Unreadable(_)) => return Ended::Lost,
-                },
-                Ok(None) => return Ended::At(version),
-                Err(error) => {
-                    return match error.fault {
-                        KubectlFault::Expired => Ended::Expired,
-                        KubectlFault::Forbidden | KubectlFault::NotAllowed => {
-                            Ended::NotAllowed(error.failure)
-                        }
-                        _ => Ended::Lost,
-                    };
-                }
-            }
-        }
-    }
-}
-
-/// Whether it was listed or refused; `None` for a kind that the cluster does not know.
-fn is_listed(listed: &AnyListed) -> Option<bool> {
-    fn of<T>(listed: &Listed<T>) -> Option<bool> {
-        match listed {
-            Listed::Present(_) => Some(true),
-            Listed::Failed(_) => Some(false),
-            Listed::Absent => None,
-        }
-    }
-    match listed {
-        AnyListed::Pods(listed) => of(listed),
-        AnyListed::BundleDeployments(listed) => of(listed),
-        AnyListed::Bundles(listed) => of(listed),
-        AnyListed::ModelDeployments(listed) => of(listed),
-        AnyListed::ModelBundles(listed) => of(listed),
-        AnyListed::Models(listed) => of(listed),
-    }
-}
-
-fn short_lived() -> Failure {
-    let advice = "Something between kubectl and the API server may cut them";
-    Failure::new("The cluster's watches end as soon as they begin", advice)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub async fn follow(
     let LogSource { pod, container, previous } = source;
     let last = if *previous { "--previous" } else { "--follow" };
     let args = ["logs", pod, "-c", container, "-n", &kubectl.namespace, TAIL, last];
-    let mut lines = kubectl.follow(&args)?;
+    let mut lines = kubectl.follow(&args).await?;
     let mut waiting: Vec<String> = Vec::new();
     let mut ticks = tokio::time::interval(PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -15,6 +15,7 @@ mod library;
 pub mod logs;
 pub mod place;
 pub mod probe;
+pub mod quit;
 mod shelf;
 pub mod surroundings;
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
@@ -14,7 +15,7 @@ use crate::domain::failure::{Advice, Failure};
 use crate::engine::cluster;
 use crate::io::activity::Recorder;
 use crate::io::api::{Api, Models, Trust};
-use crate::io::kubectl::Kubectl;
+use crate::io::kubectl::{self, Kubectl, Turns};
 use crate::io::secrets::Keys;
 use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
@@ -90,6 +91,9 @@ pub struct Places {
     open: Mutex<HashMap<EnvId, Opening>>,
     /// The namespaces of the contexts of environments that name none.
     namespaces: Mutex<HashMap<EnvId, (ClusterAccess, String)>>,
+    /// Of each environment's kubectls.
+    turns: Mutex<HashMap<EnvId, Turns>>,
+    login: Duration,
 }
 
 impl Places {
@@ -102,7 +106,15 @@ impl Places {
             demo: OnceCell::new(),
             open: Mutex::default(),
             namespaces: Mutex::default(),
+            turns: Mutex::default(),
+            login: kubectl::LOGIN,
         }
+    }
+
+    /// The same, where nobody sees what a credential plugin says in time to do it: it gets no longer than any question.
+    #[must_use]
+    pub fn unattended(self) -> Self {
+        Self { login: kubectl::PATIENCE, ..self }
     }
 
     /// Where keys are kept.
@@ -170,7 +182,14 @@ impl Places {
             let prefix = vec![OsString::from(TWIN_ARGUMENT)];
             return Some(Kubectl::twin(self.twin.clone(), prefix, &access.namespace, recorder));
         }
-        Some(Kubectl::new(access, recorder))
+        let turns = self
+            .turns
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(env.id.clone())
+            .or_default()
+            .clone();
+        Some(Kubectl { turns, login: self.login, ..Kubectl::new(access, recorder) })
     }
 
     fn recorder(&self, env: &Environment) -> Recorder {

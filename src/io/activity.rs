@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use crate::domain::environment::EnvId;
 use crate::protocol::{Activity, ActivityEnding, ActivityKind};
 
+/// In bytes.
+const MOST_WORDS: usize = 4_000;
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Where activities of one environment are told.
@@ -41,6 +44,7 @@ impl Recorder {
             kind,
             line: line.into(),
             at: jiff::Timestamp::now(),
+            words: Arc::default(),
             ending: None,
         };
         (self.tell)(activity.clone());
@@ -60,6 +64,22 @@ impl Recording {
     /// How long it has been under way.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// What the program has said so far, while it runs; fit to be shown.
+    pub fn say(&mut self, words: &str) {
+        let Some(activity) = &mut self.activity else { return };
+        // The last words are what somebody is to do.
+        let from = words.ceil_char_boundary(words.len().saturating_sub(MOST_WORDS));
+        if *activity.words != words[from..] {
+            activity.words = words[from..].into();
+            (self.recorder.tell)(activity.clone());
+        }
+    }
+
+    /// Whether it has said something.
+    pub fn has_spoken(&self) -> bool {
+        self.activity.as_ref().is_some_and(|activity| !activity.words.is_empty())
     }
 
     /// It ended.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
-use super::kubectl::{Kubeconfig, Kubectl};
+use super::kubectl::{Group, Kubeconfig, Kubectl};
 
 /// No list of releases comes near.
 const MOST: u64 = 4 << 20;
@@ -18,6 +18,8 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
     match &kubectl.kubeconfig {
         // The demo's cluster is none that helm could ask.
         Kubeconfig::BuiltIn => return None,
+        // helm would ask for a login of its own.
+        _ if !kubectl.needs_no_login() => return None,
         Kubeconfig::Usual => {}
         Kubeconfig::File(path) => {
             command.arg("--kubeconfig").arg(path);
@@ -28,12 +30,16 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
     }
     command.args(["list", "-n", &kubectl.namespace, "-o", "json"]);
     command.envs(kubectl.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.process_group(0).kill_on_drop(true);
     let asking = async {
         let mut child = command.spawn().ok()?;
+        let mut group = Group::of(&child);
         let mut printed = Vec::new();
         child.stdout.take()?.take(MOST).read_to_end(&mut printed).await.ok()?;
-        child.wait().await.ok()?.success().then_some(printed)
+        let status = child.wait().await.ok()?;
+        group.forgive();
+        status.success().then_some(printed)
     };
     tokio::time::timeout(patience, asking).await.ok().flatten()
 }

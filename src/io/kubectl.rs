@@ -1,6 +1,9 @@
 //! The door to kubectl: a subprocess that is asked, bounded, and never left behind.
 
+mod process;
+mod start;
 mod stream;
+mod turns;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -8,33 +11,39 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
-use tokio::time::Instant;
 
+use self::process::{Answer, Ended, Patience, converse, words_of};
+use super::activity::{Recorder, Recording};
 use crate::domain::environment::ClusterAccess;
 use crate::domain::failure::{Advice, Failure};
+use crate::domain::units;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain, may_name_a_path};
+use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain};
 
-use super::activity::{Recorder, Recording};
-
+pub(crate) use process::Group;
 pub use stream::Lines;
+pub use turns::Turns;
 
 /// No list of pods comes near; without a bound a wrong path could fill the memory.
 const MOST_OUTPUT: usize = 256 << 20;
-/// The last words decide, and a credential plugin may chatter for long.
-const MOST_WORDS: usize = 64 << 10;
-/// How long what kubectl left in its pipes is waited for once it has ended. A credential plugin that lives
-/// on keeps stderr open for as long as it likes.
-const GRACE: Duration = Duration::from_millis(200);
 /// How long a question may take unless told otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a credential plugin may wait for somebody who sees what it says: long enough to open a page, type a code and
+/// confirm it on a telephone.
+pub const LOGIN: Duration = Duration::from_secs(180);
+/// A plugin that failed after less has waited for nobody.
+const QUICK: Duration = Duration::from_secs(5);
 
-/// For Go's runtime. kubectl's start is most of its work, and several start at once: with fewer collections
-/// and threads each takes a third less of the processor.
-const RUNTIME: [(&str, &str); 2] = [("GOGC", "400"), ("GOMAXPROCS", "1")];
+/// For Go's runtime: kubectl's start is most of its work, and several start at once. With fewer collections and threads
+/// each takes a third less of the processor. And for its connections: a silent one is tested, so that a server that has
+/// stopped answering, or a connection that a firewall has forgotten, ends a watch after 13 s instead of 45.
+const RUNTIME: [(&str, &str); 4] = [
+    ("GOGC", "400"),
+    ("GOMAXPROCS", "1"),
+    ("HTTP2_READ_IDLE_TIMEOUT_SECONDS", "8"),
+    ("HTTP2_PING_TIMEOUT_SECONDS", "5"),
+];
 
 /// kubectl, and how it reaches one cluster.
 #[derive(Debug, Clone)]
@@ -53,6 +62,10 @@ pub struct Kubectl {
     pub env: Vec<(OsString, OsString)>,
     /// How long a question may take.
     pub patience: Duration,
+    /// The same while a credential plugin waits for somebody to log in.
+    pub login: Duration,
+    /// Whose turn it is where a credential plugin may ask for a login; shared by all kubectls of an environment.
+    pub turns: Turns,
     /// Where each run is written down.
     pub recorder: Recorder,
 }
@@ -106,6 +119,8 @@ impl Kubectl {
             namespace: namespace.clone(),
             env: Vec::new(),
             patience: PATIENCE,
+            login: LOGIN,
+            turns: Turns::default(),
             recorder,
         }
     }
@@ -126,16 +141,27 @@ impl Kubectl {
     ) -> Result<Vec<u8>, KubectlError> {
         self.find_program()?;
         self.find_kubeconfig()?;
-        let args = self.arguments(args, deadline);
+        // What reads only files starts no plugin.
+        let local = args.first().is_some_and(|arg| arg.as_ref() == "config");
+        let plugin = !local && self.may_start_a_plugin();
+        let turn = if plugin { self.turns.take().await? } else { None };
+        // kubectl's own time-out would go on while somebody logs in.
+        let told = if turn.is_some() { deadline.max(self.login) } else { deadline };
+        let args = self.arguments(args, told);
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        self.ask(&args, deadline, recording).await
+        let patience = Patience { deadline, login: plugin.then_some(self.login) };
+        let outcome = self.ask(&args, patience, recording).await;
+        if plugin {
+            self.turns.ended(turn, &outcome);
+        }
+        outcome
     }
 
     /// Asks kubectl a question that it answers with a word on standard output; its exit code may be that of
     /// a failure, as `auth can-i` has it for `no`.
     pub async fn word<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<String, KubectlError> {
+        let mut lines = self.follow(args).await?;
         let asking = async {
-            let mut lines = self.follow(args)?;
             let mut first = String::new();
             loop {
                 match lines.next().await {
@@ -148,17 +174,8 @@ impl Kubectl {
                 }
             }
         };
-        tokio::time::timeout(self.patience, asking).await.unwrap_or_else(|_| Err(too_slow(self.patience)))
-    }
-
-    /// A program that is not there is told before a kubeconfig that is not there.
-    fn find_program(&self) -> Result<(), KubectlError> {
-        // A bare name is looked up in PATH when it is started.
-        let named = self.program.components().count() > 1;
-        if named && !self.program.exists() {
-            return Err(self.not_started(&std::io::ErrorKind::NotFound.into()));
-        }
-        Ok(())
+        let outcome = tokio::time::timeout(self.patience, asking).await;
+        outcome.unwrap_or_else(|_| Err(too_slow(self.patience, lines.words(), false)))
     }
 
     /// Asks kubectl what needs neither a kubeconfig nor a cluster.
@@ -170,7 +187,12 @@ impl Kubectl {
         let args: Vec<OsString> =
             self.prefix.iter().cloned().chain(args.iter().map(|arg| arg.as_ref().to_owned())).collect();
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        self.ask(&args, deadline, recording).await
+        self.ask(&args, Patience { deadline, login: None }, recording).await
+    }
+
+    /// Whether other programs may ask the same cluster beside kubectl: no credential plugin would ask for a login.
+    pub fn needs_no_login(&self) -> bool {
+        self.turns.is_fresh() || !self.may_start_a_plugin()
     }
 
     /// kubectl's own flags, which hold for any question, and the question.
@@ -215,8 +237,8 @@ impl Kubectl {
     async fn ask(
         &self,
         args: &[OsString],
-        deadline: Duration,
-        recording: Recording,
+        patience: Patience,
+        mut recording: Recording,
     ) -> Result<Vec<u8>, KubectlError> {
         let mut child = match self.spawn(args) {
             Ok(child) => child,
@@ -225,22 +247,20 @@ impl Kubectl {
                 return Err(self.not_started(&error));
             }
         };
-        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-        let ended = tokio::time::timeout(deadline, converse(&mut child)).await;
-        let answer = match ended {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
+        let mut group = Group::of(&child);
+        let answer = match converse(&mut child, &group, &mut recording, patience).await {
+            Ok(Ended::Answered(answer)) => answer,
+            Ok(Ended::TooSlow { waited, stderr, login }) => {
+                recording.end(false, format!("killed after {} s", waited.as_secs_f64().round()));
+                return Err(too_slow(waited, words_of(&stderr), login));
+            }
+            Err(error) => {
                 recording.end(false, format!("lost: {error}"));
                 let failure =
                     Failure::new("kubectl could not be read", "Try again").with_details(error.to_string());
                 return Err(KubectlError::new(KubectlFault::Other, failure));
             }
-            Err(_elapsed) => {
-                recording.end(false, format!("killed after {} s", deadline.as_secs_f64().round()));
-                return Err(too_slow(deadline));
-            }
         };
-        // It ended by itself, and what it started on purpose, such as a browser to log in with, may stay.
         group.forgive();
         self.judge(answer, recording)
     }
@@ -279,90 +299,44 @@ impl Kubectl {
             recording.end(true, format!("{told}, {}", bytes(stdout.len())));
             return Ok(stdout);
         }
+        // It told somebody what to do, and waited for it.
+        let waited = recording.has_spoken() && recording.elapsed() >= QUICK;
         recording.end(false, told.clone());
-        let words = String::from_utf8_lossy(&stderr);
-        let words = words.trim();
+        let words = words_of(&stderr);
         let (fault, failure) = asked_for_a_name(&stdout)
-            .unwrap_or_else(|| explain(if words.is_empty() { &told } else { words }));
+            .unwrap_or_else(|| self.explained(if words.is_empty() { &told } else { &words }, waited));
         Err(KubectlError::new(fault, failure))
     }
 
-    fn not_started(&self, error: &io::Error) -> KubectlError {
-        let program = self.program.display();
-        let (fault, summary, advice) = match error.kind() {
-            io::ErrorKind::NotFound if self.program.components().count() > 1 => (
-                KubectlFault::ProgramMissing,
-                format!("kubectl was not found at {program}"),
-                "Correct its path in the environment's settings, or leave the path empty to look in PATH".to_owned(),
-            ),
-            io::ErrorKind::NotFound => (
-                KubectlFault::ProgramMissing,
-                "kubectl was not found".to_owned(),
-                format!(
-                    "Install it (https://kubernetes.io/docs/tasks/tools), or set its path in the environment's \
-                     settings. Looked for {program} in PATH"
-                ),
-            ),
-            io::ErrorKind::PermissionDenied => (
-                KubectlFault::ProgramBroken,
-                format!("{program} is not executable"),
-                format!("Make it executable (chmod +x {program}), or set another path in the environment's settings"),
-            ),
-            _ => (
-                KubectlFault::ProgramBroken,
-                format!("{program} cannot be run"),
-                "Is it a kubectl for this system and this processor? Set its path in the environment's settings"
-                    .to_owned(),
-            ),
-        };
-        KubectlError::new(fault, Failure::new(summary, advice).with_details(error.to_string()))
-    }
-
-    /// kubectl takes a kubeconfig that does not exist for an empty one, and asks localhost:8080.
-    fn find_kubeconfig(&self) -> Result<(), KubectlError> {
-        if self.kubeconfig != Kubeconfig::Usual {
-            return Ok(());
-        }
-        let missing = |summary: String| {
-            let advice = "Choose a kubeconfig in the environment's settings";
-            Err(KubectlError::new(KubectlFault::KubeconfigMissing, Failure::new(summary, advice)))
-        };
-        if let Some(list) = self.variable("KUBECONFIG") {
-            let files: Vec<_> =
-                std::env::split_paths(&list).filter(|file| !file.as_os_str().is_empty()).collect();
-            if files.is_empty() || files.iter().any(|file| file.exists()) {
-                return Ok(());
+    /// kubectl's words, with what Batida knows besides. `waited`: what was said was told while kubectl waited.
+    fn explained(&self, words: &str, waited: bool) -> (KubectlFault, Failure) {
+        let (fault, mut failure) = explain(words);
+        match fault {
+            KubectlFault::PluginFailed if waited => {
+                failure.summary = format!("The login was not finished: {}", lowered(&failure.summary));
+                let told = Failure::new(failure.summary, LOG_IN).with_details(failure.details);
+                (KubectlFault::LoginUnfinished, told)
             }
-            let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-            let tilde = names.iter().any(|name| name.starts_with('~'));
-            let note = if tilde { " (kubectl does not know what ~ is)" } else { "" };
-            return missing(format!("KUBECONFIG names {}, which does not exist{note}", names.join(" and ")));
+            KubectlFault::Refused | KubectlFault::ProxyAuth | KubectlFault::ProxyRefused => {
+                if let Some((variable, proxy)) = self.proxy() {
+                    let before = format!("kubectl may go through the proxy {proxy} ({variable}). ");
+                    failure.advice.insert_str(0, &before);
+                    failure.cli_advice = failure.cli_advice.map(|advice| format!("{before}{advice}").into());
+                }
+                (fault, failure)
+            }
+            fault => (fault, failure),
         }
-        let Some(home) = self.variable("HOME") else { return Ok(()) };
-        let usual = Path::new(&home).join(".kube/config");
-        // In a pod kubectl finds the cluster by itself.
-        if usual.exists() || self.variable("KUBERNETES_SERVICE_HOST").is_some() {
-            return Ok(());
-        }
-        missing(format!("There is no kubeconfig: {} does not exist", usual.display()))
     }
 
-    /// Whether the server's URL may have a path, as far as the kubeconfig's text tells.
-    ///
-    /// Most have none, and then kubectl need not be asked.
-    pub fn may_have_server_path(&self) -> bool {
-        let files = match &self.kubeconfig {
-            Kubeconfig::BuiltIn => return true,
-            Kubeconfig::File(path) => vec![path.clone()],
-            Kubeconfig::Usual => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
-                (Some(list), _) => std::env::split_paths(&list).filter(|file| file.exists()).collect(),
-                (None, Some(home)) => vec![Path::new(&home).join(".kube/config")],
-                (None, None) => Vec::new(),
-            },
-        };
-        let texts: Option<Vec<String>> =
-            files.iter().map(|file| std::fs::read_to_string(file).ok()).collect();
-        texts.is_none_or(|texts| texts.is_empty() || texts.iter().any(|text| may_name_a_path(text)))
+    /// The proxy that kubectl is told of, without a password, and by which variable.
+    fn proxy(&self) -> Option<(&'static str, String)> {
+        let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+        let (name, value) = names.iter().find_map(|name| Some((*name, self.variable(name)?)))?;
+        let value = value.to_string_lossy();
+        let place = value.rsplit('@').next().unwrap_or_default();
+        let place = place.split_once("://").map_or(place, |(_, place)| place);
+        Some((name, place.trim_end_matches('/').to_owned()))
     }
 
     /// As kubectl will see it.
@@ -380,16 +354,35 @@ pub(crate) fn with_home(path: &Path) -> PathBuf {
     }
 }
 
-fn too_slow(deadline: Duration) -> KubectlError {
-    KubectlError::new(
-        KubectlFault::Deadline,
-        Failure::new(
-            format!("kubectl had no answer after {} s and was stopped", deadline.as_secs_f64().round()),
+/// What to do about a login that was not finished.
+const LOG_IN: &str = "Try again and do what the plugin says (see the details), or log in once in a terminal, e.g. with kubectl \
+                      get pods";
+
+/// `login`: a credential plugin was waiting for somebody. `words` is what was said until then.
+fn too_slow(waited: Duration, words: String, login: bool) -> KubectlError {
+    let seconds = units::counted(waited.as_secs_f64().round() as usize, "second");
+    let (fault, summary, advice): (_, _, Advice) = if login {
+        (
+            KubectlFault::LoginUnfinished,
+            format!("The kubeconfig's credential plugin waited {seconds} for a login that nobody finished"),
+            LOG_IN.into(),
+        )
+    } else {
+        (
+            KubectlFault::Deadline,
+            format!("kubectl had no answer after {} s and was stopped", waited.as_secs_f64().round()),
             Advice::rerun_kubectl(
-                "Is the VPN on? A credential plugin that waits for somebody looks like this too",
+                "Is the VPN on? A credential plugin that waits without a word looks like this too",
             ),
-        ),
-    )
+        )
+    };
+    KubectlError::new(fault, Failure::new(summary, advice).with_details(words))
+}
+
+/// To go on a sentence with.
+fn lowered(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn bytes(count: usize) -> String {
@@ -400,236 +393,5 @@ fn bytes(count: usize) -> String {
     }
 }
 
-/// A process group that is killed when this is dropped: kubectl and the plugins it has started.
-#[derive(Debug)]
-struct Group(Option<Pid>);
-
-impl Group {
-    fn forgive(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // Fails only when nobody is left to kill.
-            kill_process_group(group, Signal::KILL).ok();
-        }
-    }
-}
-
-struct Answer {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    status: std::process::ExitStatus,
-}
-
-/// Reads both pipes until kubectl has ended and nothing more comes.
-async fn converse(child: &mut Child) -> io::Result<Answer> {
-    let mut out = Pipe::new(child.stdout.take());
-    let mut err = Pipe::new(child.stderr.take());
-    let mut status = None;
-    let mut last_heard = Instant::now();
-    loop {
-        if let Some(status) = status
-            && (out.is_done() && err.is_done() || last_heard.elapsed() >= GRACE)
-        {
-            return Ok(Answer { stdout: out.data, stderr: err.data, status });
-        }
-        let grace = tokio::time::sleep_until(last_heard + GRACE);
-        tokio::select! {
-            biased;
-            ended = child.wait(), if status.is_none() => {
-                status = Some(ended?);
-                last_heard = Instant::now();
-            }
-            read = out.read(), if !out.is_done() => {
-                read?;
-                last_heard = Instant::now();
-                if out.data.len() > MOST_OUTPUT {
-                    child.start_kill()?;
-                    let status = child.wait().await?;
-                    return Ok(Answer { stdout: out.data, stderr: err.data, status });
-                }
-            }
-            read = err.read(), if !err.is_done() => {
-                read?;
-                err.keep_last(MOST_WORDS);
-                // What has ended may leave a chatterbox behind: only stdout prolongs the wait.
-                if status.is_none() {
-                    last_heard = Instant::now();
-                }
-            }
-            () = grace, if status.is_some() => {}
-        }
-    }
-}
-
-/// One end of a pipe with what came through it.
-#[derive(Debug)]
-struct Pipe<R> {
-    end: Option<R>,
-    data: Vec<u8>,
-}
-
-impl<R: AsyncRead + Unpin> Pipe<R> {
-    fn new(end: Option<R>) -> Self {
-        Self { end, data: Vec::new() }
-    }
-
-    fn is_done(&self) -> bool {
-        self.end.is_none()
-    }
-
-    async fn read(&mut self) -> io::Result<()> {
-        let Some(end) = &mut self.end else { return Ok(()) };
-        if self.data.capacity() - self.data.len() < 64 << 10 {
-            self.data.reserve(self.data.len().max(128 << 10));
-        }
-        if end.read_buf(&mut self.data).await? == 0 {
-            self.end = None;
-        }
-        Ok(())
-    }
-
-    fn keep_last(&mut self, most: usize) {
-        if self.data.len() > 2 * most {
-            self.data.drain(..self.data.len() - most);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-    use crate::domain::environment::EnvId;
-    use crate::protocol::Activity;
-
-    fn shell(script: &str) -> Kubectl {
-        let prefix = ["-c".into(), script.into(), "kubectl".into()].into();
-        Kubectl::twin("/bin/sh".into(), prefix, "n", Recorder::silent(EnvId::demo()))
-    }
-
-    async fn run(kubectl: &Kubectl) -> Result<Vec<u8>, KubectlError> {
-        kubectl.run(&["get"], Duration::from_secs(10)).await
-    }
-
-    #[tokio::test]
-    async fn the_exit_code_counts_before_what_was_printed() {
-        let error = run(&shell("echo '{\"items\":[]}'; echo 'error: no' >&2; exit 1")).await.unwrap_err();
-        assert_eq!(error.failure.summary, "kubectl failed: no");
-        assert_eq!(run(&shell("echo yes; echo 'Warning: x' >&2")).await.unwrap(), b"yes\n");
-    }
-
-    #[tokio::test]
-    async fn what_goes_on_is_read_line_by_line() {
-        let mut lines = shell("echo a; printf 'b\\n\\nlast'; echo noise >&2").follow(&["get"]).unwrap();
-        let mut told = Vec::new();
-        while let Some(line) = lines.next().await.unwrap() {
-            told.push(String::from_utf8(line).unwrap());
-        }
-        assert_eq!(told, ["a", "b", "", "last"]);
-        let mut lines = shell("echo a; echo 'error: no' >&2; exit 1").follow(&["get"]).unwrap();
-        assert_eq!(lines.next().await.unwrap().unwrap(), b"a");
-        assert_eq!(lines.next().await.unwrap_err().failure.summary, "kubectl failed: no");
-        let mut endless = shell("while :; do echo on; sleep 0.01; done").follow(&["get"]).unwrap();
-        assert_eq!(endless.next().await.unwrap().unwrap(), b"on");
-    }
-
-    #[tokio::test]
-    async fn standard_input_is_closed() {
-        assert_eq!(run(&shell("cat; echo done")).await.unwrap(), b"done\n");
-    }
-
-    #[tokio::test]
-    async fn what_kubectl_leaves_behind_does_not_hold_us() {
-        let began = Instant::now();
-        let error = run(&shell("(sleep 20 & echo $! >&2); exit 1")).await.unwrap_err();
-        assert!(began.elapsed() < Duration::from_secs(5));
-        let pid: i32 = error.failure.details.trim().parse().unwrap();
-        // Ours to end: it was started by this test.
-        rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).ok();
-    }
-
-    #[tokio::test]
-    async fn much_is_read_whole_and_stderr_by_its_end() {
-        let kubectl = shell("head -c 3000000 /dev/zero; yes word | head -c 1000000 >&2; echo last >&2");
-        assert_eq!(run(&kubectl).await.unwrap().len(), 3_000_000);
-        let error = run(&shell("yes word | head -c 1000000 >&2; echo last >&2; exit 1")).await.unwrap_err();
-        assert_eq!(error.failure.summary, "kubectl failed: last");
-    }
-
-    #[tokio::test]
-    async fn a_program_that_is_not_there_is_told_apart() {
-        let access = ClusterAccess { kubectl: Some("/nowhere/kubectl".into()), ..ClusterAccess::default() };
-        let kubectl = Kubectl {
-            kubeconfig: Kubeconfig::BuiltIn,
-            ..Kubectl::new(&access, Recorder::silent(EnvId::demo()))
-        };
-        let error = run(&kubectl).await.unwrap_err();
-        assert_eq!(
-            (error.fault, error.failure.summary.as_str()),
-            (KubectlFault::ProgramMissing, "kubectl was not found at /nowhere/kubectl")
-        );
-        let kubectl = Kubectl { program: "no-such-kubectl".into(), ..kubectl };
-        assert_eq!(run(&kubectl).await.unwrap_err().failure.summary, "kubectl was not found");
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let kubectl = Kubectl { program: file.path().to_owned(), ..kubectl };
-        assert_eq!(run(&kubectl).await.unwrap_err().fault, KubectlFault::ProgramBroken);
-    }
-
-    #[tokio::test]
-    async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() {
-        let usual = |env: &[(&str, &str)]| {
-            let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-            Kubectl { kubeconfig: Kubeconfig::Usual, env, ..shell("echo asked") }
-        };
-        let error = run(&usual(&[("KUBECONFIG", "~/x:/nowhere")])).await.unwrap_err();
-        assert_eq!(
-            error.failure.summary,
-            "KUBECONFIG names ~/x and /nowhere, which does not exist (kubectl does not know what ~ is)"
-        );
-        let error = run(&usual(&[("KUBECONFIG", ""), ("HOME", "/nowhere")])).await;
-        // Set to nothing is as good as not set, but the tests' own environment may have one.
-        if std::env::var_os("KUBECONFIG").is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
-            assert_eq!(
-                error.unwrap_err().failure.summary,
-                "There is no kubeconfig: /nowhere/.kube/config does not exist"
-            );
-        }
-        assert!(run(&usual(&[("KUBECONFIG", "/nowhere:/dev/null")])).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn each_run_is_written_down_as_a_line_to_paste() {
-        let told: Arc<Mutex<Vec<Activity>>> = Arc::default();
-        let recorder = {
-            let told = Arc::clone(&told);
-            Recorder::new(EnvId::demo(), move |activity| told.lock().unwrap().push(activity))
-        };
-        let access = ClusterAccess {
-            kubectl: Some("/bin/echo".into()),
-            kubeconfig: Some("/tmp/my config".into()),
-            context: Some("it's".into()),
-            ..ClusterAccess::default()
-        };
-        run(&Kubectl::new(&access, recorder)).await.unwrap();
-        let told = told.lock().unwrap();
-        assert_eq!(
-            &*told[0].line,
-            "/bin/echo --kubeconfig '/tmp/my config' --context \"it's\" --request-timeout 9s get"
-        );
-        assert_eq!(told[1].ending.as_ref().unwrap().outcome, "exit 0, 68 B");
-    }
-
-    #[test]
-    fn a_leading_tilde_is_the_home_folder() {
-        let home = std::env::home_dir().unwrap();
-        assert_eq!(with_home(Path::new("~/a/b")), home.join("a/b"));
-        assert_eq!(with_home(Path::new("/a/~/b")), Path::new("/a/~/b"));
-        assert_eq!(with_home(Path::new("~a/b")), Path::new("~a/b"));
-    }
-}
+mod tests;

@@ -11,12 +11,14 @@ pub mod files;
 pub mod helm;
 pub mod history;
 pub mod http1;
+pub mod keeper;
 pub mod kubectl;
 pub mod library;
 pub mod machine;
 pub mod notify;
 pub mod secrets;
 pub mod settings;
+pub mod signals;
 
 /// An IO error's reason without the operating system's number.
 pub(crate) fn why(error: &std::io::Error) -> String {

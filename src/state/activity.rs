@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::domain::environment::EnvId;
 use crate::protocol::{Activity, ActivityKind};
 
 /// Of the lines together: a long conversation is sent anew with each message.
@@ -25,6 +26,12 @@ impl ActivityLog {
     pub fn running(&self) -> usize {
         let awaited = |it: &&Activity| it.ending.is_none() && it.kind != ActivityKind::Follow;
         self.entries.iter().filter(awaited).count()
+    }
+
+    /// What a program of an environment says while it is waited for, e.g. that somebody must log in.
+    pub fn words_of(&self, env: &EnvId) -> Option<&str> {
+        let running = self.entries.iter().rev().filter(|it| it.ending.is_none() && it.env == *env);
+        running.map(|it| &*it.words).find(|words| !words.is_empty())
     }
 
     /// Forgets all that have ended.

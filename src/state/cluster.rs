@@ -37,6 +37,8 @@ pub struct ClusterState {
     pub link: Option<ClusterLink>,
     /// What has happened in the namespace.
     pub events: Loadable<Vec<ClusterEvent>>,
+    /// The cluster has come back: what is not watched is read again at the next look.
+    pub reread: bool,
     /// What is written down of context lengths and batch sizes; asked for once a deployment's page is open.
     pub sizes: Loadable<Arc<Sizes>>,
     /// SambaStack's version; `None` where nobody says it.
@@ -108,14 +110,24 @@ impl ClusterState {
         if self.following != Some(job) {
             return;
         }
-        match (view, &link) {
-            (Some(view), _) => self.view = Loadable::Ready(view, now),
-            (None, ClusterLink::Live | ClusterLink::Polling { .. }) => self.view.renew(now),
-            (None, ClusterLink::Reconnecting(why)) => self.view.fail(why.clone()),
-            (None, ClusterLink::Stopped(why)) if why.class == Some(FaultClass::Cancelled) => {
+        let told = view.is_some();
+        if let Some(view) = view {
+            self.view = Loadable::Ready(view, now);
+        }
+        match &link {
+            ClusterLink::Live | ClusterLink::Polling { .. } if told => {}
+            ClusterLink::Live | ClusterLink::Polling { .. } => self.view.renew(now),
+            ClusterLink::Stopped(why) if why.class == Some(FaultClass::Cancelled) => {
                 self.view.resolve(job, Err(why.clone()), now);
             }
-            (None, ClusterLink::Stopped(why)) => self.view.fail(why.clone()),
+            ClusterLink::Reconnecting(why) | ClusterLink::Forbidden(why) | ClusterLink::Stopped(why) => {
+                self.view.fail(why.clone());
+            }
+        }
+        // What is not watched was last read before the cluster went away.
+        let works = |link: &ClusterLink| matches!(link, ClusterLink::Live | ClusterLink::Polling { .. });
+        if works(&link) && self.link.as_ref().is_some_and(|before| !works(before)) {
+            self.reread = true;
         }
         if matches!(link, ClusterLink::Stopped(_)) {
             self.following = None;

@@ -20,6 +20,7 @@ use super::views::playground::PlaygroundUi;
 use super::widgets::{caption, dot, primary_button, shortened, strong, tokens};
 use crate::domain::settings::ThemeChoice;
 use crate::domain::units;
+use crate::engine::quit::Quit;
 use crate::engine::{Engine, Started};
 use crate::protocol::{Command, Event, KeyStatus, Verdict};
 use crate::state::State;
@@ -67,6 +68,7 @@ pub struct App {
     benchmark: BenchmarkUi,
     history: HistoryUi,
     closing: Closing,
+    quit: Quit,
     code: CodeUi,
     activity: ActivityUi,
     toasts: Toasts,
@@ -107,6 +109,7 @@ impl App {
             benchmark: BenchmarkUi::default(),
             history: HistoryUi::default(),
             closing: Closing::No,
+            quit: Quit::default(),
             code: CodeUi::default(),
             activity: ActivityUi::default(),
             toasts: Toasts::default(),
@@ -132,6 +135,23 @@ impl App {
     pub fn marking(mut self, mark: Option<Mark>) -> Self {
         self.mark = mark;
         self
+    }
+
+    /// Closes the window when a signal asks for it.
+    #[must_use]
+    pub fn quitting(mut self, quit: Quit) -> Self {
+        self.quit = quit;
+        self
+    }
+
+    /// A signal waits for no answer: what runs is stopped and kept.
+    fn quit_when_asked(&mut self, ctx: &Context) {
+        if self.closing == Closing::Yes || !self.quit.asked() {
+            return;
+        }
+        self.state.bench.stop(&mut self.out);
+        self.closing = Closing::Yes;
+        ctx.send_viewport_cmd(egui::ViewportCommand::Close);
     }
 
     /// Called before a frame is drawn: the ones before it are on the screen.
@@ -413,6 +433,7 @@ impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
         let now = self.clock.read(now(ctx), self.engine.uptime());
         self.mark_start(ctx);
+        self.quit_when_asked(ctx);
         self.drain(now);
         self.state.send_calls(&mut self.out);
         self.state.load_release(&mut self.out);

@@ -17,6 +17,7 @@ use egui::{IconData, ViewportBuilder};
 
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
+use crate::engine::quit::Quit;
 use crate::engine::{Engine, Options};
 
 /// Opens the window and returns when it is closed. `select` is the environment to begin with, if not the
@@ -38,12 +39,13 @@ pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> 
             "Batida",
             native,
             Box::new(move |cc| {
-                let ctx = cc.egui_ctx.clone();
+                let (ctx, signalled) = (cc.egui_ctx.clone(), cc.egui_ctx.clone());
+                let quit = Quit::on_signal(move || signalled.request_repaint());
                 let mut started = Engine::start(options, move || ctx.request_repaint())?;
                 if let Some(env) = select {
                     started.settings.selected = env;
                 }
-                Ok(Box::new(app::App::new(&cc.egui_ctx, started).marking(mark)))
+                Ok(Box::new(app::App::new(&cc.egui_ctx, started).marking(mark).quitting(quit)))
             }),
         )
     };

@@ -258,7 +258,8 @@ pub fn warning_box(ui: &mut Ui, text: &str) {
     });
 }
 
-fn notice_frame(fill: Color32) -> Frame {
+/// A box that stands out from its page.
+pub fn notice_frame(fill: Color32) -> Frame {
     Frame::new().fill(fill).corner_radius(CornerRadius::same(ROUNDING)).inner_margin(Margin::symmetric(12, 8))
 }
 

@@ -218,7 +218,7 @@ async fn what_is_wrong_with_tls_has_its_own_sentence() {
     for program in kubectls() {
         let kube = Kube::start(Cluster { tls: Tls::Expired, ..Cluster::recorded() }).await;
         let failure = failed(&kube.kubectl(&program)).await;
-        assert!(failure.summary.starts_with("The server's certificate is out of date"), "{failure:?}");
+        assert!(failure.summary.starts_with("The server's certificate expired on "), "{failure:?}");
         let kube = Kube::start(Cluster { tls: Tls::WrongName, ..Cluster::recorded() }).await;
         let failure = failed(&kube.kubectl(&program)).await;
         assert!(failure.summary.starts_with("The server's certificate is not for 127.0.0.1"), "{failure:?}");
@@ -309,9 +309,126 @@ async fn what_is_wrong_with_the_kubeconfig_has_its_own_sentence() {
     check_failure(
         Cluster::recorded(),
         |kube, _| std::fs::write(kube.kubeconfig(), "").expect("it can be written"),
-        |_| "Nothing answers at localhost:8080: the connection was refused".to_owned(),
+        |kube| format!("The kubeconfig {} is empty", file("config")(kube)),
     )
     .await;
+    check_failure(
+        Cluster::recorded(),
+        |_, kubectl| kubectl.kubeconfig = Kubeconfig::File("/dev/null".into()),
+        |_| {
+            "The kubeconfig names no cluster to use, so kubectl asked localhost:8080, where nothing answers"
+                .to_owned()
+        },
+    )
+    .await;
+    check_failure(
+        Cluster::recorded(),
+        |kube, kubectl| kubectl.kubeconfig = Kubeconfig::File(kube.dir.path().to_owned()),
+        |kube| format!("The kubeconfig {} is a folder", kube.dir.path().display()),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_kubectl_is_told_by_what_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let kube = Kube::start(Cluster::recorded()).await;
+    let file = |name: &str, mode: u32, content: &[u8]| {
+        let path = kube.dir.path().join(name);
+        std::fs::write(&path, content).expect("it can be written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        path
+    };
+    let summary = async |program: &Path| failed(&kube.kubectl(program)).await;
+    let folder = kube.dir.path().to_owned();
+    let told = summary(&folder).await;
+    assert_eq!(told.summary, format!("{} is a folder, not the kubectl program", folder.display()));
+    file("kubectl", 0o755, b"#!/bin/sh\n");
+    let told = summary(&folder).await;
+    assert_eq!(told.advice, format!("Name the program in it: {}/kubectl", folder.display()));
+    let told = summary(&file("plain", 0o644, b"#!/bin/sh\n")).await;
+    assert!(told.summary.ends_with("plain is not executable"), "{told:?}");
+    let mut other = [0; 64];
+    other[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+    other[18] = if std::env::consts::ARCH == "aarch64" { 62 } else { 183 };
+    let told = summary(&file("foreign", 0o755, &other)).await;
+    assert!(told.summary.contains("foreign is built for linux "), "{told:?}");
+    let told = summary(&file("script", 0o755, b"#!/no/such/shell\n")).await;
+    assert!(told.summary.ends_with("the program that it needs to run is missing"), "{told:?}");
+    assert!(told.advice.contains("/no/such/shell"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_plugin_of_another_time_says_what_to_do() {
+    for program in kubectls() {
+        let user = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1alpha1", "command": "sh",
+            "args": ["-c", "echo '{}'"]}});
+        let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+        let failure = failed(&kube.kubectl(&program)).await;
+        assert!(failure.summary.contains("client.authentication.k8s.io/v1alpha1"), "{failure:?}");
+        assert!(failure.advice.contains("aws eks update-kubeconfig"), "{failure:?}");
+        let user = json!({"auth-provider": {"name": "no-such-cloud", "config": {}}});
+        check_answer(
+            Cluster { user, tls: Tls::Good, ..Cluster::recorded() },
+            "The kubeconfig logs in with the auth-provider no-such-cloud, which this kubectl no longer has",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_password_or_refuses_is_told_as_the_proxy() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for (status, summary) in [
+        (
+            "407 Proxy Authentication Required",
+            "The proxy on the way to the cluster wants a user name and a password (407)",
+        ),
+        ("403 Forbidden", "The proxy on the way to the cluster refused to connect to it: Forbidden"),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let proxy = listener.local_addr().expect("an address");
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                // kubectl may have gone.
+                let _ = stream.read(&mut asked).await;
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        for program in kubectls() {
+            let kube = Kube::start(Cluster { tls: Tls::Good, ..Cluster::recorded() }).await;
+            // The loopback is never asked through a proxy.
+            let config = std::fs::read_to_string(kube.kubeconfig()).expect("it was written");
+            let config = config.replace("https://127.0.0.1", "https://10.99.99.99");
+            std::fs::write(kube.kubeconfig(), config).expect("it can be written");
+            let mut kubectl = kube.kubectl(&program);
+            kubectl.env.push(("HTTPS_PROXY".into(), format!("http://me:secret-word@{proxy}").into()));
+            let failure = failed(&kubectl).await;
+            assert_summary(&program, &failure, summary);
+            assert!(
+                failure.advice.contains(&format!("through the proxy {proxy} (HTTPS_PROXY)")),
+                "{failure:?}"
+            );
+            assert!(!format!("{failure:?}").contains("secret-word"));
+        }
+        serving.abort();
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_has_no_kubernetes_says_so() {
+    check_answer(
+        Cluster::with(&["*"], Trouble::Missing),
+        "The server has no Kubernetes API at this address (404)",
+    )
+    .await;
+    for program in kubectls() {
+        let kube = Kube::start(Cluster::with(&["*"], Trouble::WebPage)).await;
+        let failure = failed(&kube.kubectl(&program)).await;
+        assert!(failure.advice.contains("/k8s/clusters/"), "{failure:?}");
+    }
 }
 
 #[tokio::test]
@@ -358,7 +475,7 @@ async fn what_is_wrong_with_a_credential_plugin_has_its_own_sentence() {
 }
 
 /// Whether a process runs; one that is dead and not yet buried does not.
-fn is_alive(pid: &str) -> bool {
+pub(crate) fn is_alive(pid: &str) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     status.is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['Z', 'X'])))
 }

@@ -1,7 +1,7 @@
 //! The cluster, followed through real kubectls while the API server changes, crashes, forgets and forbids.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use batida::domain::deployment::{ClusterView, DeploymentState};
 use batida::domain::environment::EnvId;
@@ -14,11 +14,14 @@ use batida::protocol::{ClusterLink, LogSource};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::cluster::{askers, lines, until};
-use crate::support::kube::{Cluster, Kube, NEW_KINDS, Trouble, kubectls};
+use crate::cluster::{askers, is_alive, lines, until};
+use crate::support::kube::{Cluster, Kube, NEW_KINDS, OLD_KINDS, Tls, Trouble, kubectls};
 
 /// Longer than anything here may take, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How soon what is back must be seen.
+const SOON: Duration = Duration::from_secs(10);
 
 fn quick() -> Pace {
     Pace {
@@ -139,17 +142,210 @@ async fn what_changes_is_told_as_it_happens() {
 }
 
 #[tokio::test]
-async fn a_watch_that_was_closed_goes_on_from_where_it_was() {
+async fn a_watch_that_has_lasted_its_time_goes_on_from_where_it_was() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
-        let mut followed = followed(&kube, &program, quick()).await;
-        kube.close_watches(false);
+        let pace = Pace { watch: Duration::from_secs(1), ..quick() };
+        let mut followed = followed(&kube, &program, pace).await;
+        until("all kinds are watched again", || watches(&kube) >= 12).await;
         finish_llama_70b(&kube);
         followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
         assert_eq!(followed.link, Some(ClusterLink::Live));
-        until("all kinds are watched again", || watches(&kube) >= 12).await;
         assert_eq!(listed(&kube, "pods"), 1, "nothing was listed again");
     }
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_restored_is_seen_as_it_is() {
+    for program in kubectls() {
+        let kube = Kube::start(Cluster::recorded()).await;
+        let mut followed = followed(&kube, &program, quick()).await;
+        finish_llama_70b(&kube);
+        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        // Its versions begin anew below those that are watched from.
+        kube.restore();
+        let began = Instant::now();
+        followed.until("it is as before", |it| it.state(FINISHED) == Some(DeploymentState::Deploying)).await;
+        finish_llama_70b(&kube);
+        followed.until("it is told again", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        assert_eq!(followed.link, Some(ClusterLink::Live));
+    }
+}
+
+#[tokio::test]
+async fn kinds_that_vanish_and_come_back_are_seen_soon_with_the_windows_own_pace() {
+    for program in kubectls() {
+        let kube = Kube::start(Cluster::recorded()).await;
+        let mut followed = followed(&kube, &program, Pace::default()).await;
+        let before = followed.view.clone();
+        let kinds = [OLD_KINDS.as_slice(), &NEW_KINDS].concat();
+        kube.edit(|cluster| cluster.troubles = kinds.iter().map(|kind| (*kind, Trouble::Missing)).collect());
+        kube.close_watches(false);
+        let gone = |it: &Followed| {
+            it.view.deployments.is_empty()
+                && matches!(&it.link, Some(ClusterLink::Reconnecting(why)) if why.summary.contains("no SambaStack resources"))
+        };
+        followed.until("they are gone, and nothing is called live", gone).await;
+        let began = Instant::now();
+        kube.edit(|cluster| cluster.troubles.clear());
+        followed.until("they are back", |it| it.view == before && it.link == Some(ClusterLink::Live)).await;
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn rights_that_are_revoked_are_said_and_what_was_seen_stays() {
+    for program in kubectls() {
+        let kube = Kube::start(Cluster::recorded()).await;
+        let mut followed = followed(&kube, &program, quick()).await;
+        let before = followed.view.clone();
+        let kinds = [OLD_KINDS.as_slice(), &NEW_KINDS].concat();
+        kube.edit(|cluster| {
+            cluster.troubles = kinds.iter().map(|kind| (*kind, Trouble::Forbidden)).collect()
+        });
+        kube.close_watches(false);
+        followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Forbidden(_)))).await;
+        let Some(ClusterLink::Forbidden(why)) = followed.link.clone() else {
+            unreachable!("it was looked for")
+        };
+        assert!(why.summary.starts_with("limited may not list "), "{why:?}");
+        assert_eq!(followed.view, before, "what was there stays");
+        // A new look meets the same, and says it too.
+        let mut again = Followed::start(kube.kubectl(&program), quick());
+        again.until("it is said", |it| matches!(it.link, Some(ClusterLink::Forbidden(_)))).await;
+        kube.edit(|cluster| cluster.troubles.clear());
+        followed.until_live().await;
+        assert_eq!(followed.view, before);
+        again.until("it is seen", |it| it.link == Some(ClusterLink::Live) && it.view == before).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_answering_is_noticed_within_twenty_seconds() {
+    for program in kubectls() {
+        let kube = Kube::start(Cluster::recorded()).await;
+        let mut followed = followed(&kube, &program, Pace::default()).await;
+        kube.freeze(true);
+        let began = Instant::now();
+        followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        let Some(ClusterLink::Reconnecting(why)) = &followed.link else { unreachable!("it was looked for") };
+        assert!(why.summary.starts_with("The cluster has not answered for 1"), "{why:?}");
+        finish_llama_70b(&kube);
+        kube.freeze(false);
+        let began = Instant::now();
+        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed.until_live().await;
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_told_before_kubectl_gives_up() {
+    let kube = Kube::start(Cluster::recorded()).await;
+    kube.freeze(true);
+    let began = Instant::now();
+    let mut followed = Followed::start(kube.kubectl(&kubectls()[0]), Pace::default());
+    followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    kube.freeze(false);
+    followed.until_live().await;
+    assert_eq!(followed.view.deployments.len(), 11);
+}
+
+/// A kubeconfig's user whose plugin appends a line to `calls` and then does as the script says.
+fn plugin(dir: &Path, then: &str) -> (serde_json::Value, PathBuf) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (path, calls) = (dir.join("plugin"), dir.join("calls"));
+    let text = format!("#!/bin/sh\necho $$ >> {}\n{then}\n", calls.display());
+    std::fs::write(&path, text).expect("it can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let user = serde_json::json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1beta1", "command": path, "interactiveMode": "IfAvailable",
+    }});
+    (user, calls)
+}
+
+fn calls_in(file: &Path) -> Vec<String> {
+    std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+const DEVICE_CODE: &str = "To sign in, open https://login.example.test/device and enter the code B7K2QX9";
+
+#[tokio::test]
+async fn a_login_that_nobody_finishes_is_asked_for_once_and_its_words_are_told_meanwhile() {
+    for program in kubectls() {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let then = format!("printf '\\033[31m{DEVICE_CODE}\\033[0m\\n' >&2\nsleep 300");
+        let (user, calls) = plugin(dir.path(), &then);
+        let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+        let words: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
+        let recorder = {
+            let words = std::sync::Arc::clone(&words);
+            Recorder::new(EnvId::ad_hoc(), move |activity| {
+                if activity.ending.is_none() && !activity.words.is_empty() {
+                    words.lock().expect("no panic").push(activity.words.to_string());
+                }
+            })
+        };
+        let (patience, login) = (Duration::from_secs(2), Duration::from_secs(5));
+        let kubectl = Kubectl { recorder, patience, login, ..kube.kubectl(&program) };
+        let mut followed = Followed::start(kubectl, quick());
+        let began = Instant::now();
+        until("the code is told while the plugin waits", || !words.lock().expect("no panic").is_empty())
+            .await;
+        assert!(began.elapsed() < patience + Duration::from_secs(2), "{:?}", began.elapsed());
+        assert_eq!(words.lock().expect("no panic")[0], DEVICE_CODE);
+        while followed.next().await.is_some() {}
+        assert!(began.elapsed() >= login, "whoever logs in has more time than a server");
+        let Some(ClusterLink::Stopped(why)) = &followed.link else { panic!("{:?}", followed.link) };
+        assert!(why.summary.contains("for a login that nobody finished"), "{why:?}");
+        assert_eq!(why.details, DEVICE_CODE);
+        assert_eq!(calls_in(&calls).len(), 1, "one plugin, not four, and not again");
+        until("kubectl and the plugin are gone", || {
+            askers(&kube).is_empty() && !calls_in(&calls).iter().any(|pid| is_alive(pid))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_logs_in_slowly_goes_first_and_the_others_follow() {
+    for program in kubectls() {
+        let dir = tempfile::tempdir().expect("a temporary folder can be made");
+        let token = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{"token":"t"}}"#;
+        let then = format!(
+            "if [ -e {0} ]; then echo '{token}'; exit; fi\necho {DEVICE_CODE} >&2\nsleep 4\ntouch {0}\necho '{token}'",
+            dir.path().join("logged-in").display()
+        );
+        let (user, calls) = plugin(dir.path(), &then);
+        let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+        let patience = Duration::from_secs(2);
+        let kubectl = Kubectl { patience, login: Duration::from_secs(20), ..kube.kubectl(&program) };
+        let mut followed = Followed::start(kubectl, quick());
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(3) {
+            assert!(calls_in(&calls).len() <= 1, "one logs in, and the others wait for it");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        followed.until_live().await;
+        assert_eq!(followed.view.deployments.len(), 11);
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_fails_at_once_is_tried_again_a_few_times_by_one_kubectl() {
+    let dir = tempfile::tempdir().expect("a temporary folder can be made");
+    let (user, calls) = plugin(dir.path(), "echo no network >&2\nexit 3");
+    let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+    let mut followed = Followed::start(kube.kubectl(&kubectls()[0]), quick());
+    followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
+    let Some(ClusterLink::Reconnecting(why)) = &followed.link else { unreachable!("it was looked for") };
+    assert!(why.summary.ends_with("failed with exit code 3"), "{why:?}");
+    assert!(why.details.starts_with("no network\n"), "{why:?}");
+    // One kubectl starts it up to seven times.
+    assert!(calls_in(&calls).len() <= 7, "{:?}", calls_in(&calls));
 }
 
 #[tokio::test]

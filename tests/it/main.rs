@@ -29,6 +29,7 @@ mod probes;
 mod prompts;
 mod secrets;
 mod settings;
+mod signals;
 mod snippets;
 mod support;
 mod take_along;

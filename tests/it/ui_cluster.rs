@@ -361,6 +361,43 @@ fn an_outage_of_the_cluster_is_said_and_what_was_seen_stays() {
     assert!(window.has_button("llama, Deploying"));
 }
 
+#[test]
+fn rights_that_are_revoked_are_said_and_events_are_read_again_when_the_cluster_is_back() {
+    let mut page = Page::quick(&[LLAMA]);
+    let Page { window, kube, .. } = &mut page;
+    window.click("llama, Deployed");
+    kube.edit(|cluster| {
+        cluster.troubles = vec![("bundledeployments", Trouble::Forbidden), ("events", Trouble::Forbidden)]
+    });
+    kube.close_watches(false);
+    window.see("forbidden");
+    window.see("limited may not list bundledeployments.sambanova.ai in the namespace sambastack");
+    assert!(window.has_button("llama, Deployed"), "what was seen stays: {}", window.told());
+    window.until("the events are asked for", |window| window.shows("They could not be read"));
+    kube.edit(|cluster| cluster.troubles.clear());
+    window.until("it is live again", |window| window.shows("live") && !window.shows("forbidden"));
+    window.until("the events are read again", |window| !window.shows("They could not be read"));
+}
+
+#[test]
+fn what_a_credential_plugin_says_is_shown_while_it_waits() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a folder");
+    let plugin = dir.path().join("plugin");
+    let text = "#!/bin/sh\necho 'Enter the code B7K2QX9' >&2\nsleep 300\n";
+    std::fs::write(&plugin, text).expect("written");
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("made a program");
+    let user = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": plugin,
+        "interactiveMode": "IfAvailable"}});
+    let runtime = runtime();
+    let kube = runtime.block_on(Kube::start(Cluster { user, ..Cluster::recorded() }));
+    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    window.see("kubectl is waiting and says");
+    window.see("Enter the code B7K2QX9");
+    window.click("Home");
+    window.see("Enter the code B7K2QX9");
+}
+
 /// `BATIDA_LOOK=DIR cargo test --test it ui_cluster::look` draws the pages there, to be looked at.
 #[test]
 fn look() {

@@ -310,6 +310,10 @@ async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
     if let Some(context) = &kubectl.context {
         args.extend(["--kube-context".to_owned(), context.clone()]);
     }
+    // helm would ask for a login of its own.
+    if !kubectl.needs_no_login() {
+        return None;
+    }
     let helm = Kubectl { program: PathBuf::from("helm"), prefix: Vec::new(), ..kubectl.clone() };
     let answer = helm.run_alone(&args, Duration::from_secs(10)).await.ok()?;
     let releases: Vec<Release> = serde_json::from_slice(&answer).ok()?;

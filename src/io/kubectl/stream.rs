@@ -1,22 +1,28 @@
 //! kubectl's output line by line, as long as it goes on.
 
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
-use rustix::process::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdout};
+use tokio::time::Instant;
 
-use super::{Group, Kubectl, KubectlError, MOST_WORDS, Pipe};
+use super::process::{GRACE, MOST_WORDS, Pipe, Speech, words_of};
+use super::turns::Turn;
+use super::{Group, Kubectl, KubectlError, too_slow};
 use crate::domain::failure::{Advice, Failure};
 use crate::io::activity::Recording;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, explain};
+use crate::wire::kubectl::KubectlFault;
 
 /// No object comes near; without a bound a server that never breaks the line could fill the memory.
 const LONGEST_LINE: usize = 16 << 20;
+/// A watch may have nothing to tell: after so long without a word of a plugin the next one may go.
+const TURN: Duration = Duration::from_secs(3);
 
 /// kubectl under way. Dropping it kills kubectl and all that it has started.
 #[derive(Debug)]
 pub struct Lines {
+    kubectl: Kubectl,
     child: Child,
     group: Group,
     out: Pipe<ChildStdout>,
@@ -24,18 +30,23 @@ pub struct Lines {
     /// How much of what came has no line's end in it.
     searched: usize,
     recording: Option<Recording>,
+    speech: Speech,
+    began: Instant,
+    /// While it goes first.
+    turn: Option<Turn>,
     count: usize,
 }
 
 impl Kubectl {
     /// Starts kubectl with the kubeconfig and the context, to be read line by line until it ends or is
-    /// dropped. It has no deadline of its own.
+    /// dropped. It has no deadline of its own, unless a credential plugin waits for somebody.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn follow<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<Lines, KubectlError> {
+    pub async fn follow<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<Lines, KubectlError> {
         self.find_program()?;
         self.find_kubeconfig()?;
+        let turn = if self.may_start_a_plugin() { self.turns.take().await? } else { None };
         let mut all = self.reach();
         all.extend(args.iter().map(|arg| OsString::from(arg.as_ref())));
         let recording = self.recorder.begin(ActivityKind::Follow, self.line(&all));
@@ -46,9 +57,21 @@ impl Kubectl {
                 return Err(self.not_started(&error));
             }
         };
-        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let group = Group::of(&child);
         let (out, err) = (Pipe::new(child.stdout.take()), Pipe::new(child.stderr.take()));
-        Ok(Lines { child, group, out, err, searched: 0, recording: Some(recording), count: 0 })
+        Ok(Lines {
+            kubectl: self.clone(),
+            child,
+            group,
+            out,
+            err,
+            searched: 0,
+            recording: Some(recording),
+            speech: Speech::default(),
+            began: Instant::now(),
+            turn,
+            count: 0,
+        })
     }
 }
 
@@ -62,20 +85,50 @@ impl Lines {
         loop {
             if let Some(line) = self.take_line()? {
                 self.count += 1;
+                if let Some(turn) = self.turn.take() {
+                    self.kubectl.turns.ended(Some(turn), &Ok(()));
+                }
                 return Ok(Some(line));
             }
             if self.out.is_done() {
-                return self.end().await.map(|()| None);
+                let ended = self.end().await;
+                if self.turn.is_some() || ended.is_err() {
+                    self.kubectl.turns.ended(self.turn.take(), &ended);
+                }
+                return ended.map(|()| None);
             }
+            let quiet = !self.speech.told;
+            let turn_ends = self.began + if quiet { TURN } else { self.kubectl.login };
             let read = tokio::select! {
                 read = self.out.read() => read,
                 read = self.err.read(), if !self.err.is_done() => {
                     self.err.keep_last(MOST_WORDS);
+                    self.speech.heard();
                     read
+                }
+                () = self.speech.due(), if self.speech.waits() => {
+                    if let Some(recording) = &mut self.recording {
+                        self.speech.tell(recording, &self.err.data);
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep_until(turn_ends), if self.turn.is_some() => {
+                    if quiet {
+                        self.turn = None;
+                        continue;
+                    }
+                    let error = too_slow(self.began.elapsed(), self.words(), true);
+                    self.kubectl.turns.ended(self.turn.take(), &Err::<(), _>(error.clone()));
+                    return Err(error);
                 }
             };
             read.map_err(|error| lost(&error))?;
         }
+    }
+
+    /// What was said on standard error so far.
+    pub(super) fn words(&self) -> String {
+        words_of(&self.err.data)
     }
 
     fn take_line(&mut self) -> Result<Option<Vec<u8>>, KubectlError> {
@@ -103,14 +156,14 @@ impl Lines {
 
     async fn end(&mut self) -> Result<(), KubectlError> {
         // Its last words are short; what it has left behind may keep the pipe open for ever.
-        while let Ok(Ok(())) = tokio::time::timeout(super::GRACE, self.err.read()).await {
+        while let Ok(Ok(())) = tokio::time::timeout(GRACE, self.err.read()).await {
             if self.err.is_done() {
                 break;
             }
             self.err.keep_last(MOST_WORDS);
         }
         let status = self.child.wait().await.map_err(|error| lost(&error))?;
-        self.group.0 = None;
+        self.group.forgive();
         let told = status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"));
         if let Some(recording) = self.recording.take() {
             recording.end(status.success(), format!("{told}, {} lines", self.count));
@@ -118,8 +171,9 @@ impl Lines {
         if status.success() {
             return Ok(());
         }
-        let words = String::from_utf8_lossy(&self.err.data);
-        let (fault, failure) = explain(if words.trim().is_empty() { &told } else { words.trim() });
+        let words = self.words();
+        let waited = self.speech.told && self.began.elapsed() >= super::QUICK && self.count == 0;
+        let (fault, failure) = self.kubectl.explained(if words.is_empty() { &told } else { &words }, waited);
         Err(KubectlError::new(fault, failure))
     }
 }

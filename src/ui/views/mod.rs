@@ -6,3 +6,4 @@ pub mod code;
 pub mod history;
 pub mod home;
 pub mod playground;
+mod waiting;

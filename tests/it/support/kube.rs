@@ -206,6 +206,15 @@ struct Live {
     changes: Mutex<Changes>,
     /// Wakes those who watch.
     told: watch::Sender<u64>,
+    /// While it is, every connection is taken and none is answered.
+    frozen: watch::Sender<bool>,
+}
+
+impl Live {
+    async fn thawed(&self) {
+        // Fails only when the server is gone, and then nobody is answered.
+        let _ = self.frozen.subscribe().wait_for(|frozen| !frozen).await;
+    }
 }
 
 /// What has changed since the lists were recorded.
@@ -243,6 +252,7 @@ impl Kube {
             cluster: Mutex::new(cluster),
             changes: Mutex::new(changes),
             told: watch::Sender::new(RECORDED),
+            frozen: watch::Sender::new(false),
         });
         let task = tokio::spawn(serve(listener, acceptor.clone(), Arc::clone(&live), Arc::clone(&requests)));
         Self { dir, requests, live, address, acceptor, task }
@@ -279,6 +289,24 @@ impl Kube {
         let version = changes.version;
         drop(changes);
         self.live.told.send_replace(version);
+    }
+
+    /// It was restored from a backup: what has changed since is forgotten, and versions are counted on from an earlier
+    /// one. Watches end without a word, as those of a real server.
+    pub(crate) fn restore(&self) {
+        let mut changes = self.live.changes.lock().expect("no test panics with it");
+        changes.log.clear();
+        changes.version = RECORDED - 5_000;
+        changes.oldest = 0;
+        changes.generation += 1;
+        let version = changes.version;
+        drop(changes);
+        self.live.told.send_replace(version);
+    }
+
+    /// It takes connections and answers none, and says nothing more on those it has, or goes on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.live.frozen.send_replace(frozen);
     }
 
     /// The rest of the server is otherwise from now on.
@@ -483,14 +511,20 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             path_of(&target).to_owned()
         };
         requests.lock().expect("no test panics with the log").push(asked);
+        live.thawed().await;
         let cluster = live.cluster.lock().expect("no test panics with it").clone();
         if let Some((kind, version)) = watched
             && !cluster.troubles.iter().any(|(troubled, _)| *troubled == "*")
         {
-            let troubles = &cluster.watch_troubles;
-            let trouble = troubles.iter().find(|(troubled, _)| *troubled == "*" || *troubled == kind);
+            let mut troubles = cluster.watch_troubles.iter().chain(&cluster.troubles);
+            let trouble = troubles.find(|(troubled, _)| *troubled == "*" || *troubled == kind);
             let Some((_, trouble)) = trouble else {
-                return follow(stream.get_mut(), live, &kind, version).await;
+                let lasts = lasts(&target);
+                let following = follow(stream.get_mut(), live, &kind, version);
+                let Ok(ended) = tokio::time::timeout(lasts, following).await else {
+                    return stream.get_mut().write_all(b"0\r\n\r\n").await;
+                };
+                return ended;
             };
             let mut answer = troubled(*trouble, path_of(&target));
             if let Answer::Whole(_, body) = &mut answer {
@@ -539,6 +573,12 @@ fn watched(target: &str) -> Option<(String, u64)> {
     Some((path.rsplit('/').next()?.to_owned(), version.parse().ok()?))
 }
 
+/// How long a watch is to be kept open.
+fn lasts(target: &str) -> Duration {
+    let asked = target.split(['?', '&']).find_map(|part| part.strip_prefix("timeoutSeconds="));
+    Duration::from_secs(asked.and_then(|seconds| seconds.parse().ok()).unwrap_or(3_600))
+}
+
 /// Sends what changes until the watches are closed.
 async fn follow<S: AsyncWrite + Unpin>(
     stream: &mut S,
@@ -580,6 +620,7 @@ async fn follow<S: AsyncWrite + Unpin>(
             chunk(stream, "ERROR", &status).await?;
             break;
         }
+        live.thawed().await;
         for (version, _, event, object) in news {
             chunk(stream, event, &object).await?;
             seen = version;

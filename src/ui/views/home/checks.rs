@@ -6,6 +6,7 @@ use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;
 use crate::ui::theme;
+use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
     caption, details_ui, dot, failure_box, from_right, primary_button, shortened, small_button, strong,
     tokens,
@@ -49,6 +50,7 @@ pub(super) fn checks_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) 
         if let Some(trouble) = state.place().trouble.clone() {
             failure_box(ui, "place", &trouble, None);
         }
+        waiting_ui(ui, state, &state.env().id.clone(), out);
         let checks = &state.place().checks;
         if checks.done.is_empty() && checks.running.is_none() {
             caption(

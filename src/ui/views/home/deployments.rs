@@ -19,6 +19,7 @@ use crate::sambastack::events::of_deployment;
 use crate::state::cluster::ClusterState;
 use crate::state::{Loadable, State};
 use crate::ui::theme::{self, Tokens};
+use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
     MARGIN, caption, column, dot, empty_state, failure_box, filling_card, from_right, page_head, shortened,
     small_button, strong, tokens,
@@ -39,6 +40,7 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         probes_ui(ui, state, now, out);
     });
     keep_reading(state, now, out);
+    waiting_ui(ui, state, &state.env().id.clone(), out);
     ui.ctx().request_repaint_after(EVENTS_EVERY);
     let env = state.env().clone();
     let has_log = state.place().log.is_some();
@@ -59,6 +61,17 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         }
         return;
     };
+    if view.deployments.is_empty() && (cluster.view.failure().is_some() || !view.warnings.is_empty()) {
+        for warning in &view.warnings {
+            wrapped(ui, &warning.to_string(), tokens(ui).warning);
+        }
+        return empty_state(
+            ui,
+            "No deployments can be seen",
+            "What is deployed appears here by itself",
+            60.0,
+        );
+    }
     if view.deployments.is_empty() {
         return empty_state(ui, view.nothing(), "What is deployed appears here by itself", 60.0);
     }
@@ -118,7 +131,15 @@ fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
     if state.env().cluster.is_none() {
         return;
     }
-    if due(&state.place().cluster.events, now, EVENTS_EVERY) {
+    let back = state.place().cluster.reread && !state.place().cluster.events.is_loading();
+    if back {
+        let cluster = &mut state.place().cluster;
+        cluster.reread = false;
+        if cluster.sizes.failure().is_some() {
+            cluster.sizes = Loadable::Absent;
+        }
+    }
+    if back || due(&state.place().cluster.events, now, EVENTS_EVERY) {
         state.load_cluster_events(out);
     }
     // After the cluster itself, which the page is for.
@@ -133,6 +154,7 @@ fn link_ui(ui: &mut Ui, state: &mut State) {
     let (color, told, why) = match &cluster.link {
         Some(ClusterLink::Live) => (tokens.ok, "live".to_owned(), None),
         Some(ClusterLink::Reconnecting(why)) => (tokens.warning, "reconnecting".to_owned(), Some(why)),
+        Some(ClusterLink::Forbidden(why)) => (tokens.error, "forbidden".to_owned(), Some(why)),
         Some(ClusterLink::Polling { every, why }) => {
             (tokens.warning, format!("polling every {} s", every.as_secs()), Some(why))
         }

@@ -13,6 +13,7 @@ use crate::state::State;
 use crate::state::cluster::{ClusterState, ModelOffer};
 use crate::state::panes::MOST;
 use crate::ui::theme::Tokens;
+use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
     Choice, Section, caption, failure_box, from_right, picker, small_button, tokens, warning_box,
 };
@@ -71,6 +72,7 @@ pub(super) fn show(
         }
     });
     if !hidden {
+        waiting_ui(ui, state, &env, out);
         troubles_ui(ui, state, &env, now, &mut asked);
     }
     asked
@@ -301,10 +303,16 @@ fn freshness_ui(
                     format!("{what} · polling every {} s", every.as_secs())
                 }
                 Some(ClusterLink::Reconnecting(_)) => format!("{what} · {seen} · reconnecting"),
+                Some(ClusterLink::Forbidden(_)) => format!("{what} · {seen} · forbidden"),
                 Some(ClusterLink::Stopped(_)) | None => format!("{what} · {seen}"),
             };
             let told = caption(ui, told);
-            if let Some(ClusterLink::Polling { why, .. } | ClusterLink::Reconnecting(why)) = link {
+            if let Some(
+                ClusterLink::Polling { why, .. }
+                | ClusterLink::Reconnecting(why)
+                | ClusterLink::Forbidden(why),
+            ) = link
+            {
                 told.on_hover_text(why.to_string());
             }
             if link != Some(&ClusterLink::Live) {

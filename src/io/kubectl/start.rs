@@ -1,0 +1,260 @@
+//! Why kubectl cannot be started, or must not be since it would ask the wrong cluster.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::{Kubeconfig, Kubectl, KubectlError};
+use crate::domain::failure::{Advice, Failure};
+use crate::wire::kubectl::{KubectlFault, may_name_a_path, may_start_a_plugin};
+
+/// No kubeconfig comes near; what is larger is looked at no closer.
+const MOST_KUBECONFIG: u64 = 4 << 20;
+
+impl Kubectl {
+    /// A program that is not there is told before a kubeconfig that is not there.
+    pub(super) fn find_program(&self) -> Result<(), KubectlError> {
+        // A bare name is looked up in PATH when it is started.
+        let named = self.program.components().count() > 1;
+        if named && !self.program.exists() {
+            return Err(self.not_started(&io::ErrorKind::NotFound.into()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn not_started(&self, error: &io::Error) -> KubectlError {
+        let program = self.program.display();
+        let named = self.program.components().count() > 1;
+        let or_another = |before: String| {
+            Advice::by_face(
+                format!("{before}, or set another path in the environment's settings"),
+                format!("{before}, or name another program with --kubectl"),
+            )
+        };
+        let (fault, summary, advice) = match error.kind() {
+            io::ErrorKind::NotFound if named && self.program.exists() => (
+                KubectlFault::ProgramBroken,
+                format!("{program} cannot be run: the program that it needs to run is missing"),
+                match interpreter(&self.program) {
+                    Some(interpreter) => or_another(format!("Install {interpreter}, which it begins with")),
+                    None => or_another(
+                        "Install a kubectl for this system: it may be built for another C library".to_owned(),
+                    ),
+                },
+            ),
+            io::ErrorKind::NotFound if named => (
+                KubectlFault::ProgramMissing,
+                format!("kubectl was not found at {program}"),
+                Advice::by_face(
+                    "Correct its path in the environment's settings, or leave the path empty to look in PATH",
+                    "Correct --kubectl, or leave it out to look in PATH",
+                ),
+            ),
+            io::ErrorKind::NotFound => (
+                KubectlFault::ProgramMissing,
+                "kubectl was not found".to_owned(),
+                or_another(format!(
+                    "{program} is not in PATH. Install it (https://kubernetes.io/docs/tasks/tools)"
+                )),
+            ),
+            io::ErrorKind::PermissionDenied if self.program.is_dir() => {
+                let inside = self.program.join("kubectl");
+                let advice = if inside.is_file() {
+                    Advice::from(format!("Name the program in it: {}", inside.display()))
+                } else {
+                    or_another("Name the program itself".to_owned())
+                };
+                (
+                    KubectlFault::ProgramBroken,
+                    format!("{program} is a folder, not the kubectl program"),
+                    advice,
+                )
+            }
+            io::ErrorKind::PermissionDenied => (
+                KubectlFault::ProgramBroken,
+                format!("{program} is not executable"),
+                or_another(format!("Make it executable (chmod +x {program})")),
+            ),
+            _ => (
+                KubectlFault::ProgramBroken,
+                match built_for(&self.program) {
+                    Some(other) => format!(
+                        "{program} is built for {other}, but this machine is {} {}",
+                        std::env::consts::OS,
+                        std::env::consts::ARCH
+                    ),
+                    None => format!("{program} cannot be run"),
+                },
+                or_another("Install a kubectl for this system and this processor".to_owned()),
+            ),
+        };
+        KubectlError::new(fault, Failure::new(summary, advice).with_details(error.to_string()))
+    }
+
+    /// kubectl takes a kubeconfig that does not exist or is empty for one without clusters, and asks localhost:8080.
+    pub(super) fn find_kubeconfig(&self) -> Result<(), KubectlError> {
+        match &self.kubeconfig {
+            Kubeconfig::BuiltIn => Ok(()),
+            Kubeconfig::File(path) => look_at(path),
+            Kubeconfig::Usual => self.find_usual_kubeconfig(),
+        }
+    }
+
+    fn find_usual_kubeconfig(&self) -> Result<(), KubectlError> {
+        let missing = |summary: String| {
+            let advice = Advice::by_face(
+                "Choose a kubeconfig in the environment's settings",
+                "Name a kubeconfig with --kubeconfig",
+            );
+            Err(KubectlError::new(KubectlFault::KubeconfigMissing, Failure::new(summary, advice)))
+        };
+        if let Some(list) = self.variable("KUBECONFIG") {
+            let files: Vec<_> =
+                std::env::split_paths(&list).filter(|file| !file.as_os_str().is_empty()).collect();
+            if files.is_empty() || files.iter().any(|file| file.exists()) {
+                return match files.as_slice() {
+                    [file] => look_at(file),
+                    _ => Ok(()),
+                };
+            }
+            let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+            let tilde = names.iter().any(|name| name.starts_with('~'));
+            let note = if tilde { " (kubectl does not know what ~ is)" } else { "" };
+            return missing(format!("KUBECONFIG names {}, which does not exist{note}", names.join(" and ")));
+        }
+        let Some(home) = self.variable("HOME") else { return Ok(()) };
+        let usual = Path::new(&home).join(".kube/config");
+        // In a pod kubectl finds the cluster by itself.
+        if self.variable("KUBERNETES_SERVICE_HOST").is_some() {
+            return Ok(());
+        }
+        if usual.exists() {
+            return look_at(&usual);
+        }
+        missing(format!("There is no kubeconfig: {} does not exist", usual.display()))
+    }
+
+    /// Whether the server's URL may have a path, as far as the kubeconfig's text tells.
+    ///
+    /// Most have none, and then kubectl need not be asked.
+    pub fn may_have_server_path(&self) -> bool {
+        self.kubeconfig == Kubeconfig::BuiltIn || self.any_text(may_name_a_path)
+    }
+
+    /// Whether a credential plugin may be started, as far as the kubeconfig's text tells.
+    pub fn may_start_a_plugin(&self) -> bool {
+        self.kubeconfig != Kubeconfig::BuiltIn && self.any_text(may_start_a_plugin)
+    }
+
+    /// Whether it holds for the text of a kubeconfig, or there is one whose text is not known.
+    fn any_text(&self, holds: fn(&str) -> bool) -> bool {
+        let files = match &self.kubeconfig {
+            Kubeconfig::BuiltIn => Vec::new(),
+            Kubeconfig::File(path) => vec![path.clone()],
+            Kubeconfig::Usual => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
+                (Some(list), _) => std::env::split_paths(&list).filter(|file| file.exists()).collect(),
+                (None, Some(home)) => vec![Path::new(&home).join(".kube/config")],
+                (None, None) => Vec::new(),
+            },
+        };
+        let texts: Option<Vec<String>> = files.iter().map(text_of).collect();
+        texts.is_none_or(|texts| texts.is_empty() || texts.iter().any(|text| holds(text)))
+    }
+}
+
+/// `None` for what is no file, is too large, or is no UTF-8.
+fn text_of(path: &PathBuf) -> Option<String> {
+    let about = std::fs::metadata(path).ok()?;
+    if !about.is_file() || about.len() > MOST_KUBECONFIG {
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
+}
+
+/// What kubectl would not say, or not plainly. Whatever else is wrong is best said by kubectl.
+fn look_at(path: &Path) -> Result<(), KubectlError> {
+    let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+    let shown = path.display();
+    let broken = |summary: String, advice: &str| {
+        Err(KubectlError::new(KubectlFault::KubeconfigBroken, Failure::new(summary, advice)))
+    };
+    if about.is_dir() {
+        return broken(format!("The kubeconfig {shown} is a folder"), "Choose the file in it");
+    }
+    // A pipe can be read once, by kubectl; and what is endless must not be read here.
+    if !about.is_file() {
+        return Ok(());
+    }
+    let is_blank = |text: String| text.trim().is_empty();
+    if about.len() == 0 || about.len() < 1_000 && text_of(&path.to_owned()).is_some_and(is_blank) {
+        let advice =
+            "Put the kubeconfig that your cluster's administrator gave you there, or choose another file";
+        return broken(format!("The kubeconfig {shown} is empty"), advice);
+    }
+    Ok(())
+}
+
+/// The first bytes of a file.
+fn beginning(path: &Path) -> Option<Vec<u8>> {
+    if !path.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(128).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// What a script is to be run with.
+fn interpreter(path: &Path) -> Option<String> {
+    let bytes = beginning(path)?;
+    let line = bytes.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    Some(String::from_utf8_lossy(line).trim().to_owned())
+}
+
+/// What a program is built for, by its first bytes; `None` where they do not say.
+fn built_for(path: &Path) -> Option<String> {
+    let bytes = beginning(path)?;
+    let name = match bytes.get(..4)? {
+        [0x7f, b'E', b'L', b'F'] => {
+            let little = bytes.get(5) != Some(&2);
+            let raw = [*bytes.get(18)?, *bytes.get(19)?];
+            let machine = if little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) };
+            match machine {
+                3 => "linux x86 (32 bits)",
+                21 => "linux powerpc64",
+                22 => "linux s390x",
+                40 => "linux arm (32 bits)",
+                62 => "linux x86_64",
+                183 => "linux aarch64",
+                243 => "linux riscv64",
+                _ => "another processor",
+            }
+        }
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe] | [0xca, 0xfe, 0xba, 0xbe] => "macOS",
+        [b'M', b'Z', ..] => "Windows",
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::built_for;
+
+    #[test]
+    fn a_program_of_another_processor_is_known_by_its_first_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kubectl");
+        let told = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            built_for(&path)
+        };
+        let mut elf = [0; 64];
+        elf[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+        elf[18] = 183;
+        assert_eq!(told(&elf).as_deref(), Some("linux aarch64"));
+        assert_eq!(told(&[0xcf, 0xfa, 0xed, 0xfe]).as_deref(), Some("macOS"));
+        assert_eq!(told(b"MZ\x90\x00").as_deref(), Some("Windows"));
+        assert_eq!(told(b"hello world"), None);
+        assert_eq!(told(b""), None);
+    }
+}
