@@ -40,6 +40,8 @@
 //!
 //! The cluster of the environment in use is followed by [`engine::follow`]: one kubectl a kind tells each change,
 //! [`sambastack::watch`] folds it in, and a view that differs from the last one is told at most four times a second.
+//! Where a credential plugin may ask for a login, one kubectl goes first ([`io::kubectl::Turns`]), and what it says is told
+//! with its activity.
 //!
 //! # Invariants
 //!
@@ -65,7 +67,7 @@
 //! | [`snippet`] | View code |
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
 //! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM; environments of SambaWiz and of kubeconfigs |
-//! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, files of the user's, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record |
+//! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, files of the user's, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, Home's checks, the history's thread; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |
 //! | [`state`] | what the window knows |

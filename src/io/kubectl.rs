@@ -19,7 +19,7 @@ use crate::domain::environment::ClusterAccess;
 use crate::domain::failure::{Advice, Failure};
 use crate::domain::units;
 use crate::protocol::ActivityKind;
-use crate::wire::kubectl::{KubectlFault, asked_for_a_name, explain};
+use crate::wire::kubectl::{KubectlFault, asked_for_a_name, credentials, explain};
 
 pub(crate) use process::Group;
 pub use stream::Lines;
@@ -154,7 +154,26 @@ impl Kubectl {
         if plugin {
             self.turns.ended(turn, &outcome);
         }
-        outcome
+        match outcome {
+            Err(error) if error.fault == KubectlFault::Unauthorized => Err(self.with_expiry(error).await),
+            outcome => outcome,
+        }
+    }
+
+    /// Says what in the kubeconfig has expired, if that is why the server refused it.
+    async fn with_expiry(&self, mut error: KubectlError) -> KubectlError {
+        let mut args = self.reach();
+        let view = ["config", "view", "--raw", "--flatten", "--minify", "-o", credentials::TEMPLATE];
+        args.extend(view.map(OsString::from));
+        let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
+        let patience = Patience { deadline: Duration::from_secs(5), login: None };
+        // What cannot be read is said by others.
+        let printed = self.ask(&args, patience, recording).await.unwrap_or_default();
+        let printed = String::from_utf8_lossy(&printed);
+        if let Some(expired) = credentials::expired(&printed, jiff::Timestamp::now()) {
+            error.failure.summary = format!("{}: {expired}", error.failure.summary);
+        }
+        error
     }
 
     /// Asks kubectl a question that it answers with a word on standard output; its exit code may be that of

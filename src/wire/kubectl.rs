@@ -1,6 +1,7 @@
 //! kubectl's stderr, read into a failure that a person understands.
 
 mod configuration;
+pub mod credentials;
 mod network;
 mod plugin;
 mod server;

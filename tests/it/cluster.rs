@@ -418,6 +418,18 @@ async fn a_proxy_that_wants_a_password_or_refuses_is_told_as_the_proxy() {
 }
 
 #[tokio::test]
+async fn a_token_that_has_expired_is_told_with_its_day() {
+    use base64::Engine as _;
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode("{\"exp\":1735700000}");
+    let user = json!({"token": format!("e30.{claims}.sig")});
+    check_answer(
+        Cluster { user, tls: Tls::Good, ..Cluster::with(&["*"], Trouble::Unauthorized) },
+        "The cluster refused your credentials: the token in the kubeconfig expired on 2025-01-01",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn an_address_that_has_no_kubernetes_says_so() {
     check_answer(
         Cluster::with(&["*"], Trouble::Missing),

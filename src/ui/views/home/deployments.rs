@@ -128,7 +128,8 @@ fn keep_reading(state: &mut State, now: Duration, out: &mut Vec<Command>) {
             Loadable::Loading { .. } | Loadable::Failed { .. } => false,
         }
     }
-    if state.env().cluster.is_none() {
+    // What is followed no longer needs a person, e.g. to log in: nothing is asked until that person refreshes.
+    if state.env().cluster.is_none() || matches!(state.place().cluster.link, Some(ClusterLink::Stopped(_))) {
         return;
     }
     let back = state.place().cluster.reread && !state.place().cluster.events.is_loading();
