@@ -31,10 +31,8 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
     command.args(["list", "-n", &kubectl.namespace, "-o", "json"]);
     command.envs(kubectl.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.process_group(0).kill_on_drop(true);
     let asking = async {
-        let mut child = command.spawn().ok()?;
-        let mut group = Group::of(&child);
+        let (mut child, mut group) = Group::start(&mut command).ok()?;
         let mut printed = Vec::new();
         child.stdout.take()?.take(MOST).read_to_end(&mut printed).await.ok()?;
         let status = child.wait().await.ok()?;

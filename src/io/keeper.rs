@@ -9,14 +9,20 @@ use std::io::{self, BufRead, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 
 /// The argument that makes Batida's executable the keeper.
 pub const ARGUMENT: &str = "kubectl-keeper";
 
 static KEEPER: OnceLock<Keeper> = OnceLock::new();
+
+/// The variable by which the keeper finds a program that began in the very moment in which Batida was killed.
+pub(super) const VARIABLE: &str = "BATIDA_RUN";
+/// How long such a program is looked for: it may not have begun to run.
+const SEARCH: Duration = Duration::from_millis(600);
 
 #[derive(Debug)]
 struct Keeper {
@@ -27,12 +33,18 @@ struct Keeper {
 #[derive(Debug, Default)]
 struct State {
     child: Option<Child>,
-    groups: BTreeSet<i32>,
+    /// The lines that tell what the keeper watches over.
+    kept: BTreeSet<String>,
+    count: u64,
 }
+
+/// A program that is about to be started, to be given [`VARIABLE`] with this value.
+#[derive(Debug)]
+pub(super) struct Expected(Kept);
 
 /// A process group that the keeper watches over until this is dropped.
 #[derive(Debug)]
-pub(super) struct Kept(i32);
+pub(super) struct Kept(String);
 
 /// Has process groups watched over from now on, by this program, which is Batida's own. Without it, as in tests, none are.
 pub fn enable(program: PathBuf) {
@@ -40,38 +52,56 @@ pub fn enable(program: PathBuf) {
     let _ = KEEPER.set(Keeper { program, state: Mutex::default() });
 }
 
-pub(super) fn keep(group: Pid) -> Kept {
-    let group = group.as_raw_nonzero().get();
-    if let Some(keeper) = KEEPER.get() {
-        keeper.change(group, true);
+/// To be called before a program is started.
+pub(super) fn expect() -> Option<Expected> {
+    let keeper = KEEPER.get()?;
+    let mut state = keeper.state();
+    state.count += 1;
+    let marker = format!("{}-{}", std::process::id(), state.count);
+    Some(Expected(keeper.keep(&mut state, marker)))
+}
+
+impl Expected {
+    pub(super) fn marker(&self) -> &str {
+        &self.0.0
     }
-    Kept(group)
+
+    /// It was started, and leads this group.
+    pub(super) fn begun(self, group: Pid) -> Option<Kept> {
+        let keeper = KEEPER.get()?;
+        let mut state = keeper.state();
+        Some(keeper.keep(&mut state, group.as_raw_nonzero().to_string()))
+    }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(keeper) = KEEPER.get() {
-            keeper.change(self.0, false);
+            let mut state = keeper.state();
+            state.kept.remove(&self.0);
+            keeper.say(&mut state, &format!("-{}\n", self.0));
         }
     }
 }
 
 impl Keeper {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, state: &mut State, what: String) -> Kept {
+        self.say(state, &format!("+{what}\n"));
+        state.kept.insert(what.clone());
+        Kept(what)
+    }
+
     /// Where the keeper cannot be started or told, all goes on without it.
-    fn change(&self, group: i32, begins: bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = if begins {
-            state.groups.insert(group);
-            format!("+{group}\n")
-        } else {
-            state.groups.remove(&group);
-            format!("-{group}\n")
-        };
-        if state.say(&line).is_err() {
+    fn say(&self, state: &mut State, line: &str) {
+        if state.say(line).is_err() {
             // It has not begun, or somebody has killed it.
             state.child = self.start().ok();
-            let all: String = state.groups.iter().map(|group| format!("+{group}\n")).collect();
-            state.say(&all).ok();
+            let all: String = state.kept.iter().map(|kept| format!("+{kept}\n")).collect();
+            state.say(&(all + line)).ok();
         }
     }
 
@@ -96,25 +126,51 @@ impl State {
     }
 }
 
-/// The keeper itself: reads until its input ends, then kills the groups that are left.
+/// The keeper itself: reads until its input ends, then kills what is left.
 pub fn run(input: impl BufRead) {
-    let mut groups = BTreeSet::new();
+    let mut kept = BTreeSet::new();
     for line in input.lines() {
         let Ok(line) = line else { break };
-        let Some((sign, Ok(group))) = line.split_at_checked(1).map(|(sign, id)| (sign, id.parse::<i32>()))
-        else {
-            continue;
-        };
-        if sign == "+" {
-            groups.insert(group);
-        } else {
-            groups.remove(&group);
+        match line.split_at_checked(1) {
+            Some(("+", what)) => {
+                kept.insert(what.to_owned());
+            }
+            Some(("-", what)) => {
+                kept.remove(what);
+            }
+            _ => {}
         }
     }
-    for group in groups.into_iter().filter(|group| *group > 1).filter_map(Pid::from_raw) {
+    let mut markers = Vec::new();
+    for what in kept {
+        match what.parse::<i32>() {
+            Ok(group) => kill(group),
+            Err(_) => markers.push(what),
+        }
+    }
+    let began = Instant::now();
+    while !markers.is_empty() && began.elapsed() < SEARCH {
+        markers.retain(|marker| find(marker).map(kill).is_none());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn kill(group: i32) {
+    if let Some(group) = Pid::from_raw(group).filter(|_| group > 1) {
         // Fails only when nobody is left to kill.
         kill_process_group(group, Signal::KILL).ok();
     }
+}
+
+/// The process that was started with this marker: it leads its group.
+fn find(marker: &str) -> Option<i32> {
+    let wanted = format!("{VARIABLE}={marker}");
+    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let id: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let environment = std::fs::read(entry.path().join("environ")).ok()?;
+        let leads = || Some(getpgid(Pid::from_raw(id)).ok()?.as_raw_nonzero().get());
+        environment.split(|byte| *byte == 0).any(|it| it == wanted.as_bytes()).then(leads)?
+    })
 }
 
 #[cfg(test)]
@@ -133,5 +189,20 @@ mod tests {
         assert!(ended.try_wait().unwrap().is_none());
         ended.kill().unwrap();
         ended.wait().unwrap();
+    }
+
+    #[test]
+    fn what_was_about_to_begin_is_found_by_its_marker() {
+        let marker = format!("test-{}", std::process::id());
+        let started =
+            || Command::new("sleep").arg("100").process_group(0).env(VARIABLE, &marker).spawn().unwrap();
+        let mut child = started();
+        run(format!("+{marker}\n").as_bytes());
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        let mut child = started();
+        run(format!("+{marker}\n-{marker}\n").as_bytes());
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -259,14 +259,13 @@ impl Kubectl {
         patience: Patience,
         mut recording: Recording,
     ) -> Result<Vec<u8>, KubectlError> {
-        let mut child = match self.spawn(args) {
-            Ok(child) => child,
+        let (mut child, mut group) = match self.spawn(args) {
+            Ok(started) => started,
             Err(error) => {
                 recording.end(false, format!("not started: {error}"));
                 return Err(self.not_started(&error));
             }
         };
-        let mut group = Group::of(&child);
         let answer = match converse(&mut child, &group, &mut recording, patience).await {
             Ok(Ended::Answered(answer)) => answer,
             Ok(Ended::TooSlow { waited, stderr, login }) => {
@@ -284,17 +283,16 @@ impl Kubectl {
         self.judge(answer, recording)
     }
 
-    fn spawn(&self, args: &[OsString]) -> io::Result<Child> {
-        Command::new(&self.program)
+    fn spawn(&self, args: &[OsString]) -> io::Result<(Child, Group)> {
+        let mut command = Command::new(&self.program);
+        command
             .args(args)
             .envs(RUNTIME.iter().filter(|(name, _)| self.variable(name).is_none()).copied())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .stderr(Stdio::piped());
+        Group::start(&mut command)
     }
 
     /// The exit code first: a failed question may well print a valid and empty list.

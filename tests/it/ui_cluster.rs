@@ -8,7 +8,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
+use crate::support::kube::{Cluster, Kube, NAMESPACE, Tls, Trouble, kubectls};
 use crate::support::window::{Window, api_env, cluster_env, runtime};
 use crate::ui::Api;
 use crate::ui_bench;
@@ -390,7 +390,7 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
     let user = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": plugin,
         "interactiveMode": "IfAvailable"}});
     let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster { user, ..Cluster::recorded() }));
+    let kube = runtime.block_on(Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }));
     let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
     window.see("kubectl is waiting and says");
     window.see("Enter the code B7K2QX9");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::MOST_OUTPUT;
@@ -31,10 +31,16 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The group that a child leads.
-    pub(crate) fn of(child: &Child) -> Self {
+    /// Starts a program that leads a group of its own.
+    pub(crate) fn start(command: &mut Command) -> io::Result<(Child, Self)> {
+        let expected = keeper::expect();
+        if let Some(expected) = &expected {
+            command.env(keeper::VARIABLE, expected.marker());
+        }
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        Self { id, _kept: id.map(keeper::keep) }
+        let kept = id.zip(expected).and_then(|(id, expected)| expected.begun(id));
+        Ok((child, Self { id, _kept: kept }))
     }
 
     /// It ended by itself, and what it started on purpose, such as a browser to log in with, may stay.

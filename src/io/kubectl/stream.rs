@@ -50,14 +50,13 @@ impl Kubectl {
         let mut all = self.reach();
         all.extend(args.iter().map(|arg| OsString::from(arg.as_ref())));
         let recording = self.recorder.begin(ActivityKind::Follow, self.line(&all));
-        let mut child = match self.spawn(&all) {
-            Ok(child) => child,
+        let (mut child, group) = match self.spawn(&all) {
+            Ok(started) => started,
             Err(error) => {
                 recording.end(false, format!("not started: {error}"));
                 return Err(self.not_started(&error));
             }
         };
-        let group = Group::of(&child);
         let (out, err) = (Pipe::new(child.stdout.take()), Pipe::new(child.stderr.take()));
         Ok(Lines {
             kubectl: self.clone(),
