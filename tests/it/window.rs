@@ -106,3 +106,32 @@ fn without_a_display_it_says_so_in_words() {
     assert_eq!(ended.status.code(), Some(1), "{told}");
     assert!(told.contains("There is no display to open a window on"), "{told}");
 }
+
+#[test]
+fn a_window_that_is_told_to_end_closes_as_by_its_cross() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for signal in [Signal::TERM, Signal::HUP] {
+        let config = tempfile::tempdir().expect("a folder");
+        let display = Display::start("1000x700");
+        let mut batida = display.command(env!("CARGO_BIN_EXE_batida"));
+        batida.args(["--demo", "--config"]).arg(config.path());
+        let mut batida = Killed(batida.spawn().expect("it starts"));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !config.path().join("history.sqlite").exists() {
+            assert!(batida.0.try_wait().expect("asked").is_none(), "the window closed by itself");
+            assert!(Instant::now() < deadline, "its engine did not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        kill_process(Pid::from_child(&batida.0), signal).expect("it runs");
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = batida.0.try_wait().expect("asked") {
+                break status;
+            }
+            // A keychain that does not answer may take three seconds of it.
+            assert!(began.elapsed() < Duration::from_secs(10), "it does not close");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}");
+    }
+}
