@@ -137,16 +137,17 @@ impl Kubectl {
     ///
     /// Most have none, and then kubectl need not be asked.
     pub fn may_have_server_path(&self) -> bool {
-        self.kubeconfig == Kubeconfig::BuiltIn || self.any_text(may_name_a_path)
+        self.kubeconfig == Kubeconfig::BuiltIn || self.any_text(may_name_a_path, true)
     }
 
     /// Whether a credential plugin may be started, as far as the kubeconfig's text tells.
     pub fn may_start_a_plugin(&self) -> bool {
-        self.kubeconfig != Kubeconfig::BuiltIn && self.any_text(may_start_a_plugin)
+        self.any_text(may_start_a_plugin, false)
     }
 
-    /// Whether it holds for the text of a kubeconfig, or there is one whose text is not known.
-    fn any_text(&self, holds: fn(&str) -> bool) -> bool {
+    /// Whether it holds for the text of a kubeconfig, or there is one whose text is not known; `otherwise` where there is
+    /// none.
+    fn any_text(&self, holds: fn(&str) -> bool, otherwise: bool) -> bool {
         let files = match &self.kubeconfig {
             Kubeconfig::BuiltIn => Vec::new(),
             Kubeconfig::File(path) => vec![path.clone()],
@@ -156,8 +157,12 @@ impl Kubectl {
                 (None, None) => Vec::new(),
             },
         };
-        let texts: Option<Vec<String>> = files.iter().map(text_of).collect();
-        texts.is_none_or(|texts| texts.is_empty() || texts.iter().any(|text| holds(text)))
+        let texts: Option<Vec<String>> = files.iter().filter(|file| file.exists()).map(text_of).collect();
+        texts.is_none_or(
+            |texts| {
+                if texts.is_empty() { otherwise } else { texts.iter().any(|text| holds(text)) }
+            },
+        )
     }
 }
 
