@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use crate::domain::conversation::{Attachment, ChatRequest, Image, ToolCall};
 pub use crate::domain::deployment::ProbeKind;
 use crate::domain::deployment::{ClusterEvent, ClusterView};
+use crate::domain::dialect::Dialect;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 pub use crate::domain::failure::Failure;
@@ -81,6 +82,10 @@ pub enum Command {
     /// Keep a key until the program ends, in place of the variable that the environment names. Only what goes wrong
     /// is told, as [`Event::SettingsSaved`].
     HoldKey { env: EnvId, key: SecretString },
+    /// Take secret values of extra headers and query parameters, by [`Extra::slot`], for the settings that are saved next.
+    ///
+    /// [`Extra::slot`]: crate::domain::environment::Extra::slot
+    StageExtras { env: EnvId, values: BTreeMap<String, SecretString> },
     /// Show a notification on the desktop: [`Event::Notified`].
     Notify { title: String, body: String },
     /// Ask which version of SambaStack there is: [`Event::ReleaseLoaded`].
@@ -241,6 +246,8 @@ pub struct KeyChange {
 pub enum Event {
     /// An environment's API and key are known (or not).
     PlaceOpened { job: JobId, env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
+    /// What the server of a model was found not to take in a request.
+    DialectLearned { env: EnvId, model: String, dialect: Dialect },
     /// One look at the cluster ended.
     ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
     /// What is deployed, when it has changed, and how it is followed.
@@ -545,6 +552,8 @@ pub enum ActivityKind {
     Follow,
     /// The API.
     Http,
+    /// No request: what was found out from one, in words.
+    Note,
 }
 
 /// How an activity ended.

@@ -21,13 +21,11 @@ use serde_json::Value;
 pub use self::curl::body_in_words;
 use self::pictures::Pictures;
 use crate::domain::conversation::ChatRequest;
+use crate::domain::dialect::Dialect;
 use crate::domain::embedding::EmbedRequest;
-use crate::domain::environment::ApiAddress;
+use crate::domain::environment::{ApiAddress, Environment, Extra, ExtraKind, ExtraValue, HeaderName};
 use crate::wire::embeddings;
-use crate::wire::openai::chat_body;
-
-/// The environment variable that snippets and pasted commands read the key from.
-pub const KEY_VARIABLE: &str = "SAMBANOVA_API_KEY";
+use crate::wire::openai::chat_body_in;
 
 /// What a snippet is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,9 +90,41 @@ pub struct SnippetSpec {
     pub ca_file: Option<PathBuf>,
     /// Trust any certificate.
     pub accept_invalid_certs: bool,
+    /// The variable that holds the key; `None` where no key is sent.
+    pub key_variable: Option<String>,
+    /// The header that carries the key; `None` for `Authorization: Bearer`.
+    pub key_header: Option<HeaderName>,
+    /// Further headers and query parameters. Secret values are read from variables.
+    pub extras: Vec<Extra>,
+    /// What the server was found not to take.
+    pub dialect: Dialect,
 }
 
 impl SnippetSpec {
+    /// With what an environment says of its API: certificates, the key's variable and header, and its extras.
+    #[must_use]
+    pub fn of(self, env: &Environment) -> Self {
+        Self {
+            ca_file: env.ca_file.clone(),
+            accept_invalid_certs: env.accept_invalid_certs,
+            key_variable: env.key_variable(),
+            key_header: env.key_header(),
+            extras: env.extras.clone(),
+            ..self
+        }
+    }
+
+    /// Extra values of a kind: the name, and the value or the variable that holds it.
+    fn extras(&self, kind: ExtraKind) -> impl Iterator<Item = (&str, ExtraText)> {
+        self.extras.iter().filter(move |extra| extra.kind == kind).map(|extra| {
+            let text = match &extra.value {
+                ExtraValue::Plain(text) => ExtraText::Plain(text.clone()),
+                ExtraValue::Variable(_) | ExtraValue::Kept => ExtraText::Variable(extra.variable()),
+            };
+            (extra.name.as_str(), text)
+        })
+    }
+
     /// What is sent.
     pub fn body(&self) -> Value {
         match &self.embed {
@@ -102,7 +132,7 @@ impl SnippetSpec {
                 let model = self.request.model.clone();
                 embeddings::body(&EmbedRequest { model, input: input.clone() })
             }
-            None => chat_body(&self.request, self.stream),
+            None => chat_body_in(&self.request, self.stream, self.dialect),
         }
     }
 
@@ -112,7 +142,7 @@ impl SnippetSpec {
             return (Pictures::default(), self.body());
         }
         let (pictures, request) = Pictures::take_out_of(&self.request);
-        (pictures, chat_body(&request, self.stream))
+        (pictures, chat_body_in(&request, self.stream, self.dialect))
     }
 
     fn url(&self) -> String {
@@ -124,10 +154,16 @@ impl SnippetSpec {
     }
 }
 
+/// The value of an extra header or query parameter in a snippet.
+enum ExtraText {
+    Plain(String),
+    Variable(String),
+}
+
 /// How the key stands in a snippet.
 #[derive(Clone, Copy)]
 pub enum KeyText<'a> {
-    /// Read from `$SAMBANOVA_API_KEY` when the snippet runs.
+    /// Read from [`SnippetSpec::key_variable`] when the snippet runs.
     Variable,
     /// Dots and the key's tail, for the screen.
     Masked {
@@ -241,6 +277,7 @@ mod tests {
 
     use super::*;
     use crate::domain::conversation::{Message, Params, Role};
+    use crate::wire::openai::chat_body;
 
     fn spec(language: Language, texts: &[&str]) -> SnippetSpec {
         let messages = texts.iter().map(|text| Message::new(Role::User, *text)).collect();
@@ -252,6 +289,10 @@ mod tests {
             stream: true,
             ca_file: None,
             accept_invalid_certs: false,
+            key_variable: Some("MY_KEY".to_owned()),
+            key_header: None,
+            extras: Vec::new(),
+            dialect: Dialect::default(),
         }
     }
 
@@ -363,9 +404,69 @@ mod tests {
         for language in Language::ALL {
             let snippet = write(&spec(language, &["Hi"]), KeyText::Masked { tail: "wxyz" });
             assert!(snippet.contains("••••••••wxyz"), "{snippet}");
-            assert!(!snippet.contains(KEY_VARIABLE), "{snippet}");
+            assert!(!snippet.contains("MY_KEY"), "{snippet}");
         }
         assert_eq!(format!("{:?}", KeyText::Plain("sk-secret")), "Plain");
+    }
+
+    #[test]
+    fn the_key_and_the_extras_are_those_of_the_environment() {
+        let extra = |kind, name: &str, value| Extra { kind, name: name.to_owned(), value };
+        let plain = |text: &str| ExtraValue::Plain(text.to_owned());
+        for language in Language::ALL {
+            let spec = SnippetSpec {
+                api: ApiAddress::parse("h.example/openai/deployments/d?api-version=1").expect("an address"),
+                key_header: HeaderName::parse("api-key").ok(),
+                extras: vec![
+                    extra(ExtraKind::Header, "X-Team", plain("it's \"blue\"")),
+                    extra(ExtraKind::Header, "X-Gateway-Token", ExtraValue::Kept),
+                    extra(ExtraKind::Query, "region", plain("eu 1")),
+                    extra(ExtraKind::Query, "sig", ExtraValue::Variable("SIG".to_owned())),
+                ],
+                dialect: Dialect { no_stream_options: true, ..Dialect::default() },
+                ..spec(language, &["Hi"])
+            };
+            let snippet = write(&spec, KeyText::Variable);
+            for word in [
+                "h.example/openai/deployments/d",
+                "MY_KEY",
+                "api-key",
+                "X-Team",
+                "blue",
+                "X_GATEWAY_TOKEN",
+                "SIG",
+                "eu",
+            ] {
+                assert!(snippet.contains(word), "{word} is not in {snippet}");
+            }
+            assert!(!snippet.contains("stream_options") && !snippet.contains("SAMBANOVA"), "{snippet}");
+            // Where no key is needed none is sent.
+            let keyless = SnippetSpec { key_variable: None, key_header: None, ..spec };
+            for key in [KeyText::Variable, KeyText::Plain("sk-1")] {
+                let snippet = write(&keyless, key);
+                assert!(
+                    !snippet.contains("MY_KEY") && !snippet.contains("Bearer") && !snippet.contains("sk-1"),
+                    "{snippet}"
+                );
+            }
+        }
+        let curl = write(&spec(Language::Curl, &["Hi"]).of(&Environment::demo()), KeyText::Variable);
+        assert!(curl.contains("$DEMO_API_KEY"), "{curl}");
+    }
+
+    #[test]
+    fn a_shell_is_given_no_comments() {
+        // An interactive zsh runs them.
+        let mut spec = spec(Language::Curl, &["Hi"]);
+        let image = crate::domain::conversation::Image::of("image/png", (3, 4), &[1; 500]);
+        let content = crate::domain::conversation::Attached::Image(image);
+        let name = "$(touch X)`touch X`'.png".to_owned();
+        spec.request.messages[0].attachments =
+            vec![crate::domain::conversation::Attachment { name, content }];
+        let snippet = write(&spec, KeyText::Variable);
+        let begins = |line: &&str| line.trim_start().starts_with('#');
+        assert_eq!(snippet.lines().find(begins), None, "{snippet}");
+        assert_eq!(snippet.matches("touch").count(), 2, "only where it is quoted: {snippet}");
     }
 
     #[test]

@@ -10,11 +10,13 @@ use super::bench_args::{self, BenchArgs};
 use super::history_args::{self, HistoryArgs};
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
+use crate::domain::environment::{
+    ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraKind, HeaderName, KEY_VARIABLE, KeyPlace,
+    check_namespace,
+};
 use crate::domain::settings::Settings;
 use crate::domain::units;
 use crate::engine::Options;
-use crate::snippet::KEY_VARIABLE;
 
 const AFTER: &str = "\
 Without a command Batida opens its window.
@@ -174,12 +176,18 @@ pub(super) struct Common {
     /// Use the built-in demo: simulated models and a made-up cluster on this machine
     #[arg(long, global = true)]
     pub(super) demo: bool,
-    /// The API's address: a host, with or without https:// and /v1
-    #[arg(long, global = true, value_name = "URL", value_parser = ApiAddress::parse)]
-    api: Option<ApiAddress>,
+    /// The API's base URL or host; one with its own version (/api/paas/v4), or a whole chat URL, is used as written
+    // These are read later: clap would repeat a value that is refused, and with it a secret.
+    #[arg(long, global = true, value_name = "URL")]
+    api: Option<String>,
     /// Read the API key from this environment variable [default with --api: SAMBANOVA_API_KEY]
     #[arg(long, global = true, value_name = "VAR")]
     key_env: Option<String>,
+    /// Send the key in this header, e.g. api-key or x-api-key [default: Authorization: Bearer]
+    #[arg(long, global = true, value_name = "NAME", value_parser = HeaderName::parse)]
+    key_header: Option<HeaderName>,
+    #[command(flatten)]
+    extras: ExtraArgs,
     /// The kubeconfig file [default: kubectl's own]
     #[arg(long, global = true, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -206,6 +214,48 @@ pub(super) struct Common {
     pub(super) json: bool,
 }
 
+/// Headers and query parameters for every request to the API.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which environment")]
+struct ExtraArgs {
+    /// Send this header with every request, e.g. 'X-Team: blue'; no secrets: others can read a command line
+    #[arg(long, global = true, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Send a header whose secret value is in an environment variable, e.g. X-Gateway-Token=GATEWAY_TOKEN
+    #[arg(long, global = true, value_name = "NAME=VAR", value_parser = secret_header)]
+    header_env: Vec<Extra>,
+    /// Add this query parameter to every request, e.g. api-version=2024-10-21
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    query: Vec<String>,
+    /// Add a query parameter whose secret value is in an environment variable
+    #[arg(long, global = true, value_name = "NAME=VAR", value_parser = secret_query)]
+    query_env: Vec<Extra>,
+}
+
+impl ExtraArgs {
+    fn is_empty(&self) -> bool {
+        let Self { header, header_env, query, query_env } = self;
+        header.is_empty() && header_env.is_empty() && query.is_empty() && query_env.is_empty()
+    }
+
+    fn read(&self) -> Result<Vec<Extra>, Ended> {
+        let Self { header, header_env, query, query_env } = self;
+        let misused = |flag: &str, why: String| Ended::Misused(format!("{flag}: {why}"));
+        let headers = header.iter().map(|text| Extra::header(text).map_err(|why| misused("--header", why)));
+        let queries = query.iter().map(|text| Extra::query(text).map_err(|why| misused("--query", why)));
+        let secret = header_env.iter().chain(query_env).cloned().map(Ok);
+        headers.chain(queries).chain(secret).collect()
+    }
+}
+
+fn secret_header(text: &str) -> Result<Extra, String> {
+    Extra::from_variable(ExtraKind::Header, text)
+}
+
+fn secret_query(text: &str) -> Result<Extra, String> {
+    Extra::from_variable(ExtraKind::Query, text)
+}
+
 impl Common {
     pub(super) fn options(&self) -> Options {
         Options { config: self.config.clone(), twin: None }
@@ -215,6 +265,8 @@ impl Common {
     pub(super) fn is_ad_hoc(&self) -> bool {
         self.api.is_some()
             || self.key_env.is_some()
+            || self.key_header.is_some()
+            || !self.extras.is_empty()
             || self.ca.is_some()
             || self.insecure
             || self.has_cluster()
@@ -257,10 +309,13 @@ impl Common {
                 "the demo's addresses are its own: leave out --api and the like".to_owned(),
             ));
         }
-        if let Some(api) = &self.api {
+        if let Some(text) = &self.api {
+            let api = &ApiAddress::parse(text).map_err(|why| Ended::Misused(format!("--api: {why}")))?;
             // A key is for the API it was given for: it does not follow to another address.
             if env.api.as_ref() != Some(api) {
                 env.key = KeyPlace::None;
+                env.key_header = None;
+                env.extras.retain(|extra| !extra.is_secret());
             }
             env.api = Some(api.clone());
         }
@@ -270,6 +325,12 @@ impl Common {
             Some(name) => env.key = KeyPlace::Variable(name.clone()),
             None if usual => env.key = KeyPlace::Variable(KEY_VARIABLE.to_owned()),
             None => {}
+        }
+        env.key_header = self.key_header.clone().or(env.key_header);
+        for extra in self.extras.read()? {
+            // A flag comes in place of what the environment has of that name.
+            env.extras.retain(|old| old.slot() != extra.slot());
+            env.extras.push(extra);
         }
         env.ca_file = self.ca.clone().or(env.ca_file);
         env.accept_invalid_certs |= self.insecure;
@@ -520,5 +581,17 @@ mod tests {
         assert_eq!(same.key, KeyPlace::Keychain);
         let other = env(&["batida", "check", "--env", "prod", "--api", "evil.example.com"]);
         assert_ne!(other.key, KeyPlace::Keychain);
+        let headers =
+            ["batida", "chat", "--env", "prod", "x", "--header", "X-A: 1", "--header-env", "X-Token=T"];
+        assert_eq!(env(&headers).extras.len(), 2);
+    }
+
+    #[test]
+    fn a_secret_never_stands_on_the_command_line() {
+        for args in [["--header", "X-Token: sk-12345678"], ["--query", "key=sk-12345678"]] {
+            let cli = Cli::try_parse_from(["batida", "check", args[0], args[1]]).expect("parses");
+            let Err(Ended::Misused(words)) = cli.common.environment(&Settings::default()) else { panic!() };
+            assert!(words.contains("-env ") && !words.contains("sk-12345678"), "{words}");
+        }
     }
 }

@@ -229,7 +229,12 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         }
         // The places outlive the command: the demo's server lives with them.
         let quiet = matches!(&command, Command::Bench(args) if args.quiet);
-        let (places, settings, notice) = engine::places(&common.options(), words::teller())?;
+        let silent = match &command {
+            Command::Bench(args) => args.quiet,
+            Command::Chat(args) => args.quiet,
+            _ => false,
+        };
+        let (places, settings, notice) = engine::places(&common.options(), words::teller(silent))?;
         // Without a terminal nobody reads in time what a credential plugin says.
         let places = if std::io::stderr().is_terminal() { places } else { places.unattended() };
         if let Command::Compare(args) = &command {

@@ -1,13 +1,12 @@
 //! What Batida keeps of what was measured: sessions, their requests, conversations.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::{Attachment, Params, ToolCall, ToolResult};
 use super::plan::{Arrivals, Load};
 use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
+use super::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::timeline::Figures;
 
@@ -98,7 +97,7 @@ pub struct SessionRow {
 impl SessionRow {
     /// The row of a benchmark with this report.
     pub fn of(report: &BenchReport) -> Self {
-        let took = Duration::try_from_secs_f64(report.took_s).unwrap_or_default();
+        let took = units::checked_seconds(report.took_s).unwrap_or_default();
         let first = report.levels.first();
         let sum = |of: fn(&LevelReport) -> u64| report.levels.iter().map(of).fold(0, u64::saturating_add);
         Self {

@@ -139,14 +139,28 @@ pub fn shorten_middle(text: &str, most: usize) -> String {
     format!("{start}…{end}")
 }
 
-/// Reads `100ms`, `1.5 s`, `2m 30s`.
+/// No time that comes from outside (a header, a flag, a file) is longer: added to a moment it must not overflow.
+pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// Seconds that come from outside, as a time. `None` when they are no number, negative, or more than [`LONGEST`].
+pub fn checked_seconds(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().and_then(checked)
+}
+
+/// A time that comes from outside, unless it is longer than [`LONGEST`].
+pub fn checked(time: Duration) -> Option<Duration> {
+    Some(time).filter(|time| *time <= LONGEST)
+}
+
+/// Reads `100ms`, `1.5 s`, `2m 30s`, up to [`LONGEST`].
 ///
 /// # Errors
 /// What it should look like.
 pub fn read_duration(text: &str) -> Result<Duration, String> {
-    jiff::fmt::friendly::SpanParser::new()
+    let time = jiff::fmt::friendly::SpanParser::new()
         .parse_unsigned_duration(text)
-        .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))
+        .map_err(|_| format!("{text:?} is no time such as 100ms, 1.5s or 2m"))?;
+    checked(time).ok_or_else(|| format!("{text:?} is longer than a year"))
 }
 
 /// As [`read_duration`] reads it, without spaces and to the nanosecond: `500ms`, `1.5s`, `600s`.
@@ -165,6 +179,11 @@ pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
+/// Of what was stored nothing is lost for a time that is too long: it is as good as [`LONGEST`].
+fn capped_seconds(seconds: f64) -> Result<Duration, std::time::TryFromFloatSecsError> {
+    if seconds > LONGEST.as_secs_f64() { Ok(LONGEST) } else { Duration::try_from_secs_f64(seconds) }
+}
+
 /// Serde: a duration as seconds.
 pub mod as_seconds {
     use std::time::Duration;
@@ -178,9 +197,9 @@ pub mod as_seconds {
     }
 
     /// # Errors
-    /// When it is no number, negative or endless.
+    /// When it is no number or negative. A longer time than [`super::LONGEST`] is read as that.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(de::Error::custom)
+        super::capped_seconds(f64::deserialize(from)?).map_err(de::Error::custom)
     }
 }
 
@@ -197,10 +216,10 @@ pub mod as_seconds_or_none {
     }
 
     /// # Errors
-    /// When it is no number, negative or endless.
+    /// When it is no number or negative. A longer time than [`super::LONGEST`] is read as that.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let seconds = Option::<f64>::deserialize(from)?;
-        seconds.map(Duration::try_from_secs_f64).transpose().map_err(de::Error::custom)
+        seconds.map(super::capped_seconds).transpose().map_err(de::Error::custom)
     }
 }
 
@@ -217,10 +236,10 @@ pub mod as_ms_or_none {
     }
 
     /// # Errors
-    /// When it is no number, negative or endless.
+    /// When it is no number or negative. A longer time than [`super::LONGEST`] is read as that.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let ms = Option::<f64>::deserialize(from)?;
-        ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3)).transpose().map_err(de::Error::custom)
+        ms.map(|ms| super::capped_seconds(ms / 1e3)).transpose().map_err(de::Error::custom)
     }
 }
 
@@ -263,6 +282,23 @@ mod tests {
             assert_eq!(write_duration(time), text);
             assert_eq!(read_duration(text), Ok(time));
         }
+    }
+
+    #[test]
+    fn no_time_from_outside_overflows_a_moment() {
+        for seconds in [f64::NAN, f64::INFINITY, -1.0, 1e300, 18_446_744_073_709_549_568.0, 366.1 * 86_400.0]
+        {
+            assert_eq!(checked_seconds(seconds), None, "{seconds}");
+        }
+        assert_eq!(checked_seconds(1.5), Some(Duration::from_millis(1_500)));
+        for text in ["18446744073709549568s", "367d", "9999999h", "213503982334601d"] {
+            assert!(read_duration(text).is_err(), "{text}");
+        }
+        let read =
+            |text: &str| as_seconds::deserialize(&serde_json::from_str::<serde_json::Value>(text).unwrap());
+        assert_eq!(read("1e19").unwrap(), LONGEST);
+        assert!(read("-1").is_err());
+        assert!(std::time::Instant::now().checked_add(LONGEST * 50).is_some());
     }
 
     #[test]

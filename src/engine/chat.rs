@@ -7,6 +7,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::{ChatRequest, ToolCall};
+use crate::domain::dialect::Dialect;
+use crate::domain::failure::FaultClass;
 use crate::domain::model_name::other_model;
 use crate::io::api::{Api, ChatStream};
 use crate::metrics::timeline::Figures;
@@ -134,6 +136,8 @@ impl ChatReport {
 
 /// Chats once. Everything that arrived is told through `on_advance` before this returns, also when it is
 /// cancelled or fails. Cancelling closes the connection.
+///
+/// A request that the server refuses for a field that Batida added is sent again without it, and that is kept in mind.
 pub async fn run(
     api: &Api,
     request: &ChatRequest,
@@ -141,15 +145,61 @@ pub async fn run(
     cancel: &CancellationToken,
     mut on_advance: impl FnMut(Advance),
 ) -> ChatReport {
+    let before = api.dialects().of(&request.model);
+    let mut dialect = before;
+    loop {
+        let (report, refused) = once(api, request, dialect, known, cancel, &mut on_advance).await;
+        let next = dialect.and(refused);
+        let failed = matches!(report.ending, ChatEnding::Failed(_));
+        // Each round leaves out more, so there are few. What had arrived is not asked for a second time.
+        if failed && report.figures.ttft.is_none() && changes_body(request, dialect, next) {
+            api.learn(&request.model, next);
+            dialect = next;
+            continue;
+        }
+        let still_refused = match &report.ending {
+            ChatEnding::Failed(failure) => failure.class == Some(FaultClass::BadRequest),
+            _ => false,
+        };
+        if still_refused && dialect != before {
+            api.dialects().restore(&request.model, before);
+        }
+        return report;
+    }
+}
+
+fn changes_body(request: &ChatRequest, now: Dialect, next: Dialect) -> bool {
+    let written = |dialect| {
+        let mut body = Vec::new();
+        openai::write_stream_body(request, false, dialect, &mut body);
+        body
+    };
+    now != next && written(now) != written(next)
+}
+
+/// One request; and which of Batida's own fields the server refuses, if it does.
+async fn once(
+    api: &Api,
+    request: &ChatRequest,
+    dialect: Dialect,
+    known: &[String],
+    cancel: &CancellationToken,
+    mut on_advance: impl FnMut(Advance),
+) -> (ChatReport, Dialect) {
     let opened = tokio::select! {
         biased;
-        () = cancel.cancelled() => return ChatReport::ended_early(ChatEnding::Stopped),
-        opened = api.chat(request, known) => opened,
+        () = cancel.cancelled() => {
+            return (ChatReport::ended_early(ChatEnding::Stopped), Dialect::default());
+        }
+        opened = api.chat(request, dialect, known) => opened,
     };
     let mut stream = match opened {
         Ok(stream) => stream,
-        Err(fault) => return ChatReport::ended_early(ChatEnding::Failed(fault.failure)),
+        Err(fault) => {
+            return (ChatReport::ended_early(ChatEnding::Failed(fault.failure)), fault.refused);
+        }
     };
+    let mut refused = Dialect::default();
     let set = openai::set_names(&request.params, false);
     let asked = Asked { set: &set, ..api.asked(&request.model, known) };
     let mut reader = start(&stream);
@@ -182,7 +232,9 @@ pub async fn run(
                     Step::Done(reason) => break ChatEnding::Finished { reason },
                     Step::More => {}
                     Step::Failed(why) => {
-                        break ChatEnding::Failed(fault_of(why, &reader, &stream, &asked).failure);
+                        let fault = fault_of(why, &reader, &stream, &asked);
+                        refused = fault.refused;
+                        break ChatEnding::Failed(fault.failure);
                     }
                 }
                 // The first words are shown at once, the others at their pace.
@@ -220,7 +272,7 @@ pub async fn run(
     let answered_by = other_model(&request.model, reader.model()).map(str::to_owned);
     let rate_limit = stream.rate_limit().to_vec();
     let report = ChatReport { figures, rate_limit, ending, wire, answered_by, no_text };
-    close(stream, report)
+    (close(stream, report), refused)
 }
 
 /// Waits for when the answer is over although nothing says so; for ever where that is not known.
@@ -268,7 +320,7 @@ fn advance(reader: &mut AnswerReader) -> Advance {
 fn fault_of(why: Broken, reader: &AnswerReader, stream: &ChatStream, asked: &Asked<'_>) -> Fault {
     let raw = || String::from_utf8_lossy(reader.raw());
     match why {
-        Broken::Sent(error) => fault::from_stream(&error, asked),
+        Broken::Sent(error) => stream.broken(error, asked),
         Broken::Refused => stream.refused(&raw(), asked),
         Broken::NotAnAnswer => stream.not_an_answer(&raw(), asked),
         Broken::Cut(details) => fault::cut(asked, &details),

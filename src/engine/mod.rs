@@ -534,6 +534,8 @@ impl Jobs {
             // Fails only when the runtime is gone.
             Command::LoadPrompts => drop(self.prompts.send(None)),
             Command::ChangePrompts { change } => drop(self.prompts.send(Some(change))),
+            // At once: the settings that speak of them come next.
+            Command::StageExtras { env, values } => self.shared.places.keys().stage_extras(&env, values),
             Command::SaveSettings { settings, key } => {
                 self.shared.books.keep_as(settings.history);
                 self.shared.saves.send_modify(|n| *n += 1);
@@ -683,6 +685,11 @@ impl Shared {
             self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, turned, calls, figures });
         })
         .await;
+        let dialect = api.dialects().of(&request.model);
+        if !dialect.is_usual() {
+            let (env, model) = (env.id.clone(), request.model.clone());
+            self.emitter.emit(Event::DialectLearned { env, model, dialect });
+        }
         let known = self.books.around_of(env, deployment.as_ref());
         let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
@@ -802,6 +809,7 @@ impl Shared {
             | Command::LoadPrompts
             | Command::ChangePrompts { .. }
             | Command::SaveSettings { .. }
+            | Command::StageExtras { .. }
             | Command::Attach { .. }
             | Command::DecodePicture { .. }
             | Command::KeepPlaygrounds { .. }
@@ -815,12 +823,11 @@ impl Shared {
     async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<Save>) {
         while let Some((settings, key)) = saves.recv().await {
             let keys = self.places.keys().clone();
-            let changed = key.as_ref().map(|change| change.env.clone());
+            let changed: Vec<EnvId> =
+                key.iter().map(|change| change.env.clone()).chain(keys.staged_for()).collect();
             let saving = tokio::spawn(async move { keys.save(&settings, key.as_ref()).await });
             let outcome = saving.await.unwrap_or_else(|panic| Err(own_fault(&panic)));
-            if let Some(env) = changed {
-                self.places.forget(&env);
-            }
+            changed.iter().for_each(|env| self.places.forget(env));
             self.saves.send_modify(|n| *n -= 1);
             self.emitter.emit(Event::SettingsSaved { outcome });
         }

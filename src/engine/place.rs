@@ -1,6 +1,6 @@
 //! From an environment to its doors: the API with its key, and kubectl. Opened once, used by every job.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment};
+use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KEY_VARIABLE};
 use crate::domain::failure::{Advice, Failure};
 use crate::engine::cluster;
+use crate::io::access::Access;
 use crate::io::activity::Recorder;
 use crate::io::api::{Api, Models, Trust};
 use crate::io::kubectl::{self, Kubectl, Turns};
-use crate::io::secrets::Keys;
+use crate::io::secrets::{ExtraSecrets, Keys};
 use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
 
@@ -94,11 +95,14 @@ pub struct Places {
     /// Of each environment's kubectls.
     turns: Mutex<HashMap<EnvId, Turns>>,
     login: Duration,
+    /// The variables that hold secrets of any environment.
+    secret_variables: Mutex<BTreeSet<String>>,
 }
 
 impl Places {
     /// `twin` is Batida's own executable, for the Demo environment; `tell` hears of every activity.
     pub fn new(keys: Keys, twin: PathBuf, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
+        let secret_variables = keys.secret_variables().into_iter().chain([KEY_VARIABLE.to_owned()]).collect();
         Self {
             keys,
             twin,
@@ -108,6 +112,7 @@ impl Places {
             namespaces: Mutex::default(),
             turns: Mutex::default(),
             login: kubectl::LOGIN,
+            secret_variables: Mutex::new(secret_variables),
         }
     }
 
@@ -182,6 +187,11 @@ impl Places {
             let prefix = vec![OsString::from(TWIN_ARGUMENT)];
             return Some(Kubectl::twin(self.twin.clone(), prefix, &access.namespace, recorder));
         }
+        let hidden = {
+            let mut all = self.secret_variables.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(env.secret_variables());
+            all.iter().cloned().collect()
+        };
         let turns = self
             .turns
             .lock()
@@ -189,7 +199,7 @@ impl Places {
             .entry(env.id.clone())
             .or_default()
             .clone();
-        Some(Kubectl { turns, login: self.login, ..Kubectl::new(access, recorder) })
+        Some(Kubectl { turns, hidden, login: self.login, ..Kubectl::new(access, recorder) })
     }
 
     fn recorder(&self, env: &Environment) -> Recorder {
@@ -225,20 +235,30 @@ impl Places {
 
     async fn open_anew(&self, env: &Environment) -> Place {
         let kubectl = self.kubectl(env).await;
-        let found = if env.demo { Ok(Some(SecretString::from(DEMO_KEY))) } else { self.keys.find(env).await };
+        let (found, secrets) = if env.demo {
+            (Ok(Some((SecretString::from(DEMO_KEY), None))), Ok(ExtraSecrets::new()))
+        } else {
+            (self.keys.find_noted(env).await, self.keys.find_extras(env).await)
+        };
         let (key, status) = match found {
-            Ok(Some(key)) => {
+            Ok(Some((key, note))) => {
+                if let Some(note) = note {
+                    self.recorder(env).note(note);
+                }
                 let status = KeyStatus::Present { tail: tail(&key) };
                 (Some(key), status)
             }
             Ok(None) => (None, KeyStatus::NotNeeded),
             Err(failure) => (None, KeyStatus::Missing(failure)),
         };
-        let api = self.open_api(env, key).await;
+        let api = match secrets {
+            Ok(secrets) => self.open_api(env, Access::of(env, key, &secrets)).await,
+            Err(failure) => Err(failure),
+        };
         Place { env: env.clone(), api, kubectl, key: status, known: Mutex::default() }
     }
 
-    async fn open_api(&self, env: &Environment, key: Option<SecretString>) -> Result<Api, Failure> {
+    async fn open_api(&self, env: &Environment, access: Access) -> Result<Api, Failure> {
         let recorder = self.recorder(env);
         let address = if env.demo {
             let start = || DemoServer::start(DemoOptions::default());
@@ -256,15 +276,11 @@ impl Places {
                 Failure::new("This environment has no API domain", advice)
             })?
         };
-        let key_variable = match &env.key {
-            crate::domain::environment::KeyPlace::Variable(name) => name.clone(),
-            _ => crate::snippet::KEY_VARIABLE.to_owned(),
-        };
         let trust = Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs };
         // Reading certificates from the disk is no work for the runtime's threads.
         let has_cluster = env.cluster.is_some();
         let open = move || {
-            let api = Api::new(address, key, key_variable, trust, recorder)?;
+            let api = Api::new(address, access, trust, recorder)?;
             Ok(api.beside_cluster(has_cluster))
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {

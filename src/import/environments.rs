@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn what_could_do_harm_is_left_out_or_said() {
         let kubectl = Some(PathBuf::from("/tmp/evil"));
-        let usual = KeyPlace::Variable(crate::snippet::KEY_VARIABLE.to_owned());
+        let usual = KeyPlace::Variable(crate::domain::environment::KEY_VARIABLE.to_owned());
         let env = Environment {
             key: usual.clone(),
             api: ApiAddress::parse("evil.example").ok(),

@@ -10,6 +10,7 @@ use super::{File, MOST_REQUESTS};
 use crate::domain::history::StoredRequest;
 use crate::domain::plan::{Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target};
 use crate::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Watch};
+use crate::domain::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::tally::{LevelFrame, Tally};
 use crate::metrics::timeline::{Figures, TokenSource, Tokens};
@@ -28,7 +29,7 @@ pub(super) struct Found {
 
 /// Seconds, where they are a time at all.
 pub(super) fn seconds(n: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(n).ok().filter(|time| *time <= MOST)
+    units::checked_seconds(n).filter(|time| *time <= MOST)
 }
 
 /// Figures of our definitions from what another program saw.
@@ -50,7 +51,7 @@ pub(super) fn figures(
         latency,
         tokens,
         tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| rate.is_finite()),
-        tpot: per_token.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        tpot: per_token.and_then(units::checked_seconds),
         ..Figures::default()
     }
 }

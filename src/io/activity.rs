@@ -36,6 +36,11 @@ impl Recorder {
         Self::new(env, |_| {})
     }
 
+    /// Something that the user should know and that needs no further word.
+    pub fn note(&self, text: impl Into<Arc<str>>) {
+        self.begin(ActivityKind::Note, text).end(true, "noted");
+    }
+
     /// An activity begins. `line` can be pasted in a shell and holds no key.
     pub fn begin(&self, kind: ActivityKind, line: impl Into<Arc<str>>) -> Recording {
         let activity = Activity {

@@ -4,16 +4,18 @@ use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 
 use self::connect::ConnectClock;
+use super::access::{Access, quote};
 use super::activity::{Recorder, Recording};
 use super::files;
 use crate::domain::conversation::ChatRequest;
+use crate::domain::dialect::Dialect;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::ApiAddress;
 use crate::domain::failure::{Advice, Failure};
+use crate::domain::redact::Redactor;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
 use crate::snippet;
@@ -22,6 +24,9 @@ use crate::wire::embeddings;
 use crate::wire::fault::{self, Asked, Fault, Reply, Transport, What};
 use crate::wire::openai;
 
+pub use self::dialects::Dialects;
+
+mod dialects;
 mod measured;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,9 +61,9 @@ pub struct Trust {
 pub struct Api {
     client: reqwest::Client,
     address: ApiAddress,
-    key: Option<SecretString>,
-    key_variable: String,
+    access: Access,
     trust: Trust,
+    dialects: Dialects,
     recorder: Recorder,
     /// The environment has a cluster too, for advice.
     beside_cluster: bool,
@@ -80,14 +85,13 @@ pub struct Models {
 }
 
 impl Api {
-    /// Opens no connection yet. `key_variable` stands for the key in the lines that are written down.
+    /// Opens no connection yet.
     ///
     /// # Errors
     /// When the CA file cannot be read, or the system has no certificates to trust.
     pub fn new(
         address: ApiAddress,
-        key: Option<SecretString>,
-        key_variable: String,
+        access: Access,
         trust: Trust,
         recorder: Recorder,
     ) -> Result<Self, Failure> {
@@ -107,7 +111,7 @@ impl Api {
         if address.is_loopback() {
             builder = builder.no_proxy();
         }
-        builder = if address.root().starts_with("http://") {
+        builder = if !address.is_secure() {
             // No certificate is looked at, so a machine without any must not fail here.
             builder.tls_certs_only([])
         } else if let Some(path) = &trust.ca_file {
@@ -120,7 +124,8 @@ impl Api {
             _ => Failure::new("This machine has no certificate authorities to trust", no_authorities())
                 .with_details(chain(&error)),
         })?;
-        Ok(Self { client, address, key, key_variable, trust, recorder, beside_cluster: false })
+        let dialects = Dialects::default();
+        Ok(Self { client, address, access, trust, dialects, recorder, beside_cluster: false })
     }
 
     /// Whether the environment has a cluster whose pods may be looked at: failures advise so.
@@ -136,7 +141,19 @@ impl Api {
 
     /// Whether requests carry a key.
     pub fn has_key(&self) -> bool {
-        self.key.is_some()
+        self.access.has_key()
+    }
+
+    /// What the servers of its models were found not to take.
+    pub fn dialects(&self) -> &Dialects {
+        &self.dialects
+    }
+
+    /// Learns from a refusal, and says so in Activity. False when nothing in it is new.
+    pub fn learn(&self, model: &str, refused: Dialect) -> bool {
+        let notes = self.dialects.learn(model, refused);
+        notes.iter().for_each(|note| self.recorder.note(format!("{model}: {note}")));
+        !notes.is_empty()
     }
 
     /// The names that are routed now (`GET /v1/models`). Public: it proves no key.
@@ -148,7 +165,7 @@ impl Api {
         let asking = Whole {
             asked: Asked { what: What::Models, ..self.asked("", &[]) },
             line: self.curl(&url, "", None),
-            request: self.client.get(&url).headers(self.headers()).timeout(SHORT),
+            request: self.client.get(self.access.url(&url)).headers(self.access.header_map()).timeout(SHORT),
             what: "a model list",
         };
         let read = |got: &Got| {
@@ -165,14 +182,19 @@ impl Api {
     ///
     /// # Errors
     /// As everything that HTTP can do wrong, and every refusal of the server.
-    pub async fn chat(&self, request: &ChatRequest, known: &[String]) -> Result<ChatStream, Fault> {
+    pub async fn chat(
+        &self,
+        request: &ChatRequest,
+        dialect: Dialect,
+        known: &[String],
+    ) -> Result<ChatStream, Fault> {
         let set = openai::set_names(&request.params, false);
         let asked = Asked { set: &set, ..self.asked(&request.model, known) };
         let url = self.address.chat();
-        let body = openai::chat_body(request, true).to_string();
+        let body = openai::chat_body_in(request, true, dialect).to_string();
         let recording = {
             // Pictures would make a line of megabytes.
-            let line = match snippet::body_in_words(request, true) {
+            let line = match snippet::body_in_words(request, true, dialect) {
                 Some(words) => {
                     let line = self.curl_head(&url, AS_IT_COMES, true);
                     format!("printf %s {words} | {line} --data-binary @-")
@@ -187,9 +209,9 @@ impl Api {
                 sent,
                 head_at: Instant::now(),
                 connect,
-                head: Head::of(&response, self.key.as_ref()),
+                head: Head::of(&response, self.access.redactor()),
                 response,
-                key: self.key.clone(),
+                redactor: self.access.redactor().clone(),
                 host: self.address.host().to_owned(),
                 recording: Some(recording),
             }),
@@ -240,20 +262,20 @@ impl Api {
             let clock_skew = clock_skew(response.headers());
             let shown = response.extensions().get::<reqwest::tls::TlsInfo>();
             let certificate = shown.and_then(|tls| Certificate::read(tls.peer_certificate()?));
-            let head = Head::of(&response, self.key.as_ref());
+            let head = Head::of(&response, self.access.redactor());
             let body = self.read_whole(response, MOST_WHOLE, &asked).await?;
             let got = Got { body, took: sent.elapsed(), connect, clock_skew, certificate };
             read(&got).map_err(|why| {
-                let mut fault = fault::not_an_answer(&head.reply(&got.body), &asked);
+                // Before anything of it is cut off.
+                let body = self.access.redactor().clean(&got.body);
+                let mut fault = fault::not_an_answer(&head.reply(&body), &asked);
                 if fault.status == Some(200) && !got.body.trim_start().starts_with('<') {
                     fault.failure.summary = format!("{} sent {what} that cannot be read: {why}", asked.host);
                 }
                 fault
             })
         };
-        let outcome = outcome
-            .await
-            .map_err(|fault: Fault| Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault });
+        let outcome = outcome.await.map_err(|fault: Fault| self.redact(fault));
         end(recording, &outcome, |value| format!("HTTP 200, {}", told(value)));
         outcome
     }
@@ -264,14 +286,14 @@ impl Api {
             host: self.address.host(),
             model,
             known,
-            had_key: self.key.is_some(),
+            had_key: self.has_key(),
             cluster: self.beside_cluster,
             ..Asked::default()
         }
     }
 
     fn post(&self, url: &str, accept: &'static str, body: String) -> reqwest::RequestBuilder {
-        let request = self.client.post(url).headers(self.headers());
+        let request = self.client.post(self.access.url(url)).headers(self.access.header_map());
         request.header(CONTENT_TYPE, "application/json").header(ACCEPT, accept).body(body)
     }
 
@@ -283,15 +305,20 @@ impl Api {
     ) -> Result<(Instant, reqwest::Response, Option<Duration>), Fault> {
         let sent = Instant::now();
         let (response, connect) = connect::timed(request.send()).await;
-        let response = response.map_err(|error| transport_fault(&error, asked))?;
+        // The error may name the address, and that a secret parameter.
+        let response = response.map_err(|error| self.redact(transport_fault(&error, asked)))?;
         if response.status().is_success() {
             return Ok((sent, response, connect));
         }
-        let head = Head::of(&response, self.key.as_ref());
+        let head = Head::of(&response, self.access.redactor());
         // The status tells enough when the body cannot be read.
         let body = self.read_start(response).await;
-        let fault = fault::from_reply(&head.reply(&body), asked);
-        Err(Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault })
+        let body = self.access.redactor().clean(&body);
+        Err(self.redact(fault::from_reply(&head.reply(&body), asked)))
+    }
+
+    fn redact(&self, fault: Fault) -> Fault {
+        Fault { failure: self.access.redactor().clean_failure(fault.failure), ..fault }
     }
 
     async fn read_start(&self, mut response: reqwest::Response) -> String {
@@ -327,19 +354,7 @@ impl Api {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = &self.key {
-            // A key that cannot stand in a header is refused where keys are read.
-            if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())) {
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
-            }
-        }
-        headers
-    }
-
-    /// The same request for a shell; the key is a variable. `flags` are curl's, e.g. [`AS_IT_COMES`].
+    /// The same request for a shell; secrets are variables. `flags` are curl's, e.g. [`AS_IT_COMES`].
     fn curl(&self, url: &str, flags: &str, body: Option<&str>) -> String {
         let line = self.curl_head(url, flags, body.is_some());
         let Some(body) = body else { return line };
@@ -358,10 +373,7 @@ impl Api {
         if self.trust.accept_invalid_certs {
             line.push_str(" -k");
         }
-        line = format!("{line}{flags} {}", quote(url));
-        if self.key.is_some() {
-            line = format!("{line} -H \"Authorization: Bearer ${}\"", self.key_variable);
-        }
+        line = format!("{line}{flags} {}{}", self.access.shell_url(url), self.access.curl_headers());
         if has_body {
             line.push_str(" -H 'Content-Type: application/json'");
         }
@@ -402,7 +414,7 @@ pub struct ChatStream {
     pub connect: Option<Duration>,
     head: Head,
     response: reqwest::Response,
-    key: Option<SecretString>,
+    redactor: Redactor,
     host: String,
     recording: Option<Recording>,
 }
@@ -423,23 +435,31 @@ impl ChatStream {
         match chunk {
             Ok(Some(bytes)) => Ok(Some((at, bytes))),
             Ok(None) => Ok(None),
-            Err(error) => Err(transport_fault(&error, &Asked { host: &self.host, ..Asked::default() })),
+            Err(error) => {
+                let fault = transport_fault(&error, &Asked { host: &self.host, ..Asked::default() });
+                Err(Fault { failure: self.redact(fault.failure), ..fault })
+            }
         }
     }
 
     /// A 200 whose body is neither events nor a completion.
     pub fn not_an_answer(&self, body: &str, asked: &Asked<'_>) -> Fault {
-        fault::not_an_answer(&self.head.reply(body), asked)
+        fault::not_an_answer(&self.head.reply(&self.redactor.clean(body)), asked)
     }
 
     /// A 200 whose body is an error.
     pub fn refused(&self, body: &str, asked: &Asked<'_>) -> Fault {
-        fault::from_reply(&self.head.reply(body), asked)
+        fault::from_reply(&self.head.reply(&self.redactor.clean(body)), asked)
     }
 
-    /// Takes the key out of a failure: a server may echo it.
+    /// An error that was sent amid the stream.
+    pub fn broken(&self, error: serde_json::Value, asked: &Asked<'_>) -> Fault {
+        fault::from_stream(&self.redactor.clean_json(error), asked)
+    }
+
+    /// Takes the secrets out of a failure: a server may repeat them.
     pub fn redact(&self, failure: Failure) -> Failure {
-        redact(failure, self.key.as_ref())
+        self.redactor.clean_failure(failure)
     }
 
     /// Writes down how it ended. Dropped without, it was stopped.
@@ -461,15 +481,15 @@ struct Head {
 }
 
 impl Head {
-    fn of(response: &reqwest::Response, key: Option<&SecretString>) -> Self {
+    fn of(response: &reqwest::Response, redactor: &Redactor) -> Self {
         let headers = response.headers();
-        let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        let text = |name: &str| Some(redactor.clean(headers.get(name)?.to_str().ok()?).into_owned());
         let rate_limit = headers
             .iter()
             .filter(|(name, _)| name.as_str().starts_with("x-ratelimit-"))
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             // A server that echoes the key is not repeated.
-            .filter(|(_, value)| key.is_none_or(|key| !value.contains(key.expose_secret())))
+            .filter(|(_, value)| !redactor.finds_in(value))
             .collect();
         Self {
             status: response.status().as_u16(),
@@ -622,19 +642,6 @@ fn chain(error: &reqwest::Error) -> String {
     let mut lines: Vec<String> = causes(error).map(ToString::to_string).collect();
     lines.dedup();
     lines.join(": ")
-}
-
-/// A server may echo the key in its error.
-fn redact(failure: Failure, key: Option<&SecretString>) -> Failure {
-    match key {
-        Some(key) => failure.without(key.expose_secret()),
-        None => failure,
-    }
-}
-
-fn quote(text: &str) -> String {
-    // Fails only on NUL, which JSON escapes and no URL holds.
-    shlex::try_quote(text).map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
 /// Notes how long opening a connection took, for the request that waited for it.

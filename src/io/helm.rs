@@ -29,6 +29,7 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
         command.args(["--kube-context", context]);
     }
     command.args(["list", "-n", &kubectl.namespace, "-o", "json"]);
+    kubectl.hide_from(&mut command);
     command.envs(kubectl.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let asking = async {

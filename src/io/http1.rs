@@ -147,19 +147,21 @@ pub enum Ended {
 }
 
 impl Dialer {
-    /// To `url`, the address chat requests are posted to.
+    /// To `url`, the address chat requests are posted to; it may hold secrets. `headers` carry the key and what else
+    /// goes with each request.
     ///
     /// # Errors
     /// When the URL has no host, or a proxy's address cannot be read.
     pub(super) fn new(
         url: &str,
-        key: Option<&SecretString>,
+        headers: &[(&str, SecretString)],
         tls: Arc<rustls::ClientConfig>,
         proxy: Option<(Url, Option<String>)>,
     ) -> Result<Self, Failure> {
+        let shown = url.split('?').next().unwrap_or_default();
         let odd = || {
             let advice = Advice::by_face("Check the API domain on Home", "Check the address of --api");
-            Failure::new(format!("{url} cannot be connected to"), advice)
+            Failure::new(format!("{shown} cannot be connected to"), advice)
         };
         let parsed = Url::parse(url).map_err(|_| odd())?;
         let host = parsed.host_str().ok_or_else(odd)?.to_owned();
@@ -183,18 +185,18 @@ impl Dialer {
         // A proxy for plain HTTP wants the whole URL; through a tunnel, as without a proxy, the path is enough.
         let target = match (&proxy, secure) {
             (Some(_), false) => url.to_owned(),
-            _ => parsed.path().to_owned(),
+            _ => parsed[url::Position::BeforePath..].to_owned(),
         };
         let shown_port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
         let mut head = format!(
-            "POST {target} HTTP/1.1\r\nhost: {host}{shown_port}\r\nuser-agent: batida/{}\r\n\
-             accept: text/event-stream, application/json\r\ncontent-type: application/json\r\n",
-            env!("CARGO_PKG_VERSION")
+            "POST {target} HTTP/1.1\r\nhost: {host}{shown_port}\r\n\
+             accept: text/event-stream, application/json\r\ncontent-type: application/json\r\n"
         );
-        if let Some(key) = key {
-            head.push_str("authorization: Bearer ");
-            head.push_str(key.expose_secret());
-            head.push_str("\r\n");
+        if headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("user-agent")) {
+            head.push_str(concat!("user-agent: batida/", env!("CARGO_PKG_VERSION"), "\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {}\r\n", value.expose_secret()));
         }
         if let (Some(Proxy { authorization: Some(text), .. }), false) = (&proxy, secure) {
             head.push_str(&format!("proxy-authorization: {}\r\n", text.expose_secret()));

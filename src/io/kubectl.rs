@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 use self::process::{Answer, Ended, Patience, converse, words_of};
 use super::activity::{Recorder, Recording};
-use crate::domain::environment::ClusterAccess;
+use crate::domain::environment::{ClusterAccess, KEY_VARIABLE};
 use crate::domain::failure::{Advice, Failure};
 use crate::domain::units;
 use crate::protocol::ActivityKind;
@@ -60,6 +60,8 @@ pub struct Kubectl {
     pub namespace: String,
     /// Variables that are set for kubectl besides Batida's own.
     pub env: Vec<(OsString, OsString)>,
+    /// Variables that hold API keys and the like: neither kubectl nor the plugins it runs are given them.
+    pub hidden: Vec<String>,
     /// How long a question may take.
     pub patience: Duration,
     /// The same while a credential plugin waits for somebody to log in.
@@ -118,6 +120,7 @@ impl Kubectl {
             context: context.clone().filter(|context| !context.is_empty()),
             namespace: namespace.clone(),
             env: Vec::new(),
+            hidden: vec![KEY_VARIABLE.to_owned()],
             patience: PATIENCE,
             login: LOGIN,
             turns: Turns::default(),
@@ -285,6 +288,7 @@ impl Kubectl {
 
     fn spawn(&self, args: &[OsString]) -> io::Result<(Child, Group)> {
         let mut command = Command::new(&self.program);
+        self.hide_from(&mut command);
         command
             .args(args)
             .envs(RUNTIME.iter().filter(|(name, _)| self.variable(name).is_none()).copied())
@@ -293,6 +297,13 @@ impl Kubectl {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Group::start(&mut command)
+    }
+
+    /// Takes the variables with secrets out of a program's environment.
+    pub(super) fn hide_from(&self, command: &mut Command) {
+        for name in &self.hidden {
+            command.env_remove(name);
+        }
     }
 
     /// The exit code first: a failed question may well print a valid and empty list.

@@ -1,5 +1,6 @@
 //! Doors: each module speaks to one thing outside the program.
 
+pub mod access;
 pub mod activity;
 pub mod api;
 pub mod attachment;

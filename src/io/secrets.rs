@@ -9,9 +9,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::domain::environment::{EnvId, Environment, KeyPlace};
 use crate::domain::failure::Failure;
+use crate::domain::pasted;
 use crate::domain::settings::Settings;
-use crate::io::settings::SettingsStore;
+use crate::io::settings::{SecretId, SettingsStore};
 use crate::protocol::{KeyChange, Playgrounds};
+
+pub use self::extras::ExtraSecrets;
+
+mod extras;
 
 /// What the keychain files our keys under.
 const SERVICE: &str = "batida";
@@ -82,12 +87,12 @@ impl From<KeyError> for Failure {
     }
 }
 
-/// A typed or read key without the white space around it.
+/// A typed or read key without what people paste along with it: see [`pasted::strip`].
 ///
 /// # Errors
 /// When it cannot stand in an `Authorization` header.
 pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
-    let key = key.expose_secret().trim();
+    let (key, _) = pasted::strip(key.expose_secret());
     if key.is_empty() {
         return Err(KeyError::Empty);
     }
@@ -106,12 +111,14 @@ pub struct Keys {
     store: SettingsStore,
     /// Keys that are kept until the program ends, in place of a variable.
     session: Arc<Mutex<BTreeMap<EnvId, SecretString>>>,
+    /// Extra values that were typed and wait for the next save.
+    staged: Arc<Mutex<BTreeMap<SecretId, SecretString>>>,
 }
 
 impl Keys {
     /// The keys of the environments in `store`.
     pub fn new(store: SettingsStore) -> Self {
-        Self { store, session: Arc::default() }
+        Self { store, session: Arc::default(), staged: Arc::default() }
     }
 
     /// Keeps a key until the program ends, for an environment whose place is a variable. It comes before that
@@ -147,19 +154,43 @@ impl Keys {
     /// # Errors
     /// When there should be one and it is not there, with what to do.
     pub async fn find(&self, env: &Environment) -> Result<Option<SecretString>, Failure> {
+        Ok(self.find_noted(env).await?.map(|(key, _)| key))
+    }
+
+    /// [`Self::find`], and a note when something around the key was left out, such as quotes.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn find_noted(
+        &self,
+        env: &Environment,
+    ) -> Result<Option<(SecretString, Option<String>)>, Failure> {
+        let noted = |key: &SecretString| {
+            let note = pasted::strip(key.expose_secret()).1;
+            Ok::<_, KeyError>(Some((check_key(key)?, note)))
+        };
         let (key, place) = match &env.key {
             KeyPlace::None => return Ok(None),
             KeyPlace::Variable(name) => {
-                return match self.held(&env.id) {
-                    Some(held) => Ok(Some(held)),
-                    None => Ok(Some(from_variable(name)?)),
-                };
+                if let Some(held) = self.held(&env.id) {
+                    return Ok(Some((held, None)));
+                }
+                let key = variable(name).ok_or_else(|| KeyError::VariableUnset(name.clone()))?;
+                let note =
+                    |(key, note): (_, Option<String>)| (key, note.map(|note| format!("{note} (in ${name})")));
+                return Ok(noted(&key)?.map(note));
             }
-            KeyPlace::Keychain => (self.read_keychain(&env.id).await?, "the system's keychain"),
+            KeyPlace::Keychain => {
+                (self.read_keychain(&SecretId::from(&env.id)).await?, "the system's keychain")
+            }
             KeyPlace::SettingsFile => (self.store.file_key(&env.id)?, "the settings file"),
         };
-        let key = key.ok_or(KeyError::NotThere(place))?;
-        Ok(Some(check_key(&key)?))
+        Ok(noted(&key.ok_or(KeyError::NotThere(place))?)?)
+    }
+
+    /// The variables that hold secrets of the environments in the settings file.
+    pub fn secret_variables(&self) -> Vec<String> {
+        self.store.stored().iter().flat_map(Environment::secret_variables).collect()
     }
 
     /// Keeps a key where the environment says. [`Keys::save`] does it in step with the settings.
@@ -169,11 +200,7 @@ impl Keys {
     pub async fn put(&self, env: &Environment, key: &SecretString) -> Result<(), Failure> {
         let key = check_key(key)?;
         match &env.key {
-            KeyPlace::Keychain => {
-                let user = self.user(&env.id);
-                in_keychain(move || entry(&user)?.set_password(key.expose_secret())).await?;
-                Ok(())
-            }
+            KeyPlace::Keychain => Ok(self.write_keychain(&SecretId::from(&env.id), key).await?),
             KeyPlace::SettingsFile => self.store.set_file_key(&env.id, Some(key)),
             KeyPlace::Variable(name) => Err(KeyError::NoPlace(format!("it is read from ${name}")).into()),
             KeyPlace::None => {
@@ -195,7 +222,7 @@ impl Keys {
         self.store.set_file_key(&env.id, None)?;
         let was_there = |stored: &Environment| stored.id == env.id && stored.key == KeyPlace::Keychain;
         if env.key == KeyPlace::Keychain || self.store.stored().iter().any(was_there) {
-            self.forget_in_keychain(&env.id).await?;
+            self.forget_in_keychain(&SecretId::from(&env.id)).await?;
         }
         Ok(())
     }
@@ -223,7 +250,7 @@ impl Keys {
                 Some(KeyChange { key: None, .. }) => Ok(()),
                 None => self.carry(before.get(&env.id), env).await,
             };
-            unkept = unkept.and(kept);
+            unkept = unkept.and(kept).and(self.put_extras(before.get(&env.id), env).await);
         }
         // A keychain that does not answer must not cost the rest of what was typed.
         let now = self.store.save(settings)?;
@@ -240,14 +267,10 @@ impl Keys {
         for old in before.values().filter(|env| in_keychain(env)) {
             let still = now.get(&old.id).is_some_and(in_keychain) && forgotten != Some(&old.id);
             if !still {
-                self.forget_in_keychain(&old.id).await.map_err(|error| {
-                    let why = Failure::from(error);
-                    let summary = format!("The old API key is still in the keychain: {}", why.summary);
-                    Failure { summary, ..why }
-                })?;
+                self.forget_in_keychain(&SecretId::from(&old.id)).await.map_err(still_there)?;
             }
         }
-        Ok(())
+        self.forget_extras(&before, &now).await.map_err(still_there)
     }
 
     /// Whether the system has a keychain that answers.
@@ -266,7 +289,7 @@ impl Keys {
             return Ok(());
         }
         let old = match before.key {
-            KeyPlace::Keychain => self.read_keychain(&before.id).await?,
+            KeyPlace::Keychain => self.read_keychain(&SecretId::from(&before.id)).await?,
             _ => self.store.file_key(&before.id)?,
         };
         match old {
@@ -275,8 +298,8 @@ impl Keys {
         }
     }
 
-    async fn read_keychain(&self, env: &EnvId) -> Result<Option<SecretString>, KeyError> {
-        let user = self.user(env);
+    async fn read_keychain(&self, id: &SecretId) -> Result<Option<SecretString>, KeyError> {
+        let user = self.user(id);
         in_keychain(move || match entry(&user)?.get_password() {
             Ok(key) => Ok(Some(key.into())),
             Err(keyring::Error::NoEntry) => Ok(None),
@@ -285,8 +308,13 @@ impl Keys {
         .await
     }
 
-    async fn forget_in_keychain(&self, env: &EnvId) -> Result<(), KeyError> {
-        let user = self.user(env);
+    async fn write_keychain(&self, id: &SecretId, secret: SecretString) -> Result<(), KeyError> {
+        let user = self.user(id);
+        in_keychain(move || entry(&user)?.set_password(secret.expose_secret())).await
+    }
+
+    async fn forget_in_keychain(&self, id: &SecretId) -> Result<(), KeyError> {
+        let user = self.user(id);
         in_keychain(move || match entry(&user)?.delete_credential() {
             Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
             Err(why) => Err(why),
@@ -295,18 +323,24 @@ impl Keys {
     }
 
     /// The same id may mean another environment in another settings folder.
-    fn user(&self, env: &EnvId) -> String {
-        format!("{} in {}", env.0, self.store.identity())
+    fn user(&self, SecretId { env, slot }: &SecretId) -> String {
+        let slot = slot.as_ref().map(|slot| format!(" ({slot})")).unwrap_or_default();
+        format!("{}{slot} in {}", env.0, self.store.identity())
     }
 }
 
-fn from_variable(name: &str) -> Result<SecretString, KeyError> {
+fn still_there(error: KeyError) -> Failure {
+    let why = Failure::from(error);
+    let summary = format!("The old API key is still in the keychain: {}", why.summary);
+    Failure { summary, ..why }
+}
+
+/// What is in an environment variable; `None` when that is nothing but white space.
+fn variable(name: &str) -> Option<SecretString> {
     // `var_os` panics at names that no variable can have.
     let sayable = !name.is_empty() && !name.contains(['=', '\0']);
-    let value = sayable.then(|| std::env::var_os(name)).flatten();
-    let value = value.filter(|value| !value.to_string_lossy().trim().is_empty());
-    let value = value.ok_or_else(|| KeyError::VariableUnset(name.to_owned()))?;
-    check_key(&value.to_string_lossy().into_owned().into())
+    let value = sayable.then(|| std::env::var_os(name)).flatten()?.to_string_lossy().into_owned();
+    (!value.trim().is_empty()).then(|| value.into())
 }
 
 fn entry(user: &str) -> keyring::Result<keyring::Entry> {
@@ -375,8 +409,8 @@ mod tests {
     #[test]
     fn an_odd_variable_name_is_an_unset_variable() {
         for name in ["", "A=B", "A\0B", "BATIDA_TEST_SURELY_UNSET"] {
-            assert!(matches!(from_variable(name), Err(KeyError::VariableUnset(_))), "{name:?}");
+            assert!(variable(name).is_none(), "{name:?}");
         }
-        assert!(from_variable("PATH").is_ok());
+        assert!(variable("PATH").is_some());
     }
 }

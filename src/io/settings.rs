@@ -12,7 +12,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::files::{self, Beside};
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use crate::domain::environment::{
+    ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraValue, HeaderName, KeyPlace,
+};
 use crate::domain::failure::Failure;
 use crate::domain::history::HistorySettings;
 use crate::domain::plan::Plan;
@@ -42,11 +44,34 @@ pub struct Loaded {
 struct State {
     /// The file is there and could not be read: whoever writes now destroys what nobody has seen.
     unread: bool,
-    /// Keys of environments that the file does not hold yet; the next save takes them along.
-    held: BTreeMap<EnvId, SecretString>,
+    /// Secrets of environments that the file does not hold yet; the next save takes them along.
+    held: BTreeMap<SecretId, SecretString>,
     /// The settings as this window knows them: as it read or wrote them last. What is otherwise in the file is another
     /// window's. `None` before it did either.
     known: Option<Settings>,
+}
+
+/// Names a secret: an environment's key, or the value of one of its extra headers and query parameters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretId {
+    /// Whose it is.
+    pub env: EnvId,
+    /// [`Extra::slot`]; `None` for the key.
+    pub slot: Option<String>,
+}
+
+impl SecretId {
+    /// An extra value's.
+    pub fn of_extra(env: &EnvId, extra: &Extra) -> Self {
+        Self { env: env.clone(), slot: Some(extra.slot()) }
+    }
+}
+
+impl From<&EnvId> for SecretId {
+    /// The environment's key.
+    fn from(env: &EnvId) -> Self {
+        Self { env: env.clone(), slot: None }
+    }
 }
 
 impl std::fmt::Debug for SettingsStore {
@@ -133,7 +158,7 @@ impl SettingsStore {
 
     fn save_as(&self, state: &mut State, settings: &Settings) -> Result<Settings, Failure> {
         let mut keys = self.keys_before_writing(state)?;
-        keys.extend(state.held.iter().map(|(env, key)| (env.clone(), key.clone())));
+        keys.extend(state.held.iter().map(|(id, key)| (id.clone(), key.clone())));
         let merged = self.merge(state, settings);
         let mut file = StoredFile::new(&merged, &keys);
         if let Some(old) = self.read().ok().flatten() {
@@ -141,7 +166,7 @@ impl SettingsStore {
         }
         self.write(&file)?;
         state.known = Some(settings.clone());
-        state.held.retain(|env, _| merged.get(env).is_none());
+        state.held.retain(|id, _| merged.get(&id.env).is_none());
         Ok(merged)
     }
 
@@ -192,40 +217,42 @@ impl SettingsStore {
         Ok(())
     }
 
-    /// The key that the file holds for `env`.
+    /// The secret that the file holds: an environment's key, or one of its extra values.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn file_key(&self, env: &EnvId) -> Result<Option<SecretString>, Failure> {
+    pub fn file_key(&self, id: impl Into<SecretId>) -> Result<Option<SecretString>, Failure> {
+        let id = id.into();
         let state = self.lock();
-        if let Some(key) = state.held.get(env) {
+        if let Some(key) = state.held.get(&id) {
             return Ok(Some(key.clone()));
         }
-        Ok(self.look()?.and_then(|file| file.keys().remove(env)))
+        Ok(self.look()?.and_then(|file| file.keys().remove(&id)))
     }
 
-    /// Puts a key into the file, or takes it out. An environment that the file does not know yet, or not as
+    /// Puts a key or an extra value into the file, or takes it out. An environment that the file does not know yet, or not as
     /// one that keeps its key there, gets it with the next [`SettingsStore::save`].
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn set_file_key(&self, env: &EnvId, key: Option<SecretString>) -> Result<(), Failure> {
+    pub fn set_file_key(&self, id: impl Into<SecretId>, key: Option<SecretString>) -> Result<(), Failure> {
+        let id = id.into();
         let mut state = self.lock();
         self.keys_before_writing(&mut state)?;
-        state.held.remove(env);
+        state.held.remove(&id);
         let mut file = self.look()?.unwrap_or_default();
-        let stored = file.environments.iter_mut().find(|stored| stored.id == *env);
+        let stored = file.environments.iter_mut().find(|stored| stored.id == id.env);
         match (stored, key) {
-            (Some(stored), Some(key)) if stored.key == KeyPlace::SettingsFile => {
-                stored.api_key = Some(StoredKey(key));
+            (Some(stored), Some(key)) if stored.holds(id.slot.as_deref()) => {
+                stored.set(id.slot, Some(key));
                 self.write(&file)
             }
-            (Some(stored), None) if stored.api_key.is_some() => {
-                stored.api_key = None;
+            (Some(stored), None) if stored.has(id.slot.as_deref()) => {
+                stored.set(id.slot, None);
                 self.write(&file)
             }
             (_, Some(key)) => {
-                state.held.insert(env.clone(), key);
+                state.held.insert(id, key);
                 Ok(())
             }
             (_, None) => Ok(()),
@@ -274,7 +301,7 @@ impl SettingsStore {
     }
 
     /// The keys of the file that is about to be replaced. One that somebody broke meanwhile is kept aside.
-    fn keys_before_writing(&self, state: &mut State) -> Result<BTreeMap<EnvId, SecretString>, Failure> {
+    fn keys_before_writing(&self, state: &mut State) -> Result<BTreeMap<SecretId, SecretString>, Failure> {
         if state.unread {
             return Err(Failure::new(
                 format!("The settings were not saved: {} could not be read before", self.path.display()),
@@ -545,14 +572,14 @@ impl Default for StoredFile {
 }
 
 impl StoredFile {
-    fn new(settings: &Settings, keys: &BTreeMap<EnvId, SecretString>) -> Self {
+    fn new(settings: &Settings, keys: &BTreeMap<SecretId, SecretString>) -> Self {
         let Settings { theme, selected, environments, benches, history, votes, playgrounds, care } = settings;
         let stored = environments.iter().filter(|env| !env.demo && !is_reserved(&env.id));
         Self {
             version: VERSION,
             theme: *theme,
             selected: selected.clone(),
-            environments: stored.map(|env| StoredEnvironment::new(env.clone(), keys.get(&env.id))).collect(),
+            environments: stored.map(|env| StoredEnvironment::new(env.clone(), keys)).collect(),
             history: *history,
             benches: benches.iter().map(|(id, forms)| (id.clone(), StoredForms::new(forms))).collect(),
             votes: votes.clone(),
@@ -600,10 +627,10 @@ impl StoredFile {
         Ok(())
     }
 
-    fn keys(&self) -> BTreeMap<EnvId, SecretString> {
+    /// All secrets that stand in it.
+    fn keys(&self) -> BTreeMap<SecretId, SecretString> {
         let keeps_it = |env: &&StoredEnvironment| env.key == KeyPlace::SettingsFile;
-        let key = |env: &StoredEnvironment| Some((env.id.clone(), env.api_key.as_ref()?.0.clone()));
-        self.environments.iter().filter(keeps_it).filter_map(key).collect()
+        self.environments.iter().filter(keeps_it).flat_map(StoredEnvironment::keys).collect()
     }
 
     fn into_settings(self) -> Settings {
@@ -648,23 +675,109 @@ struct StoredEnvironment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     api_key: Option<StoredKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_header: Option<HeaderName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ca_file: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     accept_invalid_certs: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterAccess>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extras: Vec<Extra>,
+    /// Secret values of `extras`, by their slots.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<String, StoredKey>,
 }
 
 impl StoredEnvironment {
-    fn new(env: Environment, key: Option<&SecretString>) -> Self {
-        let Environment { id, name, demo: _, api, key: place, ca_file, accept_invalid_certs, cluster } = env;
-        let api_key = key.filter(|_| place == KeyPlace::SettingsFile).cloned().map(StoredKey);
-        Self { id, name, api, key: place, api_key, ca_file, accept_invalid_certs, cluster }
+    fn new(env: Environment, keys: &BTreeMap<SecretId, SecretString>) -> Self {
+        let Environment {
+            id,
+            name,
+            demo: _,
+            api,
+            key,
+            key_header,
+            extras,
+            ca_file,
+            accept_invalid_certs,
+            cluster,
+        } = env;
+        let in_file = key == KeyPlace::SettingsFile;
+        let stored = |id: &SecretId| keys.get(id).filter(|_| in_file).cloned().map(StoredKey);
+        let api_key = stored(&SecretId::from(&id));
+        let kept = extras.iter().filter(|extra| extra.value == ExtraValue::Kept);
+        let secrets =
+            kept.filter_map(|extra| Some((extra.slot(), stored(&SecretId::of_extra(&id, extra))?))).collect();
+        Self {
+            id,
+            name,
+            api,
+            key,
+            api_key,
+            key_header,
+            ca_file,
+            accept_invalid_certs,
+            cluster,
+            extras,
+            secrets,
+        }
     }
 
     fn into_environment(self) -> Environment {
-        let Self { id, name, api, key, api_key: _, ca_file, accept_invalid_certs, cluster } = self;
-        Environment { id, name, demo: false, api, key, ca_file, accept_invalid_certs, cluster }
+        let Self {
+            id,
+            name,
+            api,
+            key,
+            api_key: _,
+            key_header,
+            ca_file,
+            accept_invalid_certs,
+            cluster,
+            extras,
+            secrets: _,
+        } = self;
+        Environment {
+            id,
+            name,
+            demo: false,
+            api,
+            key,
+            key_header,
+            extras,
+            ca_file,
+            accept_invalid_certs,
+            cluster,
+        }
+    }
+
+    /// Whether a secret of this slot belongs into the file.
+    fn holds(&self, slot: Option<&str>) -> bool {
+        let is_kept =
+            |slot| self.extras.iter().any(|extra| extra.value == ExtraValue::Kept && extra.slot() == slot);
+        self.key == KeyPlace::SettingsFile && slot.is_none_or(is_kept)
+    }
+
+    /// Whether one stands in it.
+    fn has(&self, slot: Option<&str>) -> bool {
+        slot.map_or(self.api_key.is_some(), |slot| self.secrets.contains_key(slot))
+    }
+
+    fn set(&mut self, slot: Option<String>, key: Option<SecretString>) {
+        match (slot, key.map(StoredKey)) {
+            (None, key) => self.api_key = key,
+            (Some(slot), Some(key)) => drop(self.secrets.insert(slot, key)),
+            (Some(slot), None) => drop(self.secrets.remove(&slot)),
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = (SecretId, SecretString)> {
+        let key = self.api_key.as_ref().map(|key| (None, key));
+        let secrets = self.secrets.iter().map(|(slot, key)| (Some(slot.clone()), key));
+        key.into_iter()
+            .chain(secrets)
+            .map(|(slot, key)| (SecretId { env: self.id.clone(), slot }, key.0.clone()))
     }
 }
 

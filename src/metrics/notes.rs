@@ -280,7 +280,7 @@ fn behind(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
         LevelLoad::Trace { .. } => Some(format!(
             "what the trace sends in {} took {}: the figures are of that load",
             units::duration(due_for),
-            units::duration(Duration::try_from_secs_f64(took).unwrap_or_default())
+            units::duration(units::checked_seconds(took).unwrap_or_default())
         )),
         LevelLoad::Concurrency(_) | LevelLoad::Max { .. } => None,
     }

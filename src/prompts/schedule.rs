@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::trace::Trace;
 use crate::domain::plan::{Arrivals, LevelLoad};
 use crate::domain::random::Random;
+use crate::domain::units;
 
 /// The moments at which a level's requests are due, one after the other.
 #[derive(Debug, Clone)]
@@ -61,7 +62,7 @@ impl Schedule {
                     Arrivals::Constant => *expected = *sent as f64,
                     Arrivals::Poisson => *expected += random.exponential(),
                 }
-                Some(Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX))
+                Some(units::checked_seconds(due).unwrap_or(units::LONGEST))
             }
             Kind::Trace { trace, next } => {
                 let due = trace.due(*next)?;

@@ -2,10 +2,14 @@
 
 use std::fmt::Write as _;
 
+use url::form_urlencoded;
+
 use super::pictures::Pictures;
-use super::{KEY_VARIABLE, KeyText, SnippetSpec, escape, hidden, json_escape};
+use super::{ExtraText, KeyText, SnippetSpec, escape, hidden, json_escape};
 use crate::domain::conversation::ChatRequest;
-use crate::wire::openai::chat_body;
+use crate::domain::dialect::Dialect;
+use crate::domain::environment::ExtraKind;
+use crate::wire::openai::chat_body_in;
 
 /// Linux takes no single argument of 128 KiB or more; a longer body goes through standard input.
 const LONGEST_ARGUMENT: usize = 100_000;
@@ -19,31 +23,36 @@ pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     if spec.streams() {
         curl += " -N";
     }
-    let url = spec.url();
+    let (url, secrets) = url_of(spec);
     if url.contains(['{', '}']) || url.split_once("://").is_some_and(|(_, rest)| path_has_bracket(rest)) {
         // Else curl reads a range such as [1-9] into the address.
         curl += " -g";
     }
-    let mut lines = vec![format!("{curl} {}", sh_word(&url))];
+    let mut lines = vec![format!("{curl} {}{secrets}", sh_word(&url))];
     if spec.accept_invalid_certs {
         lines.push("-k".to_owned());
     } else if let Some(ca) = &spec.ca_file {
         lines.push(format!("--cacert {}", sh_word(&ca.to_string_lossy())));
     }
-    lines.push(match key.literal() {
-        None => format!("-H \"Authorization: Bearer ${KEY_VARIABLE}\""),
-        Some(key) => format!("-H {}", sh_quoted(&format!("Authorization: Bearer {key}"))),
-    });
+    let before = spec
+        .key_header
+        .as_ref()
+        .map_or("Authorization: Bearer ".to_owned(), |name| format!("{}: ", name.as_str()));
+    lines.extend(spec.key_variable.as_ref().map(|variable| match key.literal() {
+        None => format!("-H \"{before}${variable}\""),
+        Some(key) => format!("-H {}", sh_quoted(&format!("{before}{key}"))),
+    }));
+    lines.extend(spec.extras(ExtraKind::Header).map(|(name, text)| match text {
+        ExtraText::Plain(text) => format!("-H {}", sh_quoted(&format!("{name}: {text}"))),
+        ExtraText::Variable(variable) => format!("-H \"{name}: ${variable}\""),
+    }));
     lines.push("-H 'Content-Type: application/json'".to_owned());
 
     if !pictures.is_empty() {
         lines.push("--data-binary @-".to_owned());
         let curl = lines.join(" \\\n  ");
-        return format!(
-            "{}{{\n{}}} | tr -d '\\n' | {curl}\n",
-            pictures.comment("#"),
-            piecewise(&pictures, &body)
-        );
+        // No comment says what is read: shells that are typed in may run it.
+        return format!("{{\n{}}} | tr -d '\\n' | {curl}\n", piecewise(&pictures, &body));
     }
     if body.len() < LONGEST_ARGUMENT {
         lines.push(format!("-d {}", sh_quoted(&tame_bangs(&body))));
@@ -54,15 +63,41 @@ pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     lines.join(" \\\n  ") + &body.replace('!', r"\u0021") + "\nJSON\n"
 }
 
+/// The address with the plain parameters, and the secret ones as they follow it in a shell.
+fn url_of(spec: &SnippetSpec) -> (String, String) {
+    let mut plain = form_urlencoded::Serializer::new(String::new());
+    let mut secrets = Vec::new();
+    for (name, text) in spec.extras(ExtraKind::Query) {
+        match text {
+            ExtraText::Plain(text) => drop(plain.append_pair(name, &text)),
+            ExtraText::Variable(variable) => {
+                let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+                secrets.push(format!("{name}=${variable}"));
+            }
+        }
+    }
+    let mut url = spec.url();
+    let sign = |url: &str| if url.contains('?') { '&' } else { '?' };
+    let plain = plain.finish();
+    if !plain.is_empty() {
+        url = format!("{url}{}{plain}", sign(&url));
+    }
+    let secrets = match secrets.as_slice() {
+        [] => String::new(),
+        some => format!("\"{}{}\"", sign(&url), some.join("&")),
+    };
+    (url, secrets)
+}
+
 /// The body of a request with pictures that would make it long, as a word for a shell that reads them from files;
 /// `None` for any other.
-pub fn body_in_words(request: &ChatRequest, stream: bool) -> Option<String> {
+pub fn body_in_words(request: &ChatRequest, stream: bool, dialect: Dialect) -> Option<String> {
     let (pictures, request) = Pictures::take_out_of(request);
     if pictures.is_empty() {
         return None;
     }
     let mut out = String::new();
-    for (piece, picture) in pictures.split(&chat_body(&request, stream).to_string()) {
+    for (piece, picture) in pictures.split(&chat_body_in(&request, stream, dialect).to_string()) {
         out += &sh_quoted(&escape(piece, hidden, json_escape));
         if let Some(picture) = picture {
             push!(out, "\"$(base64 < {} | tr -d '\\n')\"", sh_word(&picture.name));

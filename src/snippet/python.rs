@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::pictures::Pictures;
-use super::{KEY_VARIABLE, KeyText, SnippetSpec, has_lines, joined, quoted};
+use super::{ExtraText, KeyText, SnippetSpec, has_lines, joined, quoted};
+use crate::domain::environment::ExtraKind;
 
 /// What differs between the two packages.
 pub(super) struct Package {
@@ -28,8 +29,13 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
 
     let mut out = format!("# pip install {name}\n");
     out += &pictures.comment("#");
+    let reads = |text: &ExtraText| matches!(text, ExtraText::Variable(_));
+    let reads_extras = [ExtraKind::Header, ExtraKind::Query]
+        .iter()
+        .any(|kind| spec.extras(*kind).any(|(_, text)| reads(&text)));
+    let reads_key = spec.key_variable.is_some() && key.literal().is_none();
     let modules =
-        [("base64", !pictures.is_empty()), ("os", key.literal().is_none()), ("ssl", ca_file.is_some())];
+        [("base64", !pictures.is_empty()), ("os", reads_key || reads_extras), ("ssl", ca_file.is_some())];
     for (module, _) in modules.iter().filter(|(_, used)| *used) {
         push!(out, "import {module}\n");
     }
@@ -37,7 +43,10 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         out += "\n";
     }
     let http_import = if own_http { "DefaultHttpxClient, " } else { "" };
-    push!(out, "from {name} import {http_import}{client}\n\n");
+    // The client sends its own header for the key unless it is told not to.
+    let omit = spec.key_variable.is_none() || spec.key_header.is_some();
+    let omit_import = if omit { "Omit, " } else { "" };
+    push!(out, "from {name} import {http_import}{omit_import}{client}\n\n");
     if !pictures.is_empty() {
         out += PYTHON_PICTURE;
     }
@@ -46,10 +55,34 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         push!(out, "tls.load_verify_locations({})\n\n", py_text(&ca.to_string_lossy()));
     }
 
-    push!(out, "client = {client}(\n    base_url={},\n", py_text(&spec.api.base()));
-    match key.literal() {
-        None => push!(out, "    api_key=os.environ[\"{KEY_VARIABLE}\"],\n"),
-        Some(key) => push!(out, "    api_key={},\n", py_text(&key)),
+    push!(out, "client = {client}(\n    base_url={},\n", py_text(spec.api.base()));
+    let key = spec.key_variable.as_ref().map(|variable| match key.literal() {
+        None => format!("os.environ[{}]", py_text(variable)),
+        Some(key) => py_text(&key),
+    });
+    let mut headers: Vec<(String, String)> = Vec::new();
+    match (key, &spec.key_header) {
+        (Some(key), None) => push!(out, "    api_key={key},\n"),
+        (key, header) => {
+            out += "    api_key=\"none\",\n";
+            headers.push(("Authorization".to_owned(), "Omit()".to_owned()));
+            let named = header.as_ref().map(|name| name.as_str().to_owned()).zip(key);
+            headers.extend(named);
+        }
+    }
+    let written = |text: ExtraText| match text {
+        ExtraText::Plain(text) => py_text(&text),
+        ExtraText::Variable(variable) => format!("os.environ[{}]", py_text(&variable)),
+    };
+    let extras = |kind| spec.extras(kind).map(|(name, text)| (name.to_owned(), written(text)));
+    headers.extend(extras(ExtraKind::Header));
+    let own = spec.api.query().into_iter().map(|(name, value)| (name, py_text(&value)));
+    let query: Vec<(String, String)> = own.chain(extras(ExtraKind::Query)).collect();
+    for (argument, pairs) in [("default_headers", headers), ("default_query", query)] {
+        if !pairs.is_empty() {
+            let pairs = pairs.iter().map(|(name, value)| format!("{}: {value}", py_text(name)));
+            push!(out, "    {argument}={{{}}},\n", joined(pairs));
+        }
     }
     if own_http {
         let verify = if ca_file.is_some() { "tls" } else { "False" };

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::pictures::Pictures;
-use super::{KEY_VARIABLE, KeyText, SnippetSpec, escape, has_lines, hidden, joined, json_escape, quoted};
+use super::{ExtraText, KeyText, SnippetSpec, escape, has_lines, hidden, joined, json_escape, quoted};
+use crate::domain::environment::ExtraKind;
 
 pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
@@ -24,9 +25,10 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     }
     out += "use serde_json::{Value, json};\n\n";
     out += "fn main() -> Result<(), Box<dyn Error>> {\n";
-    match key.literal() {
-        None => push!(out, "    let key = std::env::var(\"{KEY_VARIABLE}\")?;\n"),
-        Some(key) => push!(out, "    let key = {};\n", rs_text(&key)),
+    match (&spec.key_variable, key.literal()) {
+        (None, _) => {}
+        (Some(variable), None) => push!(out, "    let key = std::env::var({})?;\n", rs_text(variable)),
+        (Some(_), Some(key)) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
 
     let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -70,8 +72,32 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         out += "        .tls_danger_accept_invalid_certs(true)\n";
     }
     out += "        .build()?;\n    let response = client\n";
-    push!(out, "        .post({})\n", rs_text(&spec.url()));
-    out += "        .bearer_auth(key)\n        .json(&body)\n        .send()?;\n";
+    let written = |text: ExtraText| match text {
+        ExtraText::Plain(text) => format!("{}.to_owned()", rs_text(&text)),
+        ExtraText::Variable(variable) => format!("std::env::var({})?", rs_text(&variable)),
+    };
+    let query: Vec<String> = spec
+        .extras(ExtraKind::Query)
+        .map(|(name, text)| format!("({}, {})", rs_text(name), written(text)))
+        .collect();
+    match query.is_empty() {
+        true => push!(out, "        .post({})\n", rs_text(&spec.url())),
+        false => push!(
+            out,
+            "        .post(reqwest::Url::parse_with_params({}, [{}])?)\n",
+            rs_text(&spec.url()),
+            query.join(", ")
+        ),
+    }
+    match (&spec.key_variable, &spec.key_header) {
+        (None, _) => {}
+        (Some(_), None) => out += "        .bearer_auth(key)\n",
+        (Some(_), Some(name)) => push!(out, "        .header({}, key)\n", rs_text(name.as_str())),
+    }
+    for (name, text) in spec.extras(ExtraKind::Header) {
+        push!(out, "        .header({}, {})\n", rs_text(name), written(text));
+    }
+    out += "        .json(&body)\n        .send()?;\n";
     out += RUST_STATUS;
     let calls = body.get("tools").is_some();
     out += &match (spec.stream, calls) {

@@ -238,7 +238,7 @@ impl Answer {
     /// How long the server asked to wait before it is asked again; `None` when that time has come.
     pub fn wait_before_retry(&self, now: Duration) -> Option<Duration> {
         let AnswerStatus::Failed(failure) = &self.status else { return None };
-        let until = self.ended_at? + failure.retry_after?;
+        let until = self.ended_at?.checked_add(failure.retry_after?)?;
         until.checked_sub(now).filter(|wait| !wait.is_zero())
     }
 

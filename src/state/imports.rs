@@ -52,8 +52,11 @@ impl State {
     /// of another host.
     fn own_variable(&self, name: &str) -> KeyPlace {
         let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        let base =
-            format!("{}_{}", crate::snippet::KEY_VARIABLE, name.chars().map(letter).collect::<String>());
+        let base = format!(
+            "{}_{}",
+            crate::domain::environment::KEY_VARIABLE,
+            name.chars().map(letter).collect::<String>()
+        );
         let numbered = |n: u32| if n == 1 { base.clone() } else { format!("{base}_{n}") };
         let mut places = (1..).map(|n| KeyPlace::Variable(numbered(n)));
         let is_free = |place: &KeyPlace| self.settings.environments.iter().all(|env| env.key != *place);

@@ -36,6 +36,7 @@ use self::library::LibraryState;
 use self::logs::LogState;
 use self::panes::Panes;
 use self::remember::Keeping;
+use crate::domain::dialect::Dialect;
 use crate::domain::environment::{ApiAddress, EnvId, Environment};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::settings::Settings;
@@ -159,6 +160,8 @@ pub struct PlaceState {
     pub key: Option<KeyStatus>,
     /// Why it could not be opened wholly, e.g. a CA file that cannot be read.
     pub trouble: Option<Failure>,
+    /// What the servers of its models were found not to take.
+    dialects: std::collections::BTreeMap<String, Dialect>,
     /// What is deployed, and what the API routes.
     pub cluster: ClusterState,
     /// The conversation; with several panes that of the first.
@@ -519,6 +522,12 @@ impl State {
         out.push(Command::ListContexts { job, place });
     }
 
+    /// What a model's server was found not to take.
+    pub fn dialect(&self, env: &EnvId, model: &str) -> Dialect {
+        let place = self.places.get(env);
+        place.and_then(|place| place.dialects.get(model)).copied().unwrap_or_default()
+    }
+
     /// Puts an environment into the settings, new or changed, and goes there. What was loaded from its
     /// old addresses is asked again; its conversation stays.
     pub fn save_environment(
@@ -549,6 +558,7 @@ impl State {
         let place = self.place();
         place.cluster = ClusterState { choice, ..ClusterState::default() };
         (place.api, place.key, place.trouble) = (None, None, None);
+        place.dialects.clear();
         place.checks = Checks::default();
         out.push(Command::SaveSettings { settings: self.settings.clone(), key });
         self.open(out);
@@ -605,6 +615,9 @@ impl State {
                     place.opening = None;
                     (place.api, place.key, place.trouble) = (api, Some(key), trouble);
                 }
+            }),
+            Event::DialectLearned { env, model, dialect } => self.with(&env, |place| {
+                place.dialects.insert(model, dialect);
             }),
             Event::ClusterLoaded { job, env, outcome, .. } => {
                 self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));

@@ -14,8 +14,11 @@ use serde_json::Value;
 
 use self::body::ErrorBody;
 use self::kind::Kind;
+use super::refusal;
+use crate::domain::dialect::Dialect;
 pub use crate::domain::failure::FaultClass;
 use crate::domain::failure::{Advice, Failure};
+use crate::domain::units;
 
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,11 +30,13 @@ pub struct Fault {
     pub status: Option<u16>,
     /// For people.
     pub failure: Failure,
+    /// Fields that Batida itself adds to a request and that the server refuses.
+    pub refused: Dialect,
 }
 
 impl Fault {
     fn new(class: FaultClass, status: Option<u16>, failure: Failure) -> Self {
-        Self { class, status, failure: failure.of_class(class) }
+        Self { class, status, failure: failure.of_class(class), refused: Dialect::default() }
     }
 }
 
@@ -124,6 +129,9 @@ pub fn from_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
         details.push(reply.body.trim().to_owned());
     }
     fault.failure.details = details.join("\n");
+    // An error inside a 200 is a refusal as well.
+    let status = Some(reply.status).filter(|status| !(200..300).contains(status));
+    fault.refused = refusal::refused(status, reply.body);
     fault
 }
 
@@ -134,6 +142,7 @@ pub fn from_stream(error: &Value, asked: &Asked<'_>) -> Fault {
     let mut fault = words(status, &body, None, asked);
     fault.failure.summary = format!("{}, amid the answer", fault.failure.summary);
     fault.failure.details = error.to_string();
+    fault.refused = refusal::refused_in(status, error);
     fault
 }
 
@@ -423,7 +432,7 @@ impl Transport {
             ),
             Self::ReadTimeout(after) => (
                 FaultClass::Timeout,
-                format!("{bare} sent nothing for {}", crate::domain::units::duration(after)),
+                format!("{bare} sent nothing for {}", units::duration(after)),
                 advice::server(asked),
             ),
             Self::UnknownIssuer => (
@@ -475,7 +484,7 @@ fn try_again(retry_after: Option<Duration>) -> String {
     match retry_after {
         Some(wait) if wait.is_zero() => "The server says: try again now".to_owned(),
         Some(wait) => {
-            format!("The server says: try again in {}", crate::domain::units::duration(wait))
+            format!("The server says: try again in {}", units::duration(wait))
         }
         None => "Wait a little and try again".to_owned(),
     }
@@ -484,11 +493,11 @@ fn try_again(retry_after: Option<Duration>) -> String {
 /// `Retry-After`: whole seconds or an HTTP date, which is counted from the server's own `Date`.
 fn read_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        return units::checked_seconds(seconds);
     }
     let parse = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
     let until = parse(text)?.duration_since(parse(date?)?);
-    Some(until.unsigned_abs()).filter(|_| !until.is_negative())
+    units::checked(until.unsigned_abs()).filter(|_| !until.is_negative())
 }
 
 fn one_line(text: &str) -> String {

@@ -6,5 +6,6 @@ pub mod embeddings;
 pub mod fault;
 pub mod kubectl;
 pub mod openai;
+pub mod refusal;
 mod skim;
 pub mod sse;

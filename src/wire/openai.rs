@@ -22,14 +22,20 @@ pub use self::models::read_models;
 pub use self::think::{Split, ThinkSplitter};
 pub(super) use self::usage::{RARE, StrictDetails, StrictUsage};
 use crate::domain::conversation::{ChatRequest, Effort, Params};
+use crate::domain::dialect::Dialect;
 
 /// What ends a stream that went well.
 pub const DONE: &str = "[DONE]";
 
 /// The body of a chat request: only the parameters that are set, and `stream` only when streaming.
 pub fn chat_body(request: &ChatRequest, stream: bool) -> Value {
+    chat_body_in(request, stream, Dialect::default())
+}
+
+/// [`chat_body`] for a server that does not take all of it.
+pub fn chat_body_in(request: &ChatRequest, stream: bool, dialect: Dialect) -> Value {
     // cannot fail: names are texts, and what is no finite number is left out
-    serde_json::to_value(Body::of(request, stream, false)).unwrap_or_default()
+    serde_json::to_value(Body::of(request, stream, false, dialect)).unwrap_or_default()
 }
 
 /// The parameters that are set, by their names in the body. `enable_thinking` stands in `chat_template_kwargs`.
@@ -52,17 +58,21 @@ pub fn set_names(params: &Params, ignore_eos: bool) -> Vec<&'static str> {
 }
 
 /// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
-pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, out: &mut Vec<u8>) {
+pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, dialect: Dialect, out: &mut Vec<u8>) {
     // as above, and memory takes all that is written
-    let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos));
+    let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos, dialect));
 }
 
 /// [`write_stream_body`] in two parts around the content of the first message, which is empty: between them goes any
 /// text that JSON writes as it is. `None` without a message.
-pub fn stream_body_around(request: &ChatRequest, ignore_eos: bool) -> Option<(Vec<u8>, Vec<u8>)> {
+pub fn stream_body_around(
+    request: &ChatRequest,
+    ignore_eos: bool,
+    dialect: Dialect,
+) -> Option<(Vec<u8>, Vec<u8>)> {
     const EMPTY: &[u8] = br#""content":"""#;
     let mut before = Vec::new();
-    write_stream_body(request, ignore_eos, &mut before);
+    write_stream_body(request, ignore_eos, dialect, &mut before);
     // The model's name stands before it, in which quotes are escaped.
     let after = before.split_off(memchr::memmem::find(&before, EMPTY)? + EMPTY.len() - 1);
     Some((before, after))
@@ -78,6 +88,8 @@ struct Body<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +128,7 @@ fn is_not(value: &bool) -> bool {
 }
 
 impl<'a> Body<'a> {
-    fn of(request: &'a ChatRequest, stream: bool, ignore_eos: bool) -> Self {
+    fn of(request: &'a ChatRequest, stream: bool, ignore_eos: bool, dialect: Dialect) -> Self {
         let ChatRequest { model, messages, params } = request;
         // JSON has no NaN: what is no number is not sent.
         let finite = |n: &f64| n.is_finite();
@@ -124,8 +136,10 @@ impl<'a> Body<'a> {
             model,
             messages: Messages(messages),
             stream,
-            stream_options: stream.then_some(StreamOptions { include_usage: true }),
-            max_tokens: params.max_tokens,
+            stream_options: (stream && !dialect.no_stream_options)
+                .then_some(StreamOptions { include_usage: true }),
+            max_tokens: params.max_tokens.filter(|_| !dialect.max_completion_tokens),
+            max_completion_tokens: params.max_tokens.filter(|_| dialect.max_completion_tokens),
             temperature: params.temperature.filter(finite),
             top_p: params.top_p.filter(finite),
             top_k: params.top_k,
@@ -135,7 +149,7 @@ impl<'a> Body<'a> {
             chat_template_kwargs: params.thinking.map(|on| TemplateOptions { enable_thinking: on }),
             response_format: params.format.as_ref().and_then(message::format),
             tools: sent_tools(&params.tools).filter_map(message::tool).collect(),
-            ignore_eos,
+            ignore_eos: ignore_eos && !dialect.no_ignore_eos,
         }
     }
 }

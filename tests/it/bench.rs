@@ -11,6 +11,7 @@ use batida::domain::failure::Failure;
 use batida::domain::plan::{Arrivals, Ends, Lengths, Load, Objectives, Plan, Prompts, Target};
 use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, SessionEnd, Stage, Stats, Steer};
 use batida::engine::bench::{self, Controls, Listener};
+use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
 use batida::metrics::request::{Phase, RequestRecord};
@@ -50,7 +51,7 @@ impl Listener for Heard {
 fn api(address: ApiAddress) -> Api {
     let key = Some(SecretString::from(DEMO_KEY));
     let recorder = Recorder::new(EnvId::demo(), |_| {});
-    Api::new(address, key, "KEY".to_owned(), Trust::default(), recorder).expect("an API")
+    Api::new(address, Access::with_key(key, "KEY"), Trust::default(), recorder).expect("an API")
 }
 
 fn plan(model: &str) -> Plan {
@@ -472,8 +473,8 @@ async fn certificates_are_judged_on_measuring_connections_too() {
     let open = |trust| {
         let address = ApiAddress::parse(&front.root()).expect("an address");
         let recorder = Recorder::new(EnvId::demo(), |_| {});
-        Api::new(address, Some(SecretString::from(DEMO_KEY)), "KEY".to_owned(), trust, recorder)
-            .expect("an API")
+        let access = Access::with_key(Some(SecretString::from(DEMO_KEY)), "KEY");
+        Api::new(address, access, trust, recorder).expect("an API")
     };
     for trust in [front.trust(), Trust { ca_file: None, accept_invalid_certs: true }] {
         let run = run(&plan("m"), &open(trust)).await;

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk, Thinks};
 use batida::domain::conversation::{ChatRequest, Message, Params, Role, Tool, ToolCall, ToolResult};
 use batida::domain::embedding::EmbedRequest;
+use batida::domain::environment::KEY_VARIABLE;
 use batida::domain::environment::{ApiAddress, EnvId};
 use batida::engine::chat::{self, Advance, ChatReport};
+use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
 use batida::metrics::timeline::TokenSource;
 use batida::protocol::{Activity, ChatEnding, Failure, FinishReason};
-use batida::snippet::KEY_VARIABLE;
 use batida::wire::openai::chat_body;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -60,8 +61,8 @@ impl Client {
         let tell = move |activity| log.lock().expect("not poisoned").push(activity);
         let recorder = Recorder::new(EnvId::ad_hoc(), tell);
         let address = ApiAddress::parse(root).expect("an address");
-        let api =
-            Api::new(address, Some(key.into()), KEY_VARIABLE.to_owned(), trust, recorder).expect("an API");
+        let api = Api::new(address, Access::with_key(Some(key.into()), KEY_VARIABLE), trust, recorder)
+            .expect("an API");
         Self { api, activity }
     }
 
@@ -655,7 +656,7 @@ async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
     let open = || {
         let trust = Trust { ca_file: Some(path.clone()), accept_invalid_certs: false };
         let address = ApiAddress::parse("https://localhost:1").expect("an address");
-        Api::new(address, None, KEY_VARIABLE.to_owned(), trust, Recorder::silent(EnvId::ad_hoc())).map(drop)
+        Api::new(address, Access::default(), trust, Recorder::silent(EnvId::ad_hoc())).map(drop)
     };
     check_words(&open().expect_err("no file"), "cannot be read");
     for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {

@@ -12,6 +12,7 @@ mod cluster;
 mod compare;
 mod dialog;
 mod engine;
+mod environment;
 mod exact;
 mod faults;
 mod figures;

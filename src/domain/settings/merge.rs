@@ -84,6 +84,8 @@ fn environment(base: Option<&Environment>, mine: &Environment, theirs: &Environm
         demo: mine.demo,
         api: pick(&base.api, &mine.api, &theirs.api),
         key: pick(&base.key, &mine.key, &theirs.key),
+        key_header: pick(&base.key_header, &mine.key_header, &theirs.key_header),
+        extras: pick(&base.extras, &mine.extras, &theirs.extras),
         ca_file: pick(&base.ca_file, &mine.ca_file, &theirs.ca_file),
         accept_invalid_certs: pick(
             &base.accept_invalid_certs,

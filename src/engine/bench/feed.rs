@@ -11,11 +11,12 @@ use crossbeam_channel::Receiver;
 
 use super::World;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
+use crate::domain::dialect::Dialect;
 use crate::domain::failure::Failure;
 use crate::metrics::request::Phase;
 use crate::prompts::schedule::Schedule;
 use crate::prompts::{Opening, PromptSource};
-use crate::wire::openai;
+use crate::wire::{openai, refusal};
 
 /// At most so many bytes of requests wait to be sent.
 const MOST_WAITING: usize = 32 << 20;
@@ -33,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) request: Bytes,
     /// Its last message, where what is said is wanted.
     pub(super) prompt: Option<String>,
+    /// [`Dialects::version`](crate::io::api::Dialects::version) as it was written.
+    pub(super) version: u64,
     /// What it takes to write the later turns; `None` for a single request.
     pub(super) turns: Option<Box<Turns>>,
     pub(super) wanted_prompt_tokens: Option<u32>,
@@ -57,7 +60,8 @@ impl Turns {
         let turn = self.later.next()?;
         self.chat.messages.push(Message::new(Role::Assistant, answer));
         self.chat.messages.extend(turn);
-        let request = Writer::default().request(&self.chat, self.ignore_eos, index, world);
+        let dialect = world.api.dialects().of(&self.chat.model);
+        let request = Writer::default().request(&self.chat, self.ignore_eos, dialect, index, world);
         Some((request, said(&self.chat, world)))
     }
 }
@@ -166,6 +170,12 @@ fn prepare(
     next: Next,
 ) -> Option<Prepared> {
     let Next { entry, left, phase, due } = next;
+    let version = world.api.dialects().version();
+    if writer.version != Some(version) {
+        writer.version = Some(version);
+        writer.dialect = world.api.dialects().of(&order.model);
+        writer.mold = None;
+    }
     // A trace's entries are taken in its own order; everything else goes on through the session.
     let conversation = match due {
         Some(_) if order.traced => entry,
@@ -186,6 +196,7 @@ fn prepare(
             due,
             request,
             prompt,
+            version,
             turns: None,
             wanted_prompt_tokens,
         });
@@ -199,11 +210,11 @@ fn prepare(
     let messages = turns.next()?;
     let params = Params { max_tokens: draft.max_tokens, ..order.params.clone() };
     let chat = ChatRequest { model: order.model.clone(), messages, params };
-    let request = writer.request(&chat, order.ignore_eos, index, world);
+    let request = writer.request(&chat, order.ignore_eos, writer.dialect, index, world);
     let prompt = said(&chat, world);
     let turns = (requests > 1).then(|| Box::new(Turns { chat, ignore_eos: order.ignore_eos, later: turns }));
     let wanted_prompt_tokens = draft.wanted_prompt_tokens;
-    Some(Prepared { index, requests, phase, due, request, prompt, turns, wanted_prompt_tokens })
+    Some(Prepared { index, requests, phase, due, request, prompt, version, turns, wanted_prompt_tokens })
 }
 
 /// Writes requests.
@@ -213,6 +224,9 @@ struct Writer {
     body: Vec<u8>,
     block: Block,
     mold: Option<Mold>,
+    /// What the server takes, as of this version.
+    dialect: Dialect,
+    version: Option<u64>,
 }
 
 /// The body of requests that differ in one text alone, around that text.
@@ -231,9 +245,16 @@ struct Block(BytesMut);
 const BLOCK: usize = 32 << 10;
 
 impl Writer {
-    fn request(&mut self, chat: &ChatRequest, ignore_eos: bool, index: u64, world: &World) -> Bytes {
+    fn request(
+        &mut self,
+        chat: &ChatRequest,
+        ignore_eos: bool,
+        dialect: Dialect,
+        index: u64,
+        world: &World,
+    ) -> Bytes {
         self.body.clear();
-        openai::write_stream_body(chat, ignore_eos, &mut self.body);
+        openai::write_stream_body(chat, ignore_eos, dialect, &mut self.body);
         self.block.request(&[&self.body], index, world)
     }
 
@@ -245,10 +266,19 @@ impl Writer {
         let messages = vec![Message::new(Role::User, "")];
         let params = Params { max_tokens, ..order.params.clone() };
         let chat = ChatRequest { model: order.model.clone(), messages, params };
-        let around = openai::stream_body_around(&chat, order.ignore_eos);
+        let around = openai::stream_body_around(&chat, order.ignore_eos, self.dialect);
         self.mold = around.map(|(before, after)| Mold { max_tokens, before, after });
         self.mold.is_some()
     }
+}
+
+/// A request that was written before more was learned of what the server takes: as it is to be sent now. `None` when
+/// that changes nothing in it.
+pub(super) fn adapted(request: &[u8], dialect: Dialect, index: u64, world: &World) -> Option<Bytes> {
+    const END: &[u8] = b"\r\n\r\n";
+    let body = &request[memchr::memmem::find(request, END)? + END.len()..];
+    let body = refusal::adapted(body, dialect)?;
+    Some(Block::default().request(&[&body], index, world))
 }
 
 impl Block {

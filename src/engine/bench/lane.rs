@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use crossbeam_channel::{Sender, TryRecvError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use super::alarm::{Alarm, Rung};
 use super::counts::Counts;
-use super::feed::Prepared;
+use super::feed::{self, Prepared};
 use super::hearing::{Hearing, NOT_OVER};
 use super::level::Level;
 use super::lock;
@@ -280,15 +281,34 @@ impl AtWork {
     }
 
     async fn converse(&self, level: &Level, prepared: Prepared, due: Option<Instant>) {
-        let Prepared { mut index, phase, mut request, mut prompt, mut turns, wanted_prompt_tokens, .. } =
-            prepared;
+        let Prepared {
+            mut index,
+            phase,
+            mut request,
+            mut prompt,
+            mut version,
+            mut turns,
+            wanted_prompt_tokens,
+            ..
+        } = prepared;
         let mut wanted = wanted_prompt_tokens;
         let mut due = due;
         let mut first_turn = true;
         loop {
-            let asked =
+            let mut asked =
                 Asked { index, phase, due, wanted, prompt, first: first_turn, answers: turns.is_some() };
-            let (failed, answer) = self.request(level, asked, &request).await;
+            let (failed, answer) = loop {
+                // What others have learned of the server meanwhile. In a usual request nothing changes.
+                let now = self.world.api.dialects().version();
+                if std::mem::replace(&mut version, now) != now {
+                    let dialect = self.world.api.dialects().of(&level.model);
+                    request = feed::adapted(&request, dialect, index, &self.world).unwrap_or(request);
+                }
+                match self.request(level, asked, &request).await {
+                    Answered::Done { failed, answer } => break (failed, answer),
+                    Answered::Refused { again, instead } => (asked, request) = (again, instead),
+                }
+            };
             first_turn = false;
             let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
                 return;
@@ -298,6 +318,7 @@ impl AtWork {
             let Some((next, next_prompt)) = next else { return };
             // A later turn is due when the answer before it is there.
             (request, prompt, due, wanted) = (next, next_prompt, None, None);
+            version = self.world.api.dialects().version();
             self.wait_while_paused(level).await;
             if level.is_over(&self.world) {
                 return;
@@ -323,14 +344,14 @@ impl AtWork {
         }
     }
 
-    /// Sends one request, reads its answer and tells of it. Gives whether it failed, and the answer where a
-    /// later turn needs it.
-    async fn request(&self, level: &Level, asked: Asked, request: &[u8]) -> (bool, String) {
-        let Asked { index, phase, due, wanted, prompt, first, answers } = asked;
+    /// Sends one request, reads its answer and tells of it. One that is refused for a field that Batida added is not
+    /// told: it is to be sent without that.
+    async fn request(&self, level: &Level, asked: Asked, request: &[u8]) -> Answered {
+        let Asked { index, phase, due: wanted_at, wanted, prompt, first, answers } = asked;
         let world = &*self.world;
         let keep_text = answers || prompt.is_some();
         let sent = Instant::now();
-        let due = due.unwrap_or(sent);
+        let due = wanted_at.unwrap_or(sent);
         let mut kit = lock(&self.kits).pop().unwrap_or_default();
         let Kit { reader, limit } = &mut *kit;
         reader.renew(keep_text);
@@ -364,6 +385,20 @@ impl AtWork {
                 (None, _) => Some(world.api.fault_of_time(world.timeout, &level.model)),
             },
         };
+        if let Some(refused) = fault.as_ref().map(|fault| fault.refused).filter(|it| !it.is_usual())
+            && let Some(instead) = feed::adapted(request, refused, index, world)
+        {
+            world.api.learn(&level.model, refused);
+            // Neither a request nor one that was given up.
+            hearing.told = true;
+            drop(hearing);
+            lock(&self.kits).push(kit);
+            if let Some(pooled) = connection.filter(|pooled| pooled.connection.is_drained()) {
+                lock(&self.pool).push(pooled);
+            }
+            let again = Asked { index, phase, due: wanted_at, wanted, prompt, first, answers };
+            return Answered::Refused { again, instead };
+        }
         let ended = hearing.ended.unwrap_or(end);
         let (mut answer, mut said) = (String::new(), None);
         if keep_text {
@@ -376,7 +411,7 @@ impl AtWork {
                 None => answer = text,
             }
         }
-        let error = fault.map(|Fault { class, status, failure }| RequestError {
+        let error = fault.map(|Fault { class, status, failure, .. }| RequestError {
             class: Some(class),
             status,
             text: failure.summary,
@@ -416,7 +451,7 @@ impl AtWork {
         {
             lock(&self.pool).push(pooled);
         }
-        (failed, answer)
+        Answered::Done { failed, answer }
     }
 
     async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Pooled, WireError> {
@@ -524,6 +559,14 @@ impl Pooled {
         let connection = dialer.dial().await?;
         Ok(Self { connection, took: Some(began.elapsed()) })
     }
+}
+
+/// What became of a request.
+enum Answered {
+    /// It was told. The answer is there where a later turn needs it.
+    Done { failed: bool, answer: String },
+    /// The server does not take a field of it: this is to be sent instead.
+    Refused { again: Asked, instead: Bytes },
 }
 
 /// One request to be sent.

@@ -40,6 +40,7 @@ use self::pause::Pauses;
 use self::watch::Watching;
 use crate::demo::exact::raise_open_files;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
+use crate::domain::dialect::Dialect;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Plan, Target};
@@ -783,6 +784,8 @@ impl Session<'_> {
         }
         let mut report = under.tally.report(frame);
         report.notes.extend(self.notes.iter().cloned());
+        let dialect = self.world.api.dialects().of(&under.target.model);
+        report.notes.extend(dialect.notes_since(Dialect::default()).into_iter().map(str::to_owned));
         let starved = shared.starved.load(Ordering::Relaxed);
         if starved * 100 > report.requests.ended {
             report.watch.doubts.push(format!(

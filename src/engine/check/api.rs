@@ -70,7 +70,7 @@ const TITLE: &str = "API reachable";
 const KEY: &str = "API key accepted";
 
 fn is_secure(place: &Place) -> bool {
-    place.address().is_some_and(|address| address.root().starts_with("https://"))
+    place.address().is_some_and(|address| address.is_secure())
 }
 
 fn tls_of(place: &Place) -> &'static str {

@@ -8,9 +8,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use secrecy::ExposeSecret as _;
 
-use super::{Api, Head, Trust, no_authorities, no_certificate, redact, tls_trouble, transport_of};
+use super::{Api, Head, Trust, no_authorities, no_certificate, tls_trouble, transport_of};
 use crate::domain::failure::Failure;
 use crate::io::http1::{Dialer, ResponseHead, WireError};
 use crate::wire::answer::Broken;
@@ -24,7 +23,8 @@ impl Api {
     pub fn dialer(&self) -> Result<Dialer, Failure> {
         let url = self.address.chat();
         let proxy = if self.address.is_loopback() { None } else { proxy_for(&url) };
-        Dialer::new(&url, self.key.as_ref(), Arc::new(tls(&self.trust, url.starts_with("https"))?), proxy)
+        let tls = Arc::new(tls(&self.trust, self.address.is_secure())?);
+        Dialer::new(&self.access.url(&url), &self.access.lines(), tls, proxy)
     }
 
     /// What a connection's trouble means.
@@ -41,7 +41,7 @@ impl Api {
             WireError::Broken(error) => of_io(error, false),
             WireError::NotHttp(_) => Transport::NotHttp,
         };
-        kind.into_fault(&asked, error.to_string())
+        self.redact(kind.into_fault(&asked, error.to_string()))
     }
 
     /// A request that was given up after `limit`.
@@ -59,29 +59,32 @@ impl Api {
         (model, set): (&str, &[&'static str]),
     ) -> Fault {
         let asked = Asked { set, ..self.asked(model, &[]) };
+        let redactor = self.access.redactor();
+        let clean = |text: &str| redactor.clean(text).into_owned();
+        // Before anything of it is cut off.
+        let body = &*redactor.clean(body);
         let head = Head {
             status: head.status,
             content_type: head.get("content-type").unwrap_or_default().to_ascii_lowercase(),
-            retry_after: head.get("retry-after").map(str::to_owned),
-            date: head.get("date").map(str::to_owned),
+            retry_after: head.get("retry-after").map(clean),
+            date: head.get("date").map(clean),
             rate_limit: self.rate_limit(head),
         };
         let fault = match broken {
             None | Some(Broken::Refused) => fault::from_reply(&head.reply(body), &asked),
-            Some(Broken::Sent(error)) => fault::from_stream(&error, &asked),
+            Some(Broken::Sent(error)) => fault::from_stream(&redactor.clean_json(error), &asked),
             Some(Broken::NotAnAnswer) => fault::not_an_answer(&head.reply(body), &asked),
             Some(Broken::Cut(details)) => fault::cut(&asked, &details),
             Some(Broken::Unreadable(event)) => fault::unreadable(&asked, &event),
             Some(Broken::GaveUp(word)) => fault::gave_up(&asked, &word),
         };
-        Fault { failure: redact(fault.failure, self.key.as_ref()), ..fault }
+        self.redact(fault)
     }
 
     /// The `x-ratelimit-*` headers; one that echoes the key is left out.
     pub fn rate_limit(&self, head: &ResponseHead) -> Vec<(String, String)> {
         let limits = head.headers().filter(|(name, _)| name.starts_with("x-ratelimit-"));
-        let clean = limits
-            .filter(|(_, value)| self.key.as_ref().is_none_or(|key| !value.contains(key.expose_secret())));
+        let clean = limits.filter(|(_, value)| !self.access.redactor().finds_in(value));
         clean.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }

@@ -1,7 +1,5 @@
 //! Reading: rows for the table, whole sessions, figures over time. Listing never looks at a request.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -15,6 +13,7 @@ use crate::domain::history::{
 };
 use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelEnd, LevelReport, SessionEnd, Surroundings};
+use crate::domain::units;
 use crate::metrics::compare::LevelValues;
 use crate::metrics::traces::Tracer;
 
@@ -152,8 +151,7 @@ impl Store {
         let mut stored = self.session_without_charts(session)?;
         if let SessionBody::Bench { report, traces } = &mut stored.body {
             let kept = self.asked(kept(&self.conn, self.key_of(session)?))?;
-            let mut tracer =
-                Tracer::new(kept, Duration::try_from_secs_f64(report.took_s).unwrap_or_default());
+            let mut tracer = Tracer::new(kept, units::checked_seconds(report.took_s).unwrap_or_default());
             self.requests(session, &mut |request| {
                 tracer.add(&request.record);
                 Ok(())

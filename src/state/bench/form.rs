@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::plan::{Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target};
-use crate::domain::units::{read_duration, write_duration};
+use crate::domain::units::{checked_seconds, read_duration, write_duration};
 
 /// A plan as it is being typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -372,7 +372,7 @@ fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, String> {
 fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is no time")),
+        Ok(seconds) => checked_seconds(seconds).ok_or_else(|| format!("{text:?} is no time up to a year")),
         Err(_) => read_duration(text),
     }
 }

@@ -87,6 +87,7 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
                         match activity.kind {
                             ActivityKind::Kubectl | ActivityKind::Follow => "kubectl",
                             ActivityKind::Http => "HTTP",
+                            ActivityKind::Note => "note",
                         },
                     );
                 });

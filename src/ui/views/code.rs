@@ -2,9 +2,11 @@
 
 use egui::{Context, Id, Label, Modal, RichText, ScrollArea, TextStyle, Ui, vec2};
 
+use crate::domain::conversation::Role;
+use crate::domain::dialect::Dialect;
 use crate::domain::environment::Environment;
 use crate::protocol::{Command, JobId, KeyStatus};
-use crate::snippet::{self, KEY_VARIABLE, KeyText, Language, SnippetSpec};
+use crate::snippet::{self, KeyText, Language, SnippetSpec};
 use crate::state::State;
 use crate::ui::theme;
 use crate::ui::widgets::{caption, card, from_right, primary_button, strong, tokens};
@@ -31,6 +33,7 @@ struct Basis {
     pane: usize,
     model: Option<String>,
     embeds: bool,
+    dialect: Dialect,
     /// Turns, and the answer under way: its text is in the code once it is whole.
     turns: Vec<u64>,
     running: Option<JobId>,
@@ -127,7 +130,11 @@ impl CodeUi {
         });
         ui.add_space(4.0);
         from_right(ui, |ui| {
-            if primary_button(ui, &format!("Copy with ${KEY_VARIABLE}"), true).clicked() {
+            let label = match env.key_variable() {
+                Some(variable) => format!("Copy with ${variable}"),
+                None => "Copy code".to_owned(),
+            };
+            if primary_button(ui, &label, true).clicked() {
                 let text = self.spec(state, index, &env).map(|spec| snippet::write(&spec, KeyText::Variable));
                 out.extend(text.map(|text| Command::Copy { what: "Code".to_owned(), text }));
             }
@@ -145,12 +152,13 @@ impl CodeUi {
         let drafting = state.drafting_pane();
         let attached = state.pane_chat(drafting).attached.len();
         let place = state.place_of(&env.id);
-        let api = place.and_then(|place| Some(place.api.as_ref()?.root().to_owned()));
+        let api = place.and_then(|place| Some(place.api.as_ref()?.text()));
         let tail = place.and_then(|place| match &place.key {
             Some(KeyStatus::Present { tail }) => Some(tail.clone()),
             _ => None,
         });
         let model = state.pane_choice(pane).model;
+        let dialect = state.dialect(&env.id, model.as_deref().unwrap_or_default());
         let embeds = state.pane_embeds(pane);
         let chat = state.pane_chat(pane);
         Basis {
@@ -162,6 +170,7 @@ impl CodeUi {
             pane,
             model,
             embeds,
+            dialect,
             turns: chat.turns().iter().map(|turn| turn.id).collect(),
             running: chat.running(),
             attached,
@@ -171,17 +180,27 @@ impl CodeUi {
     /// All that the code says; `None` while something is missing.
     fn spec(&self, state: &mut State, index: usize, env: &Environment) -> Option<SnippetSpec> {
         let api = state.place_of(&env.id)?.api.clone()?;
-        let request = state.pane_request(index)?;
+        let mut request = state.pane_request(index)?;
+        // The request that was sent: its answer was no part of it.
+        while request.messages.last().is_some_and(|message| message.role == Role::Assistant) {
+            request.messages.pop();
+        }
+        let dialect = state.dialect(&env.id, &request.model);
         let embed = state.pane_embeds(index).then(|| state.pane_chat(index).embed.texts());
-        Some(SnippetSpec {
+        let spec = SnippetSpec {
             language: self.language,
             api,
             request,
             embed,
             stream: self.stream,
-            ca_file: env.ca_file.clone(),
-            accept_invalid_certs: env.accept_invalid_certs,
-        })
+            ca_file: None,
+            accept_invalid_certs: false,
+            key_variable: None,
+            key_header: None,
+            extras: Vec::new(),
+            dialect,
+        };
+        Some(spec.of(env))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What to try, for who reads it and where: window or command line, with a cluster or without.
 
 use super::Asked;
+use crate::domain::environment::KEY_VARIABLE;
 use crate::domain::failure::Advice;
-use crate::snippet::KEY_VARIABLE;
 
 /// What Batida sends without being told to.
 const OWN: [&str; 2] = ["stream_options", "stream"];

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::domain::units;
+
 /// Objects within objects are followed no further.
 const MOST_DEPTH: usize = 8;
 /// Sentences of one body.
@@ -129,7 +131,7 @@ impl ErrorBody {
             "param" if value.is_string() && !text.is_empty() => self.params.push(text.clone()),
             "retryDelay" | "retry_after" | "estimated_time" | "retry_after_seconds" => {
                 let seconds = text.trim_end_matches('s').parse::<f64>().ok();
-                self.wait = self.wait.or_else(|| seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()));
+                self.wait = self.wait.or_else(|| seconds.and_then(units::checked_seconds));
             }
             _ => {}
         }
@@ -253,7 +255,7 @@ fn wait_in(said: &str) -> Option<Duration> {
         (total, any) = (total + number * factor, true);
         rest = &unit[letters..];
     }
-    Duration::try_from_secs_f64(total).ok().filter(|_| any)
+    units::checked_seconds(total).filter(|_| any)
 }
 
 #[cfg(test)]

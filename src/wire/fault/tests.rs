@@ -121,7 +121,10 @@ fn retry_after_may_be_a_date() {
     assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:28:30 GMT", date), Some(Duration::from_secs(30)));
     assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:27:30 GMT", date), None);
     assert_eq!(read_retry_after("3", None), Some(Duration::from_secs(3)));
-    assert_eq!(read_retry_after("-3", None), None);
+    for text in ["-3", "nan", "inf", "1e300", "18446744073709549568", "31700000"] {
+        assert_eq!(read_retry_after(text, None), None, "{text}");
+    }
+    assert_eq!(read_retry_after("Wed, 21 Oct 9026 07:28:30 GMT", date), None);
     assert_eq!(read_retry_after("soon", date), None);
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::domain::units;
 use crate::metrics::timeline::{ServerFigures, Usage};
 
 /// More tokens than any model takes or gives: such a count is not believed.
@@ -89,7 +90,7 @@ fn count(value: f64) -> Option<u64> {
 }
 
 fn seconds(value: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(value).ok().filter(|_| value <= MAX_SECONDS)
+    units::checked_seconds(value).filter(|_| value <= MAX_SECONDS)
 }
 
 fn rate(value: f64) -> Option<f64> {

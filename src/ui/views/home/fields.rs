@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use egui::{Align, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{
+    Align, CollapsingHeader, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
+};
 use secrecy::ExposeSecret as _;
 
+use super::extras::extras_ui;
 use super::form::{Form, PlaceKind};
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment};
+use crate::domain::pasted;
 use crate::protocol::{Command, FilePurpose, KeyStatus};
 use crate::state::{Loadable, State};
 use crate::ui::widgets::{
@@ -43,6 +47,14 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     key_ui(ui, form, state, out);
     problem(ui, &problems.variable);
     ui.add_space(4.0);
+    let is_set = !form.extras.is_empty() || !form.key_header.is_empty();
+    let section = CollapsingHeader::new("Headers and query parameters").default_open(is_set);
+    section.show(ui, |ui| {
+        key_header_ui(ui, form);
+        problem(ui, &problems.key_header);
+        extras_ui(ui, &mut form.extras, &problems.extras);
+    });
+    ui.add_space(4.0);
     path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
     ui.checkbox(&mut form.accept_invalid_certs, "Accept invalid certificates (not recommended)");
     if form.accept_invalid_certs {
@@ -60,6 +72,18 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         context_ui(ui, form, state, out);
         path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
     }
+}
+
+/// Which header carries the key: the field is there for APIs that want another than the usual one.
+fn key_header_ui(ui: &mut Ui, form: &mut Form) {
+    if form.place == PlaceKind::None {
+        return;
+    }
+    let usual = match ApiAddress::parse(&form.api) {
+        Ok(api) if api.is_azure_deployment() => "api-key, as Azure wants it",
+        _ => "Authorization: Bearer; type api-key or x-api-key where the API wants that",
+    };
+    field(ui, "Header of the key", &mut form.key_header, usual);
 }
 
 fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String, out: &mut Vec<Command>) {
@@ -163,7 +187,7 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
     };
     match form.place {
         PlaceKind::Variable => {
-            field(ui, "Variable's name", &mut form.variable, crate::snippet::KEY_VARIABLE);
+            field(ui, "Variable's name", &mut form.variable, crate::domain::environment::KEY_VARIABLE);
             hint(ui, "Read when Batida starts; never written anywhere");
         }
         PlaceKind::None => hint(ui, "Requests carry no key"),
@@ -178,6 +202,9 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
                 .desired_width(f32::INFINITY)
                 .margin(MARGIN);
             ui.add(edit).labelled_by(label.id);
+            if let (_, Some(note)) = pasted::strip(&form.key) {
+                hint(ui, &note);
+            }
             if form.place == PlaceKind::SettingsFile {
                 warning_box(
                     ui,

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
+use super::extras::ExtraForm;
+use crate::domain::environment::{
+    ApiAddress, ClusterAccess, EnvId, Environment, HeaderName, KeyPlace, check_namespace, is_variable,
+};
 use crate::domain::settings::Settings;
 use crate::protocol::KeyChange;
 
@@ -24,6 +27,9 @@ pub(super) struct Form {
     pub(super) variable: String,
     /// A new key; empty keeps the one there is.
     pub(super) key: String,
+    /// The header that carries the key; empty for the usual one.
+    pub(super) key_header: String,
+    pub(super) extras: Vec<ExtraForm>,
     pub(super) ca_file: String,
     pub(super) accept_invalid_certs: bool,
 }
@@ -69,10 +75,16 @@ impl Form {
             kubeconfig: path(access.kubeconfig.as_ref()),
             context: access.context.unwrap_or_default(),
             namespace: access.namespace,
-            api: env.api.as_ref().map(|api| api.root().to_owned()).unwrap_or_default(),
+            api: env.api.as_ref().map(ApiAddress::text).unwrap_or_default(),
             place,
-            variable: if variable.is_empty() { crate::snippet::KEY_VARIABLE.to_owned() } else { variable },
+            variable: if variable.is_empty() {
+                crate::domain::environment::KEY_VARIABLE.to_owned()
+            } else {
+                variable
+            },
             key: String::new(),
+            key_header: env.key_header.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+            extras: env.extras.iter().map(ExtraForm::of).collect(),
             ca_file: path(env.ca_file.as_ref()),
             accept_invalid_certs: env.accept_invalid_certs,
         }
@@ -80,8 +92,8 @@ impl Form {
 
     /// The environment that is meant, if every field makes sense.
     pub(super) fn read(&self, settings: &Settings) -> Option<Environment> {
-        let Problems { name, api, namespace, variable } = self.problems(settings);
-        if [name, api, namespace, variable].iter().any(Option::is_some) {
+        let Problems { name, api, namespace, variable, key_header, extras } = self.problems(settings);
+        if [name, api, namespace, variable, key_header].iter().chain(&extras).any(Option::is_some) {
             return None;
         }
         let path = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from);
@@ -96,6 +108,8 @@ impl Form {
                 PlaceKind::Variable => KeyPlace::Variable(self.variable.trim().to_owned()),
                 PlaceKind::SettingsFile => KeyPlace::SettingsFile,
             },
+            key_header: HeaderName::parse(&self.key_header).ok(),
+            extras: self.extras.iter().map(ExtraForm::read).collect(),
             ca_file: path(&self.ca_file),
             accept_invalid_certs: self.accept_invalid_certs,
             cluster: self.has_cluster.then(|| ClusterAccess {
@@ -113,9 +127,7 @@ impl Form {
             settings.environments.iter().any(|env| env.id != self.id && env.name.eq_ignore_ascii_case(name));
         let namespace = self.namespace.trim();
         let variable = self.variable.trim();
-        let variable_ok = !variable.is_empty()
-            && variable.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && !variable.starts_with(|c: char| c.is_ascii_digit());
+        let variable_ok = is_variable(variable);
         Problems {
             name: match name {
                 "" => Some("give it a name".to_owned()),
@@ -139,6 +151,11 @@ impl Form {
                 }
                 _ => None,
             },
+            key_header: match self.key_header.trim() {
+                "" => None,
+                name => HeaderName::parse(name).err(),
+            },
+            extras: self.extras.iter().map(|extra| extra.problem(&self.extras)).collect(),
         }
     }
 }
@@ -149,6 +166,9 @@ pub(super) struct Problems {
     pub(super) api: Option<String>,
     pub(super) namespace: Option<String>,
     pub(super) variable: Option<String>,
+    pub(super) key_header: Option<String>,
+    /// One for each extra header and parameter.
+    pub(super) extras: Vec<Option<String>>,
 }
 
 /// The key that was typed, if its place takes one. When only the place changed, the key moves or goes by itself.
@@ -188,7 +208,7 @@ mod tests {
         form.api = "ftp://x".to_owned();
         form.place = PlaceKind::Variable;
         form.variable = "1 KEY".to_owned();
-        let Problems { name, api, namespace, variable } = form.problems(&settings);
+        let Problems { name, api, namespace, variable, .. } = form.problems(&settings);
         assert!([name, api, namespace, variable].iter().all(Option::is_some), "Demo's name is taken");
         assert_eq!(form.read(&settings), None);
     }

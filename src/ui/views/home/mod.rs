@@ -2,6 +2,7 @@
 
 mod checks;
 mod deployments;
+mod extras;
 mod fields;
 mod form;
 mod import;
@@ -175,7 +176,7 @@ impl HomeUi {
             Some(env) => Environment { id, name, ..env },
             None => {
                 // Where there is no keychain a variable is the next best place.
-                let variable = KeyPlace::Variable(crate::snippet::KEY_VARIABLE.to_owned());
+                let variable = KeyPlace::Variable(crate::domain::environment::KEY_VARIABLE.to_owned());
                 let key = if state.has_keychain == Some(false) { variable } else { KeyPlace::Keychain };
                 Environment { key, ..Environment::blank(id, name) }
             }
@@ -186,6 +187,7 @@ impl HomeUi {
 
     fn is_changed(&self, form: &Form, settings: &Settings) -> bool {
         !form.key.is_empty()
+            || !extras::typed(&form.extras).is_empty()
             || settings
                 .get(&form.id)
                 .is_some_and(|env| form.read(settings).as_ref() != Some(env) && Form::of(env) != *form)
@@ -219,6 +221,10 @@ impl HomeUi {
                 if let (true, Some(meant)) = (save.clicked(), meant) {
                     let key = key_change(&form, &meant);
                     self.saving = Some((meant.id.clone(), std::mem::take(&mut form.key)));
+                    let values = extras::typed(&form.extras);
+                    if !values.is_empty() {
+                        out.push(Command::StageExtras { env: meant.id.clone(), values });
+                    }
                     state.save_environment(meant, key, out);
                     state.check(out);
                 }
@@ -331,7 +337,11 @@ fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
     ui.add(Label::new(RichText::new("Nothing leaves this machine, and no key is needed. It cannot be changed or deleted; add an environment of your own beside it.").color(dim)).wrap());
     ui.add_space(8.0);
     let env = state.env().clone();
-    let api = state.place().api.as_ref().map_or_else(|| "starting…".to_owned(), |api| api.root().to_owned());
+    let api = state
+        .place()
+        .api
+        .as_ref()
+        .map_or_else(|| "starting…".to_owned(), crate::domain::environment::ApiAddress::text);
     let namespace = env.cluster.map(|cluster| cluster.namespace).unwrap_or_default();
     // One below the other: side by side they are wider than the card is in a small window.
     for (name, value) in [("API", api), ("Namespace", namespace)] {
