@@ -171,13 +171,14 @@ mod tests {
         let params =
             Params { max_tokens: Some(7), stop: vec![r#""content":"""#.to_owned()], ..Params::default() };
         let mut request = ChatRequest { model: r#"a "content":"" b"#.to_owned(), messages, params };
-        let (before, after) = stream_body_around(&request, true).expect("it has a message");
+        let (before, after) =
+            stream_body_around(&request, true, Dialect::default()).expect("it has a message");
         request.messages[0].content = "some words".to_owned();
         let mut whole = Vec::new();
-        write_stream_body(&request, true, &mut whole);
+        write_stream_body(&request, true, Dialect::default(), &mut whole);
         assert_eq!([&before, b"some words".as_slice(), &after].concat(), whole);
         request.messages.clear();
-        assert_eq!(stream_body_around(&request, true), None);
+        assert_eq!(stream_body_around(&request, true, Dialect::default()), None);
     }
 
     #[test]

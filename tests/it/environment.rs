@@ -120,7 +120,7 @@ fn extra_headers_and_parameters_go_with_every_request_and_stay_secret() {
         &["chat", "--json", "--model", "m", "Hi"],
         &["models"],
         &["check"],
-        &["bench", "--model", "m", "--requests", "2", "--concurrency", "1", "--input-tokens", "8", "--json"],
+        &["bench", "--model", "m", "--requests", "2", "--concurrency", "1", "--input-tokens", "64", "--json"],
     ] {
         let mut command = command(dir.path(), &server, "/v1?region=eu", args);
         command.args(extras).env("GW", GATEWAY).env("SIG", "sig+secret/54321=");
@@ -209,6 +209,12 @@ fn strict(refuse: impl Fn(&Value) -> Option<(u16, Value)> + Send + Sync + 'stati
     })
 }
 
+/// The bodies of all chats.
+fn chats(server: &ScriptedServer) -> Vec<Value> {
+    let requests = server.requests();
+    requests.iter().filter(|request| request.method == "POST").map(Request::json).collect()
+}
+
 fn forbids_stream_options(body: &Value) -> Option<(u16, Value)> {
     let detail = json!([{"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"],
         "msg": "Extra inputs are not permitted", "input": true}]);
@@ -245,11 +251,11 @@ fn a_chat_is_sent_again_without_what_was_refused() {
         let said = run(&server, "", &["chat", "--model", model, "Hi"]);
         check_works(&said);
         assert!(said.err.contains("refuses stream_options"), "{said:?}");
-        assert_eq!(server.requests().len(), 2);
+        assert_eq!(chats(&server).len(), 2);
     }
     let server = strict(|body| forbids_stream_options(body).or_else(|| forbids_max_tokens(body)));
     check_works(&run(&server, "", &["chat", "-q", "--model", "m", "--max-tokens", "7", "Hi"]));
-    let bodies: Vec<Value> = server.requests().iter().map(Request::json).collect();
+    let bodies = chats(&server);
     assert_eq!(bodies.len(), 3);
     assert_eq!((bodies[2].get("max_tokens"), &bodies[2]["max_completion_tokens"]), (None, &json!(7)));
 }
@@ -261,7 +267,7 @@ fn what_is_refused_all_the_same_fails_with_the_servers_sentence() {
         Some((400, json!({"error": {"message": format!("unknown field {named}, sorry")}})))
     });
     let said = run(&server, "", &["chat", "--model", "m", "Hi"]);
-    assert_eq!((said.code, server.requests().len()), (Some(1), 2), "{said:?}");
+    assert_eq!((said.code, chats(&server).len()), (Some(1), 2), "{said:?}");
     assert!(said.err.contains("unknown field model, sorry"), "{said:?}");
 }
 
@@ -271,7 +277,7 @@ fn a_benchmark_learns_it_at_once_and_burns_no_requests() {
     std::fs::write(prompts.path(), "One\nTwo\nThree\n").expect("written");
     let file = prompts.path().to_str().expect("text");
     for (load, warmup, prompts) in [
-        (&["--concurrency", "4"][..], "4", &["--input-tokens", "8"][..]),
+        (&["--concurrency", "4"][..], "4", &["--input-tokens", "64"][..]),
         // No calibration and no warm-up: the first requests learn it.
         (&["--concurrency", "4"], "0", &["--prompts", file]),
         (&["--rate", "200", "--max-in-flight", "8"], "0", &["--prompts", file]),

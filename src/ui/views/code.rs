@@ -120,6 +120,10 @@ impl CodeUi {
             caption(ui, "Pick a model, in an environment that has an API domain");
             return;
         };
+        // A shell that is typed in may run comments, so the code itself does not say it.
+        if self.language == Language::Curl && code.code.contains("base64 < ") {
+            caption(ui, "Pictures are read from files beside it, as they are sent: click a picture, then Save…");
+        }
         let buttons = 44.0;
         card(ui).fill(tokens(ui).code).show(ui, |ui| {
             let height = ui.available_height() - buttons - 26.0;
