@@ -253,10 +253,12 @@ fn check_rate(headers: &[(String, String)]) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::dialect::Dialect;
 
     #[test]
     fn only_silence_is_not_reached() {
-        let fault = |class, status| Fault { class, status, failure: Failure::default() };
+        let fault =
+            |class, status| Fault { class, status, failure: Failure::default(), refused: Dialect::default() };
         for (class, status, is) in [
             (FaultClass::Unreachable, None, Unlisted::Silent),
             (FaultClass::KeyRefused, Some(401), Unlisted::Refused),

@@ -122,7 +122,10 @@ impl CodeUi {
         };
         // A shell that is typed in may run comments, so the code itself does not say it.
         if self.language == Language::Curl && code.code.contains("base64 < ") {
-            caption(ui, "Pictures are read from files beside it, as they are sent: click a picture, then Save…");
+            caption(
+                ui,
+                "Pictures are read from files beside it, as they are sent: click a picture, then Save…",
+            );
         }
         let buttons = 44.0;
         card(ui).fill(tokens(ui).code).show(ui, |ui| {
