@@ -132,11 +132,16 @@ async fn without_a_key_each_says_so() {
     let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
     let place = places.open(&api_env(&server.address())).await;
     let told = Mutex::new(Vec::new());
-    let target = ProbeTarget { model: "a".to_owned(), kind: ProbeKind::Chat };
-    probe::run(&place, vec![target], LONG, &CancellationToken::new(), |_, _, outcome| {
+    let target = |(model, kind): (&str, ProbeKind)| ProbeTarget { model: model.to_owned(), kind };
+    let targets = [("a", ProbeKind::Chat), ("b", ProbeKind::Chat), ("c", ProbeKind::Embedding)].map(target);
+    probe::run(&place, targets.to_vec(), LONG, &CancellationToken::new(), |_, _, outcome| {
         told.lock().expect("no panic").push(outcome);
     })
     .await;
     let told = told.into_inner().expect("no panic");
-    assert!(told[0].as_ref().is_err_and(|why| why.summary.contains("no API key")), "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
+    for outcome in &told {
+        assert!(outcome.as_ref().is_err_and(|why| why.summary.contains("no API key")), "{told:?}");
+    }
+    assert_eq!(server.received().len(), 0, "nothing is sent without a key");
 }

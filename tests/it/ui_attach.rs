@@ -333,8 +333,9 @@ fn what_is_attached_fits_in_the_smallest_window() {
     check(&mut window, "a picture for a model that sees none");
 }
 
-/// `BATIDA_LOOK=DIR cargo test --test it ui_attach::look` draws what is attached there, to be looked at.
+/// `BATIDA_LOOK=DIR cargo test --test it ui_attach::look -- --ignored` draws what is attached there, to be looked at.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(PathBuf::from) else { return };
     let files = folder();

@@ -398,8 +398,9 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
     window.see("Enter the code B7K2QX9");
 }
 
-/// `BATIDA_LOOK=DIR cargo test --test it ui_cluster::look` draws the pages there, to be looked at.
+/// `BATIDA_LOOK=DIR cargo test --test it ui_cluster::look -- --ignored` draws the pages there, to be looked at.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut window = Window::on_demo();

@@ -153,6 +153,7 @@ fn embeddings_fit() {
 
 /// The same of what lies over the Playground: `ui_layout::playground_look`.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn playground_look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut window = with_conversations();
@@ -196,6 +197,7 @@ fn playground_look() {
 
 /// The same of the Playground's panes: `ui_layout::panes_look`.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn panes_look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut window = Window::on_demo();
@@ -251,6 +253,7 @@ fn functions_and_formats_fit() {
 
 /// The same for the eye: `ui_layout::tools_look`.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn tools_look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut window = Window::on_demo();
@@ -409,8 +412,9 @@ fn the_history_fits() {
     check(&mut page, "History, a benchmark");
 }
 
-/// `BATIDA_LOOK=DIR cargo test --test it ui_layout::look` draws the Benchmark page there, to be looked at.
+/// `BATIDA_LOOK=DIR cargo test --test it ui_layout::look -- --ignored` draws the Benchmark page there, to be looked at.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     let mut page = Window::on_demo();
@@ -432,6 +436,7 @@ fn look() {
 
 /// The same of the History page: `ui_layout::history_look`.
 #[test]
+#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn history_look() {
     let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
     draw(&mut Page::over(Stage::new(Vec::new()), LARGE), &dir, "history-empty");
