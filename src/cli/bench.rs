@@ -22,7 +22,7 @@ use crate::domain::run::{
 use crate::engine::bench::{Controls, Listener};
 use crate::engine::history;
 use crate::engine::place::Place;
-use crate::export::csv;
+use crate::export::{csv, gaps};
 use crate::io::files::{FOR_ALL, OutFile, cannot_write};
 use crate::metrics::request::RequestRecord;
 
@@ -44,7 +44,8 @@ pub(super) async fn run(
         return Err(Ended::Misused(problem));
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
-    let mut rows = args.csv.as_deref().map(Rows::open).transpose()?;
+    let mut rows = args.csv.as_deref().map(|path| Rows::open(path, Lines::Requests)).transpose()?;
+    let mut gaps = args.gaps.as_deref().map(|path| Rows::open(path, Lines::Gaps)).transpose()?;
     place.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
@@ -58,19 +59,19 @@ pub(super) async fn run(
     if let Some(problem) = args.problem(&plan) {
         return Err(Ended::Misused(problem));
     }
-    if let Some(rows) = &mut rows {
+    for rows in [&mut rows, &mut gaps].into_iter().flatten() {
         let name = |level: Level| (level.load.label(), plan.targets[level.target].model.clone());
         rows.levels = plan.levels().into_iter().map(name).collect();
     }
     // Nobody steers from a command line; the sender lives as long as the session.
     let (_steer, steer) = watch::channel(Steer::Resume);
     let controls = Controls { cancel: cancel.clone(), steer };
-    let mut listener = Watcher { rows, progress: Progress::new(args.quiet) };
+    let mut listener = Watcher { rows, gaps, progress: Progress::new(args.quiet) };
     // Dropped at the end: what it holds is written then.
     let history = super::open_history(common, args.no_history);
     let recorder = history.as_ref().map(|history| history.recorder().with_bench_texts(keep.bench_texts));
     let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
-    let Watcher { rows, mut progress } = listener;
+    let Watcher { rows, gaps, mut progress } = listener;
     progress.clear();
     let found = found.map_err(|failure| match failure.class {
         Some(FaultClass::Cancelled) => Failure::new("The session was stopped before its first level", ""),
@@ -87,6 +88,7 @@ pub(super) async fn run(
     };
     keep(&args.out, out.map(|out| out.keep(|file| write_report(file, &found)).map(|()| true)));
     keep(&args.csv, rows.map(Rows::end));
+    keep(&args.gaps, gaps.map(Rows::end));
     let printed = if common.json {
         serde_json::to_value(&found).map_err(std::io::Error::from).and_then(|value| report::json(&value))
     } else {
@@ -155,9 +157,17 @@ fn write_report(out: &mut dyn Write, found: &BenchReport) -> std::io::Result<()>
     writeln!(out)
 }
 
-/// The file with a row per request. It replaces an older one with its first row: a run that never begins leaves the
-/// old file, and of one that is killed the rows until then are there.
+/// What a file has a row of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    Requests,
+    Gaps,
+}
+
+/// A file with a row per request, or per chunk. It replaces an older one with its first row: a run that never begins leaves
+/// the old file, and of one that is killed the rows until then are there.
 struct Rows {
+    lines: Lines,
     /// Until the first row.
     waiting: Option<OutFile>,
     file: BufWriter<File>,
@@ -169,17 +179,20 @@ struct Rows {
 }
 
 impl Rows {
-    fn open(path: &Path) -> Result<Self, Failure> {
+    fn open(path: &Path, lines: Lines) -> Result<Self, Failure> {
         let begin = || {
             let out = OutFile::try_open(path, FOR_ALL)?;
             let mut file = BufWriter::with_capacity(1 << 16, out.handle()?);
-            file.write_all(csv::head().as_bytes())?;
+            match lines {
+                Lines::Requests => file.write_all(csv::head().as_bytes())?,
+                Lines::Gaps => file.write_all(gaps::head().as_bytes())?,
+            }
             // A disk that is full already is told now.
             file.flush()?;
             Ok((out, file))
         };
         let (out, file) = begin().map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { waiting: Some(out), file, trouble: None, session: String::new(), levels: Vec::new() })
+        Ok(Self { lines, waiting: Some(out), file, trouble: None, session: String::new(), levels: Vec::new() })
     }
 
     fn add(&mut self, record: &RequestRecord) {
@@ -187,7 +200,10 @@ impl Rows {
             return;
         }
         let (label, model) = self.levels.get(record.level).map_or(("", ""), |(l, m)| (l, m));
-        let row = csv::row(&self.session, label, model, record, None);
+        let row = match self.lines {
+            Lines::Requests => csv::row(&self.session, label, model, record, None),
+            Lines::Gaps => gaps::rows(&self.session, label, model, record),
+        };
         let placed = self.waiting.take().map_or(Ok(()), OutFile::put_in_place);
         self.trouble = placed.and_then(|()| self.file.write_all(row.as_bytes())).err();
     }
@@ -215,12 +231,13 @@ impl Rows {
 
 struct Watcher {
     rows: Option<Rows>,
+    gaps: Option<Rows>,
     progress: Progress,
 }
 
 impl Listener for Watcher {
     fn began(&mut self, report: &BenchReport) {
-        if let Some(rows) = &mut self.rows {
+        for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
             rows.session.clone_from(&report.id);
         }
     }
@@ -230,7 +247,7 @@ impl Listener for Watcher {
     }
 
     fn ended(&mut self, record: &Arc<RequestRecord>) {
-        if let Some(rows) = &mut self.rows {
+        for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
             rows.add(record);
         }
     }

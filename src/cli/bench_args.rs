@@ -130,6 +130,9 @@ pub(super) struct BenchArgs {
     /// spreadsheet would run as a formula gets an apostrophe before it
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
+    /// Keep a row per chunk: when it came and the gap before it, in ms
+    #[arg(long, value_name = "FILE")]
+    pub(super) gaps: Option<PathBuf>,
     /// Print the schema of --json and --out, each key with its meaning, and do nothing else
     #[arg(long)]
     pub(super) schema: bool,

@@ -61,9 +61,9 @@ fn head(out: &mut String, report: &BenchReport) {
     out.push('\n');
 }
 
-const WIDTHS: [usize; 15] = [8, 7, 5, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 6, 6];
+const WIDTHS: [usize; 15] = [8, 7, 5, 7, 7, 7, 7, 7, 7, 9, 9, 7, 8, 6, 6];
 const GROUPS: [&str; 15] =
-    ["", "", "", "TTFT ms", "", "", "ITL ms", "", "TPOT", "latency", "s", "tok/s", "", "", ""];
+    ["", "", "", "TTFT ms", "", "", "ITL ms", "", "TPOT", "latency", "", "tok/s", "", "", ""];
 const TITLES: [&str; 15] = [
     "level", "requests", "errors", "p50", "p95", "p99", "p50", "p99", "p50", "p50", "p99", "a user", "all",
     "req/s", "good",
@@ -95,8 +95,8 @@ fn levels(out: &mut String, report: &BenchReport) {
             number(itl.p50),
             number(itl.p99),
             number(level.tpot_ms.p50),
-            in_seconds(latency.p50),
-            in_seconds(latency.p99),
+            units::time(latency.p50),
+            units::time(latency.p99),
             number(level.user_tokens_per_s.p50),
             per_s(level.throughput.output_tokens_per_s),
             per_s(level.throughput.requests_per_s),
@@ -106,6 +106,9 @@ fn levels(out: &mut String, report: &BenchReport) {
     }
     out.push('\n');
 }
+
+/// Writes a figure with its interval.
+type WithInterval = fn(Option<f64>, Option<[f64; 2]>) -> String;
 
 fn row(out: &mut String, cells: [String; 15], last: &str) {
     let mut text = format!("{:<w$}", cells[0], w = WIDTHS[0]);
@@ -130,23 +133,29 @@ fn intervals(out: &mut String, report: &BenchReport) {
             model = Some(&level.model);
             line(out, &level.model);
         }
-        for (i, (name, stats, scale)) in [
-            ("TTFT ms", &level.ttft_ms, 1.0),
-            ("ITL ms", &level.itl_ms, 1.0),
-            ("TPOT ms", &level.tpot_ms, 1.0),
-            ("latency s", &level.latency_ms, 1e3),
-            ("tok/s user", &level.user_tokens_per_s, 1.0),
+        for (i, (name, stats, cell)) in [
+            ("TTFT ms", &level.ttft_ms, interval as WithInterval),
+            ("ITL ms", &level.itl_ms, interval),
+            ("TPOT ms", &level.tpot_ms, interval),
+            ("latency", &level.latency_ms, units::time_with_interval),
+            ("tok/s user", &level.user_tokens_per_s, interval),
         ]
         .into_iter()
         .enumerate()
         {
             let label = if i == 0 { level.label.as_str() } else { "" };
-            let cell = |value: Option<f64>, ci: Option<[f64; 2]>| {
-                interval(value.map(|v| v / scale), ci.map(|ci| ci.map(|v| v / scale)))
-            };
             let Stats { p50, p95, p99, p50_ci, p95_ci, p99_ci, .. } = stats;
             let (a, b, c) = (cell(*p50, *p50_ci), cell(*p95, *p95_ci), cell(*p99, *p99_ci));
             line(out, &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"));
+        }
+        // Of speeds the high percentiles are the fast end, of which nobody complains.
+        let Stats { count, p1, p5, .. } = &level.user_tokens_per_s;
+        if *count > 0 {
+            let (p5, p1) = (number(*p5), number(*p1));
+            line(
+                out,
+                &format!("{:<8} {:<10} slowest users: p5 {p5} · p1 {p1} (p95, p99 are the fastest)", "", ""),
+            );
         }
         let rate = |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci));
         let Throughput { output_tokens_per_s, total_tokens_per_s, requests_per_s } = &level.throughput;
@@ -278,10 +287,6 @@ pub(super) fn progress_line(
         let _ = write!(line, " · {}:{:02} left", left / 60, left % 60);
     }
     line
-}
-
-fn in_seconds(ms: Option<f64>) -> String {
-    ms.map_or(ABSENT.to_owned(), |ms| format!("{:.2}", ms / 1e3))
 }
 
 fn percent(share: f64) -> String {

@@ -154,6 +154,8 @@ enum SortArg {
 enum FormatArg {
     Json,
     Csv,
+    /// A row a chunk, with the gap before it
+    Gaps,
     Parquet,
     Html,
     Md,
@@ -264,17 +266,21 @@ impl ExportArgs {
             return Ok(match format {
                 FormatArg::Json => ExportFormat::Json,
                 FormatArg::Csv => ExportFormat::Csv,
+                FormatArg::Gaps => ExportFormat::Gaps,
                 FormatArg::Parquet => ExportFormat::Parquet,
                 FormatArg::Html => ExportFormat::Html,
                 FormatArg::Md => ExportFormat::Markdown,
             });
+        }
+        if self.out.to_string_lossy().ends_with(".gaps.csv") {
+            return Ok(ExportFormat::Gaps);
         }
         let ending = self.out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let ending = if ending == "htm" { "html" } else { ending };
         ExportFormat::ALL
             .into_iter()
             .find(|format| format.ending() == ending)
-            .ok_or_else(|| "say --format json, csv, parquet, html or md".to_owned())
+            .ok_or_else(|| "say --format json, csv, gaps, parquet, html or md".to_owned())
     }
 }
 

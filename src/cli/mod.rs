@@ -14,6 +14,7 @@ mod compare;
 mod compare_report;
 mod history;
 mod history_args;
+mod other_tools;
 mod out;
 mod report;
 mod words;
@@ -91,7 +92,8 @@ pub fn main(
     }
     let Cli { common, time_start, command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            other_tools::suggest(&mut error);
             // Help and version are answers, not errors; clap tells which by the exit code.
             out::clap(&error);
             return ExitCode::from(out::finish(u8::try_from(error.exit_code()).unwrap_or(2)));

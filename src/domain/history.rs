@@ -387,6 +387,8 @@ pub enum ExportFormat {
     Json,
     /// A row a request.
     Csv,
+    /// A row a chunk: when each came.
+    Gaps,
     /// The same columns as CSV, typed.
     Parquet,
     /// A report that opens offline, charts within.
@@ -397,13 +399,14 @@ pub enum ExportFormat {
 
 impl ExportFormat {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Json, Self::Csv, Self::Parquet, Self::Html, Self::Markdown];
+    pub const ALL: [Self; 6] = [Self::Json, Self::Csv, Self::Gaps, Self::Parquet, Self::Html, Self::Markdown];
 
     /// The file's ending, which is its name on the command line too.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Gaps => "gaps.csv",
             Self::Parquet => "parquet",
             Self::Html => "html",
             Self::Markdown => "md",
@@ -415,6 +418,7 @@ impl ExportFormat {
         match self {
             Self::Json => "JSON",
             Self::Csv => "CSV",
+            Self::Gaps => "CSV of chunk gaps",
             Self::Parquet => "Parquet",
             Self::Html => "HTML report",
             Self::Markdown => "Markdown",

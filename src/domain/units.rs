@@ -27,7 +27,7 @@ pub const ABSENT: &str = "–";
 pub fn duration(duration: Duration) -> Figure {
     let ms = duration.as_secs_f64() * 1e3;
     let (value, unit) = if ms < 9.995 {
-        (format!("{ms:.2}"), "ms")
+        (short(Some(ms)), "ms")
     } else if ms < 999.5 {
         (format!("{ms:.0}"), "ms")
     } else if ms < 9_995.0 {
@@ -41,8 +41,11 @@ pub fn duration(duration: Duration) -> Figure {
     Figure { value, unit }
 }
 
-/// Latency is always read in seconds, so that a column of them can be compared.
+/// Latency is read in seconds, so that a column of them can be compared; below a tenth of one, in ms.
 pub fn seconds(duration: Duration) -> Figure {
+    if duration < Duration::from_micros(99_500) {
+        return self::duration(duration);
+    }
     let value = if duration.as_secs_f64() < 100.0 {
         format!("{:.2}", duration.as_secs_f64())
     } else {
@@ -71,10 +74,13 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// About three digits, for tables: `0.31`, `88.4`, `1,204`; [`ABSENT`] where there is none.
+/// About three digits, for tables: `0.31`, `88.4`, `1,204`; `<0.01` for what is no zero and would look like one;
+/// [`ABSENT`] where there is none.
 pub fn short(value: Option<f64>) -> String {
     match value {
         None => ABSENT.to_owned(),
+        Some(0.0) => "0".to_owned(),
+        Some(value) if value > 0.0 && value < 0.005 => "<0.01".to_owned(),
         Some(value) if value.abs() < 9.995 => format!("{value:.2}"),
         Some(value) if value.abs() < 99.95 => format!("{value:.1}"),
         Some(value) => count(value.round().max(0.0) as u64),
@@ -89,11 +95,28 @@ pub fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
     }
 }
 
+/// A time in ms that may be long, for tables: ms below a second, else seconds: `0.31 ms`, `88.4 ms`, `1.32 s`.
+pub fn time(ms: Option<f64>) -> String {
+    time_with_interval(ms, None)
+}
+
+/// The same with its 95 % interval in the same unit: `1.32 [1.19, 1.45] s`.
+pub fn time_with_interval(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
+    let Some(value) = ms else { return ABSENT.to_owned() };
+    let (by, unit) = unit_of_time(value);
+    format!("{} {unit}", with_interval(Some(value / by), ci.map(|ci| ci.map(|end| end / by))))
+}
+
+/// What a time in ms is divided by, and the unit that this gives.
+pub fn unit_of_time(ms: f64) -> (f64, &'static str) {
+    if ms < 999.5 { (1.0, "ms") } else { (1e3, "s") }
+}
+
 /// A difference with its sign: `+12.3`, `−0.40`; none before nothing.
 pub fn signed(value: f64) -> String {
-    let digits = short(Some(value.abs()));
+    let digits = short(Some(value.abs()).filter(|value| *value >= 0.005).or(Some(0.0)));
     let sign = match digits.as_str() {
-        "0.00" => "",
+        "0" => "",
         _ if value < 0.0 => "−",
         _ => "+",
     };
@@ -266,6 +289,30 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_micros(micros)).to_string(), text);
         }
+    }
+
+    #[test]
+    fn times_of_a_table_have_digits_that_tell() {
+        for (ms, text) in [
+            (0.0, "0 ms"),
+            (0.003, "<0.01 ms"),
+            (0.31, "0.31 ms"),
+            (8.4, "8.40 ms"),
+            (88.4, "88.4 ms"),
+            (999.0, "999 ms"),
+            (1_320.0, "1.32 s"),
+            (42_040.0, "42.0 s"),
+        ] {
+            assert_eq!(time(Some(ms)), text);
+        }
+        assert_eq!(time(None), ABSENT);
+        assert_eq!(time_with_interval(Some(4.2), Some([3.9, 10.4])), "4.20 [3.90, 10.4] ms");
+        assert_eq!(time_with_interval(Some(1_320.0), Some([990.0, 1_450.0])), "1.32 [0.99, 1.45] s");
+        assert_eq!(seconds(Duration::from_micros(4_200)).to_string(), "4.20 ms");
+        assert_eq!(seconds(Duration::from_millis(640)).to_string(), "0.64 s");
+        assert_eq!(duration(Duration::ZERO).to_string(), "0 ms");
+        assert_eq!(duration(Duration::from_nanos(900)).to_string(), "<0.01 ms");
+        assert_eq!([signed(0.001), signed(-0.4), signed(12.34)], ["0", "−0.40", "+12.3"]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) enum Cell<'a> {
 }
 
 /// Names in order. Times end in their unit; those in seconds count from the session's beginning.
-pub(super) const COLUMNS: [(&str, Kind); 37] = {
+pub(super) const COLUMNS: [(&str, Kind); 38] = {
     use Kind::{Real, RealOrNone, Text, TextOrNone, Whole, WholeOrNone};
     [
         ("request_id", Text),
@@ -76,6 +76,8 @@ pub(super) const COLUMNS: [(&str, Kind); 37] = {
         ("answer", TextOrNone),
         ("at_once", Whole),
         ("answered_by", TextOrNone),
+        // When it ended, well or not: behind the others, so that readers by number find those where they were.
+        ("ended_s", Real(6)),
     ]
 };
 
@@ -93,7 +95,7 @@ pub(super) struct Belongs<'a> {
 }
 
 /// A request's cells, in the order of [`COLUMNS`].
-pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 37] {
+pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 38] {
     use Cell::{Real, Text, Whole};
     let figures = &record.figures;
     let ms = |time: Option<Duration>| Real(time.map(units::ms));
@@ -150,5 +152,6 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
         said(|said| &said.answer),
         count(u64::from(figures.at_once)),
         Text(record.answered_by.as_deref().unwrap_or_default()),
+        Real(Some(record.ended.as_secs_f64())),
     ]
 }

@@ -10,7 +10,7 @@ use super::{Exported, words};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
 use crate::domain::printable::cut;
 use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
-use crate::domain::units::{ABSENT, count, short, with_interval};
+use crate::domain::units::{ABSENT, count, short, time_with_interval, with_interval};
 use crate::metrics::compare::Comparison;
 
 /// The sessions one below the other.
@@ -64,7 +64,7 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
     out.push_str(
         "| level | requests | errors | TTFT p50, ms | p95 | p99 | ITL p50, ms | p99 | TPOT p50, ms ",
     );
-    out.push_str("| latency p50, s | p99 | tok/s of one | tok/s of all | req/s | in flight |");
+    out.push_str("| latency p50 | p99 | tok/s of one | tok/s of all | req/s | in flight |");
     out.push_str(if good { " good |\n" } else { "\n" });
     out.push_str("|:--");
     out.push_str(&"|--:".repeat(if good { 15 } else { 14 }));
@@ -84,8 +84,8 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
             interval(itl.p50, itl.p50_ci, 1.0),
             interval(itl.p99, itl.p99_ci, 1.0),
             interval(tpot.p50, tpot.p50_ci, 1.0),
-            interval(latency.p50, latency.p50_ci, 1e3),
-            interval(latency.p99, latency.p99_ci, 1e3),
+            escape(&time_with_interval(latency.p50, latency.p50_ci)),
+            escape(&time_with_interval(latency.p99, latency.p99_ci)),
             interval(speed.p50, speed.p50_ci, 1.0),
             rate(level.throughput.output_tokens_per_s),
             rate(level.throughput.requests_per_s),

@@ -5,6 +5,7 @@
 
 mod columns;
 pub mod csv;
+pub mod gaps;
 mod html;
 mod json;
 mod markdown;
@@ -46,6 +47,7 @@ pub fn write(
     match format {
         ExportFormat::Json => json::write(sessions, out),
         ExportFormat::Csv => csv::write(sessions, out),
+        ExportFormat::Gaps => gaps::write(sessions, out),
         ExportFormat::Parquet => parquet::write(sessions, out),
         ExportFormat::Html => out.write_all(html::page(sessions).as_bytes()).map_err(cannot_write),
         ExportFormat::Markdown => out.write_all(markdown::page(sessions).as_bytes()).map_err(cannot_write),

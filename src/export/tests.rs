@@ -120,7 +120,7 @@ mod csv_rows {
     fn words_with_commas_and_quotes_stay_one_cell() {
         let error = RequestError { class: None, status: Some(500), text: "a, \"b\"\nc".to_owned() };
         let row = csv::row("s", "c=1", "m", &RequestRecord { error: Some(error), ..record() }, None);
-        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\",,,,0,\r\n"), "{row}");
+        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\",,,,0,,1.500000\r\n"), "{row}");
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod csv_rows {
     fn what_was_said_is_there_where_it_is_kept() {
         let said = Said { prompt: "a, b".to_owned(), reasoning: String::new(), answer: "c".to_owned() };
         let row = csv::row("s", "c=1", "m", &record(), Some(&said));
-        assert!(row.ends_with(",,,,\"a, b\",,c,0,\r\n"), "{row}");
+        assert!(row.ends_with(",,,,\"a, b\",,c,0,,1.500000\r\n"), "{row}");
         // That of a conversation is with its exchanges.
         let mut sample = chat();
         sample.requests =

@@ -190,6 +190,27 @@ impl Rates {
         (length > 0.0).then(|| window.amount(0.0, length, &grown) / length)
     }
 
+    /// From when on between these moments no more is in flight than later on: what a stall piled up before is gone then, and
+    /// is in no rate. The first of them when that is so at once, or never.
+    pub fn settled(&self, [from, to]: [Duration; 2]) -> Duration {
+        let (begin, end) = (micros(from), micros(to));
+        if begin >= end || self.bins.is_empty() {
+            return from;
+        }
+        let width = self.width();
+        let busy = self.busy();
+        let index = |at: u64| ((at / width).saturating_sub(self.first) as usize).min(busy.len());
+        let later = &busy[index(begin + (end - begin) / 2)..index(end)];
+        if later.is_empty() {
+            return from;
+        }
+        let mean = later.iter().sum::<i64>() as f64 / later.len() as f64 / width as f64;
+        // Independent arrivals: as many more are nothing special.
+        let usual = mean + (2.0 * mean.sqrt()).max(1.0);
+        let settled = (index(begin)..index(end)).find(|bin| busy[*bin] as f64 / width as f64 <= usual);
+        settled.map_or(from, |bin| from.max(Duration::from_micros((self.first + bin as u64) * width)))
+    }
+
     /// The most requests in flight at once, as far as bins can tell: exact where one bin ends and the next
     /// begins, and the mean within.
     pub fn most_in_flight(&self) -> u32 {

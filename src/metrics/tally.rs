@@ -71,6 +71,8 @@ pub struct Tally {
     prompts: PromptFit,
     goodput: GoodputTally,
     rates: Rates,
+    /// Of an open loop: requests in flight from when they were due, to see what a stall piled up.
+    backlog: Rates,
     rate_limited: u64,
     ingress_limited: u64,
     queue_full: u64,
@@ -217,6 +219,7 @@ impl Tally {
             prompts: PromptFit::default(),
             goodput: GoodputTally::default(),
             rates: Rates::default(),
+            backlog: Rates::default(),
             rate_limited: 0,
             ingress_limited: 0,
             queue_full: 0,
@@ -232,6 +235,9 @@ impl Tally {
         if record.phase == Phase::Measured {
             let ingress = class == Some(FaultClass::IngressLimited);
             self.rates.in_flight(record.sent, record.ended);
+            if self.load.is_open() {
+                self.backlog.in_flight(record.due.min(record.sent), record.ended);
+            }
             self.rate_limited += u64::from(ingress || class == Some(FaultClass::RateLimited));
             self.ingress_limited += u64::from(ingress);
             self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
@@ -343,6 +349,7 @@ impl Tally {
             prompts,
             goodput,
             rates,
+            backlog,
             rate_limited,
             ingress_limited,
             queue_full,
@@ -378,6 +385,7 @@ impl Tally {
         self.prompts.merge(prompts);
         self.goodput.merge(goodput);
         self.rates.merge(rates);
+        self.backlog.merge(backlog);
         self.rate_limited += rate_limited;
         self.ingress_limited += ingress_limited;
         self.queue_full += queue_full;
@@ -436,6 +444,11 @@ impl Tally {
             rate_limit,
             mut watch,
         } = frame;
+        // Requests that a stall at the beginning piled up are answered faster than they come, for a while.
+        let steady = match steady {
+            Some(steady) if self.load.is_open() => Some([self.backlog.settled(steady), steady[1]]),
+            steady => steady,
+        };
         let window = steady.map(|steady| Window::new(steady, &pauses));
         let latency_ms = self.latency.stats();
         let ttft_ms = self.ttft.stats();
@@ -760,6 +773,27 @@ mod tests {
         let late = Stats { count: 2, p99: Some(900.0), ..Stats::default() };
         let late = doubts(Watch { left_late_ms: late, late_requests: 1, ..own });
         assert!(late.len() == 1 && late[0].contains("left late"), "{late:?}");
+    }
+
+    #[test]
+    fn what_a_stall_piled_up_is_in_no_rate() {
+        let load = LevelLoad::Rate { per_sec: 4.0, arrivals: Arrivals::Constant, most_in_flight: None };
+        // Due every 250 ms for 20 s; the server answers nothing for 6 s, then each at once in 100 ms.
+        let records: Vec<RequestRecord> = (0..80)
+            .map(|n| {
+                let due = n * 250;
+                let mut record = answer(due.max(6_000), 90, &[10]);
+                (record.index, record.due) = (n, ms(due));
+                record
+            })
+            .collect();
+        let rate = |records: &[RequestRecord]| {
+            let level = tally(load, records).report(frame(6_000, 20_000));
+            level.throughput.requests_per_s.expect("a rate").mean
+        };
+        assert!((rate(&records) - 4.0).abs() < 0.1, "{}", rate(&records));
+        let even: Vec<RequestRecord> = (0..80).map(|n| answer(n * 250, 90, &[10])).collect();
+        assert!((rate(&even) - 4.0).abs() < 0.1, "{}", rate(&even));
     }
 
     #[test]

@@ -9,6 +9,9 @@
 //! | 4 | a prompt as they will be sent | whether it holds at the length wanted |
 //! | 5 | another | whether the correction does |
 //!
+//! A server whose context is too small for one of them gets a smaller one instead ([`Calibrator::too_long`]): fewer words,
+//! fewer repeats, and without the third probe the mean of a word is that of the first two.
+//!
 //! What cannot be exact: a tokenizer that splits some of the words gives prompts of the right length in the
 //! mean, but a single short one is off by as many tokens as its words happen to be split more or less
 //! often than the mean. And a prompt is made of whole words: where a word is not a token, short prompts
@@ -95,6 +98,11 @@ impl Fit {
 /// [`Calibrator::learn`] its `usage.prompt_tokens`, until there is no next.
 #[derive(Debug, Clone)]
 pub struct Calibrator {
+    /// Words of the first probe, and how often the second says them.
+    few: usize,
+    times: usize,
+    /// The third probe does not fit.
+    without_all: bool,
     seed: u64,
     /// The length that matters most, in tokens.
     target: f64,
@@ -107,6 +115,8 @@ pub struct Calibrator {
 const FEW: usize = 60;
 /// How often the second says them.
 const TIMES: usize = 8;
+/// Fewer words tell nothing.
+const FEWEST: usize = 10;
 /// Requests at most.
 const MOST_PROBES: usize = 5;
 
@@ -122,7 +132,16 @@ impl Calibrator {
 
     /// Fits prompts of about `tokens` tokens.
     pub fn for_length(tokens: f64, seed: u64) -> Self {
-        Self { seed, target: tokens.max(1.0), counted: Vec::new(), fit: Fit::default(), done: false }
+        Self {
+            few: FEW,
+            times: TIMES,
+            without_all: false,
+            seed,
+            target: tokens.max(1.0),
+            counted: Vec::new(),
+            fit: Fit::default(),
+            done: false,
+        }
     }
 
     /// What to send next; `None` when all is known.
@@ -130,14 +149,31 @@ impl Calibrator {
         if self.done {
             return None;
         }
-        let few = || synthetic::noise(self.seed, 0, FEW);
+        let few = || synthetic::noise(self.seed, 0, self.few);
         let text = match self.counted.len() {
             0 => few(),
-            1 => vec![few(); TIMES].join(" "),
+            1 => vec![few(); self.times].join(" "),
             2 => synthetic::noise(self.seed, 1, synthetic::COUNT),
             n => synthetic::text(self.seed, Space::Probe, n as u64, self.words_of_target(), 0),
         };
         Some(vec![Message::new(Role::User, text)])
+    }
+
+    /// The server refused [`Calibrator::next`] as too long for its context. Gives whether there is a smaller one to try.
+    pub fn too_long(&mut self) -> bool {
+        match self.counted.len() {
+            0 if self.few > FEWEST => self.few = (self.few / 2).max(FEWEST),
+            1 if self.times > 2 => self.times /= 2,
+            2 => {
+                self.without_all = true;
+                // As many tokens as its words would be by what is known.
+                self.counted.push(self.fit.tokens(synthetic::COUNT));
+                self.done = self.fit.shortest_prompt() > self.target + 0.5;
+            }
+            // The prompts themselves are too long.
+            _ => return false,
+        }
+        true
     }
 
     /// Learns what the server counted for [`Calibrator::next`].
@@ -148,9 +184,9 @@ impl Calibrator {
         self.counted.push(prompt_tokens as f64);
         match *self.counted.as_slice() {
             [few, many] => {
-                let tokens_of_few = (many - few) / (TIMES - 1) as f64;
+                let tokens_of_few = (many - few) / (self.times - 1) as f64;
                 self.fit.overhead_tokens = few - tokens_of_few;
-                self.fit.tokens_per_word = tokens_of_few / FEW as f64;
+                self.fit.tokens_per_word = tokens_of_few / self.few as f64;
                 self.done = !self.is_sound();
             }
             [_, _, all] => {
@@ -187,14 +223,15 @@ impl Calibrator {
                 advice,
             )
             .with_details(format!(
-                "Prompts of {FEW}, {} and {} words were counted as {} tokens",
-                FEW * TIMES,
+                "Prompts of {}, {} and {} words were counted as {} tokens",
+                self.few,
+                self.few * self.times,
                 synthetic::COUNT,
                 counts.join(", ")
             )));
         }
         self.fit.check_room(&Lengths::Fixed(self.target.round() as u32))?;
-        Ok((self.fit, self.counted.len() as u32))
+        Ok((self.fit, self.counted.len() as u32 - u32::from(self.without_all)))
     }
 
     fn is_sound(&self) -> bool {

@@ -557,13 +557,24 @@ impl Fastest {
     }
 }
 
+/// By less than this share one answer is no faster than another: the same model asked twice differs by more.
+const MATTERS: f64 = 0.05;
+
 fn fastest_of(all: &[Figures]) -> Vec<Fastest> {
-    let ttfts: Vec<Duration> = all.iter().filter_map(|figures| figures.ttft).collect();
-    let ttft = ttfts.iter().min().copied().filter(|_| ttfts.len() > 1);
+    let mut ttfts: Vec<Duration> = all.iter().filter_map(|figures| figures.ttft).collect();
+    ttfts.sort_unstable();
+    let ttft = match ttfts[..] {
+        [first, second, ..] if first.as_secs_f64() <= second.as_secs_f64() * (1.0 - MATTERS) => Some(first),
+        _ => None,
+    };
     let counted = |figures: &Figures| figures.tokens.map(|tokens| tokens.source);
     let alike = all.iter().all(|figures| counted(figures) == all.first().and_then(counted));
-    let speeds: Vec<f64> = all.iter().filter_map(|figures| figures.tokens_per_sec).collect();
-    let speed = speeds.iter().copied().reduce(f64::max).filter(|_| speeds.len() > 1 && alike);
+    let mut speeds: Vec<f64> = all.iter().filter_map(|figures| figures.tokens_per_sec).collect();
+    speeds.sort_unstable_by(|a, b| b.total_cmp(a));
+    let speed = match speeds[..] {
+        [first, second, ..] if alike && first >= second * (1.0 + MATTERS) => Some(first),
+        _ => None,
+    };
     let mark = |figures: &Figures| Fastest {
         ttft: ttft.is_some() && figures.ttft == ttft,
         speed: speed.is_some() && figures.tokens_per_sec == speed,

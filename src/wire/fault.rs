@@ -186,7 +186,7 @@ fn words(status: Option<u16>, error: &ErrorBody, retry_after: Option<Duration>, 
         }
         Kind::Context => fault(
             FaultClass::BadRequest,
-            "The conversation is longer than the model's context",
+            TOO_LONG,
             "Clear the conversation, shorten the prompt, or lower max tokens".into(),
         ),
         Kind::Pictures => fault(
@@ -366,6 +366,42 @@ pub fn gave_up(asked: &Asked<'_>, word: &str) -> Fault {
 /// An answer that ended well and holds neither text nor a call. `why`: in words.
 pub fn no_text(why: &str) -> Fault {
     Fault::new(FaultClass::NoText, None, Failure::new(why, "Raise max tokens, or ask in other words"))
+}
+
+/// A request that was given up after `limit`. `came`: chunks with text, and bytes of the body, if the response had begun.
+pub fn given_up(limit: Duration, came: Option<(u64, u64)>, asked: &Asked<'_>) -> Fault {
+    let limit = crate::domain::units::duration(limit);
+    let host = asked.host;
+    let summary = match came {
+        None => format!("{host} sent nothing for {limit}: the time-out was reached"),
+        Some((0, 0)) => format!(
+            "The time-out of {limit} was reached: {host} had begun its response, and sent nothing more"
+        ),
+        Some((0, bytes)) => format!(
+            "The time-out of {limit} was reached before any text: {} had come",
+            crate::domain::units::bytes(usize::try_from(bytes).unwrap_or(usize::MAX))
+        ),
+        Some((chunks, _)) => format!(
+            "The time-out of {limit} was reached amid the answer: {} of text had come",
+            crate::domain::units::counted(usize::try_from(chunks).unwrap_or(usize::MAX), "chunk")
+        ),
+    };
+    let advice = match came {
+        Some((1.., _)) => Advice::by_face(
+            "Give it more time, or ask for fewer tokens",
+            "Give it more time with --timeout, or ask for fewer tokens with --output-tokens",
+        ),
+        _ => advice::server(asked),
+    };
+    Fault::new(FaultClass::Timeout, None, Failure::new(summary, advice))
+}
+
+/// Begins the summary of a prompt that does not fit.
+const TOO_LONG: &str = "The conversation is longer than the model's context";
+
+/// Whether a failure is that the prompt does not fit the model's context.
+pub fn is_too_long(failure: &Failure) -> bool {
+    failure.summary.starts_with(TOO_LONG)
 }
 
 /// What went wrong before or below HTTP.

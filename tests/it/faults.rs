@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -188,4 +189,141 @@ fn neither_list_nor_chat_is_no_api() {
     let said = Batida::new().run(&server.url(), &["check"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     sees(&said, &["has no chat completions API at this address, HTTP 404: Not Found"]);
+}
+
+/// Words of the last message.
+fn words(request: &Request) -> usize {
+    let body = request.json();
+    let content = body["messages"].as_array().and_then(|all| all.last()).map(|last| last["content"].clone());
+    content.unwrap_or_default().as_str().unwrap_or_default().split_whitespace().count()
+}
+
+/// An answer whose prompt tokens are its words and 9 more.
+fn counted(request: &Request, reply: &mut Reply<'_>) {
+    reply.stream();
+    reply.text("one ");
+    reply.text("two");
+    let usage = json!({"prompt_tokens": words(request) + 9, "completion_tokens": 2});
+    reply.event(&json!({"choices": [], "usage": usage}));
+    reply.done();
+}
+
+#[test]
+fn a_time_out_amid_the_answer_says_how_much_had_come_and_its_row_has_an_end() {
+    let server = server(&["m"], |_, reply| {
+        reply.stream();
+        for text in ["one ", "two ", "three "] {
+            reply.text(text);
+        }
+        reply.pause(Duration::from_secs(4));
+    });
+    let batida = Batida::new();
+    fs::write(batida.path().join("p.txt"), "one\ntwo\n").expect("written");
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--requests",
+        "2",
+        "--warmup",
+        "0",
+        "--timeout",
+        "1s",
+        "--prompts",
+        "p.txt",
+    ];
+    let said = batida.run(&server.url(), &[&args[..], &["--csv", "r.csv", "--gaps", "g.csv"]].concat());
+    sees(&said, &["The time-out of 1.00 s was reached amid the answer: 3 chunks of text had come"]);
+    lacks(&said, &["sent nothing"]);
+    let rows = fs::read_to_string(batida.path().join("r.csv")).expect("written");
+    let names: Vec<&str> = rows.lines().next().expect("a head").split(',').collect();
+    assert_eq!(names.last(), Some(&"ended_s"));
+    for row in rows.lines().skip(1) {
+        let ended: f64 = row.rsplit(',').next().and_then(|cell| cell.parse().ok()).expect(row);
+        assert!(ended >= 1.0, "{row}");
+    }
+    let gaps = fs::read_to_string(batida.path().join("g.csv")).expect("written");
+    assert_eq!(gaps.lines().next(), Some("request_id,level,label,model,phase,chunk,at_s,gap_ms"));
+    assert_eq!(gaps.lines().count(), 1 + 2 * 3, "{gaps}");
+}
+
+#[test]
+fn fitting_prompts_survives_a_dropped_connection_and_a_failing_server() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = ScriptedServer::start(move |request, reply| {
+        if request.method == "GET" {
+            list(reply, &["m"]);
+            return Then::KeepOpen;
+        }
+        match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => {
+                reply.reset();
+                return Then::Close;
+            }
+            2 | 3 => reply.json(500, &json!({"error": {"message": "injected"}})),
+            _ => counted(request, reply),
+        }
+        Then::KeepOpen
+    });
+    let batida = Batida::new();
+    let args =
+        ["bench", "--model", "m", "--requests", "4", "--warmup", "0", "--input-tokens", "50", "--json"];
+    let said = batida.run(&server.url(), &args);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let report: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(report["calibrations"][0]["overhead_tokens"], json!(9.0));
+    assert_eq!(report["levels"][0]["prompt_tokens"]["p50"], json!(50.0));
+}
+
+#[test]
+fn a_server_that_always_fails_is_measured_and_told() {
+    let server = server(&["m"], |_, reply| reply.json(500, &json!({"error": {"message": "injected"}})));
+    let args = ["bench", "--model", "m", "--requests", "6", "--warmup", "0", "--max-error-share", "none"];
+    let said = Batida::new().run(&server.url(), &args);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    sees(&said, &["6 × server: The server failed, HTTP 500: injected", "prompts were not fitted"]);
+}
+
+#[test]
+fn a_small_context_is_fitted_and_one_that_is_too_small_is_told() {
+    let server = server(&["m"], |request, reply| {
+        if words(request) + 9 > 100 {
+            let message = "the request exceeds the available context size (100 tokens)";
+            let error = json!({"code": 400, "message": message, "type": "exceed_context_size_error"});
+            return reply.json(400, &json!({"error": error}));
+        }
+        counted(request, reply);
+    });
+    let batida = Batida::new();
+    let bench = |tokens: &str| {
+        let args =
+            ["bench", "--model", "m", "--requests", "4", "--warmup", "0", "--json", "--input-tokens", tokens];
+        batida.run(&server.url(), &args)
+    };
+    let fits = bench("60");
+    assert_eq!(fits.code, Some(0), "{fits:?}");
+    let report: Value = serde_json::from_str(&fits.out).expect("JSON");
+    assert_eq!(report["levels"][0]["prompt_tokens"]["p50"], json!(60.0));
+    let long = bench("500");
+    assert_eq!(long.code, Some(1), "{long:?}");
+    sees(
+        &long,
+        &[
+            "Prompts of 500 tokens could not be fitted to the model's tokenizer",
+            "exceeds the available context size",
+        ],
+    );
+}
+
+#[test]
+fn flags_of_other_tools_are_answered_with_ours() {
+    for (flag, ours) in [
+        ("--request-rate", "--rate R"),
+        ("--max-tokens", "--output-tokens L"),
+        ("--num-prompts", "--requests N"),
+    ] {
+        let said = Batida::new().run("http://127.0.0.1:1", &["bench", flag, "4"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        sees(&said, &[ours]);
+    }
 }

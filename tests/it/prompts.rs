@@ -189,6 +189,32 @@ fn a_server_that_counts_nothing_sensible_is_said() {
 }
 
 #[test]
+fn a_small_context_is_fitted_with_what_it_takes() {
+    for (context, length) in [(4_096, 256), (600, 256), (200, 100), (60, 40)] {
+        let plan = synthetic(Lengths::Fixed(length), 0, 1);
+        let mut calibrator = Calibrator::new(&plan.prompts, plan.seed.expect("a seed"));
+        let mut asked = 0;
+        while let Some(probe) = calibrator.next() {
+            asked += 1;
+            assert!(asked < 20, "it ends");
+            match tokens(Tokenizer::Words, 9, &probe) {
+                counted if counted > context => assert!(calibrator.too_long(), "{context}: {counted}"),
+                counted => calibrator.learn(counted),
+            }
+        }
+        let (fit, requests) = calibrator.finish().expect("it fits");
+        assert!((fit.overhead_tokens - 9.0).abs() < 0.5, "{context}: {fit:?}");
+        assert!((fit.tokens_per_word - 1.0).abs() < 0.01, "{context}: {fit:?}");
+        assert!(requests <= 5, "{requests}");
+    }
+    // Prompts that are themselves longer than the context are not to be had.
+    let mut calibrator = Calibrator::for_length(256.0, 1);
+    calibrator.learn(69);
+    while calibrator.too_long() {}
+    assert!(calibrator.next().is_some() && calibrator.finish().is_err());
+}
+
+#[test]
 fn a_prompt_file_needs_no_fit() {
     assert_eq!(Calibrator::new(&Prompts::File("x.jsonl".into()), 1).next(), None);
     let plan = Plan { prompts: Prompts::File("x.jsonl".into()), ..Plan::default() };

@@ -155,6 +155,12 @@ impl<'a> Hearing<'a> {
         self.reader.said_nothing().then(|| fault::no_text(reason.why_empty(false)))
     }
 
+    /// Chunks with text, and bytes of the body; `None` before the response began.
+    pub(super) fn came(&mut self) -> Option<(u64, u64)> {
+        self.reader.settle();
+        self.first_byte.map(|_| (self.reader.chunks(), self.bytes))
+    }
+
     pub(super) fn text(&mut self) -> News {
         self.reader.finish_text();
         self.reader.take_news()

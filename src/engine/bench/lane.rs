@@ -382,7 +382,7 @@ impl AtWork {
             broken => match (hearing.over(), broken) {
                 (Some(verdict), _) => verdict,
                 (None, Some(Err(error))) => Some(world.api.fault_of_wire(&error, &level.model)),
-                (None, _) => Some(world.api.fault_of_time(world.timeout, &level.model)),
+                (None, _) => Some(world.api.fault_of_time(world.timeout, hearing.came(), &level.model)),
             },
         };
         if let Some(refused) = fault.as_ref().map(|fault| fault.refused).filter(|it| !it.is_usual())

@@ -45,6 +45,8 @@ pub(super) struct Seen {
     pub(super) wanted: Option<u64>,
     /// How much of the level's time is over.
     pub(super) time_done: Option<f64>,
+    /// About how long the session still takes.
+    pub(super) left: Option<Duration>,
     pub(super) session_limit: Option<Duration>,
 }
 
@@ -109,14 +111,13 @@ impl Live {
     }
 
     pub(super) fn tick(&mut self, lanes: &[Lane], seen: Seen) {
-        let Seen { now, in_flight, ended, wanted, time_done, session_limit } = seen;
+        let Seen { now, in_flight, ended, wanted, time_done, left, session_limit } = seen;
         self.in_flight = in_flight;
         self.requests = (ended, wanted);
         let by_requests = wanted.filter(|n| *n > 0).map(|n| ended as f64 / n as f64);
         let done = by_requests.into_iter().chain(time_done).fold(0.0, f64::max);
         self.level_done = done.clamp(0.0, 1.0);
-        let done = self.done();
-        let left = (done > 0.01).then(|| now.as_secs_f64() * (1.0 - done) / done);
+        let left = left.map(|left| left.as_secs_f64());
         let limit = session_limit.map(|limit| limit.saturating_sub(now).as_secs_f64());
         self.left = match (left, limit) {
             (Some(left), Some(limit)) => Some(left.min(limit)),

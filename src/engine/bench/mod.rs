@@ -11,11 +11,13 @@
 //! alarm of the system's among its connections, to see how late it reads.
 
 mod alarm;
+mod calibration;
 mod counts;
 mod feed;
 mod files;
 mod hearing;
 mod lane;
+mod left;
 mod level;
 mod live;
 mod pacer;
@@ -31,6 +33,7 @@ use crossbeam_channel::Receiver;
 use tokio::sync::{Semaphore, watch as steering};
 use tokio_util::sync::CancellationToken;
 
+use self::calibration::{Fitted, UNFITTED_FOR};
 use self::feed::Counters;
 use self::files::Files;
 use self::lane::{Lane, Told};
@@ -56,7 +59,7 @@ use crate::metrics::request::{Phase, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Sending, Tally};
 use crate::metrics::timeline::Figures;
 use crate::prompts::files::Material;
-use crate::prompts::fit::{Calibrator, Fit, UNFITTED};
+use crate::prompts::fit::{Calibrator, UNFITTED};
 use crate::prompts::schedule::Schedule;
 use crate::prompts::{PromptSource, length_to_fit};
 use crate::protocol::ChatEnding;
@@ -69,8 +72,6 @@ const CLIENTS_PER_LANE: usize = 256;
 const MOST_LANES: usize = 8;
 /// Warm-ups of an open loop go out so many at a time.
 const WARMUP_CLIENTS: u32 = 4;
-/// How often a request that fits prompts is asked again after a 429.
-const PATIENCE: usize = 4;
 /// How long the lanes have to let go of what they were stopped at.
 const STOPPING: Duration = Duration::from_secs(1);
 
@@ -188,6 +189,7 @@ pub async fn run(
         pauses: Vec::new(),
         limits: Vec::new(),
         notes: Vec::new(),
+        answer: None,
     };
     session.all().await?;
     let Session { mut report, world, .. } = session;
@@ -304,6 +306,8 @@ struct Session<'a> {
     limits: Vec<(String, String)>,
     /// What holds for every level of the target.
     notes: Vec<String>,
+    /// The mean good answer of the level under way, or else of the last that had any.
+    answer: Option<Duration>,
 }
 
 impl Session<'_> {
@@ -335,7 +339,7 @@ impl Session<'_> {
                 }
                 // What was measured before is not thrown away.
                 Err(failure) if !self.report.levels.is_empty() => {
-                    self.report.ended = SessionEnd::Failed(format!("{}: {failure}", target.model));
+                    self.report.ended = SessionEnd::Failed(format!("{}: {}", target.model, failure.summary));
                     return Ok(());
                 }
                 Ok(None) => {}
@@ -361,10 +365,13 @@ impl Session<'_> {
             self.tell();
             let cancel = self.controls.cancel.clone();
             match cancel.run_until_cancelled(self.calibrate(target, tokens)).await {
-                Some(fitted) => fit = fitted?,
+                Some(fitted) => {
+                    let Fitted { fit: found, note } = fitted?;
+                    fit = found;
+                    self.notes.extend(note);
+                }
                 None => return Ok(None),
             }
-            self.notes = fit.is_none().then(|| UNFITTED.to_owned()).into_iter().collect();
         }
         self.notes.extend(self.files.material.as_ref().and_then(Material::note));
         let source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
@@ -398,28 +405,29 @@ impl Session<'_> {
         });
     }
 
-    /// Finds out how many tokens the server makes of our words; `None` when it does not count them.
-    async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Option<Fit>, Failure> {
-        let asking = self.asking();
+    /// Finds out how many tokens the server makes of our words.
+    async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Fitted, Failure> {
         let mut calibrator = Calibrator::for_length(tokens, self.seed);
         while let Some(messages) = calibrator.next() {
-            let mut asked = ask_once(&asking, &target.model, messages.clone()).await;
-            for _ in 0..PATIENCE {
-                // This is no measurement yet: a full queue or a limit is waited out.
-                let Err(failure) = &asked else { break };
-                if !matches!(
-                    failure.class,
-                    Some(FaultClass::RateLimited | FaultClass::IngressLimited | FaultClass::QueueFull)
-                ) {
-                    break;
+            let failure = match calibration::ask(&self.asking(), &target.model, messages).await {
+                Ok(Some(tokens)) => {
+                    calibrator.learn(tokens);
+                    continue;
                 }
-                let wait = failure.retry_after.unwrap_or(Duration::from_secs(1)).min(Duration::from_secs(10));
-                tokio::time::sleep(wait).await;
-                asked = ask_once(&asking, &target.model, messages.clone()).await;
-            }
-            match asked?.prompt_tokens {
-                Some(tokens) => calibrator.learn(tokens),
-                None => return Ok(None),
+                Ok(None) => return Ok(Fitted::not(UNFITTED)),
+                Err(failure) => failure,
+            };
+            match calibration::judge(&failure) {
+                calibration::Trouble::TooLong if calibrator.too_long() => {}
+                // The requests themselves may fare better; if not, the levels say so.
+                calibration::Trouble::Passing => {
+                    let why = failure.summary;
+                    return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
+                }
+                calibration::Trouble::TooLong | calibration::Trouble::Own => {
+                    return Err(calibration::failed(failure, tokens));
+                }
+                calibration::Trouble::OfAll => return Err(failure),
             }
         }
         let (fit, requests) = calibrator.finish()?;
@@ -429,7 +437,7 @@ impl Session<'_> {
             tokens_per_word: fit.tokens_per_word,
             requests,
         });
-        Ok(Some(fit))
+        Ok(Fitted { fit: Some(fit), note: None })
     }
 
     /// Runs one level. Gives why the session does not go on, if it does not.
@@ -831,6 +839,11 @@ impl Session<'_> {
             }
             _ => None,
         };
+        let answer = under.latencies.1.checked_div(under.latencies.0).or(self.answer);
+        self.answer = answer;
+        let spent = first.map(|first| now.saturating_sub(first + self.paused_since(first)));
+        let (level, ended, wanted) = (under.level.index, under.tally.ended(), under.wanted);
+        let left = left::left(self.plan, &left::Standing { level, ended, wanted, spent, answer });
         self.live.tick(
             &self.lanes,
             live::Seen {
@@ -839,6 +852,7 @@ impl Session<'_> {
                 ended: under.tally.ended(),
                 wanted: under.wanted,
                 time_done: time,
+                left,
                 session_limit: self.plan.session_ends.after,
             },
         );
@@ -864,7 +878,7 @@ async fn ask_once(asking: &Asking, model: &str, messages: Vec<Message>) -> Resul
     let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
     let report = tokio::time::timeout(world.timeout, chatting)
         .await
-        .map_err(|_| world.api.fault_of_time(world.timeout, model).failure)?;
+        .map_err(|_| world.api.fault_of_time(world.timeout, None, model).failure)?;
     match report.ending {
         ChatEnding::Finished { .. } => Ok(report.figures),
         ChatEnding::Stopped => Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)),

@@ -177,7 +177,7 @@ const GROUPS: [(&str, &[&str]); 10] = [
     ("TTFT, ms", &["p50", "p95", "p99"]),
     ("ITL, ms", &["p50", "p99"]),
     ("TPOT, ms", &["p50"]),
-    ("latency, s", &["p50", "p99"]),
+    ("latency", &["p50", "p99"]),
     ("per second", &["tokens of one", "tokens of all", "requests"]),
     ("in flight", &[]),
     ("good", &[]),
@@ -225,8 +225,8 @@ fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
             with_interval(itl.p50, itl.p50_ci),
             with_interval(itl.p99, itl.p99_ci),
             with_interval(level.tpot_ms.p50, level.tpot_ms.p50_ci),
-            seconds(latency.p50, latency.p50_ci),
-            seconds(latency.p99, latency.p99_ci),
+            time(latency.p50, latency.p50_ci),
+            time(latency.p99, latency.p99_ci),
             with_interval(level.user_tokens_per_s.p50, level.user_tokens_per_s.p50_ci),
             rate(level.throughput.output_tokens_per_s),
             rate(level.throughput.requests_per_s),
@@ -259,9 +259,14 @@ fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
     }
 }
 
-/// Of milliseconds.
-fn seconds(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    with_interval(ms.map(|ms| ms / 1e3), ci.map(|ci| ci.map(|ms| ms / 1e3)))
+/// Of milliseconds, with the unit.
+fn time(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
+    let Some((by, unit)) = ms.map(units::unit_of_time) else { return ABSENT.to_owned() };
+    let value = units::time(ms);
+    match ci.map(|ci| ci.map(|end| short(Some(end / by)))) {
+        Some([low, high]) => format!("{value}<br><span class=\"ci\">{low} – {high} {unit}</span>"),
+        None => value,
+    }
 }
 
 fn rate(rate: Option<Rate>) -> String {

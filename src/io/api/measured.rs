@@ -44,9 +44,9 @@ impl Api {
         self.redact(kind.into_fault(&asked, error.to_string()))
     }
 
-    /// A request that was given up after `limit`.
-    pub fn fault_of_time(&self, limit: std::time::Duration, model: &str) -> Fault {
-        Transport::ReadTimeout(limit).into_fault(&self.asked(model, &[]), String::new())
+    /// A request that was given up after `limit`; see [`fault::given_up`].
+    pub fn fault_of_time(&self, limit: std::time::Duration, came: Option<(u64, u64)>, model: &str) -> Fault {
+        fault::given_up(limit, came, &self.asked(model, &[]))
     }
 
     /// What a response means that is no good answer: a status that is no success, or (`broken`) a body that

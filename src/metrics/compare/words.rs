@@ -1,7 +1,7 @@
 //! A comparison in words and digits, the same on the page, in reports and on the command line.
 
 use super::{Cell, Comparison, Row, Verdict};
-use crate::domain::units::{ABSENT, count};
+use crate::domain::units::{ABSENT, count, short};
 
 impl Verdict {
     /// As it stands in a table.
@@ -82,9 +82,7 @@ pub fn value_text(row: &Row, value: Option<f64>) -> String {
     match row.unit.as_str() {
         "%" => format!("{:.1}", value * 100.0),
         "" if value.fract() == 0.0 && value >= 0.0 => count(value as u64),
-        _ if value.abs() < 9.995 => format!("{value:.2}"),
-        _ if value.abs() < 99.95 => format!("{value:.1}"),
-        _ => count(value.round().max(0.0) as u64),
+        _ => short(Some(value)),
     }
 }
 

@@ -254,7 +254,7 @@ fn distribution_ui(
     colors: &ModelColors,
 ) {
     let stats = level.map(|level| shown.stats(level));
-    let bars = stats.map(bars).unwrap_or_default();
+    let (bars, tail) = stats.map(bars).unwrap_or_default();
     let highest = bars.iter().map(|(_, _, count)| *count).fold(0.0, f64::max);
     let (from, to) = (bars.first().map_or(0.0, |bar| bar.0), bars.last().map_or(1.0, |bar| bar.1));
     let of = level
@@ -300,9 +300,16 @@ fn distribution_ui(
             );
             painter.rect_filled(bar, 0.0, color);
             if pointer.is_some_and(|at| bar.x_range().contains(at.x)) {
-                let count = units::count(count.round() as u64);
+                let count = units::count(*count as u64);
                 told = Some(format!("{} to {} ms\n{count}", amount(*from), amount(*to)));
             }
+        }
+        if let Some((beyond, slowest)) = tail {
+            // What lies beyond the edge is told at it, never left out without a word.
+            let text = format!("{} more, up to {} ms →", units::count(beyond), amount(slowest));
+            let at = area.rect.right_top() + vec2(-4.0, 4.0);
+            let font = egui::TextStyle::Small.resolve(&painter.ctx().global_style());
+            painter.text(at, egui::Align2::RIGHT_TOP, text, font, area.tokens.warning);
         }
         let Some(stats) = stats else { return told };
         if pointer.is_some() && stats.count > 0 {
@@ -329,25 +336,34 @@ fn distribution_ui(
     });
 }
 
-/// `[from, to, count]` of equally wide bars. What lies far beyond p99 is left out: a single straggler would
-/// press all others together.
-fn bars(stats: &Stats) -> Vec<(f64, f64, f64)> {
-    let (Some(first), Some(last)) = (stats.buckets.first(), stats.buckets.last()) else { return Vec::new() };
+/// How many values lie beyond the last bar, and the largest of them.
+type Tail = Option<(u64, f64)>;
+
+/// `[from, to, count]` of equally wide bars, and what lies far beyond p99 and beyond the last of them: a single straggler
+/// would press all others together. Counts are whole: a bucket that lies across an edge is not cut into fractions.
+fn bars(stats: &Stats) -> (Vec<(f64, f64, f64)>, Tail) {
+    let (Some(first), Some(last)) = (stats.buckets.first(), stats.buckets.last()) else {
+        return (Vec::new(), None);
+    };
     let (low, p99) = (first[0], stats.p99.unwrap_or(last[1]));
     let high = last[1].min(low + (p99 - low) * 1.4).max(low + 1e-6);
     let width = (high - low) / BARS as f64;
-    let mut counts = [0.0; BARS];
-    for [from, to, count] in &stats.buckets {
-        let size = (to - from).max(1e-9);
-        let first = ((from - low) / width).floor().max(0.0) as usize;
-        let last = ((to - low) / width).ceil().max(0.0) as usize;
-        for (n, sum) in counts.iter_mut().enumerate().take(last).skip(first) {
-            let (left, right) = (low + n as f64 * width, low + (n + 1) as f64 * width);
-            *sum += count * ((right.min(*to) - left.max(*from)).max(0.0) / size);
-        }
-    }
-    let bar = |(n, count): (usize, f64)| (low + n as f64 * width, low + (n + 1) as f64 * width, count);
-    counts.into_iter().enumerate().map(bar).collect()
+    // How many lie below an edge, to the nearest whole one: bars of differences of these lose and invent none.
+    let below = |edge: f64| {
+        let part =
+            |[from, to, count]: &[f64; 3]| count * ((edge - from) / (to - from).max(1e-9)).clamp(0.0, 1.0);
+        stats.buckets.iter().map(part).sum::<f64>().round()
+    };
+    let edges: Vec<f64> = (0..=BARS).map(|n| low + n as f64 * width).collect();
+    let counts: Vec<f64> = edges.iter().map(|edge| below(*edge)).collect();
+    let bars = edges
+        .windows(2)
+        .zip(counts.windows(2))
+        .map(|(edges, counts)| (edges[0], edges[1], counts[1] - counts[0]))
+        .collect();
+    let all: f64 = stats.buckets.iter().map(|bucket| bucket[2]).sum();
+    let beyond = (all - counts.last().copied().unwrap_or_default()).round().max(0.0) as u64;
+    (bars, (beyond > 0).then(|| (beyond, stats.max.unwrap_or(last[1]))))
 }
 
 /// The last requests in flight, a bar each.
@@ -468,10 +484,25 @@ mod tests {
             buckets: vec![[10.0, 12.0, 20.0], [12.0, 20.0, 30.0], [29.0, 30.0, 10.0]],
             ..Stats::default()
         };
-        let bars = bars(&stats);
-        assert_eq!(bars.len(), BARS);
+        let (bars, tail) = bars(&stats);
+        assert_eq!((bars.len(), tail), (BARS, None));
         let sum: f64 = bars.iter().map(|(_, _, count)| count).sum();
         assert!((sum - 60.0).abs() < 1e-6, "{sum}");
         assert!((bars[0].0 - 10.0).abs() < 1e-9 && (bars[BARS - 1].1 - 30.0).abs() < 1e-9);
+        assert!(bars.iter().all(|(_, _, count)| count.fract() == 0.0), "{bars:?}");
+    }
+
+    #[test]
+    fn what_lies_beyond_the_bars_is_counted() {
+        let stats = Stats {
+            count: 103,
+            p99: Some(20.0),
+            max: Some(903.0),
+            buckets: vec![[10.0, 20.0, 100.0], [400.0, 404.0, 2.0], [900.0, 908.0, 1.0]],
+            ..Stats::default()
+        };
+        let (bars, tail) = bars(&stats);
+        let sum: f64 = bars.iter().map(|(_, _, count)| count).sum();
+        assert_eq!((sum, tail), (100.0, Some((3, 903.0))));
     }
 }

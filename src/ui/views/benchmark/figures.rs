@@ -1,7 +1,7 @@
 //! A level's figures in words and as a table: those beside which there is no room on screen for their intervals.
 
 use crate::domain::run::{INTERVALS, LevelEnd, LevelReport, Rate, Stats};
-use crate::domain::units::with_interval;
+use crate::domain::units::{short, time_with_interval, with_interval};
 use crate::export::csv;
 
 type Read<T> = fn(&LevelReport) -> T;
@@ -26,13 +26,15 @@ const fn spread(
     Spread { title, name, stats, by }
 }
 
+const SPEED: &str = "user_tokens_per_s_";
+
 const SPREADS: [Spread; 6] = [
     spread("TTFT, ms", ["ttft_", "_ms"], |l| &l.ttft_ms, 1.0),
     spread("First answer, ms", ["first_answer_", "_ms"], |l| &l.first_answer_ms, 1.0),
     spread("ITL, ms", ["itl_", "_ms"], |l| &l.itl_ms, 1.0),
     spread("TPOT, ms", ["tpot_", "_ms"], |l| &l.tpot_ms, 1.0),
     spread("Latency, s", ["latency_", "_s"], |l| &l.latency_ms, 1e3),
-    spread("tok/s of one user", ["user_tokens_per_s_", ""], |l| &l.user_tokens_per_s, 1.0),
+    spread("tok/s of one user", [SPEED, ""], |l| &l.user_tokens_per_s, 1.0),
 ];
 
 const RATES: [(&str, &str, Read<Option<Rate>>); 3] = [
@@ -65,6 +67,22 @@ pub(super) fn told(stats: &Stats) -> String {
     percentiles(stats).map(text).join(" · ")
 }
 
+/// The same of times that may be long: `p50 88.0 [79.2, 96.8] ms · p95 1.32 s · p99 2.40 s`
+fn times_told(stats: &Stats) -> String {
+    let text = |(name, value, ci)| format!("{name} {}", time_with_interval(value, ci));
+    percentiles(stats).map(text).join(" · ")
+}
+
+/// The same of speeds, whose high percentiles are the fast end: `p50 480 · p5 120 (slow end) · p95 960 (fast end)`
+pub(super) fn speed_told(stats: &Stats) -> String {
+    format!(
+        "p50 {} · p5 {} (slow end) · p95 {} (fast end)",
+        with_interval(stats.p50, stats.p50_ci),
+        short(stats.p5),
+        with_interval(stats.p95, stats.p95_ci)
+    )
+}
+
 /// `12,345 [11,728, 12,962]`
 pub(super) fn rate(rate: Option<Rate>) -> String {
     with_interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci))
@@ -73,11 +91,17 @@ pub(super) fn rate(rate: Option<Rate>) -> String {
 /// Every figure of a level that has an interval, a line each, and how the server's own differ.
 pub(super) fn level(level: &LevelReport) -> String {
     let mut lines = vec![INTERVALS.to_owned()];
-    for Spread { title, stats, by, .. } in SPREADS {
+    for Spread { title, name, stats, by } in SPREADS {
         let stats = stats(level);
-        if stats.count > 0 {
-            lines.push(format!("{title}: {}", told(&divided(stats, by))));
+        if stats.count == 0 {
+            continue;
         }
+        lines.push(match (by, name[0]) {
+            // Of long times the unit depends on the value.
+            (1e3, _) => format!("Latency: {}", times_told(stats)),
+            (_, SPEED) => format!("{title}: {}", speed_told(stats)),
+            _ => format!("{title}: {}", told(stats)),
+        });
     }
     let rates = RATES.map(|(title, _, read)| format!("{title} {}", rate(read(level))));
     lines.push(rates.join(" · "));

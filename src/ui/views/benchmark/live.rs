@@ -27,7 +27,16 @@ const ERRORS: &str =
 
 const SERVER: &str = "Over the answers that have both figures, ours from when a request was sent: gateway, network, and what waits before the server's clock starts";
 
-pub(super) fn show(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
+/// `chosen` is the level that was clicked in the table; without one it is the session's current one.
+pub(super) fn show(
+    ui: &mut Ui,
+    session: &Session,
+    chosen: Option<usize>,
+    elsewhere: bool,
+    out: &mut Vec<Command>,
+) {
+    let chosen = chosen.and_then(|index| session.levels.iter().find(|level| level.index == index));
+    let level = chosen.or(session.current());
     progress_ui(ui, session, elsewhere, out);
     if let Some(Err(failure)) = &session.outcome {
         failure_box(ui, "session", failure, None);
@@ -35,11 +44,23 @@ pub(super) fn show(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Ve
     if let Some(why) = session.cut_because() {
         warning_box(ui, &why);
     }
-    tiles_ui(ui, session);
-    if let Some(told) = session.current().and_then(figures::server) {
+    if let Some(level) = level.filter(|_| session.plan.levels().len().max(session.levels.len()) > 1) {
+        let choose = if chosen.is_some() { "" } else { "; click a level of the table for its own" };
+        caption(ui, format!("Figures of {}{choose}", name_of(session, level)));
+    }
+    tiles_ui(ui, session, level);
+    if let Some(told) = level.and_then(figures::server) {
         caption(ui, told).on_hover_text(SERVER);
     }
-    doubts_ui(ui, session);
+    if let Some(level) = level {
+        doubts_ui(ui, session, level);
+    }
+}
+
+/// A level's label, with its model where there are several.
+fn name_of(session: &Session, level: &LevelReport) -> String {
+    let several = session.plan.targets.len() > 1;
+    if several { format!("{} {}", level.model, level.label) } else { level.label.clone() }
 }
 
 fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
@@ -172,9 +193,8 @@ fn ms(value: Option<f64>) -> Option<Figure> {
     value.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok()).map(units::duration)
 }
 
-fn tiles_ui(ui: &mut Ui, session: &Session) {
+fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     let tokens = tokens(ui);
-    let level = session.current();
     let stats = |of: fn(&LevelReport) -> Option<f64>| level.and_then(of);
     let told = |name: &str, figure: Option<Figure>| {
         format!("{name} {}", figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string()))
@@ -210,9 +230,21 @@ fn tiles_ui(ui: &mut Ui, session: &Session) {
         None => definition.to_owned(),
     };
     let throughput_told = rates(THROUGHPUT, |l| l.throughput.output_tokens_per_s);
-    let per_user_told = spread(PER_USER, "tok/s", |l| &l.user_tokens_per_s);
+    let per_user_told = match level.map(|level| &level.user_tokens_per_s) {
+        Some(stats) if stats.count > 0 => {
+            format!("{PER_USER}\n{}, in tok/s\n{INTERVALS}", figures::speed_told(stats))
+        }
+        _ => PER_USER.to_owned(),
+    };
     let ttft_told = spread(TTFT, "ms", |l| &l.ttft_ms);
     let itl_told = spread(ITL, "ms", |l| &l.itl_ms);
+    let errors = level.into_iter().flat_map(|level| &level.requests.errors);
+    let errors_told: String = std::iter::once(ERRORS.to_owned())
+        .chain(
+            errors.map(|error| format!("{} × {}: {}", units::count(error.count), error.kind, error.example)),
+        )
+        .collect::<Vec<_>>()
+        .join("\n");
     let tile = |title, figure, below, definition| Tile { title, figure, below, definition, color: text };
     let tiles = [
         tile(
@@ -247,7 +279,7 @@ fn tiles_ui(ui: &mut Ui, session: &Session) {
                 "Errors",
                 level.map(|_| Figure { value: units::count(failed), unit: "" }),
                 worst.map_or_else(|| "none".to_owned(), |worst| format!("{} ×{}", worst.kind, worst.count)),
-                ERRORS,
+                &errors_told,
             )
         },
     ];
@@ -268,28 +300,35 @@ fn tiles_ui(ui: &mut Ui, session: &Session) {
 /// More lines than this are told by the table's marks alone.
 const MOST_DOUBTS: usize = 2;
 
-fn doubts_ui(ui: &mut Ui, session: &Session) {
-    let of = |pick: fn(&LevelReport) -> &Vec<String>| -> Vec<String> {
-        let lines = |level: &LevelReport| {
-            let several = session.plan.targets.len() > 1;
-            let label =
-                if several { format!("{} {}", level.model, level.label) } else { level.label.clone() };
-            pick(level).iter().map(move |text| format!("{label}: {text}")).collect::<Vec<_>>()
-        };
-        session.levels.iter().flat_map(lines).collect()
+/// Errors, doubts and notes of the level whose figures the tiles show; those of others are marked in the table.
+fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
+    let label = name_of(session, level);
+    let errors: Vec<String> = level
+        .requests
+        .errors
+        .iter()
+        .map(|error| format!("{} × {}: {}", units::count(error.count), error.kind, error.example))
+        .collect();
+    let marked = |other: &&LevelReport| {
+        other.index != level.index && !(other.watch.doubts.is_empty() && other.notes.is_empty())
     };
-    let doubts = of(|level| &level.watch.doubts);
-    let notes = of(|level| &level.notes);
-    for (title, lines) in [("The benchmark doubts itself", doubts), ("Worth knowing", notes)] {
+    let elsewhere = session.levels.iter().filter(marked).count();
+    for (title, lines) in
+        [("Errors", &errors), ("Measurement warnings", &level.watch.doubts), ("Notes", &level.notes)]
+    {
         if lines.is_empty() {
             continue;
         }
         let rest = lines.len().saturating_sub(MOST_DOUBTS);
         let mut text = vec![title.to_owned()];
-        text.extend(lines.into_iter().take(MOST_DOUBTS));
+        text.extend(lines.iter().take(MOST_DOUBTS).map(|line| format!("{label}: {line}")));
         if rest > 0 {
-            text.push(format!("and {rest} more: see the marks in the table"));
+            text.push(format!("and {rest} more: hover over the level in the table"));
         }
         warning_box(ui, &text.join("\n"));
+    }
+    if elsewhere > 0 {
+        let levels = units::counted(elsewhere, "other level");
+        caption(ui, format!("{levels} with warnings or notes: see the marks in the table"));
     }
 }

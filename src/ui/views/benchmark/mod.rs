@@ -51,7 +51,7 @@ impl SessionUi {
         if self.level.is_some_and(|level| session.levels.iter().all(|report| report.index != level)) {
             self.level = None;
         }
-        live::show(ui, session, elsewhere, out);
+        live::show(ui, session, self.level, elsewhere, out);
         charts::show(ui, self, session, colors);
         table::show(ui, session, colors, &mut self.level, out);
         if !session.flights.is_empty() {

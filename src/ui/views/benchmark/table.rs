@@ -3,7 +3,7 @@
 use egui::{Align2, CornerRadius, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::figures;
-use crate::domain::run::{LevelEnd, LevelReport, Stats};
+use crate::domain::run::{LevelEnd, LevelReport};
 use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::ModelColors;
@@ -27,7 +27,7 @@ const COLUMNS: [Column; 13] = [
     Column { title: "p99", value: |l| l.ttft_ms.p99, write: ms, rank: 3 },
     Column { title: "ITL p50", value: |l| l.itl_ms.p50, write: ms, rank: 4 },
     Column { title: "p99", value: |l| l.itl_ms.p99, write: ms, rank: 9 },
-    Column { title: "latency", value: |l| seconds(&l.latency_ms), write: short, rank: 8 },
+    Column { title: "latency", value: |l| l.latency_ms.p50, write: time, rank: 8 },
     Column { title: "tok/s/user", value: |l| l.user_tokens_per_s.p50, write: whole, rank: 5 },
     Column {
         title: "tok/s",
@@ -45,8 +45,8 @@ const COLUMNS: [Column; 13] = [
     Column { title: "goodput", value: |l| l.goodput.as_ref()?.share, write: percent, rank: 6 },
 ];
 
-fn seconds(stats: &Stats) -> Option<f64> {
-    stats.p50.map(|ms| ms / 1e3)
+fn time(ms: f64) -> String {
+    units::time(Some(ms))
 }
 
 fn whole(value: f64) -> String {
@@ -54,7 +54,7 @@ fn whole(value: f64) -> String {
 }
 
 fn ms(value: f64) -> String {
-    if value < 9.95 { format!("{value:.1}") } else { whole(value) }
+    if value < 99.95 { units::short(Some(value)) } else { whole(value) }
 }
 
 fn short(value: f64) -> String {
@@ -107,7 +107,7 @@ pub(super) fn show(
             return;
         }
         rows_ui(ui, session, colors, level);
-        caption(ui, "TTFT and ITL in ms, latency (p50) in s; hover over a level for its intervals, click it for its distribution");
+        caption(ui, "TTFT and ITL in ms, latency is its p50; hover over a level for its intervals, click it for its distribution");
     });
 }
 

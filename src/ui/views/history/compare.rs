@@ -11,7 +11,7 @@ use super::toolbar::{least_change_ui, save};
 use crate::domain::history::SessionId;
 use crate::domain::run::{LevelReport, Stats};
 use crate::domain::units;
-use crate::metrics::compare::{Cell, Comparison, Difference, Row, Verdict};
+use crate::metrics::compare::{Cell, Comparison, Difference, Row, Verdict, value_text};
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::headline;
@@ -382,8 +382,8 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
         };
         let (verdict, color) = verdict_told(cell.verdict, tokens);
         let cells = [
-            value_told(row.baseline),
-            value_told(cell.value),
+            value_text(row, row.baseline),
+            value_text(row, cell.value),
             change_told(row, cell),
             cell.interval.map_or_else(
                 || units::ABSENT.to_owned(),
@@ -435,26 +435,13 @@ fn verdict_told(verdict: Verdict, tokens: &Tokens) -> (&'static str, Color32) {
     }
 }
 
-fn value_told(value: Option<f64>) -> String {
-    match value {
-        None => units::ABSENT.to_owned(),
-        Some(value) if value.fract() == 0.0 || value.abs() >= 999.5 => {
-            let sign = if value < 0.0 { "−" } else { "" };
-            format!("{sign}{}", units::count(value.abs().round() as u64))
-        }
-        Some(value) if value.abs() >= 99.5 => format!("{value:.0}"),
-        Some(value) if value.abs() >= 9.95 => format!("{value:.1}"),
-        Some(value) => format!("{value:.2}"),
-    }
-}
-
 /// `-9.3 %`; of what was nothing before, the difference.
 fn change_told(row: &Row, cell: &Cell) -> String {
     match (cell.change, row.baseline, cell.value) {
         (Some(change), ..) => percent(change),
         (None, Some(before), Some(now)) if (now - before).abs() > f64::EPSILON => {
             let sign = if now > before { "+" } else { "−" };
-            format!("{sign}{}", value_told(Some((now - before).abs())))
+            format!("{sign}{}", value_text(row, Some((now - before).abs())))
         }
         (None, Some(_), Some(_)) => "0".to_owned(),
         _ => units::ABSENT.to_owned(),
@@ -515,11 +502,6 @@ mod tests {
     fn changes_are_written_with_their_sign() {
         for (share, text) in [(-0.093, "−9.3 %"), (0.082, "+8.2 %"), (0.0, "0.0 %"), (-0.0001, "0.0 %")] {
             assert_eq!(percent(share), text);
-        }
-        for (value, text) in
-            [(97.0, "97"), (2.4, "2.40"), (9_120.4, "9,120"), (131.2, "131"), (12.34, "12.3")]
-        {
-            assert_eq!(value_told(Some(value)), text);
         }
     }
 }

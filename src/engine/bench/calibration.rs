@@ -1,0 +1,125 @@
+//! Asking a server how many tokens our words are, through what may go wrong meanwhile.
+
+use std::time::Duration;
+
+use super::{Asking, ask_once};
+use crate::domain::conversation::Message;
+use crate::domain::failure::{Advice, Failure, FaultClass};
+use crate::domain::units;
+use crate::prompts::fit::Fit;
+use crate::wire::fault::is_too_long;
+
+/// How often a request is asked again: this is no measurement yet, so a full queue, a limit, a dropped connection or a failing
+/// server is waited out.
+const PATIENCE: usize = 4;
+/// Between two tries, where the server asks for no other wait.
+const WAIT: Duration = Duration::from_millis(500);
+/// Longer than this nothing is waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Begins the note on prompts that were not fitted since the server failed.
+pub(super) const UNFITTED_FOR: &str = "prompts were not fitted to the model's tokenizer and are taken to have one token per \
+     word and 8 around them, since asking for their length failed";
+
+/// What fitting came to.
+pub(super) struct Fitted {
+    pub(super) fit: Option<Fit>,
+    /// Why there is none.
+    pub(super) note: Option<String>,
+}
+
+impl Fitted {
+    pub(super) fn not(why: &str) -> Self {
+        Self { fit: None, note: Some(why.to_owned()) }
+    }
+}
+
+/// What a probe that failed for good means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The prompt does not fit the model's context.
+    TooLong,
+    /// It may be over by the time that requests are measured.
+    Passing,
+    /// Something in the probe itself.
+    Own,
+    /// All other requests would meet it too.
+    OfAll,
+}
+
+/// How many tokens the server counts of a prompt; `None` when it does not count.
+pub(super) async fn ask(
+    asking: &Asking,
+    model: &str,
+    messages: Vec<Message>,
+) -> Result<Option<u64>, Failure> {
+    let mut tries = 0;
+    loop {
+        match ask_once(asking, model, messages.clone()).await {
+            Ok(figures) => return Ok(figures.prompt_tokens),
+            Err(failure) if tries < PATIENCE && is_worth_another(&failure) => {
+                tries += 1;
+                tokio::time::sleep(failure.retry_after.unwrap_or(WAIT).min(LONGEST_WAIT)).await;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn is_worth_another(failure: &Failure) -> bool {
+    use FaultClass::{Dropped, IngressLimited, QueueFull, RateLimited, Server};
+    !is_too_long(failure)
+        && matches!(failure.class, Some(RateLimited | IngressLimited | QueueFull | Dropped | Server))
+}
+
+pub(super) fn judge(failure: &Failure) -> Trouble {
+    use FaultClass::{BadRequest, Dropped, IngressLimited, QueueFull, RateLimited, Server, Timeout};
+    if is_too_long(failure) {
+        return Trouble::TooLong;
+    }
+    match failure.class {
+        Some(RateLimited | IngressLimited | QueueFull | Dropped | Server | Timeout) => Trouble::Passing,
+        Some(BadRequest) => Trouble::Own,
+        _ => Trouble::OfAll,
+    }
+}
+
+/// Says that it was fitting prompts that failed.
+pub(super) fn failed(failure: Failure, tokens: f64) -> Failure {
+    let length = units::counted(tokens.round() as usize, "token");
+    let instead = Advice::by_face(
+        "Ask for shorter prompts, or take them from a file, which needs no fitting",
+        "Ask for shorter prompts with --input-tokens, or take them from a file with --prompts, which needs no fitting",
+    );
+    let summary =
+        format!("Prompts of {length} could not be fitted to the model's tokenizer: {}", failure.summary);
+    Failure {
+        class: failure.class,
+        retry_after: failure.retry_after,
+        ..Failure::new(summary, instead).with_details(failure.details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_waited_for_and_what_all_would_meet_is_not() {
+        let of = |class| Failure::new("x", "").of_class(class);
+        for (class, again, trouble) in [
+            (FaultClass::Dropped, true, Trouble::Passing),
+            (FaultClass::Server, true, Trouble::Passing),
+            (FaultClass::QueueFull, true, Trouble::Passing),
+            (FaultClass::Timeout, false, Trouble::Passing),
+            (FaultClass::BadRequest, false, Trouble::Own),
+            (FaultClass::KeyRefused, false, Trouble::OfAll),
+            (FaultClass::NotAnApi, false, Trouble::OfAll),
+        ] {
+            assert_eq!((is_worth_another(&of(class)), judge(&of(class))), (again, trouble), "{class:?}");
+        }
+        let told = failed(of(FaultClass::BadRequest), 256.0);
+        assert_eq!(told.summary, "Prompts of 256 tokens could not be fitted to the model's tokenizer: x");
+        assert!(told.advice_on_command_line().contains("--input-tokens"));
+    }
+}
