@@ -209,7 +209,7 @@ fn remarks(out: &mut String, report: &BenchReport) {
             line(
                 out,
                 &format!(
-                    "limits     {place}: {rate} refused for their rate ({ingress} by the ingress), {queue} for a \
+                    "limits     {place}: {rate} refused for their rate ({ingress} by a gateway before the API), {queue} for a \
                      full queue"
                 ),
             );

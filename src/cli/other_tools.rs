@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 /// and what to type instead.
 const FLAGS: [(&[&str], &str); 28] = [
     (
-        &["--request-rate", "--qps", "--requests-per-second", "--rps", "-q", "-R"],
+        &["--request-rate", "--qps", "--requests-per-second", "--rps", "-R"],
         "--rate R,R… (requests per second)",
     ),
     (

@@ -134,6 +134,11 @@ impl Api {
         Self { beside_cluster: has_cluster, ..self }
     }
 
+    /// As [`Self::beside_cluster`] set it.
+    pub fn is_beside_cluster(&self) -> bool {
+        self.beside_cluster
+    }
+
     /// Where it is.
     pub fn address(&self) -> &ApiAddress {
         &self.address

@@ -58,6 +58,8 @@ impl PromptFit {
 /// What notes need to know beside the report.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen<'a> {
+    /// The environment has a cluster, whose ingress SambaStack installs.
+    pub(super) cluster: bool,
     pub(super) prompts: &'a PromptFit,
     /// Answers whose tokens are chunks.
     pub(super) by_chunks: u64,
@@ -109,6 +111,16 @@ fn rate_limited(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     let [limit, burst] = INGRESS;
     let stock = format!("lets {limit} a minute through as SambaStack installs it (burst {burst})");
     let by_ingress = level.limits.ingress;
+    if !seen.cluster {
+        if by_ingress > 0 {
+            let _ = write!(
+                note,
+                "; {} by a gateway before the API, with a web page as no API sends",
+                if by_ingress == refused { "all".to_owned() } else { units::count(by_ingress) }
+            );
+        }
+        return Some(note);
+    }
     if by_ingress > 0 {
         let whom = if by_ingress == refused {
             String::new()

@@ -37,6 +37,8 @@ use crate::domain::run::{
 /// The records of a level, folded. Several may be kept (one a thread) and merged: it makes no difference.
 #[derive(Debug, Clone)]
 pub struct Tally {
+    /// The environment has a cluster: notes may speak of its ingress.
+    cluster: bool,
     objectives: Objectives,
     load: LevelLoad,
     ok: u64,
@@ -190,6 +192,7 @@ impl Tally {
     pub fn new(objectives: Objectives, load: LevelLoad) -> Self {
         let [time, rate, count] = [Scale::Time, Scale::Rate, Scale::Count].map(Histogram::new);
         Self {
+            cluster: true,
             objectives,
             load,
             ok: 0,
@@ -224,6 +227,12 @@ impl Tally {
             ingress_limited: 0,
             queue_full: 0,
         }
+    }
+
+    /// Whether the environment has a cluster; without one, notes do not speak of its ingress.
+    #[must_use]
+    pub fn beside_cluster(self, has_cluster: bool) -> Self {
+        Self { cluster: has_cluster, ..self }
     }
 
     /// Adds a request that ended, whatever it was sent for.
@@ -320,6 +329,7 @@ impl Tally {
     pub fn merge(&mut self, other: &Self) {
         // Taken apart, so that nothing is forgotten.
         let Self {
+            cluster: _,
             objectives: _,
             load: _,
             ok,
@@ -513,6 +523,7 @@ impl Tally {
         };
         let paused: Duration = pauses.iter().map(|[from, to]| to.saturating_sub((*from).max(began))).sum();
         let seen = notes::Seen {
+            cluster: self.cluster,
             prompts: &self.prompts,
             by_chunks: self.by_chunks,
             chunks: &self.chunks,
@@ -1126,6 +1137,17 @@ mod tests {
         let level = report(CLOSED, &[answer(0, 50, &[10, 0, 0, 10, 0, 0])]);
         let note = "67 % of the chunks came in one read with the one before";
         assert!(level.notes.iter().any(|told| told.starts_with(note)), "{:?}", level.notes);
+    }
+
+    #[test]
+    fn without_a_cluster_no_ingress_is_blamed() {
+        let refused = failing(Some(FaultClass::IngressLimited), answer(10, 1, &[]));
+        let mut tally = Tally::new(Objectives::default(), CLOSED).beside_cluster(false);
+        (0..610).for_each(|n| tally.record(&answer(n * 50, 1, &[])));
+        tally.record(&refused);
+        let said = tally.report(frame(0, 31_000)).notes.join("\n");
+        assert!(said.contains("; all by a gateway before the API"), "{said}");
+        assert!(!said.contains("ingress") && !said.contains("SambaStack"), "{said}");
     }
 
     fn any_record() -> impl Strategy<Value = RequestRecord> {

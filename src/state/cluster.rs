@@ -1,5 +1,6 @@
 //! What is deployed and what the API routes, and which of it is picked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,6 +218,15 @@ impl ClusterState {
 
     /// What the model picker offers with this deployment picked.
     pub fn offers_of(&self, choice: &Choice) -> ModelOffers {
+        let embeds: HashSet<&str> = self
+            .view
+            .value()
+            .into_iter()
+            .flat_map(|view| &view.deployments)
+            .flat_map(|deployment| &deployment.models)
+            .filter(|model| !model.chats())
+            .map(|model| model.serving_name.as_str())
+            .collect();
         let deployed: Vec<ModelOffer> = self
             .deployment_of(choice)
             .into_iter()
@@ -229,7 +239,7 @@ impl ClusterState {
             .into_iter()
             .flatten()
             .filter(|id| !deployed.iter().any(|offer| offer.name == **id))
-            .map(|id| self.offer_other(id))
+            .map(|id| self.offer_other(id, &embeds))
             .collect();
         ModelOffers { deployed, others }
     }
@@ -249,16 +259,9 @@ impl ClusterState {
     }
 
     /// A model of the API alone; what the cluster knows of it still counts.
-    fn offer_other(&self, id: &str) -> ModelOffer {
-        let embeds = self
-            .view
-            .value()
-            .into_iter()
-            .flat_map(|view| &view.deployments)
-            .flat_map(|deployment| &deployment.models)
-            .any(|model| model.serving_name == id && !model.chats())
-            || embeds_by_name(id);
-        let makes = self.embeds(id);
+    fn offer_other(&self, id: &str, chatless: &HashSet<&str>) -> ModelOffer {
+        let embeds = chatless.contains(id) || embeds_by_name(id);
+        let makes = embeds && self.embeds(id);
         let remark = embeds.then(|| no_chat(makes).to_owned());
         ModelOffer { name: id.to_owned(), remark, selectable: !embeds || makes, chats: !embeds }
     }

@@ -184,9 +184,9 @@ pub fn fit_middle(ui: &Ui, text: &str, style: &TextStyle, width: f32) -> String 
 /// Characters that are laid out for one line.
 const LONGEST_LINE: usize = 1_000;
 /// Characters of a name that is shown whole, over its shortened form.
-const LONGEST_TOLD: usize = 2_000;
+pub const LONGEST_TOLD: usize = 2_000;
 /// Lines of a list that are laid out; what more there is, is found by typing.
-const MOST_LINES: usize = 300;
+pub const MOST_LINES: usize = 300;
 
 /// What a page shows where there is nothing yet, so far below its top.
 pub fn empty_state(ui: &mut Ui, title: &str, advice: &str, above: f32) {
@@ -345,6 +345,11 @@ pub struct Section<'a> {
 /// More lines than this get a field to filter by.
 const LONG: usize = 8;
 
+/// The name of a picker's list among what may be open.
+pub fn picker_id(ui: &Ui, label: &str) -> egui::Id {
+    ui.make_persistent_id(("picker", label))
+}
+
 /// A button that shows what is picked and opens a list to pick from, with a filter once the list is long.
 /// Gives what was picked.
 pub fn picker(
@@ -356,7 +361,7 @@ pub fn picker(
     sections: &[Section<'_>],
 ) -> Option<String> {
     let tokens = tokens(ui);
-    let id = ui.make_persistent_id(("picker", label));
+    let id = picker_id(ui, label);
     let shown = picked
         .map_or_else(|| "None".to_owned(), |name| fit_middle(ui, name, &TextStyle::Button, width - 58.0));
     let (rect, _) = ui.allocate_exact_size(vec2(width, 30.0), Sense::hover());

@@ -450,7 +450,8 @@ impl Session<'_> {
         let mut under = UnderWay {
             level: level.clone(),
             target: target.clone(),
-            tally: Tally::new(self.plan.objectives, level.load),
+            tally: Tally::new(self.plan.objectives, level.load)
+                .beside_cluster(self.world.api.is_beside_cluster()),
             wanted: self.wanted(),
             watching: Watching::default(),
             pacing: None,

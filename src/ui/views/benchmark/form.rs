@@ -14,8 +14,8 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::bench::{Form, LoadKind, Read, Spot};
 use crate::ui::widgets::{
-    Choice, Section, caption, card, field, field_error, fit_middle, picker, primary_button, small_button,
-    small_button_if, tokens, warning_box,
+    Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, field_error, fit_middle, picker,
+    primary_button, small_button, small_button_if, tokens, warning_box,
 };
 
 /// More requests per second than 240 a minute.
@@ -204,7 +204,8 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
     let chosen = state.bench_form().targets.clone();
     let names = chosen.iter().map(|target| target.model.as_str()).collect::<Vec<_>>().join(", ");
     let width = ui.available_width();
-    let shown = if names.is_empty() { "None".to_owned() } else { names.clone() };
+    let shown =
+        if names.is_empty() { "None".to_owned() } else { units::shorten_middle(&names, LONGEST_TOLD) };
     let text = fit_middle(ui, &shown, &TextStyle::Button, width - 48.0);
     let button = ui.add(Button::new((text, egui::Atom::grow())).min_size(vec2(width, 30.0)));
     let tip = egui::pos2(button.rect.right() - 14.0, button.rect.center().y + 2.5);
@@ -215,17 +216,25 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
     ));
     button.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("Models: {shown}")));
     let button = if names.is_empty() { button } else { button.on_hover_text(chosen_told(&chosen)) };
-    let offers = offers(state, form_ui.deployment.as_deref(), &chosen);
+    let filter_id = ui.make_persistent_id("models filter");
     egui::Popup::menu(&button)
         .width(width.max(320.0))
         .accessible_name("Models list")
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
         .show(|ui| {
+            let mut offers = offers(state, form_ui.deployment.as_deref(), &chosen);
+            if offers.iter().map(|(_, targets)| targets.len()).sum::<usize>() > MOST_LINES {
+                filter_ui(ui, filter_id, &mut offers);
+            }
             ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                 ui.set_width(width.max(300.0));
                 for (heading, targets) in offers.iter().filter(|(_, targets)| !targets.is_empty()) {
                     caption(ui, *heading);
-                    for (target, enabled) in targets {
+                    if targets.len() > MOST_LINES {
+                        let more = units::count((targets.len() - MOST_LINES) as u64);
+                        caption(ui, format!("{more} more: type to filter"));
+                    }
+                    for (target, enabled) in targets.iter().take(MOST_LINES) {
                         let mut on = chosen.contains(target);
                         let name =
                             fit_middle(ui, &target.model, &TextStyle::Button, ui.available_width() - 28.0);
@@ -233,7 +242,8 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                         line.widget_info(|| {
                             WidgetInfo::selected(Role::CheckBox, *enabled, on, &target.model)
                         });
-                        if line.on_hover_text(&target.model).changed() {
+                        let told = units::shorten_middle(&target.model, LONGEST_TOLD);
+                        if line.on_hover_text(told).changed() {
                             let targets = &mut state.bench_form().targets;
                             targets.retain(|other| other != target);
                             if on {
@@ -247,6 +257,21 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                 }
             });
         });
+}
+
+/// Of a list that is too long to look through: leaves what has the typed text in its name.
+fn filter_ui(ui: &mut Ui, id: egui::Id, offers: &mut Offers) {
+    let mut filter: String = ui.data_mut(|data| data.get_temp(id).unwrap_or_default());
+    let edit =
+        egui::TextEdit::singleline(&mut filter).hint_text("Type to filter").desired_width(f32::INFINITY);
+    ui.add(edit).widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Filter models"));
+    let wanted = filter.trim().to_lowercase();
+    if !wanted.is_empty() {
+        for (_, targets) in offers {
+            targets.retain(|(target, _)| target.model.to_lowercase().contains(&wanted));
+        }
+    }
+    ui.data_mut(|data| data.insert_temp(id, filter));
 }
 
 fn chosen_told(chosen: &[Target]) -> String {
@@ -294,7 +319,7 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
 }
 
 fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
-    let demo = state.env().demo;
+    let behind_ingress = !state.env().demo && state.env().cluster.is_some();
     let form = state.bench_form();
     caption(ui, "Load");
     let kinds: Vec<String> = LoadKind::ALL.iter().map(|(_, name)| (*name).to_owned()).collect();
@@ -304,7 +329,7 @@ fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
         form.kind = *kind;
     }
     load_ui(ui, form, read);
-    if !demo
+    if behind_ingress
         && let Load::Rate { per_sec, .. } = &read.plan.load
         && per_sec.iter().any(|rate| *rate > INGRESS_PER_SEC)
     {

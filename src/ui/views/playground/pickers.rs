@@ -15,7 +15,7 @@ use crate::state::panes::MOST;
 use crate::ui::theme::Tokens;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    Choice, Section, caption, failure_box, from_right, picker, small_button, tokens, warning_box,
+    Choice, Section, caption, failure_box, from_right, picker, picker_id, small_button, tokens, warning_box,
 };
 
 /// Whether the buttons have room beside the pickers; there are more of them with several panes.
@@ -195,13 +195,23 @@ fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
     }
 }
 
+/// Models that are cheap to list in every frame.
+const MANY: usize = 2_000;
+
 /// Gives whether another model was picked.
 fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
     let color = state.pane_name(index).map(|name| tokens.model_color(state.colors.index(&name)));
     let choice = state.pane_choice(index);
-    let offers = state.pane_cluster(index).map(|cluster| cluster.offers_of(&choice)).unwrap_or_default();
+    // A list of very many is put together only while it is open, or may be about to open.
+    let open = egui::Popup::is_id_open(ui.ctx(), picker_id(ui, "Model"))
+        || ui.input(|input| !input.events.iter().all(|event| matches!(event, egui::Event::PointerMoved(_))));
+    let offers = state
+        .pane_cluster(index)
+        .filter(|cluster| open || cluster.api_models.value().is_none_or(|all| all.len() < MANY))
+        .map(|cluster| cluster.offers_of(&choice))
+        .unwrap_or_default();
     let choices = |list: &'_ [ModelOffer]| -> Vec<(String, Option<String>, bool)> {
         list.iter().map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable)).collect()
     };
