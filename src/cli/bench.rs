@@ -192,7 +192,14 @@ impl Rows {
             Ok((out, file))
         };
         let (out, file) = begin().map_err(|error| cannot_write(path, &error))?;
-        Ok(Self { lines, waiting: Some(out), file, trouble: None, session: String::new(), levels: Vec::new() })
+        Ok(Self {
+            lines,
+            waiting: Some(out),
+            file,
+            trouble: None,
+            session: String::new(),
+            levels: Vec::new(),
+        })
     }
 
     fn add(&mut self, record: &RequestRecord) {
