@@ -27,6 +27,7 @@ Examples:
   batida history list --model gpt-oss-120b --since 7d
   batida history show last
   batida history export last last~1 --format html --out report.html
+  batida history export last --out run.gaps.csv              a row per chunk, with the gap before it
   batida history export last --format md | gh pr comment --body-file -
   batida history import benchmarks.json profile_export.jsonl
   batida history rename c0ffee 'Release notes of 1.4'

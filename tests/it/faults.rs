@@ -327,3 +327,34 @@ fn flags_of_other_tools_are_answered_with_ours() {
         sees(&said, &[ours]);
     }
 }
+
+/// What a face shows is composed for it: texts that name a place of the window are written where both faces are.
+#[test]
+fn places_of_the_window_are_named_for_the_window_alone() {
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).expect("it is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                if !path.ends_with("src/ui") && !path.ends_with("src/state") {
+                    walk(&path, found);
+                }
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).expect("text");
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                for (at, _) in text.match_indices("Activity drawer") {
+                    let line = &text[text[..at].rfind('\n').map_or(0, |n| n + 1)..at];
+                    let before: String = text[..at].chars().rev().take(160).collect();
+                    let by_face: String = "by_face".chars().rev().collect();
+                    if !line.trim_start().starts_with("//") && !before.contains(&by_face) {
+                        found.push(format!("{}: {line}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    // `Advice::rerun_kubectl` is where it is said for all.
+    found.retain(|place| !place.contains("domain/failure.rs"));
+    assert_eq!(found, [""; 0], "say it with Advice::by_face or Advice::rerun_kubectl");
+}

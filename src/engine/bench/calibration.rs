@@ -91,12 +91,13 @@ pub(super) fn failed(failure: Failure, tokens: f64) -> Failure {
         "Ask for shorter prompts, or take them from a file, which needs no fitting",
         "Ask for shorter prompts with --input-tokens, or take them from a file with --prompts, which needs no fitting",
     );
+    let own = Advice::by_face(failure.advice.clone(), failure.advice_on_command_line());
     let summary =
         format!("Prompts of {length} could not be fitted to the model's tokenizer: {}", failure.summary);
     Failure {
         class: failure.class,
         retry_after: failure.retry_after,
-        ..Failure::new(summary, instead).with_details(failure.details)
+        ..Failure::new(summary, own.then(instead)).with_details(failure.details)
     }
 }
 
