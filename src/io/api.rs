@@ -14,7 +14,7 @@ use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
 use crate::domain::embedding::{EmbedRequest, Embedded};
 use crate::domain::environment::ApiAddress;
-use crate::domain::failure::{Advice, Failure};
+use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::redact::Redactor;
 use crate::domain::units;
 use crate::protocol::ActivityKind;
@@ -316,10 +316,18 @@ impl Api {
             return Ok((sent, response, connect));
         }
         let head = Head::of(&response, self.access.redactor());
+        // Without the query: it may hold a secret.
+        let mut url = response.url().clone();
+        url.set_query(None);
         // The status tells enough when the body cannot be read.
         let body = self.read_start(response).await;
         let body = self.access.redactor().clean(&body);
-        Err(self.redact(fault::from_reply(&head.reply(&body), asked)))
+        let mut fault = fault::from_reply(&head.reply(&body), asked);
+        if fault.class == FaultClass::NotAnApi {
+            // The base URL may have been meant otherwise.
+            fault.failure.details = format!("Asked: {url}\n{}", fault.failure.details);
+        }
+        Err(self.redact(fault))
     }
 
     fn redact(&self, fault: Fault) -> Fault {

@@ -81,6 +81,14 @@ fn a_base_url_with_its_own_version_is_reached_as_written() {
 }
 
 #[test]
+fn an_address_without_an_api_is_told_as_it_was_asked() {
+    let server = server_at("/api/paas/v4");
+    let said = run(&server, "/paas", &["chat", "--model", "m", "Hi"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("/paas/v1/chat/completions"), "{said:?}");
+}
+
+#[test]
 fn azure_is_asked_with_its_query_and_its_header() {
     let server = ScriptedServer::start(|request, reply| {
         let good = request.target == "/openai/deployments/d/chat/completions?api-version=2024-10-21"

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use batida::domain::conversation::{Attached, Attachment};
-use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
+use batida::domain::environment::{ApiAddress, EnvId, Environment, Extra, ExtraKind, ExtraValue, KeyPlace};
 use batida::domain::settings::{PlaygroundForm, Settings};
 use batida::engine::{Engine, Options, Started};
-use batida::io::secrets::Keys;
+use batida::io::secrets::{ExtraSecrets, Keys};
 use batida::io::settings::SettingsStore;
 use batida::protocol::{Command, Event, Failure, KeyChange};
 use secrecy::ExposeSecret as _;
@@ -339,4 +339,86 @@ async fn a_key_that_is_typed_brings_back_what_another_window_deleted() {
     one.save(&settings, Some(&new_key())).await.expect("saved");
     assert_eq!(keys_in(dir.path()).1.load().settings, settings);
     assert_eq!(found(&one, &settings).await.expect("found").as_deref(), Some(KEY));
+}
+
+fn settings_with_extras(key: KeyPlace, names: &[&str]) -> Settings {
+    let mut settings = settings_with(key);
+    let extra =
+        |name: &&str| Extra { kind: ExtraKind::Header, name: (*name).to_owned(), value: ExtraValue::Kept };
+    settings.environments[1].extras = names.iter().map(extra).collect();
+    settings
+}
+
+async fn extras_found(keys: &Keys, settings: &Settings) -> Result<Vec<(String, String)>, Failure> {
+    let found = keys.find_extras(&settings.environments[1]).await?;
+    Ok(found.into_iter().map(|(slot, value)| (slot, value.expose_secret().to_owned())).collect())
+}
+
+fn pair(slot: &str, value: &str) -> (String, String) {
+    (slot.to_owned(), value.to_owned())
+}
+
+#[tokio::test]
+async fn secret_headers_are_kept_in_the_settings_file_with_the_key() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (keys, store) = keys_in(dir.path());
+    let settings = settings_with_extras(KeyPlace::SettingsFile, &["X-Token", "X-Other"]);
+    let prod = EnvId("prod".to_owned());
+    let told = extras_found(&keys, &settings).await.expect_err("none yet");
+    assert!(
+        told.summary.contains("header x-token") && told.summary.contains("the settings file"),
+        "{told:?}"
+    );
+    let typed = |slot: &str, value: &str| ExtraSecrets::from([(slot.to_owned(), value.into())]);
+    keys.stage_extras(&prod, typed("header x-token", " token-secret-1 "));
+    keys.stage_extras(&prod, typed("header x-other", "other-secret-2"));
+    keys.save(&settings, Some(&new_key())).await.expect("saved");
+    // Another start, and a save that changes nothing of it.
+    let (keys, store_again) = keys_in(dir.path());
+    assert_eq!(store_again.load().settings, settings);
+    keys.save(&settings, None).await.expect("saved again");
+    let both = [pair("header x-other", "other-secret-2"), pair("header x-token", "token-secret-1")];
+    assert_eq!(extras_found(&keys, &settings).await.expect("found"), both);
+    assert_eq!(found(&keys, &settings).await.expect("found").as_deref(), Some(KEY));
+    // A header that is removed takes its value along, and so does another place of the key.
+    let fewer = settings_with_extras(KeyPlace::SettingsFile, &["X-Other"]);
+    keys.save(&fewer, None).await.expect("saved");
+    let text = || std::fs::read_to_string(store.path()).expect("text");
+    assert!(!text().contains("token-secret-1") && text().contains("other-secret-2"));
+    keys.save(&settings_with(KeyPlace::SettingsFile), None).await.expect("saved");
+    assert!(!text().contains("other-secret-2"));
+}
+
+#[test]
+fn secret_headers_are_kept_in_the_keychain() {
+    let said = in_a_desktop_session(
+        "inner inner_keeps_headers
+        secret-tool search --all service batida 2>/dev/null || true",
+    );
+    assert!(!said.contains("token-secret-1"), "{said}");
+}
+
+#[tokio::test]
+async fn inner_keeps_headers() {
+    let Some(dir) = folder() else { return };
+    let (keys, store) = keys_in(&dir);
+    let in_keychain = settings_with_extras(KeyPlace::Variable("X".to_owned()), &["X-Token"]);
+    let typed = ExtraSecrets::from([("header x-token".to_owned(), "token-secret-1".into())]);
+    keys.stage_extras(&EnvId("prod".to_owned()), typed);
+    keys.save(&in_keychain, None).await.expect("saved");
+    let text = || std::fs::read_to_string(store.path()).expect("text");
+    assert!(text().contains("X-Token") && !text().contains("token-secret-1"), "{}", text());
+    let one = [pair("header x-token", "token-secret-1")];
+    assert_eq!(extras_found(&keys, &in_keychain).await.expect("found"), one);
+    // It moves with the key's place, and back.
+    let in_file = settings_with_extras(KeyPlace::SettingsFile, &["X-Token"]);
+    keys.save(&in_file, None).await.expect("saved");
+    assert!(text().contains("token-secret-1"));
+    assert_eq!(extras_found(&keys, &in_file).await.expect("found"), one);
+    extras_found(&keys, &in_keychain).await.expect_err("it is no longer in the keychain");
+    keys.save(&in_keychain, None).await.expect("saved");
+    assert_eq!(extras_found(&keys, &in_keychain).await.expect("found"), one);
+    keys.save(&settings_with(KeyPlace::None), None).await.expect("saved");
+    extras_found(&keys, &in_keychain).await.expect_err("it went with its header");
+    say_ran();
 }
