@@ -20,7 +20,7 @@ mod report;
 mod words;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -238,7 +238,7 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         };
         let (places, settings, notice) = engine::places(&common.options(), words::teller(silent))?;
         // Without a terminal nobody reads in time what a credential plugin says.
-        let places = if std::io::stderr().is_terminal() { places } else { places.unattended() };
+        let places = if out::errors_are_on_a_terminal() { places } else { places.unattended() };
         if let Command::Compare(args) = &command {
             warn(notice);
             return or_interrupted(&cancel, compare::run(common, &settings.history, args)).await;
