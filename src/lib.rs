@@ -66,7 +66,7 @@
 //! | [`wire`] | server-sent events, chat completions, embeddings, a streamed answer, every error form, kubectl's words |
 //! | [`snippet`] | View code |
 //! | [`export`] | sessions as JSON, CSV, Parquet, an HTML report, Markdown |
-//! | [`import`] | result files, ours and those of guidellm, aiperf and vLLM; environments of SambaWiz and of kubeconfigs |
+//! | [`import`] | result files, ours and those of guidellm, aiperf, genai-perf, vLLM and SGLang; environments of SambaWiz and of kubeconfigs |
 //! | [`io`] | the API, kubectl, the settings file, the prompts' file, the history's file, files of the user's, keys, clipboard, file dialog, attachments and what is attached to drafts, notifications, the activity record, signals, the keeper that ends kubectl should Batida be killed |
 //! | [`engine`] | jobs: the cluster, followed as it changes, a chat, probes, a benchmark, Home's checks, the history's thread; from an environment to its doors |
 //! | [`demo`] | an OpenAI-like server, kubectl's twin, and a server that keeps exact times |

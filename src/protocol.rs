@@ -290,6 +290,8 @@ pub enum Event {
     ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures>, answered_by: Option<String> },
     /// Embeddings came, or not.
     EmbeddingsMade { job: JobId, outcome: Result<Box<Embedded>, Failure> },
+    /// A session whose files are read begins: what is to be known of them before the first request.
+    BenchBegan { job: JobId, told: Vec<String> },
     /// A session under way.
     BenchAdvanced { job: JobId, progress: Box<BenchProgress> },
     /// A session is over, or never began.

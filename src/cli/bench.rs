@@ -247,6 +247,7 @@ impl Listener for Watcher {
         for rows in [&mut self.rows, &mut self.gaps].into_iter().flatten() {
             rows.session.clone_from(&report.id);
         }
+        self.progress.begin(report);
     }
 
     fn advanced(&mut self, progress: BenchProgress) {
@@ -279,6 +280,13 @@ impl Progress {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = out::errors_are_on_a_terminal() && !dumb;
         Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None, tokens_per_s: None }
+    }
+
+    /// What is to be known of the files before the first request.
+    fn begin(&mut self, report: &BenchReport) {
+        if !self.quiet {
+            report.told_before().iter().for_each(|line| report::error_line(line));
+        }
     }
 
     fn show(&mut self, progress: &BenchProgress) {

@@ -8,7 +8,9 @@ use clap::Args;
 use super::args::SamplingArgs;
 use crate::domain::command_line::default_plan;
 use crate::domain::conversation::Params;
-use crate::domain::plan::{Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target};
+use crate::domain::plan::{
+    Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target, TimeUnit,
+};
 use crate::domain::units;
 use crate::domain::verdict::Condition;
 
@@ -48,7 +50,7 @@ pub(super) struct LoadArgs {
     /// As fast as it goes, with N in flight [N: 512]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "512")]
     max: Option<u32>,
-    /// Replay a trace: JSONL with a send time per request
+    /// Replay a trace: JSONL or CSV with a send time per request (Mooncake, Qwen, Azure, BurstGPT)
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
@@ -66,6 +68,9 @@ pub(super) struct BenchArgs {
     /// Space the requests of --rate at random, as independent users would
     #[arg(long, requires = "rate")]
     poisson: bool,
+    /// Unit of the trace's times: s, ms, us or ns [default: read off the file; the span is told before it starts]
+    #[arg(long, value_name = "UNIT", value_parser = TimeUnit::parse, requires = "trace")]
+    trace_unit: Option<TimeUnit>,
     /// At most so many in flight with --rate and --trace
     #[arg(long, value_name = "N", conflicts_with_all = ["concurrency", "sweep", "max"])]
     max_in_flight: Option<u32>,
@@ -99,7 +104,7 @@ pub(super) struct BenchArgs {
     /// Tokens that all prompts begin with, to measure prompt caches
     #[arg(long, value_name = "N")]
     prefix_tokens: Option<u32>,
-    /// Prompts from a file: JSONL, ShareGPT JSON, or text with one a line
+    /// Prompts from a file: JSONL, OpenAI batch, ShareGPT JSON, CSV with a column "prompt", or text with one a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["input_tokens", "prefix_tokens"])]
     prompts: Option<PathBuf>,
     /// Turns of each conversation; each carries the answers before it [default: 1]
@@ -217,7 +222,9 @@ impl BenchArgs {
         match &self.load {
             LoadArgs { sweep: Some(most), .. } => Load::sweep(*most),
             LoadArgs { max: Some(n), .. } => Load::Max { in_flight: *n },
-            LoadArgs { trace: Some(file), .. } => Load::Trace { file: file.clone(), most_in_flight },
+            LoadArgs { trace: Some(file), .. } => {
+                Load::Trace { file: file.clone(), most_in_flight, unit: self.trace_unit }
+            }
             LoadArgs { rate, .. } if !rate.is_empty() => {
                 let arrivals = if self.poisson { Arrivals::Poisson } else { Arrivals::Constant };
                 Load::Rate { per_sec: rate.clone(), arrivals, most_in_flight }
@@ -239,7 +246,7 @@ impl BenchArgs {
             (Field::Load, Load::Concurrency(_)) => "--concurrency",
             (Field::Load, Load::Rate { .. }) => "--rate",
             (Field::Load, Load::Max { .. }) => "--max",
-            (Field::Load, Load::Trace { .. }) => "--trace",
+            (Field::Load, Load::Trace { .. } | Load::Unknown) => "--trace",
             (Field::LevelEnds, _) => "--requests, --duration",
             (Field::SessionEnds, _) => "--session-requests, --session-duration, --max-error-share",
             (Field::Warmup, _) => "--warmup",
@@ -365,7 +372,7 @@ mod tests {
             Plan { load: Load::sweep(64), ..one() },
             Plan { load: Load::Max { in_flight: 3 }, output_tokens: None, ..one() },
             Plan {
-                load: Load::Trace { file: "a trace".into(), most_in_flight: None },
+                load: Load::Trace { file: "a trace".into(), most_in_flight: None, unit: Some(TimeUnit::S) },
                 level_ends: Ends::default(),
                 ..one()
             },

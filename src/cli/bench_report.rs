@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::plan::Prompts;
 use crate::domain::printable::{cut, one_line};
+use crate::domain::known::{UNKNOWN, Unknown};
+use crate::domain::plan::Load;
 use crate::domain::run::{
     BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd, Stage, Stats,
     Throughput,
@@ -22,10 +23,12 @@ pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
     remarks(&mut out, report);
     let ended = match &report.ended {
         SessionEnd::Complete => "complete".to_owned(),
+        SessionEnd::Stopped if report.source.is_some() => "before all its requests".to_owned(),
         SessionEnd::Stopped => "stopped by the user; these are the figures until then".to_owned(),
         SessionEnd::Limit(why) | SessionEnd::Errors(why) | SessionEnd::Failed(why) => why.clone(),
     };
-    line(&mut out, &format!("ended      {ended}, after {:.1} s", report.took_s));
+    let took = report.took().map(|seconds| format!(", after {seconds:.1} s")).unwrap_or_default();
+    line(&mut out, &format!("ended      {ended}{took}"));
     for file in files {
         line(&mut out, &format!("written    {file}"));
     }
@@ -40,21 +43,23 @@ fn line(out: &mut String, text: &str) {
 
 fn head(out: &mut String, report: &BenchReport) {
     let plan = &report.plan;
-    line(out, &format!("{} at {} · session {}", report.environment, report.api, report.id));
-    let prompts = match &plan.prompts {
-        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("synthetic, {input_tokens} tokens"),
-        Prompts::Synthetic { input_tokens, prefix_tokens } => {
-            format!("synthetic, {input_tokens} tokens, the first {prefix_tokens} shared")
-        }
-        Prompts::File(file) => format!("from {}", file.display()),
-    };
-    let most = plan.output_tokens.map_or("the server's limit".to_owned(), |most| format!("{most} tokens"));
-    let turns = if plan.turns > 1 { format!(" · {} turns", plan.turns) } else { String::new() };
+    // An import has no environment, and its file may not say an address.
+    let place = [&report.environment, &report.api].map(String::as_str);
+    let place: Vec<&str> = place.into_iter().filter(|text| !text.is_empty()).collect();
+    let place = if place.is_empty() { "imported".to_owned() } else { place.join(" at ") };
+    line(out, &format!("{place} · session {}", report.id));
+    if let (Load::Trace { file, .. }, Some(trace)) = (&plan.load, &report.trace) {
+        line(out, &format!("trace      {}: {}", file.display(), trace.told()));
+    }
+    let unknown = || UNKNOWN.to_owned();
+    let prompts = report.prompts_told().unwrap_or_else(unknown);
+    let answers = report.answers_told().unwrap_or_else(unknown);
+    let known = plan.turns > 1 && report.knows(Unknown::Turns);
+    let turns = if known { format!(" · {} turns", plan.turns) } else { String::new() };
     let seed = report.seed().map(|seed| format!(" · seed {seed}")).unwrap_or_default();
-    line(out, &format!("prompts    {prompts} · answers {most} at most{turns}{seed}"));
-    let machine = &report.machine;
-    let (cores, lanes) = (units::counted(machine.cores, "core"), units::counted(machine.lanes, "thread"));
-    line(out, &format!("machine    {}, {cores}, {lanes} · batida {}", machine.system, report.batida));
+    line(out, &format!("prompts    {prompts} · answers {answers}{turns}{seed}"));
+    let machine = report.machine.told().unwrap_or_else(unknown);
+    line(out, &format!("machine    {machine} · measured by {}", report.measured_by()));
     if !plan.tags.is_empty() {
         line(out, &format!("tags       {}", plan.tags.join(", ")));
     }
@@ -370,7 +375,7 @@ mod tests {
             took_s: 25.04,
             environment: "East".to_owned(),
             api: "https://api.example.com".to_owned(),
-            machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 1 },
+            machine: Machine::new("linux x86_64", 8, 1),
             plan: Plan {
                 targets: vec![target],
                 load: Load::Concurrency(vec![1, 16]),
@@ -385,6 +390,9 @@ mod tests {
             calibrations: Vec::new(),
             surroundings: None,
             source: None,
+            unknown: Vec::new(),
+            trace: None,
+            prompts_file: None,
         }
     }
 

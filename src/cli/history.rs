@@ -15,6 +15,7 @@ use crate::domain::history::{
     SessionRow, SessionState,
 };
 use crate::domain::printable::one_line;
+use crate::domain::known;
 use crate::domain::units::{self, ABSENT, counted, short, shorten_middle};
 use crate::engine;
 use crate::engine::history::{export, read_result_file};
@@ -185,6 +186,7 @@ fn line(row: &SessionRow, length: usize, room: Room) -> Vec<String> {
 
 /// Where the user is, to the minute; of another year the day alone.
 fn began(at: Timestamp) -> String {
+    let Some(at) = known::moment(at) else { return known::UNKNOWN.to_owned() };
     let zone = jiff::tz::TimeZone::system();
     let at = at.to_zoned(zone.clone());
     let this_year = at.year() == Timestamp::now().to_zoned(zone).year();

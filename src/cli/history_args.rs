@@ -50,7 +50,7 @@ pub(super) enum Action {
     },
     /// Write sessions as a file that others can read
     Export(ExportArgs),
-    /// Keep what result files hold: ours, guidellm's, aiperf's, those of vllm bench serve
+    /// Keep what result files hold: ours, guidellm's, aiperf's, genai-perf's, vLLM's, SGLang's
     Import {
         /// The files
         #[arg(required = true)]

@@ -108,10 +108,14 @@ impl Words {
                 self.most_in_flight(*most_in_flight);
             }
             Load::Max { in_flight } => self.0.push(format!("--max={in_flight}")),
-            Load::Trace { file, most_in_flight } => {
+            Load::Trace { file, most_in_flight, unit } => {
                 self.put("--trace", file.display());
+                if let Some(unit) = unit {
+                    self.put("--trace-unit", unit.name());
+                }
                 self.most_in_flight(*most_in_flight);
             }
+            Load::Unknown => {}
         }
     }
 

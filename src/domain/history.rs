@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::{Attachment, Params, ToolCall, ToolResult};
+use super::known;
 use super::plan::{Arrivals, Load};
 use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
 use super::units;
@@ -62,7 +63,11 @@ pub struct SessionRow {
     pub kind: SessionKind,
     /// How far it is.
     pub state: SessionState,
-    /// When it began.
+    /// When it began; [`Timestamp::UNIX_EPOCH`] where an imported file does not say, which is null in JSON.
+    #[serde(
+        serialize_with = "super::known::moment_or_null",
+        deserialize_with = "super::known::null_is_default"
+    )]
     pub began: Timestamp,
     /// When its last request ended.
     pub ended: Option<Timestamp>,
@@ -110,7 +115,8 @@ impl SessionRow {
             },
             began: report.started_at,
             // A file may say that it began when time is about to end.
-            ended: Some(report.started_at.checked_add(took).unwrap_or(Timestamp::MAX)),
+            ended: known::moment(report.started_at)
+                .map(|began| began.checked_add(took).unwrap_or(Timestamp::MAX)),
             title: report.plan.load.title(),
             environment: report.environment.clone(),
             deployments: once_each(
@@ -174,11 +180,13 @@ impl Load {
                 let spaced = if *arrivals == Arrivals::Poisson { " Poisson" } else { "" };
                 format!("Rate {rates}/s{spaced}")
             }
+            Self::Max { in_flight: 0 } => "As fast as it goes".to_owned(),
             Self::Max { in_flight } => format!("As fast as it goes, {in_flight} in flight"),
             Self::Trace { file, .. } => {
                 let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
                 format!("Trace {name}")
             }
+            Self::Unknown => "Unknown load".to_owned(),
         }
     }
 }

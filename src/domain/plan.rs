@@ -75,16 +75,70 @@ pub enum Load {
     },
     /// As fast as it goes: every request is due at once, with at most so many in flight.
     Max {
-        /// In flight at most.
+        /// In flight at most; 0 where an imported file says no limit.
         in_flight: u32,
     },
-    /// Replays a trace: JSONL with a send time per request.
+    /// Replays a trace: JSONL or CSV with a send time per request.
     Trace {
         /// The file.
         file: PathBuf,
         /// At most so many in flight.
         most_in_flight: Option<u32>,
+        /// The unit of its times; `None` reads it off the file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<TimeUnit>,
     },
+    /// A load that an imported file does not say. It cannot be run.
+    Unknown,
+}
+
+/// The unit of the times of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+}
+
+impl TimeUnit {
+    /// All of them, the longest first.
+    pub const ALL: [Self; 4] = [Self::S, Self::Ms, Self::Us, Self::Ns];
+
+    /// As it is written: `s`, `ms`, `us`, `ns`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::S => "s",
+            Self::Ms => "ms",
+            Self::Us => "us",
+            Self::Ns => "ns",
+        }
+    }
+
+    /// One of them in seconds.
+    pub fn seconds(self) -> f64 {
+        match self {
+            Self::S => 1.0,
+            Self::Ms => 1e-3,
+            Self::Us => 1e-6,
+            Self::Ns => 1e-9,
+        }
+    }
+
+    /// Reads `s`, `ms`, `us` and `ns`.
+    ///
+    /// # Errors
+    /// What it should look like.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let found =
+            Self::ALL.into_iter().find(|unit| unit.name() == text || (text == "µs" && *unit == Self::Us));
+        found.ok_or_else(|| format!("{text:?} is not a unit of time: write s, ms, us or ns"))
+    }
 }
 
 /// How the requests of a rate are spaced.
@@ -121,7 +175,8 @@ pub enum Prompts {
         /// Tokens at the beginning that all requests share, to measure prompt caches; 0 for none.
         prefix_tokens: u32,
     },
-    /// From a file: JSONL with `prompt` or `messages`, ShareGPT JSON, or plain text with a prompt per line.
+    /// From a file: JSONL with `prompt` or `messages`, ShareGPT JSON, or plain text with a prompt per line. See
+    /// [`crate::prompts::files`].
     File(PathBuf),
 }
 
@@ -193,7 +248,7 @@ pub enum LevelLoad {
     },
     /// As fast as it goes.
     Max {
-        /// In flight at most.
+        /// In flight at most; 0 where an imported file says no limit.
         in_flight: u32,
     },
     /// A trace.
@@ -201,6 +256,8 @@ pub enum LevelLoad {
         /// At most so many in flight.
         most_in_flight: Option<u32>,
     },
+    /// A load that an imported file does not say.
+    Unknown,
 }
 
 /// Something in a plan that cannot work.
@@ -340,6 +397,7 @@ impl Load {
             Self::Trace { most_in_flight, .. } => {
                 vec![LevelLoad::Trace { most_in_flight: *most_in_flight }]
             }
+            Self::Unknown => vec![LevelLoad::Unknown],
         }
     }
 
@@ -369,19 +427,21 @@ impl Load {
             }
             Self::Max { in_flight } if !clients.contains(in_flight) => say("1 to 20,000 requests in flight"),
             Self::Trace { file, .. } if file.as_os_str().is_empty() => say("choose a trace file"),
+            Self::Unknown => say("the imported file does not say its load: choose one"),
             _ => {}
         }
     }
 }
 
 impl LevelLoad {
-    /// `c=16`, `4/s`, `max`, `trace`.
+    /// `c=16`, `4/s`, `max`, `trace`, `unknown`.
     pub fn label(&self) -> String {
         match self {
             Self::Concurrency(clients) => format!("c={clients}"),
             Self::Rate { per_sec, .. } => format!("{per_sec}/s"),
             Self::Max { .. } => "max".to_owned(),
             Self::Trace { .. } => "trace".to_owned(),
+            Self::Unknown => super::known::UNKNOWN.to_owned(),
         }
     }
 
@@ -393,6 +453,7 @@ impl LevelLoad {
     /// How many clients or requests in flight at most; `None` without a cap.
     pub fn most_in_flight(&self) -> Option<u32> {
         match self {
+            Self::Max { in_flight: 0 } | Self::Unknown => None,
             Self::Concurrency(n) | Self::Max { in_flight: n } => Some(*n),
             Self::Rate { most_in_flight, .. } | Self::Trace { most_in_flight } => *most_in_flight,
         }

@@ -14,17 +14,21 @@ use super::units::signed;
 pub const SCHEMA: &str = "batida.bench/1";
 
 /// A session's report.
+// Read and written in `known`, where what nobody knows is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct BenchReport {
     /// [`SCHEMA`]
     pub schema: String,
-    /// Batida's version.
+    /// The version of the Batida that measured, or of the one that imported it.
     pub batida: String,
     /// Names the session; the request with index `i` carried `x-request-id: {id}-{i}`.
     pub id: String,
-    /// When it began.
+    /// When it began; [`Timestamp::UNIX_EPOCH`] where an imported file does not say.
+    #[serde(deserialize_with = "super::known::null_is_default")]
     pub started_at: Timestamp,
     /// How long it took, pauses included, in seconds.
+    #[serde(deserialize_with = "super::known::null_is_default")]
     pub took_s: f64,
     /// The environment's name.
     pub environment: String,
@@ -32,8 +36,15 @@ pub struct BenchReport {
     pub api: String,
     /// The machine that measured.
     pub machine: Machine,
-    /// What was asked for.
+    /// What was asked for. What stands in `unknown` was not.
+    #[serde(deserialize_with = "super::known::plan")]
     pub plan: Plan,
+    /// The trace that was replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<super::known::TraceBrief>,
+    /// The file of the prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompts_file: Option<super::known::PromptsBrief>,
     /// The seed of the prompts and arrivals, the plan's own or the one that was drawn: with it the session can be
     /// repeated. `None` where nobody knows.
     #[serde(default)]
@@ -52,6 +63,9 @@ pub struct BenchReport {
     /// The program whose result file this was, with its version; `None` for Batida itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// What the imported file did not say. Ask [`BenchReport::knows`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<super::known::Unknown>,
 }
 
 impl BenchReport {
@@ -86,15 +100,26 @@ pub struct DeploymentBrief {
     pub bundle: Option<String>,
 }
 
-/// The machine that measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The machine that measured. An imported file may not say it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Machine {
     /// e.g. `linux x86_64`
-    pub system: String,
+    #[serde(deserialize_with = "super::known::empty_is_none")]
+    pub system: Option<String>,
     /// Logical processors that this process may use.
-    pub cores: usize,
+    #[serde(deserialize_with = "super::known::empty_is_none")]
+    pub cores: Option<usize>,
     /// Threads that sent and read requests.
-    pub lanes: usize,
+    #[serde(deserialize_with = "super::known::empty_is_none")]
+    pub lanes: Option<usize>,
+}
+
+impl Machine {
+    /// A machine of which all is known.
+    pub fn new(system: &str, cores: usize, lanes: usize) -> Self {
+        Self { system: Some(system.to_owned()), cores: Some(cores), lanes: Some(lanes) }
+    }
 }
 
 /// How a session ended.
@@ -136,7 +161,7 @@ pub enum LevelEnd {
 pub struct LevelReport {
     /// Counts the session's levels from 0.
     pub index: usize,
-    /// `c=16`, `4/s`, `max`, `trace`.
+    /// `c=16`, `4/s`, `max`, `trace`; `unknown` where an imported file does not say it.
     pub label: String,
     /// The model's serving name.
     pub model: String,

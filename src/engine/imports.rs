@@ -21,6 +21,29 @@ const LOCAL: Duration = Duration::from_secs(10);
 /// When the file cannot be read, is none that is known, or holds nothing.
 pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Failure> {
     let path = with_home(path);
+    // The value of KUBECONFIG names several files.
+    let several: Vec<PathBuf> =
+        std::env::split_paths(&path).filter(|file| !file.as_os_str().is_empty()).collect();
+    if several.len() < 2 || files::exists(&path).await {
+        return read_one(path, kubectl).await;
+    }
+    let mut all: Option<EnvOffers> = None;
+    for file in several {
+        // kubectl passes over files of the list that do not exist.
+        if !files::exists(&with_home(&file)).await {
+            continue;
+        }
+        let found = read_one(with_home(&file), kubectl.clone()).await?;
+        match &mut all {
+            Some(all) => all.offers.extend(found.offers),
+            None => all = Some(found),
+        }
+    }
+    let why = || format!("none of the files in {} exists", path.display());
+    all.ok_or_else(|| Failure::new(why(), "Check the paths; they are separated by colons"))
+}
+
+async fn read_one(path: PathBuf, kubectl: Option<PathBuf>) -> Result<EnvOffers, Failure> {
     // A relative path would mean another file the next time Batida is started.
     let path = std::path::absolute(&path).unwrap_or(path);
     let shown = path.display().to_string();
@@ -37,7 +60,15 @@ pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Fa
                 ClusterAccess { kubectl, kubeconfig: Some(path.clone()), ..ClusterAccess::default() };
             let kubectl = Kubectl::new(&access, Recorder::silent(EnvId::ad_hoc()));
             let told = kubectl.run(&["config", "view", "-o", "json"], LOCAL).await?;
-            environments::read_contexts(&told, &path)?
+            let mut offers = environments::read_contexts(&told, &path)?;
+            let documents = environments::documents(&bytes);
+            if documents > 1 {
+                let told = format!(
+                    "its file holds {documents} YAML documents, of which kubectl reads the first alone"
+                );
+                offers.iter_mut().for_each(|offer| offer.remarks.push(told.clone()));
+            }
+            offers
         }
         Source::Settings => {
             let store = SettingsStore::at(path.clone());

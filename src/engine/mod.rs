@@ -630,6 +630,13 @@ struct Telling<'a> {
 }
 
 impl bench::Listener for Telling<'_> {
+    fn began(&mut self, report: &BenchReport) {
+        let told = report.told_before();
+        if !told.is_empty() {
+            self.emitter.emit(Event::BenchBegan { job: self.job, told });
+        }
+    }
+
     fn advanced(&mut self, progress: BenchProgress) {
         self.emitter.emit(Event::BenchAdvanced { job: self.job, progress: Box::new(progress) });
     }

@@ -110,7 +110,7 @@ pub(crate) fn bench(slower: f64) -> Sample {
         took_s: began.as_secs_f64(),
         environment: "east".to_owned(),
         api: "https://api.example.com/v1".to_owned(),
-        machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 2 },
+        machine: Machine::new("linux x86_64", 8, 2),
         plan: Plan {
             targets: vec![Target { deployment: Some("md-gpt".to_owned()), model: "gpt-oss-120b".to_owned() }],
             load: Load::Concurrency(clients.to_vec()),
@@ -134,6 +134,9 @@ pub(crate) fn bench(slower: f64) -> Sample {
             }],
         }),
         source: None,
+        unknown: Vec::new(),
+        trace: None,
+        prompts_file: None,
     };
     let traces = Traces { points, ..Traces::default() };
     Sample {

@@ -3,8 +3,9 @@
 use crate::domain::conversation::ToolCall;
 use crate::domain::history::Exchange;
 use crate::domain::json;
-use crate::domain::plan::{Ends, LevelLoad, Plan, Prompts};
-use crate::domain::run::{BenchReport, LevelReport, Machine, SessionEnd};
+use crate::domain::known::{self, TraceBrief, UNKNOWN, Unknown};
+use crate::domain::plan::{Ends, LevelLoad, Load, Plan};
+use crate::domain::run::{BenchReport, LevelReport, SessionEnd};
 use crate::domain::units::{self, counted};
 use crate::metrics::compare::Verdict;
 use crate::metrics::timeline::AT_ONCE;
@@ -34,39 +35,36 @@ pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
     let mut facts = Vec::new();
     let labels: Vec<String> = plan.load.levels().iter().map(LevelLoad::label).collect();
     facts.push(("Load", labels.join(", ")));
-    facts.push(("A level ends after", ends(&plan.level_ends)));
-    facts.push(("The session ends after", ends(&plan.session_ends)));
-    facts.push(("Prompts", prompts(plan)));
-    facts.push((
-        "Answers",
-        plan.output_tokens
-            .map_or("up to the server's limit".to_owned(), |most| format!("{most} tokens at most")),
-    ));
-    if plan.ignore_eos {
+    facts.extend(report.trace.as_ref().map(|trace| ("Trace", trace_told(plan, trace))));
+    facts.extend(report.level_ends().map(|at| ("A level ends after", ends(at))));
+    facts.extend(report.session_ends().map(|at| ("The session ends after", ends(at))));
+    let unknown = || UNKNOWN.to_owned();
+    facts.push(("Prompts", report.prompts_told().unwrap_or_else(unknown)));
+    facts.push(("Answers", report.answers_told().unwrap_or_else(unknown)));
+    if plan.ignore_eos && report.knows(Unknown::IgnoreEos) {
         facts.push(("End of text", "ignored".to_owned()));
     }
-    if plan.turns > 1 {
+    if plan.turns > 1 && report.knows(Unknown::Turns) {
         facts.push(("Turns", units::count(plan.turns.into())));
     }
-    facts.push(("Warm-ups a level", units::count(plan.warmup.into())));
-    if !plan.ramp_up.is_zero() {
+    let warmups = report.warmups().map(|n| units::count(n.into()));
+    facts.push(("Warm-ups a level", warmups.unwrap_or_else(unknown)));
+    if !plan.ramp_up.is_zero() && report.knows(Unknown::RampUp) {
         facts.push(("Ramp-up", units::write_duration(plan.ramp_up)));
     }
-    facts.push(("Time-out", units::write_duration(plan.timeout)));
-    if !plan.objectives.is_empty() {
+    facts.push(("Time-out", report.time_out().map_or_else(unknown, units::write_duration)));
+    if !plan.objectives.is_empty() && report.knows(Unknown::Objectives) {
         facts.push(("Objectives", plan.objectives.to_string().replace('=', " ≤ ").replace(',', ", ")));
     }
     facts.extend(report.seed().map(|seed| ("Seed", seed.to_string())));
     facts
 }
 
-fn prompts(plan: &Plan) -> String {
-    match &plan.prompts {
-        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("synthetic, {input_tokens} tokens"),
-        Prompts::Synthetic { input_tokens, prefix_tokens } => {
-            format!("synthetic, {input_tokens} tokens, the first {prefix_tokens} shared")
-        }
-        Prompts::File(file) => format!("from {}", file.display()),
+/// The file with its span and unit.
+fn trace_told(plan: &Plan, trace: &TraceBrief) -> String {
+    match &plan.load {
+        Load::Trace { file, .. } => format!("{}: {}", file.display(), trace.told()),
+        _ => trace.told(),
     }
 }
 
@@ -91,28 +89,11 @@ pub(super) fn surroundings(report: &BenchReport) -> Vec<Fact> {
             facts.push(("Deployment", format!("{} ({}{bundle})", deployment.name, deployment.kind)));
         }
     }
-    facts.extend(machine(&report.machine).map(|machine| ("Machine", machine)));
-    facts.push(("Measured by", source(report)));
+    facts.push(("Machine", report.machine.told().unwrap_or_else(|| UNKNOWN.to_owned())));
+    facts.push(("Measured by", report.measured_by()));
     facts.push(("Session", report.id.clone()));
     facts.retain(|(_, text)| !text.is_empty());
     facts
-}
-
-fn machine(machine: &Machine) -> Option<String> {
-    // An imported file may not say it.
-    let known = machine.cores > 0 && !machine.system.is_empty();
-    known.then(|| {
-        let (cores, lanes) = (counted(machine.cores, "core"), counted(machine.lanes, "measuring thread"));
-        format!("{}, {cores}, {lanes}", machine.system)
-    })
-}
-
-/// The program that measured, with its version.
-pub(super) fn source(report: &BenchReport) -> String {
-    match &report.source {
-        Some(source) => format!("{source}, imported by Batida {}", report.batida),
-        None => format!("Batida {}", report.batida),
-    }
 }
 
 /// How the session ended, when it is worth saying.
@@ -176,7 +157,8 @@ pub(super) fn percent(share: f64) -> String {
 
 /// `2026-11-23 14:05 UTC`
 pub(super) fn moment(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    let known = known::moment(at).map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    known.unwrap_or_else(|| "date unknown".to_owned())
 }
 
 /// `+3.2 %`, `−12 %`, `0.0 %`; absent stays absent.

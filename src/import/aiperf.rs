@@ -1,4 +1,5 @@
-//! aiperf's `profile_export_aiperf.json` (aggregates) and `profile_export.jsonl` (a line a request).
+//! aiperf's `profile_export_aiperf.json` (aggregates) and `profile_export.jsonl` (a line a request), and the
+//! `profile_export_genai_perf.json` of genai-perf, which came before it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,19 +7,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::level::{Found, Origin, blank, figures, measured, seconds, sessions};
+use super::level::{Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions};
 use super::{File, amount, anywhere, at, list, nothing, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, LevelLoad, MOST_CLIENTS, MOST_RATE};
-use crate::domain::run::{ErrorCount, Rate, Stats};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_RATE};
+use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
 
-const TOKENS: &str = "aiperf counts tokens with a tokenizer of its own unless it was told to take the server's: TPOT, \
-tokens/s and token counts may differ from the server's `usage`";
 const NOT_THERE: &str =
     "Deployment, SambaStack's version and what the client saw of itself are not in the file";
+
+fn tokens(program: &str) -> String {
+    format!(
+        "{program} counts tokens with a tokenizer of its own unless it was told to take the server's: TPOT, tokens/s \
+         and token counts may differ from the server's `usage`"
+    )
+}
 
 /// A line of `profile_export.jsonl`.
 pub(super) fn is_record(value: &Value) -> bool {
@@ -54,34 +60,36 @@ pub(super) fn read_records(file: &File<'_>, lines: &[Value]) -> Result<Imported,
     if !records.iter().any(|record| record.phase == Phase::Measured) {
         return Err(nothing(file, "aiperf"));
     }
-    let in_flight = most_in_flight(&records).clamp(1, MOST_CLIENTS);
-    let model = "not said in the file".to_owned();
-    let load = LevelLoad::Concurrency(in_flight);
+    let in_flight = most_in_flight(&records);
+    let model = super::NOT_SAID.to_owned();
+    let load = LevelLoad::Unknown;
     let report = measured(&model, load, &records, &sorted_spans);
     let took_s = records.iter().map(|record| record.ended.as_secs_f64()).fold(0.0, f64::max);
     let origin = Origin {
         source: "aiperf".to_owned(),
         api: String::new(),
-        machine: String::new(),
-        began: nanos(began_ns).unwrap_or_default(),
-        took_s,
-        prompt_tokens: None,
-        output_tokens: None,
-        seed: None,
+        machine: None,
+        began: nanos(began_ns),
+        took_s: Some(took_s),
+        asked: Asked::default(),
+        tags: Vec::new(),
         stopped: false,
     };
     let mut remarks = vec![
         "TTFT, latency, TPOT and tokens/s were worked out anew from each request by Batida's definitions"
             .to_owned(),
         format!(
-            "The model and the load are not in the file: the level is called c={in_flight} after the most requests \
-             that were in flight"
+            "The model and the load are not in the file; {} in flight at most",
+            crate::domain::units::counted(in_flight as usize, "request")
         ),
-        TOKENS.to_owned(),
+        tokens("aiperf"),
     ];
-    if !all_gaps {
-        remarks.push("Gaps between chunks are not in the file, so that it has no ITL".to_owned());
-    }
+    remarks.push(match all_gaps {
+        true => "ITL is the gap between chunks, aiperf's inter chunk latency; its inter token latency is the mean of \
+                 an answer, which is TPOT here"
+            .to_owned(),
+        false => "Gaps between chunks are not in the file, so that it has no ITL".to_owned(),
+    });
     remarks.push(NOT_THERE.to_owned());
     let sessions = sessions(file, &origin, vec![Found { model, load, report, records }]);
     Ok(Imported { source: "aiperf".to_owned(), sessions, remarks })
@@ -191,31 +199,168 @@ fn unit(name: &str) -> Option<f64> {
 
 // ---- aggregates ---------------------------------------------------------------------------------------
 
-pub(super) fn read_summary(file: &File<'_>, value: &Value) -> Result<Imported, Failure> {
-    let version = text(value, &["aiperf_version"]);
-    let source = version.map_or("aiperf".to_owned(), |version| format!("aiperf {version}"));
-    let config = at(value, &["input_config"]).unwrap_or(&Value::Null);
-    let model = model(config);
-    let load = load(config);
-    let metric = |name: &str| at(value, &[name]);
-    let rate = |name: &str| amount(value, &[name, "avg"]).map(|mean| Rate { mean, ci: None });
-    let ok = whole(value, &["request_count", "avg"])
-        .or_else(|| whole(value, &["request_latency", "count"]))
-        .unwrap_or_default();
-    let failed = whole(value, &["error_request_count", "avg"]).unwrap_or_default();
-    if ok.saturating_add(failed) == 0 {
-        return Err(nothing(file, "aiperf"));
+pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
+    let runs: Vec<&Value> = values.iter().filter(|value| is_summary(value)).collect();
+    let mut found: Vec<Found> = runs.iter().map(|run| level(run)).collect();
+    let program = runs.first().map_or("aiperf", |first| program(first));
+    found.retain(|level| level.report.requests.ended > 0);
+    let (Some(first), false) = (runs.first(), found.is_empty()) else { return Err(nothing(file, program)) };
+    let source = match text(first, &["aiperf_version"]).filter(|version| *version != "unknown") {
+        Some(version) => format!("{program} {version}"),
+        None => program.to_owned(),
+    };
+    let times: Vec<f64> = runs.iter().filter_map(|run| took(run)).collect();
+    let began = text(first, &["start_time"]);
+    let origin = Origin {
+        source: source.clone(),
+        api: api(at(first, &["input_config"]).unwrap_or(&Value::Null)),
+        machine: None,
+        began: began.and_then(super::vllm::date),
+        took_s: (!times.is_empty()).then(|| times.iter().sum::<f64>().clamp(0.0, 3e7)),
+        asked: asked(first),
+        tags: Vec::new(),
+        stopped: at(first, &["was_cancelled"]).and_then(Value::as_bool) == Some(true),
+    };
+    let details = match program {
+        "aiperf" => "; profile_export.jsonl (`--export-level records`) has them",
+        _ => "",
+    };
+    let mut remarks = vec![
+        format!(
+            "The file holds aggregates alone: no 95 % intervals, no distributions and no single requests{details}"
+        ),
+        format!("What {program} calls inter token latency is the mean of each answer, which is TPOT here"),
+        tokens(program),
+        "Throughput is over the whole run, its beginning and its end included".to_owned(),
+    ];
+    let any = |of: fn(&LevelReport) -> &Stats| found.iter().any(|level| of(&level.report).count > 0);
+    if any(|level| &level.itl_ms) {
+        remarks.push(format!("ITL here is {program}'s inter chunk latency, the gap between chunks"));
+    } else {
+        remarks.push("Gaps between chunks are not in the file, so that it has no ITL".to_owned());
     }
+    if !any(|level| &level.ttft_ms) {
+        remarks.push("There is no TTFT in the file: answers did not stream".to_owned());
+    }
+    if found.iter().any(|level| level.load == LevelLoad::Unknown) {
+        remarks.push("The file does not say under which load it was measured".to_owned());
+    }
+    match began {
+        None => remarks.push("The file does not say when it was measured".to_owned()),
+        Some(date) if date.parse::<Timestamp>().is_err() => {
+            remarks.push("The date in the file has no time zone and is taken as UTC".to_owned());
+        }
+        Some(_) => {}
+    }
+    remarks.push(NOT_THERE.to_owned());
+    Ok(Imported { source, sessions: sessions(file, &origin, found), remarks })
+}
+
+/// Which of the two wrote it: genai-perf has none of the keys that aiperf added.
+fn program(run: &Value) -> &'static str {
+    const ADDED: [&str; 8] = [
+        "aiperf_version",
+        "schema_version",
+        "start_time",
+        "end_time",
+        "was_cancelled",
+        "benchmark_duration",
+        "error_summary",
+        "inter_chunk_latency",
+    ];
+    if ADDED.iter().any(|name| run.get(name).is_some()) { "aiperf" } else { "genai-perf" }
+}
+
+/// How long it measured, in seconds.
+fn took(run: &Value) -> Option<f64> {
+    let moment = |name: &str| text(run, &[name]).and_then(super::vllm::date);
+    let between = || Some(moment("end_time")?.duration_since(moment("start_time")?).as_secs_f64());
+    let duration = at(run, &["benchmark_duration"]);
+    duration.and_then(|of| Some(amount(of, &["avg"])? * unit(text(of, &["unit"])?)?)).or_else(between)
+}
+
+fn api(config: &Value) -> String {
+    let address = |value: &Value| {
+        let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
+        first.as_str().filter(|url| !url.is_empty()).map(str::to_owned)
+    };
+    ["urls", "url", "u"].iter().find_map(|name| anywhere(config, name, &address)).unwrap_or_default()
+}
+
+/// The settings of the measured phase; newer files have those of a warm-up beside them.
+fn profiling(config: &Value) -> &Value {
+    let is = |phase: &&Value| {
+        ["kind", "name", "phase"].iter().any(|name| text(phase, &[name]) == Some("profiling"))
+    };
+    list(config, &["phases"]).iter().find(is).unwrap_or(config)
+}
+
+fn asked(run: &Value) -> Asked {
+    let config = at(run, &["input_config"]).unwrap_or(&Value::Null);
+    let phase = profiling(config);
+    let number = |names: &[&str]| {
+        let positive = |value: &Value| value.as_f64().filter(|n| n.is_finite() && *n > 0.0);
+        names
+            .iter()
+            .find_map(|name| anywhere(phase, name, &positive).or_else(|| anywhere(config, name, &positive)))
+    };
+    // Newer files have an object where older ones have two numbers.
+    let of = |objects: &[&str], mean: &[&str], deviation: &[&str]| {
+        let object = objects
+            .iter()
+            .find_map(|name| anywhere(config, name, &|value| value.is_object().then_some(value)));
+        let within = |name: &str| object.and_then(|object| amount(object, &[name]));
+        lengths(within("mean").or_else(|| number(mean)), within("stddev").or_else(|| number(deviation)))
+    };
+    let from_file = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|_| ());
+    let has_file = ["input_file", "file", "public_dataset", "dataset_path"]
+        .iter()
+        .any(|name| anywhere(config, name, &from_file).is_some());
+    let count = |names: &[&str]| number(names).map(|n| n as u64);
+    let warmup = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok());
+    Asked {
+        prompt_tokens: of(
+            &["isl", "input_tokens"],
+            &["synthetic_input_tokens_mean"],
+            &["synthetic_input_tokens_stddev"],
+        )
+        .filter(|_| !has_file),
+        output_tokens: of(&["osl", "output_tokens"], &["output_tokens_mean"], &["output_tokens_stddev"]),
+        seed: anywhere(run, "random_seed", &Value::as_u64),
+        ends: Ends {
+            requests: count(&["request_count", "requests"]),
+            after: number(&["benchmark_duration"]).and_then(seconds),
+            error_share: None,
+        },
+        warmup: anywhere(config, "warmup_request_count", &warmup),
+        timeout: number(&["request_timeout_seconds"]).and_then(seconds),
+        ..Asked::default()
+    }
+}
+
+fn level(run: &Value) -> Found {
+    let config = at(run, &["input_config"]).unwrap_or(&Value::Null);
+    let model = model(config);
+    let load = load(program(run), config);
+    let metric = |name: &str| at(run, &[name]);
+    let rate = |name: &str| amount(run, &[name, "avg"]).map(|mean| Rate { mean, ci: None });
+    let ok = whole(run, &["request_count", "avg"])
+        .or_else(|| whole(run, &["request_latency", "count"]))
+        .unwrap_or_default();
+    let failed = whole(run, &["error_request_count", "avg"]);
     let mut report = blank(&model, load);
     report.requests.ok = ok;
-    report.requests.failed = failed;
-    report.requests.ended = ok.saturating_add(failed);
-    report.requests.errors = list(value, &["error_summary"]).iter().take(32).map(error).collect();
-    let time = |name: &str| metric(name).map(|of| stats(of, 1e3, ok)).unwrap_or_default();
+    report.requests.failed = failed.unwrap_or_default();
+    report.requests.ended = ok.saturating_add(report.requests.failed);
+    report.requests.errors = list(run, &["error_summary"]).iter().take(32).map(error).collect();
+    if failed.is_none() && program(run) == "genai-perf" {
+        report.notes.push("how many requests failed is not in the file".to_owned());
+    }
+    let time = |name: &str| metric(name).map(|of| stats(of, 1e3, ok)).map(if_any_time).unwrap_or_default();
     report.ttft_ms = time("time_to_first_token");
     report.first_answer_ms = time("time_to_first_output_token");
     report.latency_ms = time("request_latency");
-    // Its gaps where it has them; its "inter token latency" is what we call TPOT.
+    // The gaps between chunks, where they are there; what is called inter token latency is our TPOT.
     report.itl_ms = time("inter_chunk_latency");
     report.tpot_ms = time("inter_token_latency");
     let plain = |name: &str| metric(name).map(|of| stats(of, 1.0, ok)).unwrap_or_default();
@@ -225,56 +370,12 @@ pub(super) fn read_summary(file: &File<'_>, value: &Value) -> Result<Imported, F
     report.output_tokens = counts("usage_completion_tokens", "output_sequence_length");
     report.prompt_tokens = counts("usage_prompt_tokens", "input_sequence_length");
     report.reasoning_tokens = counts("usage_reasoning_tokens", "reasoning_token_count");
-    report.concurrency.reached = amount(value, &["effective_concurrency", "avg"]);
+    report.concurrency.reached = amount(run, &["effective_concurrency", "avg"]);
     report.throughput.output_tokens_per_s = rate("output_token_throughput");
     report.throughput.total_tokens_per_s = rate("total_token_throughput");
     report.throughput.requests_per_s = rate("request_throughput");
-    let moment = |name: &str| text(value, &[name]).and_then(moment);
-    let [began, ended] = ["start_time", "end_time"].map(moment);
-    let between = || Some(ended?.duration_since(began?).as_secs_f64());
-    let took_s =
-        metric("benchmark_duration").and_then(|of| Some(amount(of, &["avg"])? * unit(text(of, &["unit"])?)?));
-    report.took_s = took_s.or_else(between).unwrap_or_default().clamp(0.0, 3e7);
-    let has_gaps = report.itl_ms.count > 0;
-    let api = |value: &Value| {
-        let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-        first.as_str().filter(|url| !url.is_empty()).map(str::to_owned)
-    };
-    let origin = Origin {
-        source: source.clone(),
-        api: anywhere(config, "urls", &api).or_else(|| anywhere(config, "url", &api)).unwrap_or_default(),
-        machine: String::new(),
-        began: began.unwrap_or_default(),
-        took_s: report.took_s,
-        prompt_tokens: None,
-        output_tokens: None,
-        seed: anywhere(value, "random_seed", &Value::as_u64),
-        stopped: at(value, &["was_cancelled"]).and_then(Value::as_bool) == Some(true),
-    };
-    let mut remarks = vec![
-        "The file holds aggregates alone: no 95 % intervals, no distributions and no single requests; \
-         profile_export.jsonl (`--export-level records`) has them"
-            .to_owned(),
-        "What aiperf calls inter token latency is the mean of each answer, which is TPOT here".to_owned(),
-        TOKENS.to_owned(),
-        "Throughput is over the whole run, its beginning and its end included".to_owned(),
-    ];
-    if !has_gaps {
-        remarks.push("Gaps between chunks are not in the file, so that it has no ITL".to_owned());
-    }
-    remarks.push(NOT_THERE.to_owned());
-    let sessions = sessions(file, &origin, vec![Found { model, load, report, records: Vec::new() }]);
-    Ok(Imported { source, sessions, remarks })
-}
-
-/// With a zone, or without one: then it is taken as UTC.
-fn moment(text: &str) -> Option<Timestamp> {
-    let zoned = text.parse::<Timestamp>().ok();
-    let plain = || {
-        let at: jiff::civil::DateTime = text.parse().ok()?;
-        at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
-    };
-    zoned.or_else(plain)
+    report.took_s = took(run).unwrap_or_default().clamp(0.0, 3e7);
+    Found { model, load, report, records: Vec::new() }
 }
 
 fn model(config: &Value) -> String {
@@ -292,26 +393,34 @@ fn model(config: &Value) -> String {
     ["model_names", "model_name", "models", "model"]
         .iter()
         .find_map(|key| anywhere(config, key, &name))
-        .unwrap_or_else(|| "not said in the file".to_owned())
+        .unwrap_or_else(|| super::NOT_SAID.to_owned())
 }
 
-fn load(config: &Value) -> LevelLoad {
-    let clients = anywhere(config, "concurrency", &Value::as_u64)
-        .and_then(|n| u32::try_from(n).ok())
-        .filter(|n| (1..=MOST_CLIENTS).contains(n));
-    let rate = anywhere(config, "request_rate", &Value::as_f64)
-        .or_else(|| anywhere(config, "rate", &Value::as_f64))
-        .filter(|rate| rate.is_finite() && *rate > 0.0);
+fn load(program: &str, config: &Value) -> LevelLoad {
+    let phase = profiling(config);
+    let number =
+        |name: &str| anywhere(phase, name, &|value: &Value| value.as_f64().filter(|n| n.is_finite()));
+    let clients = number("concurrency").map(|n| n as u32).filter(|n| (1..=MOST_CLIENTS).contains(n));
+    let fixed = |value: &Value| (value.as_bool() == Some(true)).then_some(());
+    let kind = |value: &Value| value.as_str().is_some_and(|kind| kind.contains("schedule")).then_some(());
+    if anywhere(phase, "fixed_schedule", &fixed).is_some() || anywhere(phase, "type", &kind).is_some() {
+        return LevelLoad::Trace { most_in_flight: clients };
+    }
+    let rate = number("request_rate").or_else(|| number("rate")).filter(|rate| *rate > 0.0);
     match rate {
         Some(rate) => {
-            let constant = |value: &Value| (value.as_str() == Some("constant")).then_some(());
-            let mode = ["request_rate_mode", "arrival_pattern", "type"]
-                .iter()
-                .any(|key| anywhere(config, key, &constant).is_some());
-            let arrivals = if mode { Arrivals::Constant } else { Arrivals::Poisson };
+            let named = |what: &'static str| {
+                let is = move |value: &Value| (value.as_str() == Some(what)).then_some(());
+                ["request_rate_mode", "arrival_pattern", "request_distribution", "type"]
+                    .iter()
+                    .any(|key| anywhere(phase, key, &is).is_some())
+            };
+            // Where nothing is said genai-perf spaces evenly, and aiperf does not.
+            let constant = named("constant") || (program == "genai-perf" && !named("poisson"));
+            let arrivals = if constant { Arrivals::Constant } else { Arrivals::Poisson };
             LevelLoad::Rate { per_sec: rate.clamp(0.001, MOST_RATE), arrivals, most_in_flight: clients }
         }
-        None => LevelLoad::Concurrency(clients.unwrap_or(1)),
+        None => clients.map_or(LevelLoad::Unknown, LevelLoad::Concurrency),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use crate::domain::encoding;
 use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
 use crate::domain::failure::Failure;
 
@@ -73,10 +74,10 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
         );
         return Err(Failure::new(why, KNOWN));
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(Failure::new(format!("{name} is not text"), KNOWN));
-    };
-    let text = text.trim_start_matches('\u{feff}');
+    let text = encoding::text(bytes).map_err(|why| {
+        Failure::new(format!("{name} is not text that can be read: it is {}", why.what), KNOWN)
+    })?;
+    let text = &*text;
     if text.trim().is_empty() {
         return Err(Failure::new(format!("{name} is empty"), KNOWN));
     }
@@ -87,17 +88,19 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
             (false, false) => Err(Failure::new(format!("{name} is JSON of something else"), KNOWN)),
         };
     }
-    // A whole YAML reader is kubectl's business.
-    let begins =
-        |key: &str| text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    // A whole YAML reader is kubectl's business: whatever could be a kubeconfig is given to it.
     let is_set = |key: &str| {
         text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')))
     };
-    if begins("contexts") || begins("clusters") {
-        return Ok(Source::Kubeconfig);
-    }
-    if is_set("version") {
+    if is_set("version") && !has_key(text, "clusters") && !has_key(text, "contexts") {
         return Ok(Source::Settings);
+    }
+    let kinds = text.lines().filter(|line| has_key(line, "kind"));
+    if has_key(text, "contexts")
+        || has_key(text, "clusters")
+        || kinds.clone().any(|line| line.contains("Config"))
+    {
+        return Ok(Source::Kubeconfig);
     }
     if text.trim_start().starts_with('{') {
         return Err(Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN));
@@ -105,15 +108,43 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
     Err(Failure::new(format!("{name} is none of the files that are known"), KNOWN))
 }
 
+/// Whether a YAML text has a key of this name, in whatever style: indented, quoted, or within braces.
+fn has_key(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let begins = before.is_none_or(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | ',' | '-'));
+        let after = text[at + name.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        begins && after.starts_with(':')
+    })
+}
+
+/// How many documents a YAML file has. kubectl reads the first.
+pub fn documents(bytes: &[u8]) -> usize {
+    let Ok(text) = encoding::text(bytes) else { return 1 };
+    let mut documents = 1;
+    let mut filled = false;
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        if line.trim_end() == "---" || line.starts_with("--- ") {
+            documents += usize::from(filled);
+            filled = false;
+        } else {
+            filled = true;
+        }
+    }
+    documents - usize::from(!filled && documents > 1)
+}
+
 /// Reads SambaWiz's `app-config.json`, which is in `folder`: its paths are relative to that.
 ///
 /// # Errors
 /// When it holds no environments.
 pub fn read_sambawiz(name: &str, bytes: &[u8], folder: &Path) -> Result<Vec<Offer>, Failure> {
-    let parsed: Value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
-        .map_err(|why| {
-            Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN).with_details(why.to_string())
-        })?;
+    let text = encoding::text(bytes).map_err(|why| {
+        Failure::new(format!("{name} is not text that can be read: it is {}", why.what), KNOWN)
+    })?;
+    let parsed: Value = serde_json::from_str(&text).map_err(|why| {
+        Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN).with_details(why.to_string())
+    })?;
     let Some(entries) = parsed["kubeconfigs"].as_object().filter(|entries| !entries.is_empty()) else {
         let advice = "SambaWiz keeps them under \"kubeconfigs\": is this its file, and are there any?";
         return Err(Failure::new(format!("{name} holds no environments"), advice));
@@ -318,6 +349,13 @@ mod tests {
             ("{\"kind\":\"Config\",\"contexts\":[]}", Some(Source::Kubeconfig)),
             ("apiVersion: v1\nkind: Config\nclusters:\n- name: a\n", Some(Source::Kubeconfig)),
             ("version = 1\n\n[[environments]]\n", Some(Source::Settings)),
+            // In all the styles that kubectl reads.
+            ("# mine\n---\nkind: Config\ncontexts :\n  - name: a\n", Some(Source::Kubeconfig)),
+            ("  \"clusters\" :\n  - name: a\n", Some(Source::Kubeconfig)),
+            ("{kind: Config, contexts: [{name: a}]}", Some(Source::Kubeconfig)),
+            ("apiVersion: v1\nkind: Config\n", Some(Source::Kubeconfig)),
+            ("x: &c\n- name: a\ncontexts: *c\n", Some(Source::Kubeconfig)),
+            ("kind: Deployment\nmetadata: {}\n", None),
             ("{\"a\":1}", None),
             ("{\"kubeconfigs\":", None),
             ("hello", None),
@@ -325,8 +363,27 @@ mod tests {
         ] {
             assert_eq!(source_of("f", text.as_bytes()).ok(), source, "{text}");
         }
-        assert!(source_of("f", b"\xff\xfe").unwrap_err().summary.contains("not text"));
+        assert!(source_of("f", b"\xe9\xff").unwrap_err().summary.contains("not text"));
         assert!(source_of("f", &vec![b'x'; MOST_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn a_kubeconfig_in_utf16_is_known_and_its_documents_are_counted() {
+        let text = "apiVersion: v1\nkind: Config\ncontexts: []\n";
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes).collect()
+        };
+        for bytes in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)] {
+            assert_eq!(source_of("f", &bytes).ok(), Some(Source::Kubeconfig));
+        }
+        for (documents_of, n) in [
+            (text.to_owned(), 1),
+            (format!("---\n{text}"), 1),
+            (format!("# a\n---\n{text}---\n"), 1),
+            (format!("{text}---\n{text}--- \n{text}"), 3),
+        ] {
+            assert_eq!(documents(documents_of.as_bytes()), n, "{documents_of}");
+        }
     }
 
     #[test]

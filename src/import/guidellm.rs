@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::level::{Found, Origin, blank, figures, measured, seconds, sessions};
-use super::{File, amount, anywhere, at, list, nothing, number, text, whole};
+use super::level::{Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions};
+use super::{File, amount, anywhere, at, list, nothing, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, LevelLoad, MOST_CLIENTS, MOST_RATE, MOST_TOKENS};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_RATE};
 use crate::domain::run::{ErrorCount, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -24,7 +24,16 @@ pub(super) fn is(value: &Value) -> bool {
         })
 }
 
-pub(super) fn read(file: &File<'_>, value: &Value) -> Result<Imported, Failure> {
+pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
+    let rest = values.split_off(1);
+    let Some(mut value) = values.pop() else { return Err(nothing(file, "guidellm")) };
+    // Reports of several runs in one file are one report of all their benchmarks.
+    if let Some(benchmarks) = value.get_mut("benchmarks").and_then(Value::as_array_mut) {
+        benchmarks.extend(
+            rest.iter().filter(|value| is(value)).flat_map(|value| list(value, &["benchmarks"])).cloned(),
+        );
+    }
+    let value = &value;
     let benchmarks = list(value, &["benchmarks"]);
     let version = text(value, &["metadata", "guidellm_version"]);
     let source = version.map_or("guidellm".to_owned(), |version| format!("guidellm {version}"));
@@ -34,15 +43,16 @@ pub(super) fn read(file: &File<'_>, value: &Value) -> Result<Imported, Failure> 
     let began_s = began.unwrap_or_default();
     let mut found = Vec::new();
     let (mut all_single, mut any_single) = (true, false);
-    for benchmark in benchmarks {
+    for (place, benchmark) in benchmarks.iter().enumerate() {
         let name =
             |of: &Value| anywhere(of, "model", &as_text).or_else(|| anywhere(of, "backend_model", &as_text));
         // Where a benchmark does not say it, the file's settings may.
         let model =
             ["config", "args", "benchmarker", "worker"].iter().filter_map(|place| at(benchmark, &[place]));
         let settings = ["config", "args"].iter().filter_map(|place| at(value, &[place]));
-        let model = model.chain(settings).find_map(name).unwrap_or_else(|| "not said in the file".to_owned());
-        let level = level(benchmark, model, began_s);
+        let model = model.chain(settings).find_map(name).unwrap_or_else(|| super::NOT_SAID.to_owned());
+        let load = load(benchmark).or_else(|| load_of_all(value, place)).unwrap_or(LevelLoad::Unknown);
+        let level = level(benchmark, model, load, began_s);
         all_single &= !level.records.is_empty();
         any_single |= !level.records.is_empty();
         found.push(level);
@@ -51,53 +61,119 @@ pub(super) fn read(file: &File<'_>, value: &Value) -> Result<Imported, Failure> 
     if found.is_empty() {
         return Err(nothing(file, "guidellm"));
     }
-    let token_count = |name| {
-        let number = |value: &Value| value.as_u64().filter(|n| (1..=u64::from(MOST_TOKENS)).contains(n));
-        let n = ["config", "args"].iter().filter_map(|place| at(value, &[place]));
-        let inner = benchmarks.iter().filter_map(|benchmark| at(benchmark, &["config", "requests"]));
-        n.chain(inner).find_map(|place| anywhere(place, name, &number)).and_then(|n| u32::try_from(n).ok())
-    };
     let api = |value: &Value| as_text(value).filter(|text| text.starts_with("http"));
     let origin = Origin {
         source: source.clone(),
         api: anywhere(value, "target", &api).unwrap_or_default(),
-        machine: text(value, &["metadata", "platform"]).unwrap_or_default().to_owned(),
-        began: began.and_then(moment).unwrap_or_default(),
-        took_s: ended.zip(began).map_or(0.0, |(ended, began)| (ended - began).clamp(0.0, 3e7)),
-        prompt_tokens: token_count("prompt_tokens"),
-        output_tokens: token_count("output_tokens"),
-        seed: anywhere(value, "random_seed", &Value::as_u64),
+        machine: text(value, &["metadata", "platform"]).map(str::to_owned),
+        began: began.and_then(moment),
+        took_s: ended.zip(began).map(|(ended, began)| (ended - began).clamp(0.0, 3e7)),
+        asked: asked(value, benchmarks),
+        tags: Vec::new(),
         stopped: false,
     };
+    let late = found.iter().filter(|level| level.load.is_open()).flat_map(|level| &level.records);
+    let late = late.map(RequestRecord::late).max();
+    let rates = found.iter().any(|level| matches!(level.load, LevelLoad::Rate { .. }));
+    let unknown = found.iter().any(|level| level.load == LevelLoad::Unknown);
+    let whole = found.iter().all(|level| level.report.ttft_ms.count == 0);
     let sessions = sessions(file, &origin, found);
-    let mut remarks: Vec<String> = vec![
-        "guidellm's TTFT begins after its connection is open and its pool let the request through: what was waited \
-         there is missing from it"
-            .to_owned(),
-        "The file holds no gaps between chunks: ITL is the mean of each answer, so that a stall disappears in it"
-            .to_owned(),
-    ];
-    if any_single {
-        remarks.push(
-            "TTFT, latency, TPOT and tokens/s were worked out anew from its single requests by Batida's definitions"
-                .to_owned(),
+    let mut remarks: Vec<String> = Vec::new();
+    let mut say = |text: &str| remarks.push(text.to_owned());
+    if whole {
+        say("No answer streamed: there is no TTFT, no ITL and no TPOT");
+    } else {
+        say(
+            "guidellm's TTFT begins after its connection is open and its pool let the request through: what was \
+             waited there is missing from it",
         );
+        say(
+            "The file holds no gaps between chunks: ITL is the mean of each answer, so that a stall disappears in it",
+        );
+    }
+    if any_single {
+        say(
+            "TTFT, latency, TPOT and tokens/s were worked out anew from its single requests by Batida's definitions",
+        );
+    }
+    match late {
+        Some(late) if late > Duration::from_millis(1) => say(&format!(
+            "guidellm itself sent requests up to {} after they were due. TTFT and latency at a rate count from when a \
+             request was due, so that this lateness is in them, and not in guidellm's own figures",
+            crate::domain::units::duration(late)
+        )),
+        None if rates => say(
+            "At a rate the figures count from when a request left: how late guidellm itself sent it is not in them",
+        ),
+        _ => {}
     }
     if !all_single {
-        remarks.push(
+        say(
             "Where no single requests are in the file its own percentiles are shown: its TPOT has TTFT inside, and \
-             there are no 95 % intervals and no distributions"
-                .to_owned(),
+             there are no 95 % intervals and no distributions",
         );
     }
-    if sessions.len() > 1 {
-        remarks.push(format!("Its sweep is kept as {} sessions, one for each kind of load", sessions.len()));
+    if unknown {
+        say("The file does not say under which load it was measured");
     }
-    remarks.push(
-        "Warm-ups, deployment, SambaStack's version and what the client saw of itself are not in the file"
-            .to_owned(),
-    );
+    if sessions.len() > 1 {
+        say(&format!("Its sweep is kept as {} sessions, one for each kind of load", sessions.len()));
+    }
+    say("Deployment, SambaStack's version and what the client saw of itself are not in the file");
     Ok(Imported { source, sessions, remarks })
+}
+
+/// What the settings say, wherever a version keeps them.
+fn asked(value: &Value, benchmarks: &[Value]) -> Asked {
+    let places = ["config", "args"].iter().filter_map(|place| at(value, &[place]));
+    let inner = benchmarks.iter().flat_map(|benchmark| {
+        [&["config", "requests"][..], &["config", "constraints"], &["request_loader"], &["args"]]
+            .into_iter()
+            .filter_map(|path| at(benchmark, path))
+    });
+    let places: Vec<&Value> = places.chain(inner).collect();
+    let number = |names: &[&str]| {
+        let mut pairs = places.iter().flat_map(|place| names.iter().map(move |name| (*place, *name)));
+        pairs.find_map(|(place, name)| setting(place, name))
+    };
+    let count = |names: &[&str]| number(names).filter(|n| *n >= 1.0).map(|n| n as u64);
+    let time = number(&["max_seconds", "max_duration"]).filter(|n| *n > 0.0).and_then(seconds);
+    Asked {
+        prompt_tokens: lengths(number(&["prompt_tokens"]), number(&["prompt_tokens_stdev"])),
+        output_tokens: lengths(number(&["output_tokens"]), number(&["output_tokens_stdev"])),
+        seed: anywhere(value, "random_seed", &Value::as_u64),
+        ends: Ends { requests: count(&["max_requests", "max_number"]), after: time, error_share: None },
+        ..Asked::default()
+    }
+}
+
+/// A number of that name, as a value or within a text such as `prompt_tokens=400,output_tokens=128`.
+fn setting(place: &Value, name: &str) -> Option<f64> {
+    let within = |text: &str| {
+        let mut rest = text;
+        while let Some(found) = rest.find(name) {
+            let before = rest[..found].chars().next_back();
+            rest = &rest[found + name.len()..];
+            let value = rest.trim_start_matches(['"', '\'', ' ']);
+            if let Some(value) = value.strip_prefix(['=', ':'])
+                && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            {
+                let value = value.trim_start();
+                let end = value.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(value.len());
+                return value[..end].parse().ok();
+            }
+        }
+        None
+    };
+    match place {
+        Value::Object(fields) => fields
+            .get(name)
+            .and_then(|value| value.as_f64().filter(|n| n.is_finite()))
+            .or_else(|| fields.values().find_map(|inner| setting(inner, name))),
+        Value::Array(items) => items.iter().take(64).find_map(|inner| setting(inner, name)),
+        Value::String(text) if text.len() < 10_000 => within(text),
+        _ => None,
+    }
 }
 
 fn began(benchmark: &Value) -> Option<f64> {
@@ -110,30 +186,58 @@ fn moment(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond((seconds * 1e3) as i64).ok()
 }
 
-fn load(benchmark: &Value) -> LevelLoad {
-    let strategy = at(benchmark, &["config", "strategy"]).or_else(|| at(benchmark, &["args", "strategy"]));
-    let strategy = strategy.unwrap_or(&Value::Null);
-    let most = |name: &str| {
-        whole(strategy, &[name])
-            .and_then(|n| u32::try_from(n).ok())
-            .filter(|n| (1..=MOST_CLIENTS).contains(n))
+/// The load of a benchmark, where it says it: `None` for a strategy that is missing or unknown.
+fn load(benchmark: &Value) -> Option<LevelLoad> {
+    let places =
+        [&["config", "strategy"][..], &["args", "strategy"], &["scheduler", "strategy"], &["strategy"]];
+    let strategy = places.iter().find_map(|path| at(benchmark, path))?;
+    let kind =
+        text(strategy, &["type_"]).or_else(|| text(strategy, &["type"])).or_else(|| strategy.as_str())?;
+    let most = |name: &str| clients(at(strategy, &[name])?);
+    strategy_load(kind, most("streams"), amount(strategy, &["rate"]), most("max_concurrency"))
+}
+
+fn clients(value: &Value) -> Option<u32> {
+    whole(value, &[]).and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MOST_CLIENTS).contains(n))
+}
+
+/// The load that the file's settings give to its benchmark at this place.
+fn load_of_all(value: &Value, place: usize) -> Option<LevelLoad> {
+    let args = at(value, &["args"]).or_else(|| at(value, &["config"]))?;
+    let profile = at(args, &["profile"]).or_else(|| at(args, &["rate_type"]))?;
+    let kind = profile.as_str().or_else(|| text(profile, &["type_"]))?;
+    let nth = |name: &str| match at(args, &[name]).or_else(|| at(profile, &[name]))? {
+        Value::Array(items) => items.get(place)?.as_f64(),
+        one => one.as_f64().filter(|_| place == 0),
     };
+    let rate = nth("rate").or_else(|| nth("streams")).filter(|rate| rate.is_finite() && *rate > 0.0);
+    let streams = rate.map(|rate| rate as u32).filter(|n| (1..=MOST_CLIENTS).contains(n));
+    strategy_load(kind, streams, rate, at(args, &["max_concurrency"]).and_then(clients))
+}
+
+fn strategy_load(
+    kind: &str,
+    streams: Option<u32>,
+    rate: Option<f64>,
+    most_in_flight: Option<u32>,
+) -> Option<LevelLoad> {
     let rate = |arrivals| {
-        let per_sec = amount(strategy, &["rate"]).unwrap_or(1.0).clamp(0.001, MOST_RATE);
-        LevelLoad::Rate { per_sec, arrivals, most_in_flight: most("max_concurrency") }
+        let per_sec = rate?.clamp(0.001, MOST_RATE);
+        Some(LevelLoad::Rate { per_sec, arrivals, most_in_flight })
     };
-    match text(strategy, &["type_"]).unwrap_or_default() {
-        "concurrent" => LevelLoad::Concurrency(most("streams").unwrap_or(1)),
-        "throughput" => LevelLoad::Max { in_flight: most("max_concurrency").unwrap_or(MOST_CLIENTS) },
-        "constant" => rate(Arrivals::Constant),
+    match kind {
+        "synchronous" => Some(LevelLoad::Concurrency(1)),
+        "concurrent" => streams.or(most_in_flight).map(LevelLoad::Concurrency),
+        "throughput" => Some(LevelLoad::Max { in_flight: most_in_flight.unwrap_or(0) }),
+        "constant" | "async" => rate(Arrivals::Constant),
         "poisson" => rate(Arrivals::Poisson),
-        "trace" => LevelLoad::Trace { most_in_flight: most("max_concurrency") },
-        _ => LevelLoad::Concurrency(1),
+        "trace" | "replay" => Some(LevelLoad::Trace { most_in_flight }),
+        // A sweep is made of the strategies above, which its benchmarks name.
+        _ => None,
     }
 }
 
-fn level(benchmark: &Value, model: String, began: f64) -> Found {
-    let load = load(benchmark);
+fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found {
     let mut spans = BTreeMap::new();
     let mut records = Vec::new();
     for kind in ["successful", "errored"] {
@@ -150,30 +254,35 @@ fn level(benchmark: &Value, model: String, began: f64) -> Found {
         let of = at(benchmark, &[name]).filter(|of| of.is_object()).or_else(|| at(metrics, &[name]))?;
         Some([whole(of, &["successful"])?, whole(of, &["errored"]).unwrap_or_default()])
     });
-    let [ok, failed] = totals.unwrap_or_else(|| {
-        let count = |name| list(benchmark, &["requests", name]).len() as u64;
-        [count("successful"), count("errored")]
+    let state = || {
+        let of = at(benchmark, &["scheduler_state"])?;
+        Some([whole(of, &["successful_requests"])?, whole(of, &["errored_requests"]).unwrap_or_default()])
+    };
+    let count = |name| list(benchmark, &["requests", name]).len() as u64;
+    let [ok, failed] = totals.or_else(state).unwrap_or_else(|| [count("successful"), count("errored")]);
+    let incomplete = ["request_totals", "requests"].iter().find_map(|name| {
+        let of = at(benchmark, &[name]).filter(|of| of.is_object()).or_else(|| at(metrics, &[name]))?;
+        whole(of, &["incomplete"])
     });
     // Requests may be a sample of those that were sent: then the aggregates are of more.
     let whole_set = records.len() as u64 >= ok.saturating_add(failed);
     let mut report = if whole_set { measured(&model, load, &records, &spans) } else { blank(&model, load) };
     let own = |name: &str, factor: f64| stats(at(metrics, &[name, "successful"]), factor);
-    report.itl_ms = own("inter_token_latency_ms", 1.0);
+    report.itl_ms = if_any_time(own("inter_token_latency_ms", 1.0));
+    report.requests.aborted = incomplete.unwrap_or_else(|| count("incomplete"));
     if !whole_set {
         records.clear();
         report.requests.ok = ok;
         report.requests.failed = failed;
         report.requests.ended = ok.saturating_add(failed);
-        report.requests.aborted =
-            number(metrics, &["request_totals", "incomplete"]).map_or(0, |n| n.max(0.0) as u64);
         if failed > 0 {
             let example = list(benchmark, &["requests", "errored"]).first().and_then(error_text);
-            let example = example.unwrap_or("not said in the file").to_owned();
+            let example = super::short(example.unwrap_or(super::NOT_SAID));
             report.requests.errors = vec![ErrorCount { kind: "other".to_owned(), count: failed, example }];
         }
-        report.ttft_ms = own("time_to_first_token_ms", 1.0);
-        report.tpot_ms = own("time_per_output_token_ms", 1.0);
-        report.latency_ms = own("request_latency", 1e3);
+        report.ttft_ms = if_any_time(own("time_to_first_token_ms", 1.0));
+        report.tpot_ms = if_any_time(own("time_per_output_token_ms", 1.0));
+        report.latency_ms = if_any_time(own("request_latency", 1e3));
         report.prompt_tokens = own("prompt_token_count", 1.0);
         report.output_tokens = own("output_token_count", 1.0);
         let mean =
@@ -218,6 +327,8 @@ fn record(
     let prompt =
         whole(request, &["prompt_tokens"]).or_else(|| whole(request, &["input_metrics", "text_tokens"]));
     let chunks = whole(timings, &["token_iterations"]).or_else(|| whole(timings, &["iterations"]));
+    // An answer that came whole has no first token to wait for.
+    let first = first.filter(|first| *first < end || tokens.is_none_or(|n| n < 2));
     let span = first.zip(last).and_then(|(first, last)| seconds(last - first));
     let mut figures =
         figures(first.and_then(since), (!failed).then_some(latency), tokens, TokenSource::Usage);
@@ -228,7 +339,7 @@ fn record(
     let error = failed.then(|| RequestError {
         class: None,
         status: None,
-        text: super::short(error_text(request).unwrap_or("not said in the file")),
+        text: super::short(error_text(request).unwrap_or(super::NOT_SAID)),
     });
     let record = RequestRecord {
         index,

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use super::{File, MOST_REQUESTS};
 use crate::domain::history::StoredRequest;
+use crate::domain::known::Unknown;
 use crate::domain::plan::{Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target};
-use crate::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Watch};
+use crate::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stats, Watch};
 use crate::domain::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::tally::{LevelFrame, Tally};
@@ -134,16 +135,41 @@ pub(super) struct Origin {
     /// The program with its version.
     pub(super) source: String,
     pub(super) api: String,
-    pub(super) machine: String,
-    /// When it began; the beginning of time where the file does not say.
-    pub(super) began: Timestamp,
-    pub(super) took_s: f64,
-    /// Asked for.
-    pub(super) prompt_tokens: Option<u32>,
-    pub(super) output_tokens: Option<u32>,
-    pub(super) seed: Option<u64>,
+    /// The system of the machine that measured.
+    pub(super) machine: Option<String>,
+    /// When it began.
+    pub(super) began: Option<Timestamp>,
+    pub(super) took_s: Option<f64>,
+    /// What was asked for, as far as the file says it.
+    pub(super) asked: Asked,
+    /// The user's own words.
+    pub(super) tags: Vec<String>,
     /// Fewer requests than there were to be.
     pub(super) stopped: bool,
+}
+
+/// What was asked for, as far as a file says it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) prompt_tokens: Option<Lengths>,
+    pub(super) output_tokens: Option<Lengths>,
+    pub(super) seed: Option<u64>,
+    pub(super) ends: Ends,
+    pub(super) warmup: Option<u32>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) turns: Option<u32>,
+    pub(super) ignore_eos: Option<bool>,
+}
+
+/// Of so many tokens, or of so many give or take a deviation, where that makes sense.
+pub(super) fn lengths(mean: Option<f64>, deviation: Option<f64>) -> Option<Lengths> {
+    // `as` saturates.
+    let whole = |n: f64| n.round() as u32;
+    let mean = mean.map(whole).filter(|n| (1..=MOST_TOKENS).contains(n))?;
+    Some(match deviation.map(whole).filter(|n| (1..=MOST_TOKENS).contains(n)) {
+        Some(deviation) => Lengths::Normal { mean, deviation },
+        None => Lengths::Fixed(mean),
+    })
 }
 
 /// Sessions of these levels: one for each kind of load, since a plan has one. Records get their levels and indexes.
@@ -178,6 +204,7 @@ fn kind(load: &LevelLoad) -> u8 {
         LevelLoad::Rate { .. } => 2,
         LevelLoad::Max { .. } => 3,
         LevelLoad::Trace { .. } => 4,
+        LevelLoad::Unknown => 5,
     }
 }
 
@@ -208,17 +235,19 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
         }
         levels.push(report);
     }
-    let plan = plan(origin, targets, &loads, &levels);
+    let (plan, unknown) = plan(origin, targets, &loads);
     let report = BenchReport {
         schema: SCHEMA.to_owned(),
         batida: env!("CARGO_PKG_VERSION").to_owned(),
         id,
-        started_at: origin.began,
-        took_s: origin.took_s,
+        started_at: origin.began.unwrap_or_default(),
+        took_s: origin.took_s.unwrap_or_default(),
         environment: String::new(),
         api: super::address(&origin.api),
-        machine: Machine { system: origin.machine.clone(), cores: 0, lanes: 0 },
+        machine: Machine { system: origin.machine.clone(), ..Machine::default() },
         plan,
+        trace: None,
+        prompts_file: None,
         ended: if origin.stopped { SessionEnd::Stopped } else { SessionEnd::Complete },
         levels,
         switches: Vec::new(),
@@ -226,13 +255,16 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
         calibrations: Vec::new(),
         surroundings: None,
         source: Some(origin.source.clone()),
+        unknown,
     };
     (report, requests)
 }
 
-fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad], levels: &[LevelReport]) -> Plan {
+/// The plan as far as the file says it, and what it does not say.
+fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad]) -> (Plan, Vec<Unknown>) {
     let load = match loads.first() {
-        None | Some(LevelLoad::Concurrency(_)) => {
+        None | Some(LevelLoad::Unknown) => Load::Unknown,
+        Some(LevelLoad::Concurrency(_)) => {
             Load::Concurrency(loads.iter().filter_map(LevelLoad::most_in_flight).collect())
         }
         Some(LevelLoad::Rate { arrivals, most_in_flight, .. }) => Load::Rate {
@@ -248,26 +280,51 @@ fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad], levels: &[Le
         },
         Some(LevelLoad::Max { in_flight }) => Load::Max { in_flight: *in_flight },
         Some(LevelLoad::Trace { most_in_flight }) => {
-            Load::Trace { file: PathBuf::from("not said in the file"), most_in_flight: *most_in_flight }
+            Load::Trace { file: PathBuf::from(super::NOT_SAID), most_in_flight: *most_in_flight, unit: None }
         }
     };
-    let mean = |stats: &crate::domain::run::Stats| stats.mean.map(|mean| mean.round() as u32);
-    let length = |asked: Option<u32>, met: Option<u32>| {
-        asked.or(met).filter(|n| (1..=MOST_TOKENS).contains(n)).map(Lengths::Fixed)
-    };
-    let first = levels.first();
-    let prompts = length(origin.prompt_tokens, first.and_then(|level| mean(&level.prompt_tokens)))
-        .map(|input_tokens| Prompts::Synthetic { input_tokens, prefix_tokens: 0 });
-    let most = levels.iter().map(|level| level.requests.ended).max();
-    Plan {
+    let Asked { prompt_tokens, output_tokens, seed, ends, warmup, timeout, turns, ignore_eos } =
+        origin.asked.clone();
+    let unknown = [
+        (Unknown::StartedAt, origin.began.is_none()),
+        (Unknown::TookS, origin.took_s.is_none()),
+        (Unknown::LevelEnds, ends.is_open()),
+        (Unknown::SessionEnds, true),
+        (Unknown::Warmup, warmup.is_none()),
+        (Unknown::RampUp, true),
+        (Unknown::Prompts, prompt_tokens.is_none()),
+        (Unknown::Turns, turns.is_none()),
+        (Unknown::OutputTokens, output_tokens.is_none()),
+        (Unknown::IgnoreEos, ignore_eos.is_none()),
+        (Unknown::Params, true),
+        (Unknown::Timeout, timeout.is_none()),
+        (Unknown::Objectives, true),
+    ];
+    let unknown = unknown.into_iter().filter_map(|(part, is)| is.then_some(part)).collect();
+    // What is unknown has a new plan's values, for whoever runs it again.
+    let usual = Plan::default();
+    let prompts = prompt_tokens.map(|input_tokens| Prompts::Synthetic { input_tokens, prefix_tokens: 0 });
+    let plan = Plan {
         targets,
         load,
-        level_ends: Ends { requests: most, after: None, error_share: None },
-        session_ends: Ends::default(),
-        warmup: 0,
-        prompts: prompts.unwrap_or_else(|| Prompts::File(PathBuf::from("not said in the file"))),
-        output_tokens: length(origin.output_tokens, None),
-        seed: origin.seed,
-        ..Plan::default()
-    }
+        level_ends: if ends.is_open() { usual.level_ends } else { ends },
+        warmup: warmup.unwrap_or(usual.warmup),
+        prompts: prompts.unwrap_or_default(),
+        output_tokens: output_tokens.or(usual.output_tokens),
+        turns: turns.unwrap_or(usual.turns),
+        ignore_eos: ignore_eos.unwrap_or(usual.ignore_eos),
+        timeout: timeout.unwrap_or(usual.timeout),
+        seed,
+        tags: origin.tags.clone(),
+        ..usual
+    };
+    (plan, unknown)
+}
+
+/// Aggregates of times that are all zero: of answers that did not stream, or of none. No token comes in no time, so
+/// these are no figures.
+pub(super) fn if_any_time(stats: Stats) -> Stats {
+    let zero = |value: Option<f64>| value.is_none_or(|value| value <= 0.0);
+    let none = zero(stats.mean) && zero(stats.p50) && zero(stats.p99) && zero(stats.max);
+    if none { Stats::default() } else { stats }
 }

@@ -8,12 +8,16 @@
 mod aiperf;
 pub mod environments;
 mod guidellm;
+mod json;
 mod level;
 mod own;
+mod sglang;
+mod tags;
 mod vllm;
 
 use serde_json::Value;
 
+use crate::domain::encoding;
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 
@@ -23,9 +27,13 @@ pub const MOST_BYTES: usize = 256 << 20;
 /// More requests than any level has: sums of them fit, and tests of them end.
 const MOST_REQUESTS: u64 = 10_000_000_000;
 
+/// Where a file does not say something.
+const NOT_SAID: &str = "not said in the file";
+
 /// What is looked for, for whoever brought something else.
 const KNOWN: &str = "Batida reads its own JSON, guidellm's benchmarks.json, aiperf's profile_export_aiperf.json and \
-profile_export.jsonl, and what `vllm bench serve --save-result` writes";
+profile_export.jsonl, genai-perf's profile_export_genai_perf.json, what `vllm bench serve --save-result` writes, and \
+the JSONL of SGLang's bench_serving";
 
 /// Reads a result file. `name` is the file's, for what is said about it.
 ///
@@ -36,27 +44,21 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
         let why = format!("{name} has more than {} MiB, which are not read", MOST_BYTES >> 20);
         return Err(Failure::new(why, "Save it again without each request's texts"));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.trim_ascii().is_empty() {
+    let text = encoding::text(bytes)
+        .map_err(|why| Failure::new(format!("{name} is no result file: it is {}", why.what), KNOWN))?;
+    if text.trim().is_empty() {
         return Err(Failure::new(format!("{name} is empty"), KNOWN));
     }
-    let file = File { name, hash: hash(bytes) };
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) => read_value(&file, vec![value]),
-        Err(whole) => {
-            // A line each, as aiperf and `vllm bench serve --append-result` write them.
-            let lines =
-                bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-            let values: Result<Vec<Value>, _> = lines.map(serde_json::from_slice).collect();
-            match values {
-                Ok(values) if values.len() > 1 => read_value(&file, values),
-                _ => {
-                    let why = format!("{name} is no JSON, or is cut off: {whole}");
-                    Err(Failure::new(why, KNOWN))
-                }
-            }
+    let read = json::values(&text).map_err(|why| {
+        if let Some((what, advice)) = json::other_form(&text) {
+            return Failure::new(format!("{name} is {what}"), advice);
         }
-    }
+        Failure::new(format!("{name} is no JSON, or is cut off: {why}"), KNOWN)
+    })?;
+    let file = File { name, hash: hash(bytes) };
+    let mut imported = read_value(&file, read.values)?;
+    imported.remarks.extend(read.remark);
+    Ok(imported)
 }
 
 /// A file that is read.
@@ -85,13 +87,18 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
     if own::is(first) {
         own::read(file, values)
     } else if guidellm::is(first) {
-        guidellm::read(file, first)
+        guidellm::read(file, values)
     } else if aiperf::is_record(first) {
         aiperf::read_records(file, &values)
     } else if aiperf::is_summary(first) {
-        aiperf::read_summary(file, first)
+        aiperf::read_summaries(file, &values)
     } else if vllm::is(first) {
         vllm::read(file, &values)
+    } else if sglang::is(first) {
+        sglang::read(file, &values)
+    } else if at(first, &["experiments"]).is_some() && at(first, &["service_kind"]).is_some() {
+        let why = format!("{} is perf_analyzer's raw record of a genai-perf run", file.name);
+        Err(Failure::new(why, "Import profile_export_genai_perf.json, which is beside it"))
     } else {
         let keys =
             first.as_object().map(|object| object.keys().take(8).cloned().collect::<Vec<_>>().join(", "));

@@ -1,6 +1,5 @@
 //! Our own JSON: one report, or a list of sessions.
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{File, MOST_REQUESTS, text};

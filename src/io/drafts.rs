@@ -209,6 +209,9 @@ enum Content {
 }
 
 fn read(path: &Path) -> std::io::Result<Content> {
+    if files::ordinary(path).is_err() {
+        return Ok(Content::Unknown);
+    }
     match fs::metadata(path)?.len() {
         0 => return Ok(Content::Nothing),
         MOST.. => return Ok(Content::Unknown),

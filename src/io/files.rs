@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufWriter, ErrorKind, Read as _, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -24,8 +24,8 @@ pub enum Unread {
     Io(std::io::Error),
     /// It is a folder.
     Folder,
-    /// A pipe may never give anything, and a device never end.
-    NoFile,
+    /// What it is instead. A pipe may never give anything, and a device never end.
+    NoFile(&'static str),
     /// It has more bytes than that.
     TooLarge(u64),
 }
@@ -36,7 +36,7 @@ impl Unread {
         match self {
             Self::Io(error) => super::why(error),
             Self::Folder => "it is a folder".to_owned(),
-            Self::NoFile => "it is no ordinary file".to_owned(),
+            Self::NoFile(what) => format!("it is {what}, not an ordinary file"),
             Self::TooLarge(most) => format!("it is larger than {} MB", most >> 20),
         }
     }
@@ -47,18 +47,31 @@ impl Unread {
 /// # Errors
 /// When it is none, or cannot be read.
 pub fn read_now(path: &Path, most: u64) -> Result<Vec<u8>, Unread> {
-    let found = fs::metadata(path).map_err(Unread::Io)?;
-    if found.is_dir() {
-        return Err(Unread::Folder);
-    }
-    if !found.is_file() {
-        return Err(Unread::NoFile);
-    }
+    ordinary(path)?;
     let mut bytes = Vec::new();
     // One byte more, which tells that it is too large.
     let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     read.map_err(Unread::Io)?;
     if bytes.len() as u64 > most { Err(Unread::TooLarge(most)) } else { Ok(bytes) }
+}
+
+/// Looks before anything is opened: whoever opens a pipe waits for its other end.
+///
+/// # Errors
+/// When it is not there, or is no ordinary file.
+pub(crate) fn ordinary(path: &Path) -> Result<(), Unread> {
+    let kind = fs::metadata(path).map_err(Unread::Io)?.file_type();
+    if kind.is_file() {
+        Ok(())
+    } else if kind.is_dir() {
+        Err(Unread::Folder)
+    } else if kind.is_fifo() {
+        Err(Unread::NoFile("a named pipe"))
+    } else if kind.is_socket() {
+        Err(Unread::NoFile("a socket"))
+    } else {
+        Err(Unread::NoFile("a device"))
+    }
 }
 
 /// The same on a thread that may wait. `instead`: what to do about a file that is too large.
@@ -77,7 +90,7 @@ pub async fn read(path: &Path, most: u64, instead: &str) -> Result<Vec<u8>, Fail
         Unread::TooLarge(most) => {
             Failure::new(format!("{shown} has more than {} MiB, which are not read", most >> 20), instead)
         }
-        Unread::NoFile => cannot(unread.why(), "Save what comes out of it as a file first"),
+        Unread::NoFile(_) => cannot(unread.why(), "Save what comes out of it as a file first"),
         Unread::Io(_) | Unread::Folder => cannot(unread.why(), "Check the path"),
     })
 }
@@ -327,6 +340,18 @@ mod tests {
             assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
             assert_eq!(fs::read_to_string(&file).expect("read"), content);
         }
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_told_without_opening_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|made| made.success()));
+        let why = |path: &Path| read_now(path, 100).expect_err("refused").why();
+        assert_eq!(why(&pipe), "it is a named pipe, not an ordinary file");
+        assert_eq!(why(Path::new("/dev/zero")), "it is a device, not an ordinary file");
+        assert_eq!(why(dir.path()), "it is a folder");
     }
 
     #[test]

@@ -78,6 +78,9 @@ impl LibraryStore {
                 format!("Make {} readable; until then nothing is saved there", self.path.display()),
             )
         };
+        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) = files::ordinary(&self.path) {
+            return Err(unread(odd.why()));
+        }
         let mut bytes = Vec::new();
         match File::open(&self.path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok((Library::default(), None)),

@@ -345,6 +345,13 @@ impl SettingsStore {
 
     /// `None` when there is no file.
     fn read(&self) -> Result<Option<StoredFile>, Trouble> {
+        match files::ordinary(&self.path) {
+            Err(files::Unread::Io(why)) if why.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) => {
+                return Err(Trouble::Unread(odd.why()));
+            }
+            _ => {}
+        }
         match File::open(&self.path) {
             // confy would write a new file here, readable by all.
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),

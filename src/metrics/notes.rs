@@ -294,7 +294,7 @@ fn behind(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
             units::duration(due_for),
             units::duration(units::checked_seconds(took).unwrap_or_default())
         )),
-        LevelLoad::Concurrency(_) | LevelLoad::Max { .. } => None,
+        LevelLoad::Concurrency(_) | LevelLoad::Max { .. } | LevelLoad::Unknown => None,
     }
 }
 

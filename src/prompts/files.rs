@@ -2,50 +2,67 @@
 //!
 //! | form | of each entry |
 //! |---|---|
-//! | JSONL | `prompt` (a text) or `messages` (a chat list); `max_tokens` or `output_tokens`, if there |
-//! | ShareGPT | `conversations`: a list of `from` and `value`; an array, or one object a line |
+//! | JSONL, a JSON array | `prompt` (a text), `messages` (a chat list), a bare chat list, or a text; `max_tokens` or `output_tokens`, if there |
+//! | OpenAI batch | the same in `body` |
+//! | ShareGPT | `conversations`: a list of `from` and `value`, or of `role` and `content` |
+//! | aiperf, guidellm, SGLang | `text`, `turns`, `output_tokens_count`, contents by turns |
+//! | CSV | a column of prompts, by its name |
 //! | plain text | each line that is not blank is a prompt |
 //!
-//! A file with an entry that cannot be sent is refused, with the line: a benchmark that drops prompts in
-//! silence lies.
+//! An entry that cannot be sent is left out, and told with its place and its reason: before the session and in its
+//! report.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::Draft;
-use crate::domain::conversation::{Message, Role};
+use super::pieces::{self, Piece, Place};
+use super::said::{self, Said};
+use super::table::Table;
+use crate::domain::encoding;
 use crate::domain::failure::Failure;
+use crate::domain::known::PromptsBrief;
 use crate::domain::units;
 
 /// The prompts of a file, in its order. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Material {
     entries: Arc<[Said]>,
-    without_words: usize,
+    left_out: LeftOut,
 }
+
+/// Names of a column of prompts.
+const COLUMNS: [&str; 8] =
+    ["prompt", "prompts", "text", "question", "query", "instruction", "input", "content"];
+/// Names of a column of the longest answers.
+const LIMITS: [&str; 5] = ["maxtokens", "outputtokens", "outputtokenscount", "outputlength", "outputlen"];
 
 impl Material {
     /// Reads a file called `name`. `.txt` is plain text; else the content says what it is.
     ///
     /// # Errors
-    /// When it holds no prompt, or one that cannot be sent: which line, and why.
+    /// When it holds no prompt that can be sent: why.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let text = text_of(name, bytes)?;
-        let plain = name.to_ascii_lowercase().ends_with(".txt");
-        let all = match text.trim_start().chars().next() {
-            Some('[') if !plain => share_gpt(name, text)?,
-            Some('{') if !plain => lines(text)
-                .map(|(number, line)| said_in(line).map_err(|why| bad_line(name, number, &why)))
-                .collect::<Result<Vec<_>, Failure>>()?,
-            _ => lines(text).map(|(_, line)| Some(Said::prompt(line.trim()))).collect(),
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+        let json = text.trim_start().starts_with(['[', '{']);
+        let mut left_out = LeftOut::default();
+        let entries = if ends(&[".txt"]) {
+            plain(&text)
+        } else if ends(&[".csv", ".tsv"]) || (!json && Table::of_trace(&text).is_some()) {
+            table(name, &text, &mut left_out)?
+        } else if json {
+            of_json(name, &text, &mut left_out)?
+        } else if ends(&[".json", ".jsonl", ".ndjson"]) && !text.trim().is_empty() {
+            let first = pieces::lines(&text).next().map_or(1, |(number, _)| number);
+            let why = format!("{name}, line {}: it is no JSON object", units::count(first as u64));
+            return Err(Failure::new(why, FORMS));
+        } else {
+            plain(&text)
         };
-        let (found, entries) = (all.len(), all.into_iter().flatten().collect::<Arc<[Said]>>());
         if entries.is_empty() {
-            return Err(Failure::new(format!("{name} holds no prompts"), FORMS));
+            return Err(left_out.refusal(name, "prompts", FORMS));
         }
-        Ok(Self { without_words: found - entries.len(), entries })
+        Ok(Self { entries: entries.into(), left_out })
     }
 
     /// How many prompts or conversations there are. A session that sends more begins again with the first, and
@@ -61,13 +78,17 @@ impl Material {
 
     /// What should be told of the file beside the figures, if anything.
     pub fn note(&self) -> Option<String> {
-        (self.without_words > 0).then(|| {
-            format!(
-                "{} of {} conversations in the file hold no words of a user and are left out",
-                units::count(self.without_words as u64),
-                units::count((self.without_words + self.len()) as u64)
-            )
-        })
+        self.left_out.told("entries", self.len())
+    }
+
+    /// For a report. Nothing of it has been sent yet.
+    pub fn brief(&self) -> PromptsBrief {
+        PromptsBrief {
+            prompts: self.len() as u64,
+            left_out: self.left_out.count as u64,
+            why_left_out: self.note(),
+            repeated: 0,
+        }
     }
 
     pub(super) fn entry(&self, index: u64) -> &Said {
@@ -75,219 +96,127 @@ impl Material {
     }
 }
 
-/// What a file or a trace says in one entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Said {
-    messages: Vec<Message>,
-    /// Answers in it are not sent, even where only the opening is.
-    answers_dropped: bool,
-    max_tokens: Option<u32>,
+fn plain(text: &str) -> Vec<Said> {
+    pieces::lines(text).map(|(_, line)| Said::prompt(line.trim())).collect()
 }
 
-impl Said {
-    fn prompt(text: &str) -> Self {
-        let messages = vec![Message::new(Role::User, text)];
-        Self { messages, answers_dropped: true, max_tokens: None }
+fn of_json(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Failure> {
+    let found = pieces::json(text)
+        .map_err(|why| Failure::new(format!("{name} is no JSON, or is cut off: {why}"), FORMS))?;
+    let mut entries = Vec::new();
+    for Piece { place, json } in found {
+        let said = json
+            .and_then(|json| serde_json::from_str(json).map_err(|why| pieces::in_line(&why)))
+            .and_then(|value| said::of(&value))
+            .and_then(|said| said.ok_or_else(|| "there are no words of a user".to_owned()));
+        match said {
+            Ok(said) => entries.push(said),
+            Err(why) => left_out.add(place, why),
+        }
     }
+    Ok(entries)
+}
 
-    /// As a conversation of at most `turns` turns. A single turn of a chat list is the list up to its last user
-    /// message, answers included; in a conversation the model's own answers take their place.
-    pub(super) fn draft(&self, turns: usize) -> Draft {
-        let turns = if turns == 1 && !self.answers_dropped {
-            let end = self.messages.iter().rposition(|message| message.role == Role::User);
-            vec![self.messages[..end.map_or(0, |at| at + 1)].to_vec()]
-        } else {
-            self.split(turns)
+/// The prompts of a table's column. A table without one is no list of prompts, whatever its lines look like.
+fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Failure> {
+    let table = Table::read(text)
+        .map_err(|why| Failure::new(format!("{name} cannot be read as CSV: {why}"), FORMS))?;
+    let Some(column) = table.column(&COLUMNS) else {
+        let columns = units::shorten_middle(&table.heads.join(", "), 120);
+        let trace = Table::of_trace(text).is_some();
+        return Err(Failure::new(
+            format!("{name} is CSV without a column of prompts: it has {columns}"),
+            if trace {
+                "It looks like a trace of times and lengths: replay it as one (`--trace`, or Trace file in the form)"
+            } else {
+                "Name the column of the prompts \"prompt\", or save the prompts as JSONL or as text with one a line"
+            },
+        ));
+    };
+    let limit = table.column(&LIMITS);
+    let mut entries = Vec::new();
+    for (line, row) in &table.rows {
+        let mut fields = serde_json::Map::new();
+        fields.insert("prompt".to_owned(), row.get(column).map_or("", String::as_str).into());
+        if let Some(most) = limit.and_then(|limit| row.get(limit)).filter(|most| !most.trim().is_empty()) {
+            fields.insert("max_tokens".to_owned(), most.as_str().into());
+        }
+        match said::of(&fields.into()) {
+            Ok(said) => entries.extend(said),
+            Err(why) => left_out.add(Place::Line(*line), why),
+        }
+    }
+    Ok(entries)
+}
+
+const FORMS: &str = "A prompt file is JSONL with \"prompt\" or \"messages\" in each line, OpenAI batch lines, ShareGPT JSON, CSV \
+     with a column \"prompt\", or plain text (.txt) with a prompt per line";
+
+// ---- what is left out ---------------------------------------------------------------------------------
+
+/// Entries that cannot be sent.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeftOut {
+    pub(super) count: usize,
+    /// How often for each reason, with the first place.
+    why: BTreeMap<String, (usize, String)>,
+    first: Option<String>,
+}
+
+/// More reasons are not told.
+const MAX_REASONS: usize = 3;
+
+impl LeftOut {
+    pub(super) fn add(&mut self, place: Place, why: String) {
+        let place = match place {
+            Place::Line(n) => format!("line {}", units::count(n as u64)),
+            Place::Entry(n) => format!("entry {}", units::count(n as u64)),
         };
-        Draft { turns, wanted_prompt_tokens: None, max_tokens: self.max_tokens }
+        self.count += 1;
+        self.first.get_or_insert_with(|| format!("{place}: {why}"));
+        // Reasons that hold bytes of the file may all differ.
+        if self.why.len() < 100 || self.why.contains_key(&why) {
+            self.why.entry(why).or_insert((0, place)).0 += 1;
+        }
     }
 
-    /// The messages between the answers.
-    fn split(&self, most: usize) -> Vec<Vec<Message>> {
-        let mut turns = Vec::new();
-        let mut turn: Vec<Message> = Vec::new();
-        let asks = |turn: &[Message]| turn.iter().any(|message| message.role == Role::User);
-        for message in &self.messages {
-            if message.role != Role::Assistant {
-                turn.push(message.clone());
-            } else if asks(&turn) {
-                turns.push(std::mem::take(&mut turn));
-                if turns.len() == most {
-                    return turns;
-                }
+    /// `2 of 10 entries are left out: line 3: … (2)`, where there are some.
+    pub(super) fn told(&self, noun: &str, kept: usize) -> Option<String> {
+        if self.count == 0 {
+            return None;
+        }
+        let mut reasons: Vec<(&String, &(usize, String))> = self.why.iter().collect();
+        reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        let more = reasons.len().saturating_sub(MAX_REASONS);
+        let shown = reasons.into_iter().take(MAX_REASONS).map(|(why, (count, place))| {
+            let times = if *count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            format!("{place}{times}: {why}")
+        });
+        let mut shown = shown.collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            shown.push_str("; and other reasons");
+        }
+        let [count, all] = [self.count, self.count + kept].map(|n| units::count(n as u64));
+        Some(format!("{count} of {all} {noun} of the file cannot be sent and are left out: {shown}"))
+    }
+
+    /// Of a file with nothing that can be sent.
+    pub(super) fn refusal(&self, name: &str, nouns: &str, forms: &str) -> Failure {
+        match &self.first {
+            None => Failure::new(format!("{name} holds no {nouns}"), forms),
+            Some(first) if self.count == 1 => Failure::new(format!("{name}, {first}"), forms),
+            Some(first) => {
+                let all = units::count(self.count as u64);
+                Failure::new(format!("{name}, {first}; none of its {all} entries can be sent"), forms)
             }
         }
-        if asks(&turn) {
-            turns.push(turn);
-        }
-        turns
     }
-}
-
-const FORMS: &str = "A prompt file is JSONL with \"prompt\" or \"messages\" in each line, ShareGPT JSON, or plain text with a \
-     prompt per line";
-
-/// A line of JSONL, as far as it is read.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Line<'a> {
-    prompt: Option<String>,
-    messages: Option<Vec<LineMessage>>,
-    #[serde(borrow)]
-    conversations: Option<Vec<ShareGptTurn<'a>>>,
-    #[serde(alias = "output_tokens", alias = "output_length")]
-    max_tokens: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-struct LineMessage {
-    role: String,
-    content: Option<Content>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Debug, Deserialize)]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ShareGpt<'a> {
-    #[serde(borrow)]
-    conversations: Vec<ShareGptTurn<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ShareGptTurn<'a> {
-    #[serde(borrow)]
-    from: Cow<'a, str>,
-    #[serde(borrow)]
-    value: Cow<'a, str>,
-}
-
-/// `None` for a ShareGPT conversation without words of a user.
-fn said_in(line: &str) -> Result<Option<Said>, String> {
-    let line: Line<'_> = serde_json::from_str(line).map_err(|why| in_line(&why))?;
-    let is_share_gpt = line.conversations.is_some();
-    match line.said()? {
-        None if !is_share_gpt => Err("there is neither \"prompt\" nor \"messages\"".to_owned()),
-        said => Ok(said),
-    }
-}
-
-impl Line<'_> {
-    pub(super) fn max_tokens(&self) -> Option<u32> {
-        self.max_tokens
-    }
-
-    /// `None` when it has no words of its own.
-    pub(super) fn said(self) -> Result<Option<Said>, String> {
-        if self.max_tokens == Some(0) {
-            return Err("an answer has at least one token".to_owned());
-        }
-        let (messages, answers_dropped) = match (self.prompt, self.messages) {
-            (None, None) => {
-                let said = share_gpt_said(&self.conversations.unwrap_or_default())?;
-                return Ok(said.map(|said| Said { max_tokens: self.max_tokens, ..said }));
-            }
-            (Some(_), Some(_)) => {
-                return Err("there are both \"prompt\" and \"messages\"".to_owned());
-            }
-            (Some(prompt), None) => (vec![Message::new(Role::User, prompt)], true),
-            (None, Some(list)) => {
-                (list.into_iter().map(LineMessage::read).collect::<Result<Vec<_>, _>>()?, false)
-            }
-        };
-        if !has_words(&messages) {
-            return Err("there are no words of a user".to_owned());
-        }
-        Ok(Some(Said { messages, answers_dropped, max_tokens: self.max_tokens }))
-    }
-}
-
-impl LineMessage {
-    fn read(self) -> Result<Message, String> {
-        let role = match self.role.as_str() {
-            "system" | "developer" => Role::System,
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            other => return Err(format!("a message of role {other:?} cannot be sent")),
-        };
-        let content = match self.content {
-            Some(Content::Text(text)) => text,
-            Some(Content::Parts(parts)) => parts
-                .into_iter()
-                .map(|part| part.text.ok_or_else(|| format!("a part of type {:?} cannot be sent", part.kind)))
-                .collect::<Result<String, _>>()?,
-            None => return Err(format!("a message of role {:?} has no content", self.role)),
-        };
-        Ok(Message::new(role, content))
-    }
-}
-
-fn share_gpt(name: &str, text: &str) -> Result<Vec<Option<Said>>, Failure> {
-    let list: Vec<ShareGpt<'_>> = serde_json::from_str(text).map_err(|why| {
-        Failure::new(format!("{name} is an array, but not of ShareGPT conversations: {why}"), FORMS)
-    })?;
-    let read = list.iter().enumerate().map(|(at, entry)| {
-        share_gpt_said(&entry.conversations).map_err(|why| {
-            Failure::new(format!("{name}, conversation {}: {why}", units::count(at as u64 + 1)), FORMS)
-        })
-    });
-    read.collect()
-}
-
-fn share_gpt_said(turns: &[ShareGptTurn<'_>]) -> Result<Option<Said>, String> {
-    let messages = turns
-        .iter()
-        .map(|turn| {
-            let role = match &*turn.from {
-                "human" | "user" => Role::User,
-                "gpt" | "chatgpt" | "assistant" | "model" | "bing" | "bard" => Role::Assistant,
-                "system" => Role::System,
-                other => return Err(format!("{other:?} is neither \"human\" nor \"gpt\"")),
-            };
-            // Answers only mark where a turn ends.
-            let content = if role == Role::Assistant { String::new() } else { turn.value.to_string() };
-            Ok(Message::new(role, content))
-        })
-        .collect::<Result<Vec<_>, String>>()?;
-    Ok(has_words(&messages).then_some(Said { messages, answers_dropped: true, max_tokens: None }))
-}
-
-fn has_words(messages: &[Message]) -> bool {
-    messages.iter().any(|message| message.role == Role::User && !message.content.trim().is_empty())
 }
 
 /// The text of a file; a byte order mark is no part of it.
-pub(super) fn text_of<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Failure> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|why| {
-        let line = 1 + bytes[..why.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        bad_line(name, line, "it is no UTF-8 text")
+pub(super) fn text_of<'a>(name: &str, bytes: &'a [u8]) -> Result<std::borrow::Cow<'a, str>, Failure> {
+    encoding::text(bytes).map_err(|why| {
+        let line = why.line.map(|line| format!(", line {}", units::count(line as u64))).unwrap_or_default();
+        Failure::new(format!("{name}{line}: it is {}", why.what), "Save the file as UTF-8 text")
     })
-}
-
-/// The lines that are not blank, with their numbers from 1.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim().is_empty())
-}
-
-pub(super) fn bad_line(name: &str, number: usize, why: &str) -> Failure {
-    Failure::new(
-        format!("{name}, line {}: {why}", units::count(number as u64)),
-        "Correct the line or take it out; no line is left out by itself",
-    )
-}
-
-/// Without "at line 1", since the line is named already.
-pub(super) fn in_line(why: &serde_json::Error) -> String {
-    why.to_string().replace(" at line 1 column ", " at column ")
 }

@@ -3,9 +3,13 @@
 
 pub mod files;
 pub mod fit;
+mod pieces;
+mod said;
 pub mod schedule;
 mod synthetic;
+mod table;
 pub mod template;
+mod times;
 pub mod trace;
 
 use std::sync::Arc;
@@ -126,6 +130,7 @@ impl PromptSource {
         let mut draft = match entry.map(|entry| &entry.said) {
             Some(Said::Own(said)) => said.draft(inner.turns),
             Some(Said::OfLength(tokens)) => inner.synthetic(index, *tokens, 0),
+            Some(Said::OfBlocks(tokens, ids)) => inner.of_blocks(index, *tokens, ids),
             Some(Said::AsPlanned) | None => inner.planned(index),
         };
         draft.max_tokens = entry
@@ -161,6 +166,36 @@ impl Inner {
         let mut random = Random::at(&[self.seed, Space::Rounding.key(), index]);
         let words = self.fit.words(tokens, &mut random);
         synthetic::text(self.seed, Space::Turn(0), index, words, self.fit.words_in(prefix_tokens))
+    }
+
+    /// A prompt of blocks: the same id gives the same words, in every prompt of the session.
+    fn of_blocks(&self, index: u64, tokens: u32, ids: &[u64]) -> Draft {
+        let mut draft = self.synthetic(index, tokens, 0);
+        let block = self.fit.words_in(self.trace.as_ref().map_or(1, Trace::block_tokens)).max(1);
+        let mut random = Random::at(&[self.seed, Space::Rounding.key(), index]);
+        let words = self.fit.words(tokens, &mut random);
+        let mut text = String::new();
+        let mut left = words;
+        for id in ids {
+            if left == 0 {
+                break;
+            }
+            let whole = synthetic::text(self.seed, Space::Block, *id, block, 0);
+            let taken = left.min(block);
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            let cut = whole.split(' ').take(taken).map(|word| word.len() + 1).sum::<usize>();
+            text.push_str(&whole[..cut.saturating_sub(1).min(whole.len())]);
+            left -= taken;
+        }
+        if left > 0 {
+            // Fewer blocks than tokens: the rest is the prompt's own.
+            text.push(' ');
+            text.push_str(&synthetic::text(self.seed, Space::Turn(0), index, left, 0));
+        }
+        draft.turns[0] = vec![Message::new(Role::User, text.trim_start())];
+        draft
     }
 
     fn synthetic(&self, index: u64, tokens: u32, prefix_tokens: u32) -> Draft {

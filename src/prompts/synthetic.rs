@@ -17,6 +17,8 @@ pub(super) enum Space {
     Turn(u64),
     Probe,
     Prefix,
+    /// A block of a trace's prompts.
+    Block,
     InputLength,
     OutputLength,
     Rounding,
@@ -31,6 +33,7 @@ impl Space {
             Self::InputLength => u64::MAX - 2,
             Self::OutputLength => u64::MAX - 3,
             Self::Rounding => u64::MAX - 4,
+            Self::Block => u64::MAX - 5,
         }
     }
 }

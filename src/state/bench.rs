@@ -147,6 +147,12 @@ impl BenchState {
         }
     }
 
+    pub(super) fn begin(&mut self, job: JobId, told: Vec<String>) {
+        if let Some(session) = self.of_job(job) {
+            session.told = told;
+        }
+    }
+
     pub(super) fn advance(&mut self, job: JobId, progress: BenchProgress) {
         if let Some(session) = self.of_job(job) {
             session.advance(progress);
@@ -218,7 +224,7 @@ mod tests {
             Plan { load: Load::Max { in_flight: 9 }, seed: Some(7), ..sound() },
             Plan { load: Load::Concurrency(vec![7]), ramp_up: Duration::from_millis(1_500), ..sound() },
             Plan {
-                load: Load::Trace { file: "/t.jsonl".into(), most_in_flight: Some(4) },
+                load: Load::Trace { file: "/t.jsonl".into(), most_in_flight: Some(4), unit: None },
                 prompts: Prompts::File("/p.jsonl".into()),
                 tags: vec!["a=b".to_owned(), "c".to_owned()],
                 ..sound()

@@ -599,6 +599,7 @@ impl State {
     /// Folds an event in. `now` is counted from the program's start.
     pub fn apply(&mut self, event: Event, now: Duration) {
         match event {
+            Event::BenchBegan { job, told } => self.bench.begin(job, told),
             Event::BenchAdvanced { job, progress } => self.bench.advance(job, *progress),
             Event::BenchEnded { job, outcome } => self.bench.end(job, outcome),
             Event::FileSaved { what, outcome } => match outcome {

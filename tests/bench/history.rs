@@ -189,7 +189,7 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         took_s: end.as_secs_f64(),
         environment: "east".to_owned(),
         api: "https://api.example.com/v1".to_owned(),
-        machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 2 },
+        machine: Machine::new("linux x86_64", 8, 2),
         plan: Plan { targets: vec![target], load: Load::Concurrency(vec![16]), tags, ..Plan::default() },
         ended: SessionEnd::Complete,
         levels: vec![level],
@@ -198,6 +198,9 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         calibrations: Vec::new(),
         surroundings: None,
         source: None,
+        unknown: Vec::new(),
+        trace: None,
+        prompts_file: None,
     };
     (report, stored)
 }

@@ -344,7 +344,7 @@ async fn a_trace_is_replayed_at_its_moments() {
         .collect();
     std::fs::write(&file, lines.join("\n")).expect("writes");
     let mut plan = plan("m");
-    plan.load = Load::Trace { file, most_in_flight: None };
+    plan.load = Load::Trace { file, most_in_flight: None, unit: None };
     (plan.level_ends, plan.warmup) = (Ends::default(), 0);
     let run = run(&plan, &api).await;
     let mut due: Vec<f64> = run.heard.records.iter().map(|record| record.due.as_secs_f64()).collect();

@@ -35,7 +35,7 @@ impl Bench {
         Self { dir: tempfile::tempdir().expect("a folder") }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts};
+use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts, TimeUnit};
 use batida::domain::run::{AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd};
 use batida::domain::verdict::{self, Condition};
+use batida::prompts::files::Material;
+use batida::prompts::trace::Trace;
 use serde_json::{Value, json};
 
 use crate::bench_cli::{Bench, MODEL};
@@ -33,8 +35,10 @@ fn the_documented_keys_are_those_of_a_real_report() {
         silent.is_empty(),
         "not in src/cli/bench_schema.txt, a line each with type and meaning: {silent:?}"
     );
-    // Only imports have a source.
-    let gone = documented.keys().filter(|key| !found.contains(*key) && *key != "source").collect::<Vec<_>>();
+    // Only imports have these.
+    let imports = ["source", "unknown"];
+    let gone = documented.keys().filter(|key| !found.contains(*key) && !imports.contains(&key.as_str()));
+    let gone = gone.collect::<Vec<_>>();
     assert!(
         gone.is_empty(),
         "in src/cli/bench_schema.txt, but in no report; {SCHEMA} has promised it: {gone:?}"
@@ -134,8 +138,13 @@ fn others() -> Vec<(&'static str, Value)> {
         ("plan", value(&Plan { objectives: Objectives::default(), ..Plan::default() })),
         ("plan.load", value(&rate)),
         ("plan.load", value(&Load::Max { in_flight: 1 })),
-        ("plan.load", value(&Load::Trace { file: "f".into(), most_in_flight: None })),
+        (
+            "plan.load",
+            value(&Load::Trace { file: "f".into(), most_in_flight: None, unit: Some(TimeUnit::Ms) }),
+        ),
         ("plan.prompts", value(&Prompts::File("f".into()))),
+        ("trace", value(&Trace::parse("f", b"{\"at\":1}", None).expect("a trace").brief())),
+        ("prompts_file", value(&Material::parse("f", b"a").expect("a prompt").brief())),
         ("ended", value(&SessionEnd::Limit(String::new()))),
         ("ended", value(&SessionEnd::Errors(String::new()))),
         ("ended", value(&SessionEnd::Failed(String::new()))),

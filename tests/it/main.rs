@@ -26,6 +26,7 @@ mod library;
 mod notify;
 mod odd;
 mod printed;
+mod other_files;
 mod probes;
 mod prompts;
 mod secrets;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use batida::domain::conversation::{Message, Role};
-use batida::domain::plan::{Arrivals, Lengths, LevelLoad, Load, Plan, Prompts};
+use batida::domain::plan::{Arrivals, Lengths, LevelLoad, Load, Plan, Prompts, TimeUnit};
 use batida::prompts::files::Material;
 use batida::prompts::fit::{Calibrator, Fit};
 use batida::prompts::schedule::{Schedule, client_start};
@@ -429,17 +429,17 @@ fn conversations_without_a_user_are_counted_not_hidden() {
     let text = r#"[{"conversations":[]},{"conversations":[{"from":"human","value":"x"}]}]"#;
     let material = Material::parse("s.json", text.as_bytes()).expect("a prompt file");
     assert_eq!(material.len(), 1);
-    assert!(material.note().is_some_and(|note| note.starts_with("1 of 2 conversations")));
+    assert!(material.note().is_some_and(|note| note.starts_with("1 of 2 entries")));
     assert_eq!(Material::parse("p.txt", b"one").expect("a prompt file").note(), None);
 }
 
 #[test]
-fn a_bad_line_refuses_the_file_and_is_named() {
+fn a_bad_entry_is_left_out_and_named() {
     let good = r#"{"prompt":"hi"}"#;
     for (line, why) in [
-        ("{\"prompt\":3}", "line 3"),
+        ("{\"prompt\":3}", "is no text: 3"),
         ("{\"prompt\":\"x\"", "column"),
-        ("{\"text\":\"x\"}", "neither \"prompt\" nor \"messages\""),
+        ("{\"id\":\"x\"}", "neither \"prompt\" nor \"messages\""),
         ("{\"prompt\":\" \"}", "no words"),
         ("{\"prompt\":\"x\",\"messages\":[]}", "both"),
         ("{\"prompt\":\"x\",\"max_tokens\":0}", "at least one token"),
@@ -449,12 +449,20 @@ fn a_bad_line_refuses_the_file_and_is_named() {
         ("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "image_url"),
         ("{\"conversations\":[{\"from\":\"dog\",\"value\":\"x\"}]}", "\"dog\""),
         ("plain", "column"),
+        ("7", "neither an object"),
     ] {
         let text = format!("{good}\n\n{line}\n{good}\n");
-        let failure = Material::parse("p.jsonl", text.as_bytes()).expect_err("refused");
-        assert!(failure.summary.starts_with("p.jsonl, line 3: "), "{failure}");
-        assert!(failure.summary.contains(why), "{failure} does not say {why}");
-        assert!(!failure.advice.is_empty());
+        let material = Material::parse("p.jsonl", text.as_bytes()).expect("the others are read");
+        let note = material.note().expect("it is told");
+        assert_eq!((material.len(), material.brief().left_out), (2, 1), "{line}");
+        assert!(
+            note.starts_with("1 of 3 entries of the file cannot be sent and are left out: line 3: "),
+            "{note}"
+        );
+        assert!(note.contains(why), "{note} does not say {why}");
+        // Where nothing else is there the file is refused, with the same reason.
+        let failure = Material::parse("p.jsonl", line.as_bytes()).expect_err("refused");
+        assert!(failure.summary.starts_with("p.jsonl") && !failure.advice.is_empty(), "{failure}");
     }
     let failure = Material::parse("p.txt", b"good\n\xff\xfe\n").expect_err("refused");
     assert!(failure.summary.contains("line 2") && failure.summary.contains("UTF-8"), "{failure}");
@@ -463,15 +471,117 @@ fn a_bad_line_refuses_the_file_and_is_named() {
         assert!(failure.summary.contains("holds no prompts"), "{failure}");
     }
     let failure = Material::parse("s.json", br#"[{"a":1}]"#).expect_err("refused");
-    assert!(failure.summary.contains("conversations"), "{failure}");
+    assert!(failure.summary.contains("it holds a") && failure.advice.contains("ShareGPT"), "{failure}");
     let missing = Plan { prompts: Prompts::File("gone.jsonl".into()), ..Plan::default() };
     assert!(PromptSource::new(&missing, None, None).is_err());
+}
+
+#[test]
+fn openai_s_batch_lines_are_prompts() {
+    let line = |what: &str| {
+        format!(
+            r#"{{"custom_id":"r","method":"POST","url":"/v1/chat/completions","body":{{"model":"m","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"Name a {what}."}}],"max_tokens":20}}}}"#
+        )
+    };
+    let text = ["lake", "hill"].map(line).join("\n");
+    check_file("batch.jsonl", &text, 1, &["s:Be brief.|u:Name a lake.", "s:Be brief.|u:Name a hill."]);
+    assert_eq!(drafts("batch.jsonl", &text, 1)[0].max_tokens, Some(20));
+    let newer = text.replace("max_tokens", "max_completion_tokens");
+    assert_eq!(drafts("batch.jsonl", &newer, 1)[1].max_tokens, Some(20));
+}
+
+#[test]
+fn bare_message_lists_are_conversations_a_line_each_or_one_in_the_file() {
+    let one = r#"[{"role":"user","content":"Name a lake."},{"role":"assistant","content":"Como."},{"role":"user","content":"And a hill?"}]"#;
+    let other = r#"[{"role":"system","content":"Be brief."},{"role":"user","content":"Name a bay."}]"#;
+    let text = format!("{one}\n{other}\n");
+    let wanted = ["u:Name a lake.|a:Como.|u:And a hill?", "s:Be brief.|u:Name a bay."];
+    check_file("c.jsonl", &text, 1, &wanted);
+    check_file("c.jsonl", &text, 2, &["u:Name a lake./u:And a hill?", wanted[1]]);
+    check_file("c.json", other, 1, &wanted[1..]);
+    check_file("c.json", &other.replace("},", "},\n  "), 1, &wanted[1..]);
+    check_file("c.json", &format!("[{one},\n{other}]"), 1, &wanted);
+}
+
+#[test]
+fn sharegpt_s_variants_are_read_and_tool_calls_left_out() {
+    let roles = r#"{"id":"x0","conversations":[{"role":"user","content":"Name a lake."},{"role":"assistant","content":"Sure."},{"role":"user","content":"Why?"}]}"#;
+    check_file("r.jsonl", &format!("{roles}\n{roles}"), 1, &["u:Name a lake.", "u:Name a lake."]);
+    check_file(
+        "r.jsonl",
+        &format!("{roles}\n{roles}"),
+        2,
+        &["u:Name a lake./u:Why?", "u:Name a lake./u:Why?"],
+    );
+    let tools = r#"[{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"A"}]},
+        {"conversations":[{"from":"human","value":"b"},{"from":"function_call","value":"{}"},{"from":"observation","value":"{}"}],"system":"s"},
+        {"conversations":[{"from":"human","value":"c"}],"system":"Be brief."}]"#;
+    let material = Material::parse("t.json", tools.as_bytes()).expect("the others are read");
+    let note = material.note().expect("told");
+    assert!(note.contains("1 of 3") && note.contains("entry 2") && note.contains("function_call"), "{note}");
+    check_file("t.json", tools, 1, &["u:a", "s:Be brief.|u:c"]);
+}
+
+#[test]
+fn the_data_sets_of_other_benchmarks_are_read() {
+    for (line, turns, shown, max) in [
+        // aiperf: single turn, turns of texts, and MT-Bench's list.
+        (r#"{"text":"hi","output_length":7}"#, 1, "u:hi", Some(7)),
+        (r#"{"session_id":"s","turns":[{"text":"a"},{"text":"b","delay":5}]}"#, 3, "u:a/u:b", Some(9)),
+        (r#"{"session_id":"s","turns":[{"text":"a"},{"text":"b"}]}"#, 1, "u:a", Some(9)),
+        (r#"{"turns":["a","b"]}"#, 2, "u:a/u:b", Some(9)),
+        // guidellm.
+        (r#"{"prompt":"hi","prompt_tokens_count":3,"output_tokens_count":"12"}"#, 1, "u:hi", Some(12)),
+        // SGLang's custom set: by turns.
+        (
+            r#"{"conversations":[{"content":"q"},{"content":"answer"},{"content":"r"}]}"#,
+            2,
+            "u:q/u:r",
+            Some(9),
+        ),
+        (r#"{"conversation":[{"value":"q"},{"value":"answer"}]}"#, 2, "u:q", Some(9)),
+        // vLLM's custom set, Alpaca, and others.
+        (r#"{"prompt":"hi","expected_output_len":4}"#, 1, "u:hi", Some(4)),
+        (r#"{"instruction":"Sum up.","input":"A b c.","output":"x"}"#, 1, "u:Sum up.\n\nA b c.", Some(9)),
+        (r#"{"question":"why?","system_prompt":"s"}"#, 1, "s:s|u:why?", Some(9)),
+        (r#""just a text""#, 1, "u:just a text", Some(9)),
+    ] {
+        let found = &drafts("d.jsonl", &format!("{line}\n{line}"), turns)[1];
+        assert_eq!((self::shown(found).as_str(), found.max_tokens), (shown, max), "{line}");
+    }
+    check_file("d.json", r#"{"data":[{"prompt":"a"},{"prompt":"b"}]}"#, 1, &["u:a", "u:b"]);
+    check_file("d.json", r#"["a","b"]"#, 1, &["u:a", "u:b"]);
+    check_file("glued.jsonl", r#"{"prompt":"a"}{"prompt":"b"}"#, 1, &["u:a", "u:b"]);
+}
+
+#[test]
+fn a_prompt_file_in_utf16_is_read() {
+    let text = "{\"prompt\":\"né\"}\r\n{\"prompt\":\"b\"}\r\n";
+    let bytes: Vec<u8> =
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    assert_eq!(Material::parse("p.jsonl", &bytes).map(|material| material.len()).ok(), Some(2));
+}
+
+#[test]
+fn a_table_s_rows_are_never_sent_as_prompts() {
+    let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n";
+    for name in ["azure.csv", "azure", "azure.jsonl"] {
+        let failure = Material::parse(name, azure.as_bytes()).expect_err("no prompts");
+        assert!(failure.summary.contains("without a column of prompts: it has TIMESTAMP"), "{failure}");
+        assert!(failure.advice.contains("--trace"), "{failure}");
+    }
+    let failure = Material::parse("x.csv", b"a;b\n1;2\n").expect_err("no prompts");
+    assert!(failure.summary.contains("it has a, b") && !failure.advice.contains("--trace"), "{failure}");
+    let prompts = "id,Prompt,max_tokens\n1,\"Say, \"\"hi\"\"\nnow\",5\n2,,\n3,b,\n";
+    check_file("p.csv", prompts, 1, &["u:Say, \"hi\"\nnow", "u:b"]);
+    assert_eq!(drafts("p.csv", prompts, 1)[0].max_tokens, Some(5));
+    check_file("p.tsv", "text\tx\na,b\t1\n", 1, &["u:a,b"]);
 }
 
 // ---- traces ------------------------------------------------------------------------------------------
 
 fn trace(text: &str) -> Trace {
-    Trace::parse("t.jsonl", text.as_bytes()).expect("a trace")
+    Trace::parse("t.jsonl", text.as_bytes(), None).expect("a trace")
 }
 
 #[test]
@@ -488,7 +598,7 @@ fn a_trace_is_sorted_and_begins_at_once() {
     assert_eq!(read.mean_input_tokens(), Some(3_399.0));
     assert!(read.leaves_words_to_the_plan());
 
-    let load = Load::Trace { file: "t.jsonl".into(), most_in_flight: None };
+    let load = Load::Trace { file: "t.jsonl".into(), most_in_flight: None, unit: None };
     let plan = Plan { load, output_tokens: None, ..synthetic(Lengths::Fixed(20), 0, 1) };
     assert_eq!(length_to_fit(&plan, Some(&read)), Some(3_399.0));
     let source = PromptSource::new(&plan, None, None).expect("a source").with_trace(read);
@@ -512,26 +622,110 @@ fn a_trace_is_sorted_and_begins_at_once() {
 }
 
 #[test]
-fn a_bad_trace_is_refused_by_its_line() {
+fn a_bad_request_of_a_trace_is_left_out_and_named() {
     for (line, why) in [
         ("{\"prompt\":\"x\"}", "no \"timestamp\""),
         ("{\"at\":1,\"timestamp\":1}", "twice"),
-        ("{\"at\":1,\"time_s\":1}", "duplicate"),
+        ("{\"at\":1,\"time_s\":1}", "twice"),
         ("{\"at\":\"soon\"}", "soon"),
         ("{\"at\":1,\"input_length\":0}", "at least one token"),
         ("{\"at\":1,\"input_length\":2000000}", "1,000,000"),
         ("{\"at\":1,\"input_length\":-5}", "-5"),
         ("{\"at\":1,\"output_length\":0}", "at least one token"),
         ("{\"at\":1,\"prompt\":\"\"}", "no words"),
-        ("{\"at\":1732000000000}", "another unit"),
-        ("1,2,3", "line 2"),
+        ("{\"at\":1,\"input_length\":5,\"hash_ids\":3}", "no list"),
+        ("1,2,3", "column"),
     ] {
-        let failure =
-            Trace::parse("t.jsonl", format!("{{\"at\":0}}\n{line}").as_bytes()).expect_err("refused");
-        assert!(failure.summary.starts_with("t.jsonl, line 2: "), "{line}: {failure}");
-        assert!(failure.summary.contains(why), "{line}: {failure}");
+        let text = format!("{{\"at\":0}}\n{line}");
+        let trace = Trace::parse("t.jsonl", text.as_bytes(), None).expect("the first is read");
+        let note = trace.note().expect("it is told");
+        assert!(
+            note.starts_with("1 of 2 requests of the file cannot be sent and are left out: line 2"),
+            "{note}"
+        );
+        assert!(note.contains(why), "{line}: {note}");
     }
-    assert!(Trace::parse("t.jsonl", b"\n").is_err_and(|why| why.summary.contains("no requests")));
+    let far = Trace::parse("t.jsonl", b"{\"at\":0}\n{\"at\":1732000000000}", None).expect_err("refused");
+    assert!(far.summary.starts_with("t.jsonl, line 2: ") && far.advice.contains("--trace-unit"), "{far}");
+    assert!(Trace::parse("t.jsonl", b"\n", None).is_err_and(|why| why.summary.contains("no requests")));
+    let none = Trace::parse("t.jsonl", b"{\"a\":1}\n{\"a\":2}", None).expect_err("refused");
+    assert!(none.summary.contains("line 1: ") && none.summary.contains("none of its 2 entries"), "{none}");
+}
+
+fn spans(trace: &Trace) -> Vec<f64> {
+    (0..trace.len()).filter_map(|at| trace.due(at)).map(|due| due.as_secs_f64()).collect()
+}
+
+#[test]
+fn a_trace_in_seconds_is_told_and_can_be_set() {
+    let lines = |times: &[&str]| -> String {
+        times
+            .iter()
+            .map(|at| format!("{{\"timestamp\": {at}, \"input_length\": 10, \"output_length\": 8}}\n"))
+            .collect()
+    };
+    let relative = lines(&["0.0", "0.8", "1.6", "2.4", "3.2"]);
+    let unix = lines(&["1764490000.25", "1764490001.05", "1764490001.85", "1764490002.65", "1764490003.45"]);
+    for text in [&relative, &unix] {
+        let trace = trace(text);
+        assert_eq!(spans(&trace), [0.0, 0.8, 1.6, 2.4, 3.2]);
+        assert_eq!(trace.brief().told(), "5 requests over 3.2 s (1.6/s), times in seconds");
+    }
+    let set = Trace::parse("t.jsonl", relative.as_bytes(), Some(TimeUnit::Ms)).expect("a trace");
+    assert_eq!(set.brief().told(), "5 requests over 3.2 ms (1,563/s), times in milliseconds, as asked for");
+}
+
+#[test]
+fn public_traces_in_csv_are_replayed() {
+    let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n\
+                 2023-11-16 18:15:47.1951690,396,10\n2023-11-16 18:15:48.2224670,120,15\n\
+                 2023-11-16 18:15:48.3910170,91,16\n";
+    let load = || Load::Trace { file: "t.csv".into(), most_in_flight: None, unit: None };
+    let plan = Plan { load: load(), output_tokens: None, ..synthetic(Lengths::Fixed(20), 0, 1) };
+    let lengths = |text: &str| -> (Vec<(Option<u32>, Option<u32>)>, Trace) {
+        let trace = Trace::parse("t.csv", text.as_bytes(), None).expect("a trace");
+        let source = PromptSource::new(&plan, None, None).expect("a source").with_trace(trace.clone());
+        let drafts = (0..trace.len() as u64).map(|index| source.draft(index));
+        (drafts.map(|draft| (draft.wanted_prompt_tokens, draft.max_tokens)).collect(), trace)
+    };
+    let (found, read) = lengths(azure);
+    let some = |a, b| (Some(a), Some(b));
+    assert_eq!(found, [some(374, 44), some(396, 10), some(120, 15), some(91, 16)]);
+    assert_eq!(read.brief().told(), "4 requests over 1.71 s (2.3/s), times as dates");
+    let burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n\
+                 36,ChatGPT,130,25,155,Conversation log\n67,GPT-4,300,0,300,API log\n98,GPT-4,300,12,312,API log\n";
+    let (found, read) = lengths(burst);
+    assert_eq!(found, [some(472, 18), some(130, 25), some(300, 12)]);
+    assert_eq!(spans(&read), [0.0, 31.0, 93.0], "seconds, also where they are far apart");
+    assert!(read.note().is_some_and(|note| note.contains("line 4") && note.contains("at least one token")));
+    let failure = Trace::parse("t.csv", b"a,b\n1,2\n", None).expect_err("refused");
+    assert!(failure.summary.contains("its first line is a, b"), "{failure}");
+    let semicolons = azure.replace(',', ";");
+    assert_eq!(lengths(&semicolons).0.len(), 4);
+}
+
+#[test]
+fn the_same_hash_id_is_the_same_block_of_text() {
+    // Blocks of 16 tokens, as in Qwen's trace; Mooncake's have 512.
+    let text = "{\"timestamp\": 0.5, \"input_length\": 40, \"hash_ids\": [1, 2, 3]}\n\
+                {\"timestamp\": 0.7, \"input_length\": 48, \"hash_ids\": [1, 2, 4]}\n\
+                {\"timestamp\": 0.9, \"input_length\": 30, \"hash_ids\": [5, 1]}\n";
+    let read = trace(text);
+    assert!(read.brief().prompts.blocks == 3);
+    let load = Load::Trace { file: "t.jsonl".into(), most_in_flight: None, unit: None };
+    let plan = Plan { load, ..synthetic(Lengths::Fixed(20), 0, 1) };
+    let fit = Fit { overhead_tokens: 0.0, tokens_per_word: 1.0 };
+    let source = PromptSource::new(&plan, None, Some(fit)).expect("a source").with_trace(read);
+    let words = |index: u64| -> Vec<String> {
+        let draft = source.draft(index);
+        draft.turns[0][0].content.split(' ').map(str::to_owned).collect()
+    };
+    let [one, two, three] = [0, 1, 2].map(words);
+    assert_eq!([one.len(), two.len(), three.len()], [40, 48, 30]);
+    assert_eq!(one[..32], two[..32], "blocks 1 and 2");
+    assert_ne!(one[32..40], two[32..40], "3 and 4");
+    assert_ne!(one[..16], three[..16]);
+    assert_eq!(one[..14], three[16..30], "block 1 elsewhere, cut by the prompt's length");
 }
 
 // ---- schedules ---------------------------------------------------------------------------------------

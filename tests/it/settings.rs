@@ -40,7 +40,10 @@ fn the_benchmarks_forms_come_back_as_they_were() {
             output_tokens: None,
             ..Plan::default()
         },
-        Plan { load: Load::Trace { file: "/t".into(), most_in_flight: Some(3) }, ..Plan::default() },
+        Plan {
+            load: Load::Trace { file: "/t".into(), most_in_flight: Some(3), unit: None },
+            ..Plan::default()
+        },
         Plan { load: Load::Max { in_flight: 7 }, ..Plan::default() },
     ];
     let presets = plans.iter().enumerate().map(|(n, plan)| (format!("preset {n}"), plan.clone())).collect();

@@ -429,7 +429,7 @@ impl Script {
             took_s: 63.0,
             environment: "Demo".to_owned(),
             api: "http://127.0.0.1".to_owned(),
-            machine: Machine { system: "linux".to_owned(), cores: 2, lanes: 1 },
+            machine: Machine::new("linux", 2, 1),
             plan: self.plan.clone(),
             ended,
             levels: (0..levels).map(|index| self.report_of(index, index + 1 < levels)).collect(),
@@ -438,6 +438,9 @@ impl Script {
             calibrations: Vec::<Calibration>::new(),
             surroundings: None,
             source: None,
+            unknown: Vec::new(),
+            trace: None,
+            prompts_file: None,
         })
     }
 }

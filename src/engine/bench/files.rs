@@ -27,8 +27,8 @@ impl Files {
             files.bytes_each = Some(bytes.len() / material.len().max(1));
             files.material = Some(material);
         }
-        if let Load::Trace { file, .. } = &plan.load {
-            files.trace = Some(Trace::parse(&name(file), &read_file(file).await?)?);
+        if let Load::Trace { file, unit, .. } = &plan.load {
+            files.trace = Some(Trace::parse(&name(file), &read_file(file).await?, *unit)?);
         }
         Ok(files)
     }

@@ -46,7 +46,7 @@ use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::dialect::Dialect;
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
-use crate::domain::plan::{Level, LevelLoad, Plan, Target};
+use crate::domain::plan::{Level, LevelLoad, Load, Plan, Target};
 use crate::domain::run::{
     BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage,
     Steer, Switch,
@@ -61,6 +61,7 @@ use crate::metrics::timeline::Figures;
 use crate::prompts::files::Material;
 use crate::prompts::fit::{Calibrator, UNFITTED};
 use crate::prompts::schedule::Schedule;
+use crate::prompts::trace::Trace;
 use crate::prompts::{PromptSource, length_to_fit};
 use crate::protocol::ChatEnding;
 use crate::wire::openai;
@@ -144,11 +145,8 @@ pub async fn run(
     });
     // However this ends, also by being dropped, the lanes end with it.
     let _stop = world.cancel.clone().drop_guard();
-    let machine = Machine {
-        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        cores: cores(),
-        lanes,
-    };
+    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let machine = Machine::new(&system, cores(), lanes);
     let lanes: Result<Vec<Lane>, Failure> =
         (0..lanes).map(|number| Lane::start(number, lanes, Arc::clone(&world), told.clone())).collect();
     let lanes = lanes?;
@@ -162,6 +160,8 @@ pub async fn run(
         api: api.address().root().to_owned(),
         machine,
         plan: plan.clone(),
+        trace: files.trace.as_ref().map(Trace::brief),
+        prompts_file: files.material.as_ref().map(Material::brief),
         seed: Some(seed),
         ended: SessionEnd::Complete,
         levels: Vec::new(),
@@ -169,6 +169,7 @@ pub async fn run(
         calibrations: Vec::new(),
         surroundings: None,
         source: None,
+        unknown: Vec::new(),
     };
     listener.began(&report);
     let live = Live::new(plan.levels().len());
@@ -192,7 +193,11 @@ pub async fn run(
         answer: None,
     };
     session.all().await?;
+    let repeated = session.repeated();
     let Session { mut report, world, .. } = session;
+    if let Some(file) = &mut report.prompts_file {
+        file.repeated = repeated;
+    }
     report.took_s = world.began.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -374,6 +379,7 @@ impl Session<'_> {
             }
         }
         self.notes.extend(self.files.material.as_ref().and_then(Material::note));
+        self.notes.extend(self.files.trace.as_ref().and_then(Trace::note));
         let source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
         Ok(Some(match &self.files.trace {
             Some(trace) => source.with_trace(trace.clone()),
@@ -480,7 +486,7 @@ impl Session<'_> {
         }
         let clients = match level.load {
             LevelLoad::Concurrency(n) | LevelLoad::Max { in_flight: n } => n,
-            LevelLoad::Rate { .. } | LevelLoad::Trace { .. } => {
+            LevelLoad::Rate { .. } | LevelLoad::Trace { .. } | LevelLoad::Unknown => {
                 level.load.most_in_flight().unwrap_or(64).min(256)
             }
         };
@@ -795,6 +801,13 @@ impl Session<'_> {
         report.notes.extend(self.notes.iter().cloned());
         let dialect = self.world.api.dialects().of(&under.target.model);
         report.notes.extend(dialect.notes_since(Dialect::default()).into_iter().map(str::to_owned));
+        if let Some(file) = self.files.material.as_ref().filter(|_| self.repeated_with(Some(&report)) > 0) {
+            report.notes.push(format!(
+                "the {} of the file were used up, and used again: later requests may be answered from the server's \
+                 cache",
+                crate::domain::units::counted(file.len(), "prompt")
+            ));
+        }
         let starved = shared.starved.load(Ordering::Relaxed);
         if starved * 100 > report.requests.ended {
             report.watch.doubts.push(format!(
@@ -820,6 +833,26 @@ impl Session<'_> {
             let more = under.level.index + 1 < self.live.levels();
             used_up.filter(|_| more).map(|most| Stop::Limit(format!("{most} requests were measured")))
         })
+    }
+
+    /// Requests, or conversations, that said what an earlier one had said, since their file had no more prompts.
+    fn repeated(&self) -> u64 {
+        self.repeated_with(None)
+    }
+
+    /// With a level that is not in the report yet.
+    fn repeated_with(&self, level: Option<&LevelReport>) -> u64 {
+        let Some(file) = &self.files.material else { return 0 };
+        let levels = self.report.levels.iter().chain(level);
+        let sent = levels.map(|level| {
+            let requests = &level.requests;
+            requests.ended + requests.aborted + requests.warmup
+        });
+        // Some are made ahead and never sent.
+        let made = self.counters.conversation.load(Ordering::Relaxed);
+        let sent: u64 = sent.sum();
+        let traced = matches!(self.plan.load, Load::Trace { .. });
+        if traced { sent } else { sent.min(made) }.saturating_sub(file.len() as u64)
     }
 
     fn show(&mut self, shared: &LaneLevel, under: &mut UnderWay) {

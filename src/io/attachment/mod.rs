@@ -87,7 +87,7 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Refused> {
         let instead = match unread {
             Unread::Folder => "Attach the files in it",
             Unread::TooLarge(_) => "Make it smaller, or attach a part of it",
-            Unread::Io(_) | Unread::NoFile => "Choose another file",
+            Unread::Io(_) | Unread::NoFile(_) => "Choose another file",
         };
         Refused::new(unread.why(), instead)
     })

@@ -20,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub use self::read::ByIndex;
 pub use self::write::{ChatRecord, SessionKey, Writing};
 use crate::domain::failure::Failure;
+use crate::io::files;
 
 /// The file's name.
 pub const FILE: &str = "history.sqlite";
@@ -108,6 +109,10 @@ impl Store {
     /// When the file cannot be made, read or written, another program holds it, or a newer Batida wrote it.
     pub fn open(dir: &Path) -> Result<Opened, Failure> {
         let path = dir.join(FILE);
+        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) = files::ordinary(&path) {
+            let why = format!("The history cannot be used: {}: {}", path.display(), odd.why());
+            return Err(Failure::new(why, "Move it away: Batida then makes a new one"));
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| no_room(&path, &error))?;
         // Two windows that start at once: the second one must not move aside what the first one just made.
         let _alone = Alone::in_dir(dir);
@@ -129,8 +134,11 @@ impl Store {
     pub fn open_to_read(dir: &Path) -> Result<Opened, Failure> {
         Self::open(dir).or_else(|failure| {
             let path = dir.join(FILE);
-            let readable = path.metadata().is_ok_and(|meta| meta.len() > 0);
-            let untouched = || Self::open_immutable(&path).ok().filter(|_| readable);
+            let readable = files::ordinary(&path).is_ok() && path.metadata().is_ok_and(|meta| meta.len() > 0);
+            if !readable {
+                return Err(failure);
+            }
+            let untouched = || Self::open_immutable(&path).ok();
             untouched().map(|store| Opened { store, notice: None }).ok_or(failure)
         })
     }

@@ -340,7 +340,7 @@ impl Store {
     ) -> Result<Trend, Failure> {
         let sql = "SELECT id, began_ns, kind, deployment, release, t.ttft_ms, t.user_speed, t.peak FROM targets AS t \
                    JOIN sessions AS s ON s.key = t.session WHERE t.model = ?1 AND (?2 IS NULL OR t.deployment = ?2) \
-                   AND s.began_ns >= ?3 AND (t.ttft_ms NOTNULL OR t.user_speed NOTNULL OR t.peak NOTNULL) \
+                   AND s.began_ns >= ?3 AND s.began_ns != 0 AND (t.ttft_ms NOTNULL OR t.user_speed NOTNULL OR t.peak NOTNULL) \
                    ORDER BY began_ns, key";
         let reading = || -> rusqlite::Result<Vec<TrendPoint>> {
             let mut asked = self.conn.prepare(sql)?;

@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::bootstrap::DRAWS;
 use super::levels::Match;
 use super::{Alike, Difference, LevelValues, Side};
+use crate::domain::conversation::Params;
 use crate::domain::environment::Environment;
-use crate::domain::plan::{Arrivals, Ends, Load, Prompts};
+use crate::domain::known::{TraceBrief, UNKNOWN, Unknown};
+use crate::domain::plan::{Arrivals, Ends, Load, Plan, Prompts};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
 use crate::domain::units::{ABSENT, count, write_duration};
 
@@ -31,41 +33,51 @@ const FIELDS: &[(&str, bool, Say)] = &[
     }),
     ("load", true, |r| load(&r.plan.load)),
     ("levels", false, |r| list(r.plan.load.levels().iter().map(|level| level.label()))),
-    ("level ends", false, |r| ends(&r.plan.level_ends)),
-    ("session ends", false, |r| ends(&r.plan.session_ends)),
-    ("warm-up", false, |r| r.plan.warmup.to_string()),
-    ("ramp-up", false, |r| time(r.plan.ramp_up)),
-    ("prompts", true, |r| match &r.plan.prompts {
-        Prompts::Synthetic { .. } => "synthetic".to_owned(),
-        Prompts::File(file) => file.display().to_string(),
+    ("trace", true, |r| or_absent(r.trace.as_ref().map(TraceBrief::told))),
+    ("level ends", false, |r| known(r, Unknown::LevelEnds, |plan| ends(&plan.level_ends))),
+    ("session ends", false, |r| known(r, Unknown::SessionEnds, |plan| ends(&plan.session_ends))),
+    ("warm-up", false, |r| known(r, Unknown::Warmup, |plan| plan.warmup.to_string())),
+    ("ramp-up", false, |r| known(r, Unknown::RampUp, |plan| time(plan.ramp_up))),
+    ("prompts", true, |r| {
+        known(r, Unknown::Prompts, |plan| match &plan.prompts {
+            Prompts::Synthetic { .. } => "synthetic".to_owned(),
+            Prompts::File(file) => file.display().to_string(),
+        })
     }),
-    ("prompt tokens", true, |r| match &r.plan.prompts {
-        Prompts::Synthetic { input_tokens, .. } => input_tokens.to_string(),
-        Prompts::File(_) => absent(),
+    ("prompt tokens", true, |r| {
+        known(r, Unknown::Prompts, |plan| match &plan.prompts {
+            Prompts::Synthetic { input_tokens, .. } => input_tokens.to_string(),
+            Prompts::File(_) => absent(),
+        })
     }),
-    ("shared prefix", true, |r| match &r.plan.prompts {
-        Prompts::Synthetic { prefix_tokens, .. } => prefix_tokens.to_string(),
-        Prompts::File(_) => absent(),
+    ("shared prefix", true, |r| {
+        known(r, Unknown::Prompts, |plan| match &plan.prompts {
+            Prompts::Synthetic { prefix_tokens, .. } => prefix_tokens.to_string(),
+            Prompts::File(_) => absent(),
+        })
     }),
-    ("turns", true, |r| r.plan.turns.to_string()),
-    ("output tokens", true, |r| or_absent(r.plan.output_tokens)),
-    ("ignore_eos", true, |r| if r.plan.ignore_eos { "on" } else { "off" }.to_owned()),
-    ("temperature", false, |r| or_absent(r.plan.params.temperature)),
-    ("top_p", false, |r| or_absent(r.plan.params.top_p)),
-    ("top_k", false, |r| or_absent(r.plan.params.top_k)),
-    ("stop", true, |r| list(r.plan.params.stop.iter().map(|stop| format!("{stop:?}")))),
-    ("reasoning effort", true, |r| or_absent(r.plan.params.reasoning_effort.map(|effort| effort.as_str()))),
-    ("thinking", true, |r| or_absent(r.plan.params.thinking.map(|on| if on { "on" } else { "off" }))),
-    ("time-out", false, |r| time(r.plan.timeout)),
+    ("turns", true, |r| known(r, Unknown::Turns, |plan| plan.turns.to_string())),
+    ("output tokens", true, |r| known(r, Unknown::OutputTokens, |plan| or_absent(plan.output_tokens))),
+    ("ignore_eos", true, |r| known(r, Unknown::IgnoreEos, |plan| on_off(plan.ignore_eos))),
+    ("temperature", false, |r| params(r, |params| or_absent(params.temperature))),
+    ("top_p", false, |r| params(r, |params| or_absent(params.top_p))),
+    ("top_k", false, |r| params(r, |params| or_absent(params.top_k))),
+    ("stop", true, |r| params(r, |params| list(params.stop.iter().map(|stop| format!("{stop:?}"))))),
+    ("reasoning effort", true, |r| {
+        params(r, |params| or_absent(params.reasoning_effort.map(|effort| effort.as_str())))
+    }),
+    ("thinking", true, |r| params(r, |params| params.thinking.map_or_else(absent, on_off))),
+    ("time-out", false, |r| known(r, Unknown::Timeout, |plan| time(plan.timeout))),
     (OBJECTIVES, false, |r| {
-        Some(r.plan.objectives.to_string()).filter(|t| !t.is_empty()).unwrap_or_else(absent)
+        known(r, Unknown::Objectives, |plan| {
+            Some(plan.objectives.to_string()).filter(|t| !t.is_empty()).unwrap_or_else(absent)
+        })
     }),
     ("environment", false, |r| r.environment.clone()),
     ("API", false, api),
     ("measured by", true, |r| r.source.clone().unwrap_or_else(|| "Batida".to_owned())),
     ("Batida", false, |r| r.batida.clone()),
-    ("machine", false, |r| format!("{}, {} cores", r.machine.system, r.machine.cores)),
-    ("threads", false, |r| r.machine.lanes.to_string()),
+    ("machine", false, |r| r.machine.told().unwrap_or_else(|| UNKNOWN.to_owned())),
     ("SambaStack", false, |r| around(r, |s| s.sambastack.clone())),
     ("Kubernetes", false, |r| around(r, |s| s.kubernetes.clone())),
     ("kubectl", false, |r| around(r, |s| s.kubectl.clone())),
@@ -93,8 +105,13 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
         say(what, *grave, of(read));
     }
     // From no warm-up to some, or back, other requests are measured: those of a cold start.
-    let cold = |r: &BenchReport| if r.plan.warmup == 0 { "cold" } else { "warm" }.to_owned();
-    say("start", true, of(&cold));
+    let cold = |r: &BenchReport| match r.warmups() {
+        Some(0) => "cold".to_owned(),
+        Some(_) => "warm".to_owned(),
+        None => UNKNOWN.to_owned(),
+    };
+    let starts: Vec<String> = of(&cold);
+    say("start", !starts.iter().any(|start| start == UNKNOWN), starts);
     let places = |side: usize| -> Vec<&LevelReport> {
         let levels = matches.iter().flat_map(|found| &found.levels);
         levels.filter_map(|(_, places)| Some(places[side].as_ref()?.level)).collect()
@@ -182,9 +199,12 @@ fn means_there(source: &str) -> &'static str {
     if name.contains("guidellm") {
         "Its TTFT begins after connecting, its ITL is a mean per request, its TPOT has TTFT inside"
     } else if name.contains("aiperf") || name.contains("genai-perf") {
-        "Its ITL is a mean per request, and its tokens may be a tokenizer's on the client"
+        "Its inter token latency is a mean per request, which stands as TPOT here; its tokens may be a tokenizer's on \
+         the client"
     } else if name.contains("vllm-rs") {
-        "Its TTFT ends at the empty first chunk, which its gaps hold too"
+        "Its TTFT ends at the first chunk, which has only the role, and its gaps hold that chunk and the last"
+    } else if name.contains("sglang") {
+        "Its TTFT ends at the first content and has the opening of a connection in it"
     } else if name.contains("vllm") {
         "Its TTFT may miss reasoning, and time that requests waited in the client is not in it"
     } else {
@@ -219,6 +239,19 @@ fn around(report: &BenchReport, read: impl Fn(&Surroundings) -> Option<String>) 
     report.surroundings.as_ref().and_then(read).unwrap_or_else(absent)
 }
 
+/// What a plan says, where that is known at all.
+fn known(report: &BenchReport, part: Unknown, say: impl Fn(&Plan) -> String) -> String {
+    if report.knows(part) { say(&report.plan) } else { UNKNOWN.to_owned() }
+}
+
+fn params(report: &BenchReport, say: impl Fn(&Params) -> String) -> String {
+    known(report, Unknown::Params, |plan| say(&plan.params))
+}
+
+fn on_off(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
 fn time(time: Duration) -> String {
     if time.is_zero() { "0s".to_owned() } else { write_duration(time) }
 }
@@ -234,8 +267,13 @@ fn load(load: &Load) -> String {
             };
             format!("rate, {arrivals}{}", cap(*most_in_flight))
         }
-        Load::Max { in_flight } => format!("as fast as it goes{}", cap(Some(*in_flight))),
-        Load::Trace { file, most_in_flight } => format!("trace {}{}", file.display(), cap(*most_in_flight)),
+        Load::Max { in_flight } => {
+            format!("as fast as it goes{}", cap(Some(*in_flight).filter(|n| *n > 0)))
+        }
+        Load::Trace { file, most_in_flight, .. } => {
+            format!("trace {}{}", file.display(), cap(*most_in_flight))
+        }
+        Load::Unknown => UNKNOWN.to_owned(),
     }
 }
 

@@ -227,7 +227,7 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         took_s: 10.0,
         environment: "East".to_owned(),
         api: "https://api.example.com".to_owned(),
-        machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 1 },
+        machine: Machine::new("linux x86_64", 8, 1),
         plan,
         ended: SessionEnd::Complete,
         levels,
@@ -236,6 +236,9 @@ fn side(label: &str, levels: Vec<(LevelReport, LevelValues)>) -> Side {
         calibrations: Vec::new(),
         surroundings: None,
         source: None,
+        unknown: Vec::new(),
+        trace: None,
+        prompts_file: None,
     };
     Side { label: label.to_owned(), report, values }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::plan::{Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target};
+use crate::domain::plan::{
+    Arrivals, Ends, Field, Lengths, Load, Objectives, Plan, Prompts, Target, TimeUnit,
+};
 use crate::domain::units::{checked_seconds, read_duration, write_duration};
 
 /// A plan as it is being typed.
@@ -20,6 +22,8 @@ pub struct Form {
     pub cap: String,
     pub in_flight: String,
     pub trace: String,
+    /// The unit of the trace's times; `None` reads it off the file.
+    pub trace_unit: Option<TimeUnit>,
     pub from_file: bool,
     pub input_tokens: String,
     pub prefix_tokens: String,
@@ -138,6 +142,7 @@ impl Form {
             cap: String::new(),
             in_flight: "64".to_owned(),
             trace: String::new(),
+            trace_unit: None,
             from_file: false,
             input_tokens: "256".to_owned(),
             prefix_tokens: "0".to_owned(),
@@ -192,11 +197,14 @@ impl Form {
                 self.kind = LoadKind::Max;
                 self.in_flight = in_flight.to_string();
             }
-            Load::Trace { file, most_in_flight } => {
+            Load::Trace { file, most_in_flight, unit } => {
                 self.kind = LoadKind::Trace;
                 self.trace = file.display().to_string();
+                self.trace_unit = *unit;
                 self.cap = cap(most_in_flight);
             }
+            // Of an import: what is there stays, and can be changed.
+            Load::Unknown => {}
         }
     }
 
@@ -233,7 +241,11 @@ impl Form {
                 per_sec: reader.needed(Spot::Load, &self.rates, numbers).unwrap_or_default(),
                 arrivals: if self.poisson { Arrivals::Poisson } else { Arrivals::Constant },
             },
-            LoadKind::Trace => Load::Trace { most_in_flight: cap(), file: PathBuf::from(self.trace.trim()) },
+            LoadKind::Trace => Load::Trace {
+                most_in_flight: cap(),
+                file: PathBuf::from(self.trace.trim()),
+                unit: self.trace_unit,
+            },
             LoadKind::Max => {
                 Load::Max { in_flight: reader.needed(Spot::Load, &self.in_flight, number).unwrap_or(1) }
             }

@@ -23,6 +23,8 @@ pub struct Session {
     pub env_name: String,
     /// What it does.
     pub plan: Plan,
+    /// What is to be known of its files: a trace's span and unit, prompts that will be used again.
+    pub told: Vec<String>,
     /// How far it is; `None` before the first word of it.
     pub now: Option<Standing>,
     /// What the user asked for last.
@@ -68,6 +70,7 @@ impl Session {
             env: place.id.clone(),
             env_name: place.name.clone(),
             plan,
+            told: Vec::new(),
             now: None,
             steered: Steer::Resume,
             stopping: false,

@@ -101,7 +101,7 @@ impl Made {
             took_s: 2.5,
             environment: "east".to_owned(),
             api: "https://api.example.com/v1".to_owned(),
-            machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 2 },
+            machine: Machine::new("linux x86_64", 8, 2),
             plan: Plan { targets: targets.to_vec(), load: Load::Concurrency(vec![4]), ..Plan::default() },
             ended: SessionEnd::Complete,
             levels,
@@ -118,6 +118,9 @@ impl Made {
                 ..Surroundings::default()
             }),
             source: None,
+            unknown: Vec::new(),
+            trace: None,
+            prompts_file: None,
         };
         Self { report, requests }
     }

@@ -360,7 +360,7 @@ fn report(row: &SessionRow) -> BenchReport {
         took_s: 210.0,
         environment: row.environment.clone(),
         api: "http://127.0.0.1".to_owned(),
-        machine: Machine { system: "linux x86_64".to_owned(), cores: 8, lanes: 2 },
+        machine: Machine::new("linux x86_64", 8, 2),
         levels: (0..7).map(|index| level(&plan, index, scale)).collect(),
         plan,
         ended: SessionEnd::Complete,
@@ -378,6 +378,9 @@ fn report(row: &SessionRow) -> BenchReport {
             }],
         }),
         source: None,
+        unknown: Vec::new(),
+        trace: None,
+        prompts_file: None,
     }
 }
 

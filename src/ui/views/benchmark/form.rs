@@ -7,7 +7,7 @@ use egui::{
 
 use crate::domain::command_line;
 use crate::domain::deployment::DeploymentState;
-use crate::domain::plan::{Load, Objectives, Plan, Target};
+use crate::domain::plan::{Load, Objectives, Plan, Target, TimeUnit};
 use crate::domain::run::Steer;
 use crate::domain::units;
 use crate::protocol::Command;
@@ -392,10 +392,38 @@ fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
         }
         LoadKind::Max => checked(ui, "In flight", &mut form.in_flight, "64", read, Spot::Load),
         LoadKind::Trace => {
-            checked(ui, "Trace file (JSONL)", &mut form.trace, "/path/to/trace.jsonl", read, Spot::Load);
+            checked(
+                ui,
+                "Trace file (JSONL or CSV)",
+                &mut form.trace,
+                "/path/to/trace.jsonl",
+                read,
+                Spot::Load,
+            );
+            unit_ui(ui, form);
             checked(ui, "In flight at most", &mut form.cap, "no limit", read, Spot::Cap)
         }
     };
+}
+
+/// The unit of a trace's times.
+fn unit_ui(ui: &mut Ui, form: &mut Form) {
+    const AUTO: &str = "Read off the file";
+    let name = |unit: TimeUnit| match unit {
+        TimeUnit::S => "Seconds",
+        TimeUnit::Ms => "Milliseconds",
+        TimeUnit::Us => "Microseconds",
+        TimeUnit::Ns => "Nanoseconds",
+    };
+    caption(ui, "Unit of its times");
+    let choice = |name| Choice { name, remark: None, dot: None, enabled: true };
+    let choices = std::iter::once(AUTO).chain(TimeUnit::ALL.map(name)).map(choice).collect();
+    let sections = [Section { heading: "", choices }];
+    let shown = form.trace_unit.map_or(AUTO, name);
+    if let Some(chosen) = picker(ui, "Unit of its times", Some(shown), None, ui.available_width(), &sections)
+    {
+        form.trace_unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
+    }
 }
 
 fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {

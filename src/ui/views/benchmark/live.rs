@@ -105,6 +105,9 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
         bar.widget_info(|| {
             WidgetInfo::labeled(Role::ProgressIndicator, true, format!("{:.0} % done", done * 100.0))
         });
+        for told in &session.told {
+            ui.add(Label::new(RichText::new(told).small().color(tokens.dim)).wrap());
+        }
     });
 }
 
@@ -165,6 +168,7 @@ fn load_told(load: &LevelLoad) -> String {
             format!("as fast as it goes, {} in flight", units::count((*in_flight).into()))
         }
         LevelLoad::Trace { .. } => "trace".to_owned(),
+        LevelLoad::Unknown => "unknown load".to_owned(),
     }
 }
 

@@ -81,6 +81,7 @@ fn weight(load: &LevelLoad) -> (u8, f64) {
         LevelLoad::Rate { per_sec, .. } => (1, *per_sec),
         LevelLoad::Max { in_flight } => (2, f64::from(*in_flight)),
         LevelLoad::Trace { .. } => (3, 0.0),
+        LevelLoad::Unknown => (4, 0.0),
     }
 }
 

@@ -191,7 +191,9 @@ fn back_key(ui: &Ui) -> bool {
 
 /// `2026-11-23 10:42`, in the user's time zone.
 fn when(moment: Timestamp) -> String {
-    moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+    let known = crate::domain::known::moment(moment);
+    let told = known.map(|at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
+    told.unwrap_or_else(|| "date unknown".to_owned())
 }
 
 /// What a session is called where there is room for a word: its tags, or when it began.
@@ -211,8 +213,10 @@ fn told_apart(rows: &[(&SessionId, Option<&SessionRow>)]) -> Vec<String> {
         true => moment,
         false => format!("{}, {moment}", row.tags.join(", ")),
     };
-    let to_the_second =
-        |row: &SessionRow| row.began.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let to_the_second = |row: &SessionRow| match crate::domain::known::moment(row.began) {
+        Some(at) => at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        None => row.id.to_string(),
+    };
     let named = |told: &dyn Fn(&SessionRow) -> String| -> Vec<String> {
         rows.iter().map(|(id, row)| row.map_or_else(|| id.to_string(), told)).collect()
     };

@@ -12,6 +12,7 @@ use super::{Asked, Wish, back_key};
 use crate::domain::command_line;
 use crate::domain::environment::Environment;
 use crate::domain::history::{Exchange, SessionBody, SessionId, StoredSession};
+use crate::domain::known::{TraceBrief, Unknown};
 use crate::domain::run::{BenchReport, Surroundings};
 use crate::domain::units;
 use crate::protocol::Command;
@@ -228,26 +229,24 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
 
 /// A plan in a line.
 fn plan_told(report: &BenchReport) -> String {
-    use crate::domain::plan::Prompts;
     let plan = &report.plan;
     let labels: Vec<String> = plan.load.levels().iter().map(crate::domain::plan::LevelLoad::label).collect();
     let mut parts = vec![labels.join(" ")];
-    parts.push(match &plan.prompts {
-        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("{input_tokens} input tokens"),
-        Prompts::Synthetic { input_tokens, prefix_tokens } => {
-            format!("{input_tokens} input tokens, {prefix_tokens} of them shared")
-        }
-        Prompts::File(file) => format!("prompts of {}", file.display()),
-    });
-    parts.extend(plan.output_tokens.map(|tokens| format!("{tokens} output tokens")));
-    parts.extend(plan.level_ends.requests.map(|n| format!("{} requests a level", units::count(n))));
-    parts.extend(plan.level_ends.after.map(|time| format!("{} a level", units::duration(time))));
-    parts.push(format!("{} warm-ups", plan.warmup));
-    if plan.turns > 1 {
+    parts.extend(report.trace.as_ref().map(TraceBrief::told));
+    let unknown = |what: &str| format!("{what} unknown");
+    parts.push(report.prompts_told().map_or_else(|| unknown("prompts"), |told| format!("prompts {told}")));
+    let answers = report.asked_output().map(|tokens| format!("{tokens} output tokens"));
+    parts
+        .extend(answers.or_else(|| (!report.knows(Unknown::OutputTokens)).then(|| unknown("output tokens"))));
+    let ends = report.level_ends().copied().unwrap_or_default();
+    parts.extend(ends.requests.map(|n| format!("{} requests a level", units::count(n))));
+    parts.extend(ends.after.map(|time| format!("{} a level", units::duration(time))));
+    parts.push(report.warmups().map_or_else(|| unknown("warm-ups"), |n| format!("{n} warm-ups")));
+    if plan.turns > 1 && report.knows(Unknown::Turns) {
         parts.push(format!("{} turns", plan.turns));
     }
     let objectives = plan.objectives.to_string();
-    if !objectives.is_empty() {
+    if !objectives.is_empty() && report.knows(Unknown::Objectives) {
         parts.push(format!("goodput at {objectives}"));
     }
     parts.extend(report.seed().map(|seed| format!("seed {seed}")));
@@ -256,15 +255,11 @@ fn plan_told(report: &BenchReport) -> String {
 
 fn on_told(report: &BenchReport) -> String {
     let mut parts = vec![report.environment.clone(), report.api.clone()];
-    parts.push(format!(
-        "measured on {} with {}",
-        report.machine.system,
-        units::counted(report.machine.cores, "core")
-    ));
-    parts.push(match &report.source {
-        Some(source) => format!("by {source}"),
-        None => format!("by Batida {}", report.batida),
+    parts.push(match report.machine.told() {
+        Some(machine) => format!("measured on {machine}"),
+        None => "machine unknown".to_owned(),
     });
+    parts.push(format!("by {}", report.measured_by()));
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }

@@ -69,7 +69,10 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
     if ui.add_enabled(!meant.is_empty(), egui::Button::new("Delete…")).clicked() {
         wish.question = Some(Question::Delete(meant));
     }
-    if ui.button("Import…").on_hover_text("Result files of Batida, guidellm, aiperf and vllm bench").clicked()
+    if ui
+        .button("Import…")
+        .on_hover_text("Result files of Batida, guidellm, aiperf, genai-perf, vLLM and SGLang")
+        .clicked()
     {
         state.import_sessions(out);
     }

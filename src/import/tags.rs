@@ -1,0 +1,72 @@
+//! What a file's user wrote down beside the figures, as tags: never what could be a key.
+
+use serde_json::Value;
+
+/// More are not kept.
+const MAX_TAGS: usize = 24;
+/// A longer value is no label.
+const MAX_CHARS: usize = 120;
+
+/// `name=value` of each pair that is a label.
+pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec<String> {
+    let label = |(name, value): (&str, &Value)| {
+        let text = match value {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            _ => return None,
+        };
+        let fits = !text.is_empty() && text.chars().count() <= MAX_CHARS && name.len() <= MAX_CHARS;
+        (fits && !is_secret(name, &text)).then(|| format!("{name}={text}"))
+    };
+    pairs.filter_map(label).take(MAX_TAGS).collect()
+}
+
+/// Whether this could open something: said by its name, or by how it looks.
+fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let named =
+        ["key", "token", "secret", "password", "passwd", "pwd", "auth", "authorization", "bearer", "cookie"];
+    let joined = ["apikey", "secret", "password", "credential", "passwd"];
+    if named.iter().any(|word| parts.contains(word)) || joined.iter().any(|word| name.contains(word)) {
+        return true;
+    }
+    let begins = [
+        "sk-",
+        "sk_",
+        "hf_",
+        "nvapi-",
+        "ghp_",
+        "github_pat_",
+        "gsk_",
+        "xai-",
+        "eyJ",
+        "AKIA",
+        "AIza",
+        "ya29.",
+    ];
+    let words = value.split_whitespace().collect::<Vec<_>>();
+    words.iter().any(|word| begins.iter().any(|begin| word.starts_with(begin)))
+        || words.first().is_some_and(|word| word.eq_ignore_ascii_case("bearer"))
+        // A name and a password within an address.
+        || value.split("://").skip(1).any(|rest| rest.split('/').next().is_some_and(|host| host.contains('@')))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_kept_and_keys_are_not() {
+        let file = json!({
+            "gpu": "4xL40S", "replicas": "4", "tokens": 5, "monkey": "yes",
+            "api_key": "x", "OPENAI_API_KEY": "x", "hf_token": "x", "auth": "x", "myApiKey": "x", "note": "use sk-123",
+            "url": "https://me:pw@host/", "header": "Bearer abc", "list": [1], "empty": " ", "long": "x".repeat(200),
+        });
+        let pairs = file.as_object().expect("an object").iter().map(|(name, value)| (name.as_str(), value));
+        assert_eq!(of(pairs), ["gpu=4xL40S", "replicas=4", "tokens=5", "monkey=yes"]);
+    }
+}
