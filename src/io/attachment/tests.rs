@@ -263,7 +263,7 @@ fn folders_pipes_and_huge_files_are_refused() {
     };
     refused(dir.path(), "it is a folder");
     refused(&dir.path().join("none.png"), "none.png was not attached: it does not exist");
-    refused(Path::new("/dev/zero"), "zero was not attached: it is no ordinary file");
+    refused(Path::new("/dev/zero"), "zero was not attached: it is a device, not an ordinary file");
     let huge = dir.path().join("huge.txt");
     File::create(&huge).and_then(|file| file.set_len(MOST_FILE + 1)).expect("a file with holes");
     refused(&huge, "it is larger than 64 MB");

@@ -101,9 +101,19 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
     let of = |say: &dyn Fn(&BenchReport) -> String| sides.iter().map(|side| say(&side.report)).collect();
     let renamed = matches.iter().any(Match::is_renamed);
     say("model", renamed, of(&|r| list(r.plan.targets.iter().map(|target| target.model.as_str()))));
+    // What one side does not know is no difference that is known: these are told together.
+    let mut unknown: Vec<Vec<&str>> = vec![Vec::new(); sides.len()];
     for (what, grave, read) in FIELDS {
-        say(what, *grave, of(read));
+        let values: Vec<String> = of(read);
+        let knows_not = |value: &String| value == UNKNOWN;
+        if values.iter().any(knows_not) {
+            let missing = unknown.iter_mut().zip(&values).filter(|(_, value)| knows_not(value));
+            missing.for_each(|(names, _)| names.push(what));
+        } else {
+            say(what, *grave, values);
+        }
     }
+    say("unknown", false, unknown.into_iter().map(|names| list(names.into_iter())).collect());
     // From no warm-up to some, or back, other requests are measured: those of a cold start.
     let cold = |r: &BenchReport| match r.warmups() {
         Some(0) => "cold".to_owned(),
@@ -111,7 +121,9 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
         None => UNKNOWN.to_owned(),
     };
     let starts: Vec<String> = of(&cold);
-    say("start", !starts.iter().any(|start| start == UNKNOWN), starts);
+    if !starts.iter().any(|start| start == UNKNOWN) {
+        say("start", true, starts);
+    }
     let places = |side: usize| -> Vec<&LevelReport> {
         let levels = matches.iter().flat_map(|found| &found.levels);
         levels.filter_map(|(_, places)| Some(places[side].as_ref()?.level)).collect()

@@ -479,7 +479,10 @@ fn what_breaks_like_with_like_is_grave() {
     assert_eq!(with(&|r| r.plan.turns = 3), is("turns", true));
     assert_eq!(with(&|r| r.levels[0].tokens_from = "chunks".to_owned()), is("tokens from", true));
     assert_eq!(with(&|r| r.levels[0].output_tokens.mean = Some(12.0)), is("measured output tokens", true));
-    assert_eq!(with(&|r| r.source = Some("guidellm 0.8.1".to_owned())), is("measured by", true));
+    assert_eq!(
+        with(&|r| r.source = Some("guidellm 0.8.1".to_owned())),
+        [is("measured by", true), is("unknown", false)].concat()
+    );
     assert_eq!(with(&|r| r.plan.params.temperature = Some(0.7)), is("temperature", false));
     assert_eq!(with(&|r| r.batida = "0.2.0".to_owned()), is("Batida", false));
     assert_eq!(with(&|r| r.levels[0].watch.doubts = vec!["late".to_owned()]), is("levels in doubt", false));
