@@ -108,7 +108,7 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
 }
 
 fn short(text: &str) -> String {
-    crate::domain::units::shorten_middle(text, 200)
+    crate::domain::units::shorten_middle(&tags::without_keys(text), 200)
 }
 
 /// An address without what may be a secret in it: a name and a password, a query. It is kept, and shown.

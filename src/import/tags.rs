@@ -32,7 +32,18 @@ fn is_secret(name: &str, value: &str) -> bool {
     if named.iter().any(|word| parts.contains(word)) || joined.iter().any(|word| name.contains(word)) {
         return true;
     }
-    let begins = [
+    let lower = value.to_ascii_lowercase();
+    let assigned = ["key=", "token=", "secret=", "password=", "passwd="];
+    assigned.iter().any(|word| lower.contains(word))
+        || lower.split_whitespace().next() == Some("bearer")
+        || value.split_whitespace().any(looks_like_a_key)
+        // A name and a password within an address.
+        || value.split("://").skip(1).any(|rest| rest.split('/').next().is_some_and(|host| host.contains('@')))
+}
+
+/// How the keys of known services begin.
+fn looks_like_a_key(word: &str) -> bool {
+    const BEGINS: [&str; 12] = [
         "sk-",
         "sk_",
         "hf_",
@@ -46,11 +57,19 @@ fn is_secret(name: &str, value: &str) -> bool {
         "AIza",
         "ya29.",
     ];
-    let words = value.split_whitespace().collect::<Vec<_>>();
-    words.iter().any(|word| begins.iter().any(|begin| word.starts_with(begin)))
-        || words.first().is_some_and(|word| word.eq_ignore_ascii_case("bearer"))
-        // A name and a password within an address.
-        || value.split("://").skip(1).any(|rest| rest.split('/').next().is_some_and(|host| host.contains('@')))
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    bare.len() >= 8 && BEGINS.iter().any(|begin| bare.starts_with(begin))
+}
+
+/// A server's words without what may be a key: it may repeat the one that it refused.
+pub(super) fn without_keys(text: &str) -> String {
+    let mut after_bearer = false;
+    let words = text.split(' ').map(|word| {
+        let hidden = after_bearer || looks_like_a_key(word);
+        after_bearer = word.eq_ignore_ascii_case("bearer");
+        if hidden { "[key]" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -63,10 +82,13 @@ mod tests {
     fn labels_are_kept_and_keys_are_not() {
         let file = json!({
             "gpu": "4xL40S", "replicas": "4", "tokens": 5, "monkey": "yes",
-            "api_key": "x", "OPENAI_API_KEY": "x", "hf_token": "x", "auth": "x", "myApiKey": "x", "note": "use sk-123",
-            "url": "https://me:pw@host/", "header": "Bearer abc", "list": [1], "empty": " ", "long": "x".repeat(200),
+            "api_key": "x", "OPENAI_API_KEY": "x", "hf_token": "x", "auth": "x", "myApiKey": "x", "note": "use sk-1234567",
+            "url": "https://me:pw@host/", "query": "https://host/?api_key=1", "header": "Bearer abc", "list": [1], "empty": " ", "long": "x".repeat(200),
         });
         let pairs = file.as_object().expect("an object").iter().map(|(name, value)| (name.as_str(), value));
+        assert_eq!(without_keys("401: key 'sk-abcdefgh'. is wrong"), "401: key [key] is wrong");
+        assert_eq!(without_keys("Authorization: Bearer abc failed"), "Authorization: Bearer [key] failed");
+        assert_eq!(without_keys("sk- is no key"), "sk- is no key");
         assert_eq!(of(pairs), ["gpu=4xL40S", "replicas=4", "tokens=5", "monkey=yes"]);
     }
 }

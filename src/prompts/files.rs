@@ -44,7 +44,9 @@ impl Material {
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let text = text_of(name, bytes)?;
         let ends = |ends: &[&str]| ends.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
-        let json = text.trim_start().starts_with(['[', '{']);
+        let is_json = ends(&[".json", ".jsonl", ".ndjson"]);
+        let begins = text.trim_start();
+        let json = begins.starts_with(['[', '{']) || (is_json && begins.starts_with('"'));
         let mut left_out = LeftOut::default();
         let entries = if ends(&[".txt"]) {
             plain(&text)
@@ -52,7 +54,7 @@ impl Material {
             table(name, &text, &mut left_out)?
         } else if json {
             of_json(name, &text, &mut left_out)?
-        } else if ends(&[".json", ".jsonl", ".ndjson"]) && !text.trim().is_empty() {
+        } else if is_json && !text.trim().is_empty() {
             let first = pieces::lines(&text).next().map_or(1, |(number, _)| number);
             let why = format!("{name}, line {}: it is no JSON object", units::count(first as u64));
             return Err(Failure::new(why, FORMS));

@@ -64,9 +64,9 @@ pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
     Ok(values.into_iter().map(piece).collect())
 }
 
-/// Whether a line is a whole object or array.
+/// Whether a line is a whole object, array or text.
 fn is_entry(line: &str) -> bool {
-    line.trim_start().starts_with(['{', '[']) && serde_json::from_str::<&RawValue>(line).is_ok()
+    line.trim_start().starts_with(['{', '[', '"']) && serde_json::from_str::<&RawValue>(line).is_ok()
 }
 
 fn whole(line: &str) -> Result<&str, String> {

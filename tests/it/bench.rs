@@ -369,7 +369,10 @@ async fn what_cannot_begin_says_why() {
     assert!(failure.summary.contains("/nowhere/prompts.txt"), "{failure:?}");
     lost.prompts = Prompts::File("/dev/zero".into());
     let failure = run(&lost, &api).await.report.expect_err("it has no end");
-    assert!(failure.summary.contains("/dev/zero cannot be read: it is no ordinary file"), "{failure:?}");
+    assert!(
+        failure.summary.contains("/dev/zero cannot be read: it is a device, not an ordinary file"),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,11 +80,11 @@ async fn a_pipe_and_a_file_that_is_too_large_are_refused() {
 
     let refused = async {
         let failure = read(&pipe, 1 << 20, "Make it smaller").await.expect_err("a pipe");
-        assert!(failure.summary.ends_with("it is no ordinary file"), "{failure:?}");
+        assert!(failure.summary.ends_with("it is a named pipe, not an ordinary file"), "{failure:?}");
         let failure = history::read_result_file(&pipe).await.expect_err("a pipe");
-        assert!(failure.summary.ends_with("it is no ordinary file"), "{failure:?}");
+        assert!(failure.summary.ends_with("it is a named pipe, not an ordinary file"), "{failure:?}");
         let failure = imports::read(&pipe, None).await.expect_err("a pipe");
-        assert!(failure.summary.ends_with("it is no ordinary file"), "{failure:?}");
+        assert!(failure.summary.ends_with("it is a named pipe, not an ordinary file"), "{failure:?}");
     };
     tokio::time::timeout(Duration::from_secs(20), refused).await.expect("nobody waits for a pipe");
 

@@ -120,7 +120,7 @@ fn an_import_is_shown_and_taken_along_without_what_its_file_did_not_say() {
         let id = row["id"].as_str().expect("an id");
         let shown = run(&["show", id]).out;
         let mut texts = vec![shown];
-        for format in ["json", "html", "markdown"] {
+        for format in ["json", "html", "md"] {
             texts.push(run(&["export", id, "--format", format]).out);
         }
         for text in &texts {
@@ -244,8 +244,8 @@ fn pipes_devices_and_folders_in_place_of_files_are_refused_at_once() {
         assert!(said.err.contains(&format!("settings file could not be read: it is {why}")), "{said:?}");
     }
     // The history's file.
-    pipe(&at(".local/share/batida/history.sqlite"));
-    let said = run(&["history", "list"], "config");
+    pipe(&at("history/history.sqlite"));
+    let said = run(&["history", "list"], "history");
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("history.sqlite: it is a named pipe"), "{said:?}");
 }
