@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::printable::{cut, one_line};
 use crate::domain::known::{UNKNOWN, Unknown};
 use crate::domain::plan::Load;
+use crate::domain::printable::{cut, one_line};
 use crate::domain::run::{
     BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd, Stage, Stats,
     Throughput,
