@@ -189,6 +189,13 @@ pub struct PodBrief {
     pub unreadable: Vec<String>,
 }
 
+impl PodBrief {
+    /// Whether it has ended for good: it stays listed, and is no replica any more.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.hold, Some(Hold::Completed | Hold::Rejected { .. }))
+    }
+}
+
 /// What keeps a pod from being ready, by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hold {
@@ -405,6 +412,16 @@ impl ClusterView {
             deployments.find(|it| it.state == state && it.models.iter().any(ServedModel::chats))
         };
         first(DeploymentState::Deployed).or_else(|| first(DeploymentState::Unknown))
+    }
+
+    /// A deployment's name, with its kind where another one before it has the same name.
+    pub fn name_of(&self, deployment: &Deployment) -> String {
+        let name = &deployment.name;
+        let first = self.deployments.iter().find(|it| it.name == *name);
+        match first.is_none_or(|first| first.generation == deployment.generation) {
+            true => name.clone(),
+            false => format!("{name} ({})", deployment.generation.kind()),
+        }
     }
 
     /// What to say where there is no deployment.

@@ -290,8 +290,12 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
     if pods.iter().all(|pod| pod.is_terminating) {
         return (DeploymentState::Terminating, "its pods are being deleted".to_owned());
     }
-    let caches: Vec<_> = pods.iter().filter(|pod| pod.is_cache).collect();
-    let answering = by_group(groups, pods);
+    let mut caches: Vec<_> = pods.iter().filter(|pod| pod.is_cache).collect();
+    leave_out_ended(&mut caches, 1);
+    let mut answering = by_group(groups, pods);
+    for (_, wanted, pods) in &mut answering {
+        leave_out_ended(pods, *wanted);
+    }
     let mut troubles = Vec::new();
     if caches.is_empty() {
         troubles.push("no cache pod yet".to_owned());
@@ -310,6 +314,15 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
     let deployed = cached && has_any && all_answer;
     let state = if deployed { DeploymentState::Deployed } else { DeploymentState::Deploying };
     (state, at_most(troubles, 3))
+}
+
+/// Pods that the node has ended or refused stay listed until they are cleared away. They count for nothing once others
+/// have taken their places.
+fn leave_out_ended(pods: &mut Vec<&OwnedPod>, wanted: usize) {
+    let others = pods.iter().filter(|pod| !pod.brief.has_ended()).count();
+    if others >= wanted.max(1) {
+        pods.retain(|pod| !pod.brief.has_ended());
+    }
 }
 
 /// How many pods the groups ask for; 1 where there is no group, or a group does not say.
@@ -505,6 +518,29 @@ mod tests {
                 [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
             &["inf", "proxy"],
         )
+    }
+
+    #[test]
+    fn pods_that_have_ended_count_for_nothing_once_others_have_their_places() {
+        use DeploymentState::*;
+        let evicted =
+            || pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}), &["inf"]);
+        let cache = ("inf-d-cache-0", ready(&["cache"]));
+        let main = ("inf-d-q-default-n-7d9f8c6b5-aaaaa", ready(&["inf"]));
+        let old = |name| (name, evicted());
+        let leftovers = [old("inf-d-q-default-n-7d9f8c6b5-bbbbb"), old("inf-d-q-default-n-7d9f8c6b5-ccccc")];
+        check_state(&[&[cache.clone(), main][..], &leftovers].concat(), Deployed, "");
+        let starting = ("inf-d-q-default-n-7d9f8c6b5-aaaaa", waiting("ContainerCreating", &["inf"]));
+        check_state(
+            &[&[cache.clone(), starting][..], &leftovers].concat(),
+            Deploying,
+            "default pod 0/1: ContainerCreating",
+        );
+        check_state(
+            &[&[cache][..], &leftovers[..1]].concat(),
+            Deploying,
+            "default pod: Evicted: low on memory",
+        );
     }
 
     #[track_caller]

@@ -7,6 +7,7 @@ use super::{Notice, State};
 use crate::domain::deployment::{ClusterView, DeploymentState};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
+use crate::domain::printable::cut;
 use crate::protocol::Command;
 
 /// So many changes at once are told one by one.
@@ -53,7 +54,11 @@ impl Changes {
             let name = &deployment.name;
             match (self.ready.insert(name.clone(), is_ready), is_ready) {
                 (Some(false), true) => changes.push(Change::Ready(name.clone())),
-                (Some(true), false) => changes.push(Change::Stopped(name.clone(), deployment.why())),
+                (Some(true), false) => {
+                    // No desktop shows more.
+                    let why = cut(&deployment.why(), 300).into_owned();
+                    changes.push(Change::Stopped(name.clone(), why));
+                }
                 _ => {}
             }
         }

@@ -368,6 +368,24 @@ fn the_page_shows_odd_deployments_and_cuts_long_messages() {
 }
 
 #[test]
+fn two_deployments_of_one_name_have_a_page_each() {
+    let mut cluster = Cluster::recorded();
+    edit_list(&mut cluster, "modeldeployments", |items| {
+        let spec = json!({"models": {"modelConfigs": [{"model": "gemma-4-31b-it:1"}]}, "groups": [{"minReplicas": 0}]});
+        items.push(json!({"metadata": {"name": "no-pods-yet"}, "spec": spec}));
+    });
+    let mut page =
+        Page::open_with(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)], "of 12 deployed · live");
+    let window = &mut page.window;
+    window.type_into("Filter deployments", "no-pods");
+    window.click("no-pods-yet (ModelDeployment), Not deployed");
+    window.see("It is scaled to zero");
+    window.see("Note");
+    window.click("no-pods-yet, Not deployed");
+    window.see("No pods were created for it");
+}
+
+#[test]
 fn the_page_of_a_deployment_of_unknown_state_says_why() {
     let cluster = Cluster::with(&["pods"], Trouble::Forbidden);
     let mut page = Page::open_with(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)], "0 of 11 deployed");

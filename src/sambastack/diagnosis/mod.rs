@@ -132,7 +132,8 @@ fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
     if others.iter().any(ready) && caches.iter().any(ready) {
         return None;
     }
-    let Some(cache) = caches.iter().find(|pod| pod.trouble.is_some()) else {
+    let is_troubled = |pod: &&&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
+    let Some(cache) = caches.iter().find(is_troubled) else {
         return caches.is_empty().then(|| {
             let sentence = "There is no cache pod yet, and the default pods wait for it";
             let confirm = ["describe", &resource(deployment), &deployment.name];
@@ -150,7 +151,8 @@ fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
 }
 
 fn starting(deployment: &Deployment) -> Option<Diagnosis> {
-    let pod = deployment.pods.iter().find(|pod| pod.trouble.is_some());
+    let is_troubled = |pod: &&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
+    let pod = deployment.pods.iter().find(is_troubled);
     let Some(pod) = pod else {
         // Nothing is wrong with the pods there are: some are not there yet.
         return (deployment.state == DeploymentState::Deploying).then(|| {
@@ -230,7 +232,7 @@ fn no_models(deployment: &Deployment) -> Option<Diagnosis> {
 }
 
 fn too_few(deployment: &Deployment) -> Option<Diagnosis> {
-    let there = deployment.pods.iter().filter(|pod| pod.group != CACHE).count();
+    let there = deployment.pods.iter().filter(|pod| pod.group != CACHE && !pod.has_ended()).count();
     let asked = deployment.replicas as usize;
     let sentence = format!("It serves with {there} of the {asked} pods that it asks for (minReplicas)");
     let confirm = ["describe", &resource(deployment), &deployment.name];

@@ -11,7 +11,11 @@ use super::{events, image, of, told};
 pub(super) fn cause(deployment: &Deployment, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     // The pods come in the order in which they matter: without a cache nothing else can start.
     let each = |look: &dyn Fn(&PodBrief) -> Option<Diagnosis>| {
-        deployment.pods.iter().filter(|pod| pod.trouble.is_some()).find_map(look)
+        deployment
+            .pods
+            .iter()
+            .filter(|pod| pod.trouble.is_some() && !is_replaced(deployment, pod))
+            .find_map(look)
     };
     each(&|pod| image::cause(pod, events))
         .or_else(|| each(&configuration))
@@ -33,6 +37,11 @@ pub(super) fn is_starting(pod: &PodBrief) -> bool {
 /// Whether it is being deleted.
 pub(super) fn is_leaving(pod: &PodBrief) -> bool {
     pod.hold == Some(Hold::Leaving)
+}
+
+/// Whether it has ended for good and another pod of its group has not.
+pub(super) fn is_replaced(deployment: &Deployment, pod: &PodBrief) -> bool {
+    pod.has_ended() && deployment.pods.iter().any(|other| other.group == pod.group && !other.has_ended())
 }
 
 /// Whether its node does not report.

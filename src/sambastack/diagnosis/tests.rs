@@ -352,6 +352,16 @@ fn what_the_node_refused_or_ended_is_not_starting() {
 }
 
 #[test]
+fn what_was_evicted_and_replaced_is_no_cause() {
+    let evicted = json!({"metadata": {"name": "inf-d-q-default-n-7d9f8c6b5-aaaaa"}, "spec": {"containers": [{"name": "inf"}]},
+        "status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "}});
+    let found = deployment(None, vec![cache(ready()), main(ready()), evicted.clone()]);
+    assert_eq!((found.state, found.reason.as_str()), (DeploymentState::Deployed, ""));
+    assert_eq!(diagnose(&found, Known::default()), None);
+    assert_eq!(said(vec![cache(ready()), main(starting()), evicted], json!([])).0, Progress::Starting);
+}
+
+#[test]
 fn a_pod_follows_its_ready_condition() {
     let status = |conditions: Value, reason: &str| {
         json!({"phase": "Running", "reason": reason, "conditions": conditions, "containerStatuses":

@@ -2,6 +2,7 @@
 
 use egui::{Button, Label, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
+use super::deployments::long_text;
 use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;
@@ -84,12 +85,10 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
             let title = shortened(ui, &check.title, theme::strong_text(), tokens.text, width);
             title.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {word}", check.title)));
             let took = check.took.map(|took| format!(" · {}", units::duration(took))).unwrap_or_default();
-            ui.add(
-                Label::new(RichText::new(format!("{}{took}", check.finding)).small().color(tokens.dim))
-                    .wrap(),
-            );
+            let dim = tokens.dim;
+            long_text(ui, &format!("{}{took}", check.finding), |text| RichText::new(text).small().color(dim));
             if !check.advice.is_empty() {
-                ui.add(Label::new(RichText::new(&check.advice).small()).wrap());
+                long_text(ui, &check.advice, |text| RichText::new(text).small());
             }
             if !check.command.is_empty() {
                 let command = RichText::new(&check.command).text_style(theme::small_figure_text());

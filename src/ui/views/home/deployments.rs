@@ -84,10 +84,10 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 14.0;
         column(ui, vec2(list, size.y), |ui| {
-            filling_card(ui, |ui| picked = list_ui(ui, &view.deployments, &chosen));
+            filling_card(ui, |ui| picked = list_ui(ui, view, &chosen));
         });
         column(ui, vec2(ui.available_width(), size.y), |ui| {
-            filling_card(ui, |ui| match view.deployments.iter().find(|it| it.name == chosen) {
+            filling_card(ui, |ui| match view.deployments.iter().find(|it| view.name_of(it) == chosen) {
                 Some(deployment) => {
                     (wanted, wish) = deployment_ui(ui, &env, cluster, deployment, may_probe, out);
                 }
@@ -205,7 +205,7 @@ fn color_of(deployment: &Deployment, tokens: &Tokens) -> egui::Color32 {
 }
 
 /// Gives the one that was clicked.
-fn list_ui(ui: &mut Ui, deployments: &[Deployment], chosen: &str) -> Option<String> {
+fn list_ui(ui: &mut Ui, view: &ClusterView, chosen: &str) -> Option<String> {
     let id = ui.scope_id().with("filter");
     let mut filter = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_default();
     let label = caption(ui, "Filter deployments");
@@ -213,7 +213,8 @@ fn list_ui(ui: &mut Ui, deployments: &[Deployment], chosen: &str) -> Option<Stri
     ui.add(edit).labelled_by(label.id);
     let wanted = filter.to_lowercase();
     ui.data_mut(|data| data.insert_temp(id, filter));
-    let shown: Vec<&Deployment> = deployments
+    let shown: Vec<&Deployment> = view
+        .deployments
         .iter()
         .filter(|it| wanted.is_empty() || it.name.to_lowercase().contains(&wanted))
         .collect();
@@ -224,8 +225,9 @@ fn list_ui(ui: &mut Ui, deployments: &[Deployment], chosen: &str) -> Option<Stri
         shown.len(),
         |ui, rows| {
             for deployment in &shown[rows] {
-                if row_ui(ui, deployment, deployment.name == chosen) {
-                    picked = Some(deployment.name.clone());
+                let name = view.name_of(deployment);
+                if row_ui(ui, deployment, &name, name == chosen) {
+                    picked = Some(name);
                 }
             }
         },
@@ -233,7 +235,7 @@ fn list_ui(ui: &mut Ui, deployments: &[Deployment], chosen: &str) -> Option<Stri
     picked
 }
 
-fn row_ui(ui: &mut Ui, deployment: &Deployment, selected: bool) -> bool {
+fn row_ui(ui: &mut Ui, deployment: &Deployment, name: &str, selected: bool) -> bool {
     let tokens = tokens(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::click());
@@ -250,13 +252,13 @@ fn row_ui(ui: &mut Ui, deployment: &Deployment, selected: bool) -> bool {
     inside.spacing_mut().interact_size.y = 15.0;
     inside.horizontal(|ui| {
         dot(ui, color_of(deployment, tokens));
-        shortened(ui, &deployment.name, TextStyle::Body, tokens.text, width - 44.0);
+        shortened(ui, name, TextStyle::Body, tokens.text, width - 44.0);
     });
     inside.horizontal(|ui| {
         ui.add_space(18.0);
         shortened(ui, &printable::cut(&deployment.why(), 300), TextStyle::Small, tokens.dim, width - 44.0);
     });
-    let spoken = format!("{}, {}", deployment.name, deployment.state.label());
+    let spoken = format!("{name}, {}", deployment.state.label());
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
     response.clicked()
 }
@@ -352,8 +354,13 @@ fn heading(ui: &mut Ui, text: &str) {
 
 /// A paragraph. A long one is cut until the user wants to see it whole.
 pub(super) fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
+    long_text(ui, text, |text| RichText::new(text).color(color));
+}
+
+/// The same in another style.
+pub(super) fn long_text(ui: &mut Ui, text: &str, style: impl Fn(&str) -> RichText) {
     const MAX: usize = 600;
-    let label = |text: &str| Label::new(RichText::new(text).color(color)).wrap();
+    let label = |text: &str| Label::new(style(text)).wrap();
     // Bytes are counted faster than characters, and there are never fewer.
     if text.len() <= MAX || text.chars().nth(MAX).is_none() {
         ui.add(label(text));

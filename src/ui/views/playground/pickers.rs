@@ -368,7 +368,7 @@ fn troubles_ui(ui: &mut Ui, state: &mut State, env: &EnvId, now: Duration, asked
             failure_box(ui, &format!("{id} {n}"), why, *age);
         }
         if let Some(text) = models_trouble {
-            warning_box(ui, &text);
+            warning_box(ui, &printable::cut(&text, 600));
         }
         if insecure {
             let tokens = tokens(ui);
