@@ -13,7 +13,7 @@
 //!   ├───────────────┴───────────────┤
 //!   │ engine/       demo/           │                2  everything that waits (tokio)
 //!   ├───────────────────────────────┤
-//!   │ io/                           │                1  doors: reqwest, kubectl, SQLite, confy, keyring, arboard
+//!   │ io/                           │                1  doors: HTTP, kubectl, SQLite, confy, keyring, arboard
 //!   ├───────────────────────────────┤
 //!   │ protocol.rs                   │                0  what UI and engine say to each other
 //!   │ domain/ sambastack/ metrics/  │                0  pure: values in, values out

@@ -214,6 +214,10 @@ pub enum FilePurpose {
     Kubeconfig,
     /// An environment's certificate authorities.
     CaFile,
+    /// An environment's client certificate.
+    ClientCert,
+    /// The key of that.
+    ClientKey,
     /// The kubectl program.
     Kubectl,
     /// Environments, to be added to one's own.

@@ -206,6 +206,12 @@ pub(super) struct Common {
     /// Accept invalid certificates; whoever sits between can then read the key
     #[arg(long, global = true)]
     insecure: bool,
+    /// A PEM file with the certificate to show to an API that asks for one
+    #[arg(long, global = true, value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// A PEM file with the key of --client-cert [default: the certificate's file]
+    #[arg(long, global = true, value_name = "FILE")]
+    client_key: Option<PathBuf>,
     /// Keep settings in this folder instead of the user's own
     #[arg(long, global = true, value_name = "DIR")]
     config: Option<PathBuf>,
@@ -269,6 +275,8 @@ impl Common {
             || !self.extras.is_empty()
             || self.ca.is_some()
             || self.insecure
+            || self.client_cert.is_some()
+            || self.client_key.is_some()
             || self.has_cluster()
     }
 
@@ -334,6 +342,14 @@ impl Common {
         }
         env.ca_file = self.ca.clone().or(env.ca_file);
         env.accept_invalid_certs |= self.insecure;
+        if self.client_cert.is_some() {
+            env.client_key = None;
+        }
+        env.client_cert = self.client_cert.clone().or(env.client_cert);
+        env.client_key = self.client_key.clone().or(env.client_key);
+        if env.client_key.is_some() && env.client_cert.is_none() {
+            return Err(Ended::Misused("--client-key needs a --client-cert".to_owned()));
+        }
         if self.has_cluster() {
             let cluster = env.cluster.take().unwrap_or_default();
             env.cluster = Some(ClusterAccess {
@@ -427,6 +443,9 @@ pub(super) struct ChatArgs {
     /// Take the model from this deployment
     #[arg(long, short, value_name = "NAME")]
     pub(super) deployment: Option<String>,
+    /// Give the whole answer up after this time, e.g. 90s or 5m [default: after 10m without data]
+    #[arg(long, value_name = "TIME", value_parser = units::read_duration)]
+    pub(super) timeout: Option<Duration>,
     /// Send this file along: a picture (PNG, JPEG, WebP) or a text; may be said several times
     #[arg(long, value_name = "FILE")]
     pub(super) attach: Vec<PathBuf>,

@@ -83,7 +83,8 @@ pub(super) async fn run(
     });
     let mut printed = out::content();
     let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
-    let report = chat::run(api, &request, &place.known(), cancel, |advance| {
+    let limits = chat::Limits { whole: args.timeout, ..chat::Limits::default() };
+    let report = chat::run_within(api, &request, &place.known(), cancel, limits, |advance| {
         kept.advance(&advance);
         if advance.turned {
             reasoning.push_str(&std::mem::take(&mut answer));

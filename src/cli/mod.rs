@@ -419,6 +419,7 @@ async fn serve_demo(common: &Common, args: &DemoArgs, cancel: &CancellationToken
         )),
     };
     if args.exact {
+        crate::io::limits::raise_open_files();
         let server = ExactServer::start(args.exact_options()).map_err(cannot)?;
         let models = [exact::MODEL.to_owned()];
         report::demo(common.json, &server.address(), DEMO_KEY, &models)?;

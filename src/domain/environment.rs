@@ -66,6 +66,12 @@ pub struct Environment {
     /// Trust any certificate. Whoever sits between can then read the key.
     #[serde(default, skip_serializing_if = "is_false")]
     pub accept_invalid_certs: bool,
+    /// A PEM file with the certificate to show to a server that asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with its key; `None` where the certificate's file holds it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
     /// The cluster; `None` for an API alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterAccess>,
@@ -89,6 +95,8 @@ impl Environment {
             extras: Vec::new(),
             ca_file: None,
             accept_invalid_certs: false,
+            client_cert: None,
+            client_key: None,
             cluster: Some(ClusterAccess { namespace: "sambastack".to_owned(), ..ClusterAccess::default() }),
         }
     }

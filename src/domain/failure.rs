@@ -15,6 +15,10 @@ pub enum FaultClass {
     Timeout,
     /// The connection ended amid the answer.
     Dropped,
+    /// This machine: no more open files, ports or memory.
+    ThisMachine,
+    /// The proxy on the way.
+    Proxy,
     /// The key.
     KeyRefused,
     /// The API does not route that name.

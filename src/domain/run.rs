@@ -266,6 +266,10 @@ pub struct Requests {
     pub ok: u64,
     /// Of them not.
     pub failed: u64,
+    /// Measured requests that were sent a second time, on a new connection, since the server had closed the one that
+    /// was open before it received them. Their times count from the first sending.
+    #[serde(default)]
+    pub reconnected: u64,
     /// Measured requests that were aborted in flight, in no figure.
     pub aborted: u64,
     /// Requests that were due and never sent, since no place in flight was free until the level ended: in no figure
@@ -477,12 +481,14 @@ pub struct Calibration {
 
 impl FaultClass {
     /// Every class.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::HostUnknown,
         Self::Unreachable,
         Self::Tls,
         Self::Timeout,
         Self::Dropped,
+        Self::ThisMachine,
+        Self::Proxy,
         Self::KeyRefused,
         Self::ModelNotFound,
         Self::BadRequest,
@@ -504,6 +510,8 @@ impl FaultClass {
             Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::Dropped => "dropped",
+            Self::ThisMachine => "this_machine",
+            Self::Proxy => "proxy",
             Self::KeyRefused => "key_refused",
             Self::ModelNotFound => "model_not_found",
             Self::BadRequest => "bad_request",

@@ -8,14 +8,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::{ChatRequest, ToolCall};
 use crate::domain::dialect::Dialect;
+use crate::domain::failure::Failure;
 use crate::domain::failure::FaultClass;
 use crate::domain::model_name::other_model;
+use crate::domain::units;
 use crate::io::api::{Api, ChatStream};
+use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
 use crate::protocol::{Ask, ChatEnding};
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
 use crate::wire::fault::{self, Asked, Fault};
 use crate::wire::openai;
+use crate::wire::silence::Talk;
 
 /// At most this often is progress told, however many tokens arrive.
 const PACE: Duration = Duration::from_millis(33);
@@ -118,6 +122,8 @@ pub struct Wire {
     pub chunks: u64,
     /// Bytes of the body.
     pub bytes: u64,
+    /// The server had closed the connection that was open, and the request was sent once more on a new one.
+    pub reconnected: bool,
 }
 
 impl ChatReport {
@@ -143,12 +149,42 @@ pub async fn run(
     request: &ChatRequest,
     known: &[String],
     cancel: &CancellationToken,
+    on_advance: impl FnMut(Advance),
+) -> ChatReport {
+    run_within(api, request, known, cancel, Limits::default(), on_advance).await
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From sending to its end; `None` for as long as it takes.
+    pub whole: Option<Duration>,
+    /// Without an event that says something: comments, with which servers keep connections open, are none.
+    pub silence: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { whole: None, silence: SILENCE }
+    }
+}
+
+/// The same as [`run`] with other limits.
+pub async fn run_within(
+    api: &Api,
+    request: &ChatRequest,
+    known: &[String],
+    cancel: &CancellationToken,
+    limits: Limits,
     mut on_advance: impl FnMut(Advance),
 ) -> ChatReport {
+    // Thirty years: tokio has no moment that never comes.
+    let deadline = Instant::now() + limits.whole.unwrap_or(Duration::from_secs(86_400 * 365 * 30));
     let before = api.dialects().of(&request.model);
     let mut dialect = before;
     loop {
-        let (report, refused) = once(api, request, dialect, known, cancel, &mut on_advance).await;
+        let (report, refused) =
+            once(api, (request, dialect), known, cancel, (limits, deadline), &mut on_advance).await;
         let next = dialect.and(refused);
         let failed = matches!(report.ending, ChatEnding::Failed(_));
         // Each round leaves out more, so there are few. What had arrived is not asked for a second time.
@@ -180,16 +216,26 @@ fn changes_body(request: &ChatRequest, now: Dialect, next: Dialect) -> bool {
 /// One request; and which of Batida's own fields the server refuses, if it does.
 async fn once(
     api: &Api,
-    request: &ChatRequest,
-    dialect: Dialect,
+    (request, dialect): (&ChatRequest, Dialect),
     known: &[String],
     cancel: &CancellationToken,
+    (limits, deadline): (Limits, Instant),
     mut on_advance: impl FnMut(Advance),
 ) -> (ChatReport, Dialect) {
+    let late = || {
+        let whole = limits.whole.unwrap_or_default();
+        let summary =
+            format!("{} had not answered in full after {}", api.address().host(), units::duration(whole));
+        let told = Failure::new(summary, "Give it more time, or ask for fewer tokens");
+        ChatEnding::Failed(told.of_class(FaultClass::Timeout))
+    };
     let opened = tokio::select! {
         biased;
         () = cancel.cancelled() => {
             return (ChatReport::ended_early(ChatEnding::Stopped), Dialect::default());
+        }
+        () = tokio::time::sleep_until(deadline) => {
+            return (ChatReport::ended_early(late()), Dialect::default());
         }
         opened = api.chat(request, dialect, known) => opened,
     };
@@ -205,18 +251,24 @@ async fn once(
     let mut reader = start(&stream);
     let sent = stream.sent;
     let mut bytes_read = 0;
+    // When something was said last.
+    let (mut heard, mut talk) = (Instant::now(), Talk::default());
     let mut pace = tokio::time::interval_at(Instant::now() + PACE, PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ending = loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => break ChatEnding::Stopped,
+            () = tokio::time::sleep_until(deadline) => break late(),
             piece = stream.next() => {
                 let first = reader.timeline().ttft().is_none();
                 let step = match piece {
                     Ok(Some((at, bytes))) => {
-                        bytes_read += bytes.as_ref().len() as u64;
-                        reader.take(at - stream.sent, bytes.as_ref())
+                        bytes_read += bytes.len() as u64;
+                        if talk.hears(&bytes) {
+                            heard = Instant::now();
+                        }
+                        reader.take(at - stream.sent, &bytes)
                     }
                     Ok(None) => match reader.at_the_end(stream.sent.elapsed()) {
                         Ok(reason) => Step::Done(reason),
@@ -241,6 +293,9 @@ async fn once(
                 if first && reader.has_news() {
                     on_advance(advance(&mut reader));
                 }
+            }
+            () = tokio::time::sleep_until(heard + limits.silence) => {
+                break ChatEnding::Failed(api.fault_of_silence(limits.silence, &request.model).failure);
             }
             _ = pace.tick(), if reader.has_news() => on_advance(advance(&mut reader)),
             // A server that forgets `[DONE]` and keeps the connection is not waited for.
@@ -268,6 +323,7 @@ async fn once(
         gaps_us: reader.take_gaps(),
         chunks: reader.chunks(),
         bytes: bytes_read,
+        reconnected: stream.reconnected,
     };
     let answered_by = other_model(&request.model, reader.model()).map(str::to_owned);
     let rate_limit = stream.rate_limit().to_vec();

@@ -780,6 +780,8 @@ impl Shared {
                 let title = match purpose {
                     FilePurpose::Kubeconfig => "Kubeconfig",
                     FilePurpose::CaFile => "CA certificate (PEM)",
+                    FilePurpose::ClientCert => "Client certificate (PEM)",
+                    FilePurpose::ClientKey => "Client key (PEM)",
                     FilePurpose::Kubectl => "The kubectl program",
                     FilePurpose::Import => "Environments to import",
                 };

@@ -15,7 +15,7 @@ use crate::domain::failure::{Advice, Failure};
 use crate::engine::cluster;
 use crate::io::access::Access;
 use crate::io::activity::Recorder;
-use crate::io::api::{Api, Models, Trust};
+use crate::io::api::{Api, ClientCertificate, Models, Trust};
 use crate::io::kubectl::{self, Kubectl, Turns};
 use crate::io::secrets::{ExtraSecrets, Keys};
 use crate::protocol::{Activity, KeyStatus};
@@ -276,7 +276,10 @@ impl Places {
                 Failure::new("This environment has no API domain", advice)
             })?
         };
-        let trust = Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs };
+        let client = env.client_cert.clone();
+        let client = client.map(|certificate| ClientCertificate { certificate, key: env.client_key.clone() });
+        let trust =
+            Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs, client };
         // Reading certificates from the disk is no work for the runtime's threads.
         let has_cluster = env.cluster.is_some();
         let open = move || {

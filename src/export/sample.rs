@@ -197,6 +197,7 @@ fn record(index: u64, level: usize, clients: u32, n: u32, began: Duration, slowe
         bytes: 9_000,
         wanted_prompt_tokens: Some(256),
         answered_by: None,
+        reconnected: false,
         error: failed.then(|| RequestError {
             class: Some(FaultClass::Server),
             status: Some(500),

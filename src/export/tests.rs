@@ -100,6 +100,7 @@ mod csv_rows {
             bytes: 99,
             wanted_prompt_tokens: Some(32),
             answered_by: None,
+            reconnected: false,
             error: None,
         }
     }

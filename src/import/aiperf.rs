@@ -176,6 +176,7 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
         bytes: 0,
         wanted_prompt_tokens: None,
         answered_by: None,
+        reconnected: false,
         error,
     };
     Some((record, span))

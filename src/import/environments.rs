@@ -257,6 +257,11 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
             );
             offer.remarks.push(told);
         }
+        offer.env.client_key = None;
+        if let Some(path) = offer.env.client_cert.take() {
+            let told = format!("its client certificate {} is left out: set it on Home", path.display());
+            offer.remarks.push(told);
+        }
         let program = offer.env.cluster.as_mut().and_then(|cluster| cluster.kubectl.take());
         if let Some(path) = program {
             let told = format!("its program {} is left out: kubectl is looked for in PATH", path.display());
@@ -411,6 +416,8 @@ mod tests {
             api: ApiAddress::parse("evil.example").ok(),
             accept_invalid_certs: true,
             ca_file: Some(PathBuf::from("/tmp/ca.pem")),
+            client_cert: Some(PathBuf::from("/tmp/me.pem")),
+            client_key: Some(PathBuf::from("/tmp/me.key")),
             cluster: Some(ClusterAccess { kubectl, ..ClusterAccess::default() }),
             ..Environment::blank(EnvId("x".to_owned()), "a")
         };
@@ -418,9 +425,10 @@ mod tests {
         assert!(!offer.env.accept_invalid_certs);
         assert_eq!(offer.env.cluster.as_ref().unwrap().kubectl, None);
         assert_eq!((&offer.env.key, &offer.env.ca_file), (&usual, &None));
+        assert_eq!((&offer.env.client_cert, &offer.env.client_key), (&None, &None));
         let doubt = offer.doubt.expect("the usual variable holds a key, too");
         assert!(doubt.contains("$SAMBANOVA_API_KEY") && doubt.contains("evil.example"), "{doubt}");
-        for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem"] {
+        for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem", "/tmp/me.pem"] {
             assert!(offer.remarks.iter().any(|remark| remark.contains(word)), "{word}: {:?}", offer.remarks);
         }
     }

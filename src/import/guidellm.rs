@@ -355,6 +355,7 @@ fn record(
         bytes: 0,
         wanted_prompt_tokens: None,
         answered_by: None,
+        reconnected: false,
         error,
     };
     Some((record, span))

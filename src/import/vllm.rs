@@ -326,6 +326,7 @@ fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
             bytes: 0,
             wanted_prompt_tokens: None,
             answered_by: None,
+            reconnected: false,
             error: failed.then(|| RequestError {
                 class: None,
                 status: None,

@@ -1,7 +1,6 @@
 //! What the requests to an API carry besides their bodies: its key, and the environment's extra headers and query
 //! parameters. Says how they are sent, and how they are shown: a secret as the variable that stands for it.
 
-use reqwest::header::{self, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::form_urlencoded;
 
@@ -109,22 +108,6 @@ impl Access {
 
     fn headers(&self) -> impl Iterator<Item = &Sent> {
         self.extras.iter().filter(|extra| extra.kind == ExtraKind::Header)
-    }
-
-    /// The same as reqwest takes them.
-    pub fn header_map(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.lines() {
-            // What cannot stand in a header is refused where it is typed and read.
-            if let (Ok(name), Ok(mut value)) = (
-                header::HeaderName::from_bytes(name.as_bytes()),
-                HeaderValue::from_str(value.expose_secret()),
-            ) {
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
-        }
-        headers
     }
 
     /// An address for a shell: quoted, with the extra parameters, secret ones as variables.

@@ -1,124 +1,44 @@
-//! HTTP/1.1 for measuring: one connection, one request at a time, read on the very task that waits for it.
+//! HTTP/1.1: one connection, one request at a time, read on the very task that waits for it.
 //!
-//! `reqwest` reads each connection on a task of its own and hands the bytes over through a channel: two wake-ups
-//! a read, and a stamp that is as late as the second. Here bytes are stamped as the system call that brought
-//! them returns, and are decoded where they lie. `cargo bench --bench truth` holds it against a bare reader.
+//! Chats, probes and benchmarks all go through here. Bytes are stamped as the system call that brought them
+//! returns, and are decoded where they lie. `cargo bench --bench truth` compares it with a bare reader.
+
+mod body;
+mod dial;
+mod error;
+mod head;
+mod response;
+mod stale;
+mod unpack;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use rustls::pki_types::ServerName;
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use url::Url;
 
-use crate::domain::failure::{Advice, Failure};
+use self::body::{Body, Telling};
+use self::head::{MOST_HEAD, read_head};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub use self::body::Pieces;
+pub use self::dial::{ACCEPT_CHAT, Ask, Dialer};
+pub use self::error::{Lack, ProxyError, WireError};
+pub use self::head::ResponseHead;
+pub use self::response::{Pool, Response};
+pub use self::unpack::{Compressed, Unpacker};
+
 /// One read takes at most so much.
 const BUFFER: usize = 64 << 10;
-/// Of a response's head.
-const MOST_HEAD: usize = 64 << 10;
 
 thread_local! {
     /// Every connection of a thread reads into the same memory: two thousand streams need one buffer.
     static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
-}
-
-/// Opens connections to one API and writes its requests.
-#[derive(Clone)]
-pub struct Dialer {
-    host: String,
-    port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-    proxy: Option<Proxy>,
-    /// Everything of a request's head that does not change.
-    head: Arc<SecretString>,
-}
-
-/// A proxy to connect through.
-#[derive(Clone)]
-struct Proxy {
-    host: String,
-    port: u16,
-    /// `Proxy-Authorization`
-    authorization: Option<Arc<SecretString>>,
-}
-
-impl std::fmt::Debug for Dialer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dialer").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
-    }
-}
-
-/// Why an exchange failed below HTTP's meaning.
-#[derive(Debug, thiserror::Error)]
-pub enum WireError {
-    /// No address for the host's name.
-    #[error("no address was found for the host: {0}")]
-    Unknown(io::Error),
-    /// No connection within ten seconds.
-    #[error("no connection within 10 s")]
-    ConnectTimeout,
-    /// Connecting or the TLS handshake failed.
-    #[error("{0}")]
-    Connect(io::Error),
-    /// The connection broke.
-    #[error("{0}")]
-    Broken(io::Error),
-    /// What came is no HTTP/1.1.
-    #[error("{0}")]
-    NotHttp(String),
-}
-
-/// A response's head.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ResponseHead {
-    /// The status.
-    pub status: u16,
-    /// Names in lower case and values, one behind the other: every answer has a head, few are asked for it.
-    text: String,
-    /// Where in it each name ends and each value.
-    ends: Vec<[u32; 2]>,
-}
-
-impl ResponseHead {
-    /// The headers in their order, names in lower case.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut from = 0;
-        self.ends.iter().map(move |ends| {
-            let [name, value] = ends.map(|end| end as usize);
-            let header = (&self.text[from..name], &self.text[name..value]);
-            from = value;
-            header
-        })
-    }
-
-    /// The first header of this lower-case name.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.headers().find_map(|(key, value)| (key == name).then_some(value))
-    }
-
-    fn add(&mut self, name: &str, value: &[u8]) {
-        self.text.push_str(name);
-        let from = self.ends.last().map_or(0, |[_, end]| *end as usize);
-        self.text[from..].make_ascii_lowercase();
-        // A head is at most MOST_HEAD long.
-        let end = |text: &str| text.len() as u32;
-        let name = end(&self.text);
-        self.text.push_str(&String::from_utf8_lossy(value));
-        self.ends.push([name, end(&self.text)]);
-    }
 }
 
 /// What hears of a response.
@@ -146,145 +66,21 @@ pub enum Ended {
     Enough,
 }
 
-impl Dialer {
-    /// To `url`, the address chat requests are posted to; it may hold secrets. `headers` carry the key and what else
-    /// goes with each request.
-    ///
-    /// # Errors
-    /// When the URL has no host, or a proxy's address cannot be read.
-    pub(super) fn new(
-        url: &str,
-        headers: &[(&str, SecretString)],
-        tls: Arc<rustls::ClientConfig>,
-        proxy: Option<(Url, Option<String>)>,
-    ) -> Result<Self, Failure> {
-        let shown = url.split('?').next().unwrap_or_default();
-        let odd = || {
-            let advice = Advice::by_face("Check the API domain on Home", "Check the address of --api");
-            Failure::new(format!("{shown} cannot be connected to"), advice)
-        };
-        let parsed = Url::parse(url).map_err(|_| odd())?;
-        let host = parsed.host_str().ok_or_else(odd)?.to_owned();
-        let secure = parsed.scheme() == "https";
-        let port = parsed.port_or_known_default().ok_or_else(odd)?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = if secure {
-            let name = ServerName::try_from(bare.clone()).map_err(|_| odd())?;
-            Some((TlsConnector::from(tls), name))
-        } else {
-            None
-        };
-        let proxy = match proxy {
-            Some((address, authorization)) => Some(Proxy {
-                host: address.host_str().ok_or_else(odd)?.to_owned(),
-                port: address.port_or_known_default().ok_or_else(odd)?,
-                authorization: authorization.map(|text| Arc::new(SecretString::from(text))),
-            }),
-            None => None,
-        };
-        // A proxy for plain HTTP wants the whole URL; through a tunnel, as without a proxy, the path is enough.
-        let target = match (&proxy, secure) {
-            (Some(_), false) => url.to_owned(),
-            _ => parsed[url::Position::BeforePath..].to_owned(),
-        };
-        let shown_port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let mut head = format!(
-            "POST {target} HTTP/1.1\r\nhost: {host}{shown_port}\r\n\
-             accept: text/event-stream, application/json\r\ncontent-type: application/json\r\n"
-        );
-        if headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("user-agent")) {
-            head.push_str(concat!("user-agent: batida/", env!("CARGO_PKG_VERSION"), "\r\n"));
-        }
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {}\r\n", value.expose_secret()));
-        }
-        if let (Some(Proxy { authorization: Some(text), .. }), false) = (&proxy, secure) {
-            head.push_str(&format!("proxy-authorization: {}\r\n", text.expose_secret()));
-        }
-        Ok(Self { host: bare, port, tls, proxy, head: Arc::new(SecretString::from(head)) })
-    }
-
-    /// A request as it goes over the wire, behind what is in `out`. `id` becomes `x-request-id`; `body` comes in
-    /// parts.
-    pub fn write_request(&self, id: impl std::fmt::Display, body: &[&[u8]], out: &mut BytesMut) {
-        use std::fmt::Write as _;
-        let length: usize = body.iter().map(|part| part.len()).sum();
-        let head = self.head.expose_secret();
-        out.reserve(self.request_bytes(length));
-        out.extend_from_slice(head.as_bytes());
-        // Writing to memory does not fail.
-        let _ = write!(out, "x-request-id: {id}\r\ncontent-length: {length}\r\n\r\n");
-        body.iter().for_each(|part| out.extend_from_slice(part));
-    }
-
-    /// About how long a request with so long a body is.
-    pub fn request_bytes(&self, body: usize) -> usize {
-        self.head.expose_secret().len() + body + 128
-    }
-
-    /// Opens a connection, TLS and proxy included.
-    ///
-    /// # Errors
-    /// When there is none within ten seconds, or no trust.
-    pub async fn dial(&self) -> Result<Connection, WireError> {
-        tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on()).await.unwrap_or(Err(WireError::ConnectTimeout))
-    }
-
-    async fn dial_on(&self) -> Result<Connection, WireError> {
-        let (host, port) = match &self.proxy {
-            Some(proxy) => (proxy.host.as_str(), proxy.port),
-            None => (self.host.as_str(), self.port),
-        };
-        let addresses = tokio::net::lookup_host((host, port)).await.map_err(WireError::Unknown)?;
-        let mut tcp = Err(WireError::Unknown(io::Error::from(io::ErrorKind::NotFound)));
-        for address in addresses {
-            // One address that does not answer leaves time for the next.
-            let connecting = tokio::time::timeout(CONNECT_TIMEOUT / 3, TcpStream::connect(address)).await;
-            tcp = connecting.unwrap_or(Err(io::ErrorKind::TimedOut.into())).map_err(WireError::Connect);
-            if tcp.is_ok() {
-                break;
-            }
-        }
-        let mut tcp = tcp?;
-        // Fails only on a socket that is gone, which the first write will say.
-        let _ = tcp.set_nodelay(true);
-        let Some((connector, name)) = &self.tls else {
-            return Ok(Connection { stream: Stream::Plain(tcp), unfinished: None, spoiled: false });
-        };
-        if let Some(proxy) = &self.proxy {
-            tunnel(&mut tcp, proxy, &self.host, self.port).await?;
-        }
-        let tls = connector.connect(name.clone(), tcp).await.map_err(WireError::Connect)?;
-        Ok(Connection { stream: Stream::Tls(Box::new(tls)), unfinished: None, spoiled: false })
-    }
-}
-
-async fn tunnel(tcp: &mut TcpStream, proxy: &Proxy, host: &str, port: u16) -> Result<(), WireError> {
-    use tokio::io::AsyncReadExt as _;
-    let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n");
-    if let Some(authorization) = &proxy.authorization {
-        ask.push_str(&format!("proxy-authorization: {}\r\n", authorization.expose_secret()));
-    }
-    ask.push_str("\r\n");
-    tcp.write_all(ask.as_bytes()).await.map_err(WireError::Connect)?;
-    let mut head = Vec::new();
-    // A byte at a time: what follows the head belongs to TLS.
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(tcp.read_u8().await.map_err(WireError::Connect)?);
-        if head.len() > MOST_HEAD {
-            return Err(WireError::NotHttp("the proxy's answer has no end".to_owned()));
-        }
-    }
-    let (head, _) = read_head(&head)?.unwrap_or_default();
-    if head.status != 200 {
-        return Err(WireError::NotHttp(format!("the proxy refused to connect: HTTP {}", head.status)));
-    }
-    Ok(())
-}
-
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// TLS through an `https://` proxy.
+    Nested(Box<TlsStream<TlsStream<TcpStream>>>),
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+            Self::Nested(tls) => tls.get_ref().0.get_ref().0,
+        }
+    }
 }
 
 /// An open connection.
@@ -294,41 +90,142 @@ pub struct Connection {
     unfinished: Option<Reading>,
     /// No further request may follow.
     spoiled: bool,
+    /// It has waited for its request: the server may have closed it meanwhile.
+    waited: bool,
+    /// How long opening the TCP connection took: one round trip of the network.
+    round_trip: Duration,
+    /// When its last response ended, or when it was opened.
+    idle_since: Instant,
+    /// How long the server keeps it without a request, where it says so.
+    idle_limit: Option<Duration>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("spoiled", &self.spoiled).finish_non_exhaustive()
+    }
 }
 
 impl Connection {
-    /// Whether another request may follow: kept open by both sides, and nothing came unasked.
+    fn new(stream: Stream, round_trip: Duration) -> Self {
+        Self {
+            stream,
+            unfinished: None,
+            spoiled: false,
+            waited: false,
+            round_trip,
+            idle_since: Instant::now(),
+            idle_limit: None,
+        }
+    }
+
+    /// Whether another request may follow on a connection that has waited for one: both sides kept it open, and
+    /// nothing came unasked.
     pub fn is_usable(&mut self) -> bool {
-        if self.spoiled {
+        self.waited = true;
+        // A request takes time to get there: one just before the server's limit would be too late.
+        let limit =
+            self.idle_limit.map(|limit| limit.saturating_sub(Duration::from_millis(500)).max(limit / 2));
+        if self.spoiled || limit.is_some_and(|limit| self.idle_since.elapsed() >= limit) {
             return false;
         }
-        let mut byte = [0; 1];
-        let mut buffer = ReadBuf::new(&mut byte);
-        let mut context = Context::from_waker(Waker::noop());
-        self.poll_read(&mut context, &mut buffer).is_pending()
+        match stale::peek(self.stream.tcp()) {
+            Ok(None) => true,
+            // Of TLS it may be something that is not for us, e.g. a session ticket.
+            Ok(Some(bytes)) if bytes > 0 && !matches!(self.stream, Stream::Plain(_)) => {
+                let mut byte = [0; 1];
+                let mut context = Context::from_waker(Waker::noop());
+                self.poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+            }
+            Ok(Some(_)) | Err(_) => false,
+        }
     }
 
     /// Sends a request and tells `sink` its response. Afterwards [`Self::is_usable`] says whether the
     /// connection is good for another; after an error, or when this is dropped midway, it is not.
     ///
     /// # Errors
-    /// When the connection breaks, or what comes is no HTTP/1.1.
+    /// When the connection breaks, or what comes is no HTTP/1.1. [`WireError::Stale`] when the server had closed a
+    /// connection that waited: it has not received the request in full, which may be sent again.
     pub async fn exchange(
         &mut self,
         request: &[u8],
         sink: &mut (impl Sink + Send),
     ) -> Result<Ended, WireError> {
-        self.spoiled = true;
-        match &mut self.stream {
-            Stream::Plain(tcp) => tcp.write_all(request).await,
-            Stream::Tls(tls) => match tls.write_all(request).await {
-                Ok(()) => tls.flush().await,
-                Err(error) => Err(error),
-            },
+        let mut reading = Reading::default();
+        match self.begin(request, &mut reading, sink).await? {
+            Go::On => self.read_on(reading, sink).await,
+            go => Ok(self.ended(go, reading)),
         }
-        .map_err(WireError::Broken)?;
-        let reading = Reading { head: Vec::new(), body: None, enough: false, keep: true };
-        self.read_on(reading, sink).await
+    }
+
+    /// Sends a request and reads the first bytes of its response.
+    async fn begin(
+        &mut self,
+        request: &[u8],
+        reading: &mut Reading,
+        sink: &mut (impl Sink + Send),
+    ) -> Result<Go, WireError> {
+        self.spoiled = true;
+        let (written_at, first) = match self.write(request, reading, sink).await {
+            // It answers what it has not received: nothing may follow.
+            Ok(Some(go)) => {
+                reading.cut_off = true;
+                return Ok(go);
+            }
+            Ok(None) => (Some(Instant::now()), self.step(reading, sink).await),
+            // A refusal may lie before the end: a server need not read a request to answer it.
+            Err(error) => match tokio::time::timeout(stale::LATE_ANSWER, self.step(reading, sink)).await {
+                Ok(Ok(go)) => {
+                    reading.cut_off = true;
+                    (None, Ok(go))
+                }
+                _ => (None, Err(error)),
+            },
+        };
+        match first {
+            Err(WireError::Broken(error)) if self.waited && !reading.begun => {
+                let stale = stale::is_proof(self.stream.tcp(), &error, written_at, self.round_trip).await;
+                Err(if stale { WireError::Stale(error) } else { WireError::Broken(error) })
+            }
+            other => other,
+        }
+    }
+
+    /// Writes a request. Gives what the server answers before it has received all of it.
+    async fn write(
+        &mut self,
+        request: &[u8],
+        reading: &mut Reading,
+        sink: &mut (impl Sink + Send),
+    ) -> Result<Option<Go>, WireError> {
+        let mut left = request;
+        let mut flushed = false;
+        poll_fn(|context| {
+            while !left.is_empty() {
+                match self.poll_write(context, left) {
+                    Poll::Ready(Ok(0)) => {
+                        return Poll::Ready(Err(WireError::Broken(io::ErrorKind::WriteZero.into())));
+                    }
+                    Poll::Ready(Ok(written)) => left = &left[written..],
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(WireError::Broken(error))),
+                    Poll::Pending => {
+                        return self.poll_step(context, reading, sink).map(|step| step.map(Some));
+                    }
+                }
+            }
+            if !flushed {
+                match self.poll_flush(context) {
+                    Poll::Ready(done) => done.map_err(WireError::Broken)?,
+                    Poll::Pending => {
+                        return self.poll_step(context, reading, sink).map(|step| step.map(Some));
+                    }
+                }
+                flushed = true;
+            }
+            Poll::Ready(Ok(None))
+        })
+        .await
     }
 
     /// Whether [`Self::drain`] has anything to read.
@@ -361,48 +258,99 @@ impl Connection {
         sink: &mut (impl Sink + Send),
     ) -> Result<Ended, WireError> {
         loop {
-            let step = poll_fn(|context| {
-                READ.with_borrow_mut(|memory| {
-                    let mut buffer = ReadBuf::new(memory);
-                    match self.poll_read(context, &mut buffer) {
-                        Poll::Pending => Poll::Pending,
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(WireError::Broken(error))),
-                        Poll::Ready(Ok(())) => {
-                            let at = Instant::now();
-                            Poll::Ready(reading.take(at, buffer.filled(), sink))
-                        }
-                    }
-                })
-            })
-            .await?;
-            match step {
+            match self.step(&mut reading, sink).await? {
                 Go::On => {}
-                Go::Enough => {
-                    self.unfinished = Some(reading);
-                    return Ok(Ended::Enough);
-                }
-                Go::Whole => {
-                    self.spoiled = !reading.keep;
-                    return Ok(if reading.enough { Ended::Enough } else { Ended::Whole });
-                }
+                go => return Ok(self.ended(go, reading)),
             }
         }
+    }
+
+    /// One read.
+    async fn step(&mut self, reading: &mut Reading, sink: &mut (impl Sink + Send)) -> Result<Go, WireError> {
+        poll_fn(|context| self.poll_step(context, reading, sink)).await
+    }
+
+    fn poll_step(
+        &mut self,
+        context: &mut Context<'_>,
+        reading: &mut Reading,
+        sink: &mut (impl Sink + Send),
+    ) -> Poll<Result<Go, WireError>> {
+        READ.with_borrow_mut(|memory| {
+            let mut buffer = ReadBuf::new(memory);
+            match self.poll_read(context, &mut buffer) {
+                Poll::Pending => Poll::Pending,
+                // A server that leaves out TLS's goodbye has ended its response as well as one that only closes.
+                Poll::Ready(Err(error))
+                    if error.kind() == io::ErrorKind::UnexpectedEof && reading.ends_with_connection() =>
+                {
+                    Poll::Ready(reading.take(Instant::now(), &[], sink))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(WireError::Broken(error))),
+                Poll::Ready(Ok(())) => {
+                    let at = Instant::now();
+                    Poll::Ready(reading.take(at, buffer.filled(), sink))
+                }
+            }
+        })
+    }
+
+    /// Puts a response aside whose sink has enough, or notes that it is at its end.
+    fn ended(&mut self, go: Go, reading: Reading) -> Ended {
+        if matches!(go, Go::Enough) {
+            self.unfinished = Some(reading);
+            return Ended::Enough;
+        }
+        self.spoiled = !reading.keep || reading.cut_off;
+        self.idle_since = Instant::now();
+        self.idle_limit = reading.idle_limit;
+        if reading.enough { Ended::Enough } else { Ended::Whole }
+    }
+
+    /// The certificate that the server showed, in DER; `None` without TLS.
+    pub fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        let shown = match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(tls) => tls.get_ref().1.peer_certificates(),
+            Stream::Nested(tls) => tls.get_ref().1.peer_certificates(),
+        };
+        shown?.first()
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
             Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_read(context, buffer),
+            Stream::Nested(tls) => Pin::new(tls.as_mut()).poll_read(context, buffer),
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write(context, bytes),
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_write(context, bytes),
+            Stream::Nested(tls) => Pin::new(tls.as_mut()).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(context),
+            Stream::Nested(tls) => Pin::new(tls.as_mut()).poll_flush(context),
         }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Stream::Tls(tls) = &mut self.stream {
-            // A goodbye where there is room for one; nobody waits for it.
-            let _ = Pin::new(tls.as_mut()).poll_shutdown(&mut Context::from_waker(Waker::noop()));
-        }
+        let mut context = Context::from_waker(Waker::noop());
+        // A goodbye where there is room for one; nobody waits for it.
+        let _ = match &mut self.stream {
+            Stream::Plain(_) => return,
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(&mut context),
+            Stream::Nested(tls) => Pin::new(tls.as_mut()).poll_shutdown(&mut context),
+        };
     }
 }
 
@@ -414,6 +362,7 @@ enum Go {
 }
 
 /// A response as far as it was read.
+#[derive(Debug, Default)]
 struct Reading {
     /// The head's bytes until it is whole.
     head: Vec<u8>,
@@ -421,18 +370,34 @@ struct Reading {
     enough: bool,
     /// The connection may be used again.
     keep: bool,
+    /// It came before the request was sent in full.
+    cut_off: bool,
+    /// Any byte of a response came, also of one that is only a hint (1xx).
+    begun: bool,
+    /// How long the server keeps the connection without a request.
+    idle_limit: Option<Duration>,
 }
 
 impl Reading {
+    /// The connection's end is the body's.
+    fn ends_with_connection(&self) -> bool {
+        matches!(self.body, Some(Body::UntilClose))
+    }
+
     fn take(&mut self, at: Instant, bytes: &[u8], sink: &mut impl Sink) -> Result<Go, WireError> {
         if bytes.is_empty() {
             // The connection's end; it may be the body's.
             self.keep = false;
             return match &self.body {
                 Some(Body::UntilClose) => Ok(Go::Whole),
-                _ => Err(WireError::Broken(io::ErrorKind::UnexpectedEof.into())),
+                _ if self.begun => Err(WireError::Broken(io::ErrorKind::UnexpectedEof.into())),
+                _ => Err(WireError::Broken(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the connection was closed before any byte of a response",
+                ))),
             };
         }
+        self.begun = true;
         if self.body.is_some() {
             return self.take_body(at, bytes, sink);
         }
@@ -447,7 +412,7 @@ impl Reading {
         loop {
             let Some((head, used)) = read_head(bytes)? else {
                 if bytes.len() > MOST_HEAD {
-                    return Err(WireError::NotHttp("the response's head has no end".to_owned()));
+                    return Err(WireError::not_http("the response's head has no end", &[]));
                 }
                 self.head = bytes.to_vec();
                 return Ok(Go::On);
@@ -455,8 +420,9 @@ impl Reading {
             bytes = &bytes[used..];
             // 1xx: the real one follows.
             if !(100..200).contains(&head.status) {
-                self.body = Some(Body::of(&head));
-                self.keep = !head.get("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+                self.body = Some(Body::of(&head)?);
+                self.keep = head.keeps_open();
+                self.idle_limit = head.idle_limit();
                 sink.head(at, head);
                 return self.take_body(at, bytes, sink);
             }
@@ -474,214 +440,6 @@ impl Reading {
         }
         Ok(if self.enough { Go::Enough } else { Go::On })
     }
-}
-
-/// A response's head and how many bytes it took; `None` when it is not whole yet.
-fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, WireError> {
-    // Cleared for each answer they would cost more than the parsing.
-    let mut headers = [const { MaybeUninit::uninit() }; 96];
-    let mut response = httparse::Response::new(&mut []);
-    match httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        bytes,
-        &mut headers,
-    ) {
-        Ok(httparse::Status::Partial) => Ok(None),
-        Ok(httparse::Status::Complete(used)) => {
-            let mut head = ResponseHead {
-                status: response.code.unwrap_or_default(),
-                text: String::with_capacity(used),
-                ends: Vec::with_capacity(response.headers.len()),
-            };
-            response.headers.iter().for_each(|header| head.add(header.name, header.value));
-            Ok(Some((head, used)))
-        }
-        Err(error) => Err(WireError::NotHttp(error.to_string())),
-    }
-}
-
-/// A response's body, by how its end is told (RFC 9112, section 6.3).
-enum Body {
-    Length(u64),
-    Chunked(Chunked),
-    UntilClose,
-}
-
-#[derive(Clone, Copy)]
-enum Chunked {
-    /// In a chunk's size line, behind its digits: the size so far.
-    Size {
-        size: u64,
-        digits: u8,
-        extension: bool,
-    },
-    Data(u64),
-    /// Behind a chunk's data: CR LF.
-    AfterData,
-    /// In the trailer: bytes of the line so far.
-    Trailer(u64),
-}
-
-impl Body {
-    fn of(head: &ResponseHead) -> Self {
-        let chunked = head.get("transfer-encoding").is_some_and(|value| {
-            value.eq_ignore_ascii_case("chunked") || value.to_ascii_lowercase().contains("chunked")
-        });
-        if chunked {
-            return Self::Chunked(Chunked::Size { size: 0, digits: 0, extension: false });
-        }
-        if matches!(head.status, 204 | 304) {
-            return Self::Length(0);
-        }
-        head.get("content-length")
-            .and_then(|text| text.trim().parse().ok())
-            .map_or(Self::UntilClose, Self::Length)
-    }
-
-    /// Takes the body's part of `bytes` and leaves what is behind its end; true at the end.
-    fn take(&mut self, bytes: &mut &[u8], telling: &mut Telling<'_, impl Sink>) -> Result<bool, WireError> {
-        match self {
-            Self::UntilClose => {
-                telling.tell(bytes);
-                *bytes = &[];
-                Ok(false)
-            }
-            Self::Length(left) => {
-                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                if n > 0 {
-                    telling.tell(&bytes[..n]);
-                }
-                *bytes = &bytes[n..];
-                *left -= n as u64;
-                Ok(*left == 0)
-            }
-            Self::Chunked(state) => take_chunked(state, bytes, telling),
-        }
-    }
-}
-
-/// A read on its way to the sink.
-struct Telling<'s, S> {
-    sink: &'s mut S,
-    at: Instant,
-    /// The sink has enough, and is told nothing more.
-    enough: &'s mut bool,
-}
-
-impl<S: Sink> Telling<'_, S> {
-    fn tell(&mut self, piece: &[u8]) {
-        *self.enough = *self.enough || !self.sink.body(self.at, piece);
-    }
-
-    /// Tells the chunks that lie whole at the beginning of `bytes`; gives what is behind them.
-    fn tell_whole<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let mut pieces = Pieces(bytes);
-        *self.enough = *self.enough || !self.sink.pieces(self.at, &mut pieces);
-        if *self.enough {
-            pieces.by_ref().for_each(drop);
-        }
-        pieces.0
-    }
-}
-
-/// The data of the chunks that lie whole at the beginning of some bytes.
-#[derive(Debug)]
-pub struct Pieces<'b>(&'b [u8]);
-
-impl<'b> Iterator for Pieces<'b> {
-    type Item = &'b [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'b [u8]> {
-        let (piece, behind) = whole_chunk(self.0)?;
-        self.0 = behind;
-        Some(piece)
-    }
-}
-
-/// A chunk that lies whole in the bytes, its size written as usual: its data, and what is behind it. `None` for the
-/// last one too.
-#[inline]
-fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut size = 0;
-    let mut rest = bytes;
-    // Seven digits: more is nobody's usual chunk.
-    for _ in 0..8 {
-        let (byte, behind) = rest.split_first()?;
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            b'\r' => {
-                let (piece, behind) = behind.strip_prefix(b"\n")?.split_at_checked(size)?;
-                return (size > 0).then_some((piece, behind.strip_prefix(b"\r\n")?));
-            }
-            _ => return None,
-        };
-        size = size << 4 | usize::from(digit);
-        rest = behind;
-    }
-    None
-}
-
-fn take_chunked(
-    state: &mut Chunked,
-    bytes: &mut &[u8],
-    telling: &mut Telling<'_, impl Sink>,
-) -> Result<bool, WireError> {
-    let odd = || WireError::NotHttp("a chunk of the response has no size that can be read".to_owned());
-    while let Some((&byte, rest)) = bytes.split_first() {
-        if let Chunked::Size { digits: 0, extension: false, .. } = state {
-            let behind = telling.tell_whole(bytes);
-            if behind.len() < bytes.len() {
-                *bytes = behind;
-                continue;
-            }
-        }
-        match state {
-            Chunked::Data(left) => {
-                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                telling.tell(&bytes[..n]);
-                *bytes = &bytes[n..];
-                *left -= n as u64;
-                if *left == 0 {
-                    *state = Chunked::AfterData;
-                }
-                continue;
-            }
-            Chunked::Size { size, digits, extension } => match byte {
-                b'\n' if *digits == 0 => return Err(odd()),
-                b'\n' if *size == 0 => *state = Chunked::Trailer(0),
-                b'\n' => *state = Chunked::Data(*size),
-                b';' | b' ' | b'\t' | b'\r' => *extension = true,
-                _ if *extension => {}
-                _ => {
-                    let digit = char::from(byte).to_digit(16).ok_or_else(odd)?;
-                    *size = *size << 4 | u64::from(digit);
-                    *digits += 1;
-                    if *digits > 15 {
-                        return Err(odd());
-                    }
-                }
-            },
-            Chunked::AfterData => match byte {
-                b'\r' => {}
-                b'\n' => *state = Chunked::Size { size: 0, digits: 0, extension: false },
-                _ => return Err(odd()),
-            },
-            Chunked::Trailer(length) => match byte {
-                b'\r' => {}
-                b'\n' if *length == 0 => {
-                    *bytes = rest;
-                    return Ok(true);
-                }
-                b'\n' => *length = 0,
-                _ => *length += 1,
-            },
-        }
-        *bytes = rest;
-    }
-    Ok(false)
 }
 
 #[cfg(test)]
@@ -708,7 +466,7 @@ mod tests {
 
     /// Reads a response that comes in pieces: status, body, whether it was whole and may be used again.
     fn read(pieces: &[&[u8]]) -> Result<(u16, String, bool, bool), String> {
-        let mut reading = Reading { head: Vec::new(), body: None, enough: false, keep: true };
+        let mut reading = Reading::default();
         let mut heard = Heard::default();
         let mut whole = false;
         for piece in pieces {

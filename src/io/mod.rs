@@ -15,11 +15,14 @@ pub mod http1;
 pub mod keeper;
 pub mod kubectl;
 pub mod library;
+pub mod limits;
 pub mod machine;
 pub mod notify;
+pub mod proxy;
 pub mod secrets;
 pub mod settings;
 pub mod signals;
+mod tls;
 
 /// An IO error's reason without the operating system's number.
 pub(crate) fn why(error: &std::io::Error) -> String {

@@ -688,6 +688,10 @@ struct StoredEnvironment {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     accept_invalid_certs: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_cert: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_key: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterAccess>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     extras: Vec<Extra>,
@@ -708,6 +712,8 @@ impl StoredEnvironment {
             extras,
             ca_file,
             accept_invalid_certs,
+            client_cert,
+            client_key,
             cluster,
         } = env;
         let in_file = key == KeyPlace::SettingsFile;
@@ -725,6 +731,8 @@ impl StoredEnvironment {
             key_header,
             ca_file,
             accept_invalid_certs,
+            client_cert,
+            client_key,
             cluster,
             extras,
             secrets,
@@ -741,6 +749,8 @@ impl StoredEnvironment {
             key_header,
             ca_file,
             accept_invalid_certs,
+            client_cert,
+            client_key,
             cluster,
             extras,
             secrets: _,
@@ -755,6 +765,8 @@ impl StoredEnvironment {
             extras,
             ca_file,
             accept_invalid_certs,
+            client_cert,
+            client_key,
             cluster,
         }
     }

@@ -88,6 +88,7 @@ pub(super) fn write(level: &LevelReport, seen: &Seen<'_>) -> Vec<String> {
         other_model(level),
         at_once(level),
         coalesced(seen.chunks),
+        reconnected(level),
         warmups_failed(level, seen),
         chunks(level, seen),
         prompts_off(seen.prompts),
@@ -209,6 +210,13 @@ fn coalesced(chunks: &ChunkTally) -> Option<String> {
         (Some(several), Some(together)) => Some(format!("{several}; {together}")),
         (several, together) => several.or(together),
     }
+}
+
+fn reconnected(level: &LevelReport) -> Option<String> {
+    let requests = were(level.requests.reconnected, "request")?;
+    Some(format!(
+        "{requests} sent again on a new connection, since the server had closed the open one: their times include that"
+    ))
 }
 
 fn warmups_failed(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {

@@ -36,6 +36,9 @@ pub struct RequestRecord {
     pub wanted_prompt_tokens: Option<u32>,
     /// The model that answered, where it was another one than was asked.
     pub answered_by: Option<String>,
+    /// The server had closed the connection that was open, and it was sent once more on a new one. `sent` is the first
+    /// time.
+    pub reconnected: bool,
     /// Why it failed; `None` when it ended well.
     pub error: Option<RequestError>,
 }

@@ -43,6 +43,7 @@ pub struct Tally {
     load: LevelLoad,
     ok: u64,
     aborted: u64,
+    reconnected: u64,
     warmup: u64,
     warmup_failed: u64,
     /// Measured requests' errors; failed is their sum.
@@ -197,6 +198,7 @@ impl Tally {
             load,
             ok: 0,
             aborted: 0,
+            reconnected: 0,
             warmup: 0,
             warmup_failed: 0,
             errors: BTreeMap::new(),
@@ -247,6 +249,7 @@ impl Tally {
             if self.load.is_open() {
                 self.backlog.in_flight(record.due.min(record.sent), record.ended);
             }
+            self.reconnected += u64::from(record.reconnected && class != Some(FaultClass::Cancelled));
             self.rate_limited += u64::from(ingress || class == Some(FaultClass::RateLimited));
             self.ingress_limited += u64::from(ingress);
             self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
@@ -334,6 +337,7 @@ impl Tally {
             load: _,
             ok,
             aborted,
+            reconnected,
             warmup,
             warmup_failed,
             errors,
@@ -366,6 +370,7 @@ impl Tally {
         } = other;
         self.ok += ok;
         self.aborted += aborted;
+        self.reconnected += reconnected;
         self.warmup += warmup;
         self.warmup_failed += warmup_failed;
         for (class, errors) in errors {
@@ -428,6 +433,7 @@ impl Tally {
             failed: self.failed(),
             aborted: self.aborted,
             unsent: 0,
+            reconnected: self.reconnected,
             warmup: self.warmup,
             warmup_failed: self.warmup_failed,
             without_text: self.errors.get(&Some(FaultClass::NoText)).map_or(0, |errors| errors.count),
@@ -670,6 +676,7 @@ mod tests {
             bytes: 1_000,
             wanted_prompt_tokens: None,
             answered_by: None,
+            reconnected: false,
             error: None,
         }
     }

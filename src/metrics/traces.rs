@@ -154,6 +154,7 @@ mod tests {
             bytes: 0,
             wanted_prompt_tokens: None,
             answered_by: None,
+            reconnected: false,
             error: None,
         }
     }

@@ -145,6 +145,8 @@ fn is_the_models(class: Option<FaultClass>) -> bool {
             F::HostUnknown
             | F::Unreachable
             | F::Tls
+            | F::ThisMachine
+            | F::Proxy
             | F::KeyRefused
             | F::BadRequest
             | F::RateLimited

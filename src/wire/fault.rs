@@ -7,6 +7,7 @@ mod advice;
 mod body;
 mod kind;
 mod page;
+mod transport;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use self::body::ErrorBody;
 use self::kind::Kind;
+pub use self::transport::{Local, Transport, compressed};
 use super::refusal;
 use crate::domain::dialect::Dialect;
 pub use crate::domain::failure::FaultClass;
@@ -59,6 +61,10 @@ pub struct Asked<'a> {
     pub had_key: bool,
     /// The environment has a cluster, whose pods may be looked at.
     pub cluster: bool,
+    /// The proxy on the way, without its credentials.
+    pub proxy: Option<&'a str>,
+    /// The address is `http://`, without TLS.
+    pub plain: bool,
     /// Parameters that the user set, by their names in the request.
     pub set: &'a [&'static str],
     /// What was asked for.
@@ -108,6 +114,8 @@ pub struct Reply<'a> {
     pub retry_after: Option<&'a str>,
     /// The server's `Date`, to count a date in `Retry-After` from.
     pub date: Option<&'a str>,
+    /// `Location`, where a redirect leads.
+    pub location: Option<&'a str>,
     /// `x-ratelimit-*`, name and value.
     pub rate_limit: &'a [(String, String)],
     /// The beginning of the body.
@@ -116,6 +124,9 @@ pub struct Reply<'a> {
 
 /// Reads an answer whose status is no success, or whose body is not what was asked for.
 pub fn from_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
+    if let Some(fault) = transport::of_reply(reply, asked) {
+        return fault;
+    }
     let retry_after = reply.retry_after.and_then(|text| read_retry_after(text, reply.date));
     if page::is_one(reply) {
         return page::fault(reply, retry_after, asked);
@@ -237,11 +248,6 @@ fn words(status: Option<u16>, error: &ErrorBody, retry_after: Option<Duration>, 
             ),
             400..=499 => refused(status, &said, error, asked, retry_after),
             500..=599 => fault(FaultClass::Server, "The server failed", advice::server(asked)),
-            300..=399 => fault(
-                FaultClass::NotAnApi,
-                &format!("{host} points elsewhere instead of answering"),
-                "Type the address it points to as the API domain; Batida follows no redirect, since the key would go along".into(),
-            ),
             _ => fault(FaultClass::Server, "The server reported an error", advice::server(asked)),
         },
     }
@@ -402,118 +408,6 @@ const TOO_LONG: &str = "The conversation is longer than the model's context";
 /// Whether a failure is that the prompt does not fit the model's context.
 pub fn is_too_long(failure: &Failure) -> bool {
     failure.summary.starts_with(TOO_LONG)
-}
-
-/// What went wrong before or below HTTP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
-    /// No address for the name.
-    HostUnknown,
-    /// The port is closed.
-    Refused,
-    /// No route, network down.
-    Unreachable,
-    /// No connection in time.
-    ConnectTimeout,
-    /// Connected, and then nothing for this long.
-    ReadTimeout(Duration),
-    /// The certificate's issuer is not trusted.
-    UnknownIssuer,
-    /// The certificate is for other names.
-    WrongName,
-    /// The certificate is out of date, or not yet valid.
-    Expired,
-    /// The other side speaks no TLS.
-    NotTls,
-    /// Another trouble with TLS.
-    OtherTls,
-    /// Plain HTTP to a port that wants TLS.
-    NotHttp,
-    /// The connection broke.
-    Broken,
-}
-
-impl Transport {
-    /// Puts it in words. `details` are the library's own.
-    pub fn into_fault(self, asked: &Asked<'_>, details: String) -> Fault {
-        let host = asked.host;
-        let bare = host.split('/').next().unwrap_or(host);
-        let (class, summary, advice): (FaultClass, String, Advice) = match self {
-            Self::HostUnknown => (
-                FaultClass::HostUnknown,
-                format!("{bare} is not known to the name server"),
-                Advice::by_face(
-                    "Check the API domain on Home for typing errors, and whether a VPN must be on",
-                    "Check the address of --api, or of the environment, for typing errors, and whether a VPN must be on",
-                ),
-            ),
-            Self::Refused => (
-                FaultClass::Unreachable,
-                format!("{bare} refused the connection: nothing listens there"),
-                if asked.cluster {
-                    "Check the port of the API domain, and whether SambaStack's ingress is running".into()
-                } else {
-                    "Check the address and its port, and whether the server is running".into()
-                },
-            ),
-            Self::Unreachable => (
-                FaultClass::Unreachable,
-                format!("There is no way to {bare} from this machine"),
-                "Check the network, the VPN and the proxy".into(),
-            ),
-            Self::ConnectTimeout => (
-                FaultClass::Timeout,
-                format!("{bare} did not accept a connection in time"),
-                "A firewall may swallow the packets, or a VPN must be on".into(),
-            ),
-            Self::ReadTimeout(after) => (
-                FaultClass::Timeout,
-                format!("{bare} sent nothing for {}", units::duration(after)),
-                advice::server(asked),
-            ),
-            Self::UnknownIssuer => (
-                FaultClass::Tls,
-                format!(
-                    "The certificate of {bare} is signed by an authority that this machine does not trust"
-                ),
-                Advice::by_face(
-                    "Give the environment your authority's CA certificate file on Home",
-                    "Give your authority's CA certificate file with --ca",
-                ),
-            ),
-            Self::WrongName => (
-                FaultClass::Tls,
-                format!("The certificate of {bare} is for another name"),
-                "Use the name that the certificate is for as the API domain".into(),
-            ),
-            Self::Expired => (
-                FaultClass::Tls,
-                format!("The certificate of {bare} has expired or is not valid yet"),
-                "Check this machine's clock; then the certificate must be renewed on the server".into(),
-            ),
-            Self::NotTls => (
-                FaultClass::Tls,
-                format!("{bare} does not speak TLS on this port"),
-                "Try http:// instead of https:// in the API domain, or another port".into(),
-            ),
-            Self::OtherTls => (
-                FaultClass::Tls,
-                format!("No secure connection to {bare} could be made"),
-                "The details say what the TLS library met".into(),
-            ),
-            Self::NotHttp => (
-                FaultClass::NotAnApi,
-                format!("What {bare} answers is not HTTP"),
-                "Try https:// instead of http:// in the API domain, or another port".into(),
-            ),
-            Self::Broken => (
-                FaultClass::Dropped,
-                format!("The connection to {bare} broke"),
-                "Try again; what had arrived is kept".into(),
-            ),
-        };
-        Fault::new(class, None, Failure::new(summary, advice).with_details(details))
-    }
 }
 
 fn try_again(retry_after: Option<Duration>) -> String {

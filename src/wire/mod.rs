@@ -7,5 +7,6 @@ pub mod fault;
 pub mod kubectl;
 pub mod openai;
 pub mod refusal;
+pub mod silence;
 mod skim;
 pub mod sse;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use batida::demo::exact::{MODEL, raise_open_files};
+use batida::demo::exact::MODEL;
 use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
 use batida::domain::failure::Failure;
 use batida::domain::history::{HistoryQuery, SessionId, SortBy, StoredRequest};
@@ -21,6 +21,7 @@ use batida::engine::bench::{Controls, Listener};
 use batida::engine::history::{self, History};
 use batida::engine::{self, Options};
 use batida::io::history::{FILE, Store};
+use batida::io::limits::raise_open_files;
 use batida::metrics::request::{Phase, RequestRecord};
 use batida::metrics::tally::{LevelFrame, Tally};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
@@ -239,6 +240,7 @@ fn record(session: u64, index: u64) -> RequestRecord {
         bytes: 14_000,
         wanted_prompt_tokens: Some(256),
         answered_by: None,
+        reconnected: false,
         error: None,
     }
 }

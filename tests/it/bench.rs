@@ -479,7 +479,7 @@ async fn certificates_are_judged_on_measuring_connections_too() {
         let access = Access::with_key(Some(SecretString::from(DEMO_KEY)), "KEY");
         Api::new(address, access, trust, recorder).expect("an API")
     };
-    for trust in [front.trust(), Trust { ca_file: None, accept_invalid_certs: true }] {
+    for trust in [front.trust(), Trust { ca_file: None, accept_invalid_certs: true, client: None }] {
         let run = run(&plan("m"), &open(trust)).await;
         assert_eq!(run.report().levels[0].requests.ok, 20, "{:?}", run.report().levels[0].requests);
     }

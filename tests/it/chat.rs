@@ -598,7 +598,7 @@ impl Front {
 
     /// Trusts what the acceptor wrote as its authority.
     pub(crate) fn trust(&self) -> Trust {
-        Trust { ca_file: Some(self.dir.path().join("ca.pem")), accept_invalid_certs: false }
+        Trust { ca_file: Some(self.dir.path().join("ca.pem")), accept_invalid_certs: false, client: None }
     }
 
     pub(crate) fn root(&self) -> String {
@@ -606,7 +606,7 @@ impl Front {
     }
 }
 
-const ANY: Trust = Trust { ca_file: None, accept_invalid_certs: true };
+const ANY: Trust = Trust { ca_file: None, accept_invalid_certs: true, client: None };
 
 #[tokio::test]
 async fn a_ca_file_makes_a_private_authority_trusted() {
@@ -643,10 +643,10 @@ async fn a_certificate_that_is_no_good_is_named_and_can_be_accepted() {
 async fn the_wrong_scheme_is_named() {
     let server = demo(quick(Quirk::None)).await;
     let failure = Client::new(&format!("https://{}", server.address().host()), ANY).failure().await;
-    check_words(&failure, "does not speak TLS on this port. Try http://");
+    check_words(&failure, "does not speak TLS on this port. Type http://127.0.0.1:");
     let front = Front::start(Tls::Good, &server).await;
     let failure = Client::new(&format!("http://{}", front.address), Trust::default()).failure().await;
-    check_words(&failure, "Try https:// instead of http://");
+    check_words(&failure, "speaks TLS on this port, and plain HTTP was sent to it. Type https://127.0.0.1:");
 }
 
 #[tokio::test]
@@ -654,7 +654,7 @@ async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("ca.pem");
     let open = || {
-        let trust = Trust { ca_file: Some(path.clone()), accept_invalid_certs: false };
+        let trust = Trust { ca_file: Some(path.clone()), accept_invalid_certs: false, client: None };
         let address = ApiAddress::parse("https://localhost:1").expect("an address");
         Api::new(address, Access::default(), trust, Recorder::silent(EnvId::ad_hoc())).map(drop)
     };

@@ -39,7 +39,7 @@ const NO_WRITER: &[&str] = &[
 ];
 const CLOCKS: &[&str] = &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"];
 const WINDOW: &[&str] = &["egui", "eframe", "egui_plot", "egui_extras"];
-const WAITING: &[&str] = &["tokio", "tokio_util", "reqwest"];
+const WAITING: &[&str] = &["tokio", "tokio_util", "hyper_util"];
 
 const RULES: &[Rule] = &[
     Rule {
@@ -164,12 +164,12 @@ fn what_only_looks_like_one_is_let_through() {
     for (room, text) in [
         (
             "crate::domain",
-            "//! Not std::fs.\n/// `crate::io`\n/* tokio::spawn /* twice */ reqwest::get */ fn f() {}",
+            "//! Not std::fs.\n/// `crate::io`\n/* tokio::spawn /* twice */ hyper_util::get */ fn f() {}",
         ),
         ("crate::snippet", "const A: &str = \"use std::fs; \\\" use tokio::x\"; const B: char = '\"';"),
         (
             "crate::snippet",
-            "const A: &str = r#\"use reqwest::x; \" egui::y\"#; let c = b'\\''; fn f<'a>() {}",
+            "const A: &str = r#\"use hyper_util::x; \" egui::y\"#; let c = b'\\''; fn f<'a>() {}",
         ),
         ("crate::domain", "fn io(tokio: u8) -> u8 { tokio }"),
         ("crate::domain", "use std::time::{Duration, Instant};"),

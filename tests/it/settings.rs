@@ -22,6 +22,8 @@ fn environment(id: &str, key: KeyPlace) -> Environment {
         key,
         ca_file: Some("/etc/ssl/my \"ca\".pem".into()),
         accept_invalid_certs: true,
+        client_cert: Some("/etc/ssl/me.pem".into()),
+        client_key: Some("/etc/ssl/me.key".into()),
         cluster: Some(ClusterAccess { context: Some("prod".to_owned()), ..ClusterAccess::default() }),
         ..Environment::blank(EnvId(id.to_owned()), format!("{id} é 🎉"))
     }

@@ -76,7 +76,6 @@ impl ExactServer {
     /// # Errors
     /// When the port is taken or there is no such core.
     pub fn start(options: ExactOptions) -> std::io::Result<Self> {
-        raise_open_files();
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         // The standard library leaves room for 128 only: thousands of clients come at once.
         rustix::net::listen(&listener, 4_096)?;
@@ -115,14 +114,6 @@ impl Drop for ExactServer {
             let _ = thread.join();
         }
     }
-}
-
-/// Lets this process open as many sockets as the system allows it, which it seldom does by default.
-pub fn raise_open_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Refused, e.g. where no limit at all is more than the system can keep: then it stays as it was.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 #[cfg(target_os = "linux")]

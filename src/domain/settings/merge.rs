@@ -92,6 +92,8 @@ fn environment(base: Option<&Environment>, mine: &Environment, theirs: &Environm
             &mine.accept_invalid_certs,
             &theirs.accept_invalid_certs,
         ),
+        client_cert: pick(&base.client_cert, &mine.client_cert, &theirs.client_cert),
+        client_key: pick(&base.client_key, &mine.client_key, &theirs.client_key),
         cluster: pick(&base.cluster, &mine.cluster, &theirs.cluster),
     }
 }

@@ -7,7 +7,7 @@ use super::counts::FlightCell;
 use super::lane::{AtWork, Told};
 use super::level::Level;
 use super::lock;
-use crate::io::http1::{Pieces, ResponseHead, Sink};
+use crate::io::http1::{Compressed, Pieces, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
 use crate::wire::fault::{self, Fault};
@@ -29,6 +29,12 @@ pub(super) struct Hearing<'a> {
     /// The status is a success.
     pub(super) good: bool,
     pub(super) connect: Option<Duration>,
+    /// It was sent once more, on a new connection.
+    pub(super) reconnected: bool,
+    /// Of an answer that is compressed.
+    unpacker: Option<Box<Unpacker>>,
+    /// Why that cannot be read.
+    compressed: Option<Compressed>,
     pub(super) first_byte: Option<Duration>,
     pub(super) step: Step,
     /// The body of what is no success.
@@ -75,6 +81,9 @@ impl<'a> Hearing<'a> {
             head: None,
             good: false,
             connect: None,
+            reconnected: false,
+            unpacker: None,
+            compressed: None,
             first_byte: None,
             step: Step::More,
             refusal: Vec::new(),
@@ -123,6 +132,9 @@ impl<'a> Hearing<'a> {
     /// Why a response that came whole is no good answer; `None` for a good one.
     pub(super) fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
         let api = &self.lane.world.api;
+        if let Some(why) = &self.compressed {
+            return Some(api.fault_of_compressed(why, &level.model));
+        }
         let head = self.head.take().unwrap_or_default();
         if !(200..300).contains(&head.status) {
             let body = String::from_utf8_lossy(&self.refusal);
@@ -177,11 +189,25 @@ impl Sink for Hearing<'_> {
             self.lane.tell(Told::Limits(limits));
         }
         self.good = (200..300).contains(&head.status);
+        self.unpacker = Unpacker::of(&head);
         self.head = Some(head);
     }
 
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool {
         self.bytes += bytes.len() as u64;
+        let unpacked;
+        let bytes = match self.unpacker.as_mut().map(|unpacker| unpacker.take(bytes)) {
+            None => bytes,
+            Some(Ok(plain)) => {
+                unpacked = plain;
+                &unpacked
+            }
+            Some(Err(why)) => {
+                self.compressed = Some(why);
+                self.ended = Some(at);
+                return false;
+            }
+        };
         if !self.good {
             let room = MOST_RAW.saturating_sub(self.refusal.len()).min(bytes.len());
             self.refusal.extend_from_slice(&bytes[..room]);
@@ -199,7 +225,7 @@ impl Sink for Hearing<'_> {
     }
 
     fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
-        if !self.good {
+        if !self.good || self.unpacker.is_some() {
             return pieces.all(|piece| self.body(at, piece));
         }
         let after = self.after(at);

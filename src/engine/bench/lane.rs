@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
@@ -41,6 +41,8 @@ use crate::wire::fault::Fault;
 pub(super) const PROBE: Duration = Duration::from_millis(20);
 /// How long the end of a response is waited for behind its `[DONE]`.
 const DRAIN: Duration = Duration::from_millis(250);
+/// The same at a server that has once not ended one by then.
+const HELD_OPEN: Duration = Duration::from_millis(2);
 /// Requests on the page's timeline, over all lanes.
 pub(super) const FLIGHTS: usize = 48;
 
@@ -96,6 +98,7 @@ impl Lane {
             told,
             counts: Arc::clone(&counts),
             pool: Mutex::default(),
+            held_open: AtomicBool::new(false),
             kits: Mutex::default(),
         };
         let thread = thread::Builder::new().name(format!("bench-lane-{number}"));
@@ -156,6 +159,8 @@ pub(super) struct AtWork {
     pub(super) counts: Arc<Counts>,
     /// Connections that are free. Only this thread takes and gives.
     pool: Mutex<Vec<Pooled>>,
+    /// The server keeps responses open behind their `[DONE]`: they are not waited for again.
+    held_open: AtomicBool,
     /// Likewise what else a request takes.
     #[expect(clippy::vec_box, reason = "readers are large, and moved for each request")]
     kits: Mutex<Vec<Box<Kit>>>,
@@ -436,6 +441,7 @@ impl AtWork {
             bytes: hearing.bytes,
             wanted_prompt_tokens: wanted,
             answered_by,
+            reconnected: hearing.reconnected,
             error,
         };
         let failed = record.error.is_some();
@@ -445,13 +451,25 @@ impl AtWork {
         hearing.told = true;
         drop(hearing);
         lock(&self.kits).push(kit);
-        if let Some(mut pooled) = connection
-            && (pooled.connection.is_drained()
-                || matches!(tokio::time::timeout(DRAIN, pooled.connection.drain()).await, Ok(Ok(()))))
-        {
-            lock(&self.pool).push(pooled);
+        if let Some(pooled) = connection {
+            self.give_back(pooled).await;
         }
         Answered::Done { failed, answer }
+    }
+
+    /// Keeps a connection for the next request, once its response is at its end.
+    async fn give_back(&self, mut pooled: Pooled) {
+        if !pooled.connection.is_drained() {
+            // A client of a closed loop waits here: for a server that holds its responses open, that is a new
+            // connection each time, but no time.
+            let limit = if self.held_open.load(Ordering::Relaxed) { HELD_OPEN } else { DRAIN };
+            match tokio::time::timeout(limit, pooled.connection.drain()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return self.held_open.store(true, Ordering::Relaxed),
+            }
+        }
+        lock(&self.pool).push(pooled);
     }
 
     async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Pooled, WireError> {
@@ -470,8 +488,17 @@ impl AtWork {
                 pooled
             }
         };
-        match pooled.connection.exchange(request, hearing).await? {
-            Ended::Whole | Ended::Enough => Ok(pooled),
+        match pooled.connection.exchange(request, hearing).await {
+            Ok(Ended::Whole | Ended::Enough) => Ok(pooled),
+            // The server had closed it, which says nothing of the model. Once more, on a new one.
+            Err(WireError::Stale(_)) => {
+                hearing.reconnected = true;
+                let mut pooled = Box::pin(Pooled::dial(&self.world.dialer)).await?;
+                hearing.connect = pooled.took.take();
+                pooled.connection.exchange(request, hearing).await?;
+                Ok(pooled)
+            }
+            Err(error) => Err(error),
         }
     }
 

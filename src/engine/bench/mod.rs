@@ -41,7 +41,6 @@ use self::level::Level as LaneLevel;
 use self::live::Live;
 use self::pause::Pauses;
 use self::watch::Watching;
-use crate::demo::exact::raise_open_files;
 use crate::domain::conversation::{ChatRequest, Message, Params, Role};
 use crate::domain::dialect::Dialect;
 use crate::domain::failure::{Failure, FaultClass};
@@ -55,6 +54,7 @@ use crate::domain::units;
 use crate::engine::chat;
 use crate::io::api::Api;
 use crate::io::http1::Dialer;
+use crate::io::limits;
 use crate::metrics::request::{Phase, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Sending, Tally};
 use crate::metrics::timeline::Figures;
@@ -125,7 +125,7 @@ pub async fn run(
             "Change it and run it again",
         ));
     }
-    raise_open_files();
+    files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
     let seed = plan.seed.unwrap_or_else(super::fresh_seed);
     let sown = Plan { seed: Some(seed), ..plan.clone() };
     let files = Files::read(plan).await?;
@@ -134,7 +134,7 @@ pub async fn run(
     let world = Arc::new(World {
         began: Instant::now(),
         api: api.clone(),
-        dialer: api.dialer()?,
+        dialer: api.dialer(),
         id: new_id(),
         timeout: plan.timeout,
         texts: listener.wants_texts(),
@@ -252,6 +252,26 @@ impl std::fmt::Display for RequestId<'_> {
 
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Files that are opened beside the connections: threads' alarms, a history, a kubectl.
+const OTHER_FILES: u64 = 32;
+
+/// Whether the connections of every level are fewer than this process may have: a level that cannot reach its load
+/// measures this machine.
+fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(), Failure> {
+    let most = plan.load.levels().iter().filter_map(|load| load.most_in_flight()).max().unwrap_or(0);
+    let wanted = u64::from(most) + open.unwrap_or(16) + OTHER_FILES;
+    let Some(limit) = limit.filter(|limit| wanted > *limit) else { return Ok(()) };
+    let summary = format!(
+        "{} connections at once need about {wanted} open files, and this machine allows this process {limit}",
+        units::count(u64::from(most))
+    );
+    let advice = format!(
+        "Raise the limit first (ulimit -Hn {0}; ulimit -n {0}), or use a lower level",
+        wanted.next_multiple_of(1_024)
+    );
+    Err(Failure::new(summary, advice).of_class(FaultClass::ThisMachine))
 }
 
 /// As many measuring threads as the load needs and the machine spares: each more than one costs exactness when

@@ -73,11 +73,16 @@ fn is_secure(place: &Place) -> bool {
     place.address().is_some_and(|address| address.is_secure())
 }
 
-fn tls_of(place: &Place) -> &'static str {
-    match (is_secure(place), place.env.accept_invalid_certs) {
+/// TLS or none, and the proxy on the way.
+fn tls_of(place: &Place) -> String {
+    let tls = match (is_secure(place), place.env.accept_invalid_certs) {
         (true, false) => "TLS ok",
         (true, true) => "TLS unchecked",
         (false, _) => "no TLS",
+    };
+    match place.api.as_ref().ok().and_then(|api| api.proxy()) {
+        Some(proxy) => format!("{tls} · through the proxy {proxy}"),
+        None => tls.to_owned(),
     }
 }
 

@@ -173,6 +173,7 @@ impl Kept {
             bytes: report.wire.bytes,
             wanted_prompt_tokens: None,
             answered_by: report.answered_by.clone(),
+            reconnected: report.wire.reconnected,
             error,
         };
         let request = StoredRequest {

@@ -16,8 +16,8 @@ connect_ns, first_byte_ns, ttft_ns, first_answer_ns, latency_ns, tokens, tokens_
 tpot_ns, itl_ns, longest_gap_ns, reasoning_tokens, reasoning_by_chunks, reasoning_ns, prompt_tokens, \
 cached_tokens, wanted_prompt_tokens, server, server_ttft_ns, server_latency_ns, server_after_first_per_s, \
 server_per_s, server_acceptance, chunks, bytes, gaps_us, error, error_class, status, prompt, reasoning, answer, \
-at_once, answered_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
-?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42)";
+at_once, answered_by, reconnected) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)";
 
 /// In the order in which [`read`] takes them.
 pub(super) const SELECT: &str = "SELECT number, level, phase, target, due_ns, sent_ns, ended_ns, \
@@ -25,7 +25,7 @@ connect_ns, first_byte_ns, ttft_ns, first_answer_ns, latency_ns, tokens, tokens_
 tpot_ns, itl_ns, longest_gap_ns, reasoning_tokens, reasoning_by_chunks, reasoning_ns, prompt_tokens, \
 cached_tokens, wanted_prompt_tokens, server, server_ttft_ns, server_latency_ns, server_after_first_per_s, \
 server_per_s, server_acceptance, chunks, bytes, gaps_us, error, error_class, status, prompt, reasoning, answer, \
-at_once, answered_by FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY key";
+at_once, answered_by, reconnected FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY key";
 
 /// Writes a request. `place`: its target's.
 pub(super) fn insert(
@@ -49,6 +49,7 @@ pub(super) fn insert(
         bytes,
         wanted_prompt_tokens,
         answered_by,
+        reconnected,
         error,
     } = record;
     let server = figures.server.unwrap_or_default();
@@ -95,6 +96,7 @@ pub(super) fn insert(
         said.map(|said| &said.answer),
         figures.at_once,
         answered_by,
+        reconnected.then_some(1),
     ])?;
     Ok(())
 }
@@ -163,6 +165,7 @@ pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result
         bytes: row.get::<_, i64>(31)?.cast_unsigned(),
         wanted_prompt_tokens: row.get(23)?,
         answered_by: row.get(40)?,
+        reconnected: row.get::<_, Option<bool>>(41)?.unwrap_or_default(),
         error,
     };
     Ok(StoredRequest {

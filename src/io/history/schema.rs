@@ -182,10 +182,12 @@ INSERT OR REPLACE INTO said (rowid, words) SELECT (session << 32) | (id & 0xffff
 CREATE INDEX sessions_ended ON sessions (kind, ended_ns);
 ";
 
-/// Whether an answer arrived all at once, and which model gave it where another one was asked.
+/// Whether an answer arrived all at once, which model gave it where another one was asked, and whether its request was
+/// sent once more since the server had closed the connection that was open.
 const V4: &str = "
 ALTER TABLE requests ADD COLUMN at_once INTEGER;
 ALTER TABLE requests ADD COLUMN answered_by TEXT;
+ALTER TABLE requests ADD COLUMN reconnected INTEGER;
 ";
 
 /// Brings a file to this version, in one step or not at all.

@@ -65,6 +65,7 @@ pub(crate) fn record(index: u64, level: usize, ttft_ms: u64, fails: bool) -> Req
         bytes: 900,
         wanted_prompt_tokens: Some(256),
         answered_by: None,
+        reconnected: false,
         error: fails.then(|| RequestError { class: None, status: Some(500), text: "it broke".to_owned() }),
     }
 }

@@ -89,13 +89,13 @@ prop_compose! {
         figures in figures(),
         gaps_us in prop::collection::vec(any::<u32>(), 0..40),
         (chunks, bytes, wanted_prompt_tokens) in (any::<u64>(), any::<u64>(), any::<Option<u32>>()),
-        (error, answered_by) in (error(), any::<Option<String>>()),
+        (error, answered_by, reconnected) in (error(), any::<Option<String>>(), any::<bool>()),
         second in any::<bool>(),
         said in prop::option::of((any::<String>(), any::<String>(), any::<String>())),
     ) -> StoredRequest {
         let figures = Figures { chunks, ..figures };
         let record = RequestRecord { index, level, phase, due, sent, ended, figures, first_byte, gaps_us, chunks,
-            bytes, wanted_prompt_tokens, answered_by, error };
+            bytes, wanted_prompt_tokens, answered_by, reconnected, error };
         let said = said.map(|(prompt, reasoning, answer)| Said { prompt, reasoning, answer });
         let place = if second { target("b \"'%_", Some("d")) } else { target(MODEL, None) };
         StoredRequest { said, ..stored(record, &place) }

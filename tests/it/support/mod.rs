@@ -8,4 +8,6 @@ pub(crate) mod kube;
 pub(crate) mod pictures;
 pub(crate) mod programs;
 pub(crate) mod scripted;
+pub(crate) mod shell;
+pub(crate) mod tls;
 pub(crate) mod window;

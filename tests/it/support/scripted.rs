@@ -125,6 +125,12 @@ impl Reply<'_> {
         self.done();
     }
 
+    /// Waits until the next request begins to arrive and leaves it unread: with [`Then::Close`] the connection is
+    /// then closed before that request was received.
+    pub(crate) fn wait_for_next(&mut self) {
+        let _ = self.0.peek(&mut [0; 1]);
+    }
+
     /// Closes the connection with a reset instead of an end.
     pub(crate) fn reset(&self) {
         let _ = rustix::net::sockopt::set_socket_linger(&*self.0, Some(Duration::ZERO));

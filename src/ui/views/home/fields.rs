@@ -56,6 +56,8 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     });
     ui.add_space(4.0);
     path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
+    path_field(ui, &form.id, FilePurpose::ClientCert, &mut form.client_cert, out);
+    path_field(ui, &form.id, FilePurpose::ClientKey, &mut form.client_key, out);
     ui.checkbox(&mut form.accept_invalid_certs, "Accept invalid certificates (not recommended)");
     if form.accept_invalid_certs {
         warning_box(
@@ -89,6 +91,8 @@ fn key_header_ui(ui: &mut Ui, form: &mut Form) {
 fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String, out: &mut Vec<Command>) {
     let (label, hint) = match purpose {
         FilePurpose::CaFile => ("CA certificate", "The system's certificates"),
+        FilePurpose::ClientCert => ("Client certificate", "None"),
+        FilePurpose::ClientKey => ("Client key", "In the client certificate's file"),
         FilePurpose::Kubeconfig => ("Kubeconfig", "kubectl's default"),
         FilePurpose::Kubectl => ("kubectl program", "kubectl, found in PATH"),
         FilePurpose::Import => return,

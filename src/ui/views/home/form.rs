@@ -32,6 +32,8 @@ pub(super) struct Form {
     pub(super) extras: Vec<ExtraForm>,
     pub(super) ca_file: String,
     pub(super) accept_invalid_certs: bool,
+    pub(super) client_cert: String,
+    pub(super) client_key: String,
 }
 
 /// Where a key is kept, without the variable's name.
@@ -87,6 +89,8 @@ impl Form {
             extras: env.extras.iter().map(ExtraForm::of).collect(),
             ca_file: path(env.ca_file.as_ref()),
             accept_invalid_certs: env.accept_invalid_certs,
+            client_cert: path(env.client_cert.as_ref()),
+            client_key: path(env.client_key.as_ref()),
         }
     }
 
@@ -112,6 +116,8 @@ impl Form {
             extras: self.extras.iter().map(ExtraForm::read).collect(),
             ca_file: path(&self.ca_file),
             accept_invalid_certs: self.accept_invalid_certs,
+            client_cert: path(&self.client_cert),
+            client_key: path(&self.client_key),
             cluster: self.has_cluster.then(|| ClusterAccess {
                 kubectl: path(&self.kubectl),
                 kubeconfig: path(&self.kubeconfig),

@@ -84,6 +84,8 @@ impl HomeUi {
         let field = match purpose {
             FilePurpose::Kubeconfig => &mut form.kubeconfig,
             FilePurpose::CaFile => &mut form.ca_file,
+            FilePurpose::ClientCert => &mut form.client_cert,
+            FilePurpose::ClientKey => &mut form.client_key,
             FilePurpose::Kubectl => &mut form.kubectl,
             FilePurpose::Import => return,
         };

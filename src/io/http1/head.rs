@@ -1,0 +1,128 @@
+//! A response's head, and what it says of its connection and its body.
+
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use super::WireError;
+
+/// Of a response's head.
+pub(super) const MOST_HEAD: usize = 64 << 10;
+
+/// A response's head.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// The status.
+    pub status: u16,
+    /// It is HTTP/1.0, whose connections end with their response unless it says otherwise.
+    old: bool,
+    /// Names in lower case and values, one behind the other: every answer has a head, few are asked for it.
+    text: String,
+    /// Where in it each name ends and each value.
+    ends: Vec<[u32; 2]>,
+}
+
+impl ResponseHead {
+    /// The headers in their order, names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut from = 0;
+        self.ends.iter().map(move |ends| {
+            let [name, value] = ends.map(|end| end as usize);
+            let header = (&self.text[from..name], &self.text[name..value]);
+            from = value;
+            header
+        })
+    }
+
+    /// The first header of this lower-case name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.headers().find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// Every value of this lower-case name, taken apart at its commas.
+    fn tokens(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.headers().filter(move |(key, _)| *key == name).map(|(_, value)| value);
+        values.flat_map(|value| value.split(',')).map(str::trim)
+    }
+
+    /// Whether the server keeps the connection open behind this response (RFC 9112, section 9.3).
+    pub(super) fn keeps_open(&self) -> bool {
+        let says = |wanted: &str| {
+            let mut tokens = self.tokens("connection").chain(self.tokens("proxy-connection"));
+            tokens.any(|token| token.eq_ignore_ascii_case(wanted))
+        };
+        if self.old { says("keep-alive") && !says("close") } else { !says("close") }
+    }
+
+    /// How long the server keeps an idle connection, as `Keep-Alive: timeout=5` says.
+    pub(super) fn idle_limit(&self) -> Option<Duration> {
+        let seconds = |token: &str| {
+            let (name, value) = token.split_once('=')?;
+            let seconds: u32 = value.trim().parse().ok()?;
+            name.trim().eq_ignore_ascii_case("timeout").then(|| Duration::from_secs(seconds.into()))
+        };
+        self.tokens("keep-alive").find_map(seconds)
+    }
+
+    /// Whether the body comes in chunks.
+    pub(super) fn is_chunked(&self) -> bool {
+        self.tokens("transfer-encoding").any(|token| token.eq_ignore_ascii_case("chunked"))
+    }
+
+    /// The length of the body; several that agree are one (RFC 9110, section 8.6).
+    ///
+    /// # Errors
+    /// When it is no number, or there are two.
+    pub(super) fn length(&self) -> Result<Option<u64>, WireError> {
+        let mut length = None;
+        for token in self.tokens("content-length") {
+            match (token.parse::<u64>(), length) {
+                (Ok(this), None) if token.bytes().all(|byte| byte.is_ascii_digit()) => length = Some(this),
+                (Ok(this), Some(other)) if this == other => {}
+                _ => return Err(WireError::not_http("its Content-Length cannot be read", &[])),
+            }
+        }
+        Ok(length)
+    }
+
+    /// What the body was compressed with, in lower case, e.g. `gzip`; `None` for nothing.
+    pub fn compression(&self) -> Option<String> {
+        let mut codings = self.tokens("content-encoding");
+        let coding = codings.find(|token| !token.is_empty() && !token.eq_ignore_ascii_case("identity"))?;
+        Some(coding.to_ascii_lowercase())
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.text.push_str(name);
+        let from = self.ends.last().map_or(0, |[_, end]| *end as usize);
+        self.text[from..].make_ascii_lowercase();
+        // A head is at most MOST_HEAD long.
+        let end = |text: &str| text.len() as u32;
+        let name = end(&self.text);
+        self.text.push_str(&String::from_utf8_lossy(value));
+        self.ends.push([name, end(&self.text)]);
+    }
+}
+/// A response's head and how many bytes it took; `None` when it is not whole yet.
+pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, WireError> {
+    // Cleared for each answer they would cost more than the parsing.
+    let mut headers = [const { MaybeUninit::uninit() }; 96];
+    let mut response = httparse::Response::new(&mut []);
+    match httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    ) {
+        Ok(httparse::Status::Partial) => Ok(None),
+        Ok(httparse::Status::Complete(used)) => {
+            let mut head = ResponseHead {
+                status: response.code.unwrap_or_default(),
+                old: response.version == Some(0),
+                text: String::with_capacity(used),
+                ends: Vec::with_capacity(response.headers.len()),
+            };
+            response.headers.iter().for_each(|header| head.add(header.name, header.value));
+            Ok(Some((head, used)))
+        }
+        Err(error) => Err(WireError::not_http(&error.to_string(), bytes)),
+    }
+}

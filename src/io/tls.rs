@@ -1,0 +1,334 @@
+//! Which certificates are trusted, and which one is shown.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::files;
+use crate::domain::failure::{Advice, Failure, FaultClass};
+
+/// All authorities that a system trusts take a quarter of a MiB.
+const MOST_CERTIFICATES: u64 = 16 << 20;
+
+/// How certificates are judged, and which one Batida shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// PEM certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Trust any.
+    pub accept_invalid_certs: bool,
+    /// What to show to a server that asks for a certificate.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate that names this client, and its key. Only where they lie: what is in the key's file is secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// A PEM file with the certificate and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// A PEM file with its key; `None` where the certificate's file holds it too.
+    pub key: Option<PathBuf>,
+}
+
+/// TLS for one API.
+#[derive(Debug, Clone)]
+pub(super) struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    /// The server has asked for a client certificate, and there is none.
+    pub(super) wants_client: Arc<AtomicBool>,
+}
+
+/// TLS for one API. `wanted`: whether there is any.
+pub(super) fn open(trust: &Trust, wanted: bool) -> Result<Tls, Failure> {
+    let wants_client = Arc::new(AtomicBool::new(false));
+    let config = Arc::new(config(trust, wanted, &wants_client)?);
+    Ok(Tls { config, wants_client })
+}
+
+fn config(trust: &Trust, wanted: bool, wants_client: &Arc<AtomicBool>) -> Result<ClientConfig, Failure> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let odd = |details: String| {
+        let advice = Advice::by_face(
+            "Install the package ca-certificates, or give the environment a CA certificate file on Home",
+            "Install the package ca-certificates, or give a CA certificate file with --ca",
+        );
+        Failure::new("This machine has no certificate authorities to trust", advice).with_details(details)
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| odd(error.to_string()))?;
+    let builder = match &trust.ca_file {
+        // No certificate is looked at, so a machine without any must not fail here.
+        _ if !wanted => builder.with_root_certificates(rustls::RootCertStore::empty()),
+        _ if trust.accept_invalid_certs => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+        }
+        Some(path) => {
+            let verifier = Given::new(path, provider)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
+        None => builder.with_platform_verifier().map_err(|error| odd(error.to_string()))?,
+    };
+    let mut config = match &trust.client {
+        Some(client) if wanted => {
+            let (chain, key) = read_client(client)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                let shown = client.certificate.display();
+                Failure::new(format!("The client certificate {shown} cannot be used: {error}"), CLIENT_ADVICE)
+                    .of_class(FaultClass::Tls)
+            })?
+        }
+        _ => builder.with_client_cert_resolver(Arc::new(NoneToShow(Arc::clone(wants_client)))),
+    };
+    // A server that speaks HTTP/2 alone then says so in the handshake.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Notes that a server has asked for a client certificate: TLS 1.2 does not say that it ended for want of one.
+#[derive(Debug)]
+struct NoneToShow(Arc<AtomicBool>);
+
+impl ResolvesClientCert for NoneToShow {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        // Without, it would not be asked.
+        true
+    }
+}
+
+const CLIENT_ADVICE: &str = "Both must be PEM files: the certificate with those that lead to its authority, and its \
+key, not encrypted";
+
+fn read_client(
+    client: &ClientCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
+    let unread = |what: &str, path: &Path, why: &str| {
+        let summary = format!("The {what} {} cannot be used: {why}", path.display());
+        Failure::new(summary, CLIENT_ADVICE).of_class(FaultClass::Tls)
+    };
+    let (certificate, key) = (&client.certificate, client.key.as_ref().unwrap_or(&client.certificate));
+    let read = |what: &str, path: &Path| {
+        files::read_now(path, MOST_CERTIFICATES).map_err(|error| unread(what, path, &error.why().to_string()))
+    };
+    let pem = read("client certificate", certificate)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let chain = chain.unwrap_or_default();
+    if chain.is_empty() {
+        return Err(unread("client certificate", certificate, "it holds no certificate"));
+    }
+    let pem = read("client key", key)?;
+    let encrypted = memchr::memmem::find(&pem, b"ENCRYPTED").is_some();
+    let parsed = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        let why = if encrypted { "it is encrypted" } else { "it holds no key" };
+        unread("client key", key, why)
+    })?;
+    Ok((chain, parsed))
+}
+
+/// Reads the authorities of a file.
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let shown = path.display();
+    let pem = files::read_now(path, MOST_CERTIFICATES).map_err(|unread| {
+        Failure::new(
+            format!("The CA certificate file {shown} cannot be read: {}", unread.why()),
+            Advice::by_face("Check its path on Home", "Check the path of --ca, or of the environment"),
+        )
+    })?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.map_err(|error| no_certificate(path, error.to_string()))?;
+    let readable = |der: &CertificateDer<'_>| X509Certificate::from_der(der).is_ok();
+    if certificates.is_empty() || !certificates.iter().all(readable) {
+        return Err(no_certificate(path, String::new()));
+    }
+    Ok(certificates)
+}
+
+fn no_certificate(path: &Path, details: String) -> Failure {
+    let summary = format!("{} holds no certificate that can be read", path.display());
+    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
+    Failure::new(summary, advice).with_details(details)
+}
+
+/// Trusts the system's authorities and those of a file, as curl does with `--cacert`: a server may also show one of
+/// the file's certificates itself, or one that such an authority signed and that is an authority too. `openssl req
+/// -x509` makes such certificates, which the usual rules refuse as a server's.
+#[derive(Debug)]
+struct Given {
+    usual: rustls_platform_verifier::Verifier,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Given {
+    fn new(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
+        let certificates = read_certificates(path)?;
+        // What cannot be an authority by the usual rules is only compared as it is.
+        let is_authority = |der: &&CertificateDer<'static>| {
+            rustls::RootCertStore::empty().add(CertificateDer::clone(der)).is_ok()
+        };
+        let authorities: Vec<_> = certificates.iter().filter(is_authority).cloned().collect();
+        let usual = rustls_platform_verifier::Verifier::new_with_extra_roots(authorities, provider)
+            .map_err(|error| no_certificate(path, error.to_string()))?;
+        Ok(Self { usual, certificates })
+    }
+
+    /// Whether the file speaks for a certificate: it is in it, or is signed by one that is.
+    fn speaks_for(&self, der: &CertificateDer<'_>, shown: &X509Certificate<'_>) -> bool {
+        self.certificates.iter().any(|own| {
+            own.as_ref() == der.as_ref()
+                || X509Certificate::from_der(own).is_ok_and(|(_, own)| {
+                    own.subject() == shown.issuer()
+                        && own.is_ca()
+                        && own.validity().is_valid()
+                        && shown.verify_signature(Some(own.public_key())).is_ok()
+                })
+        })
+    }
+}
+
+impl ServerCertVerifier for Given {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let usual = match self.usual.verify_server_cert(shown, between, name, ocsp, now) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
+        };
+        let Ok((_, read)) = X509Certificate::from_der(shown) else { return Err(usual) };
+        if !self.speaks_for(shown, &read) {
+            return Err(usual);
+        }
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if now > read.validity().not_after.timestamp() {
+            return Err(CertificateError::Expired.into());
+        }
+        if now < read.validity().not_before.timestamp() {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if is_named(&read, name) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::NotValidForName.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// Whether a certificate is for this name: by its alternative names, or, without any, by its common name, as curl
+/// takes it.
+fn is_named(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> bool {
+    use x509_parser::extensions::GeneralName;
+    let wanted = name.to_str().to_ascii_lowercase();
+    let ip = match name {
+        ServerName::IpAddress(ip) => Some(std::net::IpAddr::from(*ip)),
+        _ => None,
+    };
+    let matches = |pattern: &str| {
+        let pattern = pattern.trim_end_matches('.').to_ascii_lowercase();
+        let wanted = wanted.trim_end_matches('.');
+        let wild = pattern.strip_prefix("*.").filter(|rest| rest.contains('.') && ip.is_none());
+        let behind = wanted.split_once('.').map(|(_, rest)| rest);
+        pattern == wanted || wild.is_some() && wild == behind
+    };
+    let names = certificate.subject_alternative_name().ok().flatten().map(|names| &names.value.general_names);
+    let is_name =
+        |name: &&GeneralName<'_>| matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_));
+    match names.filter(|names| names.iter().any(|name| is_name(&name))) {
+        Some(names) => names.iter().any(|name| match (name, ip) {
+            (GeneralName::DNSName(pattern), None) => matches(pattern),
+            (GeneralName::IPAddress(bytes), Some(std::net::IpAddr::V4(ip))) => *bytes == ip.octets(),
+            (GeneralName::IPAddress(bytes), Some(std::net::IpAddr::V6(ip))) => *bytes == ip.octets(),
+            _ => false,
+        }),
+        None => certificate.subject().iter_common_name().any(|name| name.as_str().is_ok_and(matches)),
+    }
+}
+
+/// For environments that say so: whoever sits between can read the key.
+#[derive(Debug)]
+struct AcceptAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
