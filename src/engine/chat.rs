@@ -8,11 +8,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::conversation::{ChatRequest, ToolCall};
 use crate::domain::dialect::Dialect;
-use crate::domain::failure::Failure;
-use crate::domain::failure::FaultClass;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::model_name::other_model;
 use crate::domain::units;
-use crate::io::api::{Api, ChatStream};
 use crate::io::api::{Api, ChatStream, SILENCE};
 use crate::metrics::timeline::Figures;
 use crate::protocol::{Ask, ChatEnding};
