@@ -305,6 +305,7 @@ async fn comments_that_keep_a_connection_open_are_no_data() {
     use batida::domain::conversation::{ChatRequest, Message, Params, Role};
     use batida::domain::environment::{ApiAddress, EnvId};
     use batida::engine::chat::{Limits, run_within};
+    use batida::io::access::Access;
     use batida::io::activity::Recorder;
     use batida::io::api::{Api, Trust};
     use batida::protocol::ChatEnding;
@@ -320,7 +321,7 @@ async fn comments_that_keep_a_connection_open_are_no_data() {
     });
     let address = ApiAddress::parse(&server.url()).expect("an address");
     let recorder = Recorder::silent(EnvId::ad_hoc());
-    let api = Api::new(address, None, "KEY".to_owned(), Trust::default(), recorder).expect("an API");
+    let api = Api::new(address, Access::default(), Trust::default(), recorder).expect("an API");
     let request = ChatRequest {
         model: "m".to_owned(),
         messages: vec![Message::new(Role::User, "Hello")],
