@@ -36,7 +36,7 @@ pub(super) enum Cell<'a> {
 }
 
 /// Names in order. Times end in their unit; those in seconds count from the session's beginning.
-pub(super) const COLUMNS: [(&str, Kind); 38] = {
+pub(super) const COLUMNS: [(&str, Kind); 39] = {
     use Kind::{Real, RealOrNone, Text, TextOrNone, Whole, WholeOrNone};
     [
         ("request_id", Text),
@@ -96,7 +96,7 @@ pub(super) struct Belongs<'a> {
 }
 
 /// A request's cells, in the order of [`COLUMNS`].
-pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 38] {
+pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cell<'a>; 39] {
     use Cell::{Real, Text, Whole};
     let figures = &record.figures;
     let ms = |time: Option<Duration>| Real(time.map(units::ms));
