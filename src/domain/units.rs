@@ -345,7 +345,6 @@ mod tests {
             |text: &str| as_seconds::deserialize(&serde_json::from_str::<serde_json::Value>(text).unwrap());
         assert_eq!(read("1e19").unwrap(), LONGEST);
         assert!(read("-1").is_err());
-        assert!(std::time::Instant::now().checked_add(LONGEST * 50).is_some());
     }
 
     #[test]
