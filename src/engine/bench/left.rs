@@ -63,7 +63,7 @@ fn of_level(plan: &Plan, load: &LevelLoad, answer: Option<Duration>) -> Option<D
         LevelLoad::Rate { per_sec, .. } => requests
             .and_then(|requests| Duration::try_from_secs_f64(requests as f64 / per_sec).ok())
             .and_then(|sending| sending.checked_add(answer?)),
-        LevelLoad::Trace { .. } => None,
+        LevelLoad::Trace { .. } | LevelLoad::Unknown => None,
     };
     let after = plan.level_ends.after.map(|after| after + answer.unwrap_or_default());
     sooner(after, by_requests)?.checked_add(warmup.unwrap_or_default() + plan.ramp_up)
