@@ -635,7 +635,7 @@ fn failures_of_a_chat_are_told_with_code_1() {
     check_code(&said, 1);
     check_words(&said.err, &["does not route a model named emty", "Did you mean empty?"]);
     let said = chat("empty", &[]);
-    check_code(&said, 0);
+    check_code(&said, 1);
     check_words(&said.err, &["No answer: a content filter held it back"]);
 }
 
