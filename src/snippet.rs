@@ -440,6 +440,9 @@ mod tests {
                 assert!(snippet.contains(word), "{word} is not in {snippet}");
             }
             assert!(!snippet.contains("stream_options") && !snippet.contains("SAMBANOVA"), "{snippet}");
+            // The packages send their own header unless a request says otherwise.
+            let omits = snippet.contains("extra_headers={\"Authorization\": Omit()}");
+            assert_eq!(omits, snippet.contains("import Omit, "), "{snippet}");
             // Where no key is needed none is sent.
             let keyless = SnippetSpec { key_variable: None, key_header: None, ..spec };
             for key in [KeyText::Variable, KeyText::Plain("sk-1")] {

@@ -44,7 +44,9 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
     }
     let http_import = if own_http { "DefaultHttpxClient, " } else { "" };
     // The client sends its own header for the key unless it is told not to.
-    let omit = spec.key_variable.is_none() || spec.key_header.is_some();
+    let own_authorization =
+        spec.extras(ExtraKind::Header).any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let omit = (spec.key_variable.is_none() || spec.key_header.is_some()) && !own_authorization;
     let omit_import = if omit { "Omit, " } else { "" };
     push!(out, "from {name} import {http_import}{omit_import}{client}\n\n");
     if !pictures.is_empty() {
@@ -65,7 +67,6 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         (Some(key), None) => push!(out, "    api_key={key},\n"),
         (key, header) => {
             out += "    api_key=\"none\",\n";
-            headers.push(("Authorization".to_owned(), "Omit()".to_owned()));
             let named = header.as_ref().map(|name| name.as_str().to_owned()).zip(key);
             headers.extend(named);
         }
@@ -103,6 +104,10 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         } else {
             push!(out, "    {name}={},\n", py_value(value, 1, &pictures));
         }
+    }
+    if omit {
+        // Said here, since the client refuses to go without it otherwise.
+        out += "    extra_headers={\"Authorization\": Omit()},\n";
     }
     if !extra_body.is_empty() {
         push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1, &pictures));
