@@ -164,6 +164,11 @@ impl Calibrator {
         match self.counted.len() {
             0 if self.few > FEWEST => self.few = (self.few / 2).max(FEWEST),
             1 if self.times > 2 => self.times /= 2,
+            // Even twice the words are too many: begin with fewer.
+            1 if self.few > FEWEST => {
+                self.few = (self.few / 2).max(FEWEST);
+                self.counted.clear();
+            }
             2 => {
                 self.without_all = true;
                 // As many tokens as its words would be by what is known.

@@ -546,7 +546,7 @@ fn a_failing_check_says_what_to_do() {
         &said.out,
         &[
             "bad      API reachable: 127.0.0.1:1 refused the connection",
-            "Check the port of the API domain",
+            "Check the address and its port",
             "skipped  API key accepted",
             "skipped  Cluster",
         ],

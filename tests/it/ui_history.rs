@@ -225,7 +225,7 @@ fn two_are_compared_below_and_over_the_whole_page() {
     page.key(Key::Space);
     assert_eq!(page.chosen(), ["b000038", "b000039"], "the older one is the baseline");
     page.see("2 sessions laid over each other");
-    page.see("TTFT p50, ms · c=1, baseline 97, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better");
+    page.see("TTFT p50, ms · c=1, baseline 97.0, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better");
     page.see("Not like with like: output tokens");
     page.click("Compare 2");
     page.see("Share of requests that took at most so long, ms");

@@ -44,9 +44,8 @@ pub(super) fn show(
     if let Some(why) = session.cut_because() {
         warning_box(ui, &why);
     }
-    if let Some(level) = level.filter(|_| session.plan.levels().len().max(session.levels.len()) > 1) {
-        let choose = if chosen.is_some() { "" } else { "; click a level of the table for its own" };
-        caption(ui, format!("Figures of {}{choose}", name_of(session, level)));
+    if let Some(level) = chosen {
+        caption(ui, format!("Figures of {}, chosen in the table", name_of(session, level)));
     }
     tiles_ui(ui, session, level);
     if let Some(told) = level.and_then(figures::server) {
@@ -317,22 +316,21 @@ fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
         other.index != level.index && !(other.watch.doubts.is_empty() && other.notes.is_empty())
     };
     let elsewhere = session.levels.iter().filter(marked).count();
-    for (title, lines) in
+    let boxes: Vec<(&str, &Vec<String>)> =
         [("Errors", &errors), ("Measurement warnings", &level.watch.doubts), ("Notes", &level.notes)]
-    {
-        if lines.is_empty() {
-            continue;
-        }
+            .into_iter()
+            .filter(|(_, lines)| !lines.is_empty())
+            .collect();
+    for (n, (title, lines)) in boxes.iter().enumerate() {
         let rest = lines.len().saturating_sub(MOST_DOUBTS);
-        let mut text = vec![title.to_owned()];
+        let mut text = vec![(*title).to_owned()];
         text.extend(lines.iter().take(MOST_DOUBTS).map(|line| format!("{label}: {line}")));
         if rest > 0 {
             text.push(format!("and {rest} more: hover over the level in the table"));
         }
+        if elsewhere > 0 && n + 1 == boxes.len() {
+            text.push(format!("{}: see the marks in the table", units::counted(elsewhere, "other level")));
+        }
         warning_box(ui, &text.join("\n"));
-    }
-    if elsewhere > 0 {
-        let levels = units::counted(elsewhere, "other level");
-        caption(ui, format!("{levels} with warnings or notes: see the marks in the table"));
     }
 }
