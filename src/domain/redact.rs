@@ -196,7 +196,14 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
             let slashes = rest.iter().take_while(|b| **b == b'\\').count();
             let escaped = &rest[slashes..];
             if wanted == b'\\' && !is_slash(rest) {
-                return Some(at + slashes);
+                // The last one of several may begin the code of what follows.
+                let code = slashes > 1
+                    && (escaped.starts_with(b"u{")
+                        || escaped.first() == Some(&b'u')
+                            && escaped.get(1..5).is_some_and(|it| hex(it).is_some())
+                        || escaped.first() == Some(&b'x')
+                            && escaped.get(1..3).is_some_and(|it| hex(it).is_some()));
+                return Some(at + slashes - usize::from(code));
             }
             let length = match escaped.first()? {
                 letter if *letter == wanted && !matches!(letter, b'u' | b'x') => 1,
