@@ -138,7 +138,7 @@ fn guidellms_requests_give_figures_of_our_definitions_and_a_sweep_is_split_by_lo
     assert!(imported.remarks.iter().any(|remark| remark.contains("TTFT inside")));
     assert_eq!(most.levels[0].concurrency.asked, Some(4), "its max_concurrency");
     let late = imported.remarks.iter().find(|remark| remark.contains("guidellm itself")).expect("is told");
-    assert!(late.contains("up to 10 ms after they were due"), "{late}");
+    assert!(late.contains("up to 100 ms after they were due"), "{late}");
 }
 
 #[test]
