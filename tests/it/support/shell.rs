@@ -43,7 +43,7 @@ impl Shell {
     pub(crate) fn bench(&self, url: &str, requests: u32, args: &[&str]) -> (Said, Value) {
         let requests = requests.to_string();
         let mut all = vec!["bench", "--model", "m", "--prompts", "prompts.txt", "--warmup", "0", "--json"];
-        all.extend(["--quiet", "--max-error-share", "none", "--max-level-error-share", "none"]);
+        all.extend(["--quiet", "--max-error-share", "none", "--max-level-error-share", "100%"]);
         all.extend(["--requests", &requests]);
         if !args.iter().any(|arg| ["--concurrency", "--rate", "--max"].contains(arg)) {
             all.extend(["--concurrency", "1"]);
