@@ -557,8 +557,10 @@ async fn a_load_far_above_what_is_served_is_told_whole_however_it_ends() {
         let (_server, api) = demo(vec![slow]).await;
         let (mut plan, _dir) = plan_of_file("m");
         (plan.load, plan.warmup) = (open_loop(8_000.0, 1), 0);
-        let ends = if of_session { &mut plan.session_ends } else { &mut plan.level_ends };
-        ends.after = Some(Duration::from_secs(1));
+        let second = Ends { after: Some(Duration::from_secs(1)), ..Ends::default() };
+        let (of_level, session) =
+            if of_session { (Ends::default(), second) } else { (second, Ends::default()) };
+        (plan.level_ends, plan.session_ends) = (of_level, session);
         let run = run(&plan, &api).await;
         let level = &run.report().levels[0];
         let requests = &level.requests;

@@ -69,8 +69,24 @@ fn a_server_that_closes_idle_connections_costs_no_request() {
 }
 
 #[test]
+fn a_close_that_crosses_the_next_request_is_no_failure_though_no_reset_tells() {
+    // As llama.cpp's server closes: it ends its side, reads what still arrives, drops it and closes.
+    for pause in [0, 100, 300] {
+        let server = ScriptedServer::start(move |request, reply| {
+            good(request, reply);
+            reply.pause(Duration::from_micros(pause));
+            reply.close_in_good_order();
+            Then::Close
+        });
+        let (said, report) = Shell::new().bench(&server.url(), 200, &[]);
+        let counts = requests(&report);
+        assert_eq!((&counts["ok"], &counts["failed"]), (&json!(200), &json!(0)), "{said:?}");
+    }
+}
+
+#[test]
 fn a_request_that_was_received_and_got_no_response_is_a_failure_and_is_not_sent_again() {
-    for pause in [0, 60] {
+    for pause in [100, 200] {
         // The second request of each connection is read in full; then the server goes.
         let server = ScriptedServer::start(move |request, reply| {
             if request.nth == 1 {

@@ -131,6 +131,12 @@ impl Reply<'_> {
         let _ = self.0.peek(&mut [0; 1]);
     }
 
+    /// Ends the server's side, then reads and drops what the client still sends until it ends its own.
+    pub(crate) fn close_in_good_order(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Write);
+        while matches!(self.0.read(&mut [0; 1 << 10]), Ok(n) if n > 0) {}
+    }
+
     /// Closes the connection with a reset instead of an end.
     pub(crate) fn reset(&self) {
         let _ = rustix::net::sockopt::set_socket_linger(&*self.0, Some(Duration::ZERO));
