@@ -164,6 +164,7 @@ fn tls_trouble(error: &rustls::Error) -> Transport {
         rustls::Error::AlertReceived(
             Alert::BadCertificate
             | Alert::UnknownCA
+            | Alert::DecryptError
             | Alert::CertificateUnknown
             | Alert::CertificateExpired
             | Alert::CertificateRevoked
