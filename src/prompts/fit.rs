@@ -210,6 +210,11 @@ impl Calibrator {
         }
     }
 
+    /// Whether what the server counts tells nothing: its counts do not grow with the words of a prompt.
+    pub fn is_senseless(&self) -> bool {
+        self.done && !self.counted.is_empty() && !self.is_sound()
+    }
+
     /// The fit, and how many requests it took.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Begins the note on prompts that were not fitted since the server failed.
 pub(super) const UNFITTED_FOR: &str = "prompts were not fitted to the model's tokenizer and are taken to have one token per \
-     word and 8 around them, since asking for their length failed";
+     word and 8 around them, since asking for their length came to nothing";
 
 /// What fitting came to.
 pub(super) struct Fitted {

@@ -456,6 +456,10 @@ impl Session<'_> {
                 calibration::Trouble::OfAll => return Err(failure),
             }
         }
+        if calibrator.is_senseless() {
+            let why = "the tokens that the server counts do not grow with the words of a prompt";
+            return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
+        }
         let (fit, requests) = calibrator.finish()?;
         self.report.calibrations.push(Calibration {
             model: target.model.clone(),

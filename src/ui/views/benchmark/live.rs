@@ -316,21 +316,22 @@ fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
         other.index != level.index && !(other.watch.doubts.is_empty() && other.notes.is_empty())
     };
     let elsewhere = session.levels.iter().filter(marked).count();
-    let boxes: Vec<(&str, &Vec<String>)> =
-        [("Errors", &errors), ("Measurement warnings", &level.watch.doubts), ("Notes", &level.notes)]
-            .into_iter()
-            .filter(|(_, lines)| !lines.is_empty())
-            .collect();
-    for (n, (title, lines)) in boxes.iter().enumerate() {
-        let rest = lines.len().saturating_sub(MOST_DOUBTS);
-        let mut text = vec![(*title).to_owned()];
-        text.extend(lines.iter().take(MOST_DOUBTS).map(|line| format!("{label}: {line}")));
-        if rest > 0 {
-            text.push(format!("and {rest} more: hover over the level in the table"));
-        }
-        if elsewhere > 0 && n + 1 == boxes.len() {
-            text.push(format!("{}: see the marks in the table", units::counted(elsewhere, "other level")));
-        }
-        warning_box(ui, &text.join("\n"));
+    let kinds = [("error", &errors), ("measurement warning", &level.watch.doubts), ("note", &level.notes)];
+    let all: usize = kinds.iter().map(|(_, lines)| lines.len()).sum();
+    if all == 0 {
+        return;
     }
+    // One box: each more would push the table out of sight.
+    let mut text = vec![format!("Errors, warnings and notes of {label}")];
+    for (kind, lines) in kinds {
+        text.extend(lines.iter().take(MOST_DOUBTS).map(|line| format!("{kind}: {line}")));
+    }
+    let rest = all - (text.len() - 1);
+    if rest > 0 {
+        text.push(format!("and {rest} more: hover over the level in the table"));
+    }
+    if elsewhere > 0 {
+        text.push(format!("{}: see the marks in the table", units::counted(elsewhere, "other level")));
+    }
+    warning_box(ui, &text.join("\n"));
 }
