@@ -76,7 +76,10 @@ impl Rates {
     /// `tokens` came with chunks, the first at `first` and the others each `gaps_us` after the one before:
     /// each chunk has an equal share.
     pub fn output(&mut self, tokens: u64, first: Duration, gaps_us: &[u32]) {
-        self.share(tokens.saturating_mul(WHOLE), first, gaps_us, |bin, part| bin.output += part);
+        self.share(tokens.saturating_mul(WHOLE), first, gaps_us, |bin, part| {
+            // A file may claim any count.
+            bin.output = bin.output.saturating_add(part);
+        });
     }
 
     /// An answer whose chunks came at these moments, and whether it met the objectives. Each chunk has an equal
@@ -112,7 +115,8 @@ impl Rates {
 
     /// A prompt of so many tokens had been read at `at`.
     pub fn prompt(&mut self, tokens: u64, at: Duration) {
-        self.bin(micros(at)).prompt += tokens;
+        let bin = self.bin(micros(at));
+        bin.prompt = bin.prompt.saturating_add(tokens);
     }
 
     /// A request was in flight.
@@ -332,8 +336,8 @@ impl Rates {
 impl Bin {
     fn add(&mut self, other: &Self) {
         let Self { output, prompt, answers, met, begun, ended, part_us } = other;
-        self.output += output;
-        self.prompt += prompt;
+        self.output = self.output.saturating_add(*output);
+        self.prompt = self.prompt.saturating_add(*prompt);
         self.answers += answers;
         self.met += met;
         self.begun += begun;

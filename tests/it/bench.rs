@@ -564,8 +564,8 @@ async fn a_load_far_above_what_is_served_is_told_whole_however_it_ends() {
         let run = run(&plan, &api).await;
         let level = &run.report().levels[0];
         let requests = &level.requests;
-        // A session's second began a little before the level's.
-        assert!((5_500..=8_001).contains(&requests.unsent), "{requests:?}");
+        // A session's second began a little before the level's, and its end is seen a moment late.
+        assert!((5_500..=9_500).contains(&requests.unsent), "{requests:?}");
         assert!(requests.ended <= 5, "none leaves behind the end: {requests:?}");
         let most = |stats: &Stats| stats.max.expect("measured");
         let [late, own] = [&level.late_ms, &level.watch.left_late_ms].map(most);

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Longer than anything takes on a busy machine, and not for ever.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The smallest window there is.
 pub(crate) const SMALL: Vec2 = vec2(900.0, 600.0);
 /// The size of the pictures.
