@@ -185,7 +185,7 @@ impl Connection {
         };
         match first {
             Err(WireError::Broken(error)) if self.waited && !reading.begun => {
-                let stale = stale::crossed(&error, written_at, self.round_trip);
+                let stale = stale::crossed(self.stream.tcp(), &error, written_at, self.round_trip);
                 Err(if stale { WireError::Stale(error) } else { WireError::Broken(error) })
             }
             other => other,

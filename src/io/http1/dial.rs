@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub struct Dialer {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// The shortest round trip of the network so far, in ns: a busy machine sees the longer ones.
+    round_trip: Arc<AtomicU64>,
     /// See [`Tls`].
     wants_client: Arc<AtomicBool>,
     proxy: Option<Arc<Through>>,
@@ -121,6 +123,7 @@ impl Dialer {
             host: bare,
             port,
             tls: own,
+            round_trip: Arc::new(AtomicU64::new(u64::MAX)),
             wants_client: Arc::clone(&tls.wants_client),
             proxy: through,
             common: Arc::new(SecretString::from(common)),
@@ -188,7 +191,7 @@ impl Dialer {
     async fn dial_on(&self) -> Result<Connection, WireError> {
         let Some(through) = &self.proxy else {
             let (tcp, round_trip) = connect(&self.host, self.port).await?;
-            return Ok(Connection::new(self.secure(tcp).await?, round_trip));
+            return Ok(Connection::new(self.secure(tcp).await?, self.shortest(round_trip)));
         };
         let Through { proxy, tls } = &**through;
         let (tcp, round_trip) = connect(&proxy.host, proxy.port).await.map_err(WireError::of_proxy)?;
@@ -216,7 +219,13 @@ impl Dialer {
                 self.secure(tcp).await?
             }
         };
-        Ok(Connection::new(stream, round_trip))
+        Ok(Connection::new(stream, self.shortest(round_trip)))
+    }
+
+    /// The shortest round trip so far, this one included.
+    fn shortest(&self, round_trip: Duration) -> Duration {
+        let this = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.round_trip.fetch_min(this, Ordering::Relaxed).min(this))
     }
 
     /// TLS, where the API wants it.

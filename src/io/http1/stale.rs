@@ -6,6 +6,7 @@
 //! was not processed. It is sent again once, and counted, when one of these holds:
 //!
 //! - Writing it failed.
+//! - The end of the connection was followed by a reset: what still arrives at a closed socket is answered so.
 //! - The end of the connection was seen within a round trip of the network and [`CROSSING`] after the request was
 //!   written. Most closed sockets refuse what still arrives with a reset. Servers that close in good order, as
 //!   llama.cpp does, end their side first and then read and drop it, so that no reset tells. No model dies of a
@@ -38,7 +39,12 @@ pub(super) fn peek(tcp: &TcpStream) -> io::Result<Option<usize>> {
 
 /// Whether a connection that broke with `error` before the first byte of a response had been closed by the server
 /// before the request came. `written`: when the request had been written, `None` when writing failed.
-pub(super) fn crossed(error: &io::Error, written: Option<Instant>, round_trip: Duration) -> bool {
+pub(super) fn crossed(
+    tcp: &TcpStream,
+    error: &io::Error,
+    written: Option<Instant>,
+    round_trip: Duration,
+) -> bool {
     let is_close = error.kind() == ErrorKind::UnexpectedEof;
     let is_reset = matches!(
         error.kind(),
@@ -49,5 +55,7 @@ pub(super) fn crossed(error: &io::Error, written: Option<Instant>, round_trip: D
             | ErrorKind::WriteZero
     );
     let Some(written) = written else { return is_close || is_reset };
-    (is_close || is_reset) && written.elapsed() <= round_trip + CROSSING
+    // Behind the close came a reset: the request met a closed socket, however late that is seen.
+    let refused = || is_close && !matches!(tcp.take_error(), Ok(None));
+    (is_close || is_reset) && written.elapsed() <= round_trip + CROSSING || refused()
 }

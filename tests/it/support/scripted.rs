@@ -137,6 +137,11 @@ impl Reply<'_> {
         while matches!(self.0.read(&mut [0; 1 << 10]), Ok(n) if n > 0) {}
     }
 
+    /// Ends the connection both ways, as llama.cpp does before it closes one.
+    pub(crate) fn shut(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+
     /// Closes the connection with a reset instead of an end.
     pub(crate) fn reset(&self) {
         let _ = rustix::net::sockopt::set_socket_linger(&*self.0, Some(Duration::ZERO));
