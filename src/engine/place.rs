@@ -66,17 +66,21 @@ impl Place {
     /// # Errors
     /// As the API's door.
     pub async fn models(&self) -> Result<Models, Failure> {
-        Ok(self.models_from(self.api.as_ref().map_err(Clone::clone)?).await?)
+        let api = self.api.as_ref().map_err(Clone::clone)?;
+        Ok(self.keep(api.models().await?))
     }
 
-    /// The same of the API once it is open, with the status that it answered.
+    /// The same of the API once it is open, with what was seen on the way and the status that it answered.
     ///
     /// # Errors
     /// As the API's door.
     pub async fn models_from(&self, api: &Api) -> Result<Models, Fault> {
-        let models = api.models().await?;
+        Ok(self.keep(api.reach().await?))
+    }
+
+    fn keep(&self, models: Models) -> Models {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = models.ids.clone();
-        Ok(models)
+        models
     }
 }
 

@@ -1,4 +1,5 @@
-//! The door to an OpenAI-compatible API: chats, embeddings and the model list over [`super::http1`].
+//! The door to an OpenAI-compatible API. What is measured (chats, probes, embeddings, checks) goes over
+//! [`super::http1`], which stamps each read; the model list, of which nothing is measured, over reqwest.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +19,12 @@ use crate::protocol::ActivityKind;
 use crate::snippet;
 use crate::wire::certificate::Certificate;
 use crate::wire::embeddings;
-use crate::wire::fault::{self, Asked, Fault, Transport, What};
+use crate::wire::fault::{self, Asked, Fault, Reply, Transport, What};
 use crate::wire::openai;
 
 mod dialects;
 mod faults;
+mod list;
 mod stream;
 
 pub use self::dialects::Dialects;
@@ -49,6 +51,8 @@ const MOST_ARGUMENT: usize = 100 << 10;
 /// An API with its key. Cheap to clone; keeps its connections.
 #[derive(Debug, Clone)]
 pub struct Api {
+    /// For the model list; `None` behind a proxy, since [`super::http1`] knows every kind of them.
+    plain: Option<reqwest::Client>,
     dialer: Dialer,
     pool: Arc<Pool>,
     proxy: Option<Arc<Proxy>>,
@@ -94,9 +98,21 @@ impl Api {
         let wanted = secure(&url) || proxy.as_ref().is_some_and(|proxy| secure(&proxy.shown));
         let tls = tls::open(&trust, wanted)?;
         let dialer = Dialer::new(&access.url(&url), &access.lines(), &tls, proxy.clone())?;
+        let plain = if proxy.is_none() { list::client(&access, &tls) } else { None };
         let (pool, proxy) = (Arc::default(), proxy.map(Arc::new));
         let dialects = Dialects::default();
-        Ok(Self { dialer, pool, proxy, address, access, trust, dialects, recorder, beside_cluster: false })
+        Ok(Self {
+            plain,
+            dialer,
+            pool,
+            proxy,
+            address,
+            access,
+            trust,
+            dialects,
+            recorder,
+            beside_cluster: false,
+        })
     }
 
     /// Whether the environment has a cluster whose pods may be looked at: failures advise so.
@@ -142,11 +158,11 @@ impl Api {
         !notes.is_empty()
     }
 
-    /// The names that are routed now (`GET /v1/models`). Public: it proves no key.
+    /// The names that are routed now (`GET /v1/models`), with what was seen on the way. Public: it proves no key.
     ///
     /// # Errors
     /// As everything that HTTP can do wrong.
-    pub async fn models(&self) -> Result<Models, Fault> {
+    pub async fn reach(&self) -> Result<Models, Fault> {
         let url = self.address.models();
         let whole_url = self.access.url(&url);
         let asking = Whole {
@@ -314,13 +330,18 @@ impl Api {
         // The status tells enough when the body cannot be read.
         let body = self.read_start(response).await;
         let body = self.access.redactor().clean(&body);
-        let mut fault = fault::from_reply(&head.reply(&body), asked);
+        Err(self.refused(&head.reply(&body), ask.url, asked))
+    }
+
+    /// A refusal in words. The body must be clean of secrets.
+    fn refused(&self, reply: &Reply<'_>, url: &str, asked: &Asked<'_>) -> Fault {
+        let mut fault = fault::from_reply(reply, asked);
         if fault.class == FaultClass::NotAnApi {
             // The base URL may have been meant otherwise. Without the query: it may hold a secret.
-            let url = ask.url.split('?').next().unwrap_or_default();
+            let url = url.split('?').next().unwrap_or_default();
             fault.failure.details = format!("Asked: {url}\n{}", fault.failure.details);
         }
-        Err(self.told(fault))
+        self.told(fault)
     }
 
     async fn read_start(&self, mut response: Response) -> String {

@@ -682,7 +682,8 @@ fn public_traces_in_csv_are_replayed() {
                  2023-11-16 18:15:48.3910170,91,16\n";
     let load = || Load::Trace { file: "t.csv".into(), most_in_flight: None, unit: None };
     let plan = Plan { load: load(), output_tokens: None, ..synthetic(Lengths::Fixed(20), 0, 1) };
-    let lengths = |text: &str| -> (Vec<(Option<u32>, Option<u32>)>, Trace) {
+    type Drawn = Vec<(Option<u32>, Option<u32>)>;
+    let lengths = |text: &str| -> (Drawn, Trace) {
         let trace = Trace::parse("t.csv", text.as_bytes(), None).expect("a trace");
         let source = PromptSource::new(&plan, None, None).expect("a source").with_trace(trace.clone());
         let drafts = (0..trace.len() as u64).map(|index| source.draft(index));
