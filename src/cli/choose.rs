@@ -1,5 +1,7 @@
 //! Which models a command means: by their deployment, or by what the API routes.
 
+use std::time::Duration;
+
 use super::no_cluster;
 use super::report::error_line;
 use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name};
@@ -7,6 +9,9 @@ use crate::domain::failure::Failure;
 use crate::domain::plan::Target;
 use crate::engine::cluster;
 use crate::engine::place::Place;
+
+/// How long the list of models is waited for when the model is named.
+const LIST_FOR_A_HINT: Duration = Duration::from_secs(2);
 
 /// The model of a chat.
 pub(super) struct Chosen {
@@ -68,8 +73,14 @@ pub(super) async fn model(
         return Ok(Chosen { model, deployment: Some(first.name.clone()), view: Some(view) });
     }
     // Asked also when the model is named: a wrong name is then answered with "did you mean".
-    let first = first_routed(place).await;
-    let model = model.map_or(first, |model| Ok(model.to_owned()))?;
+    let model = match model {
+        None => first_routed(place).await?,
+        Some(model) => {
+            // Only a hint: what is asked for does not wait long for it.
+            let _ = tokio::time::timeout(LIST_FOR_A_HINT, first_routed(place)).await;
+            model.to_owned()
+        }
+    };
     Ok(Chosen { model, deployment: None, view: None })
 }
 

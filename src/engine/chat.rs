@@ -257,7 +257,10 @@ async fn once(
         tokio::select! {
             biased;
             () = cancel.cancelled() => break ChatEnding::Stopped,
-            () = tokio::time::sleep_until(deadline) => break late(),
+            () = tokio::time::sleep_until(deadline) => break match reader.complete() {
+                Some(reason) => ChatEnding::Finished { reason },
+                None => late(),
+            },
             piece = stream.next() => {
                 let first = reader.timeline().ttft().is_none();
                 let step = match piece {
@@ -323,7 +326,7 @@ async fn once(
         bytes: bytes_read,
         reconnected: stream.reconnected,
     };
-    let answered_by = other_model(&request.model, reader.model()).map(str::to_owned);
+    let answered_by = other_model(&request.model, reader.model()).map(|model| api.clean(model));
     let rate_limit = stream.rate_limit().to_vec();
     let report = ChatReport { figures, rate_limit, ending, wire, answered_by, no_text };
     (close(stream, report), refused)

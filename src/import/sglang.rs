@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::level::{Asked, Found, Origin, sessions};
 use super::vllm::{level_of, load, took};
-use super::{File, amount, at, list, nothing, text, whole};
+use super::{File, amount, list, nothing, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::plan::{Ends, Lengths, LevelLoad, MOST_TOKENS};
@@ -14,7 +14,7 @@ use crate::domain::plan::{Ends, Lengths, LevelLoad, MOST_TOKENS};
 const PROGRAM: &str = "SGLang bench_serving";
 
 pub(super) fn is(value: &Value) -> bool {
-    let has = |name: &str| at(value, &[name]).is_some();
+    let has = |name: &str| value.get(name).is_some();
     has("completed")
         && has("request_throughput")
         && (has("total_output_tokens_retokenized")

@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::level::{Asked, Found, Origin, blank, figures, if_any_time, measured, seconds, sessions};
-use super::{File, amount, at, list, nothing, number, text, whole};
+use super::{File, amount, list, nothing, number, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_RATE};
@@ -18,9 +18,8 @@ use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
 
 pub(super) fn is(value: &Value) -> bool {
-    at(value, &["model_id"]).is_some()
-        && at(value, &["request_throughput"]).is_some()
-        && at(value, &["completed"]).is_some()
+    // NaN and Infinity are read as null, and the name still tells whose file it is.
+    ["model_id", "request_throughput", "completed"].iter().all(|name| value.get(name).is_some())
 }
 
 /// Which of vLLM's two clients wrote a run.

@@ -174,7 +174,7 @@ impl Api {
         };
         let read = |got: &Got| {
             let &Got { took, connect, clock_skew, .. } = got;
-            let ids = openai::read_models(&got.body)?;
+            let ids = openai::read_models(&self.clean(&got.body))?;
             Ok(Models { ids, took, connect, clock_skew, certificate: got.certificate.clone() })
         };
         self.whole(asking, read, |models| units::counted(models.ids.len(), "model")).await
@@ -391,6 +391,11 @@ impl Api {
         if let Some(connection) = response.into_connection() {
             self.pool.put(connection);
         }
+    }
+
+    /// A text of the server's without secrets: it may repeat them anywhere.
+    pub fn clean(&self, text: &str) -> String {
+        self.access.redactor().clean(text).into_owned()
     }
 
     /// A failure as it may be shown: it names the proxy on the way, and holds no key.

@@ -277,7 +277,7 @@ fn refused(
 /// What may have been meant instead.
 fn other_models(asked: &Asked<'_>) -> Advice {
     let Asked { model, known, .. } = *asked;
-    match nearest(model, known) {
+    match nearest(model, known).filter(|name| *name != model) {
         Some(name) => format!("Did you mean {}?", clip(name, 200)).into(),
         None if !known.is_empty() => format!("It routes {}", list_some(known)).into(),
         None if asked.cluster => {

@@ -179,6 +179,13 @@ impl SseDecoder {
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
+            // No field of the standard: some servers send an error so, amid the events.
+            b"error" => {
+                told = if self.bare { self.dispatch(tell) } else { self.dispatch_whole(tell) };
+                self.name.clear();
+                self.name.extend_from_slice(b"error");
+                self.add(value);
+            }
             // Comments, and what changes nothing here.
             b"" | b"id" | b"retry" => {}
             _ if self.bare || matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) => {

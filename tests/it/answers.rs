@@ -434,3 +434,53 @@ fn content_in_parts_and_reasoning_that_only_closes_are_read() {
     let [ttft, first] = ["ttft_ms", "first_answer_ms"].map(|name| figures[name].as_f64().expect("known"));
     assert!(first - ttft > 200.0, "thinking counts: {ttft} {first}");
 }
+
+#[test]
+fn an_error_in_a_field_of_its_own_and_a_server_that_gave_up_are_failures() {
+    let server = serve(|model, reply| {
+        reply.stream();
+        reply.text("Hello ");
+        match model {
+            "field" => reply.chunk("error: {\"message\": \"out of memory\", \"code\": 500}\n\n"),
+            _ => reply.event(&word("", &json!("timeout"))),
+        }
+        reply.chunk("data: [DONE]\n\n");
+        reply.end();
+        Then::KeepOpen
+    });
+    for model in ["field", "gave-up"] {
+        let verdict = judge(&server, model);
+        assert_eq!(
+            (verdict.chat_code, &verdict.bench["requests"]["failed"]),
+            (Some(1), &json!(3)),
+            "{model}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_a_server_repeats_in_names_is_not_shown() {
+    let server = ScriptedServer::start(|request, reply| {
+        if request.method == "GET" {
+            reply.json(200, &json!({"data": [{"id": "m"}, {"id": "x-no-secret-key"}]}));
+            return Then::KeepOpen;
+        }
+        reply.stream();
+        let mut event = delta(&json!({"content": "Hi"}), &json!("stop"));
+        event["model"] = json!("gw/no-secret-key");
+        reply.event(&event);
+        reply.chunk("data: [DONE]\n\n");
+        reply.end();
+        Then::KeepOpen
+    });
+    let coded = ScriptedServer::start(|_, reply| {
+        reply.full(200, &[("content-encoding", "No-Secret-Key")], "{}");
+        Then::KeepOpen
+    });
+    for (server, args) in [(&server, ["chat", "Hi", "--json"]), (&coded, ["chat", "Hi", "--json"])] {
+        let said = run(server, "m", &args);
+        assert!(!(said.out + &said.err).to_lowercase().contains("no-secret-key"));
+    }
+    let verdict = judge(&server, "m");
+    assert!(!(verdict.chat.to_string() + &verdict.bench.to_string()).contains("no-secret-key"));
+}

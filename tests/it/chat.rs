@@ -749,6 +749,8 @@ async fn the_model_list_comes_with_what_was_seen_on_the_way() {
     let client = Client::of(&server);
     let models = client.api.models().await.expect("listed");
     assert_eq!(models.ids, [MODEL]);
+    let models = client.api.reach().await.expect("listed");
+    assert_eq!(models.ids, [MODEL]);
     assert!(models.clock_skew.is_some_and(|skew| skew.abs() <= 2), "{models:?}");
     assert!(models.connect.is_some_and(|connect| connect <= models.took), "{models:?}");
     let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");

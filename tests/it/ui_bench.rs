@@ -156,7 +156,8 @@ fn a_session_is_seen_while_it_runs_and_after() {
     window.see("c=1, requests 200, errors 0");
     window.see("c=2, requests 142, errors 1");
     window.see("Last requests in flight. 24 requests");
-    window.see("c=2: timers fired up to 8 ms late");
+    window.see("Errors, warnings and notes of c=2");
+    window.see("measurement warning: timers fired up to 8 ms late");
     window.click("ITL distribution");
     window.click("Pause");
     window.see("Resume");

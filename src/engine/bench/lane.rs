@@ -426,7 +426,8 @@ impl AtWork {
         if figures.at_once {
             hearing.reader.drop_gaps();
         }
-        let answered_by = other_model(&level.model, hearing.reader.model()).map(str::to_owned);
+        let answered_by =
+            other_model(&level.model, hearing.reader.model()).map(|model| world.api.clean(model));
         let record = RequestRecord {
             index,
             level: level.index,

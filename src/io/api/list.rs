@@ -61,8 +61,10 @@ impl Api {
         let (url, sent) = (self.access.url(&url), Instant::now());
         let got = get(client, &url).await;
         let refused = got.as_ref().filter(|got| !(200..300).contains(&got.status));
-        let ids =
-            got.as_ref().filter(|_| refused.is_none()).and_then(|got| openai::read_models(&got.body).ok());
+        let ids = got
+            .as_ref()
+            .filter(|_| refused.is_none())
+            .and_then(|got| openai::read_models(&self.clean(&got.body)).ok());
         let outcome = match (refused, ids) {
             (Some(got), _) => Err(self.refusal(got, &url, &asked)),
             (None, Some(ids)) => {

@@ -88,7 +88,9 @@ impl ResponseHead {
     pub fn compression(&self) -> Option<String> {
         let mut codings = self.tokens("content-encoding");
         let coding = codings.find(|token| !token.is_empty() && !token.eq_ignore_ascii_case("identity"))?;
-        Some(coding.to_ascii_lowercase())
+        // Codings have short names; anything else is not repeated, since it may be a secret that a server echoes.
+        let is_name = coding.len() <= 12 && coding.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        Some(if is_name { coding.to_ascii_lowercase() } else { "unknown".to_owned() })
     }
 
     fn add(&mut self, name: &str, value: &[u8]) {

@@ -353,6 +353,10 @@ pub fn is_failure(word: &str) -> bool {
         "failed",
         "network_error",
         "server_error",
+        "internal_error",
+        "exception",
+        "timeout",
+        "timed_out",
         "insufficient_system_resource",
         "malformed_function_call",
     ];
