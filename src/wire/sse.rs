@@ -365,6 +365,11 @@ mod tests {
         assert!(refused);
     }
 
+    /// Any byte but those with which a line is taken for JSON or HTML, where Batida reads more than the standard.
+    fn no_opening() -> impl Strategy<Value = u8> {
+        any::<u8>().prop_map(|byte| if matches!(byte, b'{' | b'[' | b'<') { b'x' } else { byte })
+    }
+
     proptest! {
         #[test]
         fn every_stream_is_read_as_the_standard_says_wherever_the_network_cuts(
@@ -392,7 +397,7 @@ mod tests {
 
         #[test]
         fn bytes_that_are_no_text_are_replaced_wherever_the_network_cuts(
-            parts in prop::collection::vec((Just(b"data: ".to_vec()), prop::collection::vec(any::<u8>(), 0..9), Just(b"\n\n".to_vec())), 0..5),
+            parts in prop::collection::vec((Just(b"data: ".to_vec()), prop::collection::vec(no_opening(), 0..9), Just(b"\n\n".to_vec())), 0..5),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
         ) {
             let bytes: Vec<u8> = parts.into_iter().flat_map(|(a, b, c)| [a, b, c].concat()).collect();
