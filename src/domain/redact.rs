@@ -45,6 +45,8 @@ impl Redactor {
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
             needles.push(Needle { bytes: secret.as_bytes().to_vec(), is_base64: false });
             needles.extend(in_base64(secret.as_bytes()));
+            let digits: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            needles.push(Needle { bytes: digits.into_bytes(), is_base64: false });
         }
         Self { needles: needles.into() }
     }
@@ -135,7 +137,7 @@ impl Needle {
         let mut at = 0;
         while at < text.len() {
             // Everything else cannot begin it.
-            let begins = text[at] == first || matches!(text[at], b'\\' | b'%' | b'&');
+            let begins = text[at].eq_ignore_ascii_case(&first) || matches!(text[at], b'\\' | b'%' | b'&');
             match begins.then(|| self.end_at(text, at)).flatten() {
                 Some(end) => {
                     let (mut from, mut to) = (at, end);
@@ -155,7 +157,13 @@ impl Needle {
     /// Where it ends if it begins at `at`. At the end of the text and before an ellipsis its beginning counts as well:
     /// that text was cut.
     fn end_at(&self, text: &[u8], mut at: usize) -> Option<usize> {
-        if text[at..].starts_with(&self.bytes) {
+        // Servers that lower or raise the case of a header or a message leave a key that can be guessed.
+        let whole = text.get(at..at + self.bytes.len());
+        let same = |text: &[u8]| match self.is_base64 {
+            true => text == self.bytes,
+            false => text.eq_ignore_ascii_case(&self.bytes),
+        };
+        if whole.is_some_and(same) {
             return Some(at + self.bytes.len());
         }
         for (matched, &wanted) in self.bytes.iter().enumerate() {
@@ -374,6 +382,20 @@ mod tests {
         let redactor = Redactor::new([KEY]);
         let value = serde_json::json!({"error": {KEY: [format!("no {KEY}"), 1]}});
         assert_eq!(redactor.clean_json(value), serde_json::json!({"error": {"••••": ["no ••••", 1]}}));
+    }
+
+    #[test]
+    fn a_key_in_another_case_or_in_hex_is_found() {
+        let redactor = Redactor::new(["sk-AbCdEf123456"]);
+        for told in [
+            "sk-abcdef123456",
+            "SK-ABCDEF123456",
+            "736b2d416243644566313233343536",
+            "736B2D416243644566313233343536",
+        ] {
+            let clean = redactor.clean(told);
+            assert!(!clean.contains(told), "{clean}");
+        }
     }
 
     proptest! {
