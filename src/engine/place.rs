@@ -15,8 +15,9 @@ use crate::domain::failure::{Advice, Failure};
 use crate::engine::cluster;
 use crate::io::access::Access;
 use crate::io::activity::Recorder;
-use crate::io::api::{Api, ClientCertificate, Models, Trust};
+use crate::io::api::{Api, ClientCertificate, Dialects, Models, Trust};
 use crate::io::kubectl::{self, Kubectl, Turns};
+use crate::io::learned::LearnedStore;
 use crate::io::secrets::{ExtraSecrets, Keys};
 use crate::protocol::{Activity, KeyStatus};
 use crate::wire::fault::Fault;
@@ -286,9 +287,12 @@ impl Places {
             Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs, client };
         // Reading certificates from the disk is no work for the runtime's threads.
         let has_cluster = env.cluster.is_some();
+        // The demo listens on another port each time, and refuses nothing for long.
+        let learned = (!env.demo).then(|| LearnedStore::beside(self.keys.settings_path(), &address));
         let open = move || {
             let api = Api::new(address, access, trust, recorder)?;
-            Ok(api.beside_cluster(has_cluster))
+            let dialects = learned.map(Dialects::kept).unwrap_or_default();
+            Ok(api.with_dialects(dialects).beside_cluster(has_cluster))
         };
         tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
             Err(Failure::new("Opening the API failed in Batida itself", "").with_details(error.to_string()))

@@ -115,6 +115,12 @@ impl Api {
         })
     }
 
+    /// With what was learned of its servers' refusals earlier, and to be kept.
+    #[must_use]
+    pub fn with_dialects(self, dialects: Dialects) -> Self {
+        Self { dialects, ..self }
+    }
+
     /// Whether the environment has a cluster whose pods may be looked at: failures advise so.
     #[must_use]
     pub fn beside_cluster(self, has_cluster: bool) -> Self {

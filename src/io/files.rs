@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufWriter, ErrorKind, Read as _, Write};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
@@ -14,6 +16,8 @@ use crate::domain::failure::Failure;
 pub const FOR_ALL: u32 = 0o666;
 /// The permissions of a new file that is nobody else's business.
 pub const FOR_OWNER: u32 = 0o600;
+/// How long another Batida that changes files of a folder is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 // ---- reading ------------------------------------------------------------------------------------------
 
@@ -101,6 +105,19 @@ pub async fn exists(path: &Path) -> bool {
 }
 
 // ---- writing ------------------------------------------------------------------------------------------
+
+/// A lock on the folder for the moment of a change. Waited for only so long: some disks cannot be locked.
+pub(super) fn alone_in(dir: &Path) -> Option<File> {
+    let until = Instant::now() + LOCK_PATIENCE;
+    let folder = File::open(dir).ok()?;
+    while let Err(fs::TryLockError::WouldBlock) = folder.try_lock() {
+        if Instant::now() > until {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Some(folder)
+}
 
 /// Replaces a file by this content. One that is there keeps its permissions, a new one gets `mode`.
 ///

@@ -1,11 +1,9 @@
 //! The prompts' file: JSON beside the settings, changed in one step, kept aside when it is not understood.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::files::{self, FOR_OWNER};
 use crate::domain::failure::Failure;
@@ -15,8 +13,6 @@ use crate::domain::library::{Library, LibraryChange, Unreadable};
 pub const FILE: &str = "prompts.json";
 /// More than anybody types: a larger file is not read.
 pub const MOST_BYTES: u64 = 16 << 20;
-/// How long another window that writes is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The prompts' file. Each call reads it anew: another window may have changed it.
 #[derive(Debug, Clone)]
@@ -64,7 +60,7 @@ impl LibraryStore {
         };
         let dir = self.path.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unwritten)?;
-        let _alone = alone_in(dir);
+        let _alone = files::alone_in(dir);
         let (mut library, notice) = self.read()?;
         let added = library.change(change);
         files::write(&self.path, FOR_OWNER, library.write().as_bytes()).map_err(unwritten)?;
@@ -115,17 +111,4 @@ impl LibraryStore {
             .with_details(format!("{why}. It could not be moved aside: {error}"))),
         }
     }
-}
-
-/// A lock on the folder for the moment of a change. Waited for only so long: some disks cannot be locked.
-fn alone_in(dir: &Path) -> Option<File> {
-    let until = Instant::now() + PATIENCE;
-    let folder = File::open(dir).ok()?;
-    while let Err(fs::TryLockError::WouldBlock) = folder.try_lock() {
-        if Instant::now() > until {
-            return None;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    Some(folder)
 }

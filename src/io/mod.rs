@@ -14,6 +14,7 @@ pub mod history;
 pub mod http1;
 pub mod keeper;
 pub mod kubectl;
+pub mod learned;
 pub mod library;
 pub mod limits;
 pub mod machine;

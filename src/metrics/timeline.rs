@@ -39,6 +39,10 @@ pub struct Timeline {
 
 /// More bytes of text than one token has.
 const LONGEST_TOKEN: u64 = 48;
+/// Tokens that are counted and have no text: the end of the answer, and the tags around thinking and calls.
+const TEXTLESS_TOKENS: u64 = 16;
+/// So many tokens more than bytes of text are no contradiction, however quick the answer was.
+const UNSENT_TOKENS: u64 = 1_000;
 /// So many tokens in so short a time come out of a buffer, not out of a model.
 const BURST: u64 = 16;
 const BURST_PER_SEC: f64 = 20_000.0;
@@ -105,9 +109,31 @@ impl Timeline {
         self.last_reasoning = self.last_text;
     }
 
+    /// Whether a server's count of tokens can be true of what came: it is no zero against text, not so small that its
+    /// tokens would be longer than any, and not so large that the answer holds more tokens than bytes although there
+    /// was no time to generate tokens that were never sent.
+    fn is_plausible(&self, count: u64) -> bool {
+        let chunks = self.chunks();
+        if count == 0 {
+            return chunks == 0;
+        }
+        let too_few = count < chunks && self.text_bytes > count.saturating_mul(LONGEST_TOKEN);
+        let took = self.end.max(self.last_text).unwrap_or(Duration::MAX).as_secs_f64();
+        let too_many = count > self.text_bytes + UNSENT_TOKENS && count as f64 > BURST_PER_SEC * took;
+        !too_few && !too_many
+    }
+
+    /// Tokens whose text came, of so many that are counted: there are none without a byte.
+    fn sent(&self, counted: u64) -> u64 {
+        match self.text_bytes {
+            0 => counted,
+            bytes => counted.min(bytes + TEXTLESS_TOKENS),
+        }
+    }
+
     /// Whether all text of an answer that has ended was there at once, although it is of several tokens.
     fn at_once(&self, tokens: u64) -> bool {
-        let n = tokens.max(self.chunks());
+        let n = self.sent(tokens).max(self.chunks());
         let Some(span) = self.first_text.zip(self.last_text).map(|(first, last)| last.saturating_sub(first))
         else {
             return self.is_document;
@@ -147,8 +173,7 @@ impl Timeline {
     /// is still coming: what is not known yet is `None`.
     pub fn figures(&self, usage: Option<&Usage>) -> Figures {
         let chunks = self.chunks();
-        // A zero against text that came says that the server counts nothing.
-        let counted = usage.and_then(|usage| usage.completion_tokens).filter(|n| *n > 0 || chunks == 0);
+        let counted = usage.and_then(|usage| usage.completion_tokens).filter(|n| self.is_plausible(*n));
         let tokens = match counted {
             Some(n) => Some(Tokens { n, source: TokenSource::Usage }),
             None if chunks > 0 => Some(Tokens { n: chunks, source: TokenSource::Chunks }),
@@ -164,7 +189,9 @@ impl Timeline {
         // Both end at the last text, not at a late `[DONE]`.
         let span = self.first_text.zip(self.last_text).map(|(first, last)| last.saturating_sub(first));
         let span = span.filter(|span| !at_once && !span.is_zero());
-        let per_token = span.filter(|_| timed > 1).map(|span| span.as_secs_f64() / (timed - 1) as f64);
+        // More tokens than bytes: some were generated and not sent, and how many nobody says.
+        let known = timed > 1 && self.sent(timed) == timed;
+        let per_token = span.filter(|_| known).map(|span| span.as_secs_f64() / (timed - 1) as f64);
         let itl = span.filter(|_| chunks > 1).map(|span| span.div_f64((chunks - 1) as f64));
         Figures {
             connect: self.connect,
@@ -448,6 +475,34 @@ mod tests {
         usage.merge(zero);
         assert_eq!((usage.completion_tokens, usage.prompt_tokens), (Some(40), Some(9)));
         assert_eq!(Timeline::default().figures(Some(&zero)).tokens.map(|tokens| tokens.n), Some(0));
+    }
+
+    #[test]
+    fn a_count_that_the_text_contradicts_is_not_believed() {
+        let figures = |chunks: u64, bytes: u64, last: u64, usage: Usage| {
+            let mut timeline = Timeline::default();
+            timeline.text(TextKind::Answer, ms(100));
+            for chunk in 1..chunks {
+                timeline.text(TextKind::Answer, ms(100 + (last - 100) * chunk / (chunks - 1)));
+            }
+            timeline.heard(bytes);
+            timeline.end(ms(last));
+            timeline.figures(Some(&usage))
+        };
+        let count = |n| Usage { completion_tokens: Some(n), ..Usage::default() };
+        let tokens = |figures: Figures| figures.tokens.map(|tokens| (tokens.n, tokens.source));
+        // 90 million tokens for five words, and one token for fifty chunks.
+        assert_eq!(tokens(figures(5, 25, 150, count(90_000_000))), Some((5, TokenSource::Chunks)));
+        assert_eq!(tokens(figures(50, 250, 600, count(1))), Some((50, TokenSource::Chunks)));
+        // A character a chunk is no contradiction, and neither is thinking that was not sent.
+        assert_eq!(tokens(figures(40, 40, 600, count(9))), Some((9, TokenSource::Usage)));
+        let hidden = figures(3, 9, 9_000, count(700));
+        assert_eq!(tokens(hidden), Some((700, TokenSource::Usage)));
+        assert_eq!((hidden.tokens_per_sec, hidden.at_once), (None, false), "how many came is not known");
+        let said = Usage { reasoning_tokens: Some(697), ..count(700) };
+        assert_eq!(figures(3, 9, 9_100, said).tokens_per_sec.map(f64::round), Some(0.0));
+        // Few chunks within few milliseconds are no burst because much was thought before.
+        assert!(!figures(3, 9, 110, count(700)).at_once);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::progress::{BOM, Ending, Pending, Progress, apply, clip, failure_of};
-use super::openai::{Calls, Chunk, Split, ThinkSplitter};
+use super::openai::{CallPiece, Calls, Chunk, Split, ThinkSplitter};
 use super::sse::{SseDecoder, SseEvent};
 use crate::domain::conversation::ToolCall;
 use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
@@ -177,7 +177,7 @@ impl AnswerReader {
             match self.decoder.push_some(rest, tell) {
                 Ok(behind) => rest = behind,
                 Err(error) if matches!(step, Step::More) => {
-                    step = Step::Failed(Broken::Cut(error.to_string()))
+                    step = Step::Failed(Broken::Unreadable(error.to_string()))
                 }
                 Err(_) => {}
             }
@@ -202,10 +202,11 @@ impl AnswerReader {
             return self.read_whole(at);
         }
         let progress = &mut self.progress;
-        let mut step = Step::More;
+        let (mut step, mut first_cut) = (Step::More, None);
         self.decoder.finish(|event| {
             if matches!(step, Step::More) {
                 step = progress.event(at, &event);
+                first_cut = (!progress.is_answer && is_cut_json(&event.data)).then(|| clip(&event.data));
             }
         });
         progress.settle();
@@ -213,6 +214,7 @@ impl AnswerReader {
             Step::Done(reason) => return Ok(reason),
             // The body's end has cut it.
             Step::Failed(Broken::Unreadable(event)) => Some(event),
+            Step::More if first_cut.is_some() => first_cut,
             Step::Failed(why) => return Err(why),
             Step::More => None,
         };
@@ -223,7 +225,7 @@ impl AnswerReader {
         if let Some(reason) = if hinted { self.end() } else { self.complete() } {
             return Ok(reason);
         }
-        if !self.progress.is_answer && !self.raw.is_empty() {
+        if !self.progress.is_answer && !self.raw.is_empty() && amid.is_none() {
             return Err(Broken::NotAnAnswer);
         }
         Err(Broken::Cut(match (amid, &self.progress.finish) {
@@ -366,12 +368,21 @@ impl AnswerReader {
         let chunk = match Chunk::parse(text) {
             Ok(Chunk { error: Some(_), .. }) => return Err(Broken::Refused),
             Ok(chunk) if chunk.answers => chunk,
+            Err(_) if is_cut_json(text) => {
+                return Err(Broken::Cut(format!(
+                    "The response ended amid its JSON document:\n{}",
+                    clip(text)
+                )));
+            }
             _ => return Err(Broken::NotAnAnswer),
         };
         if let Some(word) = failure_of(chunk.finish.as_ref()) {
             return Err(Broken::GaveUp(word));
         }
         self.progress.note_model(chunk.model.as_deref());
+        let texts = [&chunk.reasoning, &chunk.content].into_iter().flatten().map(|text| text.len());
+        let written = texts.chain(chunk.calls.iter().map(CallPiece::written)).sum::<usize>();
+        self.progress.timeline.heard(written as u64);
         self.progress.call(chunk.calls);
         let Progress { timeline, splitter, usage, text, spoke, .. } = &mut self.progress;
         if let Some(reasoning) = &chunk.reasoning {
@@ -391,4 +402,10 @@ impl AnswerReader {
         timeline.end(at);
         Ok(chunk.finish.unwrap_or(FinishReason::Other(None)))
     }
+}
+
+/// Whether it is JSON as far as it goes, and its end is missing.
+fn is_cut_json(text: &str) -> bool {
+    let begins = text.trim_start().starts_with(['{', '[']);
+    begins && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }

@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
-pub(super) use self::chunk::is_model_name;
 pub use self::chunk::{Chunk, finish_reason, is_failure};
+pub(super) use self::chunk::{is_model_name, says_error};
 use self::message::Messages;
 pub use self::message::sent_tools;
 pub use self::models::read_models;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::openai::{Chunk, RARE, StrictDetails, StrictUsage, finish_reason, is_model_name};
+use super::openai::{Chunk, RARE, StrictDetails, StrictUsage, finish_reason, is_model_name, says_error};
 use crate::metrics::timeline::Usage;
 use crate::protocol::FinishReason;
 
@@ -334,7 +334,8 @@ impl<'a> Skim<'a> {
                 Some(())
             }
             // What else may hold figures or errors is rare.
-            "timings" | "time_info" | "errors" => skim.literal(b"null"),
+            "type" | "status" => skim.object_name(),
+            "timings" | "time_info" | "errors" | "base_resp" => skim.literal(b"null"),
             _ if key.starts_with("x_") => skim.literal(b"null"),
             _ => skim.skip(0),
         })?;
@@ -384,7 +385,9 @@ impl<'a> Skim<'a> {
                 "tool_calls" => return seen.first(1 << 6).and_then(|()| skim.nothing()),
                 "function_call" => return seen.first(1 << 7).and_then(|()| skim.nothing()),
                 "refusal" => return seen.first(1 << 1).and_then(|()| skim.no_text()),
-                "thinking" | "reasoning_text" | "reasoning_details" => return skim.literal(b"null"),
+                "thinking" | "reasoning_text" | "reasoning_details" | "error" => {
+                    return skim.literal(b"null");
+                }
                 _ => return skim.skip(0),
             };
             seen.first(kind.bit())?;
@@ -492,9 +495,9 @@ impl<'a> Skim<'a> {
         self.byte(b']')
     }
 
-    /// `object`, which must not be vLLM's way to say that this is an error.
+    /// `object` and the like, which must not say that this is an error.
     fn object_name(&mut self) -> Option<()> {
-        (self.text_or_null()?.as_deref() != Some("error")).then_some(())
+        (!self.text_or_null()?.as_deref().is_some_and(says_error)).then_some(())
     }
 
     /// `field` reads the value of each key.
@@ -875,7 +878,7 @@ mod tests {
 
     fn key() -> impl Strategy<Value = String> {
         prop_oneof![
-            6 => "(choices|object|usage|error|model|x_a|timings|refusal|thinking|delta|message|index|finish_reason|content|reasoning|reasoning_content|role|id|created|completion_tokens|logprobs)"
+            6 => "(choices|object|status|type|base_resp|usage|error|model|x_a|timings|refusal|thinking|delta|message|index|finish_reason|content|reasoning|reasoning_content|role|id|created|completion_tokens|logprobs)"
                 .prop_map(|name| format!("\"{name}\"")),
             1 => quoted(),
         ]

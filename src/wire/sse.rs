@@ -4,7 +4,9 @@
 //!
 //! - An event that the connection's end cut before its blank line is still told.
 //! - A JSON object and `[DONE]` end their event, so that events parted by one line feed are told apart.
-//! - A line of JSON or HTML without `data:` is an event of its own: a gateway's error amid a stream.
+//! - A line of JSON or HTML without `data:` is an event of its own: a gateway's error amid a stream. So is a line of
+//!   words (`Internal Server Error`).
+//! - An event named `error` is told although it has no data.
 //! - Bytes that are no UTF-8 are replaced, and the event says so.
 
 use std::borrow::Cow;
@@ -14,7 +16,7 @@ use memchr::{memchr, memchr2};
 /// More than any honest event: SambaStack's ingress refuses bodies over 25 MB.
 const MOST: usize = 32 << 20;
 
-/// One event. Comments and events without data are not told.
+/// One event. Comments are not told, nor are events without data unless they are named `error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SseEvent<'a> {
     /// The `event:` field; empty when there was none.
@@ -23,6 +25,8 @@ pub struct SseEvent<'a> {
     pub data: Cow<'a, str>,
     /// Bytes of the data were no UTF-8 and have been replaced.
     pub damaged: bool,
+    /// Its lines have no `data:`: they are what something else wrote into the stream.
+    pub bare: bool,
 }
 
 impl<'a> SseEvent<'a> {
@@ -30,8 +34,8 @@ impl<'a> SseEvent<'a> {
     fn new(name: Cow<'a, str>, data: &'a [u8]) -> Self {
         // The lossy reading is slower where nothing is lost.
         match str::from_utf8(data) {
-            Ok(data) => Self { name, data: Cow::Borrowed(data), damaged: false },
-            Err(_) => Self { name, data: String::from_utf8_lossy(data), damaged: true },
+            Ok(data) => Self { name, data: Cow::Borrowed(data), damaged: false, bare: false },
+            Err(_) => Self { name, data: String::from_utf8_lossy(data), damaged: true, bare: false },
         }
     }
 }
@@ -193,6 +197,14 @@ impl SseDecoder {
                 self.add(line);
                 self.bare = true;
             }
+            // No field has a space in its name: these are the words of whatever broke in.
+            _ if field.trim_ascii().contains(&b' ') => {
+                told = self.dispatch_whole(tell);
+                if self.lines == 0 {
+                    self.add(line);
+                    self.bare = true;
+                }
+            }
             // Unknown fields are ignored, as the standard says.
             _ => {}
         }
@@ -219,9 +231,10 @@ impl SseDecoder {
     }
 
     fn dispatch(&mut self, tell: &mut impl FnMut(SseEvent<'_>)) -> bool {
-        let told = self.lines > 0;
+        let told = self.lines > 0 || self.name == b"error";
         if told {
-            tell(SseEvent::new(String::from_utf8_lossy(&self.name), &self.data));
+            let event = SseEvent::new(String::from_utf8_lossy(&self.name), &self.data);
+            tell(SseEvent { bare: self.bare, ..event });
         }
         self.data.clear();
         self.name.clear();
@@ -365,16 +378,16 @@ mod tests {
         assert!(refused);
     }
 
-    /// Any byte but those with which a line is taken for JSON or HTML, where Batida reads more than the standard.
+    /// Any byte but those with which a line is taken for JSON, HTML or words, where Batida reads more than the standard.
     fn no_opening() -> impl Strategy<Value = u8> {
-        any::<u8>().prop_map(|byte| if matches!(byte, b'{' | b'[' | b'<') { b'x' } else { byte })
+        any::<u8>().prop_map(|byte| if matches!(byte, b'{' | b'[' | b'<' | b' ') { b'x' } else { byte })
     }
 
     proptest! {
         #[test]
         fn every_stream_is_read_as_the_standard_says_wherever_the_network_cuts(
             bom in prop::option::weighted(0.2, Just("\u{feff}")),
-            parts in prop::collection::vec("(data|event|:|id)?:? ?[a-zé\u{1F600}:]{0,6}(\r\n|\n|\r)", 0..12),
+            parts in prop::collection::vec("((data|event|id)?: ?|data|event|id)?[a-zé\u{1F600}:]{0,6}(\r\n|\n|\r)", 0..12),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
         ) {
             let text = bom.into_iter().map(str::to_owned).chain(parts).collect::<String>();

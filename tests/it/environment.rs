@@ -269,6 +269,24 @@ fn a_chat_is_sent_again_without_what_was_refused() {
 }
 
 #[test]
+fn what_a_server_refused_is_remembered_by_the_next_start() {
+    let home = tempfile::tempdir().expect("a folder");
+    let server = strict(forbids_stream_options);
+    for (nth, sent) in [(1, 2), (2, 3), (3, 4)] {
+        let said = finish(start(&mut command(home.path(), &server, "", &["chat", "--model", "m", "Hi"])));
+        check_works(&said);
+        assert_eq!(
+            (chats(&server).len(), said.err.contains("refuses stream_options")),
+            (sent, nth == 1),
+            "{said:?}"
+        );
+    }
+    // Another model's server may be another one.
+    check_works(&finish(start(&mut command(home.path(), &server, "", &["chat", "--model", "other", "Hi"]))));
+    assert_eq!(chats(&server).len(), 6);
+}
+
+#[test]
 fn what_is_refused_all_the_same_fails_with_the_servers_sentence() {
     let server = strict(|body| {
         let named = if body.get("stream_options").is_some() { "stream_options" } else { "model" };

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::dialect::Dialect;
+use crate::io::learned::LearnedStore;
 
 /// Dialects by model.
 #[derive(Debug, Clone, Default)]
@@ -14,9 +15,17 @@ pub struct Dialects(Arc<Shared>);
 struct Shared {
     known: Mutex<BTreeMap<String, Dialect>>,
     version: AtomicU64,
+    /// Where it is kept for the next start.
+    store: Option<LearnedStore>,
 }
 
 impl Dialects {
+    /// Begins with what was learned earlier, and keeps what is learned from now on. Reads a file.
+    pub fn kept(store: LearnedStore) -> Self {
+        let known = Mutex::new(store.load().into_iter().collect());
+        Self(Arc::new(Shared { known, version: AtomicU64::new(1), store: Some(store) }))
+    }
+
     /// A model's.
     pub fn of(&self, model: &str) -> Dialect {
         self.lock().get(model).copied().unwrap_or_default()
@@ -34,7 +43,7 @@ impl Dialects {
         let now = before.and(refused);
         if now != before {
             known.insert(model.to_owned(), now);
-            self.0.version.fetch_add(1, Ordering::Release);
+            self.changed(model, now);
         }
         now.notes_since(before)
     }
@@ -42,7 +51,15 @@ impl Dialects {
     /// Takes back what did not help.
     pub fn restore(&self, model: &str, before: Dialect) {
         self.lock().insert(model.to_owned(), before);
+        self.changed(model, before);
+    }
+
+    fn changed(&self, model: &str, now: Dialect) {
         self.0.version.fetch_add(1, Ordering::Release);
+        // Where it cannot be kept, the next start is refused once more and learns it again.
+        if let Some(store) = &self.0.store {
+            let _ = store.keep(model, now);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Dialect>> {

@@ -131,6 +131,8 @@ fn of_io(error: &std::io::Error, connecting: bool) -> Transport {
             Transport::Unreachable
         }
         ErrorKind::TimedOut => Transport::ConnectTimeout,
+        // See `WireError::damaged`.
+        ErrorKind::InvalidData if !connecting => Transport::Damaged,
         ErrorKind::UnexpectedEof if connecting => Transport::NotTls,
         // The words are ours: see `Reading::take`.
         ErrorKind::UnexpectedEof if error.get_ref().is_some() => Transport::NoResponse,

@@ -134,7 +134,7 @@ fn take_chunked(
     bytes: &mut &[u8],
     telling: &mut Telling<'_, impl Sink>,
 ) -> Result<bool, WireError> {
-    let odd = || WireError::not_http("a chunk of the response has no size that can be read", &[]);
+    let odd = || WireError::damaged("a chunk of the response has no size that can be read");
     while let Some((&byte, rest)) = bytes.split_first() {
         if let Chunked::Size { digits: 0, extension: false, .. } = state {
             let behind = telling.tell_whole(bytes);

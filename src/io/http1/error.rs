@@ -87,6 +87,11 @@ impl WireError {
         Self::NotHttp { what: what.to_owned(), first: bytes[..bytes.len().min(48)].to_vec() }
     }
 
+    /// A response that began well and cannot be read on.
+    pub(super) fn damaged(what: &str) -> Self {
+        Self::Broken(io::Error::new(io::ErrorKind::InvalidData, what))
+    }
+
     /// The system's error, where there is one.
     pub fn io(&self) -> Option<&io::Error> {
         match self {

@@ -21,6 +21,8 @@ pub struct Response {
     reading: Option<Reading>,
     /// What came with the head.
     held: Vec<u8>,
+    /// What went wrong behind bytes that were still good.
+    failed: Option<WireError>,
 }
 
 /// Keeps what one read brings.
@@ -49,19 +51,22 @@ impl Connection {
     pub async fn open(mut self, request: &[u8]) -> Result<Response, WireError> {
         let mut reading = Reading::default();
         let mut kept = Kept::default();
-        let mut go = self.begin(request, &mut reading, &mut kept).await?;
+        let mut go = self.begin(request, &mut reading, &mut kept).await;
         loop {
-            if let Some((head_at, head)) = kept.head.take() {
-                let reading = match go {
-                    Go::Whole => {
-                        self.ended(Go::Whole, reading);
-                        None
-                    }
-                    Go::On | Go::Enough => Some(reading),
-                };
-                return Ok(Response { head, head_at, connection: self, reading, held: kept.body });
-            }
-            go = self.step(&mut reading, &mut kept).await?;
+            let Some((head_at, head)) = kept.head.take() else {
+                go?;
+                go = self.step(&mut reading, &mut kept).await;
+                continue;
+            };
+            let (reading, failed) = match go {
+                Ok(Go::Whole) => {
+                    self.ended(Go::Whole, reading);
+                    (None, None)
+                }
+                Ok(Go::On | Go::Enough) => (Some(reading), None),
+                Err(error) => (Some(reading), Some(error)),
+            };
+            return Ok(Response { head, head_at, connection: self, reading, held: kept.body, failed });
         }
     }
 }
@@ -75,10 +80,21 @@ impl Response {
         if !self.held.is_empty() {
             return Ok(Some((self.head_at, std::mem::take(&mut self.held))));
         }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut kept = Kept::default();
         while let Some(reading) = &mut self.reading {
-            let go = self.connection.step(reading, &mut kept).await?;
+            let go = self.connection.step(reading, &mut kept).await;
             let at = Instant::now();
+            let go = match go {
+                Ok(go) => go,
+                Err(error) if kept.body.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    return Ok(Some((at, kept.body)));
+                }
+            };
             if matches!(go, Go::Whole)
                 && let Some(reading) = self.reading.take()
             {

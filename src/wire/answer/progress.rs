@@ -145,7 +145,7 @@ impl Progress {
     }
 
     pub(super) fn event(&mut self, at: Duration, event: &SseEvent<'_>) -> Step {
-        let SseEvent { name, data, damaged } = event;
+        let SseEvent { name, data, damaged, bare } = event;
         if name.is_empty()
             && !damaged
             && let Some(Usual { reasoning, content, finish, usage, model }) = self.frames.chunk(data)
@@ -158,6 +158,9 @@ impl Progress {
         }
         if matches!(data.trim(), openai::DONE | "\"[DONE]\"") {
             return self.done(at);
+        }
+        if name == "error" && data.trim().is_empty() {
+            return Step::Failed(Broken::Sent(Value::Null));
         }
         if is_ping(name, data) {
             return Step::More;
@@ -175,7 +178,8 @@ impl Progress {
                     if chunk.reasoning.is_none() && chunk.content.is_none() {
                         first = self.chunks() == 0;
                         self.goes_on();
-                        self.tokens(TextKind::Answer, at, 1, 0);
+                        let bytes = chunk.calls.iter().map(CallPiece::written).sum();
+                        self.tokens(TextKind::Answer, at, 1, bytes);
                     }
                     self.call(chunk.calls);
                 }
@@ -187,7 +191,13 @@ impl Progress {
                 self.ending(at, (false, false), None, chunk.usage);
                 return Step::More;
             }
-            Err(_) if name == "error" => Value::String(data.clone().into_owned()),
+            // Words amid an answer are those of whatever broke it off; before one, this may be no stream at all.
+            Err(_)
+                if name == "error"
+                    || *bare && self.is_answer && !data.trim_start().starts_with(['{', '[', '<']) =>
+            {
+                Value::String(data.clone().into_owned())
+            }
             Err(_) => return self.unreadable(data),
         };
         Step::Failed(Broken::Sent(error))

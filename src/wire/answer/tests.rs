@@ -202,12 +202,18 @@ fn errors_amid_an_answer_are_failures_wherever_they_stand() {
         r#"{"error":{"message":"boom"}}"#,
         "{\n  \"error\": \"boom\"\n}",
         r#"[{"error":{"message":"boom"}}]"#,
+        "Internal Server Error: boom",
+        "upstream went boom",
+        r#"data: {"base_resp":{"status_code":1004,"status_msg":"boom"}}"#,
+        r#"data: {"status":"error","reason":"boom"}"#,
     ] {
         let heard = hear(&[word("a", "null"), format!("{error}\n\n"), word("b", "null"), DONE.to_owned()]);
         assert_eq!(heard.news.answer, "a", "{error}");
         let Err(Broken::Sent(sent)) = heard.clean else { panic!("{error}: {:?}", heard.clean) };
         assert!(sent.to_string().contains("boom"), "{error}: {sent}");
     }
+    let nameless = hear(&[word("a", "null"), "event: error\n\n".to_owned(), DONE.to_owned()]);
+    assert_eq!(nameless.clean, Err(Broken::Sent(Value::Null)), "an error event without data");
     for word_of_failure in ["error", "abort", "ERROR"] {
         let heard =
             hear(&[word("a", "null"), event("{}", &format!("\"{word_of_failure}\"")), DONE.to_owned()]);
@@ -245,6 +251,33 @@ fn an_event_that_cannot_be_read_fails_the_answer() {
     // What the end of the body cuts was cut, and not written wrong.
     let cut = hear(&[word("a", "null"), "data: {\"choices\":[".to_owned()]);
     assert!(matches!(cut.clean, Err(Broken::Cut(_))), "{:?}", cut.clean);
+}
+
+#[test]
+fn an_answer_that_is_cut_in_its_first_event_was_cut() {
+    for first in [
+        "data: {\"choices\":[{\"delta\":{\"content\":\"He",
+        "{\"id\":\"x\",\"choices\":[{\"message\":",
+        "[{\"id\"",
+    ] {
+        let heard = hear(&[first.to_owned()]);
+        assert!(matches!(heard.clean, Err(Broken::Cut(_))), "{first}: {:?}", heard.clean);
+    }
+    for other in ["{\"id\": oops", "hello world", "It works!\n\n", "<html>"] {
+        assert_eq!(hear(&[other.to_owned()]).clean, Err(Broken::NotAnAnswer), "{other}");
+    }
+}
+
+#[test]
+fn an_event_that_is_too_large_is_told_as_such() {
+    let mut reader = AnswerReader::new(false);
+    let mut step = reader.take(Duration::ZERO, word("a", "null").as_bytes());
+    step = if step == Step::More { reader.take(Duration::ZERO, b"data: {\"choices\": \"") } else { step };
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..40 {
+        step = if step == Step::More { reader.take(Duration::ZERO, &piece) } else { step };
+    }
+    assert!(matches!(&step, Step::Failed(Broken::Unreadable(why)) if why.contains("32 MiB")), "{step:?}");
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl ErrorBody {
 }
 
 /// Names under which a sentence, or what holds one, is found: the first that has any.
-const SENTENCES: [&str; 17] = [
+const SENTENCES: [&str; 22] = [
     "error_description",
     "error",
     "message",
@@ -160,6 +160,11 @@ const SENTENCES: [&str; 17] = [
     "description",
     "details",
     "raw",
+    "status_msg",
+    "base_resp",
+    "data",
+    "response",
+    "result",
 ];
 
 /// Finds the sentences of an error. Gives whether there were any.
@@ -288,6 +293,10 @@ mod tests {
             r#"{"type":"about:blank","title":"Bad","status":400,"detail":"no"}"#,
             r#"{"error":"invalid_request","error_description":"no"}"#,
             r#"{"fault":{"faultstring":"no"}}"#,
+            r#"{"error":true,"message":"no"}"#,
+            r#"{"status":"error","reason":"no"}"#,
+            r#"{"code":500,"data":{"error":{"message":"no"}}}"#,
+            r#"{"base_resp":{"status_code":1004,"status_msg":"no"}}"#,
             r#"{"kind":"Status","status":"Failure","message":"no","reason":"Forbidden","code":403}"#,
             r#"{"error":{"message":"{\"error\":{\"message\":\"no\"}}"}}"#,
             r#""no""#,

@@ -173,6 +173,9 @@ fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
         "requested",
         "limit",
         "more than",
+        // LM Studio: "the model is loaded with context length of only 4096 tokens, which is not enough".
+        "not enough",
+        "overflow",
     ]);
     (place && over)
         || says(&[
@@ -182,6 +185,8 @@ fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
             "reduce the length of the messages",
             "reduce the length of the input",
             "`inputs` tokens + `max_new_tokens` must be",
+            // TGI: "`inputs` must have less than 1024 tokens. Given: 1200".
+            "`inputs` must have less than",
             "exceeds the maximum number of tokens",
             "too many input tokens",
             "too many tokens in",

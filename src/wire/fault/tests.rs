@@ -293,6 +293,19 @@ fn every_dialect_is_told_for_what_it_is() {
             "longer than the model's context",
         ),
         (
+            422,
+            json!({"error": "Input validation error: `inputs` must have less than 1024 tokens. Given: 1200", "error_type": "validation"}),
+            BadRequest,
+            "longer than the model's context",
+        ),
+        // LM Studio
+        (
+            400,
+            json!({"error": "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input"}),
+            BadRequest,
+            "longer than the model's context",
+        ),
+        (
             429,
             json!({"error": "Model is overloaded", "error_type": "overloaded"}),
             QueueFull,

@@ -53,6 +53,8 @@ pub enum Transport {
     NoResponse,
     /// The connection broke.
     Broken,
+    /// The response cannot be read on as HTTP.
+    Damaged,
 }
 
 /// What this machine has no more of.
@@ -119,6 +121,11 @@ impl Transport {
                 FaultClass::Dropped,
                 format!("The connection to {bare} broke"),
                 "Try again; what had arrived is kept".into(),
+            ),
+            Self::Damaged => (
+                FaultClass::Dropped,
+                format!("The response of {bare} is damaged: {details}"),
+                "Try again; if it stays so, look for a proxy on the way that changes responses".into(),
             ),
             Self::NoResponse => (
                 FaultClass::Dropped,

@@ -55,6 +55,11 @@ fn piece(call: &Value) -> CallPiece {
 }
 
 impl CallPiece {
+    /// Bytes of what the model wrote for it.
+    pub fn written(&self) -> usize {
+        self.name.len() + self.arguments.len()
+    }
+
     fn is_empty(&self) -> bool {
         self.id.is_empty() && self.name.is_empty() && self.arguments.is_empty()
     }

@@ -90,7 +90,9 @@ impl<'a> Chunk<'a> {
     fn lenient(value: &Map<String, Value>) -> Self {
         let choices = value.get("choices").filter(|choices| !choices.is_null());
         let choice = choices.and_then(|choices| match choices {
-            Value::Array(list) => list.iter().find(|choice| is_first(choice)),
+            // A document holds all of its choices: the first stands for a server that counts from one.
+            Value::Array(list) => (list.iter().find(|choice| is_first(choice)))
+                .or_else(|| list.first().filter(|choice| choice.get("message").is_some())),
             one => Some(one),
         });
         let delta = choice.and_then(|choice| {
@@ -111,7 +113,7 @@ impl<'a> Chunk<'a> {
                 word.and_then(finish_reason)
             }),
             usage: usage::read(value, choice),
-            error: error_in(value, choice),
+            error: error_in(value, choice, delta),
             model: value.get("model").and_then(Value::as_str).and_then(model_name).map(Cow::Owned),
             answers: choices.is_some(),
         }
@@ -191,16 +193,27 @@ impl Texts {
     }
 }
 
+/// Words of `object`, `type` or `status` that say that a chunk is an error.
+pub(in crate::wire) fn says_error(word: &str) -> bool {
+    ["error", "failed", "failure"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
 /// The error that a chunk is or holds.
-fn error_in(value: &Map<String, Value>, choice: Option<&Value>) -> Option<Value> {
+fn error_in(value: &Map<String, Value>, choice: Option<&Value>, delta: Option<&Value>) -> Option<Value> {
     let alone = value.get("choices").is_none_or(|choices| choices.as_array().is_none_or(Vec::is_empty));
-    let of = |value: Option<&Value>| value.filter(|error| is_error(error, alone)).cloned();
-    if let Some(error) = of(value.get("error")).or_else(|| of(choice?.get("error"))) {
+    let within = |holder: Option<&Value>| own_error(holder?.as_object()?, alone);
+    if let Some(error) = own_error(value, alone).or_else(|| within(choice)).or_else(|| within(delta)) {
         return Some(error);
     }
-    // vLLM's errors have no envelope.
-    if ["object", "type"].iter().any(|name| value.get(*name).and_then(Value::as_str) == Some("error")) {
+    // vLLM's errors have no envelope; others name a status.
+    let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    if ["object", "type", "status"].iter().any(|name| says_error(word(name))) {
         return Some(Value::Object(value.clone()));
+    }
+    // MiniMax's `{"base_resp":{"status_code":1004,"status_msg":"login fail"}}`; good chunks have a zero there.
+    let outcome = value.get("base_resp");
+    if outcome.and_then(|outcome| outcome.get("status_code")).is_some_and(|code| is_error(code, true)) {
+        return outcome.cloned();
     }
     if !alone {
         return None;
@@ -208,7 +221,11 @@ fn error_in(value: &Map<String, Value>, choice: Option<&Value>) -> Option<Value>
     if let Some(first) = value.get("errors").and_then(Value::as_array).and_then(|list| list.first()) {
         return Some(first.get("error").unwrap_or(first).clone());
     }
-    if value.contains_key("choices") {
+    // The envelopes of gateways, and `response.failed` of the Responses API.
+    if let Some(error) = ["data", "response", "result"].iter().find_map(|name| within(value.get(*name))) {
+        return Some(error);
+    }
+    if value.get("choices").is_some_and(|choices| !choices.is_null()) {
         return None;
     }
     // FastAPI's, a gateway's, and those of others who write their own.
@@ -220,6 +237,13 @@ fn error_in(value: &Map<String, Value>, choice: Option<&Value>) -> Option<Value>
     let message = words.iter().find_map(|name| text(name))?;
     let code = ["code", "status", "error_code", "errorCode", "type"].iter().find_map(|name| value.get(*name));
     Some(json!({"message": message, "code": code}))
+}
+
+/// The `error` of an object. A flag or a number has no sentence: that stands beside it, and the whole object is the error.
+fn own_error(holder: &Map<String, Value>, alone: bool) -> Option<Value> {
+    let error = holder.get("error").filter(|error| is_error(error, alone))?;
+    let is_flag = matches!(error, Value::Bool(_) | Value::Number(_));
+    Some(if is_flag { Value::Object(holder.clone()) } else { error.clone() })
 }
 
 /// Some write an empty `error` where there is none.
@@ -247,19 +271,20 @@ struct Strict<'a> {
     errors: Option<IgnoredAny>,
     timings: Option<IgnoredAny>,
     time_info: Option<IgnoredAny>,
+    base_resp: Option<IgnoredAny>,
 }
 
 impl Strict<'_> {
     /// Whether it holds all that the chunk says.
     fn is_all(&self, json: &str) -> bool {
-        let Self { object, model: _, choices, usage, error, errors, timings, time_info } = self;
+        let Self { object, model: _, choices, usage, error, errors, timings, time_info, base_resp } = self;
         let Some(choices) = choices else { return false };
-        let odd = [error, errors, timings, time_info].iter().any(|field| field.is_some());
+        let odd = [error, errors, timings, time_info, base_resp].iter().any(|field| field.is_some());
         let of_choice = |choice: &Choice<'_>| choice.delta.as_ref().is_some_and(Delta::is_all);
         let known = choices.iter().all(of_choice);
         // Somewhere else, e.g. in `x_groq`.
         let elsewhere = usage.is_none() && memchr::memmem::find(json.as_bytes(), b"\"usage\"").is_some();
-        !odd && known && !elsewhere && object.as_deref() != Some("error") && !names_error(json)
+        !odd && known && !elsewhere && !object.as_deref().is_some_and(says_error) && !names_error(json)
     }
 }
 
@@ -472,6 +497,16 @@ mod tests {
             r#"{"message":"Internal server error"}"#,
             r#"{"errors":[{"message":"boom"}]}"#,
             r#"[{"error":{"code":429,"message":"boom"}}]"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"a","error":{"message":"boom"}}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"a"}}],"status":"error"}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"a"}}],"type":"error"}"#,
+            r#"{"status":"error","reason":"boom"}"#,
+            r#"{"choices":null,"message":"boom"}"#,
+            r#"{"choices":null,"base_resp":{"status_code":1004,"status_msg":"boom"}}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":""}}],"base_resp":{"status_code":1004,"status_msg":"boom"}}"#,
+            r#"{"code":500,"data":{"error":{"message":"boom"}}}"#,
+            r#"{"type":"response.failed","response":{"error":{"message":"boom"}}}"#,
+            r#"{"error":true,"message":"boom"}"#,
         ] {
             assert!(Chunk::parse(json).expect("reads").error.is_some(), "{json}");
         }
@@ -481,6 +516,8 @@ mod tests {
             r#"{"choices":[{"delta":{"content":"a"}}],"error":{}}"#,
             r#"{"choices":[{"delta":{"content":"a"}}],"error":false}"#,
             r#"{"choices":[{"delta":{"content":"a"}}],"message":"ok"}"#,
+            r#"{"choices":[{"delta":{"content":"a"}}],"base_resp":{"status_code":0,"status_msg":""}}"#,
+            r#"{"choices":[{"delta":{"content":"a"}}],"status":"ok","type":"chunk"}"#,
             r#"{"type":"ping"}"#,
             "null",
         ] {
