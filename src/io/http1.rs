@@ -26,7 +26,6 @@ use tokio_rustls::client::TlsStream;
 use self::body::{Body, Telling};
 use self::head::{MOST_HEAD, read_head};
 
-pub use self::body::Pieces;
 pub use self::dial::{ACCEPT_CHAT, Ask, Dialer};
 pub use self::error::{Lack, ProxyError, WireError};
 pub use self::head::ResponseHead;
@@ -47,10 +46,6 @@ pub trait Sink {
     fn head(&mut self, at: Instant, head: ResponseHead);
     /// Bytes of the body and when they arrived. False: the answer is complete, nothing more is wanted.
     fn body(&mut self, at: Instant, bytes: &[u8]) -> bool;
-    /// Pieces of the body, of which each is a whole chunk; those that it leaves go to [`Self::body`]. False as there.
-    fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
-        pieces.all(|piece| self.body(at, piece))
-    }
     /// All that came in one read was told; it was read at `at`.
     fn read(&mut self, at: Instant) {
         let _ = at;

@@ -89,11 +89,10 @@ impl AnswerReader {
         Self { progress, ..Self::default() }
     }
 
-    /// Ready for another answer, of which it may expect what it learned from this one.
+    /// Ready for another answer.
     pub fn renew(&mut self, keep_text: bool) {
         let Self { decoder, progress, whole, raw } = self;
-        // The frames stay where they are: they are a thousand bytes.
-        let Progress { timeline, splitter, frames: _, usage, finish, is_answer, complete_at, .. } = progress;
+        let Progress { timeline, splitter, usage, finish, is_answer, complete_at, .. } = progress;
         decoder.renew();
         *timeline = Timeline::default();
         *splitter = ThinkSplitter::default();
@@ -131,21 +130,6 @@ impl AnswerReader {
         step
     }
 
-    /// As [`Self::take_some`] for as many pieces as are a whole event each that differs from those before in its text
-    /// alone: gives how many bytes they were, and the first piece that is another one, which is not taken.
-    #[inline]
-    pub fn take_usual<'b>(
-        &mut self,
-        at: Duration,
-        pieces: &mut impl Iterator<Item = &'b [u8]>,
-    ) -> (usize, Option<&'b [u8]>) {
-        if self.progress.is_answer && self.decoder.is_between_events() {
-            self.progress.run_of(at, pieces)
-        } else {
-            (0, pieces.next())
-        }
-    }
-
     /// [`Self::take`] for a part of what arrived at `at`; figures, moments, gaps and the number of chunks know of it
     /// after [`Self::settle`] only, so that what came at once is entered at once.
     pub fn take_some(&mut self, at: Duration, bytes: &[u8]) -> Step {
@@ -162,9 +146,6 @@ impl AnswerReader {
         let mut step = Step::More;
         // What stands behind the end is not looked at, however the network cuts.
         while matches!(step, Step::More) {
-            if self.progress.is_answer && self.decoder.is_between_events() {
-                rest = &rest[self.progress.run(at, rest)..];
-            }
             if rest.is_empty() {
                 break;
             }

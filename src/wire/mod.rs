@@ -8,5 +8,4 @@ pub mod kubectl;
 pub mod openai;
 pub mod refusal;
 pub mod silence;
-mod skim;
 pub mod sse;

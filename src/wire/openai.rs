@@ -15,12 +15,10 @@ use serde_json::Value;
 
 pub use self::calls::{CallPiece, Calls};
 pub use self::chunk::{Chunk, finish_reason, is_failure};
-pub(super) use self::chunk::{is_model_name, says_error};
 use self::message::Messages;
 pub use self::message::sent_tools;
 pub use self::models::read_models;
 pub use self::think::{Split, ThinkSplitter};
-pub(super) use self::usage::{RARE, StrictDetails, StrictUsage};
 use crate::domain::conversation::{ChatRequest, Effort, Params};
 use crate::domain::dialect::Dialect;
 

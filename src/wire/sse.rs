@@ -133,7 +133,7 @@ impl SseDecoder {
 
     /// Whether the next byte begins an event.
     #[inline]
-    pub(super) fn is_between_events(&self) -> bool {
+    fn is_between_events(&self) -> bool {
         self.line.is_empty() && self.lines == 0 && self.name.is_empty() && !self.after_cr
     }
 

@@ -28,23 +28,18 @@ fn main() {
 }
 
 fn measure(name: &str, reads: &[Vec<u8>], events: usize, rounds: u32) {
-    let readers: [(&str, Reader); 5] = [
+    let readers: [(&str, Reader); 4] = [
         ("line ends", line_ends),
         ("events", |reads| decode(reads, |_| {})),
-        ("events, serde", |reads| {
-            decode(reads, |data| {
-                // `[DONE]` is no JSON.
-                let _ = black_box(Chunk::parse_any(data));
-            });
-        }),
         ("events, chunks", |reads| {
             decode(reads, |data| {
+                // `[DONE]` is no JSON.
                 let _ = black_box(Chunk::parse(data));
             });
         }),
         ("figures", figures),
     ];
-    let mut best = [Duration::MAX; 5];
+    let mut best = [Duration::MAX; 4];
     // In turn, so that a busy machine is busy for all; the best of many parts.
     for _ in 0..20 {
         for ((_, read), best) in readers.iter().zip(&mut best) {

@@ -7,7 +7,7 @@ use super::counts::FlightCell;
 use super::lane::{AtWork, Told};
 use super::level::Level;
 use super::lock;
-use crate::io::http1::{Compressed, Pieces, ResponseHead, Sink, Unpacker};
+use crate::io::http1::{Compressed, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
 use crate::wire::fault::{self, Fault};
@@ -220,23 +220,6 @@ impl Sink for Hearing<'_> {
                 self.step = step;
                 self.ended = Some(at);
                 false
-            }
-        }
-    }
-
-    fn pieces(&mut self, at: Instant, pieces: &mut Pieces<'_>) -> bool {
-        if !self.good || self.unpacker.is_some() {
-            return pieces.all(|piece| self.body(at, piece));
-        }
-        let after = self.after(at);
-        loop {
-            // Most of an answer by far, and all of it on the shortest way.
-            let (taken, other) = self.reader.take_usual(after, pieces);
-            self.bytes += taken as u64;
-            match other {
-                None => return true,
-                Some(piece) if self.body(at, piece) => {}
-                Some(_) => return false,
             }
         }
     }

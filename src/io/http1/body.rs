@@ -77,56 +77,6 @@ impl<S: Sink> Telling<'_, S> {
     fn tell(&mut self, piece: &[u8]) {
         *self.enough = *self.enough || !self.sink.body(self.at, piece);
     }
-
-    /// Tells the chunks that lie whole at the beginning of `bytes`; gives what is behind them.
-    fn tell_whole<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let mut pieces = Pieces(bytes);
-        *self.enough = *self.enough || !self.sink.pieces(self.at, &mut pieces);
-        if *self.enough {
-            pieces.by_ref().for_each(drop);
-        }
-        pieces.0
-    }
-}
-
-/// The data of the chunks that lie whole at the beginning of some bytes.
-#[derive(Debug)]
-pub struct Pieces<'b>(&'b [u8]);
-
-impl<'b> Iterator for Pieces<'b> {
-    type Item = &'b [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'b [u8]> {
-        let (piece, behind) = whole_chunk(self.0)?;
-        self.0 = behind;
-        Some(piece)
-    }
-}
-
-/// A chunk that lies whole in the bytes, its size written as usual: its data, and what is behind it. `None` for the
-/// last one too.
-#[inline]
-fn whole_chunk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut size = 0;
-    let mut rest = bytes;
-    // Seven digits: more is nobody's usual chunk.
-    for _ in 0..8 {
-        let (byte, behind) = rest.split_first()?;
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            b'\r' => {
-                let (piece, behind) = behind.strip_prefix(b"\n")?.split_at_checked(size)?;
-                return (size > 0).then_some((piece, behind.strip_prefix(b"\r\n")?));
-            }
-            _ => return None,
-        };
-        size = size << 4 | usize::from(digit);
-        rest = behind;
-    }
-    None
 }
 
 fn take_chunked(
@@ -136,13 +86,6 @@ fn take_chunked(
 ) -> Result<bool, WireError> {
     let odd = || WireError::damaged("a chunk of the response has no size that can be read");
     while let Some((&byte, rest)) = bytes.split_first() {
-        if let Chunked::Size { digits: 0, extension: false, .. } = state {
-            let behind = telling.tell_whole(bytes);
-            if behind.len() < bytes.len() {
-                *bytes = behind;
-                continue;
-            }
-        }
         match state {
             Chunked::Data(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());

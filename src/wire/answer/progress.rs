@@ -8,7 +8,6 @@ use super::{Broken, News, Step};
 use crate::metrics::timeline::{TextKind, Timeline, Usage};
 use crate::protocol::FinishReason;
 use crate::wire::openai::{self, CallPiece, Calls, Chunk, Split, ThinkSplitter};
-use crate::wire::skim::{Frames, Shape, Usual};
 use crate::wire::sse::SseEvent;
 
 /// Characters of an event that are kept to say what it was.
@@ -19,7 +18,6 @@ const MOST_EVENT: usize = 2_000;
 pub(super) struct Progress {
     pub(super) timeline: Timeline,
     pub(super) splitter: ThinkSplitter,
-    pub(super) frames: Frames,
     pub(super) usage: Option<Usage>,
     pub(super) finish: Option<FinishReason>,
     pub(super) ending: Ending,
@@ -75,66 +73,6 @@ pub(super) struct Pending {
 }
 
 impl Progress {
-    /// Takes events from the beginning of `bytes` for as long as they differ in nothing but their text; gives how
-    /// many bytes they took. They all arrived at once, so they are counted at once.
-    pub(super) fn run(&mut self, at: Duration, bytes: &[u8]) -> usize {
-        let Some((shape, kind)) = usual(&self.frames, &self.splitter) else { return 0 };
-        let mut run = Run::default();
-        let mut rest = bytes;
-        while let Some((text, behind)) = shape.fill(rest)
-            && run.takes(&self.splitter, shape.is_content, text)
-        {
-            rest = behind;
-            run.add(text);
-            keep(&mut self.text, kind, text);
-        }
-        self.ran(kind, at, &run);
-        bytes.len() - rest.len()
-    }
-
-    /// The same for pieces that are one such event each; gives how many bytes they took, and the first other piece.
-    #[inline]
-    pub(super) fn run_of<'b>(
-        &mut self,
-        at: Duration,
-        pieces: &mut impl Iterator<Item = &'b [u8]>,
-    ) -> (usize, Option<&'b [u8]>) {
-        let Some((shape, kind)) = usual(&self.frames, &self.splitter) else { return (0, pieces.next()) };
-        let (mut run, mut taken) = (Run::default(), 0);
-        let other = loop {
-            let Some(piece) = pieces.next() else { break None };
-            let Some((text, [])) = shape.fill(piece) else { break Some(piece) };
-            if !run.takes(&self.splitter, shape.is_content, text) {
-                break Some(piece);
-            }
-            taken += piece.len();
-            run.add(text);
-            keep(&mut self.text, kind, text);
-        };
-        self.ran(kind, at, &run);
-        (taken, other)
-    }
-
-    /// Enters what was taken at once.
-    #[inline]
-    fn ran(&mut self, kind: TextKind, at: Duration, run: &Run<'_>) {
-        if run.texts == 0 {
-            return;
-        }
-        self.spoke |= run.spoke;
-        self.goes_on();
-        if kind == TextKind::Answer {
-            self.splitter.passed(run.last);
-        }
-        if self.model.is_empty()
-            && let Some(model) = self.frames.shape().and_then(|shape| str::from_utf8(shape.model?).ok())
-            && openai::is_model_name(model)
-        {
-            self.model.push_str(model);
-        }
-        self.tokens(kind, at, run.texts, run.bytes);
-    }
-
     /// Text came: a finish reason before it ended nothing.
     #[inline]
     fn goes_on(&mut self) {
@@ -146,16 +84,6 @@ impl Progress {
 
     pub(super) fn event(&mut self, at: Duration, event: &SseEvent<'_>) -> Step {
         let SseEvent { name, data, damaged, bare } = event;
-        if name.is_empty()
-            && !damaged
-            && let Some(Usual { reasoning, content, finish, usage, model }) = self.frames.chunk(data)
-        {
-            self.note_model(model);
-            let has_text = reasoning.is_some() || content.is_some();
-            let first = self.chunk(at, reasoning.as_deref(), content.as_deref());
-            self.ending(at, (has_text, first), finish, usage.map(|usage| *usage));
-            return self.more();
-        }
         if matches!(data.trim(), openai::DONE | "\"[DONE]\"") {
             return self.done(at);
         }
@@ -381,36 +309,6 @@ impl Progress {
     }
 }
 
-/// Events taken together that differ in their text alone.
-#[derive(Default)]
-struct Run<'b> {
-    texts: usize,
-    bytes: usize,
-    last: &'b [u8],
-    spoke: bool,
-}
-
-impl<'b> Run<'b> {
-    /// Whether a text can be taken as it stands: no tag is in it, and it is text.
-    #[inline]
-    fn takes(&self, splitter: &ThinkSplitter, is_content: bool, text: &[u8]) -> bool {
-        (!is_content || splitter.takes(text)) && (text.is_ascii() || str::from_utf8(text).is_ok())
-    }
-
-    #[inline]
-    fn add(&mut self, text: &'b [u8]) {
-        if text.is_empty() {
-            return;
-        }
-        self.texts += 1;
-        self.bytes += text.len();
-        self.last = text;
-        if !self.spoke {
-            self.spoke = !text.trim_ascii().is_empty();
-        }
-    }
-}
-
 pub(super) const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
 /// Events by which gateways keep a connection open; their data is nobody's text.
@@ -448,23 +346,6 @@ pub(super) fn apply(split: Split<'_>, news: &mut Option<News>, timeline: &mut Ti
     }
     *spoke |= says(split);
     add(news, split);
-}
-
-/// The shape of a token's event and what its text is, where nothing in the text can change that.
-#[inline]
-fn usual<'f>(frames: &'f Frames, splitter: &ThinkSplitter) -> Option<(Shape<'f>, TextKind)> {
-    let shape = frames.shape()?;
-    match shape.is_content {
-        true => splitter.is_answering().then_some((shape, TextKind::Answer)),
-        false => Some((shape, TextKind::Reasoning)),
-    }
-}
-
-#[inline]
-fn keep(news: &mut Option<News>, kind: TextKind, text: &[u8]) {
-    if news.is_some() {
-        add(news, Split::Text(kind, &String::from_utf8_lossy(text)));
-    }
 }
 
 /// Rounded; what is longer than 71 minutes counts as that long.

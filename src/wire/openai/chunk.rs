@@ -10,7 +10,6 @@ use super::calls::{self, CallPiece};
 use super::usage::{self, StrictUsage};
 use crate::metrics::timeline::Usage;
 use crate::protocol::FinishReason;
-use crate::wire::skim;
 
 /// What one chunk of a stream, or one whole completion, says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,15 +39,6 @@ impl<'a> Chunk<'a> {
     /// # Errors
     /// When it is neither a JSON object nor a list of such.
     pub fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        skim::chunk(json).map_or_else(|| Self::parse_any(json), |usual| Ok(usual.into()))
-    }
-
-    /// [`Self::parse`] without the short way for the usual shape, and to the same end.
-    ///
-    /// # Errors
-    /// The same.
-    #[doc(hidden)]
-    pub fn parse_any(json: &'a str) -> Result<Self, serde_json::Error> {
         // The strict form borrows and is fast; whatever has another shape is read leniently.
         if let Ok(strict) = serde_json::from_str::<Strict<'_>>(json)
             && strict.is_all(json)
@@ -194,7 +184,7 @@ impl Texts {
 }
 
 /// Words of `object`, `type` or `status` that say that a chunk is an error.
-pub(in crate::wire) fn says_error(word: &str) -> bool {
+fn says_error(word: &str) -> bool {
     ["error", "failed", "failure"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
@@ -389,7 +379,7 @@ pub fn is_failure(word: &str) -> bool {
 }
 
 /// Some servers write a word where no name is known.
-pub(in crate::wire) fn is_model_name(name: &str) -> bool {
+fn is_model_name(name: &str) -> bool {
     !["", "unknown", "none", "null", "default"].iter().any(|word| name.trim().eq_ignore_ascii_case(word))
 }
 

@@ -20,16 +20,16 @@ const MAX_RATE: f64 = 1e7;
 
 /// `usage` as those send it who follow the document. Any number is read; what cannot be a count is dropped.
 #[derive(Deserialize, Default)]
-pub(in crate::wire) struct StrictUsage {
-    pub(in crate::wire) prompt_tokens: Option<f64>,
-    pub(in crate::wire) completion_tokens: Option<f64>,
-    pub(in crate::wire) prompt_tokens_details: Option<StrictDetails>,
-    pub(in crate::wire) completion_tokens_details: Option<StrictDetails>,
-    pub(in crate::wire) time_to_first_token: Option<f64>,
-    pub(in crate::wire) total_latency: Option<f64>,
-    pub(in crate::wire) completion_tokens_after_first_per_sec: Option<f64>,
-    pub(in crate::wire) completion_tokens_per_sec: Option<f64>,
-    pub(in crate::wire) acceptance_rate: Option<f64>,
+pub(super) struct StrictUsage {
+    prompt_tokens: Option<f64>,
+    completion_tokens: Option<f64>,
+    prompt_tokens_details: Option<StrictDetails>,
+    completion_tokens_details: Option<StrictDetails>,
+    time_to_first_token: Option<f64>,
+    total_latency: Option<f64>,
+    completion_tokens_after_first_per_sec: Option<f64>,
+    completion_tokens_per_sec: Option<f64>,
+    acceptance_rate: Option<f64>,
     /// As the Responses API and Anthropic call them.
     input_tokens: Option<f64>,
     output_tokens: Option<f64>,
@@ -42,21 +42,10 @@ pub(in crate::wire) struct StrictUsage {
     total_time: Option<f64>,
 }
 
-/// Fields of `usage` that are rare, and left to serde.
-pub(in crate::wire) const RARE: [&str; 7] = [
-    "input_tokens",
-    "output_tokens",
-    "prompt_cache_hit_tokens",
-    "queue_time",
-    "prompt_time",
-    "completion_time",
-    "total_time",
-];
-
 #[derive(Deserialize, Default)]
-pub(in crate::wire) struct StrictDetails {
-    pub(in crate::wire) cached_tokens: Option<f64>,
-    pub(in crate::wire) reasoning_tokens: Option<f64>,
+pub(super) struct StrictDetails {
+    cached_tokens: Option<f64>,
+    reasoning_tokens: Option<f64>,
 }
 
 impl From<StrictUsage> for Usage {
