@@ -51,26 +51,46 @@ pub enum Command {
     LoadSizes { job: JobId, place: Environment },
     /// Follow a container's log until the job is cancelled: [`Event::LogAdvanced`] and one
     /// [`Event::LogEnded`].
-    FollowLog { job: JobId, place: Environment, source: LogSource },
+    FollowLog {
+        job: JobId,
+        place: Environment,
+        source: LogSource,
+    },
     /// Ask the API which models it routes: [`Event::ApiModelsLoaded`].
     LoadApiModels { job: JobId, place: Environment },
     /// Ask models for one token each, those that make embeddings for one of a word, which is kept nowhere:
     /// [`Event::ModelProbed`] each, then [`Event::ProbesEnded`].
-    Probe { job: JobId, place: Environment, targets: Vec<ProbeTarget> },
+    Probe {
+        job: JobId,
+        place: Environment,
+        targets: Vec<ProbeTarget>,
+    },
     /// Chat, streamed: [`Event::ChatAdvanced`] and one [`Event::ChatEnded`].
     /// `filing`: where it is kept; `None` keeps nothing.
-    Chat { job: JobId, place: Environment, request: Box<ChatRequest>, filing: Option<Filing> },
+    Chat {
+        job: JobId,
+        place: Environment,
+        request: Box<ChatRequest>,
+        filing: Option<Filing>,
+    },
     /// The same of several at once: all are sent at the same instant, or each when the one before it has ended,
     /// which is told by [`Event::ChatBegan`].
     ChatSideBySide { asks: Vec<Ask>, in_turn: bool },
     /// Make embeddings: [`Event::EmbeddingsMade`].
-    Embed { job: JobId, place: Environment, request: EmbedRequest },
+    Embed {
+        job: JobId,
+        place: Environment,
+        request: EmbedRequest,
+    },
     /// Run Home's checks: [`Event::CheckEnded`] each, then [`Event::ChecksEnded`].
     Check { job: JobId, place: Environment },
     /// Read the contexts of a kubeconfig: [`Event::ContextsListed`].
     ListContexts { job: JobId, place: Environment },
     /// Keep the settings, and an environment's key with them: [`Event::SettingsSaved`].
-    SaveSettings { settings: Settings, key: Option<KeyChange> },
+    SaveSettings {
+        settings: Settings,
+        key: Option<KeyChange>,
+    },
     /// Keep what the Playground is left as, and nothing else of the settings: [`Event::PlaygroundsKept`].
     KeepPlaygrounds { changed: Playgrounds },
     /// Find out whether the system has a keychain: [`Event::KeychainProbed`].
@@ -78,14 +98,21 @@ pub enum Command {
     /// Show a key in the clear: [`Event::KeyRevealed`].
     RevealKey { place: Environment },
     /// Read the environments of a file, with this kubectl where it is a kubeconfig: [`Event::EnvironmentsRead`].
-    ReadEnvironments { job: JobId, path: PathBuf, kubectl: Option<PathBuf> },
+    ReadEnvironments {
+        job: JobId,
+        path: PathBuf,
+        kubectl: Option<PathBuf>,
+    },
     /// Keep a key until the program ends, in place of the variable that the environment names. Only what goes wrong
     /// is told, as [`Event::SettingsSaved`].
     HoldKey { env: EnvId, key: SecretString },
     /// Take secret values of extra headers and query parameters, by [`Extra::slot`], for the settings that are saved next.
     ///
     /// [`Extra::slot`]: crate::domain::environment::Extra::slot
-    StageExtras { env: EnvId, values: BTreeMap<String, SecretString> },
+    StageExtras {
+        env: EnvId,
+        values: BTreeMap<String, SecretString>,
+    },
     /// Show a notification on the desktop: [`Event::Notified`].
     Notify { title: String, body: String },
     /// Ask which version of SambaStack there is: [`Event::ReleaseLoaded`].
@@ -95,18 +122,28 @@ pub enum Command {
     /// Put a picture on the clipboard: [`Event::Copied`].
     CopyImage { what: String, picture: Picture },
     /// Write a snippet with the environment's key in it and copy that: [`Event::Copied`].
-    CopyWithKey { place: Environment, spec: Box<SnippetSpec> },
+    CopyWithKey {
+        place: Environment,
+        spec: Box<SnippetSpec>,
+    },
     /// Open the system's file dialog: [`Event::FilePicked`].
     PickFile { env: EnvId, purpose: FilePurpose },
     /// Read what the user attaches to a message: [`Event::AttachmentsRead`]. `room`: how many bytes of the request's
     /// body are left for it.
-    Attach { job: JobId, sources: AttachSources, room: usize },
+    Attach {
+        job: JobId,
+        sources: AttachSources,
+        room: usize,
+    },
     /// Decode an attached picture, with `edge` pixels on its longer side at most: [`Event::PictureDecoded`], unless it
     /// is cancelled.
     DecodePicture { job: JobId, image: Image, edge: u32 },
     /// Keep what is attached to an environment's draft over a restart; an empty list forgets it:
     /// [`Event::DraftKept`].
-    KeepDraft { env: EnvId, attached: Vec<Attachment> },
+    KeepDraft {
+        env: EnvId,
+        attached: Vec<Attachment>,
+    },
     /// Forget what is attached to drafts of an environment that is deleted, whichever window kept it:
     /// [`Event::DraftKept`].
     ForgetDrafts { env: EnvId },
@@ -119,11 +156,19 @@ pub enum Command {
     },
     /// Run a benchmark session: [`Event::BenchAdvanced`] and one [`Event::BenchEnded`]. [`Command::Cancel`]
     /// stops it and keeps the figures so far.
-    RunBench { job: JobId, place: Environment, plan: Box<Plan> },
+    RunBench {
+        job: JobId,
+        place: Environment,
+        plan: Box<Plan>,
+    },
     /// Pause a session, or let it go on.
     SteerBench { job: JobId, steer: Steer },
     /// Ask the user for a place and write a file there: [`Event::FileSaved`]. `what` names it for people.
-    SaveFile { what: String, name: String, content: Arc<[u8]> },
+    SaveFile {
+        what: String,
+        name: String,
+        content: Arc<[u8]>,
+    },
     /// Read the prompts that are kept: [`Event::PromptsLoaded`].
     LoadPrompts,
     /// Change the prompts that are kept: [`Event::PromptsLoaded`].
@@ -135,21 +180,36 @@ pub enum Command {
     /// Ask for a session with all that is drawn of it: [`Event::SessionOpened`].
     OpenSession { job: JobId, session: SessionId },
     /// Ask for a model's figures over time: [`Event::TrendLoaded`].
-    LoadTrend { job: JobId, model: String, deployment: Option<String>, since: Option<Timestamp> },
+    LoadTrend {
+        job: JobId,
+        model: String,
+        deployment: Option<String>,
+        since: Option<Timestamp>,
+    },
     /// Hold two to six sessions against each other, the first being the baseline: [`Event::SessionsCompared`].
     /// `least_change`: the smallest change that matters, as a share.
-    CompareSessions { job: JobId, sessions: Vec<SessionId>, least_change: f64 },
+    CompareSessions {
+        job: JobId,
+        sessions: Vec<SessionId>,
+        least_change: f64,
+    },
     /// Take sessions out of the history for good: [`Event::HistoryChanged`].
     DeleteSessions { what: Deletion },
     /// Make a session the baseline of its models on their deployments, or no longer:
     /// [`Event::HistoryChanged`].
     SetBaseline { session: SessionId, on: bool },
     /// Give a session other tags: [`Event::HistoryChanged`].
-    TagSession { session: SessionId, tags: Vec<String> },
+    TagSession {
+        session: SessionId,
+        tags: Vec<String>,
+    },
     /// Give a session another title: [`Event::HistoryChanged`].
     RenameSession { session: SessionId, title: String },
     /// Ask the user for a place and write sessions there: [`Event::FileSaved`].
-    ExportSessions { sessions: Vec<SessionId>, format: ExportFormat },
+    ExportSessions {
+        sessions: Vec<SessionId>,
+        format: ExportFormat,
+    },
     /// Ask the user for a result file, ours or another program's, and keep what is in it:
     /// [`Event::HistoryImported`].
     ImportSessions { job: JobId },
@@ -249,23 +309,64 @@ pub struct KeyChange {
 #[expect(missing_docs, reason = "the fields say it by name and type")]
 pub enum Event {
     /// An environment's API and key are known (or not).
-    PlaceOpened { job: JobId, env: EnvId, api: Option<ApiAddress>, key: KeyStatus, trouble: Option<Failure> },
+    PlaceOpened {
+        job: JobId,
+        env: EnvId,
+        api: Option<ApiAddress>,
+        key: KeyStatus,
+        trouble: Option<Failure>,
+    },
     /// What the server of a model was found not to take in a request.
-    DialectLearned { env: EnvId, model: String, dialect: Dialect },
+    DialectLearned {
+        env: EnvId,
+        model: String,
+        dialect: Dialect,
+    },
     /// One look at the cluster ended.
-    ClusterLoaded { job: JobId, env: EnvId, outcome: Result<ClusterView, Failure>, took: Duration },
+    ClusterLoaded {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<ClusterView, Failure>,
+        took: Duration,
+    },
     /// What is deployed, when it has changed, and how it is followed.
-    ClusterFollowed { job: JobId, env: EnvId, view: Option<Box<ClusterView>>, link: ClusterLink },
+    ClusterFollowed {
+        job: JobId,
+        env: EnvId,
+        view: Option<Box<ClusterView>>,
+        link: ClusterLink,
+    },
     /// What has happened in the namespace, newest first.
-    ClusterEventsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<ClusterEvent>, Failure> },
+    ClusterEventsLoaded {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<Vec<ClusterEvent>, Failure>,
+    },
     /// What is written down of context lengths and batch sizes.
-    SizesLoaded { job: JobId, env: EnvId, outcome: Result<Arc<Sizes>, Failure> },
+    SizesLoaded {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<Arc<Sizes>, Failure>,
+    },
     /// Further lines of a log, several at a time.
-    LogAdvanced { job: JobId, env: EnvId, lines: Vec<String> },
+    LogAdvanced {
+        job: JobId,
+        env: EnvId,
+        lines: Vec<String>,
+    },
     /// The container has ended, or its log cannot be read.
-    LogEnded { job: JobId, env: EnvId, outcome: Result<(), Failure> },
+    LogEnded {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<(), Failure>,
+    },
     /// The API's model list came, or did not.
-    ApiModelsLoaded { job: JobId, env: EnvId, outcome: Result<Vec<String>, Failure>, took: Duration },
+    ApiModelsLoaded {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<Vec<String>, Failure>,
+        took: Duration,
+    },
     /// A model has answered a probe, or not.
     ModelProbed {
         job: JobId,
@@ -291,67 +392,145 @@ pub enum Event {
     },
     /// The answer is complete, stopped or failed. What had arrived has been sent before.
     /// `answered_by`: another model than was asked.
-    ChatEnded { job: JobId, ending: ChatEnding, figures: Box<Figures>, answered_by: Option<String> },
+    ChatEnded {
+        job: JobId,
+        ending: ChatEnding,
+        figures: Box<Figures>,
+        answered_by: Option<String>,
+    },
     /// Embeddings came, or not.
-    EmbeddingsMade { job: JobId, outcome: Result<Box<Embedded>, Failure> },
+    EmbeddingsMade {
+        job: JobId,
+        outcome: Result<Box<Embedded>, Failure>,
+    },
     /// A session whose files are read begins: what is to be known of them before the first request.
     BenchBegan { job: JobId, told: Vec<String> },
     /// A session under way.
-    BenchAdvanced { job: JobId, progress: Box<BenchProgress> },
+    BenchAdvanced {
+        job: JobId,
+        progress: Box<BenchProgress>,
+    },
     /// A session is over, or never began.
-    BenchEnded { job: JobId, outcome: Result<Arc<BenchReport>, Failure> },
+    BenchEnded {
+        job: JobId,
+        outcome: Result<Arc<BenchReport>, Failure>,
+    },
     /// Rows of the history.
-    HistoryLoaded { job: JobId, outcome: Result<HistoryPage, Failure> },
+    HistoryLoaded {
+        job: JobId,
+        outcome: Result<HistoryPage, Failure>,
+    },
     /// A session of the history.
-    SessionOpened { job: JobId, outcome: Result<Arc<StoredSession>, Failure> },
+    SessionOpened {
+        job: JobId,
+        outcome: Result<Arc<StoredSession>, Failure>,
+    },
     /// A model's figures over time.
-    TrendLoaded { job: JobId, outcome: Result<Trend, Failure> },
+    TrendLoaded {
+        job: JobId,
+        outcome: Result<Trend, Failure>,
+    },
     /// Sessions were compared.
-    SessionsCompared { job: JobId, outcome: Result<Arc<Comparison>, Failure> },
+    SessionsCompared {
+        job: JobId,
+        outcome: Result<Arc<Comparison>, Failure>,
+    },
     /// What is in the history has changed, here or in another window: rows that are shown are out of date.
     HistoryChanged,
     /// The history cannot be written or read; told once until it works again.
     HistoryTroubled { failure: Failure },
     /// A file was imported (as these sessions, with remarks), the user picked none, or it failed.
-    HistoryImported { job: JobId, outcome: Result<Option<Kept>, Failure> },
+    HistoryImported {
+        job: JobId,
+        outcome: Result<Option<Kept>, Failure>,
+    },
     /// A session that ended was held against the baseline of its model and deployment.
-    HeldAgainstBaseline { job: JobId, comparison: Arc<Comparison> },
+    HeldAgainstBaseline {
+        job: JobId,
+        comparison: Arc<Comparison>,
+    },
     /// The prompts that are kept, after a look at them or a change; `told` is for the user.
-    PromptsLoaded { outcome: Result<Library, Failure>, told: Option<String> },
+    PromptsLoaded {
+        outcome: Result<Library, Failure>,
+        told: Option<String>,
+    },
     /// A file was saved (where), the user gave no place, or it failed.
-    FileSaved { what: String, outcome: Result<Option<PathBuf>, Failure> },
+    FileSaved {
+        what: String,
+        outcome: Result<Option<PathBuf>, Failure>,
+    },
     /// One of Home's checks ended.
-    CheckEnded { job: JobId, env: EnvId, check: Check },
+    CheckEnded {
+        job: JobId,
+        env: EnvId,
+        check: Check,
+    },
     /// All of them did.
     ChecksEnded { job: JobId, env: EnvId },
     /// A kubeconfig's contexts.
-    ContextsListed { job: JobId, env: EnvId, outcome: Result<Contexts, Failure> },
+    ContextsListed {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<Contexts, Failure>,
+    },
     /// What the Playground was left as in these environments was written, or not.
-    PlaygroundsKept { envs: Vec<EnvId>, outcome: Result<(), Failure> },
+    PlaygroundsKept {
+        envs: Vec<EnvId>,
+        outcome: Result<(), Failure>,
+    },
     /// The settings were written, or not.
     SettingsSaved { outcome: Result<(), Failure> },
     /// Whether the system has a keychain that answers.
     KeychainProbed { outcome: Result<(), Failure> },
     /// A key in the clear.
-    KeyRevealed { env: EnvId, outcome: Result<SecretString, Failure> },
+    KeyRevealed {
+        env: EnvId,
+        outcome: Result<SecretString, Failure>,
+    },
     /// The environments of a file.
-    EnvironmentsRead { job: JobId, outcome: Result<Arc<EnvOffers>, Failure> },
+    EnvironmentsRead {
+        job: JobId,
+        outcome: Result<Arc<EnvOffers>, Failure>,
+    },
     /// The desktop has shown a notification, or shows none.
     Notified { outcome: Result<(), Failure> },
     /// SambaStack's version, as far as anybody says it.
-    ReleaseLoaded { job: JobId, env: EnvId, outcome: Result<Option<String>, Failure> },
+    ReleaseLoaded {
+        job: JobId,
+        env: EnvId,
+        outcome: Result<Option<String>, Failure>,
+    },
     /// The clipboard took it, or not.
-    Copied { what: String, outcome: Result<(), Failure> },
+    Copied {
+        what: String,
+        outcome: Result<(), Failure>,
+    },
     /// The user picked a file, none, or no dialog could be opened.
-    FilePicked { env: EnvId, purpose: FilePurpose, outcome: Result<Option<PathBuf>, Failure> },
+    FilePicked {
+        env: EnvId,
+        purpose: FilePurpose,
+        outcome: Result<Option<PathBuf>, Failure>,
+    },
     /// What was to be attached was read, or why not; nothing where nothing was picked.
-    AttachmentsRead { job: JobId, read: Vec<Result<Attachment, Failure>> },
+    AttachmentsRead {
+        job: JobId,
+        read: Vec<Result<Attachment, Failure>>,
+    },
     /// An attached picture's pixels.
-    PictureDecoded { job: JobId, outcome: Result<Picture, Failure> },
+    PictureDecoded {
+        job: JobId,
+        outcome: Result<Picture, Failure>,
+    },
     /// What was attached to drafts when the window was closed, and what of it could not be read.
-    DraftsLoaded { job: JobId, outcome: Result<DraftsFound, Failure> },
+    DraftsLoaded {
+        job: JobId,
+        outcome: Result<DraftsFound, Failure>,
+    },
     /// What is attached to an environment's draft was written, or not.
-    DraftKept { env: EnvId, outcome: Result<(), Failure> },
+    DraftKept {
+        env: EnvId,
+        outcome: Result<(), Failure>,
+    },
     /// A kubectl command or an HTTP request began or ended.
     ActivityChanged { activity: Activity },
     /// A job died of a fault in Batida itself.
@@ -459,7 +638,9 @@ impl FinishReason {
                 "No answer: max tokens or the context's end was reached before the first word"
             }
             (Self::ContentFilter, false) => "No answer: a content filter held it back",
-            (Self::ToolCalls, false) => "No answer: the model said that it calls a function, and named none",
+            (Self::ToolCalls, false) => {
+                "No answer: the model said that it calls a function, and named none"
+            }
             (Self::Stop | Self::Other(_), false) => "No answer: the model sent no text and no call",
         }
     }

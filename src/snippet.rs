@@ -23,7 +23,9 @@ use self::pictures::Pictures;
 use crate::domain::conversation::ChatRequest;
 use crate::domain::dialect::Dialect;
 use crate::domain::embedding::EmbedRequest;
-use crate::domain::environment::{ApiAddress, Environment, Extra, ExtraKind, ExtraValue, HeaderName};
+use crate::domain::environment::{
+    ApiAddress, Environment, Extra, ExtraKind, ExtraValue, HeaderName,
+};
 use crate::wire::embeddings;
 use crate::wire::openai::chat_body_in;
 
@@ -42,7 +44,12 @@ pub enum Language {
 
 impl Language {
     /// All of them, in the order of the tabs.
-    pub const ALL: [Self; 4] = [Self::Curl, Self::PythonOpenai, Self::PythonSambanova, Self::Rust];
+    pub const ALL: [Self; 4] = [
+        Self::Curl,
+        Self::PythonOpenai,
+        Self::PythonSambanova,
+        Self::Rust,
+    ];
 
     /// Its name on the tab.
     pub fn label(self) -> &'static str {
@@ -116,13 +123,18 @@ impl SnippetSpec {
 
     /// Extra values of a kind: the name, and the value or the variable that holds it.
     fn extras(&self, kind: ExtraKind) -> impl Iterator<Item = (&str, ExtraText)> {
-        self.extras.iter().filter(move |extra| extra.kind == kind).map(|extra| {
-            let text = match &extra.value {
-                ExtraValue::Plain(text) => ExtraText::Plain(text.clone()),
-                ExtraValue::Variable(_) | ExtraValue::Kept => ExtraText::Variable(extra.variable()),
-            };
-            (extra.name.as_str(), text)
-        })
+        self.extras
+            .iter()
+            .filter(move |extra| extra.kind == kind)
+            .map(|extra| {
+                let text = match &extra.value {
+                    ExtraValue::Plain(text) => ExtraText::Plain(text.clone()),
+                    ExtraValue::Variable(_) | ExtraValue::Kept => {
+                        ExtraText::Variable(extra.variable())
+                    }
+                };
+                (extra.name.as_str(), text)
+            })
     }
 
     /// What is sent.
@@ -130,7 +142,10 @@ impl SnippetSpec {
         match &self.embed {
             Some(input) => {
                 let model = self.request.model.clone();
-                embeddings::body(&EmbedRequest { model, input: input.clone() })
+                embeddings::body(&EmbedRequest {
+                    model,
+                    input: input.clone(),
+                })
             }
             None => chat_body_in(&self.request, self.stream, self.dialect),
         }
@@ -146,7 +161,11 @@ impl SnippetSpec {
     }
 
     fn url(&self) -> String {
-        if self.embed.is_some() { self.api.embeddings() } else { self.api.chat() }
+        if self.embed.is_some() {
+            self.api.embeddings()
+        } else {
+            self.api.chat()
+        }
     }
 
     fn streams(&self) -> bool {
@@ -280,11 +299,18 @@ mod tests {
     use crate::wire::openai::chat_body;
 
     fn spec(language: Language, texts: &[&str]) -> SnippetSpec {
-        let messages = texts.iter().map(|text| Message::new(Role::User, *text)).collect();
+        let messages = texts
+            .iter()
+            .map(|text| Message::new(Role::User, *text))
+            .collect();
         SnippetSpec {
             language,
             api: ApiAddress::parse("https://api.example.com").expect("an address"),
-            request: ChatRequest { model: "m".to_owned(), messages, params: Params::default() },
+            request: ChatRequest {
+                model: "m".to_owned(),
+                messages,
+                params: Params::default(),
+            },
             embed: None,
             stream: true,
             ca_file: None,
@@ -298,7 +324,11 @@ mod tests {
 
     /// Undoes `rs_text` the way the compiler would.
     fn read_rust_literal(literal: &str) -> String {
-        let mut rest = literal.strip_prefix('"').and_then(|l| l.strip_suffix('"')).expect("quotes").chars();
+        let mut rest = literal
+            .strip_prefix('"')
+            .and_then(|l| l.strip_suffix('"'))
+            .expect("quotes")
+            .chars();
         let mut out = String::new();
         while let Some(c) = rest.next() {
             assert!(c != '"' && !c.is_control(), "{c:?} bare in {literal}");
@@ -331,7 +361,10 @@ mod tests {
                 assert_eq!(rest, "");
                 body.to_owned()
             }
-            None => shlex::split(snippet).expect("words").pop().expect("the last word"),
+            None => shlex::split(snippet)
+                .expect("words")
+                .pop()
+                .expect("the last word"),
         };
         serde_json::from_str(&body).expect("JSON")
     }
@@ -395,7 +428,11 @@ mod tests {
         let long = "it's $HOME `x` \\ !! \"JSON\"\nJSON\n".repeat(5_000);
         let spec = spec(Language::Curl, &[&long]);
         let snippet = write(&spec, KeyText::Variable);
-        assert!(snippet.contains("--data-binary @- <<'JSON'\n{"), "{}", &snippet[..200]);
+        assert!(
+            snippet.contains("--data-binary @- <<'JSON'\n{"),
+            "{}",
+            &snippet[..200]
+        );
         assert_eq!(curl_body(&snippet), chat_body(&spec.request, true));
     }
 
@@ -411,19 +448,31 @@ mod tests {
 
     #[test]
     fn the_key_and_the_extras_are_those_of_the_environment() {
-        let extra = |kind, name: &str, value| Extra { kind, name: name.to_owned(), value };
+        let extra = |kind, name: &str, value| Extra {
+            kind,
+            name: name.to_owned(),
+            value,
+        };
         let plain = |text: &str| ExtraValue::Plain(text.to_owned());
         for language in Language::ALL {
             let spec = SnippetSpec {
-                api: ApiAddress::parse("h.example/openai/deployments/d?api-version=1").expect("an address"),
+                api: ApiAddress::parse("h.example/openai/deployments/d?api-version=1")
+                    .expect("an address"),
                 key_header: HeaderName::parse("api-key").ok(),
                 extras: vec![
                     extra(ExtraKind::Header, "X-Team", plain("it's \"blue\"")),
                     extra(ExtraKind::Header, "X-Gateway-Token", ExtraValue::Kept),
                     extra(ExtraKind::Query, "region", plain("eu 1")),
-                    extra(ExtraKind::Query, "sig", ExtraValue::Variable("SIG".to_owned())),
+                    extra(
+                        ExtraKind::Query,
+                        "sig",
+                        ExtraValue::Variable("SIG".to_owned()),
+                    ),
                 ],
-                dialect: Dialect { no_stream_options: true, ..Dialect::default() },
+                dialect: Dialect {
+                    no_stream_options: true,
+                    ..Dialect::default()
+                },
                 ..spec(language, &["Hi"])
             };
             let snippet = write(&spec, KeyText::Variable);
@@ -439,21 +488,33 @@ mod tests {
             ] {
                 assert!(snippet.contains(word), "{word} is not in {snippet}");
             }
-            assert!(!snippet.contains("stream_options") && !snippet.contains("SAMBANOVA"), "{snippet}");
+            assert!(
+                !snippet.contains("stream_options") && !snippet.contains("SAMBANOVA"),
+                "{snippet}"
+            );
             // The packages send their own header unless a request says otherwise.
             let omits = snippet.contains("extra_headers={\"Authorization\": Omit()}");
             assert_eq!(omits, snippet.contains("import Omit, "), "{snippet}");
             // Where no key is needed none is sent.
-            let keyless = SnippetSpec { key_variable: None, key_header: None, ..spec };
+            let keyless = SnippetSpec {
+                key_variable: None,
+                key_header: None,
+                ..spec
+            };
             for key in [KeyText::Variable, KeyText::Plain("sk-1")] {
                 let snippet = write(&keyless, key);
                 assert!(
-                    !snippet.contains("MY_KEY") && !snippet.contains("Bearer") && !snippet.contains("sk-1"),
+                    !snippet.contains("MY_KEY")
+                        && !snippet.contains("Bearer")
+                        && !snippet.contains("sk-1"),
                     "{snippet}"
                 );
             }
         }
-        let curl = write(&spec(Language::Curl, &["Hi"]).of(&Environment::demo()), KeyText::Variable);
+        let curl = write(
+            &spec(Language::Curl, &["Hi"]).of(&Environment::demo()),
+            KeyText::Variable,
+        );
         assert!(curl.contains("$DEMO_API_KEY"), "{curl}");
     }
 
@@ -469,13 +530,23 @@ mod tests {
         let snippet = write(&spec, KeyText::Variable);
         let begins = |line: &&str| line.trim_start().starts_with('#');
         assert_eq!(snippet.lines().find(begins), None, "{snippet}");
-        assert_eq!(snippet.matches("touch").count(), 2, "only where it is quoted: {snippet}");
+        assert_eq!(
+            snippet.matches("touch").count(),
+            2,
+            "only where it is quoted: {snippet}"
+        );
     }
 
     #[test]
     fn rust_integers_fit_their_type() {
         let none = Pictures::take_out_of(&spec(Language::Rust, &[]).request).0;
-        assert_eq!(rust::rs_value(&Value::from(2_147_483_647), &none), "2147483647");
-        assert_eq!(rust::rs_value(&Value::from(2_147_483_648_i64), &none), "2147483648_i64");
+        assert_eq!(
+            rust::rs_value(&Value::from(2_147_483_647), &none),
+            "2147483647"
+        );
+        assert_eq!(
+            rust::rs_value(&Value::from(2_147_483_648_i64), &none),
+            "2147483648_i64"
+        );
     }
 }

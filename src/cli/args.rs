@@ -11,8 +11,8 @@ use super::history_args::{self, HistoryArgs};
 use crate::demo::exact::ExactOptions;
 use crate::domain::conversation::{DEFAULT_SYSTEM_PROMPT, Effort, Params};
 use crate::domain::environment::{
-    ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraKind, HeaderName, KEY_VARIABLE, KeyPlace,
-    check_namespace,
+    ApiAddress, ClusterAccess, EnvId, Environment, Extra, ExtraKind, HeaderName, KEY_VARIABLE,
+    KeyPlace, check_namespace,
 };
 use crate::domain::settings::Settings;
 use crate::domain::units;
@@ -240,15 +240,29 @@ struct ExtraArgs {
 
 impl ExtraArgs {
     fn is_empty(&self) -> bool {
-        let Self { header, header_env, query, query_env } = self;
+        let Self {
+            header,
+            header_env,
+            query,
+            query_env,
+        } = self;
         header.is_empty() && header_env.is_empty() && query.is_empty() && query_env.is_empty()
     }
 
     fn read(&self) -> Result<Vec<Extra>, Ended> {
-        let Self { header, header_env, query, query_env } = self;
+        let Self {
+            header,
+            header_env,
+            query,
+            query_env,
+        } = self;
         let misused = |flag: &str, why: String| Ended::Misused(format!("{flag}: {why}"));
-        let headers = header.iter().map(|text| Extra::header(text).map_err(|why| misused("--header", why)));
-        let queries = query.iter().map(|text| Extra::query(text).map_err(|why| misused("--query", why)));
+        let headers = header
+            .iter()
+            .map(|text| Extra::header(text).map_err(|why| misused("--header", why)));
+        let queries = query
+            .iter()
+            .map(|text| Extra::query(text).map_err(|why| misused("--query", why)));
         let secret = header_env.iter().chain(query_env).cloned().map(Ok);
         headers.chain(queries).chain(secret).collect()
     }
@@ -264,7 +278,10 @@ fn secret_query(text: &str) -> Result<Extra, String> {
 
 impl Common {
     pub(super) fn options(&self) -> Options {
-        Options { config: self.config.clone(), twin: None }
+        Options {
+            config: self.config.clone(),
+            twin: None,
+        }
     }
 
     /// Whether the flags describe an environment, or change one.
@@ -293,10 +310,21 @@ impl Common {
     }
 
     /// The environment of this name.
-    pub(super) fn named<'a>(&self, settings: &'a Settings, name: &str) -> Result<&'a Environment, Ended> {
+    pub(super) fn named<'a>(
+        &self,
+        settings: &'a Settings,
+        name: &str,
+    ) -> Result<&'a Environment, Ended> {
         settings.by_name(name).ok_or_else(|| {
-            let names: Vec<&str> = settings.environments.iter().map(|env| env.name.as_str()).collect();
-            Ended::Misused(format!("there is no environment named {name:?}; there are: {}", names.join(", ")))
+            let names: Vec<&str> = settings
+                .environments
+                .iter()
+                .map(|env| env.name.as_str())
+                .collect();
+            Ended::Misused(format!(
+                "there is no environment named {name:?}; there are: {}",
+                names.join(", ")
+            ))
         })
     }
 
@@ -306,7 +334,9 @@ impl Common {
         let mut env = match &self.env {
             _ if self.demo => Environment::demo(),
             Some(name) => self.named(settings, name)?.clone(),
-            None if self.is_ad_hoc() => Environment::blank(EnvId::ad_hoc(), "given on the command line"),
+            None if self.is_ad_hoc() => {
+                Environment::blank(EnvId::ad_hoc(), "given on the command line")
+            }
             None => settings.current().clone(),
         };
         if !self.is_ad_hoc() {
@@ -318,7 +348,8 @@ impl Common {
             ));
         }
         if let Some(text) = &self.api {
-            let api = &ApiAddress::parse(text).map_err(|why| Ended::Misused(format!("--api: {why}")))?;
+            let api =
+                &ApiAddress::parse(text).map_err(|why| Ended::Misused(format!("--api: {why}")))?;
             // A key is for the API it was given for: it does not follow to another address.
             if env.api.as_ref() != Some(api) {
                 env.key = KeyPlace::None;
@@ -327,8 +358,9 @@ impl Common {
             }
             env.api = Some(api.clone());
         }
-        let usual =
-            self.api.is_some() && env.key == KeyPlace::None && std::env::var_os(KEY_VARIABLE).is_some();
+        let usual = self.api.is_some()
+            && env.key == KeyPlace::None
+            && std::env::var_os(KEY_VARIABLE).is_some();
         match &self.key_env {
             Some(name) => env.key = KeyPlace::Variable(name.clone()),
             None if usual => env.key = KeyPlace::Variable(KEY_VARIABLE.to_owned()),
@@ -348,7 +380,9 @@ impl Common {
         env.client_cert = self.client_cert.clone().or(env.client_cert);
         env.client_key = self.client_key.clone().or(env.client_key);
         if env.client_key.is_some() && env.client_cert.is_none() {
-            return Err(Ended::Misused("--client-key needs a --client-cert".to_owned()));
+            return Err(Ended::Misused(
+                "--client-key needs a --client-cert".to_owned(),
+            ));
         }
         if self.has_cluster() {
             let cluster = env.cluster.take().unwrap_or_default();
@@ -428,8 +462,23 @@ pub(super) struct ExactArgs {
 impl DemoArgs {
     /// What the exact server is to be.
     pub(super) fn exact_options(&self) -> ExactOptions {
-        let &ExactArgs { ttft, per_token, tokens, one_write, core, all_times } = &self.pace;
-        ExactOptions { port: self.port, ttft, per_token, tokens, one_write, core, all_times }
+        let &ExactArgs {
+            ttft,
+            per_token,
+            tokens,
+            one_write,
+            core,
+            all_times,
+        } = &self.pace;
+        ExactOptions {
+            port: self.port,
+            ttft,
+            per_token,
+            tokens,
+            one_write,
+            core,
+            all_times,
+        }
     }
 }
 
@@ -524,15 +573,30 @@ enum Switch {
 impl ChatArgs {
     /// What is to be sent besides the messages.
     pub(super) fn params(&self) -> Params {
-        let ParamArgs { max_tokens, seed, sampling } = &self.params;
-        Params { max_tokens: *max_tokens, seed: *seed, ..sampling.params() }
+        let ParamArgs {
+            max_tokens,
+            seed,
+            sampling,
+        } = &self.params;
+        Params {
+            max_tokens: *max_tokens,
+            seed: *seed,
+            ..sampling.params()
+        }
     }
 }
 
 impl SamplingArgs {
     /// What was set.
     pub(super) fn params(&self) -> Params {
-        let Self { temperature, top_p, top_k, stop, reasoning_effort, thinking } = self;
+        let Self {
+            temperature,
+            top_p,
+            top_k,
+            stop,
+            reasoning_effort,
+            thinking,
+        } = self;
         Params {
             temperature: *temperature,
             top_p: *top_p,
@@ -551,7 +615,11 @@ impl SamplingArgs {
 
 fn least_change(text: &str) -> Result<f64, String> {
     let share = bench_args::share(text)?;
-    if share >= 0.0 && share.is_finite() { Ok(share) } else { Err("it is a share from 0 up".to_owned()) }
+    if share >= 0.0 && share.is_finite() {
+        Ok(share)
+    } else {
+        Err("it is a share from 0 up".to_owned())
+    }
 }
 
 fn read_namespace(text: &str) -> Result<String, &'static str> {
@@ -561,7 +629,11 @@ fn read_namespace(text: &str) -> Result<String, &'static str> {
 fn between<const LOW: i32, const HIGH: i32>(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
     let range = f64::from(LOW)..=f64::from(HIGH);
-    if range.contains(&number) { Ok(number) } else { Err(format!("it goes from {LOW} to {HIGH}")) }
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("it goes from {LOW} to {HIGH}"))
+    }
 }
 
 #[cfg(test)]
@@ -595,22 +667,58 @@ mod tests {
             ..Environment::blank(EnvId("e".to_owned()), "prod")
         });
         let parse = |args: &[&str]| Cli::try_parse_from(args).expect("parses").common;
-        let env = |args: &[&str]| parse(args).environment(&settings).ok().expect("an environment");
-        let same = env(&["batida", "check", "--env", "prod", "--api", "https://api.example.com/v1"]);
+        let env = |args: &[&str]| {
+            parse(args)
+                .environment(&settings)
+                .ok()
+                .expect("an environment")
+        };
+        let same = env(&[
+            "batida",
+            "check",
+            "--env",
+            "prod",
+            "--api",
+            "https://api.example.com/v1",
+        ]);
         assert_eq!(same.key, KeyPlace::Keychain);
-        let other = env(&["batida", "check", "--env", "prod", "--api", "evil.example.com"]);
+        let other = env(&[
+            "batida",
+            "check",
+            "--env",
+            "prod",
+            "--api",
+            "evil.example.com",
+        ]);
         assert_ne!(other.key, KeyPlace::Keychain);
-        let headers =
-            ["batida", "chat", "--env", "prod", "x", "--header", "X-A: 1", "--header-env", "X-Token=T"];
+        let headers = [
+            "batida",
+            "chat",
+            "--env",
+            "prod",
+            "x",
+            "--header",
+            "X-A: 1",
+            "--header-env",
+            "X-Token=T",
+        ];
         assert_eq!(env(&headers).extras.len(), 2);
     }
 
     #[test]
     fn a_secret_never_stands_on_the_command_line() {
-        for args in [["--header", "X-Token: sk-12345678"], ["--query", "key=sk-12345678"]] {
+        for args in [
+            ["--header", "X-Token: sk-12345678"],
+            ["--query", "key=sk-12345678"],
+        ] {
             let cli = Cli::try_parse_from(["batida", "check", args[0], args[1]]).expect("parses");
-            let Err(Ended::Misused(words)) = cli.common.environment(&Settings::default()) else { panic!() };
-            assert!(words.contains("-env ") && !words.contains("sk-12345678"), "{words}");
+            let Err(Ended::Misused(words)) = cli.common.environment(&Settings::default()) else {
+                panic!()
+            };
+            assert!(
+                words.contains("-env ") && !words.contains("sk-12345678"),
+                "{words}"
+            );
         }
     }
 }

@@ -38,14 +38,31 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let named = args.targets().map_err(Ended::Misused)?;
     // What is wrong with the rest is told before anybody is asked for a model.
-    let stand_in = || vec![Target { deployment: None, model: "any".to_owned() }];
-    let first_look = args.plan(if named.is_empty() { stand_in() } else { named.clone() });
+    let stand_in = || {
+        vec![Target {
+            deployment: None,
+            model: "any".to_owned(),
+        }]
+    };
+    let first_look = args.plan(if named.is_empty() {
+        stand_in()
+    } else {
+        named.clone()
+    });
     if let Some(problem) = args.problem(&first_look) {
         return Err(Ended::Misused(problem));
     }
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
-    let mut rows = args.csv.as_deref().map(|path| Rows::open(path, Lines::Requests)).transpose()?;
-    let mut gaps = args.gaps.as_deref().map(|path| Rows::open(path, Lines::Gaps)).transpose()?;
+    let mut rows = args
+        .csv
+        .as_deref()
+        .map(|path| Rows::open(path, Lines::Requests))
+        .transpose()?;
+    let mut gaps = args
+        .gaps
+        .as_deref()
+        .map(|path| Rows::open(path, Lines::Gaps))
+        .transpose()?;
     place.api_with_key()?;
     let targets = if named.is_empty() {
         tokio::select! {
@@ -65,36 +82,59 @@ pub(super) async fn run(
     }
     // Nobody steers from a command line; the sender lives as long as the session.
     let (_steer, steer) = watch::channel(Steer::Resume);
-    let controls = Controls { cancel: cancel.clone(), steer };
-    let mut listener = Watcher { rows, gaps, progress: Progress::new(args.quiet) };
+    let controls = Controls {
+        cancel: cancel.clone(),
+        steer,
+    };
+    let mut listener = Watcher {
+        rows,
+        gaps,
+        progress: Progress::new(args.quiet),
+    };
     // Dropped at the end: what it holds is written then.
     let history = super::open_history(common, args.no_history);
-    let recorder = history.as_ref().map(|history| history.recorder().with_bench_texts(keep.bench_texts));
+    let recorder = history
+        .as_ref()
+        .map(|history| history.recorder().with_bench_texts(keep.bench_texts));
     let found = history::bench(place, &plan, controls, recorder, &mut listener).await;
-    let Watcher { rows, gaps, mut progress } = listener;
+    let Watcher {
+        rows,
+        gaps,
+        mut progress,
+    } = listener;
     progress.clear();
     let found = found.map_err(|failure| match failure.class {
-        Some(FaultClass::Cancelled) => Failure::new("The session was stopped before its first level", ""),
+        Some(FaultClass::Cancelled) => {
+            Failure::new("The session was stopped before its first level", "")
+        }
         _ => failure,
     })?;
     progress.finish(&found);
 
     let mut written = Vec::new();
     let mut troubles = Vec::new();
-    let mut keep = |path: &Option<PathBuf>, ended: Option<std::io::Result<bool>>| match (path, ended) {
-        (Some(path), Some(Ok(true))) => written.push(path.display().to_string()),
-        (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
-        _ => {}
-    };
-    keep(&args.out, out.map(|out| out.keep(|file| write_report(file, &found)).map(|()| true)));
+    let mut keep =
+        |path: &Option<PathBuf>, ended: Option<std::io::Result<bool>>| match (path, ended) {
+            (Some(path), Some(Ok(true))) => written.push(path.display().to_string()),
+            (Some(path), Some(Err(error))) => troubles.push(cannot_write(path, &error)),
+            _ => {}
+        };
+    keep(
+        &args.out,
+        out.map(|out| out.keep(|file| write_report(file, &found)).map(|()| true)),
+    );
     keep(&args.csv, rows.map(Rows::end));
     keep(&args.gaps, gaps.map(Rows::end));
     let printed = if common.json {
-        serde_json::to_value(&found).map_err(std::io::Error::from).and_then(|value| report::json(&value))
+        serde_json::to_value(&found)
+            .map_err(std::io::Error::from)
+            .and_then(|value| report::json(&value))
     } else {
         let text = bench_report::text(&found, &written);
         let mut stdout = out::stdout();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
     };
     for trouble in &troubles {
         report::failure(trouble);
@@ -113,12 +153,23 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         SessionEnd::Complete => {}
         SessionEnd::Stopped => failed = Some("the session was stopped".to_owned()),
         SessionEnd::Failed(why) => failed = Some(why.clone()),
-        SessionEnd::Errors(why) => failed = Some(format!("the session ended for too many errors: {why}")),
+        SessionEnd::Errors(why) => {
+            failed = Some(format!("the session ended for too many errors: {why}"))
+        }
         SessionEnd::Limit(_) => {}
     }
-    if let (None, Some(level)) = (&failed, found.levels.iter().find(|level| level.ended == LevelEnd::Errors))
-    {
-        let Requests { failed: errors, ended, .. } = &level.requests;
+    if let (None, Some(level)) = (
+        &failed,
+        found
+            .levels
+            .iter()
+            .find(|level| level.ended == LevelEnd::Errors),
+    ) {
+        let Requests {
+            failed: errors,
+            ended,
+            ..
+        } = &level.requests;
         let (label, model) = (&level.label, &level.model);
         failed = Some(format!(
             "{label} of {model} ended for too many errors: {errors} of {ended} requests failed"
@@ -128,7 +179,11 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
         failed = Some("no request was answered".to_owned());
     }
     let mut crossed = false;
-    for crossing in args.fail_if.iter().flat_map(|condition| condition.crossings(found)) {
+    for crossing in args
+        .fail_if
+        .iter()
+        .flat_map(|condition| condition.crossings(found))
+    {
         report::error_line(&format!("batida: --fail-if {crossing}"));
         crossed = true;
     }
@@ -139,11 +194,17 @@ fn verdict(found: &BenchReport, args: &BenchArgs) -> Result<(), Ended> {
     if crossed {
         return Err(Ended::Crossed);
     }
-    let doubted = found.levels.iter().filter(|level| !level.watch.doubts.is_empty());
+    let doubted = found
+        .levels
+        .iter()
+        .filter(|level| !level.watch.doubts.is_empty());
     if args.strict && doubted.clone().next().is_some() {
         for level in doubted {
             let (label, doubt) = (&level.label, level.watch.doubts.join("; "));
-            report::error_line(&format!("batida: --strict: {label} of {} is in doubt: {doubt}", level.model));
+            report::error_line(&format!(
+                "batida: --strict: {label} of {} is in doubt: {doubt}",
+                level.model
+            ));
         }
         return Err(Ended::Doubted);
     }
@@ -206,13 +267,18 @@ impl Rows {
         if self.trouble.is_some() {
             return;
         }
-        let (label, model) = self.levels.get(record.level).map_or(("", ""), |(l, m)| (l, m));
+        let (label, model) = self
+            .levels
+            .get(record.level)
+            .map_or(("", ""), |(l, m)| (l, m));
         let row = match self.lines {
             Lines::Requests => csv::row(&self.session, label, model, record, None),
             Lines::Gaps => gaps::rows(&self.session, label, model, record),
         };
         let placed = self.waiting.take().map_or(Ok(()), OutFile::put_in_place);
-        self.trouble = placed.and_then(|()| self.file.write_all(row.as_bytes())).err();
+        self.trouble = placed
+            .and_then(|()| self.file.write_all(row.as_bytes()))
+            .err();
     }
 
     /// Gives whether there was a row.
@@ -226,7 +292,12 @@ impl Rows {
         self.file.flush()?;
         // Some disks say only now that they are full; pipes and devices cannot be asked.
         match self.file.get_ref().sync_all() {
-            Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    ErrorKind::InvalidInput | ErrorKind::Unsupported
+                ) =>
+            {
                 Err(error)
             }
             _ => Ok(true),
@@ -279,13 +350,24 @@ impl Progress {
     fn new(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = out::errors_are_on_a_terminal() && !dumb;
-        Self { quiet, terminal, drawn: None, begun: 0, told: 0, partial: None, tokens_per_s: None }
+        Self {
+            quiet,
+            terminal,
+            drawn: None,
+            begun: 0,
+            told: 0,
+            partial: None,
+            tokens_per_s: None,
+        }
     }
 
     /// What is to be known of the files before the first request.
     fn begin(&mut self, report: &BenchReport) {
         if !self.quiet {
-            report.told_before().iter().for_each(|line| report::error_line(line));
+            report
+                .told_before()
+                .iter()
+                .for_each(|line| report::error_line(line));
         }
     }
 
@@ -308,7 +390,11 @@ impl Progress {
             && (self.begun..progress.levels).contains(&progress.level)
         {
             self.begun = progress.level + 1;
-            report::error_line(&format!("level {}/{} begins", progress.level + 1, progress.levels));
+            report::error_line(&format!(
+                "level {}/{} begins",
+                progress.level + 1,
+                progress.levels
+            ));
         }
     }
 
@@ -316,7 +402,10 @@ impl Progress {
     fn finish(&mut self, found: &BenchReport) {
         if !self.quiet {
             let levels = found.plan.levels().len();
-            found.levels.iter().for_each(|level| self.end(level, levels));
+            found
+                .levels
+                .iter()
+                .for_each(|level| self.end(level, levels));
         }
     }
 
@@ -328,7 +417,11 @@ impl Progress {
         (self.partial, self.tokens_per_s) = (None, None);
         self.told = level.index + 1;
         self.begun = self.begun.max(self.told);
-        report::error_line(&format!("level {}/{levels}: {}", level.index + 1, level_line(level)));
+        report::error_line(&format!(
+            "level {}/{levels}: {}",
+            level.index + 1,
+            level_line(level)
+        ));
     }
 
     fn draw(&mut self, progress: &BenchProgress) {
@@ -337,9 +430,17 @@ impl Progress {
         }
         self.drawn = Some(Instant::now());
         let width = out::error_width().unwrap_or(80);
-        let partial = self.partial.as_deref().filter(|partial| partial.index == progress.level);
+        let partial = self
+            .partial
+            .as_deref()
+            .filter(|partial| partial.index == progress.level);
         let line = bench_report::progress_line(progress, self.tokens_per_s, partial);
-        out::redraw(&line.chars().take(width.saturating_sub(1)).collect::<String>());
+        out::redraw(
+            &line
+                .chars()
+                .take(width.saturating_sub(1))
+                .collect::<String>(),
+        );
     }
 
     fn clear(&mut self) {

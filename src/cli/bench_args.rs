@@ -169,11 +169,19 @@ impl BenchArgs {
     pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
         let (models, names) = (self.model.len(), self.deployment.len());
         if models > 0 && names > 1 && names != models {
-            return Err("--deployment: say one for all models, or one for each (- for none)".to_owned());
+            return Err(
+                "--deployment: say one for all models, or one for each (- for none)".to_owned(),
+            );
         }
-        let name = |i: usize| self.deployment.get(if names == 1 { 0 } else { i }).filter(|name| *name != "-");
-        let target =
-            |(i, model): (usize, &String)| Target { deployment: name(i).cloned(), model: model.clone() };
+        let name = |i: usize| {
+            self.deployment
+                .get(if names == 1 { 0 } else { i })
+                .filter(|name| *name != "-")
+        };
+        let target = |(i, model): (usize, &String)| Target {
+            deployment: name(i).cloned(),
+            model: model.clone(),
+        };
         Ok(self.model.iter().enumerate().map(target).collect())
     }
 
@@ -182,7 +190,11 @@ impl BenchArgs {
         let usual = default_plan();
         let load = self.load(usual.load);
         let open = self.duration.is_some() || matches!(load, Load::Trace { .. });
-        let requests = if open { None } else { usual.level_ends.requests };
+        let requests = if open {
+            None
+        } else {
+            usual.level_ends.requests
+        };
         let prompts = match &self.prompts {
             Some(file) => Prompts::File(file.clone()),
             None => Prompts::Synthetic {
@@ -201,15 +213,22 @@ impl BenchArgs {
             session_ends: Ends {
                 requests: self.session_requests,
                 after: self.session_duration,
-                error_share: self.max_error_share.map_or(usual.session_ends.error_share, |given| given.0),
+                error_share: self
+                    .max_error_share
+                    .map_or(usual.session_ends.error_share, |given| given.0),
             },
             warmup: self.warmup.unwrap_or(usual.warmup),
             ramp_up: self.ramp_up.unwrap_or(usual.ramp_up),
             prompts,
             turns: self.turns.unwrap_or(usual.turns),
-            output_tokens: self.output_tokens.map_or(usual.output_tokens, |given| given.0),
+            output_tokens: self
+                .output_tokens
+                .map_or(usual.output_tokens, |given| given.0),
             ignore_eos: self.ignore_eos,
-            params: Params { seed: self.sampling_seed, ..self.sampling.params() },
+            params: Params {
+                seed: self.sampling_seed,
+                ..self.sampling.params()
+            },
             timeout: self.timeout.unwrap_or(usual.timeout),
             objectives: self.goodput.unwrap_or_default(),
             seed: self.seed,
@@ -220,23 +239,41 @@ impl BenchArgs {
     fn load(&self, usual: Load) -> Load {
         let most_in_flight = self.max_in_flight;
         match &self.load {
-            LoadArgs { sweep: Some(most), .. } => Load::sweep(*most),
+            LoadArgs {
+                sweep: Some(most), ..
+            } => Load::sweep(*most),
             LoadArgs { max: Some(n), .. } => Load::Max { in_flight: *n },
-            LoadArgs { trace: Some(file), .. } => {
-                Load::Trace { file: file.clone(), most_in_flight, unit: self.trace_unit }
-            }
+            LoadArgs {
+                trace: Some(file), ..
+            } => Load::Trace {
+                file: file.clone(),
+                most_in_flight,
+                unit: self.trace_unit,
+            },
             LoadArgs { rate, .. } if !rate.is_empty() => {
-                let arrivals = if self.poisson { Arrivals::Poisson } else { Arrivals::Constant };
-                Load::Rate { per_sec: rate.clone(), arrivals, most_in_flight }
+                let arrivals = if self.poisson {
+                    Arrivals::Poisson
+                } else {
+                    Arrivals::Constant
+                };
+                Load::Rate {
+                    per_sec: rate.clone(),
+                    arrivals,
+                    most_in_flight,
+                }
             }
-            LoadArgs { concurrency, .. } if !concurrency.is_empty() => Load::Concurrency(concurrency.clone()),
+            LoadArgs { concurrency, .. } if !concurrency.is_empty() => {
+                Load::Concurrency(concurrency.clone())
+            }
             _ => usual,
         }
     }
 
     /// What cannot work, with its flag.
     pub(super) fn problem(&self, plan: &Plan) -> Option<String> {
-        if self.max_in_flight.is_some() && !matches!(plan.load, Load::Rate { .. } | Load::Trace { .. }) {
+        if self.max_in_flight.is_some()
+            && !matches!(plan.load, Load::Rate { .. } | Load::Trace { .. })
+        {
             return Some("--max-in-flight: it goes with --rate or --trace".to_owned());
         }
         let problem = plan.problems().into_iter().next()?;
@@ -266,21 +303,36 @@ fn or_none<T: std::str::FromStr>(text: &str) -> Result<OrNone<T>, String> {
     if text == "none" {
         return Ok(OrNone(None));
     }
-    text.parse().map(|value| OrNone(Some(value))).map_err(|_| format!("{text:?} is no number, and not none"))
+    text.parse()
+        .map(|value| OrNone(Some(value)))
+        .map_err(|_| format!("{text:?} is no number, and not none"))
 }
 
 fn lengths_or_none(text: &str) -> Result<OrNone<Lengths>, String> {
-    if text == "none" { Ok(OrNone(None)) } else { Lengths::parse(text).map(|it| OrNone(Some(it))) }
+    if text == "none" {
+        Ok(OrNone(None))
+    } else {
+        Lengths::parse(text).map(|it| OrNone(Some(it)))
+    }
 }
 
 fn share_or_none(text: &str) -> Result<OrNone<f64>, String> {
-    if text == "none" { Ok(OrNone(None)) } else { share(text).map(|it| OrNone(Some(it))) }
+    if text == "none" {
+        Ok(OrNone(None))
+    } else {
+        share(text).map(|it| OrNone(Some(it)))
+    }
 }
 
 /// `5%` or `0.05`.
 pub(super) fn share(text: &str) -> Result<f64, String> {
-    let (number, part) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
-    let number: f64 = number.trim().parse().map_err(|_| format!("{text:?} is no share such as 5%"))?;
+    let (number, part) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |number| (number, 100.0));
+    let number: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no share such as 5%"))?;
     Ok(number / part)
 }
 
@@ -296,7 +348,9 @@ mod tests {
 
     fn parse(words: &[String]) -> (Plan, Option<String>) {
         let cli = Cli::try_parse_from(words).unwrap_or_else(|why| panic!("{why}"));
-        let Some(Command::Bench(args)) = cli.command else { panic!("another command") };
+        let Some(Command::Bench(args)) = cli.command else {
+            panic!("another command")
+        };
         let plan = args.plan(args.targets().expect("targets"));
         let problem = args.problem(&plan);
         (plan, problem)
@@ -314,13 +368,25 @@ mod tests {
     }
 
     fn one() -> Plan {
-        Plan { targets: vec![Target { deployment: None, model: "m".to_owned() }], ..default_plan() }
+        Plan {
+            targets: vec![Target {
+                deployment: None,
+                model: "m".to_owned(),
+            }],
+            ..default_plan()
+        }
     }
 
     #[test]
     fn a_plan_as_a_line_gives_the_plan_again() {
-        assert_eq!(check_round_trip(&one()), "batida bench --env 'my east' --model m");
-        assert_eq!(command_line::bench(&one(), &Environment::demo()), "batida bench --demo --model m");
+        assert_eq!(
+            check_round_trip(&one()),
+            "batida bench --env 'my east' --model m"
+        );
+        assert_eq!(
+            command_line::bench(&one(), &Environment::demo()),
+            "batida bench --demo --model m"
+        );
         let target = |deployment: Option<&str>, model: &str| Target {
             deployment: deployment.map(str::to_owned),
             model: model.to_owned(),
@@ -345,7 +411,10 @@ mod tests {
             warmup: 0,
             ramp_up: Duration::from_micros(1_500),
             prompts: Prompts::Synthetic {
-                input_tokens: Lengths::Normal { mean: 900, deviation: 20 },
+                input_tokens: Lengths::Normal {
+                    mean: 900,
+                    deviation: 20,
+                },
                 prefix_tokens: 1,
             },
             turns: 3,
@@ -368,17 +437,42 @@ mod tests {
         };
         check_round_trip(&everything);
         for plan in [
-            Plan { targets: vec![target(Some("d"), "m"), target(Some("d"), "n")], ..one() },
-            Plan { load: Load::sweep(64), ..one() },
-            Plan { load: Load::Max { in_flight: 3 }, output_tokens: None, ..one() },
             Plan {
-                load: Load::Trace { file: "a trace".into(), most_in_flight: None, unit: Some(TimeUnit::S) },
+                targets: vec![target(Some("d"), "m"), target(Some("d"), "n")],
+                ..one()
+            },
+            Plan {
+                load: Load::sweep(64),
+                ..one()
+            },
+            Plan {
+                load: Load::Max { in_flight: 3 },
+                output_tokens: None,
+                ..one()
+            },
+            Plan {
+                load: Load::Trace {
+                    file: "a trace".into(),
+                    most_in_flight: None,
+                    unit: Some(TimeUnit::S),
+                },
                 level_ends: Ends::default(),
                 ..one()
             },
-            Plan { level_ends: Ends::default(), ..one() },
-            Plan { prompts: Prompts::File("p.jsonl".into()), ..one() },
-            Plan { ..Plan { targets: one().targets, ..Plan::default() } },
+            Plan {
+                level_ends: Ends::default(),
+                ..one()
+            },
+            Plan {
+                prompts: Prompts::File("p.jsonl".into()),
+                ..one()
+            },
+            Plan {
+                ..Plan {
+                    targets: one().targets,
+                    ..Plan::default()
+                }
+            },
         ] {
             check_round_trip(&plan);
         }
@@ -387,10 +481,21 @@ mod tests {
     #[test]
     fn without_flags_one_client_sends_a_hundred_requests() {
         assert_eq!(read("batida bench -m m"), one());
-        assert_eq!(read("batida bench -m m --duration 2s").level_ends.requests, None);
+        assert_eq!(
+            read("batida bench -m m --duration 2s").level_ends.requests,
+            None
+        );
         assert_eq!(read("batida bench -m m --sweep").load, Load::sweep(64));
-        assert_eq!(read("batida bench -m m --max").load, Load::Max { in_flight: 512 });
-        assert_eq!(read("batida bench -m m --max-error-share 20%").session_ends.error_share, Some(0.2));
+        assert_eq!(
+            read("batida bench -m m --max").load,
+            Load::Max { in_flight: 512 }
+        );
+        assert_eq!(
+            read("batida bench -m m --max-error-share 20%")
+                .session_ends
+                .error_share,
+            Some(0.2)
+        );
     }
 
     #[test]
@@ -410,13 +515,23 @@ mod tests {
         ] {
             let words = shlex::split(&format!("batida bench -m m {line}")).expect("words");
             let (_, problem) = parse(&words);
-            assert!(problem.as_deref().is_some_and(|text| text.starts_with(flag)), "{line}: {problem:?}");
+            assert!(
+                problem
+                    .as_deref()
+                    .is_some_and(|text| text.starts_with(flag)),
+                "{line}: {problem:?}"
+            );
         }
     }
 
     #[test]
     fn there_is_one_kind_of_load() {
-        for line in ["--rate 1 --concurrency 2", "--sweep --max", "--trace f --rate 2", "--poisson"] {
+        for line in [
+            "--rate 1 --concurrency 2",
+            "--sweep --max",
+            "--trace f --rate 2",
+            "--poisson",
+        ] {
             let words = shlex::split(&format!("batida bench -m m {line}")).expect("words");
             assert!(Cli::try_parse_from(&words).is_err(), "{line}");
         }

@@ -6,8 +6,8 @@ use crate::domain::known::{UNKNOWN, Unknown};
 use crate::domain::plan::Load;
 use crate::domain::printable::{cut, one_line};
 use crate::domain::run::{
-    BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd, Stage, Stats,
-    Throughput,
+    BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd,
+    Stage, Stats, Throughput,
 };
 use crate::domain::units::{self, ABSENT, count, short as number, with_interval as interval};
 
@@ -27,7 +27,10 @@ pub(super) fn text(report: &BenchReport, files: &[String]) -> String {
         SessionEnd::Stopped => "stopped by the user; these are the figures until then".to_owned(),
         SessionEnd::Limit(why) | SessionEnd::Errors(why) | SessionEnd::Failed(why) => why.clone(),
     };
-    let took = report.took().map(|seconds| format!(", after {seconds:.1} s")).unwrap_or_default();
+    let took = report
+        .took()
+        .map(|seconds| format!(", after {seconds:.1} s"))
+        .unwrap_or_default();
     line(&mut out, &format!("ended      {ended}{took}"));
     for file in files {
         line(&mut out, &format!("written    {file}"));
@@ -46,20 +49,43 @@ fn head(out: &mut String, report: &BenchReport) {
     // An import has no environment, and its file may not say an address.
     let place = [&report.environment, &report.api].map(String::as_str);
     let place: Vec<&str> = place.into_iter().filter(|text| !text.is_empty()).collect();
-    let place = if place.is_empty() { "imported".to_owned() } else { place.join(" at ") };
+    let place = if place.is_empty() {
+        "imported".to_owned()
+    } else {
+        place.join(" at ")
+    };
     line(out, &format!("{place} · session {}", report.id));
     if let (Load::Trace { file, .. }, Some(trace)) = (&plan.load, &report.trace) {
-        line(out, &format!("trace      {}: {}", file.display(), trace.told()));
+        line(
+            out,
+            &format!("trace      {}: {}", file.display(), trace.told()),
+        );
     }
     let unknown = || UNKNOWN.to_owned();
     let prompts = report.prompts_told().unwrap_or_else(unknown);
     let answers = report.answers_told().unwrap_or_else(unknown);
     let known = plan.turns > 1 && report.knows(Unknown::Turns);
-    let turns = if known { format!(" · {} turns", plan.turns) } else { String::new() };
-    let seed = report.seed().map(|seed| format!(" · seed {seed}")).unwrap_or_default();
-    line(out, &format!("prompts    {prompts} · answers {answers}{turns}{seed}"));
+    let turns = if known {
+        format!(" · {} turns", plan.turns)
+    } else {
+        String::new()
+    };
+    let seed = report
+        .seed()
+        .map(|seed| format!(" · seed {seed}"))
+        .unwrap_or_default();
+    line(
+        out,
+        &format!("prompts    {prompts} · answers {answers}{turns}{seed}"),
+    );
     let machine = report.machine.told().unwrap_or_else(unknown);
-    line(out, &format!("machine    {machine} · measured by {}", report.measured_by()));
+    line(
+        out,
+        &format!(
+            "machine    {machine} · measured by {}",
+            report.measured_by()
+        ),
+    );
     if !plan.tags.is_empty() {
         line(out, &format!("tags       {}", plan.tags.join(", ")));
     }
@@ -67,11 +93,12 @@ fn head(out: &mut String, report: &BenchReport) {
 }
 
 const WIDTHS: [usize; 15] = [8, 7, 5, 7, 7, 7, 7, 7, 7, 9, 9, 7, 8, 6, 6];
-const GROUPS: [&str; 15] =
-    ["", "", "", "TTFT ms", "", "", "ITL ms", "", "TPOT", "latency", "", "tok/s", "", "", ""];
+const GROUPS: [&str; 15] = [
+    "", "", "", "TTFT ms", "", "", "ITL ms", "", "TPOT", "latency", "", "tok/s", "", "", "",
+];
 const TITLES: [&str; 15] = [
-    "level", "requests", "errors", "p50", "p95", "p99", "p50", "p99", "p50", "p50", "p99", "a user", "all",
-    "req/s", "good",
+    "level", "requests", "errors", "p50", "p95", "p99", "p50", "p99", "p50", "p50", "p99",
+    "a user", "all", "req/s", "good",
 ];
 
 fn levels(out: &mut String, report: &BenchReport) {
@@ -80,13 +107,19 @@ fn levels(out: &mut String, report: &BenchReport) {
         let credited = level.credited();
         if model.as_ref() != Some(&(credited.clone(), &level.deployment)) {
             model = Some((credited.clone(), &level.deployment));
-            let of = level.deployment.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+            let of = level
+                .deployment
+                .as_ref()
+                .map(|name| format!(" of {name}"))
+                .unwrap_or_default();
             line(out, &format!("{credited}{of}"));
             row(out, GROUPS.map(str::to_owned), "");
             row(out, TITLES.map(str::to_owned), " in flight");
         }
         let in_flight = &level.concurrency;
-        let reached = in_flight.reached.map_or(ABSENT.to_owned(), |n| format!("{n:.1}"));
+        let reached = in_flight
+            .reached
+            .map_or(ABSENT.to_owned(), |n| format!("{n:.1}"));
         let asked = in_flight.asked.map(|n| format!("/{n}")).unwrap_or_default();
         let (ttft, itl, latency) = (&level.ttft_ms, &level.itl_ms, &level.latency_ms);
         let per_s = |rate: Option<Rate>| number(rate.map(|rate| rate.mean));
@@ -105,7 +138,11 @@ fn levels(out: &mut String, report: &BenchReport) {
             number(level.user_tokens_per_s.p50),
             per_s(level.throughput.output_tokens_per_s),
             per_s(level.throughput.requests_per_s),
-            level.goodput.as_ref().and_then(|good| good.share).map_or(ABSENT.to_owned(), percent),
+            level
+                .goodput
+                .as_ref()
+                .and_then(|good| good.share)
+                .map_or(ABSENT.to_owned(), percent),
         ];
         row(out, cells, &format!(" {reached}{asked}"));
     }
@@ -130,7 +167,10 @@ fn intervals(out: &mut String, report: &BenchReport) {
         return;
     }
     line(out, INTERVALS);
-    let head = format!("{:<8} {:<10} {:<25} {:<25} {:<25}", "level", "", "p50", "p95", "p99");
+    let head = format!(
+        "{:<8} {:<10} {:<25} {:<25} {:<25}",
+        "level", "", "p50", "p95", "p99"
+    );
     line(out, &head);
     let mut model = None;
     for level in &report.levels {
@@ -149,9 +189,24 @@ fn intervals(out: &mut String, report: &BenchReport) {
         .enumerate()
         {
             let label = if i == 0 { level.label.as_str() } else { "" };
-            let Stats { p50, p95, p99, p50_ci, p95_ci, p99_ci, .. } = stats;
-            let (a, b, c) = (cell(*p50, *p50_ci), cell(*p95, *p95_ci), cell(*p99, *p99_ci));
-            line(out, &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"));
+            let Stats {
+                p50,
+                p95,
+                p99,
+                p50_ci,
+                p95_ci,
+                p99_ci,
+                ..
+            } = stats;
+            let (a, b, c) = (
+                cell(*p50, *p50_ci),
+                cell(*p95, *p95_ci),
+                cell(*p99, *p99_ci),
+            );
+            line(
+                out,
+                &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"),
+            );
         }
         // Of speeds the high percentiles are the fast end, of which nobody complains.
         let Stats { count, p1, p5, .. } = &level.user_tokens_per_s;
@@ -159,15 +214,33 @@ fn intervals(out: &mut String, report: &BenchReport) {
             let (p5, p1) = (number(*p5), number(*p1));
             line(
                 out,
-                &format!("{:<8} {:<10} slowest users: p5 {p5} · p1 {p1} (p95, p99 are the fastest)", "", ""),
+                &format!(
+                    "{:<8} {:<10} slowest users: p5 {p5} · p1 {p1} (p95, p99 are the fastest)",
+                    "", ""
+                ),
             );
         }
-        let rate = |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci));
-        let Throughput { output_tokens_per_s, total_tokens_per_s, requests_per_s } = &level.throughput;
+        let rate = |rate: Option<Rate>| {
+            interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci))
+        };
+        let Throughput {
+            output_tokens_per_s,
+            total_tokens_per_s,
+            requests_per_s,
+        } = &level.throughput;
         let [tokens, total, requests] =
             [output_tokens_per_s, total_tokens_per_s, requests_per_s].map(|of| rate(*of));
-        line(out, &format!("{:<8} {:<10} {tokens} tok/s · {requests} req/s", "", "throughput"));
-        line(out, &format!("{:<8} {:<10} {total} tok/s, prompts included", "", ""));
+        line(
+            out,
+            &format!(
+                "{:<8} {:<10} {tokens} tok/s · {requests} req/s",
+                "", "throughput"
+            ),
+        );
+        line(
+            out,
+            &format!("{:<8} {:<10} {total} tok/s, prompts included", "", ""),
+        );
     }
     out.push('\n');
 }
@@ -184,7 +257,11 @@ fn remarks(out: &mut String, report: &BenchReport) {
     }
     for level in &report.levels {
         let place = format!("{} of {}", level.label, level.model);
-        for other in level.answered_by.iter().filter(|other| !other.model.is_empty()) {
+        for other in level
+            .answered_by
+            .iter()
+            .filter(|other| !other.model.is_empty())
+        {
             line(
                 out,
                 &format!(
@@ -197,7 +274,12 @@ fn remarks(out: &mut String, report: &BenchReport) {
         for error in &level.requests.errors {
             line(
                 out,
-                &format!("errors     {place}: {} × {}: {}", count(error.count), error.kind, error.example),
+                &format!(
+                    "errors     {place}: {} × {}: {}",
+                    count(error.count),
+                    error.kind,
+                    error.example
+                ),
             );
         }
         let requests = &level.requests;
@@ -205,12 +287,15 @@ fn remarks(out: &mut String, report: &BenchReport) {
             let (aborted, unsent) = (count(requests.aborted), count(requests.unsent));
             line(
                 out,
-                &format!("left out   {place}: {aborted} aborted in flight, {unsent} due and never sent"),
+                &format!(
+                    "left out   {place}: {aborted} aborted in flight, {unsent} due and never sent"
+                ),
             );
         }
         let limits = &level.limits;
         if limits.rate_limited + limits.queue_full > 0 {
-            let [rate, ingress, queue] = [limits.rate_limited, limits.ingress, limits.queue_full].map(count);
+            let [rate, ingress, queue] =
+                [limits.rate_limited, limits.ingress, limits.queue_full].map(count);
             line(
                 out,
                 &format!(
@@ -223,10 +308,21 @@ fn remarks(out: &mut String, report: &BenchReport) {
             line(out, &format!("limits     {place}: {name}: {value}"));
         }
         if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
-            line(out, &format!("server     {place}: p50 here less the server's own: {told}"));
+            line(
+                out,
+                &format!("server     {place}: p50 here less the server's own: {told}"),
+            );
         }
-        for (name, missed) in level.goodput.iter().flat_map(|good| &good.missed_by).filter(|(_, n)| *n > 0) {
-            line(out, &format!("goodput    {place}: {} missed {name}", count(*missed)));
+        for (name, missed) in level
+            .goodput
+            .iter()
+            .flat_map(|good| &good.missed_by)
+            .filter(|(_, n)| *n > 0)
+        {
+            line(
+                out,
+                &format!("goodput    {place}: {} missed {name}", count(*missed)),
+            );
         }
         for doubt in &level.watch.doubts {
             line(out, &format!("! {place}: in doubt: {doubt}"));
@@ -235,10 +331,16 @@ fn remarks(out: &mut String, report: &BenchReport) {
             line(out, &format!("! {place}: {note}"));
         }
         if level.tokens_from == "chunks" || level.tokens_from == "mixed" {
-            let some = if level.tokens_from == "mixed" { "some answers" } else { "the answers" };
+            let some = if level.tokens_from == "mixed" {
+                "some answers"
+            } else {
+                "the answers"
+            };
             line(
                 out,
-                &format!("! {place}: the server does not count the tokens of {some}: these are chunks"),
+                &format!(
+                    "! {place}: the server does not count the tokens of {some}: these are chunks"
+                ),
             );
         }
     }
@@ -249,11 +351,17 @@ fn remarks(out: &mut String, report: &BenchReport) {
 
 /// A level's end in one line.
 pub(super) fn level_line(level: &LevelReport) -> String {
-    let (ended, failed) =
-        (count(level.requests.ended), units::counted(level.requests.failed as usize, "error"));
+    let (ended, failed) = (
+        count(level.requests.ended),
+        units::counted(level.requests.failed as usize, "error"),
+    );
     let ttft = number(level.ttft_ms.p50);
     let speed = number(level.throughput.output_tokens_per_s.map(|rate| rate.mean));
-    let stopped = if level.ended == LevelEnd::Stopped { ", stopped" } else { "" };
+    let stopped = if level.ended == LevelEnd::Stopped {
+        ", stopped"
+    } else {
+        ""
+    };
     format!(
         "{} of {}: {ended} requests in {:.1} s, {failed}, TTFT p50 {ttft} ms, {speed} tok/s{stopped}",
         level.label, level.model, level.took_s,
@@ -279,15 +387,27 @@ pub(super) fn progress_line(
     };
     let (done, of) = progress.requests;
     let of = of.map(|of| format!("/{}", count(of))).unwrap_or_default();
-    let mut line = format!("{bar} {}/{} {stage} {}{of}", progress.level + 1, progress.levels, count(done));
+    let mut line = format!(
+        "{bar} {}/{} {stage} {}{of}",
+        progress.level + 1,
+        progress.levels,
+        count(done)
+    );
     if tokens_per_s.is_some() {
         let _ = write!(line, " · {} tok/s", number(tokens_per_s));
     }
     if let Some(partial) = partial {
         let _ = write!(line, " · TTFT p50 {} ms", number(partial.ttft_ms.p50));
-        let _ = write!(line, " · {}", units::counted(partial.requests.failed as usize, "error"));
+        let _ = write!(
+            line,
+            " · {}",
+            units::counted(partial.requests.failed as usize, "error")
+        );
     }
-    if let Some(left) = progress.left_s.filter(|left| left.is_finite() && *left >= 0.0) {
+    if let Some(left) = progress
+        .left_s
+        .filter(|left| left.is_finite() && *left >= 0.0)
+    {
         let left = left.round() as u64;
         let _ = write!(line, " · {}:{:02} left", left / 60, left % 60);
     }
@@ -302,7 +422,9 @@ fn percent(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::domain::plan::{Lengths, LevelLoad, Load, Plan, Target};
-    use crate::domain::run::{Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Watch};
+    use crate::domain::run::{
+        Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Watch,
+    };
 
     fn stats(p50: f64, with_intervals: bool) -> Stats {
         let around = |value: f64| with_intervals.then_some([value * 0.9, value * 1.1]);
@@ -319,7 +441,12 @@ mod tests {
 
     fn level(index: usize, clients: u32) -> LevelReport {
         let load = LevelLoad::Concurrency(clients);
-        let rate = |mean: f64| Some(Rate { mean, ci: Some([mean * 0.95, mean * 1.05]) });
+        let rate = |mean: f64| {
+            Some(Rate {
+                mean,
+                ci: Some([mean * 0.95, mean * 1.05]),
+            })
+        };
         LevelReport {
             index,
             label: load.label(),
@@ -330,7 +457,11 @@ mod tests {
             began_s: 0.5,
             took_s: 12.34,
             steady_s: Some([0.6, 12.0]),
-            requests: Requests { ended: 1_000, ok: 1_000, ..Requests::default() },
+            requests: Requests {
+                ended: 1_000,
+                ok: 1_000,
+                ..Requests::default()
+            },
             at_once: 0,
             tokens_per_chunk: None,
             answered_by: Vec::new(),
@@ -366,7 +497,10 @@ mod tests {
     }
 
     fn report(levels: Vec<LevelReport>) -> BenchReport {
-        let target = Target { deployment: Some("md-gpt".to_owned()), model: "gpt-oss-120b".to_owned() };
+        let target = Target {
+            deployment: Some("md-gpt".to_owned()),
+            model: "gpt-oss-120b".to_owned(),
+        };
         BenchReport {
             schema: crate::domain::run::SCHEMA.to_owned(),
             batida: "0.1.0".to_owned(),
@@ -411,29 +545,45 @@ mod tests {
             notes: vec!["p99 rests on 40 requests".to_owned()],
             ..level(1, 16)
         };
-        doubtful.watch.doubts.push("timers fired 9 ms late".to_owned());
+        doubtful
+            .watch
+            .doubts
+            .push("timers fired 9 ms late".to_owned());
         doubtful.server = Some(ServerSide {
             ttft_p50_difference_ms: Some(12.34),
             latency_p50_difference_ms: Some(13.0),
             tokens_per_s_p50_difference: Some(-120.4),
             ..ServerSide::default()
         });
-        doubtful.limits = Limits { rate_limited: 3, ingress: 2, queue_full: 1, headers: Vec::new() };
+        doubtful.limits = Limits {
+            rate_limited: 3,
+            ingress: 2,
+            queue_full: 1,
+            headers: Vec::new(),
+        };
         doubtful.requests.failed = 4;
         doubtful.requests.unsent = 17;
-        doubtful.requests.errors =
-            vec![ErrorCount { kind: "rate_limited".to_owned(), count: 3, example: "Too many".to_owned() }];
+        doubtful.requests.errors = vec![ErrorCount {
+            kind: "rate_limited".to_owned(),
+            count: 3,
+            example: "Too many".to_owned(),
+        }];
         let switch = Switch {
             model: "gpt-oss-120b".to_owned(),
             deployment: None,
             ttft_ms: Some(2_675.0),
             error: None,
         };
-        let report = BenchReport { switches: vec![switch], ..report(vec![level(0, 1), doubtful]) };
+        let report = BenchReport {
+            switches: vec![switch],
+            ..report(vec![level(0, 1), doubtful])
+        };
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../../tests/snapshots");
         settings.set_prepend_module_to_snapshot(false);
-        settings.bind(|| insta::assert_snapshot!("bench_report", text(&report, &["rows.csv".to_owned()])));
+        settings.bind(|| {
+            insta::assert_snapshot!("bench_report", text(&report, &["rows.csv".to_owned()]))
+        });
     }
 
     #[test]
@@ -460,7 +610,10 @@ mod tests {
             partial: None,
             ended: Vec::new(),
         };
-        assert_eq!(progress_line(&progress, None, None), "░░░░░░░░░░░░ 1/3 starting 0");
+        assert_eq!(
+            progress_line(&progress, None, None),
+            "░░░░░░░░░░░░ 1/3 starting 0"
+        );
         progress.stage = Stage::Measuring;
         (progress.level, progress.level_done, progress.requests) = (1, 0.5, (1_000, Some(2_000)));
         progress.left_s = Some(125.4);
@@ -472,7 +625,10 @@ mod tests {
         );
         // What cannot be is not drawn.
         (progress.level_done, progress.left_s) = (7.0, Some(f64::INFINITY));
-        assert_eq!(progress_line(&progress, None, None), "████████████ 2/3 measuring 1,000/2,000");
+        assert_eq!(
+            progress_line(&progress, None, None),
+            "████████████ 2/3 measuring 1,000/2,000"
+        );
     }
 
     #[test]

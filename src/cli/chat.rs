@@ -45,24 +45,43 @@ pub(super) async fn run(
         () = cancel.cancelled() => return Err(Ended::Told),
         prepared = prepare(place, &args, cancel) => prepared,
     };
-    let Prepared { format, said, api, chosen } = match prepared {
+    let Prepared {
+        format,
+        said,
+        api,
+        chosen,
+    } = match prepared {
         Ok(prepared) => prepared,
         Err(failure) if common.json => {
             let ending = ChatEnding::Failed(failure);
             let report = ChatReport::ended_early(ending);
-            report::json(&as_json(args.model.as_deref().unwrap_or_default(), ("", ""), None, &report))?;
+            report::json(&as_json(
+                args.model.as_deref().unwrap_or_default(),
+                ("", ""),
+                None,
+                &report,
+            ))?;
             return Err(Ended::Told);
         }
         Err(failure) => return Err(failure.into()),
     };
-    let Chosen { model, deployment, .. } = chosen;
+    let Chosen {
+        model, deployment, ..
+    } = chosen;
     let mut messages = Vec::new();
     if !args.system.trim().is_empty() {
         messages.push(Message::new(Role::System, args.system.trim()));
     }
     messages.push(said);
-    let params = Params { format, ..args.params() };
-    let request = ChatRequest { model: model.clone(), messages, params };
+    let params = Params {
+        format,
+        ..args.params()
+    };
+    let request = ChatRequest {
+        model: model.clone(),
+        messages,
+        params,
+    };
     let (mut answer, mut reasoning) = (String::new(), String::new());
     let mut called = Vec::new();
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
@@ -79,11 +98,16 @@ pub(super) async fn run(
     let kubectl = place.kubectl.clone().filter(|_| history.is_some());
     let deployments: Vec<String> = deployment.into_iter().collect();
     let asking = kubectl.map(|kubectl| {
-        AbortOnDropHandle::new(tokio::spawn(async move { surroundings::ask(&kubectl, &deployments).await }))
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            surroundings::ask(&kubectl, &deployments).await
+        }))
     });
     let mut printed = out::content();
     let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
-    let limits = chat::Limits { whole: args.timeout, ..chat::Limits::default() };
+    let limits = chat::Limits {
+        whole: args.timeout,
+        ..chat::Limits::default()
+    };
     let report = chat::run_within(api, &request, &place.known(), cancel, limits, |advance| {
         kept.advance(&advance);
         if advance.turned {
@@ -108,7 +132,11 @@ pub(super) async fn run(
             report::error_text("\n");
             thought_open = false;
         }
-        if printed.write_all(advance.answer.as_bytes()).and_then(|()| printed.flush()).is_err() {
+        if printed
+            .write_all(advance.answer.as_bytes())
+            .and_then(|()| printed.flush())
+            .is_err()
+        {
             // The rest cannot be printed either, and the end of the program says why.
             cancel.cancel();
         }
@@ -117,7 +145,10 @@ pub(super) async fn run(
     if let Some(history) = &history {
         let mut record = kept.end(&report);
         if let Some(asking) = asking {
-            let found = tokio::time::timeout(AROUND, asking).await.ok().and_then(Result::ok);
+            let found = tokio::time::timeout(AROUND, asking)
+                .await
+                .ok()
+                .and_then(Result::ok);
             record.surroundings = found.filter(|found| *found != Surroundings::default());
         }
         history.recorder().chat(record);
@@ -126,7 +157,12 @@ pub(super) async fn run(
     let format = request.params.format.as_ref();
     let checked = format.and_then(|format| json::check_answer(format, &answer, cut));
     if common.json {
-        report::json(&as_json(&model, (&answer, &reasoning), checked.as_ref(), &report))?;
+        report::json(&as_json(
+            &model,
+            (&answer, &reasoning),
+            checked.as_ref(),
+            &report,
+        ))?;
     } else {
         if !answer.is_empty() && !answer.ends_with('\n') {
             writeln!(out::content())?;
@@ -138,22 +174,34 @@ pub(super) async fn run(
             report::error_line(&format!("batida: {other} answered, not {model}"));
         }
         if !args.quiet && report.figures != Figures::default() {
-            report::figures(report.answered_by.as_ref().unwrap_or(&model), &report.figures);
+            report::figures(
+                report.answered_by.as_ref().unwrap_or(&model),
+                &report.figures,
+            );
         }
     }
     match report.ending {
         ChatEnding::Finished { reason } => {
             if answer.trim().is_empty() && called.is_empty() && !common.json {
-                report::error_line(&format!("batida: {}", reason.why_empty(!reasoning.trim().is_empty())));
+                report::error_line(&format!(
+                    "batida: {}",
+                    reason.why_empty(!reasoning.trim().is_empty())
+                ));
             }
             if report.no_text.is_some() {
                 return Err(Ended::Told);
             }
-            let Some(checked) = checked.filter(|checked| !checked.holds()) else { return Ok(()) };
+            let Some(checked) = checked.filter(|checked| !checked.holds()) else {
+                return Ok(());
+            };
             if !common.json {
                 tell_form(&checked);
             }
-            if checked.fails() { Err(Ended::Crossed) } else { Ok(()) }
+            if checked.fails() {
+                Err(Ended::Crossed)
+            } else {
+                Ok(())
+            }
         }
         ChatEnding::Stopped => Err(Ended::Told),
         ChatEnding::Failed(_) if common.json => Err(Ended::Told),
@@ -173,16 +221,34 @@ fn read_format(object: bool, schema: Option<&Path>) -> Result<Option<AnswerForma
             "It must be a JSON object",
         )
     };
-    let schema = File::open(file).and_then(whole_text).map_err(|error| unread(error.to_string()))?;
+    let schema = File::open(file)
+        .and_then(whole_text)
+        .map_err(|error| unread(error.to_string()))?;
     match json::read(&schema) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err(unread("it is no object".to_owned())),
         Err(mistake) => return Err(unread(mistake.to_string())),
     }
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let name: String =
-        file.file_stem().unwrap_or_default().to_string_lossy().chars().map(plain).take(64).collect();
-    Ok(Some(AnswerFormat::JsonSchema { name, schema, strict: true }))
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .chars()
+        .map(plain)
+        .take(64)
+        .collect();
+    Ok(Some(AnswerFormat::JsonSchema {
+        name,
+        schema,
+        strict: true,
+    }))
 }
 
 /// Why the answer is not what was asked for.
@@ -199,7 +265,10 @@ fn tell_form(checked: &Checked) {
 
 fn form_json(checked: &Checked) -> serde_json::Value {
     let (first, more) = checked.violations();
-    let violations: Vec<_> = first.iter().map(|it| json!({"place": it.place, "what": it.what})).collect();
+    let violations: Vec<_> = first
+        .iter()
+        .map(|it| json!({"place": it.place, "what": it.what}))
+        .collect();
     let holds = (checked.holds() || checked.fails()).then(|| checked.holds());
     json!({"holds": holds, "told": checked.told(), "violations": violations, "more": more})
 }
@@ -226,19 +295,33 @@ async fn prepare<'a>(
     said.attachments = attach::read_files(args.attach.clone(), room, cancel).await?;
     let api = place.api_with_key()?;
     let chosen = choose::model(place, args.deployment.as_deref(), args.model.as_deref()).await?;
-    if said.attachments.iter().any(|attachment| attachment.image().is_some()) {
+    if said
+        .attachments
+        .iter()
+        .any(|attachment| attachment.image().is_some())
+    {
         chosen.expect_sight(place).await?;
     }
-    Ok(Prepared { format, said, api, chosen })
+    Ok(Prepared {
+        format,
+        said,
+        api,
+        chosen,
+    })
 }
 
 /// Standard input, or a pipe, may never end: whoever waits for it can still be interrupted.
 async fn reading<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|panic| {
-        Err(Failure::new("Reading what to send failed in Batida itself", panic.to_string()))
-    })
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|panic| {
+            Err(Failure::new(
+                "Reading what to send failed in Batida itself",
+                panic.to_string(),
+            ))
+        })
 }
 
 fn read_prompt(given: &str) -> Result<String, Failure> {
@@ -250,7 +333,10 @@ fn read_prompt(given: &str) -> Result<String, Failure> {
         report::error_line("Type the prompt, then Ctrl-D");
     }
     let text = whole_text(stdin.lock()).map_err(|error| {
-        Failure::new(format!("The prompt on standard input cannot be read: {error}"), "It must be UTF-8 text")
+        Failure::new(
+            format!("The prompt on standard input cannot be read: {error}"),
+            "It must be UTF-8 text",
+        )
     })?;
     Ok(text.trim_end().to_owned())
 }
@@ -260,7 +346,10 @@ fn whole_text(from: impl Read) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     from.take(MOST_PROMPT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_PROMPT {
-        return Err(std::io::Error::other(format!("it is larger than {} MB", MOST_PROMPT >> 20)));
+        return Err(std::io::Error::other(format!(
+            "it is larger than {} MB",
+            MOST_PROMPT >> 20
+        )));
     }
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is no UTF-8"))
 }
@@ -284,8 +373,14 @@ fn as_json(
 ) -> serde_json::Value {
     let (ending, finish, failure) = match &ended.ending {
         ChatEnding::Finished { reason } => {
-            let why = ended.no_text.map(|why| report::failure_json(&fault::no_text(why).failure));
-            (if why.is_some() { "failed" } else { "finished" }, Some(reason_name(reason)), why)
+            let why = ended
+                .no_text
+                .map(|why| report::failure_json(&fault::no_text(why).failure));
+            (
+                if why.is_some() { "failed" } else { "finished" },
+                Some(reason_name(reason)),
+                why,
+            )
         }
         ChatEnding::Stopped => ("stopped", None, None),
         ChatEnding::Failed(failure) => ("failed", None, Some(report::failure_json(failure))),

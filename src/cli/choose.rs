@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::no_cluster;
 use super::report::error_line;
-use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name};
+use crate::domain::deployment::{
+    ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name,
+};
 use crate::domain::failure::Failure;
 use crate::domain::plan::Target;
 use crate::engine::cluster;
@@ -31,10 +33,19 @@ impl Chosen {
             (None, Some(kubectl)) => cluster::load(kubectl).await.ok(),
             _ => None,
         };
-        let deployments = self.view.iter().chain(&loaded).flat_map(|view| &view.deployments);
+        let deployments = self
+            .view
+            .iter()
+            .chain(&loaded)
+            .flat_map(|view| &view.deployments);
         let own = |it: &&Deployment| self.deployment.as_ref().is_none_or(|name| *name == it.name);
-        let models = deployments.filter(own).flat_map(|deployment| &deployment.models);
-        match models.filter(|served| served.is_called(&self.model)).find_map(ServedModel::sees) {
+        let models = deployments
+            .filter(own)
+            .flat_map(|deployment| &deployment.models);
+        match models
+            .filter(|served| served.is_called(&self.model))
+            .find_map(ServedModel::sees)
+        {
             Some(false) => Err(Failure::new(
                 format!("{} cannot see pictures", self.model),
                 "Take a model with vision (`batida deployments --json` tells which), or send no pictures",
@@ -60,7 +71,11 @@ pub(super) async fn model(
             Some(model) => served(deployment, model)?,
             None => offered(deployment, &routed)?[0].serving_name.clone(),
         };
-        return Ok(Chosen { model, deployment: Some(name.to_owned()), view: Some(view) });
+        return Ok(Chosen {
+            model,
+            deployment: Some(name.to_owned()),
+            view: Some(view),
+        });
     }
     // Without a name, the first of what is deployed, as in the window; a cluster that cannot be asked is no
     // obstacle to an API that can.
@@ -68,9 +83,17 @@ pub(super) async fn model(
         && let Ok(view) = cluster::load(kubectl).await
         && let Some(first) = view.first_that_chats()
     {
-        let routed = place.models().await.map(|models| models.ids).unwrap_or_default();
+        let routed = place
+            .models()
+            .await
+            .map(|models| models.ids)
+            .unwrap_or_default();
         let model = offered(first, &routed)?[0].serving_name.clone();
-        return Ok(Chosen { model, deployment: Some(first.name.clone()), view: Some(view) });
+        return Ok(Chosen {
+            model,
+            deployment: Some(first.name.clone()),
+            view: Some(view),
+        });
     }
     // Asked also when the model is named: a wrong name is then answered with "did you mean".
     let model = match model {
@@ -81,7 +104,11 @@ pub(super) async fn model(
             model.to_owned()
         }
     };
-    Ok(Chosen { model, deployment: None, view: None })
+    Ok(Chosen {
+        model,
+        deployment: None,
+        view: None,
+    })
 }
 
 /// The models to load: all that these deployments (`-` is none) offer, or the first that the API routes.
@@ -91,7 +118,10 @@ pub(super) async fn model(
 pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec<Target>, Failure> {
     let names: Vec<&String> = deployments.iter().filter(|name| *name != "-").collect();
     if names.is_empty() {
-        return Ok(vec![Target { deployment: None, model: first_routed(place).await? }]);
+        return Ok(vec![Target {
+            deployment: None,
+            model: first_routed(place).await?,
+        }]);
     }
     let (view, routed) = cluster_and_routes(place).await?;
     let mut targets = Vec::new();
@@ -100,7 +130,11 @@ pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec
             deployment: Some(name.clone()),
             model: model.serving_name.clone(),
         };
-        targets.extend(offered(ready(&view, name)?, &routed)?.into_iter().map(target));
+        targets.extend(
+            offered(ready(&view, name)?, &routed)?
+                .into_iter()
+                .map(target),
+        );
     }
     Ok(targets)
 }
@@ -110,14 +144,17 @@ pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec
 /// # Errors
 /// When there is none; the advice says which there are.
 pub(super) fn named<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deployment, Failure> {
-    view.deployments.iter().find(|deployment| deployment.name == name).ok_or_else(|| {
-        let names: Vec<&str> = view.deployments.iter().map(|it| it.name.as_str()).collect();
-        let advice = match names.as_slice() {
-            [] => view.nothing().to_owned(),
-            names => format!("There are: {}", names.join(", ")),
-        };
-        Failure::new(format!("There is no deployment named {name}"), advice)
-    })
+    view.deployments
+        .iter()
+        .find(|deployment| deployment.name == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = view.deployments.iter().map(|it| it.name.as_str()).collect();
+            let advice = match names.as_slice() {
+                [] => view.nothing().to_owned(),
+                names => format!("There are: {}", names.join(", ")),
+            };
+            Failure::new(format!("There is no deployment named {name}"), advice)
+        })
 }
 
 /// What is deployed, and the names that the API routes, or none where it cannot be asked.
@@ -144,10 +181,19 @@ fn ready<'a>(view: &'a ClusterView, name: &str) -> Result<&'a Deployment, Failur
 
 /// The deployment's models that chat and that the API routes; all that chat where it routes none of them, or
 /// nobody knows. Never none.
-fn offered<'a>(deployment: &'a Deployment, routed: &[String]) -> Result<Vec<&'a ServedModel>, Failure> {
+fn offered<'a>(
+    deployment: &'a Deployment,
+    routed: &[String],
+) -> Result<Vec<&'a ServedModel>, Failure> {
     let chats = || deployment.models.iter().filter(|model| model.chats());
-    let reached: Vec<_> = chats().filter(|model| routed.contains(&model.serving_name)).collect();
-    let offered = if reached.is_empty() { chats().collect() } else { reached };
+    let reached: Vec<_> = chats()
+        .filter(|model| routed.contains(&model.serving_name))
+        .collect();
+    let offered = if reached.is_empty() {
+        chats().collect()
+    } else {
+        reached
+    };
     if offered.is_empty() {
         let why = format!("{} serves no model that can chat", deployment.name);
         return Err(Failure::new(why, "Take another deployment"));
@@ -157,16 +203,37 @@ fn offered<'a>(deployment: &'a Deployment, routed: &[String]) -> Result<Vec<&'a 
 
 /// The model by the name that was given, which is its serving name or another that the API takes for it.
 fn served(deployment: &Deployment, model: &str) -> Result<String, Failure> {
-    let chats: Vec<&ServedModel> = deployment.models.iter().filter(|model| model.chats()).collect();
+    let chats: Vec<&ServedModel> = deployment
+        .models
+        .iter()
+        .filter(|model| model.chats())
+        .collect();
     if chats.iter().any(|served| served.is_called(model)) {
         return Ok(model.to_owned());
     }
-    let names: Vec<&str> = chats.iter().map(|model| model.serving_name.as_str()).collect();
+    let names: Vec<&str> = chats
+        .iter()
+        .map(|model| model.serving_name.as_str())
+        .collect();
     let why = format!("{} does not serve {model}", deployment.name);
-    Err(Failure::new(why, format!("It serves: {}", names.join(", "))))
+    Err(Failure::new(
+        why,
+        format!("It serves: {}", names.join(", ")),
+    ))
 }
 
 async fn first_routed(place: &Place) -> Result<String, Failure> {
-    let none = || Failure::new("The API lists no model that can chat", "Name one with --model");
-    place.models().await?.ids.into_iter().find(|id| !embeds_by_name(id)).ok_or_else(none)
+    let none = || {
+        Failure::new(
+            "The API lists no model that can chat",
+            "Name one with --model",
+        )
+    };
+    place
+        .models()
+        .await?
+        .ids
+        .into_iter()
+        .find(|id| !embeds_by_name(id))
+        .ok_or_else(none)
 }

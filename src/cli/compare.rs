@@ -28,14 +28,25 @@ pub(super) async fn run(
     if common.json {
         report::json(&serde_json::to_value(&found).map_err(std::io::Error::from)?)?;
     } else {
-        let text =
-            if args.markdown { compare_report::markdown(&found) } else { compare_report::text(&found) };
+        let text = if args.markdown {
+            compare_report::markdown(&found)
+        } else {
+            compare_report::text(&found)
+        };
         // For a pull request the Markdown goes into a pipe or a file as it is.
-        let mut out = if args.markdown { out::content() } else { out::stdout() };
+        let mut out = if args.markdown {
+            out::content()
+        } else {
+            out::stdout()
+        };
         out.write_all(text.as_bytes())?;
         out.flush()?;
     }
-    if args.fail_if_worse { held(&found) } else { Ok(()) }
+    if args.fail_if_worse {
+        held(&found)
+    } else {
+        Ok(())
+    }
 }
 
 /// The sessions of a file, or one that is kept.
@@ -43,11 +54,20 @@ async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
     let path = Path::new(name);
     // A tag may have a point in it: `2.1.0`.
     let is_named_so = |ending: &str| path.extension().is_some_and(|found| found == ending);
-    if path.is_file() || path.components().count() > 1 || ["json", "jsonl"].into_iter().any(is_named_so) {
-        let stem = path.file_stem().map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    if path.is_file()
+        || path.components().count() > 1
+        || ["json", "jsonl"].into_iter().any(is_named_so)
+    {
+        let stem = path
+            .file_stem()
+            .map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
         let imported = history::read_result_file(path).await?;
         // Of ours nothing means something else.
-        for remark in imported.remarks.iter().filter(|_| !imported.source.starts_with("batida")) {
+        for remark in imported
+            .remarks
+            .iter()
+            .filter(|_| !imported.source.starts_with("batida"))
+        {
             report::error_line(&format!("{name}: {remark}"));
         }
         return Ok(history::imported_sides(&stem, imported));
@@ -55,8 +75,12 @@ async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
     let opened = Store::open_to_read(&engine::history_dir(&common.options())?)?;
     super::warn(opened.notice);
     let id = opened.store.find(name).map_err(|why| {
-        let advice = "Name a file of `batida bench --out`, or a session that `batida history list` shows";
-        Failure { advice: advice.to_owned(), ..why }
+        let advice =
+            "Name a file of `batida bench --out`, or a session that `batida history list` shows";
+        Failure {
+            advice: advice.to_owned(),
+            ..why
+        }
     })?;
     history::sides(&opened.store, &[id])
 }
@@ -66,8 +90,15 @@ fn tell_apart(sides: &mut [Side], names: &[String]) {
     let before: Vec<String> = sides.iter().map(|side| side.label.clone()).collect();
     for (at, side) in sides.iter_mut().enumerate() {
         if before.iter().filter(|label| **label == before[at]).count() > 1 {
-            let again = names[..at].iter().filter(|name| **name == names[at]).count();
-            let number = if again > 0 { format!(" ({})", again + 1) } else { String::new() };
+            let again = names[..at]
+                .iter()
+                .filter(|name| **name == names[at])
+                .count();
+            let number = if again > 0 {
+                format!(" ({})", again + 1)
+            } else {
+                String::new()
+            };
             side.label = format!("{}{number}", names[at]);
         }
     }
@@ -85,9 +116,15 @@ fn held(found: &Comparison) -> Result<(), Ended> {
         for (cell, label) in row.others.iter().zip(found.labels.iter().skip(1)) {
             if cell.verdict == Verdict::Worse {
                 worse = true;
-                let level = if row.level.is_empty() { String::new() } else { format!(" at {}", row.level) };
-                let interval =
-                    cell.interval.map(|_| format!(" ({})", interval_text(cell))).unwrap_or_default();
+                let level = if row.level.is_empty() {
+                    String::new()
+                } else {
+                    format!(" at {}", row.level)
+                };
+                let interval = cell
+                    .interval
+                    .map(|_| format!(" ({})", interval_text(cell)))
+                    .unwrap_or_default();
                 let change = change_text(row, cell);
                 report::error_line(&format!(
                     "batida: --fail-if-worse: {}{level} of {} is worse in {label}: {change}{interval}",

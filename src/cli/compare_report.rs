@@ -3,7 +3,9 @@
 use crate::domain::printable::one_line;
 use crate::domain::units::shorten_middle;
 use crate::export::escape_markdown as escaped;
-use crate::metrics::compare::{Comparison, Row, change_text, interval_text, value_text, verdict_text};
+use crate::metrics::compare::{
+    Comparison, Row, change_text, interval_text, value_text, verdict_text,
+};
 
 /// No line of the text is wider, unless a label is.
 const WIDTH: usize = 100;
@@ -53,8 +55,14 @@ fn differences(out: &mut String, found: &Comparison) {
         line(out, "What was asked, and where, was the same");
         return;
     }
-    line(out, "What differs (! figures cannot be compared as like with like)");
-    let whats = found.differences.iter().map(|difference| difference.what.chars().count());
+    line(
+        out,
+        "What differs (! figures cannot be compared as like with like)",
+    );
+    let whats = found
+        .differences
+        .iter()
+        .map(|difference| difference.what.chars().count());
     let first = whats.max().unwrap_or(0);
     let each = (WIDTH - 4 - first) / found.labels.len().max(1) - 2;
     let row = |mark: &str, what: &str, values: &[String]| {
@@ -78,17 +86,31 @@ fn table(out: &mut String, found: &Comparison, at: usize, label: &str) {
     let mut model = None;
     let mut level = None;
     for row in &found.rows {
-        let Some(cell) = row.others.get(at - 1) else { continue };
+        let Some(cell) = row.others.get(at - 1) else {
+            continue;
+        };
         if model != Some(&row.model) {
             (model, level) = (Some(&row.model), None);
             line(out, "");
             let against = found.labels.first().map_or("", String::as_str);
             line(out, &format!("{}: {label} against {against}", row.model));
-            let head = ["level", "metric", "baseline", "this", "change", "95 % interval", "verdict"];
+            let head = [
+                "level",
+                "metric",
+                "baseline",
+                "this",
+                "change",
+                "95 % interval",
+                "verdict",
+            ];
             line(out, &cells(head.map(str::to_owned)));
         }
         // Figures of the same level stand together, and it is named once.
-        let shown = if level == Some(&row.level) { "" } else { level_name(row) };
+        let shown = if level == Some(&row.level) {
+            ""
+        } else {
+            level_name(row)
+        };
         level = Some(&row.level);
         let interval = interval_text(cell);
         line(
@@ -107,7 +129,11 @@ fn table(out: &mut String, found: &Comparison, at: usize, label: &str) {
 }
 
 fn level_name(row: &Row) -> &str {
-    if row.level.is_empty() { "all" } else { &row.level }
+    if row.level.is_empty() {
+        "all"
+    } else {
+        &row.level
+    }
 }
 
 fn cells([level, metric, baseline, this, change, interval, verdict]: [String; 7]) -> String {
@@ -121,12 +147,26 @@ pub(super) fn markdown(found: &Comparison) -> String {
     if !found.differences.is_empty() {
         line(&mut out, "");
         let labels: Vec<String> = found.labels.iter().map(|label| escaped(label)).collect();
-        line(&mut out, &format!("| what differs | {} |", labels.join(" | ")));
+        line(
+            &mut out,
+            &format!("| what differs | {} |", labels.join(" | ")),
+        );
         line(&mut out, &format!("|---|{}", "---|".repeat(labels.len())));
         for difference in &found.differences {
-            let values: Vec<String> = difference.values.iter().map(|value| escaped(value)).collect();
+            let values: Vec<String> = difference
+                .values
+                .iter()
+                .map(|value| escaped(value))
+                .collect();
             let mark = if difference.grave { "⚠ " } else { "" };
-            line(&mut out, &format!("| {mark}{} | {} |", escaped(&difference.what), values.join(" | ")));
+            line(
+                &mut out,
+                &format!(
+                    "| {mark}{} | {} |",
+                    escaped(&difference.what),
+                    values.join(" | ")
+                ),
+            );
         }
     }
     for (at, label) in found.labels.iter().enumerate().skip(1) {
@@ -145,7 +185,9 @@ pub(super) fn markdown(found: &Comparison) -> String {
         );
         line(&mut out, "|---|---|---|--:|--:|--:|--:|---|");
         for row in &found.rows {
-            let Some(cell) = row.others.get(at - 1) else { continue };
+            let Some(cell) = row.others.get(at - 1) else {
+                continue;
+            };
             line(
                 &mut out,
                 &format!(

@@ -11,8 +11,8 @@ use super::history_args::{Action, DeleteArgs, ExportArgs, HistoryArgs, ListArgs,
 use super::{Ended, bench_report, out, report};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Deletion, ExportFormat, HistoryPage, HistoryQuery, Imported, SessionBody, SessionId, SessionKind,
-    SessionRow, SessionState,
+    Deletion, ExportFormat, HistoryPage, HistoryQuery, Imported, SessionBody, SessionId,
+    SessionKind, SessionRow, SessionState,
 };
 use crate::domain::known;
 use crate::domain::printable::one_line;
@@ -82,8 +82,16 @@ fn writing(dir: &Path) -> Result<Store, Failure> {
 fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
     let page = store.list(&args.query(Timestamp::now()))?;
     if common.json {
-        let HistoryPage { rows, total, bytes, requests, .. } = &page;
-        report::json(&json!({ "sessions": rows, "total": total, "bytes": bytes, "requests": requests }))?;
+        let HistoryPage {
+            rows,
+            total,
+            bytes,
+            requests,
+            ..
+        } = &page;
+        report::json(
+            &json!({ "sessions": rows, "total": total, "bytes": bytes, "requests": requests }),
+        )?;
         return Ok(());
     }
     if page.rows.is_empty() {
@@ -100,12 +108,28 @@ fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
     let length = telling_apart(&ids);
     let lines = page.rows.iter().map(|row| {
         // A session that is not listed may begin alike.
-        let found = row.id.0.get(..length).and_then(|short| store.find(short).ok());
-        line(row, if found.as_ref() == Some(&row.id) { length } else { row.id.0.len() }, room)
+        let found = row
+            .id
+            .0
+            .get(..length)
+            .and_then(|short| store.find(short).ok());
+        line(
+            row,
+            if found.as_ref() == Some(&row.id) {
+                length
+            } else {
+                row.id.0.len()
+            },
+            room,
+        )
     });
     report::table(room.head(), lines.collect())?;
     let more = page.total.saturating_sub(page.rows.len() as u64);
-    let more = if more > 0 { format!("; {} more: --limit", units::count(more)) } else { String::new() };
+    let more = if more > 0 {
+        format!("; {} more: --limit", units::count(more))
+    } else {
+        String::new()
+    };
     let size = megabytes(page.bytes);
     let sessions = counted(usize::try_from(page.total).unwrap_or(usize::MAX), "session");
     report::error_line(&format!("{sessions}{more}; the history takes up {size}"));
@@ -116,11 +140,16 @@ fn list(common: &Common, store: &Store, args: &ListArgs) -> Result<(), Ended> {
 fn telling_apart(ids: &[&str]) -> usize {
     let longest = ids.iter().map(|id| id.len()).max().unwrap_or_default();
     let apart = |length: usize| {
-        let mut short: Vec<&str> = ids.iter().map(|id| id.get(..length).unwrap_or(id)).collect();
+        let mut short: Vec<&str> = ids
+            .iter()
+            .map(|id| id.get(..length).unwrap_or(id))
+            .collect();
         short.sort_unstable();
         short.windows(2).all(|pair| pair[0] != pair[1])
     };
-    (8..longest).find(|length| apart(*length)).unwrap_or(longest)
+    (8..longest)
+        .find(|length| apart(*length))
+        .unwrap_or(longest)
 }
 
 /// How many letters there are for what can be shortened.
@@ -137,15 +166,32 @@ impl Room {
     /// Of a terminal this wide; 80 columns at least.
     fn of(columns: usize) -> Self {
         match columns {
-            0..100 => Self { what: 19, model: 11, tags: 6, counts: false },
-            100..120 => Self { what: 20, model: 13, tags: 6, counts: true },
-            _ => Self { what: 22, model: 14, tags: 10, counts: true },
+            0..100 => Self {
+                what: 19,
+                model: 11,
+                tags: 6,
+                counts: false,
+            },
+            100..120 => Self {
+                what: 20,
+                model: 13,
+                tags: 6,
+                counts: true,
+            },
+            _ => Self {
+                what: 22,
+                model: 14,
+                tags: 10,
+                counts: true,
+            },
         }
     }
 
     fn head(self) -> &'static [&'static str] {
         match self.counts {
-            true => &["ID", "BEGAN", "WHAT", "MODEL", "REQUESTS", "ERRORS", "TTFT", "TOK/S", "TAGS"],
+            true => &[
+                "ID", "BEGAN", "WHAT", "MODEL", "REQUESTS", "ERRORS", "TTFT", "TOK/S", "TAGS",
+            ],
             false => &["ID", "BEGAN", "WHAT", "MODEL", "TTFT", "TOK/S", "TAGS"],
         }
     }
@@ -167,13 +213,22 @@ fn line(row: &SessionRow, length: usize, room: Room) -> Vec<String> {
     let model = match &row.models[..] {
         [] => ABSENT.to_owned(),
         [one] => shorten_middle(&one_line(one), room.model),
-        [first, rest @ ..] => format!("{} +{}", shorten_middle(&one_line(first), room.model - 3), rest.len()),
+        [first, rest @ ..] => format!(
+            "{} +{}",
+            shorten_middle(&one_line(first), room.model - 3),
+            rest.len()
+        ),
     };
-    let ttft = row.ttft_p50_ms.map_or(ABSENT.to_owned(), |ms| format!("{} ms", short(Some(ms))));
+    let ttft = row
+        .ttft_p50_ms
+        .map_or(ABSENT.to_owned(), |ms| format!("{} ms", short(Some(ms))));
     let mut cells = vec![
         row.id.0.get(..length).unwrap_or(&row.id.0).to_owned(),
         began(row.began),
-        format!("{}{state}", shorten_middle(&one_line(&row.title), room.what - state.len())),
+        format!(
+            "{}{state}",
+            shorten_middle(&one_line(&row.title), room.what - state.len())
+        ),
         model,
     ];
     if room.counts {
@@ -186,11 +241,14 @@ fn line(row: &SessionRow, length: usize, room: Room) -> Vec<String> {
 
 /// Where the user is, to the minute; of another year the day alone.
 fn began(at: Timestamp) -> String {
-    let Some(at) = known::moment(at) else { return known::UNKNOWN.to_owned() };
+    let Some(at) = known::moment(at) else {
+        return known::UNKNOWN.to_owned();
+    };
     let zone = jiff::tz::TimeZone::system();
     let at = at.to_zoned(zone.clone());
     let this_year = at.year() == Timestamp::now().to_zoned(zone).year();
-    at.strftime(if this_year { "%m-%d %H:%M" } else { "%Y-%m-%d" }).to_string()
+    at.strftime(if this_year { "%m-%d %H:%M" } else { "%Y-%m-%d" })
+        .to_string()
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -209,7 +267,11 @@ fn show(common: &Common, store: &Store, id: &str) -> Result<(), Ended> {
             out.flush()?;
         }
         _ => {
-            let format = if common.json { ExportFormat::Json } else { ExportFormat::Markdown };
+            let format = if common.json {
+                ExportFormat::Json
+            } else {
+                ExportFormat::Markdown
+            };
             printed(store, &[id], format, out::content())?;
         }
     }
@@ -218,10 +280,16 @@ fn show(common: &Common, store: &Store, id: &str) -> Result<(), Ended> {
 
 fn take_along(store: &Store, args: &ExportArgs) -> Result<(), Ended> {
     let format = args.format().map_err(Ended::Misused)?;
-    let ids = args.ids.iter().map(|id| store.find(id)).collect::<Result<Vec<_>, _>>()?;
+    let ids = args
+        .ids
+        .iter()
+        .map(|id| store.find(id))
+        .collect::<Result<Vec<_>, _>>()?;
     if args.out.as_os_str() == "-" {
         if format == ExportFormat::Parquet && out::is_terminal() {
-            return Err(Ended::Misused("Parquet is no text: say --out FILE".to_owned()));
+            return Err(Ended::Misused(
+                "Parquet is no text: say --out FILE".to_owned(),
+            ));
         }
         return printed(store, &ids, format, out::content());
     }
@@ -235,30 +303,51 @@ fn take_along(store: &Store, args: &ExportArgs) -> Result<(), Ended> {
         })
     });
     if let Err(error) = written {
-        return Err(failed.unwrap_or_else(|| cannot_write(&args.out, &error)).into());
+        return Err(failed
+            .unwrap_or_else(|| cannot_write(&args.out, &error))
+            .into());
     }
     report::error_line(&format!("written: {}", args.out.display()));
     Ok(())
 }
 
-fn printed(store: &Store, ids: &[SessionId], format: ExportFormat, to: out::Door) -> Result<(), Ended> {
+fn printed(
+    store: &Store,
+    ids: &[SessionId],
+    format: ExportFormat,
+    to: out::Door,
+) -> Result<(), Ended> {
     let mut out = BufWriter::new(to);
     let written = export(store, ids, format, &mut out).map_err(Ended::from);
     let written = written.and_then(|()| Ok(out.flush()?));
     // What could not be printed is told once, at the end.
-    if out::has_failed() { Err(Ended::Told) } else { written }
+    if out::has_failed() {
+        Err(Ended::Told)
+    } else {
+        written
+    }
 }
 
 // ---- import, delete -----------------------------------------------------------------------------------
 
 fn keep(store: &Store, imported: &Imported) -> Result<Vec<SessionId>, Failure> {
-    imported.sessions.iter().map(|(report, requests)| store.keep(report, requests)).collect()
+    imported
+        .sessions
+        .iter()
+        .map(|(report, requests)| store.keep(report, requests))
+        .collect()
 }
 
-fn told_of_import(common: &Common, kept: &[(String, Vec<SessionId>, Imported)]) -> Result<(), Ended> {
+fn told_of_import(
+    common: &Common,
+    kept: &[(String, Vec<SessionId>, Imported)],
+) -> Result<(), Ended> {
     if common.json {
         let ids: Vec<&SessionId> = kept.iter().flat_map(|(_, ids, _)| ids).collect();
-        let remarks: Vec<&String> = kept.iter().flat_map(|(_, _, imported)| &imported.remarks).collect();
+        let remarks: Vec<&String> = kept
+            .iter()
+            .flat_map(|(_, _, imported)| &imported.remarks)
+            .collect();
         report::json(&json!({ "imported": ids, "remarks": remarks }))?;
         return Ok(());
     }
@@ -270,7 +359,12 @@ fn told_of_import(common: &Common, kept: &[(String, Vec<SessionId>, Imported)]) 
                 0 => "without single requests".to_owned(),
                 n => counted(n, "request"),
             };
-            writeln!(out, "{id}  {} of {}, {requests}", one_line(&what), imported.source)?;
+            writeln!(
+                out,
+                "{id}  {} of {}, {requests}",
+                one_line(&what),
+                imported.source
+            )?;
         }
         for remark in &imported.remarks {
             report::error_line(&format!("{file}: {remark}"));
@@ -284,11 +378,18 @@ fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended
     let (what, number) = match args.older_than {
         Some(age) => {
             let moment = before(Timestamp::now(), age);
-            let older = HistoryQuery { until: Some(moment), ..HistoryQuery::default() };
+            let older = HistoryQuery {
+                until: Some(moment),
+                ..HistoryQuery::default()
+            };
             (Deletion::OlderThan(moment), store.list(&older)?.total)
         }
         None => {
-            let mut ids = args.ids.iter().map(|id| store.find(id)).collect::<Result<Vec<_>, _>>()?;
+            let mut ids = args
+                .ids
+                .iter()
+                .map(|id| store.find(id))
+                .collect::<Result<Vec<_>, _>>()?;
             ids.sort();
             ids.dedup();
             let number = ids.len() as u64;
@@ -315,20 +416,37 @@ fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended
 /// Asks on a terminal; elsewhere nobody could answer.
 fn agreed(store: &Store, what: &Deletion, named: &str) -> Result<bool, Ended> {
     if !std::io::stdin().is_terminal() || !out::errors_are_on_a_terminal() {
-        return Err(Ended::Misused(format!("{named} would be deleted for good: say --yes")));
+        return Err(Ended::Misused(format!(
+            "{named} would be deleted for good: say --yes"
+        )));
     }
     if let Deletion::Sessions(ids) = what {
         for id in ids {
             let row = store.row(id)?;
-            let kind = if row.kind == SessionKind::Chat { "chat" } else { "benchmark" };
-            report::error_line(&format!("{id}  {}  {kind}: {}", began(row.began), one_line(&row.title)));
+            let kind = if row.kind == SessionKind::Chat {
+                "chat"
+            } else {
+                "benchmark"
+            };
+            report::error_line(&format!(
+                "{id}  {}  {kind}: {}",
+                began(row.began),
+                one_line(&row.title)
+            ));
         }
     }
-    let spared = if matches!(what, Deletion::OlderThan(_)) { " (baselines are spared)" } else { "" };
+    let spared = if matches!(what, Deletion::OlderThan(_)) {
+        " (baselines are spared)"
+    } else {
+        ""
+    };
     report::error_text(&format!("Delete {named} for good{spared}? [y/N] "));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|error| {
-        Failure::new(format!("The answer cannot be read: {}", crate::io::why(&error)), "Say --yes instead")
+        Failure::new(
+            format!("The answer cannot be read: {}", crate::io::why(&error)),
+            "Say --yes instead",
+        )
     })?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
@@ -349,7 +467,10 @@ mod tests {
     fn a_line_fits_and_moves_no_cursor() {
         let row = SessionRow {
             title: "\u{1b}[2J a very long title that goes on and on and on".to_owned(),
-            models: vec!["a-model-with-a-name-that-is-long".to_owned(), "b".to_owned()],
+            models: vec![
+                "a-model-with-a-name-that-is-long".to_owned(),
+                "b".to_owned(),
+            ],
             tags: vec!["a tag that is long".to_owned(), "another".to_owned()],
             ttft_p50_ms: Some(89.2),
             peak_tokens_per_s: Some(3_066.0),
@@ -360,7 +481,10 @@ mod tests {
             let cells = line(&row, 8, room);
             let width = |(cell, head): (&String, &&str)| cell.chars().count().max(head.len()) + 2;
             let width: usize = cells.iter().zip(room.head()).map(width).sum::<usize>() - 2;
-            assert!(width <= columns && !cells.concat().contains('\u{1b}'), "{width}: {cells:?}");
+            assert!(
+                width <= columns && !cells.concat().contains('\u{1b}'),
+                "{width}: {cells:?}"
+            );
             assert_eq!(cells.len(), room.head().len());
         }
     }

@@ -91,7 +91,12 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "KIND")]
     kind: Option<KindArg>,
     /// Words that must all occur in title, models, deployments, environment or tags, or be said in the chat
-    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        hide_default_value = true
+    )]
     search: String,
     /// The column to sort by
     #[arg(long, value_name = "COLUMN", default_value = "began")]
@@ -206,8 +211,12 @@ pub(super) fn before(now: Timestamp, age: Duration) -> Timestamp {
 /// With days and weeks, of 24 hours each.
 fn age(text: &str) -> Result<Duration, String> {
     let read = || {
-        let span = jiff::fmt::friendly::SpanParser::new().parse_span(text).ok()?;
-        let age = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+        let span = jiff::fmt::friendly::SpanParser::new()
+            .parse_span(text)
+            .ok()?;
+        let age = span
+            .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+            .ok()?;
         Duration::try_from(age).ok()
     };
     read().ok_or_else(|| format!("{text:?} is no time such as 30d, 12h or 90m"))
@@ -248,8 +257,20 @@ impl ListArgs {
 
     /// Whether all sessions are asked for.
     pub(super) fn is_open(&self) -> bool {
-        let Self { model, deployment, environment, tag, since, until, kind, search, .. } = self;
-        [model, deployment, environment, tag].iter().all(|filter| filter.is_none())
+        let Self {
+            model,
+            deployment,
+            environment,
+            tag,
+            since,
+            until,
+            kind,
+            search,
+            ..
+        } = self;
+        [model, deployment, environment, tag]
+            .iter()
+            .all(|filter| filter.is_none())
             && since.is_none()
             && until.is_none()
             && kind.is_none()
@@ -276,7 +297,11 @@ impl ExportArgs {
         if self.out.to_string_lossy().ends_with(".gaps.csv") {
             return Ok(ExportFormat::Gaps);
         }
-        let ending = self.out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let ending = self
+            .out
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
         let ending = if ending == "htm" { "html" } else { ending };
         ExportFormat::ALL
             .into_iter()
@@ -295,7 +320,10 @@ mod tests {
         let at = |text: &str| When::read(text).map(|when| when.at(now).to_string());
         assert_eq!(at("7d"), Ok("2026-11-16T12:00:00Z".to_owned()));
         assert_eq!(at("90m ago"), Ok("2026-11-23T10:30:00Z".to_owned()));
-        assert_eq!(at("2026-11-20T08:00Z"), Ok("2026-11-20T08:00:00Z".to_owned()));
+        assert_eq!(
+            at("2026-11-20T08:00Z"),
+            Ok("2026-11-20T08:00:00Z".to_owned())
+        );
         assert!(When::read("2026-11-20").is_ok());
         for text in ["", "soon", "2026-13-01", "-3d"] {
             assert!(When::read(text).is_err(), "{text}");

@@ -90,7 +90,11 @@ pub fn main(
     if let Some(program) = own_program() {
         keeper::enable(program);
     }
-    let Cli { common, time_start, command } = match Cli::try_parse_from(args) {
+    let Cli {
+        common,
+        time_start,
+        command,
+    } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(mut error) => {
             other_tools::suggest(&mut error);
@@ -124,14 +128,20 @@ pub fn main(
     };
     // Whoever ended it learns so, as of any program.
     let signalled = signals::first().filter(|number| *number != signals::INTERRUPT && code != 0);
-    let code = signalled.and_then(|number| u8::try_from(128 + number).ok()).unwrap_or(code);
+    let code = signalled
+        .and_then(|number| u8::try_from(128 + number).ok())
+        .unwrap_or(code);
     ExitCode::from(out::finish(code))
 }
 
 /// Batida's executable, as it is even after an update has put another in its place.
 fn own_program() -> Option<PathBuf> {
     let linux = PathBuf::from("/proc/self/exe");
-    if linux.exists() { Some(linux) } else { std::env::current_exe().ok() }
+    if linux.exists() {
+        Some(linux)
+    } else {
+        std::env::current_exe().ok()
+    }
 }
 
 fn twin(args: &[OsString]) -> ExitCode {
@@ -184,7 +194,10 @@ fn open_window(
     };
     let mark = time_start.map(|started| -> Mark {
         Box::new(move |what| {
-            report::error_line(&format!("{what}: {:.0} ms", started.elapsed().as_secs_f64() * 1e3))
+            report::error_line(&format!(
+                "{what}: {:.0} ms",
+                started.elapsed().as_secs_f64() * 1e3
+            ))
         })
     });
     window(common.options(), select, mark)?;
@@ -207,7 +220,9 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
             report::failure(&failure);
         }
     };
-    engine::history(&common.options(), told).map_err(|failure| report::failure(&failure)).ok()
+    engine::history(&common.options(), told)
+        .map_err(|failure| report::failure(&failure))
+        .ok()
 }
 
 fn run(common: &Common, command: Command) -> Result<(), Ended> {
@@ -238,7 +253,11 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
         };
         let (places, settings, notice) = engine::places(&common.options(), words::teller(silent))?;
         // Without a terminal nobody reads in time what a credential plugin says.
-        let places = if out::errors_are_on_a_terminal() { places } else { places.unattended() };
+        let places = if out::errors_are_on_a_terminal() {
+            places
+        } else {
+            places.unattended()
+        };
         if let Command::Compare(args) = &command {
             warn(notice);
             return or_interrupted(&cancel, compare::run(common, &settings.history, args)).await;
@@ -251,7 +270,9 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
             report::failure(&notice);
         }
         // A kubectl may be asked for the context's namespace.
-        let opened = cancel.run_until_cancelled(open(common, &places, &settings, quiet)).await;
+        let opened = cancel
+            .run_until_cancelled(open(common, &places, &settings, quiet))
+            .await;
         let place = &*opened.ok_or(Ended::Told)??;
         match command {
             Command::Deployments => or_interrupted(&cancel, deployments(common, place)).await,
@@ -260,7 +281,9 @@ fn run(common: &Common, command: Command) -> Result<(), Ended> {
                 let keep = settings.history;
                 chat::run(common, place, *args, keep, &cancel).await
             }
-            Command::Bench(args) => bench::run(common, place, *args, settings.history, &cancel).await,
+            Command::Bench(args) => {
+                bench::run(common, place, *args, settings.history, &cancel).await
+            }
             Command::Check => run_checks(common, place, &cancel).await,
             Command::Demo(_) | Command::History(_) | Command::Compare(_) => Ok(()),
         }
@@ -278,7 +301,9 @@ const TO_SETTLE: Duration = Duration::from_secs(8);
 fn cancel_on_signal() -> CancellationToken {
     let cancel = CancellationToken::new();
     // Where the system does not let Batida listen, signals do what they do to any program.
-    let Ok(mut signals) = signals::Signals::new() else { return cancel };
+    let Ok(mut signals) = signals::Signals::new() else {
+        return cancel;
+    };
     let token = cancel.clone();
     tokio::spawn(async move {
         let number = signals.next().await;
@@ -389,17 +414,28 @@ async fn models(common: &Common, place: &Place, args: &ModelsArgs) -> Result<(),
     if let (Some(name), Some(view)) = (&args.deployment, &view) {
         choose::named(view, name)?;
     }
-    report::models(common.json, view.as_ref(), routed.as_deref(), args.deployment.as_deref())?;
+    report::models(
+        common.json,
+        view.as_ref(),
+        routed.as_deref(),
+        args.deployment.as_deref(),
+    )?;
     Ok(())
 }
 
-async fn run_checks(common: &Common, place: &Place, cancel: &CancellationToken) -> Result<(), Ended> {
+async fn run_checks(
+    common: &Common,
+    place: &Place,
+    cancel: &CancellationToken,
+) -> Result<(), Ended> {
     let done = Mutex::new(Vec::new());
     check::run(place, cancel, |check| {
         if !common.json {
             report::check(&check);
         }
-        done.lock().unwrap_or_else(PoisonError::into_inner).push(check);
+        done.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(check);
     })
     .await;
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -407,10 +443,18 @@ async fn run_checks(common: &Common, place: &Place, cancel: &CancellationToken) 
         report::checks_json(&done)?;
     }
     let bad = done.iter().any(|check| check.verdict == Verdict::Bad);
-    if bad || cancel.is_cancelled() { Err(Ended::Told) } else { Ok(()) }
+    if bad || cancel.is_cancelled() {
+        Err(Ended::Told)
+    } else {
+        Ok(())
+    }
 }
 
-async fn serve_demo(common: &Common, args: &DemoArgs, cancel: &CancellationToken) -> Result<(), Ended> {
+async fn serve_demo(
+    common: &Common,
+    args: &DemoArgs,
+    cancel: &CancellationToken,
+) -> Result<(), Ended> {
     let cannot = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::InvalidInput => Ended::Misused(format!("--core: {error}")),
         _ => Ended::Failed(Failure::new(
@@ -426,8 +470,16 @@ async fn serve_demo(common: &Common, args: &DemoArgs, cancel: &CancellationToken
         cancel.cancelled().await;
         return Ok(());
     }
-    let options = DemoOptions { port: args.port, seed: args.seed, ..DemoOptions::default() };
-    let models: Vec<String> = options.models.iter().map(|model| model.name.clone()).collect();
+    let options = DemoOptions {
+        port: args.port,
+        seed: args.seed,
+        ..DemoOptions::default()
+    };
+    let models: Vec<String> = options
+        .models
+        .iter()
+        .map(|model| model.name.clone())
+        .collect();
     let server = DemoServer::start(options).await.map_err(cannot)?;
     report::demo(common.json, &server.address(), DEMO_KEY, &models)?;
     cancel.cancelled().await;

@@ -6,7 +6,13 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 /// and what to type instead.
 const FLAGS: [(&[&str], &str); 28] = [
     (
-        &["--request-rate", "--qps", "--requests-per-second", "--rps", "-R"],
+        &[
+            "--request-rate",
+            "--qps",
+            "--requests-per-second",
+            "--rps",
+            "-R",
+        ],
         "--rate R,R… (requests per second)",
     ),
     (
@@ -101,12 +107,35 @@ const FLAGS: [(&[&str], &str); 28] = [
         "--prefix-tokens N",
     ),
     (
-        &["--rate-type", "--profile", "--strategy", "--load-type", "--request-rate-mode"],
+        &[
+            "--rate-type",
+            "--profile",
+            "--strategy",
+            "--load-type",
+            "--request-rate-mode",
+        ],
         "--concurrency, --rate, --rate with --poisson, --max, --sweep or --trace: each is a kind of load",
     ),
-    (&["--burstiness", "--arrival-pattern", "--arrivals"], "--poisson (arrivals are constant without it)"),
-    (&["--streaming", "--stream", "--no-stream"], "nothing: answers are always streamed"),
-    (&["--url", "--target", "--base-url", "--host", "--server-url", "--endpoint-url", "-u"], "--api URL"),
+    (
+        &["--burstiness", "--arrival-pattern", "--arrivals"],
+        "--poisson (arrivals are constant without it)",
+    ),
+    (
+        &["--streaming", "--stream", "--no-stream"],
+        "nothing: answers are always streamed",
+    ),
+    (
+        &[
+            "--url",
+            "--target",
+            "--base-url",
+            "--host",
+            "--server-url",
+            "--endpoint-url",
+            "-u",
+        ],
+        "--api URL",
+    ),
     (&["--port"], "--api URL, with the port in it"),
     (
         &[
@@ -175,23 +204,62 @@ const FLAGS: [(&[&str], &str); 28] = [
         "--out FILE (the report), --csv FILE (a row per request) or --gaps FILE (a row per chunk)",
     ),
     (
-        &["--percentile-metrics", "--metric-percentiles", "--selected-percentiles"],
+        &[
+            "--percentile-metrics",
+            "--metric-percentiles",
+            "--selected-percentiles",
+        ],
         "nothing: p50, p95 and p99 are in every report, others in --json",
     ),
-    (&["--served-model-name", "--model-name", "--models", "--model-names", "--model-id"], "--model NAME"),
     (
-        &["--request-timeout", "--timeout-seconds", "--request-timeout-seconds", "--request-timeout-s"],
+        &[
+            "--served-model-name",
+            "--model-name",
+            "--models",
+            "--model-names",
+            "--model-id",
+        ],
+        "--model NAME",
+    ),
+    (
+        &[
+            "--request-timeout",
+            "--timeout-seconds",
+            "--request-timeout-seconds",
+            "--request-timeout-s",
+        ],
         "--timeout TIME, e.g. 60s",
     ),
-    (&["--random-seed"], "--seed N (of prompts and arrivals), or --sampling-seed N (sent to the server)"),
-    (&["--session-turns-mean", "--num-turns", "--session-turns"], "--turns N"),
     (
-        &["--disable-tqdm", "--no-tui", "--no-progress", "--disable-console-outputs", "--disable-progress"],
+        &["--random-seed"],
+        "--seed N (of prompts and arrivals), or --sampling-seed N (sent to the server)",
+    ),
+    (
+        &["--session-turns-mean", "--num-turns", "--session-turns"],
+        "--turns N",
+    ),
+    (
+        &[
+            "--disable-tqdm",
+            "--no-tui",
+            "--no-progress",
+            "--disable-console-outputs",
+            "--disable-progress",
+        ],
         "--quiet",
     ),
-    (&["--metadata", "--label", "--labels", "--name"], "--tag TEXT"),
-    (&["--latency-correction"], "nothing: times of --rate count from when a request was due"),
-    (&["--threads", "-t"], "nothing: as many measuring threads are started as the load needs"),
+    (
+        &["--metadata", "--label", "--labels", "--name"],
+        "--tag TEXT",
+    ),
+    (
+        &["--latency-correction"],
+        "nothing: times of --rate count from when a request was due",
+    ),
+    (
+        &["--threads", "-t"],
+        "nothing: as many measuring threads are started as the load needs",
+    ),
 ];
 
 /// What a flag of another tool is called here.
@@ -199,7 +267,10 @@ fn ours(flag: &str) -> Option<&'static str> {
     let name = flag.split('=').next().unwrap_or(flag);
     // Some write words with underscores.
     let name = name.replace('_', "-");
-    FLAGS.iter().find(|(names, _)| names.contains(&name.as_str())).map(|(_, ours)| *ours)
+    FLAGS
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_str()))
+        .map(|(_, ours)| *ours)
 }
 
 /// Puts our name for a flag of another tool in place of clap's guess, which goes by spelling alone.
@@ -207,16 +278,25 @@ pub(super) fn suggest(error: &mut clap::Error) {
     if error.kind() != ErrorKind::UnknownArgument {
         return;
     }
-    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return };
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return;
+    };
     let Some(ours) = ours(flag) else { return };
     let tip = match ours.strip_prefix("nothing: ") {
         Some(why) => format!("leave it out: {why}"),
         None => format!("here it is {ours}"),
     };
-    for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedValue, ContextKind::SuggestedSubcommand] {
+    for kind in [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedValue,
+        ContextKind::SuggestedSubcommand,
+    ] {
         error.remove(kind);
     }
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![tip.into()]),
+    );
 }
 
 #[cfg(test)]
@@ -258,7 +338,10 @@ mod tests {
             assert!(told.contains(ours), "{flag}: {told}");
             assert_eq!(told.matches("tip:").count(), 1, "{flag}: {told}");
         }
-        assert!(told("batida bench --concurency 2").contains("--concurrency"), "spelling is still mended");
+        assert!(
+            told("batida bench --concurency 2").contains("--concurrency"),
+            "spelling is still mended"
+        );
     }
 
     #[test]
@@ -269,8 +352,11 @@ mod tests {
         for (names, _) in FLAGS {
             for name in names {
                 let is_ours = bench.get_arguments().any(|arg| {
-                    arg.get_long().is_some_and(|long| format!("--{long}") == *name)
-                        || arg.get_short().is_some_and(|short| format!("-{short}") == *name)
+                    arg.get_long()
+                        .is_some_and(|long| format!("--{long}") == *name)
+                        || arg
+                            .get_short()
+                            .is_some_and(|short| format!("-{short}") == *name)
                 });
                 assert!(!is_ours, "{name} is a flag of ours");
             }

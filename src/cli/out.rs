@@ -81,11 +81,19 @@ pub(super) fn redraw(text: &str) {
 
 /// Help or a version, in the terminal's styles; or what is wrong with the arguments, which may quote hostile ones.
 pub(super) fn clap(error: &clap::Error) {
-    let stream = if error.use_stderr() { Stream::Error } else { Stream::Output };
+    let stream = if error.use_stderr() {
+        Stream::Error
+    } else {
+        Stream::Output
+    };
     let text = error.render();
     let plain = text.to_string();
     let shown = printable::printable(&plain);
-    let terminal = if error.use_stderr() { errors_are_on_a_terminal() } else { is_terminal() };
+    let terminal = if error.use_stderr() {
+        errors_are_on_a_terminal()
+    } else {
+        is_terminal()
+    };
     let colors = terminal
         && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
@@ -107,7 +115,9 @@ pub(super) fn finish(code: u8) -> u8 {
     let _ = flush(Stream::Error);
     let worst = |code: u8| if code == 0 { FAILED } else { code };
     match trouble(Stream::Output) {
-        None if trouble(Stream::Error).is_some_and(|kind| kind != ErrorKind::BrokenPipe) => worst(code),
+        None if trouble(Stream::Error).is_some_and(|kind| kind != ErrorKind::BrokenPipe) => {
+            worst(code)
+        }
         None => code,
         Some(ErrorKind::BrokenPipe) => worst(code),
         Some(kind) => {
@@ -123,13 +133,19 @@ pub(super) fn finish(code: u8) -> u8 {
 
 impl Door {
     fn to(stream: Stream, filtered: bool) -> Self {
-        Self { stream, filter: filtered.then(Printable::default), partial: Vec::new() }
+        Self {
+            stream,
+            filter: filtered.then(Printable::default),
+            partial: Vec::new(),
+        }
     }
 }
 
 impl Write for Door {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(filter) = &mut self.filter else { return pass(self.stream, bytes).map(|()| bytes.len()) };
+        let Some(filter) = &mut self.filter else {
+            return pass(self.stream, bytes).map(|()| bytes.len());
+        };
         let mut text = String::with_capacity(bytes.len());
         let mut rest = std::mem::take(&mut self.partial);
         rest.extend_from_slice(bytes);
@@ -154,7 +170,9 @@ impl Write for Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let Some(filter) = &mut self.filter else { return };
+        let Some(filter) = &mut self.filter else {
+            return;
+        };
         let mut text = String::new();
         if !self.partial.is_empty() {
             filter.push("\u{fffd}", &mut text);
@@ -200,14 +218,18 @@ fn flush(stream: Stream) -> io::Result<()> {
 /// Keeps the first failure for [`finish`].
 fn keep(stream: Stream, outcome: io::Result<()>) -> io::Result<()> {
     if let Err(error) = &outcome {
-        let mut kept = TROUBLE[stream as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = TROUBLE[stream as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         kept.get_or_insert(error.kind());
     }
     outcome
 }
 
 fn trouble(stream: Stream) -> Option<ErrorKind> {
-    *TROUBLE[stream as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    *TROUBLE[stream as usize]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

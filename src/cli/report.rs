@@ -36,7 +36,11 @@ pub(super) fn error_text(text: &str) {
 
 pub(super) fn failure(failure: &Failure) {
     error_line(&format!("batida: {}", message(&failure.summary)));
-    for line in failure.advice_on_command_line().lines().filter(|line| !line.is_empty()) {
+    for line in failure
+        .advice_on_command_line()
+        .lines()
+        .filter(|line| !line.is_empty())
+    {
         error_line(&format!("  {}", message(line)));
     }
     let lines = || failure.details.trim().lines();
@@ -70,7 +74,11 @@ fn escaped(json: &str) -> String {
         if c.is_ascii_graphic() || matches!(c, ' ' | '\n') || is_printable(c) {
             text.push(c);
         } else {
-            text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            text.extend(
+                c.encode_utf16(&mut units)
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            );
         }
     }
     text
@@ -105,7 +113,11 @@ pub(super) fn deployments(as_json: bool, view: &ClusterView) -> Result<()> {
         return Ok(());
     }
     let row = |deployment: &Deployment| {
-        let models: Vec<&str> = deployment.models.iter().map(|model| model.serving_name.as_str()).collect();
+        let models: Vec<&str> = deployment
+            .models
+            .iter()
+            .map(|model| model.serving_name.as_str())
+            .collect();
         vec![
             deployment.name.clone(),
             deployment.state.label().to_owned(),
@@ -114,7 +126,10 @@ pub(super) fn deployments(as_json: bool, view: &ClusterView) -> Result<()> {
             deployment.reasons(),
         ]
     };
-    table(&["NAME", "STATE", "KIND", "MODELS", "REASON"], view.deployments.iter().map(row).collect())
+    table(
+        &["NAME", "STATE", "KIND", "MODELS", "REASON"],
+        view.deployments.iter().map(row).collect(),
+    )
 }
 
 /// A line of `batida models`.
@@ -149,12 +164,19 @@ pub(super) fn models(
             (Some(false), _) => "no: deployed, but the API does not list it",
             (None, _) => "unknown",
         };
-        vec![line.name.to_owned(), line.deployment.unwrap_or("-").to_owned(), routed.to_owned()]
+        vec![
+            line.name.to_owned(),
+            line.deployment.unwrap_or("-").to_owned(),
+            routed.to_owned(),
+        ]
     };
     if lines.is_empty() && routed.is_some() {
         error_line("The API lists no models");
     }
-    table(&["MODEL", "DEPLOYMENT", "ROUTED"], lines.iter().map(row).collect())
+    table(
+        &["MODEL", "DEPLOYMENT", "ROUTED"],
+        lines.iter().map(row).collect(),
+    )
 }
 
 fn model_lines<'a>(
@@ -163,7 +185,10 @@ fn model_lines<'a>(
     deployment: Option<&str>,
 ) -> Vec<ModelLine<'a>> {
     let is_routed = |model: &ServedModel| {
-        routed.map(|ids| ids.iter().any(|id| *id == model.serving_name || model.aliases.contains(id)))
+        routed.map(|ids| {
+            ids.iter()
+                .any(|id| *id == model.serving_name || model.aliases.contains(id))
+        })
     };
     let mut lines: Vec<ModelLine<'_>> = Vec::new();
     for found in view.into_iter().flat_map(|view| &view.deployments) {
@@ -177,12 +202,21 @@ fn model_lines<'a>(
             chats: model.chats(),
         }));
     }
-    let others = if deployment.is_none() { routed.unwrap_or_default() } else { &[] };
+    let others = if deployment.is_none() {
+        routed.unwrap_or_default()
+    } else {
+        &[]
+    };
     let named: HashSet<&str> = lines.iter().map(|line| line.name).collect();
     for id in others {
         if !named.contains(id.as_str()) {
             let chats = !embeds_by_name(id);
-            lines.push(ModelLine { name: id, deployment: None, routed: Some(true), chats });
+            lines.push(ModelLine {
+                name: id,
+                deployment: None,
+                routed: Some(true),
+                chats,
+            });
         }
     }
     lines
@@ -195,18 +229,29 @@ const WIDEST: usize = 100;
 pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
     let rows: Vec<Vec<String>> = rows
         .into_iter()
-        .map(|row| row.into_iter().map(|cell| cut(&one_line(&cell), MAX_MESSAGE).into_owned()).collect())
+        .map(|row| {
+            row.into_iter()
+                .map(|cell| cut(&one_line(&cell), MAX_MESSAGE).into_owned())
+                .collect()
+        })
         .collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].len()]).filter(|width| *width <= WIDEST).max().unwrap_or(0)
+        cells
+            .chain([head[column].len()])
+            .filter(|width| *width <= WIDEST)
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
     let mut text = String::new();
     for row in std::iter::once(&head).chain(&rows) {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -222,32 +267,65 @@ pub(super) fn figures(model: &str, figures: &Figures) {
         Some(TokenSource::Chunks) => "chunks/s",
         _ => "tok/s",
     };
-    let speed = figures.tokens_per_sec.map_or_else(absent, |rate| units::rate(rate).value);
-    let latency = figures.latency.map_or_else(absent, |latency| units::seconds(latency).to_string());
-    let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
-    let count = figures.tokens.map(|t| format!(" · {} {}", units::count(t.n), t.noun())).unwrap_or_default();
-    error_line(&format!("{model}: {speed} {unit} · latency {latency} · TTFT {ttft}{count}"));
+    let speed = figures
+        .tokens_per_sec
+        .map_or_else(absent, |rate| units::rate(rate).value);
+    let latency = figures
+        .latency
+        .map_or_else(absent, |latency| units::seconds(latency).to_string());
+    let ttft = figures
+        .ttft
+        .map_or_else(absent, |ttft| units::duration(ttft).to_string());
+    let count = figures
+        .tokens
+        .map(|t| format!(" · {} {}", units::count(t.n), t.noun()))
+        .unwrap_or_default();
+    error_line(&format!(
+        "{model}: {speed} {unit} · latency {latency} · TTFT {ttft}{count}"
+    ));
     if figures.at_once {
         error_line(&format!("no speed: the answer {AT_ONCE}"));
     }
     if let Some(each) = figures.tokens_per_chunk() {
-        error_line(&format!("{} chunks, {each:.1} tokens in each on average", units::count(figures.chunks)));
+        error_line(&format!(
+            "{} chunks, {each:.1} tokens in each on average",
+            units::count(figures.chunks)
+        ));
     }
     if let Some(reasoning) = figures.reasoning {
         let (tokens, time) = (reasoning.tokens, units::seconds(reasoning.time));
-        error_line(&format!("reasoning: {} {} · {time}", units::count(tokens.n), tokens.noun()));
+        error_line(&format!(
+            "reasoning: {} {} · {time}",
+            units::count(tokens.n),
+            tokens.noun()
+        ));
     }
     if let Some(server) = figures.server {
         let mut parts = Vec::new();
-        parts.extend(server.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
-        parts.extend(server.latency.map(|latency| format!("latency {}", units::seconds(latency))));
-        parts.extend(server.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
+        parts.extend(
+            server
+                .after_first_per_sec
+                .map(|rate| units::rate(rate).to_string()),
+        );
+        parts.extend(
+            server
+                .latency
+                .map(|latency| format!("latency {}", units::seconds(latency))),
+        );
+        parts.extend(
+            server
+                .ttft
+                .map(|ttft| format!("TTFT {}", units::duration(ttft))),
+        );
         if !parts.is_empty() {
             error_line(&format!("the server says: {}", parts.join(" · ")));
         }
     }
     if let Some(connect) = figures.connect {
-        error_line(&format!("opening the connection took {} of TTFT", units::duration(connect)));
+        error_line(&format!(
+            "opening the connection took {} of TTFT",
+            units::duration(connect)
+        ));
     }
 }
 
@@ -295,7 +373,10 @@ fn verdict(verdict: Verdict) -> &'static str {
 }
 
 pub(super) fn check(check: &Check) {
-    let took = check.took.map(|took| format!(" ({})", units::duration(took))).unwrap_or_default();
+    let took = check
+        .took
+        .map(|took| format!(" ({})", units::duration(took)))
+        .unwrap_or_default();
     let mut out = out::stdout();
     let (title, finding) = (one_line(&check.title), message(&check.finding));
     let mut text = format!("{:<8} {title}: {finding}{took}\n", verdict(check.verdict));
@@ -325,7 +406,12 @@ pub(super) fn checks_json(checks: &[Check]) -> Result<()> {
     json(&json!({ "checks": list }))
 }
 
-pub(super) fn demo(as_json: bool, address: &ApiAddress, key: &str, models: &[String]) -> Result<()> {
+pub(super) fn demo(
+    as_json: bool,
+    address: &ApiAddress,
+    key: &str,
+    models: &[String],
+) -> Result<()> {
     if as_json {
         return json(&json!({"url": address.root(), "key": key, "models": models}));
     }

@@ -30,9 +30,14 @@ pub(super) fn teller(silent: bool) -> impl Fn(Activity) + Send + Sync + 'static 
 
 /// The lines that are new, which are remembered.
 fn news(said: &mut Vec<String>, words: &str) -> Vec<String> {
-    let lines = words.lines().map(str::trim_end).filter(|line| !line.is_empty());
-    let new: Vec<String> =
-        lines.filter(|line| !said.iter().any(|old| old == line)).map(str::to_owned).collect();
+    let lines = words
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty());
+    let new: Vec<String> = lines
+        .filter(|line| !said.iter().any(|old| old == line))
+        .map(str::to_owned)
+        .collect();
     said.extend(new.iter().cloned());
     new
 }

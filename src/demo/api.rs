@@ -44,7 +44,12 @@ pub struct DemoOptions {
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        Self { port: 0, seed: 1, models: DemoModel::all(), keep_received: false }
+        Self {
+            port: 0,
+            seed: 1,
+            models: DemoModel::all(),
+            keep_received: false,
+        }
     }
 }
 
@@ -147,25 +152,55 @@ impl DemoModel {
     /// The same, and it can see pictures.
     #[must_use]
     pub fn with_vision(self) -> Self {
-        Self { vision: true, ..self }
+        Self {
+            vision: true,
+            ..self
+        }
     }
 
     /// The demo's own.
     pub fn all() -> Vec<Self> {
         vec![
-            Self::new("Meta-Llama-3.3-70B-Instruct", 140, 310.0, Thinks::No, Quirk::None),
+            Self::new(
+                "Meta-Llama-3.3-70B-Instruct",
+                140,
+                310.0,
+                Thinks::No,
+                Quirk::None,
+            ),
             Self::new("gpt-oss-120b", 88, 480.0, Thinks::Reasoning, Quirk::None),
             Self::new("DeepSeek-R1-0528", 210, 190.0, Thinks::Inline, Quirk::None),
-            Self::new("Qwen3-32B", 160, 260.0, Thinks::No, Quirk::ColdStart(Duration::from_millis(2_500))),
-            Self::new("gemma-4-31B-it", 110, 220.0, Thinks::No, Quirk::RateLimited { every: 3 })
-                .with_vision(),
-            Self::new("E5-Mistral-7B-Instruct", 30, 1_000.0, Thinks::No, Quirk::Embeds),
+            Self::new(
+                "Qwen3-32B",
+                160,
+                260.0,
+                Thinks::No,
+                Quirk::ColdStart(Duration::from_millis(2_500)),
+            ),
+            Self::new(
+                "gemma-4-31B-it",
+                110,
+                220.0,
+                Thinks::No,
+                Quirk::RateLimited { every: 3 },
+            )
+            .with_vision(),
+            Self::new(
+                "E5-Mistral-7B-Instruct",
+                30,
+                1_000.0,
+                Thinks::No,
+                Quirk::Embeds,
+            ),
         ]
     }
 
     /// A fast one with this name and quirk, for tests and benches.
     pub fn quick(name: &str, quirk: Quirk) -> Self {
-        Self { jitter: 0.0, ..Self::new(name, 5, 1_000.0, Thinks::No, quirk) }
+        Self {
+            jitter: 0.0,
+            ..Self::new(name, 5, 1_000.0, Thinks::No, quirk)
+        }
     }
 }
 
@@ -239,7 +274,11 @@ impl DemoServer {
                 _ = axum::serve(listener, app).into_future() => {}
             }
         });
-        Ok(Self { address, shared, _stop: stop.drop_guard() })
+        Ok(Self {
+            address,
+            shared,
+            _stop: stop.drop_guard(),
+        })
     }
 
     /// Where it listens.
@@ -313,25 +352,36 @@ struct AskMessage {
 impl AskMessage {
     fn read(&self) -> Message {
         let text = match &self.content {
-            Value::Array(parts) => {
-                parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
-            }
+            Value::Array(parts) => parts
+                .iter()
+                .filter_map(|part| part.get("text").and_then(Value::as_str))
+                .collect(),
             content => content.as_str().unwrap_or_default().to_owned(),
         };
-        let text_of = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text_of =
+            |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let call = |call: &Value| ToolCall {
             id: text_of(call.get("id")),
             name: text_of(call.pointer("/function/name")),
             arguments: text_of(call.pointer("/function/arguments")),
         };
         let calls = self.tool_calls.iter().map(call).collect();
-        Message { call_id: self.tool_call_id.clone(), calls, ..Message::new(self.role, text) }
+        Message {
+            call_id: self.tool_call_id.clone(),
+            calls,
+            ..Message::new(self.role, text)
+        }
     }
 }
 
 async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let came = Instant::now();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let authorization = text(header::AUTHORIZATION);
     let aborted = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let json: Value = match serde_json::from_slice(&body) {
@@ -361,34 +411,67 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         Ok(form) => form,
         Err((param, why)) => return invalid(param, &why),
     };
-    let Some(model) = shared.options.models.iter().find(|model| model.name == ask.model) else {
-        return error(404, "model_not_found", &format!("Model {} not found", ask.model));
+    let Some(model) = shared
+        .options
+        .models
+        .iter()
+        .find(|model| model.name == ask.model)
+    else {
+        return error(
+            404,
+            "model_not_found",
+            &format!("Model {} not found", ask.model),
+        );
     };
     let before = {
         let mut uses = lock(&shared.uses);
         let entry = uses.entry(model.name.clone()).or_default();
         let before = *entry;
-        *entry = Use { times: before.times + 1, last: Some(came) };
+        *entry = Use {
+            times: before.times + 1,
+            last: Some(came),
+        };
         before
     };
     match &model.quirk {
         Quirk::RateLimited { every } if (before.times + 1).is_multiple_of(*every) => {
-            let mut refusal =
-                error(429, "rate_limit_exceeded", "Rate limit exceeded (simulated: each third request)");
+            let mut refusal = error(
+                429,
+                "rate_limit_exceeded",
+                "Rate limit exceeded (simulated: each third request)",
+            );
             let headers = refusal.headers_mut();
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-            headers.insert("x-ratelimit-limit-requests", header::HeaderValue::from_static("240"));
-            headers.insert("x-ratelimit-remaining-requests", header::HeaderValue::from_static("0"));
+            headers.insert(
+                "x-ratelimit-limit-requests",
+                header::HeaderValue::from_static("240"),
+            );
+            headers.insert(
+                "x-ratelimit-remaining-requests",
+                header::HeaderValue::from_static("0"),
+            );
             return refusal;
         }
         Quirk::Embeds => {
-            return error(400, "invalid_value", "This model makes embeddings: it cannot chat");
+            return error(
+                400,
+                "invalid_value",
+                "This model makes embeddings: it cannot chat",
+            );
         }
-        Quirk::Refuses { status, content_type, body, retry_after } => {
+        Quirk::Refuses {
+            status,
+            content_type,
+            body,
+            retry_after,
+        } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let mut refusal = (status, [(header::CONTENT_TYPE, *content_type)], *body).into_response();
+            let mut refusal =
+                (status, [(header::CONTENT_TYPE, *content_type)], *body).into_response();
             if let Some(text) = retry_after {
-                refusal.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(text));
+                refusal
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, header::HeaderValue::from_static(text));
             }
             return refusal;
         }
@@ -407,32 +490,56 @@ async fn chat(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         Ok(sights) => sights,
         Err(refusal) => return *refusal,
     };
-    let looked = if sights.is_empty() { Duration::ZERO } else { looking.elapsed() };
-    let rested = before.last.is_none_or(|last| came.duration_since(last) > Duration::from_secs(60));
+    let looked = if sights.is_empty() {
+        Duration::ZERO
+    } else {
+        looking.elapsed()
+    };
+    let rested = before
+        .last
+        .is_none_or(|last| came.duration_since(last) > Duration::from_secs(60));
     let extra = match model.quirk {
         Quirk::ColdStart(extra) if rested => extra,
         _ => Duration::ZERO,
     };
     // A picture is looked at before the first token is thought of.
     let extra = extra + looked;
-    Answer::new(&shared, model, (&ask, &form, &sights), came, extra, aborted).respond(ask.stream).await
+    Answer::new(&shared, model, (&ask, &form, &sights), came, extra, aborted)
+        .respond(ask.stream)
+        .await
 }
 
 /// Looks at the pictures of the last message; a model that sees none refuses them in any.
 async fn see(model: &DemoModel, ask: &Ask) -> Result<Vec<Sight>, Box<Response>> {
     let refused = |why: &str| Box::new(error(400, "invalid_value", why));
-    if !model.vision && ask.messages.iter().any(|message| sight::addresses(&message.content).next().is_some())
+    if !model.vision
+        && ask
+            .messages
+            .iter()
+            .any(|message| sight::addresses(&message.content).next().is_some())
     {
-        return Err(refused(&format!("{} does not support image input", model.name)));
+        return Err(refused(&format!(
+            "{} does not support image input",
+            model.name
+        )));
     }
-    let last = ask.messages.iter().rfind(|message| message.role == Role::User);
-    let addresses: Vec<String> =
-        last.into_iter().flat_map(|message| sight::addresses(&message.content)).map(str::to_owned).collect();
+    let last = ask
+        .messages
+        .iter()
+        .rfind(|message| message.role == Role::User);
+    let addresses: Vec<String> = last
+        .into_iter()
+        .flat_map(|message| sight::addresses(&message.content))
+        .map(str::to_owned)
+        .collect();
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
     let looking = tokio::task::spawn_blocking(move || {
-        addresses.iter().map(|address| sight::look(address)).collect::<Result<Vec<_>, _>>()
+        addresses
+            .iter()
+            .map(|address| sight::look(address))
+            .collect::<Result<Vec<_>, _>>()
     });
     match looking.await {
         Ok(Ok(sights)) => Ok(sights),
@@ -456,7 +563,10 @@ fn check(ask: &Ask) -> Option<Response> {
         return Some(invalid("messages", "messages must not be empty"));
     }
     if ask.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
-        return Some(invalid("temperature", "temperature must be between 0 and 2"));
+        return Some(invalid(
+            "temperature",
+            "temperature must be between 0 and 2",
+        ));
     }
     if ask.top_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
         return Some(invalid("top_p", "top_p must be between 0 and 1"));
@@ -477,7 +587,9 @@ fn uncalled(messages: &[AskMessage]) -> Option<String> {
         if message.role == Role::Tool {
             let id = message.tool_call_id.as_deref().unwrap_or_default();
             let Some(at) = open.iter().position(|called| *called == id) else {
-                return Some(format!("a tool message answers {id:?}, which was not called"));
+                return Some(format!(
+                    "a tool message answers {id:?}, which was not called"
+                ));
             };
             open.remove(at);
             continue;
@@ -485,14 +597,23 @@ fn uncalled(messages: &[AskMessage]) -> Option<String> {
         if let Some(id) = open.first() {
             return Some(format!("the tool call {id:?} has no tool message"));
         }
-        open = message.tool_calls.iter().filter_map(|call| call.get("id").and_then(Value::as_str)).collect();
+        open = message
+            .tool_calls
+            .iter()
+            .filter_map(|call| call.get("id").and_then(Value::as_str))
+            .collect();
     }
-    open.first().map(|id| format!("the tool call {id:?} has no tool message"))
+    open.first()
+        .map(|id| format!("the tool call {id:?} has no tool message"))
 }
 
 fn error(status: u16, code: &str, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
+    let kind = if status.is_server_error() {
+        "server_error"
+    } else {
+        "invalid_request_error"
+    };
     let body = json!({
         "error": {"message": message, "type": kind, "param": null, "code": code},
         "request_id": "demo",
@@ -530,7 +651,8 @@ struct Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         if self.step != Step::End {
-            self.aborted.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.aborted
+                .store(true, std::sync::atomic::Ordering::Relaxed);
         }
     }
 }
@@ -544,14 +666,22 @@ impl Answer {
         extra: Duration,
         aborted: Arc<std::sync::atomic::AtomicBool>,
     ) -> Self {
-        let wants_thinking = ask.chat_template_kwargs.get("enable_thinking") != Some(&Value::Bool(false));
+        let wants_thinking =
+            ask.chat_template_kwargs.get("enable_thinking") != Some(&Value::Bool(false));
         let lengths = Lengths {
-            max_tokens: ask.max_tokens.or(ask.max_completion_tokens).map(|n| n.min(1_000_000) as usize),
+            max_tokens: ask
+                .max_tokens
+                .or(ask.max_completion_tokens)
+                .map(|n| n.min(1_000_000) as usize),
             ignore_eos: ask.ignore_eos,
             thinking: model.thinks != Thinks::No && wants_thinking,
             stop: match &ask.stop {
                 Value::String(stop) => vec![stop.clone()],
-                Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                Value::Array(list) => list
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect(),
                 _ => Vec::new(),
             },
             first: sight::told(sights),
@@ -575,7 +705,11 @@ impl Answer {
             id: format!("demo-{:08x}", script.due.len()),
             model: model.name.clone(),
             script,
-            thinks: if model.quirk == Quirk::OnlyThinks { Thinks::Reasoning } else { model.thinks },
+            thinks: if model.quirk == Quirk::OnlyThinks {
+                Thinks::Reasoning
+            } else {
+                model.thinks
+            },
             quirk: model.quirk.clone(),
             came: came.into(),
             extra,
@@ -600,7 +734,10 @@ impl Answer {
             Some((bytes, answer))
         })
         .map(|bytes| bytes.ok_or("simulated break").map(Bytes::from));
-        let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+        let headers = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ];
         (headers, Body::from_stream(body)).into_response()
     }
 
@@ -668,7 +805,9 @@ impl Answer {
         self.first.get_or_insert(now);
         let mut text = String::new();
         let mut next = at;
-        while next < self.script.due.len() && (next == at || self.extra + self.script.due[next] <= now) {
+        while next < self.script.due.len()
+            && (next == at || self.extra + self.script.due[next] <= now)
+        {
             text.push_str(&self.token(next));
             next += 1;
         }
@@ -684,7 +823,9 @@ impl Answer {
             let (name, text) = match self.thinks {
                 Thinks::ReasoningContent => ("reasoning_content", text.clone()),
                 Thinks::Inline if at == 0 => ("content", format!("<think>\n{text}")),
-                Thinks::Inline if at + 1 == thoughts => ("content", format!("{text}\n</think>\n\n")),
+                Thinks::Inline if at + 1 == thoughts => {
+                    ("content", format!("{text}\n</think>\n\n"))
+                }
                 Thinks::Inline => ("content", text.clone()),
                 Thinks::Reasoning | Thinks::No => ("reasoning", text.clone()),
             };
@@ -692,7 +833,10 @@ impl Answer {
         } else if let Some(call) = self.call_at(at - thoughts) {
             delta.insert("tool_calls".to_owned(), json!([call]));
         } else {
-            delta.insert("content".to_owned(), Value::String(self.script.answer[at - thoughts].clone()));
+            delta.insert(
+                "content".to_owned(),
+                Value::String(self.script.answer[at - thoughts].clone()),
+            );
         }
         self.event(&Value::Object(delta), None)
     }
@@ -731,7 +875,8 @@ impl Answer {
         let total = self.came.elapsed().as_secs_f64();
         let first = self.first.unwrap_or_default().as_secs_f64();
         let tokens = self.script.due.len();
-        let after_first = (tokens > 1 && total > first).then(|| (tokens - 1) as f64 / (total - first));
+        let after_first =
+            (tokens > 1 && total > first).then(|| (tokens - 1) as f64 / (total - first));
         json!({
             "prompt_tokens": self.script.prompt_tokens,
             "prompt_tokens_details": {"cached_tokens": 0},
@@ -772,7 +917,8 @@ impl Answer {
             match self.thinks {
                 Thinks::Inline => {
                     let answer = if called { "" } else { &answer };
-                    message["content"] = json!(format!("<think>\n{reasoning}\n</think>\n\n{answer}"))
+                    message["content"] =
+                        json!(format!("<think>\n{reasoning}\n</think>\n\n{answer}"))
                 }
                 Thinks::ReasoningContent => message["reasoning_content"] = json!(reasoning),
                 Thinks::Reasoning | Thinks::No => message["reasoning"] = json!(reasoning),

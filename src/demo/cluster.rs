@@ -22,7 +22,8 @@ const VERSION: &str = "v1.33.0-demo";
 /// Nothing ever changes in the made-up cluster.
 const LIST_VERSION: &str = "1";
 const SINCE: &str = "2026-11-02T08:00:00Z";
-const NOT_FOUND: &str = "Error from server (NotFound): the server could not find the requested resource";
+const NOT_FOUND: &str =
+    "Error from server (NotFound): the server could not find the requested resource";
 
 /// What the twin prints, and its exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,7 +38,10 @@ pub struct TwinAnswer {
 
 impl TwinAnswer {
     fn said(stdout: impl Into<Vec<u8>>) -> Self {
-        Self { stdout: stdout.into(), ..Self::default() }
+        Self {
+            stdout: stdout.into(),
+            ..Self::default()
+        }
     }
 
     fn json(value: &Value) -> Self {
@@ -45,13 +49,20 @@ impl TwinAnswer {
     }
 
     fn failed(stderr: impl Into<String>) -> Self {
-        Self { stderr: stderr.into() + "\n", code: 1, ..Self::default() }
+        Self {
+            stderr: stderr.into() + "\n",
+            code: 1,
+            ..Self::default()
+        }
     }
 }
 
 /// Answers as kubectl would; `args` do not hold the program's name.
 pub fn answer(args: &[OsString]) -> TwinAnswer {
-    let args: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     let question = match Question::parse(&args) {
         Ok(question) => question,
         Err(trouble) => return TwinAnswer::failed(trouble),
@@ -60,7 +71,11 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
     match words.as_slice() {
         ["config", rest @ ..] => config(&question, rest),
         ["version"] => version(&question),
-        _ if question.context.as_deref().is_some_and(|context| context != CONTEXT) => {
+        _ if question
+            .context
+            .as_deref()
+            .is_some_and(|context| context != CONTEXT) =>
+        {
             let context = question.context.unwrap_or_default();
             TwinAnswer::failed(format!(
                 "Error in configuration: context was not found for specified context: {context}"
@@ -69,17 +84,23 @@ pub fn answer(args: &[OsString]) -> TwinAnswer {
         ["auth", "can-i", ..] => TwinAnswer::said("yes\n"),
         ["get"] if question.raw.is_some() => raw(question.raw.as_deref().unwrap_or_default()),
         ["describe", "pod" | "pods", name] => describe(&question, name),
-        ["get", "deployments.apps,configmaps"] if question.output.starts_with("custom-columns=CHART:") => {
+        ["get", "deployments.apps,configmaps"]
+            if question.output.starts_with("custom-columns=CHART:") =>
+        {
             TwinAnswer::said(format!("{CHART}\n<none>\n"))
         }
         ["logs", pod] => match log_of(&question, pod) {
             Some(lines) => TwinAnswer::said(lines.join("\n") + "\n"),
-            None => TwinAnswer::failed(format!("Error from server (NotFound): pods \"{pod}\" not found")),
+            None => TwinAnswer::failed(format!(
+                "Error from server (NotFound): pods \"{pod}\" not found"
+            )),
         },
         ["get", resource, names @ ..] => get(&question, resource, names),
         ["get"] => TwinAnswer::failed("error: Required resource not specified."),
         [] => TwinAnswer::said("kubectl's twin: the demo's cluster\n"),
-        [other, ..] => TwinAnswer::failed(format!("error: unknown command \"{other}\" for \"kubectl\"")),
+        [other, ..] => TwinAnswer::failed(format!(
+            "error: unknown command \"{other}\" for \"kubectl\""
+        )),
     }
 }
 
@@ -96,7 +117,10 @@ pub struct TwinWatch {
 
 /// Whether kubectl would follow something, and what it would print; `None` where [`answer`] says it all.
 pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
-    let args: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     let question = Question::parse(&args).ok()?;
     let words: Vec<&str> = question.words.iter().map(String::as_str).collect();
     if let (["logs", pod], true) = (words.as_slice(), question.follow) {
@@ -109,7 +133,11 @@ pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
     let raw = question.raw?;
     let (path, query) = raw.split_once('?')?;
     let parameter = |name: &str| {
-        query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+        query.split('&').find_map(|part| {
+            part.strip_prefix(name)?
+                .strip_prefix('=')
+                .map(str::to_owned)
+        })
     };
     if !matches!(parameter("watch").as_deref(), Some("true" | "1")) {
         return None;
@@ -119,11 +147,18 @@ pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
     let kind = KINDS.iter().find(|kind| kind.plural == plural)?;
     let line = |event: &str, object: Value| json!({"type": event, "object": object}).to_string();
     let version = parameter("resourceVersion").unwrap_or_default();
-    let mut lasts =
-        Duration::from_secs(parameter("timeoutSeconds").and_then(|it| it.parse().ok()).unwrap_or(1_800));
+    let mut lasts = Duration::from_secs(
+        parameter("timeoutSeconds")
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(1_800),
+    );
     let first = match version.as_str() {
         LIST_VERSION => Vec::new(),
-        "" | "0" => kind.items(namespace).into_iter().map(|item| line("ADDED", item)).collect(),
+        "" | "0" => kind
+            .items(namespace)
+            .into_iter()
+            .map(|item| line("ADDED", item))
+            .collect(),
         _ => {
             lasts = Duration::ZERO;
             let message = format!("too old resource version: {version} ({LIST_VERSION})");
@@ -134,7 +169,11 @@ pub fn watch(args: &[OsString]) -> Option<TwinWatch> {
         }
     };
     let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": {"resourceVersion": LIST_VERSION}});
-    Some(TwinWatch { first, bookmark: line("BOOKMARK", object), lasts })
+    Some(TwinWatch {
+        first,
+        bookmark: line("BOOKMARK", object),
+        lasts,
+    })
 }
 
 /// A command line taken apart: flags may stand anywhere.
@@ -176,7 +215,9 @@ impl Question {
                 "--previous" => question.previous = true,
                 "--minify" => question.minify = true,
                 "--client" => question.client = true,
-                flag if flag.starts_with('-') => return Err(format!("error: unknown flag: {flag}")),
+                flag if flag.starts_with('-') => {
+                    return Err(format!("error: unknown flag: {flag}"));
+                }
                 _ => question.words.push(arg.clone()),
             }
         }
@@ -191,7 +232,9 @@ impl Question {
 /// `--flag=value`, `-nvalue`, `-n=value`, or the flag alone.
 fn split_flag(arg: &str) -> (&str, Option<&str>) {
     if arg.starts_with("--") {
-        return arg.split_once('=').map_or((arg, None), |(flag, value)| (flag, Some(value)));
+        return arg
+            .split_once('=')
+            .map_or((arg, None), |(flag, value)| (flag, Some(value)));
     }
     match (arg.starts_with('-'), arg.get(..2), arg.get(2..)) {
         (true, Some(flag), Some(value)) if !value.is_empty() => {
@@ -202,7 +245,10 @@ fn split_flag(arg: &str) -> (&str, Option<&str>) {
 }
 
 fn config(question: &Question, rest: &[&str]) -> TwinAnswer {
-    let known = question.context.as_deref().is_none_or(|context| context == CONTEXT);
+    let known = question
+        .context
+        .as_deref()
+        .is_none_or(|context| context == CONTEXT);
     match rest {
         ["view"] if question.minify && !known => {
             let context = question.context.as_deref().unwrap_or_default();
@@ -223,7 +269,8 @@ fn config(question: &Question, rest: &[&str]) -> TwinAnswer {
 }
 
 fn version(question: &Question) -> TwinAnswer {
-    let version = json!({"major": "1", "minor": "33", "gitVersion": VERSION, "platform": "linux/amd64"});
+    let version =
+        json!({"major": "1", "minor": "33", "gitVersion": VERSION, "platform": "linux/amd64"});
     if question.output != "json" {
         return TwinAnswer::said(format!("Client Version: {VERSION}\n"));
     }
@@ -239,16 +286,20 @@ fn raw(path: &str) -> TwinAnswer {
     let path = path.split('?').next().unwrap_or(path).trim_end_matches('/');
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {
-        ["version"] => TwinAnswer::json(&json!({"major": "1", "minor": "33", "gitVersion": VERSION})),
+        ["version"] => {
+            TwinAnswer::json(&json!({"major": "1", "minor": "33", "gitVersion": VERSION}))
+        }
         ["livez" | "readyz" | "healthz"] => TwinAnswer::said("ok"),
         ["api", "v1", "namespaces", namespace] if *namespace == NAMESPACE => TwinAnswer::json(
             &json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}, "status": {"phase": "Active"}}),
         ),
-        ["api", "v1", "namespaces", namespace] => {
-            TwinAnswer::failed(format!("Error from server (NotFound): namespaces \"{namespace}\" not found"))
-        }
+        ["api", "v1", "namespaces", namespace] => TwinAnswer::failed(format!(
+            "Error from server (NotFound): namespaces \"{namespace}\" not found"
+        )),
         ["api", "v1", "namespaces", NAMESPACE, "events"] => TwinAnswer::json(&happened()),
-        ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => raw_list(&PODS, namespace, rest),
+        ["api", "v1", "namespaces", namespace, "pods", rest @ ..] => {
+            raw_list(&PODS, namespace, rest)
+        }
         ["apis", "apps", "v1", "namespaces", NAMESPACE, "deployments"] => {
             let labels = json!({"helm.sh/chart": CHART, "app.kubernetes.io/managed-by": "Helm"});
             let operator = json!({"metadata": {"name": "sambastack-operator", "labels": labels}});
@@ -257,8 +308,19 @@ fn raw(path: &str) -> TwinAnswer {
             )
         }
         ["apis", "sambanova.ai", "v1alpha1"] => TwinAnswer::json(&discovery()),
-        ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, plural, rest @ ..] => {
-            match KINDS.iter().find(|kind| kind.plural == *plural && kind.is_sambanova()) {
+        [
+            "apis",
+            "sambanova.ai",
+            "v1alpha1",
+            "namespaces",
+            namespace,
+            plural,
+            rest @ ..,
+        ] => {
+            match KINDS
+                .iter()
+                .find(|kind| kind.plural == *plural && kind.is_sambanova())
+            {
                 Some(kind) => raw_list(kind, namespace, rest),
                 None => TwinAnswer::failed(NOT_FOUND),
             }
@@ -287,7 +349,9 @@ fn get(question: &Question, resource: &str, names: &[&str]) -> TwinAnswer {
     let short = resource.strip_suffix(".sambanova.ai").unwrap_or(resource);
     let short = short.strip_suffix(".v1alpha1").unwrap_or(short);
     let Some(kind) = KINDS.iter().find(|kind| kind.is_called(short)) else {
-        return TwinAnswer::failed(format!("error: the server doesn't have a resource type \"{resource}\""));
+        return TwinAnswer::failed(format!(
+            "error: the server doesn't have a resource type \"{resource}\""
+        ));
     };
     let namespace = question.namespace();
     let all = kind.items(namespace);
@@ -310,7 +374,10 @@ fn get(question: &Question, resource: &str, names: &[&str]) -> TwinAnswer {
             let items = if names.is_empty() { all } else { items };
             if items.is_empty() {
                 let stderr = format!("No resources found in {namespace} namespace.\n");
-                return TwinAnswer { stderr, ..TwinAnswer::default() };
+                return TwinAnswer {
+                    stderr,
+                    ..TwinAnswer::default()
+                };
             }
             TwinAnswer::said(kind.table(&items, question.output == "name"))
         }
@@ -322,9 +389,13 @@ fn get(question: &Question, resource: &str, names: &[&str]) -> TwinAnswer {
 
 /// The command that Home's checks advise.
 fn describe(question: &Question, name: &str) -> TwinAnswer {
-    let found = pods().into_iter().find(|pod| pod["metadata"]["name"] == name);
+    let found = pods()
+        .into_iter()
+        .find(|pod| pod["metadata"]["name"] == name);
     let Some(pod) = found.filter(|_| question.namespace() == NAMESPACE) else {
-        return TwinAnswer::failed(format!("Error from server (NotFound): pods \"{name}\" not found"));
+        return TwinAnswer::failed(format!(
+            "Error from server (NotFound): pods \"{name}\" not found"
+        ));
     };
     let status = &pod["status"];
     let phase = status["phase"].as_str().unwrap_or("Unknown");
@@ -338,7 +409,10 @@ fn describe(question: &Question, name: &str) -> TwinAnswer {
         ("Containers", "containerStatuses"),
         ("Conditions", "conditions"),
     ] {
-        let entries = status[list].as_array().map(Vec::as_slice).unwrap_or_default();
+        let entries = status[list]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if !entries.is_empty() {
             lines.push(format!("{title}:"));
             lines.extend(entries.iter().map(|entry| format!("  {entry}")));
@@ -380,17 +454,21 @@ fn happened() -> Value {
 
 /// What a container has written, if its pod has such a container.
 fn log_of(question: &Question, pod: &str) -> Option<Vec<String>> {
-    let pod = pods().into_iter().find(|it| it["metadata"]["name"] == pod)?;
-    let statuses =
-        ["containerStatuses", "initContainerStatuses"].map(|list| pod["status"][list].as_array().cloned());
+    let pod = pods()
+        .into_iter()
+        .find(|it| it["metadata"]["name"] == pod)?;
+    let statuses = ["containerStatuses", "initContainerStatuses"]
+        .map(|list| pod["status"][list].as_array().cloned());
     let mut statuses = statuses.into_iter().flatten().flatten();
     let status = match &question.container {
         Some(container) => statuses.find(|status| status["name"] == **container)?,
         None => statuses.next()?,
     };
     let name = status["name"].as_str().unwrap_or_default();
-    let mut lines =
-        vec![format!("{SINCE} {name}: starting"), format!("{SINCE} {name}: reading the checkpoint")];
+    let mut lines = vec![
+        format!("{SINCE} {name}: starting"),
+        format!("{SINCE} {name}: reading the checkpoint"),
+    ];
     lines.push(match (question.previous, status["ready"] == true) {
         (true, _) => format!("{SINCE} {name}: out of memory"),
         (false, true) => format!("{SINCE} {name}: ready"),
@@ -419,7 +497,12 @@ struct Kind {
     items: fn() -> Vec<Value>,
 }
 
-const PODS: Kind = Kind { kind: "Pod", plural: "pods", singular: "pod", items: pods };
+const PODS: Kind = Kind {
+    kind: "Pod",
+    plural: "pods",
+    singular: "pod",
+    items: pods,
+};
 const KINDS: [Kind; 8] = [
     Kind {
         kind: "BundleDeployment",
@@ -427,22 +510,42 @@ const KINDS: [Kind; 8] = [
         singular: "bundledeployment",
         items: bundle_deployments,
     },
-    Kind { kind: "Bundle", plural: "bundles", singular: "bundle", items: bundles },
+    Kind {
+        kind: "Bundle",
+        plural: "bundles",
+        singular: "bundle",
+        items: bundles,
+    },
     Kind {
         kind: "ModelDeployment",
         plural: "modeldeployments",
         singular: "modeldeployment",
         items: model_deployments,
     },
-    Kind { kind: "ModelBundle", plural: "modelbundles", singular: "modelbundle", items: model_bundles },
+    Kind {
+        kind: "ModelBundle",
+        plural: "modelbundles",
+        singular: "modelbundle",
+        items: model_bundles,
+    },
     Kind {
         kind: "BundleTemplate",
         plural: "bundletemplates",
         singular: "bundletemplate",
         items: bundle_templates,
     },
-    Kind { kind: "ModelProfile", plural: "modelprofiles", singular: "modelprofile", items: model_profiles },
-    Kind { kind: "Model", plural: "models", singular: "model", items: models },
+    Kind {
+        kind: "ModelProfile",
+        plural: "modelprofiles",
+        singular: "modelprofile",
+        items: model_profiles,
+    },
+    Kind {
+        kind: "Model",
+        plural: "models",
+        singular: "model",
+        items: models,
+    },
     PODS,
 ];
 
@@ -457,15 +560,26 @@ impl Kind {
     }
 
     fn api_version(&self) -> &'static str {
-        if self.is_sambanova() { "sambanova.ai/v1alpha1" } else { "v1" }
+        if self.is_sambanova() {
+            "sambanova.ai/v1alpha1"
+        } else {
+            "v1"
+        }
     }
 
     fn full_name(&self) -> String {
-        if self.is_sambanova() { format!("{}.sambanova.ai", self.plural) } else { self.plural.to_owned() }
+        if self.is_sambanova() {
+            format!("{}.sambanova.ai", self.plural)
+        } else {
+            self.plural.to_owned()
+        }
     }
 
     fn not_found(&self, name: &str) -> TwinAnswer {
-        TwinAnswer::failed(format!("Error from server (NotFound): {} \"{name}\" not found", self.full_name()))
+        TwinAnswer::failed(format!(
+            "Error from server (NotFound): {} \"{name}\" not found",
+            self.full_name()
+        ))
     }
 
     /// By name, as the API server lists them.
@@ -480,26 +594,47 @@ impl Kind {
             item["metadata"]["namespace"] = NAMESPACE.into();
             item["metadata"]["creationTimestamp"] = SINCE.into();
         }
-        items.sort_by_key(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        items.sort_by_key(|item| {
+            item["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        });
         items
     }
 
     fn table(&self, items: &[Value], names_only: bool) -> String {
-        let name = |item: &Value| item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = |item: &Value| {
+            item["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         if names_only {
             let prefix = if self.is_sambanova() {
                 format!("{}.sambanova.ai", self.singular)
             } else {
                 self.singular.to_owned()
             };
-            return items.iter().map(|item| format!("{prefix}/{}\n", name(item))).collect();
+            return items
+                .iter()
+                .map(|item| format!("{prefix}/{}\n", name(item)))
+                .collect();
         }
         let rows: Vec<[String; 4]> = items.iter().map(|item| self.row(item)).collect();
         let mut table = String::new();
-        let header =
-            if self.is_sambanova() { ["AGE", "", "", ""] } else { ["READY", "STATUS", "RESTARTS", "AGE"] };
+        let header = if self.is_sambanova() {
+            ["AGE", "", "", ""]
+        } else {
+            ["READY", "STATUS", "RESTARTS", "AGE"]
+        };
         // Writing into a String cannot fail.
-        writeln!(table, "{:<64}{:<8}{:<18}{:<11}{}", "NAME", header[0], header[1], header[2], header[3]).ok();
+        writeln!(
+            table,
+            "{:<64}{:<8}{:<18}{:<11}{}",
+            "NAME", header[0], header[1], header[2], header[3]
+        )
+        .ok();
         for (item, [a, b, c, d]) in items.iter().zip(rows) {
             writeln!(table, "{:<64}{a:<8}{b:<18}{c:<11}{d}", name(item)).ok();
         }
@@ -511,8 +646,18 @@ impl Kind {
         if self.is_sambanova() {
             return [age, String::new(), String::new(), String::new()];
         }
-        let Columns { ready, containers, status, restarts } = columns(&read(&item.to_string()));
-        [format!("{ready}/{containers}"), status, restarts.to_string(), age]
+        let Columns {
+            ready,
+            containers,
+            status,
+            restarts,
+        } = columns(&read(&item.to_string()));
+        [
+            format!("{ready}/{containers}"),
+            status,
+            restarts.to_string(),
+            age,
+        ]
     }
 }
 
@@ -532,7 +677,11 @@ enum Plight {
 /// Deployments of the old generation: name, bundle, plight.
 const OLD: [(&str, &str, Plight); 6] = [
     ("bd-gpt-oss-llama70b", "b-gpt-oss-llama70b", Plight::Fine),
-    ("bd-llama-4-maverick-17b-128e-instruct-alcf", "b-llama-4-maverick", Plight::Fine),
+    (
+        "bd-llama-4-maverick-17b-128e-instruct-alcf",
+        "b-llama-4-maverick",
+        Plight::Fine,
+    ),
     ("bd-minimax", "b-minimax", Plight::NotThere),
     ("bd-qwen-nightly", "b-qwen-nightly", Plight::NoImage),
     ("bd-retrieval", "b-retrieval", Plight::Fine),
@@ -541,8 +690,16 @@ const OLD: [(&str, &str, Plight); 6] = [
 
 /// Bundles of the old generation: name, models, and why it is refused.
 const BUNDLES: [(&str, &[&str], Option<&str>); 6] = [
-    ("b-gpt-oss-llama70b", &["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"], None),
-    ("b-llama-4-maverick", &["Llama-4-Maverick-17B-128E-Instruct"], None),
+    (
+        "b-gpt-oss-llama70b",
+        &["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"],
+        None,
+    ),
+    (
+        "b-llama-4-maverick",
+        &["Llama-4-Maverick-17B-128E-Instruct"],
+        None,
+    ),
     (
         "b-minimax",
         &["MiniMax-M2.7"],
@@ -555,11 +712,23 @@ const BUNDLES: [(&str, &[&str], Option<&str>); 6] = [
 
 /// Deployments of the new generation: name, bundle or else a model of its own, plight.
 const NEW: [(&str, Result<&str, &str>, Plight); 7] = [
-    ("md-deepseek-canary", Err("deepseek-r1-0528"), Plight::Crashing),
+    (
+        "md-deepseek-canary",
+        Err("deepseek-r1-0528"),
+        Plight::Crashing,
+    ),
     ("md-deepseek-r1", Ok("mb-deepseek-r1"), Plight::Fine),
     ("md-gemma-vision", Err("gemma-4-31b-it"), Plight::OneOfTwo),
-    ("md-gpt-oss-long-context", Err("gpt-oss-120b"), Plight::Preparing),
-    ("md-llama70b-speculative", Ok("mb-llama70b-speculative"), Plight::NoNode),
+    (
+        "md-gpt-oss-long-context",
+        Err("gpt-oss-120b"),
+        Plight::Preparing,
+    ),
+    (
+        "md-llama70b-speculative",
+        Ok("mb-llama70b-speculative"),
+        Plight::NoNode,
+    ),
     ("md-qwen3", Err("qwen3-32b"), Plight::Fine),
     ("md-qwen3-spare", Err("qwen3-32b"), Plight::NotThere),
 ];
@@ -567,11 +736,23 @@ const NEW: [(&str, Result<&str, &str>, Plight); 7] = [
 /// Models of the new generation: resource, serving name, capabilities.
 const MODELS: [(&str, &str, &[&str]); 7] = [
     ("deepseek-r1-0528", "DeepSeek-R1-0528", &["text"]),
-    ("e5-mistral-7b-instruct", "E5-Mistral-7B-Instruct", &["embeddings"]),
+    (
+        "e5-mistral-7b-instruct",
+        "E5-Mistral-7B-Instruct",
+        &["embeddings"],
+    ),
     ("gemma-4-31b-it", "gemma-4-31B-it", &["text", "vision"]),
     ("gpt-oss-120b", "gpt-oss-120b", &["text"]),
-    ("meta-llama-3-2-1b-instruct", "Meta-Llama-3.2-1B-Instruct", &["text"]),
-    ("meta-llama-3-3-70b-instruct", "Meta-Llama-3.3-70B-Instruct", &["text"]),
+    (
+        "meta-llama-3-2-1b-instruct",
+        "Meta-Llama-3.2-1B-Instruct",
+        &["text"],
+    ),
+    (
+        "meta-llama-3-3-70b-instruct",
+        "Meta-Llama-3.3-70B-Instruct",
+        &["text"],
+    ),
     ("qwen3-32b", "Qwen3-32B", &["text"]),
 ];
 
@@ -651,14 +832,17 @@ fn valid(refused: Option<&str>) -> Value {
         Some(why) => {
             json!({"type": "Valid", "status": "False", "reason": "ValidationFailed", "message": why})
         }
-        None => json!({"type": "Valid", "status": "True", "reason": "ValidationSucceeded", "message": "ok"}),
+        None => {
+            json!({"type": "Valid", "status": "True", "reason": "ValidationSucceeded", "message": "ok"})
+        }
     }
 }
 
 fn model_deployments() -> Vec<Value> {
     NEW.iter()
         .map(|(name, serves, plight)| {
-            let mut spec = json!({"groups": groups(*plight), "engineConfig": {"startupTimeout": 7200}});
+            let mut spec =
+                json!({"groups": groups(*plight), "engineConfig": {"startupTimeout": 7200}});
             match serves {
                 Ok(bundle) => spec["bundle"] = (*bundle).into(),
                 Err(model) => spec["models"] = json!({"modelConfigs": [model_config(model)]}),
@@ -697,7 +881,11 @@ fn models() -> Vec<Value> {
 }
 
 fn groups(plight: Plight) -> Value {
-    let replicas = if matches!(plight, Plight::OneOfTwo) { 2 } else { 1 };
+    let replicas = if matches!(plight, Plight::OneOfTwo) {
+        2
+    } else {
+        1
+    };
     json!([{"name": DEFAULT_GROUP, "minReplicas": replicas, "qosList": ["free"]}])
 }
 
@@ -713,21 +901,33 @@ fn deployment_metadata(name: &str, plight: Plight) -> Value {
 fn pods() -> Vec<Value> {
     let old = OLD.iter().map(|(name, _, plight)| (*name, *plight));
     let new = NEW.iter().map(|(name, _, plight)| (*name, *plight));
-    old.chain(new).flat_map(|(name, plight)| pods_of(name, plight)).collect()
+    old.chain(new)
+        .flat_map(|(name, plight)| pods_of(name, plight))
+        .collect()
 }
 
 fn pods_of(deployment: &str, plight: Plight) -> Vec<Value> {
     let cache = || pod(&cache_pod(deployment, "0"), &[(CACHE, RUNNING)]);
     let main = |tail: &str, inf: Status| {
-        pod(&group_pod(deployment, DEFAULT_GROUP, "n", tail), &[("inf", inf), ("proxy", RUNNING)])
+        pod(
+            &group_pod(deployment, DEFAULT_GROUP, "n", tail),
+            &[("inf", inf), ("proxy", RUNNING)],
+        )
     };
     match plight {
         Plight::NotThere => Vec::new(),
         Plight::Fine => vec![cache(), main("0", RUNNING)],
-        Plight::OneOfTwo => vec![cache(), main("0", RUNNING), main("1", || waiting("ImagePullBackOff", 0))],
+        Plight::OneOfTwo => vec![
+            cache(),
+            main("0", RUNNING),
+            main("1", || waiting("ImagePullBackOff", 0)),
+        ],
         Plight::NoImage => {
             vec![
-                pod(&cache_pod(deployment, "0"), &[(CACHE, || waiting("ImagePullBackOff", 0))]),
+                pod(
+                    &cache_pod(deployment, "0"),
+                    &[(CACHE, || waiting("ImagePullBackOff", 0))],
+                ),
                 main("0", RUNNING),
             ]
         }
@@ -772,7 +972,10 @@ fn crashing() -> Value {
 }
 
 fn pod(name: &str, containers: &[(&str, Status)]) -> Value {
-    let specs: Vec<Value> = containers.iter().map(|(name, _)| json!({"name": name})).collect();
+    let specs: Vec<Value> = containers
+        .iter()
+        .map(|(name, _)| json!({"name": name}))
+        .collect();
     let statuses: Vec<Value> = containers
         .iter()
         .map(|(name, status)| {
@@ -781,7 +984,9 @@ fn pod(name: &str, containers: &[(&str, Status)]) -> Value {
             status
         })
         .collect();
-    let pending = statuses.iter().all(|status| status["state"]["running"].is_null());
+    let pending = statuses
+        .iter()
+        .all(|status| status["state"]["running"].is_null());
     let phase = if pending { "Pending" } else { "Running" };
     json!({
         "metadata": {"name": name},
@@ -795,7 +1000,12 @@ mod tests {
     use super::*;
 
     fn ask(line: &str) -> TwinAnswer {
-        answer(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+        answer(
+            &line
+                .split_whitespace()
+                .map(OsString::from)
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn ask_json(line: &str) -> Value {
@@ -813,15 +1023,24 @@ mod tests {
         let bundle = ask_json("get bundle b-retrieval --namespace=sambastack -o=json");
         assert!(bundle["spec"]["models"]["E5-Mistral-7B-Instruct"].is_object());
         let table = String::from_utf8(ask("-nsambastack get pods").stdout).unwrap();
-        let row = table.lines().find(|line| line.starts_with("inf-bd-qwen-nightly-cache-0 ")).unwrap();
-        assert_eq!(row.split_whitespace().collect::<Vec<_>>()[1..], ["0/1", "ImagePullBackOff", "0", "21d"]);
+        let row = table
+            .lines()
+            .find(|line| line.starts_with("inf-bd-qwen-nightly-cache-0 "))
+            .unwrap();
+        assert_eq!(
+            row.split_whitespace().collect::<Vec<_>>()[1..],
+            ["0/1", "ImagePullBackOff", "0", "21d"]
+        );
         assert!(table.contains("inf-bd-llama-4-maverick-17b-128-f0968391-q-default-n-0"));
     }
 
     #[test]
     fn what_is_not_there_is_refused_as_kubectl_refuses_it() {
         for (line, stderr) in [
-            ("get nope", "error: the server doesn't have a resource type \"nope\"\n"),
+            (
+                "get nope",
+                "error: the server doesn't have a resource type \"nope\"\n",
+            ),
             (
                 "get bundle nope -o json",
                 "Error from server (NotFound): bundles.sambanova.ai \"nope\" not found\n",
@@ -834,27 +1053,46 @@ mod tests {
                 "get --raw /apis/nope",
                 "Error from server (NotFound): the server could not find the requested resource\n",
             ),
-            ("get --raw /api/v1/namespaces/x", "Error from server (NotFound): namespaces \"x\" not found\n"),
+            (
+                "get --raw /api/v1/namespaces/x",
+                "Error from server (NotFound): namespaces \"x\" not found\n",
+            ),
             ("frob", "error: unknown command \"frob\" for \"kubectl\"\n"),
             ("get pods -n", "error: flag needs an argument: -n\n"),
             ("get --frob", "error: unknown flag: --frob\n"),
         ] {
             assert_eq!(
                 ask(line),
-                TwinAnswer { stderr: stderr.to_owned(), code: 1, ..TwinAnswer::default() },
+                TwinAnswer {
+                    stderr: stderr.to_owned(),
+                    code: 1,
+                    ..TwinAnswer::default()
+                },
                 "{line}"
             );
         }
         let empty = ask("-n elsewhere get pods");
-        assert_eq!((empty.code, empty.stderr.as_str()), (0, "No resources found in elsewhere namespace.\n"));
+        assert_eq!(
+            (empty.code, empty.stderr.as_str()),
+            (0, "No resources found in elsewhere namespace.\n")
+        );
     }
 
     #[test]
     fn configuration_and_versions_are_told() {
-        assert_eq!(ask_json("config view -o json --minify")["clusters"][0]["cluster"]["server"], SERVER);
+        assert_eq!(
+            ask_json("config view -o json --minify")["clusters"][0]["cluster"]["server"],
+            SERVER
+        );
         assert_eq!(ask("config get-contexts -o name").stdout, b"demo\n");
-        assert_eq!(ask_json("version --client -o json")["clientVersion"]["gitVersion"], VERSION);
-        assert_eq!(ask_json("get --raw /version --request-timeout 5s")["gitVersion"], VERSION);
+        assert_eq!(
+            ask_json("version --client -o json")["clientVersion"]["gitVersion"],
+            VERSION
+        );
+        assert_eq!(
+            ask_json("get --raw /version --request-timeout 5s")["gitVersion"],
+            VERSION
+        );
         assert_eq!(ask("auth can-i list pods").code, 0);
     }
 
@@ -865,9 +1103,15 @@ mod tests {
             watch(&["get".into(), "--raw".into(), path.into()])
         };
         let from = |version: &str| {
-            watching(&format!("watch=true&resourceVersion={version}&timeoutSeconds=9")).unwrap()
+            watching(&format!(
+                "watch=true&resourceVersion={version}&timeoutSeconds=9"
+            ))
+            .unwrap()
         };
-        assert_eq!((from("1").first.len(), from("1").lasts), (0, Duration::from_secs(9)));
+        assert_eq!(
+            (from("1").first.len(), from("1").lasts),
+            (0, Duration::from_secs(9))
+        );
         assert_eq!(from("0").first.len(), pods().len());
         assert!(from("77").first[0].contains("\"code\":410") && from("77").lasts.is_zero());
         assert_eq!(watching("limit=5"), None);

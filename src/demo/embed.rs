@@ -13,9 +13,13 @@ const DIMENSION: usize = 1_024;
 /// The text as a vector of length 1, the same for all texts without a letter or a digit.
 pub(super) fn embed(text: &str) -> Vec<f32> {
     let mut features: BTreeMap<String, (f64, u32)> = BTreeMap::new();
-    let mut add = |feature: String, weight: f64| features.entry(feature).or_insert((weight, 0)).1 += 1;
+    let mut add =
+        |feature: String, weight: f64| features.entry(feature).or_insert((weight, 0)).1 += 1;
     let lower = text.to_lowercase();
-    for word in lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
         // Marked, so that a word of three letters is not a part of another one.
         add(format!(" {word}"), 1.0);
         let edged: Vec<char> = format!("^{word}$").chars().collect();
@@ -34,18 +38,27 @@ pub(super) fn embed(text: &str) -> Vec<f32> {
         for sixty_four in sums.chunks_mut(64) {
             let signs = random.bits();
             for (at, sum) in sixty_four.iter_mut().enumerate() {
-                *sum += if signs & (1 << at) == 0 { weight } else { -weight };
+                *sum += if signs & (1 << at) == 0 {
+                    weight
+                } else {
+                    -weight
+                };
             }
         }
     }
     let norm = sums.iter().map(|value| value * value).sum::<f64>().sqrt();
-    sums.into_iter().map(|value| (value / norm) as f32).collect()
+    sums.into_iter()
+        .map(|value| (value / norm) as f32)
+        .collect()
 }
 
 /// Words and marks, roughly as a tokenizer would count them.
 pub(super) fn tokens(text: &str) -> usize {
     let words = text.split_whitespace();
-    words.map(|word| word.chars().count().div_ceil(4)).sum::<usize>().max(1)
+    words
+        .map(|word| word.chars().count().div_ceil(4))
+        .sum::<usize>()
+        .max(1)
 }
 
 /// FNV-1a, the same on every machine and in every version.
@@ -68,9 +81,15 @@ mod tests {
         assert!((cosine(text, text) - 1.0).abs() < 1e-5);
         let similar = cosine(text, "Two cats are sleeping on a sofa");
         let unlike = cosine(text, "Quarterly revenue grew by nine percent");
-        assert!(similar > 0.3 && similar > unlike + 0.2, "{similar} against {unlike}");
+        assert!(
+            similar > 0.3 && similar > unlike + 0.2,
+            "{similar} against {unlike}"
+        );
         assert!(unlike.abs() < 0.25, "{unlike}");
-        assert!(cosine("Übermut", "ÜBERMUT!") > 0.99, "case and marks mean nothing");
+        assert!(
+            cosine("Übermut", "ÜBERMUT!") > 0.99,
+            "case and marks mean nothing"
+        );
     }
 
     #[test]
@@ -78,7 +97,10 @@ mod tests {
         for text in ["", "…", "a", "日本語", &"word ".repeat(5_000)] {
             let norm: f32 = embed(text).iter().map(|x| x * x).sum();
             assert!((norm - 1.0).abs() < 1e-4, "{norm}");
-            assert!(embed(text).iter().filter(|value| **value == 0.0).count() < DIMENSION / 2, "{text:.20}");
+            assert!(
+                embed(text).iter().filter(|value| **value == 0.0).count() < DIMENSION / 2,
+                "{text:.20}"
+            );
         }
     }
 }

@@ -66,26 +66,51 @@ impl Form {
             let name = name_of(tool);
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-                return refuse(format!("tools[{at}].function.name must be 1 to 64 letters, digits, _ and -"));
+                return refuse(format!(
+                    "tools[{at}].function.name must be 1 to 64 letters, digits, _ and -"
+                ));
             }
-            if !matches!(tool.pointer("/function/parameters"), None | Some(Value::Object(_))) {
+            if !matches!(
+                tool.pointer("/function/parameters"),
+                None | Some(Value::Object(_))
+            ) {
                 return refuse(format!("tools[{at}].function.parameters must be an object"));
             }
         }
-        Ok(Self { schema, tools, choice: choice.clone() })
+        Ok(Self {
+            schema,
+            tools,
+            choice: choice.clone(),
+        })
     }
 
     /// `None` where nothing but words was asked for.
-    pub(super) fn reply(&self, messages: &[Message], quirk: &Quirk, random: &mut Random) -> Option<Reply> {
-        let last = messages.iter().rposition(|message| message.role == Role::User);
+    pub(super) fn reply(
+        &self,
+        messages: &[Message],
+        quirk: &Quirk,
+        random: &mut Random,
+    ) -> Option<Reply> {
+        let last = messages
+            .iter()
+            .rposition(|message| message.role == Role::User);
         let prompt = last.map_or("", |at| messages[at].content.as_str());
-        let answered = messages.last().is_some_and(|message| message.role == Role::Tool);
-        let called = if answered { Vec::new() } else { self.called(prompt) };
+        let answered = messages
+            .last()
+            .is_some_and(|message| message.role == Role::Tool);
+        let called = if answered {
+            Vec::new()
+        } else {
+            self.called(prompt)
+        };
         if !called.is_empty() {
             let arguments = |tool: &Value| {
                 let any = json!({"type": "object"});
                 let schema = tool.pointer("/function/parameters").unwrap_or(&any);
-                (name_of(tool).to_owned(), Sample::new(schema, prompt, random).draw(schema, "", 0))
+                (
+                    name_of(tool).to_owned(),
+                    Sample::new(schema, prompt, random).draw(schema, "", 0),
+                )
             };
             return Some(Reply::Calls(called.into_iter().map(arguments).collect()));
         }
@@ -102,16 +127,25 @@ impl Form {
 
     /// The functions that the prompt speaks of, or those that must be called.
     fn called(&self, prompt: &str) -> Vec<&Value> {
-        let forced = self.choice.pointer("/function/name").and_then(Value::as_str);
+        let forced = self
+            .choice
+            .pointer("/function/name")
+            .and_then(Value::as_str);
         match (&self.choice, forced) {
-            (_, Some(name)) => self.tools.iter().filter(|tool| name_of(tool) == name).collect(),
+            (_, Some(name)) => self
+                .tools
+                .iter()
+                .filter(|tool| name_of(tool) == name)
+                .collect(),
             (Value::String(none), _) if none == "none" => Vec::new(),
             (choice, _) => {
                 let said = words_of(prompt);
                 let meant = self.tools.iter().filter(|tool| {
                     let named = words_of(name_of(tool));
                     let told = words_of(
-                        tool.pointer("/function/description").and_then(Value::as_str).unwrap_or_default(),
+                        tool.pointer("/function/description")
+                            .and_then(Value::as_str)
+                            .unwrap_or_default(),
                     );
                     named.iter().any(|word| said.contains(word))
                         || told.iter().any(|word| said.contains(word))
@@ -128,13 +162,17 @@ impl Form {
 }
 
 fn name_of(tool: &Value) -> &str {
-    tool.pointer("/function/name").and_then(Value::as_str).unwrap_or_default()
+    tool.pointer("/function/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// The words that say something, in small letters.
 fn words_of(text: &str) -> Vec<String> {
-    const SMALL: [&str; 12] =
-        ["the", "and", "for", "get", "set", "this", "that", "with", "from", "what", "give", "returns"];
+    const SMALL: [&str; 12] = [
+        "the", "and", "for", "get", "set", "this", "that", "with", "from", "what", "give",
+        "returns",
+    ];
     text.split(|c: char| !c.is_alphanumeric())
         .map(str::to_lowercase)
         .filter(|word| word.chars().count() >= 3 && !SMALL.contains(&word.as_str()))
@@ -142,17 +180,29 @@ fn words_of(text: &str) -> Vec<String> {
 }
 
 fn words(messages: &[Message]) -> String {
-    let asked = messages.iter().rposition(|message| !message.calls.is_empty());
+    let asked = messages
+        .iter()
+        .rposition(|message| !message.calls.is_empty());
     let calls = asked.map_or(&[][..], |at| &messages[at].calls);
     let mut out = "This is a **simulated answer**, from what the functions gave:\n".to_owned();
     for message in &messages[asked.map_or(messages.len(), |at| at + 1)..] {
         if message.role != Role::Tool {
             continue;
         }
-        let call = calls.iter().find(|call| Some(&call.id) == message.call_id.as_ref());
+        let call = calls
+            .iter()
+            .find(|call| Some(&call.id) == message.call_id.as_ref());
         let name = call.map_or("a function", |call| call.name.as_str());
-        let gave: String = message.content.split_whitespace().collect::<Vec<_>>().join(" ");
-        let gave = if gave.is_empty() { "*nothing*".to_owned() } else { gave };
+        let gave: String = message
+            .content
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let gave = if gave.is_empty() {
+            "*nothing*".to_owned()
+        } else {
+            gave
+        };
         out += &format!("\n- `{name}` gave {gave}");
     }
     out
@@ -167,23 +217,36 @@ struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     fn new(root: &'a Value, prompt: &'a str, random: &'a mut Random) -> Self {
-        Self { root, prompt, random }
+        Self {
+            root,
+            prompt,
+            random,
+        }
     }
 
     fn draw(&mut self, schema: &Value, name: &str, depth: u32) -> Value {
-        let Some(schema) = schema.as_object().filter(|_| depth < DEEPEST) else { return Value::Null };
+        let Some(schema) = schema.as_object().filter(|_| depth < DEEPEST) else {
+            return Value::Null;
+        };
         if let Some(only) = schema.get("const") {
             return only.clone();
         }
         if let Some(Value::Array(list)) = schema.get("enum").filter(|list| list.get(0).is_some()) {
             // One that the prompt names is the one that is meant.
             let said = words_of(self.prompt);
-            let named =
-                list.iter().find(|one| one.as_str().is_some_and(|one| said.contains(&one.to_lowercase())));
-            return named.unwrap_or(&list[self.random.below(list.len())]).clone();
+            let named = list.iter().find(|one| {
+                one.as_str()
+                    .is_some_and(|one| said.contains(&one.to_lowercase()))
+            });
+            return named
+                .unwrap_or(&list[self.random.below(list.len())])
+                .clone();
         }
         let root = self.root;
-        let to = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
+        let to = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|to| to.strip_prefix('#'));
         if let Some(target) = to.and_then(|to| root.pointer(to)) {
             return self.draw(target, name, depth + 1);
         }
@@ -223,12 +286,20 @@ impl<'a> Sample<'a> {
             .filter_map(Value::as_str)
             .collect();
         let mut out = Map::new();
-        for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        for (name, inner) in schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             if depth < DEEP || required.contains(&name.as_str()) {
                 out.insert(name.clone(), self.draw(inner, name, depth + 1));
             }
         }
-        let other = schema.get("additionalProperties").filter(|other| other.is_object()).cloned();
+        let other = schema
+            .get("additionalProperties")
+            .filter(|other| other.is_object())
+            .cloned();
         for name in required {
             if !out.contains_key(name) {
                 let value = self.draw(other.as_ref().unwrap_or(&json!({})), name, depth + 1);
@@ -242,7 +313,10 @@ impl<'a> Sample<'a> {
             && self.root.get("properties").is_none()
         {
             out.insert("simulated".to_owned(), Value::Bool(true));
-            out.insert("answer".to_owned(), Value::String(self.text(&Map::new(), "answer")));
+            out.insert(
+                "answer".to_owned(),
+                Value::String(self.text(&Map::new(), "answer")),
+            );
         }
         Value::Object(out)
     }
@@ -251,12 +325,23 @@ impl<'a> Sample<'a> {
         let size = |name: &str| schema.get(name).and_then(Value::as_u64);
         let least = size("minItems").unwrap_or(if depth < DEEP { 2 } else { 0 });
         let n = least.min(size("maxItems").unwrap_or(u64::MAX)).min(50) as usize;
-        let first = schema.get("prefixItems").and_then(Value::as_array).cloned().unwrap_or_default();
+        let first = schema
+            .get("prefixItems")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let any = json!({"type": "string"});
-        let rest = schema.get("items").filter(|items| items.is_object()).unwrap_or(&any);
+        let rest = schema
+            .get("items")
+            .filter(|items| items.is_object())
+            .unwrap_or(&any);
         let mut items: Vec<Value> = Vec::new();
         for at in 0..n.max(first.len()) {
-            let drawn = self.draw(first.get(at).unwrap_or(rest), &format!("{name} {}", at + 1), depth + 1);
+            let drawn = self.draw(
+                first.get(at).unwrap_or(rest),
+                &format!("{name} {}", at + 1),
+                depth + 1,
+            );
             let unique = schema.get("uniqueItems") == Some(&Value::Bool(true));
             if !unique || !items.contains(&drawn) {
                 items.push(drawn);
@@ -268,7 +353,9 @@ impl<'a> Sample<'a> {
     /// A number of the prompt where one fits.
     fn number(&mut self, schema: &Map<String, Value>, whole: bool) -> f64 {
         let limit = |name: &str| schema.get(name).and_then(Value::as_f64);
-        let step = limit("multipleOf").filter(|step| *step > 0.0).unwrap_or(if whole { 1.0 } else { 0.5 });
+        let step = limit("multipleOf")
+            .filter(|step| *step > 0.0)
+            .unwrap_or(if whole { 1.0 } else { 0.5 });
         let low = limit("minimum").or(limit("exclusiveMinimum").map(|low| low + step));
         let high = limit("maximum").or(limit("exclusiveMaximum").map(|high| high - step));
         let (low, high) = match (low, high) {
@@ -278,8 +365,12 @@ impl<'a> Sample<'a> {
             (None, None) => (0.0, 100.0),
         };
         let fits = |n: &f64| (low..=high).contains(n) && (n / step).fract() == 0.0;
-        let said = self.prompt.split(|c: char| !c.is_ascii_digit() && c != '.' && c != '-');
-        let said = said.filter_map(|word| word.trim_end_matches('.').parse::<f64>().ok()).find(fits);
+        let said = self
+            .prompt
+            .split(|c: char| !c.is_ascii_digit() && c != '.' && c != '-');
+        let said = said
+            .filter_map(|word| word.trim_end_matches('.').parse::<f64>().ok())
+            .find(fits);
         said.unwrap_or_else(|| {
             let steps = ((high - low) / step).floor().clamp(0.0, 1e6) as usize;
             let least = (low / step).ceil() * step;
@@ -297,7 +388,12 @@ impl<'a> Sample<'a> {
             Some("uuid") => return "6fa459ea-ee8a-4ca4-894e-db77e160355e".to_owned(),
             _ => {}
         }
-        let size = |name: &str| schema.get(name).and_then(Value::as_u64).map(|n| n.min(2_000) as usize);
+        let size = |name: &str| {
+            schema
+                .get(name)
+                .and_then(Value::as_u64)
+                .map(|n| n.min(2_000) as usize)
+        };
         let mut text = match named_in(self.prompt) {
             Some(said) => said.to_owned(),
             None if name.is_empty() => "simulated".to_owned(),
@@ -315,7 +411,11 @@ impl<'a> Sample<'a> {
 
 /// A name in the prompt: what stands in quotes, else a word with a capital that begins no sentence.
 fn named_in(prompt: &str) -> Option<&str> {
-    if let Some(quoted) = prompt.split('"').nth(1).filter(|quoted| !quoted.is_empty() && quoted.len() < 80) {
+    if let Some(quoted) = prompt
+        .split('"')
+        .nth(1)
+        .filter(|quoted| !quoted.is_empty() && quoted.len() < 80)
+    {
         return Some(quoted);
     }
     let mut words = prompt.split_whitespace();
@@ -341,7 +441,9 @@ fn merged(schema: &Map<String, Value>, parts: &[Value]) -> Value {
     for (name, value) in parts.iter().filter_map(Value::as_object).flatten() {
         match (all.get_mut(name), value) {
             (Some(Value::Object(here)), Value::Object(more)) => here.extend(more.clone()),
-            (Some(Value::Array(here)), Value::Array(more)) if name == "required" => here.extend(more.clone()),
+            (Some(Value::Array(here)), Value::Array(more)) if name == "required" => {
+                here.extend(more.clone())
+            }
             (Some(_), _) => {}
             (None, value) => {
                 all.insert(name.clone(), value.clone());
@@ -385,7 +487,11 @@ mod tests {
     }
 
     fn calls(form: &Form, prompt: &str) -> Vec<(String, Value)> {
-        match form.reply(&[Message::new(Role::User, prompt)], &Quirk::None, &mut Random::new(1)) {
+        match form.reply(
+            &[Message::new(Role::User, prompt)],
+            &Quirk::None,
+            &mut Random::new(1),
+        ) {
             Some(Reply::Calls(calls)) => calls,
             _ => Vec::new(),
         }
@@ -397,7 +503,10 @@ mod tests {
         let called = calls(&form, "What is the weather in Paris for 3 days, in kelvin?");
         assert_eq!(
             called,
-            [("get_weather".to_owned(), json!({"city": "Paris", "unit": "kelvin", "days": 3}))]
+            [(
+                "get_weather".to_owned(),
+                json!({"city": "Paris", "unit": "kelvin", "days": 3})
+            )]
         );
         assert_eq!(calls(&form, "Weather, and the time?").len(), 2);
         assert_eq!(calls(&form, "Who are you?").len(), 0);
@@ -405,18 +514,28 @@ mod tests {
 
     #[test]
     fn results_make_the_answer() {
-        let mut messages = vec![Message::new(Role::User, "The weather?"), Message::new(Role::Assistant, "")];
+        let mut messages = vec![
+            Message::new(Role::User, "The weather?"),
+            Message::new(Role::Assistant, ""),
+        ];
         messages[1].calls = vec![ToolCall {
             id: "c1".to_owned(),
             name: "get_weather".to_owned(),
             arguments: "{}".to_owned(),
         }];
-        messages.push(Message { call_id: Some("c1".to_owned()), ..Message::new(Role::Tool, "18 °C") });
+        messages.push(Message {
+            call_id: Some("c1".to_owned()),
+            ..Message::new(Role::Tool, "18 °C")
+        });
         let form = form(&Value::Null, &weather());
-        let Some(Reply::Words(words)) = form.reply(&messages, &Quirk::None, &mut Random::new(1)) else {
+        let Some(Reply::Words(words)) = form.reply(&messages, &Quirk::None, &mut Random::new(1))
+        else {
             panic!("it calls again")
         };
-        assert!(words.contains("simulated answer") && words.contains("`get_weather` gave 18 °C"), "{words}");
+        assert!(
+            words.contains("simulated answer") && words.contains("`get_weather` gave 18 °C"),
+            "{words}"
+        );
     }
 
     #[test]
@@ -435,7 +554,9 @@ mod tests {
                     quirk,
                     &mut Random::new(3),
                 );
-                let Some(Reply::Json(text)) = reply else { panic!("no JSON") };
+                let Some(Reply::Json(text)) = reply else {
+                    panic!("no JSON")
+                };
                 text
             };
             let text = said(&Quirk::None);
@@ -448,12 +569,26 @@ mod tests {
     #[test]
     fn what_sambastack_refuses_is_refused() {
         let format = |format: Value| Form::read(&format, &Value::Null, &Value::Null).map(|_| ());
-        for refused in [json!({"type": "text"}), json!("json"), json!({"type": "json_schema"})] {
-            assert!(format(refused.clone()).is_err_and(|(param, _)| param == "response_format"), "{refused}");
+        for refused in [
+            json!({"type": "text"}),
+            json!("json"),
+            json!({"type": "json_schema"}),
+        ] {
+            assert!(
+                format(refused.clone()).is_err_and(|(param, _)| param == "response_format"),
+                "{refused}"
+            );
         }
         let tools = |tools: Value| Form::read(&Value::Null, &tools, &Value::Null).map(|_| ());
-        for refused in [json!({}), json!([{"function": {"name": "a b"}}]), json!([{}])] {
-            assert!(tools(refused.clone()).is_err_and(|(param, _)| param == "tools"), "{refused}");
+        for refused in [
+            json!({}),
+            json!([{"function": {"name": "a b"}}]),
+            json!([{}]),
+        ] {
+            assert!(
+                tools(refused.clone()).is_err_and(|(param, _)| param == "tools"),
+                "{refused}"
+            );
         }
     }
 }

@@ -50,17 +50,28 @@ impl Script {
             .rev()
             .find(|message| message.role == Role::User)
             .map_or("", |message| message.content.as_str());
-        let thoughts = if lengths.thinking { thoughts(prompt) } else { String::new() };
+        let thoughts = if lengths.thinking {
+            thoughts(prompt)
+        } else {
+            String::new()
+        };
         let mut reasoning = tokens(&thoughts);
         let mut calls = Vec::new();
-        let mut answer = match (form.reply(messages, &model.quirk, &mut random), wished_tokens(prompt)) {
+        let mut answer = match (
+            form.reply(messages, &model.quirk, &mut random),
+            wished_tokens(prompt),
+        ) {
             (Some(Reply::Calls(called)), _) => {
                 let mut pieces = Vec::new();
                 for (name, arguments) in called {
                     let id = format!("call_{:08x}", random.bits() >> 32);
                     // The name comes first, with nothing of the arguments.
                     let arguments = tokens(&arguments.to_string());
-                    calls.push(Called { id, name, tokens: arguments.len() + 1 });
+                    calls.push(Called {
+                        id,
+                        name,
+                        tokens: arguments.len() + 1,
+                    });
                     pieces.push(String::new());
                     pieces.extend(arguments);
                 }
@@ -68,7 +79,9 @@ impl Script {
             }
             (Some(Reply::Json(text) | Reply::Words(text)), _) => tokens(&text),
             (None, Some(n)) => lorem(&mut random, n),
-            (None, None) => tokens(&(lengths.first + &reply(model, prompt, messages.len(), &mut random))),
+            (None, None) => {
+                tokens(&(lengths.first + &reply(model, prompt, messages.len(), &mut random)))
+            }
         };
         let in_words = calls.is_empty();
         if let (true, Some(most)) = (lengths.ignore_eos && in_words, lengths.max_tokens) {
@@ -100,7 +113,14 @@ impl Script {
                 due
             })
             .collect();
-        Self { reasoning, answer, due, prompt_tokens, cut, calls }
+        Self {
+            reasoning,
+            answer,
+            due,
+            prompt_tokens,
+            cut,
+            calls,
+        }
     }
 }
 
@@ -175,7 +195,13 @@ fn thoughts(prompt: &str) -> String {
 }
 
 fn reply(model: &DemoModel, prompt: &str, messages: usize, random: &mut Random) -> String {
-    let asked: String = prompt.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect();
+    let asked: String = prompt
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(120)
+        .collect();
     let lower = prompt.to_lowercase();
     let mut parts = vec![format!(
         "This is a **simulated answer**: `{}` is played by Batida's built-in demo, and no model wrote this. \
@@ -183,7 +209,10 @@ fn reply(model: &DemoModel, prompt: &str, messages: usize, random: &mut Random) 
         model.name
     )];
     if !asked.is_empty() {
-        parts.push(format!("You asked: *{}*", asked.replace(['*', '_', '`'], " ").trim()));
+        parts.push(format!(
+            "You asked: *{}*",
+            asked.replace(['*', '_', '`'], " ").trim()
+        ));
     }
     if lower.contains("code") || lower.contains("python") || lower.contains("rust") {
         parts.push(CODE.to_owned());
@@ -278,7 +307,12 @@ fn random(seed: u64, model: &str, messages: &[Message]) -> Random {
         hash.update([0]);
     }
     let digest = hash.finalize();
-    Random::new(digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    Random::new(
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    )
 }
 
 #[cfg(test)]
@@ -292,8 +326,15 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_script() {
         let model = &DemoModel::all()[0];
-        let write =
-            |seed, prompt| Script::write(seed, model, &ask(prompt), &Form::default(), Lengths::default());
+        let write = |seed, prompt| {
+            Script::write(
+                seed,
+                model,
+                &ask(prompt),
+                &Form::default(),
+                Lengths::default(),
+            )
+        };
         assert_eq!(write(1, "hello"), write(1, "hello"));
         assert_ne!(write(1, "hello").due, write(2, "hello").due);
         assert_ne!(write(1, "hello").due, write(1, "hallo").due);
@@ -302,25 +343,54 @@ mod tests {
     #[test]
     fn lengths_are_kept() {
         let model = &DemoModel::all()[0];
-        let most =
-            |n, ignore_eos| Lengths { max_tokens: Some(n), ignore_eos, thinking: true, ..Lengths::default() };
+        let most = |n, ignore_eos| Lengths {
+            max_tokens: Some(n),
+            ignore_eos,
+            thinking: true,
+            ..Lengths::default()
+        };
         let script = Script::write(1, model, &ask("hi"), &Form::default(), most(5, false));
-        assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (5, true));
+        assert_eq!(
+            (script.reasoning.len() + script.answer.len(), script.cut),
+            (5, true)
+        );
         let script = Script::write(1, model, &ask("hi"), &Form::default(), most(900, true));
-        assert_eq!((script.reasoning.len() + script.answer.len(), script.cut), (900, false));
+        assert_eq!(
+            (script.reasoning.len() + script.answer.len(), script.cut),
+            (900, false)
+        );
         let stop = vec!["answer".to_owned()];
-        let script =
-            Script::write(1, model, &ask("hi"), &Form::default(), Lengths { stop, ..Lengths::default() });
+        let script = Script::write(
+            1,
+            model,
+            &ask("hi"),
+            &Form::default(),
+            Lengths {
+                stop,
+                ..Lengths::default()
+            },
+        );
         assert_eq!(script.answer.concat(), "This is a **simulated ");
-        let script =
-            Script::write(1, model, &ask("write 2,000 tokens"), &Form::default(), Lengths::default());
+        let script = Script::write(
+            1,
+            model,
+            &ask("write 2,000 tokens"),
+            &Form::default(),
+            Lengths::default(),
+        );
         assert_eq!(script.answer.len(), 2_000);
     }
 
     #[test]
     fn tokens_join_to_the_text() {
-        for text in ["", " ", "a", "a bc  d\n\ne", "incomprehensibilities ünïcödé", "          x          "]
-        {
+        for text in [
+            "",
+            " ",
+            "a",
+            "a bc  d\n\ne",
+            "incomprehensibilities ünïcödé",
+            "          x          ",
+        ] {
             assert_eq!(tokens(text).concat(), text);
             assert_eq!(tokens(text).len() as u64, count_tokens(text), "{text:?}");
         }
@@ -329,8 +399,18 @@ mod tests {
     #[test]
     fn every_answer_says_that_it_is_simulated() {
         for model in DemoModel::all() {
-            let script = Script::write(1, &model, &ask("hello"), &Form::default(), Lengths::default());
-            assert!(script.answer.concat().contains("simulated answer"), "{}", model.name);
+            let script = Script::write(
+                1,
+                &model,
+                &ask("hello"),
+                &Form::default(),
+                Lengths::default(),
+            );
+            assert!(
+                script.answer.concat().contains("simulated answer"),
+                "{}",
+                model.name
+            );
         }
     }
 
@@ -339,11 +419,18 @@ mod tests {
         use crate::domain::plan::{Lengths, Plan, Prompts};
         use crate::prompts::{PromptSource, fit::Calibrator};
 
-        let count = |messages: &[Message]| prompt_tokens(messages.iter().map(|m| m.content.as_str()));
+        let count =
+            |messages: &[Message]| prompt_tokens(messages.iter().map(|m| m.content.as_str()));
         for target in [16, 32, 256, 2_000] {
             let input_tokens = Lengths::Fixed(target);
-            let prompts = Prompts::Synthetic { input_tokens, prefix_tokens: target / 3 };
-            let plan = Plan { prompts, ..Plan::default() };
+            let prompts = Prompts::Synthetic {
+                input_tokens,
+                prefix_tokens: target / 3,
+            };
+            let plan = Plan {
+                prompts,
+                ..Plan::default()
+            };
             let mut calibrator = Calibrator::new(&plan.prompts, 1);
             while let Some(probe) = calibrator.next() {
                 calibrator.learn(count(&probe));

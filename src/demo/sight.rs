@@ -19,9 +19,16 @@ pub(super) struct Sight {
 impl Sight {
     /// In words.
     pub(super) fn told(&self) -> String {
-        let Self { form, width, height, mean: [red, green, blue] } = self;
+        let Self {
+            form,
+            width,
+            height,
+            mean: [red, green, blue],
+        } = self;
         let name = name_of(self.mean);
-        format!("a {form} of {width} × {height} pixels, on average {name} (#{red:02x}{green:02x}{blue:02x})")
+        format!(
+            "a {form} of {width} × {height} pixels, on average {name} (#{red:02x}{green:02x}{blue:02x})"
+        )
     }
 
     /// As many tokens as it counts for.
@@ -36,7 +43,11 @@ pub(super) fn told(sights: &[Sight]) -> String {
     match all.as_slice() {
         [] => String::new(),
         [one] => format!("I see {one}.\n\n"),
-        several => format!("I see {} pictures:\n\n- {}\n\n", several.len(), several.join("\n- ")),
+        several => format!(
+            "I see {} pictures:\n\n- {}\n\n",
+            several.len(),
+            several.join("\n- ")
+        ),
     }
 }
 
@@ -55,7 +66,9 @@ pub(super) fn look(address: &str) -> Result<Sight, String> {
         .and_then(|rest| rest.split_once(";base64,"))
         .ok_or("image_url must be a data URL: data:image/png;base64,…")?
         .1;
-    let bytes = STANDARD.decode(encoded).map_err(|why| format!("the image is no base64: {why}"))?;
+    let bytes = STANDARD
+        .decode(encoded)
+        .map_err(|why| format!("the image is no base64: {why}"))?;
     let broken = |why: image::ImageError| format!("the image cannot be decoded: {why}");
     let format = image::guess_format(&bytes).map_err(broken)?;
     let reader = || image::ImageReader::with_format(std::io::Cursor::new(&bytes), format);
@@ -66,7 +79,9 @@ pub(super) fn look(address: &str) -> Result<Sight, String> {
     let pixels = reader().decode().map_err(broken)?.to_rgb8();
     let count = u64::from(width) * u64::from(height);
     let sums = pixels.pixels().fold([0_u64; 3], |mut sums, pixel| {
-        sums.iter_mut().zip(pixel.0).for_each(|(sum, value)| *sum += u64::from(value));
+        sums.iter_mut()
+            .zip(pixel.0)
+            .for_each(|(sum, value)| *sum += u64::from(value));
         sums
     });
     let mean = sums.map(|sum| u8::try_from((sum + count / 2) / count.max(1)).unwrap_or(u8::MAX));
@@ -75,7 +90,12 @@ pub(super) fn look(address: &str) -> Result<Sight, String> {
         image::ImageFormat::WebP => "WebP",
         _ => "JPEG",
     };
-    Ok(Sight { form, width, height, mean })
+    Ok(Sight {
+        form,
+        width,
+        height,
+        mean,
+    })
 }
 
 /// The nearest of a few colours that have a name.
@@ -94,9 +114,16 @@ fn name_of(colour: [u8; 3]) -> &'static str {
         ([120, 75, 40], "brown"),
         ([40, 190, 200], "turquoise"),
     ];
-    let distance =
-        |of: [u8; 3]| -> u32 { of.iter().zip(colour).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
-    NAMES.iter().min_by_key(|(of, _)| distance(*of)).map_or("grey", |(_, name)| name)
+    let distance = |of: [u8; 3]| -> u32 {
+        of.iter()
+            .zip(colour)
+            .map(|(a, b)| u32::from(a.abs_diff(b)).pow(2))
+            .sum()
+    };
+    NAMES
+        .iter()
+        .min_by_key(|(of, _)| distance(*of))
+        .map_or("grey", |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -110,11 +137,19 @@ mod tests {
             image::Rgb(if x < 2 { [255, 0, 0] } else { [205, 60, 60] })
         });
         let mut file = std::io::Cursor::new(Vec::new());
-        pixels.write_to(&mut file, image::ImageFormat::Png).expect("it can be written");
+        pixels
+            .write_to(&mut file, image::ImageFormat::Png)
+            .expect("it can be written");
         let image = Image::of("image/png", (4, 2), file.get_ref());
         let sight = look(&image.data_url()).expect("it is seen");
-        assert_eq!(sight.told(), "a PNG of 4 × 2 pixels, on average red (#e61e1e)");
-        assert_eq!(told(std::slice::from_ref(&sight)), format!("I see {}.\n\n", sight.told()));
+        assert_eq!(
+            sight.told(),
+            "a PNG of 4 × 2 pixels, on average red (#e61e1e)"
+        );
+        assert_eq!(
+            told(std::slice::from_ref(&sight)),
+            format!("I see {}.\n\n", sight.told())
+        );
         for (url, why) in [
             ("https://example.com/a.png", "data URL"),
             ("data:image/png;base64,*", "no base64"),

@@ -26,7 +26,12 @@ impl Attachment {
     pub fn told(&self) -> String {
         match &self.content {
             Attached::Image(image) => {
-                format!("{} × {} · {}", image.width, image.height, units::bytes(image.size()))
+                format!(
+                    "{} × {} · {}",
+                    image.width,
+                    image.height,
+                    units::bytes(image.size())
+                )
             }
             Attached::Text(text) => units::bytes(text.len()),
         }
@@ -36,7 +41,11 @@ impl Attachment {
 impl Message {
     /// How much of a request's body it takes, in bytes; rather too much than too little.
     pub fn body_bytes(&self) -> usize {
-        let calls: usize = self.calls.iter().map(|call| escaped(&call.name) + escaped(&call.arguments)).sum();
+        let calls: usize = self
+            .calls
+            .iter()
+            .map(|call| escaped(&call.name) + escaped(&call.arguments))
+            .sum();
         let attached: usize = self.attachments.iter().map(Attachment::body_bytes).sum();
         escaped(&self.content) + calls + attached + AROUND * (1 + self.calls.len())
     }
@@ -45,7 +54,12 @@ impl Message {
 impl Image {
     /// A picture out of a file's bytes.
     pub fn of(media_type: &str, (width, height): (u32, u32), bytes: &[u8]) -> Self {
-        Self { media_type: media_type.to_owned(), width, height, base64: STANDARD.encode(bytes).into() }
+        Self {
+            media_type: media_type.to_owned(),
+            width,
+            height,
+            base64: STANDARD.encode(bytes).into(),
+        }
     }
 
     /// The file; `None` when what is kept is no base64.
@@ -55,7 +69,12 @@ impl Image {
 
     /// The file's size in bytes.
     pub fn size(&self) -> usize {
-        let padding = self.base64.bytes().rev().take_while(|byte| *byte == b'=').count();
+        let padding = self
+            .base64
+            .bytes()
+            .rev()
+            .take_while(|byte| *byte == b'=')
+            .count();
         (self.base64.len() / 4 * 3).saturating_sub(padding)
     }
 
@@ -67,8 +86,12 @@ impl Image {
             _ => &["jpg", "jpeg"],
         };
         match name.rsplit_once('.') {
-            Some((_, ending)) if endings.contains(&ending.to_ascii_lowercase().as_str()) => name.to_owned(),
-            Some((stem, ending)) if !stem.is_empty() && ending.len() < 5 => format!("{stem}.{}", endings[0]),
+            Some((_, ending)) if endings.contains(&ending.to_ascii_lowercase().as_str()) => {
+                name.to_owned()
+            }
+            Some((stem, ending)) if !stem.is_empty() && ending.len() < 5 => {
+                format!("{stem}.{}", endings[0])
+            }
             _ => format!("{name}.{}", endings[0]),
         }
     }

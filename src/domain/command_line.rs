@@ -9,7 +9,10 @@ use super::units::write_duration;
 pub fn default_plan() -> Plan {
     Plan {
         load: Load::Concurrency(vec![1]),
-        session_ends: Ends { error_share: Some(0.05), ..Ends::default() },
+        session_ends: Ends {
+            error_share: Some(0.05),
+            ..Ends::default()
+        },
         ..Plan::default()
     }
 }
@@ -25,12 +28,18 @@ pub fn bench(plan: &Plan, env: &Environment) -> String {
     for target in &plan.targets {
         words.put("--model", &target.model);
     }
-    let mut deployments: Vec<&str> =
-        plan.targets.iter().map(|target| target.deployment.as_deref().unwrap_or("-")).collect();
+    let mut deployments: Vec<&str> = plan
+        .targets
+        .iter()
+        .map(|target| target.deployment.as_deref().unwrap_or("-"))
+        .collect();
     if deployments.iter().all(|name| *name == deployments[0]) {
         deployments.truncate(1);
     }
-    for name in deployments.iter().filter(|name| deployments.len() > 1 || **name != "-") {
+    for name in deployments
+        .iter()
+        .filter(|name| deployments.len() > 1 || **name != "-")
+    {
         words.put("--deployment", name);
     }
     let usual = default_plan();
@@ -43,7 +52,10 @@ pub fn bench(plan: &Plan, env: &Environment) -> String {
         words.put("--ramp-up", write_duration(plan.ramp_up));
     }
     match &plan.prompts {
-        Prompts::Synthetic { input_tokens, prefix_tokens } => {
+        Prompts::Synthetic {
+            input_tokens,
+            prefix_tokens,
+        } => {
             if *input_tokens != Lengths::Fixed(256) {
                 words.put("--input-tokens", input_tokens);
             }
@@ -99,8 +111,15 @@ impl Words {
         let list = |items: Vec<String>| items.join(",");
         match load {
             same if same == usual => {}
-            Load::Concurrency(n) => self.put("--concurrency", list(n.iter().map(u32::to_string).collect())),
-            Load::Rate { per_sec, arrivals, most_in_flight } => {
+            Load::Concurrency(n) => self.put(
+                "--concurrency",
+                list(n.iter().map(u32::to_string).collect()),
+            ),
+            Load::Rate {
+                per_sec,
+                arrivals,
+                most_in_flight,
+            } => {
                 self.put("--rate", list(per_sec.iter().map(f64::to_string).collect()));
                 if *arrivals == Arrivals::Poisson {
                     self.flag("--poisson");
@@ -108,7 +127,11 @@ impl Words {
                 self.most_in_flight(*most_in_flight);
             }
             Load::Max { in_flight } => self.0.push(format!("--max={in_flight}")),
-            Load::Trace { file, most_in_flight, unit } => {
+            Load::Trace {
+                file,
+                most_in_flight,
+                unit,
+            } => {
                 self.put("--trace", file.display());
                 if let Some(unit) = unit {
                     self.put("--trace-unit", unit.name());
@@ -156,7 +179,15 @@ impl Words {
     fn params(&mut self, params: &Params) {
         // The output length stands in the plan.
         let Params {
-            max_tokens: _, temperature, top_p, top_k, stop, seed, reasoning_effort, thinking, ..
+            max_tokens: _,
+            temperature,
+            top_p,
+            top_k,
+            stop,
+            seed,
+            reasoning_effort,
+            thinking,
+            ..
         } = params;
         let mut put = |name, value: Option<String>| {
             if let Some(value) = value {
@@ -170,8 +201,14 @@ impl Words {
             put("--stop", Some(text.clone()));
         }
         put("--sampling-seed", seed.map(|seed| seed.to_string()));
-        put("--reasoning-effort", reasoning_effort.map(|effort| effort.as_str().to_owned()));
-        put("--thinking", thinking.map(|on| if on { "on" } else { "off" }.to_owned()));
+        put(
+            "--reasoning-effort",
+            reasoning_effort.map(|effort| effort.as_str().to_owned()),
+        );
+        put(
+            "--thinking",
+            thinking.map(|on| if on { "on" } else { "off" }.to_owned()),
+        );
     }
 }
 

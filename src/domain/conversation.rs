@@ -39,12 +39,21 @@ pub struct Message {
 impl Message {
     /// A message of `role`.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), attachments: Vec::new(), calls: Vec::new(), call_id: None }
+        Self {
+            role,
+            content: content.into(),
+            attachments: Vec::new(),
+            calls: Vec::new(),
+            call_id: None,
+        }
     }
 
     /// A function's result.
     pub fn result(result: &ToolResult) -> Self {
-        Self { call_id: Some(result.id.clone()), ..Self::new(Role::Tool, result.content.clone()) }
+        Self {
+            call_id: Some(result.id.clone()),
+            ..Self::new(Role::Tool, result.content.clone())
+        }
     }
 }
 
@@ -124,7 +133,9 @@ impl Tool {
         match name {
             "" => Some("The function needs a name: not sent"),
             name if name.len() > 64 => Some("The name is longer than 64 characters: not sent"),
-            name if !name.chars().all(plain) => Some("The name may have letters, digits, _ and -: not sent"),
+            name if !name.chars().all(plain) => {
+                Some("The name may have letters, digits, _ and -: not sent")
+            }
             _ => None,
         }
     }

@@ -119,7 +119,9 @@ impl ServedModel {
         if self.capabilities.is_empty() {
             return makes_embeddings_by_name(&self.serving_name);
         }
-        self.capabilities.iter().any(|capability| capability == "embeddings")
+        self.capabilities
+            .iter()
+            .any(|capability| capability == "embeddings")
     }
 
     /// Whether one can chat with it: an embedding model cannot. Old clusters do not say; the name may.
@@ -127,12 +129,17 @@ impl ServedModel {
         if self.capabilities.is_empty() {
             return !embeds_by_name(&self.serving_name);
         }
-        self.capabilities.iter().any(|capability| capability != "embeddings")
+        self.capabilities
+            .iter()
+            .any(|capability| capability != "embeddings")
     }
 
     /// Whether it can see pictures; `None` when the cluster does not say.
     pub fn sees(&self) -> Option<bool> {
-        let sees = self.capabilities.iter().any(|capability| capability.eq_ignore_ascii_case("vision"));
+        let sees = self
+            .capabilities
+            .iter()
+            .any(|capability| capability.eq_ignore_ascii_case("vision"));
         (!self.capabilities.is_empty()).then_some(sees)
     }
 
@@ -363,14 +370,21 @@ impl Deployment {
     /// Why it is not as it should be, in words: its pods, then its models. Its state where nothing is wrong.
     pub fn why(&self) -> String {
         let reasons = self.reasons();
-        if reasons.is_empty() { self.state.label().to_owned() } else { reasons }
+        if reasons.is_empty() {
+            self.state.label().to_owned()
+        } else {
+            reasons
+        }
     }
 
     /// The same; empty where nothing is wrong.
     pub fn reasons(&self) -> String {
         let unreadable = match self.unreadable.as_slice() {
             [] => String::new(),
-            remarks => format!("its resource cannot be read in full: {}", remarks.join(", ")),
+            remarks => format!(
+                "its resource cannot be read in full: {}",
+                remarks.join(", ")
+            ),
         };
         let trouble = self.models_trouble.as_deref().unwrap_or_default();
         let mut reasons = vec![self.reason.as_str(), trouble, &unreadable];
@@ -385,7 +399,10 @@ impl Deployment {
 
     /// Whether a request may be sent to it: it is ready, or nobody can say.
     pub fn may_answer(&self) -> bool {
-        matches!(self.state, DeploymentState::Deployed | DeploymentState::Unknown)
+        matches!(
+            self.state,
+            DeploymentState::Deployed | DeploymentState::Unknown
+        )
     }
 }
 
@@ -438,7 +455,9 @@ impl ClusterView {
 /// cluster, since `/v1/models` does not tell.
 pub fn embeds_by_name(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["e5-", "embed", "whisper", "bge-"].iter().any(|part| name.contains(part))
+    ["e5-", "embed", "whisper", "bge-"]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 /// Whether a model's name says that it makes embeddings, for APIs without a cluster.

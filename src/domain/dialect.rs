@@ -47,6 +47,9 @@ impl Dialect {
                 "The server refuses ignore_eos: requests go without it, and answers may end before max_tokens",
             ),
         ];
-        all.into_iter().filter(|(new, _)| *new).map(|(_, note)| note).collect()
+        all.into_iter()
+            .filter(|(new, _)| *new)
+            .map(|(_, note)| note)
+            .collect()
     }
 }

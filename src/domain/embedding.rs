@@ -28,7 +28,12 @@ impl Embedding {
         if most == 0.0 {
             return 0.0;
         }
-        most * self.0.iter().map(|x| (x / most).powi(2)).sum::<f64>().sqrt()
+        most * self
+            .0
+            .iter()
+            .map(|x| (x / most).powi(2))
+            .sum::<f64>()
+            .sqrt()
     }
 
     /// The cosine of the angle between two vectors, from −1 to 1; `None` where one is zero, or they have not the same
@@ -38,7 +43,12 @@ impl Embedding {
         if self.dimension() != other.dimension() || a == 0.0 || b == 0.0 {
             return None;
         }
-        let dot: f64 = self.0.iter().zip(&other.0).map(|(x, y)| (x / a) * (y / b)).sum();
+        let dot: f64 = self
+            .0
+            .iter()
+            .zip(&other.0)
+            .map(|(x, y)| (x / a) * (y / b))
+            .sum();
         Some(dot.clamp(-1.0, 1.0)).filter(|cosine| cosine.is_finite())
     }
 
@@ -70,8 +80,14 @@ mod tests {
     #[test]
     fn norms_and_cosines_are_what_they_should_be() {
         let of = |values: &[f64]| Embedding(values.to_vec());
-        assert_eq!((of(&[3.0, -4.0]).norm(), of(&[]).norm(), of(&[0.0]).norm()), (5.0, 0.0, 0.0));
-        assert!((of(&[3e200, 4e200]).norm() / 5e200 - 1.0).abs() < 1e-12, "no overflow");
+        assert_eq!(
+            (of(&[3.0, -4.0]).norm(), of(&[]).norm(), of(&[0.0]).norm()),
+            (5.0, 0.0, 0.0)
+        );
+        assert!(
+            (of(&[3e200, 4e200]).norm() / 5e200 - 1.0).abs() < 1e-12,
+            "no overflow"
+        );
         assert_eq!(of(&[1.0, 0.0]).cosine(&of(&[0.0, 2.0])), Some(0.0));
         assert_eq!(of(&[1.0, 0.0]).cosine(&of(&[-3.0, 0.0])), Some(-1.0));
         assert_eq!(of(&[1.0]).cosine(&of(&[1.0, 2.0])), None);

@@ -20,9 +20,10 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, NoText> {
     match *bytes {
         [0xef, 0xbb, 0xbf, ref rest @ ..] => utf8(rest),
         // Before UTF-16, whose mark begins alike.
-        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
-            Err(NoText { what: "UTF-32: save it as UTF-8", line: None })
-        }
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err(NoText {
+            what: "UTF-32: save it as UTF-8",
+            line: None,
+        }),
         [0xff, 0xfe, ref rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, ref rest @ ..] => utf16(rest, u16::from_be_bytes),
         // Without a mark: JSON, YAML and CSV begin with two ASCII characters, and no text of UTF-8 has a NUL there.
@@ -37,27 +38,45 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, NoText> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, NoText> {
-    std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|why| {
-        let line = 1 + bytes[..why.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        let packed = [&b"\x1f\x8b"[..], b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"];
-        let what = if packed.iter().any(|magic| bytes.starts_with(magic)) {
-            "compressed: unpack it first"
-        } else if bytes.starts_with(b"PAR1") {
-            "a Parquet file, and no text"
-        } else {
-            "no UTF-8 text"
-        };
-        NoText { what, line: (what == "no UTF-8 text").then_some(line) }
-    })
+    std::str::from_utf8(bytes)
+        .map(Cow::Borrowed)
+        .map_err(|why| {
+            let line = 1 + bytes[..why.valid_up_to()]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            let packed = [
+                &b"\x1f\x8b"[..],
+                b"PK\x03\x04",
+                b"\x28\xb5\x2f\xfd",
+                b"BZh",
+                b"\xfd7zXZ",
+            ];
+            let what = if packed.iter().any(|magic| bytes.starts_with(magic)) {
+                "compressed: unpack it first"
+            } else if bytes.starts_with(b"PAR1") {
+                "a Parquet file, and no text"
+            } else {
+                "no UTF-8 text"
+            };
+            NoText {
+                what,
+                line: (what == "no UTF-8 text").then_some(line),
+            }
+        })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, NoText> {
-    let broken = NoText { what: "damaged UTF-16: save it as UTF-8", line: None };
+    let broken = NoText {
+        what: "damaged UTF-16: save it as UTF-8",
+        line: None,
+    };
     let (units, rest) = bytes.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(broken);
     }
-    let text: Result<String, _> = char::decode_utf16(units.iter().map(|pair| unit(*pair))).collect();
+    let text: Result<String, _> =
+        char::decode_utf16(units.iter().map(|pair| unit(*pair))).collect();
     text.map(Cow::Owned).map_err(|_| broken)
 }
 
@@ -67,7 +86,10 @@ mod tests {
 
     fn utf16_of(text: &str, mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
         let mark = mark.then_some(0xfeff_u16);
-        mark.into_iter().chain(text.encode_utf16()).flat_map(bytes).collect()
+        mark.into_iter()
+            .chain(text.encode_utf16())
+            .flat_map(bytes)
+            .collect()
     }
 
     #[test]
@@ -88,7 +110,13 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_told() {
-        assert_eq!(text(b"a\nb\xe9\n"), Err(NoText { what: "no UTF-8 text", line: Some(2) }));
+        assert_eq!(
+            text(b"a\nb\xe9\n"),
+            Err(NoText {
+                what: "no UTF-8 text",
+                line: Some(2)
+            })
+        );
         for (bytes, word) in [
             (&b"\xff\xfea\0b"[..], "UTF-16"),
             (b"\xff\xfe\x00\xd8", "UTF-16"),

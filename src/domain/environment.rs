@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::address::{AddressError, ApiAddress};
-pub use self::extras::{Extra, ExtraKind, ExtraValue, HeaderName, check_value, is_variable, looks_secret};
+pub use self::extras::{
+    Extra, ExtraKind, ExtraValue, HeaderName, check_value, is_variable, looks_secret,
+};
 
 mod address;
 mod extras;
@@ -28,7 +30,10 @@ impl EnvId {
     pub fn fresh() -> Self {
         use std::hash::{BuildHasher as _, Hasher as _, RandomState};
         // The standard library's only source of randomness.
-        Self(format!("env-{:016x}", RandomState::new().build_hasher().finish()))
+        Self(format!(
+            "env-{:016x}",
+            RandomState::new().build_hasher().finish()
+        ))
     }
 
     /// The one that flags such as `--api` make up for a single run.
@@ -97,13 +102,22 @@ impl Environment {
             accept_invalid_certs: false,
             client_cert: None,
             client_key: None,
-            cluster: Some(ClusterAccess { namespace: "sambastack".to_owned(), ..ClusterAccess::default() }),
+            cluster: Some(ClusterAccess {
+                namespace: "sambastack".to_owned(),
+                ..ClusterAccess::default()
+            }),
         }
     }
 
     /// An empty one to fill in.
     pub fn blank(id: EnvId, name: impl Into<String>) -> Self {
-        Self { id, name: name.into(), demo: false, cluster: None, ..Self::demo() }
+        Self {
+            id,
+            name: name.into(),
+            demo: false,
+            cluster: None,
+            ..Self::demo()
+        }
     }
 }
 
@@ -111,7 +125,11 @@ impl Environment {
     /// The header that carries the key. `None` is `Authorization: Bearer KEY`, which an Azure deployment takes for
     /// another kind of token: there it is `api-key`.
     pub fn key_header(&self) -> Option<HeaderName> {
-        let azure = || self.api.as_ref().is_some_and(ApiAddress::is_azure_deployment);
+        let azure = || {
+            self.api
+                .as_ref()
+                .is_some_and(ApiAddress::is_azure_deployment)
+        };
         match &self.key_header {
             Some(name) if name.is("authorization") => None,
             Some(name) => Some(name.clone()),
@@ -125,7 +143,9 @@ impl Environment {
         match &self.key {
             KeyPlace::Variable(name) => Some(name.clone()),
             KeyPlace::None if !self.demo => None,
-            _ if self.api.as_ref().is_some_and(ApiAddress::is_sambanova) => Some(KEY_VARIABLE.to_owned()),
+            _ if self.api.as_ref().is_some_and(ApiAddress::is_sambanova) => {
+                Some(KEY_VARIABLE.to_owned())
+            }
             _ => Some(format!("{}_API_KEY", extras::variable_of(&self.name))),
         }
     }
@@ -145,17 +165,27 @@ impl Environment {
 
     /// A question to its cluster for the user to ask, as one can paste it in a shell.
     pub fn kubectl_line(&self, args: &[String]) -> Option<String> {
-        let ClusterAccess { kubectl, kubeconfig, context, namespace } = self.cluster.as_ref()?;
+        let ClusterAccess {
+            kubectl,
+            kubeconfig,
+            context,
+            namespace,
+        } = self.cluster.as_ref()?;
         let path = |path: &PathBuf| path.display().to_string();
         let mut words = match (self.demo, kubectl) {
             (true, _) => vec!["batida".to_owned(), "kubectl-twin".to_owned()],
             (false, Some(program)) => vec![path(program)],
             (false, None) => vec!["kubectl".to_owned()],
         };
-        for (flag, value) in [("--kubeconfig", kubeconfig.as_ref().map(path)), ("--context", context.clone())]
-        {
+        for (flag, value) in [
+            ("--kubeconfig", kubeconfig.as_ref().map(path)),
+            ("--context", context.clone()),
+        ] {
             words.extend(
-                value.filter(|value| !value.is_empty()).into_iter().flat_map(|it| [flag.to_owned(), it]),
+                value
+                    .filter(|value| !value.is_empty())
+                    .into_iter()
+                    .flat_map(|it| [flag.to_owned(), it]),
             );
         }
         if !namespace.is_empty() {
@@ -186,7 +216,11 @@ pub struct ClusterAccess {
 impl ClusterAccess {
     /// The namespace as it is shown.
     pub fn namespace_label(&self) -> &str {
-        if self.namespace.is_empty() { "the context's namespace" } else { &self.namespace }
+        if self.namespace.is_empty() {
+            "the context's namespace"
+        } else {
+            &self.namespace
+        }
     }
 }
 

@@ -55,15 +55,28 @@ pub struct Advice {
 impl Advice {
     /// The two faces in words of their own.
     pub fn by_face(window: impl Into<String>, command_line: impl Into<String>) -> Self {
-        Self { window: window.into(), command_line: Some(command_line.into()) }
+        Self {
+            window: window.into(),
+            command_line: Some(command_line.into()),
+        }
     }
 
     /// To run the kubectl command that failed; `before` is one or more sentences without a full stop, or empty.
     pub fn rerun_kubectl(before: &str) -> Self {
-        let join = |then: &str| if before.is_empty() { then.to_owned() } else { format!("{before}. {then}") };
+        let join = |then: &str| {
+            if before.is_empty() {
+                then.to_owned()
+            } else {
+                format!("{before}. {then}")
+            }
+        };
         Self::by_face(
-            join("Run the command from the Activity drawer in a terminal to see all that it prints"),
-            join("Run kubectl itself with the same --kubeconfig and --context to see all that it prints"),
+            join(
+                "Run the command from the Activity drawer in a terminal to see all that it prints",
+            ),
+            join(
+                "Run kubectl itself with the same --kubeconfig and --context to see all that it prints",
+            ),
         )
     }
 
@@ -76,17 +89,29 @@ impl Advice {
             (_, true) => first.to_owned(),
             (false, false) => format!("{first}. {second}"),
         };
-        let command_line = (self.command_line.is_some() || more.command_line.is_some()).then(|| {
-            let own = |advice: &Self| advice.command_line.clone().unwrap_or_else(|| advice.window.clone());
-            join(&own(&self), &own(&more))
-        });
-        Self { window: join(&self.window, &more.window), command_line }
+        let command_line =
+            (self.command_line.is_some() || more.command_line.is_some()).then(|| {
+                let own = |advice: &Self| {
+                    advice
+                        .command_line
+                        .clone()
+                        .unwrap_or_else(|| advice.window.clone())
+                };
+                join(&own(&self), &own(&more))
+            });
+        Self {
+            window: join(&self.window, &more.window),
+            command_line,
+        }
     }
 }
 
 impl From<String> for Advice {
     fn from(both: String) -> Self {
-        Self { window: both, command_line: None }
+        Self {
+            window: both,
+            command_line: None,
+        }
     }
 }
 
@@ -122,7 +147,10 @@ pub struct Failure {
 impl Failure {
     /// A failure with advice and no words from elsewhere.
     pub fn new(summary: impl Into<String>, advice: impl Into<Advice>) -> Self {
-        let Advice { window, command_line } = advice.into();
+        let Advice {
+            window,
+            command_line,
+        } = advice.into();
         Self {
             summary: summary.into(),
             advice: window,
@@ -139,13 +167,20 @@ impl Failure {
     /// What happened and what to try, for a reader on a command line.
     pub fn told_on_command_line(&self) -> String {
         let advice = self.advice_on_command_line();
-        if advice.is_empty() { self.summary.clone() } else { format!("{}. {advice}", self.summary) }
+        if advice.is_empty() {
+            self.summary.clone()
+        } else {
+            format!("{}. {advice}", self.summary)
+        }
     }
 
     /// The same, with what kind of trouble it is.
     #[must_use]
     pub fn of_class(self, class: FaultClass) -> Self {
-        Self { class: Some(class), ..self }
+        Self {
+            class: Some(class),
+            ..self
+        }
     }
 
     /// Adds the other program's own words.
@@ -178,11 +213,23 @@ mod tests {
         let failure = Failure::new("It failed", advice);
         assert_eq!(failure.advice, "Try again. Check Home");
         assert_eq!(failure.advice_on_command_line(), "Try again. Check --api");
-        assert_eq!(failure.told_on_command_line(), "It failed. Try again. Check --api");
-        assert_eq!(Failure::new("It failed", "Try again").advice_on_command_line(), "Try again");
-        assert_eq!(Failure::new("It failed", "").told_on_command_line(), "It failed");
+        assert_eq!(
+            failure.told_on_command_line(),
+            "It failed. Try again. Check --api"
+        );
+        assert_eq!(
+            Failure::new("It failed", "Try again").advice_on_command_line(),
+            "Try again"
+        );
+        assert_eq!(
+            Failure::new("It failed", "").told_on_command_line(),
+            "It failed"
+        );
         let failure = Failure::new("x", Advice::by_face("a secret-key", "b secret-key"));
         let secret = crate::domain::redact::Redactor::new(["secret-key"]).clean_failure(failure);
-        assert_eq!((secret.advice.as_str(), secret.advice_on_command_line()), ("a ••••", "b ••••"));
+        assert_eq!(
+            (secret.advice.as_str(), secret.advice_on_command_line()),
+            ("a ••••", "b ••••")
+        );
     }
 }

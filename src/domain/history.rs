@@ -20,7 +20,10 @@ impl SessionId {
     pub fn fresh_conversation() -> Self {
         use std::hash::{BuildHasher as _, Hasher as _, RandomState};
         // The standard library's only source of randomness.
-        Self(format!("c{:012x}", RandomState::new().build_hasher().finish() & 0xffff_ffff_ffff))
+        Self(format!(
+            "c{:012x}",
+            RandomState::new().build_hasher().finish() & 0xffff_ffff_ffff
+        ))
     }
 }
 
@@ -104,13 +107,16 @@ impl SessionRow {
     pub fn of(report: &BenchReport) -> Self {
         let took = units::checked_seconds(report.took_s).unwrap_or_default();
         let first = report.levels.first();
-        let sum = |of: fn(&LevelReport) -> u64| report.levels.iter().map(of).fold(0, u64::saturating_add);
+        let sum =
+            |of: fn(&LevelReport) -> u64| report.levels.iter().map(of).fold(0, u64::saturating_add);
         Self {
             id: SessionId(report.id.clone()),
             kind: SessionKind::Bench,
             state: match report.ended {
                 SessionEnd::Complete => SessionState::Complete,
-                SessionEnd::Stopped | SessionEnd::Limit(_) | SessionEnd::Errors(_) => SessionState::Stopped,
+                SessionEnd::Stopped | SessionEnd::Limit(_) | SessionEnd::Errors(_) => {
+                    SessionState::Stopped
+                }
                 SessionEnd::Failed(_) => SessionState::Interrupted,
             },
             began: report.started_at,
@@ -120,7 +126,11 @@ impl SessionRow {
             title: report.plan.load.title(),
             environment: report.environment.clone(),
             deployments: once_each(
-                report.plan.targets.iter().filter_map(|target| target.deployment.as_ref()),
+                report
+                    .plan
+                    .targets
+                    .iter()
+                    .filter_map(|target| target.deployment.as_ref()),
             ),
             models: once_each(report.plan.targets.iter().map(|target| &target.model)),
             tags: once_each(report.plan.tags.iter()),
@@ -156,16 +166,27 @@ fn once_each<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
 impl Surroundings {
     /// What tells releases apart: SambaStack's version, or the names of the bundles.
     pub fn release(&self) -> Option<String> {
-        let bundles = once_each(self.deployments.iter().filter_map(|deployment| deployment.bundle.as_ref()));
-        self.sambastack.clone().or_else(|| (!bundles.is_empty()).then(|| bundles.join(", ")))
+        let bundles = once_each(
+            self.deployments
+                .iter()
+                .filter_map(|deployment| deployment.bundle.as_ref()),
+        );
+        self.sambastack
+            .clone()
+            .or_else(|| (!bundles.is_empty()).then(|| bundles.join(", ")))
     }
 }
 
 impl Load {
     /// As a session of it is called: `Sweep 1–64`, `16 clients`, `Rate 4/s Poisson`.
     pub fn title(&self) -> String {
-        let span =
-            |least: String, most: String| if least == most { least } else { format!("{least}–{most}") };
+        let span = |least: String, most: String| {
+            if least == most {
+                least
+            } else {
+                format!("{least}–{most}")
+            }
+        };
         match self {
             Self::Concurrency(clients) => match (clients.iter().min(), clients.iter().max()) {
                 (Some(1), Some(1)) => "1 client".to_owned(),
@@ -173,17 +194,26 @@ impl Load {
                 (Some(least), Some(most)) => format!("Sweep {least}–{most}"),
                 _ => "Clients".to_owned(),
             },
-            Self::Rate { per_sec, arrivals, .. } => {
+            Self::Rate {
+                per_sec, arrivals, ..
+            } => {
                 let least = per_sec.iter().copied().reduce(f64::min).unwrap_or_default();
                 let most = per_sec.iter().copied().reduce(f64::max).unwrap_or_default();
                 let rates = span(least.to_string(), most.to_string());
-                let spaced = if *arrivals == Arrivals::Poisson { " Poisson" } else { "" };
+                let spaced = if *arrivals == Arrivals::Poisson {
+                    " Poisson"
+                } else {
+                    ""
+                };
                 format!("Rate {rates}/s{spaced}")
             }
             Self::Max { in_flight: 0 } => "As fast as it goes".to_owned(),
             Self::Max { in_flight } => format!("As fast as it goes, {in_flight} in flight"),
             Self::Trace { file, .. } => {
-                let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+                let name = file
+                    .file_name()
+                    .unwrap_or(file.as_os_str())
+                    .to_string_lossy();
                 format!("Trace {name}")
             }
             Self::Unknown => "Unknown load".to_owned(),
@@ -349,7 +379,13 @@ pub struct Exchange {
 impl Exchange {
     /// Whether what was said is kept, and not only figures: then the conversation can be gone on with.
     pub fn has_texts(&self) -> bool {
-        let Self { prompt, attachments, results, answer, .. } = self;
+        let Self {
+            prompt,
+            attachments,
+            results,
+            answer,
+            ..
+        } = self;
         !(prompt.is_empty() && attachments.is_empty() && results.is_empty() && answer.is_empty())
     }
 }
@@ -407,7 +443,14 @@ pub enum ExportFormat {
 
 impl ExportFormat {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Json, Self::Csv, Self::Gaps, Self::Parquet, Self::Html, Self::Markdown];
+    pub const ALL: [Self; 6] = [
+        Self::Json,
+        Self::Csv,
+        Self::Gaps,
+        Self::Parquet,
+        Self::Html,
+        Self::Markdown,
+    ];
 
     /// The file's ending, which is its name on the command line too.
     pub fn ending(self) -> &'static str {
@@ -478,7 +521,11 @@ pub struct HistorySettings {
 
 impl Default for HistorySettings {
     fn default() -> Self {
-        Self { chat_texts: true, bench_texts: false, least_change: 0.03 }
+        Self {
+            chat_texts: true,
+            bench_texts: false,
+            least_change: 0.03,
+        }
     }
 }
 

@@ -78,7 +78,10 @@ pub fn moment(at: Timestamp) -> Option<Timestamp> {
 ///
 /// # Errors
 /// As the format's.
-pub(super) fn moment_or_null<S: serde::Serializer>(at: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
+pub(super) fn moment_or_null<S: serde::Serializer>(
+    at: &Timestamp,
+    out: S,
+) -> Result<S::Ok, S::Error> {
     moment(*at).serialize(out)
 }
 
@@ -108,7 +111,10 @@ impl BenchReport {
                 return Some(lengths);
             }
             if trace.prompts.planned < trace.requests {
-                return Some(format!("{lengths}; where it says none, {}", prompts(&plan.prompts)));
+                return Some(format!(
+                    "{lengths}; where it says none, {}",
+                    prompts(&plan.prompts)
+                ));
             }
         }
         let told = prompts(&plan.prompts);
@@ -125,8 +131,11 @@ impl BenchReport {
             && trace.prompts.limits > 0
         {
             let all = trace.prompts.limits == trace.requests;
-            let limits =
-                if all { "as long as the trace says" } else { "as long as the trace says where it does" };
+            let limits = if all {
+                "as long as the trace says"
+            } else {
+                "as long as the trace says where it does"
+            };
             return Some(limits.to_owned());
         }
         match asked {
@@ -148,12 +157,14 @@ impl BenchReport {
 
     /// When a level ends.
     pub fn level_ends(&self) -> Option<&Ends> {
-        self.plan_if(Unknown::LevelEnds).map(|plan| &plan.level_ends)
+        self.plan_if(Unknown::LevelEnds)
+            .map(|plan| &plan.level_ends)
     }
 
     /// When the session ends.
     pub fn session_ends(&self) -> Option<&Ends> {
-        self.plan_if(Unknown::SessionEnds).map(|plan| &plan.session_ends)
+        self.plan_if(Unknown::SessionEnds)
+            .map(|plan| &plan.session_ends)
     }
 
     /// The most tokens of an answer that were asked for.
@@ -170,15 +181,24 @@ impl BenchReport {
             out.extend(trace.why_left_out.clone());
         }
         if let (Prompts::File(path), Some(file)) = (&self.plan.prompts, &self.prompts_file) {
-            let n = counted(usize::try_from(file.prompts).unwrap_or(usize::MAX), "prompt");
-            let planned = self.planned_requests().filter(|planned| *planned > file.prompts);
+            let n = counted(
+                usize::try_from(file.prompts).unwrap_or(usize::MAX),
+                "prompt",
+            );
+            let planned = self
+                .planned_requests()
+                .filter(|planned| *planned > file.prompts);
             let again = planned.map(|planned| {
                 format!(
                     " for {} requests: they are used again, and later requests may be answered from the server's cache",
                     units::count(planned)
                 )
             });
-            out.push(format!("prompts {}: {n}{}", path.display(), again.unwrap_or_default()));
+            out.push(format!(
+                "prompts {}: {n}{}",
+                path.display(),
+                again.unwrap_or_default()
+            ));
             out.extend(file.why_left_out.clone());
         }
         out
@@ -215,8 +235,14 @@ impl BenchReport {
 
 fn prompts(prompts: &Prompts) -> String {
     match prompts {
-        Prompts::Synthetic { input_tokens, prefix_tokens: 0 } => format!("synthetic, {input_tokens} tokens"),
-        Prompts::Synthetic { input_tokens, prefix_tokens } => {
+        Prompts::Synthetic {
+            input_tokens,
+            prefix_tokens: 0,
+        } => format!("synthetic, {input_tokens} tokens"),
+        Prompts::Synthetic {
+            input_tokens,
+            prefix_tokens,
+        } => {
             format!("synthetic, {input_tokens} tokens, the first {prefix_tokens} shared")
         }
         Prompts::File(file) => format!("from {}", file.display()),
@@ -283,7 +309,11 @@ impl TracePrompts {
             } else {
                 format!("{}-{}", self.least, self.most)
             };
-            let shared = if self.blocks > 0 { ", prefix blocks shared as its hash_ids say" } else { "" };
+            let shared = if self.blocks > 0 {
+                ", prefix blocks shared as its hash_ids say"
+            } else {
+                ""
+            };
             format!("synthetic, {span} tokens as {file} says{shared}")
         });
         let own = (self.own > 0).then(|| format!("{} from {file}", units::count(self.own)));
@@ -308,8 +338,15 @@ impl TraceBrief {
             "ns" => "in nanoseconds",
             _ => "as dates",
         };
-        let given = if self.unit_given { ", as asked for" } else { "" };
-        let requests = counted(usize::try_from(self.requests).unwrap_or(usize::MAX), "request");
+        let given = if self.unit_given {
+            ", as asked for"
+        } else {
+            ""
+        };
+        let requests = counted(
+            usize::try_from(self.requests).unwrap_or(usize::MAX),
+            "request",
+        );
         format!("{requests} over {span}, times {unit}{given}")
     }
 }
@@ -351,7 +388,10 @@ pub struct PromptsBrief {
 
 impl PromptsBrief {
     fn told(&self) -> String {
-        let n = counted(usize::try_from(self.prompts).unwrap_or(usize::MAX), "prompt");
+        let n = counted(
+            usize::try_from(self.prompts).unwrap_or(usize::MAX),
+            "prompt",
+        );
         let left_out = match self.left_out {
             0 => String::new(),
             n => format!(", {} entries left out", units::count(n)),
@@ -375,11 +415,15 @@ impl Serialize for BenchReport {
         if self.unknown.is_empty() {
             return Self::serialize(self, out);
         }
-        let mut value =
-            Self::serialize(self, serde_json::value::Serializer).map_err(serde::ser::Error::custom)?;
+        let mut value = Self::serialize(self, serde_json::value::Serializer)
+            .map_err(serde::ser::Error::custom)?;
         for part in &self.unknown {
             let (in_plan, key) = part.place();
-            let place = if in_plan { value.get_mut("plan") } else { Some(&mut value) };
+            let place = if in_plan {
+                value.get_mut("plan")
+            } else {
+                Some(&mut value)
+            };
             if let Some(there) = place.and_then(|place| place.get_mut(key)) {
                 *there = serde_json::Value::Null;
             }
@@ -416,8 +460,10 @@ where
 /// As a plan's.
 pub(super) fn plan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Plan, D::Error> {
     let mut keys = serde_json::Map::deserialize(from)?;
-    for key in
-        Unknown::ALL.iter().map(|part| part.place()).filter_map(|(in_plan, key)| in_plan.then_some(key))
+    for key in Unknown::ALL
+        .iter()
+        .map(|part| part.place())
+        .filter_map(|(in_plan, key)| in_plan.then_some(key))
     {
         // `null` is a value of its own there: the server's limit.
         if key != "output_tokens" && keys.get(key).is_some_and(serde_json::Value::is_null) {

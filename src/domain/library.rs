@@ -21,7 +21,10 @@ pub struct Prompt {
 impl Prompt {
     /// A prompt of that name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self {
+            name: name.into(),
+            text: text.into(),
+        }
     }
 }
 
@@ -63,11 +66,17 @@ impl Library {
         let before = self.prompts.len();
         match change {
             LibraryChange::Put { old, prompt } => {
-                let at = self.prompts.iter().position(|known| Some(&known.name) == old.as_ref());
+                let at = self
+                    .prompts
+                    .iter()
+                    .position(|known| Some(&known.name) == old.as_ref());
                 match at {
                     Some(at) => {
                         let taken = |name: &str| {
-                            self.prompts.iter().enumerate().any(|(n, known)| n != at && known.name == name)
+                            self.prompts
+                                .iter()
+                                .enumerate()
+                                .any(|(n, known)| n != at && known.name == name)
                         };
                         let name = free_name(&prompt.name, taken);
                         self.prompts[at] = Prompt { name, ..prompt };
@@ -89,13 +98,19 @@ impl Library {
     }
 
     fn insert(&mut self, at: usize, prompt: Prompt) {
-        let name = free_name(&prompt.name, |name| self.prompts.iter().any(|known| known.name == name));
-        self.prompts.insert(at.min(self.prompts.len()), Prompt { name, ..prompt });
+        let name = free_name(&prompt.name, |name| {
+            self.prompts.iter().any(|known| known.name == name)
+        });
+        self.prompts
+            .insert(at.min(self.prompts.len()), Prompt { name, ..prompt });
     }
 
     /// As the file and an export say it: JSON with the schema [`SCHEMA`], `{"schema", "prompts": [{"name", "text"}]}`.
     pub fn write(&self) -> String {
-        let stored = Stored { schema: SCHEMA.to_owned(), prompts: self.prompts.clone() };
+        let stored = Stored {
+            schema: SCHEMA.to_owned(),
+            prompts: self.prompts.clone(),
+        };
         // cannot fail: texts alone
         serde_json::to_string_pretty(&stored).unwrap_or_default() + "\n"
     }
@@ -110,7 +125,10 @@ impl Library {
         }
         let Stored { schema, prompts } =
             serde_json::from_str(text).map_err(|why| Unreadable::Broken(why.to_string()))?;
-        match schema.strip_prefix("batida.prompts/").and_then(|version| version.parse::<u32>().ok()) {
+        match schema
+            .strip_prefix("batida.prompts/")
+            .and_then(|version| version.parse::<u32>().ok())
+        {
             Some(1) => {}
             Some(newer) if newer > 1 => return Err(Unreadable::Newer(newer)),
             _ => return Err(Unreadable::Broken(format!("its schema is {schema:?}"))),
@@ -149,15 +167,24 @@ impl Unreadable {
 
 /// The name in one line and not too long; with a number where it is taken.
 fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    let name: String =
-        name.split(|c: char| c.is_whitespace() || c.is_control()).collect::<Vec<_>>().join(" ");
+    let name: String = name
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .collect::<Vec<_>>()
+        .join(" ");
     let name: String = name.trim().chars().take(MOST_NAME).collect();
-    let name = if name.is_empty() { "Prompt".to_owned() } else { name.trim_end().to_owned() };
+    let name = if name.is_empty() {
+        "Prompt".to_owned()
+    } else {
+        name.trim_end().to_owned()
+    };
     if !taken(&name) {
         return name;
     }
     let numbered = |n: usize| format!("{name} {n}");
-    (2..).map(numbered).find(|name| !taken(name)).unwrap_or_default()
+    (2..)
+        .map(numbered)
+        .find(|name| !taken(name))
+        .unwrap_or_default()
 }
 
 /// A few prompts to begin with, for who asks for them.
@@ -206,21 +233,40 @@ mod tests {
     use super::*;
 
     fn names(library: &Library) -> Vec<&str> {
-        library.prompts.iter().map(|prompt| prompt.name.as_str()).collect()
+        library
+            .prompts
+            .iter()
+            .map(|prompt| prompt.name.as_str())
+            .collect()
     }
 
     #[test]
     fn changes_keep_the_order_and_the_names_apart() {
         let mut library = Library::default();
-        assert_eq!(library.change(LibraryChange::Add(vec![Prompt::new("a", "1"), Prompt::new("b", "2")])), 2);
-        assert_eq!(library.change(LibraryChange::Add(vec![Prompt::new("a", "1"), Prompt::new("a", "3")])), 1);
+        assert_eq!(
+            library.change(LibraryChange::Add(vec![
+                Prompt::new("a", "1"),
+                Prompt::new("b", "2")
+            ])),
+            2
+        );
+        assert_eq!(
+            library.change(LibraryChange::Add(vec![
+                Prompt::new("a", "1"),
+                Prompt::new("a", "3")
+            ])),
+            1
+        );
         assert_eq!(names(&library), ["a", "b", "a 2"]);
         let put = |old: Option<&str>, name: &str| LibraryChange::Put {
             old: old.map(str::to_owned),
             prompt: Prompt::new(name, "new"),
         };
         library.change(put(Some("a"), "a"));
-        assert_eq!((names(&library), library.prompts[0].text.as_str()), (vec!["a", "b", "a 2"], "new"));
+        assert_eq!(
+            (names(&library), library.prompts[0].text.as_str()),
+            (vec!["a", "b", "a 2"], "new")
+        );
         library.change(put(Some("b"), "a"));
         assert_eq!(names(&library), ["a", "a 3", "a 2"]);
         library.change(put(Some("gone"), " \n "));
@@ -241,15 +287,26 @@ mod tests {
             Library::read(r#"{"schema": "batida.prompts/7", "prompts": []}"#),
             Err(Unreadable::Newer(7))
         );
-        for text in ["{", "[]", r#"{"schema": "x", "prompts": []}"#, r#"{"prompts": []}"#] {
-            assert!(matches!(Library::read(text), Err(Unreadable::Broken(_))), "{text}");
+        for text in [
+            "{",
+            "[]",
+            r#"{"schema": "x", "prompts": []}"#,
+            r#"{"prompts": []}"#,
+        ] {
+            assert!(
+                matches!(Library::read(text), Err(Unreadable::Broken(_))),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn starters_have_places_that_can_be_filled() {
         let mut library = Library::default();
-        assert_eq!(library.change(LibraryChange::Add(starters())), starters().len());
+        assert_eq!(
+            library.change(LibraryChange::Add(starters())),
+            starters().len()
+        );
         for Prompt { name, text } in starters() {
             let template = crate::prompts::template::Template::parse(&text);
             assert!(!template.places().is_empty(), "{name}");

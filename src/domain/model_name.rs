@@ -26,7 +26,10 @@ fn folded(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(&name);
     let name = name.strip_suffix(".gguf").unwrap_or(name);
     let tags = [":latest", "-latest", ":free", ":nitro", ":floor"];
-    tags.iter().find_map(|tag| name.strip_suffix(tag)).unwrap_or(name).to_owned()
+    tags.iter()
+        .find_map(|tag| name.strip_suffix(tag))
+        .unwrap_or(name)
+        .to_owned()
 }
 
 fn is_dated(name: &str) -> bool {
@@ -35,16 +38,21 @@ fn is_dated(name: &str) -> bool {
 
 /// Without the date of a snapshot: `-2024-08-06`, `-20240806`, `@20240806`, `-0806`.
 fn undated(name: &str) -> &str {
-    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
-    let of =
-        |text: &str, least: u32, most: u32| text.parse::<u32>().is_ok_and(|n| (least..=most).contains(&n));
+    let digits =
+        |text: &str, n: usize| text.len() == n && text.bytes().all(|byte| byte.is_ascii_digit());
+    let of = |text: &str, least: u32, most: u32| {
+        text.parse::<u32>()
+            .is_ok_and(|n| (least..=most).contains(&n))
+    };
     let month_and_day = |text: &str| of(&text[..2], 1, 12) && of(&text[2..], 1, 31);
     if let Some((rest, last)) = name.rsplit_once(['-', '@']) {
         if digits(last, 8) && of(&last[..4], 2020, 2099) && month_and_day(&last[4..]) {
             return rest;
         }
         // `-0613`, and `-2507` as year and month.
-        if digits(last, 4) && (month_and_day(last) || of(&last[..2], 20, 40) && of(&last[2..], 1, 12)) {
+        if digits(last, 4)
+            && (month_and_day(last) || of(&last[..2], 20, 40) && of(&last[2..], 1, 12))
+        {
             return rest;
         }
         let mut parts = name.rsplitn(4, '-');
@@ -81,7 +89,11 @@ mod tests {
             ("my_model", "my-model"),
             ("qwen2.5-7b", "/models/Qwen2.5-7B.gguf"),
         ] {
-            assert_eq!(other_model(asked, Some(answered)), None, "{asked} {answered}");
+            assert_eq!(
+                other_model(asked, Some(answered)),
+                None,
+                "{asked} {answered}"
+            );
         }
         assert_eq!(other_model("m", None), None, "nobody said");
         assert_eq!(other_model("m", Some(" ")), None);
@@ -99,7 +111,11 @@ mod tests {
             ("model-9999", "model"),
             ("m", "é"),
         ] {
-            assert_eq!(other_model(asked, Some(answered)), Some(answered), "{asked} {answered}");
+            assert_eq!(
+                other_model(asked, Some(answered)),
+                Some(answered),
+                "{asked} {answered}"
+            );
         }
     }
 }

@@ -2,15 +2,34 @@
 
 /// White space, and what word processors and web pages put in its place.
 fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{a0}')
+    c.is_whitespace()
+        || matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{a0}'
+        )
 }
 
 /// Pairs that stand around a key.
-const QUOTES: [(char, char); 8] =
-    [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('„', '“'), ('‘', '’'), ('«', '»'), ('<', '>')];
+const QUOTES: [(char, char); 8] = [
+    ('"', '"'),
+    ('\'', '\''),
+    ('`', '`'),
+    ('“', '”'),
+    ('„', '“'),
+    ('‘', '’'),
+    ('«', '»'),
+    ('<', '>'),
+];
 
 /// Names before `:` or `=` that are no part of a key.
-const LABELS: [&str; 6] = ["authorization", "api-key", "x-api-key", "api_key", "apikey", "bearer"];
+const LABELS: [&str; 6] = [
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "api_key",
+    "apikey",
+    "bearer",
+];
 
 /// The key, and what was taken off around it, for a note: `None` when that was nothing but white space.
 pub fn strip(text: &str) -> (&str, Option<String>) {
@@ -35,7 +54,8 @@ pub fn strip(text: &str) -> (&str, Option<String>) {
             break;
         }
     }
-    let note = (!taken.is_empty()).then(|| format!("Left out around the API key: {}", taken.join(", ")));
+    let note =
+        (!taken.is_empty()).then(|| format!("Left out around the API key: {}", taken.join(", ")));
     (key, note)
 }
 
@@ -43,7 +63,9 @@ fn without_quotes(key: &str) -> Option<&str> {
     let key = key.trim_end_matches([',', ';']);
     QUOTES.iter().find_map(|(open, close)| {
         // Quotes inside are those of a name and its value, each with its own.
-        key.strip_prefix(*open)?.strip_suffix(*close).filter(|inside| !inside.contains([*open, *close]))
+        key.strip_prefix(*open)?
+            .strip_suffix(*close)
+            .filter(|inside| !inside.contains([*open, *close]))
     })
 }
 
@@ -54,12 +76,16 @@ fn without_scheme(key: &str) -> Option<&str> {
 
 /// `Authorization: KEY`, `-H "…"`, `export SAMBANOVA_API_KEY=KEY`.
 fn without_label(key: &str) -> Option<&str> {
-    if let Some(rest) = key.strip_prefix("export ").or_else(|| key.strip_prefix("-H ")) {
+    if let Some(rest) = key
+        .strip_prefix("export ")
+        .or_else(|| key.strip_prefix("-H "))
+    {
         return Some(rest);
     }
     let (name, value) = key.split_once([':', '='])?;
     let name = name.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
-    let is_label = LABELS.contains(&name.as_str()) || name.ends_with("_api_key") || name.ends_with("_token");
+    let is_label =
+        LABELS.contains(&name.as_str()) || name.ends_with("_api_key") || name.ends_with("_token");
     (is_label && !value.trim().is_empty()).then_some(value)
 }
 
@@ -98,7 +124,16 @@ mod tests {
 
     #[test]
     fn keys_stay_what_they_are() {
-        for key in ["sk-1", "bearer-of-news", "a=b", "dXNlcjpwYXNz==", "x:y", "\"", "sk\"1", "Bearer"] {
+        for key in [
+            "sk-1",
+            "bearer-of-news",
+            "a=b",
+            "dXNlcjpwYXNz==",
+            "x:y",
+            "\"",
+            "sk\"1",
+            "Bearer",
+        ] {
             assert_eq!(strip(&format!(" {key}\n")), (key, None), "{key:?}");
         }
         assert_eq!(strip("\"\"").0, "");

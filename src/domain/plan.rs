@@ -135,8 +135,9 @@ impl TimeUnit {
     /// # Errors
     /// What it should look like.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let found =
-            Self::ALL.into_iter().find(|unit| unit.name() == text || (text == "µs" && *unit == Self::Us));
+        let found = Self::ALL
+            .into_iter()
+            .find(|unit| unit.name() == text || (text == "µs" && *unit == Self::Us));
         found.ok_or_else(|| format!("{text:?} is not a unit of time: write s, ms, us or ns"))
     }
 }
@@ -207,16 +208,28 @@ pub enum Lengths {
 #[serde(default, deny_unknown_fields)]
 pub struct Objectives {
     /// Time to first token.
-    #[serde(with = "super::units::as_ms_or_none", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "super::units::as_ms_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub ttft: Option<Duration>,
     /// The request's mean inter-token latency.
-    #[serde(with = "super::units::as_ms_or_none", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "super::units::as_ms_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub itl: Option<Duration>,
     /// Time per output token.
-    #[serde(with = "super::units::as_ms_or_none", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "super::units::as_ms_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tpot: Option<Duration>,
     /// Due to end of answer.
-    #[serde(with = "super::units::as_ms_or_none", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        with = "super::units::as_ms_or_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub latency: Option<Duration>,
 }
 
@@ -299,7 +312,11 @@ impl Default for Plan {
         Self {
             targets: Vec::new(),
             load: Load::Concurrency(vec![1, 2, 4, 8, 16]),
-            level_ends: Ends { requests: Some(100), after: None, error_share: None },
+            level_ends: Ends {
+                requests: Some(100),
+                after: None,
+                error_share: None,
+            },
             session_ends: Ends {
                 requests: None,
                 after: Some(Duration::from_secs(600)),
@@ -322,7 +339,10 @@ impl Default for Plan {
 
 impl Default for Prompts {
     fn default() -> Self {
-        Self::Synthetic { input_tokens: Lengths::Fixed(256), prefix_tokens: 0 }
+        Self::Synthetic {
+            input_tokens: Lengths::Fixed(256),
+            prefix_tokens: 0,
+        }
     }
 }
 
@@ -330,34 +350,62 @@ impl Plan {
     /// The levels in the order in which they are run.
     pub fn levels(&self) -> Vec<Level> {
         let loads = self.load.levels();
-        let pairs = (0..self.targets.len()).flat_map(|target| loads.iter().map(move |load| (target, *load)));
-        pairs.enumerate().map(|(index, (target, load))| Level { index, target, load }).collect()
+        let pairs = (0..self.targets.len())
+            .flat_map(|target| loads.iter().map(move |load| (target, *load)));
+        pairs
+            .enumerate()
+            .map(|(index, (target, load))| Level {
+                index,
+                target,
+                load,
+            })
+            .collect()
     }
 
     /// Everything that cannot work, in the order of the form. Empty for a sound plan.
     pub fn problems(&self) -> Vec<Problem> {
         let mut out = Vec::new();
-        let mut say = |field, text: &str| out.push(Problem { field, text: text.to_owned() });
+        let mut say = |field, text: &str| {
+            out.push(Problem {
+                field,
+                text: text.to_owned(),
+            })
+        };
         if self.targets.is_empty() {
             say(Field::Targets, "choose at least one model");
         }
         self.load.check(&mut |text| say(Field::Load, text));
         let endless = self.level_ends.is_open() && self.session_ends.is_open();
         if endless && !matches!(self.load, Load::Trace { .. }) {
-            say(Field::LevelEnds, "say when a level ends: after so many requests, or after some time");
+            say(
+                Field::LevelEnds,
+                "say when a level ends: after so many requests, or after some time",
+            );
         }
         if self.level_ends.is_open() && self.targets.len() * self.load.levels().len() > 1 {
-            say(Field::LevelEnds, "with several levels each needs an end: a number of requests, or a time");
+            say(
+                Field::LevelEnds,
+                "with several levels each needs an end: a number of requests, or a time",
+            );
         }
-        self.level_ends.check(&mut |text| say(Field::LevelEnds, text));
-        self.session_ends.check(&mut |text| say(Field::SessionEnds, text));
+        self.level_ends
+            .check(&mut |text| say(Field::LevelEnds, text));
+        self.session_ends
+            .check(&mut |text| say(Field::SessionEnds, text));
         if self.ramp_up > Duration::from_secs(3_600) {
             say(Field::RampUp, "a ramp-up takes an hour at most");
         }
-        if let Prompts::Synthetic { input_tokens, prefix_tokens } = &self.prompts {
+        if let Prompts::Synthetic {
+            input_tokens,
+            prefix_tokens,
+        } = &self.prompts
+        {
             input_tokens.check(&mut |text| say(Field::Prompts, text));
             if *prefix_tokens >= input_tokens.least() && *prefix_tokens > 0 {
-                say(Field::Prompts, "the shared prefix must be shorter than the shortest prompt");
+                say(
+                    Field::Prompts,
+                    "the shared prefix must be shorter than the shortest prompt",
+                );
             }
         }
         if !(1..=1_000).contains(&self.turns) {
@@ -366,14 +414,23 @@ impl Plan {
         match &self.output_tokens {
             Some(lengths) => lengths.check(&mut |text| say(Field::OutputTokens, text)),
             None if self.ignore_eos => {
-                say(Field::OutputTokens, "without an output length ignore_eos would never end");
+                say(
+                    Field::OutputTokens,
+                    "without an output length ignore_eos would never end",
+                );
             }
             None => {}
         }
         if self.timeout < Duration::from_millis(10) || self.timeout > Duration::from_secs(86_400) {
             say(Field::Timeout, "a time-out goes from 10 ms to a day");
         }
-        if self.objectives.all().iter().flatten().any(Duration::is_zero) {
+        if self
+            .objectives
+            .all()
+            .iter()
+            .flatten()
+            .any(Duration::is_zero)
+        {
             say(Field::Objectives, "no request meets an objective of zero");
         }
         out
@@ -384,8 +441,16 @@ impl Load {
     /// One for each level.
     pub fn levels(&self) -> Vec<LevelLoad> {
         match self {
-            Self::Concurrency(clients) => clients.iter().copied().map(LevelLoad::Concurrency).collect(),
-            Self::Rate { per_sec, arrivals, most_in_flight } => per_sec
+            Self::Concurrency(clients) => clients
+                .iter()
+                .copied()
+                .map(LevelLoad::Concurrency)
+                .collect(),
+            Self::Rate {
+                per_sec,
+                arrivals,
+                most_in_flight,
+            } => per_sec
                 .iter()
                 .map(|rate| LevelLoad::Rate {
                     per_sec: *rate,
@@ -393,9 +458,13 @@ impl Load {
                     most_in_flight: *most_in_flight,
                 })
                 .collect(),
-            Self::Max { in_flight } => vec![LevelLoad::Max { in_flight: *in_flight }],
+            Self::Max { in_flight } => vec![LevelLoad::Max {
+                in_flight: *in_flight,
+            }],
             Self::Trace { most_in_flight, .. } => {
-                vec![LevelLoad::Trace { most_in_flight: *most_in_flight }]
+                vec![LevelLoad::Trace {
+                    most_in_flight: *most_in_flight,
+                }]
             }
             Self::Unknown => vec![LevelLoad::Unknown],
         }
@@ -403,8 +472,9 @@ impl Load {
 
     /// The sweep `1, 2, 4 …` up to `most`, which ends it also when it is no power of two.
     pub fn sweep(most: u32) -> Self {
-        let mut clients: Vec<u32> =
-            std::iter::successors(Some(1u32), |n| n.checked_mul(2)).take_while(|n| *n < most).collect();
+        let mut clients: Vec<u32> = std::iter::successors(Some(1u32), |n| n.checked_mul(2))
+            .take_while(|n| *n < most)
+            .collect();
         clients.push(most.max(1));
         Self::Concurrency(clients)
     }
@@ -412,20 +482,33 @@ impl Load {
     fn check(&self, say: &mut impl FnMut(&str)) {
         let clients = 1..=MOST_CLIENTS;
         match self {
-            Self::Concurrency(list) if list.is_empty() => say("say how many clients, e.g. 1, 4, 16"),
+            Self::Concurrency(list) if list.is_empty() => {
+                say("say how many clients, e.g. 1, 4, 16")
+            }
             Self::Concurrency(list) if !list.iter().all(|n| clients.contains(n)) => {
                 say("a level has 1 to 20,000 clients");
             }
             Self::Rate { per_sec, .. } if per_sec.is_empty() => {
                 say("say how many requests per second, e.g. 2, 4")
             }
-            Self::Rate { per_sec, .. } if !per_sec.iter().all(|r| *r >= 0.001 && *r <= MOST_RATE) => {
+            Self::Rate { per_sec, .. }
+                if !per_sec.iter().all(|r| *r >= 0.001 && *r <= MOST_RATE) =>
+            {
                 say("a rate goes from 0.001 to 100,000 requests per second");
             }
-            Self::Rate { most_in_flight: Some(0), .. } | Self::Trace { most_in_flight: Some(0), .. } => {
+            Self::Rate {
+                most_in_flight: Some(0),
+                ..
+            }
+            | Self::Trace {
+                most_in_flight: Some(0),
+                ..
+            } => {
                 say("with none allowed in flight nothing is sent");
             }
-            Self::Max { in_flight } if !clients.contains(in_flight) => say("1 to 20,000 requests in flight"),
+            Self::Max { in_flight } if !clients.contains(in_flight) => {
+                say("1 to 20,000 requests in flight")
+            }
             Self::Trace { file, .. } if file.as_os_str().is_empty() => say("choose a trace file"),
             Self::Unknown => say("the imported file does not say its load: choose one"),
             _ => {}
@@ -483,13 +566,22 @@ impl Ends {
         if self.requests == Some(0) {
             say("at least one request");
         }
-        if self.after.is_some_and(|after| after < Duration::from_millis(10)) {
+        if self
+            .after
+            .is_some_and(|after| after < Duration::from_millis(10))
+        {
             say("a time of at least 10 ms");
         }
-        if self.after.is_some_and(|after| after > Duration::from_secs(31_536_000)) {
+        if self
+            .after
+            .is_some_and(|after| after > Duration::from_secs(31_536_000))
+        {
             say("a time of a year at most");
         }
-        if self.error_share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+        if self
+            .error_share
+            .is_some_and(|share| !(share > 0.0 && share <= 1.0))
+        {
             say("the share of errors lies between 0 and 100 %");
         }
     }
@@ -520,14 +612,22 @@ impl Lengths {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim().replace([',', ' '], "");
         let number = |text: &str| {
-            text.parse::<u32>()
-                .map_err(|_| format!("{text:?} is no number of tokens: write 1000, 500-1500 or 1000±200"))
+            text.parse::<u32>().map_err(|_| {
+                format!("{text:?} is no number of tokens: write 1000, 500-1500 or 1000±200")
+            })
         };
-        let lengths = if let Some((mean, deviation)) = text.split_once('±').or_else(|| text.split_once("+-"))
+        let lengths = if let Some((mean, deviation)) =
+            text.split_once('±').or_else(|| text.split_once("+-"))
         {
-            Self::Normal { mean: number(mean)?, deviation: number(deviation)? }
+            Self::Normal {
+                mean: number(mean)?,
+                deviation: number(deviation)?,
+            }
         } else if let Some((least, most)) = text.split_once('-') {
-            Self::Uniform { least: number(least)?, most: number(most)? }
+            Self::Uniform {
+                least: number(least)?,
+                most: number(most)?,
+            }
         } else {
             Self::Fixed(number(&text)?)
         };
@@ -593,10 +693,19 @@ impl Objectives {
     /// What it should look like.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut out = Self::default();
-        let text = text.to_lowercase().replace(['≤', ':'], "=").replace("<=", "=").replace('<', "=");
-        for part in text.split([',', ';', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, value) =
-                part.split_once('=').ok_or_else(|| format!("{part:?} is no objective: write ttft=500ms"))?;
+        let text = text
+            .to_lowercase()
+            .replace(['≤', ':'], "=")
+            .replace("<=", "=")
+            .replace('<', "=");
+        for part in text
+            .split([',', ';', '\n'])
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            let (name, value) = part
+                .split_once('=')
+                .ok_or_else(|| format!("{part:?} is no objective: write ttft=500ms"))?;
             let value = super::units::read_duration(value.trim())?;
             match name.trim() {
                 "ttft" => out.ttft = Some(value),
@@ -604,7 +713,9 @@ impl Objectives {
                 "tpot" => out.tpot = Some(value),
                 "latency" => out.latency = Some(value),
                 other => {
-                    return Err(format!("{other:?} is no objective: there are ttft, itl, tpot and latency"));
+                    return Err(format!(
+                        "{other:?} is no objective: there are ttft, itl, tpot and latency"
+                    ));
                 }
             }
         }
@@ -616,7 +727,10 @@ impl std::fmt::Display for Objectives {
     /// As [`Objectives::parse`] reads it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = ["ttft", "itl", "tpot", "latency"];
-        let set = names.iter().zip(self.all()).filter_map(|(name, value)| Some((name, value?)));
+        let set = names
+            .iter()
+            .zip(self.all())
+            .filter_map(|(name, value)| Some((name, value?)));
         for (i, (name, value)) in set.enumerate() {
             let comma = if i == 0 { "" } else { "," };
             write!(f, "{comma}{name}={}", super::units::write_duration(value))?;
@@ -630,13 +744,23 @@ mod tests {
     use super::*;
 
     fn sound() -> Plan {
-        Plan { targets: vec![Target { deployment: None, model: "m".to_owned() }], ..Plan::default() }
+        Plan {
+            targets: vec![Target {
+                deployment: None,
+                model: "m".to_owned(),
+            }],
+            ..Plan::default()
+        }
     }
 
     #[test]
     fn the_default_plan_only_lacks_a_model() {
         assert_eq!(sound().problems(), []);
-        let fields: Vec<Field> = Plan::default().problems().iter().map(|problem| problem.field).collect();
+        let fields: Vec<Field> = Plan::default()
+            .problems()
+            .iter()
+            .map(|problem| problem.field)
+            .collect();
         assert_eq!(fields, [Field::Targets]);
     }
 
@@ -654,22 +778,43 @@ mod tests {
     #[test]
     fn every_target_runs_every_level() {
         let mut plan = sound();
-        plan.targets.push(Target { deployment: Some("d".to_owned()), model: "n".to_owned() });
+        plan.targets.push(Target {
+            deployment: Some("d".to_owned()),
+            model: "n".to_owned(),
+        });
         plan.load = Load::Concurrency(vec![1, 4]);
-        let levels: Vec<_> = plan.levels().iter().map(|l| (l.index, l.target, l.load.label())).collect();
+        let levels: Vec<_> = plan
+            .levels()
+            .iter()
+            .map(|l| (l.index, l.target, l.load.label()))
+            .collect();
         let label = str::to_owned;
         assert_eq!(
             levels,
-            [(0, 0, label("c=1")), (1, 0, label("c=4")), (2, 1, label("c=1")), (3, 1, label("c=4"))]
+            [
+                (0, 0, label("c=1")),
+                (1, 0, label("c=4")),
+                (2, 1, label("c=1")),
+                (3, 1, label("c=4"))
+            ]
         );
     }
 
     #[test]
     fn lengths_are_read_as_they_are_written() {
         for text in ["1000", "500-1500", "1000±200"] {
-            assert_eq!(Lengths::parse(text).map(|lengths| lengths.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                Lengths::parse(text).map(|lengths| lengths.to_string()),
+                Ok(text.to_owned())
+            );
         }
-        assert_eq!(Lengths::parse(" 1,000 +- 20"), Ok(Lengths::Normal { mean: 1_000, deviation: 20 }));
+        assert_eq!(
+            Lengths::parse(" 1,000 +- 20"),
+            Ok(Lengths::Normal {
+                mean: 1_000,
+                deviation: 20
+            })
+        );
         for text in ["", "0", "9-5", "x", "-5", "2000000", "1.5"] {
             assert!(Lengths::parse(text).is_err(), "{text}");
         }
@@ -690,7 +835,11 @@ mod tests {
     fn a_plan_comes_back_from_json_as_it_was() {
         let plan = Plan {
             objectives: Objectives::parse("ttft=500ms").expect("reads"),
-            load: Load::Rate { per_sec: vec![0.5], arrivals: Arrivals::Poisson, most_in_flight: Some(9) },
+            load: Load::Rate {
+                per_sec: vec![0.5],
+                arrivals: Arrivals::Poisson,
+                most_in_flight: Some(9),
+            },
             ramp_up: Duration::from_millis(1_500),
             ..sound()
         };
@@ -700,12 +849,27 @@ mod tests {
 
     #[test]
     fn a_share_of_errors_ends_from_its_limit_on_up_to_all() {
-        let ends = |share: f64| Ends { error_share: Some(share), ..Ends::default() };
+        let ends = |share: f64| Ends {
+            error_share: Some(share),
+            ..Ends::default()
+        };
         assert!(ends(0.1).too_many_failed(3, 30) && !ends(0.1).too_many_failed(2, 30));
         assert!(ends(1.0).too_many_failed(20, 20) && !ends(1.0).too_many_failed(19, 20));
-        assert!(!ends(0.05).too_many_failed(19, 19), "19 are no ground for a share");
-        assert!(!ends(0.05).too_many_failed(1, 20), "nor is one failure in them");
-        assert!(ends(0.01).too_many_failed(1, 100), "it is what was asked for");
-        assert!(!Ends::default().too_many_failed(20, 20), "nobody asked for it");
+        assert!(
+            !ends(0.05).too_many_failed(19, 19),
+            "19 are no ground for a share"
+        );
+        assert!(
+            !ends(0.05).too_many_failed(1, 20),
+            "nor is one failure in them"
+        );
+        assert!(
+            ends(0.01).too_many_failed(1, 100),
+            "it is what was asked for"
+        );
+        assert!(
+            !Ends::default().too_many_failed(20, 20),
+            "nobody asked for it"
+        );
     }
 }

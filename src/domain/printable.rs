@@ -52,7 +52,13 @@ impl Printable {
     }
 
     fn shown(&self, c: char) -> char {
-        let behind = |fits: fn(char) -> bool| if self.before.is_some_and(fits) { c } else { UNKNOWN };
+        let behind = |fits: fn(char) -> bool| {
+            if self.before.is_some_and(fits) {
+                c
+            } else {
+                UNKNOWN
+            }
+        };
         match c {
             '\n' | '\t' | ' '..='~' => c,
             '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(UNKNOWN),
@@ -60,23 +66,28 @@ impl Printable {
             // C1, soft hyphen.
             '\u{80}'..='\u{9f}' | '\u{ad}' => UNKNOWN,
             // Bidi: marks, embeddings and overrides, isolates, and what was there before them.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => {
-                UNKNOWN
-            }
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{206f}' => UNKNOWN,
             // Nothing to see: fillers, zero-width spaces, invisible operators, annotations.
-            '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' => {
-                UNKNOWN
-            }
+            '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}'
+            | '\u{ffa0}' => UNKNOWN,
             '\u{200b}' | '\u{2061}'..='\u{2065}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' => UNKNOWN,
             // Line and paragraph separators.
             '\u{2028}' | '\u{2029}' => UNKNOWN,
             // Joiners: scripts and emoji need them, names in Latin letters do not.
-            '\u{200c}' | '\u{200d}' | '\u{e0100}'..='\u{e01ef}' => behind(|c| !c.is_ascii() && c != UNKNOWN),
+            '\u{200c}' | '\u{200d}' | '\u{e0100}'..='\u{e01ef}' => {
+                behind(|c| !c.is_ascii() && c != UNKNOWN)
+            }
             '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' => {
                 behind(|c| (!c.is_ascii() && c != UNKNOWN) || matches!(c, '0'..='9' | '#' | '*'))
             }
             // Tags: the flags of England, Scotland and Wales end in them.
-            '\u{e0020}'..='\u{e007f}' => behind(|c| matches!(c, '\u{1f3f4}' | '\u{e0020}'..='\u{e007e}')),
+            '\u{e0020}'..='\u{e007f}' => {
+                behind(|c| matches!(c, '\u{1f3f4}' | '\u{e0020}'..='\u{e007e}'))
+            }
             '\u{e0000}'..='\u{e0fff}' => UNKNOWN,
             c => c,
         }
@@ -90,7 +101,10 @@ pub fn is_printable(c: char) -> bool {
 
 /// The text as [`Printable`] shows it.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~'))
+    {
         return Cow::Borrowed(text);
     }
     let (mut out, mut filter) = (String::with_capacity(text.len()), Printable::default());
@@ -105,20 +119,28 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(['\n', '\t']) {
         return text;
     }
-    let parts = text.split(['\n', '\t']).map(str::trim).filter(|part| !part.is_empty());
+    let parts = text
+        .split(['\n', '\t'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
     Cow::Owned(parts.collect::<Vec<_>>().join(" "))
 }
 
 /// The first `most` characters, and how many more there are.
 pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    let Some((at, _)) = text.char_indices().nth(most) else { return Cow::Borrowed(text) };
+    let Some((at, _)) = text.char_indices().nth(most) else {
+        return Cow::Borrowed(text);
+    };
     let left = text[at..].chars().count();
     // What is left out is longer than the words that say so.
     if left < 40 {
         return Cow::Borrowed(text);
     }
     let left = super::units::count(left as u64);
-    Cow::Owned(format!("{}… ({left} more characters)", text[..at].trim_end()))
+    Cow::Owned(format!(
+        "{}… ({left} more characters)",
+        text[..at].trim_end()
+    ))
 }
 
 #[cfg(test)]
@@ -135,8 +157,14 @@ mod tests {
             ("\u{1b}[2Jx\u{1b}]0;owned\u{7}\u{8}", "␛[2Jx␛]0;owned␇␈"),
             ("a\r\nb\rc\r", "a\nb␍c␍"),
             ("\u{0}\u{7f}\u{9b}31m\u{85}", "␀␡\u{fffd}31m\u{fffd}"),
-            ("such \u{202e}gnp.exe\u{202c}", "such \u{fffd}gnp.exe\u{fffd}"),
-            ("\u{2066}a\u{2069}\u{200e}b\u{61c}", "\u{fffd}a\u{fffd}\u{fffd}b\u{fffd}"),
+            (
+                "such \u{202e}gnp.exe\u{202c}",
+                "such \u{fffd}gnp.exe\u{fffd}",
+            ),
+            (
+                "\u{2066}a\u{2069}\u{200e}b\u{61c}",
+                "\u{fffd}a\u{fffd}\u{fffd}b\u{fffd}",
+            ),
             (
                 "gpt\u{200b}-\u{200d}oss\u{fe0f}\u{ad}\u{feff}\u{e0061}",
                 "gpt\u{fffd}-\u{fffd}oss\u{fffd}\u{fffd}\u{fffd}\u{fffd}",
@@ -147,7 +175,10 @@ mod tests {
                 "👩\u{200d}🔬 1\u{fe0f}\u{20e3} می\u{200c}خواهم",
                 "👩\u{200d}🔬 1\u{fe0f}\u{20e3} می\u{200c}خواهم",
             ),
-            ("🏴\u{e0067}\u{e0062}\u{e007f}", "🏴\u{e0067}\u{e0062}\u{e007f}"),
+            (
+                "🏴\u{e0067}\u{e0062}\u{e007f}",
+                "🏴\u{e0067}\u{e0062}\u{e007f}",
+            ),
         ] {
             assert_eq!(printable(text), shown, "{text:?}");
         }
@@ -155,14 +186,20 @@ mod tests {
 
     #[test]
     fn a_line_is_one_line() {
-        assert_eq!(one_line("no\nbatida: all is well\r\n\tend\n"), "no batida: all is well end");
+        assert_eq!(
+            one_line("no\nbatida: all is well\r\n\tend\n"),
+            "no batida: all is well end"
+        );
         assert_eq!(one_line("as it is"), "as it is");
     }
 
     #[test]
     fn what_is_cut_says_how_much_is_left_out() {
         assert_eq!(cut("short", 10), "short");
-        assert_eq!(cut(&"é".repeat(1_234), 200), format!("{}… (1,034 more characters)", "é".repeat(200)));
+        assert_eq!(
+            cut(&"é".repeat(1_234), 200),
+            format!("{}… (1,034 more characters)", "é".repeat(200))
+        );
         assert_eq!(cut(&"x".repeat(210), 200), "x".repeat(210));
     }
 

@@ -69,13 +69,21 @@ mod tests {
     fn the_sequence_never_changes() {
         let mut random = Random::new(1_234_567);
         let first: Vec<u64> = (0..3).map(|_| random.bits()).collect();
-        assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            first,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
     }
 
     #[test]
     fn every_way_has_its_own_sequence() {
-        let mut firsts: Vec<u64> =
-            (0..100).flat_map(|a| (0..100).map(move |b| Random::at(&[a, b]).bits())).collect();
+        let mut firsts: Vec<u64> = (0..100)
+            .flat_map(|a| (0..100).map(move |b| Random::at(&[a, b]).bits()))
+            .collect();
         firsts.push(Random::at(&[1]).bits());
         let all = firsts.len();
         firsts.sort_unstable();
@@ -100,7 +108,10 @@ mod tests {
             (Random::normal, 0.0, 1.0),
         ] {
             let (m, v) = moments(draw);
-            assert!((m - mean).abs() < 0.02 && (v - variance).abs() < 0.04, "{m} {v}");
+            assert!(
+                (m - mean).abs() < 0.02 && (v - variance).abs() < 0.04,
+                "{m} {v}"
+            );
         }
     }
 }

@@ -42,13 +42,24 @@ impl Redactor {
     /// Of these secrets; those of fewer than eight bytes are left out.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut needles = Vec::new();
-        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
-            needles.push(Needle { bytes: secret.as_bytes().to_vec(), is_base64: false });
+        for secret in secrets
+            .into_iter()
+            .filter(|secret| secret.len() >= SHORTEST)
+        {
+            needles.push(Needle {
+                bytes: secret.as_bytes().to_vec(),
+                is_base64: false,
+            });
             needles.extend(in_base64(secret.as_bytes()));
             let digits: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-            needles.push(Needle { bytes: digits.into_bytes(), is_base64: false });
+            needles.push(Needle {
+                bytes: digits.into_bytes(),
+                is_base64: false,
+            });
         }
-        Self { needles: needles.into() }
+        Self {
+            needles: needles.into(),
+        }
     }
 
     /// The text without the secrets.
@@ -102,7 +113,10 @@ impl Redactor {
     pub fn clean_json(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.clean(&text).into_owned()),
-            Value::Array(items) => items.into_iter().map(|item| self.clean_json(item)).collect(),
+            Value::Array(items) => items
+                .into_iter()
+                .map(|item| self.clean_json(item))
+                .collect(),
             Value::Object(fields) => fields
                 .into_iter()
                 .map(|(name, value)| (self.clean(&name).into_owned(), self.clean_json(value)))
@@ -121,10 +135,16 @@ fn in_base64(secret: &[u8]) -> Vec<Needle> {
         // Letters that the bytes before and behind have a part in are left out.
         let from = before + usize::from(before > 0);
         let shared = usize::from(bytes.len() % 3 > 0);
-        for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+        for encoded in [
+            STANDARD_NO_PAD.encode(&bytes),
+            URL_SAFE_NO_PAD.encode(&bytes),
+        ] {
             let bytes = encoded.as_bytes()[from..encoded.len() - shared].to_vec();
             if needles.iter().all(|needle: &Needle| needle.bytes != bytes) {
-                needles.push(Needle { bytes, is_base64: true });
+                needles.push(Needle {
+                    bytes,
+                    is_base64: true,
+                });
             }
         }
     }
@@ -133,11 +153,14 @@ fn in_base64(secret: &[u8]) -> Vec<Needle> {
 
 impl Needle {
     fn find_all(&self, text: &[u8], spans: &mut Vec<(usize, usize)>) {
-        let Some(&first) = self.bytes.first() else { return };
+        let Some(&first) = self.bytes.first() else {
+            return;
+        };
         let mut at = 0;
         while at < text.len() {
             // Everything else cannot begin it.
-            let begins = text[at].eq_ignore_ascii_case(&first) || matches!(text[at], b'\\' | b'%' | b'&');
+            let begins =
+                text[at].eq_ignore_ascii_case(&first) || matches!(text[at], b'\\' | b'%' | b'&');
             match begins.then(|| self.end_at(text, at)).flatten() {
                 Some(end) => {
                     let (mut from, mut to) = (at, end);
@@ -186,7 +209,10 @@ impl Needle {
                     }
                 }
                 // An escape that is cut.
-                None if matched >= SHORTEST && text.len() - at < 6 && b"\\%&".contains(&text[at]) => {
+                None if matched >= SHORTEST
+                    && text.len() - at < 6
+                    && b"\\%&".contains(&text[at]) =>
+                {
                     return Some(text.len());
                 }
                 None => return None,
@@ -230,7 +256,10 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
             let mut digits = &rest[1..];
             if wanted == b'%' {
                 // Each encoding more puts another 25 behind it.
-                let again = digits.chunks_exact(2).take_while(|pair| *pair == b"25").count();
+                let again = digits
+                    .chunks_exact(2)
+                    .take_while(|pair| *pair == b"25")
+                    .count();
                 return Some(at + 1 + 2 * again);
             }
             while digits.starts_with(b"25") && digits.len() > 2 {
@@ -241,7 +270,9 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
             }
             None
         }
-        b'&' => entity(rest, wanted).map(|length| at + length).or_else(|| (wanted == b'&').then_some(at + 1)),
+        b'&' => entity(rest, wanted)
+            .map(|length| at + length)
+            .or_else(|| (wanted == b'&').then_some(at + 1)),
         b'+' if wanted == b' ' => Some(at + 1),
         letter => (*letter == wanted).then_some(at + 1),
     }
@@ -250,19 +281,25 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
 /// Whether a text that begins with backslashes begins with an escaped one, by its code.
 fn is_slash(text: &[u8]) -> bool {
     let slashes = text.iter().take_while(|b| **b == b'\\').count();
-    [&b"x5c"[..], b"u005c", b"u{5c}"]
-        .iter()
-        .any(|code| text[slashes..].get(..code.len()).is_some_and(|it| it.eq_ignore_ascii_case(code)))
+    [&b"x5c"[..], b"u005c", b"u{5c}"].iter().any(|code| {
+        text[slashes..]
+            .get(..code.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(code))
+    })
 }
 
 /// How long the HTML entity of `wanted` at the beginning of the text is; `&amp;amp;` was escaped twice.
 fn entity(text: &[u8], wanted: u8) -> Option<usize> {
     let mut name = &text[1..];
     while let Some(rest) = name.strip_prefix(b"amp;") {
-        let again = rest.iter().take(8).position(|b| *b == b';').is_some_and(|end| {
-            rest[..end].starts_with(b"#")
-                || [&b"quot"[..], b"lt", b"gt", b"apos", b"amp"].contains(&&rest[..end])
-        });
+        let again = rest
+            .iter()
+            .take(8)
+            .position(|b| *b == b';')
+            .is_some_and(|end| {
+                rest[..end].starts_with(b"#")
+                    || [&b"quot"[..], b"lt", b"gt", b"apos", b"amp"].contains(&&rest[..end])
+            });
         if !again {
             break;
         }
@@ -284,7 +321,10 @@ fn entity(text: &[u8], wanted: u8) -> Option<usize> {
 
 fn hex(digits: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(digits).ok()?;
-    text.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(text, 16).ok()).flatten()
+    text.bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(text, 16).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -301,8 +341,13 @@ mod tests {
         let json = serde_json::to_string(key).expect("JSON");
         let json = json[1..json.len() - 1].to_owned();
         let each = |how: &dyn Fn(u8) -> String| key.bytes().map(how).collect::<String>();
-        let percent =
-            |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
+        let percent = |b: u8| {
+            if b.is_ascii_alphanumeric() {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        };
         let html = |b: u8| match b {
             b'"' => "&quot;".to_owned(),
             b'&' => "&amp;".to_owned(),
@@ -315,16 +360,24 @@ mod tests {
         vec![
             key.to_owned(),
             json.replace('/', r"\/"),
-            json.replace('&', r"\u0026").replace('<', r"\u003c").replace('>', r"\u003E"),
+            json.replace('&', r"\u0026")
+                .replace('<', r"\u003c")
+                .replace('>', r"\u003E"),
             serde_json::to_string(&json).expect("JSON"),
             each(&percent),
             each(&|b| {
-                if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02x}") }
+                if b.is_ascii_alphanumeric() {
+                    char::from(b).to_string()
+                } else {
+                    format!("%{b:02x}")
+                }
             }),
             each(&percent).replace('%', "%25"),
             each(&|b| format!("%{b:02x}")),
             each(&html),
-            each(&html).replace("&#39;", "&#x27;").replace("&quot;", "&#34;"),
+            each(&html)
+                .replace("&#39;", "&#x27;")
+                .replace("&quot;", "&#34;"),
             each(&html).replace('&', "&amp;"),
             debug[1..debug.len() - 1].to_owned(),
             each(&|b| format!("\\u{b:04x}")),
@@ -353,7 +406,10 @@ mod tests {
                 let clean = redactor.clean(&format!("got {form}, no")).into_owned();
                 // Quotes and an encoded "=" around it may stay.
                 let rest = clean.replace(DOTS, "").replace("%3D", "");
-                assert!(clean.contains(DOTS) && rest.trim_matches('"').len() <= 12, "{form} in {clean}");
+                assert!(
+                    clean.contains(DOTS) && rest.trim_matches('"').len() <= 12,
+                    "{form} in {clean}"
+                );
             }
         }
     }
@@ -362,26 +418,44 @@ mod tests {
     fn a_text_that_was_cut_amid_the_key_loses_its_beginning() {
         let redactor = Redactor::new(["sk-0123456789abcdef"]);
         assert_eq!(redactor.clean("wrong key sk-0123456"), "wrong key ••••");
-        assert_eq!(redactor.clean("wrong key sk-0123456… (HTTP 401)"), "wrong key ••••… (HTTP 401)");
-        assert_eq!(redactor.clean(r"wrong key \u0073\u006b-012345\u00"), "wrong key ••••");
+        assert_eq!(
+            redactor.clean("wrong key sk-0123456… (HTTP 401)"),
+            "wrong key ••••… (HTTP 401)"
+        );
+        assert_eq!(
+            redactor.clean(r"wrong key \u0073\u006b-012345\u00"),
+            "wrong key ••••"
+        );
         assert_eq!(redactor.clean("wrong key sk-"), "wrong key sk-");
     }
 
     #[test]
     fn honest_words_stay() {
         let redactor = Redactor::new(["sk-0123456789", "test"]);
-        for text in ["", "a test", "sk-0123456780", r"\\\\ %%% &&& \u", "100 % of &amp; ü"] {
+        for text in [
+            "",
+            "a test",
+            "sk-0123456780",
+            r"\\\\ %%% &&& \u",
+            "100 % of &amp; ü",
+        ] {
             assert!(matches!(redactor.clean(text), Cow::Borrowed(_)), "{text}");
         }
         let two = Redactor::new(["first-secret", "second-secret"]);
-        assert_eq!(two.clean("first-secret second-secretfirst-secret ü"), "•••• •••••••• ü");
+        assert_eq!(
+            two.clean("first-secret second-secretfirst-secret ü"),
+            "•••• •••••••• ü"
+        );
     }
 
     #[test]
     fn json_is_cleaned_in_its_strings_and_names() {
         let redactor = Redactor::new([KEY]);
         let value = serde_json::json!({"error": {KEY: [format!("no {KEY}"), 1]}});
-        assert_eq!(redactor.clean_json(value), serde_json::json!({"error": {"••••": ["no ••••", 1]}}));
+        assert_eq!(
+            redactor.clean_json(value),
+            serde_json::json!({"error": {"••••": ["no ••••", 1]}})
+        );
     }
 
     #[test]

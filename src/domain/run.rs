@@ -118,7 +118,11 @@ pub struct Machine {
 impl Machine {
     /// A machine of which all is known.
     pub fn new(system: &str, cores: usize, lanes: usize) -> Self {
-        Self { system: Some(system.to_owned()), cores: Some(cores), lanes: Some(lanes) }
+        Self {
+            system: Some(system.to_owned()),
+            cores: Some(cores),
+            lanes: Some(lanes),
+        }
     }
 }
 
@@ -342,7 +346,8 @@ pub struct Throughput {
 }
 
 /// How intervals are come by, for people.
-pub const INTERVALS: &str = "95 % intervals: percentiles from order statistics, rates by batch means";
+pub const INTERVALS: &str =
+    "95 % intervals: percentiles from order statistics, rates by batch means";
 
 /// A rate with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

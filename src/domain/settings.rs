@@ -112,10 +112,18 @@ impl PairVotes {
             return;
         }
         let (one, other) = if a < b { (a, b) } else { (b, a) };
-        let index =
-            votes.iter().position(|pair| pair.one == one && pair.other == other).unwrap_or_else(|| {
+        let index = votes
+            .iter()
+            .position(|pair| pair.one == one && pair.other == other)
+            .unwrap_or_else(|| {
                 let (one, other) = (one.to_owned(), other.to_owned());
-                votes.push(Self { one, other, wins: 0, losses: 0, ties: 0 });
+                votes.push(Self {
+                    one,
+                    other,
+                    wins: 0,
+                    losses: 0,
+                    ties: 0,
+                });
                 votes.len() - 1
             });
         let pair = &mut votes[index];
@@ -164,6 +172,8 @@ impl Settings {
 
     /// The one with this display name, in any case.
     pub fn by_name(&self, name: &str) -> Option<&Environment> {
-        self.environments.iter().find(|env| env.name.eq_ignore_ascii_case(name))
+        self.environments
+            .iter()
+            .find(|env| env.name.eq_ignore_ascii_case(name))
     }
 }

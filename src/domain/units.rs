@@ -56,9 +56,15 @@ pub fn seconds(duration: Duration) -> Figure {
 
 /// Tokens per second with one decimal below a thousand.
 pub fn rate(per_second: f64) -> Figure {
-    let value =
-        if per_second < 1_000.0 { format!("{per_second:.1}") } else { count(per_second.round() as u64) };
-    Figure { value, unit: "tok/s" }
+    let value = if per_second < 1_000.0 {
+        format!("{per_second:.1}")
+    } else {
+        count(per_second.round() as u64)
+    };
+    Figure {
+        value,
+        unit: "tok/s",
+    }
 }
 
 /// A whole number with thousands apart: `12,345`.
@@ -90,7 +96,12 @@ pub fn short(value: Option<f64>) -> String {
 /// A figure with its 95 % interval: `88.0 [79.2, 96.8]`.
 pub fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
     match ci {
-        Some([low, high]) => format!("{} [{}, {}]", short(value), short(Some(low)), short(Some(high))),
+        Some([low, high]) => format!(
+            "{} [{}, {}]",
+            short(value),
+            short(Some(low)),
+            short(Some(high))
+        ),
         None => short(value),
     }
 }
@@ -102,9 +113,14 @@ pub fn time(ms: Option<f64>) -> String {
 
 /// The same with its 95 % interval in the same unit: `1.32 [1.19, 1.45] s`.
 pub fn time_with_interval(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    let Some(value) = ms else { return ABSENT.to_owned() };
+    let Some(value) = ms else {
+        return ABSENT.to_owned();
+    };
     let (by, unit) = unit_of_time(value);
-    format!("{} {unit}", with_interval(Some(value / by), ci.map(|ci| ci.map(|end| end / by))))
+    format!(
+        "{} {unit}",
+        with_interval(Some(value / by), ci.map(|ci| ci.map(|end| end / by)))
+    )
 }
 
 /// What a time in ms is divided by, and the unit that this gives.
@@ -114,7 +130,11 @@ pub fn unit_of_time(ms: f64) -> (f64, &'static str) {
 
 /// A difference with its sign: `+12.3`, `−0.40`; none before nothing.
 pub fn signed(value: f64) -> String {
-    let digits = short(Some(value.abs()).filter(|value| *value >= 0.005).or(Some(0.0)));
+    let digits = short(
+        Some(value.abs())
+            .filter(|value| *value >= 0.005)
+            .or(Some(0.0)),
+    );
     let sign = match digits.as_str() {
         "0" => "",
         _ if value < 0.0 => "−",
@@ -125,7 +145,11 @@ pub fn signed(value: f64) -> String {
 
 /// A count with its noun, in the singular where there is one: `1 answer`, `2,012 pods`.
 pub fn counted(n: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        count(n as u64),
+        if n == 1 { "" } else { "s" }
+    )
 }
 
 /// A file's size, about three digits: `940 B`, `12.3 kB`, `1.2 MB`.
@@ -189,8 +213,11 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
 /// As [`read_duration`] reads it, without spaces and to the nanosecond: `500ms`, `1.5s`, `600s`.
 pub fn write_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
-    let (unit, digits, name) =
-        if nanos < 1_000_000_000 { (1_000_000, 6, "ms") } else { (1_000_000_000, 9, "s") };
+    let (unit, digits, name) = if nanos < 1_000_000_000 {
+        (1_000_000, 6, "ms")
+    } else {
+        (1_000_000_000, 9, "s")
+    };
     let fraction = format!("{:0digits$}", nanos % unit);
     let fraction = fraction.trim_end_matches('0');
     let dot = if fraction.is_empty() { "" } else { "." };
@@ -204,7 +231,11 @@ pub fn ms(duration: Duration) -> f64 {
 
 /// Of what was stored nothing is lost for a time that is too long: it is as good as [`LONGEST`].
 fn capped_seconds(seconds: f64) -> Result<Duration, std::time::TryFromFloatSecsError> {
-    if seconds > LONGEST.as_secs_f64() { Ok(LONGEST) } else { Duration::try_from_secs_f64(seconds) }
+    if seconds > LONGEST.as_secs_f64() {
+        Ok(LONGEST)
+    } else {
+        Duration::try_from_secs_f64(seconds)
+    }
 }
 
 /// Serde: a duration as seconds.
@@ -234,15 +265,23 @@ pub mod as_seconds_or_none {
 
     /// # Errors
     /// As the format's.
-    pub fn serialize<S: Serializer>(duration: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
-        duration.map(|duration| duration.as_secs_f64()).serialize(out)
+    pub fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        duration
+            .map(|duration| duration.as_secs_f64())
+            .serialize(out)
     }
 
     /// # Errors
     /// When it is no number or negative. A longer time than [`super::LONGEST`] is read as that.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let seconds = Option::<f64>::deserialize(from)?;
-        seconds.map(super::capped_seconds).transpose().map_err(de::Error::custom)
+        seconds
+            .map(super::capped_seconds)
+            .transpose()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -254,7 +293,10 @@ pub mod as_ms_or_none {
 
     /// # Errors
     /// As the format's.
-    pub fn serialize<S: Serializer>(duration: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
         duration.map(super::ms).serialize(out)
     }
 
@@ -262,7 +304,9 @@ pub mod as_ms_or_none {
     /// When it is no number or negative. A longer time than [`super::LONGEST`] is read as that.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let ms = Option::<f64>::deserialize(from)?;
-        ms.map(|ms| super::capped_seconds(ms / 1e3)).transpose().map_err(de::Error::custom)
+        ms.map(|ms| super::capped_seconds(ms / 1e3))
+            .transpose()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -306,13 +350,22 @@ mod tests {
             assert_eq!(time(Some(ms)), text);
         }
         assert_eq!(time(None), ABSENT);
-        assert_eq!(time_with_interval(Some(4.2), Some([3.9, 10.4])), "4.20 [3.90, 10.4] ms");
-        assert_eq!(time_with_interval(Some(1_320.0), Some([990.0, 1_450.0])), "1.32 [0.99, 1.45] s");
+        assert_eq!(
+            time_with_interval(Some(4.2), Some([3.9, 10.4])),
+            "4.20 [3.90, 10.4] ms"
+        );
+        assert_eq!(
+            time_with_interval(Some(1_320.0), Some([990.0, 1_450.0])),
+            "1.32 [0.99, 1.45] s"
+        );
         assert_eq!(seconds(Duration::from_micros(4_200)).to_string(), "4.20 ms");
         assert_eq!(seconds(Duration::from_millis(640)).to_string(), "0.64 s");
         assert_eq!(duration(Duration::ZERO).to_string(), "0 ms");
         assert_eq!(duration(Duration::from_nanos(900)).to_string(), "<0.01 ms");
-        assert_eq!([signed(0.001), signed(-0.4), signed(12.34)], ["0", "−0.40", "+12.3"]);
+        assert_eq!(
+            [signed(0.001), signed(-0.4), signed(12.34)],
+            ["0", "−0.40", "+12.3"]
+        );
     }
 
     #[test]
@@ -333,23 +386,40 @@ mod tests {
 
     #[test]
     fn no_time_from_outside_overflows_a_moment() {
-        for seconds in [f64::NAN, f64::INFINITY, -1.0, 1e300, 18_446_744_073_709_549_568.0, 366.1 * 86_400.0]
-        {
+        for seconds in [
+            f64::NAN,
+            f64::INFINITY,
+            -1.0,
+            1e300,
+            18_446_744_073_709_549_568.0,
+            366.1 * 86_400.0,
+        ] {
             assert_eq!(checked_seconds(seconds), None, "{seconds}");
         }
         assert_eq!(checked_seconds(1.5), Some(Duration::from_millis(1_500)));
-        for text in ["18446744073709549568s", "367d", "9999999h", "213503982334601d"] {
+        for text in [
+            "18446744073709549568s",
+            "367d",
+            "9999999h",
+            "213503982334601d",
+        ] {
             assert!(read_duration(text).is_err(), "{text}");
         }
-        let read =
-            |text: &str| as_seconds::deserialize(&serde_json::from_str::<serde_json::Value>(text).unwrap());
+        let read = |text: &str| {
+            as_seconds::deserialize(&serde_json::from_str::<serde_json::Value>(text).unwrap())
+        };
         assert_eq!(read("1e19").unwrap(), LONGEST);
         assert!(read("-1").is_err());
     }
 
     #[test]
     fn thousands_stand_apart() {
-        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(count(n), text);
         }
         assert_eq!(counted(1, "answer"), "1 answer");
@@ -361,7 +431,10 @@ mod tests {
     #[test]
     fn names_are_shortened_in_the_middle() {
         assert_eq!(shorten_middle("short", 10), "short");
-        assert_eq!(shorten_middle("meta-llama-3-3-70b-instruct", 13), "meta-l…struct");
+        assert_eq!(
+            shorten_middle("meta-llama-3-3-70b-instruct", 13),
+            "meta-l…struct"
+        );
         assert_eq!(shorten_middle("äöüäöüäöü", 5), "äö…öü");
     }
 }

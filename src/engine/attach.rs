@@ -27,8 +27,10 @@ pub async fn read(
     let mut files = match sources {
         AttachSources::Files(files) => files,
         AttachSources::Dialog => {
-            let picking =
-                dialog::pick_files("Attach pictures and texts", "Drop the files on the window instead");
+            let picking = dialog::pick_files(
+                "Attach pictures and texts",
+                "Drop the files on the window instead",
+            );
             match cancel.run_until_cancelled(picking).await {
                 Some(Ok(files)) => files,
                 Some(Err(failure)) => return vec![Err(failure)],
@@ -44,13 +46,20 @@ pub async fn read(
     let left_out = files.len().saturating_sub(MOST_FILES);
     files.truncate(MOST_FILES);
     for path in files {
-        let Some(read) = work(cancel, move || attachment::read_file(&path, room)).await else { return out };
+        let Some(read) = work(cancel, move || attachment::read_file(&path, room)).await else {
+            return out;
+        };
         room = room.saturating_sub(read.as_ref().map_or(0, Attachment::body_bytes));
         out.push(read);
     }
     if left_out > 0 {
-        let why = format!("Only the first {MOST_FILES} files were attached, and {left_out} were left out");
-        out.push(Err(Failure::new(why, "Attach the others to the next message")));
+        let why = format!(
+            "Only the first {MOST_FILES} files were attached, and {left_out} were left out"
+        );
+        out.push(Err(Failure::new(
+            why,
+            "Attach the others to the next message",
+        )));
     }
     out
 }
@@ -64,11 +73,18 @@ pub async fn read_files(
     room: usize,
     cancel: &CancellationToken,
 ) -> Result<Vec<Attachment>, Failure> {
-    read(AttachSources::Files(files), room, cancel).await.into_iter().collect()
+    read(AttachSources::Files(files), room, cancel)
+        .await
+        .into_iter()
+        .collect()
 }
 
 /// An attached picture's pixels, with `edge` of them on its longer side at most; `None` when it was cancelled.
-pub async fn decode(image: Image, edge: u32, cancel: &CancellationToken) -> Option<Result<Picture, Failure>> {
+pub async fn decode(
+    image: Image,
+    edge: u32,
+    cancel: &CancellationToken,
+) -> Option<Result<Picture, Failure>> {
     work(cancel, move || attachment::pixels_of(&image, edge)).await
 }
 

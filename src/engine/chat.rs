@@ -67,12 +67,21 @@ pub fn starts(asks: Vec<Ask>, in_turn: bool) -> Vec<(Ask, Start)> {
         if !in_turn {
             return (
                 ask,
-                Start::Together { opening: Some(Arc::clone(&opening)), all_open: all_open.clone() },
+                Start::Together {
+                    opening: Some(Arc::clone(&opening)),
+                    all_open: all_open.clone(),
+                },
             );
         }
         let (before, end) = (ends.clone(), CancellationToken::new());
         ends.push(end.clone());
-        (ask, Start::InTurn { before, held: end.drop_guard() })
+        (
+            ask,
+            Start::InTurn {
+                before,
+                held: end.drop_guard(),
+            },
+        )
     };
     asks.into_iter().map(start).collect()
 }
@@ -163,7 +172,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { whole: None, silence: SILENCE }
+        Self {
+            whole: None,
+            silence: SILENCE,
+        }
     }
 }
 
@@ -177,12 +189,22 @@ pub async fn run_within(
     mut on_advance: impl FnMut(Advance),
 ) -> ChatReport {
     // Thirty years: tokio has no moment that never comes.
-    let deadline = Instant::now() + limits.whole.unwrap_or(Duration::from_secs(86_400 * 365 * 30));
+    let deadline = Instant::now()
+        + limits
+            .whole
+            .unwrap_or(Duration::from_secs(86_400 * 365 * 30));
     let before = api.dialects().of(&request.model);
     let mut dialect = before;
     loop {
-        let (report, refused) =
-            once(api, (request, dialect), known, cancel, (limits, deadline), &mut on_advance).await;
+        let (report, refused) = once(
+            api,
+            (request, dialect),
+            known,
+            cancel,
+            (limits, deadline),
+            &mut on_advance,
+        )
+        .await;
         let next = dialect.and(refused);
         let failed = matches!(report.ending, ChatEnding::Failed(_));
         // Each round leaves out more, so there are few. What had arrived is not asked for a second time.
@@ -222,8 +244,11 @@ async fn once(
 ) -> (ChatReport, Dialect) {
     let late = || {
         let whole = limits.whole.unwrap_or_default();
-        let summary =
-            format!("{} had not answered in full after {}", api.address().host(), units::duration(whole));
+        let summary = format!(
+            "{} had not answered in full after {}",
+            api.address().host(),
+            units::duration(whole)
+        );
         let told = Failure::new(summary, "Give it more time, or ask for fewer tokens");
         ChatEnding::Failed(told.of_class(FaultClass::Timeout))
     };
@@ -240,12 +265,18 @@ async fn once(
     let mut stream = match opened {
         Ok(stream) => stream,
         Err(fault) => {
-            return (ChatReport::ended_early(ChatEnding::Failed(fault.failure)), fault.refused);
+            return (
+                ChatReport::ended_early(ChatEnding::Failed(fault.failure)),
+                fault.refused,
+            );
         }
     };
     let mut refused = Dialect::default();
     let set = openai::set_names(&request.params, false);
-    let asked = Asked { set: &set, ..api.asked(&request.model, known) };
+    let asked = Asked {
+        set: &set,
+        ..api.asked(&request.model, known)
+    };
     let mut reader = start(&stream);
     let sent = stream.sent;
     let mut bytes_read = 0;
@@ -328,7 +359,14 @@ async fn once(
     };
     let answered_by = other_model(&request.model, reader.model()).map(|model| api.clean(model));
     let rate_limit = stream.rate_limit().to_vec();
-    let report = ChatReport { figures, rate_limit, ending, wire, answered_by, no_text };
+    let report = ChatReport {
+        figures,
+        rate_limit,
+        ending,
+        wire,
+        answered_by,
+        no_text,
+    };
     (close(stream, report), refused)
 }
 
@@ -344,7 +382,10 @@ async fn over(sent: std::time::Instant, reader: &AnswerReader) {
 fn close(mut stream: ChatStream, mut report: ChatReport) -> ChatReport {
     match &mut report.ending {
         ChatEnding::Finished { .. } => {
-            let tokens = report.figures.tokens.map(|tokens| format!(", {} {}", tokens.n, tokens.noun()));
+            let tokens = report
+                .figures
+                .tokens
+                .map(|tokens| format!(", {} {}", tokens.n, tokens.noun()));
             stream.close(true, format!("HTTP 200{}", tokens.unwrap_or_default()));
             tokio::spawn(async move {
                 let drain = async { while let Ok(Some(_)) = stream.next().await {} };
@@ -369,8 +410,19 @@ fn start(stream: &ChatStream) -> AnswerReader {
 }
 
 fn advance(reader: &mut AnswerReader) -> Advance {
-    let News { reasoning, answer, turned, calls } = reader.take_news();
-    Advance { reasoning, answer, turned, calls, figures: reader.figures() }
+    let News {
+        reasoning,
+        answer,
+        turned,
+        calls,
+    } = reader.take_news();
+    Advance {
+        reasoning,
+        answer,
+        turned,
+        calls,
+        figures: reader.figures(),
+    }
 }
 
 /// What to tell the user of an answer that is none.

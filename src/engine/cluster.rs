@@ -46,14 +46,19 @@ pub(super) struct Look {
 pub(super) type Versions = HashMap<Kind, String>;
 
 pub(super) async fn look(kubectl: &Kubectl) -> Result<Look, KubectlError> {
-    let found =
-        reach(kubectl, |prefix| async move { ask_all(kubectl, &prefix).await.map(|found| (found, prefix)) });
+    let found = reach(kubectl, |prefix| async move {
+        ask_all(kubectl, &prefix).await.map(|found| (found, prefix))
+    });
     let ((lists, versions), prefix) = found.await?;
     let lists = named(with_any_generation(lists)?);
     if is_empty(&lists) {
         find_namespace(kubectl, &prefix).await?;
     }
-    Ok(Look { lists, versions, prefix })
+    Ok(Look {
+        lists,
+        versions,
+        prefix,
+    })
 }
 
 /// Lists one kind, and says from which version on it can be watched.
@@ -88,9 +93,17 @@ pub(super) async fn list_kind(
 /// # Errors
 /// When the cluster is not reached.
 pub async fn sizes(kubectl: &Kubectl) -> Result<Sizes, Failure> {
-    let path = |prefix: &str, kind| format!("{prefix}{SAMBANOVA}/namespaces/{}/{kind}", kubectl.namespace);
+    let path = |prefix: &str, kind| {
+        format!(
+            "{prefix}{SAMBANOVA}/namespaces/{}/{kind}",
+            kubectl.namespace
+        )
+    };
     let found = reach(kubectl, |prefix| {
-        let (templates, profiles) = (path(&prefix, "bundletemplates"), path(&prefix, "modelprofiles"));
+        let (templates, profiles) = (
+            path(&prefix, "bundletemplates"),
+            path(&prefix, "modelprofiles"),
+        );
         async move {
             let templates = async { or_failed(ask_path(kubectl, templates).await) };
             let profiles = async { or_failed(ask_path(kubectl, profiles).await) };
@@ -109,7 +122,10 @@ pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
     let namespace = &kubectl.namespace;
     // As many as a person reads; Kubernetes forgets them after an hour.
     let path = |prefix: &str| format!("{prefix}/api/v1/namespaces/{namespace}/events?limit=2000");
-    let answer = reach(kubectl, |prefix| async move { get(kubectl, &path(&prefix)).await }).await?;
+    let answer = reach(kubectl, |prefix| async move {
+        get(kubectl, &path(&prefix)).await
+    })
+    .await?;
     if looks_like_a_page(&answer) {
         return Err(not_kubernetes(&String::from_utf8_lossy(&answer)));
     }
@@ -118,17 +134,36 @@ pub async fn events(kubectl: &Kubectl) -> Result<Vec<ClusterEvent>, Failure> {
 
 /// Where the API server has a kind's objects.
 pub(super) fn path_of_kind(prefix: &str, namespace: &str, kind: Kind) -> String {
-    let group = if kind == Kind::Pods { "/api/v1" } else { SAMBANOVA };
+    let group = if kind == Kind::Pods {
+        "/api/v1"
+    } else {
+        SAMBANOVA
+    };
     format!("{prefix}{group}/namespaces/{namespace}/{}", kind.plural())
 }
 
 /// The contexts of the kubeconfig. Asks no cluster.
 pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
     // With a context that does not exist kubectl would refuse to list those that do.
-    let kubectl = Kubectl { context: None, ..kubectl.clone() };
-    let config: Config = json(&kubectl.run(&["config", "view", "-o", "json"], LOCAL).await?)?;
-    let names = config.contexts.unwrap_or_default().into_iter().map(|context| context.name).collect();
-    Ok(Contexts { names, current: config.current_context.filter(|name| !name.is_empty()) })
+    let kubectl = Kubectl {
+        context: None,
+        ..kubectl.clone()
+    };
+    let config: Config = json(
+        &kubectl
+            .run(&["config", "view", "-o", "json"], LOCAL)
+            .await?,
+    )?;
+    let names = config
+        .contexts
+        .unwrap_or_default()
+        .into_iter()
+        .map(|context| context.name)
+        .collect();
+    Ok(Contexts {
+        names,
+        current: config.current_context.filter(|name| !name.is_empty()),
+    })
 }
 
 /// The namespace that kubectl uses where nobody names one: the context's, else that of the pod in which it runs, else
@@ -139,7 +174,9 @@ pub async fn contexts(kubectl: &Kubectl) -> Result<Contexts, Failure> {
 pub async fn usual_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
     const OF_POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
     let deadline = LOCAL.min(kubectl.patience);
-    let found = kubectl.run(&["config", "view", "--minify", "-o", "json"], deadline).await;
+    let found = kubectl
+        .run(&["config", "view", "--minify", "-o", "json"], deadline)
+        .await;
     let namespace = match found {
         Ok(answer) => json::<Config>(&answer)?
             .contexts
@@ -148,12 +185,16 @@ pub async fn usual_namespace(kubectl: &Kubectl) -> Result<String, Failure> {
             .find_map(|it| it.context?.namespace),
         // Without a kubeconfig, kubectl finds the cluster by itself only in a pod.
         Err(_) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
-            let read = files::read(Path::new(OF_POD), 1_024, "No namespace is so long").await.ok();
+            let read = files::read(Path::new(OF_POD), 1_024, "No namespace is so long")
+                .await
+                .ok();
             read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(namespace.filter(|it| !it.is_empty()).unwrap_or_else(|| "default".to_owned()))
+    Ok(namespace
+        .filter(|it| !it.is_empty())
+        .unwrap_or_else(|| "default".to_owned()))
 }
 
 /// kubectl's own version. Asks no cluster.
@@ -164,13 +205,19 @@ pub async fn client_version(kubectl: &Kubectl) -> Result<String, Failure> {
         client_version: Version,
     }
     // No kubeconfig is needed to say it, and one that is missing is another check's finding.
-    let versions: Versions = json(&kubectl.run_alone(&["version", "--client", "-o", "json"], LOCAL).await?)?;
+    let versions: Versions = json(
+        &kubectl
+            .run_alone(&["version", "--client", "-o", "json"], LOCAL)
+            .await?,
+    )?;
     Ok(versions.client_version.git_version)
 }
 
 /// The version of the cluster's API server.
 pub async fn server_version(kubectl: &Kubectl) -> Result<String, Failure> {
-    let answer = reach(kubectl, |prefix| async move { get(kubectl, &format!("{prefix}/version")).await });
+    let answer = reach(kubectl, |prefix| async move {
+        get(kubectl, &format!("{prefix}/version")).await
+    });
     let answer = answer.await?;
     if looks_like_a_page(&answer) {
         return Err(not_kubernetes(&String::from_utf8_lossy(&answer)));
@@ -270,7 +317,9 @@ async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> 
     }
     // Not always local: Google's kubectl asks the server for its version before anything else.
     let deadline = LOCAL.min(kubectl.patience);
-    let answer = kubectl.run(&["config", "view", "--minify", "-o", "json"], deadline).await?;
+    let answer = kubectl
+        .run(&["config", "view", "--minify", "-o", "json"], deadline)
+        .await?;
     let server = serde_json::from_slice::<Config>(&answer)
         .ok()
         .and_then(|config| config.clusters?.into_iter().next()?.cluster?.server);
@@ -278,7 +327,11 @@ async fn server_path(kubectl: &Kubectl) -> Result<Option<String>, KubectlError> 
 }
 
 fn path_of(server: &str) -> Option<String> {
-    let with_scheme = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
+    let with_scheme = if server.contains("://") {
+        server.to_owned()
+    } else {
+        format!("https://{server}")
+    };
     let url = Url::parse(&with_scheme).ok()?;
     let path = url.path().trim_end_matches('/');
     (!path.is_empty()).then(|| path.to_owned())
@@ -286,7 +339,10 @@ fn path_of(server: &str) -> Option<String> {
 
 /// What the API server has at a path, wherever its URL leads.
 pub(super) async fn get_at(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
-    reach(kubectl, |prefix| async move { get(kubectl, &format!("{prefix}{path}")).await }).await
+    reach(kubectl, |prefix| async move {
+        get(kubectl, &format!("{prefix}{path}")).await
+    })
+    .await
 }
 
 async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
@@ -296,8 +352,12 @@ async fn get(kubectl: &Kubectl, path: &str) -> Result<Vec<u8>, KubectlError> {
 /// All lists, side by side. A fault of the connection ends them all, since all would meet it.
 async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), KubectlError> {
     let path = |kind| path_of_kind(prefix, &kubectl.namespace, kind);
-    let (mut v1, mut v2, mut v3, mut v4) =
-        (Versions::new(), Versions::new(), Versions::new(), Versions::new());
+    let (mut v1, mut v2, mut v3, mut v4) = (
+        Versions::new(),
+        Versions::new(),
+        Versions::new(),
+        Versions::new(),
+    );
     let new_generation = async {
         let kind = Kind::ModelDeployments;
         let deployments = list(kubectl, path(kind), kind, &mut v4).await?;
@@ -307,7 +367,12 @@ async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), K
         let (mut v5, mut v6) = (Versions::new(), Versions::new());
         // Where there are none, two kubectls less to start: that is what the old generation waits for most.
         let (bundles, models) = tokio::try_join!(
-            list(kubectl, path(Kind::ModelBundles), Kind::ModelBundles, &mut v5),
+            list(
+                kubectl,
+                path(Kind::ModelBundles),
+                Kind::ModelBundles,
+                &mut v5
+            ),
             list(kubectl, path(Kind::Models), Kind::Models, &mut v6),
         )?;
         v4.extend(v5.into_iter().chain(v6));
@@ -316,12 +381,27 @@ async fn ask_all(kubectl: &Kubectl, prefix: &str) -> Result<(Lists, Versions), K
     // The longest first: it sets the pace.
     let (pods, bundle_deployments, bundles, (model_deployments, model_bundles, models)) = tokio::try_join!(
         list(kubectl, path(Kind::Pods), Kind::Pods, &mut v1),
-        list(kubectl, path(Kind::BundleDeployments), Kind::BundleDeployments, &mut v2),
+        list(
+            kubectl,
+            path(Kind::BundleDeployments),
+            Kind::BundleDeployments,
+            &mut v2
+        ),
         list(kubectl, path(Kind::Bundles), Kind::Bundles, &mut v3),
         new_generation,
     )?;
     v1.extend(v2.into_iter().chain(v3).chain(v4));
-    Ok((Lists { bundle_deployments, bundles, model_deployments, model_bundles, models, pods }, v1))
+    Ok((
+        Lists {
+            bundle_deployments,
+            bundles,
+            model_deployments,
+            model_bundles,
+            models,
+            pods,
+        },
+        v1,
+    ))
 }
 
 async fn list<T>(
@@ -333,7 +413,12 @@ async fn list<T>(
 where
     T: Object + Send + 'static,
 {
-    Ok(or_failed(ask(kubectl, path, kind, versions).await.map(|listed| (listed, ())))?.0)
+    Ok(or_failed(
+        ask(kubectl, path, kind, versions)
+            .await
+            .map(|listed| (listed, ())),
+    )?
+    .0)
 }
 
 /// A fault of the connection stays one: all would meet it.
@@ -371,18 +456,26 @@ where
 }
 
 /// A list, and its version.
-async fn ask_path<T>(kubectl: &Kubectl, path: String) -> Result<(Listed<T>, Option<String>), KubectlError>
+async fn ask_path<T>(
+    kubectl: &Kubectl,
+    path: String,
+) -> Result<(Listed<T>, Option<String>), KubectlError>
 where
     T: Object + Send + 'static,
 {
     let answer = match get(kubectl, &path).await {
         Ok(answer) => answer,
-        Err(error) if error.fault == KubectlFault::KindMissing => return Ok((Listed::Absent, None)),
+        Err(error) if error.fault == KubectlFault::KindMissing => {
+            return Ok((Listed::Absent, None));
+        }
         Err(error) => return Err(error),
     };
     if looks_like_a_page(&answer) {
         let page = String::from_utf8_lossy(&answer);
-        return Err(KubectlError::new(KubectlFault::NotKubernetes, not_kubernetes(&page)));
+        return Err(KubectlError::new(
+            KubectlFault::NotKubernetes,
+            not_kubernetes(&page),
+        ));
     }
     let parsed = if answer.len() <= SMALL {
         parse_versioned(&answer).map_err(|error| (error, clip(&answer)))
@@ -401,7 +494,14 @@ where
 
 /// Says which kind could not be listed where kubectl's words leave it out.
 fn named(lists: Lists) -> Lists {
-    let Lists { bundle_deployments, bundles, model_deployments, model_bundles, models, pods } = lists;
+    let Lists {
+        bundle_deployments,
+        bundles,
+        model_deployments,
+        model_bundles,
+        models,
+        pods,
+    } = lists;
     Lists {
         bundle_deployments: named_one(bundle_deployments, "bundledeployments"),
         bundles: named_one(bundles, "bundles"),
@@ -423,13 +523,18 @@ fn named_one<T>(listed: Listed<T>, kind: &str) -> Listed<T> {
 }
 
 fn kind_of(path: &str) -> &str {
-    Path::new(path).file_name().and_then(|kind| kind.to_str()).unwrap_or(path)
+    Path::new(path)
+        .file_name()
+        .and_then(|kind| kind.to_str())
+        .unwrap_or(path)
 }
 
 fn unreadable(path: &str, error: &ListError, answer: &str) -> Failure {
     Failure::new(
         format!("The list of {} could not be read: {error}", kind_of(path)),
-        Advice::rerun_kubectl("Something between kubectl and the API server may change the answers"),
+        Advice::rerun_kubectl(
+            "Something between kubectl and the API server may change the answers",
+        ),
     )
     .with_details(match error {
         ListError::Json(cause) => format!("{cause}\n{answer}"),
@@ -438,8 +543,11 @@ fn unreadable(path: &str, error: &ListError, answer: &str) -> Failure {
 }
 
 fn lost(error: &tokio::task::JoinError) -> Failure {
-    Failure::new("Reading the cluster's answer failed within Batida", "Please report it")
-        .with_details(error.to_string())
+    Failure::new(
+        "Reading the cluster's answer failed within Batida",
+        "Please report it",
+    )
+    .with_details(error.to_string())
 }
 
 /// Refuses what has deployments of neither generation, or does not give them.
@@ -448,9 +556,9 @@ fn with_any_generation(lists: Lists) -> Result<Lists, KubectlError> {
         (Listed::Present(_), _) | (_, Listed::Present(_)) => Ok(lists),
         (Listed::Failed(failure), _) | (_, Listed::Failed(failure)) => Err(other(failure.clone())),
         // Each Kubernetes has pods.
-        (Listed::Absent, Listed::Absent) if matches!(lists.pods, Listed::Absent) => {
-            Err(KubectlError::new(KubectlFault::NotKubernetes, no_api_at_this_address()))
-        }
+        (Listed::Absent, Listed::Absent) if matches!(lists.pods, Listed::Absent) => Err(
+            KubectlError::new(KubectlFault::NotKubernetes, no_api_at_this_address()),
+        ),
         (Listed::Absent, Listed::Absent) => Err(other(no_resources())),
     }
 }
@@ -475,14 +583,22 @@ fn is_empty(lists: &Lists) -> bool {
 
 /// Whether the namespace can be seen to exist; whoever may not look at namespaces may still work in one.
 pub(super) async fn find_namespace_alone(kubectl: &Kubectl) -> Result<bool, Failure> {
-    Ok(reach(kubectl, |prefix| async move { find_namespace(kubectl, &prefix).await }).await?)
+    Ok(reach(kubectl, |prefix| async move {
+        find_namespace(kubectl, &prefix).await
+    })
+    .await?)
 }
 
 /// In a namespace that does not exist kubectl finds nothing, and nothing wrong.
 async fn find_namespace(kubectl: &Kubectl, prefix: &str) -> Result<bool, KubectlError> {
     let namespace = &kubectl.namespace;
     match get(kubectl, &format!("{prefix}/api/v1/namespaces/{namespace}")).await {
-        Err(error) if matches!(error.fault, KubectlFault::ObjectMissing | KubectlFault::KindMissing) => {
+        Err(error)
+            if matches!(
+                error.fault,
+                KubectlFault::ObjectMissing | KubectlFault::KindMissing
+            ) =>
+        {
             Err(other(
                 Failure::new(
                     format!("The namespace {namespace} does not exist"),

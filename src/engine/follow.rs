@@ -72,8 +72,11 @@ impl Default for Pace {
 /// A credential plugin that fails so often in a row is started no more by itself.
 const PLUGIN_TRIES: u32 = 4;
 /// Between its starts: each may open a browser.
-const PLUGIN_WAITS: [Duration; 3] =
-    [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
+const PLUGIN_WAITS: [Duration; 3] = [
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(45),
+];
 /// How long the first answer is waited for without a word about it.
 const SLOW: Duration = Duration::from_secs(15);
 /// How often is looked whether the machine has slept, and by how much its clock may be off.
@@ -129,7 +132,10 @@ pub async fn run(kubectl: &Kubectl, pace: &Pace, tell: impl Fn(Told)) {
         tell(Told { view: None, link });
         tokio::time::sleep(wait).await;
     };
-    tell(Told { view: None, link: ClusterLink::Stopped(stopped) });
+    tell(Told {
+        view: None,
+        link: ClusterLink::Stopped(stopped),
+    });
 }
 
 /// A look; that it takes long is told meanwhile. A credential plugin that waits for somebody tells so itself.
@@ -143,13 +149,19 @@ async fn look(kubectl: &Kubectl, tell: &impl Fn(Told)) -> Result<Look, KubectlEr
         looked = &mut looking => return looked,
         () = tokio::time::sleep(SLOW) => {}
     }
-    tell(Told { view: None, link: ClusterLink::Reconnecting(silent(SLOW)) });
+    tell(Told {
+        view: None,
+        link: ClusterLink::Reconnecting(silent(SLOW)),
+    });
     looking.await
 }
 
 fn silent(since: Duration) -> Failure {
     Failure::new(
-        format!("The cluster has not answered for {} s", since.as_secs_f64().round()),
+        format!(
+            "The cluster has not answered for {} s",
+            since.as_secs_f64().round()
+        ),
         "Is the VPN on? The API server may be overloaded or stopped. It is asked again and again",
     )
 }
@@ -172,9 +184,16 @@ struct Waits {
 
 impl Waits {
     fn new(pace: &Pace) -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let random = Random::new(since.as_nanos() as u64);
-        Self { first: pace.first_wait, longest: pace.longest_wait, tries: 0, random }
+        Self {
+            first: pace.first_wait,
+            longest: pace.longest_wait,
+            tries: 0,
+            random,
+        }
     }
 
     fn reset(&mut self) {
@@ -183,7 +202,10 @@ impl Waits {
 
     /// Between a half and the whole of what it would be without chance.
     fn next(&mut self) -> Duration {
-        let whole = self.first.saturating_mul(1 << self.tries.min(16)).min(self.longest);
+        let whole = self
+            .first
+            .saturating_mul(1 << self.tries.min(16))
+            .min(self.longest);
         self.tries += 1;
         whole.mul_f64(0.5 + self.random.below(1_000) as f64 / 2_000.0)
     }
@@ -224,11 +246,24 @@ struct Followed {
 
 impl Followed {
     fn new(look: Look, mut past: Past, pace: &Pace) -> Self {
-        let Look { lists, versions, prefix } = look;
+        let Look {
+            lists,
+            versions,
+            prefix,
+        } = look;
         let without_new = lists.model_deployments.items().is_empty();
         past.seen.extend(versions.keys());
         let (links, poll, ended) = (BTreeMap::new(), pace.poll, None);
-        Self { lists, versions, prefix, links, past, poll, without_new, ended }
+        Self {
+            lists,
+            versions,
+            prefix,
+            links,
+            past,
+            poll,
+            without_new,
+            ended,
+        }
     }
 
     /// Until everything is to be listed anew; gives why, if that is a fault.
@@ -342,7 +377,9 @@ impl Followed {
 
     fn tell(&mut self, told: &mut Option<ClusterLink>, tell: &impl Fn(Told), looks: bool) {
         let link = self.link();
-        let view = looks.then(|| view(&self.lists)).filter(|view| self.past.view.as_ref() != Some(view));
+        let view = looks
+            .then(|| view(&self.lists))
+            .filter(|view| self.past.view.as_ref() != Some(view));
         if view.is_none() && told.as_ref() == Some(&link) {
             return;
         }
@@ -355,7 +392,9 @@ impl Followed {
 
     /// The worst of all kinds'.
     fn link(&self) -> ClusterLink {
-        let first = |wanted: fn(&KindLink) -> Option<&Failure>| self.links.values().find_map(wanted).cloned();
+        let first = |wanted: fn(&KindLink) -> Option<&Failure>| {
+            self.links.values().find_map(wanted).cloned()
+        };
         let lost = first(|link| match link {
             KindLink::Reconnecting(why) => Some(why),
             _ => None,
@@ -377,12 +416,19 @@ impl Followed {
         if let Some(unseen) = self.unseen() {
             return unseen;
         }
-        polled.map_or(ClusterLink::Live, |why| ClusterLink::Polling { every: self.poll, why })
+        polled.map_or(ClusterLink::Live, |why| ClusterLink::Polling {
+            every: self.poll,
+            why,
+        })
     }
 
     /// That no deployment is known, and why that does not mean that there is none.
     fn unseen(&self) -> Option<ClusterLink> {
-        let Lists { bundle_deployments: old, model_deployments: new, .. } = &self.lists;
+        let Lists {
+            bundle_deployments: old,
+            model_deployments: new,
+            ..
+        } = &self.lists;
         if !old.items().is_empty() || !new.items().is_empty() {
             return None;
         }
@@ -412,7 +458,10 @@ async fn frozen(kubectl: &Kubectl, prefix: &str, pace: &Pace, heard: &Notify) ->
     if kubectl.kubeconfig == Kubeconfig::BuiltIn || kubectl.may_start_a_plugin() {
         std::future::pending::<()>().await;
     }
-    let kubectl = Kubectl { recorder: Recorder::silent(EnvId::ad_hoc()), ..kubectl.clone() };
+    let kubectl = Kubectl {
+        recorder: Recorder::silent(EnvId::ad_hoc()),
+        ..kubectl.clone()
+    };
     let path = format!("{prefix}/version");
     loop {
         let began = Instant::now();
@@ -461,7 +510,10 @@ mod tests {
         let mut waits = Waits::new(&pace);
         let told: Vec<Duration> = (0..40).map(|_| waits.next()).collect();
         for (i, wait) in told.iter().enumerate() {
-            let whole = pace.first_wait.saturating_mul(1 << i.min(16)).min(pace.longest_wait);
+            let whole = pace
+                .first_wait
+                .saturating_mul(1 << i.min(16))
+                .min(pace.longest_wait);
             assert!(*wait >= whole / 2 && *wait <= whole, "{i}: {wait:?}");
         }
         let late: std::collections::HashSet<_> = told[10..].iter().collect();
@@ -474,7 +526,10 @@ mod tests {
     fn a_sleep_is_seen_on_the_wall() {
         let seconds = Duration::from_secs;
         assert!(!has_slept(seconds(6), seconds(5)));
-        assert!(!has_slept(seconds(0), seconds(5)), "a clock that was put back is no sleep");
+        assert!(
+            !has_slept(seconds(0), seconds(5)),
+            "a clock that was put back is no sleep"
+        );
         assert!(has_slept(seconds(600), seconds(5)));
     }
 }

@@ -22,8 +22,9 @@ const LOCAL: Duration = Duration::from_secs(10);
 pub async fn read(path: &Path, kubectl: Option<PathBuf>) -> Result<EnvOffers, Failure> {
     let path = with_home(path);
     // The value of KUBECONFIG names several files.
-    let several: Vec<PathBuf> =
-        std::env::split_paths(&path).filter(|file| !file.as_os_str().is_empty()).collect();
+    let several: Vec<PathBuf> = std::env::split_paths(&path)
+        .filter(|file| !file.as_os_str().is_empty())
+        .collect();
     if several.len() < 2 || files::exists(&path).await {
         return read_one(path, kubectl).await;
     }
@@ -56,39 +57,61 @@ async fn read_one(path: PathBuf, kubectl: Option<PathBuf>) -> Result<EnvOffers, 
             environments::read_sambawiz(&shown, &bytes, folder)?
         }
         Source::Kubeconfig => {
-            let access =
-                ClusterAccess { kubectl, kubeconfig: Some(path.clone()), ..ClusterAccess::default() };
+            let access = ClusterAccess {
+                kubectl,
+                kubeconfig: Some(path.clone()),
+                ..ClusterAccess::default()
+            };
             let kubectl = Kubectl::new(&access, Recorder::silent(EnvId::ad_hoc()));
-            let told = kubectl.run(&["config", "view", "-o", "json"], LOCAL).await?;
+            let told = kubectl
+                .run(&["config", "view", "-o", "json"], LOCAL)
+                .await?;
             let mut offers = environments::read_contexts(&told, &path)?;
             let documents = environments::documents(&bytes);
             if documents > 1 {
                 let told = format!(
                     "its file holds {documents} YAML documents, of which kubectl reads the first alone"
                 );
-                offers.iter_mut().for_each(|offer| offer.remarks.push(told.clone()));
+                offers
+                    .iter_mut()
+                    .for_each(|offer| offer.remarks.push(told.clone()));
             }
             offers
         }
         Source::Settings => {
             let store = SettingsStore::at(path.clone());
             let stored = tokio::task::spawn_blocking(move || store.environments()).await;
-            let stored =
-                stored.map_err(|panic| Failure::new("Reading failed", "").with_details(panic.to_string()))?;
+            let stored = stored.map_err(|panic| {
+                Failure::new("Reading failed", "").with_details(panic.to_string())
+            })?;
             environments::of_settings(stored?)
         }
     };
     if offers.is_empty() {
         let advice = "The demo is in every Batida: it is not counted";
-        return Err(Failure::new(format!("{shown} holds no environments"), advice));
+        return Err(Failure::new(
+            format!("{shown} holds no environments"),
+            advice,
+        ));
     }
     for offer in &mut offers {
-        let kubeconfig = offer.env.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.as_deref());
+        let kubeconfig = offer
+            .env
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.kubeconfig.as_deref());
         if let Some(kubeconfig) = kubeconfig
             && !files::exists(&with_home(kubeconfig)).await
         {
-            offer.remarks.push(format!("its kubeconfig {} does not exist", kubeconfig.display()));
+            offer.remarks.push(format!(
+                "its kubeconfig {} does not exist",
+                kubeconfig.display()
+            ));
         }
     }
-    Ok(EnvOffers { path, source, offers })
+    Ok(EnvOffers {
+        path,
+        source,
+        offers,
+    })
 }

@@ -20,10 +20,16 @@ impl Shared {
         mut changes: mpsc::UnboundedReceiver<Option<LibraryChange>>,
     ) {
         while let Some(change) = changes.recv().await {
-            let outcome = self.change_prompts(change).await.map(|found| self.noted(found).library);
+            let outcome = self
+                .change_prompts(change)
+                .await
+                .map(|found| self.noted(found).library);
             // Only the last one's answer says how it is now.
             if changes.is_empty() || outcome.is_err() {
-                self.emitter.emit(Event::PromptsLoaded { outcome, told: None });
+                self.emitter.emit(Event::PromptsLoaded {
+                    outcome,
+                    told: None,
+                });
             }
         }
     }
@@ -31,11 +37,14 @@ impl Shared {
     /// Asks for a file and takes the prompts in it over.
     pub(super) async fn import_prompts(&self) {
         let import = async {
-            let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await? else {
+            let Some(path) = dialog::pick_file("A file of prompts", "Copy prompts by hand").await?
+            else {
                 return Ok(None);
             };
             let prompts = read_file(&path).await?.prompts;
-            let found = self.change_prompts(Some(LibraryChange::Add(prompts))).await?;
+            let found = self
+                .change_prompts(Some(LibraryChange::Add(prompts)))
+                .await?;
             Ok(Some(self.noted(found)))
         };
         let (outcome, told) = match import.await {
@@ -59,13 +68,18 @@ impl Shared {
             Some(change) => store.change(change),
             None => store.load(),
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(own_fault(&panic)))
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|panic| Err(own_fault(&panic)))
     }
 
     /// A file that was moved aside is told of, whatever else came of it.
     fn noted(&self, mut found: Found) -> Found {
         if let Some(failure) = found.notice.take() {
-            self.emitter.emit(Event::PromptsLoaded { outcome: Err(failure), told: None });
+            self.emitter.emit(Event::PromptsLoaded {
+                outcome: Err(failure),
+                told: None,
+            });
         }
         found
     }
@@ -73,5 +87,6 @@ impl Shared {
 
 async fn read_file(path: &Path) -> Result<Library, Failure> {
     let bytes = files::read(path, MOST_BYTES, "Take it apart into several files").await?;
-    Library::read(&String::from_utf8_lossy(&bytes)).map_err(|why| why.told(&path.display().to_string()))
+    Library::read(&String::from_utf8_lossy(&bytes))
+        .map_err(|why| why.told(&path.display().to_string()))
 }

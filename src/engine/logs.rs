@@ -25,9 +25,22 @@ pub async fn follow(
     source: &LogSource,
     tell: impl Fn(Vec<String>),
 ) -> Result<(), Failure> {
-    let LogSource { pod, container, previous } = source;
+    let LogSource {
+        pod,
+        container,
+        previous,
+    } = source;
     let last = if *previous { "--previous" } else { "--follow" };
-    let args = ["logs", pod, "-c", container, "-n", &kubectl.namespace, TAIL, last];
+    let args = [
+        "logs",
+        pod,
+        "-c",
+        container,
+        "-n",
+        &kubectl.namespace,
+        TAIL,
+        last,
+    ];
     let mut lines = kubectl.follow(&args).await?;
     let mut waiting: Vec<String> = Vec::new();
     let mut ticks = tokio::time::interval(PACE);

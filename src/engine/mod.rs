@@ -53,8 +53,8 @@ use crate::io::notify;
 use crate::io::secrets::Keys;
 use crate::io::settings::SettingsStore;
 use crate::protocol::{
-    Activity, Ask, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId, KeyChange,
-    Playgrounds,
+    Activity, Ask, ChatEnding, ClusterLink, Command, Contexts, Event, FilePurpose, JobId,
+    KeyChange, Playgrounds,
 };
 use crate::snippet::{self, KeyText};
 
@@ -98,7 +98,10 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no place for the settings, or the system gives no thread.
-    pub fn start(options: Options, wake: impl Fn() + Send + Sync + 'static) -> Result<Started, Failure> {
+    pub fn start(
+        options: Options,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Started, Failure> {
         let store = store(&options)?;
         let loaded = store.load();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -109,7 +112,10 @@ impl Engine {
             .map_err(no_thread)?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let (outbox, events) = crossbeam_channel::unbounded();
-        let emitter = Emitter { outbox, wake: Arc::new(wake) };
+        let emitter = Emitter {
+            outbox,
+            wake: Arc::new(wake),
+        };
         let tell = emitter.clone();
         // Opened on its own thread: nobody waits for a disk to see the window.
         let history = History::start(history_dir(&options), move |told| match told {
@@ -117,18 +123,32 @@ impl Engine {
             Told::Troubled(failure) => tell.emit(Event::HistoryTroubled { failure }),
         })?;
         let keep = loaded.settings.history;
-        let thread = thread::Builder::new().name("engine".to_owned()).spawn(move || {
-            let books =
-                Books { recorder: history.recorder(), keep: Mutex::new(keep), around: Mutex::default() };
-            serve(&runtime, inbox, &store, &options, emitter, books);
-            // Blocking calls, e.g. of a keychain that waits for its user, are left behind.
-            runtime.shutdown_timeout(Duration::from_millis(300));
-            // Every job has ended and said how: what is left is written now.
-            drop(history);
-        });
+        let thread = thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || {
+                let books = Books {
+                    recorder: history.recorder(),
+                    keep: Mutex::new(keep),
+                    around: Mutex::default(),
+                };
+                serve(&runtime, inbox, &store, &options, emitter, books);
+                // Blocking calls, e.g. of a keychain that waits for its user, are left behind.
+                runtime.shutdown_timeout(Duration::from_millis(300));
+                // Every job has ended and said how: what is left is written now.
+                drop(history);
+            });
         let thread = thread.map_err(no_thread)?;
-        let engine = Self { commands: Some(commands), thread: Some(thread), began: Instant::now() };
-        Ok(Started { engine, events, settings: loaded.settings, notice: loaded.notice })
+        let engine = Self {
+            commands: Some(commands),
+            thread: Some(thread),
+            began: Instant::now(),
+        };
+        Ok(Started {
+            engine,
+            events,
+            settings: loaded.settings,
+            notice: loaded.notice,
+        })
     }
 
     /// Asks the engine for something.
@@ -160,7 +180,10 @@ impl Drop for Engine {
 pub fn new_id(kind: char) -> String {
     use std::hash::{BuildHasher as _, Hasher as _, RandomState};
     // The standard library's only source of randomness.
-    format!("{kind}{:012x}", RandomState::new().build_hasher().finish() >> 16)
+    format!(
+        "{kind}{:012x}",
+        RandomState::new().build_hasher().finish() >> 16
+    )
 }
 
 /// A seed for a session whose plan names none, small enough for every reader of JSON.
@@ -170,8 +193,11 @@ fn fresh_seed() -> u64 {
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
-    Failure::new("The system gives Batida no thread to work on", "Close other programs and try again")
-        .with_details(error.to_string())
+    Failure::new(
+        "The system gives Batida no thread to work on",
+        "Close other programs and try again",
+    )
+    .with_details(error.to_string())
 }
 
 fn store(options: &Options) -> Result<SettingsStore, Failure> {
@@ -197,7 +223,10 @@ pub fn history_dir(options: &Options) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn history(options: &Options, tell: impl Fn(Told) + Send + 'static) -> Result<History, Failure> {
+pub fn history(
+    options: &Options,
+    tell: impl Fn(Told) + Send + 'static,
+) -> Result<History, Failure> {
     History::start(history_dir(options), tell)
 }
 
@@ -211,12 +240,20 @@ pub fn places(
 ) -> Result<(Places, Settings, Option<Failure>), Failure> {
     let store = store(options)?;
     let loaded = store.load_untouched();
-    Ok((Places::new(Keys::new(store), twin(options), tell), loaded.settings, loaded.notice))
+    Ok((
+        Places::new(Keys::new(store), twin(options), tell),
+        loaded.settings,
+        loaded.notice,
+    ))
 }
 
 fn twin(options: &Options) -> PathBuf {
     // Without a path of its own the program is looked up by name.
-    options.twin.clone().or_else(|| std::env::current_exe().ok()).unwrap_or_else(|| PathBuf::from("batida"))
+    options
+        .twin
+        .clone()
+        .or_else(|| std::env::current_exe().ok())
+        .unwrap_or_else(|| PathBuf::from("batida"))
 }
 
 /// Sends events and wakes the window.
@@ -348,7 +385,16 @@ impl Jobs {
             }
         }
         // The window has gone: every job ends here, but what it asked to be saved is saved.
-        let Self { saver, saving, keeper, keeping, prompts, changing, set, .. } = self;
+        let Self {
+            saver,
+            saving,
+            keeper,
+            keeping,
+            prompts,
+            changing,
+            set,
+            ..
+        } = self;
         drop((saver, keeper, prompts, set));
         // A keychain that waits for its user must not keep the program alive.
         let last = async { tokio::join!(saving, keeping, changing) };
@@ -364,12 +410,20 @@ impl Jobs {
                 }
             }
             Command::OpenPlace { job, place } => self.spawn(job, |cancel| async move {
-                let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await else { return };
+                let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await else {
+                    return;
+                };
                 let (api, key) = (opened.address(), opened.key.clone());
                 // Without an API domain there is nothing to open, which is no trouble.
                 let expected = place.api.is_some() || place.demo;
                 let trouble = opened.api.as_ref().err().filter(|_| expected).cloned();
-                shared.emitter.emit(Event::PlaceOpened { job, env: place.id, api, key, trouble });
+                shared.emitter.emit(Event::PlaceOpened {
+                    job,
+                    env: place.id,
+                    api,
+                    key,
+                    trouble,
+                });
             }),
             Command::LoadCluster { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
@@ -381,13 +435,23 @@ impl Jobs {
                 };
                 let outcome = or_cancelled(&cancel, loading).await;
                 let took = began.elapsed();
-                shared.emitter.emit(Event::ClusterLoaded { job, env: place.id, outcome, took });
+                shared.emitter.emit(Event::ClusterLoaded {
+                    job,
+                    env: place.id,
+                    outcome,
+                    took,
+                });
             }),
             Command::WatchCluster { job, place } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let tell = |view, link| {
                     let env = env.clone();
-                    shared.emitter.emit(Event::ClusterFollowed { job, env, view, link });
+                    shared.emitter.emit(Event::ClusterFollowed {
+                        job,
+                        env,
+                        view,
+                        link,
+                    });
                 };
                 let following = async {
                     match shared.places.kubectl(&place).await {
@@ -416,7 +480,11 @@ impl Jobs {
                     }
                 };
                 let outcome = or_cancelled(&cancel, asking).await;
-                shared.emitter.emit(Event::ClusterEventsLoaded { job, env: place.id, outcome });
+                shared.emitter.emit(Event::ClusterEventsLoaded {
+                    job,
+                    env: place.id,
+                    outcome,
+                });
             }),
             Command::LoadSizes { job, place } => self.spawn(job, |cancel| async move {
                 let asking = async {
@@ -426,51 +494,114 @@ impl Jobs {
                     }
                 };
                 let outcome = or_cancelled(&cancel, asking).await.map(Arc::new);
-                shared.emitter.emit(Event::SizesLoaded { job, env: place.id, outcome });
+                shared.emitter.emit(Event::SizesLoaded {
+                    job,
+                    env: place.id,
+                    outcome,
+                });
             }),
-            Command::ReadEnvironments { job, path, kubectl } => self.spawn(job, |cancel| async move {
-                let outcome = or_cancelled(&cancel, imports::read(&path, kubectl)).await.map(Arc::new);
-                shared.emitter.emit(Event::EnvironmentsRead { job, outcome });
-            }),
+            Command::ReadEnvironments { job, path, kubectl } => {
+                self.spawn(job, |cancel| async move {
+                    let outcome = or_cancelled(&cancel, imports::read(&path, kubectl))
+                        .await
+                        .map(Arc::new);
+                    shared
+                        .emitter
+                        .emit(Event::EnvironmentsRead { job, outcome });
+                })
+            }
             Command::LoadRelease { job, place } => self.spawn(job, |cancel| async move {
                 let asking = async {
-                    let Some(kubectl) = shared.places.kubectl(&place).await else { return Ok(None) };
+                    let Some(kubectl) = shared.places.kubectl(&place).await else {
+                        return Ok(None);
+                    };
                     Ok(surroundings::version(&kubectl).await)
                 };
                 let outcome = or_cancelled(&cancel, asking).await;
-                shared.emitter.emit(Event::ReleaseLoaded { job, env: place.id, outcome });
+                shared.emitter.emit(Event::ReleaseLoaded {
+                    job,
+                    env: place.id,
+                    outcome,
+                });
             }),
             Command::FollowLog { job, place, source } => self.spawn(job, |cancel| async move {
                 let env = place.id.clone();
                 let following = async {
-                    let Some(kubectl) = shared.places.kubectl(&place).await else { return Ok(()) };
+                    let Some(kubectl) = shared.places.kubectl(&place).await else {
+                        return Ok(());
+                    };
                     let tell = |lines| {
-                        shared.emitter.emit(Event::LogAdvanced { job, env: env.clone(), lines });
+                        shared.emitter.emit(Event::LogAdvanced {
+                            job,
+                            env: env.clone(),
+                            lines,
+                        });
                     };
                     logs::follow(&kubectl, &source, tell).await
                 };
                 let outcome = or_cancelled(&cancel, following).await;
-                shared.emitter.emit(Event::LogEnded { job, env: place.id, outcome });
+                shared.emitter.emit(Event::LogEnded {
+                    job,
+                    env: place.id,
+                    outcome,
+                });
             }),
             Command::LoadApiModels { job, place } => self.spawn(job, |cancel| async move {
                 let began = Instant::now();
                 let asking = async { shared.open(&place).await.models().await };
                 let outcome = or_cancelled(&cancel, asking).await.map(|models| models.ids);
                 let took = began.elapsed();
-                shared.emitter.emit(Event::ApiModelsLoaded { job, env: place.id, outcome, took });
+                shared.emitter.emit(Event::ApiModelsLoaded {
+                    job,
+                    env: place.id,
+                    outcome,
+                    took,
+                });
             }),
-            Command::Probe { job, place, targets } => self.spawn(job, |cancel| async move {
+            Command::Probe {
+                job,
+                place,
+                targets,
+            } => self.spawn(job, |cancel| async move {
                 let (emitter, env) = (&shared.emitter, place.id.clone());
                 if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
-                    probe::run(&opened, targets, probe::PATIENCE, &cancel, |model, at, outcome| {
-                        emitter.emit(Event::ModelProbed { job, env: env.clone(), model, at, outcome });
-                    })
+                    probe::run(
+                        &opened,
+                        targets,
+                        probe::PATIENCE,
+                        &cancel,
+                        |model, at, outcome| {
+                            emitter.emit(Event::ModelProbed {
+                                job,
+                                env: env.clone(),
+                                model,
+                                at,
+                                outcome,
+                            });
+                        },
+                    )
                     .await;
                 }
                 emitter.emit(Event::ProbesEnded { job, env: place.id });
             }),
-            Command::Chat { job, place, request, filing } => self.spawn(job, |cancel| async move {
-                shared.chat(Ask { job, place, request, filing }, None, &cancel).await;
+            Command::Chat {
+                job,
+                place,
+                request,
+                filing,
+            } => self.spawn(job, |cancel| async move {
+                shared
+                    .chat(
+                        Ask {
+                            job,
+                            place,
+                            request,
+                            filing,
+                        },
+                        None,
+                        &cancel,
+                    )
+                    .await;
             }),
             Command::ChatSideBySide { asks, in_turn } => {
                 for (ask, start) in chat::starts(asks, in_turn) {
@@ -480,11 +611,17 @@ impl Jobs {
                     });
                 }
             }
-            Command::Embed { job, place, request } => self.spawn(job, |cancel| async move {
+            Command::Embed {
+                job,
+                place,
+                request,
+            } => self.spawn(job, |cancel| async move {
                 let asking = async {
                     let place = shared.open(&place).await;
                     let known = place.known();
-                    Ok(Box::new(place.api_with_key()?.embed(&request, &known).await?))
+                    Ok(Box::new(
+                        place.api_with_key()?.embed(&request, &known).await?,
+                    ))
                 };
                 let outcome = or_cancelled(&cancel, asking).await;
                 shared.emitter.emit(Event::EmbeddingsMade { job, outcome });
@@ -493,19 +630,38 @@ impl Jobs {
                 if let Some(opened) = cancel.run_until_cancelled(shared.open(&place)).await {
                     let (emitter, env) = (shared.emitter.clone(), place.id.clone());
                     check::run(&opened, &cancel, |check| {
-                        emitter.emit(Event::CheckEnded { job, env: env.clone(), check });
+                        emitter.emit(Event::CheckEnded {
+                            job,
+                            env: env.clone(),
+                            check,
+                        });
                     })
                     .await;
                 }
-                shared.emitter.emit(Event::ChecksEnded { job, env: place.id });
+                shared
+                    .emitter
+                    .emit(Event::ChecksEnded { job, env: place.id });
             }),
             Command::RunBench { job, place, plan } => {
                 let (steer, steered) = watch::channel(Steer::Resume);
                 self.steers.insert(job, steer);
                 self.spawn(job, |cancel| async move {
-                    let outcome = shared.bench(job, &place, &plan, Controls { cancel, steer: steered }).await;
+                    let outcome = shared
+                        .bench(
+                            job,
+                            &place,
+                            &plan,
+                            Controls {
+                                cancel,
+                                steer: steered,
+                            },
+                        )
+                        .await;
                     let outcome = outcome.map(Arc::new);
-                    shared.emitter.emit(Event::BenchEnded { job, outcome: outcome.clone() });
+                    shared.emitter.emit(Event::BenchEnded {
+                        job,
+                        outcome: outcome.clone(),
+                    });
                     if let Ok(report) = outcome {
                         shared.hold_against_baseline(job, &report).await;
                     }
@@ -524,7 +680,11 @@ impl Jobs {
                     }
                 };
                 let outcome = or_cancelled(&cancel, listing).await;
-                shared.emitter.emit(Event::ContextsListed { job, env: place.id, outcome });
+                shared.emitter.emit(Event::ContextsListed {
+                    job,
+                    env: place.id,
+                    outcome,
+                });
             }),
             Command::LoadHistory { .. }
             | Command::OpenSession { .. }
@@ -535,7 +695,9 @@ impl Jobs {
             Command::LoadPrompts => drop(self.prompts.send(None)),
             Command::ChangePrompts { change } => drop(self.prompts.send(Some(change))),
             // At once: the settings that speak of them come next.
-            Command::StageExtras { env, values } => self.shared.places.keys().stage_extras(&env, values),
+            Command::StageExtras { env, values } => {
+                self.shared.places.keys().stage_extras(&env, values)
+            }
             Command::SaveSettings { settings, key } => {
                 self.shared.books.keep_as(settings.history);
                 self.shared.saves.send_modify(|n| *n += 1);
@@ -564,9 +726,15 @@ impl Jobs {
                 shared.emitter.emit(Event::DraftsLoaded { job, outcome });
             }),
             Command::DeleteSessions { what } => self.change_history(Change::Delete(what)),
-            Command::SetBaseline { session, on } => self.change_history(Change::Baseline(session, on)),
-            Command::TagSession { session, tags } => self.change_history(Change::Tag(session, tags)),
-            Command::RenameSession { session, title } => self.change_history(Change::Rename(session, title)),
+            Command::SetBaseline { session, on } => {
+                self.change_history(Change::Baseline(session, on))
+            }
+            Command::TagSession { session, tags } => {
+                self.change_history(Change::Tag(session, tags))
+            }
+            Command::RenameSession { session, title } => {
+                self.change_history(Change::Rename(session, title))
+            }
             other => {
                 self.set.spawn(async move { shared.quick(other).await });
             }
@@ -603,14 +771,19 @@ impl Jobs {
             self.steers.remove(&job);
         }
         if let Some(failure) = panic {
-            self.shared.emitter.emit(Event::JobFailed { job: job.unwrap_or(JobId(0)), failure });
+            self.shared.emitter.emit(Event::JobFailed {
+                job: job.unwrap_or(JobId(0)),
+                failure,
+            });
         }
     }
 }
 
 /// Asks for a place and writes there; gives where.
 async fn save_file(what: &str, name: &str, content: Arc<[u8]>) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = dialog::place_for_file(&format!("Save {what}"), name, "Copy it instead").await? else {
+    let Some(path) =
+        dialog::place_for_file(&format!("Save {what}"), name, "Copy it instead").await?
+    else {
         return Ok(None);
     };
     dialog::save_file(&path, content).await?;
@@ -633,12 +806,18 @@ impl bench::Listener for Telling<'_> {
     fn began(&mut self, report: &BenchReport) {
         let told = report.told_before();
         if !told.is_empty() {
-            self.emitter.emit(Event::BenchBegan { job: self.job, told });
+            self.emitter.emit(Event::BenchBegan {
+                job: self.job,
+                told,
+            });
         }
     }
 
     fn advanced(&mut self, progress: BenchProgress) {
-        self.emitter.emit(Event::BenchAdvanced { job: self.job, progress: Box::new(progress) });
+        self.emitter.emit(Event::BenchAdvanced {
+            job: self.job,
+            progress: Box::new(progress),
+        });
     }
 }
 
@@ -659,17 +838,28 @@ fn cancelled() -> Failure {
 
 impl Shared {
     async fn chat(&self, ask: Ask, mut start: Option<chat::Start>, cancel: &CancellationToken) {
-        let Ask { job, place: env, request, filing } = &ask;
+        let Ask {
+            job,
+            place: env,
+            request,
+            filing,
+        } = &ask;
         let job = *job;
         let deployment = filing.as_ref().and_then(|filing| filing.deployment.clone());
         let filing = filing.clone();
         // Kept also where it is never sent: what is said after it in the conversation stands on it.
-        let kept = filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
+        let kept =
+            filing.map(|filing| filing::Kept::begin(filing, request, env, self.books.texts()));
         let mut keeping = filing::Keeping::new(self.books.recorder.clone(), kept);
         let unsent = |keeping: filing::Keeping, ending: ChatEnding| {
             // Where it would have been held, nobody asks.
             drop(keeping.end(&chat::ChatReport::ended_early(ending.clone()), None));
-            self.emitter.emit(Event::ChatEnded { job, ending, figures: Box::default(), answered_by: None });
+            self.emitter.emit(Event::ChatEnded {
+                job,
+                ending,
+                figures: Box::default(),
+                answered_by: None,
+            });
         };
         let Some(place) = cancel.run_until_cancelled(self.open(env)).await else {
             return unsent(keeping, ChatEnding::Stopped);
@@ -687,21 +877,47 @@ impl Shared {
         keeping.sent();
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             keeping.advance(&advance);
-            let chat::Advance { reasoning, answer, turned, calls, figures } = advance;
+            let chat::Advance {
+                reasoning,
+                answer,
+                turned,
+                calls,
+                figures,
+            } = advance;
             let figures = Box::new(figures);
-            self.emitter.emit(Event::ChatAdvanced { job, reasoning, answer, turned, calls, figures });
+            self.emitter.emit(Event::ChatAdvanced {
+                job,
+                reasoning,
+                answer,
+                turned,
+                calls,
+                figures,
+            });
         })
         .await;
         let dialect = api.dialects().of(&request.model);
         if !dialect.is_usual() {
             let (env, model) = (env.id.clone(), request.model.clone());
-            self.emitter.emit(Event::DialectLearned { env, model, dialect });
+            self.emitter.emit(Event::DialectLearned {
+                env,
+                model,
+                dialect,
+            });
         }
         let known = self.books.around_of(env, deployment.as_ref());
         let unknown = keeping.end(&report, known);
         let figures = Box::new(report.figures);
-        let chat::ChatReport { ending, answered_by, .. } = report;
-        self.emitter.emit(Event::ChatEnded { job, ending, figures, answered_by });
+        let chat::ChatReport {
+            ending,
+            answered_by,
+            ..
+        } = report;
+        self.emitter.emit(Event::ChatEnded {
+            job,
+            ending,
+            figures,
+            answered_by,
+        });
         // Whoever comes next does not wait for what is asked of the cluster now.
         drop(start);
         // Nobody waits for it any more, and it slows no answer down.
@@ -724,9 +940,14 @@ impl Shared {
         controls: Controls,
     ) -> Result<BenchReport, Failure> {
         let Some(place) = controls.cancel.run_until_cancelled(self.open(env)).await else {
-            return Err(Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled));
+            return Err(
+                Failure::new("It was stopped before it began", "").of_class(FaultClass::Cancelled)
+            );
         };
-        let mut telling = Telling { job, emitter: &self.emitter };
+        let mut telling = Telling {
+            job,
+            emitter: &self.emitter,
+        };
         let recorder = Some(self.books.bench_recorder());
         history::bench(&place, plan, controls, recorder, &mut telling).await
     }
@@ -740,7 +961,10 @@ impl Shared {
             }
             Command::RevealKey { place } => {
                 let outcome = self.places.key(&place).await;
-                self.emitter.emit(Event::KeyRevealed { env: place.id, outcome });
+                self.emitter.emit(Event::KeyRevealed {
+                    env: place.id,
+                    outcome,
+                });
             }
             Command::Copy { what, text } => {
                 let outcome = self.clipboard.copy(text).await;
@@ -748,7 +972,9 @@ impl Shared {
             }
             Command::HoldKey { env, key } => {
                 if let Err(failure) = self.places.keys().hold(&env, &key) {
-                    self.emitter.emit(Event::SettingsSaved { outcome: Err(failure) });
+                    self.emitter.emit(Event::SettingsSaved {
+                        outcome: Err(failure),
+                    });
                 }
                 self.places.forget(&env);
             }
@@ -760,7 +986,11 @@ impl Shared {
                 let outcome = self.clipboard.copy_picture(picture).await;
                 self.emitter.emit(Event::Copied { what, outcome });
             }
-            Command::SaveFile { what, name, content } => {
+            Command::SaveFile {
+                what,
+                name,
+                content,
+            } => {
                 let outcome = save_file(&what, &name, content).await;
                 self.emitter.emit(Event::FileSaved { what, outcome });
             }
@@ -772,7 +1002,10 @@ impl Shared {
                     }
                     Err(failure) => Err(failure),
                 };
-                self.emitter.emit(Event::Copied { what: "Code with the key".to_owned(), outcome });
+                self.emitter.emit(Event::Copied {
+                    what: "Code with the key".to_owned(),
+                    outcome,
+                });
             }
             Command::ExportSessions { sessions, format } => self.export(sessions, format).await,
             Command::ImportPrompts => self.import_prompts().await,
@@ -786,7 +1019,11 @@ impl Shared {
                     FilePurpose::Import => "Environments to import",
                 };
                 let outcome = dialog::pick_file(title, "Type the path instead").await;
-                self.emitter.emit(Event::FilePicked { env, purpose, outcome });
+                self.emitter.emit(Event::FilePicked {
+                    env,
+                    purpose,
+                    outcome,
+                });
             }
             // Those with a job are begun where jobs are kept, and so are changes of the history.
             Command::OpenPlace { .. }
@@ -832,8 +1069,11 @@ impl Shared {
     async fn save_all(self: Arc<Self>, mut saves: mpsc::UnboundedReceiver<Save>) {
         while let Some((settings, key)) = saves.recv().await {
             let keys = self.places.keys().clone();
-            let changed: Vec<EnvId> =
-                key.iter().map(|change| change.env.clone()).chain(keys.staged_for()).collect();
+            let changed: Vec<EnvId> = key
+                .iter()
+                .map(|change| change.env.clone())
+                .chain(keys.staged_for())
+                .collect();
             let saving = tokio::spawn(async move { keys.save(&settings, key.as_ref()).await });
             let outcome = saving.await.unwrap_or_else(|panic| Err(own_fault(&panic)));
             changed.iter().for_each(|env| self.places.forget(env));
@@ -857,10 +1097,19 @@ impl Shared {
             });
             let outcome = keeping.await.unwrap_or_else(|panic| Err(own_fault(&panic)));
             if forms {
-                self.emitter.emit(Event::PlaygroundsKept { envs: whose, outcome });
+                self.emitter.emit(Event::PlaygroundsKept {
+                    envs: whose,
+                    outcome,
+                });
             } else {
-                let told = |env| Event::DraftKept { env, outcome: outcome.clone() };
-                whose.into_iter().map(told).for_each(|event| self.emitter.emit(event));
+                let told = |env| Event::DraftKept {
+                    env,
+                    outcome: outcome.clone(),
+                };
+                whose
+                    .into_iter()
+                    .map(told)
+                    .for_each(|event| self.emitter.emit(event));
             }
         }
     }

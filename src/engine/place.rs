@@ -59,7 +59,10 @@ impl Place {
 
     /// The names that the API routed when it was asked last; perhaps none.
     pub fn known(&self) -> Vec<String> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Asks the API for the names it routes, and keeps them.
@@ -107,7 +110,11 @@ pub struct Places {
 impl Places {
     /// `twin` is Batida's own executable, for the Demo environment; `tell` hears of every activity.
     pub fn new(keys: Keys, twin: PathBuf, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
-        let secret_variables = keys.secret_variables().into_iter().chain([KEY_VARIABLE.to_owned()]).collect();
+        let secret_variables = keys
+            .secret_variables()
+            .into_iter()
+            .chain([KEY_VARIABLE.to_owned()])
+            .collect();
         Self {
             keys,
             twin,
@@ -124,7 +131,10 @@ impl Places {
     /// The same, where nobody sees what a credential plugin says in time to do it: it gets no longer than any question.
     #[must_use]
     pub fn unattended(self) -> Self {
-        Self { login: kubectl::PATIENCE, ..self }
+        Self {
+            login: kubectl::PATIENCE,
+            ..self
+        }
     }
 
     /// Where keys are kept.
@@ -145,11 +155,17 @@ impl Places {
                 }
             }
         };
-        let place = Arc::clone(cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) }).await);
+        let place = Arc::clone(
+            cell.get_or_init(|| async { Arc::new(self.open_anew(env).await) })
+                .await,
+        );
         // What failed may have been mended by the next time: a keychain unlocked, a CA file put in place.
         if place.api.is_err() || matches!(place.key, KeyStatus::Missing(_)) {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if open.get(&env.id).is_some_and(|(_, kept)| Arc::ptr_eq(kept, &cell)) {
+            if open
+                .get(&env.id)
+                .is_some_and(|(_, kept)| Arc::ptr_eq(kept, &cell))
+            {
                 open.remove(&env.id);
             }
         }
@@ -166,15 +182,24 @@ impl Places {
             return Some(kubectl);
         }
         let kept = |access: &ClusterAccess| {
-            let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-            namespaces.get(&env.id).filter(|(of, _)| of == access).map(|(_, namespace)| namespace.clone())
+            let namespaces = self
+                .namespaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            namespaces
+                .get(&env.id)
+                .filter(|(of, _)| of == access)
+                .map(|(_, namespace)| namespace.clone())
         };
         let access = env.cluster.as_ref()?;
         let namespace = match kept(access) {
             Some(namespace) => namespace,
             None => match cluster::usual_namespace(&kubectl).await {
                 Ok(found) => {
-                    let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut namespaces = self
+                        .namespaces
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
                     namespaces.insert(env.id.clone(), (access.clone(), found.clone()));
                     found
                 }
@@ -182,7 +207,10 @@ impl Places {
                 Err(_) => "default".to_owned(),
             },
         };
-        Some(Kubectl { namespace, ..kubectl })
+        Some(Kubectl {
+            namespace,
+            ..kubectl
+        })
     }
 
     fn kubectl_as_written(&self, env: &Environment) -> Option<Kubectl> {
@@ -190,10 +218,18 @@ impl Places {
         let recorder = self.recorder(env);
         if env.demo {
             let prefix = vec![OsString::from(TWIN_ARGUMENT)];
-            return Some(Kubectl::twin(self.twin.clone(), prefix, &access.namespace, recorder));
+            return Some(Kubectl::twin(
+                self.twin.clone(),
+                prefix,
+                &access.namespace,
+                recorder,
+            ));
         }
         let hidden = {
-            let mut all = self.secret_variables.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self
+                .secret_variables
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             all.extend(env.secret_variables());
             all.iter().cloned().collect()
         };
@@ -204,7 +240,12 @@ impl Places {
             .entry(env.id.clone())
             .or_default()
             .clone();
-        Some(Kubectl { turns, hidden, login: self.login, ..Kubectl::new(access, recorder) })
+        Some(Kubectl {
+            turns,
+            hidden,
+            login: self.login,
+            ..Kubectl::new(access, recorder)
+        })
     }
 
     fn recorder(&self, env: &Environment) -> Recorder {
@@ -214,8 +255,14 @@ impl Places {
 
     /// Forgets an environment's doors, e.g. since its key has changed.
     pub fn forget(&self, env: &EnvId) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
-        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(env);
+        self.namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(env);
     }
 
     /// The key in the clear, for the clipboard and for the user who asks to see it.
@@ -241,9 +288,15 @@ impl Places {
     async fn open_anew(&self, env: &Environment) -> Place {
         let kubectl = self.kubectl(env).await;
         let (found, secrets) = if env.demo {
-            (Ok(Some((SecretString::from(DEMO_KEY), None))), Ok(ExtraSecrets::new()))
+            (
+                Ok(Some((SecretString::from(DEMO_KEY), None))),
+                Ok(ExtraSecrets::new()),
+            )
         } else {
-            (self.keys.find_noted(env).await, self.keys.find_extras(env).await)
+            (
+                self.keys.find_noted(env).await,
+                self.keys.find_extras(env).await,
+            )
         };
         let (key, status) = match found {
             Ok(Some((key, note))) => {
@@ -260,7 +313,13 @@ impl Places {
             Ok(secrets) => self.open_api(env, Access::of(env, key, &secrets)).await,
             Err(failure) => Err(failure),
         };
-        Place { env: env.clone(), api, kubectl, key: status, known: Mutex::default() }
+        Place {
+            env: env.clone(),
+            api,
+            kubectl,
+            key: status,
+            known: Mutex::default(),
+        }
     }
 
     async fn open_api(&self, env: &Environment, access: Access) -> Result<Api, Failure> {
@@ -268,8 +327,11 @@ impl Places {
         let address = if env.demo {
             let start = || DemoServer::start(DemoOptions::default());
             let demo = self.demo.get_or_try_init(start).await.map_err(|error| {
-                Failure::new("The demo's server could not start", "Is the loopback network up?")
-                    .with_details(error.to_string())
+                Failure::new(
+                    "The demo's server could not start",
+                    "Is the loopback network up?",
+                )
+                .with_details(error.to_string())
             })?;
             demo.address()
         } else {
@@ -282,21 +344,31 @@ impl Places {
             })?
         };
         let client = env.client_cert.clone();
-        let client = client.map(|certificate| ClientCertificate { certificate, key: env.client_key.clone() });
-        let trust =
-            Trust { ca_file: env.ca_file.clone(), accept_invalid_certs: env.accept_invalid_certs, client };
+        let client = client.map(|certificate| ClientCertificate {
+            certificate,
+            key: env.client_key.clone(),
+        });
+        let trust = Trust {
+            ca_file: env.ca_file.clone(),
+            accept_invalid_certs: env.accept_invalid_certs,
+            client,
+        };
         // Reading certificates from the disk is no work for the runtime's threads.
         let has_cluster = env.cluster.is_some();
         // The demo listens on another port each time, and refuses nothing for long.
-        let learned = (!env.demo).then(|| LearnedStore::beside(self.keys.settings_path(), &address));
+        let learned =
+            (!env.demo).then(|| LearnedStore::beside(self.keys.settings_path(), &address));
         let open = move || {
             let api = Api::new(address, access, trust, recorder)?;
             let dialects = learned.map(Dialects::kept).unwrap_or_default();
             Ok(api.with_dialects(dialects).beside_cluster(has_cluster))
         };
-        tokio::task::spawn_blocking(open).await.unwrap_or_else(|error| {
-            Err(Failure::new("Opening the API failed in Batida itself", "").with_details(error.to_string()))
-        })
+        tokio::task::spawn_blocking(open)
+            .await
+            .unwrap_or_else(|error| {
+                Err(Failure::new("Opening the API failed in Batida itself", "")
+                    .with_details(error.to_string()))
+            })
     }
 }
 
@@ -304,5 +376,9 @@ impl Places {
 fn tail(key: &SecretString) -> String {
     let key = key.expose_secret();
     let length = key.chars().count();
-    if length < 12 { String::new() } else { key.chars().skip(length - 4).collect() }
+    if length < 12 {
+        String::new()
+    } else {
+        key.chars().skip(length - 4).collect()
+    }
 }

@@ -71,20 +71,30 @@ async fn ask(
 ) -> Result<ProbeAnswer, Failure> {
     let api = place.api_with_key()?;
     if target.kind == ProbeKind::Embedding {
-        let request = EmbedRequest { model: target.model.clone(), input: vec!["Hi".to_owned()] };
+        let request = EmbedRequest {
+            model: target.model.clone(),
+            input: vec!["Hi".to_owned()],
+        };
         let embedded = api.embed(&request, known).await?;
-        return Ok(ProbeAnswer { ttft: None, latency: Some(embedded.took) });
+        return Ok(ProbeAnswer {
+            ttft: None,
+            latency: Some(embedded.took),
+        });
     }
     let request = ChatRequest {
         model: target.model.clone(),
         messages: vec![Message::new(Role::User, "Hi")],
-        params: Params { max_tokens: Some(1), ..Params::default() },
+        params: Params {
+            max_tokens: Some(1),
+            ..Params::default()
+        },
     };
     let report = chat::run(api, &request, known, cancel, |_| {}).await;
     match report.ending {
-        ChatEnding::Finished { .. } => {
-            Ok(ProbeAnswer { ttft: report.figures.ttft, latency: report.figures.latency })
-        }
+        ChatEnding::Finished { .. } => Ok(ProbeAnswer {
+            ttft: report.figures.ttft,
+            latency: report.figures.latency,
+        }),
         ChatEnding::Stopped => Err(Failure::default().of_class(FaultClass::Cancelled)),
         ChatEnding::Failed(failure) => Err(failure),
     }

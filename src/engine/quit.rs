@@ -28,12 +28,16 @@ impl Quit {
     pub fn on_signal(wake: impl Fn() + Send + 'static) -> Self {
         let quit = Self::default();
         let asked = quit.clone();
-        let listening = thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                runtime.block_on(listen(asked, wake));
-            }
-        });
+        let listening = thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(listen(asked, wake));
+                }
+            });
         // Without the thread, see above.
         drop(listening);
         quit
@@ -50,7 +54,9 @@ impl Quit {
 }
 
 async fn listen(quit: Quit, wake: impl Fn()) {
-    let Ok(mut signals) = Signals::new() else { return };
+    let Ok(mut signals) = Signals::new() else {
+        return;
+    };
     let number = signals.next().await;
     quit.0.asked.store(true, Ordering::Relaxed);
     wake();

@@ -29,20 +29,38 @@ impl Books {
 
     /// For a benchmark; what is said in it is kept when the settings say so.
     pub(super) fn bench_recorder(&self) -> Recorder {
-        self.recorder.clone().with_bench_texts(self.settings().bench_texts)
+        self.recorder
+            .clone()
+            .with_bench_texts(self.settings().bench_texts)
     }
 
     /// What a conversation is held on, where it was asked for a short while ago.
-    pub(super) fn around_of(&self, env: &Environment, deployment: Option<&String>) -> Option<Surroundings> {
+    pub(super) fn around_of(
+        &self,
+        env: &Environment,
+        deployment: Option<&String>,
+    ) -> Option<Surroundings> {
         let around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = around.iter().find(|((place, name), _)| *place == env.id && name.as_ref() == deployment);
-        found.filter(|(_, (since, _))| since.elapsed() < AROUND_HOLDS).map(|(_, (_, found))| found.clone())
+        let found = around
+            .iter()
+            .find(|((place, name), _)| *place == env.id && name.as_ref() == deployment);
+        found
+            .filter(|(_, (since, _))| since.elapsed() < AROUND_HOLDS)
+            .map(|(_, (_, found))| found.clone())
     }
 
-    pub(super) fn found_around(&self, env: &Environment, deployment: Option<String>, found: &Surroundings) {
+    pub(super) fn found_around(
+        &self,
+        env: &Environment,
+        deployment: Option<String>,
+        found: &Surroundings,
+    ) {
         let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
         around.retain(|_, (since, _)| since.elapsed() < AROUND_HOLDS);
-        around.insert((env.id.clone(), deployment), (Instant::now(), found.clone()));
+        around.insert(
+            (env.id.clone(), deployment),
+            (Instant::now(), found.clone()),
+        );
     }
 
     /// Whether what is said in chats is kept.
@@ -62,21 +80,34 @@ impl Jobs {
                 shared.emitter.emit(Event::HistoryLoaded { job, outcome });
             }),
             Command::OpenSession { job, session } => self.spawn(job, |cancel| async move {
-                let reading = shared.books.recorder.read(move |store| store.session(&session).map(Arc::new));
+                let reading = shared
+                    .books
+                    .recorder
+                    .read(move |store| store.session(&session).map(Arc::new));
                 let outcome = or_cancelled(&cancel, reading).await;
                 shared.emitter.emit(Event::SessionOpened { job, outcome });
             }),
-            Command::LoadTrend { job, model, deployment, since } => self.spawn(job, |cancel| async move {
+            Command::LoadTrend {
+                job,
+                model,
+                deployment,
+                since,
+            } => self.spawn(job, |cancel| async move {
                 let asking = move |store: &Store| store.trend(&model, deployment.as_deref(), since);
                 let outcome = or_cancelled(&cancel, shared.books.recorder.read(asking)).await;
                 shared.emitter.emit(Event::TrendLoaded { job, outcome });
             }),
-            Command::CompareSessions { job, sessions, least_change } => {
-                self.spawn(job, |cancel| async move {
-                    let outcome = or_cancelled(&cancel, shared.compare(sessions, least_change)).await;
-                    shared.emitter.emit(Event::SessionsCompared { job, outcome: outcome.map(Arc::new) });
-                })
-            }
+            Command::CompareSessions {
+                job,
+                sessions,
+                least_change,
+            } => self.spawn(job, |cancel| async move {
+                let outcome = or_cancelled(&cancel, shared.compare(sessions, least_change)).await;
+                shared.emitter.emit(Event::SessionsCompared {
+                    job,
+                    outcome: outcome.map(Arc::new),
+                });
+            }),
             Command::ImportSessions { job } => self.spawn(job, |cancel| async move {
                 let outcome = or_cancelled(&cancel, shared.import()).await;
                 shared.emitter.emit(Event::HistoryImported { job, outcome });
@@ -98,8 +129,13 @@ impl Shared {
         }
     }
 
-    async fn compare(&self, sessions: Vec<SessionId>, least_change: f64) -> Result<Comparison, Failure> {
-        let comparing = move |store: &Store| Ok(compare::compare(&sides(store, &sessions)?, least_change));
+    async fn compare(
+        &self,
+        sessions: Vec<SessionId>,
+        least_change: f64,
+    ) -> Result<Comparison, Failure> {
+        let comparing =
+            move |store: &Store| Ok(compare::compare(&sides(store, &sessions)?, least_change));
         self.books.recorder.read(comparing).await
     }
 
@@ -107,13 +143,18 @@ impl Shared {
     pub(super) async fn hold_against_baseline(&self, job: JobId, report: &Arc<BenchReport>) {
         self.books.recorder.flush().await;
         let asked = Arc::clone(report);
-        let found = self.books.recorder.read(move |store| baselines(store, &asked)).await;
+        let found = self
+            .books
+            .recorder
+            .read(move |store| baselines(store, &asked))
+            .await;
         for baseline in found.unwrap_or_default() {
             let pair = vec![baseline, SessionId(report.id.clone())];
             let least_change = self.books.settings().least_change;
             if let Ok(comparison) = self.compare(pair, least_change).await {
                 let comparison = Arc::new(comparison);
-                self.emitter.emit(Event::HeldAgainstBaseline { job, comparison });
+                self.emitter
+                    .emit(Event::HeldAgainstBaseline { job, comparison });
             }
         }
     }
@@ -134,12 +175,21 @@ impl Shared {
         format: ExportFormat,
         what: &str,
     ) -> Result<Option<PathBuf>, Failure> {
-        let first = sessions.first().ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
-        let stem = if sessions.len() == 1 { first.0.as_str() } else { "batida-sessions" };
+        let first = sessions
+            .first()
+            .ok_or_else(|| Failure::new("No session was chosen", "Choose one"))?;
+        let stem = if sessions.len() == 1 {
+            first.0.as_str()
+        } else {
+            "batida-sessions"
+        };
         let name = format!("{stem}.{}", format.ending());
-        let Some(path) =
-            dialog::place_for_file(&format!("Save {what}"), &name, "Use batida history export instead")
-                .await?
+        let Some(path) = dialog::place_for_file(
+            &format!("Save {what}"),
+            &name,
+            "Use batida history export instead",
+        )
+        .await?
         else {
             return Ok(None);
         };
@@ -154,15 +204,23 @@ impl Shared {
 
     /// Asks for a result file and keeps what is in it.
     async fn import(&self) -> Result<Option<(Vec<SessionId>, Vec<String>)>, Failure> {
-        let Some(path) = dialog::pick_file("A result file", "Use batida history import instead").await?
+        let Some(path) =
+            dialog::pick_file("A result file", "Use batida history import instead").await?
         else {
             return Ok(None);
         };
-        let Imported { source: _, sessions, remarks } = super::history::read_result_file(&path).await?;
+        let Imported {
+            source: _,
+            sessions,
+            remarks,
+        } = super::history::read_result_file(&path).await?;
         let mut kept = Vec::new();
         for (report, requests) in sessions {
             kept.push(SessionId(report.id.clone()));
-            self.books.recorder.change(Change::Keep(Arc::new(report), requests.into())).await?;
+            self.books
+                .recorder
+                .change(Change::Keep(Arc::new(report), requests.into()))
+                .await?;
         }
         Ok(Some((kept, remarks)))
     }

@@ -14,14 +14,22 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks for the versions, and for these deployments.
 pub async fn ask(kubectl: &Kubectl, deployments: &[String]) -> Surroundings {
-    let kubectl = Kubectl { patience: PATIENCE, ..kubectl.clone() };
+    let kubectl = Kubectl {
+        patience: PATIENCE,
+        ..kubectl.clone()
+    };
     let (client, server, sambastack, deployments) = tokio::join!(
         soon(cluster::client_version(&kubectl)),
         soon(cluster::server_version(&kubectl)),
         version(&kubectl),
         briefs(&kubectl, deployments),
     );
-    Surroundings { kubectl: client, kubernetes: server, sambastack, deployments }
+    Surroundings {
+        kubectl: client,
+        kubernetes: server,
+        sambastack,
+        deployments,
+    }
 }
 
 async fn soon<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
@@ -34,9 +42,16 @@ async fn briefs(kubectl: &Kubectl, names: &[String]) -> Vec<DeploymentBrief> {
     }
     let view = soon(cluster::load(kubectl)).await.unwrap_or_default();
     let brief = |name: &String| {
-        let found = view.deployments.iter().find(|deployment| deployment.name == *name)?;
+        let found = view
+            .deployments
+            .iter()
+            .find(|deployment| deployment.name == *name)?;
         let kind = found.generation.kind().to_owned();
-        Some(DeploymentBrief { name: name.clone(), kind, bundle: found.bundle.clone() })
+        Some(DeploymentBrief {
+            name: name.clone(),
+            kind,
+            bundle: found.bundle.clone(),
+        })
     };
     names.iter().filter_map(brief).collect()
 }
@@ -81,18 +96,25 @@ fn version_of_releases(printed: &[u8]) -> Option<String> {
     let releases: Vec<Release> = serde_json::from_slice(printed).ok()?;
     // The one that is named so comes before its namesakes, e.g. `sambastack-installer`.
     let own = releases.iter().find(|release| release.name == "sambastack");
-    own.into_iter().chain(&releases).find_map(|release| version_of_chart(&release.chart))
+    own.into_iter()
+        .chain(&releases)
+        .find_map(|release| version_of_chart(&release.chart))
 }
 
 fn version_of_labels(printed: &[u8]) -> Option<String> {
     let found: Labelled = serde_json::from_slice(printed).ok()?;
-    found.items.iter().find_map(|item| version_of_chart(item.metadata.labels.get("helm.sh/chart")?))
+    found
+        .items
+        .iter()
+        .find_map(|item| version_of_chart(item.metadata.labels.get("helm.sh/chart")?))
 }
 
 /// `2.1.0` of `sambastack-2.1.0`.
 fn version_of_chart(chart: &str) -> Option<String> {
     let version = chart.strip_prefix("sambastack-")?;
-    version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+    version
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then(|| version.to_owned())
 }
 
 #[cfg(test)]

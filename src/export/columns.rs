@@ -114,7 +114,9 @@ pub(super) fn cells<'a>(belongs: Belongs<'a>, record: &'a RequestRecord) -> [Cel
     let said = |text: fn(&Said) -> &str| Text(belongs.said.map(text).unwrap_or_default());
     let server = figures.server.unwrap_or_default();
     let error = record.error.as_ref();
-    let class = error.map(|error| error.class.map_or("other", |class| class.name())).unwrap_or_default();
+    let class = error
+        .map(|error| error.class.map_or("other", |class| class.name()))
+        .unwrap_or_default();
     [
         Text(belongs.request_id),
         count(record.index),

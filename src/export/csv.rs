@@ -21,10 +21,24 @@ pub fn head() -> String {
 }
 
 /// A request's line, with its end. `label` is that of its level.
-pub fn row(session: &str, label: &str, model: &str, record: &RequestRecord, said: Option<&Said>) -> String {
+pub fn row(
+    session: &str,
+    label: &str,
+    model: &str,
+    record: &RequestRecord,
+    said: Option<&Said>,
+) -> String {
     let request_id = format!("{session}-{}", record.index);
     let mut line = String::with_capacity(256);
-    let cells = cells(Belongs { request_id: &request_id, label, model, said }, record);
+    let cells = cells(
+        Belongs {
+            request_id: &request_id,
+            label,
+            model,
+            said,
+        },
+        record,
+    );
     for (i, (cell, (_, kind))) in cells.into_iter().zip(COLUMNS).enumerate() {
         if i > 0 {
             line.push(',');
@@ -49,7 +63,11 @@ pub fn row(session: &str, label: &str, model: &str, record: &RequestRecord, said
 /// The text as a cell: made harmless to spreadsheets, and in quotes where a reader needs them. `separator` is a comma or
 /// a tab.
 pub fn cell_of(text: &str, separator: char) -> Cow<'_, str> {
-    let text = if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
+    let text = if is_formula(text) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    };
     if text.contains([separator, '"', '\r', '\n']) {
         return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
     }
@@ -62,8 +80,9 @@ fn is_formula(text: &str) -> bool {
     if text.starts_with(['\t', '\r', '\n', '\0']) {
         return true;
     }
-    let trimmed =
-        |c: char| c.is_whitespace() || c.is_control() || !is_printable(c) || matches!(c, '"' | '\'');
+    let trimmed = |c: char| {
+        c.is_whitespace() || c.is_control() || !is_printable(c) || matches!(c, '"' | '\'')
+    };
     let bare = text.trim_start_matches(trimmed);
     let begins = bare.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     let is_number = || {

@@ -16,7 +16,9 @@ pub fn head() -> &'static str {
 /// A line for each chunk of an answer, with its end; none where no text came. `chunk` counts from 1; `at_s` counts from the
 /// session's beginning; `gap_ms` is the time since the chunk before, absent for the first, 0 for chunks of one read.
 pub fn rows(session: &str, label: &str, model: &str, record: &RequestRecord) -> String {
-    let Some(first) = record.figures.ttft else { return String::new() };
+    let Some(first) = record.figures.ttft else {
+        return String::new();
+    };
     let phase = match record.phase {
         Phase::Warmup => "warmup",
         Phase::Switch => "switch",
@@ -32,7 +34,12 @@ pub fn rows(session: &str, label: &str, model: &str, record: &RequestRecord) -> 
     let _ = write!(out, "{start},{phase},1,{:.6},\r\n", at_us as f64 / 1e6);
     for (n, gap) in (2u64..).zip(&record.gaps_us) {
         at_us += u128::from(*gap);
-        let _ = write!(out, "{start},{phase},{n},{:.6},{:.3}\r\n", at_us as f64 / 1e6, f64::from(*gap) / 1e3);
+        let _ = write!(
+            out,
+            "{start},{phase},{n},{:.6},{:.3}\r\n",
+            at_us as f64 / 1e6,
+            f64::from(*gap) / 1e3
+        );
     }
     out
 }

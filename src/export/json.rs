@@ -36,7 +36,10 @@ enum Session<'a> {
 }
 
 pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Result<(), Failure> {
-    let list: Vec<Session<'_>> = sessions.iter().map(|session| told(session.row, session.body)).collect();
+    let list: Vec<Session<'_>> = sessions
+        .iter()
+        .map(|session| told(session.row, session.body))
+        .collect();
     // One alone is no list, so that it is just what `batida bench --out` writes.
     let written = match &list[..] {
         [one] => serde_json::to_writer_pretty(&mut *out, one),
@@ -49,7 +52,10 @@ pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Resul
 fn told<'a>(row: &'a SessionRow, body: &'a SessionBody) -> Session<'a> {
     match body {
         SessionBody::Bench { report, .. } => Session::Bench(report),
-        SessionBody::Chat { surroundings, exchanges } => Session::Chat(Chat {
+        SessionBody::Chat {
+            surroundings,
+            exchanges,
+        } => Session::Chat(Chat {
             schema: CHAT_SCHEMA,
             batida: env!("CARGO_PKG_VERSION"),
             id: &row.id.0,

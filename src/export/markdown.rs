@@ -36,7 +36,12 @@ fn head(out: &mut String, row: &SessionRow) {
     parts.extend(row.baseline.then(|| "baseline".to_owned()));
     parts.extend((!row.tags.is_empty()).then(|| format!("tags: {}", row.tags.join(", "))));
     // Writing to a text cannot fail, here and below.
-    let _ = writeln!(out, "## {}\n\n{}\n", escape(&row.title), escape(&parts.join(" · ")));
+    let _ = writeln!(
+        out,
+        "## {}\n\n{}\n",
+        escape(&row.title),
+        escape(&parts.join(" · "))
+    );
 }
 
 fn bench(out: &mut String, report: &BenchReport) {
@@ -53,7 +58,10 @@ fn bench(out: &mut String, report: &BenchReport) {
     }
     notes(out, report);
     out.push_str("<details><summary>What was asked, and where</summary>\n\n");
-    for (name, value) in words::plan(report).into_iter().chain(words::surroundings(report)) {
+    for (name, value) in words::plan(report)
+        .into_iter()
+        .chain(words::surroundings(report))
+    {
         let _ = writeln!(out, "- {name}: {}", escape(&value));
     }
     out.push_str("\n</details>\n");
@@ -70,8 +78,13 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
     out.push_str(&"|--:".repeat(if good { 15 } else { 14 }));
     out.push_str("|\n");
     for level in levels {
-        let rate =
-            |rate: Option<Rate>| interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci), 1.0);
+        let rate = |rate: Option<Rate>| {
+            interval(
+                rate.map(|rate| rate.mean),
+                rate.and_then(|rate| rate.ci),
+                1.0,
+            )
+        };
         let (ttft, itl, tpot) = (&level.ttft_ms, &level.itl_ms, &level.tpot_ms);
         let (latency, speed) = (&level.latency_ms, &level.user_tokens_per_s);
         let mut cells = vec![
@@ -100,7 +113,10 @@ fn levels_table(out: &mut String, levels: &[&LevelReport]) {
 
 /// A figure, divided, with its interval.
 fn interval(value: Option<f64>, ci: Option<[f64; 2]>, by: f64) -> String {
-    escape(&with_interval(value.map(|value| value / by), ci.map(|ci| ci.map(|end| end / by))))
+    escape(&with_interval(
+        value.map(|value| value / by),
+        ci.map(|ci| ci.map(|end| end / by)),
+    ))
 }
 
 fn notes(out: &mut String, report: &BenchReport) {
@@ -108,15 +124,25 @@ fn notes(out: &mut String, report: &BenchReport) {
     for level in &report.levels {
         let place = format!("{} of {}", level.label, level.model);
         for error in &level.requests.errors {
-            let (place, kind, example) =
-                (escape(&place), escape(&error.kind), escape(&cut(&error.example, super::MAX_MESSAGE)));
-            let _ = writeln!(out, "- **Errors**, {place}: {} × {kind}: {example}", count(error.count));
+            let (place, kind, example) = (
+                escape(&place),
+                escape(&error.kind),
+                escape(&cut(&error.example, super::MAX_MESSAGE)),
+            );
+            let _ = writeln!(
+                out,
+                "- **Errors**, {place}: {} × {kind}: {example}",
+                count(error.count)
+            );
         }
     }
     for level in &report.levels {
         if let Some(told) = level.server.as_ref().and_then(ServerSide::differences) {
             let place = escape(&format!("{} of {}", level.label, level.model));
-            let _ = writeln!(out, "- Server, {place}: p50 measured here less the server's own: {told}");
+            let _ = writeln!(
+                out,
+                "- Server, {place}: p50 measured here less the server's own: {told}"
+            );
         }
     }
     for said in words::said(report) {
@@ -142,15 +168,23 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
         system = &exchange.system;
         for result in &exchange.results {
             let name = escape(words::function(&result.name));
-            let _ = writeln!(out, "**Result of {name}**\n\n{}\n", fenced(&result.content, ""));
+            let _ = writeln!(
+                out,
+                "**Result of {name}**\n\n{}\n",
+                fenced(&result.content, "")
+            );
         }
         let said_otherwise = !exchange.attachments.is_empty() || !exchange.results.is_empty();
         if !exchange.prompt.is_empty() || !exchange.attachments.is_empty() || !said_otherwise {
             let _ = writeln!(out, "**You**, {}\n", words::moment(exchange.at));
         }
         for attachment in &exchange.attachments {
-            let _ =
-                writeln!(out, "*Attached: {} ({})*\n", escape(&attachment.name), escape(&attachment.told()));
+            let _ = writeln!(
+                out,
+                "*Attached: {} ({})*\n",
+                escape(&attachment.name),
+                escape(&attachment.told())
+            );
         }
         if !exchange.prompt.is_empty() || !said_otherwise {
             let _ = writeln!(out, "{}\n", quoted(kept(&exchange.prompt)));
@@ -168,7 +202,11 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
         }
         for call in &exchange.calls {
             let name = escape(words::function(&call.name));
-            let _ = writeln!(out, "Calls **{name}**\n\n{}\n", fenced(&words::arguments(call), "json"));
+            let _ = writeln!(
+                out,
+                "Calls **{name}**\n\n{}\n",
+                fenced(&words::arguments(call), "json")
+            );
         }
         let figures = words::figures(exchange);
         let ending = match &exchange.ending {
@@ -176,8 +214,10 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
             ExchangeEnding::Stopped => "stopped by the user".to_owned(),
             ExchangeEnding::Failed(why) => cut(why, super::MAX_MESSAGE).into_owned(),
         };
-        let said: Vec<&str> =
-            [figures.as_str(), ending.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
+        let said: Vec<&str> = [figures.as_str(), ending.as_str()]
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .collect();
         if !said.is_empty() {
             let _ = writeln!(out, "<sub>{}</sub>\n", escape(&said.join(" · ")));
         }
@@ -185,38 +225,82 @@ fn chat(out: &mut String, exchanges: &[Exchange]) {
 }
 
 fn kept(text: &str) -> &str {
-    if text.is_empty() { "*(no text is kept)*" } else { text }
+    if text.is_empty() {
+        "*(no text is kept)*"
+    } else {
+        text
+    }
 }
 
 /// A comparison as tables: change, its 95 % interval, and the verdict.
 pub fn comparison_markdown(found: &Comparison) -> String {
-    let title = found.labels.iter().map(|label| escape(label)).collect::<Vec<_>>().join(" vs ");
+    let title = found
+        .labels
+        .iter()
+        .map(|label| escape(label))
+        .collect::<Vec<_>>()
+        .join(" vs ");
     let mut out = format!("## {title}\n\n");
-    let baseline = found.labels.first().map(|label| escape(label)).unwrap_or_default();
+    let baseline = found
+        .labels
+        .first()
+        .map(|label| escape(label))
+        .unwrap_or_default();
     let least = words::percent(found.least_change);
-    let _ = writeln!(out, "Changes are against {baseline}; one counts from {least} up.\n");
+    let _ = writeln!(
+        out,
+        "Changes are against {baseline}; one counts from {least} up.\n"
+    );
     for difference in &found.differences {
-        let name = if difference.grave { "**Not like with like**" } else { "Differs" };
-        let values: Vec<String> = difference.values.iter().map(|value| escape(value)).collect();
-        let _ = writeln!(out, "- {name}: {}: {}", escape(&difference.what), values.join(" / "));
+        let name = if difference.grave {
+            "**Not like with like**"
+        } else {
+            "Differs"
+        };
+        let values: Vec<String> = difference
+            .values
+            .iter()
+            .map(|value| escape(value))
+            .collect();
+        let _ = writeln!(
+            out,
+            "- {name}: {}: {}",
+            escape(&difference.what),
+            values.join(" / ")
+        );
     }
     let mut place = None;
     for row in &found.rows {
         if place != Some((&row.model, &row.level)) {
             place = Some((&row.model, &row.level));
-            let level =
-                if row.level.is_empty() { String::new() } else { format!(", {}", escape(&row.level)) };
+            let level = if row.level.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", escape(&row.level))
+            };
             let _ = writeln!(out, "\n### {}{level}\n", escape(&row.model));
             let _ = write!(out, "| figure | {baseline} |");
             for label in found.labels.iter().skip(1) {
-                let _ = write!(out, " {} | change | 95 % interval | verdict |", escape(label));
+                let _ = write!(
+                    out,
+                    " {} | change | 95 % interval | verdict |",
+                    escape(label)
+                );
             }
-            let _ = writeln!(out, "\n|:--|--:|{}", "--:|--:|--:|:--|".repeat(found.labels.len().max(1) - 1));
+            let _ = writeln!(
+                out,
+                "\n|:--|--:|{}",
+                "--:|--:|--:|:--|".repeat(found.labels.len().max(1) - 1)
+            );
         }
         let _ = write!(out, "| {} | {} |", escape(&row.title), short(row.baseline));
         for cell in &row.others {
             let (_, verdict) = words::verdict(cell.verdict);
-            let verdict = if verdict == "worse" { "**worse**" } else { verdict };
+            let verdict = if verdict == "worse" {
+                "**worse**"
+            } else {
+                verdict
+            };
             let _ = write!(
                 out,
                 " {} | {} | {} | {verdict} |",

@@ -16,7 +16,9 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use crate::domain::failure::Failure;
-use crate::domain::history::{Exchange, ExportFormat, Said, SessionBody, SessionRow, StoredRequest};
+use crate::domain::history::{
+    Exchange, ExportFormat, Said, SessionBody, SessionRow, StoredRequest,
+};
 
 pub use self::html::comparison_html;
 pub use self::json::CHAT_SCHEMA;
@@ -49,8 +51,12 @@ pub fn write(
         ExportFormat::Csv => csv::write(sessions, out),
         ExportFormat::Gaps => gaps::write(sessions, out),
         ExportFormat::Parquet => parquet::write(sessions, out),
-        ExportFormat::Html => out.write_all(html::page(sessions).as_bytes()).map_err(cannot_write),
-        ExportFormat::Markdown => out.write_all(markdown::page(sessions).as_bytes()).map_err(cannot_write),
+        ExportFormat::Html => out
+            .write_all(html::page(sessions).as_bytes())
+            .map_err(cannot_write),
+        ExportFormat::Markdown => out
+            .write_all(markdown::page(sessions).as_bytes())
+            .map_err(cannot_write),
     }
 }
 
@@ -70,9 +76,20 @@ impl Exported<'_> {
     fn said<'b>(&self, request: &'b StoredRequest) -> Option<Cow<'b, Said>> {
         match self.body {
             SessionBody::Chat { exchanges, .. } => {
-                let exchange = exchanges.iter().find(|exchange| exchange.id == request.record.index)?;
-                let Exchange { prompt, reasoning, answer, .. } = exchange.clone();
-                Some(Cow::Owned(Said { prompt, reasoning, answer }))
+                let exchange = exchanges
+                    .iter()
+                    .find(|exchange| exchange.id == request.record.index)?;
+                let Exchange {
+                    prompt,
+                    reasoning,
+                    answer,
+                    ..
+                } = exchange.clone();
+                Some(Cow::Owned(Said {
+                    prompt,
+                    reasoning,
+                    answer,
+                }))
             }
             SessionBody::Bench { .. } => request.said.as_ref().map(Cow::Borrowed),
         }
@@ -81,7 +98,10 @@ impl Exported<'_> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn cannot_write(error: std::io::Error) -> Failure {
-    Failure::new(format!("The export cannot be written: {error}"), "Is there room, and may you write there?")
+    Failure::new(
+        format!("The export cannot be written: {error}"),
+        "Is there room, and may you write there?",
+    )
 }
 
 #[cfg(test)]

@@ -25,9 +25,12 @@ pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Resul
     let written = Written::default();
     let schema = parse_message_type(&schema()).map_err(failed)?;
     let created_by = concat!("batida ", env!("CARGO_PKG_VERSION")).to_owned();
-    let properties = WriterProperties::builder().set_created_by(created_by).build();
+    let properties = WriterProperties::builder()
+        .set_created_by(created_by)
+        .build();
     let mut file =
-        SerializedFileWriter::new(written.clone(), Arc::new(schema), Arc::new(properties)).map_err(failed)?;
+        SerializedFileWriter::new(written.clone(), Arc::new(schema), Arc::new(properties))
+            .map_err(failed)?;
     let mut group = Group::new();
     for session in sessions {
         while let Some(request) = session.requests.next() {
@@ -36,7 +39,15 @@ pub(super) fn write(sessions: &mut [Exported<'_>], out: &mut dyn Write) -> Resul
             let label = session.label(request.record.level);
             let (model, said) = (request.model.as_str(), session.said(&request));
             let said = said.as_deref();
-            group.add(Belongs { request_id: &request_id, label, model, said }, &request.record);
+            group.add(
+                Belongs {
+                    request_id: &request_id,
+                    label,
+                    model,
+                    said,
+                },
+                &request.record,
+            );
             if group.rows >= MOST_ROWS || group.gaps.len() >= MOST_GAPS || group.text >= MOST_TEXT {
                 group.flush(&mut file)?;
                 written.pass_to(out)?;
@@ -96,17 +107,31 @@ impl Group {
                 Kind::Whole | Kind::WholeOrNone => Values::Whole(Vec::new()),
                 Kind::Real(_) | Kind::RealOrNone(_) => Values::Real(Vec::new()),
             };
-            let lacks = matches!(kind, Kind::TextOrNone | Kind::WholeOrNone | Kind::RealOrNone(_));
-            Column { values, present: lacks.then(Vec::new) }
+            let lacks = matches!(
+                kind,
+                Kind::TextOrNone | Kind::WholeOrNone | Kind::RealOrNone(_)
+            );
+            Column {
+                values,
+                present: lacks.then(Vec::new),
+            }
         };
         let columns = COLUMNS.map(column).into();
-        Self { rows: 0, text: 0, columns, gaps: Vec::new(), gap_levels: Vec::new(), gap_repeats: Vec::new() }
+        Self {
+            rows: 0,
+            text: 0,
+            columns,
+            gaps: Vec::new(),
+            gap_levels: Vec::new(),
+            gap_repeats: Vec::new(),
+        }
     }
 
     fn add(&mut self, belongs: Belongs<'_>, record: &RequestRecord) {
         self.rows += 1;
-        self.text +=
-            belongs.said.map_or(0, |said| said.prompt.len() + said.reasoning.len() + said.answer.len());
+        self.text += belongs.said.map_or(0, |said| {
+            said.prompt.len() + said.reasoning.len() + said.answer.len()
+        });
         for (column, cell) in self.columns.iter_mut().zip(cells(belongs, record)) {
             column.add(cell);
         }
@@ -138,15 +163,22 @@ impl Group {
             let present = column.present.as_deref();
             let mut to = next_column(group)?;
             match &column.values {
-                Values::Text(values) => to.typed::<ByteArrayType>().write_batch(values, present, None)?,
-                Values::Whole(values) => to.typed::<Int64Type>().write_batch(values, present, None)?,
-                Values::Real(values) => to.typed::<DoubleType>().write_batch(values, present, None)?,
+                Values::Text(values) => to
+                    .typed::<ByteArrayType>()
+                    .write_batch(values, present, None)?,
+                Values::Whole(values) => {
+                    to.typed::<Int64Type>().write_batch(values, present, None)?
+                }
+                Values::Real(values) => to
+                    .typed::<DoubleType>()
+                    .write_batch(values, present, None)?,
             };
             to.close()?;
         }
         let mut to = next_column(group)?;
         let (levels, repeats) = (Some(&self.gap_levels[..]), Some(&self.gap_repeats[..]));
-        to.typed::<Int32Type>().write_batch(&self.gaps, levels, repeats)?;
+        to.typed::<Int32Type>()
+            .write_batch(&self.gaps, levels, repeats)?;
         to.close()
     }
 }
@@ -154,7 +186,9 @@ impl Group {
 fn next_column<'a>(
     group: &'a mut SerializedRowGroupWriter<'_, Written>,
 ) -> Parquet<::parquet::file::writer::SerializedColumnWriter<'a>> {
-    group.next_column()?.ok_or_else(|| ParquetError::General("the schema has too few columns".to_owned()))
+    group
+        .next_column()?
+        .ok_or_else(|| ParquetError::General("the schema has too few columns".to_owned()))
 }
 
 impl Column {
@@ -195,7 +229,10 @@ impl Written {
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -206,5 +243,8 @@ impl Write for Written {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: ParquetError) -> Failure {
-    Failure::new(format!("The Parquet file cannot be written: {error}"), "Try another format")
+    Failure::new(
+        format!("The Parquet file cannot be written: {error}"),
+        "Try another format",
+    )
 }

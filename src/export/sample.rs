@@ -6,13 +6,13 @@ use super::Exported;
 use crate::domain::conversation::{Params, ToolCall, ToolResult};
 use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::{
-    Exchange, ExchangeEnding, SessionBody, SessionId, SessionKind, SessionRow, SessionState, StoredRequest,
-    Traces,
+    Exchange, ExchangeEnding, SessionBody, SessionId, SessionKind, SessionRow, SessionState,
+    StoredRequest, Traces,
 };
 use crate::domain::plan::{LevelLoad, Load, Objectives, Plan, Target};
 use crate::domain::run::{
-    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Machine, Point, SCHEMA, SessionEnd, Surroundings,
-    Watch,
+    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Machine, Point, SCHEMA, SessionEnd,
+    Surroundings, Watch,
 };
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::tally::{LevelFrame, Tally};
@@ -33,7 +33,11 @@ impl Sample {
     pub(crate) fn write(&self, format: crate::domain::history::ExportFormat) -> Vec<u8> {
         let mut out = Vec::new();
         let mut requests = self.requests.iter().cloned().map(Ok::<_, Failure>);
-        let exported = Exported { row: &self.row, body: &self.body, requests: &mut requests };
+        let exported = Exported {
+            row: &self.row,
+            body: &self.body,
+            requests: &mut requests,
+        };
         super::write(format, &mut [exported], &mut out).expect("written");
         out
     }
@@ -112,7 +116,10 @@ pub(crate) fn bench(slower: f64) -> Sample {
         api: "https://api.example.com/v1".to_owned(),
         machine: Machine::new("linux x86_64", 8, 2),
         plan: Plan {
-            targets: vec![Target { deployment: Some("md-gpt".to_owned()), model: "gpt-oss-120b".to_owned() }],
+            targets: vec![Target {
+                deployment: Some("md-gpt".to_owned()),
+                model: "gpt-oss-120b".to_owned(),
+            }],
             load: Load::Concurrency(clients.to_vec()),
             objectives: Objectives::parse("ttft=400ms").expect("reads"),
             tags: vec!["release 1.4".to_owned()],
@@ -138,10 +145,16 @@ pub(crate) fn bench(slower: f64) -> Sample {
         trace: None,
         prompts_file: None,
     };
-    let traces = Traces { points, ..Traces::default() };
+    let traces = Traces {
+        points,
+        ..Traces::default()
+    };
     Sample {
         row: row(SessionKind::Bench, "Sweep 1–64"),
-        body: SessionBody::Bench { report: Box::new(report), traces },
+        body: SessionBody::Bench {
+            report: Box::new(report),
+            traces,
+        },
         requests,
     }
 }
@@ -167,7 +180,14 @@ fn report(tally: &Tally, index: usize, began: Duration, ended: Duration) -> Leve
 }
 
 /// The `n`-th of a level with so many clients: times that spread without being random.
-fn record(index: u64, level: usize, clients: u32, n: u32, began: Duration, slower: f64) -> RequestRecord {
+fn record(
+    index: u64,
+    level: usize,
+    clients: u32,
+    n: u32,
+    began: Duration,
+    slower: f64,
+) -> RequestRecord {
     let spread = f64::from(n * 7_919 % 97) / 97.0;
     let micros = |us: f64| Duration::from_micros((us * slower) as u64);
     let ttft = micros(60_000.0 + f64::from(clients) * 4_000.0 * (0.4 + spread * spread * 1.5));
@@ -181,12 +201,20 @@ fn record(index: u64, level: usize, clients: u32, n: u32, began: Duration, slowe
     }
     timeline.end(at);
     let failed = clients == 64 && n == 40;
-    let usage = Usage { prompt_tokens: Some(256), completion_tokens: Some(32), ..Usage::default() };
+    let usage = Usage {
+        prompt_tokens: Some(256),
+        completion_tokens: Some(32),
+        ..Usage::default()
+    };
     let sent = began + (ttft + gap * 31) * (n / clients);
     RequestRecord {
         index,
         level,
-        phase: if n == 0 { Phase::Warmup } else { Phase::Measured },
+        phase: if n == 0 {
+            Phase::Warmup
+        } else {
+            Phase::Measured
+        },
         due: sent,
         sent,
         ended: sent + at,
@@ -231,19 +259,42 @@ pub(crate) fn chat() -> Sample {
     };
     let mut exchanges = vec![
         exchange(1, None, ExchangeEnding::Finished(Some("stop".to_owned()))),
-        exchange(2, Some(1), ExchangeEnding::Failed(format!("{HOSTILE} failed"))),
-        exchange(3, Some(2), ExchangeEnding::Finished(Some("tool_calls".to_owned()))),
-        exchange(4, Some(3), ExchangeEnding::Finished(Some("stop".to_owned()))),
+        exchange(
+            2,
+            Some(1),
+            ExchangeEnding::Failed(format!("{HOSTILE} failed")),
+        ),
+        exchange(
+            3,
+            Some(2),
+            ExchangeEnding::Finished(Some("tool_calls".to_owned())),
+        ),
+        exchange(
+            4,
+            Some(3),
+            ExchangeEnding::Finished(Some("stop".to_owned())),
+        ),
     ];
     let arguments = serde_json::json!({"of": HOSTILE, "fence": "```"}).to_string();
     exchanges[2].answer.clear();
-    exchanges[2].calls = vec![ToolCall { id: "c1".to_owned(), name: "look_up".to_owned(), arguments }];
+    exchanges[2].calls = vec![ToolCall {
+        id: "c1".to_owned(),
+        name: "look_up".to_owned(),
+        arguments,
+    }];
     let content = format!("It was {HOSTILE} ``` and\nmore");
     exchanges[3].prompt.clear();
-    exchanges[3].results = vec![ToolResult { id: "c1".to_owned(), name: "look_up".to_owned(), content }];
+    exchanges[3].results = vec![ToolResult {
+        id: "c1".to_owned(),
+        name: "look_up".to_owned(),
+        content,
+    }];
     Sample {
         row: row(SessionKind::Chat, &format!("What does {HOSTILE} do?")),
-        body: SessionBody::Chat { surroundings: None, exchanges },
+        body: SessionBody::Chat {
+            surroundings: None,
+            exchanges,
+        },
         requests: Vec::new(),
     }
 }

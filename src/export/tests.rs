@@ -63,8 +63,16 @@ mod json {
         let mut out = Vec::new();
         let [mut none, mut either] = [std::iter::empty(), std::iter::empty()];
         let mut sessions = [
-            Exported { row: &bench.row, body: &bench.body, requests: &mut none },
-            Exported { row: &chat.row, body: &chat.body, requests: &mut either },
+            Exported {
+                row: &bench.row,
+                body: &bench.body,
+                requests: &mut none,
+            },
+            Exported {
+                row: &chat.row,
+                body: &chat.body,
+                requests: &mut either,
+            },
         ];
         write(ExportFormat::Json, &mut sessions, &mut out).expect("written");
         let list: Vec<serde_json::Value> = serde_json::from_slice(&out).expect("a list");
@@ -93,7 +101,10 @@ mod csv_rows {
             due: Duration::from_millis(1_000),
             sent: Duration::from_micros(1_000_250),
             ended: Duration::from_millis(1_500),
-            figures: Figures { ttft: Some(Duration::from_micros(88_123)), ..Figures::default() },
+            figures: Figures {
+                ttft: Some(Duration::from_micros(88_123)),
+                ..Figures::default()
+            },
             first_byte: None,
             gaps_us: Vec::new(),
             chunks: 3,
@@ -112,16 +123,43 @@ mod csv_rows {
         let head = csv::head();
         let columns: Vec<&str> = head.trim_end().split(',').collect();
         assert_eq!(cells.len(), columns.len());
-        let cell = |name: &str| cells[columns.iter().position(|column| *column == name).expect("a column")];
-        assert_eq!((cell("request_id"), cell("phase"), cell("error")), ("s-7", "measured", ""));
-        assert_eq!((cell("late_ms"), cell("ttft_ms"), cell("latency_ms")), ("0.250", "88.373", ""));
+        let cell = |name: &str| {
+            cells[columns
+                .iter()
+                .position(|column| *column == name)
+                .expect("a column")]
+        };
+        assert_eq!(
+            (cell("request_id"), cell("phase"), cell("error")),
+            ("s-7", "measured", "")
+        );
+        assert_eq!(
+            (cell("late_ms"), cell("ttft_ms"), cell("latency_ms")),
+            ("0.250", "88.373", "")
+        );
     }
 
     #[test]
     fn words_with_commas_and_quotes_stay_one_cell() {
-        let error = RequestError { class: None, status: Some(500), text: "a, \"b\"\nc".to_owned() };
-        let row = csv::row("s", "c=1", "m", &RequestRecord { error: Some(error), ..record() }, None);
-        assert!(row.ends_with(",other,500,\"a, \"\"b\"\"\nc\",,,,0,,1.500000\r\n"), "{row}");
+        let error = RequestError {
+            class: None,
+            status: Some(500),
+            text: "a, \"b\"\nc".to_owned(),
+        };
+        let row = csv::row(
+            "s",
+            "c=1",
+            "m",
+            &RequestRecord {
+                error: Some(error),
+                ..record()
+            },
+            None,
+        );
+        assert!(
+            row.ends_with(",other,500,\"a, \"\"b\"\"\nc\",,,,0,,1.500000\r\n"),
+            "{row}"
+        );
     }
 
     #[test]
@@ -143,11 +181,15 @@ mod csv_rows {
             "-1,5",
         ] {
             let cell = csv::cell_of(text, ',');
-            let inner = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
+            let inner = cell
+                .strip_prefix('"')
+                .and_then(|cell| cell.strip_suffix('"'));
             let read = inner.map_or(cell.to_string(), |inner| inner.replace("\"\"", "\""));
             assert_eq!(read, format!("'{text}"));
         }
-        for text in ["-5", "+3.25", "-1e-5", "2", "", "c=1", "a-b", "'quoted'", "x=y"] {
+        for text in [
+            "-5", "+3.25", "-1e-5", "2", "", "c=1", "a-b", "'quoted'", "x=y",
+        ] {
             assert_eq!(csv::cell_of(text, ','), text);
         }
         assert_eq!(csv::cell_of("a\tb", '\t'), "\"a\tb\"");
@@ -160,21 +202,35 @@ mod csv_rows {
         let all = text(&sample, ExportFormat::Csv);
         let lines: Vec<&str> = all.split_terminator("\r\n").collect();
         assert_eq!(lines.len(), sample.requests.len() + 1);
-        assert!(lines[1].starts_with("20261123-abc-0,0,0,c=1,gpt-oss-120b,warmup,"), "{}", lines[1]);
+        assert!(
+            lines[1].starts_with("20261123-abc-0,0,0,c=1,gpt-oss-120b,warmup,"),
+            "{}",
+            lines[1]
+        );
         assert!(lines.last().is_some_and(|line| line.contains(",c=64,")));
     }
 
     #[test]
     fn what_was_said_is_there_where_it_is_kept() {
-        let said = Said { prompt: "a, b".to_owned(), reasoning: String::new(), answer: "c".to_owned() };
+        let said = Said {
+            prompt: "a, b".to_owned(),
+            reasoning: String::new(),
+            answer: "c".to_owned(),
+        };
         let row = csv::row("s", "c=1", "m", &record(), Some(&said));
         assert!(row.ends_with(",,,,\"a, b\",,c,0,,1.500000\r\n"), "{row}");
         // That of a conversation is with its exchanges.
         let mut sample = chat();
-        sample.requests =
-            bench(1.0).requests.into_iter().filter(|request| request.record.index == 1).collect();
+        sample.requests = bench(1.0)
+            .requests
+            .into_iter()
+            .filter(|request| request.record.index == 1)
+            .collect();
         let all = text(&sample, ExportFormat::Csv);
-        assert!(all.contains("And | pipes?") && all.contains("It runs **once**"), "{all}");
+        assert!(
+            all.contains("And | pipes?") && all.contains("It runs **once**"),
+            "{all}"
+        );
     }
 
     #[test]
@@ -182,9 +238,16 @@ mod csv_rows {
         let sample = bench(1.0);
         for format in [ExportFormat::Csv, ExportFormat::Parquet] {
             let mut broken = std::iter::once(Err(Failure::new("The file is damaged", "")));
-            let session = Exported { row: &sample.row, body: &sample.body, requests: &mut broken };
+            let session = Exported {
+                row: &sample.row,
+                body: &sample.body,
+                requests: &mut broken,
+            };
             let ended = write(format, &mut [session], &mut Vec::new());
-            assert_eq!(ended.map_err(|why| why.summary), Err("The file is damaged".to_owned()));
+            assert_eq!(
+                ended.map_err(|why| why.summary),
+                Err("The file is damaged".to_owned())
+            );
         }
     }
 }
@@ -201,15 +264,31 @@ mod parquet_file {
     fn it_is_read_back_as_it_was() {
         let sample = bench(1.0);
         let file = reader(&sample);
-        let rows: Vec<_> = file.get_row_iter(None).expect("rows").map(|row| row.expect("a row")).collect();
+        let rows: Vec<_> = file
+            .get_row_iter(None)
+            .expect("rows")
+            .map(|row| row.expect("a row"))
+            .collect();
         assert_eq!(rows.len(), sample.requests.len());
-        let place = |name: &str| COLUMNS.iter().position(|(column, _)| *column == name).expect("a column");
+        let place = |name: &str| {
+            COLUMNS
+                .iter()
+                .position(|(column, _)| *column == name)
+                .expect("a column")
+        };
         for (row, request) in rows.iter().zip(&sample.requests) {
             let record = &request.record;
-            assert_eq!(row.get_long(place("index")).expect("a number"), record.index as i64);
+            assert_eq!(
+                row.get_long(place("index")).expect("a number"),
+                record.index as i64
+            );
             let ttft = record.ttft().map(crate::domain::units::ms);
             assert_eq!(row.get_double(place("ttft_ms")).ok(), ttft);
-            assert_eq!(row.get_double(place("connect_ms")).ok(), None, "there is none");
+            assert_eq!(
+                row.get_double(place("connect_ms")).ok(),
+                None,
+                "there is none"
+            );
             let error = record.error.as_ref().map(|error| error.text.clone());
             assert_eq!(row.get_string(place("error_text")).ok().cloned(), error);
             let gaps = row.get_list(COLUMNS.len()).expect("a list").elements();
@@ -222,7 +301,12 @@ mod parquet_file {
                 .collect();
             assert_eq!(gaps, record.gaps_us);
         }
-        assert!(sample.requests.iter().any(|request| request.record.gaps_us.is_empty()));
+        assert!(
+            sample
+                .requests
+                .iter()
+                .any(|request| request.record.gaps_us.is_empty())
+        );
     }
 
     #[test]
@@ -237,12 +321,25 @@ mod html_page {
     /// The page is well-formed as XML but for its head, so a parser of ours walks the tags.
     #[track_caller]
     fn check_page(page: &str) {
-        for never in ["<script", "javascript:", "http://", "src=", "href=", "@import", "url("] {
+        for never in [
+            "<script",
+            "javascript:",
+            "http://",
+            "src=",
+            "href=",
+            "@import",
+            "url(",
+        ] {
             assert!(!page.contains(never), "{never} is on the page");
         }
         let mut open: Vec<&str> = Vec::new();
         let mut ids: Vec<&str> = Vec::new();
-        for tag in page.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(tag, _)| tag) {
+        for tag in page
+            .split('<')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('>'))
+            .map(|(tag, _)| tag)
+        {
             let name = tag.split([' ', '\n']).next().unwrap_or_default();
             ids.extend(
                 tag.split_once("id=\"")
@@ -267,13 +364,25 @@ mod html_page {
         let page = text(&bench(1.0), ExportFormat::Html);
         check_page(&page);
         assert_eq!(page.matches("<figure").count(), 5);
-        for words in
-            ["Sweep 1–64", "SambaStack", "1.4.0", "linux x86_64", "release 1.4", "c=64", "ttft ≤ 400ms"]
-        {
+        for words in [
+            "Sweep 1–64",
+            "SambaStack",
+            "1.4.0",
+            "linux x86_64",
+            "release 1.4",
+            "c=64",
+            "ttft ≤ 400ms",
+        ] {
             assert!(page.contains(words), "{words}");
         }
         let charts = page.matches("role=\"img\"").count();
-        assert_eq!((page.matches("<title id=").count(), page.matches("<desc id=").count()), (charts, charts));
+        assert_eq!(
+            (
+                page.matches("<title id=").count(),
+                page.matches("<desc id=").count()
+            ),
+            (charts, charts)
+        );
         assert!(!page.contains("NaN") && !page.contains("inf,"));
     }
 
@@ -282,7 +391,10 @@ mod html_page {
         for sample in [bench(1.0), chat()] {
             let page = text(&sample, ExportFormat::Html);
             check_page(&page);
-            assert!(page.contains("&lt;script&gt;alert(&quot;1&quot;)"), "{HOSTILE} is shown as text");
+            assert!(
+                page.contains("&lt;script&gt;alert(&quot;1&quot;)"),
+                "{HOSTILE} is shown as text"
+            );
         }
         let (one, two) = (bench(1.0), bench(1.2));
         let page = comparison_html(&comparison(&[HOSTILE, "b"]), &[one.report(), two.report()]);
@@ -335,7 +447,13 @@ mod markdown_text {
             report.contains("### gpt\\-oss") || report.contains("### gpt-oss-120b of md-gpt"),
             "{report}"
         );
-        assert_eq!(report.lines().filter(|line| line.starts_with("| c=")).count(), 4);
+        assert_eq!(
+            report
+                .lines()
+                .filter(|line| line.starts_with("| c="))
+                .count(),
+            4
+        );
         // As the report has them.
         let sample = bench(1.0);
         let level = &sample.report().levels[0];
@@ -347,17 +465,34 @@ mod markdown_text {
         assert!(report.contains(crate::domain::run::INTERVALS), "{report}");
         let compared = comparison_markdown(&comparison(&["a|b", "c", "d"]));
         check_tables(&compared);
-        assert!(compared.contains("**worse**") && compared.contains("+12 %"), "{compared}");
+        assert!(
+            compared.contains("**worse**") && compared.contains("+12 %"),
+            "{compared}"
+        );
     }
 
     #[test]
     fn a_conversation_can_be_read() {
         let chat = text(&chat(), ExportFormat::Markdown);
-        assert!(chat.contains("> And | pipes?") && chat.contains("It runs **once**"), "{chat}");
-        assert!(chat.contains("Calls **look") && chat.contains("\n````json\n{\n  \"of\":"), "{chat}");
-        assert!(chat.contains("**Result of look") && chat.contains("\n````\nIt was "), "{chat}");
+        assert!(
+            chat.contains("> And | pipes?") && chat.contains("It runs **once**"),
+            "{chat}"
+        );
+        assert!(
+            chat.contains("Calls **look") && chat.contains("\n````json\n{\n  \"of\":"),
+            "{chat}"
+        );
+        assert!(
+            chat.contains("**Result of look") && chat.contains("\n````\nIt was "),
+            "{chat}"
+        );
         assert!(!chat.contains("(no text is kept)"), "{chat}");
-        assert!(!chat.lines().any(|line| line.starts_with("## ") && line.contains("<script")), "{chat}");
+        assert!(
+            !chat
+                .lines()
+                .any(|line| line.starts_with("## ") && line.contains("<script")),
+            "{chat}"
+        );
     }
 }
 
@@ -365,15 +500,26 @@ mod markdown_text {
 fn an_answer_that_was_cut_off_in_code_does_not_take_the_rest_of_the_page() {
     let mut sample = chat();
     if let SessionBody::Chat { exchanges, .. } = &mut sample.body {
-        exchanges[0].answer = "See `a<b>` of @someone, Vec<u8>:\n\n```rust\nlet a: Vec<u8> = x;".to_owned();
+        exchanges[0].answer =
+            "See `a<b>` of @someone, Vec<u8>:\n\n```rust\nlet a: Vec<u8> = x;".to_owned();
     }
     let mut none = std::iter::empty();
-    let session = Exported { row: &sample.row, body: &sample.body, requests: &mut none };
+    let session = Exported {
+        row: &sample.row,
+        body: &sample.body,
+        requests: &mut none,
+    };
     let mut out = Vec::new();
     write(ExportFormat::Markdown, &mut [session], &mut out).expect("it is written");
     let page = String::from_utf8(out).expect("text");
-    assert!(page.contains("`a<b>` of @\u{2060}someone, Vec&lt;u8>:"), "{page}");
-    assert!(page.contains("```rust\nlet a: Vec<u8> = x;\n```\n"), "{page}");
+    assert!(
+        page.contains("`a<b>` of @\u{2060}someone, Vec&lt;u8>:"),
+        "{page}"
+    );
+    assert!(
+        page.contains("```rust\nlet a: Vec<u8> = x;\n```\n"),
+        "{page}"
+    );
     let fences = page.lines().filter(|line| line.starts_with("```")).count();
     assert_eq!(fences % 2, 0, "{page}");
 }
@@ -385,19 +531,35 @@ fn attachments_are_named_in_markdown_and_shown_in_html() {
     let mut sample = chat();
     if let SessionBody::Chat { exchanges, .. } = &mut sample.body {
         let image = Image::of("image/png", (3, 2), b"pixels");
-        let attached = |content| Attachment { name: format!("a{HOSTILE}.png"), content };
-        exchanges[0].attachments =
-            vec![attached(Attached::Image(image)), attached(Attached::Text(format!("in {HOSTILE}").into()))];
+        let attached = |content| Attachment {
+            name: format!("a{HOSTILE}.png"),
+            content,
+        };
+        exchanges[0].attachments = vec![
+            attached(Attached::Image(image)),
+            attached(Attached::Text(format!("in {HOSTILE}").into())),
+        ];
         exchanges[0].prompt.clear();
     }
     let page = text(&sample, ExportFormat::Html);
-    assert!(page.contains("<img src=\"data:image/png;base64,cGl4ZWxz\" alt=\"a&lt;"), "{page}");
     assert!(
-        page.contains("img-src data:") && page.contains("in &lt;script&gt;") && !page.contains("<script")
+        page.contains("<img src=\"data:image/png;base64,cGl4ZWxz\" alt=\"a&lt;"),
+        "{page}"
     );
-    assert!(!page.contains("(no text is kept)"), "a picture is text enough");
+    assert!(
+        page.contains("img-src data:")
+            && page.contains("in &lt;script&gt;")
+            && !page.contains("<script")
+    );
+    assert!(
+        !page.contains("(no text is kept)"),
+        "a picture is text enough"
+    );
     let page = text(&sample, ExportFormat::Markdown);
-    assert!(page.contains("*Attached: a&lt;script") && page.contains("3 × 2 · 6 B)*"), "{page}");
+    assert!(
+        page.contains("*Attached: a&lt;script") && page.contains("3 × 2 · 6 B)*"),
+        "{page}"
+    );
     assert!(!page.contains("cGl4ZWxz"), "{page}");
     let json = text(&sample, ExportFormat::Json);
     assert!(json.contains("\"base64\": \"cGl4ZWxz\""), "{json}");

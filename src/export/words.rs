@@ -35,9 +35,22 @@ pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
     let mut facts = Vec::new();
     let labels: Vec<String> = plan.load.levels().iter().map(LevelLoad::label).collect();
     facts.push(("Load", labels.join(", ")));
-    facts.extend(report.trace.as_ref().map(|trace| ("Trace", trace_told(plan, trace))));
-    facts.extend(report.level_ends().map(|at| ("A level ends after", ends(at))));
-    facts.extend(report.session_ends().map(|at| ("The session ends after", ends(at))));
+    facts.extend(
+        report
+            .trace
+            .as_ref()
+            .map(|trace| ("Trace", trace_told(plan, trace))),
+    );
+    facts.extend(
+        report
+            .level_ends()
+            .map(|at| ("A level ends after", ends(at))),
+    );
+    facts.extend(
+        report
+            .session_ends()
+            .map(|at| ("The session ends after", ends(at))),
+    );
     let unknown = || UNKNOWN.to_owned();
     facts.push(("Prompts", report.prompts_told().unwrap_or_else(unknown)));
     facts.push(("Answers", report.answers_told().unwrap_or_else(unknown)));
@@ -52,9 +65,20 @@ pub(super) fn plan(report: &BenchReport) -> Vec<Fact> {
     if !plan.ramp_up.is_zero() && report.knows(Unknown::RampUp) {
         facts.push(("Ramp-up", units::write_duration(plan.ramp_up)));
     }
-    facts.push(("Time-out", report.time_out().map_or_else(unknown, units::write_duration)));
+    facts.push((
+        "Time-out",
+        report
+            .time_out()
+            .map_or_else(unknown, units::write_duration),
+    ));
     if !plan.objectives.is_empty() && report.knows(Unknown::Objectives) {
-        facts.push(("Objectives", plan.objectives.to_string().replace('=', " ≤ ").replace(',', ", ")));
+        facts.push((
+            "Objectives",
+            plan.objectives
+                .to_string()
+                .replace('=', " ≤ ")
+                .replace(',', ", "),
+        ));
     }
     facts.extend(report.seed().map(|seed| ("Seed", seed.to_string())));
     facts
@@ -70,26 +94,58 @@ fn trace_told(plan: &Plan, trace: &TraceBrief) -> String {
 
 fn ends(ends: &Ends) -> String {
     let mut parts = Vec::new();
-    parts.extend(ends.requests.map(|n| counted(usize::try_from(n).unwrap_or(usize::MAX), "request")));
+    parts.extend(
+        ends.requests
+            .map(|n| counted(usize::try_from(n).unwrap_or(usize::MAX), "request")),
+    );
     parts.extend(ends.after.map(units::write_duration));
-    parts.extend(ends.error_share.map(|share| format!("{} errors", percent(share))));
-    if parts.is_empty() { "its last request".to_owned() } else { parts.join(", or ") }
+    parts.extend(
+        ends.error_share
+            .map(|share| format!("{} errors", percent(share))),
+    );
+    if parts.is_empty() {
+        "its last request".to_owned()
+    } else {
+        parts.join(", or ")
+    }
 }
 
 /// Where it was measured, and by what.
 pub(super) fn surroundings(report: &BenchReport) -> Vec<Fact> {
-    let mut facts = vec![("Environment", report.environment.clone()), ("API", report.api.clone())];
+    let mut facts = vec![
+        ("Environment", report.environment.clone()),
+        ("API", report.api.clone()),
+    ];
     if let Some(around) = &report.surroundings {
-        facts.extend(around.sambastack.clone().map(|version| ("SambaStack", version)));
-        facts.extend(around.kubernetes.clone().map(|version| ("Kubernetes", version)));
+        facts.extend(
+            around
+                .sambastack
+                .clone()
+                .map(|version| ("SambaStack", version)),
+        );
+        facts.extend(
+            around
+                .kubernetes
+                .clone()
+                .map(|version| ("Kubernetes", version)),
+        );
         facts.extend(around.kubectl.clone().map(|version| ("kubectl", version)));
         for deployment in &around.deployments {
-            let bundle =
-                deployment.bundle.as_ref().map(|name| format!(", bundle {name}")).unwrap_or_default();
-            facts.push(("Deployment", format!("{} ({}{bundle})", deployment.name, deployment.kind)));
+            let bundle = deployment
+                .bundle
+                .as_ref()
+                .map(|name| format!(", bundle {name}"))
+                .unwrap_or_default();
+            facts.push((
+                "Deployment",
+                format!("{} ({}{bundle})", deployment.name, deployment.kind),
+            ));
         }
     }
-    facts.push(("Machine", report.machine.told().unwrap_or_else(|| UNKNOWN.to_owned())));
+    facts.push((
+        "Machine",
+        report.machine.told().unwrap_or_else(|| UNKNOWN.to_owned()),
+    ));
     facts.push(("Measured by", report.measured_by()));
     facts.push(("Session", report.id.clone()));
     facts.retain(|(_, text)| !text.is_empty());
@@ -122,14 +178,25 @@ pub(super) struct Said<'a> {
 pub(super) fn said(report: &BenchReport) -> Vec<Said<'_>> {
     let of = |doubt: bool| {
         report.levels.iter().flat_map(move |level| {
-            let texts = if doubt { &level.watch.doubts } else { &level.notes };
+            let texts = if doubt {
+                &level.watch.doubts
+            } else {
+                &level.notes
+            };
             let place = format!("{} of {}", level.label, level.model);
-            texts.iter().map(move |text| Said { place: place.clone(), doubt, text })
+            texts.iter().map(move |text| Said {
+                place: place.clone(),
+                doubt,
+                text,
+            })
         })
     };
     let mut all: Vec<Said<'_>> = Vec::new();
     for said in of(true).chain(of(false)) {
-        match all.iter_mut().find(|other| other.doubt == said.doubt && other.text == said.text) {
+        match all
+            .iter_mut()
+            .find(|other| other.doubt == said.doubt && other.text == said.text)
+        {
             Some(other) => other.place = format!("{}, {}", other.place, said.place),
             None => all.push(said),
         }
@@ -145,8 +212,15 @@ pub(super) fn good(level: &LevelReport) -> Option<String> {
 
 /// What was in flight: reached, and asked for.
 pub(super) fn in_flight(level: &LevelReport) -> String {
-    let reached = level.concurrency.reached.map_or(units::ABSENT.to_owned(), |n| format!("{n:.1}"));
-    let asked = level.concurrency.asked.map(|n| format!(" / {n}")).unwrap_or_default();
+    let reached = level
+        .concurrency
+        .reached
+        .map_or(units::ABSENT.to_owned(), |n| format!("{n:.1}"));
+    let asked = level
+        .concurrency
+        .asked
+        .map(|n| format!(" / {n}"))
+        .unwrap_or_default();
     format!("{reached}{asked}")
 }
 
@@ -181,7 +255,9 @@ fn signed(share: f64) -> String {
 
 /// `[−4.1 %, −2.0 %]`, empty where there is none.
 pub(super) fn interval(ends: Option<[f64; 2]>) -> String {
-    ends.map(|ends| ends.map(signed)).map(|[low, high]| format!("[{low}, {high}]")).unwrap_or_default()
+    ends.map(|ends| ends.map(signed))
+        .map(|[low, high]| format!("[{low}, {high}]"))
+        .unwrap_or_default()
 }
 
 /// A class of the style sheet, and the words.
@@ -199,18 +275,43 @@ pub(super) fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
 pub(super) fn figures(exchange: &Exchange) -> String {
     let figures = &exchange.figures;
     let mut parts = Vec::new();
-    parts.extend(exchange.answered_by.as_ref().map(|other| format!("answered by {other}")));
-    parts.extend(figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()));
+    parts.extend(
+        exchange
+            .answered_by
+            .as_ref()
+            .map(|other| format!("answered by {other}")),
+    );
+    parts.extend(
+        figures
+            .tokens_per_sec
+            .map(|rate| units::rate(rate).to_string()),
+    );
     parts.extend(figures.at_once.then(|| AT_ONCE.to_owned()));
-    parts.extend(figures.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
-    parts.extend(figures.latency.map(|latency| format!("latency {}", units::seconds(latency))));
-    parts.extend(figures.tokens.map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())));
+    parts.extend(
+        figures
+            .ttft
+            .map(|ttft| format!("TTFT {}", units::duration(ttft))),
+    );
+    parts.extend(
+        figures
+            .latency
+            .map(|latency| format!("latency {}", units::seconds(latency))),
+    );
+    parts.extend(
+        figures
+            .tokens
+            .map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())),
+    );
     parts.join(" · ")
 }
 
 /// A function's name, also where it has none.
 pub(super) fn function(name: &str) -> &str {
-    if name.is_empty() { "a function without a name" } else { name }
+    if name.is_empty() {
+        "a function without a name"
+    } else {
+        name
+    }
 }
 
 /// A call's arguments, a member a line where they are JSON.

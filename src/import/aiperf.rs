@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::level::{Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions};
+use super::level::{
+    Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions,
+};
 use super::{File, amount, anywhere, at, list, nothing, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
@@ -39,13 +41,17 @@ pub(super) fn is_summary(value: &Value) -> bool {
 // ---- single requests ----------------------------------------------------------------------------------
 
 pub(super) fn read_records(file: &File<'_>, lines: &[Value]) -> Result<Imported, Failure> {
-    let starts = lines.iter().filter_map(|line| whole(line, &["metadata", "request_start_ns"]));
+    let starts = lines
+        .iter()
+        .filter_map(|line| whole(line, &["metadata", "request_start_ns"]));
     let began_ns = starts.min().unwrap_or_default();
     let mut spans = BTreeMap::new();
     let mut records = Vec::new();
     let mut all_gaps = true;
     for line in lines {
-        let Some((record, span)) = record(line, records.len() as u64, began_ns) else { continue };
+        let Some((record, span)) = record(line, records.len() as u64, began_ns) else {
+            continue;
+        };
         all_gaps &= record.chunks < 2 || !record.gaps_us.is_empty();
         spans.extend(span.map(|span| (record.index, span)));
         records.push(record);
@@ -64,7 +70,10 @@ pub(super) fn read_records(file: &File<'_>, lines: &[Value]) -> Result<Imported,
     let model = super::NOT_SAID.to_owned();
     let load = LevelLoad::Unknown;
     let report = measured(&model, load, &records, &sorted_spans);
-    let took_s = records.iter().map(|record| record.ended.as_secs_f64()).fold(0.0, f64::max);
+    let took_s = records
+        .iter()
+        .map(|record| record.ended.as_secs_f64())
+        .fold(0.0, f64::max);
     let origin = Origin {
         source: "aiperf".to_owned(),
         api: String::new(),
@@ -91,8 +100,21 @@ pub(super) fn read_records(file: &File<'_>, lines: &[Value]) -> Result<Imported,
         false => "Gaps between chunks are not in the file, so that it has no ITL".to_owned(),
     });
     remarks.push(NOT_THERE.to_owned());
-    let sessions = sessions(file, &origin, vec![Found { model, load, report, records }]);
-    Ok(Imported { source: "aiperf".to_owned(), sessions, remarks })
+    let sessions = sessions(
+        file,
+        &origin,
+        vec![Found {
+            model,
+            load,
+            report,
+            records,
+        }],
+    );
+    Ok(Imported {
+        source: "aiperf".to_owned(),
+        sessions,
+        remarks,
+    })
 }
 
 fn nanos(n: u64) -> Option<Timestamp> {
@@ -100,8 +122,10 @@ fn nanos(n: u64) -> Option<Timestamp> {
 }
 
 fn most_in_flight(records: &[RequestRecord]) -> u32 {
-    let mut moments: Vec<(Duration, i32)> =
-        records.iter().flat_map(|record| [(record.sent, 1), (record.ended, -1)]).collect();
+    let mut moments: Vec<(Duration, i32)> = records
+        .iter()
+        .flat_map(|record| [(record.sent, 1), (record.ended, -1)])
+        .collect();
     // One that ends makes room for one that begins in the same moment.
     moments.sort_unstable();
     let mut now = 0i32;
@@ -109,7 +133,9 @@ fn most_in_flight(records: &[RequestRecord]) -> u32 {
         now += more;
         now
     });
-    most.max().and_then(|most| u32::try_from(most).ok()).unwrap_or_default()
+    most.max()
+        .and_then(|most| u32::try_from(most).ok())
+        .unwrap_or_default()
 }
 
 fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Option<Duration>)> {
@@ -121,10 +147,11 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
     if sent.max(took) > Duration::from_secs(7 * 86_400) {
         return None;
     }
-    let phase = match text(metadata, &["benchmark_phase"]).or_else(|| text(metadata, &["phase_kind"])) {
-        Some("warmup") => Phase::Warmup,
-        _ => Phase::Measured,
-    };
+    let phase =
+        match text(metadata, &["benchmark_phase"]).or_else(|| text(metadata, &["phase_kind"])) {
+            Some("warmup") => Phase::Warmup,
+            _ => Phase::Measured,
+        };
     let metrics = at(line, &["metrics"])?;
     let time = |name: &str| at(metrics, &[name]).and_then(in_seconds).and_then(seconds);
     let count = |name: &str| whole(metrics, &[name, "value"]);
@@ -135,21 +162,42 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
     let latency = time("request_latency").unwrap_or(took);
     // With reasoning; `output_token_count` is the answer's alone.
     let server = count("usage_completion_tokens");
-    let tokens = server.or_else(|| count("output_sequence_length")).or_else(|| count("output_token_count"));
-    let mut figures = figures(ttft, (!failed).then_some(latency), tokens, TokenSource::Usage);
+    let tokens = server
+        .or_else(|| count("output_sequence_length"))
+        .or_else(|| count("output_token_count"));
+    let mut figures = figures(
+        ttft,
+        (!failed).then_some(latency),
+        tokens,
+        TokenSource::Usage,
+    );
     figures.first_answer = time("time_to_first_output_token");
     figures.prompt_tokens = count("usage_prompt_tokens").or_else(|| count("input_sequence_length"));
     let chunk_gaps = at(metrics, &["inter_chunk_latency"]);
-    let scale = chunk_gaps.and_then(|gaps| text(gaps, &["unit"])).and_then(unit).unwrap_or(1e-3);
+    let scale = chunk_gaps
+        .and_then(|gaps| text(gaps, &["unit"]))
+        .and_then(unit)
+        .unwrap_or(1e-3);
     let gaps = chunk_gaps.map_or(&[][..], |gaps| list(gaps, &["value"]));
-    let gaps: Vec<Duration> =
-        gaps.iter().filter_map(Value::as_f64).filter_map(|gap| seconds(gap * scale)).collect();
+    let gaps: Vec<Duration> = gaps
+        .iter()
+        .filter_map(Value::as_f64)
+        .filter_map(|gap| seconds(gap * scale))
+        .collect();
     figures.longest_gap = gaps.iter().max().copied();
-    let sum: Duration = gaps.iter().fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap));
-    figures.itl = u32::try_from(gaps.len()).ok().filter(|n| *n > 0).map(|n| sum / n);
+    let sum: Duration = gaps
+        .iter()
+        .fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap));
+    figures.itl = u32::try_from(gaps.len())
+        .ok()
+        .filter(|n| *n > 0)
+        .map(|n| sum / n);
     let span = ttft.map(|ttft| latency.saturating_sub(ttft));
-    let chunks =
-        if gaps.is_empty() { count("output_chunk_count").unwrap_or(2) } else { gaps.len() as u64 + 1 };
+    let chunks = if gaps.is_empty() {
+        count("output_chunk_count").unwrap_or(2)
+    } else {
+        gaps.len() as u64 + 1
+    };
     let error = failed.then(|| RequestError {
         class: cancelled.then_some(crate::domain::failure::FaultClass::Cancelled),
         status: error
@@ -171,7 +219,10 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
         ended: sent + took,
         figures,
         first_byte: None,
-        gaps_us: gaps.iter().map(|gap| u32::try_from(gap.as_micros()).unwrap_or(u32::MAX)).collect(),
+        gaps_us: gaps
+            .iter()
+            .map(|gap| u32::try_from(gap.as_micros()).unwrap_or(u32::MAX))
+            .collect(),
         chunks: if failed { 0 } else { chunks },
         bytes: 0,
         wanted_prompt_tokens: None,
@@ -205,7 +256,9 @@ pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Import
     let mut found: Vec<Found> = runs.iter().map(|run| level(run)).collect();
     let program = runs.first().map_or("aiperf", |first| program(first));
     found.retain(|level| level.report.requests.ended > 0);
-    let (Some(first), false) = (runs.first(), found.is_empty()) else { return Err(nothing(file, program)) };
+    let (Some(first), false) = (runs.first(), found.is_empty()) else {
+        return Err(nothing(file, program));
+    };
     let source = match text(first, &["aiperf_version"]).filter(|version| *version != "unknown") {
         Some(version) => format!("{program} {version}"),
         None => program.to_owned(),
@@ -230,13 +283,18 @@ pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Import
         format!(
             "The file holds aggregates alone: no 95 % intervals, no distributions and no single requests{details}"
         ),
-        format!("What {program} calls inter token latency is the mean of each answer, which is TPOT here"),
+        format!(
+            "What {program} calls inter token latency is the mean of each answer, which is TPOT here"
+        ),
         tokens(program),
         "Throughput is over the whole run, its beginning and its end included".to_owned(),
     ];
-    let any = |of: fn(&LevelReport) -> &Stats| found.iter().any(|level| of(&level.report).count > 0);
+    let any =
+        |of: fn(&LevelReport) -> &Stats| found.iter().any(|level| of(&level.report).count > 0);
     if any(|level| &level.itl_ms) {
-        remarks.push(format!("ITL here is {program}'s inter chunk latency, the gap between chunks"));
+        remarks.push(format!(
+            "ITL here is {program}'s inter chunk latency, the gap between chunks"
+        ));
     } else {
         remarks.push("Gaps between chunks are not in the file, so that it has no ITL".to_owned());
     }
@@ -254,7 +312,11 @@ pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Import
         Some(_) => {}
     }
     remarks.push(NOT_THERE.to_owned());
-    Ok(Imported { source, sessions: sessions(file, &origin, found), remarks })
+    Ok(Imported {
+        source,
+        sessions: sessions(file, &origin, found),
+        remarks,
+    })
 }
 
 /// Which of the two wrote it: genai-perf has none of the keys that aiperf added.
@@ -269,29 +331,52 @@ fn program(run: &Value) -> &'static str {
         "error_summary",
         "inter_chunk_latency",
     ];
-    if ADDED.iter().any(|name| run.get(name).is_some()) { "aiperf" } else { "genai-perf" }
+    if ADDED.iter().any(|name| run.get(name).is_some()) {
+        "aiperf"
+    } else {
+        "genai-perf"
+    }
 }
 
 /// How long it measured, in seconds.
 fn took(run: &Value) -> Option<f64> {
     let moment = |name: &str| text(run, &[name]).and_then(super::vllm::date);
-    let between = || Some(moment("end_time")?.duration_since(moment("start_time")?).as_secs_f64());
+    let between = || {
+        Some(
+            moment("end_time")?
+                .duration_since(moment("start_time")?)
+                .as_secs_f64(),
+        )
+    };
     let duration = at(run, &["benchmark_duration"]);
-    duration.and_then(|of| Some(amount(of, &["avg"])? * unit(text(of, &["unit"])?)?)).or_else(between)
+    duration
+        .and_then(|of| Some(amount(of, &["avg"])? * unit(text(of, &["unit"])?)?))
+        .or_else(between)
 }
 
 fn api(config: &Value) -> String {
     let address = |value: &Value| {
-        let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-        first.as_str().filter(|url| !url.is_empty()).map(str::to_owned)
+        let first = value
+            .as_array()
+            .and_then(|list| list.first())
+            .unwrap_or(value);
+        first
+            .as_str()
+            .filter(|url| !url.is_empty())
+            .map(str::to_owned)
     };
-    ["urls", "url", "u"].iter().find_map(|name| anywhere(config, name, &address)).unwrap_or_default()
+    ["urls", "url", "u"]
+        .iter()
+        .find_map(|name| anywhere(config, name, &address))
+        .unwrap_or_default()
 }
 
 /// The settings of the measured phase; newer files have those of a warm-up beside them.
 fn profiling(config: &Value) -> &Value {
     let is = |phase: &&Value| {
-        ["kind", "name", "phase"].iter().any(|name| text(phase, &[name]) == Some("profiling"))
+        ["kind", "name", "phase"]
+            .iter()
+            .any(|name| text(phase, &[name]) == Some("profiling"))
     };
     list(config, &["phases"]).iter().find(is).unwrap_or(config)
 }
@@ -301,9 +386,9 @@ fn asked(run: &Value) -> Asked {
     let phase = profiling(config);
     let number = |names: &[&str]| {
         let positive = |value: &Value| value.as_f64().filter(|n| n.is_finite() && *n > 0.0);
-        names
-            .iter()
-            .find_map(|name| anywhere(phase, name, &positive).or_else(|| anywhere(config, name, &positive)))
+        names.iter().find_map(|name| {
+            anywhere(phase, name, &positive).or_else(|| anywhere(config, name, &positive))
+        })
     };
     // Newer files have an object where older ones have two numbers.
     let of = |objects: &[&str], mean: &[&str], deviation: &[&str]| {
@@ -311,7 +396,10 @@ fn asked(run: &Value) -> Asked {
             .iter()
             .find_map(|name| anywhere(config, name, &|value| value.is_object().then_some(value)));
         let within = |name: &str| object.and_then(|object| amount(object, &[name]));
-        lengths(within("mean").or_else(|| number(mean)), within("stddev").or_else(|| number(deviation)))
+        lengths(
+            within("mean").or_else(|| number(mean)),
+            within("stddev").or_else(|| number(deviation)),
+        )
     };
     let from_file = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|_| ());
     let has_file = ["input_file", "file", "public_dataset", "dataset_path"]
@@ -326,7 +414,11 @@ fn asked(run: &Value) -> Asked {
             &["synthetic_input_tokens_stddev"],
         )
         .filter(|_| !has_file),
-        output_tokens: of(&["osl", "output_tokens"], &["output_tokens_mean"], &["output_tokens_stddev"]),
+        output_tokens: of(
+            &["osl", "output_tokens"],
+            &["output_tokens_mean"],
+            &["output_tokens_stddev"],
+        ),
         seed: anywhere(run, "random_seed", &Value::as_u64),
         ends: Ends {
             requests: count(&["request_count", "requests"]),
@@ -353,21 +445,42 @@ fn level(run: &Value) -> Found {
     report.requests.ok = ok;
     report.requests.failed = failed.unwrap_or_default();
     report.requests.ended = ok.saturating_add(report.requests.failed);
-    report.requests.errors = list(run, &["error_summary"]).iter().take(32).map(error).collect();
+    report.requests.errors = list(run, &["error_summary"])
+        .iter()
+        .take(32)
+        .map(error)
+        .collect();
     if failed.is_none() && program(run) == "genai-perf" {
-        report.notes.push("how many requests failed is not in the file".to_owned());
+        report
+            .notes
+            .push("how many requests failed is not in the file".to_owned());
     }
-    let time = |name: &str| metric(name).map(|of| stats(of, 1e3, ok)).map(if_any_time).unwrap_or_default();
+    let time = |name: &str| {
+        metric(name)
+            .map(|of| stats(of, 1e3, ok))
+            .map(if_any_time)
+            .unwrap_or_default()
+    };
     report.ttft_ms = time("time_to_first_token");
     report.first_answer_ms = time("time_to_first_output_token");
     report.latency_ms = time("request_latency");
     // The gaps between chunks, where they are there; what is called inter token latency is our TPOT.
     report.itl_ms = time("inter_chunk_latency");
     report.tpot_ms = time("inter_token_latency");
-    let plain = |name: &str| metric(name).map(|of| stats(of, 1.0, ok)).unwrap_or_default();
+    let plain = |name: &str| {
+        metric(name)
+            .map(|of| stats(of, 1.0, ok))
+            .unwrap_or_default()
+    };
     report.user_tokens_per_s = plain("output_token_throughput_per_user");
     // The server's own counts where they are there.
-    let counts = |server: &str, own: &str| if metric(server).is_some() { plain(server) } else { plain(own) };
+    let counts = |server: &str, own: &str| {
+        if metric(server).is_some() {
+            plain(server)
+        } else {
+            plain(own)
+        }
+    };
     report.output_tokens = counts("usage_completion_tokens", "output_sequence_length");
     report.prompt_tokens = counts("usage_prompt_tokens", "input_sequence_length");
     report.reasoning_tokens = counts("usage_reasoning_tokens", "reasoning_token_count");
@@ -376,15 +489,23 @@ fn level(run: &Value) -> Found {
     report.throughput.total_tokens_per_s = rate("total_token_throughput");
     report.throughput.requests_per_s = rate("request_throughput");
     report.took_s = took(run).unwrap_or_default().clamp(0.0, 3e7);
-    Found { model, load, report, records: Vec::new() }
+    Found {
+        model,
+        load,
+        report,
+        records: Vec::new(),
+    }
 }
 
 fn model(config: &Value) -> String {
     let name = |value: &Value| match value {
         Value::String(name) if !name.is_empty() => Some(name.clone()),
-        Value::Array(list) => list
-            .first()
-            .and_then(|first| first.as_str().or_else(|| text(first, &["name"])).map(str::to_owned)),
+        Value::Array(list) => list.first().and_then(|first| {
+            first
+                .as_str()
+                .or_else(|| text(first, &["name"]))
+                .map(str::to_owned)
+        }),
         Value::Object(_) => {
             let first = list(value, &["items"]).first().unwrap_or(value);
             text(first, &["name"]).map(str::to_owned)
@@ -399,27 +520,56 @@ fn model(config: &Value) -> String {
 
 fn load(program: &str, config: &Value) -> LevelLoad {
     let phase = profiling(config);
-    let number =
-        |name: &str| anywhere(phase, name, &|value: &Value| value.as_f64().filter(|n| n.is_finite()));
-    let clients = number("concurrency").map(|n| n as u32).filter(|n| (1..=MOST_CLIENTS).contains(n));
+    let number = |name: &str| {
+        anywhere(phase, name, &|value: &Value| {
+            value.as_f64().filter(|n| n.is_finite())
+        })
+    };
+    let clients = number("concurrency")
+        .map(|n| n as u32)
+        .filter(|n| (1..=MOST_CLIENTS).contains(n));
     let fixed = |value: &Value| (value.as_bool() == Some(true)).then_some(());
-    let kind = |value: &Value| value.as_str().is_some_and(|kind| kind.contains("schedule")).then_some(());
-    if anywhere(phase, "fixed_schedule", &fixed).is_some() || anywhere(phase, "type", &kind).is_some() {
-        return LevelLoad::Trace { most_in_flight: clients };
+    let kind = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|kind| kind.contains("schedule"))
+            .then_some(())
+    };
+    if anywhere(phase, "fixed_schedule", &fixed).is_some()
+        || anywhere(phase, "type", &kind).is_some()
+    {
+        return LevelLoad::Trace {
+            most_in_flight: clients,
+        };
     }
-    let rate = number("request_rate").or_else(|| number("rate")).filter(|rate| *rate > 0.0);
+    let rate = number("request_rate")
+        .or_else(|| number("rate"))
+        .filter(|rate| *rate > 0.0);
     match rate {
         Some(rate) => {
             let named = |what: &'static str| {
                 let is = move |value: &Value| (value.as_str() == Some(what)).then_some(());
-                ["request_rate_mode", "arrival_pattern", "request_distribution", "type"]
-                    .iter()
-                    .any(|key| anywhere(phase, key, &is).is_some())
+                [
+                    "request_rate_mode",
+                    "arrival_pattern",
+                    "request_distribution",
+                    "type",
+                ]
+                .iter()
+                .any(|key| anywhere(phase, key, &is).is_some())
             };
             // Where nothing is said genai-perf spaces evenly, and aiperf does not.
             let constant = named("constant") || (program == "genai-perf" && !named("poisson"));
-            let arrivals = if constant { Arrivals::Constant } else { Arrivals::Poisson };
-            LevelLoad::Rate { per_sec: rate.clamp(0.001, MOST_RATE), arrivals, most_in_flight: clients }
+            let arrivals = if constant {
+                Arrivals::Constant
+            } else {
+                Arrivals::Poisson
+            };
+            LevelLoad::Rate {
+                per_sec: rate.clamp(0.001, MOST_RATE),
+                arrivals,
+                most_in_flight: clients,
+            }
         }
         None => clients.map_or(LevelLoad::Unknown, LevelLoad::Concurrency),
     }
@@ -427,7 +577,9 @@ fn load(program: &str, config: &Value) -> LevelLoad {
 
 fn error(found: &Value) -> ErrorCount {
     let details = at(found, &["error_details"]).unwrap_or(found);
-    let example = text(details, &["message"]).or_else(|| text(details, &["type"])).unwrap_or("not said");
+    let example = text(details, &["message"])
+        .or_else(|| text(details, &["type"]))
+        .unwrap_or("not said");
     ErrorCount {
         kind: "other".to_owned(),
         count: whole(found, &["count"]).unwrap_or(1),
@@ -437,9 +589,15 @@ fn error(found: &Value) -> ErrorCount {
 
 /// In thousandths of seconds when `factor` is 1000, else as it is.
 fn stats(of: &Value, factor: f64, requests: u64) -> Stats {
-    let scale = if factor > 1.0 { text(of, &["unit"]).and_then(unit).unwrap_or(1e-3) * factor } else { 1.0 };
+    let scale = if factor > 1.0 {
+        text(of, &["unit"]).and_then(unit).unwrap_or(1e-3) * factor
+    } else {
+        1.0
+    };
     let value = |name: &str| amount(of, &[name]).map(|value| value * scale);
-    let Some(mean) = value("avg") else { return Stats::default() };
+    let Some(mean) = value("avg") else {
+        return Stats::default();
+    };
     Stats {
         count: whole(of, &["count"]).unwrap_or(requests),
         mean: Some(mean),

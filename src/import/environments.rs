@@ -8,7 +8,9 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::domain::encoding;
-use crate::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace};
+use crate::domain::environment::{
+    ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace, check_namespace,
+};
 use crate::domain::failure::Failure;
 
 /// A larger file is none of these.
@@ -58,7 +60,13 @@ pub struct Offer {
 impl Offer {
     /// Of an environment with nothing to remark.
     pub fn of(env: Environment) -> Self {
-        Self { env, key: None, wrong: None, doubt: None, remarks: Vec::new() }
+        Self {
+            env,
+            key: None,
+            wrong: None,
+            doubt: None,
+            remarks: Vec::new(),
+        }
     }
 }
 
@@ -75,22 +83,34 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
         return Err(Failure::new(why, KNOWN));
     }
     let text = encoding::text(bytes).map_err(|why| {
-        Failure::new(format!("{name} is not text that can be read: it is {}", why.what), KNOWN)
+        Failure::new(
+            format!("{name} is not text that can be read: it is {}", why.what),
+            KNOWN,
+        )
     })?;
     let text = &*text;
     if text.trim().is_empty() {
         return Err(Failure::new(format!("{name} is empty"), KNOWN));
     }
     if let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) {
-        return match (fields.contains_key("kubeconfigs"), fields.contains_key("contexts")) {
+        return match (
+            fields.contains_key("kubeconfigs"),
+            fields.contains_key("contexts"),
+        ) {
             (true, _) => Ok(Source::SambaWiz),
             (false, true) => Ok(Source::Kubeconfig),
-            (false, false) => Err(Failure::new(format!("{name} is JSON of something else"), KNOWN)),
+            (false, false) => Err(Failure::new(
+                format!("{name} is JSON of something else"),
+                KNOWN,
+            )),
         };
     }
     // A whole YAML reader is kubectl's business: whatever could be a kubeconfig is given to it.
     let is_set = |key: &str| {
-        text.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')))
+        text.lines().any(|line| {
+            line.strip_prefix(key)
+                .is_some_and(|rest| rest.trim_start().starts_with('='))
+        })
     };
     if is_set("version") && !has_key(text, "clusters") && !has_key(text, "contexts") {
         return Ok(Source::Settings);
@@ -103,16 +123,23 @@ pub fn source_of(name: &str, bytes: &[u8]) -> Result<Source, Failure> {
         return Ok(Source::Kubeconfig);
     }
     if text.trim_start().starts_with('{') {
-        return Err(Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN));
+        return Err(Failure::new(
+            format!("{name} is no JSON, or is cut off"),
+            KNOWN,
+        ));
     }
-    Err(Failure::new(format!("{name} is none of the files that are known"), KNOWN))
+    Err(Failure::new(
+        format!("{name} is none of the files that are known"),
+        KNOWN,
+    ))
 }
 
 /// Whether a YAML text has a key of this name, in whatever style: indented, quoted, or within braces.
 fn has_key(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let before = text[..at].chars().next_back();
-        let begins = before.is_none_or(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | ',' | '-'));
+        let begins =
+            before.is_none_or(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | ',' | '-'));
         let after = text[at + name.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
         begins && after.starts_with(':')
     })
@@ -120,10 +147,15 @@ fn has_key(text: &str, name: &str) -> bool {
 
 /// How many documents a YAML file has. kubectl reads the first.
 pub fn documents(bytes: &[u8]) -> usize {
-    let Ok(text) = encoding::text(bytes) else { return 1 };
+    let Ok(text) = encoding::text(bytes) else {
+        return 1;
+    };
     let mut documents = 1;
     let mut filled = false;
-    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+    for line in text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    {
         if line.trim_end() == "---" || line.starts_with("--- ") {
             documents += usize::from(filled);
             filled = false;
@@ -140,16 +172,30 @@ pub fn documents(bytes: &[u8]) -> usize {
 /// When it holds no environments.
 pub fn read_sambawiz(name: &str, bytes: &[u8], folder: &Path) -> Result<Vec<Offer>, Failure> {
     let text = encoding::text(bytes).map_err(|why| {
-        Failure::new(format!("{name} is not text that can be read: it is {}", why.what), KNOWN)
+        Failure::new(
+            format!("{name} is not text that can be read: it is {}", why.what),
+            KNOWN,
+        )
     })?;
     let parsed: Value = serde_json::from_str(&text).map_err(|why| {
-        Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN).with_details(why.to_string())
+        Failure::new(format!("{name} is no JSON, or is cut off"), KNOWN)
+            .with_details(why.to_string())
     })?;
-    let Some(entries) = parsed["kubeconfigs"].as_object().filter(|entries| !entries.is_empty()) else {
-        let advice = "SambaWiz keeps them under \"kubeconfigs\": is this its file, and are there any?";
-        return Err(Failure::new(format!("{name} holds no environments"), advice));
+    let Some(entries) = parsed["kubeconfigs"]
+        .as_object()
+        .filter(|entries| !entries.is_empty())
+    else {
+        let advice =
+            "SambaWiz keeps them under \"kubeconfigs\": is this its file, and are there any?";
+        return Err(Failure::new(
+            format!("{name} holds no environments"),
+            advice,
+        ));
     };
-    Ok(entries.iter().map(|(env, entry)| of_sambawiz(env, entry, folder)).collect())
+    Ok(entries
+        .iter()
+        .map(|(env, entry)| of_sambawiz(env, entry, folder))
+        .collect())
 }
 
 fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
@@ -162,32 +208,50 @@ fn of_sambawiz(name: &str, entry: &Value, folder: &Path) -> Offer {
         Some(file) => {
             let namespace = text_of(fields, "namespace").unwrap_or("default").to_owned();
             let kubeconfig = Some(resolved(folder, file));
-            offer.env.cluster = Some(ClusterAccess { kubeconfig, namespace, ..ClusterAccess::default() });
+            offer.env.cluster = Some(ClusterAccess {
+                kubeconfig,
+                namespace,
+                ..ClusterAccess::default()
+            });
         }
-        None => offer.remarks.push("it names no kubeconfig, so it has no cluster".to_owned()),
+        None => offer
+            .remarks
+            .push("it names no kubeconfig, so it has no cluster".to_owned()),
     }
     match text_of(fields, "apiDomain").map(ApiAddress::parse) {
         Some(Ok(api)) => offer.env.api = Some(api),
-        Some(Err(why)) => offer.remarks.push(format!("its API domain is left out: {why}")),
+        Some(Err(why)) => offer
+            .remarks
+            .push(format!("its API domain is left out: {why}")),
         None => offer.remarks.push("it has no API domain yet".to_owned()),
     }
     // Whether it can be a key is seen where it is kept.
     offer.key = text_of(fields, "apiKey").map(|key| SecretString::from(key.to_owned()));
     // A key that belongs to no host could end up at any.
     if offer.env.api.is_none() && offer.key.take().is_some() {
-        offer.remarks.push("its key is left out with it: type both on Home".to_owned());
+        offer
+            .remarks
+            .push("its key is left out with it: type both on Home".to_owned());
     }
     judged(offer)
 }
 
 /// A text that is not empty.
 fn text_of<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    fields.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+    fields
+        .get(name)?
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
 }
 
 /// A leading `~/` is expanded where the path is used.
 fn resolved(folder: &Path, file: &str) -> PathBuf {
-    if file.starts_with("~/") { PathBuf::from(file) } else { folder.join(file) }
+    if file.starts_with("~/") {
+        PathBuf::from(file)
+    } else {
+        folder.join(file)
+    }
 }
 
 /// Reads what `kubectl config view -o json` says of the kubeconfig at `path`: an environment each context.
@@ -203,20 +267,33 @@ pub fn read_contexts(json: &[u8], path: &Path) -> Result<Vec<Offer>, Failure> {
         )
         .with_details(why.to_string())
     })?;
-    let contexts = parsed["contexts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let offers: Vec<Offer> = contexts.iter().filter_map(|context| of_context(context, path)).collect();
+    let contexts = parsed["contexts"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let offers: Vec<Offer> = contexts
+        .iter()
+        .filter_map(|context| of_context(context, path))
+        .collect();
     if offers.is_empty() {
-        return Err(Failure::new(format!("{shown} holds no contexts"), "Is it the right kubeconfig?"));
+        return Err(Failure::new(
+            format!("{shown} holds no contexts"),
+            "Is it the right kubeconfig?",
+        ));
     }
     Ok(offers)
 }
 
 fn of_context(context: &Value, path: &Path) -> Option<Offer> {
     let name = context["name"].as_str().filter(|name| !name.is_empty())?;
-    let namespace = context["context"]["namespace"].as_str().filter(|it| !it.is_empty());
+    let namespace = context["context"]["namespace"]
+        .as_str()
+        .filter(|it| !it.is_empty());
     let mut offer = Offer::of(Environment::blank(EnvId::fresh(), name));
     if namespace.is_none() {
-        offer.remarks.push("its context names no namespace: set the one SambaStack runs in".to_owned());
+        offer
+            .remarks
+            .push("its context names no namespace: set the one SambaStack runs in".to_owned());
     }
     offer.env.cluster = Some(ClusterAccess {
         kubeconfig: Some(path.to_owned()),
@@ -231,19 +308,25 @@ fn of_context(context: &Value, path: &Path) -> Option<Offer> {
 /// certificate that nobody has looked at: the file may come from anywhere.
 pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
     let offer = |env: Environment| {
-        let mut offer = Offer::of(Environment { id: EnvId::fresh(), ..env });
+        let mut offer = Offer::of(Environment {
+            id: EnvId::fresh(),
+            ..env
+        });
         match &offer.env.key {
             KeyPlace::None => {}
             // Any secret of the user's may be in it, and would be sent there; in the usual one surely is one.
             KeyPlace::Variable(name) => {
                 let host = offer.env.api.as_ref().map_or("its API", ApiAddress::host);
-                let doubt =
-                    format!("what is in ${name} would be sent to {host}: tick it only if it is that key");
+                let doubt = format!(
+                    "what is in ${name} would be sent to {host}: tick it only if it is that key"
+                );
                 offer.doubt = Some(doubt);
             }
             KeyPlace::Keychain | KeyPlace::SettingsFile => {
                 offer.env.key = KeyPlace::Keychain;
-                offer.remarks.push("its key is not taken along: type it on Home".to_owned());
+                offer
+                    .remarks
+                    .push("its key is not taken along: type it on Home".to_owned());
             }
         }
         if std::mem::take(&mut offer.env.accept_invalid_certs) {
@@ -259,21 +342,37 @@ pub fn of_settings(environments: Vec<Environment>) -> Vec<Offer> {
         }
         offer.env.client_key = None;
         if let Some(path) = offer.env.client_cert.take() {
-            let told = format!("its client certificate {} is left out: set it on Home", path.display());
+            let told = format!(
+                "its client certificate {} is left out: set it on Home",
+                path.display()
+            );
             offer.remarks.push(told);
         }
-        let program = offer.env.cluster.as_mut().and_then(|cluster| cluster.kubectl.take());
+        let program = offer
+            .env
+            .cluster
+            .as_mut()
+            .and_then(|cluster| cluster.kubectl.take());
         if let Some(path) = program {
-            let told = format!("its program {} is left out: kubectl is looked for in PATH", path.display());
+            let told = format!(
+                "its program {} is left out: kubectl is looked for in PATH",
+                path.display()
+            );
             offer.remarks.push(told);
         }
         judged(offer)
     };
-    environments.into_iter().filter(|env| !env.demo).map(offer).collect()
+    environments
+        .into_iter()
+        .filter(|env| !env.demo)
+        .map(offer)
+        .collect()
 }
 
 fn judged(mut offer: Offer) -> Offer {
-    let Environment { name, api, cluster, .. } = &offer.env;
+    let Environment {
+        name, api, cluster, ..
+    } = &offer.env;
     let namespace = cluster
         .as_ref()
         .filter(|cluster| !cluster.namespace.is_empty())
@@ -281,7 +380,9 @@ fn judged(mut offer: Offer) -> Offer {
     offer.wrong = match namespace {
         _ if name.trim().is_empty() => Some("it has no name".to_owned()),
         Some(why) => Some(format!("its namespace makes no sense: {why}")),
-        None if api.is_none() && cluster.is_none() => Some("it has neither a cluster nor an API".to_owned()),
+        None if api.is_none() && cluster.is_none() => {
+            Some("it has neither a cluster nor an API".to_owned())
+        }
         None => None,
     };
     offer
@@ -296,7 +397,11 @@ mod tests {
     use super::*;
 
     fn sambawiz(value: &Value) -> Result<Vec<Offer>, Failure> {
-        read_sambawiz("app-config.json", value.to_string().as_bytes(), Path::new("/home/me/sambawiz"))
+        read_sambawiz(
+            "app-config.json",
+            value.to_string().as_bytes(),
+            Path::new("/home/me/sambawiz"),
+        )
     }
 
     #[test]
@@ -308,21 +413,41 @@ mod tests {
             "odd": {"file": "~/x.yaml", "namespace": "Not_One", "apiDomain": "ftp://x"},
             "nothing": {}, "text": "hm",
         }})).unwrap();
-        let [prod, bare, odd, nothing, text] = offers.as_slice() else { panic!("{offers:?}") };
+        let [prod, bare, odd, nothing, text] = offers.as_slice() else {
+            panic!("{offers:?}")
+        };
         let cluster = prod.env.cluster.as_ref().unwrap();
-        assert_eq!(cluster.kubeconfig.as_deref(), Some(Path::new("/home/me/sambawiz/kubeconfigs/prod.yaml")));
-        assert_eq!((prod.env.name.as_str(), cluster.namespace.as_str()), ("prod", "sambastack"));
-        assert_eq!(prod.env.api.as_ref().unwrap().root(), "https://api.example.com");
+        assert_eq!(
+            cluster.kubeconfig.as_deref(),
+            Some(Path::new("/home/me/sambawiz/kubeconfigs/prod.yaml"))
+        );
+        assert_eq!(
+            (prod.env.name.as_str(), cluster.namespace.as_str()),
+            ("prod", "sambastack")
+        );
+        assert_eq!(
+            prod.env.api.as_ref().unwrap().root(),
+            "https://api.example.com"
+        );
         assert_eq!(prod.key.as_ref().unwrap().expose_secret(), "sk-secret-1234");
         assert!(prod.wrong.is_none() && prod.remarks.is_empty(), "{prod:?}");
-        assert!(!format!("{prod:?}").contains("sk-secret"), "a key is never shown");
+        assert!(
+            !format!("{prod:?}").contains("sk-secret"),
+            "a key is never shown"
+        );
         assert_eq!(bare.env.cluster.as_ref().unwrap().namespace, "default");
         assert_eq!(
             (bare.key.is_none(), bare.remarks.as_slice()),
             (true, ["it has no API domain yet".to_owned()].as_slice())
         );
-        assert!(odd.wrong.as_ref().unwrap().contains("namespace") && odd.remarks[0].contains("API domain"));
-        assert_eq!(nothing.wrong.as_deref(), Some("it has neither a cluster nor an API"));
+        assert!(
+            odd.wrong.as_ref().unwrap().contains("namespace")
+                && odd.remarks[0].contains("API domain")
+        );
+        assert_eq!(
+            nothing.wrong.as_deref(),
+            Some("it has neither a cluster nor an API")
+        );
         assert_eq!(text.wrong.as_deref(), Some("its entry is no object"));
     }
 
@@ -342,7 +467,10 @@ mod tests {
         assert_eq!(access.kubeconfig.as_deref(), Some(Path::new("/kube")));
         assert!(offers[1].remarks[0].contains("no namespace"));
         assert!(
-            read_contexts(b"{}", Path::new("/kube")).unwrap_err().summary.contains("/kube holds no contexts")
+            read_contexts(b"{}", Path::new("/kube"))
+                .unwrap_err()
+                .summary
+                .contains("/kube holds no contexts")
         );
     }
 
@@ -351,13 +479,25 @@ mod tests {
         for (text, source) in [
             ("{\"kubeconfigs\":{}}", Some(Source::SambaWiz)),
             ("\u{feff}{\"kubeconfigs\":{}}", Some(Source::SambaWiz)),
-            ("{\"kind\":\"Config\",\"contexts\":[]}", Some(Source::Kubeconfig)),
-            ("apiVersion: v1\nkind: Config\nclusters:\n- name: a\n", Some(Source::Kubeconfig)),
+            (
+                "{\"kind\":\"Config\",\"contexts\":[]}",
+                Some(Source::Kubeconfig),
+            ),
+            (
+                "apiVersion: v1\nkind: Config\nclusters:\n- name: a\n",
+                Some(Source::Kubeconfig),
+            ),
             ("version = 1\n\n[[environments]]\n", Some(Source::Settings)),
             // In all the styles that kubectl reads.
-            ("# mine\n---\nkind: Config\ncontexts :\n  - name: a\n", Some(Source::Kubeconfig)),
+            (
+                "# mine\n---\nkind: Config\ncontexts :\n  - name: a\n",
+                Some(Source::Kubeconfig),
+            ),
             ("  \"clusters\" :\n  - name: a\n", Some(Source::Kubeconfig)),
-            ("{kind: Config, contexts: [{name: a}]}", Some(Source::Kubeconfig)),
+            (
+                "{kind: Config, contexts: [{name: a}]}",
+                Some(Source::Kubeconfig),
+            ),
             ("apiVersion: v1\nkind: Config\n", Some(Source::Kubeconfig)),
             ("x: &c\n- name: a\ncontexts: *c\n", Some(Source::Kubeconfig)),
             ("kind: Deployment\nmetadata: {}\n", None),
@@ -368,7 +508,12 @@ mod tests {
         ] {
             assert_eq!(source_of("f", text.as_bytes()).ok(), source, "{text}");
         }
-        assert!(source_of("f", b"\xe9\xff").unwrap_err().summary.contains("not text"));
+        assert!(
+            source_of("f", b"\xe9\xff")
+                .unwrap_err()
+                .summary
+                .contains("not text")
+        );
         assert!(source_of("f", &vec![b'x'; MOST_BYTES + 1]).is_err());
     }
 
@@ -376,7 +521,10 @@ mod tests {
     fn a_kubeconfig_in_utf16_is_known_and_its_documents_are_counted() {
         let text = "apiVersion: v1\nkind: Config\ncontexts: []\n";
         let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes).collect()
+            std::iter::once(0xfeff)
+                .chain(text.encode_utf16())
+                .flat_map(bytes)
+                .collect()
         };
         for bytes in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)] {
             assert_eq!(source_of("f", &bytes).ok(), Some(Source::Kubeconfig));
@@ -399,12 +547,25 @@ mod tests {
             ..Environment::blank(EnvId("x".to_owned()), "a")
         };
         let variable = KeyPlace::Variable("K".to_owned());
-        let offers =
-            of_settings(vec![env(KeyPlace::SettingsFile), env(variable.clone()), Environment::demo()]);
+        let offers = of_settings(vec![
+            env(KeyPlace::SettingsFile),
+            env(variable.clone()),
+            Environment::demo(),
+        ]);
         assert_eq!(offers.len(), 2);
-        assert_eq!((&offers[0].env.key, &offers[1].env.key), (&KeyPlace::Keychain, &variable));
-        assert!(offers.iter().all(|offer| offer.key.is_none() && offer.env.id.0 != "x"));
-        assert!(offers[0].doubt.is_none() && offers[1].doubt.as_ref().unwrap().contains("$K"), "{offers:?}");
+        assert_eq!(
+            (&offers[0].env.key, &offers[1].env.key),
+            (&KeyPlace::Keychain, &variable)
+        );
+        assert!(
+            offers
+                .iter()
+                .all(|offer| offer.key.is_none() && offer.env.id.0 != "x")
+        );
+        assert!(
+            offers[0].doubt.is_none() && offers[1].doubt.as_ref().unwrap().contains("$K"),
+            "{offers:?}"
+        );
     }
 
     #[test]
@@ -418,18 +579,31 @@ mod tests {
             ca_file: Some(PathBuf::from("/tmp/ca.pem")),
             client_cert: Some(PathBuf::from("/tmp/me.pem")),
             client_key: Some(PathBuf::from("/tmp/me.key")),
-            cluster: Some(ClusterAccess { kubectl, ..ClusterAccess::default() }),
+            cluster: Some(ClusterAccess {
+                kubectl,
+                ..ClusterAccess::default()
+            }),
             ..Environment::blank(EnvId("x".to_owned()), "a")
         };
         let [offer] = of_settings(vec![env]).try_into().unwrap();
         assert!(!offer.env.accept_invalid_certs);
         assert_eq!(offer.env.cluster.as_ref().unwrap().kubectl, None);
         assert_eq!((&offer.env.key, &offer.env.ca_file), (&usual, &None));
-        assert_eq!((&offer.env.client_cert, &offer.env.client_key), (&None, &None));
+        assert_eq!(
+            (&offer.env.client_cert, &offer.env.client_key),
+            (&None, &None)
+        );
         let doubt = offer.doubt.expect("the usual variable holds a key, too");
-        assert!(doubt.contains("$SAMBANOVA_API_KEY") && doubt.contains("evil.example"), "{doubt}");
+        assert!(
+            doubt.contains("$SAMBANOVA_API_KEY") && doubt.contains("evil.example"),
+            "{doubt}"
+        );
         for word in ["any certificate", "/tmp/evil", "/tmp/ca.pem", "/tmp/me.pem"] {
-            assert!(offer.remarks.iter().any(|remark| remark.contains(word)), "{word}: {:?}", offer.remarks);
+            assert!(
+                offer.remarks.iter().any(|remark| remark.contains(word)),
+                "{word}: {:?}",
+                offer.remarks
+            );
         }
     }
 
@@ -439,7 +613,11 @@ mod tests {
             let entry = json!({"file": "a", "apiDomain": api, "apiKey": "sk-secret-1234"});
             let offers = sambawiz(&json!({"kubeconfigs": {"a": entry}})).unwrap();
             assert!(offers[0].key.is_none());
-            assert!(offers[0].remarks[1].contains("key is left out"), "{:?}", offers[0].remarks);
+            assert!(
+                offers[0].remarks[1].contains("key is left out"),
+                "{:?}",
+                offers[0].remarks
+            );
         }
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::level::{Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions};
+use super::level::{
+    Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions,
+};
 use super::{File, amount, anywhere, at, list, nothing, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
@@ -26,32 +28,56 @@ pub(super) fn is(value: &Value) -> bool {
 
 pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
     let rest = values.split_off(1);
-    let Some(mut value) = values.pop() else { return Err(nothing(file, "guidellm")) };
+    let Some(mut value) = values.pop() else {
+        return Err(nothing(file, "guidellm"));
+    };
     // Reports of several runs in one file are one report of all their benchmarks.
     if let Some(benchmarks) = value.get_mut("benchmarks").and_then(Value::as_array_mut) {
         benchmarks.extend(
-            rest.iter().filter(|value| is(value)).flat_map(|value| list(value, &["benchmarks"])).cloned(),
+            rest.iter()
+                .filter(|value| is(value))
+                .flat_map(|value| list(value, &["benchmarks"]))
+                .cloned(),
         );
     }
     let value = &value;
     let benchmarks = list(value, &["benchmarks"]);
     let version = text(value, &["metadata", "guidellm_version"]);
-    let source = version.map_or("guidellm".to_owned(), |version| format!("guidellm {version}"));
-    let as_text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let source = version.map_or("guidellm".to_owned(), |version| {
+        format!("guidellm {version}")
+    });
+    let as_text = |value: &Value| {
+        value
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
     let began = benchmarks.iter().filter_map(began).reduce(f64::min);
-    let ended = benchmarks.iter().filter_map(|benchmark| amount(benchmark, &["end_time"])).reduce(f64::max);
+    let ended = benchmarks
+        .iter()
+        .filter_map(|benchmark| amount(benchmark, &["end_time"]))
+        .reduce(f64::max);
     let began_s = began.unwrap_or_default();
     let mut found = Vec::new();
     let (mut all_single, mut any_single) = (true, false);
     for (place, benchmark) in benchmarks.iter().enumerate() {
-        let name =
-            |of: &Value| anywhere(of, "model", &as_text).or_else(|| anywhere(of, "backend_model", &as_text));
+        let name = |of: &Value| {
+            anywhere(of, "model", &as_text).or_else(|| anywhere(of, "backend_model", &as_text))
+        };
         // Where a benchmark does not say it, the file's settings may.
-        let model =
-            ["config", "args", "benchmarker", "worker"].iter().filter_map(|place| at(benchmark, &[place]));
-        let settings = ["config", "args"].iter().filter_map(|place| at(value, &[place]));
-        let model = model.chain(settings).find_map(name).unwrap_or_else(|| super::NOT_SAID.to_owned());
-        let load = load(benchmark).or_else(|| load_of_all(value, place)).unwrap_or(LevelLoad::Unknown);
+        let model = ["config", "args", "benchmarker", "worker"]
+            .iter()
+            .filter_map(|place| at(benchmark, &[place]));
+        let settings = ["config", "args"]
+            .iter()
+            .filter_map(|place| at(value, &[place]));
+        let model = model
+            .chain(settings)
+            .find_map(name)
+            .unwrap_or_else(|| super::NOT_SAID.to_owned());
+        let load = load(benchmark)
+            .or_else(|| load_of_all(value, place))
+            .unwrap_or(LevelLoad::Unknown);
         let level = level(benchmark, model, load, began_s);
         all_single &= !level.records.is_empty();
         any_single |= !level.records.is_empty();
@@ -67,14 +93,21 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
         api: anywhere(value, "target", &api).unwrap_or_default(),
         machine: text(value, &["metadata", "platform"]).map(str::to_owned),
         began: began.and_then(moment),
-        took_s: ended.zip(began).map(|(ended, began)| (ended - began).clamp(0.0, 3e7)),
+        took_s: ended
+            .zip(began)
+            .map(|(ended, began)| (ended - began).clamp(0.0, 3e7)),
         asked: asked(value, benchmarks),
         tags: Vec::new(),
         stopped: false,
     };
-    let late = found.iter().filter(|level| level.load.is_open()).flat_map(|level| &level.records);
+    let late = found
+        .iter()
+        .filter(|level| level.load.is_open())
+        .flat_map(|level| &level.records);
     let late = late.map(RequestRecord::late).max();
-    let rates = found.iter().any(|level| matches!(level.load, LevelLoad::Rate { .. }));
+    let rates = found
+        .iter()
+        .any(|level| matches!(level.load, LevelLoad::Rate { .. }));
     let unknown = found.iter().any(|level| level.load == LevelLoad::Unknown);
     let whole = found.iter().all(|level| level.report.ttft_ms.count == 0);
     let sessions = sessions(file, &origin, found);
@@ -117,32 +150,54 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
         say("The file does not say under which load it was measured");
     }
     if sessions.len() > 1 {
-        say(&format!("Its sweep is kept as {} sessions, one for each kind of load", sessions.len()));
+        say(&format!(
+            "Its sweep is kept as {} sessions, one for each kind of load",
+            sessions.len()
+        ));
     }
     say("Deployment, SambaStack's version and what the client saw of itself are not in the file");
-    Ok(Imported { source, sessions, remarks })
+    Ok(Imported {
+        source,
+        sessions,
+        remarks,
+    })
 }
 
 /// What the settings say, wherever a version keeps them.
 fn asked(value: &Value, benchmarks: &[Value]) -> Asked {
-    let places = ["config", "args"].iter().filter_map(|place| at(value, &[place]));
+    let places = ["config", "args"]
+        .iter()
+        .filter_map(|place| at(value, &[place]));
     let inner = benchmarks.iter().flat_map(|benchmark| {
-        [&["config", "requests"][..], &["config", "constraints"], &["request_loader"], &["args"]]
-            .into_iter()
-            .filter_map(|path| at(benchmark, path))
+        [
+            &["config", "requests"][..],
+            &["config", "constraints"],
+            &["request_loader"],
+            &["args"],
+        ]
+        .into_iter()
+        .filter_map(|path| at(benchmark, path))
     });
     let places: Vec<&Value> = places.chain(inner).collect();
     let number = |names: &[&str]| {
-        let mut pairs = places.iter().flat_map(|place| names.iter().map(move |name| (*place, *name)));
+        let mut pairs = places
+            .iter()
+            .flat_map(|place| names.iter().map(move |name| (*place, *name)));
         pairs.find_map(|(place, name)| setting(place, name))
     };
     let count = |names: &[&str]| number(names).filter(|n| *n >= 1.0).map(|n| n as u64);
-    let time = number(&["max_seconds", "max_duration"]).filter(|n| *n > 0.0).and_then(seconds);
+    let time = number(&["max_seconds", "max_duration"])
+        .filter(|n| *n > 0.0)
+        .and_then(seconds);
     Asked {
         prompt_tokens: lengths(number(&["prompt_tokens"]), number(&["prompt_tokens_stdev"])),
         output_tokens: lengths(number(&["output_tokens"]), number(&["output_tokens_stdev"])),
         seed: anywhere(value, "random_seed", &Value::as_u64),
-        ends: Ends { requests: count(&["max_requests", "max_number"]), after: time, error_share: None },
+        ends: Ends {
+            requests: count(&["max_requests", "max_number"]),
+            after: time,
+            error_share: None,
+        },
         ..Asked::default()
     }
 }
@@ -159,7 +214,9 @@ fn setting(place: &Value, name: &str) -> Option<f64> {
                 && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
             {
                 let value = value.trim_start();
-                let end = value.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(value.len());
+                let end = value
+                    .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+                    .unwrap_or(value.len());
                 return value[..end].parse().ok();
             }
         }
@@ -188,17 +245,29 @@ fn moment(seconds: f64) -> Option<Timestamp> {
 
 /// The load of a benchmark, where it says it: `None` for a strategy that is missing or unknown.
 fn load(benchmark: &Value) -> Option<LevelLoad> {
-    let places =
-        [&["config", "strategy"][..], &["args", "strategy"], &["scheduler", "strategy"], &["strategy"]];
+    let places = [
+        &["config", "strategy"][..],
+        &["args", "strategy"],
+        &["scheduler", "strategy"],
+        &["strategy"],
+    ];
     let strategy = places.iter().find_map(|path| at(benchmark, path))?;
-    let kind =
-        text(strategy, &["type_"]).or_else(|| text(strategy, &["type"])).or_else(|| strategy.as_str())?;
+    let kind = text(strategy, &["type_"])
+        .or_else(|| text(strategy, &["type"]))
+        .or_else(|| strategy.as_str())?;
     let most = |name: &str| clients(at(strategy, &[name])?);
-    strategy_load(kind, most("streams"), amount(strategy, &["rate"]), most("max_concurrency"))
+    strategy_load(
+        kind,
+        most("streams"),
+        amount(strategy, &["rate"]),
+        most("max_concurrency"),
+    )
 }
 
 fn clients(value: &Value) -> Option<u32> {
-    whole(value, &[]).and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=MOST_CLIENTS).contains(n))
+    whole(value, &[])
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| (1..=MOST_CLIENTS).contains(n))
 }
 
 /// The load that the file's settings give to its benchmark at this place.
@@ -210,9 +279,18 @@ fn load_of_all(value: &Value, place: usize) -> Option<LevelLoad> {
         Value::Array(items) => items.get(place)?.as_f64(),
         one => one.as_f64().filter(|_| place == 0),
     };
-    let rate = nth("rate").or_else(|| nth("streams")).filter(|rate| rate.is_finite() && *rate > 0.0);
-    let streams = rate.map(|rate| rate as u32).filter(|n| (1..=MOST_CLIENTS).contains(n));
-    strategy_load(kind, streams, rate, at(args, &["max_concurrency"]).and_then(clients))
+    let rate = nth("rate")
+        .or_else(|| nth("streams"))
+        .filter(|rate| rate.is_finite() && *rate > 0.0);
+    let streams = rate
+        .map(|rate| rate as u32)
+        .filter(|n| (1..=MOST_CLIENTS).contains(n));
+    strategy_load(
+        kind,
+        streams,
+        rate,
+        at(args, &["max_concurrency"]).and_then(clients),
+    )
 }
 
 fn strategy_load(
@@ -223,12 +301,18 @@ fn strategy_load(
 ) -> Option<LevelLoad> {
     let rate = |arrivals| {
         let per_sec = rate?.clamp(0.001, MOST_RATE);
-        Some(LevelLoad::Rate { per_sec, arrivals, most_in_flight })
+        Some(LevelLoad::Rate {
+            per_sec,
+            arrivals,
+            most_in_flight,
+        })
     };
     match kind {
         "synchronous" => Some(LevelLoad::Concurrency(1)),
         "concurrent" => streams.or(most_in_flight).map(LevelLoad::Concurrency),
-        "throughput" => Some(LevelLoad::Max { in_flight: most_in_flight.unwrap_or(0) }),
+        "throughput" => Some(LevelLoad::Max {
+            in_flight: most_in_flight.unwrap_or(0),
+        }),
         "constant" | "async" => rate(Arrivals::Constant),
         "poisson" => rate(Arrivals::Poisson),
         "trace" | "replay" => Some(LevelLoad::Trace { most_in_flight }),
@@ -251,22 +335,38 @@ fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found
     }
     let metrics = at(benchmark, &["metrics"]).unwrap_or(&Value::Null);
     let totals = ["request_totals", "requests"].iter().find_map(|name| {
-        let of = at(benchmark, &[name]).filter(|of| of.is_object()).or_else(|| at(metrics, &[name]))?;
-        Some([whole(of, &["successful"])?, whole(of, &["errored"]).unwrap_or_default()])
+        let of = at(benchmark, &[name])
+            .filter(|of| of.is_object())
+            .or_else(|| at(metrics, &[name]))?;
+        Some([
+            whole(of, &["successful"])?,
+            whole(of, &["errored"]).unwrap_or_default(),
+        ])
     });
     let state = || {
         let of = at(benchmark, &["scheduler_state"])?;
-        Some([whole(of, &["successful_requests"])?, whole(of, &["errored_requests"]).unwrap_or_default()])
+        Some([
+            whole(of, &["successful_requests"])?,
+            whole(of, &["errored_requests"]).unwrap_or_default(),
+        ])
     };
     let count = |name| list(benchmark, &["requests", name]).len() as u64;
-    let [ok, failed] = totals.or_else(state).unwrap_or_else(|| [count("successful"), count("errored")]);
+    let [ok, failed] = totals
+        .or_else(state)
+        .unwrap_or_else(|| [count("successful"), count("errored")]);
     let incomplete = ["request_totals", "requests"].iter().find_map(|name| {
-        let of = at(benchmark, &[name]).filter(|of| of.is_object()).or_else(|| at(metrics, &[name]))?;
+        let of = at(benchmark, &[name])
+            .filter(|of| of.is_object())
+            .or_else(|| at(metrics, &[name]))?;
         whole(of, &["incomplete"])
     });
     // Requests may be a sample of those that were sent: then the aggregates are of more.
     let whole_set = records.len() as u64 >= ok.saturating_add(failed);
-    let mut report = if whole_set { measured(&model, load, &records, &spans) } else { blank(&model, load) };
+    let mut report = if whole_set {
+        measured(&model, load, &records, &spans)
+    } else {
+        blank(&model, load)
+    };
     let own = |name: &str, factor: f64| stats(at(metrics, &[name, "successful"]), factor);
     report.itl_ms = if_any_time(own("inter_token_latency_ms", 1.0));
     report.requests.aborted = incomplete.unwrap_or_else(|| count("incomplete"));
@@ -276,26 +376,41 @@ fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found
         report.requests.failed = failed;
         report.requests.ended = ok.saturating_add(failed);
         if failed > 0 {
-            let example = list(benchmark, &["requests", "errored"]).first().and_then(error_text);
+            let example = list(benchmark, &["requests", "errored"])
+                .first()
+                .and_then(error_text);
             let example = super::short(example.unwrap_or(super::NOT_SAID));
-            report.requests.errors = vec![ErrorCount { kind: "other".to_owned(), count: failed, example }];
+            report.requests.errors = vec![ErrorCount {
+                kind: "other".to_owned(),
+                count: failed,
+                example,
+            }];
         }
         report.ttft_ms = if_any_time(own("time_to_first_token_ms", 1.0));
         report.tpot_ms = if_any_time(own("time_per_output_token_ms", 1.0));
         report.latency_ms = if_any_time(own("request_latency", 1e3));
         report.prompt_tokens = own("prompt_token_count", 1.0);
         report.output_tokens = own("output_token_count", 1.0);
-        let mean =
-            |name: &str| amount(metrics, &[name, "successful", "mean"]).map(|mean| Rate { mean, ci: None });
+        let mean = |name: &str| {
+            amount(metrics, &[name, "successful", "mean"]).map(|mean| Rate { mean, ci: None })
+        };
         report.throughput.output_tokens_per_s = mean("output_tokens_per_second");
         report.throughput.total_tokens_per_s = mean("tokens_per_second");
         report.throughput.requests_per_s = mean("requests_per_second");
-        report.concurrency.reached = amount(metrics, &["request_concurrency", "successful", "mean"]);
+        report.concurrency.reached =
+            amount(metrics, &["request_concurrency", "successful", "mean"]);
         let start = super::guidellm::began(benchmark).unwrap_or(began);
         report.began_s = (start - began).clamp(0.0, 3e7);
-        report.took_s = amount(benchmark, &["duration"]).unwrap_or_default().min(3e7);
+        report.took_s = amount(benchmark, &["duration"])
+            .unwrap_or_default()
+            .min(3e7);
     }
-    Found { model, load, report, records }
+    Found {
+        model,
+        load,
+        report,
+        records,
+    }
 }
 
 /// A request, and how long its text came. Versions before 0.4 have the moments beside the rest.
@@ -306,36 +421,52 @@ fn record(
     load: &LevelLoad,
     failed: bool,
 ) -> Option<(RequestRecord, Option<Duration>)> {
-    let timings =
-        at(request, &["info", "timings"]).or_else(|| at(request, &["scheduler_info", "request_timings"]));
+    let timings = at(request, &["info", "timings"])
+        .or_else(|| at(request, &["scheduler_info", "request_timings"]));
     let timings = timings.unwrap_or(request);
     let time = |names: &[&str]| {
-        names.iter().find_map(|name| amount(timings, &[name]).or_else(|| amount(request, &[name])))
+        names
+            .iter()
+            .find_map(|name| amount(timings, &[name]).or_else(|| amount(request, &[name])))
     };
     let start = time(&["request_start", "request_start_time", "start_time"])?;
     let end = time(&["request_end", "request_end_time", "end_time"])?;
-    let first = time(&["first_token_iteration", "first_iteration", "first_token_time"]);
+    let first = time(&[
+        "first_token_iteration",
+        "first_iteration",
+        "first_token_time",
+    ]);
     let last = time(&["last_token_iteration", "last_iteration", "last_token_time"]);
     let answer = time(&["first_output_token_iteration"]);
     let since = |at: f64| seconds(at - start);
     let sent = seconds((start - began).max(0.0))?;
     let latency = since(end)?;
     // A trace and a rate have moments when requests are due, from which ours count.
-    let due = time(&["targeted_start"]).filter(|_| load.is_open()).and_then(|at| seconds(at - began));
-    let tokens =
-        whole(request, &["output_tokens"]).or_else(|| whole(request, &["output_metrics", "text_tokens"]));
-    let prompt =
-        whole(request, &["prompt_tokens"]).or_else(|| whole(request, &["input_metrics", "text_tokens"]));
+    let due = time(&["targeted_start"])
+        .filter(|_| load.is_open())
+        .and_then(|at| seconds(at - began));
+    let tokens = whole(request, &["output_tokens"])
+        .or_else(|| whole(request, &["output_metrics", "text_tokens"]));
+    let prompt = whole(request, &["prompt_tokens"])
+        .or_else(|| whole(request, &["input_metrics", "text_tokens"]));
     let chunks = whole(timings, &["token_iterations"]).or_else(|| whole(timings, &["iterations"]));
     // An answer that came whole has no first token to wait for.
     let first = first.filter(|first| *first < end || tokens.is_none_or(|n| n < 2));
-    let span = first.zip(last).and_then(|(first, last)| seconds(last - first));
-    let mut figures =
-        figures(first.and_then(since), (!failed).then_some(latency), tokens, TokenSource::Usage);
+    let span = first
+        .zip(last)
+        .and_then(|(first, last)| seconds(last - first));
+    let mut figures = figures(
+        first.and_then(since),
+        (!failed).then_some(latency),
+        tokens,
+        TokenSource::Usage,
+    );
     figures.first_answer = answer.and_then(since);
     figures.prompt_tokens = prompt;
     figures.cached_tokens = whole(request, &["cached_tokens"]);
-    figures.itl = chunks.filter(|n| *n > 1).and_then(|n| span.map(|span| span.div_f64((n - 1) as f64)));
+    figures.itl = chunks
+        .filter(|n| *n > 1)
+        .and_then(|n| span.map(|span| span.div_f64((n - 1) as f64)));
     let error = failed.then(|| RequestError {
         class: None,
         status: None,
@@ -367,7 +498,9 @@ fn error_text(request: &Value) -> Option<&str> {
 
 /// Its aggregates. `p001` is the 0.1th percentile there, `p01` the first.
 fn stats(of: Option<&Value>, factor: f64) -> Stats {
-    let Some(of) = of else { return Stats::default() };
+    let Some(of) = of else {
+        return Stats::default();
+    };
     let count = whole(of, &["count"]).unwrap_or_default();
     if count == 0 {
         return Stats::default();

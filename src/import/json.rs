@@ -37,12 +37,18 @@ fn stream(text: &str) -> Result<Read, serde_json::Error> {
                     "The file is cut off: what stands behind its {} values is left out",
                     values.len()
                 );
-                return Ok(Read { values, remark: Some(remark) });
+                return Ok(Read {
+                    values,
+                    remark: Some(remark),
+                });
             }
             Err(why) => return Err(why),
         }
     }
-    Ok(Read { values, remark: None })
+    Ok(Read {
+        values,
+        remark: None,
+    })
 }
 
 /// Python writes numbers that are none as bare words, which JSON does not know: `NaN` becomes `null`, and `Infinity`
@@ -70,7 +76,8 @@ fn plain_numbers(text: &str) -> Cow<'_, str> {
         } else if *byte == b'"' {
             in_string = true;
         } else if matches!(byte, b'-' | b'I' | b'N' | b'n' | b'i')
-            && let Some((word, instead)) = WORDS.iter().find(|(word, _)| text[at..].starts_with(word))
+            && let Some((word, instead)) =
+                WORDS.iter().find(|(word, _)| text[at..].starts_with(word))
         {
             out.push_str(&text[kept..at]);
             out.push_str(instead);
@@ -102,8 +109,10 @@ pub(super) fn other_form(text: &str) -> Option<(&'static str, &'static str)> {
         return Some(("what a benchmark printed, and not its result file", advice));
     }
     let heads = first.split(',').count() > 3;
-    (heads && !first.trim_start().starts_with(['{', '[']))
-        .then_some(("CSV, which is not imported", "Import the JSON that the same program writes beside it"))
+    (heads && !first.trim_start().starts_with(['{', '['])).then_some((
+        "CSV, which is not imported",
+        "Import the JSON that the same program writes beside it",
+    ))
 }
 
 #[cfg(test)]
@@ -121,15 +130,21 @@ mod tests {
             "{\"a\":\n1}{\n\"a\":2}",
         ] {
             let read = values(text).expect(text);
-            assert_eq!((read.values, read.remark), (vec![json!({"a": 1}), json!({"a": 2})], None), "{text}");
+            assert_eq!(
+                (read.values, read.remark),
+                (vec![json!({"a": 1}), json!({"a": 2})], None),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn python_s_words_for_no_number_are_read_and_texts_stay() {
-        let text = r#"{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \" Infinity", "d": -1, "e": null}"#;
+        let text =
+            r#"{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \" Infinity", "d": -1, "e": null}"#;
         let read = values(text).expect("reads").values;
-        let should = json!({"a": null, "b": ["inf", null], "c": "NaN \" Infinity", "d": -1, "e": null});
+        let should =
+            json!({"a": null, "b": ["inf", null], "c": "NaN \" Infinity", "d": -1, "e": null});
         assert_eq!(read, [should]);
         assert!(values("{\"a\": Nothing}").is_err() && values("NaNo").is_err());
     }

@@ -9,8 +9,12 @@ use jiff::Timestamp;
 use super::{File, MOST_REQUESTS};
 use crate::domain::history::StoredRequest;
 use crate::domain::known::Unknown;
-use crate::domain::plan::{Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target};
-use crate::domain::run::{BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stats, Watch};
+use crate::domain::plan::{
+    Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target,
+};
+use crate::domain::run::{
+    BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stats, Watch,
+};
 use crate::domain::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::tally::{LevelFrame, Tally};
@@ -51,7 +55,9 @@ pub(super) fn figures(
         ttft,
         latency,
         tokens,
-        tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| rate.is_finite()),
+        tokens_per_sec: per_token
+            .map(|seconds| 1.0 / seconds)
+            .filter(|rate| rate.is_finite()),
         tpot: per_token.and_then(units::checked_seconds),
         ..Figures::default()
     }
@@ -104,23 +110,48 @@ pub(super) fn measured(
     let mut spread = tally.clone();
     for record in records {
         tally.record(record);
-        spread.record(&RequestRecord { gaps_us: even_gaps(record, spans), ..record.clone() });
+        spread.record(&RequestRecord {
+            gaps_us: even_gaps(record, spans),
+            ..record.clone()
+        });
     }
-    let began = records.iter().map(|record| record.sent).min().unwrap_or_default();
-    let ended = records.iter().map(|record| record.ended).max().unwrap_or_default();
+    let began = records
+        .iter()
+        .map(|record| record.sent)
+        .min()
+        .unwrap_or_default();
+    let ended = records
+        .iter()
+        .map(|record| record.ended)
+        .max()
+        .unwrap_or_default();
     // Until the last one left the load did not fall.
-    let last = records.iter().map(|record| record.sent).max().unwrap_or_default();
-    let until = if last.saturating_sub(began) * 4 >= ended.saturating_sub(began) { last } else { ended };
+    let last = records
+        .iter()
+        .map(|record| record.sent)
+        .max()
+        .unwrap_or_default();
+    let until = if last.saturating_sub(began) * 4 >= ended.saturating_sub(began) {
+        last
+    } else {
+        ended
+    };
     let steady = (until > began).then_some([began, until]);
     let mut report = tally.report(frame(0, model, began, ended, steady));
-    report.throughput = spread.report(frame(0, model, began, ended, steady)).throughput;
+    report.throughput = spread
+        .report(frame(0, model, began, ended, steady))
+        .throughput;
     // It was another program that measured: what it saw of itself nobody knows.
     report.watch = Watch::default();
     report
 }
 
 fn even_gaps(record: &RequestRecord, spans: &BTreeMap<u64, Duration>) -> Vec<u32> {
-    let gaps = record.tokens().map_or(0, |tokens| tokens.n).saturating_sub(1).min(u64::from(MOST_TOKENS));
+    let gaps = record
+        .tokens()
+        .map_or(0, |tokens| tokens.n)
+        .saturating_sub(1)
+        .min(u64::from(MOST_TOKENS));
     match spans.get(&record.index) {
         Some(span) if record.gaps_us.is_empty() && gaps > 0 => {
             let gap = u32::try_from(span.as_micros() / u128::from(gaps)).unwrap_or(u32::MAX);
@@ -166,10 +197,15 @@ pub(super) fn lengths(mean: Option<f64>, deviation: Option<f64>) -> Option<Lengt
     // `as` saturates.
     let whole = |n: f64| n.round() as u32;
     let mean = mean.map(whole).filter(|n| (1..=MOST_TOKENS).contains(n))?;
-    Some(match deviation.map(whole).filter(|n| (1..=MOST_TOKENS).contains(n)) {
-        Some(deviation) => Lengths::Normal { mean, deviation },
-        None => Lengths::Fixed(mean),
-    })
+    Some(
+        match deviation
+            .map(whole)
+            .filter(|n| (1..=MOST_TOKENS).contains(n))
+        {
+            Some(deviation) => Lengths::Normal { mean, deviation },
+            None => Lengths::Fixed(mean),
+        },
+    )
 }
 
 /// Sessions of these levels: one for each kind of load, since a plan has one. Records get their levels and indexes.
@@ -191,7 +227,11 @@ pub(super) fn sessions(
     numbered
         .map(|(number, (_, levels))| {
             // In front, so that few letters tell them apart.
-            let part = if several { format!("{}-", number + 1) } else { String::new() };
+            let part = if several {
+                format!("{}-", number + 1)
+            } else {
+                String::new()
+            };
             session(format!("i{part}{}", file.hash), origin, levels)
         })
         .collect()
@@ -200,7 +240,10 @@ pub(super) fn sessions(
 fn kind(load: &LevelLoad) -> u8 {
     match load {
         LevelLoad::Concurrency(_) => 0,
-        LevelLoad::Rate { arrivals: crate::domain::plan::Arrivals::Constant, .. } => 1,
+        LevelLoad::Rate {
+            arrivals: crate::domain::plan::Arrivals::Constant,
+            ..
+        } => 1,
         LevelLoad::Rate { .. } => 2,
         LevelLoad::Max { .. } => 3,
         LevelLoad::Trace { .. } => 4,
@@ -213,15 +256,30 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
     let mut requests = Vec::new();
     let mut targets: Vec<Target> = Vec::new();
     let mut loads: Vec<LevelLoad> = Vec::new();
-    for (index, Found { model, load, mut report, records }) in found.into_iter().enumerate() {
+    for (
+        index,
+        Found {
+            model,
+            load,
+            mut report,
+            records,
+        },
+    ) in found.into_iter().enumerate()
+    {
         report.index = index;
         let requests_of = &mut report.requests;
-        for count in
-            [&mut requests_of.ended, &mut requests_of.ok, &mut requests_of.failed, &mut requests_of.aborted]
-        {
+        for count in [
+            &mut requests_of.ended,
+            &mut requests_of.ok,
+            &mut requests_of.failed,
+            &mut requests_of.aborted,
+        ] {
             *count = (*count).min(MOST_REQUESTS);
         }
-        let target = Target { deployment: None, model: model.clone() };
+        let target = Target {
+            deployment: None,
+            model: model.clone(),
+        };
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -231,7 +289,12 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
         for mut record in records {
             record.level = index;
             record.index = requests.len() as u64;
-            requests.push(StoredRequest { record, model: model.clone(), deployment: None, said: None });
+            requests.push(StoredRequest {
+                record,
+                model: model.clone(),
+                deployment: None,
+                said: None,
+            });
         }
         levels.push(report);
     }
@@ -244,11 +307,18 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
         took_s: origin.took_s.unwrap_or_default(),
         environment: String::new(),
         api: super::address(&origin.api),
-        machine: Machine { system: origin.machine.clone(), ..Machine::default() },
+        machine: Machine {
+            system: origin.machine.clone(),
+            ..Machine::default()
+        },
         plan,
         trace: None,
         prompts_file: None,
-        ended: if origin.stopped { SessionEnd::Stopped } else { SessionEnd::Complete },
+        ended: if origin.stopped {
+            SessionEnd::Stopped
+        } else {
+            SessionEnd::Complete
+        },
         levels,
         switches: Vec::new(),
         seed: None,
@@ -267,7 +337,11 @@ fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad]) -> (Plan, Ve
         Some(LevelLoad::Concurrency(_)) => {
             Load::Concurrency(loads.iter().filter_map(LevelLoad::most_in_flight).collect())
         }
-        Some(LevelLoad::Rate { arrivals, most_in_flight, .. }) => Load::Rate {
+        Some(LevelLoad::Rate {
+            arrivals,
+            most_in_flight,
+            ..
+        }) => Load::Rate {
             per_sec: loads
                 .iter()
                 .filter_map(|load| match load {
@@ -278,13 +352,25 @@ fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad]) -> (Plan, Ve
             arrivals: *arrivals,
             most_in_flight: *most_in_flight,
         },
-        Some(LevelLoad::Max { in_flight }) => Load::Max { in_flight: *in_flight },
-        Some(LevelLoad::Trace { most_in_flight }) => {
-            Load::Trace { file: PathBuf::from(super::NOT_SAID), most_in_flight: *most_in_flight, unit: None }
-        }
+        Some(LevelLoad::Max { in_flight }) => Load::Max {
+            in_flight: *in_flight,
+        },
+        Some(LevelLoad::Trace { most_in_flight }) => Load::Trace {
+            file: PathBuf::from(super::NOT_SAID),
+            most_in_flight: *most_in_flight,
+            unit: None,
+        },
     };
-    let Asked { prompt_tokens, output_tokens, seed, ends, warmup, timeout, turns, ignore_eos } =
-        origin.asked.clone();
+    let Asked {
+        prompt_tokens,
+        output_tokens,
+        seed,
+        ends,
+        warmup,
+        timeout,
+        turns,
+        ignore_eos,
+    } = origin.asked.clone();
     let unknown = [
         (Unknown::StartedAt, origin.began.is_none()),
         (Unknown::TookS, origin.took_s.is_none()),
@@ -300,14 +386,24 @@ fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad]) -> (Plan, Ve
         (Unknown::Timeout, timeout.is_none()),
         (Unknown::Objectives, true),
     ];
-    let unknown = unknown.into_iter().filter_map(|(part, is)| is.then_some(part)).collect();
+    let unknown = unknown
+        .into_iter()
+        .filter_map(|(part, is)| is.then_some(part))
+        .collect();
     // What is unknown has a new plan's values, for whoever runs it again.
     let usual = Plan::default();
-    let prompts = prompt_tokens.map(|input_tokens| Prompts::Synthetic { input_tokens, prefix_tokens: 0 });
+    let prompts = prompt_tokens.map(|input_tokens| Prompts::Synthetic {
+        input_tokens,
+        prefix_tokens: 0,
+    });
     let plan = Plan {
         targets,
         load,
-        level_ends: if ends.is_open() { usual.level_ends } else { ends },
+        level_ends: if ends.is_open() {
+            usual.level_ends
+        } else {
+            ends
+        },
         warmup: warmup.unwrap_or(usual.warmup),
         prompts: prompts.unwrap_or_default(),
         output_tokens: output_tokens.or(usual.output_tokens),

@@ -41,11 +41,21 @@ the JSONL of SGLang's bench_serving";
 /// When it is none that is known, is damaged or too large, or holds no benchmark.
 pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
     if bytes.len() > MOST_BYTES {
-        let why = format!("{name} has more than {} MiB, which are not read", MOST_BYTES >> 20);
-        return Err(Failure::new(why, "Save it again without each request's texts"));
+        let why = format!(
+            "{name} has more than {} MiB, which are not read",
+            MOST_BYTES >> 20
+        );
+        return Err(Failure::new(
+            why,
+            "Save it again without each request's texts",
+        ));
     }
-    let text = encoding::text(bytes)
-        .map_err(|why| Failure::new(format!("{name} is no result file: it is {}", why.what), KNOWN))?;
+    let text = encoding::text(bytes).map_err(|why| {
+        Failure::new(
+            format!("{name} is no result file: it is {}", why.what),
+            KNOWN,
+        )
+    })?;
     if text.trim().is_empty() {
         return Err(Failure::new(format!("{name} is empty"), KNOWN));
     }
@@ -55,7 +65,10 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
         }
         Failure::new(format!("{name} is no JSON, or is cut off: {why}"), KNOWN)
     })?;
-    let file = File { name, hash: hash(bytes) };
+    let file = File {
+        name,
+        hash: hash(bytes),
+    };
     let mut imported = read_value(&file, read.values)?;
     imported.remarks.extend(read.remark);
     Ok(imported)
@@ -72,7 +85,11 @@ struct File<'a> {
 fn hash(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(bytes);
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
@@ -82,7 +99,10 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
         values = list;
     }
     let Some(first) = values.first() else {
-        return Err(Failure::new(format!("{} is an empty list", file.name), KNOWN));
+        return Err(Failure::new(
+            format!("{} is an empty list", file.name),
+            KNOWN,
+        ));
     };
     if own::is(first) {
         own::read(file, values)
@@ -97,13 +117,30 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
     } else if sglang::is(first) {
         sglang::read(file, &values)
     } else if at(first, &["experiments"]).is_some() && at(first, &["service_kind"]).is_some() {
-        let why = format!("{} is perf_analyzer's raw record of a genai-perf run", file.name);
-        Err(Failure::new(why, "Import profile_export_genai_perf.json, which is beside it"))
+        let why = format!(
+            "{} is perf_analyzer's raw record of a genai-perf run",
+            file.name
+        );
+        Err(Failure::new(
+            why,
+            "Import profile_export_genai_perf.json, which is beside it",
+        ))
     } else {
-        let keys =
-            first.as_object().map(|object| object.keys().take(8).cloned().collect::<Vec<_>>().join(", "));
-        let found = keys.map(|keys| format!(": it holds {}", short(&keys))).unwrap_or_default();
-        Err(Failure::new(format!("{} is no result file that Batida knows{found}", file.name), KNOWN))
+        let keys = first.as_object().map(|object| {
+            object
+                .keys()
+                .take(8)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
+        });
+        let found = keys
+            .map(|keys| format!(": it holds {}", short(&keys)))
+            .unwrap_or_default();
+        Err(Failure::new(
+            format!("{} is no result file that Batida knows{found}", file.name),
+            KNOWN,
+        ))
     }
 }
 
@@ -114,7 +151,9 @@ fn short(text: &str) -> String {
 /// An address without what may be a secret in it: a name and a password, a query. It is kept, and shown.
 fn address(url: &str) -> String {
     let bare = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = bare.split_once("://").map_or(("", bare), |(scheme, rest)| (scheme, rest));
+    let (scheme, rest) = bare
+        .split_once("://")
+        .map_or(("", bare), |(scheme, rest)| (scheme, rest));
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = host.rsplit('@').next().unwrap_or_default();
     let mark = if scheme.is_empty() { "" } else { "://" };
@@ -122,7 +161,10 @@ fn address(url: &str) -> String {
 }
 
 fn nothing(file: &File<'_>, program: &str) -> Failure {
-    let why = format!("{} is a result file of {program}, but there is no benchmark in it", file.name);
+    let why = format!(
+        "{} is a result file of {program}, but there is no benchmark in it",
+        file.name
+    );
     Failure::new(why, "Was it stopped before its first request ended?")
 }
 
@@ -154,18 +196,31 @@ fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
 }
 
 fn list<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
-    at(value, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(value, path)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// The first value of that name anywhere within that `take` has a use for: programs move their settings about
 /// from version to version.
-fn anywhere<'a, T>(value: &'a Value, name: &str, take: &impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+fn anywhere<'a, T>(
+    value: &'a Value,
+    name: &str,
+    take: &impl Fn(&'a Value) -> Option<T>,
+) -> Option<T> {
     match value {
         Value::Object(object) => {
             let here = object.get(name).and_then(take);
-            here.or_else(|| object.values().find_map(|inner| anywhere(inner, name, take)))
+            here.or_else(|| {
+                object
+                    .values()
+                    .find_map(|inner| anywhere(inner, name, take))
+            })
         }
-        Value::Array(list) => list.iter().take(64).find_map(|inner| anywhere(inner, name, take)),
+        Value::Array(list) => list
+            .iter()
+            .take(64)
+            .find_map(|inner| anywhere(inner, name, take)),
         _ => None,
     }
 }

@@ -20,32 +20,50 @@ pub(super) fn read(file: &File<'_>, values: Vec<Value>) -> Result<Imported, Fail
             Some(crate::export::CHAT_SCHEMA) => chats += 1,
             other => {
                 let schema = super::short(other.unwrap_or("none"));
-                let why = format!("{} holds {schema}, which is none that can be imported", file.name);
+                let why = format!(
+                    "{} holds {schema}, which is none that can be imported",
+                    file.name
+                );
                 let advice = format!("This Batida reads {SCHEMA}; a newer one may write another");
                 return Err(Failure::new(why, advice));
             }
         }
     }
     if sessions.is_empty() {
-        let why = format!("{} holds a conversation: only benchmarks can be imported", file.name);
-        return Err(Failure::new(why, "Conversations can be read in the exported HTML or Markdown"));
+        let why = format!(
+            "{} holds a conversation: only benchmarks can be imported",
+            file.name
+        );
+        return Err(Failure::new(
+            why,
+            "Conversations can be read in the exported HTML or Markdown",
+        ));
     }
     let mut remarks = Vec::new();
     if chats > 0 {
-        remarks.push(format!("{chats} of the file's sessions are conversations, which are not imported"));
+        remarks.push(format!(
+            "{chats} of the file's sessions are conversations, which are not imported"
+        ));
     }
     remarks.push(
         "The file holds figures of each level, and no single requests: charts over time stay empty"
             .to_owned(),
     );
     let source = format!("batida {}", sessions[0].0.batida);
-    Ok(Imported { source, sessions, remarks })
+    Ok(Imported {
+        source,
+        sessions,
+        remarks,
+    })
 }
 
 fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
     let damaged = |why: String| {
         Failure::new(
-            format!("{} is a report of Batida, but a damaged one: {why}", file.name),
+            format!(
+                "{} is a report of Batida, but a damaged one: {why}",
+                file.name
+            ),
             "Was it changed, or cut off, after it was written?",
         )
     };
@@ -59,16 +77,34 @@ fn report(file: &File<'_>, value: Value) -> Result<BenchReport, Failure> {
     if !(report.took_s.is_finite() && (0.0..3.2e8).contains(&report.took_s)) {
         return Err(damaged("it took no time that can be".to_owned()));
     }
-    let orderly = report.levels.iter().enumerate().all(|(i, level)| level.index == i && is_sound(level));
-    if orderly { Ok(report) } else { Err(damaged("its levels make no sense".to_owned())) }
+    let orderly = report
+        .levels
+        .iter()
+        .enumerate()
+        .all(|(i, level)| level.index == i && is_sound(level));
+    if orderly {
+        Ok(report)
+    } else {
+        Err(damaged("its levels make no sense".to_owned()))
+    }
 }
 
 /// Buckets ascend and hold something, so that they can be drawn and drawn from.
 fn is_sound(level: &LevelReport) -> bool {
     let requests = &level.requests;
-    let good = level.goodput.as_ref().map_or([0; 2], |good| [good.met, good.missed]);
-    let counts =
-        [requests.ended, requests.ok, requests.failed, requests.aborted, requests.unsent, good[0], good[1]];
+    let good = level
+        .goodput
+        .as_ref()
+        .map_or([0; 2], |good| [good.met, good.missed]);
+    let counts = [
+        requests.ended,
+        requests.ok,
+        requests.failed,
+        requests.aborted,
+        requests.unsent,
+        good[0],
+        good[1],
+    ];
     if counts.iter().any(|count| *count > MOST_REQUESTS) || requests.failed > requests.ended {
         return false;
     }
@@ -82,7 +118,10 @@ fn is_sound(level: &LevelReport) -> bool {
     ];
     all.iter().all(|stats| {
         stats.buckets.iter().all(|[from, to, count]| {
-            [from, to, count].iter().all(|n| n.is_finite()) && 0.0 <= *from && from <= to && *count >= 0.0
+            [from, to, count].iter().all(|n| n.is_finite())
+                && 0.0 <= *from
+                && from <= to
+                && *count >= 0.0
         }) && stats.buckets.is_sorted_by(|a, b| a[0] <= b[0])
     })
 }

@@ -58,7 +58,10 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
         );
     }
     remarks.push("Throughput is over the whole run, its beginning and its end included".to_owned());
-    if found.iter().any(|level| matches!(level.load, LevelLoad::Rate { .. })) {
+    if found
+        .iter()
+        .any(|level| matches!(level.load, LevelLoad::Rate { .. }))
+    {
         remarks.push(
             "With a rate SGLang counts from when a request left, not from when it was due: waiting in the client is \
              missing"
@@ -72,7 +75,11 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
         remarks.push("The file does not say when it was measured".to_owned());
     }
     remarks.push("The API's address is not in the file".to_owned());
-    Ok(Imported { source: PROGRAM.to_owned(), sessions: sessions(file, &origin, found), remarks })
+    Ok(Imported {
+        source: PROGRAM.to_owned(),
+        sessions: sessions(file, &origin, found),
+        remarks,
+    })
 }
 
 fn level(run: &Value) -> Found {
@@ -82,11 +89,17 @@ fn level(run: &Value) -> Found {
         &["server_info", "served_model_name"],
         &["server_info", "model_path"],
     ];
-    let model = names.iter().find_map(|path| text(run, path)).unwrap_or(super::NOT_SAID);
+    let model = names
+        .iter()
+        .find_map(|path| text(run, path))
+        .unwrap_or(super::NOT_SAID);
     let failed = whole(run, &["failed"]);
     let mut found = level_of(run, model.to_owned(), load(run), failed.unwrap_or_default());
     if failed.is_none() && list(run, &["errors"]).is_empty() {
-        found.report.notes.push("how many requests failed is not in the file".to_owned());
+        found
+            .report
+            .notes
+            .push("how many requests failed is not in the file".to_owned());
     }
     found
 }
@@ -96,22 +109,35 @@ fn asked(run: &Value) -> Asked {
     let random = text(run, &["dataset_name"]).is_some_and(|name| name.starts_with("random"));
     let share = amount(run, &["random_range_ratio"]).filter(|share| *share <= 1.0);
     let lengths = |name: &str| {
-        let most = whole(run, &[name]).and_then(|n| u32::try_from(n).ok()).filter(|_| random)?;
+        let most = whole(run, &[name])
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|_| random)?;
         if !(1..=MOST_TOKENS).contains(&most) {
             return None;
         }
         let least = ((f64::from(most) * share?) as u32).max(1);
-        Some(if least == most { Lengths::Fixed(most) } else { Lengths::Uniform { least, most } })
+        Some(if least == most {
+            Lengths::Fixed(most)
+        } else {
+            Lengths::Uniform { least, most }
+        })
     };
     Asked {
         prompt_tokens: lengths("random_input_len"),
         output_tokens: lengths("random_output_len"),
-        ends: Ends { requests: whole(run, &["num_prompts"]).filter(|n| *n > 0), ..Ends::default() },
+        ends: Ends {
+            requests: whole(run, &["num_prompts"]).filter(|n| *n > 0),
+            ..Ends::default()
+        },
         ..Asked::default()
     }
 }
 
 fn tags(run: &Value) -> Vec<String> {
     let names = ["tag", "backend", "dataset_name"];
-    super::tags::of(names.iter().filter_map(|name| Some((*name, run.get(name)?))))
+    super::tags::of(
+        names
+            .iter()
+            .filter_map(|name| Some((*name, run.get(name)?))),
+    )
 }

@@ -26,10 +26,22 @@ pub(super) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a Value)>) -> Vec<S
 fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let parts: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    let named =
-        ["key", "token", "secret", "password", "passwd", "pwd", "auth", "authorization", "bearer", "cookie"];
+    let named = [
+        "key",
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "pwd",
+        "auth",
+        "authorization",
+        "bearer",
+        "cookie",
+    ];
     let joined = ["apikey", "secret", "password", "credential", "passwd"];
-    if named.iter().any(|word| parts.contains(word)) || joined.iter().any(|word| name.contains(word)) {
+    if named.iter().any(|word| parts.contains(word))
+        || joined.iter().any(|word| name.contains(word))
+    {
         return true;
     }
     let lower = value.to_ascii_lowercase();
@@ -85,10 +97,23 @@ mod tests {
             "api_key": "x", "OPENAI_API_KEY": "x", "hf_token": "x", "auth": "x", "myApiKey": "x", "note": "use sk-1234567",
             "url": "https://me:pw@host/", "query": "https://host/?api_key=1", "header": "Bearer abc", "list": [1], "empty": " ", "long": "x".repeat(200),
         });
-        let pairs = file.as_object().expect("an object").iter().map(|(name, value)| (name.as_str(), value));
-        assert_eq!(without_keys("401: key 'sk-abcdefgh'. is wrong"), "401: key [key] is wrong");
-        assert_eq!(without_keys("Authorization: Bearer abc failed"), "Authorization: Bearer [key] failed");
+        let pairs = file
+            .as_object()
+            .expect("an object")
+            .iter()
+            .map(|(name, value)| (name.as_str(), value));
+        assert_eq!(
+            without_keys("401: key 'sk-abcdefgh'. is wrong"),
+            "401: key [key] is wrong"
+        );
+        assert_eq!(
+            without_keys("Authorization: Bearer abc failed"),
+            "Authorization: Bearer [key] failed"
+        );
         assert_eq!(without_keys("sk- is no key"), "sk- is no key");
-        assert_eq!(of(pairs), ["gpu=4xL40S", "replicas=4", "tokens=5", "monkey=yes"]);
+        assert_eq!(
+            of(pairs),
+            ["gpu=4xL40S", "replicas=4", "tokens=5", "monkey=yes"]
+        );
     }
 }

@@ -7,13 +7,16 @@ use crate::domain::run::BenchReport;
 use crate::export::sample;
 use crate::metrics::request::RequestRecord;
 
-const AIPERF: &[u8] = include_bytes!("../../tests/fixtures/import/aiperf-profile_export_aiperf.json");
-const AIPERF_LINES: &[u8] = include_bytes!("../../tests/fixtures/import/aiperf-profile_export.jsonl");
+const AIPERF: &[u8] =
+    include_bytes!("../../tests/fixtures/import/aiperf-profile_export_aiperf.json");
+const AIPERF_LINES: &[u8] =
+    include_bytes!("../../tests/fixtures/import/aiperf-profile_export.jsonl");
 const GUIDELLM: &[u8] = include_bytes!("../../tests/fixtures/import/guidellm-0.8.json");
 const GUIDELLM_OLD: &[u8] = include_bytes!("../../tests/fixtures/import/guidellm-0.2.json");
 const VLLM: &[u8] = include_bytes!("../../tests/fixtures/import/vllm-detailed.json");
 const VLLM_LINES: &[u8] = include_bytes!("../../tests/fixtures/import/vllm-appended.json");
-const GUIDELLM_05: &[u8] = include_bytes!("../../tests/fixtures/import/guidellm-0.5-not-streamed.json");
+const GUIDELLM_05: &[u8] =
+    include_bytes!("../../tests/fixtures/import/guidellm-0.5-not-streamed.json");
 const GUIDELLM_06: &[u8] = include_bytes!("../../tests/fixtures/import/guidellm-0.6.json");
 const VLLM_2025: &[u8] = include_bytes!("../../tests/fixtures/import/vllm-2025-metadata.json");
 const SGLANG: &[u8] = include_bytes!("../../tests/fixtures/import/sglang.jsonl");
@@ -38,23 +41,54 @@ fn read_well(bytes: &[u8]) -> Imported {
         // A load that the file does not say cannot be run again as it is.
         let open = matches!(report.plan.load, Load::Unknown | Load::Max { in_flight: 0 });
         let problems = report.plan.problems();
-        assert!(problems.iter().all(|problem| open && problem.field == Field::Load), "{problems:?}");
-        assert!(report.levels.iter().enumerate().all(|(i, level)| level.index == i));
-        let places: Vec<u64> = requests.iter().map(|request| request.record.index).collect();
-        assert!(places.iter().enumerate().all(|(i, place)| i as u64 == *place), "{places:?}");
-        assert!(requests.iter().all(|request| request.record.level < report.levels.len()));
+        assert!(
+            problems
+                .iter()
+                .all(|problem| open && problem.field == Field::Load),
+            "{problems:?}"
+        );
+        assert!(
+            report
+                .levels
+                .iter()
+                .enumerate()
+                .all(|(i, level)| level.index == i)
+        );
+        let places: Vec<u64> = requests
+            .iter()
+            .map(|request| request.record.index)
+            .collect();
+        assert!(
+            places
+                .iter()
+                .enumerate()
+                .all(|(i, place)| i as u64 == *place),
+            "{places:?}"
+        );
+        assert!(
+            requests
+                .iter()
+                .all(|request| request.record.level < report.levels.len())
+        );
     }
     imported
 }
 
 fn labels(report: &BenchReport) -> Vec<&str> {
-    report.levels.iter().map(|level| level.label.as_str()).collect()
+    report
+        .levels
+        .iter()
+        .map(|level| level.label.as_str())
+        .collect()
 }
 
 #[track_caller]
 fn check_near(is: Option<f64>, should_be: f64) {
     let is = is.expect("known");
-    assert!((is - should_be).abs() <= should_be.abs() * 0.002, "{is} is not {should_be}");
+    assert!(
+        (is - should_be).abs() <= should_be.abs() * 0.002,
+        "{is} is not {should_be}"
+    );
 }
 
 /// A figure as the file itself has it.
@@ -69,7 +103,10 @@ fn our_own_report_comes_back() {
     let imported = read_well(&sample.write(ExportFormat::Json));
     let (report, requests) = &imported.sessions[0];
     assert_eq!((&report.id, requests.len()), (&sample.report().id, 0));
-    assert_eq!(format!("{:.6?}", report.levels), format!("{:.6?}", sample.report().levels));
+    assert_eq!(
+        format!("{:.6?}", report.levels),
+        format!("{:.6?}", sample.report().levels)
+    );
     assert_eq!(report.source, None, "it is ours");
 }
 
@@ -85,16 +122,36 @@ fn aiperfs_lines_give_figures_of_our_definitions() {
     let level = &report.levels[0];
     assert_eq!((level.requests.ok, level.requests.failed), (12, 0));
     assert_eq!((level.concurrency.asked, level.concurrency.most), (None, 4));
-    assert!(!level.notes.iter().any(|note| note.contains("asked for")), "{:?}", level.notes);
-    assert!(imported.remarks.iter().any(|remark| remark.contains("inter chunk latency")));
+    assert!(
+        !level.notes.iter().any(|note| note.contains("asked for")),
+        "{:?}",
+        level.notes
+    );
+    assert!(
+        imported
+            .remarks
+            .iter()
+            .any(|remark| remark.contains("inter chunk latency"))
+    );
     // The first line: 115.857888 ms to the first token, 163.853565 ms in all, 24 tokens by the server.
     let first = requests
         .iter()
         .map(|request| &request.record)
-        .find(|record| record.ttft().is_some_and(|ttft| ttft.as_micros() == 115_857));
+        .find(|record| {
+            record
+                .ttft()
+                .is_some_and(|ttft| ttft.as_micros() == 115_857)
+        });
     let first: &RequestRecord = first.expect("is there");
-    check_near(first.tpot().map(|tpot| tpot.as_secs_f64() * 1e3), (163.853_565 - 115.857_888) / 23.0);
-    assert_eq!(first.tokens().map(|tokens| tokens.n), Some(24), "the server's count, not aiperf's 37");
+    check_near(
+        first.tpot().map(|tpot| tpot.as_secs_f64() * 1e3),
+        (163.853_565 - 115.857_888) / 23.0,
+    );
+    assert_eq!(
+        first.tokens().map(|tokens| tokens.n),
+        Some(24),
+        "the server's count, not aiperf's 37"
+    );
     assert!(level.itl_ms.count > 12 * 10, "gaps are pooled");
     assert!(level.throughput.output_tokens_per_s.is_some() && level.ttft_ms.buckets.len() > 1);
 }
@@ -106,23 +163,53 @@ fn aiperfs_aggregates_are_taken_as_they_are() {
     let (report, requests) = &imported.sessions[0];
     assert_eq!((requests.len(), labels(report)), (0, vec!["c=4"]));
     let level = &report.levels[0];
-    assert_eq!((level.model.as_str(), level.requests.ended), ("gpt-oss-120b", 24));
-    check_near(level.ttft_ms.p50, figure(AIPERF, &["time_to_first_token", "p50"]));
-    check_near(level.itl_ms.p99, figure(AIPERF, &["inter_chunk_latency", "p99"]));
-    check_near(level.tpot_ms.mean, figure(AIPERF, &["inter_token_latency", "avg"]));
-    assert_eq!((level.ttft_ms.buckets.len(), level.ttft_ms.p50_ci), (0, None));
+    assert_eq!(
+        (level.model.as_str(), level.requests.ended),
+        ("gpt-oss-120b", 24)
+    );
+    check_near(
+        level.ttft_ms.p50,
+        figure(AIPERF, &["time_to_first_token", "p50"]),
+    );
+    check_near(
+        level.itl_ms.p99,
+        figure(AIPERF, &["inter_chunk_latency", "p99"]),
+    );
+    check_near(
+        level.tpot_ms.mean,
+        figure(AIPERF, &["inter_token_latency", "avg"]),
+    );
+    assert_eq!(
+        (level.ttft_ms.buckets.len(), level.ttft_ms.p50_ci),
+        (0, None)
+    );
     assert_eq!(report.started_at.to_string(), "2026-11-23T13:48:41.32969Z");
-    assert!(imported.remarks.iter().any(|remark| remark.contains("TPOT here")));
+    assert!(
+        imported
+            .remarks
+            .iter()
+            .any(|remark| remark.contains("TPOT here"))
+    );
 }
 
 #[test]
 fn guidellms_requests_give_figures_of_our_definitions_and_a_sweep_is_split_by_load() {
     let imported = read_well(GUIDELLM);
     assert_eq!(imported.source, "guidellm 0.8.1");
-    let all: Vec<_> = imported.sessions.iter().map(|(report, _)| labels(report)).collect();
+    let all: Vec<_> = imported
+        .sessions
+        .iter()
+        .map(|(report, _)| labels(report))
+        .collect();
     assert_eq!(all, [vec!["c=1", "c=2"], vec!["5/s"], vec!["max"]]);
     let (closed, requests) = &imported.sessions[0];
-    assert_eq!((closed.levels[1].requests.ok, closed.levels[1].requests.failed), (12, 1));
+    assert_eq!(
+        (
+            closed.levels[1].requests.ok,
+            closed.levels[1].requests.failed
+        ),
+        (12, 1)
+    );
     assert_eq!(requests.len(), 6 + 1 + 12 + 1);
     // 91 ms after the first token the answer ended, with nine tokens after the first.
     check_near(closed.levels[1].tpot_ms.p50, 91.0 / 9.0);
@@ -130,14 +217,39 @@ fn guidellms_requests_give_figures_of_our_definitions_and_a_sweep_is_split_by_lo
     assert!((its - 2.0).abs() < f64::EPSILON);
     let (rate, requests) = &imported.sessions[1];
     // Each left 10 ms after it was due, which counts here and not there.
-    assert!(requests.iter().any(|request| request.record.late().as_millis() >= 9));
-    assert!(rate.levels[0].ttft_ms.min.is_some_and(|ms| ms > 88.0), "{:?}", rate.levels[0].ttft_ms.min);
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.record.late().as_millis() >= 9)
+    );
+    assert!(
+        rate.levels[0].ttft_ms.min.is_some_and(|ms| ms > 88.0),
+        "{:?}",
+        rate.levels[0].ttft_ms.min
+    );
     let (most, requests) = &imported.sessions[2];
-    assert_eq!((requests.len(), most.levels[0].requests.ended), (0, 401), "only a sample is in the file");
+    assert_eq!(
+        (requests.len(), most.levels[0].requests.ended),
+        (0, 401),
+        "only a sample is in the file"
+    );
     assert!(most.levels[0].ttft_ms.buckets.is_empty() && most.levels[0].ttft_ms.p99.is_some());
-    assert!(imported.remarks.iter().any(|remark| remark.contains("TTFT inside")));
-    assert_eq!(most.levels[0].concurrency.asked, Some(4), "its max_concurrency");
-    let late = imported.remarks.iter().find(|remark| remark.contains("guidellm itself")).expect("is told");
+    assert!(
+        imported
+            .remarks
+            .iter()
+            .any(|remark| remark.contains("TTFT inside"))
+    );
+    assert_eq!(
+        most.levels[0].concurrency.asked,
+        Some(4),
+        "its max_concurrency"
+    );
+    let late = imported
+        .remarks
+        .iter()
+        .find(|remark| remark.contains("guidellm itself"))
+        .expect("is told");
     assert!(late.contains("up to 100 ms after they were due"), "{late}");
 }
 
@@ -149,7 +261,10 @@ fn guidellms_older_files_are_read_too() {
     let level = &report.levels[0];
     assert_eq!(level.model, "gpt-oss-120b");
     check_near(level.tpot_ms.p50, 91.0 / 9.0);
-    assert_eq!((imported.source.as_str(), report.api.as_str()), ("guidellm", ""));
+    assert_eq!(
+        (imported.source.as_str(), report.api.as_str()),
+        ("guidellm", "")
+    );
 }
 
 #[test]
@@ -180,7 +295,11 @@ fn vllms_details_give_intervals_and_its_aggregates_do_not() {
 fn the_same_file_is_the_same_session() {
     for bytes in ALL {
         let ids = |imported: &Imported| -> Vec<String> {
-            imported.sessions.iter().map(|(report, _)| report.id.clone()).collect()
+            imported
+                .sessions
+                .iter()
+                .map(|(report, _)| report.id.clone())
+                .collect()
         };
         assert_eq!(ids(&read_well(bytes)), ids(&read_well(bytes)));
     }
@@ -201,17 +320,29 @@ fn what_is_no_result_file_is_told_with_what_is_looked_for() {
         (b"\xff\xfe\x00", "UTF-16"),
         (b"model,ttft,itl,tpot\na,1,2,3", "is CSV"),
         (b"metadata:\n  guidellm_version: 0.5.0\n", "guidellm's YAML"),
-        (b"{\"experiments\": [], \"service_kind\": \"openai\"}", "perf_analyzer's raw record"),
+        (
+            b"{\"experiments\": [], \"service_kind\": \"openai\"}",
+            "perf_analyzer's raw record",
+        ),
         (deep.as_bytes(), "is no JSON"),
         (half, "cut off"),
         (b"{\"schema\": \"batida.bench/9\"}", "batida.bench/9"),
         (b"{\"schema\": \"batida.bench/1\"}", "a damaged one"),
-        (b"{\"benchmarks\": [], \"metadata\": {\"guidellm_version\": \"1\"}}", "no benchmark in it"),
-        (b"{\"model_id\": \"m\", \"request_throughput\": 1, \"completed\": 0}", "no benchmark in it"),
+        (
+            b"{\"benchmarks\": [], \"metadata\": {\"guidellm_version\": \"1\"}}",
+            "no benchmark in it",
+        ),
+        (
+            b"{\"model_id\": \"m\", \"request_throughput\": 1, \"completed\": 0}",
+            "no benchmark in it",
+        ),
         (&chat, "holds a conversation"),
     ] {
         let why = read("x.json", bytes).map(|_| ()).expect_err("it is none");
-        assert!(why.summary.starts_with("x.json") && why.summary.contains(words), "{words:?}: {why:?}");
+        assert!(
+            why.summary.starts_with("x.json") && why.summary.contains(words),
+            "{words:?}: {why:?}"
+        );
         assert!(!why.advice.is_empty());
     }
 }
@@ -316,7 +447,10 @@ fn an_address_keeps_no_secret() {
         super::address("https://me:secret@api.example.com:8080/v1?key=secret"),
         "https://api.example.com:8080/v1"
     );
-    assert_eq!(super::address("http://localhost:8000/v1/@x"), "http://localhost:8000/v1/@x");
+    assert_eq!(
+        super::address("http://localhost:8000/v1/@x"),
+        "http://localhost:8000/v1/@x"
+    );
     assert_eq!(super::address("me:secret@host"), "host");
     assert_eq!(super::address(""), "");
 }
@@ -337,38 +471,71 @@ fn all_writings(report: &BenchReport) -> Vec<String> {
     use crate::domain::history::{SessionBody, SessionRow};
     use crate::export::Exported;
     let row = SessionRow::of(report);
-    let body = SessionBody::Bench { report: Box::new(report.clone()), traces: Default::default() };
-    [ExportFormat::Json, ExportFormat::Html, ExportFormat::Markdown, ExportFormat::Csv]
-        .into_iter()
-        .map(|format| {
-            let mut out = Vec::new();
-            let mut none = std::iter::empty();
-            let exported = Exported { row: &row, body: &body, requests: &mut none };
-            crate::export::write(format, &mut [exported], &mut out).expect("it is written");
-            String::from_utf8(out).expect("it is text")
-        })
-        .collect()
+    let body = SessionBody::Bench {
+        report: Box::new(report.clone()),
+        traces: Default::default(),
+    };
+    [
+        ExportFormat::Json,
+        ExportFormat::Html,
+        ExportFormat::Markdown,
+        ExportFormat::Csv,
+    ]
+    .into_iter()
+    .map(|format| {
+        let mut out = Vec::new();
+        let mut none = std::iter::empty();
+        let exported = Exported {
+            row: &row,
+            body: &body,
+            requests: &mut none,
+        };
+        crate::export::write(format, &mut [exported], &mut out).expect("it is written");
+        String::from_utf8(out).expect("it is text")
+    })
+    .collect()
 }
 
 #[test]
 fn sglangs_lines_with_infinity_are_levels() {
     let imported = read_well(SGLANG);
     let (report, _) = &imported.sessions[0];
-    assert_eq!((imported.source.as_str(), labels(report)), ("SGLang bench_serving", vec!["c=8", "c=16"]));
-    let [first, second] = &report.levels[..] else { panic!("two levels") };
+    assert_eq!(
+        (imported.source.as_str(), labels(report)),
+        ("SGLang bench_serving", vec!["c=8", "c=16"])
+    );
+    let [first, second] = &report.levels[..] else {
+        panic!("two levels")
+    };
     assert_eq!((first.requests.ok, second.requests.ok), (64, 64));
     check_near(first.ttft_ms.p50, 198.0);
     check_near(second.ttft_ms.p50, 310.0);
     check_near(first.latency_ms.mean, 2_480.5);
     check_near(second.latency_ms.mean, 2_950.0);
-    check_near(first.throughput.output_tokens_per_s.map(|rate| rate.mean), 399.609_756);
-    check_near(second.throughput.output_tokens_per_s.map(|rate| rate.mean), 668.734_694);
+    check_near(
+        first.throughput.output_tokens_per_s.map(|rate| rate.mean),
+        399.609_756,
+    );
+    check_near(
+        second.throughput.output_tokens_per_s.map(|rate| rate.mean),
+        668.734_694,
+    );
     check_near(first.concurrency.reached, 7.74);
-    assert_eq!(report.prompts_told().as_deref(), Some("synthetic, 512 tokens"));
+    assert_eq!(
+        report.prompts_told().as_deref(),
+        Some("synthetic, 512 tokens")
+    );
     assert_eq!(report.answers_told().as_deref(), Some("128 tokens at most"));
-    assert!(first.notes.iter().any(|note| note.contains("how many requests failed is not in the file")));
+    assert!(
+        first
+            .notes
+            .iter()
+            .any(|note| note.contains("how many requests failed is not in the file"))
+    );
     // Its ShareGPT runs have lengths of random prompts that were not sent.
-    let lines = String::from_utf8_lossy(SGLANG).replace("\"random\"", "\"sharegpt\"").replace('\n', "");
+    let lines = String::from_utf8_lossy(SGLANG)
+        .replace("\"random\"", "\"sharegpt\"")
+        .replace('\n', "");
     let imported = read_well(lines.as_bytes());
     assert_eq!(imported.sessions[0].0.prompts_told(), None);
 }
@@ -385,13 +552,23 @@ fn sglangs_details_are_requests() {
     }));
     let (report, _) = &imported.sessions[0];
     let level = &report.levels[0];
-    assert_eq!((level.label.as_str(), level.model.as_str()), ("4/s", "org/m"));
+    assert_eq!(
+        (level.label.as_str(), level.model.as_str()),
+        ("4/s", "org/m")
+    );
     assert_eq!((level.requests.ok, level.requests.failed), (2, 1));
     check_near(level.ttft_ms.mean, 150.0);
     check_near(level.latency_ms.max, 500.0);
-    assert_eq!(report.prompts_told().as_deref(), Some("synthetic, 50-100 tokens"));
+    assert_eq!(
+        report.prompts_told().as_deref(),
+        Some("synthetic, 50-100 tokens")
+    );
     assert!(remarks(&imported).contains("from when a request left"));
-    assert!(all_writings(report).iter().all(|text| !text.contains("sk-x")));
+    assert!(
+        all_writings(report)
+            .iter()
+            .all(|text| !text.contains("sk-x"))
+    );
 }
 
 #[test]
@@ -399,18 +576,43 @@ fn guidellm_06_has_its_load_and_never_its_key() {
     let imported = read_well(GUIDELLM_06);
     let (report, _) = &imported.sessions[0];
     assert_eq!(labels(report), ["c=4", "c=16"]);
-    let [first, second] = &report.levels[..] else { panic!("two levels") };
-    assert_eq!((first.model.as_str(), report.api.as_str()), ("org/model-7b", "http://gpu-node:8000"));
+    let [first, second] = &report.levels[..] else {
+        panic!("two levels")
+    };
+    assert_eq!(
+        (first.model.as_str(), report.api.as_str()),
+        ("org/model-7b", "http://gpu-node:8000")
+    );
     assert_eq!((first.requests.ok, first.requests.failed), (140, 0));
-    assert_eq!((second.requests.ok, second.requests.failed, second.requests.aborted), (300, 25, 16));
+    assert_eq!(
+        (
+            second.requests.ok,
+            second.requests.failed,
+            second.requests.aborted
+        ),
+        (300, 25, 16)
+    );
     check_near(first.ttft_ms.mean, 90.0);
     check_near(first.latency_ms.mean, 1_600.0);
-    assert_eq!(report.prompts_told().as_deref(), Some("synthetic, 400 tokens"));
+    assert_eq!(
+        report.prompts_told().as_deref(),
+        Some("synthetic, 400 tokens")
+    );
     assert_eq!(report.answers_told().as_deref(), Some("128 tokens at most"));
-    assert_eq!(report.level_ends().and_then(|ends| ends.after).map(|time| time.as_secs()), Some(60));
+    assert_eq!(
+        report
+            .level_ends()
+            .and_then(|ends| ends.after)
+            .map(|time| time.as_secs()),
+        Some(60)
+    );
     let told = serde_json::to_string(report).expect("JSON") + &remarks(&imported);
     assert!(!told.contains("sk-should-never-be-kept"));
-    assert!(all_writings(report).iter().all(|text| !text.contains("sk-should")));
+    assert!(
+        all_writings(report)
+            .iter()
+            .all(|text| !text.contains("sk-should"))
+    );
 }
 
 #[test]
@@ -422,10 +624,17 @@ fn guidellm_05_without_a_load_and_without_a_stream_is_told_to_be_so() {
     assert_eq!(report.plan.load.title(), "Unknown load");
     assert_eq!((level.requests.ok, level.requests.failed), (95, 5));
     check_near(level.latency_ms.mean, 1_600.0);
-    assert_eq!((&level.ttft_ms.p50, level.ttft_ms.count, &level.itl_ms.p50), (&None, 0, &None), "no 0 ms");
+    assert_eq!(
+        (&level.ttft_ms.p50, level.ttft_ms.count, &level.itl_ms.p50),
+        (&None, 0, &None),
+        "no 0 ms"
+    );
     check_near(level.concurrency.reached, 3.88);
     let told = remarks(&imported);
-    assert!(told.contains("No answer streamed") && told.contains("does not say under which load"), "{told}");
+    assert!(
+        told.contains("No answer streamed") && told.contains("does not say under which load"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -435,21 +644,56 @@ fn guidellms_loads_are_read_wherever_they_stand() {
         value["args"] = args;
         value["benchmarks"][0]["config"]["strategy"] = strategy;
         let (report, _) = &read_json(value).sessions[0];
-        (report.levels[0].label.clone(), report.levels[0].concurrency.asked)
+        (
+            report.levels[0].label.clone(),
+            report.levels[0].concurrency.asked,
+        )
     };
     let json = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     for (args, strategy, should) in [
         ("{}", r#"{"type_": "synchronous"}"#, ("c=1", Some(1))),
-        ("{}", r#"{"type_": "concurrent", "streams": 7}"#, ("c=7", Some(7))),
-        ("{}", r#"{"type_": "throughput", "max_concurrency": null}"#, ("max", None)),
-        ("{}", r#"{"type_": "throughput", "max_concurrency": 64}"#, ("max", Some(64))),
-        ("{}", r#"{"type_": "constant", "rate": 2.5}"#, ("2.5/s", None)),
-        ("{}", r#"{"type_": "poisson", "rate": 3, "max_concurrency": 9}"#, ("3/s", Some(9))),
+        (
+            "{}",
+            r#"{"type_": "concurrent", "streams": 7}"#,
+            ("c=7", Some(7)),
+        ),
+        (
+            "{}",
+            r#"{"type_": "throughput", "max_concurrency": null}"#,
+            ("max", None),
+        ),
+        (
+            "{}",
+            r#"{"type_": "throughput", "max_concurrency": 64}"#,
+            ("max", Some(64)),
+        ),
+        (
+            "{}",
+            r#"{"type_": "constant", "rate": 2.5}"#,
+            ("2.5/s", None),
+        ),
+        (
+            "{}",
+            r#"{"type_": "poisson", "rate": 3, "max_concurrency": 9}"#,
+            ("3/s", Some(9)),
+        ),
         ("{}", r#"{"type_": "constant"}"#, ("unknown", None)),
         ("{}", r#"{"type_": "new one"}"#, ("unknown", None)),
-        (r#"{"profile": "concurrent", "rate": [5]}"#, "null", ("c=5", Some(5))),
-        (r#"{"profile": "poisson", "rate": [5.5]}"#, "null", ("5.5/s", None)),
-        (r#"{"profile": "sweep", "rate": [10]}"#, "null", ("unknown", None)),
+        (
+            r#"{"profile": "concurrent", "rate": [5]}"#,
+            "null",
+            ("c=5", Some(5)),
+        ),
+        (
+            r#"{"profile": "poisson", "rate": [5.5]}"#,
+            "null",
+            ("5.5/s", None),
+        ),
+        (
+            r#"{"profile": "sweep", "rate": [10]}"#,
+            "null",
+            ("unknown", None),
+        ),
         (r#"{"profile": "synchronous"}"#, "null", ("c=1", Some(1))),
     ] {
         let (label, asked) = label(json(args), json(strategy));
@@ -462,11 +706,17 @@ fn vllms_old_file_keeps_its_metadata_and_its_date() {
     let imported = read_well(VLLM_2025);
     let (report, _) = &imported.sessions[0];
     let level = &report.levels[0];
-    assert_eq!((level.label.as_str(), level.model.as_str()), ("10/s", "org/llama-3b"));
+    assert_eq!(
+        (level.label.as_str(), level.model.as_str()),
+        ("10/s", "org/llama-3b")
+    );
     assert_eq!((level.requests.ok, level.requests.failed), (300, 0));
     check_near(level.ttft_ms.p50, 53.0);
     check_near(level.ttft_ms.p99, 89.8);
-    check_near(level.throughput.output_tokens_per_s.map(|rate| rate.mean), 2_249.2);
+    check_near(
+        level.throughput.output_tokens_per_s.map(|rate| rate.mean),
+        2_249.2,
+    );
     let tags = [
         "deployment=base",
         "gpu=4xL40S",
@@ -477,10 +727,19 @@ fn vllms_old_file_keeps_its_metadata_and_its_date() {
     ];
     assert_eq!(report.plan.tags, tags);
     assert_eq!(report.started_at.to_string(), "2025-05-30T20:38:06Z");
-    assert_eq!(report.level_ends().and_then(|ends| ends.requests), Some(300));
+    assert_eq!(
+        report.level_ends().and_then(|ends| ends.requests),
+        Some(300)
+    );
     let told = remarks(&imported);
-    assert!(told.contains("taken as UTC") && told.contains("from when a request left"), "{told}");
-    assert!(!told.contains("reasoning_content"), "completions have none: {told}");
+    assert!(
+        told.contains("taken as UTC") && told.contains("from when a request left"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("reasoning_content"),
+        "completions have none: {told}"
+    );
 }
 
 #[test]
@@ -491,7 +750,10 @@ fn vllms_dates_are_read_in_both_forms() {
         let imported = read_json(value);
         let report = &imported.sessions[0].0;
         let known = report.knows(crate::domain::known::Unknown::StartedAt);
-        (known.then(|| report.started_at.to_string()), remarks(&imported).contains("time zone"))
+        (
+            known.then(|| report.started_at.to_string()),
+            remarks(&imported).contains("time zone"),
+        )
     };
     let moment = Some("2026-11-30T11:04:57Z".to_owned());
     assert_eq!(at("2026-11-30T11:04:57Z"), (moment.clone(), false));
@@ -511,24 +773,38 @@ fn vllm_rs_is_known_by_its_keys_and_its_remarks_are_its_own() {
     let imported = read_json(value);
     assert_eq!(imported.source, "vllm-rs bench serve");
     let told = remarks(&imported);
-    assert!(told.contains("only the role") && told.contains("two gaps of about zero"), "{told}");
-    assert!(!told.contains("time zone") && !told.contains("reasoning_content"), "{told}");
+    assert!(
+        told.contains("only the role") && told.contains("two gaps of about zero"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("time zone") && !told.contains("reasoning_content"),
+        "{told}"
+    );
 }
 
 #[test]
 fn vllms_nan_and_missing_failures_are_read() {
-    let text = String::from_utf8_lossy(VLLM_2025).replace("\"std_itl_ms\": 3.8", "\"std_itl_ms\": NaN");
-    let text = text.replace("\"completed\": 300", "\"completed\": 290").replace("10.0,", "Infinity,");
+    let text =
+        String::from_utf8_lossy(VLLM_2025).replace("\"std_itl_ms\": 3.8", "\"std_itl_ms\": NaN");
+    let text = text
+        .replace("\"completed\": 300", "\"completed\": 290")
+        .replace("10.0,", "Infinity,");
     let imported = read_well(text.as_bytes());
     let level = &imported.sessions[0].0.levels[0];
-    assert_eq!((level.label.as_str(), level.concurrency.asked), ("max", None));
-    assert_eq!((level.itl_ms.sd, level.requests.ok, level.requests.failed), (None, 290, 10));
+    assert_eq!(
+        (level.label.as_str(), level.concurrency.asked),
+        ("max", None)
+    );
+    assert_eq!(
+        (level.itl_ms.sd, level.requests.ok, level.requests.failed),
+        (None, 290, 10)
+    );
 }
 
 #[test]
 fn genai_perf_is_called_by_its_name_and_its_load_is_read() {
-    let metric =
-        |unit: &str, avg: f64| serde_json::json!({"unit": unit, "avg": avg, "p50": avg, "p99": avg * 2.0});
+    let metric = |unit: &str, avg: f64| serde_json::json!({"unit": unit, "avg": avg, "p50": avg, "p99": avg * 2.0});
     let file = |config: Value| {
         serde_json::json!({
             "request_throughput": metric("requests/sec", 4.0), "request_latency": metric("ms", 1_000.0),
@@ -541,29 +817,50 @@ fn genai_perf_is_called_by_its_name_and_its_load_is_read() {
         "synthetic_input_tokens_mean": 550, "synthetic_input_tokens_stddev": 0, "output_tokens_mean": 120});
     let imported = read_json(file(old));
     let (report, _) = &imported.sessions[0];
-    assert_eq!((imported.source.as_str(), labels(report)), ("genai-perf", vec!["c=6"]));
+    assert_eq!(
+        (imported.source.as_str(), labels(report)),
+        ("genai-perf", vec!["c=6"])
+    );
     let level = &report.levels[0];
     assert_eq!(
         (level.model.as_str(), level.requests.ok, report.api.as_str()),
         ("org/m", 20, "localhost:8000")
     );
     check_near(level.tpot_ms.p50, 9.0);
-    assert_eq!((level.itl_ms.count, report.prompts_told().as_deref()), (0, Some("synthetic, 550 tokens")));
+    assert_eq!(
+        (level.itl_ms.count, report.prompts_told().as_deref()),
+        (0, Some("synthetic, 550 tokens"))
+    );
     assert!(remarks(&imported).contains("What genai-perf calls inter token latency"));
-    assert!(remarks(&imported).contains("does not say when"), "{}", remarks(&imported));
+    assert!(
+        remarks(&imported).contains("does not say when"),
+        "{}",
+        remarks(&imported)
+    );
     let new = serde_json::json!({"model_names": ["org/m"], "endpoint": {"url": "http://h:1", "api_key": "sk-x"},
         "perf_analyzer": {"stimulus": {"request_rate": 2.0}}});
     assert_eq!(labels(&read_json(file(new)).sessions[0].0), ["2/s"]);
-    assert_eq!(labels(&read_json(file(serde_json::json!({}))).sessions[0].0), ["unknown"], "not c=1");
+    assert_eq!(
+        labels(&read_json(file(serde_json::json!({}))).sessions[0].0),
+        ["unknown"],
+        "not c=1"
+    );
 }
 
 #[test]
 fn files_in_other_encodings_and_glued_objects_are_read() {
     let text = std::str::from_utf8(VLLM_2025).expect("text");
     let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes).collect()
+        std::iter::once(0xfeff)
+            .chain(text.encode_utf16())
+            .flat_map(bytes)
+            .collect()
     };
-    for bytes in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes), [b"\xef\xbb\xbf", VLLM_2025].concat()] {
+    for bytes in [
+        utf16(u16::to_le_bytes),
+        utf16(u16::to_be_bytes),
+        [b"\xef\xbb\xbf", VLLM_2025].concat(),
+    ] {
         assert_eq!(labels(&read_well(&bytes).sessions[0].0), ["10/s"]);
     }
     let glued = format!("{}{}", text.trim(), text.trim().replace("10.0", "20.0"));
@@ -586,9 +883,19 @@ fn no_writing_states_what_the_file_did_not() {
             );
             let again: BenchReport = serde_json::from_value(value).expect("our own report");
             assert_eq!(again.unknown, report.unknown);
-            assert_eq!((again.time_out(), again.warmups()), (report.time_out(), report.warmups()));
+            assert_eq!(
+                (again.time_out(), again.warmups()),
+                (report.time_out(), report.warmups())
+            );
             for text in all_writings(report) {
-                for invented in ["600s", "0 cores", "256 tokens", "up to the server", "1970-", "10m"] {
+                for invented in [
+                    "600s",
+                    "0 cores",
+                    "256 tokens",
+                    "up to the server",
+                    "1970-",
+                    "10m",
+                ] {
                     assert!(!text.contains(invented), "{invented}: {text}");
                 }
             }
@@ -605,7 +912,12 @@ fn an_import_of_an_earlier_batida_claims_nothing_that_it_invented() {
     assert_ne!(value["plan"]["timeout"], Value::Null, "as it was written");
     let report: BenchReport = serde_json::from_value(value).expect("it opens");
     assert_eq!(
-        (report.time_out(), report.warmups(), report.prompts_told(), report.machine.told()),
+        (
+            report.time_out(),
+            report.warmups(),
+            report.prompts_told(),
+            report.machine.told()
+        ),
         (None, None, None, None)
     );
     assert!(report.knows(crate::domain::known::Unknown::StartedAt));

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::Value;
 
-use super::level::{Asked, Found, Origin, blank, figures, if_any_time, measured, seconds, sessions};
+use super::level::{
+    Asked, Found, Origin, blank, figures, if_any_time, measured, seconds, sessions,
+};
 use super::{File, amount, list, nothing, number, text, whole};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
@@ -19,7 +21,9 @@ use crate::metrics::timeline::TokenSource;
 
 pub(super) fn is(value: &Value) -> bool {
     // NaN and Infinity are read as null, and the name still tells whose file it is.
-    ["model_id", "request_throughput", "completed"].iter().all(|name| value.get(name).is_some())
+    ["model_id", "request_throughput", "completed"]
+        .iter()
+        .all(|name| value.get(name).is_some())
 }
 
 /// Which of vLLM's two clients wrote a run.
@@ -33,7 +37,11 @@ enum Client {
 impl Client {
     fn of(run: &Value) -> Self {
         let has = |name| run.get(name).is_some();
-        if has("steady_state") || has("latencies") { Self::Rust } else { Self::Python }
+        if has("steady_state") || has("latencies") {
+            Self::Rust
+        } else {
+            Self::Python
+        }
     }
 
     fn name(self) -> &'static str {
@@ -46,7 +54,9 @@ impl Client {
 
 pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
     let runs: Vec<&Value> = values.iter().filter(|value| is(value)).collect();
-    let Some(first) = runs.first() else { return Err(nothing(file, "vllm bench serve")) };
+    let Some(first) = runs.first() else {
+        return Err(nothing(file, "vllm bench serve"));
+    };
     let client = Client::of(first);
     let mut found: Vec<Found> = runs.iter().map(|run| level(run)).collect();
     let timed = found.iter().all(|level| !level.records.is_empty());
@@ -63,22 +73,34 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
         asked: asked(first),
         tags: tags(first),
         // Old files do not count failures: there all that were not completed are some.
-        stopped: runs.iter().any(|run| whole(run, &["num_prompts"]) > Some(ended(run))),
+        stopped: runs
+            .iter()
+            .any(|run| whole(run, &["num_prompts"]) > Some(ended(run))),
     };
     let remarks = remarks(client, &runs, &found, timed, &origin);
-    Ok(Imported { source: client.name().to_owned(), sessions: sessions(file, &origin, found), remarks })
+    Ok(Imported {
+        source: client.name().to_owned(),
+        sessions: sessions(file, &origin, found),
+        remarks,
+    })
 }
 
 /// How long all runs took together.
 pub(super) fn took(runs: &[&Value]) -> Option<f64> {
-    let times: Vec<f64> = runs.iter().filter_map(|run| amount(run, &["duration"])).collect();
+    let times: Vec<f64> = runs
+        .iter()
+        .filter_map(|run| amount(run, &["duration"]))
+        .collect();
     (!times.is_empty()).then(|| times.iter().sum::<f64>().min(3e7))
 }
 
 fn asked(run: &Value) -> Asked {
     let turns = whole(run, &["turns_per_conversation"]).and_then(|n| u32::try_from(n).ok());
     Asked {
-        ends: Ends { requests: whole(run, &["num_prompts"]).filter(|n| *n > 0), ..Ends::default() },
+        ends: Ends {
+            requests: whole(run, &["num_prompts"]).filter(|n| *n > 0),
+            ..Ends::default()
+        },
         turns: turns.filter(|n| (1..=1_000).contains(n)),
         ..Asked::default()
     }
@@ -109,7 +131,13 @@ fn tags(run: &Value) -> Vec<String> {
     super::tags::of(theirs.map(|(name, value)| (name.as_str(), value)))
 }
 
-fn remarks(client: Client, runs: &[&Value], found: &[Found], timed: bool, origin: &Origin) -> Vec<String> {
+fn remarks(
+    client: Client,
+    runs: &[&Value],
+    found: &[Found],
+    timed: bool,
+    origin: &Origin,
+) -> Vec<String> {
     let mut remarks = Vec::new();
     let mut say = |text: &str| remarks.push(text.to_owned());
     let any_detailed = runs.iter().any(|run| !list(run, &["ttfts"]).is_empty());
@@ -131,8 +159,9 @@ fn remarks(client: Client, runs: &[&Value], found: &[Found], timed: bool, origin
              end included, and charts over time stay empty",
         );
     }
-    let backend =
-        text(runs[0], &["backend"]).or_else(|| text(runs[0], &["endpoint_type"])).unwrap_or_default();
+    let backend = text(runs[0], &["backend"])
+        .or_else(|| text(runs[0], &["endpoint_type"]))
+        .unwrap_or_default();
     match client {
         Client::Rust if backend.contains("chat") => say(
             "vllm-rs ends TTFT at the first chunk, which has only the role and no text, and counts two gaps of about \
@@ -144,14 +173,18 @@ fn remarks(client: Client, runs: &[&Value], found: &[Found], timed: bool, origin
         ),
         _ => {}
     }
-    if found.iter().any(|level| matches!(level.load, LevelLoad::Rate { .. })) {
+    if found
+        .iter()
+        .any(|level| matches!(level.load, LevelLoad::Rate { .. }))
+    {
         say(
             "With a rate vLLM counts from when a request left, not from when it was due: waiting in the client is \
              missing",
         );
     }
     say("Prompt tokens are counted by vLLM's own tokenizer, without the chat template");
-    let zoned = text(runs[0], &["date"]).is_some_and(|date| date.ends_with('Z') || date.contains('+'));
+    let zoned =
+        text(runs[0], &["date"]).is_some_and(|date| date.ends_with('Z') || date.contains('+'));
     match origin.began {
         None => say("The file does not say when it was measured"),
         Some(_) if !zoned => say("The date in the file has no time zone and is taken as UTC"),
@@ -172,7 +205,9 @@ pub(super) fn date(text: &str) -> Option<Timestamp> {
         compact.or_else(|| text.parse::<DateTime>().ok())
     };
     let at = civil(text)?;
-    at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
+    at.to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|at| at.timestamp())
 }
 
 /// The requests that did not end well. Files of 2025 do not count them.
@@ -181,11 +216,15 @@ fn failed(run: &Value) -> u64 {
         let all = whole(run, &["num_prompts"])?;
         Some(all.saturating_sub(whole(run, &["completed"])?))
     };
-    whole(run, &["failed"]).or_else(not_completed).unwrap_or_default()
+    whole(run, &["failed"])
+        .or_else(not_completed)
+        .unwrap_or_default()
 }
 
 fn ended(run: &Value) -> u64 {
-    whole(run, &["completed"]).unwrap_or_default().saturating_add(failed(run))
+    whole(run, &["completed"])
+        .unwrap_or_default()
+        .saturating_add(failed(run))
 }
 
 /// The load of a run of vLLM, and of SGLang, whose file has the same names. Without a rate it is the text `inf`.
@@ -196,16 +235,27 @@ pub(super) fn load(run: &Value) -> LevelLoad {
     };
     let most = clients("max_concurrency").or_else(|| clients("multi_turn_concurrency"));
     if text(run, &["request_rate"]) == Some("trace") {
-        return LevelLoad::Trace { most_in_flight: most };
+        return LevelLoad::Trace {
+            most_in_flight: most,
+        };
     }
     let said = run.get("request_rate").is_some() || run.get("max_concurrency").is_some();
     // A burstiness of 1 is Poisson; endless, evenly spaced.
     let even = text(run, &["burstiness"]) == Some("inf");
-    let arrivals = if even { Arrivals::Constant } else { Arrivals::Poisson };
-    match (amount(run, &["request_rate"]).filter(|rate| *rate > 0.0), most) {
-        (Some(rate), most_in_flight) => {
-            LevelLoad::Rate { per_sec: rate.clamp(0.001, MOST_RATE), arrivals, most_in_flight }
-        }
+    let arrivals = if even {
+        Arrivals::Constant
+    } else {
+        Arrivals::Poisson
+    };
+    match (
+        amount(run, &["request_rate"]).filter(|rate| *rate > 0.0),
+        most,
+    ) {
+        (Some(rate), most_in_flight) => LevelLoad::Rate {
+            per_sec: rate.clamp(0.001, MOST_RATE),
+            arrivals,
+            most_in_flight,
+        },
         (None, Some(clients)) => LevelLoad::Concurrency(clients),
         (None, None) if said => LevelLoad::Max { in_flight: 0 },
         (None, None) => LevelLoad::Unknown,
@@ -213,7 +263,9 @@ pub(super) fn load(run: &Value) -> LevelLoad {
 }
 
 fn level(run: &Value) -> Found {
-    let model = text(run, &["model_id"]).unwrap_or(super::NOT_SAID).to_owned();
+    let model = text(run, &["model_id"])
+        .unwrap_or(super::NOT_SAID)
+        .to_owned();
     let load = load(run);
     let failed = failed(run);
     level_of(run, model, load, failed)
@@ -233,12 +285,26 @@ pub(super) fn level_of(run: &Value, model: String, load: LevelLoad, failed: u64)
         report.requests.failed = failed;
         report.requests.ended = ok.saturating_add(failed);
         if failed > 0 {
-            let told = list(run, &["failed_requests"]).iter().find_map(|one| text(one, &["error"]));
+            let told = list(run, &["failed_requests"])
+                .iter()
+                .find_map(|one| text(one, &["error"]));
             let example = super::short(told.unwrap_or(super::NOT_SAID));
-            report.requests.errors = vec![ErrorCount { kind: "other".to_owned(), count: failed, example }];
+            report.requests.errors = vec![ErrorCount {
+                kind: "other".to_owned(),
+                count: failed,
+                example,
+            }];
         }
-        let mean = |name: &str| whole(run, &[name]).filter(|_| ok > 0).map(|n| n as f64 / ok as f64);
-        let mean_only = |mean: Option<f64>| Stats { count: mean.map_or(0, |_| ok), mean, ..Stats::default() };
+        let mean = |name: &str| {
+            whole(run, &[name])
+                .filter(|_| ok > 0)
+                .map(|n| n as f64 / ok as f64)
+        };
+        let mean_only = |mean: Option<f64>| Stats {
+            count: mean.map_or(0, |_| ok),
+            mean,
+            ..Stats::default()
+        };
         report.prompt_tokens = mean_only(mean("total_input_tokens"));
         report.output_tokens = mean_only(mean("total_output_tokens"));
         report.ttft_ms = stats(run, "ttft", ok);
@@ -264,13 +330,19 @@ pub(super) fn level_of(run: &Value, model: String, load: LevelLoad, failed: u64)
         report.took_s = amount(run, &["duration"]).unwrap_or_default().min(3e7);
     }
     let records = if starts.is_empty() { Vec::new() } else { all };
-    Found { model, load, report, records }
+    Found {
+        model,
+        load,
+        report,
+        records,
+    }
 }
 
 /// Answers that did not stream have no first token: what the file calls TTFT is then the latency again.
 fn drop_first_of_whole(report: &mut LevelReport) {
     let no_gaps = report.itl_ms.count == 0;
-    if let (true, Some(ttft), Some(latency)) = (no_gaps, report.ttft_ms.mean, report.latency_ms.mean)
+    if let (true, Some(ttft), Some(latency)) =
+        (no_gaps, report.ttft_ms.mean, report.latency_ms.mean)
         && ttft >= 0.99 * latency
     {
         report.ttft_ms = Stats::default();
@@ -281,35 +353,59 @@ fn drop_first_of_whole(report: &mut LevelReport) {
 /// Of `--save-detailed`. Without the moments when they were sent they are only good for figures of single requests.
 fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
     let itls = list(run, &["itls"]);
-    let first = starts.iter().filter_map(Value::as_f64).reduce(f64::min).unwrap_or_default();
+    let first = starts
+        .iter()
+        .filter_map(Value::as_f64)
+        .reduce(f64::min)
+        .unwrap_or_default();
     let at_index = |name: &str, i: usize| list(run, &[name]).get(i);
     let record = |(i, ttft): (usize, &Value)| {
-        let error = at_index("errors", i).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let ttft = number(ttft, &[]).filter(|ttft| *ttft > 0.0 && error.is_none()).and_then(seconds);
-        let gaps = itls.get(i).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let gaps: Vec<Duration> =
-            gaps.iter().filter_map(Value::as_f64).filter(|gap| *gap >= 0.0).filter_map(seconds).collect();
+        let error = at_index("errors", i)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty());
+        let ttft = number(ttft, &[])
+            .filter(|ttft| *ttft > 0.0 && error.is_none())
+            .and_then(seconds);
+        let gaps = itls
+            .get(i)
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let gaps: Vec<Duration> = gaps
+            .iter()
+            .filter_map(Value::as_f64)
+            .filter(|gap| *gap >= 0.0)
+            .filter_map(seconds)
+            .collect();
         let sent = match starts.get(i) {
             Some(at) => seconds((at.as_f64()? - first).max(0.0))?,
             None => Duration::ZERO,
         };
-        let whole_answer =
-            at_index("latencies", i).and_then(Value::as_f64).filter(|s| *s > 0.0).and_then(seconds);
-        let took: Duration = gaps.iter().fold(ttft.unwrap_or_default(), |sum, gap| sum.saturating_add(*gap));
-        let took =
-            whole_answer.unwrap_or(took).max(ttft.unwrap_or_default()).min(Duration::from_secs(7 * 86_400));
+        let whole_answer = at_index("latencies", i)
+            .and_then(Value::as_f64)
+            .filter(|s| *s > 0.0)
+            .and_then(seconds);
+        let took: Duration = gaps.iter().fold(ttft.unwrap_or_default(), |sum, gap| {
+            sum.saturating_add(*gap)
+        });
+        let took = whole_answer
+            .unwrap_or(took)
+            .max(ttft.unwrap_or_default())
+            .min(Duration::from_secs(7 * 86_400));
         // An answer that came whole has no first token to wait for.
-        let whole =
-            gaps.is_empty() && at_index("output_lens", i).and_then(Value::as_u64).is_some_and(|n| n > 1);
+        let whole = gaps.is_empty()
+            && at_index("output_lens", i)
+                .and_then(Value::as_u64)
+                .is_some_and(|n| n > 1);
         let tokens = at_index("output_lens", i).and_then(Value::as_u64);
         let first = ttft.filter(|_| !whole);
         let mut figures = figures(first, ttft.map(|_| took), tokens, TokenSource::Usage);
         figures.prompt_tokens = at_index("input_lens", i).and_then(Value::as_u64);
         figures.longest_gap = gaps.iter().max().copied();
-        figures.itl = u32::try_from(gaps.len())
-            .ok()
-            .filter(|n| *n > 0)
-            .map(|n| gaps.iter().fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap)) / n);
+        figures.itl = u32::try_from(gaps.len()).ok().filter(|n| *n > 0).map(|n| {
+            gaps.iter()
+                .fold(Duration::ZERO, |sum, gap| sum.saturating_add(*gap))
+                / n
+        });
         let failed = error.is_some() || ttft.is_none();
         Some(RequestRecord {
             index: i as u64,
@@ -320,7 +416,10 @@ fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
             ended: sent + took,
             figures,
             first_byte: None,
-            gaps_us: gaps.iter().map(|gap| u32::try_from(gap.as_micros()).unwrap_or(u32::MAX)).collect(),
+            gaps_us: gaps
+                .iter()
+                .map(|gap| u32::try_from(gap.as_micros()).unwrap_or(u32::MAX))
+                .collect(),
             chunks: if failed { 0 } else { gaps.len() as u64 + 1 },
             bytes: 0,
             wanted_prompt_tokens: None,
@@ -331,12 +430,18 @@ fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
                 status: None,
                 // A traceback: its last line says it.
                 text: super::short(
-                    error.and_then(|text| text.trim().lines().last()).unwrap_or("no first token"),
+                    error
+                        .and_then(|text| text.trim().lines().last())
+                        .unwrap_or("no first token"),
                 ),
             }),
         })
     };
-    list(run, &["ttfts"]).iter().enumerate().filter_map(record).collect()
+    list(run, &["ttfts"])
+        .iter()
+        .enumerate()
+        .filter_map(record)
+        .collect()
 }
 
 fn stats(run: &Value, name: &str, count: u64) -> Stats {

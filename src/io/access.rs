@@ -33,7 +33,12 @@ struct Sent {
 impl Access {
     /// With a key alone, in the usual header. `variable` stands for it in the lines that are written down.
     pub fn with_key(key: Option<SecretString>, variable: impl Into<String>) -> Self {
-        Self { key, key_variable: variable.into(), ..Self::default() }.with_redactor()
+        Self {
+            key,
+            key_variable: variable.into(),
+            ..Self::default()
+        }
+        .with_redactor()
     }
 
     /// As an environment says; `secrets` are the values of its secret extras.
@@ -44,12 +49,19 @@ impl Access {
                 ExtraValue::Variable(_) | ExtraValue::Kept => secrets.get(&extra.slot())?.clone(),
             };
             let variable = extra.is_secret().then(|| extra.variable());
-            Some(Sent { kind: extra.kind, name: extra.name.clone(), value, variable })
+            Some(Sent {
+                kind: extra.kind,
+                name: extra.name.clone(),
+                value,
+                variable,
+            })
         };
         Self {
             key,
             key_header: env.key_header(),
-            key_variable: env.key_variable().unwrap_or_else(|| KEY_VARIABLE.to_owned()),
+            key_variable: env
+                .key_variable()
+                .unwrap_or_else(|| KEY_VARIABLE.to_owned()),
             extras: env.extras.iter().filter_map(sent).collect(),
             redactor: Redactor::default(),
         }
@@ -57,7 +69,11 @@ impl Access {
     }
 
     fn with_redactor(mut self) -> Self {
-        let extras = self.extras.iter().filter(|extra| extra.variable.is_some()).map(|extra| &extra.value);
+        let extras = self
+            .extras
+            .iter()
+            .filter(|extra| extra.variable.is_some())
+            .map(|extra| &extra.value);
         let secrets = self.key.iter().chain(extras);
         self.redactor = Redactor::new(secrets.map(SecretString::expose_secret));
         self
@@ -75,7 +91,11 @@ impl Access {
 
     /// An address with the extra query parameters, as it is asked. It may hold secrets.
     pub fn url(&self, url: &str) -> String {
-        self.url_with(url, self.queries().map(|extra| (extra.name.as_str(), extra.value.expose_secret())))
+        self.url_with(
+            url,
+            self.queries()
+                .map(|extra| (extra.name.as_str(), extra.value.expose_secret())),
+        )
     }
 
     fn url_with<'a>(&self, url: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
@@ -88,14 +108,22 @@ impl Access {
     }
 
     fn queries(&self) -> impl Iterator<Item = &Sent> {
-        self.extras.iter().filter(|extra| extra.kind == ExtraKind::Query)
+        self.extras
+            .iter()
+            .filter(|extra| extra.kind == ExtraKind::Query)
     }
 
     /// The headers with the key and the extras, in the order in which they are sent. An extra one comes in place of
     /// the key's if it has the same name.
     pub fn lines(&self) -> Vec<(&str, SecretString)> {
-        let key_header = self.key_header.as_ref().map_or("authorization", HeaderName::as_str);
-        let taken = |name: &str| self.headers().any(|extra| extra.name.eq_ignore_ascii_case(name));
+        let key_header = self
+            .key_header
+            .as_ref()
+            .map_or("authorization", HeaderName::as_str);
+        let taken = |name: &str| {
+            self.headers()
+                .any(|extra| extra.name.eq_ignore_ascii_case(name))
+        };
         let key = self.key.iter().filter(|_| !taken(key_header)).map(|key| {
             let value = match &self.key_header {
                 None => SecretString::from(format!("Bearer {}", key.expose_secret())),
@@ -103,23 +131,38 @@ impl Access {
             };
             (key_header, value)
         });
-        key.chain(self.headers().map(|extra| (extra.name.as_str(), extra.value.clone()))).collect()
+        key.chain(
+            self.headers()
+                .map(|extra| (extra.name.as_str(), extra.value.clone())),
+        )
+        .collect()
     }
 
     fn headers(&self) -> impl Iterator<Item = &Sent> {
-        self.extras.iter().filter(|extra| extra.kind == ExtraKind::Header)
+        self.extras
+            .iter()
+            .filter(|extra| extra.kind == ExtraKind::Header)
     }
 
     /// An address for a shell: quoted, with the extra parameters, secret ones as variables.
     pub fn shell_url(&self, url: &str) -> String {
         let plain = self.queries().filter(|extra| extra.variable.is_none());
-        let shown = self.url_with(url, plain.map(|extra| (extra.name.as_str(), extra.value.expose_secret())));
+        let shown = self.url_with(
+            url,
+            plain.map(|extra| (extra.name.as_str(), extra.value.expose_secret())),
+        );
         let mut word = quote(&shown);
         let mut has_query = shown.contains('?');
         for extra in self.queries() {
-            let Some(variable) = &extra.variable else { continue };
+            let Some(variable) = &extra.variable else {
+                continue;
+            };
             let name: String = form_urlencoded::byte_serialize(extra.name.as_bytes()).collect();
-            let sign = if std::mem::replace(&mut has_query, true) { '&' } else { '?' };
+            let sign = if std::mem::replace(&mut has_query, true) {
+                '&'
+            } else {
+                '?'
+            };
             word.push_str(&format!("\"{sign}{name}=${variable}\""));
         }
         word
@@ -127,8 +170,13 @@ impl Access {
 
     /// The headers as curl's `-H` takes them in a shell, secrets as variables; each with a space before it.
     pub fn curl_headers(&self) -> String {
-        let key_header = self.key_header.as_ref().map_or("authorization", HeaderName::as_str);
-        let taken = self.headers().any(|extra| extra.name.eq_ignore_ascii_case(key_header));
+        let key_header = self
+            .key_header
+            .as_ref()
+            .map_or("authorization", HeaderName::as_str);
+        let taken = self
+            .headers()
+            .any(|extra| extra.name.eq_ignore_ascii_case(key_header));
         let mut line = String::new();
         if self.key.is_some() && !taken {
             let variable = &self.key_variable;
@@ -140,7 +188,10 @@ impl Access {
         for extra in self.headers() {
             line.push_str(&match &extra.variable {
                 Some(variable) => format!(" -H \"{}: ${variable}\"", extra.name),
-                None => format!(" -H {}", quote(&format!("{}: {}", extra.name, extra.value.expose_secret()))),
+                None => format!(
+                    " -H {}",
+                    quote(&format!("{}: {}", extra.name, extra.value.expose_secret()))
+                ),
             });
         }
         line
@@ -150,7 +201,9 @@ impl Access {
 /// For a shell.
 pub(super) fn quote(text: &str) -> String {
     // Fails only on NUL, which JSON escapes and no URL and header holds.
-    shlex::try_quote(text).map(std::borrow::Cow::into_owned).unwrap_or_default()
+    shlex::try_quote(text)
+        .map(std::borrow::Cow::into_owned)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -172,13 +225,21 @@ mod tests {
             extras: extras.iter().map(extra).collect(),
             ..Environment::blank(EnvId("e".to_owned()), "prod")
         };
-        let secrets = env.extras.iter().map(|extra| (extra.slot(), SecretString::from(GATEWAY))).collect();
+        let secrets = env
+            .extras
+            .iter()
+            .map(|extra| (extra.slot(), SecretString::from(GATEWAY)))
+            .collect();
         let access = Access::of(&env, Some("sk-12345678".into()), &secrets);
         (env, access)
     }
 
     fn lines(access: &Access) -> Vec<String> {
-        access.lines().iter().map(|(name, value)| format!("{name}: {}", value.expose_secret())).collect()
+        access
+            .lines()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.expose_secret()))
+            .collect()
     }
 
     #[test]
@@ -190,25 +251,54 @@ mod tests {
                 (ExtraKind::Header, "X-Team", plain("it's blue")),
                 (ExtraKind::Header, "X-Gateway-Token", ExtraValue::Kept),
                 (ExtraKind::Query, "region", plain("eu 1")),
-                (ExtraKind::Query, "sig", ExtraValue::Variable("SIG".to_owned())),
+                (
+                    ExtraKind::Query,
+                    "sig",
+                    ExtraValue::Variable("SIG".to_owned()),
+                ),
             ],
         );
         let url = env.api.expect("an address").models();
-        assert_eq!(access.url(&url), format!("https://h.example/v1/models?a=1&region=eu+1&sig={GATEWAY}"));
+        assert_eq!(
+            access.url(&url),
+            format!("https://h.example/v1/models?a=1&region=eu+1&sig={GATEWAY}")
+        );
         assert_eq!(
             lines(&access),
-            ["authorization: Bearer sk-12345678", "X-Team: it's blue", "X-Gateway-Token: gateway-secret-1"]
+            [
+                "authorization: Bearer sk-12345678",
+                "X-Team: it's blue",
+                "X-Gateway-Token: gateway-secret-1"
+            ]
         );
         let shown = format!("curl {}{}", access.shell_url(&url), access.curl_headers());
-        assert!(!shown.contains(GATEWAY) && !shown.contains("sk-12345678"), "{shown}");
-        let expanded = shown.replace("$MY_KEY", "K").replace("$X_GATEWAY_TOKEN", "G").replace("$SIG", "S");
+        assert!(
+            !shown.contains(GATEWAY) && !shown.contains("sk-12345678"),
+            "{shown}"
+        );
+        let expanded = shown
+            .replace("$MY_KEY", "K")
+            .replace("$X_GATEWAY_TOKEN", "G")
+            .replace("$SIG", "S");
         let words = shlex::split(&expanded).expect("words");
-        assert_eq!(words[1], "https://h.example/v1/models?a=1&region=eu+1&sig=S");
+        assert_eq!(
+            words[1],
+            "https://h.example/v1/models?a=1&region=eu+1&sig=S"
+        );
         assert_eq!(
             words[3..],
-            ["Authorization: Bearer K", "-H", "X-Team: it's blue", "-H", "X-Gateway-Token: G"]
+            [
+                "Authorization: Bearer K",
+                "-H",
+                "X-Team: it's blue",
+                "-H",
+                "X-Gateway-Token: G"
+            ]
         );
-        assert_eq!(access.redactor().clean("no sk-12345678, gateway-secret-1"), "no ••••, ••••");
+        assert_eq!(
+            access.redactor().clean("no sk-12345678, gateway-secret-1"),
+            "no ••••, ••••"
+        );
     }
 
     #[test]
@@ -218,11 +308,19 @@ mod tests {
         assert_eq!(lines(&access_), ["api-key: sk-12345678"]);
         assert_eq!(access_.curl_headers(), " -H \"api-key: $MY_KEY\"");
         env.key_header = HeaderName::parse("Authorization").ok();
-        let with = |env: &Environment| Access::of(env, Some("sk-12345678".into()), &ExtraSecrets::new());
+        let with =
+            |env: &Environment| Access::of(env, Some("sk-12345678".into()), &ExtraSecrets::new());
         assert_eq!(lines(&with(&env)), ["authorization: Bearer sk-12345678"]);
         env.key_header = HeaderName::parse("x-api-key").ok();
         assert_eq!(lines(&with(&env)), ["x-api-key: sk-12345678"]);
-        let (_, own) = access("h.example", &[(ExtraKind::Header, "Authorization", ExtraValue::Kept)]);
-        assert_eq!(lines(&own), ["Authorization: gateway-secret-1"], "it comes in place of the key's");
+        let (_, own) = access(
+            "h.example",
+            &[(ExtraKind::Header, "Authorization", ExtraValue::Kept)],
+        );
+        assert_eq!(
+            lines(&own),
+            ["Authorization: gateway-secret-1"],
+            "it comes in place of the key's"
+        );
     }
 }

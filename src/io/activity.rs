@@ -21,14 +21,19 @@ pub struct Recorder {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recorder").field("env", &self.env).finish_non_exhaustive()
+        f.debug_struct("Recorder")
+            .field("env", &self.env)
+            .finish_non_exhaustive()
     }
 }
 
 impl Recorder {
     /// Tells each beginning and each ending to `tell`.
     pub fn new(env: EnvId, tell: impl Fn(Activity) + Send + Sync + 'static) -> Self {
-        Self { env, tell: Arc::new(tell) }
+        Self {
+            env,
+            tell: Arc::new(tell),
+        }
     }
 
     /// Tells nobody.
@@ -53,7 +58,11 @@ impl Recorder {
             ending: None,
         };
         (self.tell)(activity.clone());
-        Recording { recorder: self.clone(), activity: Some(activity), began: Instant::now() }
+        Recording {
+            recorder: self.clone(),
+            activity: Some(activity),
+            began: Instant::now(),
+        }
     }
 }
 
@@ -73,7 +82,9 @@ impl Recording {
 
     /// What the program has said so far, while it runs; fit to be shown.
     pub fn say(&mut self, words: &str) {
-        let Some(activity) = &mut self.activity else { return };
+        let Some(activity) = &mut self.activity else {
+            return;
+        };
         // The last words are what somebody is to do.
         let from = words.ceil_char_boundary(words.len().saturating_sub(MOST_WORDS));
         if *activity.words != words[from..] {
@@ -84,7 +95,9 @@ impl Recording {
 
     /// Whether it has said something.
     pub fn has_spoken(&self) -> bool {
-        self.activity.as_ref().is_some_and(|activity| !activity.words.is_empty())
+        self.activity
+            .as_ref()
+            .is_some_and(|activity| !activity.words.is_empty())
     }
 
     /// It ended.
@@ -93,8 +106,14 @@ impl Recording {
     }
 
     fn tell_end(&mut self, ok: bool, outcome: String) {
-        let Some(mut activity) = self.activity.take() else { return };
-        activity.ending = Some(ActivityEnding { took: self.began.elapsed(), ok, outcome });
+        let Some(mut activity) = self.activity.take() else {
+            return;
+        };
+        activity.ending = Some(ActivityEnding {
+            took: self.began.elapsed(),
+            ok,
+            outcome,
+        });
         (self.recorder.tell)(activity);
     }
 }

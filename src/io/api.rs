@@ -93,12 +93,20 @@ impl Api {
         recorder: Recorder,
     ) -> Result<Self, Failure> {
         let url = address.chat();
-        let proxy = if address.is_loopback() { None } else { proxy_for(&url)? };
+        let proxy = if address.is_loopback() {
+            None
+        } else {
+            proxy_for(&url)?
+        };
         let secure = |shown: &str| shown.starts_with("https://");
         let wanted = secure(&url) || proxy.as_ref().is_some_and(|proxy| secure(&proxy.shown));
         let tls = tls::open(&trust, wanted)?;
         let dialer = Dialer::new(&access.url(&url), &access.lines(), &tls, proxy.clone())?;
-        let plain = if proxy.is_none() { list::client(&access, &tls) } else { None };
+        let plain = if proxy.is_none() {
+            list::client(&access, &tls)
+        } else {
+            None
+        };
         let (pool, proxy) = (Arc::default(), proxy.map(Arc::new));
         let dialects = Dialects::default();
         Ok(Self {
@@ -124,7 +132,10 @@ impl Api {
     /// Whether the environment has a cluster whose pods may be looked at: failures advise so.
     #[must_use]
     pub fn beside_cluster(self, has_cluster: bool) -> Self {
-        Self { beside_cluster: has_cluster, ..self }
+        Self {
+            beside_cluster: has_cluster,
+            ..self
+        }
     }
 
     /// As [`Self::beside_cluster`] set it.
@@ -160,7 +171,9 @@ impl Api {
     /// Learns from a refusal, and says so in Activity. False when nothing in it is new.
     pub fn learn(&self, model: &str, refused: Dialect) -> bool {
         let notes = self.dialects.learn(model, refused);
-        notes.iter().for_each(|note| self.recorder.note(format!("{model}: {note}")));
+        notes
+            .iter()
+            .for_each(|note| self.recorder.note(format!("{model}: {note}")));
         !notes.is_empty()
     }
 
@@ -172,18 +185,40 @@ impl Api {
         let url = self.address.models();
         let whole_url = self.access.url(&url);
         let asking = Whole {
-            asked: Asked { what: What::Models, ..self.asked("", &[]) },
+            asked: Asked {
+                what: What::Models,
+                ..self.asked("", &[])
+            },
             line: self.curl(&url, "", None),
-            ask: Ask { method: "GET", url: &whole_url, accept: "application/json", body: None },
+            ask: Ask {
+                method: "GET",
+                url: &whole_url,
+                accept: "application/json",
+                body: None,
+            },
             limit: SHORT,
             what: "a model list",
         };
         let read = |got: &Got| {
-            let &Got { took, connect, clock_skew, .. } = got;
+            let &Got {
+                took,
+                connect,
+                clock_skew,
+                ..
+            } = got;
             let ids = openai::read_models(&self.clean(&got.body))?;
-            Ok(Models { ids, took, connect, clock_skew, certificate: got.certificate.clone() })
+            Ok(Models {
+                ids,
+                took,
+                connect,
+                clock_skew,
+                certificate: got.certificate.clone(),
+            })
         };
-        self.whole(asking, read, |models| units::counted(models.ids.len(), "model")).await
+        self.whole(asking, read, |models| {
+            units::counted(models.ids.len(), "model")
+        })
+        .await
     }
 
     /// Sends a chat request and returns when the head of a successful answer is there.
@@ -199,7 +234,10 @@ impl Api {
         known: &[String],
     ) -> Result<ChatStream, Fault> {
         let set = openai::set_names(&request.params, false);
-        let asked = Asked { set: &set, ..self.asked(&request.model, known) };
+        let asked = Asked {
+            set: &set,
+            ..self.asked(&request.model, known)
+        };
         let url = self.address.chat();
         let body = openai::chat_body_in(request, true, dialect).to_string();
         let recording = {
@@ -214,7 +252,12 @@ impl Api {
             self.recorder.begin(ActivityKind::Http, line)
         };
         let url = self.access.url(&url);
-        let ask = Ask { method: "POST", url: &url, accept: ACCEPT_CHAT, body: Some(&body) };
+        let ask = Ask {
+            method: "POST",
+            url: &url,
+            accept: ACCEPT_CHAT,
+            body: Some(&body),
+        };
         match self.send(&ask, SILENCE, &asked).await {
             Ok(opened) => Ok(ChatStream::new(self.clone(), opened, recording)),
             Err(fault) => {
@@ -235,9 +278,17 @@ impl Api {
         let body = embeddings::body(request).to_string();
         let whole_url = self.access.url(&url);
         let asking = Whole {
-            asked: Asked { what: What::Embeddings, ..self.asked(&request.model, known) },
+            asked: Asked {
+                what: What::Embeddings,
+                ..self.asked(&request.model, known)
+            },
             line: self.curl(&url, "", Some(&body)),
-            ask: Ask { method: "POST", url: &whole_url, accept: "application/json", body: Some(&body) },
+            ask: Ask {
+                method: "POST",
+                url: &whole_url,
+                accept: "application/json",
+                body: Some(&body),
+            },
             limit: EMBED,
             what: "embeddings",
         };
@@ -247,9 +298,17 @@ impl Api {
             if sent != came {
                 return Err(format!("{came} vectors came for {sent} texts"));
             }
-            Ok(Embedded { vectors, prompt_tokens, took: got.took, connect: got.connect })
+            Ok(Embedded {
+                vectors,
+                prompt_tokens,
+                took: got.took,
+                connect: got.connect,
+            })
         };
-        self.whole(asking, read, |embedded| units::counted(embedded.vectors.len(), "vector")).await
+        self.whole(asking, read, |embedded| {
+            units::counted(embedded.vectors.len(), "vector")
+        })
+        .await
     }
 
     /// Sends a request and reads its answer whole. `told`: what came, for the activity record.
@@ -259,7 +318,13 @@ impl Api {
         read: impl FnOnce(&Got) -> Result<T, String>,
         told: impl Fn(&T) -> String,
     ) -> Result<T, Fault> {
-        let Whole { asked, line, ask, limit, what } = asking;
+        let Whole {
+            asked,
+            line,
+            ask,
+            limit,
+            what,
+        } = asking;
         let recording = self.recorder.begin(ActivityKind::Http, line);
         let mut reconnected = "";
         let outcome = async {
@@ -267,7 +332,12 @@ impl Api {
             if opened.reconnected {
                 reconnected = RECONNECTED;
             }
-            let Opened { sent, connect, response, .. } = opened;
+            let Opened {
+                sent,
+                connect,
+                response,
+                ..
+            } = opened;
             let certificate = response.connection().peer_certificate();
             let certificate = certificate.and_then(|shown| Certificate::read(shown));
             let head = Head::of(&response.head, self.access.redactor());
@@ -275,21 +345,32 @@ impl Api {
             let reading = self.read_whole(response, &asked);
             let body = tokio::time::timeout(left, reading)
                 .await
-                .unwrap_or_else(|_| Err(Transport::ReadTimeout(limit).into_fault(&asked, String::new())))?;
+                .unwrap_or_else(|_| {
+                    Err(Transport::ReadTimeout(limit).into_fault(&asked, String::new()))
+                })?;
             let clock_skew = head.clock_skew();
-            let got = Got { body, took: sent.elapsed(), connect, clock_skew, certificate };
+            let got = Got {
+                body,
+                took: sent.elapsed(),
+                connect,
+                clock_skew,
+                certificate,
+            };
             read(&got).map_err(|why| {
                 // Before anything of it is cut off.
                 let body = self.access.redactor().clean(&got.body);
                 let mut fault = fault::not_an_answer(&head.reply(&body), &asked);
                 if fault.status == Some(200) && !got.body.trim_start().starts_with('<') {
-                    fault.failure.summary = format!("{} sent {what} that cannot be read: {why}", asked.host);
+                    fault.failure.summary =
+                        format!("{} sent {what} that cannot be read: {why}", asked.host);
                 }
                 fault
             })
         };
         let outcome = outcome.await.map_err(|fault| self.told(fault));
-        end(recording, &outcome, |value| format!("HTTP 200, {}{reconnected}", told(value)));
+        end(recording, &outcome, |value| {
+            format!("HTTP 200, {}{reconnected}", told(value))
+        });
         outcome
     }
 
@@ -299,7 +380,16 @@ impl Api {
         let plain = self.address.root().starts_with("http://");
         let cluster = self.beside_cluster;
         let had_key = self.has_key();
-        Asked { host, model, known, had_key, cluster, proxy: self.proxy(), plain, ..Asked::default() }
+        Asked {
+            host,
+            model,
+            known,
+            had_key,
+            cluster,
+            proxy: self.proxy(),
+            plain,
+            ..Asked::default()
+        }
     }
 
     /// Sends a request and waits for the head of a success.
@@ -307,7 +397,12 @@ impl Api {
     /// A connection that waited may have been closed by the server: the request is then sent once more on a new
     /// one, where it is certain that the server has not received it in full, or asks for something that may be asked
     /// twice.
-    async fn send(&self, ask: &Ask<'_>, limit: Duration, asked: &Asked<'_>) -> Result<Opened, Fault> {
+    async fn send(
+        &self,
+        ask: &Ask<'_>,
+        limit: Duration,
+        asked: &Asked<'_>,
+    ) -> Result<Opened, Fault> {
         let request = self.dialer.compose(ask);
         let sent = Instant::now();
         let sending = async {
@@ -322,15 +417,27 @@ impl Api {
             let began = Instant::now();
             let connection = self.dialer.dial().await?;
             let connect = Some(began.elapsed());
-            connection.open(&request).await.map(|response| (response, connect, reconnected))
+            connection
+                .open(&request)
+                .await
+                .map(|response| (response, connect, reconnected))
         };
         let (response, connect, reconnected) = match tokio::time::timeout(limit, sending).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(self.told(faults::of_wire(&error, asked))),
-            Err(_) => return Err(self.told(Transport::ReadTimeout(limit).into_fault(asked, String::new()))),
+            Err(_) => {
+                return Err(
+                    self.told(Transport::ReadTimeout(limit).into_fault(asked, String::new()))
+                );
+            }
         };
         if (200..300).contains(&response.head.status) {
-            return Ok(Opened { sent, connect, reconnected, response });
+            return Ok(Opened {
+                sent,
+                connect,
+                reconnected,
+                response,
+            });
         }
         let head = Head::of(&response.head, self.access.redactor());
         // The status tells enough when the body cannot be read.
@@ -375,16 +482,25 @@ impl Api {
     async fn read_whole(&self, mut response: Response, asked: &Asked<'_>) -> Result<String, Fault> {
         let mut body = Vec::new();
         let mut unpacker = Unpacker::of(&response.head);
-        while let Some((_, bytes)) = response.next().await.map_err(|error| faults::of_wire(&error, asked))? {
+        while let Some((_, bytes)) = response
+            .next()
+            .await
+            .map_err(|error| faults::of_wire(&error, asked))?
+        {
             match &mut unpacker {
                 None => body.extend_from_slice(&bytes),
                 Some(unpacker) => {
-                    let bytes = unpacker.take(&bytes).map_err(|why| faults::of_compressed(&why, asked))?;
+                    let bytes = unpacker
+                        .take(&bytes)
+                        .map_err(|why| faults::of_compressed(&why, asked))?;
                     body.extend_from_slice(&bytes);
                 }
             }
             if body.len() > MOST_WHOLE {
-                let reply = fault::Reply { status: 200, ..fault::Reply::default() };
+                let reply = fault::Reply {
+                    status: 200,
+                    ..fault::Reply::default()
+                };
                 return Err(fault::not_an_answer(&reply, asked));
             }
         }
@@ -406,13 +522,19 @@ impl Api {
 
     /// A failure as it may be shown: it names the proxy on the way, and holds no key.
     fn told(&self, fault: Fault) -> Fault {
-        Fault { failure: self.told_failure(fault.failure), ..fault }
+        Fault {
+            failure: self.told_failure(fault.failure),
+            ..fault
+        }
     }
 
     fn told_failure(&self, failure: Failure) -> Failure {
         // A server may repeat secrets in its error.
         let mut failure = self.access.redactor().clean_failure(failure);
-        if let Some(proxy) = self.proxy().filter(|proxy| !failure.summary.contains(proxy)) {
+        if let Some(proxy) = self
+            .proxy()
+            .filter(|proxy| !failure.summary.contains(proxy))
+        {
             failure.summary = format!("{} (through the proxy {proxy})", failure.summary);
         }
         failure
@@ -446,7 +568,11 @@ impl Api {
         if let Some(proxy) = self.proxy() {
             line = format!("{line} -x {}", quote(proxy));
         }
-        line = format!("{line}{flags} {}{}", self.access.shell_url(url), self.access.curl_headers());
+        line = format!(
+            "{line}{flags} {}{}",
+            self.access.shell_url(url),
+            self.access.curl_headers()
+        );
         if has_body {
             line.push_str(" -H 'Content-Type: application/json'");
         }
@@ -495,7 +621,10 @@ struct Got {
 fn end<T>(recording: Recording, outcome: &Result<T, Fault>, good: impl Fn(&T) -> String) {
     match outcome {
         Ok(value) => recording.end(true, good(value)),
-        Err(Fault { status: Some(status), .. }) => recording.end(false, format!("HTTP {status}")),
+        Err(Fault {
+            status: Some(status),
+            ..
+        }) => recording.end(false, format!("HTTP {status}")),
         Err(fault) => recording.end(false, fault.failure.summary.clone()),
     }
 }

@@ -67,12 +67,16 @@ impl Clipboard {
     async fn hand_over(&self, content: Content) -> Result<(), Failure> {
         let (tell, told) = oneshot::channel();
         let job = Job { content, tell };
-        self.send(job).map_err(|why| unavailable(&why.to_string()))?;
+        self.send(job)
+            .map_err(|why| unavailable(&why.to_string()))?;
         match tokio::time::timeout(PATIENCE, told).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(unavailable("the clipboard's thread died")),
             Err(_) => Err(Failure::new(
-                format!("The clipboard did not answer within {} s", PATIENCE.as_secs()),
+                format!(
+                    "The clipboard did not answer within {} s",
+                    PATIENCE.as_secs()
+                ),
                 "Try again, or select the text and copy it by hand",
             )),
         }
@@ -88,7 +92,9 @@ impl Clipboard {
             }
         }
         let (jobs, todo) = mpsc::channel();
-        thread::Builder::new().name("clipboard".to_owned()).spawn(move || work(&todo))?;
+        thread::Builder::new()
+            .name("clipboard".to_owned())
+            .spawn(move || work(&todo))?;
         // cannot fail: the thread holds the other end until this one is dropped
         let _ = jobs.send(job);
         *thread = Some(jobs);
@@ -119,9 +125,15 @@ fn copy(clipboard: &mut Option<arboard::Clipboard>, content: Content) -> Result<
     match content {
         Content::Text(text) => set.text(text.expose_secret()),
         Content::Private(text) => set.exclude_from_history().text(text.expose_secret()),
-        Content::Picture(Picture { width, height, rgba }) => {
-            set.image(arboard::ImageData { width, height, bytes: rgba.to_vec().into() })
-        }
+        Content::Picture(Picture {
+            width,
+            height,
+            rgba,
+        }) => set.image(arboard::ImageData {
+            width,
+            height,
+            bytes: rgba.to_vec().into(),
+        }),
     }
     .map_err(failed)
 }

@@ -26,7 +26,11 @@ impl Service {
         match tokio::time::timeout(self.patience, asking).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(why.to_string()),
-            Err(_) => Err(format!("{} did not answer within {} s", self.what, self.patience.as_secs())),
+            Err(_) => Err(format!(
+                "{} did not answer within {} s",
+                self.what,
+                self.patience.as_secs()
+            )),
         }
     }
 }

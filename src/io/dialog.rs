@@ -26,7 +26,10 @@ const PORTAL: Service = Service {
 /// When the system has no file dialog; `instead` is what can be done then.
 pub async fn pick_file(title: &str, instead: &str) -> Result<Option<PathBuf>, Failure> {
     expect_dialog(instead).await?;
-    let picked = rfd::AsyncFileDialog::new().set_title(title).pick_file().await;
+    let picked = rfd::AsyncFileDialog::new()
+        .set_title(title)
+        .pick_file()
+        .await;
     Ok(picked.map(|file| file.path().to_owned()))
 }
 
@@ -36,17 +39,32 @@ pub async fn pick_file(title: &str, instead: &str) -> Result<Option<PathBuf>, Fa
 /// As [`pick_file`].
 pub async fn pick_files(title: &str, instead: &str) -> Result<Vec<PathBuf>, Failure> {
     expect_dialog(instead).await?;
-    let picked = rfd::AsyncFileDialog::new().set_title(title).pick_files().await;
-    Ok(picked.unwrap_or_default().iter().map(|file| file.path().to_owned()).collect())
+    let picked = rfd::AsyncFileDialog::new()
+        .set_title(title)
+        .pick_files()
+        .await;
+    Ok(picked
+        .unwrap_or_default()
+        .iter()
+        .map(|file| file.path().to_owned())
+        .collect())
 }
 
 /// Lets the user say where a file is to be written; `None` when they gave no place. `name` is offered.
 ///
 /// # Errors
 /// When the system has no file dialog; `instead` is what can be done then.
-pub async fn place_for_file(title: &str, name: &str, instead: &str) -> Result<Option<PathBuf>, Failure> {
+pub async fn place_for_file(
+    title: &str,
+    name: &str,
+    instead: &str,
+) -> Result<Option<PathBuf>, Failure> {
     expect_dialog(instead).await?;
-    let picked = rfd::AsyncFileDialog::new().set_title(title).set_file_name(name).save_file().await;
+    let picked = rfd::AsyncFileDialog::new()
+        .set_title(title)
+        .set_file_name(name)
+        .save_file()
+        .await;
     Ok(picked.map(|file| file.path().to_owned()))
 }
 
@@ -100,7 +118,8 @@ impl From<std::io::Error> for Unsaved {
 /// rfd cannot tell "no dialog" from "nothing picked", so ask first.
 async fn expect_dialog(instead: &str) -> Result<(), Failure> {
     // It is there, and has a file chooser behind it.
-    let version = |chooser: zbus::Proxy<'static>| async move { chooser.get_property::<u32>("version").await };
+    let version =
+        |chooser: zbus::Proxy<'static>| async move { chooser.get_property::<u32>("version").await };
     if let Err(why) = PORTAL.ask(version).await
         && !has_zenity()
     {

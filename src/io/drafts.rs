@@ -51,7 +51,10 @@ type Print = [u8; 32];
 impl Drafts {
     /// Beside what else is kept in `dir`.
     pub fn in_dir(dir: &Path) -> Self {
-        Self { folder: dir.join("drafts"), own: Mutex::default() }
+        Self {
+            folder: dir.join("drafts"),
+            own: Mutex::default(),
+        }
     }
 
     /// Keeps what is attached to an environment's draft, or forgets it when it is nothing.
@@ -60,8 +63,10 @@ impl Drafts {
     /// When it cannot be written.
     pub fn keep(&self, env: &EnvId, attached: &[Attachment]) -> Result<(), Failure> {
         self.write(env, attached).map_err(|why| {
-            let advice = "What is attached is still there until the window is closed; make room on the disk";
-            Failure::new("The draft's attachments cannot be kept", advice).with_details(why.to_string())
+            let advice =
+                "What is attached is still there until the window is closed; make room on the disk";
+            Failure::new("The draft's attachments cannot be kept", advice)
+                .with_details(why.to_string())
         })
     }
 
@@ -69,7 +74,9 @@ impl Drafts {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let files = own.entry(env.clone()).or_default();
         // What another window has changed since, or sent, is that one's.
-        files.retain(|(path, print)| fs::read(path).is_ok_and(|content| print_of(&content) == *print));
+        files.retain(|(path, print)| {
+            fs::read(path).is_ok_and(|content| print_of(&content) == *print)
+        });
         let mut written = None;
         if !attached.is_empty() {
             let content = serde_json::to_vec(&Draft { env, attached })?;
@@ -89,7 +96,9 @@ impl Drafts {
             };
             written = Some((path, print_of(&content)));
         }
-        for (path, _) in files.drain(..).filter(|(path, _)| written.as_ref().is_none_or(|(it, _)| it != path))
+        for (path, _) in files
+            .drain(..)
+            .filter(|(path, _)| written.as_ref().is_none_or(|(it, _)| it != path))
         {
             match fs::remove_file(path) {
                 Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
@@ -102,13 +111,23 @@ impl Drafts {
 
     /// Makes a file that no window has, for its owner alone.
     fn fresh(&self, env: &EnvId) -> std::io::Result<PathBuf> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
         let mut number = 1;
         loop {
             let path = path_of(&self.folder, env, number);
-            match OpenOptions::new().write(true).create_new(true).mode(FOR_OWNER).open(&path) {
+            match OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(FOR_OWNER)
+                .open(&path)
+            {
                 Ok(_) => return Ok(path),
-                Err(why) if why.kind() == ErrorKind::AlreadyExists && number < MOST_FILES => number += 1,
+                Err(why) if why.kind() == ErrorKind::AlreadyExists && number < MOST_FILES => {
+                    number += 1
+                }
                 Err(why) => return Err(why),
             }
         }
@@ -126,8 +145,7 @@ impl Drafts {
             match fs::remove_file(&path) {
                 Err(why) if why.kind() != ErrorKind::NotFound => {
                     let summary = format!("{} cannot be removed", path.display());
-                    let advice =
-                        "What was attached to a draft of the deleted environment is in it: remove it";
+                    let advice = "What was attached to a draft of the deleted environment is in it: remove it";
                     return Err(Failure::new(summary, advice).with_details(why.to_string()));
                 }
                 _ => {}
@@ -145,7 +163,8 @@ impl Drafts {
         let folder = &self.folder;
         let failed = |path: &Path, why: &std::io::Error| {
             let summary = format!("{} cannot be read", path.display());
-            Failure::new(summary, "What was attached to drafts is missing").with_details(why.to_string())
+            Failure::new(summary, "What was attached to drafts is missing")
+                .with_details(why.to_string())
         };
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -161,7 +180,9 @@ impl Drafts {
         for path in paths {
             match read(&path) {
                 Ok(Content::Draft(stored, print)) if known.contains(&stored.env) => {
-                    own.entry(stored.env.clone()).or_default().push((path, print));
+                    own.entry(stored.env.clone())
+                        .or_default()
+                        .push((path, print));
                     found.entry(stored.env).or_default().extend(stored.attached);
                 }
                 Ok(Content::Draft(..)) => {}
@@ -173,7 +194,10 @@ impl Drafts {
                 Err(why) => notice = Some(failed(&path, &why)),
             }
         }
-        Ok(DraftsFound { drafts: found.into_iter().collect(), notice })
+        Ok(DraftsFound {
+            drafts: found.into_iter().collect(),
+            notice,
+        })
     }
 }
 
@@ -181,20 +205,30 @@ impl Drafts {
 fn keep_aside(path: &Path) -> Failure {
     let summary = "What was attached to a draft is not understood";
     match files::move_aside(path) {
-        Ok(aside) => {
-            Failure::new(summary, format!("It was kept as {}. Attach the files again", aside.display()))
-        }
+        Ok(aside) => Failure::new(
+            summary,
+            format!("It was kept as {}. Attach the files again", aside.display()),
+        ),
         Err(why) => {
             let advice = format!("It is in {}. Attach the files again", path.display());
-            Failure::new(summary, advice).with_details(format!("It could not be moved aside: {why}"))
+            Failure::new(summary, advice)
+                .with_details(format!("It could not be moved aside: {why}"))
         }
     }
 }
 
 /// An environment's id may hold anything.
 fn path_of(folder: &Path, env: &EnvId, number: usize) -> PathBuf {
-    let name: String = print_of(env.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let number = if number == 1 { String::new() } else { format!("-{number}") };
+    let name: String = print_of(env.0.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let number = if number == 1 {
+        String::new()
+    } else {
+        format!("-{number}")
+    };
     folder.join(format!("{name}{number}.json"))
 }
 
@@ -219,7 +253,8 @@ fn read(path: &Path) -> std::io::Result<Content> {
     }
     let content = fs::read(path)?;
     let print = print_of(&content);
-    Ok(serde_json::from_slice(&content).map_or(Content::Unknown, |stored| Content::Draft(stored, print)))
+    Ok(serde_json::from_slice(&content)
+        .map_or(Content::Unknown, |stored| Content::Draft(stored, print)))
 }
 
 #[cfg(test)]
@@ -230,11 +265,18 @@ mod tests {
     use crate::domain::conversation::Attached;
 
     fn note(text: &str) -> Attachment {
-        Attachment { name: "note.md".to_owned(), content: Attached::Text(text.into()) }
+        Attachment {
+            name: "note.md".to_owned(),
+            content: Attached::Text(text.into()),
+        }
     }
 
     fn files(dir: &Path) -> Vec<PathBuf> {
-        fs::read_dir(dir.join("drafts")).expect("a folder").flatten().map(|entry| entry.path()).collect()
+        fs::read_dir(dir.join("drafts"))
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.path())
+            .collect()
     }
 
     #[test]
@@ -249,17 +291,40 @@ mod tests {
         drafts.keep(&one, &[note("4")]).expect("kept");
         let again = Drafts::in_dir(dir.path());
         let found = again.load(&all).expect("read").drafts;
-        assert_eq!(found, [(one.clone(), vec![note("4")]), (other.clone(), vec![note("3")])]);
+        assert_eq!(
+            found,
+            [
+                (one.clone(), vec![note("4")]),
+                (other.clone(), vec![note("3")])
+            ]
+        );
         for path in files(dir.path()) {
             let mode = fs::metadata(&path).expect("a file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{path:?}");
         }
         again.keep(&one, &[]).expect("forgotten");
         again.keep(&one, &[]).expect("it was forgotten before");
-        assert_eq!(Drafts::in_dir(dir.path()).load(&all).expect("read").drafts.len(), 1);
+        assert_eq!(
+            Drafts::in_dir(dir.path())
+                .load(&all)
+                .expect("read")
+                .drafts
+                .len(),
+            1
+        );
         // Settings that cannot be read know no environment: what is kept waits for them.
-        assert_eq!(Drafts::in_dir(dir.path()).load(&[one]), Ok(DraftsFound::default()));
-        assert_eq!(Drafts::in_dir(dir.path()).load(&all).expect("read").drafts.len(), 1);
+        assert_eq!(
+            Drafts::in_dir(dir.path()).load(&[one]),
+            Ok(DraftsFound::default())
+        );
+        assert_eq!(
+            Drafts::in_dir(dir.path())
+                .load(&all)
+                .expect("read")
+                .drafts
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -307,12 +372,17 @@ mod tests {
         third.load(&known).expect("read");
         first.keep(&env, &[note("4")]).expect("kept");
         third.keep(&env, &[]).expect("it was sent");
-        assert_eq!(kept(), [note("4")], "what the first has changed since is not the third's to take away");
+        assert_eq!(
+            kept(),
+            [note("4")],
+            "what the first has changed since is not the third's to take away"
+        );
         // Who reads two puts them together.
         second.keep(&env, &[note("5")]).expect("kept");
         let last = open();
         last.load(&known).expect("read");
-        last.keep(&env, &[note("4"), note("5"), note("6")]).expect("kept");
+        last.keep(&env, &[note("4"), note("5"), note("6")])
+            .expect("kept");
         assert_eq!((kept().len(), files(dir.path()).len()), (3, 1));
     }
 
@@ -324,20 +394,34 @@ mod tests {
         drafts.keep(&env, &[note("1")]).expect("kept");
         let newer = "{\"env\": \"demo\", \"version\": 2, \"pieces\": []}";
         fs::write(path_of(&dir.path().join("drafts"), &env, 1), newer).expect("written");
-        fs::write(path_of(&dir.path().join("drafts"), &env, 2), "").expect("made and never written");
-        drafts.keep(&EnvId("e1".to_owned()), &[note("2")]).expect("kept");
+        fs::write(path_of(&dir.path().join("drafts"), &env, 2), "")
+            .expect("made and never written");
+        drafts
+            .keep(&EnvId("e1".to_owned()), &[note("2")])
+            .expect("kept");
         let known = [env.clone(), EnvId("e1".to_owned())];
-        let DraftsFound { drafts: found, notice } = drafts.load(&known).expect("read");
+        let DraftsFound {
+            drafts: found,
+            notice,
+        } = drafts.load(&known).expect("read");
         assert_eq!(found.len(), 1, "the others are read all the same");
-        let aside =
-            files(dir.path()).into_iter().find(|path| fs::read_to_string(path).is_ok_and(|it| it == newer));
+        let aside = files(dir.path())
+            .into_iter()
+            .find(|path| fs::read_to_string(path).is_ok_and(|it| it == newer));
         let aside = aside.expect("it is still there");
-        assert!(notice.expect("it is told").advice.contains(&*aside.to_string_lossy()));
+        assert!(
+            notice
+                .expect("it is told")
+                .advice
+                .contains(&*aside.to_string_lossy())
+        );
         assert_eq!(files(dir.path()).len(), 2);
         assert_eq!(drafts.load(&known).expect("read").notice, None, "once");
         let file = dir.path().join("file");
         fs::write(&file, "").expect("written");
-        let failure = Drafts::in_dir(&file).keep(&env, &[note("1")]).expect_err("a file is no folder");
+        let failure = Drafts::in_dir(&file)
+            .keep(&env, &[note("1")])
+            .expect_err("a file is no folder");
         assert!(failure.summary.contains("cannot be kept"), "{failure:?}");
     }
 }

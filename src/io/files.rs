@@ -56,7 +56,11 @@ pub fn read_now(path: &Path, most: u64) -> Result<Vec<u8>, Unread> {
     // One byte more, which tells that it is too large.
     let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     read.map_err(Unread::Io)?;
-    if bytes.len() as u64 > most { Err(Unread::TooLarge(most)) } else { Ok(bytes) }
+    if bytes.len() as u64 > most {
+        Err(Unread::TooLarge(most))
+    } else {
+        Ok(bytes)
+    }
 }
 
 /// Looks before anything is opened: whoever opens a pipe waits for its other end.
@@ -84,16 +88,21 @@ pub(crate) fn ordinary(path: &Path) -> Result<(), Unread> {
 /// As [`read_now`].
 pub async fn read(path: &Path, most: u64, instead: &str) -> Result<Vec<u8>, Failure> {
     let (from, shown) = (path.to_owned(), path.display());
-    let cannot = |why: String, advice| Failure::new(format!("{shown} cannot be read: {why}"), advice);
+    let cannot =
+        |why: String, advice| Failure::new(format!("{shown} cannot be read: {why}"), advice);
     let unread = match tokio::task::spawn_blocking(move || read_now(&from, most)).await {
         Ok(Ok(bytes)) => return Ok(bytes),
         Ok(Err(unread)) => unread,
         Err(panic) => return Err(cannot(panic.to_string(), "Try again")),
     };
     Err(match unread {
-        Unread::TooLarge(most) => {
-            Failure::new(format!("{shown} has more than {} MiB, which are not read", most >> 20), instead)
-        }
+        Unread::TooLarge(most) => Failure::new(
+            format!(
+                "{shown} has more than {} MiB, which are not read",
+                most >> 20
+            ),
+            instead,
+        ),
         Unread::NoFile(_) => cannot(unread.why(), "Save what comes out of it as a file first"),
         Unread::Io(_) | Unread::Folder => cannot(unread.why(), "Check the path"),
     })
@@ -153,10 +162,14 @@ impl OutFile {
     /// As the file system's.
     pub(crate) fn try_open(path: &Path, mode: u32) -> std::io::Result<Self> {
         if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
-            return Ok(Self(Out::Straight(OpenOptions::new().write(true).open(path)?)));
+            return Ok(Self(Out::Straight(
+                OpenOptions::new().write(true).open(path)?,
+            )));
         }
         let real = real_path(path)?;
-        let old = fs::metadata(&real).map(|old| old.permissions().mode() & 0o777).ok();
+        let old = fs::metadata(&real)
+            .map(|old| old.permissions().mode() & 0o777)
+            .ok();
         let beside = Beside::create(&real, old.unwrap_or(mode))?;
         if let Some(old) = old {
             // The umask is for new files.
@@ -218,7 +231,9 @@ fn into<E: From<std::io::Error>>(
 /// The reason in words; those of [`super::why`] are about reading.
 fn why_unwritten(error: &std::io::Error) -> String {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => super::why(error),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            super::why(error)
+        }
         _ => error.to_string(),
     }
 }
@@ -226,7 +241,11 @@ fn why_unwritten(error: &std::io::Error) -> String {
 /// Why a file cannot be written, and what to look at.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
-        format!("{} cannot be written: {}", path.display(), why_unwritten(error)),
+        format!(
+            "{} cannot be written: {}",
+            path.display(),
+            why_unwritten(error)
+        ),
         "Is there such a folder, may you write there, and is there room?",
     )
 }
@@ -243,8 +262,14 @@ impl Beside {
     pub(super) fn create(real: &Path, mode: u32) -> std::io::Result<Self> {
         let dir = real.parent().unwrap_or(Path::new("/"));
         let mut builder = tempfile::Builder::new();
-        let file = builder.prefix(".batida-").permissions(Permissions::from_mode(mode)).tempfile_in(dir)?;
-        Ok(Self { file, place: real.to_owned() })
+        let file = builder
+            .prefix(".batida-")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(dir)?;
+        Ok(Self {
+            file,
+            place: real.to_owned(),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -308,7 +333,12 @@ fn free_name(path: &Path) -> std::io::Result<PathBuf> {
         if number > 1 {
             name.push(format!("-{number}"));
         }
-        match OpenOptions::new().write(true).create_new(true).mode(FOR_OWNER).open(&name) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(FOR_OWNER)
+            .open(&name)
+        {
             Ok(_) => return Ok(name.into()),
             Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
             Err(why) => return Err(why),
@@ -329,7 +359,10 @@ mod tests {
         drop(OutFile::open(&path).expect("opens"));
         assert_eq!(fs::read_to_string(&path).expect("read"), "old");
         assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
-        assert!(OutFile::open(&dir.path().join("no/r.json")).is_err_and(|why| why.summary.contains("no/r")));
+        assert!(
+            OutFile::open(&dir.path().join("no/r.json"))
+                .is_err_and(|why| why.summary.contains("no/r"))
+        );
     }
 
     #[test]
@@ -354,7 +387,11 @@ mod tests {
         std::os::unix::fs::symlink("file", &link).expect("linked");
         for content in ["new", "again"] {
             write(&link, FOR_ALL, content.as_bytes()).expect("written");
-            assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+            assert!(
+                fs::symlink_metadata(&link)
+                    .expect("it is there")
+                    .is_symlink()
+            );
             assert_eq!(fs::read_to_string(&file).expect("read"), content);
         }
     }
@@ -367,7 +404,10 @@ mod tests {
         assert!(made.is_ok_and(|made| made.success()));
         let why = |path: &Path| read_now(path, 100).expect_err("refused").why();
         assert_eq!(why(&pipe), "it is a named pipe, not an ordinary file");
-        assert_eq!(why(Path::new("/dev/zero")), "it is a device, not an ordinary file");
+        assert_eq!(
+            why(Path::new("/dev/zero")),
+            "it is a device, not an ordinary file"
+        );
         assert_eq!(why(dir.path()), "it is a folder");
     }
 

@@ -31,11 +31,20 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
     command.args(["list", "-n", &kubectl.namespace, "-o", "json"]);
     kubectl.hide_from(&mut command);
     command.envs(kubectl.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let asking = async {
         let (mut child, mut group) = Group::start(&mut command).ok()?;
         let mut printed = Vec::new();
-        child.stdout.take()?.take(MOST).read_to_end(&mut printed).await.ok()?;
+        child
+            .stdout
+            .take()?
+            .take(MOST)
+            .read_to_end(&mut printed)
+            .await
+            .ok()?;
         let status = child.wait().await.ok()?;
         group.forgive();
         status.success().then_some(printed)

@@ -97,7 +97,9 @@ pub struct Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("spoiled", &self.spoiled).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("spoiled", &self.spoiled)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,8 +121,11 @@ impl Connection {
     pub fn is_usable(&mut self) -> bool {
         self.waited = true;
         // A request takes time to get there: one just before the server's limit would be too late.
-        let limit =
-            self.idle_limit.map(|limit| limit.saturating_sub(Duration::from_millis(500)).max(limit / 2));
+        let limit = self.idle_limit.map(|limit| {
+            limit
+                .saturating_sub(Duration::from_millis(500))
+                .max(limit / 2)
+        });
         if self.spoiled || limit.is_some_and(|limit| self.idle_since.elapsed() >= limit) {
             return false;
         }
@@ -130,7 +135,8 @@ impl Connection {
             Ok(Some(bytes)) if bytes > 0 && !matches!(self.stream, Stream::Plain(_)) => {
                 let mut byte = [0; 1];
                 let mut context = Context::from_waker(Waker::noop());
-                self.poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+                self.poll_read(&mut context, &mut ReadBuf::new(&mut byte))
+                    .is_pending()
             }
             Ok(Some(_)) | Err(_) => false,
         }
@@ -170,18 +176,24 @@ impl Connection {
             }
             Ok(None) => (Some(Instant::now()), self.step(reading, sink).await),
             // A refusal may lie before the end: a server need not read a request to answer it.
-            Err(error) => match tokio::time::timeout(stale::LATE_ANSWER, self.step(reading, sink)).await {
-                Ok(Ok(go)) => {
-                    reading.cut_off = true;
-                    (None, Ok(go))
+            Err(error) => {
+                match tokio::time::timeout(stale::LATE_ANSWER, self.step(reading, sink)).await {
+                    Ok(Ok(go)) => {
+                        reading.cut_off = true;
+                        (None, Ok(go))
+                    }
+                    _ => (None, Err(error)),
                 }
-                _ => (None, Err(error)),
-            },
+            }
         };
         match first {
             Err(WireError::Broken(error)) if self.waited && !reading.begun => {
                 let stale = stale::crossed(self.stream.tcp(), &error, written_at, self.round_trip);
-                Err(if stale { WireError::Stale(error) } else { WireError::Broken(error) })
+                Err(if stale {
+                    WireError::Stale(error)
+                } else {
+                    WireError::Broken(error)
+                })
             }
             other => other,
         }
@@ -200,12 +212,16 @@ impl Connection {
             while !left.is_empty() {
                 match self.poll_write(context, left) {
                     Poll::Ready(Ok(0)) => {
-                        return Poll::Ready(Err(WireError::Broken(io::ErrorKind::WriteZero.into())));
+                        return Poll::Ready(Err(WireError::Broken(
+                            io::ErrorKind::WriteZero.into(),
+                        )));
                     }
                     Poll::Ready(Ok(written)) => left = &left[written..],
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(WireError::Broken(error))),
                     Poll::Pending => {
-                        return self.poll_step(context, reading, sink).map(|step| step.map(Some));
+                        return self
+                            .poll_step(context, reading, sink)
+                            .map(|step| step.map(Some));
                     }
                 }
             }
@@ -213,7 +229,9 @@ impl Connection {
                 match self.poll_flush(context) {
                     Poll::Ready(done) => done.map_err(WireError::Broken)?,
                     Poll::Pending => {
-                        return self.poll_step(context, reading, sink).map(|step| step.map(Some));
+                        return self
+                            .poll_step(context, reading, sink)
+                            .map(|step| step.map(Some));
                     }
                 }
                 flushed = true;
@@ -241,7 +259,10 @@ impl Connection {
             }
         }
         while let Some(reading) = self.unfinished.take() {
-            let reading = Reading { enough: false, ..reading };
+            let reading = Reading {
+                enough: false,
+                ..reading
+            };
             self.read_on(reading, &mut Deaf).await?;
         }
         Ok(())
@@ -261,7 +282,11 @@ impl Connection {
     }
 
     /// One read.
-    async fn step(&mut self, reading: &mut Reading, sink: &mut (impl Sink + Send)) -> Result<Go, WireError> {
+    async fn step(
+        &mut self,
+        reading: &mut Reading,
+        sink: &mut (impl Sink + Send),
+    ) -> Result<Go, WireError> {
         poll_fn(|context| self.poll_step(context, reading, sink)).await
     }
 
@@ -277,7 +302,8 @@ impl Connection {
                 Poll::Pending => Poll::Pending,
                 // A server that leaves out TLS's goodbye has ended its response as well as one that only closes.
                 Poll::Ready(Err(error))
-                    if error.kind() == io::ErrorKind::UnexpectedEof && reading.ends_with_connection() =>
+                    if error.kind() == io::ErrorKind::UnexpectedEof
+                        && reading.ends_with_connection() =>
                 {
                     Poll::Ready(reading.take(Instant::now(), &[], sink))
                 }
@@ -299,7 +325,11 @@ impl Connection {
         self.spoiled = !reading.keep || reading.cut_off;
         self.idle_since = Instant::now();
         self.idle_limit = reading.idle_limit;
-        if reading.enough { Ended::Enough } else { Ended::Whole }
+        if reading.enough {
+            Ended::Enough
+        } else {
+            Ended::Whole
+        }
     }
 
     /// The certificate that the server showed, in DER; `None` without TLS.
@@ -312,7 +342,11 @@ impl Connection {
         shown?.first()
     }
 
-    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
             Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_read(context, buffer),
@@ -424,9 +458,23 @@ impl Reading {
         }
     }
 
-    fn take_body(&mut self, at: Instant, mut bytes: &[u8], sink: &mut impl Sink) -> Result<Go, WireError> {
-        let Some(body) = &mut self.body else { return Ok(Go::On) };
-        let whole = body.take(&mut bytes, &mut Telling { sink, at, enough: &mut self.enough });
+    fn take_body(
+        &mut self,
+        at: Instant,
+        mut bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Go, WireError> {
+        let Some(body) = &mut self.body else {
+            return Ok(Go::On);
+        };
+        let whole = body.take(
+            &mut bytes,
+            &mut Telling {
+                sink,
+                at,
+                enough: &mut self.enough,
+            },
+        );
         sink.read(at);
         let whole = whole?;
         if whole {
@@ -465,34 +513,66 @@ mod tests {
         let mut heard = Heard::default();
         let mut whole = false;
         for piece in pieces {
-            match reading.take(Instant::now(), piece, &mut heard).map_err(|error| error.to_string())? {
+            match reading
+                .take(Instant::now(), piece, &mut heard)
+                .map_err(|error| error.to_string())?
+            {
                 Go::Whole => whole = true,
                 Go::On | Go::Enough => {}
             }
         }
-        Ok((heard.status, String::from_utf8_lossy(&heard.body).into_owned(), whole, whole && reading.keep))
+        Ok((
+            heard.status,
+            String::from_utf8_lossy(&heard.body).into_owned(),
+            whole,
+            whole && reading.keep,
+        ))
     }
 
     #[track_caller]
     fn check_read(text: &str, status: u16, body: &str, keep: bool) {
-        assert_eq!(read(&[text.as_bytes()]), Ok((status, body.to_owned(), true, keep)), "{text:?}");
+        assert_eq!(
+            read(&[text.as_bytes()]),
+            Ok((status, body.to_owned(), true, keep)),
+            "{text:?}"
+        );
     }
 
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\nA\r\n wonderful\r\n0\r\nt: 1\r\n\r\n";
 
     #[test]
     fn bodies_end_as_the_standard_says() {
-        check_read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200, "hi", true);
-        check_read("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "", true);
+        check_read(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+            200,
+            "hi",
+            true,
+        );
+        check_read(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            200,
+            "",
+            true,
+        );
         check_read(CHUNKED, 200, "hello wonderful", true);
-        check_read("HTTP/1.1 429 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", 429, "hi", false);
+        check_read(
+            "HTTP/1.1 429 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+            429,
+            "hi",
+            false,
+        );
         check_read(
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
             200,
             "hi",
             true,
         );
-        check_read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi unasked", 200, "hi", false);
+        check_read(
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi unasked",
+            200,
+            "hi",
+            false,
+        );
         assert_eq!(
             read(&[b"HTTP/1.1 200 OK\r\n\r\nuntil", b" the end", b""]),
             Ok((200, "until the end".to_owned(), true, false))

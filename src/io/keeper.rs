@@ -49,7 +49,10 @@ pub(super) struct Kept(String);
 /// Has process groups watched over from now on, by this program, which is Batida's own. Without it, as in tests, none are.
 pub fn enable(program: PathBuf) {
     // Enabled already: nothing changes.
-    let _ = KEEPER.set(Keeper { program, state: Mutex::default() });
+    let _ = KEEPER.set(Keeper {
+        program,
+        state: Mutex::default(),
+    });
 }
 
 /// To be called before a program is started.
@@ -122,7 +125,8 @@ impl Keeper {
 impl State {
     fn say(&mut self, text: &str) -> io::Result<()> {
         let pipe = self.child.as_mut().and_then(|child| child.stdin.as_mut());
-        pipe.ok_or(io::ErrorKind::NotConnected)?.write_all(text.as_bytes())
+        pipe.ok_or(io::ErrorKind::NotConnected)?
+            .write_all(text.as_bytes())
     }
 }
 
@@ -165,12 +169,18 @@ fn kill(group: i32) {
 /// The process that was started with this marker: it leads its group.
 fn find(marker: &str) -> Option<i32> {
     let wanted = format!("{VARIABLE}={marker}");
-    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-        let id: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let environment = std::fs::read(entry.path().join("environ")).ok()?;
-        let leads = || Some(getpgid(Pid::from_raw(id)).ok()?.as_raw_nonzero().get());
-        environment.split(|byte| *byte == 0).any(|it| it == wanted.as_bytes()).then(leads)?
-    })
+    std::fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .find_map(|entry| {
+            let id: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let environment = std::fs::read(entry.path().join("environ")).ok()?;
+            let leads = || Some(getpgid(Pid::from_raw(id)).ok()?.as_raw_nonzero().get());
+            environment
+                .split(|byte| *byte == 0)
+                .any(|it| it == wanted.as_bytes())
+                .then(leads)?
+        })
 }
 
 #[cfg(test)]
@@ -181,9 +191,20 @@ mod tests {
 
     #[test]
     fn what_is_left_is_killed_and_what_has_ended_is_let_be() {
-        let sleeper = || Command::new("sleep").arg("100").process_group(0).spawn().unwrap();
+        let sleeper = || {
+            Command::new("sleep")
+                .arg("100")
+                .process_group(0)
+                .spawn()
+                .unwrap()
+        };
         let (mut left, mut ended) = (sleeper(), sleeper());
-        let told = format!("+{}\n+{}\nrubbish\n\n-{}\n", left.id(), ended.id(), ended.id());
+        let told = format!(
+            "+{}\n+{}\nrubbish\n\n-{}\n",
+            left.id(),
+            ended.id(),
+            ended.id()
+        );
         run(told.as_bytes());
         assert_eq!(left.wait().unwrap().signal(), Some(9));
         assert!(ended.try_wait().unwrap().is_none());
@@ -194,8 +215,14 @@ mod tests {
     #[test]
     fn what_was_about_to_begin_is_found_by_its_marker() {
         let marker = format!("test-{}", std::process::id());
-        let started =
-            || Command::new("sleep").arg("100").process_group(0).env(VARIABLE, &marker).spawn().unwrap();
+        let started = || {
+            Command::new("sleep")
+                .arg("100")
+                .process_group(0)
+                .env(VARIABLE, &marker)
+                .spawn()
+                .unwrap()
+        };
         let mut child = started();
         run(format!("+{marker}\n").as_bytes());
         assert_eq!(child.wait().unwrap().signal(), Some(9));

@@ -109,9 +109,16 @@ impl From<KubectlError> for Failure {
 impl Kubectl {
     /// As an environment says.
     pub fn new(access: &ClusterAccess, recorder: Recorder) -> Self {
-        let ClusterAccess { kubectl, kubeconfig, context, namespace } = access;
+        let ClusterAccess {
+            kubectl,
+            kubeconfig,
+            context,
+            namespace,
+        } = access;
         Self {
-            program: kubectl.as_deref().map_or_else(|| PathBuf::from("kubectl"), with_home),
+            program: kubectl
+                .as_deref()
+                .map_or_else(|| PathBuf::from("kubectl"), with_home),
             prefix: Vec::new(),
             kubeconfig: match kubeconfig {
                 Some(path) if !path.as_os_str().is_empty() => Kubeconfig::File(with_home(path)),
@@ -129,9 +136,22 @@ impl Kubectl {
     }
 
     /// A program that answers as kubectl would, from a cluster of its own: the demo's twin.
-    pub fn twin(program: PathBuf, prefix: Vec<OsString>, namespace: &str, recorder: Recorder) -> Self {
-        let access = ClusterAccess { namespace: namespace.to_owned(), ..ClusterAccess::default() };
-        Self { program, prefix, kubeconfig: Kubeconfig::BuiltIn, ..Self::new(&access, recorder) }
+    pub fn twin(
+        program: PathBuf,
+        prefix: Vec<OsString>,
+        namespace: &str,
+        recorder: Recorder,
+    ) -> Self {
+        let access = ClusterAccess {
+            namespace: namespace.to_owned(),
+            ..ClusterAccess::default()
+        };
+        Self {
+            program,
+            prefix,
+            kubeconfig: Kubeconfig::BuiltIn,
+            ..Self::new(&access, recorder)
+        }
     }
 
     /// Asks kubectl, with the kubeconfig and the context, and gives what it printed.
@@ -147,18 +167,31 @@ impl Kubectl {
         // What reads only files starts no plugin.
         let local = args.first().is_some_and(|arg| arg.as_ref() == "config");
         let plugin = !local && self.may_start_a_plugin();
-        let turn = if plugin { self.turns.take().await? } else { None };
+        let turn = if plugin {
+            self.turns.take().await?
+        } else {
+            None
+        };
         // kubectl's own time-out would go on while somebody logs in.
-        let told = if turn.is_some() { deadline.max(self.login) } else { deadline };
+        let told = if turn.is_some() {
+            deadline.max(self.login)
+        } else {
+            deadline
+        };
         let args = self.arguments(args, told);
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        let patience = Patience { deadline, login: plugin.then_some(self.login) };
+        let patience = Patience {
+            deadline,
+            login: plugin.then_some(self.login),
+        };
         let outcome = self.ask(&args, patience, recording).await;
         if plugin {
             self.turns.ended(turn, &outcome);
         }
         match outcome {
-            Err(error) if error.fault == KubectlFault::Unauthorized => Err(self.with_expiry(error).await),
+            Err(error) if error.fault == KubectlFault::Unauthorized => {
+                Err(self.with_expiry(error).await)
+            }
             outcome => outcome,
         }
     }
@@ -166,12 +199,26 @@ impl Kubectl {
     /// Says what in the kubeconfig has expired, if that is why the server refused it.
     async fn with_expiry(&self, mut error: KubectlError) -> KubectlError {
         let mut args = self.reach();
-        let view = ["config", "view", "--raw", "--flatten", "--minify", "-o", credentials::TEMPLATE];
+        let view = [
+            "config",
+            "view",
+            "--raw",
+            "--flatten",
+            "--minify",
+            "-o",
+            credentials::TEMPLATE,
+        ];
         args.extend(view.map(OsString::from));
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        let patience = Patience { deadline: Duration::from_secs(5), login: None };
+        let patience = Patience {
+            deadline: Duration::from_secs(5),
+            login: None,
+        };
         // What cannot be read is said by others.
-        let printed = self.ask(&args, patience, recording).await.unwrap_or_default();
+        let printed = self
+            .ask(&args, patience, recording)
+            .await
+            .unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed);
         if let Some(expired) = credentials::expired(&printed, jiff::Timestamp::now()) {
             error.failure.summary = format!("{}: {expired}", error.failure.summary);
@@ -206,10 +253,22 @@ impl Kubectl {
         args: &[A],
         deadline: Duration,
     ) -> Result<Vec<u8>, KubectlError> {
-        let args: Vec<OsString> =
-            self.prefix.iter().cloned().chain(args.iter().map(|arg| arg.as_ref().to_owned())).collect();
+        let args: Vec<OsString> = self
+            .prefix
+            .iter()
+            .cloned()
+            .chain(args.iter().map(|arg| arg.as_ref().to_owned()))
+            .collect();
         let recording = self.recorder.begin(ActivityKind::Kubectl, self.line(&args));
-        self.ask(&args, Patience { deadline, login: None }, recording).await
+        self.ask(
+            &args,
+            Patience {
+                deadline,
+                login: None,
+            },
+            recording,
+        )
+        .await
     }
 
     /// Whether other programs may ask the same cluster beside kubectl: no credential plugin would ask for a login.
@@ -271,14 +330,21 @@ impl Kubectl {
         };
         let answer = match converse(&mut child, &group, &mut recording, patience).await {
             Ok(Ended::Answered(answer)) => answer,
-            Ok(Ended::TooSlow { waited, stderr, login }) => {
-                recording.end(false, format!("killed after {} s", waited.as_secs_f64().round()));
+            Ok(Ended::TooSlow {
+                waited,
+                stderr,
+                login,
+            }) => {
+                recording.end(
+                    false,
+                    format!("killed after {} s", waited.as_secs_f64().round()),
+                );
                 return Err(too_slow(waited, words_of(&stderr), login));
             }
             Err(error) => {
                 recording.end(false, format!("lost: {error}"));
-                let failure =
-                    Failure::new("kubectl could not be read", "Try again").with_details(error.to_string());
+                let failure = Failure::new("kubectl could not be read", "Try again")
+                    .with_details(error.to_string());
                 return Err(KubectlError::new(KubectlFault::Other, failure));
             }
         };
@@ -291,7 +357,12 @@ impl Kubectl {
         self.hide_from(&mut command);
         command
             .args(args)
-            .envs(RUNTIME.iter().filter(|(name, _)| self.variable(name).is_none()).copied())
+            .envs(
+                RUNTIME
+                    .iter()
+                    .filter(|(name, _)| self.variable(name).is_none())
+                    .copied(),
+            )
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -308,7 +379,11 @@ impl Kubectl {
 
     /// The exit code first: a failed question may well print a valid and empty list.
     fn judge(&self, answer: Answer, recording: Recording) -> Result<Vec<u8>, KubectlError> {
-        let Answer { stdout, stderr, status } = answer;
+        let Answer {
+            stdout,
+            stderr,
+            status,
+        } = answer;
         let told = match status.code() {
             Some(code) => format!("exit {code}"),
             None => status.to_string(),
@@ -331,8 +406,9 @@ impl Kubectl {
         let waited = recording.has_spoken() && recording.elapsed() >= QUICK;
         recording.end(false, told.clone());
         let words = words_of(&stderr);
-        let (fault, failure) = asked_for_a_name(&stdout)
-            .unwrap_or_else(|| self.explained(if words.is_empty() { &told } else { &words }, waited));
+        let (fault, failure) = asked_for_a_name(&stdout).unwrap_or_else(|| {
+            self.explained(if words.is_empty() { &told } else { &words }, waited)
+        });
         Err(KubectlError::new(fault, failure))
     }
 
@@ -341,7 +417,8 @@ impl Kubectl {
         let (fault, mut failure) = explain(words);
         match fault {
             KubectlFault::PluginFailed if waited => {
-                failure.summary = format!("The login was not finished: {}", lowered(&failure.summary));
+                failure.summary =
+                    format!("The login was not finished: {}", lowered(&failure.summary));
                 let told = Failure::new(failure.summary, LOG_IN).with_details(failure.details);
                 (KubectlFault::LoginUnfinished, told)
             }
@@ -349,7 +426,9 @@ impl Kubectl {
                 if let Some((variable, proxy)) = self.proxy() {
                     let before = format!("kubectl may go through the proxy {proxy} ({variable}). ");
                     failure.advice.insert_str(0, &before);
-                    failure.cli_advice = failure.cli_advice.map(|advice| format!("{before}{advice}").into());
+                    failure.cli_advice = failure
+                        .cli_advice
+                        .map(|advice| format!("{before}{advice}").into());
                 }
                 (fault, failure)
             }
@@ -360,7 +439,9 @@ impl Kubectl {
     /// The proxy that kubectl is told of, without a password, and by which variable.
     fn proxy(&self) -> Option<(&'static str, String)> {
         let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
-        let (name, value) = names.iter().find_map(|name| Some((*name, self.variable(name)?)))?;
+        let (name, value) = names
+            .iter()
+            .find_map(|name| Some((*name, self.variable(name)?)))?;
         let value = value.to_string_lossy();
         let place = value.rsplit('@').next().unwrap_or_default();
         let place = place.split_once("://").map_or(place, |(_, place)| place);
@@ -369,8 +450,14 @@ impl Kubectl {
 
     /// As kubectl will see it.
     fn variable(&self, name: &str) -> Option<OsString> {
-        let own = self.env.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
-        own.or_else(|| std::env::var_os(name)).filter(|value| !value.is_empty())
+        let own = self
+            .env
+            .iter()
+            .rev()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.clone());
+        own.or_else(|| std::env::var_os(name))
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -392,13 +479,18 @@ fn too_slow(waited: Duration, words: String, login: bool) -> KubectlError {
     let (fault, summary, advice): (_, _, Advice) = if login {
         (
             KubectlFault::LoginUnfinished,
-            format!("The kubeconfig's credential plugin waited {seconds} for a login that nobody finished"),
+            format!(
+                "The kubeconfig's credential plugin waited {seconds} for a login that nobody finished"
+            ),
             LOG_IN.into(),
         )
     } else {
         (
             KubectlFault::Deadline,
-            format!("kubectl had no answer after {} s and was stopped", waited.as_secs_f64().round()),
+            format!(
+                "kubectl had no answer after {} s and was stopped",
+                waited.as_secs_f64().round()
+            ),
             Advice::rerun_kubectl(
                 "Is the VPN on? A credential plugin that waits without a word looks like this too",
             ),
@@ -410,7 +502,10 @@ fn too_slow(waited: Duration, words: String, login: bool) -> KubectlError {
 /// To go on a sentence with.
 fn lowered(sentence: &str) -> String {
     let mut chars = sentence.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 fn bytes(count: usize) -> String {

@@ -48,13 +48,19 @@ struct Entry {
 impl LearnedStore {
     /// Beside this settings file, for the API at `address`.
     pub fn beside(settings: &Path, address: &ApiAddress) -> Self {
-        Self { path: settings.with_file_name(FILE), api: address.chat() }
+        Self {
+            path: settings.with_file_name(FILE),
+            api: address.chat(),
+        }
     }
 
     /// Each model with what its server did not take within the last 30 days; none where the file cannot be read.
     pub fn load(&self) -> Vec<(String, Dialect)> {
         let entries = self.read().unwrap_or_default().into_iter();
-        entries.filter(|entry| entry.api == self.api).map(|entry| (entry.model, entry.dialect)).collect()
+        entries
+            .filter(|entry| entry.api == self.api)
+            .map(|entry| (entry.model, entry.dialect))
+            .collect()
     }
 
     /// Keeps what one model's server does not take, or forgets it where that is nothing.
@@ -65,20 +71,32 @@ impl LearnedStore {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let _alone = files::alone_in(dir);
-        let mut learned = self.read().ok_or_else(|| std::io::Error::other("a newer Batida wrote it"))?;
+        let mut learned = self
+            .read()
+            .ok_or_else(|| std::io::Error::other("a newer Batida wrote it"))?;
         learned.retain(|entry| (entry.api.as_str(), entry.model.as_str()) != (&*self.api, model));
         if !dialect.is_usual() {
             let (api, model) = (self.api.clone(), model.to_owned());
-            learned.push(Entry { api, model, at: Timestamp::now(), dialect });
+            learned.push(Entry {
+                api,
+                model,
+                at: Timestamp::now(),
+                dialect,
+            });
         }
         learned.drain(..learned.len().saturating_sub(MAX_ENTRIES));
-        let text = serde_json::to_vec_pretty(&Content { version: VERSION, learned })?;
+        let text = serde_json::to_vec_pretty(&Content {
+            version: VERSION,
+            learned,
+        })?;
         files::write(&self.path, FOR_OWNER, &text)
     }
 
     /// `None` for a file of a newer version. One that cannot be read holds nothing that a refusal would not teach again.
     fn read(&self) -> Option<Vec<Entry>> {
-        let Ok(bytes) = files::read_now(&self.path, MAX_BYTES) else { return Some(Vec::new()) };
+        let Ok(bytes) = files::read_now(&self.path, MAX_BYTES) else {
+            return Some(Vec::new());
+        };
         let version = |bytes: &[u8]| {
             let any: serde_json::Value = serde_json::from_slice(bytes).ok()?;
             any.get("version")?.as_u64()
@@ -86,8 +104,12 @@ impl LearnedStore {
         if version(&bytes).is_some_and(|version| version > u64::from(VERSION)) {
             return None;
         }
-        let Ok(Content { mut learned, .. }) = serde_json::from_slice(&bytes) else { return Some(Vec::new()) };
-        let oldest = Timestamp::now().checked_sub((MAX_AGE_DAYS * 24).hours()).unwrap_or(Timestamp::MIN);
+        let Ok(Content { mut learned, .. }) = serde_json::from_slice(&bytes) else {
+            return Some(Vec::new());
+        };
+        let oldest = Timestamp::now()
+            .checked_sub((MAX_AGE_DAYS * 24).hours())
+            .unwrap_or(Timestamp::MIN);
         learned.retain(|entry| entry.at >= oldest && entry.model.len() <= 1_000);
         Some(learned)
     }
@@ -98,19 +120,30 @@ mod tests {
     use super::*;
 
     fn store(dir: &Path, api: &str) -> LearnedStore {
-        LearnedStore::beside(&dir.join("settings.toml"), &ApiAddress::parse(api).expect("an address"))
+        LearnedStore::beside(
+            &dir.join("settings.toml"),
+            &ApiAddress::parse(api).expect("an address"),
+        )
     }
 
-    const NO_OPTIONS: Dialect =
-        Dialect { no_stream_options: true, max_completion_tokens: false, no_ignore_eos: false };
+    const NO_OPTIONS: Dialect = Dialect {
+        no_stream_options: true,
+        max_completion_tokens: false,
+        no_ignore_eos: false,
+    };
 
     #[test]
     fn each_api_keeps_its_own() {
         let dir = tempfile::tempdir().expect("a folder");
-        let (here, there) =
-            (store(dir.path(), "https://a.example.com/v1"), store(dir.path(), "b.example.com"));
+        let (here, there) = (
+            store(dir.path(), "https://a.example.com/v1"),
+            store(dir.path(), "b.example.com"),
+        );
         here.keep("m", NO_OPTIONS).expect("written");
-        assert_eq!((here.load(), there.load()), (vec![("m".to_owned(), NO_OPTIONS)], Vec::new()));
+        assert_eq!(
+            (here.load(), there.load()),
+            (vec![("m".to_owned(), NO_OPTIONS)], Vec::new())
+        );
         here.keep("m", Dialect::default()).expect("written");
         assert_eq!(here.load(), Vec::new(), "forgotten");
     }
@@ -118,7 +151,10 @@ mod tests {
     #[test]
     fn what_is_old_is_asked_anew_and_a_newer_file_stays() {
         let dir = tempfile::tempdir().expect("a folder");
-        let (path, store) = (dir.path().join(FILE), store(dir.path(), "https://a.example.com/v1"));
+        let (path, store) = (
+            dir.path().join(FILE),
+            store(dir.path(), "https://a.example.com/v1"),
+        );
         let entry = |at: &str| {
             format!(
                 r#"{{"version":1,"learned":[{{"api":"https://a.example.com/v1/chat/completions","model":"m","at":"{at}","no_stream_options":true}}]}}"#

@@ -34,7 +34,9 @@ pub struct Found {
 impl LibraryStore {
     /// Beside this settings file.
     pub fn beside(settings: &Path) -> Self {
-        Self { path: settings.with_file_name(FILE) }
+        Self {
+            path: settings.with_file_name(FILE),
+        }
     }
 
     /// Reads the prompts. What is not understood is moved aside.
@@ -43,7 +45,11 @@ impl LibraryStore {
     /// When the file cannot be read, or a newer Batida wrote it: then it stays as it is.
     pub fn load(&self) -> Result<Found, Failure> {
         let (library, notice) = self.read()?;
-        Ok(Found { library, added: 0, notice })
+        Ok(Found {
+            library,
+            added: 0,
+            notice,
+        })
     }
 
     /// Reads the prompts, changes them and writes them in one step.
@@ -59,29 +65,46 @@ impl LibraryStore {
             .with_details(why.to_string())
         };
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unwritten)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(unwritten)?;
         let _alone = files::alone_in(dir);
         let (mut library, notice) = self.read()?;
         let added = library.change(change);
         files::write(&self.path, FOR_OWNER, library.write().as_bytes()).map_err(unwritten)?;
-        Ok(Found { library, added, notice })
+        Ok(Found {
+            library,
+            added,
+            notice,
+        })
     }
 
     fn read(&self) -> Result<(Library, Option<Failure>), Failure> {
         let unread = |why: String| {
             Failure::new(
                 format!("The prompts could not be read: {why}"),
-                format!("Make {} readable; until then nothing is saved there", self.path.display()),
+                format!(
+                    "Make {} readable; until then nothing is saved there",
+                    self.path.display()
+                ),
             )
         };
-        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) = files::ordinary(&self.path) {
+        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) =
+            files::ordinary(&self.path)
+        {
             return Err(unread(odd.why()));
         }
         let mut bytes = Vec::new();
-        match File::open(&self.path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)) {
+        match File::open(&self.path)
+            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        {
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok((Library::default(), None)),
             Err(why) => return Err(unread(super::why(&why))),
-            Ok(_) if bytes.len() as u64 > MOST_BYTES => return Err(unread("it is too large".to_owned())),
+            Ok(_) if bytes.len() as u64 > MOST_BYTES => {
+                return Err(unread("it is too large".to_owned()));
+            }
             Ok(_) => {}
         }
         let read = match String::from_utf8(bytes) {
@@ -101,12 +124,18 @@ impl LibraryStore {
         match files::move_aside(&self.path) {
             Ok(aside) => Ok(Failure::new(
                 summary,
-                format!("It was kept as {}, and the library is empty now", aside.display()),
+                format!(
+                    "It was kept as {}, and the library is empty now",
+                    aside.display()
+                ),
             )
             .with_details(why)),
             Err(error) => Err(Failure::new(
                 summary,
-                format!("Repair or move {}; until then nothing is saved there", self.path.display()),
+                format!(
+                    "Repair or move {}; until then nothing is saved there",
+                    self.path.display()
+                ),
             )
             .with_details(format!("{why}. It could not be moved aside: {error}"))),
         }

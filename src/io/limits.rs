@@ -7,12 +7,20 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub fn raise_open_files() -> Option<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Refused, e.g. where no limit at all is more than the system can keep: then it stays as it was.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
     getrlimit(Resource::Nofile).current
 }
 
 /// How many files and sockets this process has open; `None` where the system does not say.
 pub fn open_files() -> Option<u64> {
-    let folder = ["/proc/self/fd", "/dev/fd"].into_iter().find_map(|path| std::fs::read_dir(path).ok())?;
+    let folder = ["/proc/self/fd", "/dev/fd"]
+        .into_iter()
+        .find_map(|path| std::fs::read_dir(path).ok())?;
     Some(folder.count() as u64)
 }

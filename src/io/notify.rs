@@ -24,15 +24,31 @@ const NOTIFICATIONS: Service = Service {
 pub async fn show(title: &str, body: &str) -> Result<(), Failure> {
     let (replaces, actions, hints) = (0u32, Vec::<&str>::new(), HashMap::<&str, Value<'_>>::new());
     // The service may read markup in the body. Its own default decides how long it stays.
-    let ask = ("Batida", replaces, "", one_line(title).into_owned(), plain(body), actions, hints, -1i32);
-    let shown = NOTIFICATIONS.ask(|service| async move { service.call_method("Notify", &ask).await });
-    let advice = "Start a notification service of your desktop, or untick Desktop notifications on Home";
+    let ask = (
+        "Batida",
+        replaces,
+        "",
+        one_line(title).into_owned(),
+        plain(body),
+        actions,
+        hints,
+        -1i32,
+    );
+    let shown =
+        NOTIFICATIONS.ask(|service| async move { service.call_method("Notify", &ask).await });
+    let advice =
+        "Start a notification service of your desktop, or untick Desktop notifications on Home";
     match shown.await {
         Ok(_) => Ok(()),
-        Err(why) => Err(Failure::new("This desktop shows no notifications", advice).with_details(why)),
+        Err(why) => {
+            Err(Failure::new("This desktop shows no notifications", advice).with_details(why))
+        }
     }
 }
 
 fn plain(text: &str) -> String {
-    printable(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    printable(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -53,22 +53,44 @@ pub fn proxy_for(url: &str) -> Result<Option<Proxy>, Failure> {
     if found.is_some() || std::env::var_os("REQUEST_METHOD").is_some() {
         return Ok(found);
     }
-    let own =
-        if url.starts_with("https") { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
-    let first =
-        |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, std::env::var(name).ok()?)));
-    let set = [first(own), first(["ALL_PROXY", "all_proxy"])].into_iter().flatten();
+    let own = if url.starts_with("https") {
+        ["HTTPS_PROXY", "https_proxy"]
+    } else {
+        ["HTTP_PROXY", "http_proxy"]
+    };
+    let first = |names: [&'static str; 2]| {
+        names
+            .into_iter()
+            .find_map(|name| Some((name, std::env::var(name).ok()?)))
+    };
+    let set = [first(own), first(["ALL_PROXY", "all_proxy"])]
+        .into_iter()
+        .flatten();
     let Some((name, _)) = set.into_iter().find(|(_, value)| !value.trim().is_empty()) else {
         return Ok(None);
     };
-    let exceptions = first(["NO_PROXY", "no_proxy"]).map(|(_, value)| value).unwrap_or_default();
-    if of(&Matcher::builder().all("http://proxy").no(exceptions).build(), url).is_none() {
+    let exceptions = first(["NO_PROXY", "no_proxy"])
+        .map(|(_, value)| value)
+        .unwrap_or_default();
+    if of(
+        &Matcher::builder()
+            .all("http://proxy")
+            .no(exceptions)
+            .build(),
+        url,
+    )
+    .is_none()
+    {
         return Ok(None);
     }
     // The value is not shown: it may hold a password.
-    let advice =
-        format!("Write ${name} as http://host:port, https://host:port or socks5h://host:port, or unset it");
-    Err(Failure::new(format!("${name} names no proxy that can be used"), advice).of_class(FaultClass::Proxy))
+    let advice = format!(
+        "Write ${name} as http://host:port, https://host:port or socks5h://host:port, or unset it"
+    );
+    Err(
+        Failure::new(format!("${name} names no proxy that can be used"), advice)
+            .of_class(FaultClass::Proxy),
+    )
 }
 
 fn of(matcher: &Matcher, url: &str) -> Option<Proxy> {
@@ -88,10 +110,15 @@ fn of(matcher: &Matcher, url: &str) -> Option<Proxy> {
         kind,
         port,
         authorization: authorization.map(SecretString::from),
-        login: found.raw_auth().map(|(user, password)| (user.to_owned(), SecretString::from(password))),
+        login: found
+            .raw_auth()
+            .map(|(user, password)| (user.to_owned(), SecretString::from(password))),
         local_names: matches!(scheme.as_str(), "socks4" | "socks5"),
         shown: format!("{scheme}://{shown_host}:{port}"),
-        host: shown_host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        host: shown_host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned(),
     })
 }
 
@@ -101,8 +128,13 @@ mod tests {
 
     #[test]
     fn a_proxy_is_named_without_its_credentials() {
-        let named =
-            |text: &str| of(&Matcher::builder().all(text).build(), "https://api.example.com/v1").unwrap();
+        let named = |text: &str| {
+            of(
+                &Matcher::builder().all(text).build(),
+                "https://api.example.com/v1",
+            )
+            .unwrap()
+        };
         let http = named("http://user:geheim@proxy.corp:3128");
         assert_eq!(
             (http.kind, http.shown.as_str(), http.port),
@@ -111,10 +143,18 @@ mod tests {
         assert!(http.authorization.is_some() && !format!("{http:?}").contains("geheim"));
         assert_eq!(named("proxy.corp:8080").shown, "http://proxy.corp:8080");
         let socks = named("socks5h://user:geheim@127.0.0.1");
-        assert_eq!((socks.kind, socks.shown.as_str()), (ProxyKind::Socks5, "socks5h://127.0.0.1:1080"));
-        assert!(socks.login.is_some() && !socks.local_names && !format!("{socks:?}").contains("geheim"));
+        assert_eq!(
+            (socks.kind, socks.shown.as_str()),
+            (ProxyKind::Socks5, "socks5h://127.0.0.1:1080")
+        );
+        assert!(
+            socks.login.is_some() && !socks.local_names && !format!("{socks:?}").contains("geheim")
+        );
         assert_eq!(named("socks4://127.0.0.1:9").kind, ProxyKind::Socks4);
-        let none = Matcher::builder().all("http://p:1").no("example.com").build();
+        let none = Matcher::builder()
+            .all("http://p:1")
+            .no("example.com")
+            .build();
         assert!(of(&none, "https://api.example.com/v1").is_none());
     }
 }

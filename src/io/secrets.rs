@@ -67,20 +67,29 @@ impl From<KeyError> for Failure {
             first.make_ascii_uppercase();
         }
         let (advice, details) = match error {
-            KeyError::Empty | KeyError::NotAHeader(_) => ("Paste it again".to_owned(), String::new()),
-            KeyError::VariableUnset(name) => {
-                (format!("Set {name} before starting Batida, or keep the key elsewhere"), String::new())
+            KeyError::Empty | KeyError::NotAHeader(_) => {
+                ("Paste it again".to_owned(), String::new())
             }
+            KeyError::VariableUnset(name) => (
+                format!("Set {name} before starting Batida, or keep the key elsewhere"),
+                String::new(),
+            ),
             KeyError::NoPlace(_) => ("Choose another place for the key".to_owned(), String::new()),
-            KeyError::NotThere(_) => ("Type the key in the environment's settings".to_owned(), String::new()),
+            KeyError::NotThere(_) => (
+                "Type the key in the environment's settings".to_owned(),
+                String::new(),
+            ),
             KeyError::NoKeychain(why) => (
-                format!("Start a keychain (gnome-keyring, KWallet) and then Batida again, or {elsewhere}"),
+                format!(
+                    "Start a keychain (gnome-keyring, KWallet) and then Batida again, or {elsewhere}"
+                ),
                 why,
             ),
             KeyError::Locked(why) => (format!("Unlock it and try again, or {elsewhere}"), why),
-            KeyError::Slow(_) => {
-                (format!("See whether it waits for its password, or {elsewhere}"), String::new())
-            }
+            KeyError::Slow(_) => (
+                format!("See whether it waits for its password, or {elsewhere}"),
+                String::new(),
+            ),
             KeyError::Keychain(why) => (format!("Try again, or {elsewhere}"), why),
         };
         Self::new(summary, advice).with_details(details)
@@ -97,7 +106,9 @@ pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
         return Err(KeyError::Empty);
     }
     if key.chars().any(char::is_control) {
-        return Err(KeyError::NotAHeader("it has a line break or another control character in it"));
+        return Err(KeyError::NotAHeader(
+            "it has a line break or another control character in it",
+        ));
     }
     if !key.is_ascii() {
         return Err(KeyError::NotAHeader("it has letters in it that no key has"));
@@ -118,7 +129,11 @@ pub struct Keys {
 impl Keys {
     /// The keys of the environments in `store`.
     pub fn new(store: SettingsStore) -> Self {
-        Self { store, session: Arc::default(), staged: Arc::default() }
+        Self {
+            store,
+            session: Arc::default(),
+            staged: Arc::default(),
+        }
     }
 
     /// Keeps a key until the program ends, for an environment whose place is a variable. It comes before that
@@ -128,12 +143,19 @@ impl Keys {
     /// When it is no key.
     pub fn hold(&self, env: &EnvId, key: &SecretString) -> Result<(), Failure> {
         let key = check_key(key)?;
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).insert(env.clone(), key);
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(env.clone(), key);
         Ok(())
     }
 
     fn held(&self, env: &EnvId) -> Option<SecretString> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).get(env).cloned()
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(env)
+            .cloned()
     }
 
     /// The settings file beside which everything else of the user's is.
@@ -176,13 +198,15 @@ impl Keys {
                     return Ok(Some((held, None)));
                 }
                 let key = variable(name).ok_or_else(|| KeyError::VariableUnset(name.clone()))?;
-                let note =
-                    |(key, note): (_, Option<String>)| (key, note.map(|note| format!("{note} (in ${name})")));
+                let note = |(key, note): (_, Option<String>)| {
+                    (key, note.map(|note| format!("{note} (in ${name})")))
+                };
                 return Ok(noted(&key)?.map(note));
             }
-            KeyPlace::Keychain => {
-                (self.read_keychain(&SecretId::from(&env.id)).await?, "the system's keychain")
-            }
+            KeyPlace::Keychain => (
+                self.read_keychain(&SecretId::from(&env.id)).await?,
+                "the system's keychain",
+            ),
             KeyPlace::SettingsFile => (self.store.file_key(&env.id)?, "the settings file"),
         };
         Ok(noted(&key.ok_or(KeyError::NotThere(place))?)?)
@@ -190,7 +214,11 @@ impl Keys {
 
     /// The variables that hold secrets of the environments in the settings file.
     pub fn secret_variables(&self) -> Vec<String> {
-        self.store.stored().iter().flat_map(Environment::secret_variables).collect()
+        self.store
+            .stored()
+            .iter()
+            .flat_map(Environment::secret_variables)
+            .collect()
     }
 
     /// Keeps a key where the environment says. [`Keys::save`] does it in step with the settings.
@@ -202,7 +230,9 @@ impl Keys {
         match &env.key {
             KeyPlace::Keychain => Ok(self.write_keychain(&SecretId::from(&env.id), key).await?),
             KeyPlace::SettingsFile => self.store.set_file_key(&env.id, Some(key)),
-            KeyPlace::Variable(name) => Err(KeyError::NoPlace(format!("it is read from ${name}")).into()),
+            KeyPlace::Variable(name) => {
+                Err(KeyError::NoPlace(format!("it is read from ${name}")).into())
+            }
             KeyPlace::None => {
                 Err(KeyError::NoPlace("the environment says that it has none".to_owned()).into())
             }
@@ -210,7 +240,10 @@ impl Keys {
     }
 
     fn let_go(&self, env: &EnvId) {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).remove(env);
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(env);
     }
 
     /// Forgets an environment's key, wherever Batida put it. A variable stays what it is.
@@ -220,7 +253,8 @@ impl Keys {
     pub async fn forget(&self, env: &Environment) -> Result<(), Failure> {
         self.let_go(&env.id);
         self.store.set_file_key(&env.id, None)?;
-        let was_there = |stored: &Environment| stored.id == env.id && stored.key == KeyPlace::Keychain;
+        let was_there =
+            |stored: &Environment| stored.id == env.id && stored.key == KeyPlace::Keychain;
         if env.key == KeyPlace::Keychain || self.store.stored().iter().any(was_there) {
             self.forget_in_keychain(&SecretId::from(&env.id)).await?;
         }
@@ -233,9 +267,17 @@ impl Keys {
     /// # Errors
     /// When something was not saved; nothing has been forgotten then, and what could be saved is. Or when a key that is no longer
     /// needed could not be removed from the keychain, which the summary says.
-    pub async fn save(&self, settings: &Settings, change: Option<&KeyChange>) -> Result<(), Failure> {
-        let before: BTreeMap<EnvId, Environment> =
-            self.store.stored().into_iter().map(|env| (env.id.clone(), env)).collect();
+    pub async fn save(
+        &self,
+        settings: &Settings,
+        change: Option<&KeyChange>,
+    ) -> Result<(), Failure> {
+        let before: BTreeMap<EnvId, Environment> = self
+            .store
+            .stored()
+            .into_iter()
+            .map(|env| (env.id.clone(), env))
+            .collect();
         if let Some(KeyChange { env, key: Some(_) }) = change
             && !before.contains_key(env)
         {
@@ -244,22 +286,37 @@ impl Keys {
         }
         let mut unkept = Ok(());
         // What another window has changed is neither this one's to move nor to forget.
-        for env in self.store.merged(settings).environments.iter().filter(|env| !env.demo) {
+        for env in self
+            .store
+            .merged(settings)
+            .environments
+            .iter()
+            .filter(|env| !env.demo)
+        {
             let kept = match change.filter(|change| change.env == env.id) {
                 Some(KeyChange { key: Some(key), .. }) => self.put(env, key).await,
                 Some(KeyChange { key: None, .. }) => Ok(()),
                 None => self.carry(before.get(&env.id), env).await,
             };
-            unkept = unkept.and(kept).and(self.put_extras(before.get(&env.id), env).await);
+            unkept = unkept
+                .and(kept)
+                .and(self.put_extras(before.get(&env.id), env).await);
         }
         // A keychain that does not answer must not cost the rest of what was typed.
         let now = self.store.save(settings)?;
         unkept?;
 
-        let forgotten = change.filter(|change| change.key.is_none()).map(|change| &change.env);
+        let forgotten = change
+            .filter(|change| change.key.is_none())
+            .map(|change| &change.env);
         // Whoever names another place for a key means the key that is there.
-        let moved = before.values().filter(|old| now.get(&old.id).is_none_or(|env| env.key != old.key));
-        moved.map(|old| &old.id).chain(forgotten).for_each(|env| self.let_go(env));
+        let moved = before
+            .values()
+            .filter(|old| now.get(&old.id).is_none_or(|env| env.key != old.key));
+        moved
+            .map(|old| &old.id)
+            .chain(forgotten)
+            .for_each(|env| self.let_go(env));
         if let Some(env) = forgotten {
             self.store.set_file_key(env, None)?;
         }
@@ -267,7 +324,9 @@ impl Keys {
         for old in before.values().filter(|env| in_keychain(env)) {
             let still = now.get(&old.id).is_some_and(in_keychain) && forgotten != Some(&old.id);
             if !still {
-                self.forget_in_keychain(&SecretId::from(&old.id)).await.map_err(still_there)?;
+                self.forget_in_keychain(&SecretId::from(&old.id))
+                    .await
+                    .map_err(still_there)?;
             }
         }
         self.forget_extras(&before, &now).await.map_err(still_there)
@@ -284,7 +343,9 @@ impl Keys {
     /// A key whose place changed without being typed again goes along. What is not there cannot.
     async fn carry(&self, before: Option<&Environment>, now: &Environment) -> Result<(), Failure> {
         let keeps = |place: &KeyPlace| matches!(place, KeyPlace::Keychain | KeyPlace::SettingsFile);
-        let Some(before) = before.filter(|before| before.key != now.key) else { return Ok(()) };
+        let Some(before) = before.filter(|before| before.key != now.key) else {
+            return Ok(());
+        };
         if !keeps(&before.key) || !keeps(&now.key) {
             return Ok(());
         }
@@ -324,7 +385,10 @@ impl Keys {
 
     /// The same id may mean another environment in another settings folder.
     fn user(&self, SecretId { env, slot }: &SecretId) -> String {
-        let slot = slot.as_ref().map(|slot| format!(" ({slot})")).unwrap_or_default();
+        let slot = slot
+            .as_ref()
+            .map(|slot| format!(" ({slot})"))
+            .unwrap_or_default();
         format!("{}{slot} in {}", env.0, self.store.identity())
     }
 }
@@ -339,7 +403,11 @@ fn still_there(error: KeyError) -> Failure {
 fn variable(name: &str) -> Option<SecretString> {
     // `var_os` panics at names that no variable can have.
     let sayable = !name.is_empty() && !name.contains(['=', '\0']);
-    let value = sayable.then(|| std::env::var_os(name)).flatten()?.to_string_lossy().into_owned();
+    let value = sayable
+        .then(|| std::env::var_os(name))
+        .flatten()?
+        .to_string_lossy()
+        .into_owned();
     (!value.trim().is_empty()).then(|| value.into())
 }
 
@@ -351,8 +419,14 @@ fn entry(user: &str) -> keyring::Result<keyring::Entry> {
 async fn in_keychain<T: Send + 'static>(
     work: impl FnOnce() -> keyring::Result<T> + Send + 'static,
 ) -> Result<T, KeyError> {
-    let connect = || keyring::Entry::store_status().as_ref().map_err(ToString::to_string);
-    patiently(FOR_A_CONNECTION, connect).await?.map_err(KeyError::NoKeychain)?;
+    let connect = || {
+        keyring::Entry::store_status()
+            .as_ref()
+            .map_err(ToString::to_string)
+    };
+    patiently(FOR_A_CONNECTION, connect)
+        .await?
+        .map_err(KeyError::NoKeychain)?;
     Ok(patiently(FOR_A_PROMPT, work).await??)
 }
 
@@ -370,7 +444,9 @@ async fn patiently<T: Send + 'static>(
         .map_err(|why| KeyError::Keychain(why.to_string()))?;
     match tokio::time::timeout(patience, told).await {
         Ok(Ok(outcome)) => Ok(outcome),
-        Ok(Err(_)) => Err(KeyError::NoKeychain("the thread that asked it died".to_owned())),
+        Ok(Err(_)) => Err(KeyError::NoKeychain(
+            "the thread that asked it died".to_owned(),
+        )),
         Err(_) => Err(KeyError::Slow(patience)),
     }
 }
@@ -392,17 +468,30 @@ mod tests {
     #[test]
     fn keys_lose_the_space_around_them() {
         for text in ["sk-1", " sk-1", "sk-1\n", "\tsk-1\r\n"] {
-            assert_eq!(check_key(&text.into()).expect("a key").expose_secret(), "sk-1");
+            assert_eq!(
+                check_key(&text.into()).expect("a key").expose_secret(),
+                "sk-1"
+            );
         }
     }
 
     #[test]
     fn what_cannot_be_a_header_is_no_key() {
-        for text in ["", "  \n", "sk\n1", "sk\u{0}1", "sk\u{7f}1", "schlüssel", "••••••••wxyz"]
-        {
+        for text in [
+            "",
+            "  \n",
+            "sk\n1",
+            "sk\u{0}1",
+            "sk\u{7f}1",
+            "schlüssel",
+            "••••••••wxyz",
+        ] {
             let failure = Failure::from(check_key(&text.into()).expect_err("no key"));
             assert!(failure.summary.contains("API key"), "{failure:?}");
-            assert!(text.trim().len() < 3 || !format!("{failure:?}").contains(text), "{failure:?}");
+            assert!(
+                text.trim().len() < 3 || !format!("{failure:?}").contains(text),
+                "{failure:?}"
+            );
         }
     }
 

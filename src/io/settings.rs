@@ -63,20 +63,28 @@ pub struct SecretId {
 impl SecretId {
     /// An extra value's.
     pub fn of_extra(env: &EnvId, extra: &Extra) -> Self {
-        Self { env: env.clone(), slot: Some(extra.slot()) }
+        Self {
+            env: env.clone(),
+            slot: Some(extra.slot()),
+        }
     }
 }
 
 impl From<&EnvId> for SecretId {
     /// The environment's key.
     fn from(env: &EnvId) -> Self {
-        Self { env: env.clone(), slot: None }
+        Self {
+            env: env.clone(),
+            slot: None,
+        }
     }
 }
 
 impl std::fmt::Debug for SettingsStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SettingsStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SettingsStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,10 +94,15 @@ impl SettingsStore {
     /// # Errors
     /// When there is no home directory.
     pub fn open_default() -> Result<Self, Failure> {
-        confy::get_configuration_file_path("batida", "settings").map(Self::at).map_err(|why| {
-            Failure::new("There is no place for the settings file", "Set HOME, or say --config DIR")
+        confy::get_configuration_file_path("batida", "settings")
+            .map(Self::at)
+            .map_err(|why| {
+                Failure::new(
+                    "There is no place for the settings file",
+                    "Set HOME, or say --config DIR",
+                )
                 .with_details(why.to_string())
-        })
+            })
     }
 
     /// Over `settings.toml` in `dir`, as `--config DIR` asks.
@@ -99,7 +112,10 @@ impl SettingsStore {
 
     /// Over the file at `path`, which need not exist.
     pub fn at(path: PathBuf) -> Self {
-        Self { path, state: Arc::default() }
+        Self {
+            path,
+            state: Arc::default(),
+        }
     }
 
     /// The file.
@@ -177,13 +193,18 @@ impl SettingsStore {
 
     fn merge(&self, state: &State, settings: &Settings) -> Settings {
         // What is not there, or was moved aside, has nothing to say.
-        let Some(file) = self.read().ok().flatten() else { return settings.clone() };
+        let Some(file) = self.read().ok().flatten() else {
+            return settings.clone();
+        };
         let theirs = file.into_settings();
         match &state.known {
             Some(known) => Settings::merged(known, settings, &theirs),
             None => {
                 let mut merged = settings.clone();
-                let others = theirs.environments.into_iter().filter(|env| settings.get(&env.id).is_none());
+                let others = theirs
+                    .environments
+                    .into_iter()
+                    .filter(|env| settings.get(&env.id).is_none());
                 merged.environments.extend(others);
                 merged
             }
@@ -235,13 +256,20 @@ impl SettingsStore {
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub fn set_file_key(&self, id: impl Into<SecretId>, key: Option<SecretString>) -> Result<(), Failure> {
+    pub fn set_file_key(
+        &self,
+        id: impl Into<SecretId>,
+        key: Option<SecretString>,
+    ) -> Result<(), Failure> {
         let id = id.into();
         let mut state = self.lock();
         self.keys_before_writing(&mut state)?;
         state.held.remove(&id);
         let mut file = self.look()?.unwrap_or_default();
-        let stored = file.environments.iter_mut().find(|stored| stored.id == id.env);
+        let stored = file
+            .environments
+            .iter_mut()
+            .find(|stored| stored.id == id.env);
         match (stored, key) {
             (Some(stored), Some(key)) if stored.holds(id.slot.as_deref()) => {
                 stored.set(id.slot, Some(key));
@@ -266,8 +294,11 @@ impl SettingsStore {
     pub fn environments(&self) -> Result<Vec<Environment>, Failure> {
         let _state = self.lock();
         let file = self.look().map_err(|why| Failure {
-            summary: why.summary.replace("The settings file", &self.path.display().to_string()),
-            advice: "Is it the settings.toml of a Batida that is no newer than this one?".to_owned(),
+            summary: why
+                .summary
+                .replace("The settings file", &self.path.display().to_string()),
+            advice: "Is it the settings.toml of a Batida that is no newer than this one?"
+                .to_owned(),
             ..why
         })?;
         Ok(file
@@ -282,7 +313,10 @@ impl SettingsStore {
     pub(crate) fn stored(&self) -> Vec<Environment> {
         let _state = self.lock();
         let file = self.read().ok().flatten().unwrap_or_default();
-        file.environments.into_iter().map(StoredEnvironment::into_environment).collect()
+        file.environments
+            .into_iter()
+            .map(StoredEnvironment::into_environment)
+            .collect()
     }
 
     /// Names this file among other settings files, the same each time.
@@ -301,10 +335,16 @@ impl SettingsStore {
     }
 
     /// The keys of the file that is about to be replaced. One that somebody broke meanwhile is kept aside.
-    fn keys_before_writing(&self, state: &mut State) -> Result<BTreeMap<SecretId, SecretString>, Failure> {
+    fn keys_before_writing(
+        &self,
+        state: &mut State,
+    ) -> Result<BTreeMap<SecretId, SecretString>, Failure> {
         if state.unread {
             return Err(Failure::new(
-                format!("The settings were not saved: {} could not be read before", self.path.display()),
+                format!(
+                    "The settings were not saved: {} could not be read before",
+                    self.path.display()
+                ),
                 "Make the file readable (or move it away), then start Batida again",
             ));
         }
@@ -324,13 +364,17 @@ impl SettingsStore {
         let file = self.path.display();
         let (why, advice) = match trouble {
             Trouble::Unread(why) => return self.unread(&why),
-            Trouble::Foreign(why) => {
-                (why, format!("Update Batida, or take out of {file} what this one does not know"))
-            }
+            Trouble::Foreign(why) => (
+                why,
+                format!("Update Batida, or take out of {file} what this one does not know"),
+            ),
             Trouble::Broken(why) => (why, format!("Correct {file}, or move it away")),
         };
         let advice = format!("{advice}. The file is left as it is; until then nothing is saved");
-        Failure::new(format!("The settings file was not understood: {why}"), advice)
+        Failure::new(
+            format!("The settings file was not understood: {why}"),
+            advice,
+        )
     }
 
     fn unread(&self, why: &str) -> Failure {
@@ -363,7 +407,9 @@ impl SettingsStore {
             Some(VERSION) => {}
             None => return Err(Trouble::Broken("it says no version".to_owned())),
             Some(n) if n > VERSION => {
-                return Err(Trouble::Foreign(format!("a newer Batida wrote it (version {n})")));
+                return Err(Trouble::Foreign(format!(
+                    "a newer Batida wrote it (version {n})"
+                )));
             }
             Some(n) => return Err(Trouble::Broken(format!("there is no version {n}"))),
         }
@@ -374,25 +420,39 @@ impl SettingsStore {
 
     /// What confy says of the file, with the line that it speaks of.
     fn trouble(&self, error: ConfyError) -> Trouble {
-        let ConfyError::BadTomlData(error) = error else { return Trouble::from(error) };
+        let ConfyError::BadTomlData(error) = error else {
+            return Trouble::from(error);
+        };
         let line = || {
             let text = fs::read(&self.path).ok()?;
             let before = text.get(..error.span()?.start)?;
             Some(before.iter().filter(|byte| **byte == b'\n').count() + 1)
         };
-        let line = line().map(|line| format!(" in line {line}")).unwrap_or_default();
+        let line = line()
+            .map(|line| format!(" in line {line}"))
+            .unwrap_or_default();
         let why = format!("{}{line}", harmless(error.message()));
-        if why.starts_with(UNKNOWN_FIELD) { Trouble::Foreign(why) } else { Trouble::Broken(why) }
+        if why.starts_with(UNKNOWN_FIELD) {
+            Trouble::Foreign(why)
+        } else {
+            Trouble::Broken(why)
+        }
     }
 
     /// Moves the file to a name of its own. `Err` when it had to stay where it is.
     fn keep_aside(&self, why: &str, then: &str) -> Result<Failure, Failure> {
         let summary = format!("The settings file was not understood: {why}");
         match files::move_aside(&self.path) {
-            Ok(aside) => Ok(Failure::new(summary, format!("It was kept as {}. {then}", aside.display()))),
+            Ok(aside) => Ok(Failure::new(
+                summary,
+                format!("It was kept as {}. {then}", aside.display()),
+            )),
             Err(error) => Err(Failure::new(
                 summary,
-                format!("Repair or move {}; until then nothing is saved", self.path.display()),
+                format!(
+                    "Repair or move {}; until then nothing is saved",
+                    self.path.display()
+                ),
             )
             .with_details(format!("It could not be moved aside: {error}"))),
         }
@@ -400,7 +460,9 @@ impl SettingsStore {
 
     /// A file with a key in it is nobody else's business, whoever wrote it.
     fn guard_keys(&self, file: &StoredFile) {
-        let loose = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+        let loose = |path: &Path| {
+            fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+        };
         if !file.keys().is_empty() && loose(&self.path) {
             // Someone else's file stays as it is.
             let _ = fs::set_permissions(&self.path, Permissions::from_mode(0o600));
@@ -422,7 +484,11 @@ impl SettingsStore {
         let text = |why: std::io::Error| why.to_string();
         let real = files::real_path(&self.path).map_err(text)?;
         let dir = real.parent().ok_or("it has no folder")?;
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(text)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(text)?;
 
         let beside = Beside::create(&real, files::FOR_OWNER).map_err(text)?;
         confy::store_path(beside.path(), file).map_err(|why| match why {
@@ -468,7 +534,10 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 fn harmless(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default();
     for known in [UNKNOWN_FIELD, "missing field `", "duplicate field `"] {
-        if let Some(name) = first.strip_prefix(known).and_then(|rest| rest.split('`').next()) {
+        if let Some(name) = first
+            .strip_prefix(known)
+            .and_then(|rest| rest.split('`').next())
+        {
             return format!("{known}{name}`");
         }
     }
@@ -542,7 +611,11 @@ fn read_form(json: &str) -> Option<PlaygroundForm> {
 }
 
 /// Puts these forms in place of those that were there.
-fn change<T>(kept: &mut BTreeMap<EnvId, T>, changed: &Playgrounds, written: impl Fn(&PlaygroundForm) -> T) {
+fn change<T>(
+    kept: &mut BTreeMap<EnvId, T>,
+    changed: &Playgrounds,
+    written: impl Fn(&PlaygroundForm) -> T,
+) {
     for (env, form) in changed {
         match form {
             Some(form) => drop(kept.insert(env.clone(), written(form))),
@@ -558,8 +631,10 @@ fn write_form(form: &PlaygroundForm) -> String {
 
 impl StoredForms {
     fn new(forms: &BenchForms) -> Self {
-        let preset =
-            |(name, plan): &(String, Plan)| StoredPreset { name: name.clone(), plan: write_plan(plan) };
+        let preset = |(name, plan): &(String, Plan)| StoredPreset {
+            name: name.clone(),
+            plan: write_plan(plan),
+        };
         Self {
             last: forms.last.as_ref().map(write_plan),
             presets: forms.presets.iter().map(preset).collect(),
@@ -567,8 +642,14 @@ impl StoredForms {
     }
 
     fn into_forms(self) -> BenchForms {
-        let presets = self.presets.into_iter().filter_map(|p| Some((p.name, read_plan(&p.plan)?)));
-        BenchForms { last: self.last.as_deref().and_then(read_plan), presets: presets.collect() }
+        let presets = self
+            .presets
+            .into_iter()
+            .filter_map(|p| Some((p.name, read_plan(&p.plan)?)));
+        BenchForms {
+            last: self.last.as_deref().and_then(read_plan),
+            presets: presets.collect(),
+        }
     }
 }
 
@@ -580,17 +661,36 @@ impl Default for StoredFile {
 
 impl StoredFile {
     fn new(settings: &Settings, keys: &BTreeMap<SecretId, SecretString>) -> Self {
-        let Settings { theme, selected, environments, benches, history, votes, playgrounds, care } = settings;
-        let stored = environments.iter().filter(|env| !env.demo && !is_reserved(&env.id));
+        let Settings {
+            theme,
+            selected,
+            environments,
+            benches,
+            history,
+            votes,
+            playgrounds,
+            care,
+        } = settings;
+        let stored = environments
+            .iter()
+            .filter(|env| !env.demo && !is_reserved(&env.id));
         Self {
             version: VERSION,
             theme: *theme,
             selected: selected.clone(),
-            environments: stored.map(|env| StoredEnvironment::new(env.clone(), keys)).collect(),
+            environments: stored
+                .map(|env| StoredEnvironment::new(env.clone(), keys))
+                .collect(),
             history: *history,
-            benches: benches.iter().map(|(id, forms)| (id.clone(), StoredForms::new(forms))).collect(),
+            benches: benches
+                .iter()
+                .map(|(id, forms)| (id.clone(), StoredForms::new(forms)))
+                .collect(),
             votes: votes.clone(),
-            playgrounds: playgrounds.iter().map(|(id, form)| (id.clone(), write_form(form))).collect(),
+            playgrounds: playgrounds
+                .iter()
+                .map(|(id, form)| (id.clone(), write_form(form)))
+                .collect(),
             care: care.clone(),
         }
     }
@@ -607,11 +707,16 @@ impl StoredFile {
         }
         for (env, mut forms) in old.benches {
             forms.last = forms.last.filter(|plan| read_plan(plan).is_none());
-            forms.presets.retain(|preset| read_plan(&preset.plan).is_none());
+            forms
+                .presets
+                .retain(|preset| read_plan(&preset.plan).is_none());
             if !known.contains(&env) || (forms.last.is_none() && forms.presets.is_empty()) {
                 continue;
             }
-            let mine = self.benches.entry(env).or_insert_with(|| StoredForms::new(&BenchForms::default()));
+            let mine = self
+                .benches
+                .entry(env)
+                .or_insert_with(|| StoredForms::new(&BenchForms::default()));
             mine.last = mine.last.take().or(forms.last);
             for preset in forms.presets {
                 if !mine.presets.iter().any(|known| known.name == preset.name) {
@@ -637,18 +742,36 @@ impl StoredFile {
     /// All secrets that stand in it.
     fn keys(&self) -> BTreeMap<SecretId, SecretString> {
         let keeps_it = |env: &&StoredEnvironment| env.key == KeyPlace::SettingsFile;
-        self.environments.iter().filter(keeps_it).flat_map(StoredEnvironment::keys).collect()
+        self.environments
+            .iter()
+            .filter(keeps_it)
+            .flat_map(StoredEnvironment::keys)
+            .collect()
     }
 
     fn into_settings(self) -> Settings {
-        let Self { version: _, theme, selected, environments, history, benches, votes, playgrounds, care } =
-            self;
-        let stored = environments.into_iter().map(StoredEnvironment::into_environment);
+        let Self {
+            version: _,
+            theme,
+            selected,
+            environments,
+            history,
+            benches,
+            votes,
+            playgrounds,
+            care,
+        } = self;
+        let stored = environments
+            .into_iter()
+            .map(StoredEnvironment::into_environment);
         let mut settings = Settings {
             theme,
             selected,
             environments: std::iter::once(Environment::demo()).chain(stored).collect(),
-            benches: benches.into_iter().map(|(id, forms)| (id, forms.into_forms())).collect(),
+            benches: benches
+                .into_iter()
+                .map(|(id, forms)| (id, forms.into_forms()))
+                .collect(),
             history,
             votes,
             playgrounds: playgrounds
@@ -719,9 +842,12 @@ impl StoredEnvironment {
         let in_file = key == KeyPlace::SettingsFile;
         let stored = |id: &SecretId| keys.get(id).filter(|_| in_file).cloned().map(StoredKey);
         let api_key = stored(&SecretId::from(&id));
-        let kept = extras.iter().filter(|extra| extra.value == ExtraValue::Kept);
-        let secrets =
-            kept.filter_map(|extra| Some((extra.slot(), stored(&SecretId::of_extra(&id, extra))?))).collect();
+        let kept = extras
+            .iter()
+            .filter(|extra| extra.value == ExtraValue::Kept);
+        let secrets = kept
+            .filter_map(|extra| Some((extra.slot(), stored(&SecretId::of_extra(&id, extra))?)))
+            .collect();
         Self {
             id,
             name,
@@ -773,14 +899,19 @@ impl StoredEnvironment {
 
     /// Whether a secret of this slot belongs into the file.
     fn holds(&self, slot: Option<&str>) -> bool {
-        let is_kept =
-            |slot| self.extras.iter().any(|extra| extra.value == ExtraValue::Kept && extra.slot() == slot);
+        let is_kept = |slot| {
+            self.extras
+                .iter()
+                .any(|extra| extra.value == ExtraValue::Kept && extra.slot() == slot)
+        };
         self.key == KeyPlace::SettingsFile && slot.is_none_or(is_kept)
     }
 
     /// Whether one stands in it.
     fn has(&self, slot: Option<&str>) -> bool {
-        slot.map_or(self.api_key.is_some(), |slot| self.secrets.contains_key(slot))
+        slot.map_or(self.api_key.is_some(), |slot| {
+            self.secrets.contains_key(slot)
+        })
     }
 
     fn set(&mut self, slot: Option<String>, key: Option<SecretString>) {
@@ -793,10 +924,19 @@ impl StoredEnvironment {
 
     fn keys(&self) -> impl Iterator<Item = (SecretId, SecretString)> {
         let key = self.api_key.as_ref().map(|key| (None, key));
-        let secrets = self.secrets.iter().map(|(slot, key)| (Some(slot.clone()), key));
-        key.into_iter()
-            .chain(secrets)
-            .map(|(slot, key)| (SecretId { env: self.id.clone(), slot }, key.0.clone()))
+        let secrets = self
+            .secrets
+            .iter()
+            .map(|(slot, key)| (Some(slot.clone()), key));
+        key.into_iter().chain(secrets).map(|(slot, key)| {
+            (
+                SecretId {
+                    env: self.id.clone(),
+                    slot,
+                },
+                key.0.clone(),
+            )
+        })
     }
 }
 

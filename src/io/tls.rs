@@ -52,17 +52,28 @@ pub(super) struct Tls {
 pub(super) fn open(trust: &Trust, wanted: bool) -> Result<Tls, Failure> {
     let wants_client = Arc::new(AtomicBool::new(false));
     let config = Arc::new(config(trust, wanted, &wants_client)?);
-    Ok(Tls { config, wants_client })
+    Ok(Tls {
+        config,
+        wants_client,
+    })
 }
 
-fn config(trust: &Trust, wanted: bool, wants_client: &Arc<AtomicBool>) -> Result<ClientConfig, Failure> {
+fn config(
+    trust: &Trust,
+    wanted: bool,
+    wants_client: &Arc<AtomicBool>,
+) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let odd = |details: String| {
         let advice = Advice::by_face(
             "Install the package ca-certificates, or give the environment a CA certificate file on Home",
             "Install the package ca-certificates, or give a CA certificate file with --ca",
         );
-        Failure::new("This machine has no certificate authorities to trust", advice).with_details(details)
+        Failure::new(
+            "This machine has no certificate authorities to trust",
+            advice,
+        )
+        .with_details(details)
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -70,22 +81,29 @@ fn config(trust: &Trust, wanted: bool, wants_client: &Arc<AtomicBool>) -> Result
     let builder = match &trust.ca_file {
         // No certificate is looked at, so a machine without any must not fail here.
         _ if !wanted => builder.with_root_certificates(rustls::RootCertStore::empty()),
-        _ if trust.accept_invalid_certs => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-        }
+        _ if trust.accept_invalid_certs => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAny(provider))),
         Some(path) => {
             let verifier = Given::new(path, provider)?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
         }
-        None => builder.with_platform_verifier().map_err(|error| odd(error.to_string()))?,
+        None => builder
+            .with_platform_verifier()
+            .map_err(|error| odd(error.to_string()))?,
     };
     let mut config = match &trust.client {
         Some(client) if wanted => {
             let (chain, key) = read_client(client)?;
             builder.with_client_auth_cert(chain, key).map_err(|error| {
                 let shown = client.certificate.display();
-                Failure::new(format!("The client certificate {shown} cannot be used: {error}"), CLIENT_ADVICE)
-                    .of_class(FaultClass::Tls)
+                Failure::new(
+                    format!("The client certificate {shown} cannot be used: {error}"),
+                    CLIENT_ADVICE,
+                )
+                .of_class(FaultClass::Tls)
             })?
         }
         _ => builder.with_client_cert_resolver(Arc::new(NoneToShow(Arc::clone(wants_client)))),
@@ -121,20 +139,32 @@ fn read_client(
         let summary = format!("The {what} {} cannot be used: {why}", path.display());
         Failure::new(summary, CLIENT_ADVICE).of_class(FaultClass::Tls)
     };
-    let (certificate, key) = (&client.certificate, client.key.as_ref().unwrap_or(&client.certificate));
+    let (certificate, key) = (
+        &client.certificate,
+        client.key.as_ref().unwrap_or(&client.certificate),
+    );
     let read = |what: &str, path: &Path| {
-        files::read_now(path, MOST_CERTIFICATES).map_err(|error| unread(what, path, &error.why().to_string()))
+        files::read_now(path, MOST_CERTIFICATES)
+            .map_err(|error| unread(what, path, &error.why().to_string()))
     };
     let pem = read("client certificate", certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let chain = chain.unwrap_or_default();
     if chain.is_empty() {
-        return Err(unread("client certificate", certificate, "it holds no certificate"));
+        return Err(unread(
+            "client certificate",
+            certificate,
+            "it holds no certificate",
+        ));
     }
     let pem = read("client key", key)?;
     let encrypted = memchr::memmem::find(&pem, b"ENCRYPTED").is_some();
     let parsed = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-        let why = if encrypted { "it is encrypted" } else { "it holds no key" };
+        let why = if encrypted {
+            "it is encrypted"
+        } else {
+            "it holds no key"
+        };
         unread("client key", key, why)
     })?;
     Ok((chain, parsed))
@@ -145,8 +175,14 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failur
     let shown = path.display();
     let pem = files::read_now(path, MOST_CERTIFICATES).map_err(|unread| {
         Failure::new(
-            format!("The CA certificate file {shown} cannot be read: {}", unread.why()),
-            Advice::by_face("Check its path on Home", "Check the path of --ca, or of the environment"),
+            format!(
+                "The CA certificate file {shown} cannot be read: {}",
+                unread.why()
+            ),
+            Advice::by_face(
+                "Check its path on Home",
+                "Check the path of --ca, or of the environment",
+            ),
         )
     })?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
@@ -160,7 +196,8 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failur
 
 fn no_certificate(path: &Path, details: String) -> Failure {
     let summary = format!("{} holds no certificate that can be read", path.display());
-    let advice = "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
+    let advice =
+        "It must be a PEM file: one or more blocks that start with -----BEGIN CERTIFICATE-----";
     Failure::new(summary, advice).with_details(details)
 }
 
@@ -178,12 +215,17 @@ impl Given {
         let certificates = read_certificates(path)?;
         // What cannot be an authority by the usual rules is only compared as it is.
         let is_authority = |der: &&CertificateDer<'static>| {
-            rustls::RootCertStore::empty().add(CertificateDer::clone(der)).is_ok()
+            rustls::RootCertStore::empty()
+                .add(CertificateDer::clone(der))
+                .is_ok()
         };
         let authorities: Vec<_> = certificates.iter().filter(is_authority).cloned().collect();
         let usual = rustls_platform_verifier::Verifier::new_with_extra_roots(authorities, provider)
             .map_err(|error| no_certificate(path, error.to_string()))?;
-        Ok(Self { usual, certificates })
+        Ok(Self {
+            usual,
+            certificates,
+        })
     }
 
     /// Whether the file speaks for a certificate: it is in it, or is signed by one that is.
@@ -209,11 +251,16 @@ impl ServerCertVerifier for Given {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let usual = match self.usual.verify_server_cert(shown, between, name, ocsp, now) {
+        let usual = match self
+            .usual
+            .verify_server_cert(shown, between, name, ocsp, now)
+        {
             Ok(verified) => return Ok(verified),
             Err(error) => error,
         };
-        let Ok((_, read)) = X509Certificate::from_der(shown) else { return Err(usual) };
+        let Ok((_, read)) = X509Certificate::from_der(shown) else {
+            return Err(usual);
+        };
         if !self.speaks_for(shown, &read) {
             return Err(usual);
         }
@@ -266,21 +313,35 @@ fn is_named(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> bool {
     let matches = |pattern: &str| {
         let pattern = pattern.trim_end_matches('.').to_ascii_lowercase();
         let wanted = wanted.trim_end_matches('.');
-        let wild = pattern.strip_prefix("*.").filter(|rest| rest.contains('.') && ip.is_none());
+        let wild = pattern
+            .strip_prefix("*.")
+            .filter(|rest| rest.contains('.') && ip.is_none());
         let behind = wanted.split_once('.').map(|(_, rest)| rest);
         pattern == wanted || wild.is_some() && wild == behind
     };
-    let names = certificate.subject_alternative_name().ok().flatten().map(|names| &names.value.general_names);
-    let is_name =
-        |name: &&GeneralName<'_>| matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_));
+    let names = certificate
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map(|names| &names.value.general_names);
+    let is_name = |name: &&GeneralName<'_>| {
+        matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_))
+    };
     match names.filter(|names| names.iter().any(|name| is_name(&name))) {
         Some(names) => names.iter().any(|name| match (name, ip) {
             (GeneralName::DNSName(pattern), None) => matches(pattern),
-            (GeneralName::IPAddress(bytes), Some(std::net::IpAddr::V4(ip))) => *bytes == ip.octets(),
-            (GeneralName::IPAddress(bytes), Some(std::net::IpAddr::V6(ip))) => *bytes == ip.octets(),
+            (GeneralName::IPAddress(bytes), Some(std::net::IpAddr::V4(ip))) => {
+                *bytes == ip.octets()
+            }
+            (GeneralName::IPAddress(bytes), Some(std::net::IpAddr::V6(ip))) => {
+                *bytes == ip.octets()
+            }
             _ => false,
         }),
-        None => certificate.subject().iter_common_name().any(|name| name.as_str().is_ok_and(matches)),
+        None => certificate
+            .subject()
+            .iter_common_name()
+            .any(|name| name.as_str().is_ok_and(matches)),
     }
 }
 

@@ -24,7 +24,11 @@ pub struct GoodputTally {
 impl GoodputTally {
     /// Adds a measured request that ended, and answers whether it met all objectives.
     pub fn record(&mut self, objectives: &Objectives, record: &RequestRecord) -> bool {
-        let missed = if record.error.is_none() { misses(objectives, record) } else { [false; 4] };
+        let missed = if record.error.is_none() {
+            misses(objectives, record)
+        } else {
+            [false; 4]
+        };
         for (count, missed) in self.missed_by.iter_mut().zip(missed) {
             *count += u64::from(missed);
         }
@@ -52,13 +56,19 @@ impl GoodputTally {
         let missed = self.missed + unsent;
         let all = self.met + missed;
         let set = objectives.all().map(|objective| objective.is_some());
-        let missed_by = NAMES.into_iter().zip(self.missed_by).zip(set).filter(|(_, set)| *set);
+        let missed_by = NAMES
+            .into_iter()
+            .zip(self.missed_by)
+            .zip(set)
+            .filter(|(_, set)| *set);
         (!objectives.is_empty()).then(|| Goodput {
             met: self.met,
             missed,
             share: (all > 0).then(|| self.met as f64 / all as f64),
             requests_per_s,
-            missed_by: missed_by.map(|((name, count), _)| (name.to_owned(), count)).collect(),
+            missed_by: missed_by
+                .map(|((name, count), _)| (name.to_owned(), count))
+                .collect(),
         })
     }
 }
@@ -66,7 +76,9 @@ impl GoodputTally {
 /// Which objectives an answer missed, in the order of [`NAMES`].
 fn misses(objectives: &Objectives, record: &RequestRecord) -> [bool; 4] {
     let missed = |limit: Option<Duration>, figure: Option<Duration>| {
-        limit.zip(figure).is_some_and(|(limit, figure)| figure > limit)
+        limit
+            .zip(figure)
+            .is_some_and(|(limit, figure)| figure > limit)
     };
     [
         missed(objectives.ttft, record.ttft()),

@@ -74,12 +74,27 @@ impl SessionHistory {
         let index = match self.series.iter().position(|series| series.model == model) {
             Some(index) => index,
             None => {
-                self.series.push(Series { model: model.to_owned(), ..Series::default() });
+                self.series.push(Series {
+                    model: model.to_owned(),
+                    ..Series::default()
+                });
                 self.series.len() - 1
             }
         };
-        let prompt = prompt.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
-        let sample = Sample { n: self.answers, at, prompt, deployment, figures };
+        let prompt = prompt
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .take(80)
+            .collect();
+        let sample = Sample {
+            n: self.answers,
+            at,
+            prompt,
+            deployment,
+            figures,
+        };
         self.series[index].push(sample);
     }
 
@@ -106,7 +121,11 @@ impl Series {
         let tokens_per_sec = counted_speed(&sample);
         let Figures { ttft, latency, .. } = sample.figures;
         self.samples.push(sample);
-        let SortedFigures { ttft: ttfts, speed: speeds, latency: latencies } = &mut self.sorted;
+        let SortedFigures {
+            ttft: ttfts,
+            speed: speeds,
+            latency: latencies,
+        } = &mut self.sorted;
         insert(ttfts, ttft.map(|ttft| ttft.as_secs_f64()));
         insert(speeds, tokens_per_sec);
         insert(latencies, latency.map(|latency| latency.as_secs_f64()));
@@ -125,7 +144,10 @@ impl Series {
 
 /// Tokens per second where the server counted tokens: chunks per second are another figure.
 fn counted_speed(sample: &Sample) -> Option<f64> {
-    let counted = sample.figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Usage);
+    let counted = sample
+        .figures
+        .tokens
+        .is_some_and(|tokens| tokens.source == TokenSource::Usage);
     sample.figures.tokens_per_sec.filter(|_| counted)
 }
 
@@ -149,7 +171,9 @@ pub fn median(sorted: &[f64]) -> Option<f64> {
 /// between `from` and `to`, with one point beyond each side so that lines run on to the edge.
 /// What is drawn looks the same as all points drawn.
 pub fn decimate(points: &[[f64; 2]], from: f64, to: f64, columns: usize) -> Vec<[f64; 2]> {
-    let start = points.partition_point(|point| point[0] < from).saturating_sub(1);
+    let start = points
+        .partition_point(|point| point[0] < from)
+        .saturating_sub(1);
     let end = (points.partition_point(|point| point[0] <= to) + 1).min(points.len());
     let visible = points.get(start..end).unwrap_or_default();
     if visible.len() <= columns.max(1) * 2 || to <= from {
@@ -198,10 +222,22 @@ mod tests {
     fn an_answer_without_a_figure_leaves_no_point() {
         let mut history = SessionHistory::default();
         let ttft = Some(Duration::from_millis(80));
-        history.record("m", None, "one token", Duration::ZERO, Figures { ttft, ..Figures::default() });
+        history.record(
+            "m",
+            None,
+            "one token",
+            Duration::ZERO,
+            Figures {
+                ttft,
+                ..Figures::default()
+            },
+        );
         history.record("k", None, "x", Duration::ZERO, Figures::default());
         let series = history.series();
-        assert_eq!((series[0].ttft.as_slice(), series[0].speed.as_slice()), (&[[1.0, 80.0]][..], &[][..]));
+        assert_eq!(
+            (series[0].ttft.as_slice(), series[0].speed.as_slice()),
+            (&[[1.0, 80.0]][..], &[][..])
+        );
         assert_eq!((series[1].ttft.len(), series[1].samples.len()), (0, 1));
         assert_eq!(series[0].medians().tokens_per_sec, None);
         assert_eq!((history.answers(), series[1].model.as_str()), (2, "k"));

@@ -37,7 +37,9 @@ pub struct PromptFit {
 impl PromptFit {
     /// Adds a prompt that the server counted. Nothing when no length was asked for.
     pub fn add(&mut self, wanted: Option<u32>, got: u64) {
-        let Some(wanted) = wanted.map(u64::from).filter(|wanted| *wanted > 0) else { return };
+        let Some(wanted) = wanted.map(u64::from).filter(|wanted| *wanted > 0) else {
+            return;
+        };
         self.compared += 1;
         self.wanted += wanted;
         // A server may claim any number.
@@ -47,7 +49,12 @@ impl PromptFit {
 
     /// Adds all of another's.
     pub fn merge(&mut self, other: &Self) {
-        let Self { compared, wanted, got, off } = other;
+        let Self {
+            compared,
+            wanted,
+            got,
+            off,
+        } = other;
         self.compared += compared;
         self.wanted += wanted;
         self.got = self.got.saturating_add(*got);
@@ -117,7 +124,11 @@ fn rate_limited(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
             let _ = write!(
                 note,
                 "; {} by a gateway before the API, with a web page as no API sends",
-                if by_ingress == refused { "all".to_owned() } else { units::count(by_ingress) }
+                if by_ingress == refused {
+                    "all".to_owned()
+                } else {
+                    units::count(by_ingress)
+                }
             );
         }
         return Some(note);
@@ -128,7 +139,10 @@ fn rate_limited(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
         } else {
             format!(" {} of them", units::count(by_ingress))
         };
-        let _ = write!(note, ";{whom} by the ingress, with a web page as no API sends: it {stock}");
+        let _ = write!(
+            note,
+            ";{whom} by the ingress, with a web page as no API sends: it {stock}"
+        );
     // An API that tells its limits refuses for them.
     } else if level.limits.headers.is_empty() && has_used_up(level.requests.ended, seen.sent_for) {
         let _ = write!(
@@ -148,7 +162,9 @@ fn has_used_up(requests: u64, time: Duration) -> bool {
 
 fn queue_full(level: &LevelReport) -> Option<String> {
     let refused = were(level.limits.queue_full, "request")?;
-    Some(format!("{refused} refused since the server's queue was full: it was asked for more than it holds"))
+    Some(format!(
+        "{refused} refused since the server's queue was full: it was asked for more than it holds"
+    ))
 }
 
 fn failed(level: &LevelReport) -> Option<String> {
@@ -164,8 +180,12 @@ fn failed(level: &LevelReport) -> Option<String> {
 
 fn without_text(level: &LevelReport) -> Option<String> {
     let n = level.requests.without_text;
-    (n > 0)
-        .then(|| format!("{} without text, tool call or refusal: they count as failed", counted(n, "answer")))
+    (n > 0).then(|| {
+        format!(
+            "{} without text, tool call or refusal: they count as failed",
+            counted(n, "answer")
+        )
+    })
 }
 
 /// A gateway's fallback, or a server that answers to any name.
@@ -233,9 +253,10 @@ fn chunks(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     let answers = level.output_tokens.count;
     match seen.by_chunks {
         0 => None,
-        chunks if chunks == answers => {
-            Some("the server counts no tokens (usage): tokens are chunks, which may hold several".to_owned())
-        }
+        chunks if chunks == answers => Some(
+            "the server counts no tokens (usage): tokens are chunks, which may hold several"
+                .to_owned(),
+        ),
         chunks => Some(format!(
             "{} of {} came without the server's count of tokens (usage): theirs are chunks, which may hold several",
             units::count(chunks),
@@ -245,7 +266,12 @@ fn chunks(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
 }
 
 fn prompts_off(prompts: &PromptFit) -> Option<String> {
-    let PromptFit { compared, wanted, got, off } = *prompts;
+    let PromptFit {
+        compared,
+        wanted,
+        got,
+        off,
+    } = *prompts;
     (off > 0).then(|| {
         let by = (got as f64 / wanted as f64 - 1.0) * 100.0;
         let longer = if by < 0.0 { "shorter" } else { "longer" };
@@ -261,7 +287,10 @@ fn prompts_off(prompts: &PromptFit) -> Option<String> {
 
 /// In an open loop the cap is an upper bound, and not reaching it is well.
 fn unreached(level: &LevelReport) -> Option<String> {
-    let closed = matches!(level.load, LevelLoad::Concurrency(_) | LevelLoad::Max { .. });
+    let closed = matches!(
+        level.load,
+        LevelLoad::Concurrency(_) | LevelLoad::Max { .. }
+    );
     let asked = level.concurrency.asked.filter(|_| closed)?;
     let reached = level.concurrency.reached?;
     (reached < f64::from(asked) * (1.0 - UNREACHED)).then(|| {
@@ -275,8 +304,15 @@ fn unreached(level: &LevelReport) -> Option<String> {
 /// Those that would have waited longest when the level's time was over: without a word the slowest would vanish.
 fn unsent(level: &LevelReport) -> Option<String> {
     let were = were(level.requests.unsent, "request")?;
-    let places = level.concurrency.asked.map_or("", |_| "since all places in flight were taken ");
-    let missed = if level.goodput.is_some() { "; they count as missed in goodput" } else { "" };
+    let places = level
+        .concurrency
+        .asked
+        .map_or("", |_| "since all places in flight were taken ");
+    let missed = if level.goodput.is_some() {
+        "; they count as missed in goodput"
+    } else {
+        ""
+    };
     Some(format!(
         "{were} due and not sent, {places}until the level ended: times would be longer with their waits{missed}"
     ))
@@ -284,7 +320,11 @@ fn unsent(level: &LevelReport) -> Option<String> {
 
 /// In an open loop requests leave at their moments, unless a cap or the machine holds them back.
 fn behind(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
-    let Sending { requests, due_for, took } = seen.sending?;
+    let Sending {
+        requests,
+        due_for,
+        took,
+    } = seen.sending?;
     let held = took > due_for.mul_f64(1.0 + UNREACHED) + LATE;
     let took = took.as_secs_f64();
     if !held || took <= 0.0 {
@@ -293,9 +333,15 @@ fn behind(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
     match level.load {
         LevelLoad::Rate { per_sec, .. } => {
             // Between two requests lies one gap.
-            let gaps = if level.requests.unsent > 0 { requests } else { requests.saturating_sub(1) };
+            let gaps = if level.requests.unsent > 0 {
+                requests
+            } else {
+                requests.saturating_sub(1)
+            };
             let sent = units::short(Some(gaps as f64 / took));
-            Some(format!("{per_sec}/s asked, {sent}/s sent: the figures are of that load"))
+            Some(format!(
+                "{per_sec}/s asked, {sent}/s sent: the figures are of that load"
+            ))
         }
         LevelLoad::Trace { .. } => Some(format!(
             "what the trace sends in {} took {}: the figures are of that load",
@@ -308,9 +354,15 @@ fn behind(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
 
 /// Answers within a steady part of few of their lengths are of one piece, however many they are.
 fn no_interval(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
-    let rate = level.throughput.requests_per_s.filter(|rate| rate.ci.is_none())?;
+    let rate = level
+        .throughput
+        .requests_per_s
+        .filter(|rate| rate.ci.is_none())?;
     let (steady, answer) = (seen.steady_for?, seen.answer_takes?);
-    let mut note = format!("throughput ({} req/s) has no 95 % interval: ", units::short(Some(rate.mean)));
+    let mut note = format!(
+        "throughput ({} req/s) has no 95 % interval: ",
+        units::short(Some(rate.mean))
+    );
     let needed = answer * LEAST_BATCHES as u32;
     let _ = if steady < needed {
         write!(
@@ -330,8 +382,9 @@ fn no_interval(level: &LevelReport, seen: &Seen<'_>) -> Option<String> {
 }
 
 fn unsteady(level: &LevelReport) -> Option<String> {
-    (level.steady_s.is_none() && level.requests.ok > 0)
-        .then(|| "the load was never steady, so there is no throughput: run it for longer".to_owned())
+    (level.steady_s.is_none() && level.requests.ok > 0).then(|| {
+        "the load was never steady, so there is no throughput: run it for longer".to_owned()
+    })
 }
 
 /// Which percentiles have no 95 % interval, in one sentence.
@@ -344,17 +397,28 @@ fn too_few(level: &LevelReport) -> Option<String> {
     ];
     // Figures of as many values are said together.
     let mut groups: Vec<(u64, bool, Vec<&str>)> = Vec::new();
-    for (name, stats) in figures.iter().filter(|(_, stats)| stats.count > 0 && !lacking(stats).is_empty()) {
+    for (name, stats) in figures
+        .iter()
+        .filter(|(_, stats)| stats.count > 0 && !lacking(stats).is_empty())
+    {
         let of_gaps = *name == "ITL";
-        match groups.iter_mut().find(|(count, gaps, _)| (*count, *gaps) == (stats.count, of_gaps)) {
+        match groups
+            .iter_mut()
+            .find(|(count, gaps, _)| (*count, *gaps) == (stats.count, of_gaps))
+        {
             Some((_, _, names)) => names.push(name),
             None => groups.push((stats.count, of_gaps, vec![name])),
         }
     }
     let clauses = groups.into_iter().map(|(count, of_gaps, names)| {
-        let stats = Stats { count, ..Stats::default() };
-        let (percentiles, needed): (Vec<_>, Vec<_>) =
-            lacking(&stats).into_iter().map(|(name, least)| (name, units::count(least))).unzip();
+        let stats = Stats {
+            count,
+            ..Stats::default()
+        };
+        let (percentiles, needed): (Vec<_>, Vec<_>) = lacking(&stats)
+            .into_iter()
+            .map(|(name, least)| (name, units::count(least)))
+            .unzip();
         let several = percentiles.len() * names.len() > 1;
         format!(
             "{} of {} {} on {}: {} {} for a 95 % interval",
@@ -362,7 +426,11 @@ fn too_few(level: &LevelReport) -> Option<String> {
             list(&names),
             if several { "rest" } else { "rests" },
             counted(count, if of_gaps { "gap" } else { "request" }),
-            if percentiles.len() > 1 { "they need" } else { "it needs" },
+            if percentiles.len() > 1 {
+                "they need"
+            } else {
+                "it needs"
+            },
             list(&needed),
         )
     });
@@ -370,9 +438,20 @@ fn too_few(level: &LevelReport) -> Option<String> {
     // Enough gaps, and yet no interval.
     let alike = itl.p99_ci.is_none() && itl.count >= least_for_interval(0.99);
     let alike = alike.then(|| {
-        let without = [("p50", itl.p50_ci), ("p95", itl.p95_ci), ("p99", itl.p99_ci)];
-        let without: Vec<_> = without.iter().filter(|(_, ci)| ci.is_none()).map(|(name, _)| *name).collect();
-        format!("{} of ITL: the gaps are of too few answers for a 95 % interval", list(&without))
+        let without = [
+            ("p50", itl.p50_ci),
+            ("p95", itl.p95_ci),
+            ("p99", itl.p99_ci),
+        ];
+        let without: Vec<_> = without
+            .iter()
+            .filter(|(_, ci)| ci.is_none())
+            .map(|(name, _)| *name)
+            .collect();
+        format!(
+            "{} of ITL: the gaps are of too few answers for a 95 % interval",
+            list(&without)
+        )
     });
     let mut clauses = clauses.chain(alike);
     let first = clauses.next()?;
@@ -383,7 +462,10 @@ fn too_few(level: &LevelReport) -> Option<String> {
 fn lacking(stats: &Stats) -> Vec<(&'static str, u64)> {
     let needed = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)]
         .map(|(name, p)| (name, least_for_interval(p)));
-    needed.into_iter().filter(|(_, least)| stats.count < *least).collect()
+    needed
+        .into_iter()
+        .filter(|(_, least)| stats.count < *least)
+        .collect()
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -404,5 +486,11 @@ fn counted(n: u64, noun: &str) -> String {
 
 /// `1 request was`, `2 requests were`, nothing for none.
 fn were(n: u64, noun: &str) -> Option<String> {
-    (n > 0).then(|| format!("{} {}", counted(n, noun), if n == 1 { "was" } else { "were" }))
+    (n > 0).then(|| {
+        format!(
+            "{} {}",
+            counted(n, noun),
+            if n == 1 { "was" } else { "were" }
+        )
+    })
 }

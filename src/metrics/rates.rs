@@ -173,10 +173,16 @@ impl Rates {
         let ci = batches.map(|batches| {
             let each = length as f64 / batches as f64;
             let rates: Vec<f64> = (0..batches)
-                .map(|i| per_sec(window.amount(i as f64 * each, (i + 1) as f64 * each, &grown), each))
+                .map(|i| {
+                    per_sec(
+                        window.amount(i as f64 * each, (i + 1) as f64 * each, &grown),
+                        each,
+                    )
+                })
                 .collect();
             let around: f64 = rates.iter().map(|rate| (rate - mean).powi(2)).sum();
-            let half = student(batches - 1) * (around / (batches - 1) as f64 / batches as f64).sqrt();
+            let half =
+                student(batches - 1) * (around / (batches - 1) as f64 / batches as f64).sqrt();
             [(mean - half).max(0.0), mean + half]
         });
         Some(Rate { mean, ci })
@@ -211,15 +217,22 @@ impl Rates {
         let mean = later.iter().sum::<i64>() as f64 / later.len() as f64 / width as f64;
         // Independent arrivals: as many more are nothing special.
         let usual = mean + (2.0 * mean.sqrt()).max(1.0);
-        let settled = (index(begin)..index(end)).find(|bin| busy[*bin] as f64 / width as f64 <= usual);
-        settled.map_or(from, |bin| from.max(Duration::from_micros((self.first + bin as u64) * width)))
+        let settled =
+            (index(begin)..index(end)).find(|bin| busy[*bin] as f64 / width as f64 <= usual);
+        settled.map_or(from, |bin| {
+            from.max(Duration::from_micros((self.first + bin as u64) * width))
+        })
     }
 
     /// The most requests in flight at once, as far as bins can tell: exact where one bin ends and the next
     /// begins, and the mean within.
     pub fn most_in_flight(&self) -> u32 {
         let width = self.width() as f64;
-        let mean = self.busy().into_iter().map(|us| (us as f64 / width).round() as u32).max();
+        let mean = self
+            .busy()
+            .into_iter()
+            .map(|us| (us as f64 / width).round() as u32)
+            .max();
         let mut now = 0i64;
         let edges = self.bins.iter().map(|bin| {
             now += i64::from(bin.begun) - i64::from(bin.ended);
@@ -231,10 +244,18 @@ impl Rates {
     /// How many parts to cut a window into.
     fn batches(&self, window: &Window, answer_takes: Option<f64>) -> Option<u64> {
         let length = window.length() as f64;
-        let answers =
-            window.amount(0.0, length, &self.grown(|bin| bin.answers as f64 / WHOLE as f64)).round() as u64;
+        let answers = window
+            .amount(
+                0.0,
+                length,
+                &self.grown(|bin| bin.answers as f64 / WHOLE as f64),
+            )
+            .round() as u64;
         let (longest, wanted) = match answer_takes.filter(|us| *us > 0.0) {
-            Some(us) => ((length / us) as u64, (length / (us * ANSWERS_A_BATCH)) as u64),
+            Some(us) => (
+                (length / us) as u64,
+                (length / (us * ANSWERS_A_BATCH)) as u64,
+            ),
             None => (MOST_BATCHES, MOST_BATCHES),
         };
         let batches = wanted
@@ -254,7 +275,11 @@ impl Rates {
             sum += of(bin);
             sums.push(sum);
         }
-        Grown { from: self.first * self.width(), width: self.width(), sums }
+        Grown {
+            from: self.first * self.width(),
+            width: self.width(),
+            sums,
+        }
     }
 
     /// Time that requests were in flight in each bin, in µs.
@@ -299,7 +324,8 @@ impl Rates {
             if last - first < MOST_BINS as u64 {
                 let before = (self.first - first) as usize;
                 if before > 0 {
-                    self.bins.splice(0..0, std::iter::repeat_n(Bin::default(), before));
+                    self.bins
+                        .splice(0..0, std::iter::repeat_n(Bin::default(), before));
                     self.first = first;
                 }
                 let length = (last - first + 1) as usize;
@@ -320,9 +346,16 @@ impl Rates {
         let mut bins = vec![Bin::default(); length];
         for (i, (bin, us)) in self.bins.iter().zip(busy).enumerate() {
             let to = &mut bins[((self.first + i as u64) / 2 - first) as usize];
-            to.add(&Bin { part_us: us, ..*bin });
+            to.add(&Bin {
+                part_us: us,
+                ..*bin
+            });
         }
-        *self = Self { coarse: self.coarse + 1, first, bins };
+        *self = Self {
+            coarse: self.coarse + 1,
+            first,
+            bins,
+        };
         // What `begun` and `ended` say of whole bins has changed with the width; the time has not.
         let (width, mut through) = (self.width() as i64, 0i64);
         for bin in &mut self.bins {
@@ -335,7 +368,15 @@ impl Rates {
 
 impl Bin {
     fn add(&mut self, other: &Self) {
-        let Self { output, prompt, answers, met, begun, ended, part_us } = other;
+        let Self {
+            output,
+            prompt,
+            answers,
+            met,
+            begun,
+            ended,
+            part_us,
+        } = other;
         self.output = self.output.saturating_add(*output);
         self.prompt = self.prompt.saturating_add(*prompt);
         self.answers += answers;
@@ -385,7 +426,10 @@ impl Window {
     /// How much of it lies between two moments, in µs.
     pub fn overlap(&self, [from, to]: [Duration; 2]) -> u64 {
         let (from, to) = (micros(from), micros(to));
-        self.parts.iter().map(|part| part[1].min(to).saturating_sub(part[0].max(from))).sum()
+        self.parts
+            .iter()
+            .map(|part| part[1].min(to).saturating_sub(part[0].max(from)))
+            .sum()
     }
 
     /// What was added between two moments of it, counted in µs from its beginning without the pauses.
@@ -394,7 +438,10 @@ impl Window {
         let mut amount = 0.0;
         for part in &self.parts {
             let length = (part[1] - part[0]) as f64;
-            let (start, end) = ((from - before).clamp(0.0, length), (to - before).clamp(0.0, length));
+            let (start, end) = (
+                (from - before).clamp(0.0, length),
+                (to - before).clamp(0.0, length),
+            );
             if start < end {
                 amount += grown.at(part[0] as f64 + end) - grown.at(part[0] as f64 + start);
             }
@@ -414,7 +461,8 @@ struct Grown {
 impl Grown {
     /// The sum up to a moment in µs.
     fn at(&self, us: f64) -> f64 {
-        let bins = ((us - self.from as f64) / self.width as f64).clamp(0.0, (self.sums.len() - 1) as f64);
+        let bins =
+            ((us - self.from as f64) / self.width as f64).clamp(0.0, (self.sums.len() - 1) as f64);
         let whole = bins.floor() as usize;
         let sum = self.sums[whole];
         let next = self.sums.get(whole + 1).copied().unwrap_or(sum);
@@ -429,8 +477,8 @@ fn micros(at: Duration) -> u64 {
 /// Student's t: what 2.5 % lie beyond on each side, for 1 to 19 degrees of freedom.
 fn student(freedom: u64) -> f64 {
     const T: [f64; 19] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
-        2.131, 2.120, 2.110, 2.101, 2.093,
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+        2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
     ];
     T[(freedom as usize).clamp(1, T.len()) - 1]
 }
@@ -454,7 +502,10 @@ mod tests {
     }
 
     fn mean(rates: &Rates, what: Counted, window: &Window) -> f64 {
-        rates.rate(what, window, None).expect("a window with something in it").mean
+        rates
+            .rate(what, window, None)
+            .expect("a window with something in it")
+            .mean
     }
 
     /// Eight clients, each with an answer of 64 tokens every 740 ms: 100 ms to the first, then 10 ms each.
@@ -487,9 +538,15 @@ mod tests {
                 (Counted::Total, answers * 1_064.0),
             ] {
                 let rate = rates.rate(what, &window, Some(740_000.0)).expect("a rate");
-                assert!((rate.mean / expected - 1.0).abs() < 0.01, "{what:?}: {rate:?}, not {expected}");
+                assert!(
+                    (rate.mean / expected - 1.0).abs() < 0.01,
+                    "{what:?}: {rate:?}, not {expected}"
+                );
                 let [low, high] = rate.ci.expect("long enough");
-                assert!(low <= rate.mean && high >= rate.mean && low > 0.8 * rate.mean, "{rate:?}");
+                assert!(
+                    low <= rate.mean && high >= rate.mean && low > 0.8 * rate.mean,
+                    "{rate:?}"
+                );
             }
             let in_flight = rates.mean_in_flight(&window).expect("a mean");
             assert!((in_flight - 8.0).abs() < 0.01, "{in_flight} until {until}");
@@ -518,7 +575,10 @@ mod tests {
 
     #[test]
     fn a_pause_is_no_part_of_the_window() {
-        let paused = Window::new([ms(0), ms(4_000)], &[[ms(3_900), ms(9_000)], [ms(1_000), ms(3_000)]]);
+        let paused = Window::new(
+            [ms(0), ms(4_000)],
+            &[[ms(3_900), ms(9_000)], [ms(1_000), ms(3_000)]],
+        );
         assert_eq!(paused.length(), 1_900_000);
         let mut rates = Rates::default();
         for at in (0..1_000).chain(3_000..4_000) {
@@ -532,10 +592,14 @@ mod tests {
     fn too_short_a_window_has_no_interval() {
         let mut rates = Rates::default();
         (0..4).for_each(|i| rates.answer(ms(i * 100), &[], true));
-        let few = rates.rate(Counted::Answers, &window(0, 1_000), None).expect("a rate");
+        let few = rates
+            .rate(Counted::Answers, &window(0, 1_000), None)
+            .expect("a rate");
         assert_eq!((few.mean, few.ci), (4.0, None), "four answers");
         (0..40).for_each(|i| rates.answer(us(i * 100), &[], true));
-        let short = rates.rate(Counted::Answers, &window(0, 4), None).expect("a rate");
+        let short = rates
+            .rate(Counted::Answers, &window(0, 4), None)
+            .expect("a rate");
         assert_eq!(short.ci, None, "4 ms");
         assert_eq!(rates.rate(Counted::Answers, &window(5, 5), None), None);
     }
@@ -555,9 +619,13 @@ mod tests {
     #[test]
     fn intervals_hold_the_rate_of_long_answers_too() {
         let mut uniform = uniform(7);
-        for (clients, answers, least) in
-            [(1u32, 6u32, 0.8), (1, 20, 0.88), (8, 6, 0.85), (8, 20, 0.9), (8, 60, 0.9)]
-        {
+        for (clients, answers, least) in [
+            (1u32, 6u32, 0.8),
+            (1, 20, 0.88),
+            (8, 6, 0.85),
+            (8, 20, 0.9),
+            (8, 60, 0.9),
+        ] {
             let runs = 200;
             let (mut told, mut held) = (0, [0; 2]);
             for _ in 0..runs {
@@ -567,26 +635,41 @@ mod tests {
                     while at < f64::from(answers) {
                         // 0.3 s to the first token, then one each 0.1 s: 0.3 + 0.7 s on average.
                         let gaps = (-7.0 * (1.0 - uniform()).ln()).round() as usize;
-                        let (first, gaps) = (Duration::from_secs_f64(at + 0.3), vec![100_000; gaps]);
+                        let (first, gaps) =
+                            (Duration::from_secs_f64(at + 0.3), vec![100_000; gaps]);
                         rates.output(gaps.len() as u64 + 1, first, &gaps);
                         rates.answer(first, &gaps, true);
                         at += 0.3 + gaps.len() as f64 * 0.1;
                     }
                 }
                 let window = window(0, u64::from(answers) * 1_000);
-                let interval = |what| rates.rate(what, &window, Some(1e6)).and_then(|rate| rate.ci);
+                let interval = |what| {
+                    rates
+                        .rate(what, &window, Some(1e6))
+                        .and_then(|rate| rate.ci)
+                };
                 // One client may have too few answers for any.
                 let both = interval(Counted::Output).zip(interval(Counted::Answers));
-                let Some((tokens, complete)) = both else { continue };
+                let Some((tokens, complete)) = both else {
+                    continue;
+                };
                 told += 1;
-                for (held, ([low, high], each)) in held.iter_mut().zip([(tokens, 8.0), (complete, 1.0)]) {
+                for (held, ([low, high], each)) in
+                    held.iter_mut().zip([(tokens, 8.0), (complete, 1.0)])
+                {
                     let truth = each * f64::from(clients);
                     *held += u32::from(low <= truth && truth <= high);
                 }
             }
             let held = held.map(|held| f64::from(held) / f64::from(told));
-            assert!(told > runs / 2, "{clients} clients, {answers} answers: only {told} have an interval");
-            assert!(held.iter().all(|held| *held >= least), "{clients} clients, {answers} answers: {held:?}");
+            assert!(
+                told > runs / 2,
+                "{clients} clients, {answers} answers: only {told} have an interval"
+            );
+            assert!(
+                held.iter().all(|held| *held >= least),
+                "{clients} clients, {answers} answers: {held:?}"
+            );
         }
     }
 
@@ -597,8 +680,17 @@ mod tests {
         for client in 0..64 {
             (0..3).for_each(|n| rates.answer(ms(n * 10_000 + client * 150), &[100_000; 99], true));
         }
-        let ci = |until| rates.rate(Counted::Answers, &window(0, until), Some(1e7)).expect("a rate").ci;
-        assert_eq!(ci(30_000), None, "192 answers, and yet each part would be of the same");
+        let ci = |until| {
+            rates
+                .rate(Counted::Answers, &window(0, until), Some(1e7))
+                .expect("a rate")
+                .ci
+        };
+        assert_eq!(
+            ci(30_000),
+            None,
+            "192 answers, and yet each part would be of the same"
+        );
         assert_eq!(ci(49_900), None);
         assert!(ci(50_000).is_some());
     }
@@ -617,8 +709,11 @@ mod tests {
                 }
                 rates.answer(Duration::from_secs_f64(at), &[], true);
             }
-            let rate = rates.rate(Counted::Answers, &window(0, 10_000), None).expect("a rate");
-            rate.ci.is_some_and(|[low, high]| low <= 50.0 && high >= 50.0)
+            let rate = rates
+                .rate(Counted::Answers, &window(0, 10_000), None)
+                .expect("a rate");
+            rate.ci
+                .is_some_and(|[low, high]| low <= 50.0 && high >= 50.0)
         });
         let held = held.count() as f64 / f64::from(runs);
         assert!((0.92..=0.98).contains(&held), "{held}");

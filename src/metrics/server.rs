@@ -26,7 +26,11 @@ struct Pair {
 impl ServerTally {
     pub(super) fn new() -> Self {
         let [time, rate] = [Scale::Time, Scale::Rate].map(Pair::new);
-        Self { ttft: time.clone(), latency: time, speed: rate }
+        Self {
+            ttft: time.clone(),
+            latency: time,
+            speed: rate,
+        }
     }
 
     /// Adds an answer that ended well.
@@ -35,11 +39,16 @@ impl ServerTally {
         let Some(server) = figures.server else { return };
         self.ttft.times(figures.ttft, server.ttft);
         self.latency.times(figures.latency, server.latency);
-        self.speed.rates(record.user_speed(), server.after_first_per_sec);
+        self.speed
+            .rates(record.user_speed(), server.after_first_per_sec);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        let Self { ttft, latency, speed } = other;
+        let Self {
+            ttft,
+            latency,
+            speed,
+        } = other;
         self.ttft.merge(ttft);
         self.latency.merge(latency);
         self.speed.merge(speed);
@@ -48,7 +57,9 @@ impl ServerTally {
     /// `None` where the server sent no figure.
     pub(super) fn report(&self) -> Option<ServerSide> {
         let (ttft, latency, speed) = (&self.ttft, &self.latency, &self.speed);
-        let any = [ttft, latency, speed].iter().any(|pair| pair.theirs.count() > 0);
+        let any = [ttft, latency, speed]
+            .iter()
+            .any(|pair| pair.theirs.count() > 0);
         any.then(|| ServerSide {
             ttft_ms: ttft.theirs.stats(),
             latency_ms: latency.theirs.stats(),
@@ -62,7 +73,10 @@ impl ServerTally {
 
 impl Pair {
     fn new(scale: Scale) -> Self {
-        Self { ours: Histogram::new(scale), theirs: Histogram::new(scale) }
+        Self {
+            ours: Histogram::new(scale),
+            theirs: Histogram::new(scale),
+        }
     }
 
     fn times(&mut self, ours: Option<Duration>, theirs: Option<Duration>) {

@@ -66,7 +66,15 @@ struct Groups {
 impl Histogram {
     /// Without a value.
     pub fn new(scale: Scale) -> Self {
-        Self { scale, values: None, sum: 0, squares: 0, least: u64::MAX, most: 0, groups: Groups::default() }
+        Self {
+            scale,
+            values: None,
+            sum: 0,
+            squares: 0,
+            least: u64::MAX,
+            most: 0,
+            groups: Groups::default(),
+        }
     }
 
     /// Adds a time.
@@ -109,7 +117,9 @@ impl Histogram {
         if ticks.peek().is_none() {
             return;
         }
-        let Some(values) = slot(&mut self.values) else { return };
+        let Some(values) = slot(&mut self.values) else {
+            return;
+        };
         while let Some(value) = ticks.next() {
             // Chunks of one read have gaps of zero, in rows.
             let mut n = 1;
@@ -130,14 +140,20 @@ impl Histogram {
     pub fn merge(&mut self, other: &Self) {
         debug_assert_eq!(self.scale, other.scale, "values of one figure");
         let Some(theirs) = &other.values else { return };
-        let Some(values) = slot(&mut self.values) else { return };
+        let Some(values) = slot(&mut self.values) else {
+            return;
+        };
         // Cannot fail: the bounds are the same.
         if values.add(&**theirs).is_ok() {
             self.sum += other.sum;
             self.squares += other.squares;
             self.least = self.least.min(other.least);
             self.most = self.most.max(other.most);
-            let Groups { count, sizes, between } = other.groups;
+            let Groups {
+                count,
+                sizes,
+                between,
+            } = other.groups;
             self.groups.count += count;
             self.groups.sizes += sizes;
             self.groups.between += between;
@@ -261,7 +277,9 @@ impl Scale {
 fn slot(values: &mut Option<Box<Hdr<u64>>>) -> Option<&mut Hdr<u64>> {
     if values.is_none() {
         // Fails for no bounds but nonsensical ones.
-        *values = Hdr::new_with_bounds(1, MOST_TICKS, DIGITS).ok().map(Box::new);
+        *values = Hdr::new_with_bounds(1, MOST_TICKS, DIGITS)
+            .ok()
+            .map(Box::new);
     }
     values.as_deref_mut()
 }
@@ -303,8 +321,14 @@ impl Wanted {
 
     /// `seen` values are no larger than those of this bucket, whose value is `value`.
     fn pass(&mut self, seen: u64, value: f64) {
-        let Self { percentiles, intervals } = self;
-        for rank in percentiles.iter_mut().chain(intervals.iter_mut().flatten().flatten()) {
+        let Self {
+            percentiles,
+            intervals,
+        } = self;
+        for rank in percentiles
+            .iter_mut()
+            .chain(intervals.iter_mut().flatten().flatten())
+        {
             if rank.value.is_none() && rank.rank <= seen {
                 rank.value = Some(value);
             }
@@ -318,12 +342,17 @@ fn spread([low, high]: [u64; 2], some: u64, more: u64) -> [u64; 2] {
         return [low, high];
     }
     let scaled = |rank: u64| (rank as f64 - 0.5) / some as f64 * more as f64;
-    [(scaled(low).floor() as u64).max(1), (scaled(high).ceil() as u64).min(more)]
+    [
+        (scaled(low).floor() as u64).max(1),
+        (scaled(high).ceil() as u64).min(more),
+    ]
 }
 
 /// ⌈p n⌉, at least 1, in integers so that the 50th of 100 is not the 51st.
 fn nearest_rank(n: u64, per_mille: u64) -> u64 {
-    (u128::from(n) * u128::from(per_mille)).div_ceil(1_000).max(1) as u64
+    (u128::from(n) * u128::from(per_mille))
+        .div_ceil(1_000)
+        .max(1) as u64
 }
 
 /// The fewest values from which the 95 % interval of the percentile `p` (0 to 1) exists: 6 for p50, 72 for
@@ -348,7 +377,11 @@ pub fn interval_ranks(n: u64, p: f64) -> Option<[u64; 2]> {
     // Beyond this the normal distribution is right to about one rank in hundreds, and the pass stays cheap.
     const EXACT: f64 = 2_500.0;
     let variance = n as f64 * p * (1.0 - p);
-    let [low, high] = if variance <= EXACT { exact_ranks(n, p) } else { normal_ranks(n, p) };
+    let [low, high] = if variance <= EXACT {
+        exact_ranks(n, p)
+    } else {
+        normal_ranks(n, p)
+    };
     (low >= 1 && high <= n && low < high).then_some([low, high])
 }
 
@@ -436,7 +469,10 @@ mod tests {
         times.record_micros(&[0, 1_500, 3_000]);
         times.record(Duration::from_nanos(4_499_600));
         let stats = times.stats();
-        assert_eq!((stats.min, stats.max, stats.mean), (Some(0.0), Some(4.5), Some(2.25)));
+        assert_eq!(
+            (stats.min, stats.max, stats.mean),
+            (Some(0.0), Some(4.5), Some(2.25))
+        );
         assert_eq!(stats.p50, Some(1.5), "the second of four");
         assert_eq!(stats.buckets.len(), 4);
         let sd = stats.sd.expect("four values");
@@ -450,21 +486,31 @@ mod tests {
             rates.record_rate(rate);
         }
         let stats = rates.stats();
-        assert_eq!((stats.count, stats.mean, stats.min), (2, Some(100.0), Some(99.5)));
+        assert_eq!(
+            (stats.count, stats.mean, stats.min),
+            (2, Some(100.0), Some(99.5))
+        );
     }
 
     #[test]
     fn a_single_value_has_no_deviation_and_no_interval() {
         let stats = of_counts(&[7]).stats();
-        assert_eq!((stats.count, stats.p1, stats.p99_9), (1, Some(7.0), Some(7.0)));
+        assert_eq!(
+            (stats.count, stats.p1, stats.p99_9),
+            (1, Some(7.0), Some(7.0))
+        );
         assert_eq!((stats.sd, stats.p50_ci), (None, None));
     }
 
     #[test]
     fn ranks_are_the_nearest() {
-        for (n, per_mille, rank) in
-            [(1, 1, 1), (100, 500, 50), (100, 990, 99), (101, 990, 100), (10, 999, 10)]
-        {
+        for (n, per_mille, rank) in [
+            (1, 1, 1),
+            (100, 500, 50),
+            (100, 990, 99),
+            (101, 990, 100),
+            (10, 999, 10),
+        ] {
             assert_eq!(nearest_rank(n, per_mille), rank, "{per_mille} of {n}");
         }
     }
@@ -501,13 +547,21 @@ mod tests {
     fn intervals_cover_at_least_95_percent_and_are_the_tightest() {
         for n in 6..400u64 {
             for p in [0.5, 0.95, 0.99] {
-                let Some([low, high]) = interval_ranks(n, p) else { continue };
+                let Some([low, high]) = interval_ranks(n, p) else {
+                    continue;
+                };
                 let below = |k: u64| (0..k).map(|k| binomial(n, p, k)).sum::<f64>();
                 let at_least = |k: u64| (k..=n).map(|k| binomial(n, p, k)).sum::<f64>();
                 let covered = below(high) - below(low);
                 assert!(covered >= 0.95 - 1e-9, "{covered} of {p} at {n}");
-                assert!(below(low) <= TAIL + 1e-9 && below(low + 1) > TAIL, "lower of {p} at {n}");
-                assert!(at_least(high) <= TAIL + 1e-9 && at_least(high - 1) > TAIL, "upper of {p} at {n}");
+                assert!(
+                    below(low) <= TAIL + 1e-9 && below(low + 1) > TAIL,
+                    "lower of {p} at {n}"
+                );
+                assert!(
+                    at_least(high) <= TAIL + 1e-9 && at_least(high - 1) > TAIL,
+                    "upper of {p} at {n}"
+                );
             }
         }
     }
@@ -524,7 +578,10 @@ mod tests {
             for (exact, normal) in exact.iter().zip(normal) {
                 assert!(exact.abs_diff(normal) <= 2, "{exact} and {normal} of {n}");
             }
-            assert!(normal[0] <= exact[0] && normal[1] >= exact[1], "rounded outwards");
+            assert!(
+                normal[0] <= exact[0] && normal[1] >= exact[1],
+                "rounded outwards"
+            );
         }
         assert!(interval_ranks(u64::from(u32::MAX) * 8, 0.99).is_some());
     }
@@ -535,7 +592,9 @@ mod tests {
         // About normally distributed, of deviation 1: the sum of twelve that are evenly distributed.
         let mut normal = move || {
             let mut uniform = || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 (seed >> 33) as f64 / f64::from(1u32 << 31)
             };
             (0..12).map(|_| uniform()).sum::<f64>() - 6.0
@@ -548,7 +607,10 @@ mod tests {
                 let gaps: Vec<u32> = (0..20).map(|_| (mean + 300.0 * normal()) as u32).collect();
                 times.record_micros(&gaps);
             }
-            times.stats().p50_ci.is_some_and(|[low, high]| low <= 10.0 && high >= 10.0)
+            times
+                .stats()
+                .p50_ci
+                .is_some_and(|[low, high]| low <= 10.0 && high >= 10.0)
         });
         held.count() as f64 / f64::from(runs)
     }
@@ -568,7 +630,11 @@ mod tests {
         assert_eq!(times.independent(100), 100);
         let mut apart = Histogram::new(Scale::Time);
         (0..50u32).for_each(|i| apart.record_micros(&[9_000 + i * 50; 8]));
-        assert_eq!(apart.independent(400), 50, "each answer is one value, eight times");
+        assert_eq!(
+            apart.independent(400),
+            50,
+            "each answer is one value, eight times"
+        );
         let mut one = Histogram::new(Scale::Time);
         one.record_micros(&(0..500).collect::<Vec<u32>>());
         assert_eq!(one.stats().p50_ci, None, "nobody knows how answers differ");

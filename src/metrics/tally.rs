@@ -31,7 +31,8 @@ use super::watch::{self, Measured};
 use crate::domain::failure::FaultClass;
 use crate::domain::plan::{LevelLoad, Objectives};
 use crate::domain::run::{
-    AnsweredBy, Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput, Watch,
+    AnsweredBy, Concurrency, ErrorCount, LevelEnd, LevelReport, Limits, Rate, Requests, Throughput,
+    Watch,
 };
 
 /// The records of a level, folded. Several may be kept (one a thread) and merged: it makes no difference.
@@ -149,7 +150,10 @@ impl ChunkTally {
         if record.figures.at_once {
             return;
         }
-        if let Some(Tokens { n, source: TokenSource::Usage }) = record.tokens()
+        if let Some(Tokens {
+            n,
+            source: TokenSource::Usage,
+        }) = record.tokens()
             && record.chunks > 0
         {
             self.tokens = self.tokens.saturating_add(n);
@@ -160,7 +164,12 @@ impl ChunkTally {
     }
 
     fn merge(&mut self, other: &Self) {
-        let Self { tokens, chunks, gaps, zero_gaps } = other;
+        let Self {
+            tokens,
+            chunks,
+            gaps,
+            zero_gaps,
+        } = other;
         self.tokens = self.tokens.saturating_add(*tokens);
         self.chunks += chunks;
         self.gaps += gaps;
@@ -234,22 +243,30 @@ impl Tally {
     /// Whether the environment has a cluster; without one, notes do not speak of its ingress.
     #[must_use]
     pub fn beside_cluster(self, has_cluster: bool) -> Self {
-        Self { cluster: has_cluster, ..self }
+        Self {
+            cluster: has_cluster,
+            ..self
+        }
     }
 
     /// Adds a request that ended, whatever it was sent for.
     pub fn record(&mut self, record: &RequestRecord) {
-        let class = record.error.as_ref().and_then(|error| match (error.class, error.status) {
-            (None, Some(429)) => Some(FaultClass::RateLimited),
-            (class, _) => class,
-        });
+        let class = record
+            .error
+            .as_ref()
+            .and_then(|error| match (error.class, error.status) {
+                (None, Some(429)) => Some(FaultClass::RateLimited),
+                (class, _) => class,
+            });
         if record.phase == Phase::Measured {
             let ingress = class == Some(FaultClass::IngressLimited);
             self.rates.in_flight(record.sent, record.ended);
             if self.load.is_open() {
-                self.backlog.in_flight(record.due.min(record.sent), record.ended);
+                self.backlog
+                    .in_flight(record.due.min(record.sent), record.ended);
             }
-            self.reconnected += u64::from(record.reconnected && class != Some(FaultClass::Cancelled));
+            self.reconnected +=
+                u64::from(record.reconnected && class != Some(FaultClass::Cancelled));
             self.rate_limited += u64::from(ingress || class == Some(FaultClass::RateLimited));
             self.ingress_limited += u64::from(ingress);
             self.queue_full += u64::from(class == Some(FaultClass::QueueFull));
@@ -267,7 +284,11 @@ impl Tally {
             (Phase::Measured, error) => {
                 let met = self.goodput.record(&self.objectives, record);
                 match error {
-                    Some(error) => self.errors.entry(class).or_default().add(record.index, &error.text),
+                    Some(error) => self
+                        .errors
+                        .entry(class)
+                        .or_default()
+                        .add(record.index, &error.text),
                     None => self.answered(record, met),
                 }
             }
@@ -323,7 +344,8 @@ impl Tally {
     }
 
     fn answered_by_other(&mut self, model: &str, answers: u64) {
-        let known = self.answered_by.len() < MAX_OTHER_MODELS || self.answered_by.contains_key(model);
+        let known =
+            self.answered_by.len() < MAX_OTHER_MODELS || self.answered_by.contains_key(model);
         let model = if known { model } else { "" };
         *self.answered_by.entry(model.to_owned()).or_default() += answers;
     }
@@ -423,8 +445,11 @@ impl Tally {
 
     /// The requests as the report has them, as far as records tell.
     pub fn requests(&self) -> Requests {
-        let mut errors: Vec<ErrorCount> =
-            self.errors.iter().map(|(class, errors)| errors.report(*class)).collect();
+        let mut errors: Vec<ErrorCount> = self
+            .errors
+            .iter()
+            .map(|(class, errors)| errors.report(*class))
+            .collect();
         // Stable: equals stay in the order of their kinds.
         errors.sort_by_key(|error| std::cmp::Reverse(error.count));
         Requests {
@@ -436,7 +461,10 @@ impl Tally {
             reconnected: self.reconnected,
             warmup: self.warmup,
             warmup_failed: self.warmup_failed,
-            without_text: self.errors.get(&Some(FaultClass::NoText)).map_or(0, |errors| errors.count),
+            without_text: self
+                .errors
+                .get(&Some(FaultClass::NoText))
+                .map_or(0, |errors| errors.count),
             errors,
         }
     }
@@ -470,9 +498,14 @@ impl Tally {
         let ttft_ms = self.ttft.stats();
         let itl_ms = self.itl.stats();
         let late_ms = self.late.stats();
-        let throughput = window.as_ref().map(|window| self.throughput(window)).unwrap_or_default();
-        let met_per_s =
-            window.as_ref().filter(|_| self.ended() > 0).and_then(|window| self.rate(Counted::Met, window));
+        let throughput = window
+            .as_ref()
+            .map(|window| self.throughput(window))
+            .unwrap_or_default();
+        let met_per_s = window
+            .as_ref()
+            .filter(|_| self.ended() > 0)
+            .and_then(|window| self.rate(Counted::Met, window));
         let concurrency = self.concurrency(window.as_ref(), &in_flight_since, now, most_in_flight);
         watch::judge(
             &mut watch,
@@ -517,7 +550,9 @@ impl Tally {
             reasoning_tokens: self.reasoning_tokens.stats(),
             throughput,
             concurrency,
-            goodput: self.goodput.report(&self.objectives, unsent, met_per_s.map(|rate| rate.mean)),
+            goodput: self
+                .goodput
+                .report(&self.objectives, unsent, met_per_s.map(|rate| rate.mean)),
             limits: Limits {
                 rate_limited: self.rate_limited,
                 ingress: self.ingress_limited,
@@ -527,16 +562,27 @@ impl Tally {
             watch,
             notes: Vec::new(),
         };
-        let paused: Duration = pauses.iter().map(|[from, to]| to.saturating_sub((*from).max(began))).sum();
+        let paused: Duration = pauses
+            .iter()
+            .map(|[from, to]| to.saturating_sub((*from).max(began)))
+            .sum();
         let seen = notes::Seen {
             cluster: self.cluster,
             prompts: &self.prompts,
             by_chunks: self.by_chunks,
             chunks: &self.chunks,
-            warmup_error: self.warmup_errors.first.as_ref().map(|(_, text)| text.as_str()),
+            warmup_error: self
+                .warmup_errors
+                .first
+                .as_ref()
+                .map(|(_, text)| text.as_str()),
             sending,
-            answer_takes: self.answer_takes().map(|us| Duration::from_micros(us as u64)),
-            steady_for: window.as_ref().map(|window| Duration::from_micros(window.length())),
+            answer_takes: self
+                .answer_takes()
+                .map(|us| Duration::from_micros(us as u64)),
+            steady_for: window
+                .as_ref()
+                .map(|window| Duration::from_micros(window.length())),
             sent_for: now.saturating_sub(began).saturating_sub(paused),
         };
         level.notes = notes::write(&level, &seen);
@@ -546,8 +592,12 @@ impl Tally {
     /// The other models that answered, most frequent first.
     fn others(&self) -> Vec<AnsweredBy> {
         let all = self.answered_by.iter();
-        let mut all: Vec<AnsweredBy> =
-            all.map(|(model, answers)| AnsweredBy { model: model.clone(), answers: *answers }).collect();
+        let mut all: Vec<AnsweredBy> = all
+            .map(|(model, answers)| AnsweredBy {
+                model: model.clone(),
+                answers: *answers,
+            })
+            .collect();
         all.sort_by_key(|other| std::cmp::Reverse(other.answers));
         all
     }
@@ -620,7 +670,11 @@ impl Errors {
         ErrorCount {
             kind: class.map_or("other", FaultClass::name).to_owned(),
             count: self.count,
-            example: self.first.as_ref().map(|(_, text)| text.clone()).unwrap_or_default(),
+            example: self
+                .first
+                .as_ref()
+                .map(|(_, text)| text.clone())
+                .unwrap_or_default(),
         }
     }
 }
@@ -640,8 +694,11 @@ mod tests {
     use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 
     const CLOSED: LevelLoad = LevelLoad::Concurrency(1);
-    const OPEN: LevelLoad =
-        LevelLoad::Rate { per_sec: 2.0, arrivals: Arrivals::Constant, most_in_flight: None };
+    const OPEN: LevelLoad = LevelLoad::Rate {
+        per_sec: 2.0,
+        arrivals: Arrivals::Constant,
+        most_in_flight: None,
+    };
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -682,8 +739,15 @@ mod tests {
     }
 
     fn failing(class: Option<FaultClass>, record: RequestRecord) -> RequestRecord {
-        let error = RequestError { class, status: Some(500), text: format!("no {}", record.index) };
-        RequestRecord { error: Some(error), ..record }
+        let error = RequestError {
+            class,
+            status: Some(500),
+            text: format!("no {}", record.index),
+        };
+        RequestRecord {
+            error: Some(error),
+            ..record
+        }
     }
 
     fn frame(from: u64, to: u64) -> LevelFrame {
@@ -713,7 +777,11 @@ mod tests {
     }
 
     fn report(load: LevelLoad, records: &[RequestRecord]) -> LevelReport {
-        let to = records.iter().map(|record| record.ended.as_millis() as u64).max().unwrap_or(1);
+        let to = records
+            .iter()
+            .map(|record| record.ended.as_millis() as u64)
+            .max()
+            .unwrap_or(1);
         tally(load, records).report(frame(0, to))
     }
 
@@ -724,21 +792,45 @@ mod tests {
         assert_eq!((level.itl_ms.count, level.itl_ms.mean), (63, Some(10.0)));
         assert_eq!(level.tpot_ms.mean, Some(10.0));
         assert_eq!(level.user_tokens_per_s.mean, Some(100.0));
-        assert_eq!((level.prompt_tokens.mean, level.output_tokens.mean), (Some(100.0), Some(64.0)));
-        assert_eq!((level.cached_tokens.count, level.connect_ms.count, level.late_ms.count), (0, 0, 0));
+        assert_eq!(
+            (level.prompt_tokens.mean, level.output_tokens.mean),
+            (Some(100.0), Some(64.0))
+        );
+        assert_eq!(
+            (
+                level.cached_tokens.count,
+                level.connect_ms.count,
+                level.late_ms.count
+            ),
+            (0, 0, 0)
+        );
         assert_eq!((level.tokens_from.as_str(), level.server), ("usage", None));
         assert_eq!(level.goodput, None, "nobody set an objective");
-        let tokens = level.throughput.output_tokens_per_s.expect("64 tokens in 730 ms").mean;
+        let tokens = level
+            .throughput
+            .output_tokens_per_s
+            .expect("64 tokens in 730 ms")
+            .mean;
         assert!((tokens / (64.0 / 0.73) - 1.0).abs() < 0.02, "{tokens}");
     }
 
     #[test]
     fn pooled_gaps_are_no_mean_of_means() {
         // One answer with a gap of 10 ms, and one with 99 gaps of 20 ms.
-        let level = report(CLOSED, &[answer(0, 100, &[10]), answer(200, 100, &[20; 99])]);
+        let level = report(
+            CLOSED,
+            &[answer(0, 100, &[10]), answer(200, 100, &[20; 99])],
+        );
         assert_eq!(level.itl_ms.count, 100);
-        assert_eq!(level.itl_ms.mean, Some(19.9), "the mean of the means would be 15");
-        assert_eq!([level.itl_ms.p1, level.itl_ms.p5].map(|p| p.map(f64::round)), [Some(10.0), Some(20.0)]);
+        assert_eq!(
+            level.itl_ms.mean,
+            Some(19.9),
+            "the mean of the means would be 15"
+        );
+        assert_eq!(
+            [level.itl_ms.p1, level.itl_ms.p5].map(|p| p.map(f64::round)),
+            [Some(10.0), Some(20.0)]
+        );
     }
 
     #[test]
@@ -747,25 +839,58 @@ mod tests {
         let mut late = answer(1_400, 100, &[10; 9]);
         late.due = ms(500);
         let level = report(OPEN, &[answer(0, 100, &[10; 9]), late]);
-        assert_eq!((level.ttft_ms.min, level.ttft_ms.max), (Some(100.0), Some(1_000.0)));
+        assert_eq!(
+            (level.ttft_ms.min, level.ttft_ms.max),
+            (Some(100.0), Some(1_000.0))
+        );
         assert_eq!(level.latency_ms.max, Some(1_090.0));
         assert_eq!(level.late_ms.max, Some(900.0));
-        assert_eq!((level.tpot_ms.max, level.itl_ms.max), (Some(10.0), Some(10.0)), "waiting is no writing");
+        assert_eq!(
+            (level.tpot_ms.max, level.itl_ms.max),
+            (Some(10.0), Some(10.0)),
+            "waiting is no writing"
+        );
     }
 
     #[test]
     fn what_was_due_and_never_sent_missed_its_objectives_and_is_told() {
-        let objectives = Objectives { ttft: Some(ms(200)), ..Objectives::default() };
-        let capped = LevelLoad::Rate { per_sec: 20.0, arrivals: Arrivals::Constant, most_in_flight: Some(1) };
+        let objectives = Objectives {
+            ttft: Some(ms(200)),
+            ..Objectives::default()
+        };
+        let capped = LevelLoad::Rate {
+            per_sec: 20.0,
+            arrivals: Arrivals::Constant,
+            most_in_flight: Some(1),
+        };
         let mut tally = Tally::new(objectives, capped);
         (0..30).for_each(|i| tally.record(&answer(i * 330, 100, &[10; 9])));
         // Ten seconds; what was sent had been due in the first one and a half.
-        let sending = Sending { requests: 30, due_for: ms(1_450), took: ms(10_000) };
-        let cut = LevelFrame { unsent: 170, sending: Some(sending), aborted: 1, ..frame(0, 10_000) };
+        let sending = Sending {
+            requests: 30,
+            due_for: ms(1_450),
+            took: ms(10_000),
+        };
+        let cut = LevelFrame {
+            unsent: 170,
+            sending: Some(sending),
+            aborted: 1,
+            ..frame(0, 10_000)
+        };
         let level = tally.report(cut);
-        assert_eq!((level.requests.ended, level.requests.aborted, level.requests.unsent), (30, 1, 170));
+        assert_eq!(
+            (
+                level.requests.ended,
+                level.requests.aborted,
+                level.requests.unsent
+            ),
+            (30, 1, 170)
+        );
         let goodput = level.goodput.expect("an objective is set");
-        assert_eq!((goodput.met, goodput.missed, goodput.share), (30, 170, Some(0.15)));
+        assert_eq!(
+            (goodput.met, goodput.missed, goodput.share),
+            (30, 170, Some(0.15))
+        );
         let said = level.notes.join("\n");
         for words in [
             "170 requests were due and not sent, since all places in flight were taken",
@@ -773,9 +898,20 @@ mod tests {
         ] {
             assert!(said.contains(words), "{words}: {said}");
         }
-        let kept = Sending { requests: 30, due_for: ms(9_570), took: ms(9_571) };
-        let level = tally.report(LevelFrame { sending: Some(kept), ..frame(0, 10_000) });
-        assert!(!level.notes.iter().any(|note| note.contains("sent")), "{:?}", level.notes);
+        let kept = Sending {
+            requests: 30,
+            due_for: ms(9_570),
+            took: ms(9_571),
+        };
+        let level = tally.report(LevelFrame {
+            sending: Some(kept),
+            ..frame(0, 10_000)
+        });
+        assert!(
+            !level.notes.iter().any(|note| note.contains("sent")),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
@@ -784,18 +920,45 @@ mod tests {
         let mut queued = answer(1_400, 100, &[10; 9]);
         queued.due = ms(500);
         let tally = tally(OPEN, &[answer(0, 100, &[10; 9]), queued]);
-        let doubts = |watch: Watch| tally.report(LevelFrame { watch, ..frame(0, 2_000) }).watch.doubts;
-        let seen = Stats { count: 100, p99: Some(0.1), ..Stats::default() };
-        let own = Watch { read_late_ms: seen, ..Watch::default() };
+        let doubts = |watch: Watch| {
+            tally
+                .report(LevelFrame {
+                    watch,
+                    ..frame(0, 2_000)
+                })
+                .watch
+                .doubts
+        };
+        let seen = Stats {
+            count: 100,
+            p99: Some(0.1),
+            ..Stats::default()
+        };
+        let own = Watch {
+            read_late_ms: seen,
+            ..Watch::default()
+        };
         assert_eq!(doubts(own.clone()), [""; 0]);
-        let late = Stats { count: 2, p99: Some(900.0), ..Stats::default() };
-        let late = doubts(Watch { left_late_ms: late, late_requests: 1, ..own });
+        let late = Stats {
+            count: 2,
+            p99: Some(900.0),
+            ..Stats::default()
+        };
+        let late = doubts(Watch {
+            left_late_ms: late,
+            late_requests: 1,
+            ..own
+        });
         assert!(late.len() == 1 && late[0].contains("left late"), "{late:?}");
     }
 
     #[test]
     fn what_a_stall_piled_up_is_in_no_rate() {
-        let load = LevelLoad::Rate { per_sec: 4.0, arrivals: Arrivals::Constant, most_in_flight: None };
+        let load = LevelLoad::Rate {
+            per_sec: 4.0,
+            arrivals: Arrivals::Constant,
+            most_in_flight: None,
+        };
         // Due every 250 ms for 20 s; the server answers nothing for 6 s, then each at once in 100 ms.
         let records: Vec<RequestRecord> = (0..80)
             .map(|n| {
@@ -837,35 +1000,90 @@ mod tests {
         ] {
             assert_eq!(with, without);
         }
-        let Requests { ended, ok, failed, aborted, .. } = level.requests;
+        let Requests {
+            ended,
+            ok,
+            failed,
+            aborted,
+            ..
+        } = level.requests;
         assert_eq!((ended, ok, failed, aborted), (4, 1, 3, 1));
-        let kinds: Vec<_> =
-            level.requests.errors.iter().map(|e| (e.kind.as_str(), e.count, e.example.as_str())).collect();
+        let kinds: Vec<_> = level
+            .requests
+            .errors
+            .iter()
+            .map(|e| (e.kind.as_str(), e.count, e.example.as_str()))
+            .collect();
         assert_eq!(kinds, [("queue_full", 2, "no 950"), ("other", 1, "no 900")]);
         assert_eq!(level.limits.queue_full, 2);
-        assert_eq!(level.concurrency.most, 4, "they were in flight all the same");
+        assert_eq!(
+            level.concurrency.most, 4,
+            "they were in flight all the same"
+        );
     }
 
     #[test]
     fn warmups_and_switches_are_counted_apart() {
-        let warmup = RequestRecord { phase: Phase::Warmup, ..answer(0, 900, &[50]) };
-        let switch = RequestRecord { phase: Phase::Switch, ..answer(0, 90_000, &[50]) };
-        let records = [warmup.clone(), switch, failing(None, warmup), answer(100_000, 100, &[10])];
+        let warmup = RequestRecord {
+            phase: Phase::Warmup,
+            ..answer(0, 900, &[50])
+        };
+        let switch = RequestRecord {
+            phase: Phase::Switch,
+            ..answer(0, 90_000, &[50])
+        };
+        let records = [
+            warmup.clone(),
+            switch,
+            failing(None, warmup),
+            answer(100_000, 100, &[10]),
+        ];
         let level = report(CLOSED, &records);
-        assert_eq!((level.requests.ended, level.requests.warmup, level.requests.warmup_failed), (1, 2, 1));
+        assert_eq!(
+            (
+                level.requests.ended,
+                level.requests.warmup,
+                level.requests.warmup_failed
+            ),
+            (1, 2, 1)
+        );
         assert_eq!((level.ttft_ms.count, level.ttft_ms.max), (1, Some(100.0)));
-        assert_eq!(level.concurrency.most, 1, "three were in flight at once before it");
-        let limited = RequestRecord { phase: Phase::Warmup, ..answer(0, 1, &[]) };
-        let refused = [FaultClass::RateLimited, FaultClass::IngressLimited, FaultClass::QueueFull]
-            .map(|class| failing(Some(class), limited.clone()));
+        assert_eq!(
+            level.concurrency.most, 1,
+            "three were in flight at once before it"
+        );
+        let limited = RequestRecord {
+            phase: Phase::Warmup,
+            ..answer(0, 1, &[])
+        };
+        let refused = [
+            FaultClass::RateLimited,
+            FaultClass::IngressLimited,
+            FaultClass::QueueFull,
+        ]
+        .map(|class| failing(Some(class), limited.clone()));
         assert_eq!(report(CLOSED, &refused).limits, Limits::default());
-        assert_eq!(level.requests.errors, [], "errors are those of measured requests");
-        assert!(level.notes.contains(&"1 of 2 warm-ups failed: no 0".to_owned()), "{:?}", level.notes);
+        assert_eq!(
+            level.requests.errors,
+            [],
+            "errors are those of measured requests"
+        );
+        assert!(
+            level
+                .notes
+                .contains(&"1 of 2 warm-ups failed: no 0".to_owned()),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
     fn an_answer_of_one_token_has_no_itl_and_misses_no_objective_of_it() {
-        let objectives = Objectives { itl: Some(ms(15)), tpot: Some(ms(15)), ..Objectives::default() };
+        let objectives = Objectives {
+            itl: Some(ms(15)),
+            tpot: Some(ms(15)),
+            ..Objectives::default()
+        };
         let mut tally = Tally::new(objectives, CLOSED);
         tally.record(&answer(0, 100, &[]));
         tally.record(&answer(200, 100, &[10, 30]));
@@ -873,22 +1091,38 @@ mod tests {
         let level = tally.report(frame(0, 1_000));
         assert_eq!((level.itl_ms.count, level.tpot_ms.count), (2, 1));
         let goodput = level.goodput.expect("objectives are set");
-        assert_eq!((goodput.met, goodput.missed, goodput.share), (1, 2, Some(1.0 / 3.0)));
-        assert_eq!(goodput.missed_by, [("itl".to_owned(), 1), ("tpot".to_owned(), 1)]);
+        assert_eq!(
+            (goodput.met, goodput.missed, goodput.share),
+            (1, 2, Some(1.0 / 3.0))
+        );
+        assert_eq!(
+            goodput.missed_by,
+            [("itl".to_owned(), 1), ("tpot".to_owned(), 1)]
+        );
         assert!((goodput.requests_per_s.expect("a rate") - 1.0).abs() < 0.01);
     }
 
     #[test]
     fn an_objective_is_met_up_to_its_limit_and_counts_from_when_it_was_due() {
-        let objectives = Objectives { ttft: Some(ms(100)), latency: Some(ms(150)), ..Objectives::default() };
+        let objectives = Objectives {
+            ttft: Some(ms(100)),
+            latency: Some(ms(150)),
+            ..Objectives::default()
+        };
         let mut late = answer(100, 100, &[10]);
         late.due = ms(50);
         let mut tally = Tally::new(objectives, OPEN);
         tally.record(&answer(0, 100, &[50]));
         tally.record(&late);
-        let goodput = tally.report(frame(0, 1_000)).goodput.expect("objectives are set");
+        let goodput = tally
+            .report(frame(0, 1_000))
+            .goodput
+            .expect("objectives are set");
         assert_eq!((goodput.met, goodput.missed), (1, 1));
-        assert_eq!(goodput.missed_by, [("ttft".to_owned(), 1), ("latency".to_owned(), 1)]);
+        assert_eq!(
+            goodput.missed_by,
+            [("ttft".to_owned(), 1), ("latency".to_owned(), 1)]
+        );
     }
 
     #[test]
@@ -898,10 +1132,18 @@ mod tests {
         tokens.source = TokenSource::Chunks;
         let all = report(CLOSED, &[uncounted.clone()]);
         assert_eq!(all.tokens_from, "chunks");
-        assert!(all.notes[0].contains("tokens are chunks"), "{:?}", all.notes);
+        assert!(
+            all.notes[0].contains("tokens are chunks"),
+            "{:?}",
+            all.notes
+        );
         let some = report(CLOSED, &[uncounted, answer(500, 100, &[])]);
         assert_eq!(some.tokens_from, "mixed");
-        assert!(some.notes[0].starts_with("1 of 2 answers came without"), "{:?}", some.notes);
+        assert!(
+            some.notes[0].starts_with("1 of 2 answers came without"),
+            "{:?}",
+            some.notes
+        );
     }
 
     #[test]
@@ -915,7 +1157,10 @@ mod tests {
         });
         let server = report(CLOSED, &[record]).server.expect("it sends some");
         assert_eq!(
-            (server.ttft_p50_difference_ms, server.latency_p50_difference_ms),
+            (
+                server.ttft_p50_difference_ms,
+                server.latency_p50_difference_ms
+            ),
             (Some(30.0), Some(40.0))
         );
         assert_eq!(server.tokens_per_s.mean, Some(110.0));
@@ -925,46 +1170,80 @@ mod tests {
     #[test]
     fn differences_are_over_the_same_answers_and_from_when_they_were_sent() {
         let served = |record: RequestRecord, ttft: u64| {
-            let figures =
-                crate::metrics::timeline::ServerFigures { ttft: Some(ms(ttft)), ..Default::default() };
-            let figures = Figures { server: Some(figures), ..record.figures };
+            let figures = crate::metrics::timeline::ServerFigures {
+                ttft: Some(ms(ttft)),
+                ..Default::default()
+            };
+            let figures = Figures {
+                server: Some(figures),
+                ..record.figures
+            };
             RequestRecord { figures, ..record }
         };
         // Due a second before they left, and twice as many answers of which the server says nothing.
-        let due = |record: RequestRecord| RequestRecord { due: record.sent - ms(1_000), ..record };
+        let due = |record: RequestRecord| RequestRecord {
+            due: record.sent - ms(1_000),
+            ..record
+        };
         let records: Vec<RequestRecord> = (1..=30u64)
-            .map(|i| due(answer(i * 2_000, if i % 3 == 0 { 100 } else { 700 }, &[10; 9])))
-            .map(|record| if record.sent.as_secs() % 6 == 0 { served(record, 80) } else { record })
+            .map(|i| {
+                due(answer(
+                    i * 2_000,
+                    if i % 3 == 0 { 100 } else { 700 },
+                    &[10; 9],
+                ))
+            })
+            .map(|record| {
+                if record.sent.as_secs() % 6 == 0 {
+                    served(record, 80)
+                } else {
+                    record
+                }
+            })
             .collect();
         let level = report(OPEN, &records);
         assert_eq!(level.ttft_ms.p50, Some(1_700.0));
         let server = level.server.expect("it sends some");
-        assert_eq!((server.ttft_ms.count, server.ttft_p50_difference_ms), (10, Some(20.0)));
+        assert_eq!(
+            (server.ttft_ms.count, server.ttft_p50_difference_ms),
+            (10, Some(20.0))
+        );
         assert_eq!(server.latency_p50_difference_ms, None, "it says no latency");
     }
 
     #[test]
     fn without_a_steady_part_there_is_no_throughput() {
         let tally = tally(CLOSED, &[answer(0, 100, &[10; 9])]);
-        let level = tally.report(LevelFrame { steady: None, ..frame(0, 1_000) });
+        let level = tally.report(LevelFrame {
+            steady: None,
+            ..frame(0, 1_000)
+        });
         assert_eq!(level.throughput, Throughput::default());
         assert_eq!((level.concurrency.reached, level.steady_s), (None, None));
-        assert!(level.notes.iter().any(|note| note.contains("never steady")), "{:?}", level.notes);
+        assert!(
+            level.notes.iter().any(|note| note.contains("never steady")),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
     fn what_is_in_flight_still_counts_as_such() {
         let tally = tally(LevelLoad::Concurrency(2), &[answer(0, 500, &[500])]);
-        let still = LevelFrame { in_flight_since: vec![ms(0)], ..frame(0, 1_000) };
+        let still = LevelFrame {
+            in_flight_since: vec![ms(0)],
+            ..frame(0, 1_000)
+        };
         let reached = tally.report(still).concurrency.reached.expect("a mean");
         assert!((reached - 2.0).abs() < 0.002, "{reached}");
         let level = tally.report(frame(0, 1_000));
-        assert!(
-            level
-                .notes
-                .contains(&"2 asked for in flight, 1.0 reached: the figures are of that load".to_owned())
-        );
-        let running = tally.report(LevelFrame { ended: LevelEnd::Running, ..frame(0, 1_000) });
+        assert!(level.notes.contains(
+            &"2 asked for in flight, 1.0 reached: the figures are of that load".to_owned()
+        ));
+        let running = tally.report(LevelFrame {
+            ended: LevelEnd::Running,
+            ..frame(0, 1_000)
+        });
         assert_eq!(running.notes, [""; 0], "more will come");
     }
 
@@ -972,9 +1251,16 @@ mod tests {
     fn too_few_requests_are_said_in_one_sentence() {
         let records: Vec<_> = (0..40).map(|i| answer(i * 1_000, 100, &[10; 99])).collect();
         let level = report(CLOSED, &records);
-        assert_eq!((level.ttft_ms.p50_ci.is_some(), level.ttft_ms.p95_ci), (true, None));
+        assert_eq!(
+            (level.ttft_ms.p50_ci.is_some(), level.ttft_ms.p95_ci),
+            (true, None)
+        );
         assert!(level.itl_ms.p99_ci.is_some());
-        let few: Vec<_> = level.notes.iter().filter(|note| note.contains("95 % interval")).collect();
+        let few: Vec<_> = level
+            .notes
+            .iter()
+            .filter(|note| note.contains("95 % interval"))
+            .collect();
         assert_eq!(
             few,
             [
@@ -999,11 +1285,15 @@ mod tests {
         assert_eq!((level.itl_ms.count, level.itl_ms.p50_ci), (500, None));
         let note = level.notes.last().map(String::as_str).unwrap_or_default();
         assert!(
-            note.starts_with("p50, p95, p99 and p99.9 of TTFT, TPOT and latency rest on 1 request: "),
+            note.starts_with(
+                "p50, p95, p99 and p99.9 of TTFT, TPOT and latency rest on 1 request: "
+            ),
             "{note}"
         );
         assert!(
-            note.ends_with("; p50, p95 and p99 of ITL: the gaps are of too few answers for a 95 % interval"),
+            note.ends_with(
+                "; p50, p95 and p99 of ITL: the gaps are of too few answers for a 95 % interval"
+            ),
             "{note}"
         );
     }
@@ -1011,53 +1301,92 @@ mod tests {
     #[test]
     fn prompts_off_their_length_are_told() {
         let mut records: Vec<_> = (0..10).map(|i| answer(i * 1_000, 100, &[])).collect();
-        records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(98));
+        records
+            .iter_mut()
+            .for_each(|record| record.wanted_prompt_tokens = Some(98));
         records[3].wanted_prompt_tokens = Some(90);
         let notes = report(CLOSED, &records).notes;
         // 98 → 100 is 2.04 %.
         let expected = "10 of 10 prompts missed the length asked for by more than 2 %; all together they were 2.9 % longer";
         assert!(notes.contains(&expected.to_owned()), "{notes:?}");
-        records.iter_mut().for_each(|record| record.wanted_prompt_tokens = Some(102));
-        assert!(!report(CLOSED, &records).notes.iter().any(|note| note.contains("prompts")));
+        records
+            .iter_mut()
+            .for_each(|record| record.wanted_prompt_tokens = Some(102));
+        assert!(
+            !report(CLOSED, &records)
+                .notes
+                .iter()
+                .any(|note| note.contains("prompts"))
+        );
     }
 
     #[test]
     fn throughput_of_few_answer_times_says_that_it_has_no_interval() {
         // Eight clients, each amid its third answer of ten seconds.
-        let records: Vec<_> =
-            (0..24).map(|i| answer((i % 3) * 10_000 + i * 100, 1_000, &[100; 90])).collect();
+        let records: Vec<_> = (0..24)
+            .map(|i| answer((i % 3) * 10_000 + i * 100, 1_000, &[100; 90]))
+            .collect();
         let level = tally(LevelLoad::Concurrency(8), &records).report(frame(0, 30_000));
-        assert_eq!(level.throughput.requests_per_s.map(|rate| rate.ci), Some(None));
-        let said = level.notes.iter().find(|note| note.starts_with("throughput"));
-        let expected = "has no 95 % interval: the steady part of 30.0 s is shorter than 5 answers of 10.0 s";
-        assert!(said.is_some_and(|note| note.ends_with(expected)), "{:?}", level.notes);
+        assert_eq!(
+            level.throughput.requests_per_s.map(|rate| rate.ci),
+            Some(None)
+        );
+        let said = level
+            .notes
+            .iter()
+            .find(|note| note.starts_with("throughput"));
+        let expected =
+            "has no 95 % interval: the steady part of 30.0 s is shorter than 5 answers of 10.0 s";
+        assert!(
+            said.is_some_and(|note| note.ends_with(expected)),
+            "{:?}",
+            level.notes
+        );
         let long = tally(LevelLoad::Concurrency(8), &records).report(frame(0, 60_000));
-        assert!(!long.notes.iter().any(|note| note.starts_with("throughput")), "{:?}", long.notes);
+        assert!(
+            !long.notes.iter().any(|note| note.starts_with("throughput")),
+            "{:?}",
+            long.notes
+        );
     }
 
     /// The first note on `n` requests over so many seconds, the last of which was refused.
-    fn first_note(n: u64, seconds: u64, class: Option<FaultClass>, headers: &[(String, String)]) -> String {
+    fn first_note(
+        n: u64,
+        seconds: u64,
+        class: Option<FaultClass>,
+        headers: &[(String, String)],
+    ) -> String {
         let gap = seconds * 1_000 / n;
         let mut records: Vec<_> = (0..n - 1).map(|i| answer(i * gap, 1, &[])).collect();
         let refused = failing(class, answer(seconds * 1_000 - 1, 1, &[]));
-        let error = refused.error.clone().map(|error| RequestError { status: Some(429), ..error });
+        let error = refused.error.clone().map(|error| RequestError {
+            status: Some(429),
+            ..error
+        });
         records.push(RequestRecord { error, ..refused });
         let rate_limit = headers.to_vec();
-        let level = tally(CLOSED, &records).report(LevelFrame { rate_limit, ..frame(0, seconds * 1_000) });
+        let level = tally(CLOSED, &records).report(LevelFrame {
+            rate_limit,
+            ..frame(0, seconds * 1_000)
+        });
         assert_eq!(level.limits.rate_limited, 1);
         level.notes[0].clone()
     }
 
     #[test]
     fn a_limit_is_told_from_slowness_and_the_ingress_from_the_api() {
-        let refused = "1 request was refused with 429: the figures measure that limit as much as the model";
+        let refused =
+            "1 request was refused with 429: the figures measure that limit as much as the model";
         let stock = "lets 240 a minute through as SambaStack installs it (burst 360)";
         // A minute of the stock ingress lets 240 through besides a burst of 360.
         for (n, class) in [(610, Some(FaultClass::RateLimited)), (610, None)] {
             let said = first_note(n, 60, class, &[]);
             assert_eq!(
                 said,
-                format!("{refused}; that many in 60.0 s may be more than the ingress, which {stock}")
+                format!(
+                    "{refused}; that many in 60.0 s may be more than the ingress, which {stock}"
+                )
             );
         }
         assert_eq!(
@@ -1065,11 +1394,21 @@ mod tests {
             refused,
             "its burst is not used up"
         );
-        assert_eq!(first_note(600, 60, Some(FaultClass::RateLimited), &[]), refused);
+        assert_eq!(
+            first_note(600, 60, Some(FaultClass::RateLimited), &[]),
+            refused
+        );
         let told = [("x-ratelimit-limit-requests".to_owned(), "1000".to_owned())];
-        assert_eq!(first_note(610, 60, Some(FaultClass::RateLimited), &told), refused, "the API has its own");
+        assert_eq!(
+            first_note(610, 60, Some(FaultClass::RateLimited), &told),
+            refused,
+            "the API has its own"
+        );
         let said = first_note(12, 1, Some(FaultClass::IngressLimited), &told);
-        assert_eq!(said, format!("{refused}; by the ingress, with a web page as no API sends: it {stock}"));
+        assert_eq!(
+            said,
+            format!("{refused}; by the ingress, with a web page as no API sends: it {stock}")
+        );
     }
 
     #[test]
@@ -1078,9 +1417,18 @@ mod tests {
             .map(|class| failing(Some(class), answer(10, 1, &[])));
         let level = report(CLOSED, &[answer(0, 1, &[]), api, ingress.clone(), ingress]);
         assert_eq!((level.limits.rate_limited, level.limits.ingress), (3, 2));
-        let kinds: Vec<_> = level.requests.errors.iter().map(|e| (e.kind.as_str(), e.count)).collect();
+        let kinds: Vec<_> = level
+            .requests
+            .errors
+            .iter()
+            .map(|e| (e.kind.as_str(), e.count))
+            .collect();
         assert_eq!(kinds, [("ingress_limited", 2), ("rate_limited", 1)]);
-        assert!(level.notes[0].contains("; 2 of them by the ingress"), "{:?}", level.notes);
+        assert!(
+            level.notes[0].contains("; 2 of them by the ingress"),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
@@ -1091,59 +1439,133 @@ mod tests {
             record.gaps_us.clear();
             record
         };
-        let level = report(CLOSED, &[at_once(0), at_once(100), answer(200, 50, &[10, 10])]);
+        let level = report(
+            CLOSED,
+            &[at_once(0), at_once(100), answer(200, 50, &[10, 10])],
+        );
         assert_eq!((level.at_once, level.requests.ok), (2, 3));
-        assert_eq!((level.itl_ms.count, level.tpot_ms.count, level.user_tokens_per_s.count), (2, 1, 1));
+        assert_eq!(
+            (
+                level.itl_ms.count,
+                level.tpot_ms.count,
+                level.user_tokens_per_s.count
+            ),
+            (2, 1, 1)
+        );
         assert_eq!(level.ttft_ms.count, 3, "when the first text came is known");
         let note = "2 of 3 answers arrived all at once; a proxy may be buffering: they are in no TPOT, ITL or tokens/s";
-        assert!(level.notes.iter().any(|told| told == note), "{:?}", level.notes);
-        let rare: Vec<_> = (0..20).map(|n| answer(n * 100, 50, &[10])).chain([at_once(3_000)]).collect();
+        assert!(
+            level.notes.iter().any(|told| told == note),
+            "{:?}",
+            level.notes
+        );
+        let rare: Vec<_> = (0..20)
+            .map(|n| answer(n * 100, 50, &[10]))
+            .chain([at_once(3_000)])
+            .collect();
         let level = report(CLOSED, &rare);
         assert_eq!(level.at_once, 1);
-        assert!(!level.notes.iter().any(|told| told.contains("all at once")), "{:?}", level.notes);
+        assert!(
+            !level.notes.iter().any(|told| told.contains("all at once")),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
     fn answers_without_text_are_counted_apart() {
         let empty = failing(Some(FaultClass::NoText), answer(10, 1, &[]));
         let level = report(CLOSED, &[answer(0, 1, &[10]), empty.clone(), empty]);
-        let Requests { ended, ok, failed, without_text, .. } = level.requests;
+        let Requests {
+            ended,
+            ok,
+            failed,
+            without_text,
+            ..
+        } = level.requests;
         assert_eq!((ended, ok, failed, without_text), (3, 1, 2, 2));
-        assert!(level.notes.iter().any(|note| note.contains("2 answers without text")), "{:?}", level.notes);
+        assert!(
+            level
+                .notes
+                .iter()
+                .any(|note| note.contains("2 answers without text")),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
     fn the_model_that_answered_is_credited() {
         let by = |record: RequestRecord, model: &str| {
             let answered_by = Some(model.to_owned());
-            RequestRecord { answered_by, ..record }
+            RequestRecord {
+                answered_by,
+                ..record
+            }
         };
-        let records: Vec<_> = (0..4).map(|n| by(answer(n * 100, 50, &[10]), "other")).collect();
+        let records: Vec<_> = (0..4)
+            .map(|n| by(answer(n * 100, 50, &[10]), "other"))
+            .collect();
         let level = report(CLOSED, &[&records[..], &[answer(900, 50, &[10])]].concat());
-        assert_eq!(level.answered_by, [AnsweredBy { model: "other".to_owned(), answers: 4 }]);
-        assert_eq!((level.other_model(), level.credited().as_str()), (Some("other"), "other (asked: m)"));
+        assert_eq!(
+            level.answered_by,
+            [AnsweredBy {
+                model: "other".to_owned(),
+                answers: 4
+            }]
+        );
+        assert_eq!(
+            (level.other_model(), level.credited().as_str()),
+            (Some("other"), "other (asked: m)")
+        );
         let note = "4 of 5 answers came from other, not from m";
-        assert!(level.notes.iter().any(|told| told.starts_with(note)), "{:?}", level.notes);
-        let level = report(CLOSED, &[records[0].clone(), answer(500, 50, &[10]), answer(900, 50, &[10])]);
+        assert!(
+            level.notes.iter().any(|told| told.starts_with(note)),
+            "{:?}",
+            level.notes
+        );
+        let level = report(
+            CLOSED,
+            &[
+                records[0].clone(),
+                answer(500, 50, &[10]),
+                answer(900, 50, &[10]),
+            ],
+        );
         assert_eq!(level.credited(), "m", "most came from it");
-        let many: Vec<_> = (0..40).map(|n| by(answer(n * 100, 50, &[10]), &format!("m{n}"))).collect();
-        assert_eq!(report(CLOSED, &many).answered_by.len(), MAX_OTHER_MODELS + 1);
+        let many: Vec<_> = (0..40)
+            .map(|n| by(answer(n * 100, 50, &[10]), &format!("m{n}")))
+            .collect();
+        assert_eq!(
+            report(CLOSED, &many).answered_by.len(),
+            MAX_OTHER_MODELS + 1
+        );
     }
 
     #[test]
     fn coalesced_tokens_are_said() {
         let mut record = answer(0, 50, &[10; 9]);
-        record.figures.tokens = Some(Tokens { n: 40, source: TokenSource::Usage });
+        record.figures.tokens = Some(Tokens {
+            n: 40,
+            source: TokenSource::Usage,
+        });
         let level = report(CLOSED, &[record]);
         assert_eq!(level.tokens_per_chunk, Some(4.0));
         assert!(
-            level.notes.iter().any(|note| note.starts_with("a chunk holds 4.0 tokens")),
+            level
+                .notes
+                .iter()
+                .any(|note| note.starts_with("a chunk holds 4.0 tokens")),
             "{:?}",
             level.notes
         );
         let level = report(CLOSED, &[answer(0, 50, &[10, 0, 0, 10, 0, 0])]);
         let note = "67 % of the chunks came in one read with the one before";
-        assert!(level.notes.iter().any(|told| told.starts_with(note)), "{:?}", level.notes);
+        assert!(
+            level.notes.iter().any(|told| told.starts_with(note)),
+            "{:?}",
+            level.notes
+        );
     }
 
     #[test]
@@ -1154,24 +1576,38 @@ mod tests {
         tally.record(&refused);
         let said = tally.report(frame(0, 31_000)).notes.join("\n");
         assert!(said.contains("; all by a gateway before the API"), "{said}");
-        assert!(!said.contains("ingress") && !said.contains("SambaStack"), "{said}");
+        assert!(
+            !said.contains("ingress") && !said.contains("SambaStack"),
+            "{said}"
+        );
     }
 
     fn any_record() -> impl Strategy<Value = RequestRecord> {
         let gaps = prop::collection::vec(0u64..200, 0..20);
-        (0u64..60_000, 1u64..2_000, gaps, 0u64..300, 0u8..10).prop_map(|(sent, ttft, gaps, late, kind)| {
-            let mut record = answer(sent + 300, ttft, &gaps);
-            record.due = record.sent - ms(late);
-            record.index = sent * 31 + ttft;
-            record.wanted_prompt_tokens = Some(95 + late as u32 / 30);
-            match kind {
-                0 => failing(Some(FaultClass::RateLimited), record),
-                1 => failing(None, record),
-                2 => RequestRecord { phase: Phase::Warmup, ..record },
-                3 => failing(None, RequestRecord { phase: Phase::Warmup, ..record }),
-                _ => record,
-            }
-        })
+        (0u64..60_000, 1u64..2_000, gaps, 0u64..300, 0u8..10).prop_map(
+            |(sent, ttft, gaps, late, kind)| {
+                let mut record = answer(sent + 300, ttft, &gaps);
+                record.due = record.sent - ms(late);
+                record.index = sent * 31 + ttft;
+                record.wanted_prompt_tokens = Some(95 + late as u32 / 30);
+                match kind {
+                    0 => failing(Some(FaultClass::RateLimited), record),
+                    1 => failing(None, record),
+                    2 => RequestRecord {
+                        phase: Phase::Warmup,
+                        ..record
+                    },
+                    3 => failing(
+                        None,
+                        RequestRecord {
+                            phase: Phase::Warmup,
+                            ..record
+                        },
+                    ),
+                    _ => record,
+                }
+            },
+        )
     }
 
     proptest! {

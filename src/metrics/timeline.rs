@@ -118,8 +118,13 @@ impl Timeline {
             return chunks == 0;
         }
         let too_few = count < chunks && self.text_bytes > count.saturating_mul(LONGEST_TOKEN);
-        let took = self.end.max(self.last_text).unwrap_or(Duration::MAX).as_secs_f64();
-        let too_many = count > self.text_bytes + UNSENT_TOKENS && count as f64 > BURST_PER_SEC * took;
+        let took = self
+            .end
+            .max(self.last_text)
+            .unwrap_or(Duration::MAX)
+            .as_secs_f64();
+        let too_many =
+            count > self.text_bytes + UNSENT_TOKENS && count as f64 > BURST_PER_SEC * took;
         !too_few && !too_many
     }
 
@@ -134,7 +139,10 @@ impl Timeline {
     /// Whether all text of an answer that has ended was there at once, although it is of several tokens.
     fn at_once(&self, tokens: u64) -> bool {
         let n = self.sent(tokens).max(self.chunks());
-        let Some(span) = self.first_text.zip(self.last_text).map(|(first, last)| last.saturating_sub(first))
+        let Some(span) = self
+            .first_text
+            .zip(self.last_text)
+            .map(|(first, last)| last.saturating_sub(first))
         else {
             return self.is_document;
         };
@@ -173,26 +181,43 @@ impl Timeline {
     /// is still coming: what is not known yet is `None`.
     pub fn figures(&self, usage: Option<&Usage>) -> Figures {
         let chunks = self.chunks();
-        let counted = usage.and_then(|usage| usage.completion_tokens).filter(|n| self.is_plausible(*n));
+        let counted = usage
+            .and_then(|usage| usage.completion_tokens)
+            .filter(|n| self.is_plausible(*n));
         let tokens = match counted {
-            Some(n) => Some(Tokens { n, source: TokenSource::Usage }),
-            None if chunks > 0 => Some(Tokens { n: chunks, source: TokenSource::Chunks }),
+            Some(n) => Some(Tokens {
+                n,
+                source: TokenSource::Usage,
+            }),
+            None if chunks > 0 => Some(Tokens {
+                n: chunks,
+                source: TokenSource::Chunks,
+            }),
             None => None,
         };
         // Reasoning that was counted and not sent took its time before the first text.
-        let unsent = usage.and_then(|usage| usage.reasoning_tokens).filter(|_| self.reasoning_chunks == 0);
+        let unsent = usage
+            .and_then(|usage| usage.reasoning_tokens)
+            .filter(|_| self.reasoning_chunks == 0);
         let timed = tokens.map_or(0, |tokens| match tokens.source {
             TokenSource::Usage => tokens.n.saturating_sub(unsent.unwrap_or(0)),
             TokenSource::Chunks => tokens.n,
         });
         let at_once = self.at_once(timed);
         // Both end at the last text, not at a late `[DONE]`.
-        let span = self.first_text.zip(self.last_text).map(|(first, last)| last.saturating_sub(first));
+        let span = self
+            .first_text
+            .zip(self.last_text)
+            .map(|(first, last)| last.saturating_sub(first));
         let span = span.filter(|span| !at_once && !span.is_zero());
         // More tokens than bytes: some were generated and not sent, and how many nobody says.
         let known = timed > 1 && self.sent(timed) == timed;
-        let per_token = span.filter(|_| known).map(|span| span.as_secs_f64() / (timed - 1) as f64);
-        let itl = span.filter(|_| chunks > 1).map(|span| span.div_f64((chunks - 1) as f64));
+        let per_token = span
+            .filter(|_| known)
+            .map(|span| span.as_secs_f64() / (timed - 1) as f64);
+        let itl = span
+            .filter(|_| chunks > 1)
+            .map(|span| span.div_f64((chunks - 1) as f64));
         Figures {
             connect: self.connect,
             ttft: self.first_text,
@@ -200,7 +225,9 @@ impl Timeline {
             latency: self.end,
             tokens,
             // A server may claim any number of tokens.
-            tokens_per_sec: per_token.map(|seconds| 1.0 / seconds).filter(|rate| *rate <= MAX_SPEED),
+            tokens_per_sec: per_token
+                .map(|seconds| 1.0 / seconds)
+                .filter(|rate| *rate <= MAX_SPEED),
             tpot: per_token
                 .filter(|seconds| *seconds >= 1.0 / MAX_SPEED)
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
@@ -209,7 +236,9 @@ impl Timeline {
             reasoning: self.reasoning(usage),
             prompt_tokens: usage.and_then(|usage| usage.prompt_tokens),
             cached_tokens: usage.and_then(|usage| usage.cached_tokens),
-            server: usage.map(|usage| usage.server).filter(|server| *server != ServerFigures::default()),
+            server: usage
+                .map(|usage| usage.server)
+                .filter(|server| *server != ServerFigures::default()),
             chunks,
             at_once,
         }
@@ -218,15 +247,29 @@ impl Timeline {
     fn reasoning(&self, usage: Option<&Usage>) -> Option<Reasoning> {
         let first = self.first_text?;
         let last = self.last_reasoning?;
-        let generated = usage.and_then(|usage| usage.completion_tokens).filter(|n| *n > 0);
+        let generated = usage
+            .and_then(|usage| usage.completion_tokens)
+            .filter(|n| *n > 0);
         let counted = usage.and_then(|usage| usage.reasoning_tokens);
         let counted = counted.filter(|n| *n > 0 && generated.is_none_or(|all| *n <= all));
         let tokens = match counted {
-            Some(n) => Tokens { n, source: TokenSource::Usage },
-            None => Tokens { n: self.reasoning_chunks, source: TokenSource::Chunks },
+            Some(n) => Tokens {
+                n,
+                source: TokenSource::Usage,
+            },
+            None => Tokens {
+                n: self.reasoning_chunks,
+                source: TokenSource::Chunks,
+            },
         };
-        let until = self.first_answer.filter(|answer| *answer >= last).unwrap_or(last);
-        Some(Reasoning { tokens, time: until - first })
+        let until = self
+            .first_answer
+            .filter(|answer| *answer >= last)
+            .unwrap_or(last);
+        Some(Reasoning {
+            tokens,
+            time: until - first,
+        })
     }
 }
 
@@ -248,7 +291,13 @@ pub struct Usage {
 impl Usage {
     /// What a later chunk adds: a figure that it leaves out stays, and so does a count against a zero.
     pub fn merge(&mut self, later: Self) {
-        let Self { prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, server } = later;
+        let Self {
+            prompt_tokens,
+            cached_tokens,
+            completion_tokens,
+            reasoning_tokens,
+            server,
+        } = later;
         let count = |known: &mut Option<u64>, later: Option<u64>| {
             *known = later.filter(|n| *n > 0 || known.is_none()).or(*known);
         };
@@ -256,7 +305,13 @@ impl Usage {
         count(&mut self.cached_tokens, cached_tokens);
         count(&mut self.completion_tokens, completion_tokens);
         count(&mut self.reasoning_tokens, reasoning_tokens);
-        let ServerFigures { ttft, latency, after_first_per_sec, per_sec, acceptance_rate } = server;
+        let ServerFigures {
+            ttft,
+            latency,
+            after_first_per_sec,
+            per_sec,
+            acceptance_rate,
+        } = server;
         self.server = ServerFigures {
             ttft: ttft.or(self.server.ttft),
             latency: latency.or(self.server.latency),
@@ -366,9 +421,13 @@ pub const AT_ONCE: &str = "arrived all at once; a proxy may be buffering";
 impl Figures {
     /// Tokens in a chunk on average, where that is worth a word: the gaps are between chunks then, not between tokens.
     pub fn tokens_per_chunk(&self) -> Option<f64> {
-        let tokens = self.tokens.filter(|tokens| tokens.source == TokenSource::Usage)?;
+        let tokens = self
+            .tokens
+            .filter(|tokens| tokens.source == TokenSource::Usage)?;
         let several = self.chunks > 0 && !self.at_once;
-        several.then(|| tokens.n as f64 / self.chunks as f64).filter(|each| *each >= COALESCED)
+        several
+            .then(|| tokens.n as f64 / self.chunks as f64)
+            .filter(|each| *each >= COALESCED)
     }
 }
 
@@ -391,7 +450,10 @@ mod tests {
             timeline.text(TextKind::Answer, ms(at));
         }
         timeline.end(ms(160));
-        let usage = Usage { completion_tokens: Some(13), ..Usage::default() };
+        let usage = Usage {
+            completion_tokens: Some(13),
+            ..Usage::default()
+        };
         let figures = timeline.figures(Some(&usage));
         assert_eq!(figures.ttft, Some(ms(100)));
         assert_eq!(figures.latency, Some(ms(160)));
@@ -401,7 +463,11 @@ mod tests {
             "(150 − 100) / 12: it ends at the last text"
         );
         assert_eq!(figures.tokens_per_sec.map(f64::round), Some(240.0));
-        assert_eq!(figures.itl, Some(ms(50).div_f64(3.0)), "three gaps between four chunks");
+        assert_eq!(
+            figures.itl,
+            Some(ms(50).div_f64(3.0)),
+            "three gaps between four chunks"
+        );
         assert_eq!(figures.longest_gap, Some(ms(30)));
         assert_eq!(figures.server, None);
     }
@@ -421,15 +487,24 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.text(TextKind::Answer, ms(10));
         timeline.end(ms(12));
-        let usage = Usage { completion_tokens: Some(1), ..Usage::default() };
+        let usage = Usage {
+            completion_tokens: Some(1),
+            ..Usage::default()
+        };
         let figures = timeline.figures(Some(&usage));
-        assert_eq!((figures.tokens_per_sec, figures.tpot, figures.itl), (None, None, None));
+        assert_eq!(
+            (figures.tokens_per_sec, figures.tpot, figures.itl),
+            (None, None, None)
+        );
         assert_eq!(figures.latency, Some(ms(12)));
     }
 
     #[test]
     fn an_answer_in_one_write_has_no_speed_rather_than_an_infinite_one() {
-        let counted = Usage { completion_tokens: Some(64), ..Usage::default() };
+        let counted = Usage {
+            completion_tokens: Some(64),
+            ..Usage::default()
+        };
         for usage in [None, Some(&counted)] {
             // Several chunks of one read, then one event with the whole text, then reads within some microseconds.
             for (chunks, bytes, later) in [(40, 90, 0), (1, 90, 0), (40, 90, 300)] {
@@ -437,13 +512,30 @@ mod tests {
                 timeline.text(TextKind::Answer, Duration::from_millis(10));
                 timeline.heard(bytes);
                 if chunks > 1 {
-                    timeline.texts(TextKind::Answer, ms(10) + Duration::from_micros(later), chunks - 1);
+                    timeline.texts(
+                        TextKind::Answer,
+                        ms(10) + Duration::from_micros(later),
+                        chunks - 1,
+                    );
                 }
                 timeline.end(ms(900));
                 let figures = timeline.figures(usage);
-                let Figures { tokens_per_sec, tpot, itl, longest_gap, at_once, .. } = figures;
-                assert_eq!((tokens_per_sec, tpot, itl, longest_gap, at_once), (None, None, None, None, true));
-                assert_eq!((figures.ttft, figures.latency), (Some(ms(10)), Some(ms(900))));
+                let Figures {
+                    tokens_per_sec,
+                    tpot,
+                    itl,
+                    longest_gap,
+                    at_once,
+                    ..
+                } = figures;
+                assert_eq!(
+                    (tokens_per_sec, tpot, itl, longest_gap, at_once),
+                    (None, None, None, None, true)
+                );
+                assert_eq!(
+                    (figures.ttft, figures.latency),
+                    (Some(ms(10)), Some(ms(900)))
+                );
             }
         }
     }
@@ -457,8 +549,16 @@ mod tests {
         timeline.end(ms(5_120));
         assert_eq!(timeline.figures(None).tpot, Some(ms(10)));
         assert_eq!(timeline.figures(None).latency, Some(ms(5_120)));
-        let hidden = Usage { completion_tokens: Some(503), reasoning_tokens: Some(500), ..Usage::default() };
-        assert_eq!(timeline.figures(Some(&hidden)).tpot, Some(ms(10)), "500 of them were never sent");
+        let hidden = Usage {
+            completion_tokens: Some(503),
+            reasoning_tokens: Some(500),
+            ..Usage::default()
+        };
+        assert_eq!(
+            timeline.figures(Some(&hidden)).tpot,
+            Some(ms(10)),
+            "500 of them were never sent"
+        );
     }
 
     #[test]
@@ -467,14 +567,36 @@ mod tests {
         timeline.text(TextKind::Answer, ms(10));
         timeline.text(TextKind::Answer, ms(20));
         timeline.end(ms(20));
-        let zero = Usage { completion_tokens: Some(0), prompt_tokens: Some(9), ..Usage::default() };
+        let zero = Usage {
+            completion_tokens: Some(0),
+            prompt_tokens: Some(9),
+            ..Usage::default()
+        };
         let figures = timeline.figures(Some(&zero));
-        assert_eq!(figures.tokens, Some(Tokens { n: 2, source: TokenSource::Chunks }));
+        assert_eq!(
+            figures.tokens,
+            Some(Tokens {
+                n: 2,
+                source: TokenSource::Chunks
+            })
+        );
         assert_eq!(figures.prompt_tokens, Some(9));
-        let mut usage = Usage { completion_tokens: Some(40), ..Usage::default() };
+        let mut usage = Usage {
+            completion_tokens: Some(40),
+            ..Usage::default()
+        };
         usage.merge(zero);
-        assert_eq!((usage.completion_tokens, usage.prompt_tokens), (Some(40), Some(9)));
-        assert_eq!(Timeline::default().figures(Some(&zero)).tokens.map(|tokens| tokens.n), Some(0));
+        assert_eq!(
+            (usage.completion_tokens, usage.prompt_tokens),
+            (Some(40), Some(9))
+        );
+        assert_eq!(
+            Timeline::default()
+                .figures(Some(&zero))
+                .tokens
+                .map(|tokens| tokens.n),
+            Some(0)
+        );
     }
 
     #[test]
@@ -483,24 +605,49 @@ mod tests {
             let mut timeline = Timeline::default();
             timeline.text(TextKind::Answer, ms(100));
             for chunk in 1..chunks {
-                timeline.text(TextKind::Answer, ms(100 + (last - 100) * chunk / (chunks - 1)));
+                timeline.text(
+                    TextKind::Answer,
+                    ms(100 + (last - 100) * chunk / (chunks - 1)),
+                );
             }
             timeline.heard(bytes);
             timeline.end(ms(last));
             timeline.figures(Some(&usage))
         };
-        let count = |n| Usage { completion_tokens: Some(n), ..Usage::default() };
+        let count = |n| Usage {
+            completion_tokens: Some(n),
+            ..Usage::default()
+        };
         let tokens = |figures: Figures| figures.tokens.map(|tokens| (tokens.n, tokens.source));
         // 90 million tokens for five words, and one token for fifty chunks.
-        assert_eq!(tokens(figures(5, 25, 150, count(90_000_000))), Some((5, TokenSource::Chunks)));
-        assert_eq!(tokens(figures(50, 250, 600, count(1))), Some((50, TokenSource::Chunks)));
+        assert_eq!(
+            tokens(figures(5, 25, 150, count(90_000_000))),
+            Some((5, TokenSource::Chunks))
+        );
+        assert_eq!(
+            tokens(figures(50, 250, 600, count(1))),
+            Some((50, TokenSource::Chunks))
+        );
         // A character a chunk is no contradiction, and neither is thinking that was not sent.
-        assert_eq!(tokens(figures(40, 40, 600, count(9))), Some((9, TokenSource::Usage)));
+        assert_eq!(
+            tokens(figures(40, 40, 600, count(9))),
+            Some((9, TokenSource::Usage))
+        );
         let hidden = figures(3, 9, 9_000, count(700));
         assert_eq!(tokens(hidden), Some((700, TokenSource::Usage)));
-        assert_eq!((hidden.tokens_per_sec, hidden.at_once), (None, false), "how many came is not known");
-        let said = Usage { reasoning_tokens: Some(697), ..count(700) };
-        assert_eq!(figures(3, 9, 9_100, said).tokens_per_sec.map(f64::round), Some(0.0));
+        assert_eq!(
+            (hidden.tokens_per_sec, hidden.at_once),
+            (None, false),
+            "how many came is not known"
+        );
+        let said = Usage {
+            reasoning_tokens: Some(697),
+            ..count(700)
+        };
+        assert_eq!(
+            figures(3, 9, 9_100, said).tokens_per_sec.map(f64::round),
+            Some(0.0)
+        );
         // Few chunks within few milliseconds are no burst because much was thought before.
         assert!(!figures(3, 9, 110, count(700)).at_once);
     }
@@ -512,8 +659,16 @@ mod tests {
             timeline.text(TextKind::Answer, ms(at));
         }
         timeline.end(ms(120));
-        let of = |n| timeline.figures(Some(&Usage { completion_tokens: Some(n), ..Usage::default() }));
-        assert_eq!((of(4).tokens_per_chunk(), of(9).tokens_per_chunk()), (None, Some(3.0)));
+        let of = |n| {
+            timeline.figures(Some(&Usage {
+                completion_tokens: Some(n),
+                ..Usage::default()
+            }))
+        };
+        assert_eq!(
+            (of(4).tokens_per_chunk(), of(9).tokens_per_chunk()),
+            (None, Some(3.0))
+        );
         assert_eq!(timeline.figures(None).tokens_per_chunk(), None);
     }
 

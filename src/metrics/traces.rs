@@ -63,7 +63,10 @@ impl Tracer {
             self.points.push(Point {
                 level,
                 at_s: record.sent.as_secs_f64(),
-                ttft_ms: record.ttft().filter(|_| record.error.is_none()).map(|ttft| ms(ttft) as f32),
+                ttft_ms: record
+                    .ttft()
+                    .filter(|_| record.error.is_none())
+                    .map(|ttft| ms(ttft) as f32),
             });
         }
         self.measured += 1;
@@ -74,7 +77,10 @@ impl Tracer {
             index: record.index,
             due_s: record.due.as_secs_f64(),
             sent_s: Some(record.sent.as_secs_f64()),
-            first_s: record.figures.ttft.map(|ttft| (record.sent + ttft).as_secs_f64()),
+            first_s: record
+                .figures
+                .ttft
+                .map(|ttft| (record.sent + ttft).as_secs_f64()),
             ended_s: Some(record.ended.as_secs_f64()),
             failed: record.error.is_some(),
         });
@@ -82,7 +88,9 @@ impl Tracer {
 
     /// Its tokens at the moments of its chunks, to each chunk the same share.
     fn stream(&mut self, record: &RequestRecord, level: u32) {
-        let Some(first) = record.figures.ttft else { return };
+        let Some(first) = record.figures.ttft else {
+            return;
+        };
         let tokens = record.tokens().map_or(0, |tokens| tokens.n);
         let worth = tokens as f64 / (record.gaps_us.len() + 1) as f64;
         let mut at = record.sent + first;
@@ -107,7 +115,13 @@ impl Tracer {
 
     /// What was traced.
     pub fn finish(self) -> Traces {
-        let Self { tick, ticks, mut points, flights, .. } = self;
+        let Self {
+            tick,
+            ticks,
+            mut points,
+            flights,
+            ..
+        } = self;
         points.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         let width = tick.as_secs_f64();
         let (mut in_flight, mut level) = (0i64, 0);
@@ -124,7 +138,11 @@ impl Tracer {
         let rates = rates.collect();
         let mut flights = Vec::from(flights);
         flights.sort_by_key(|flight| flight.index);
-        Traces { points, rates, flights }
+        Traces {
+            points,
+            rates,
+            flights,
+        }
     }
 }
 
@@ -135,7 +153,10 @@ mod tests {
 
     fn record(index: u64, sent_ms: u64, gaps: usize) -> RequestRecord {
         let sent = Duration::from_millis(sent_ms);
-        let tokens = Tokens { n: 2 * (gaps as u64 + 1), source: TokenSource::Usage };
+        let tokens = Tokens {
+            n: 2 * (gaps as u64 + 1),
+            source: TokenSource::Usage,
+        };
         RequestRecord {
             index,
             level: 0,
@@ -166,7 +187,11 @@ mod tests {
         tracer.add(&record(1, 300, 0));
         let traces = tracer.finish();
         // Chunks at 100, 110 … 490 ms and one at 400 ms, two tokens each.
-        let tokens: Vec<f64> = traces.rates.iter().map(|rate| rate.tokens_per_s * 0.25).collect();
+        let tokens: Vec<f64> = traces
+            .rates
+            .iter()
+            .map(|rate| rate.tokens_per_s * 0.25)
+            .collect();
         assert_eq!(tokens, [30.0, 52.0], "15 and 26 chunks");
         let in_flight: Vec<u32> = traces.rates.iter().map(|rate| rate.in_flight).collect();
         assert_eq!(in_flight, [1, 0]);

@@ -45,7 +45,10 @@ pub struct Measured<'a> {
 /// Says in plain sentences what of it could have moved a figure. What was said before is forgotten.
 pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
     let mut doubts = Vec::new();
-    let reads = watch.read_late_ms.p99.map(|late| (late, moved(late, level)));
+    let reads = watch
+        .read_late_ms
+        .p99
+        .map(|late| (late, moved(late, level)));
     if let Some((late, Some(figures))) = reads {
         doubts.push(format!(
             "bytes waited up to {} (p99) before they were read: {figures} may read that much too long",
@@ -67,8 +70,15 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
             _ => {}
         }
     }
-    let seen = if reads.is_some() { &watch.read_late_ms } else { &watch.timer_late_ms };
-    if let Some((worst, figures)) = seen.max.and_then(|worst| Some((worst, moved_most(worst, level)?))) {
+    let seen = if reads.is_some() {
+        &watch.read_late_ms
+    } else {
+        &watch.timer_late_ms
+    };
+    if let Some((worst, figures)) = seen
+        .max
+        .and_then(|worst| Some((worst, moved_most(worst, level)?)))
+    {
         doubts.push(format!(
             "the measuring threads stood still for {} at worst: p99.9 and maximum of {figures} may hold that",
             ms(worst)
@@ -93,7 +103,10 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
         ));
     }
     let late = watch.late_requests as f64 > level.requests as f64 * LATE_SHARE;
-    let how_late = watch.left_late_ms.p99.filter(|late| *late > LATE.as_secs_f64() * 1e3);
+    let how_late = watch
+        .left_late_ms
+        .p99
+        .filter(|late| *late > LATE.as_secs_f64() * 1e3);
     if let (true, Some(how_late)) = (late, how_late) {
         doubts.push(format!(
             "{} of {} requests left late against their schedule (p99 {}): TTFT and latency hold that wait",
@@ -107,14 +120,24 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
 
 /// Which figures bytes that are read so late (p99, in ms) could have moved.
 fn moved(late: f64, level: &Measured<'_>) -> Option<&'static str> {
-    let ttft = level.ttft_ms.p50.is_some_and(|p50| late > TTFT_LEAST_MS.max(p50 * TTFT_SHARE));
-    let itl = level.itl_ms.p50.is_some_and(|p50| late > ITL_LEAST_MS.max(p50 * ITL_SHARE));
+    let ttft = level
+        .ttft_ms
+        .p50
+        .is_some_and(|p50| late > TTFT_LEAST_MS.max(p50 * TTFT_SHARE));
+    let itl = level
+        .itl_ms
+        .p50
+        .is_some_and(|p50| late > ITL_LEAST_MS.max(p50 * ITL_SHARE));
     named(ttft, itl)
 }
 
 /// Of which figures one read that was so late (in ms) could have made the largest values.
 fn moved_most(late: f64, level: &Measured<'_>) -> Option<&'static str> {
-    let of = |stats: &Stats| stats.max.is_some_and(|max| late > TAIL_LEAST_MS.max(max * TAIL_SHARE));
+    let of = |stats: &Stats| {
+        stats
+            .max
+            .is_some_and(|max| late > TAIL_LEAST_MS.max(max * TAIL_SHARE))
+    };
     named(of(level.ttft_ms), of(level.itl_ms))
 }
 
@@ -136,7 +159,12 @@ mod tests {
     use super::*;
 
     fn at(p50: f64, p99: f64) -> Stats {
-        Stats { count: 1_000, p50: Some(p50), p99: Some(p99), ..Stats::default() }
+        Stats {
+            count: 1_000,
+            p50: Some(p50),
+            p99: Some(p99),
+            ..Stats::default()
+        }
     }
 
     /// A level with a TTFT of 100 ms and 10 ms between tokens.
@@ -145,9 +173,18 @@ mod tests {
     }
 
     fn check_against(watch: &Watch, open: bool, [ttft, itl]: [f64; 2], doubts: &[&str]) {
-        let mut watch = Watch { doubts: vec!["an old one".to_owned()], ..watch.clone() };
+        let mut watch = Watch {
+            doubts: vec!["an old one".to_owned()],
+            ..watch.clone()
+        };
         let (ttft, itl) = (at(ttft, ttft), at(itl, itl));
-        let level = Measured { ttft_ms: &ttft, itl_ms: &itl, requests: 400, open, running: false };
+        let level = Measured {
+            ttft_ms: &ttft,
+            itl_ms: &itl,
+            requests: 400,
+            open,
+            running: false,
+        };
         judge(&mut watch, &level);
         assert_eq!(watch.doubts, doubts);
     }
@@ -170,12 +207,17 @@ mod tests {
 
     #[test]
     fn late_reads_are_held_against_the_figures_they_could_move() {
-        let reads = |p99| Watch { read_late_ms: at(0.1, p99), ..Watch::default() };
+        let reads = |p99| Watch {
+            read_late_ms: at(0.1, p99),
+            ..Watch::default()
+        };
         check(&reads(2.0), false, &[]);
         check(
             &reads(3.2),
             false,
-            &["bytes waited up to 3.20 ms (p99) before they were read: ITL may read that much too long"],
+            &[
+                "bytes waited up to 3.20 ms (p99) before they were read: ITL may read that much too long",
+            ],
         );
         check(
             &reads(5.5),
@@ -188,14 +230,20 @@ mod tests {
             &reads(1.5),
             false,
             [20.0, 10.0],
-            &["bytes waited up to 1.50 ms (p99) before they were read: TTFT may read that much too long"],
+            &[
+                "bytes waited up to 1.50 ms (p99) before they were read: TTFT may read that much too long",
+            ],
         );
         check_against(&reads(0.4), false, [5.0, 0.01], &[]);
     }
 
     #[test]
     fn late_timers_matter_where_requests_have_a_moment() {
-        let timers = Watch { timer_late_ms: at(0.1, 8.0), read_late_ms: at(0.1, 0.2), ..Watch::default() };
+        let timers = Watch {
+            timer_late_ms: at(0.1, 8.0),
+            read_late_ms: at(0.1, 0.2),
+            ..Watch::default()
+        };
         check(&timers, false, &[]);
         check(
             &timers,
@@ -205,7 +253,10 @@ mod tests {
                latency hold that wait",
             ],
         );
-        let unread = Watch { read_late_ms: Stats::default(), ..timers };
+        let unread = Watch {
+            read_late_ms: Stats::default(),
+            ..timers
+        };
         check(
             &unread,
             false,
@@ -218,18 +269,43 @@ mod tests {
     #[test]
     fn one_long_sleep_is_held_against_the_largest_values() {
         // p99 is fine: it was one in a thousand.
-        let slept = |max| Stats { max: Some(max), ..at(0.1, 0.2) };
+        let slept = |max| Stats {
+            max: Some(max),
+            ..at(0.1, 0.2)
+        };
         let judged = |watch: Watch, running| {
             let mut watch = watch;
-            let (ttft, itl) =
-                (Stats { max: Some(160.0), ..at(100.0, 105.0) }, Stats { max: Some(70.0), ..at(10.0, 11.0) });
+            let (ttft, itl) = (
+                Stats {
+                    max: Some(160.0),
+                    ..at(100.0, 105.0)
+                },
+                Stats {
+                    max: Some(70.0),
+                    ..at(10.0, 11.0)
+                },
+            );
             judge(
                 &mut watch,
-                &Measured { ttft_ms: &ttft, itl_ms: &itl, requests: 400, open: false, running },
+                &Measured {
+                    ttft_ms: &ttft,
+                    itl_ms: &itl,
+                    requests: 400,
+                    open: false,
+                    running,
+                },
             );
             watch.doubts
         };
-        let reads = |max| judged(Watch { read_late_ms: slept(max), ..Watch::default() }, false);
+        let reads = |max| {
+            judged(
+                Watch {
+                    read_late_ms: slept(max),
+                    ..Watch::default()
+                },
+                false,
+            )
+        };
         assert_eq!(reads(7.0), [""; 0]);
         assert_eq!(
             reads(60.0),
@@ -237,9 +313,18 @@ mod tests {
                 "the measuring threads stood still for 60 ms at worst: p99.9 and maximum of TTFT and ITL may hold that"
             ]
         );
-        assert!(reads(20.0)[0].ends_with("maximum of ITL may hold that"), "a fifth of 160 ms is more");
+        assert!(
+            reads(20.0)[0].ends_with("maximum of ITL may hold that"),
+            "a fifth of 160 ms is more"
+        );
         // Where nobody looks at reads, timers tell.
-        let timers = judged(Watch { timer_late_ms: slept(60.0), ..Watch::default() }, false);
+        let timers = judged(
+            Watch {
+                timer_late_ms: slept(60.0),
+                ..Watch::default()
+            },
+            false,
+        );
         assert!(timers[0].contains("60 ms at worst"), "{timers:?}");
         let unseen = judged(Watch::default(), false);
         assert!(

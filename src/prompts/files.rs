@@ -31,10 +31,24 @@ pub struct Material {
 }
 
 /// Names of a column of prompts.
-const COLUMNS: [&str; 8] =
-    ["prompt", "prompts", "text", "question", "query", "instruction", "input", "content"];
+const COLUMNS: [&str; 8] = [
+    "prompt",
+    "prompts",
+    "text",
+    "question",
+    "query",
+    "instruction",
+    "input",
+    "content",
+];
 /// Names of a column of the longest answers.
-const LIMITS: [&str; 5] = ["maxtokens", "outputtokens", "outputtokenscount", "outputlength", "outputlen"];
+const LIMITS: [&str; 5] = [
+    "maxtokens",
+    "outputtokens",
+    "outputtokenscount",
+    "outputlength",
+    "outputlen",
+];
 
 impl Material {
     /// Reads a file called `name`. `.txt` is plain text; else the content says what it is.
@@ -43,7 +57,10 @@ impl Material {
     /// When it holds no prompt that can be sent: why.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let text = text_of(name, bytes)?;
-        let ends = |ends: &[&str]| ends.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+        let ends = |ends: &[&str]| {
+            ends.iter()
+                .any(|end| name.to_ascii_lowercase().ends_with(end))
+        };
         let is_json = ends(&[".json", ".jsonl", ".ndjson"]);
         let begins = text.trim_start();
         let json = begins.starts_with(['[', '{']) || (is_json && begins.starts_with('"'));
@@ -56,7 +73,10 @@ impl Material {
             of_json(name, &text, &mut left_out)?
         } else if is_json && !text.trim().is_empty() {
             let first = pieces::lines(&text).next().map_or(1, |(number, _)| number);
-            let why = format!("{name}, line {}: it is no JSON object", units::count(first as u64));
+            let why = format!(
+                "{name}, line {}: it is no JSON object",
+                units::count(first as u64)
+            );
             return Err(Failure::new(why, FORMS));
         } else {
             plain(&text)
@@ -64,7 +84,10 @@ impl Material {
         if entries.is_empty() {
             return Err(left_out.refusal(name, "prompts", FORMS));
         }
-        Ok(Self { entries: entries.into(), left_out })
+        Ok(Self {
+            entries: entries.into(),
+            left_out,
+        })
     }
 
     /// How many prompts or conversations there are. A session that sends more begins again with the first, and
@@ -99,7 +122,9 @@ impl Material {
 }
 
 fn plain(text: &str) -> Vec<Said> {
-    pieces::lines(text).map(|(_, line)| Said::prompt(line.trim())).collect()
+    pieces::lines(text)
+        .map(|(_, line)| Said::prompt(line.trim()))
+        .collect()
 }
 
 fn of_json(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Failure> {
@@ -139,8 +164,14 @@ fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Fa
     let mut entries = Vec::new();
     for (line, row) in &table.rows {
         let mut fields = serde_json::Map::new();
-        fields.insert("prompt".to_owned(), row.get(column).map_or("", String::as_str).into());
-        if let Some(most) = limit.and_then(|limit| row.get(limit)).filter(|most| !most.trim().is_empty()) {
+        fields.insert(
+            "prompt".to_owned(),
+            row.get(column).map_or("", String::as_str).into(),
+        );
+        if let Some(most) = limit
+            .and_then(|limit| row.get(limit))
+            .filter(|most| !most.trim().is_empty())
+        {
             fields.insert("max_tokens".to_owned(), most.as_str().into());
         }
         match said::of(&fields.into()) {
@@ -190,16 +221,25 @@ impl LeftOut {
         let mut reasons: Vec<(&String, &(usize, String))> = self.why.iter().collect();
         reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
         let more = reasons.len().saturating_sub(MAX_REASONS);
-        let shown = reasons.into_iter().take(MAX_REASONS).map(|(why, (count, place))| {
-            let times = if *count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-            format!("{place}{times}: {why}")
-        });
+        let shown = reasons
+            .into_iter()
+            .take(MAX_REASONS)
+            .map(|(why, (count, place))| {
+                let times = if *count > 1 {
+                    format!(" and {} more", count - 1)
+                } else {
+                    String::new()
+                };
+                format!("{place}{times}: {why}")
+            });
         let mut shown = shown.collect::<Vec<_>>().join("; ");
         if more > 0 {
             shown.push_str("; and other reasons");
         }
         let [count, all] = [self.count, self.count + kept].map(|n| units::count(n as u64));
-        Some(format!("{count} of {all} {noun} of the file cannot be sent and are left out: {shown}"))
+        Some(format!(
+            "{count} of {all} {noun} of the file cannot be sent and are left out: {shown}"
+        ))
     }
 
     /// Of a file with nothing that can be sent.
@@ -209,16 +249,28 @@ impl LeftOut {
             Some(first) if self.count == 1 => Failure::new(format!("{name}, {first}"), forms),
             Some(first) => {
                 let all = units::count(self.count as u64);
-                Failure::new(format!("{name}, {first}; none of its {all} entries can be sent"), forms)
+                Failure::new(
+                    format!("{name}, {first}; none of its {all} entries can be sent"),
+                    forms,
+                )
             }
         }
     }
 }
 
 /// The text of a file; a byte order mark is no part of it.
-pub(super) fn text_of<'a>(name: &str, bytes: &'a [u8]) -> Result<std::borrow::Cow<'a, str>, Failure> {
+pub(super) fn text_of<'a>(
+    name: &str,
+    bytes: &'a [u8],
+) -> Result<std::borrow::Cow<'a, str>, Failure> {
     encoding::text(bytes).map_err(|why| {
-        let line = why.line.map(|line| format!(", line {}", units::count(line as u64))).unwrap_or_default();
-        Failure::new(format!("{name}{line}: it is {}", why.what), "Save the file as UTF-8 text")
+        let line = why
+            .line
+            .map(|line| format!(", line {}", units::count(line as u64)))
+            .unwrap_or_default();
+        Failure::new(
+            format!("{name}{line}: it is {}", why.what),
+            "Save the file as UTF-8 text",
+        )
     })
 }

@@ -40,7 +40,10 @@ pub const UNFITTED: &str = "the server does not say how many tokens a prompt has
 impl Default for Fit {
     /// A guess for a server that does not count tokens: see [`UNFITTED`].
     fn default() -> Self {
-        Self { overhead_tokens: 8.0, tokens_per_word: 1.0 }
+        Self {
+            overhead_tokens: 8.0,
+            tokens_per_word: 1.0,
+        }
     }
 }
 
@@ -61,7 +64,11 @@ impl Fit {
         let words = (tokens - self.overhead_tokens) / self.tokens_per_word;
         let missed = (words - words.round()).abs() * self.tokens_per_word;
         // What whole words miss by more than this is met in the mean.
-        let whole = if missed > 0.005 * tokens { (words + random.unit()).floor() } else { words.round() };
+        let whole = if missed > 0.005 * tokens {
+            (words + random.unit()).floor()
+        } else {
+            words.round()
+        };
         whole.max(1.0) as usize
     }
 
@@ -89,7 +96,10 @@ impl Fit {
                 units::counted(wanted as usize, "token"),
                 self.overhead_tokens
             ),
-            format!("Ask for prompts of at least {} tokens", units::count(shortest)),
+            format!(
+                "Ask for prompts of at least {} tokens",
+                units::count(shortest)
+            ),
         ))
     }
 }
@@ -126,7 +136,10 @@ impl Calibrator {
     pub fn new(prompts: &Prompts, seed: u64) -> Self {
         match prompts {
             Prompts::Synthetic { input_tokens, .. } => Self::for_length(input_tokens.mean(), seed),
-            Prompts::File(_) => Self { done: true, ..Self::for_length(1.0, seed) },
+            Prompts::File(_) => Self {
+                done: true,
+                ..Self::for_length(1.0, seed)
+            },
         }
     }
 
@@ -195,7 +208,8 @@ impl Calibrator {
                 self.done = !self.is_sound();
             }
             [_, _, all] => {
-                self.fit.tokens_per_word = (all - self.fit.overhead_tokens) / synthetic::COUNT as f64;
+                self.fit.tokens_per_word =
+                    (all - self.fit.overhead_tokens) / synthetic::COUNT as f64;
                 self.done = !self.is_sound() || self.fit.shortest_prompt() > self.target + 0.5;
             }
             [_, _, _, .., counted] => {
@@ -223,7 +237,10 @@ impl Calibrator {
     pub fn finish(self) -> Result<(Fit, u32), Failure> {
         let advice = "Take the prompts from a file, whose length is as it is";
         if !self.done {
-            return Err(Failure::new("the prompts were not fitted to the server's tokenizer", advice));
+            return Err(Failure::new(
+                "the prompts were not fitted to the server's tokenizer",
+                advice,
+            ));
         }
         if !self.counted.is_empty() && !self.is_sound() {
             let counts: Vec<String> = self.counted.iter().map(f64::to_string).collect();
@@ -240,8 +257,12 @@ impl Calibrator {
                 counts.join(", ")
             )));
         }
-        self.fit.check_room(&Lengths::Fixed(self.target.round() as u32))?;
-        Ok((self.fit, self.counted.len() as u32 - u32::from(self.without_all)))
+        self.fit
+            .check_room(&Lengths::Fixed(self.target.round() as u32))?;
+        Ok((
+            self.fit,
+            self.counted.len() as u32 - u32::from(self.without_all),
+        ))
     }
 
     fn is_sound(&self) -> bool {
@@ -250,7 +271,9 @@ impl Calibrator {
     }
 
     fn words_of_target(&self) -> usize {
-        ((self.target - self.fit.overhead_tokens) / self.fit.tokens_per_word).round().max(1.0) as usize
+        ((self.target - self.fit.overhead_tokens) / self.fit.tokens_per_word)
+            .round()
+            .max(1.0) as usize
     }
 
     /// By how many tokens a prompt of the target's length may well be off, just because of its words: three

@@ -42,7 +42,10 @@ struct Inner {
 
 #[derive(Debug, Clone)]
 enum Words {
-    Synthetic { input_tokens: Lengths, prefix_tokens: u32 },
+    Synthetic {
+        input_tokens: Lengths,
+        prefix_tokens: u32,
+    },
     File(Material),
 }
 
@@ -79,9 +82,18 @@ impl PromptSource {
     pub fn new(plan: &Plan, material: Option<Material>, fit: Option<Fit>) -> Result<Self, Failure> {
         let fit = fit.unwrap_or_default();
         let words = match (&plan.prompts, material) {
-            (Prompts::Synthetic { input_tokens, prefix_tokens }, _) => {
+            (
+                Prompts::Synthetic {
+                    input_tokens,
+                    prefix_tokens,
+                },
+                _,
+            ) => {
                 fit.check_room(input_tokens)?;
-                Words::Synthetic { input_tokens: *input_tokens, prefix_tokens: *prefix_tokens }
+                Words::Synthetic {
+                    input_tokens: *input_tokens,
+                    prefix_tokens: *prefix_tokens,
+                }
             }
             (Prompts::File(_), Some(material)) => Words::File(material),
             (Prompts::File(file), None) => {
@@ -105,7 +117,10 @@ impl PromptSource {
     #[must_use]
     pub fn with_trace(self, trace: Trace) -> Self {
         let inner = Arc::unwrap_or_clone(self.0);
-        Self(Arc::new(Inner { trace: Some(trace), ..inner }))
+        Self(Arc::new(Inner {
+            trace: Some(trace),
+            ..inner
+        }))
     }
 
     /// What [`Self::draft`] says, where that is a single message of made-up words: for those who write very many.
@@ -114,10 +129,20 @@ impl PromptSource {
         if inner.turns > 1 || inner.trace.is_some() {
             return None;
         }
-        let Words::Synthetic { input_tokens, prefix_tokens } = &inner.words else { return None };
+        let Words::Synthetic {
+            input_tokens,
+            prefix_tokens,
+        } = &inner.words
+        else {
+            return None;
+        };
         let tokens = inner.input_tokens(input_tokens, index);
         let text = inner.opening(index, tokens, *prefix_tokens);
-        Some(Opening { text, wanted_prompt_tokens: tokens, max_tokens: inner.output_tokens(index) })
+        Some(Opening {
+            text,
+            wanted_prompt_tokens: tokens,
+            max_tokens: inner.output_tokens(index),
+        })
     }
 
     /// What request `index` says; the same at every call. Requests differ as long as their indexes do, so an
@@ -145,33 +170,53 @@ impl Inner {
     fn planned(&self, index: u64) -> Draft {
         match &self.words {
             Words::File(material) => material.entry(index).draft(self.turns),
-            Words::Synthetic { input_tokens, prefix_tokens } => {
-                self.synthetic(index, self.input_tokens(input_tokens, index), *prefix_tokens)
-            }
+            Words::Synthetic {
+                input_tokens,
+                prefix_tokens,
+            } => self.synthetic(
+                index,
+                self.input_tokens(input_tokens, index),
+                *prefix_tokens,
+            ),
         }
     }
 
     fn input_tokens(&self, lengths: &Lengths, index: u64) -> u32 {
-        let drawn = draw(lengths, &mut Random::at(&[self.seed, Space::InputLength.key(), index]));
+        let drawn = draw(
+            lengths,
+            &mut Random::at(&[self.seed, Space::InputLength.key(), index]),
+        );
         drawn.max(self.fit.shortest_prompt().min(lengths.mean()) as u32)
     }
 
     fn output_tokens(&self, index: u64) -> Option<u32> {
         let lengths = self.output_tokens.as_ref()?;
-        Some(draw(lengths, &mut Random::at(&[self.seed, Space::OutputLength.key(), index])))
+        Some(draw(
+            lengths,
+            &mut Random::at(&[self.seed, Space::OutputLength.key(), index]),
+        ))
     }
 
     /// What the user says first.
     fn opening(&self, index: u64, tokens: u32, prefix_tokens: u32) -> String {
         let mut random = Random::at(&[self.seed, Space::Rounding.key(), index]);
         let words = self.fit.words(tokens, &mut random);
-        synthetic::text(self.seed, Space::Turn(0), index, words, self.fit.words_in(prefix_tokens))
+        synthetic::text(
+            self.seed,
+            Space::Turn(0),
+            index,
+            words,
+            self.fit.words_in(prefix_tokens),
+        )
     }
 
     /// A prompt of blocks: the same id gives the same words, in every prompt of the session.
     fn of_blocks(&self, index: u64, tokens: u32, ids: &[u64]) -> Draft {
         let mut draft = self.synthetic(index, tokens, 0);
-        let block = self.fit.words_in(self.trace.as_ref().map_or(1, Trace::block_tokens)).max(1);
+        let block = self
+            .fit
+            .words_in(self.trace.as_ref().map_or(1, Trace::block_tokens))
+            .max(1);
         let mut random = Random::at(&[self.seed, Space::Rounding.key(), index]);
         let words = self.fit.words(tokens, &mut random);
         let mut text = String::new();
@@ -185,7 +230,11 @@ impl Inner {
             if !text.is_empty() {
                 text.push(' ');
             }
-            let cut = whole.split(' ').take(taken).map(|word| word.len() + 1).sum::<usize>();
+            let cut = whole
+                .split(' ')
+                .take(taken)
+                .map(|word| word.len() + 1)
+                .sum::<usize>();
             text.push_str(&whole[..cut.saturating_sub(1).min(whole.len())]);
             left -= taken;
         }
@@ -199,13 +248,20 @@ impl Inner {
     }
 
     fn synthetic(&self, index: u64, tokens: u32, prefix_tokens: u32) -> Draft {
-        let mut turns = vec![vec![Message::new(Role::User, self.opening(index, tokens, prefix_tokens))]];
+        let mut turns = vec![vec![Message::new(
+            Role::User,
+            self.opening(index, tokens, prefix_tokens),
+        )]];
         let later = self.fit.words_in(tokens / 8).max(SHORTEST_TURN);
         turns.extend((1..self.turns).map(|turn| {
             let text = synthetic::text(self.seed, Space::Turn(turn as u64), index, later, 0);
             vec![Message::new(Role::User, text)]
         }));
-        Draft { turns, wanted_prompt_tokens: Some(tokens), max_tokens: None }
+        Draft {
+            turns,
+            wanted_prompt_tokens: Some(tokens),
+            max_tokens: None,
+        }
     }
 }
 
@@ -220,9 +276,9 @@ pub fn length_to_fit(plan: &Plan, trace: Option<&Trace>) -> Option<f64> {
         Prompts::File(_) => None,
     };
     match (&plan.load, trace) {
-        (Load::Trace { .. }, Some(trace)) => {
-            trace.mean_input_tokens().or(planned.filter(|_| trace.leaves_words_to_the_plan()))
-        }
+        (Load::Trace { .. }, Some(trace)) => trace
+            .mean_input_tokens()
+            .or(planned.filter(|_| trace.leaves_words_to_the_plan())),
         _ => planned,
     }
 }
@@ -230,7 +286,9 @@ pub fn length_to_fit(plan: &Plan, trace: Option<&Trace>) -> Option<f64> {
 fn draw(lengths: &Lengths, random: &mut Random) -> u32 {
     match *lengths {
         Lengths::Fixed(n) => n,
-        Lengths::Uniform { least, most } => least + random.below((most - least) as usize + 1) as u32,
+        Lengths::Uniform { least, most } => {
+            least + random.below((most - least) as usize + 1) as u32
+        }
         Lengths::Normal { mean, deviation } => {
             let drawn = f64::from(mean) + f64::from(deviation) * random.normal();
             drawn.round().clamp(1.0, f64::from(MOST_TOKENS)) as u32

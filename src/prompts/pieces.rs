@@ -21,7 +21,9 @@ pub(super) enum Place {
 }
 
 /// Names of the array in an object that is nothing but the frame of one.
-const FRAMES: [&str; 8] = ["data", "prompts", "rows", "requests", "entries", "examples", "items", "train"];
+const FRAMES: [&str; 8] = [
+    "data", "prompts", "rows", "requests", "entries", "examples", "items", "train",
+];
 
 /// The entries of a text that begins with `[` or `{`.
 ///
@@ -29,9 +31,16 @@ const FRAMES: [&str; 8] = ["data", "prompts", "rows", "requests", "entries", "ex
 /// Where the JSON is broken so that no entry can be told from the next.
 pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
     let mut filled = lines(text);
-    let (Some((number, first)), second) = (filled.next(), filled.next()) else { return Ok(Vec::new()) };
+    let (Some((number, first)), second) = (filled.next(), filled.next()) else {
+        return Ok(Vec::new());
+    };
     let by_lines = || -> Vec<Piece<'_>> {
-        lines(text).map(|(number, line)| Piece { place: Place::Line(number), json: whole(line) }).collect()
+        lines(text)
+            .map(|(number, line)| Piece {
+                place: Place::Line(number),
+                json: whole(line),
+            })
+            .collect()
     };
     if second.is_some() {
         // Where the first line is broken others tell that it is a line each; an array over several lines has commas
@@ -53,24 +62,35 @@ pub(super) fn json(text: &str) -> Result<Vec<Piece<'_>>, serde_json::Error> {
         values.push((at, value?.get()));
     }
     if let [(_, one)] = values[..] {
-        return Ok(framed(one).unwrap_or_else(|| vec![Piece { place: Place::Line(number), json: Ok(one) }]));
+        return Ok(framed(one).unwrap_or_else(|| {
+            vec![Piece {
+                place: Place::Line(number),
+                json: Ok(one),
+            }]
+        }));
     }
     let (mut line, mut counted) = (1, 0);
     let piece = |(at, json)| {
         line += text[counted..at].matches('\n').count();
         counted = at;
-        Piece { place: Place::Line(line), json: Ok(json) }
+        Piece {
+            place: Place::Line(line),
+            json: Ok(json),
+        }
     };
     Ok(values.into_iter().map(piece).collect())
 }
 
 /// Whether a line is a whole object, array or text.
 fn is_entry(line: &str) -> bool {
-    line.trim_start().starts_with(['{', '[', '"']) && serde_json::from_str::<&RawValue>(line).is_ok()
+    line.trim_start().starts_with(['{', '[', '"'])
+        && serde_json::from_str::<&RawValue>(line).is_ok()
 }
 
 fn whole(line: &str) -> Result<&str, String> {
-    serde_json::from_str::<&RawValue>(line).map(RawValue::get).map_err(|why| in_line(&why))
+    serde_json::from_str::<&RawValue>(line)
+        .map(RawValue::get)
+        .map_err(|why| in_line(&why))
 }
 
 /// The entries of an array, or of an object that is a frame around one; `None` for an entry.
@@ -78,7 +98,8 @@ fn framed(json: &str) -> Option<Vec<Piece<'_>>> {
     let entries = match serde_json::from_str::<Vec<&RawValue>>(json) {
         Ok(entries) => entries,
         Err(_) => {
-            let fields: std::collections::HashMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+            let fields: std::collections::HashMap<String, &RawValue> =
+                serde_json::from_str(json).ok()?;
             let frame = FRAMES.iter().find_map(|name| fields.get(*name))?;
             serde_json::from_str(frame.get()).ok()?
         }
@@ -93,12 +114,22 @@ fn framed(json: &str) -> Option<Vec<Piece<'_>>> {
         return None;
     }
     let pieces = entries.into_iter().enumerate();
-    Some(pieces.map(|(at, entry)| Piece { place: Place::Entry(at + 1), json: Ok(entry.get()) }).collect())
+    Some(
+        pieces
+            .map(|(at, entry)| Piece {
+                place: Place::Entry(at + 1),
+                json: Ok(entry.get()),
+            })
+            .collect(),
+    )
 }
 
 /// The lines that are not blank, with their numbers from 1.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim().is_empty())
+    text.lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line))
+        .filter(|(_, line)| !line.trim().is_empty())
 }
 
 /// Without "at line 1", since the line is named already.

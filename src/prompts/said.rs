@@ -20,8 +20,17 @@ type Fields = Map<String, Value>;
 /// Names of a list of messages or turns.
 const TURNS: [&str; 4] = ["conversations", "conversation", "turns", "dialogue"];
 /// Names of a prompt that is a text; the first that is there counts.
-const TEXTS: [&str; 9] =
-    ["prompt", "text", "text_input", "question", "query", "instruction", "input", "content", "problem"];
+const TEXTS: [&str; 9] = [
+    "prompt",
+    "text",
+    "text_input",
+    "question",
+    "query",
+    "instruction",
+    "input",
+    "content",
+    "problem",
+];
 /// Names of the longest answer, in tokens.
 const LIMITS: [&str; 11] = [
     "max_tokens",
@@ -40,7 +49,11 @@ const LIMITS: [&str; 11] = [
 impl Said {
     pub(super) fn prompt(text: &str) -> Self {
         let messages = vec![Message::new(Role::User, text)];
-        Self { messages, answers_dropped: true, max_tokens: None }
+        Self {
+            messages,
+            answers_dropped: true,
+            max_tokens: None,
+        }
     }
 
     pub(super) fn max_tokens(&self) -> Option<u32> {
@@ -51,12 +64,19 @@ impl Said {
     /// message, answers included; in a conversation the model's own answers take their place.
     pub(super) fn draft(&self, turns: usize) -> Draft {
         let turns = if turns == 1 && !self.answers_dropped {
-            let end = self.messages.iter().rposition(|message| message.role == Role::User);
+            let end = self
+                .messages
+                .iter()
+                .rposition(|message| message.role == Role::User);
             vec![self.messages[..end.map_or(0, |at| at + 1)].to_vec()]
         } else {
             self.split(turns)
         };
-        Draft { turns, wanted_prompt_tokens: None, max_tokens: self.max_tokens }
+        Draft {
+            turns,
+            wanted_prompt_tokens: None,
+            max_tokens: self.max_tokens,
+        }
     }
 
     /// The messages between the answers.
@@ -90,7 +110,12 @@ pub(super) fn of(entry: &Value) -> Result<Option<Said>, String> {
         Value::String(text) => with_words(Said::prompt(text)).map(Some),
         Value::Array(list) => {
             let messages = messages(list)?;
-            with_words(Said { messages, answers_dropped: false, max_tokens: None }).map(Some)
+            with_words(Said {
+                messages,
+                answers_dropped: false,
+                max_tokens: None,
+            })
+            .map(Some)
         }
         Value::Object(fields) => match words(fields)? {
             Some(said) => Ok(Some(said)),
@@ -103,8 +128,14 @@ pub(super) fn of(entry: &Value) -> Result<Option<Said>, String> {
 
 fn without_words(fields: &Fields) -> String {
     let keys: Vec<&str> = fields.keys().take(6).map(String::as_str).collect();
-    let keys = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
-    format!("there is neither \"prompt\" nor \"messages\" nor another name of a prompt: it holds {keys}")
+    let keys = if keys.is_empty() {
+        "nothing".to_owned()
+    } else {
+        keys.join(", ")
+    };
+    format!(
+        "there is neither \"prompt\" nor \"messages\" nor another name of a prompt: it holds {keys}"
+    )
 }
 
 /// The words of an object; `None` when it has none of its own.
@@ -127,26 +158,42 @@ pub(super) fn words(fields: &Fields) -> Result<Option<Said>, String> {
         (Some(Value::Array(list)), _) | (_, Some(Value::Array(list)))
             if list.iter().any(Value::is_object) =>
         {
-            Said { messages: messages(list)?, answers_dropped: false, max_tokens }
+            Said {
+                messages: messages(list)?,
+                answers_dropped: false,
+                max_tokens,
+            }
         }
         (Some(Value::Array(_)), _) => return Err(NO_WORDS.to_owned()),
         _ => match TURNS.iter().find_map(|name| fields.get(*name)) {
             Some(Value::Array(turns)) => match conversation(turns)? {
-                Some(messages) => Said { messages, answers_dropped: true, max_tokens },
+                Some(messages) => Said {
+                    messages,
+                    answers_dropped: true,
+                    max_tokens,
+                },
                 None => return Ok(None),
             },
             Some(_) => return Err("its conversation is no list".to_owned()),
             None => match text(fields)? {
-                Some(text) => Said { max_tokens, ..Said::prompt(&text) },
+                Some(text) => Said {
+                    max_tokens,
+                    ..Said::prompt(&text)
+                },
                 None => return Ok(None),
             },
         },
     };
     // ShareGPT's descendants have the system message beside the conversation.
-    let system =
-        ["system", "system_prompt"].iter().find_map(|name| fields.get(*name)).and_then(Value::as_str);
+    let system = ["system", "system_prompt"]
+        .iter()
+        .find_map(|name| fields.get(*name))
+        .and_then(Value::as_str);
     if let Some(system) = system.filter(|text| !text.trim().is_empty())
-        && said.messages.first().is_none_or(|first| first.role != Role::System)
+        && said
+            .messages
+            .first()
+            .is_none_or(|first| first.role != Role::System)
     {
         said.messages.insert(0, Message::new(Role::System, system));
     }
@@ -156,32 +203,50 @@ pub(super) fn words(fields: &Fields) -> Result<Option<Said>, String> {
 const NO_WORDS: &str = "there are no words of a user";
 
 fn with_words(said: Said) -> Result<Said, String> {
-    if has_words(&said.messages) { Ok(said) } else { Err(NO_WORDS.to_owned()) }
+    if has_words(&said.messages) {
+        Ok(said)
+    } else {
+        Err(NO_WORDS.to_owned())
+    }
 }
 
 fn has_words(messages: &[Message]) -> bool {
-    messages.iter().any(|message| message.role == Role::User && !message.content.trim().is_empty())
+    messages
+        .iter()
+        .any(|message| message.role == Role::User && !message.content.trim().is_empty())
 }
 
 /// A prompt that is a text.
 fn text(fields: &Fields) -> Result<Option<String>, String> {
-    let named = |name: &&'static str| Some((*name, fields.get(*name).filter(|value| !value.is_null())?));
-    let Some((name, value)) = TEXTS.iter().find_map(named) else { return Ok(None) };
+    let named =
+        |name: &&'static str| Some((*name, fields.get(*name).filter(|value| !value.is_null())?));
+    let Some((name, value)) = TEXTS.iter().find_map(named) else {
+        return Ok(None);
+    };
     let text = match value {
         Value::String(text) => text.clone(),
         // A list of texts is one prompt in several parts, as aiperf has `texts`.
-        Value::Array(parts) => parts.iter().map(|part| part.as_str().unwrap_or_default()).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .map(|part| part.as_str().unwrap_or_default())
+            .collect(),
         other => return Err(format!("its {name:?} is no text: {}", shown(other))),
     };
     // Alpaca's instruction with what it is about.
-    let about =
-        fields.get("input").and_then(Value::as_str).filter(|text| name == "instruction" && !text.is_empty());
-    Ok(Some(about.map_or(text.clone(), |about| format!("{text}\n\n{about}"))))
+    let about = fields
+        .get("input")
+        .and_then(Value::as_str)
+        .filter(|text| name == "instruction" && !text.is_empty());
+    Ok(Some(about.map_or(text.clone(), |about| {
+        format!("{text}\n\n{about}")
+    })))
 }
 
 /// The most tokens of the answer.
 fn limit(fields: &Fields) -> Result<Option<u32>, String> {
-    let found = LIMITS.iter().find_map(|name| fields.get(*name).filter(|value| !value.is_null()));
+    let found = LIMITS
+        .iter()
+        .find_map(|name| fields.get(*name).filter(|value| !value.is_null()));
     found.map(tokens).transpose()
 }
 
@@ -211,11 +276,21 @@ pub(super) fn shown(value: &Value) -> String {
 /// A list of messages of the API's.
 fn messages(list: &[Value]) -> Result<Vec<Message>, String> {
     let message = |value: &Value| {
-        let Value::Object(fields) = value else { return Err(format!("{} is no message", shown(value))) };
-        let said = ["role", "from"].iter().find_map(|name| fields.get(*name)).and_then(Value::as_str);
-        let Some(said) = said else { return Err("a message has no role".to_owned()) };
-        let role = role(said).ok_or_else(|| format!("a message of role {said:?} cannot be sent"))?;
-        let content = ["content", "value", "text"].iter().find_map(|name| fields.get(*name));
+        let Value::Object(fields) = value else {
+            return Err(format!("{} is no message", shown(value)));
+        };
+        let said = ["role", "from"]
+            .iter()
+            .find_map(|name| fields.get(*name))
+            .and_then(Value::as_str);
+        let Some(said) = said else {
+            return Err("a message has no role".to_owned());
+        };
+        let role =
+            role(said).ok_or_else(|| format!("a message of role {said:?} cannot be sent"))?;
+        let content = ["content", "value", "text"]
+            .iter()
+            .find_map(|name| fields.get(*name));
         match content.filter(|content| !content.is_null()) {
             Some(content) => Ok(Message::new(role, content_text(content)?)),
             None if role == Role::Assistant && fields.contains_key("tool_calls") => {
@@ -263,7 +338,14 @@ fn conversation(turns: &[Value]) -> Result<Option<Vec<Message>>, String> {
             messages.push(Message::new(Role::Assistant, ""));
         }
         // Answers only mark where a turn ends.
-        messages.push(Message::new(role, if role == Role::Assistant { String::new() } else { content }));
+        messages.push(Message::new(
+            role,
+            if role == Role::Assistant {
+                String::new()
+            } else {
+                content
+            },
+        ));
     }
     Ok(has_words(&messages).then_some(messages))
 }
@@ -275,12 +357,20 @@ fn is_users_alone(turn: &Value) -> bool {
 }
 
 fn spoken(fields: &Fields, at: usize) -> Result<(Role, String), String> {
-    let said = ["from", "role"].iter().find_map(|name| fields.get(*name)).and_then(Value::as_str);
-    let content = ["value", "content", "text", "texts", "prompt"].iter().find_map(|name| fields.get(*name));
+    let said = ["from", "role"]
+        .iter()
+        .find_map(|name| fields.get(*name))
+        .and_then(Value::as_str);
+    let content = ["value", "content", "text", "texts", "prompt"]
+        .iter()
+        .find_map(|name| fields.get(*name));
     let role = match said {
         Some(said) => {
-            let unknown =
-                || format!("a turn of {said:?} cannot be sent: only those of users, models and systems are");
+            let unknown = || {
+                format!(
+                    "a turn of {said:?} cannot be sent: only those of users, models and systems are"
+                )
+            };
             role(said).ok_or_else(unknown)?
         }
         None if is_users_alone(&Value::Object(fields.clone())) => Role::User,
@@ -298,7 +388,9 @@ fn spoken(fields: &Fields, at: usize) -> Result<(Role, String), String> {
 fn role(said: &str) -> Option<Role> {
     Some(match said.to_ascii_lowercase().as_str() {
         "human" | "user" => Role::User,
-        "gpt" | "chatgpt" | "assistant" | "model" | "bing" | "bard" | "ai" | "bot" => Role::Assistant,
+        "gpt" | "chatgpt" | "assistant" | "model" | "bing" | "bard" | "ai" | "bot" => {
+            Role::Assistant
+        }
         "system" | "developer" => Role::System,
         _ => return None,
     })

@@ -34,15 +34,30 @@ impl Schedule {
     /// time; a trace keeps its own times. Poisson arrivals are the same for the same `seed`.
     pub fn new(load: &LevelLoad, ramp_up: Duration, seed: u64, trace: Option<&Trace>) -> Self {
         Self(match (load, trace) {
-            (LevelLoad::Trace { .. }, Some(trace)) => Kind::Trace { trace: trace.clone(), next: 0 },
-            (LevelLoad::Rate { per_sec, arrivals, .. }, _) => {
+            (LevelLoad::Trace { .. }, Some(trace)) => Kind::Trace {
+                trace: trace.clone(),
+                next: 0,
+            },
+            (
+                LevelLoad::Rate {
+                    per_sec, arrivals, ..
+                },
+                _,
+            ) => {
                 let mut random = Random::at(&[seed, ARRIVALS]);
                 let expected = match arrivals {
                     Arrivals::Constant => 0.0,
                     Arrivals::Poisson => random.exponential(),
                 };
                 let ramp_up = ramp_up.as_secs_f64();
-                Kind::Rate { per_sec: *per_sec, ramp_up, arrivals: *arrivals, random, expected, sent: 0 }
+                Kind::Rate {
+                    per_sec: *per_sec,
+                    ramp_up,
+                    arrivals: *arrivals,
+                    random,
+                    expected,
+                    sent: 0,
+                }
             }
             _ => Kind::AtOnce,
         })
@@ -54,7 +69,14 @@ impl Schedule {
     pub fn due(&mut self) -> Option<Duration> {
         match &mut self.0 {
             Kind::AtOnce => Some(Duration::ZERO),
-            Kind::Rate { per_sec, ramp_up, arrivals, random, expected, sent } => {
+            Kind::Rate {
+                per_sec,
+                ramp_up,
+                arrivals,
+                random,
+                expected,
+                sent,
+            } => {
                 let due = moment(*expected, *per_sec, *ramp_up);
                 *sent += 1;
                 match arrivals {

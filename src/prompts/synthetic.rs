@@ -60,7 +60,11 @@ pub(super) fn text(seed: u64, space: Space, index: u64, words: usize, prefix: us
 /// Every word of the list once, in the order of `seed`; then again, up to `words`.
 pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
     let mut out = Text::with_room_for(words);
-    write_noise(Random::at(&[seed, Space::Probe.key(), index]), words, &mut out);
+    write_noise(
+        Random::at(&[seed, Space::Probe.key(), index]),
+        words,
+        &mut out,
+    );
     out.finish()
 }
 
@@ -68,10 +72,16 @@ pub(super) fn noise(seed: u64, index: u64, words: usize) -> String {
 fn head(seed: u64, space: Space, index: u64, random: &mut Random) -> [usize; 4] {
     const N: u64 = COUNT as u64;
     let mut order = Random::at(&[seed, space.key()]);
-    let (low, high) = (shuffled(index % N, &mut order), shuffled(index / N % N, &mut order));
+    let (low, high) = (
+        shuffled(index % N, &mut order),
+        shuffled(index / N % N, &mut order),
+    );
     let (first, second) = (low as usize, ((low + high) % N) as usize);
     let left = HEAD_LETTERS - letters_of(first) - letters_of(second);
-    let (least, most) = (left.saturating_sub(LONGEST).max(SHORTEST), (left - SHORTEST).min(LONGEST));
+    let (least, most) = (
+        left.saturating_sub(LONGEST).max(SHORTEST),
+        (left - SHORTEST).min(LONGEST),
+    );
     let third = least + random.below(most - least + 1);
     let mut word = |letters: usize| {
         let class = &CLASSES[letters - SHORTEST];
@@ -151,7 +161,10 @@ struct Text {
 
 impl Text {
     fn with_room_for(words: usize) -> Self {
-        Self { text: Vec::with_capacity(words * (LONGEST + 1) + SPACED), list: &WORDS }
+        Self {
+            text: Vec::with_capacity(words * (LONGEST + 1) + SPACED),
+            list: &WORDS,
+        }
     }
 
     #[inline]
@@ -190,7 +203,10 @@ static WORDS: LazyLock<Vec<Word>> = LazyLock::new(|| {
     let word = |word: &str| {
         let mut spaced = [b' '; SPACED];
         spaced[1..=word.len()].copy_from_slice(word.as_bytes());
-        Word { spaced, length: 1 + word.len() as u8 }
+        Word {
+            spaced,
+            length: 1 + word.len() as u8,
+        }
     };
     LIST.split_ascii_whitespace().map(word).collect()
 });
@@ -212,10 +228,22 @@ struct Class {
 }
 
 const CLASSES: [Class; 4] = [
-    Class { start: 0, count: 140 },
-    Class { start: 140, count: 560 },
-    Class { start: 700, count: 560 },
-    Class { start: 1_260, count: 420 },
+    Class {
+        start: 0,
+        count: 140,
+    },
+    Class {
+        start: 140,
+        count: 560,
+    },
+    Class {
+        start: 700,
+        count: 560,
+    },
+    Class {
+        start: 1_260,
+        count: 420,
+    },
 ];
 
 fn letters_of(word: usize) -> usize {
@@ -238,16 +266,24 @@ mod tests {
             assert_eq!(letters_of(at), letters.len(), "{word:?}");
         }
         for (at, class) in CLASSES.iter().enumerate() {
-            let in_pattern = PATTERN.iter().filter(|letters| **letters == SHORTEST + at).count();
-            assert_eq!(class.count * PATTERN.len(), COUNT * in_pattern, "all are used up at once");
+            let in_pattern = PATTERN
+                .iter()
+                .filter(|letters| **letters == SHORTEST + at)
+                .count();
+            assert_eq!(
+                class.count * PATTERN.len(),
+                COUNT * in_pattern,
+                "all are used up at once"
+            );
         }
     }
 
     #[test]
     fn texts_of_as_many_words_have_as_many_bytes() {
         for words in [4, 5, 17, 100, 3_000] {
-            let lengths: HashSet<usize> =
-                (0..300).map(|index| text(1, Space::Turn(0), index * 77, words, 0).len()).collect();
+            let lengths: HashSet<usize> = (0..300)
+                .map(|index| text(1, Space::Turn(0), index * 77, words, 0).len())
+                .collect();
             assert_eq!(lengths.len(), 1, "{words} words: {lengths:?}");
         }
     }

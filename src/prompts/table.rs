@@ -9,8 +9,16 @@ pub(super) struct Table {
 }
 
 /// Names of a column of times, and of columns of lengths: together they are a trace's.
-pub(super) const TIMES: [&str; 8] =
-    ["timestamp", "arrivaltime", "arrivedat", "arrivaltimestamp", "time", "ts", "starttime", "arrival"];
+pub(super) const TIMES: [&str; 8] = [
+    "timestamp",
+    "arrivaltime",
+    "arrivedat",
+    "arrivaltimestamp",
+    "time",
+    "ts",
+    "starttime",
+    "arrival",
+];
 /// Names of a column of prompts' lengths, in tokens.
 pub(super) const INPUTS: [&str; 14] = [
     "contexttokens",
@@ -69,7 +77,9 @@ impl Table {
     /// The place of the first column that has one of these names.
     pub(super) fn column(&self, names: &[&str]) -> Option<usize> {
         let heads: Vec<String> = self.heads.iter().map(|head| plain(head)).collect();
-        names.iter().find_map(|name| heads.iter().position(|head| head == name))
+        names
+            .iter()
+            .find_map(|name| heads.iter().position(|head| head == name))
     }
 
     /// The first line of a table, where it has a trace's columns.
@@ -82,12 +92,21 @@ impl Table {
 
 /// A name without case, spaces and signs.
 pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 /// What the first line is separated by.
 fn separator(text: &str) -> u8 {
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     let count = |byte: u8| first.bytes().filter(|it| *it == byte).count();
-    [b'\t', b';', b','].into_iter().max_by_key(|byte| count(*byte)).unwrap_or(b',')
+    [b'\t', b';', b',']
+        .into_iter()
+        .max_by_key(|byte| count(*byte))
+        .unwrap_or(b',')
 }

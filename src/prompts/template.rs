@@ -67,7 +67,9 @@ impl Template {
         for piece in &self.pieces {
             let Piece::Place(place) = piece else { continue };
             match all.iter_mut().find(|known| known.name == place.name) {
-                Some(known) => known.default = known.default.take().or_else(|| place.default.clone()),
+                Some(known) => {
+                    known.default = known.default.take().or_else(|| place.default.clone())
+                }
                 None => all.push(place.clone()),
             }
         }
@@ -77,7 +79,13 @@ impl Template {
     /// The text with these values in its places. A place without a value has its default, else nothing.
     pub fn fill<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> String {
         let places = self.places();
-        let default = |name: &str| places.iter().find(|place| place.name == name)?.default.as_deref();
+        let default = |name: &str| {
+            places
+                .iter()
+                .find(|place| place.name == name)?
+                .default
+                .as_deref()
+        };
         let mut out = String::new();
         for piece in &self.pieces {
             match piece {
@@ -106,11 +114,23 @@ fn place(text: &str) -> Option<(Place, &str)> {
     };
     let name = name.trim();
     let begins = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    let goes_on = name.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c));
+    let goes_on = name
+        .chars()
+        .all(|c| c.is_alphanumeric() || "_-. ".contains(c));
     // What looks like another place within is none.
-    let nested = default.as_ref().is_some_and(|default| default.contains("{{"));
+    let nested = default
+        .as_ref()
+        .is_some_and(|default| default.contains("{{"));
     let fits = begins && goes_on && !nested && name.chars().count() <= MOST_NAME;
-    fits.then(|| (Place { name: name.to_owned(), default }, after))
+    fits.then(|| {
+        (
+            Place {
+                name: name.to_owned(),
+                default,
+            },
+            after,
+        )
+    })
 }
 
 #[cfg(test)]
@@ -123,8 +143,10 @@ mod tests {
     fn check(text: &str, places: &[(&str, Option<&str>)], filled: &str) {
         let template = Template::parse(text);
         let found = template.places();
-        let found: Vec<(&str, Option<&str>)> =
-            found.iter().map(|place| (place.name.as_str(), place.default.as_deref())).collect();
+        let found: Vec<(&str, Option<&str>)> = found
+            .iter()
+            .map(|place| (place.name.as_str(), place.default.as_deref()))
+            .collect();
         assert_eq!(found, places, "{text:?}");
         let value = |name: &str| (name == "a").then_some("<A>");
         assert_eq!(template.fill(value), filled, "{text:?}");
@@ -132,10 +154,22 @@ mod tests {
 
     #[test]
     fn places_are_found_and_filled() {
-        check("Say {{a}} in {{b}}", &[("a", None), ("b", None)], "Say <A> in ");
-        check("{{ a }}{{b=two words}}!", &[("a", None), ("b", Some("two words"))], "<A>two words!");
+        check(
+            "Say {{a}} in {{b}}",
+            &[("a", None), ("b", None)],
+            "Say <A> in ",
+        );
+        check(
+            "{{ a }}{{b=two words}}!",
+            &[("a", None), ("b", Some("two words"))],
+            "<A>two words!",
+        );
         check("{{b}} {{b=x}} {{b=y}}", &[("b", Some("x"))], "x x x");
-        check("{{b=}}{{Länge in cm}}", &[("b", Some("")), ("Länge in cm", None)], "");
+        check(
+            "{{b=}}{{Länge in cm}}",
+            &[("b", Some("")), ("Länge in cm", None)],
+            "",
+        );
         check("{{b=a=b}}", &[("b", Some("a=b"))], "a=b");
         check("{{{a}}}", &[("a", None)], "{<A>}");
     }
@@ -161,7 +195,11 @@ mod tests {
         check("\\{{a}} {{a}}", &[("a", None)], "{{a}} <A>");
         check("\\\\{{a}}", &[], "\\{{a}}");
         check("{{a={{b}}", &[("b", None)], "{{a=");
-        check(&format!("{{{{{}}}}}", "n".repeat(61)), &[], &format!("{{{{{}}}}}", "n".repeat(61)));
+        check(
+            &format!("{{{{{}}}}}", "n".repeat(61)),
+            &[],
+            &format!("{{{{{}}}}}", "n".repeat(61)),
+        );
     }
 
     proptest! {

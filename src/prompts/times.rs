@@ -38,13 +38,20 @@ impl Moment {
         match value {
             Value::Number(number) => {
                 let whole = number.is_i64() || number.is_u64();
-                let value = number.as_f64().filter(|n| n.is_finite()).ok_or_else(no_time)?;
+                let value = number
+                    .as_f64()
+                    .filter(|n| n.is_finite())
+                    .ok_or_else(no_time)?;
                 Ok(Self::Number { value, whole, unit })
             }
             Value::String(text) => {
                 let text = text.trim();
                 match text.parse::<f64>().ok().filter(|n| n.is_finite()) {
-                    Some(value) => Ok(Self::Number { value, whole: text.parse::<i64>().is_ok(), unit }),
+                    Some(value) => Ok(Self::Number {
+                        value,
+                        whole: text.parse::<i64>().is_ok(),
+                        unit,
+                    }),
                     None => date(text).map(Self::Date).ok_or_else(no_time),
                 }
             }
@@ -58,7 +65,9 @@ fn date(text: &str) -> Option<f64> {
     let zoned = text.parse::<Timestamp>().ok();
     let plain = || {
         let at: DateTime = text.parse().ok()?;
-        at.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp())
+        at.to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|at| at.timestamp())
     };
     let at = zoned.or_else(plain)?;
     Some(at.as_second() as f64 + f64::from(at.subsec_nanosecond()) / 1e9)
@@ -77,7 +86,13 @@ pub(super) fn seconds(moments: &[Moment], given: Option<TimeUnit>) -> (Vec<f64>,
         Some(Moment::Number { unit, .. }) => unit_of(unit).name(),
         None => read_off.name(),
     };
-    (seconds.collect(), Units { name, given: given.is_some() && name != "date" })
+    (
+        seconds.collect(),
+        Units {
+            name,
+            given: given.is_some() && name != "date",
+        },
+    )
 }
 
 /// More requests a second on average are improbable in a trace.
@@ -91,12 +106,19 @@ fn guess(moments: &[Moment]) -> TimeUnit {
     let open: Vec<(f64, bool)> = moments
         .iter()
         .filter_map(|moment| match moment {
-            Moment::Number { value, whole, unit: None } => Some((*value, *whole)),
+            Moment::Number {
+                value,
+                whole,
+                unit: None,
+            } => Some((*value, *whole)),
             _ => None,
         })
         .collect();
     let values = || open.iter().map(|(value, _)| *value);
-    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (least, most) = (
+        values().fold(f64::INFINITY, f64::min),
+        values().fold(f64::NEG_INFINITY, f64::max),
+    );
     if !(least.is_finite() && most.is_finite()) {
         return TimeUnit::Ms;
     }
@@ -109,7 +131,10 @@ fn guess(moments: &[Moment]) -> TimeUnit {
         _ => {}
     }
     let gap = (most - least) / (open.len().saturating_sub(1).max(1)) as f64;
-    if open.iter().all(|(value, whole)| *whole || value.fract() == 0.0) {
+    if open
+        .iter()
+        .all(|(value, whole)| *whole || value.fract() == 0.0)
+    {
         // Written as `3.0` they were fractions once.
         let written_whole = open.iter().all(|(_, whole)| *whole);
         let slow_enough = gap * 1e-3 * MOST_PER_SECOND >= 1.0;
@@ -118,7 +143,11 @@ fn guess(moments: &[Moment]) -> TimeUnit {
             false => TimeUnit::S,
         };
     }
-    if gap > LONGEST_GAP { TimeUnit::Ms } else { TimeUnit::S }
+    if gap > LONGEST_GAP {
+        TimeUnit::Ms
+    } else {
+        TimeUnit::S
+    }
 }
 
 #[cfg(test)]
@@ -127,8 +156,10 @@ mod tests {
 
     fn unit(text: &str) -> &'static str {
         let values: Vec<Value> = serde_json::from_str(text).expect("JSON");
-        let moments: Vec<Moment> =
-            values.iter().map(|value| Moment::read(value, None).expect("a time")).collect();
+        let moments: Vec<Moment> = values
+            .iter()
+            .map(|value| Moment::read(value, None).expect("a time"))
+            .collect();
         seconds(&moments, None).1.name
     }
 
@@ -152,7 +183,10 @@ mod tests {
             ("[0, 1, 2, 3]", "s"),
             ("[5, 6, 7]", "s"),
             ("[7]", "ms"),
-            ("[\"2023-11-16 18:15:46.6805900\", \"2023-11-16T18:15:47Z\"]", "date"),
+            (
+                "[\"2023-11-16 18:15:46.6805900\", \"2023-11-16T18:15:47Z\"]",
+                "date",
+            ),
             ("[\"0.5\", \"0.75\"]", "s"),
         ] {
             assert_eq!(unit(times), should, "{times}");
@@ -161,18 +195,37 @@ mod tests {
 
     #[test]
     fn what_the_user_says_stands_before_what_is_read_off() {
-        let moment = |value| Moment::Number { value, whole: true, unit: None };
+        let moment = |value| Moment::Number {
+            value,
+            whole: true,
+            unit: None,
+        };
         let (seconds, units) = super::seconds(&[moment(0.0), moment(3_000.0)], Some(TimeUnit::S));
-        assert_eq!((seconds, units), (vec![0.0, 3_000.0], Units { name: "s", given: true }));
+        assert_eq!(
+            (seconds, units),
+            (
+                vec![0.0, 3_000.0],
+                Units {
+                    name: "s",
+                    given: true
+                }
+            )
+        );
         let (seconds, _) = super::seconds(&[moment(0.0), moment(3_000.0)], None);
         assert_eq!(seconds, [0.0, 3.0]);
     }
 
     #[test]
     fn what_is_no_time_is_told() {
-        for value in [Value::Bool(true), Value::from("soon"), Value::Null, Value::from("NaN")] {
+        for value in [
+            Value::Bool(true),
+            Value::from("soon"),
+            Value::Null,
+            Value::from("NaN"),
+        ] {
             assert!(
-                Moment::read(&value, None).is_err_and(|why| why.contains("neither a number nor a date")),
+                Moment::read(&value, None)
+                    .is_err_and(|why| why.contains("neither a number nor a date")),
                 "{value}"
             );
         }

@@ -75,11 +75,16 @@ impl Trace {
         if read.is_empty() {
             return Err(left_out.refusal(name, "requests", FORMS));
         }
-        let (moments, rest): (Vec<Moment>, Vec<(Place, Entry)>) =
-            read.into_iter().map(|(place, moment, entry)| (moment, (place, entry))).unzip();
+        let (moments, rest): (Vec<Moment>, Vec<(Place, Entry)>) = read
+            .into_iter()
+            .map(|(place, moment, entry)| (moment, (place, entry)))
+            .unzip();
         let (seconds, units) = times::seconds(&moments, unit);
-        let mut timed: Vec<(f64, Place, Entry)> =
-            seconds.into_iter().zip(rest).map(|(at, (place, entry))| (at, place, entry)).collect();
+        let mut timed: Vec<(f64, Place, Entry)> = seconds
+            .into_iter()
+            .zip(rest)
+            .map(|(at, (place, entry))| (at, place, entry))
+            .collect();
         timed.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
         let first = timed.first().map_or(0.0, |(at, ..)| *at);
         let shifted = timed.into_iter().map(|(at, place, entry)| {
@@ -91,12 +96,23 @@ impl Trace {
                     Place::Entry(n) => format!("entry {}", units::count(n as u64)),
                 };
                 let why = format!("{name}, {place}: it is sent more than a year after the first");
-                return Err(Failure::new(why, "Is its time in another unit? Say which with --trace-unit"));
+                return Err(Failure::new(
+                    why,
+                    "Is its time in another unit? Say which with --trace-unit",
+                ));
             }
-            Ok(Entry { at: Duration::from_micros(micros as u64), ..entry })
+            Ok(Entry {
+                at: Duration::from_micros(micros as u64),
+                ..entry
+            })
         });
         let entries = shifted.collect::<Result<Vec<Entry>, Failure>>()?;
-        Ok(Self(Arc::new(Inner { block: block_tokens(&entries), entries, units, left_out })))
+        Ok(Self(Arc::new(Inner {
+            block: block_tokens(&entries),
+            entries,
+            units,
+            left_out,
+        })))
     }
 
     /// How many requests it has.
@@ -111,7 +127,10 @@ impl Trace {
 
     /// From the first request's moment to the last one's.
     pub fn duration(&self) -> Duration {
-        self.0.entries.last().map_or(Duration::ZERO, |entry| entry.at)
+        self.0
+            .entries
+            .last()
+            .map_or(Duration::ZERO, |entry| entry.at)
     }
 
     /// When request `at` is due after the first; `None` behind the end.
@@ -121,14 +140,24 @@ impl Trace {
 
     /// The mean length of the prompts that are to be made up; `None` without such.
     pub fn mean_input_tokens(&self) -> Option<f64> {
-        let lengths = self.0.entries.iter().filter_map(|entry| entry.said.length()).map(f64::from);
-        let (count, sum) = lengths.fold((0u64, 0.0), |(count, sum), length| (count + 1, sum + length));
+        let lengths = self
+            .0
+            .entries
+            .iter()
+            .filter_map(|entry| entry.said.length())
+            .map(f64::from);
+        let (count, sum) = lengths.fold((0u64, 0.0), |(count, sum), length| {
+            (count + 1, sum + length)
+        });
         (count > 0).then(|| sum / count as f64)
     }
 
     /// Whether some of its requests say what the plan says.
     pub fn leaves_words_to_the_plan(&self) -> bool {
-        self.0.entries.iter().any(|entry| matches!(entry.said, Said::AsPlanned))
+        self.0
+            .entries
+            .iter()
+            .any(|entry| matches!(entry.said, Said::AsPlanned))
     }
 
     /// What should be told of the file beside the figures, if anything.
@@ -146,7 +175,11 @@ impl Trace {
                 Said::AsPlanned => prompts.planned += 1,
                 Said::OfLength(tokens) | Said::OfBlocks(tokens, _) => {
                     prompts.blocks += u64::from(matches!(entry.said, Said::OfBlocks(..)));
-                    prompts.least = if prompts.lengths == 0 { *tokens } else { prompts.least.min(*tokens) };
+                    prompts.least = if prompts.lengths == 0 {
+                        *tokens
+                    } else {
+                        prompts.least.min(*tokens)
+                    };
                     prompts.most = prompts.most.max(*tokens);
                     prompts.lengths += 1;
                 }
@@ -210,20 +243,32 @@ fn of_table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Read, Fail
         return Ok(Vec::new());
     }
     let table = Table::read(text).map_err(|why| {
-        Failure::new(format!("{name} is neither JSON nor CSV that can be read: {why}"), FORMS)
+        Failure::new(
+            format!("{name} is neither JSON nor CSV that can be read: {why}"),
+            FORMS,
+        )
     })?;
-    let timed = table.heads.iter().any(|head| Time::of(&plain(head)).is_some());
+    let timed = table
+        .heads
+        .iter()
+        .any(|head| Time::of(&plain(head)).is_some());
     if !timed {
         let columns = units::shorten_middle(&table.heads.join(", "), 120);
-        let why =
-            format!("{name} is neither JSON nor CSV with a column of times: its first line is {columns}");
+        let why = format!(
+            "{name} is neither JSON nor CSV with a column of times: its first line is {columns}"
+        );
         return Err(Failure::new(why, FORMS));
     }
     let mut out = Vec::new();
     for (line, row) in table.rows {
-        let cells = table.heads.iter().cloned().zip(row.into_iter().map(Value::String));
-        let fields: Map<String, Value> =
-            cells.filter(|(_, cell)| cell.as_str().is_some_and(|cell| !cell.is_empty())).collect();
+        let cells = table
+            .heads
+            .iter()
+            .cloned()
+            .zip(row.into_iter().map(Value::String));
+        let fields: Map<String, Value> = cells
+            .filter(|(_, cell)| cell.as_str().is_some_and(|cell| !cell.is_empty()))
+            .collect();
         match entry(&fields) {
             Ok((moment, entry)) => out.push((Place::Line(line), moment, entry)),
             Err(why) => left_out.add(Place::Line(line), why),
@@ -247,8 +292,8 @@ impl Time {
             "timems" | "atms" | "timestampms" | "arrivaltimems" | "tsms" | "offsetms" => {
                 Self::In(TimeUnit::Ms)
             }
-            "times" | "ats" | "at" | "timestamps" | "arrivaltimes" | "tss" | "offsets" | "timestampsec"
-            | "timesec" | "timestampseconds" => Self::In(TimeUnit::S),
+            "times" | "ats" | "at" | "timestamps" | "arrivaltimes" | "tss" | "offsets"
+            | "timestampsec" | "timesec" | "timestampseconds" => Self::In(TimeUnit::S),
             "timeus" | "atus" | "timestampus" | "tsus" => Self::In(TimeUnit::Us),
             "timens" | "atns" | "timestampns" | "tsns" => Self::In(TimeUnit::Ns),
             other if TIMES.contains(&other) => Self::Open,
@@ -261,7 +306,10 @@ impl Time {
 fn entry(fields: &Map<String, Value>) -> Result<(Moment, Entry), String> {
     let named = |names: &[&str]| {
         names.iter().find_map(|name| {
-            fields.iter().find(|(key, value)| !value.is_null() && plain(key) == *name).map(|(_, value)| value)
+            fields
+                .iter()
+                .find(|(key, value)| !value.is_null() && plain(key) == *name)
+                .map(|(_, value)| value)
         })
     };
     let mut times = fields
@@ -273,7 +321,8 @@ fn entry(fields: &Map<String, Value>) -> Result<(Moment, Entry), String> {
         (Some(_), Some(_)) => return Err("its time is there twice".to_owned()),
         (Some((time, value)), None) => {
             // BurstGPT's whole numbers are seconds.
-            let burst_gpt = named(&["requesttokens"]).is_some() && named(&["responsetokens"]).is_some();
+            let burst_gpt =
+                named(&["requesttokens"]).is_some() && named(&["responsetokens"]).is_some();
             let unit = match time {
                 Time::In(unit) => Some(unit),
                 Time::Open => burst_gpt.then_some(TimeUnit::S),
@@ -288,14 +337,23 @@ fn entry(fields: &Map<String, Value>) -> Result<(Moment, Entry), String> {
         (Some(said), _) => Said::Own(said),
         (None, None) => Said::AsPlanned,
         (None, Some(length)) => match prompt_tokens(length)? {
-            tokens if tokens > MOST_TOKENS => return Err("a prompt has at most 1,000,000 tokens".to_owned()),
+            tokens if tokens > MOST_TOKENS => {
+                return Err("a prompt has at most 1,000,000 tokens".to_owned());
+            }
             tokens => match blocks(named(&["hashids"]))? {
                 ids if ids.is_empty() => Said::OfLength(tokens),
                 ids => Said::OfBlocks(tokens, ids),
             },
         },
     };
-    Ok((moment, Entry { at: Duration::ZERO, said, max_tokens }))
+    Ok((
+        moment,
+        Entry {
+            at: Duration::ZERO,
+            said,
+            max_tokens,
+        },
+    ))
 }
 
 fn prompt_tokens(value: &Value) -> Result<u32, String> {
@@ -304,14 +362,17 @@ fn prompt_tokens(value: &Value) -> Result<u32, String> {
 
 /// The ids of a prompt's blocks: numbers, or texts that stand for some.
 fn blocks(value: Option<&Value>) -> Result<Box<[u64]>, String> {
-    let Some(value) = value else { return Ok(Box::default()) };
+    let Some(value) = value else {
+        return Ok(Box::default());
+    };
     let Value::Array(ids) = value else {
         return Err(format!("its hash_ids are no list: {}", said::shown(value)));
     };
     let id = |id: &Value| match id {
-        Value::Number(n) => {
-            n.as_u64().or_else(|| n.as_i64().map(i64::cast_unsigned)).or_else(|| n.as_f64().map(f64::to_bits))
-        }
+        Value::Number(n) => n
+            .as_u64()
+            .or_else(|| n.as_i64().map(i64::cast_unsigned))
+            .or_else(|| n.as_f64().map(f64::to_bits)),
         Value::String(text) => {
             use std::hash::{DefaultHasher, Hash as _, Hasher as _};
             let mut hasher = DefaultHasher::new();
@@ -320,7 +381,9 @@ fn blocks(value: Option<&Value>) -> Result<Box<[u64]>, String> {
         }
         _ => None,
     };
-    ids.iter().map(|each| id(each).ok_or_else(|| format!("{} is no hash id", said::shown(each)))).collect()
+    ids.iter()
+        .map(|each| id(each).ok_or_else(|| format!("{} is no hash id", said::shown(each))))
+        .collect()
 }
 
 /// How many tokens a block has: traces do not say it. It is the size at which the most prompts have as many blocks as
@@ -328,16 +391,25 @@ fn blocks(value: Option<&Value>) -> Result<Box<[u64]>, String> {
 fn block_tokens(entries: &[Entry]) -> u32 {
     let pairs = || {
         entries.iter().filter_map(|entry| match &entry.said {
-            Said::OfBlocks(tokens, ids) => Some((*tokens, u32::try_from(ids.len()).unwrap_or(u32::MAX))),
+            Said::OfBlocks(tokens, ids) => {
+                Some((*tokens, u32::try_from(ids.len()).unwrap_or(u32::MAX)))
+            }
             _ => None,
         })
     };
-    let fit = |size: u32| pairs().filter(|(tokens, ids)| tokens.div_ceil(size) == *ids).count();
+    let fit = |size: u32| {
+        pairs()
+            .filter(|(tokens, ids)| tokens.div_ceil(size) == *ids)
+            .count()
+    };
     let powers = (0..14).map(|power| 1u32 << power);
     // Of equals the larger: short prompts of one block tell nothing.
     let best = powers.map(|size| (fit(size), size)).max();
     match best {
         Some((fitting, size)) if fitting * 2 >= pairs().count().max(1) => size,
-        _ => pairs().map(|(tokens, ids)| tokens.div_ceil(ids.max(1))).max().unwrap_or(1),
+        _ => pairs()
+            .map(|(tokens, ids)| tokens.div_ceil(ids.max(1)))
+            .max()
+            .unwrap_or(1),
     }
 }

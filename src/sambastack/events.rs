@@ -50,20 +50,40 @@ struct Object {
 
 /// Reads a namespace's events as `kubectl get --raw` prints them, newest first.
 pub fn read(answer: &[u8]) -> Result<Vec<ClusterEvent>, ListError> {
-    let mut events: Vec<ClusterEvent> = parse_list::<Event>(answer)?.into_iter().map(brief).collect();
+    let mut events: Vec<ClusterEvent> = parse_list::<Event>(answer)?
+        .into_iter()
+        .map(brief)
+        .collect();
     events.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.object.cmp(&b.object)));
     Ok(events)
 }
 
 fn brief(event: Event) -> ClusterEvent {
-    let Event { metadata, involved_object, reason, message, kind, count, last_timestamp, event_time, series } =
-        event;
+    let Event {
+        metadata,
+        involved_object,
+        reason,
+        message,
+        kind,
+        count,
+        last_timestamp,
+        event_time,
+        series,
+    } = event;
     let object = involved_object.unwrap_or_default();
     let series = series.unwrap_or_default();
-    let times = [last_timestamp, series.last_observed_time, event_time, metadata.creation_timestamp];
+    let times = [
+        last_timestamp,
+        series.last_observed_time,
+        event_time,
+        metadata.creation_timestamp,
+    ];
     let mut message = message.unwrap_or_default().trim().to_owned();
     if !metadata.unreadable.is_empty() {
-        message += &format!(" (the event cannot be read in full: {})", metadata.unreadable.join(", "));
+        message += &format!(
+            " (the event cannot be read in full: {})",
+            metadata.unreadable.join(", ")
+        );
     }
     ClusterEvent {
         at: times.iter().find_map(|text| moment(text.as_deref())),
@@ -77,19 +97,30 @@ fn brief(event: Event) -> ClusterEvent {
 }
 
 /// Those of a deployment: of itself, of its pods, of what makes its pods, and of its pods' volume claims.
-pub fn of_deployment<'a>(events: &'a [ClusterEvent], deployment: &Deployment) -> Vec<&'a ClusterEvent> {
+pub fn of_deployment<'a>(
+    events: &'a [ClusterEvent],
+    deployment: &Deployment,
+) -> Vec<&'a ClusterEvent> {
     let mut matcher = Matcher::new([(deployment.name.as_str(), [].as_slice())]);
     let mut is_pod = |name: &str| !matcher.owners(name).is_empty();
     let mut theirs = |event: &&ClusterEvent| match event.kind.as_str() {
         "Pod" => is_pod(&event.object),
         // A claim is called `<volume>-<pod>`.
         "PersistentVolumeClaim" => {
-            deployment.pods.iter().any(|pod| event.object.ends_with(&format!("-{}", pod.name)))
-                || event.object.find("-inf-").is_some_and(|at| is_pod(&event.object[at + 1..]))
+            deployment
+                .pods
+                .iter()
+                .any(|pod| event.object.ends_with(&format!("-{}", pod.name)))
+                || event
+                    .object
+                    .find("-inf-")
+                    .is_some_and(|at| is_pod(&event.object[at + 1..]))
         }
         // A StatefulSet's pods end with an ordinal; a ReplicaSet is called as a pod with a hash.
         _ => {
-            event.object == deployment.name || is_pod(&event.object) || is_pod(&format!("{}-0", event.object))
+            event.object == deployment.name
+                || is_pod(&event.object)
+                || is_pod(&format!("{}-0", event.object))
         }
     };
     events.iter().filter(|event| theirs(event)).collect()
@@ -120,10 +151,18 @@ mod tests {
         let events = read(answer).unwrap();
         assert_eq!(events.len(), 9);
         let deployments = serde_json::from_str(r#"[{"metadata":{"name":"d"}}]"#).unwrap();
-        let lists = Lists { bundle_deployments: Listed::Present(deployments), ..Lists::default() };
-        let own =
-            of_deployment(&events, &view(&lists).deployments[0]).into_iter().cloned().collect::<Vec<_>>();
-        let told: Vec<_> = own.iter().map(|it| (it.reason.as_str(), it.count, it.message.as_str())).collect();
+        let lists = Lists {
+            bundle_deployments: Listed::Present(deployments),
+            ..Lists::default()
+        };
+        let own = of_deployment(&events, &view(&lists).deployments[0])
+            .into_iter()
+            .cloned()
+            .collect::<Vec<_>>();
+        let told: Vec<_> = own
+            .iter()
+            .map(|it| (it.reason.as_str(), it.count, it.message.as_str()))
+            .collect();
         let unreadable = "denied (the event cannot be read in full: count is the text \"many\", not a whole number from 0)";
         assert_eq!(
             told,

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, Generation, ServedModel, SizesAt};
+use crate::domain::deployment::{
+    ClusterView, Deployment, DeploymentState, Generation, ServedModel, SizesAt,
+};
 use crate::domain::failure::Failure;
 
 use super::pods::{self, Matcher, OwnedPod};
 use super::read::Object;
 use super::resources::{
-    Bundle, BundleDeployment, BundleModel, BundleStatus, Condition, Group, Meta, Model, ModelBundle,
-    ModelConfig, ModelDeployment, Pod,
+    Bundle, BundleDeployment, BundleModel, BundleStatus, Condition, Group, Meta, Model,
+    ModelBundle, ModelConfig, ModelDeployment, Pod,
 };
 use super::sizes::own_tiers;
 
@@ -82,11 +84,21 @@ pub fn view(lists: &Lists) -> ClusterView {
     // A deployment without a name has no pods, and cannot be asked for: it is told with what cannot be read.
     let old = named(&lists.bundle_deployments).map(|deployment| {
         let models = catalogue.of_old(deployment);
-        Wanted::new(Generation::Old, &deployment.metadata, &deployment.spec.groups, models)
+        Wanted::new(
+            Generation::Old,
+            &deployment.metadata,
+            &deployment.spec.groups,
+            models,
+        )
     });
     let new = named(&lists.model_deployments).map(|deployment| {
         let models = catalogue.of_new(deployment);
-        Wanted::new(Generation::New, &deployment.metadata, &deployment.spec.groups, models)
+        Wanted::new(
+            Generation::New,
+            &deployment.metadata,
+            &deployment.spec.groups,
+            models,
+        )
     });
     let wanted: Vec<Wanted<'_>> = old.chain(new).collect();
     let mut owned = pods_of(&wanted, lists.pods.items());
@@ -106,13 +118,26 @@ pub fn view(lists: &Lists) -> ClusterView {
     if lists.model_deployments.is_known() {
         generations.push(Generation::New);
     }
-    let is_partial = lists.bundle_deployments.failure().or(lists.model_deployments.failure()).is_some();
+    let is_partial = lists
+        .bundle_deployments
+        .failure()
+        .or(lists.model_deployments.failure())
+        .is_some();
     let warnings = lists.failures().cloned().collect();
-    ClusterView { deployments, generations, warnings, unreadable: unreadable(lists), is_partial }
+    ClusterView {
+        deployments,
+        generations,
+        warnings,
+        unreadable: unreadable(lists),
+        is_partial,
+    }
 }
 
 fn named<T: Object>(listed: &Listed<T>) -> impl Iterator<Item = &T> {
-    listed.items().iter().filter(|it| !it.meta().name.is_empty())
+    listed
+        .items()
+        .iter()
+        .filter(|it| !it.meta().name.is_empty())
 }
 
 /// What was listed and cannot be read in full, kind by kind.
@@ -138,23 +163,45 @@ fn odd_ones<T: Object>(kind: &str, listed: &Listed<T>) -> Option<Failure> {
         ("", remarks) => Some(format!("one without a name: {}", remarks.join(", "))),
         (name, remarks) => Some(format!("{name}: {}", remarks.join(", "))),
     };
-    let odd: Vec<String> = listed.items().iter().filter_map(|it| remark(it.meta())).collect();
+    let odd: Vec<String> = listed
+        .items()
+        .iter()
+        .filter_map(|it| remark(it.meta()))
+        .collect();
     let first = odd.first()?;
     let (n, all) = (odd.len(), listed.items().len());
-    let more = if n > 1 { format!(" (and {} more)", n - 1) } else { String::new() };
-    let full = if kind == "pods" { kind.to_owned() } else { format!("{kind}.sambanova.ai") };
+    let more = if n > 1 {
+        format!(" (and {} more)", n - 1)
+    } else {
+        String::new()
+    };
+    let full = if kind == "pods" {
+        kind.to_owned()
+    } else {
+        format!("{kind}.sambanova.ai")
+    };
     let failure = Failure::new(
         format!("{n} of {all} {kind} cannot be read in full: {first}{more}"),
         format!("Correct the object: `kubectl get {full} NAME -o yaml` shows it"),
     );
     Some(match n {
         1 => failure,
-        _ => failure.with_details(odd.iter().take(MAX_LINES).cloned().collect::<Vec<_>>().join("\n")),
+        _ => failure.with_details(
+            odd.iter()
+                .take(MAX_LINES)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
     })
 }
 
 fn sort_key(deployment: &Deployment) -> (bool, &str, Generation) {
-    (deployment.state != DeploymentState::Deployed, &deployment.name, deployment.generation)
+    (
+        deployment.state != DeploymentState::Deployed,
+        &deployment.name,
+        deployment.generation,
+    )
 }
 
 /// A deployment before its pods are known.
@@ -166,15 +213,33 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn new(generation: Generation, metadata: &'a Meta, groups: &'a [Group], models: Served) -> Self {
-        Self { generation, metadata, groups, models }
+    fn new(
+        generation: Generation,
+        metadata: &'a Meta,
+        groups: &'a [Group],
+        models: Served,
+    ) -> Self {
+        Self {
+            generation,
+            metadata,
+            groups,
+            models,
+        }
     }
 
     fn with_pods(self, mut pods: Vec<OwnedPod>, pods_unknown: bool) -> Deployment {
-        let Self { generation, metadata, groups, models } = self;
+        let Self {
+            generation,
+            metadata,
+            groups,
+            models,
+        } = self;
         pods.sort_by(|a, b| (!a.is_cache, &a.brief.name).cmp(&(!b.is_cache, &b.brief.name)));
         let (state, reason) = if pods_unknown && !metadata.is_terminating() {
-            (DeploymentState::Unknown, "the pods could not be listed".to_owned())
+            (
+                DeploymentState::Unknown,
+                "the pods could not be listed".to_owned(),
+            )
         } else {
             pods::state(metadata, groups, &pods)
         };
@@ -196,12 +261,18 @@ impl<'a> Wanted<'a> {
 }
 
 fn pods_of(wanted: &[Wanted<'_>], pods: &[Pod]) -> HashMap<usize, Vec<OwnedPod>> {
-    let mut matcher =
-        Matcher::new(wanted.iter().map(|wanted| (wanted.metadata.name.as_str(), wanted.groups)));
+    let mut matcher = Matcher::new(
+        wanted
+            .iter()
+            .map(|wanted| (wanted.metadata.name.as_str(), wanted.groups)),
+    );
     let mut owned: HashMap<usize, Vec<OwnedPod>> = HashMap::new();
     for pod in pods {
         for owner in matcher.owners(&pod.metadata.name) {
-            owned.entry(owner.deployment).or_default().push(OwnedPod::new(pod, &owner));
+            owned
+                .entry(owner.deployment)
+                .or_default()
+                .push(OwnedPod::new(pod, &owner));
         }
     }
     owned
@@ -230,33 +301,64 @@ impl<'a> Catalogue<'a> {
         let models = lists.models.items();
         Self {
             lists,
-            bundles: lists.bundles.items().iter().map(|it| (it.metadata.name.as_str(), it)).collect(),
+            bundles: lists
+                .bundles
+                .items()
+                .iter()
+                .map(|it| (it.metadata.name.as_str(), it))
+                .collect(),
             model_bundles: lists
                 .model_bundles
                 .items()
                 .iter()
                 .map(|it| (it.metadata.name.as_str(), it))
                 .collect(),
-            models: models.iter().map(|it| (it.metadata.name.as_str(), it)).collect(),
-            by_serving_name: models.iter().map(|it| (it.spec.name.as_str(), it)).collect(),
+            models: models
+                .iter()
+                .map(|it| (it.metadata.name.as_str(), it))
+                .collect(),
+            by_serving_name: models
+                .iter()
+                .map(|it| (it.spec.name.as_str(), it))
+                .collect(),
         }
     }
 
     /// Old: deployment → bundle → the keys of its models.
     fn of_old(&self, deployment: &BundleDeployment) -> Served {
         let Some(name) = bundle_name(deployment.spec.bundle.as_deref()) else {
-            return Served { trouble: Some("it names no bundle".to_owned()), ..Served::default() };
+            return Served {
+                trouble: Some("it names no bundle".to_owned()),
+                ..Served::default()
+            };
         };
         let bundle = Some(name.to_owned());
         let Some(found) = self.bundles.get(name) else {
-            return Served { bundle, trouble: Some(missing(name, &self.lists.bundles)), ..Served::default() };
+            return Served {
+                bundle,
+                trouble: Some(missing(name, &self.lists.bundles)),
+                ..Served::default()
+            };
         };
-        let models: Vec<_> =
-            found.spec.models.iter().map(|(name, model)| self.old_model(name, model, found)).collect();
+        let models: Vec<_> = found
+            .spec
+            .models
+            .iter()
+            .map(|(name, model)| self.old_model(name, model, found))
+            .collect();
         let trouble = invalid(name, &found.status)
             .or_else(|| odd_bundle(name, &found.metadata))
-            .or_else(|| models.is_empty().then(|| format!("bundle {name} lists no models")));
-        Served { bundle, models: sorted(models), notes: notes(&found.status), trouble }
+            .or_else(|| {
+                models
+                    .is_empty()
+                    .then(|| format!("bundle {name} lists no models"))
+            });
+        Served {
+            bundle,
+            models: sorted(models),
+            notes: notes(&found.status),
+            trouble,
+        }
     }
 
     /// The old generation knows serving names only; where there are `Model`s too, they tell more.
@@ -264,14 +366,22 @@ impl<'a> Catalogue<'a> {
         let (template, called) = (&bundle.spec.template, &wanted.template);
         let sizes = (!template.is_empty()).then(|| SizesAt::Template {
             template: template.clone(),
-            model: if called.is_empty() { serving_name.to_owned() } else { called.clone() },
+            model: if called.is_empty() {
+                serving_name.to_owned()
+            } else {
+                called.clone()
+            },
         });
         let model = self.by_serving_name.get(serving_name);
         ServedModel {
             serving_name: serving_name.to_owned(),
             resource: None,
-            aliases: model.map(|model| model.spec.aliases.clone()).unwrap_or_default(),
-            capabilities: model.map(|model| model.spec.metadata.capabilities.clone()).unwrap_or_default(),
+            aliases: model
+                .map(|model| model.spec.aliases.clone())
+                .unwrap_or_default(),
+            capabilities: model
+                .map(|model| model.spec.metadata.capabilities.clone())
+                .unwrap_or_default(),
             confirmed: true,
             sizes: sizes.into_iter().collect(),
         }
@@ -282,12 +392,21 @@ impl<'a> Catalogue<'a> {
         let own = &deployment.spec.models.model_configs;
         let Some(name) = bundle_name(deployment.spec.bundle.as_deref()) else {
             let (models, trouble) = self.new_models(own, "it");
-            return Served { models, trouble, ..Served::default() };
+            return Served {
+                models,
+                trouble,
+                ..Served::default()
+            };
         };
         let bundle = Some(name.to_owned());
         if !own.is_empty() {
             let (models, trouble) = self.new_models(own, "it");
-            return Served { bundle, models, trouble, ..Served::default() };
+            return Served {
+                bundle,
+                models,
+                trouble,
+                ..Served::default()
+            };
         }
         let Some(found) = self.model_bundles.get(name) else {
             return Served {
@@ -296,12 +415,24 @@ impl<'a> Catalogue<'a> {
                 ..Served::default()
             };
         };
-        let (models, trouble) = self.new_models(&found.spec.model_configs, &format!("bundle {name}"));
-        let trouble = invalid(name, &found.status).or_else(|| odd_bundle(name, &found.metadata)).or(trouble);
-        Served { bundle, models, notes: notes(&found.status), trouble }
+        let (models, trouble) =
+            self.new_models(&found.spec.model_configs, &format!("bundle {name}"));
+        let trouble = invalid(name, &found.status)
+            .or_else(|| odd_bundle(name, &found.metadata))
+            .or(trouble);
+        Served {
+            bundle,
+            models,
+            notes: notes(&found.status),
+            trouble,
+        }
     }
 
-    fn new_models(&self, configs: &[ModelConfig], whose: &str) -> (Vec<ServedModel>, Option<String>) {
+    fn new_models(
+        &self,
+        configs: &[ModelConfig],
+        whose: &str,
+    ) -> (Vec<ServedModel>, Option<String>) {
         let models: Vec<_> = configs
             .iter()
             .filter(|config| config.is_routable() && !config.resource().is_empty())
@@ -320,12 +451,19 @@ impl<'a> Catalogue<'a> {
 
     fn new_model(&self, config: &ModelConfig) -> ServedModel {
         let resource = config.resource();
-        let model = self.models.get(resource).filter(|model| !model.spec.name.is_empty());
+        let model = self
+            .models
+            .get(resource)
+            .filter(|model| !model.spec.name.is_empty());
         ServedModel {
             serving_name: model.map_or(resource, |model| &model.spec.name).to_owned(),
             resource: Some(resource.to_owned()),
-            aliases: model.map(|model| model.spec.aliases.clone()).unwrap_or_default(),
-            capabilities: model.map(|model| model.spec.metadata.capabilities.clone()).unwrap_or_default(),
+            aliases: model
+                .map(|model| model.spec.aliases.clone())
+                .unwrap_or_default(),
+            capabilities: model
+                .map(|model| model.spec.metadata.capabilities.clone())
+                .unwrap_or_default(),
             confirmed: model.is_some(),
             sizes: sizes_of(config).into_iter().collect(),
         }
@@ -338,20 +476,31 @@ impl<'a> Catalogue<'a> {
             .filter_map(|model| model.resource.as_deref())
             .collect();
         let (&first, more) = names.split_first()?;
-        let odd = self.models.get(first).filter(|model| !model.metadata.unreadable.is_empty());
+        let odd = self
+            .models
+            .get(first)
+            .filter(|model| !model.metadata.unreadable.is_empty());
         if let Some(model) = odd {
             let (why, more) = (model.metadata.unreadable.join(", "), more.len());
-            let others = if more > 0 { format!(", and so are {more} more") } else { String::new() };
+            let others = if more > 0 {
+                format!(", and so are {more} more")
+            } else {
+                String::new()
+            };
             return Some(format!(
                 "model {first} cannot be read ({why}), so its serving name is a guess{others}"
             ));
         }
         if !matches!(self.lists.models, Listed::Present(_)) {
-            return Some("the models could not be listed, so their serving names are guesses".to_owned());
+            return Some(
+                "the models could not be listed, so their serving names are guesses".to_owned(),
+            );
         }
         Some(match more.len() {
             0 => format!("model {first} does not exist, so its serving name is a guess"),
-            n => format!("model {first} and {n} more do not exist, so their serving names are guesses"),
+            n => format!(
+                "model {first} and {n} more do not exist, so their serving names are guesses"
+            ),
         })
     }
 }
@@ -359,9 +508,15 @@ impl<'a> Catalogue<'a> {
 /// Where the sizes of a model of the new generation are written; `None` where its bundle names nothing.
 fn sizes_of(config: &ModelConfig) -> Option<SizesAt> {
     let own = own_tiers(&config.batching_config);
-    let profile = Some(&config.profile).filter(|name| !name.is_empty()).cloned();
+    let profile = Some(&config.profile)
+        .filter(|name| !name.is_empty())
+        .cloned();
     let chosen = config.batching_config.as_str().map(str::to_owned);
-    (profile.is_some() || !own.is_empty()).then_some(SizesAt::Profile { profile, chosen, own })
+    (profile.is_some() || !own.is_empty()).then_some(SizesAt::Profile {
+        profile,
+        chosen,
+        own,
+    })
 }
 
 fn bundle_name(bundle: Option<&str>) -> Option<&str> {
@@ -381,8 +536,15 @@ fn odd_bundle(bundle: &str, metadata: &Meta) -> Option<String> {
 }
 
 fn invalid(bundle: &str, status: &BundleStatus) -> Option<String> {
-    let refused = status.conditions.iter().find(|it| it.kind == "Valid" && it.status == "False")?;
-    let message = if refused.message.is_empty() { &refused.reason } else { &refused.message };
+    let refused = status
+        .conditions
+        .iter()
+        .find(|it| it.kind == "Valid" && it.status == "False")?;
+    let message = if refused.message.is_empty() {
+        &refused.reason
+    } else {
+        &refused.message
+    };
     let message = message.trim().trim_end_matches('.');
     Some(match message {
         "" => format!("bundle {bundle} is not valid"),
@@ -395,10 +557,20 @@ fn notes(status: &BundleStatus) -> Vec<String> {
     let mut notes: Vec<String> = status
         .conditions
         .iter()
-        .map(|Condition { kind, status, reason, message, .. }| {
-            let words = [reason.as_str(), message.as_str()].into_iter().filter(|text| !text.is_empty());
-            format!("{kind} {status}: {}", words.collect::<Vec<_>>().join(", "))
-        })
+        .map(
+            |Condition {
+                 kind,
+                 status,
+                 reason,
+                 message,
+                 ..
+             }| {
+                let words = [reason.as_str(), message.as_str()]
+                    .into_iter()
+                    .filter(|text| !text.is_empty());
+                format!("{kind} {status}: {}", words.collect::<Vec<_>>().join(", "))
+            },
+        )
         .collect();
     if let Some(report) = &status.legalizer_info {
         legalizer(report, &mut notes);
@@ -412,23 +584,41 @@ fn legalizer(report: &serde_json::Value, out: &mut Vec<String>) {
     let mut rest = report.clone();
     // What has another form than is known stays, and is told as it comes.
     let mut take = |name: &str, is_known: fn(&Value) -> bool| {
-        let fields = rest.as_object_mut().filter(|fields| fields.get(name).is_some_and(is_known));
+        let fields = rest
+            .as_object_mut()
+            .filter(|fields| fields.get(name).is_some_and(is_known));
         fields.and_then(|fields| fields.shift_remove(name))
     };
     let status = take("status", Value::is_string);
-    let (errors, warnings) = (take("errors", Value::is_array), take("warnings", Value::is_array));
+    let (errors, warnings) = (
+        take("errors", Value::is_array),
+        take("warnings", Value::is_array),
+    );
     let utilization = take("utilization", Value::is_object);
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     out.extend(status.map(|status| format!("Legalizer: {}", text(&status))));
     for (title, said) in [("error", errors), ("warning", warnings)] {
-        let said = said.as_ref().and_then(Value::as_array).into_iter().flatten();
+        let said = said
+            .as_ref()
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         out.extend(said.map(|it| format!("Legalizer {title}: {}", text(it))));
     }
     if let Some(Value::Object(used)) = utilization
         && !used.is_empty()
     {
-        let each = used.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " ")));
-        out.push(format!("Memory use: {}", each.collect::<Vec<_>>().join(" · ")));
+        let each = used
+            .iter()
+            .map(|(name, value)| format!("{} {value}", name.replace('_', " ")));
+        out.push(format!(
+            "Memory use: {}",
+            each.collect::<Vec<_>>().join(" · ")
+        ));
     }
     flatten("legalizer", &rest, out);
 }
@@ -441,10 +631,15 @@ fn flatten(path: &str, value: &serde_json::Value, out: &mut Vec<String>) {
     }
     match value {
         serde_json::Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out));
+            fields
+                .iter()
+                .for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, out));
         }
         serde_json::Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, value)| flatten(&format!("{path}[{i}]"), value, out));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, value)| flatten(&format!("{path}[{i}]"), value, out));
         }
         serde_json::Value::Null => {}
         serde_json::Value::String(text) => out.push(format!("{path}: {text}")),
@@ -488,7 +683,12 @@ mod tests {
 
     fn old(bundle: Value, bundles: Listed<Bundle>) -> Deployment {
         let deployments = present(json!([{"metadata": {"name": "d"}, "spec": {"bundle": bundle}}]));
-        let lists = Lists { bundle_deployments: deployments, bundles, models: models(), ..Lists::default() };
+        let lists = Lists {
+            bundle_deployments: deployments,
+            bundles,
+            models: models(),
+            ..Lists::default()
+        };
         view(&lists).deployments.remove(0)
     }
 
@@ -504,19 +704,30 @@ mod tests {
     }
 
     fn names(deployment: &Deployment) -> Vec<&str> {
-        deployment.models.iter().map(|model| model.serving_name.as_str()).collect()
+        deployment
+            .models
+            .iter()
+            .map(|model| model.serving_name.as_str())
+            .collect()
     }
 
     #[test]
     fn old_deployments_serve_the_keys_of_their_bundle() {
-        let bundles =
-            || present(json!([{"metadata": {"name": "b"}, "spec": {"models": {"Z": {}, "E5": {}}}}]));
+        let bundles = || {
+            present(json!([{"metadata": {"name": "b"}, "spec": {"models": {"Z": {}, "E5": {}}}}]))
+        };
         let deployment = old(json!("b"), bundles());
         assert_eq!(names(&deployment), ["E5", "Z"]);
-        assert!(!deployment.models[0].chats(), "where there is a Model, it tells that E5 embeds");
+        assert!(
+            !deployment.models[0].chats(),
+            "where there is a Model, it tells that E5 embeds"
+        );
         assert_eq!(deployment.models_trouble, None);
         let trouble = |deployment: Deployment| deployment.models_trouble.unwrap();
-        assert_eq!(trouble(old(json!("x"), bundles())), "bundle x does not exist");
+        assert_eq!(
+            trouble(old(json!("x"), bundles())),
+            "bundle x does not exist"
+        );
         assert_eq!(trouble(old(json!(null), bundles())), "it names no bundle");
         assert_eq!(
             trouble(old(json!("b"), Listed::Failed(Failure::default()))),
@@ -534,7 +745,10 @@ mod tests {
             ),
         );
         assert_eq!(names(&deployment), ["Z"]);
-        assert_eq!(deployment.models_trouble.unwrap(), "bundle b is not valid: no such checkpoint");
+        assert_eq!(
+            deployment.models_trouble.unwrap(),
+            "bundle b is not valid: no such checkpoint"
+        );
     }
 
     #[test]
@@ -543,11 +757,16 @@ mod tests {
             "status": {"conditions": [{"type": "Valid", "status": "True", "reason": "ok", "message": ""}],
                 "legalizerInfo": {"messages": ["fits"], "memory": {"used": 12, "limit": null}}}}]);
         let deployment = new(json!({"bundle": "mb"}), bundle, models());
-        let notes = ["Valid True: ok", "legalizer.messages[0]: fits", "legalizer.memory.used: 12"];
+        let notes = [
+            "Valid True: ok",
+            "legalizer.messages[0]: fits",
+            "legalizer.memory.used: 12",
+        ];
         assert_eq!(deployment.bundle_notes, notes);
         let known = json!({"status": "failed", "errors": ["too large", 5], "warnings": [], "utilization":
             {"ddr": 0.62, "hbm_resident": 1.1}, "more": true});
-        let bundle = json!([{"metadata": {"name": "mb"}, "spec": {}, "status": {"legalizerInfo": known}}]);
+        let bundle =
+            json!([{"metadata": {"name": "mb"}, "spec": {}, "status": {"legalizerInfo": known}}]);
         let notes = [
             "Legalizer: failed",
             "Legalizer error: too large",
@@ -555,17 +774,23 @@ mod tests {
             "Memory use: ddr 0.62 · hbm resident 1.1",
             "legalizer.more: true",
         ];
-        assert_eq!(new(json!({"bundle": "mb"}), bundle, models()).bundle_notes, notes);
-        let unknown =
-            json!({"status": 3, "errors": "too large", "warnings": {"tight": "hbm"}, "utilization": [0.5]});
-        let bundle = json!([{"metadata": {"name": "mb"}, "spec": {}, "status": {"legalizerInfo": unknown}}]);
+        assert_eq!(
+            new(json!({"bundle": "mb"}), bundle, models()).bundle_notes,
+            notes
+        );
+        let unknown = json!({"status": 3, "errors": "too large", "warnings": {"tight": "hbm"}, "utilization": [0.5]});
+        let bundle =
+            json!([{"metadata": {"name": "mb"}, "spec": {}, "status": {"legalizerInfo": unknown}}]);
         let notes = [
             "legalizer.status: 3",
             "legalizer.errors: too large",
             "legalizer.warnings.tight: hbm",
             "legalizer.utilization[0]: 0.5",
         ];
-        assert_eq!(new(json!({"bundle": "mb"}), bundle, models()).bundle_notes, notes);
+        assert_eq!(
+            new(json!({"bundle": "mb"}), bundle, models()).bundle_notes,
+            notes
+        );
     }
 
     #[test]
@@ -578,14 +803,20 @@ mod tests {
         ]}}]);
         let deployment = new(json!({"bundle": "mb"}), bundle, models());
         assert_eq!(names(&deployment), ["E5", "gemma-4-31B-it"]);
-        assert_eq!(deployment.models[1].resource.as_deref(), Some("gemma-4-31b-it"));
+        assert_eq!(
+            deployment.models[1].resource.as_deref(),
+            Some("gemma-4-31b-it")
+        );
         assert_eq!(deployment.models[1].aliases, ["gemma"]);
         assert_eq!(deployment.models_trouble, None);
         assert_eq!(deployment.bundle.as_deref(), Some("mb"));
 
         let own = json!({"models": {"modelConfigs": [{"model": "gemma-4-31b-it:1"}]}});
         let deployment = new(own, json!([]), models());
-        assert_eq!((names(&deployment), deployment.bundle.as_deref()), (vec!["gemma-4-31B-it"], None));
+        assert_eq!(
+            (names(&deployment), deployment.bundle.as_deref()),
+            (vec!["gemma-4-31B-it"], None)
+        );
     }
 
     #[test]
@@ -603,10 +834,12 @@ mod tests {
             deployment.models_trouble.unwrap(),
             "the models could not be listed, so their serving names are guesses"
         );
-        let drafts =
-            json!({"models": {"modelConfigs": [{"model": "a", "modelSettings": {"routable": false}}]}});
+        let drafts = json!({"models": {"modelConfigs": [{"model": "a", "modelSettings": {"routable": false}}]}});
         let deployment = new(drafts, json!([]), models());
-        assert_eq!(deployment.models_trouble.unwrap(), "it lists no model that can be addressed");
+        assert_eq!(
+            deployment.models_trouble.unwrap(),
+            "it lists no model that can be addressed"
+        );
     }
 
     #[test]
@@ -641,8 +874,11 @@ mod tests {
             ..Lists::default()
         };
         let seen = view(&lists);
-        let told: Vec<String> =
-            seen.deployments.iter().map(|it| format!("{} | {}", it.name, it.why())).collect();
+        let told: Vec<String> = seen
+            .deployments
+            .iter()
+            .map(|it| format!("{} | {}", it.name, it.why()))
+            .collect();
         let waits = "cache pod 0/0: its state is not known yet; no default pod yet";
         assert_eq!(
             told,
@@ -655,10 +891,25 @@ mod tests {
                 "of-odd | no pods; bundle b-odd cannot be read in full: spec.models is a list, not a map".to_owned(),
             ]
         );
-        let names: Vec<&str> = seen.deployments[1].models.iter().map(|it| it.serving_name.as_str()).collect();
-        assert_eq!(names, ["E5", "odd"], "the odd model makes no other name wrong");
-        assert_eq!(seen.deployments[0].pods[0].unreadable, ["status is a list, not a map"]);
-        let told: Vec<&str> = seen.unreadable.iter().map(|it| it.summary.as_str()).collect();
+        let names: Vec<&str> = seen.deployments[1]
+            .models
+            .iter()
+            .map(|it| it.serving_name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["E5", "odd"],
+            "the odd model makes no other name wrong"
+        );
+        assert_eq!(
+            seen.deployments[0].pods[0].unreadable,
+            ["status is a list, not a map"]
+        );
+        let told: Vec<&str> = seen
+            .unreadable
+            .iter()
+            .map(|it| it.summary.as_str())
+            .collect();
         assert_eq!(
             told,
             [
@@ -684,6 +935,9 @@ mod tests {
         assert_eq!(seen.warnings.len(), 1);
         assert_eq!(seen.generations, [Generation::Old]);
         lists.pods = Listed::Present(Vec::new());
-        assert_eq!(view(&lists).deployments[0].state, DeploymentState::NotDeployed);
+        assert_eq!(
+            view(&lists).deployments[0].state,
+            DeploymentState::NotDeployed
+        );
     }
 }

@@ -28,7 +28,11 @@ pub fn shorten(text: &str, limit: usize) -> String {
         return text.to_owned();
     }
     let digest = Sha256::digest(text.as_bytes());
-    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let Some(keep) = limit.checked_sub(hash.len() + 1) else {
         return hash[..limit.min(hash.len())].to_owned();
     };
@@ -48,13 +52,19 @@ pub fn inference(deployment: &str) -> String {
 
 /// A deployment's cache pod of `tail`, usually `0`.
 pub fn cache_pod(deployment: &str, tail: &str) -> String {
-    format!("{}-{tail}", name(&inference(deployment), "", "-cache", NAME_LIMIT))
+    format!(
+        "{}-{tail}",
+        name(&inference(deployment), "", "-cache", NAME_LIMIT)
+    )
 }
 
 /// A deployment's pod of a group: `group` and `mode` are usually `default` and `n`, `tail` is `0`.
 pub fn group_pod(deployment: &str, group: &str, mode: &str, tail: &str) -> String {
     let suffix = format!("-q-{group}-{mode}");
-    format!("{}-{tail}", name(&inference(deployment), "", &suffix, GROUP_LIMIT))
+    format!(
+        "{}-{tail}",
+        name(&inference(deployment), "", &suffix, GROUP_LIMIT)
+    )
 }
 
 /// Whose a pod is.
@@ -82,34 +92,72 @@ pub struct Matcher<'d> {
 impl<'d> Matcher<'d> {
     /// For deployments of these names, with the groups that each asks for.
     pub fn new(deployments: impl IntoIterator<Item = (&'d str, &'d [Group])>) -> Self {
-        let (names, groups) =
-            deployments.into_iter().map(|(deployment, groups)| (inference(deployment), groups)).unzip();
-        Self { groups, names, by_room: HashMap::new() }
+        let (names, groups) = deployments
+            .into_iter()
+            .map(|(deployment, groups)| (inference(deployment), groups))
+            .unzip();
+        Self {
+            groups,
+            names,
+            by_room: HashMap::new(),
+        }
     }
 
     /// The pod's owner; several only where an old and a new deployment have the same name.
     pub fn owners<'p>(&mut self, pod: &'p str) -> Vec<Owner<'p>> {
         let mut best: Option<(Fit, Reading<'p>)> = None;
         for reading in readings(pod) {
-            let Some(fit) = self.fit(&reading) else { continue };
+            let Some(fit) = self.fit(&reading) else {
+                continue;
+            };
             if best.as_ref().is_none_or(|(other, _)| fit > *other) {
                 best = Some((fit, reading));
             }
         }
-        let Some((_, Reading { base, group, tail, room })) = best else { return Vec::new() };
+        let Some((
+            _,
+            Reading {
+                base,
+                group,
+                tail,
+                room,
+            },
+        )) = best
+        else {
+            return Vec::new();
+        };
         let found = self.having(room, base);
-        found.iter().map(|&deployment| Owner { deployment, group, tail }).collect()
+        found
+            .iter()
+            .map(|&deployment| Owner {
+                deployment,
+                group,
+                tail,
+            })
+            .collect()
     }
 
     fn fit(&mut self, reading: &Reading<'_>) -> Option<Fit> {
         let &first = self.having(reading.room, reading.base).first()?;
         let declared = match reading.group {
-            None => return Some(Fit { declared: 1, base: reading.base.len(), plain: true }),
+            None => {
+                return Some(Fit {
+                    declared: 1,
+                    base: reading.base.len(),
+                    plain: true,
+                });
+            }
             Some(group) if self.groups[first].is_empty() => group == DEFAULT_GROUP,
-            Some(group) => self.groups[first].iter().any(|declared| declared.name == group),
+            Some(group) => self.groups[first]
+                .iter()
+                .any(|declared| declared.name == group),
         };
         let declared = if declared { 2 } else { 0 };
-        Some(Fit { declared, base: reading.base.len(), plain: !reading.tail.contains('-') })
+        Some(Fit {
+            declared,
+            base: reading.base.len(),
+            plain: !reading.tail.contains('-'),
+        })
     }
 
     fn having(&mut self, room: usize, base: &str) -> &[usize] {
@@ -147,20 +195,35 @@ fn readings(pod: &str) -> Vec<Reading<'_>> {
     let mut readings = Vec::new();
     for (stem, tail) in tails(pod) {
         if let Some(base) = stem.strip_suffix("-cache") {
-            readings.push(Reading { base, group: None, tail, room: NAME_LIMIT - "-cache".len() });
+            readings.push(Reading {
+                base,
+                group: None,
+                tail,
+                room: NAME_LIMIT - "-cache".len(),
+            });
         }
-        let Some((rest, mode)) = stem.rsplit_once('-') else { continue };
+        let Some((rest, mode)) = stem.rsplit_once('-') else {
+            continue;
+        };
         if mode.is_empty() {
             continue;
         }
         // Marks may overlap: a deployment called `a-q` has pods called `inf-a-q-q-default-n-0`.
-        for (at, _) in rest.match_indices("-q").filter(|(at, _)| rest[*at..].starts_with(MARK)) {
+        for (at, _) in rest
+            .match_indices("-q")
+            .filter(|(at, _)| rest[*at..].starts_with(MARK))
+        {
             let group = &rest[at + MARK.len()..];
             if group.is_empty() {
                 continue;
             }
             let room = GROUP_LIMIT.saturating_sub(stem.len() - at);
-            readings.push(Reading { base: &rest[..at], group: Some(group), tail, room });
+            readings.push(Reading {
+                base: &rest[..at],
+                group: Some(group),
+                tail,
+                room,
+            });
         }
     }
     readings
@@ -168,10 +231,13 @@ fn readings(pod: &str) -> Vec<Reading<'_>> {
 
 /// The ways to split a tail off: `-0`, `-62521c1375`, and a ReplicaSet's two hashes.
 fn tails(pod: &str) -> impl Iterator<Item = (&str, &str)> {
-    let one = pod.rsplit_once('-').filter(|(_, tail)| is_ordinal(tail) || is_hash(tail, 5));
+    let one = pod
+        .rsplit_once('-')
+        .filter(|(_, tail)| is_ordinal(tail) || is_hash(tail, 5));
     let two = pod.rsplit_once('-').and_then(|(front, last)| {
         let (stem, first) = front.rsplit_once('-')?;
-        (is_hash(first, 6) && last.len() == 5 && is_word(last)).then(|| (stem, &pod[stem.len() + 1..]))
+        (is_hash(first, 6) && last.len() == 5 && is_word(last))
+            .then(|| (stem, &pod[stem.len() + 1..]))
     });
     one.into_iter().chain(two)
 }
@@ -185,7 +251,8 @@ fn is_hash(text: &str, least: usize) -> bool {
 }
 
 fn is_word(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
 }
 
 /// A pod of a deployment with what the reason needs to say.
@@ -204,7 +271,12 @@ pub struct OwnedPod {
 impl OwnedPod {
     /// Looks at a pod whose owner is known.
     pub fn new(pod: &Pod, owner: &Owner<'_>) -> Self {
-        let Columns { ready, containers, status, restarts } = columns(pod);
+        let Columns {
+            ready,
+            containers,
+            status,
+            restarts,
+        } = columns(pod);
         let (hold, trouble) = trouble(pod).unzip();
         let brief = PodBrief {
             name: pod.metadata.name.clone(),
@@ -233,9 +305,19 @@ impl OwnedPod {
 
     /// `cache pod 0/1: ImagePullBackOff`; with siblings the tail tells which one.
     fn told(&self, has_siblings: bool) -> String {
-        let PodBrief { group, ready, containers, trouble, .. } = &self.brief;
+        let PodBrief {
+            group,
+            ready,
+            containers,
+            trouble,
+            ..
+        } = &self.brief;
         let trouble = trouble.as_deref().unwrap_or("ready");
-        let which = if has_siblings { format!(" …-{}", self.tail) } else { String::new() };
+        let which = if has_siblings {
+            format!(" …-{}", self.tail)
+        } else {
+            String::new()
+        };
         match &self.brief.hold {
             // How many of its containers are ready tells something only of a pod that may have ready ones.
             Some(Hold::Containers | Hold::Unready | Hold::ReadinessGate(_)) | None => {
@@ -257,14 +339,25 @@ fn since(pod: &Pod) -> Option<Timestamp> {
     if meta.is_terminating() {
         return moment(meta.deletion_timestamp.as_deref());
     }
-    let ready = pod.status.conditions.iter().find(|condition| condition.kind == "Ready");
-    moment(ready.and_then(|ready| ready.since.as_deref())).or(moment(meta.creation_timestamp.as_deref()))
+    let ready = pod
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready");
+    moment(ready.and_then(|ready| ready.since.as_deref()))
+        .or(moment(meta.creation_timestamp.as_deref()))
 }
 
 /// Since when a deployment has been in its state, as far as its pods tell.
-pub fn state_since(metadata: &Meta, state: DeploymentState, pods: &[OwnedPod]) -> Option<Timestamp> {
+pub fn state_since(
+    metadata: &Meta,
+    state: DeploymentState,
+    pods: &[OwnedPod],
+) -> Option<Timestamp> {
     let of = |ready: bool| {
-        pods.iter().filter(move |pod| pod.is_ready() == ready).filter_map(|pod| pod.brief.since)
+        pods.iter()
+            .filter(move |pod| pod.is_ready() == ready)
+            .filter_map(|pod| pod.brief.since)
     };
     match state {
         // It has been so since the last of them was ready.
@@ -288,7 +381,10 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
         return (DeploymentState::NotDeployed, reason.to_owned());
     }
     if pods.iter().all(|pod| pod.is_terminating) {
-        return (DeploymentState::Terminating, "its pods are being deleted".to_owned());
+        return (
+            DeploymentState::Terminating,
+            "its pods are being deleted".to_owned(),
+        );
     }
     let mut caches: Vec<_> = pods.iter().filter(|pod| pod.is_cache).collect();
     leave_out_ended(&mut caches, 1);
@@ -300,7 +396,12 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
     if caches.is_empty() {
         troubles.push("no cache pod yet".to_owned());
     }
-    troubles.extend(caches.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.told(caches.len() > 1)));
+    troubles.extend(
+        caches
+            .iter()
+            .filter(|pod| !pod.is_ready())
+            .map(|pod| pod.told(caches.len() > 1)),
+    );
     let cached = troubles.is_empty();
 
     let has_any = answering.iter().any(|(_, _, pods)| !pods.is_empty());
@@ -312,7 +413,11 @@ pub fn state(metadata: &Meta, groups: &[Group], pods: &[OwnedPod]) -> (Deploymen
         troubles.extend(group_trouble(group, *wanted, pods));
     }
     let deployed = cached && has_any && all_answer;
-    let state = if deployed { DeploymentState::Deployed } else { DeploymentState::Deploying };
+    let state = if deployed {
+        DeploymentState::Deployed
+    } else {
+        DeploymentState::Deploying
+    };
     (state, at_most(troubles, 3))
 }
 
@@ -330,7 +435,9 @@ pub fn replicas(groups: &[Group]) -> u32 {
     if groups.is_empty() {
         return 1;
     }
-    groups.iter().fold(0, |sum, group| sum.saturating_add(group.min_replicas.unwrap_or(1)))
+    groups.iter().fold(0, |sum, group| {
+        sum.saturating_add(group.min_replicas.unwrap_or(1))
+    })
 }
 
 /// Whether no group asks for a pod.
@@ -344,7 +451,11 @@ type GroupPods<'a> = (&'a str, usize, Vec<&'a OwnedPod>);
 fn by_group<'a>(groups: &'a [Group], pods: &'a [OwnedPod]) -> Vec<GroupPods<'a>> {
     let mut all: Vec<GroupPods<'a>> = Vec::new();
     for group in groups {
-        let name = if group.name.is_empty() { DEFAULT_GROUP } else { &group.name };
+        let name = if group.name.is_empty() {
+            DEFAULT_GROUP
+        } else {
+            &group.name
+        };
         all.push((name, group.min_replicas.unwrap_or(1) as usize, Vec::new()));
     }
     if all.is_empty() {
@@ -370,15 +481,21 @@ fn group_trouble(group: &str, wanted: usize, pods: &[&OwnedPod]) -> Option<Strin
     if ready == wanted {
         return None;
     }
-    let mut troubles: Vec<_> =
-        pods.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.told(wanted > 1)).collect();
+    let mut troubles: Vec<_> = pods
+        .iter()
+        .filter(|pod| !pod.is_ready())
+        .map(|pod| pod.told(wanted > 1))
+        .collect();
     if wanted == 1 {
         return troubles.pop();
     }
     if pods.len() < wanted {
         troubles.push(format!("{} not created yet", wanted - pods.len()));
     }
-    Some(format!("{ready} of {wanted} {group} pods ready: {}", at_most(troubles, 2)))
+    Some(format!(
+        "{ready} of {wanted} {group} pods ready: {}",
+        at_most(troubles, 2)
+    ))
 }
 
 fn at_most(mut parts: Vec<String>, most: usize) -> String {
@@ -403,8 +520,14 @@ mod tests {
     #[test]
     fn names_are_those_of_the_facts() {
         assert_eq!(cache_pod("llama", "0"), "inf-llama-cache-0");
-        assert_eq!(group_pod("llama", "default", "n", "0"), "inf-llama-q-default-n-0");
-        assert_eq!(cache_pod(LONG, "0"), "inf-bd-llama-4-maverick-17b-128e-instruct-alcf-cache-0");
+        assert_eq!(
+            group_pod("llama", "default", "n", "0"),
+            "inf-llama-q-default-n-0"
+        );
+        assert_eq!(
+            cache_pod(LONG, "0"),
+            "inf-bd-llama-4-maverick-17b-128e-instruct-alcf-cache-0"
+        );
         assert_eq!(
             group_pod(LONG, "default", "n", "0"),
             "inf-bd-llama-4-maverick-17b-128-f0968391-q-default-n-0"
@@ -416,28 +539,62 @@ mod tests {
     fn check_owner(deployments: &[&str], pod: &str, expected: Option<(&str, &str)>) {
         let mut matcher = Matcher::new(deployments.iter().map(|name| (*name, [].as_slice())));
         let owners = matcher.owners(pod);
-        let found = owners.first().map(|owner| (deployments[owner.deployment], owner.group.unwrap_or("-")));
+        let found = owners
+            .first()
+            .map(|owner| (deployments[owner.deployment], owner.group.unwrap_or("-")));
         assert_eq!(found, expected, "{pod} among {deployments:?}");
     }
 
     #[test]
     fn pods_are_matched_exactly() {
-        check_owner(&["bd-a", "bd-a-2"], "inf-bd-a-q-default-n-0", Some(("bd-a", "default")));
-        check_owner(&["bd-a", "bd-a-2"], "inf-bd-a-2-q-default-n-0", Some(("bd-a-2", "default")));
-        check_owner(&["bd-a", "bd-a-2"], "inf-bd-a-2-cache-0", Some(("bd-a-2", "-")));
+        check_owner(
+            &["bd-a", "bd-a-2"],
+            "inf-bd-a-q-default-n-0",
+            Some(("bd-a", "default")),
+        );
+        check_owner(
+            &["bd-a", "bd-a-2"],
+            "inf-bd-a-2-q-default-n-0",
+            Some(("bd-a-2", "default")),
+        );
+        check_owner(
+            &["bd-a", "bd-a-2"],
+            "inf-bd-a-2-cache-0",
+            Some(("bd-a-2", "-")),
+        );
         check_owner(&["bd-a"], "inf-bd-a-2-cache-0", None);
         check_owner(&["bd-a"], "xinf-bd-a-cache-0", None);
-        check_owner(&["bd-a"], "inf-bd-a-q-default-n-62521c1375", Some(("bd-a", "default")));
-        check_owner(&["bd-a"], "inf-bd-a-q-default-n-7d9f8c6b5-x2x4z", Some(("bd-a", "default")));
-        check_owner(&["bd-a"], "inf-bd-a-q-high-priority-p-12", Some(("bd-a", "high-priority")));
+        check_owner(
+            &["bd-a"],
+            "inf-bd-a-q-default-n-62521c1375",
+            Some(("bd-a", "default")),
+        );
+        check_owner(
+            &["bd-a"],
+            "inf-bd-a-q-default-n-7d9f8c6b5-x2x4z",
+            Some(("bd-a", "default")),
+        );
+        check_owner(
+            &["bd-a"],
+            "inf-bd-a-q-high-priority-p-12",
+            Some(("bd-a", "high-priority")),
+        );
         check_owner(&["bd-a"], "inf-bd-a-cache-warmer", None);
         check_owner(
             &[LONG],
             "inf-bd-llama-4-maverick-17b-128-f0968391-q-default-n-3",
             Some((LONG, "default")),
         );
-        check_owner(&[LONG], "inf-bd-llama-4-maverick-17b-128e-instruct-alcf-cache-0", Some((LONG, "-")));
-        check_owner(&[LONG], &group_pod(LONG, "long-context", "d", "0"), Some((LONG, "long-context")));
+        check_owner(
+            &[LONG],
+            "inf-bd-llama-4-maverick-17b-128e-instruct-alcf-cache-0",
+            Some((LONG, "-")),
+        );
+        check_owner(
+            &[LONG],
+            &group_pod(LONG, "long-context", "d", "0"),
+            Some((LONG, "long-context")),
+        );
     }
 
     #[test]
@@ -445,7 +602,11 @@ mod tests {
         let all = ["a", "a-q-b", "a-cache", "a-q-default-n", "cache"];
         for name in all {
             check_owner(&all, &cache_pod(name, "0"), Some((name, "-")));
-            check_owner(&all, &group_pod(name, "default", "n", "0"), Some((name, "default")));
+            check_owner(
+                &all,
+                &group_pod(name, "default", "n", "0"),
+                Some((name, "default")),
+            );
         }
         check_owner(&["a-cache"], "inf-a-cache-0", None);
         check_owner(&["a-q-b"], "inf-a-q-b-n-0", None);
@@ -487,14 +648,23 @@ mod tests {
     }
 
     fn pod(status: serde_json::Value, containers: &[&str]) -> Pod {
-        let containers: Vec<_> = containers.iter().map(|name| json!({"name": name})).collect();
-        serde_json::from_value(json!({"spec": {"containers": containers}, "status": status})).unwrap()
+        let containers: Vec<_> = containers
+            .iter()
+            .map(|name| json!({"name": name}))
+            .collect();
+        serde_json::from_value(json!({"spec": {"containers": containers}, "status": status}))
+            .unwrap()
     }
 
     fn ready(names: &[&str]) -> Pod {
-        let statuses: Vec<_> =
-            names.iter().map(|name| json!({"name": name, "ready": true, "state": {"running": {}}})).collect();
-        pod(json!({"phase": "Running", "containerStatuses": statuses}), names)
+        let statuses: Vec<_> = names
+            .iter()
+            .map(|name| json!({"name": name, "ready": true, "state": {"running": {}}}))
+            .collect();
+        pod(
+            json!({"phase": "Running", "containerStatuses": statuses}),
+            names,
+        )
     }
 
     fn waiting(reason: &str, names: &[&str]) -> Pod {
@@ -502,7 +672,10 @@ mod tests {
             .iter()
             .map(|name| json!({"name": name, "ready": false, "state": {"waiting": {"reason": reason}}}))
             .collect();
-        pod(json!({"phase": "Pending", "containerStatuses": statuses}), names)
+        pod(
+            json!({"phase": "Pending", "containerStatuses": statuses}),
+            names,
+        )
     }
 
     fn terminating(mut pod: Pod) -> Pod {
@@ -511,8 +684,7 @@ mod tests {
     }
 
     fn unschedulable() -> Pod {
-        let message =
-            "0/4 nodes are available: 4 Insufficient sambanova.ai/rdu. preemption: 0/4 nodes are available.";
+        let message = "0/4 nodes are available: 4 Insufficient sambanova.ai/rdu. preemption: 0/4 nodes are available.";
         pod(
             json!({"phase": "Pending", "conditions":
                 [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
@@ -523,14 +695,28 @@ mod tests {
     #[test]
     fn pods_that_have_ended_count_for_nothing_once_others_have_their_places() {
         use DeploymentState::*;
-        let evicted =
-            || pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}), &["inf"]);
+        let evicted = || {
+            pod(
+                json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}),
+                &["inf"],
+            )
+        };
         let cache = ("inf-d-cache-0", ready(&["cache"]));
         let main = ("inf-d-q-default-n-7d9f8c6b5-aaaaa", ready(&["inf"]));
         let old = |name| (name, evicted());
-        let leftovers = [old("inf-d-q-default-n-7d9f8c6b5-bbbbb"), old("inf-d-q-default-n-7d9f8c6b5-ccccc")];
-        check_state(&[&[cache.clone(), main][..], &leftovers].concat(), Deployed, "");
-        let starting = ("inf-d-q-default-n-7d9f8c6b5-aaaaa", waiting("ContainerCreating", &["inf"]));
+        let leftovers = [
+            old("inf-d-q-default-n-7d9f8c6b5-bbbbb"),
+            old("inf-d-q-default-n-7d9f8c6b5-ccccc"),
+        ];
+        check_state(
+            &[&[cache.clone(), main][..], &leftovers].concat(),
+            Deployed,
+            "",
+        );
+        let starting = (
+            "inf-d-q-default-n-7d9f8c6b5-aaaaa",
+            waiting("ContainerCreating", &["inf"]),
+        );
         check_state(
             &[&[cache.clone(), starting][..], &leftovers].concat(),
             Deploying,
@@ -548,9 +734,14 @@ mod tests {
         let groups: Vec<Group> =
             serde_json::from_value(json!([{"name": "default", "minReplicas": 1}])).unwrap();
         let mut matcher = Matcher::new([("d", groups.as_slice())]);
-        let owned: Vec<_> =
-            pods.iter().map(|(name, pod)| OwnedPod::new(pod, &matcher.owners(name)[0])).collect();
-        assert_eq!(state(&Meta::default(), &groups, &owned), (expected, reason.to_owned()));
+        let owned: Vec<_> = pods
+            .iter()
+            .map(|(name, pod)| OwnedPod::new(pod, &matcher.owners(name)[0]))
+            .collect();
+        assert_eq!(
+            state(&Meta::default(), &groups, &owned),
+            (expected, reason.to_owned())
+        );
     }
 
     #[test]
@@ -575,11 +766,18 @@ mod tests {
             "default pod: unschedulable: 0/4 nodes are available: 4 Insufficient sambanova.ai/rdu",
         );
         check_state(
-            &[(C, cache()), (D, waiting("PodInitializing", &["inf", "proxy"]))],
+            &[
+                (C, cache()),
+                (D, waiting("PodInitializing", &["inf", "proxy"])),
+            ],
             Deploying,
             "default pod 0/2: PodInitializing",
         );
-        check_state(&[(C, cache()), (D, terminating(main()))], Deploying, "default pod: Terminating");
+        check_state(
+            &[(C, cache()), (D, terminating(main()))],
+            Deploying,
+            "default pod: Terminating",
+        );
         check_state(
             &[(C, terminating(cache())), (D, terminating(main()))],
             Terminating,
@@ -594,16 +792,28 @@ mod tests {
         let main = || ready(&["inf", "proxy"]);
         let cache = ("inf-d-cache-0", ready(&["cache"]));
         check_state(
-            &[cache.clone(), ("inf-d-q-default-n-0", main()), ("inf-d-q-default-n-1", broken())],
+            &[
+                cache.clone(),
+                ("inf-d-q-default-n-0", main()),
+                ("inf-d-q-default-n-1", broken()),
+            ],
             Deployed,
             "1 of 2 default pods ready: default pod …-1 0/2: ImagePullBackOff",
         );
         check_state(
-            &[cache.clone(), ("inf-d-q-default-n-0", main()), ("inf-d-q-fast-n-0", broken())],
+            &[
+                cache.clone(),
+                ("inf-d-q-default-n-0", main()),
+                ("inf-d-q-fast-n-0", broken()),
+            ],
             Deploying,
             "fast pod 0/2: ImagePullBackOff",
         );
-        check_state(&[cache, ("inf-d-q-fast-n-0", main())], Deployed, "no default pod yet");
+        check_state(
+            &[cache, ("inf-d-q-fast-n-0", main())],
+            Deployed,
+            "no default pod yet",
+        );
         check_state(
             &[
                 ("inf-d-cache-0", ready(&["cache"])),

@@ -43,7 +43,16 @@ macro_rules! objects {
     };
 }
 
-objects!(Pod, BundleDeployment, Bundle, ModelDeployment, ModelBundle, Model, Written, AnyObject);
+objects!(
+    Pod,
+    BundleDeployment,
+    Bundle,
+    ModelDeployment,
+    ModelBundle,
+    Model,
+    Written,
+    AnyObject
+);
 
 /// An object of which only the metadata matter.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -101,8 +110,16 @@ pub fn parse_versioned<T: Object>(answer: &[u8]) -> Result<(Vec<T>, Option<Strin
     if !kind.ends_with("List") {
         return Err(ListError::NoList(kind.to_owned()));
     }
-    let version = list.metadata["resourceVersion"].as_str().filter(|it| !it.is_empty()).map(str::to_owned);
-    let items = list.items.unwrap_or_default().into_iter().map(|item| read(item.get())).collect();
+    let version = list.metadata["resourceVersion"]
+        .as_str()
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned);
+    let items = list
+        .items
+        .unwrap_or_default()
+        .into_iter()
+        .map(|item| read(item.get()))
+        .collect();
     Ok((each_name_once(items), version))
 }
 
@@ -218,7 +235,9 @@ fn take_out(value: &mut Value, path: &Path) -> Option<Value> {
 
 /// `spec.groups[0].minReplicas is -1, not a whole number from 0`
 fn remark(path: &str, error: &str) -> String {
-    let told = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "));
+    let told = error
+        .strip_prefix("invalid type: ")
+        .or_else(|| error.strip_prefix("invalid value: "));
     let Some((found, expected)) = told.and_then(|told| told.rsplit_once(", expected ")) else {
         return printable::cut(&format!("{path}: {error}"), MAX_QUOTED).into_owned();
     };
@@ -228,7 +247,10 @@ fn remark(path: &str, error: &str) -> String {
         "null" | "unit value" => "null".to_owned(),
         found => match found.split_once(' ') {
             Some(("string", text)) => format!("the text {}", printable::cut(text, MAX_QUOTED)),
-            Some((_, quoted)) => quoted.trim_start_matches("point ").trim_matches('`').to_owned(),
+            Some((_, quoted)) => quoted
+                .trim_start_matches("point ")
+                .trim_matches('`')
+                .to_owned(),
             None => found.to_owned(),
         },
     };
@@ -259,7 +281,10 @@ mod tests {
 
     fn told<T: Object>(items: Value) -> Vec<String> {
         let items: Vec<T> = parse_list(&list(items)).unwrap();
-        items.iter().map(|it| format!("{}: {}", it.meta().name, it.meta().unreadable.join("; "))).collect()
+        items
+            .iter()
+            .map(|it| format!("{}: {}", it.meta().name, it.meta().unreadable.join("; ")))
+            .collect()
     }
 
     #[test]
@@ -307,31 +332,48 @@ mod tests {
         assert_eq!(pods[0].status.phase, "Running");
         assert!(pods[0].status.container_statuses[0].ready);
         assert!(pods[0].status.container_statuses[0].state.running.is_some());
-        assert_eq!(pods[0].metadata.unreadable.len(), 3, "{:?}", pods[0].metadata.unreadable);
-        let bundles = json!([{"metadata": {"name": "b"}, "spec": {"models": ["M"], "template": 5}}]);
-        assert_eq!(told::<Bundle>(bundles), ["b: spec.models is a list, not a map"]);
+        assert_eq!(
+            pods[0].metadata.unreadable.len(),
+            3,
+            "{:?}",
+            pods[0].metadata.unreadable
+        );
+        let bundles =
+            json!([{"metadata": {"name": "b"}, "spec": {"models": ["M"], "template": 5}}]);
+        assert_eq!(
+            told::<Bundle>(bundles),
+            ["b: spec.models is a list, not a map"]
+        );
         let models = json!([{"metadata": {"name": "m"}, "spec": {"name": {"of": "M"}, "aliases": ["n", 3]}}]);
         assert_eq!(
             told::<Model>(models),
             ["m: spec.name is a map, not a text; spec.aliases[1] is 3, not a text"]
         );
-        let profiles = json!([{"metadata": "p", "spec": 5}, {"metadata": {"name": "q"}, "spec": {}}]);
-        assert_eq!(told::<Written>(profiles), [": metadata is the text \"p\", not a map", "q: "]);
+        let profiles =
+            json!([{"metadata": "p", "spec": 5}, {"metadata": {"name": "q"}, "spec": {}}]);
+        assert_eq!(
+            told::<Written>(profiles),
+            [": metadata is the text \"p\", not a map", "q: "]
+        );
     }
 
     #[test]
     fn of_one_name_there_is_one_object() {
-        let pods =
-            json!([{"metadata": {"name": "p"}}, {"metadata": {"name": "p"}, "status": {"phase": "Running"}}]);
+        let pods = json!([{"metadata": {"name": "p"}}, {"metadata": {"name": "p"}, "status": {"phase": "Running"}}]);
         let pods: Vec<Pod> = parse_list(&list(pods)).unwrap();
         assert_eq!((pods.len(), pods[0].status.phase.as_str()), (1, "Running"));
-        assert_eq!(pods[0].metadata.unreadable, ["its name is listed more than once; the last is shown"]);
+        assert_eq!(
+            pods[0].metadata.unreadable,
+            ["its name is listed more than once; the last is shown"]
+        );
     }
 
     #[test]
     fn an_endless_value_is_cut() {
         let name = "x".repeat(100_000);
-        let told = told::<BundleDeployment>(json!([{"metadata": {"name": "d"}, "spec": {"groups": name}}]));
+        let told = told::<BundleDeployment>(
+            json!([{"metadata": {"name": "d"}, "spec": {"groups": name}}]),
+        );
         assert!(told[0].len() < 400, "{} bytes", told[0].len());
     }
 
@@ -363,8 +405,10 @@ mod tests {
         leaf.prop_recursive(5, 60, 4, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map(key.clone(), inner, 0..6)
-                    .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+                prop::collection::btree_map(key.clone(), inner, 0..6).prop_map(|map| map
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect()),
             ]
         })
     }

@@ -182,7 +182,9 @@ impl<'de> Deserialize<'de> for BundleModel {
             #[serde(deserialize_with = "any")]
             template: String,
         }
-        Ok(Self { template: any::<_, Known>(deserializer)?.template })
+        Ok(Self {
+            template: any::<_, Known>(deserializer)?.template,
+        })
     }
 }
 
@@ -399,7 +401,10 @@ pub struct StartupProbe {
 impl StartupProbe {
     /// In seconds.
     pub fn allows(self) -> u64 {
-        let looks = self.period_seconds.unwrap_or(10).saturating_mul(self.failure_threshold.unwrap_or(3));
+        let looks = self
+            .period_seconds
+            .unwrap_or(10)
+            .saturating_mul(self.failure_threshold.unwrap_or(3));
         looks.saturating_add(self.initial_delay_seconds.unwrap_or(0))
     }
 }
@@ -523,19 +528,41 @@ mod tests {
         let pods = parse_list::<Pod>(text).unwrap();
         assert_eq!(pods.len(), 4);
         assert!(pods[3].status.container_statuses[0].state.running.is_some());
-        assert!(parse_list::<Model>(br#"{"kind":"ModelList","items":null}"#).unwrap().is_empty());
+        assert!(
+            parse_list::<Model>(br#"{"kind":"ModelList","items":null}"#)
+                .unwrap()
+                .is_empty()
+        );
         let deployment = r#"{"kind":"ModelDeploymentList","items":[{"spec":{"bundle":null,"models":null,"groups":[{}]}}]}"#;
-        assert!(parse_list::<ModelDeployment>(deployment.as_bytes()).unwrap()[0].spec.bundle.is_none());
-        let bundle = r#"{"kind":"BundleList","items":[{"spec":{"models":{"A":null,"B":{"x":[1]}}}}]}"#;
-        assert_eq!(parse_list::<Bundle>(bundle.as_bytes()).unwrap()[0].spec.models.len(), 2);
+        assert!(
+            parse_list::<ModelDeployment>(deployment.as_bytes()).unwrap()[0]
+                .spec
+                .bundle
+                .is_none()
+        );
+        let bundle =
+            r#"{"kind":"BundleList","items":[{"spec":{"models":{"A":null,"B":{"x":[1]}}}}]}"#;
+        assert_eq!(
+            parse_list::<Bundle>(bundle.as_bytes()).unwrap()[0]
+                .spec
+                .models
+                .len(),
+            2
+        );
     }
 
     #[test]
     fn what_is_no_list_is_told_apart() {
-        assert!(matches!(parse_list::<Pod>(b"\n <!doctype html><html>"), Err(ListError::WebPage)));
+        assert!(matches!(
+            parse_list::<Pod>(b"\n <!doctype html><html>"),
+            Err(ListError::WebPage)
+        ));
         assert!(
             matches!(parse_list::<Pod>(br#"{"kind":"Status"}"#), Err(ListError::NoList(kind)) if kind == "Status")
         );
-        assert!(matches!(parse_list::<Pod>(b"hello"), Err(ListError::Json(_))));
+        assert!(matches!(
+            parse_list::<Pod>(b"hello"),
+            Err(ListError::Json(_))
+        ));
     }
 }

@@ -62,8 +62,14 @@ impl Sizes {
                 let found = find(&self.templates, "BundleTemplate", template)?;
                 Ok(experts(&found.spec["models"][model.as_str()]["experts"]))
             }
-            SizesAt::Profile { profile, chosen, own } => {
-                let found = profile.as_deref().map(|name| find(&self.profiles, "ModelProfile", name));
+            SizesAt::Profile {
+                profile,
+                chosen,
+                own,
+            } => {
+                let found = profile
+                    .as_deref()
+                    .map(|name| find(&self.profiles, "ModelProfile", name));
                 if own.is_empty() {
                     return Ok(found
                         .transpose()?
@@ -71,8 +77,10 @@ impl Sizes {
                         .unwrap_or_default());
                 }
                 let mut tiers = Tiers::default();
-                let all =
-                    found.and_then(Result::ok).map(|it| of_profile(it, Some("all"))).unwrap_or_default();
+                let all = found
+                    .and_then(Result::ok)
+                    .map(|it| of_profile(it, Some("all")))
+                    .unwrap_or_default();
                 for tier in own {
                     // `*`: every batch size that the profile has for this length.
                     let sizes = match tier.batch_sizes.is_empty() {
@@ -111,12 +119,21 @@ impl Tiers {
     }
 
     fn merge(&mut self, other: Self) {
-        other.0.into_iter().for_each(|(context, sizes)| self.add(&context, sizes));
+        other
+            .0
+            .into_iter()
+            .for_each(|(context, sizes)| self.add(&context, sizes));
     }
 
     fn sorted(self) -> Vec<Tier> {
-        let mut tiers: Vec<Tier> =
-            self.0.into_iter().map(|(context, batch_sizes)| Tier { context, batch_sizes }).collect();
+        let mut tiers: Vec<Tier> = self
+            .0
+            .into_iter()
+            .map(|(context, batch_sizes)| Tier {
+                context,
+                batch_sizes,
+            })
+            .collect();
         tiers.sort_by_key(|tier| (tier.tokens().is_none(), tier.tokens()));
         tiers
     }
@@ -126,20 +143,36 @@ impl Tiers {
 fn experts(experts: &Value) -> Tiers {
     let mut tiers = Tiers::default();
     for (context, expert) in experts.as_object().into_iter().flatten() {
-        let configs = expert["configs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let configs = expert["configs"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let usual = &expert["default_config_values"];
-        tiers.add(context, configs.iter().flat_map(|config| sizes_of_config(config, usual)).collect());
+        tiers.add(
+            context,
+            configs
+                .iter()
+                .flat_map(|config| sizes_of_config(config, usual))
+                .collect(),
+        );
     }
     tiers
 }
 
 fn sizes_of_config(config: &Value, usual: &Value) -> Vec<u32> {
     let dynamic = numbers(&config["dynamic_dims"]["batch_size"]["values"]);
-    let own = [&config["batch_size"], &usual["batch_size"]].into_iter().filter_map(number).next();
+    let own = [&config["batch_size"], &usual["batch_size"]]
+        .into_iter()
+        .filter_map(number)
+        .next();
     match (dynamic.is_empty(), own) {
         (false, _) => dynamic,
         (true, Some(size)) => vec![size],
-        (true, None) => config["pef"].as_str().and_then(|pef| after(pef, "bs")).into_iter().collect(),
+        (true, None) => config["pef"]
+            .as_str()
+            .and_then(|pef| after(pef, "bs"))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -156,8 +189,13 @@ fn of_profile(profile: &Written, chosen: Option<&str>) -> Tiers {
         &spec["defaultBatchingConfig"],
         &status["batchingConfig"],
     ];
-    let found = candidates.into_iter().filter_map(Value::as_object).find(|it| !it.is_empty());
-    found.map(of_batching).unwrap_or_else(|| of_pefs(&spec["pefs"]))
+    let found = candidates
+        .into_iter()
+        .filter_map(Value::as_object)
+        .find(|it| !it.is_empty());
+    found
+        .map(of_batching)
+        .unwrap_or_else(|| of_pefs(&spec["pefs"]))
 }
 
 fn of_batching(batching: &Map<String, Value>) -> Tiers {
@@ -171,7 +209,12 @@ fn of_batching(batching: &Map<String, Value>) -> Tiers {
 /// Without any such list the programs' names tell: `gemma4-31b-ss262144-bs2-dyt-1:2`.
 fn of_pefs(pefs: &Value) -> Tiers {
     let mut tiers = Tiers::default();
-    for pef in pefs.as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for pef in pefs
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if let Some(tokens) = after(pef, "ss") {
             let context = if tokens.is_multiple_of(1_024) {
                 format!("{}k", tokens / 1_024)
@@ -186,13 +229,17 @@ fn of_pefs(pefs: &Value) -> Tiers {
 
 /// A bundle's own lengths for one of its models; none where it takes the profile's.
 pub(super) fn own_tiers(batching: &Value) -> Vec<Tier> {
-    batching.as_object().map(|map| of_batching(map).sorted()).unwrap_or_default()
+    batching
+        .as_object()
+        .map(|map| of_batching(map).sorted())
+        .unwrap_or_default()
 }
 
 /// The number that follows these letters in one of the parts of a program's name.
 fn after(pef: &str, letters: &str) -> Option<u32> {
     let name = pef.split(':').next().unwrap_or(pef);
-    name.split(['-', '_']).find_map(|part| part.strip_prefix(letters)?.parse().ok())
+    name.split(['-', '_'])
+        .find_map(|part| part.strip_prefix(letters)?.parse().ok())
 }
 
 fn number(value: &Value) -> Option<u32> {
@@ -203,7 +250,12 @@ fn number(value: &Value) -> Option<u32> {
 }
 
 fn numbers(values: &Value) -> Vec<u32> {
-    values.as_array().into_iter().flatten().filter_map(number).collect()
+    values
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(number)
+        .collect()
 }
 
 #[cfg(test)]
@@ -224,10 +276,20 @@ mod tests {
     }
 
     fn template(expert: Value) -> Result<String, String> {
-        let templates =
-            written(json!([{"metadata": {"name": "bt"}, "spec": {"models": {"M": {"experts": expert}}}}]));
-        let at = SizesAt::Template { template: "bt".to_owned(), model: "M".to_owned() };
-        told(Sizes { templates, ..Sizes::default() }.tiers(&[at]))
+        let templates = written(
+            json!([{"metadata": {"name": "bt"}, "spec": {"models": {"M": {"experts": expert}}}}]),
+        );
+        let at = SizesAt::Template {
+            template: "bt".to_owned(),
+            model: "M".to_owned(),
+        };
+        told(
+            Sizes {
+                templates,
+                ..Sizes::default()
+            }
+            .tiers(&[at]),
+        )
     }
 
     #[test]
@@ -239,19 +301,37 @@ mod tests {
             "448": {"configs": [{"pef": "COE_p_ss448_bs16:2"}]},
             "default": {"default_config_values": {"batch_size": 2}, "configs": [{}]},
         }));
-        assert_eq!(told.unwrap(), "448:[16] 4k:[1, 8] 128k:[1, 2, 4] default:[2]");
+        assert_eq!(
+            told.unwrap(),
+            "448:[16] 4k:[1, 8] 128k:[1, 2, 4] default:[2]"
+        );
         assert_eq!(template(json!(null)).unwrap(), "");
-        assert_eq!(template(json!({"4k": 5, "8k": {"configs": {"pef": 1}}})).unwrap(), "4k:[] 8k:[]");
+        assert_eq!(
+            template(json!({"4k": 5, "8k": {"configs": {"pef": 1}}})).unwrap(),
+            "4k:[] 8k:[]"
+        );
     }
 
-    fn profile(spec: Value, status: Value, chosen: Option<&str>, own: Value) -> Result<String, String> {
-        let profiles = written(json!([{"metadata": {"name": "p"}, "spec": spec, "status": status}]));
+    fn profile(
+        spec: Value,
+        status: Value,
+        chosen: Option<&str>,
+        own: Value,
+    ) -> Result<String, String> {
+        let profiles =
+            written(json!([{"metadata": {"name": "p"}, "spec": spec, "status": status}]));
         let at = SizesAt::Profile {
             profile: Some("p".to_owned()),
             chosen: chosen.map(str::to_owned),
             own: own_tiers(&own),
         };
-        told(Sizes { profiles, ..Sizes::default() }.tiers(&[at]))
+        told(
+            Sizes {
+                profiles,
+                ..Sizes::default()
+            }
+            .tiers(&[at]),
+        )
     }
 
     #[test]
@@ -259,32 +339,61 @@ mod tests {
         let tier = |sizes: Value| json!({"8k": {"batch_sizes": sizes}});
         let (one, two, three) = (tier(json!([1])), tier(json!([2])), tier(json!([3])));
         let named = json!({"batchingConfigs": {"recommended": one, "all": two, "small": three}});
-        assert_eq!(profile(named.clone(), json!(null), None, json!(null)).unwrap(), "8k:[1]");
-        assert_eq!(profile(named.clone(), json!(null), Some("small"), json!(null)).unwrap(), "8k:[3]");
+        assert_eq!(
+            profile(named.clone(), json!(null), None, json!(null)).unwrap(),
+            "8k:[1]"
+        );
+        assert_eq!(
+            profile(named.clone(), json!(null), Some("small"), json!(null)).unwrap(),
+            "8k:[3]"
+        );
         let own = json!({"8k": {"batch_sizes": "*"}, "32k": {"batch_sizes": [2]}});
-        assert_eq!(profile(named, json!(null), None, own).unwrap(), "8k:[2] 32k:[2]");
-        let older =
-            json!({"defaultBatchingConfig": {"128k": {"batch_sizes": [1]}, "8k": {"batch_sizes": [1, 4]}}});
-        assert_eq!(profile(older, json!(null), None, json!(null)).unwrap(), "8k:[1, 4] 128k:[1]");
+        assert_eq!(
+            profile(named, json!(null), None, own).unwrap(),
+            "8k:[2] 32k:[2]"
+        );
+        let older = json!({"defaultBatchingConfig": {"128k": {"batch_sizes": [1]}, "8k": {"batch_sizes": [1, 4]}}});
+        assert_eq!(
+            profile(older, json!(null), None, json!(null)).unwrap(),
+            "8k:[1, 4] 128k:[1]"
+        );
         let published = json!({"batchingConfig": tier(json!([6]))});
-        assert_eq!(profile(json!({}), published, None, json!(null)).unwrap(), "8k:[6]");
+        assert_eq!(
+            profile(json!({}), published, None, json!(null)).unwrap(),
+            "8k:[6]"
+        );
         let pefs = json!({"pefs": ["gemma4-31b-ss262144-bs2-dyt-1-cd:2", "gemma4-31b-ss262144-bs4:1", "x"]});
-        assert_eq!(profile(pefs, json!(null), None, json!(null)).unwrap(), "256k:[2, 4]");
+        assert_eq!(
+            profile(pefs, json!(null), None, json!(null)).unwrap(),
+            "256k:[2, 4]"
+        );
     }
 
     #[test]
     fn what_is_missing_is_said_and_the_rest_is_kept() {
-        let at =
-            |name: &str| SizesAt::Profile { profile: Some(name.to_owned()), chosen: None, own: Vec::new() };
+        let at = |name: &str| SizesAt::Profile {
+            profile: Some(name.to_owned()),
+            chosen: None,
+            own: Vec::new(),
+        };
         let profiles = written(
             json!([{"metadata": {"name": "p"}, "spec": {"defaultBatchingConfig": {"8k": {"batch_sizes": [1]}}}}]),
         );
-        let sizes = Sizes { profiles, ..Sizes::default() };
-        assert_eq!(told(sizes.tiers(&[at("q")])).unwrap_err(), "its ModelProfile q does not exist");
+        let sizes = Sizes {
+            profiles,
+            ..Sizes::default()
+        };
+        assert_eq!(
+            told(sizes.tiers(&[at("q")])).unwrap_err(),
+            "its ModelProfile q does not exist"
+        );
         assert_eq!(told(sizes.tiers(&[at("q"), at("p")])).unwrap(), "8k:[1]");
         assert_eq!(told(sizes.tiers(&[])).unwrap(), "");
         let refused = Listed::Failed(Failure::new("You may not", ""));
-        let sizes = Sizes { profiles: refused, ..Sizes::default() };
+        let sizes = Sizes {
+            profiles: refused,
+            ..Sizes::default()
+        };
         assert_eq!(told(sizes.tiers(&[at("p")])).unwrap_err(), "You may not");
         assert_eq!(
             told(Sizes::default().tiers(&[at("p")])).unwrap_err(),
@@ -294,9 +403,21 @@ mod tests {
 
     #[test]
     fn lengths_are_read_as_they_are_written() {
-        let tokens = |context: &str| Tier { context: context.to_owned(), batch_sizes: Vec::new() }.tokens();
-        assert_eq!((tokens("128k"), tokens("448"), tokens("8K")), (Some(131_072), Some(448), Some(8_192)));
-        assert_eq!((tokens("10t"), tokens("default"), tokens("k")), (None, None, None));
+        let tokens = |context: &str| {
+            Tier {
+                context: context.to_owned(),
+                batch_sizes: Vec::new(),
+            }
+            .tokens()
+        };
+        assert_eq!(
+            (tokens("128k"), tokens("448"), tokens("8K")),
+            (Some(131_072), Some(448), Some(8_192))
+        );
+        assert_eq!(
+            (tokens("10t"), tokens("default"), tokens("k")),
+            (None, None, None)
+        );
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

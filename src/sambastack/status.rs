@@ -26,21 +26,41 @@ fn is_sidecar(container: &Container) -> bool {
 }
 
 fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.kind == kind)
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == kind)
 }
 
 /// As kubectl prints the columns (`printPod` in Kubernetes).
 pub fn columns(pod: &Pod) -> Columns {
     let status = &pod.status;
-    let sidecar = |name: &str| pod.spec.init_containers.iter().any(|it| it.name == name && is_sidecar(it));
+    let sidecar = |name: &str| {
+        pod.spec
+            .init_containers
+            .iter()
+            .any(|it| it.name == name && is_sidecar(it))
+    };
     let mut columns = Columns {
         ready: 0,
         // A pod whose specification cannot be read still has its statuses.
         containers: count(
-            pod.spec.containers.len().max(status.container_statuses.len())
-                + pod.spec.init_containers.iter().filter(|it| is_sidecar(it)).count(),
+            pod.spec
+                .containers
+                .len()
+                .max(status.container_statuses.len())
+                + pod
+                    .spec
+                    .init_containers
+                    .iter()
+                    .filter(|it| is_sidecar(it))
+                    .count(),
         ),
-        status: if status.reason.is_empty() { status.phase.clone() } else { status.reason.clone() },
+        status: if status.reason.is_empty() {
+            status.phase.clone()
+        } else {
+            status.reason.clone()
+        },
         restarts: 0,
     };
     let is_gated = |it: &Condition| it.kind == "PodScheduled" && it.reason == "SchedulingGated";
@@ -61,7 +81,10 @@ pub fn columns(pod: &Pod) -> Columns {
                 continue;
             }
             (Some(ended), _) => {
-                columns.status = format!("Init:{}", ended_word(&ended.reason, ended.signal, ended.exit_code))
+                columns.status = format!(
+                    "Init:{}",
+                    ended_word(&ended.reason, ended.signal, ended.exit_code)
+                )
             }
             (None, Some(waiting)) if !matches!(waiting.reason.as_str(), "" | "PodInitializing") => {
                 columns.status = format!("Init:{}", waiting.reason);
@@ -90,8 +113,12 @@ fn working_containers(pod: &Pod, columns: &mut Columns) {
     for container in pod.status.container_statuses.iter().rev() {
         columns.restarts = columns.restarts.saturating_add(container.restart_count);
         match (&container.state.waiting, &container.state.terminated) {
-            (Some(waiting), _) if !waiting.reason.is_empty() => columns.status = waiting.reason.clone(),
-            (_, Some(ended)) => columns.status = ended_word(&ended.reason, ended.signal, ended.exit_code),
+            (Some(waiting), _) if !waiting.reason.is_empty() => {
+                columns.status = waiting.reason.clone()
+            }
+            (_, Some(ended)) => {
+                columns.status = ended_word(&ended.reason, ended.signal, ended.exit_code)
+            }
             _ if container.ready && container.state.running.is_some() => {
                 runs = true;
                 columns.ready += 1;
@@ -126,7 +153,10 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
         return Some(match status.reason == NODE_LOST {
             true => (
                 Hold::NodeSilent(status.message.clone()),
-                with_words("Terminating, but its node does not report (NodeLost)", &status.message),
+                with_words(
+                    "Terminating, but its node does not report (NodeLost)",
+                    &status.message,
+                ),
             ),
             false => (Hold::Leaving, "Terminating".to_owned()),
         });
@@ -136,7 +166,9 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
         "Failed" if !status.reason.is_empty() => return Some(rejected(status)),
         _ => {}
     }
-    let Columns { ready, containers, .. } = columns(pod);
+    let Columns {
+        ready, containers, ..
+    } = columns(pod);
     if status.phase == "Running" && containers > 0 && ready >= containers {
         return unready(pod);
     }
@@ -145,7 +177,10 @@ pub fn trouble(pod: &Pod) -> Option<(Hold, String)> {
     }
     if status.reason == NODE_LOST || status.phase == "Unknown" {
         let words = "its node does not report";
-        return Some((Hold::NodeSilent(status.message.clone()), with_words(words, &status.message)));
+        return Some((
+            Hold::NodeSilent(status.message.clone()),
+            with_words(words, &status.message),
+        ));
     }
     if !status.reason.is_empty() {
         return Some(rejected(status));
@@ -161,9 +196,21 @@ fn rejected(status: &PodStatus) -> (Hold, String) {
 
 fn unscheduled(pod: &Pod, scheduled: &Condition) -> (Hold, String) {
     if scheduled.reason == "SchedulingGated" {
-        let gates: Vec<String> = pod.spec.scheduling_gates.iter().map(|gate| gate.name.clone()).collect();
-        let words = if gates.is_empty() { String::new() } else { format!(" by {}", gates.join(", ")) };
-        return (Hold::Gated(gates), format!("SchedulingGated: held back from the scheduler{words}"));
+        let gates: Vec<String> = pod
+            .spec
+            .scheduling_gates
+            .iter()
+            .map(|gate| gate.name.clone())
+            .collect();
+        let words = if gates.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", gates.join(", "))
+        };
+        return (
+            Hold::Gated(gates),
+            format!("SchedulingGated: held back from the scheduler{words}"),
+        );
     }
     let why = scheduler_words(&scheduled.message).to_owned();
     let words = with_words("unschedulable", &why);
@@ -174,8 +221,8 @@ fn unscheduled(pod: &Pod, scheduled: &Condition) -> (Hold, String) {
 fn unready(pod: &Pod) -> Option<(Hold, String)> {
     let status = &pod.status;
     // Of containers that are not ready nothing is newer than what they say themselves.
-    let ready =
-        condition(status, "Ready").filter(|it| it.status != "True" && it.reason != "ContainersNotReady")?;
+    let ready = condition(status, "Ready")
+        .filter(|it| it.status != "True" && it.reason != "ContainersNotReady")?;
     let is_true = |kind: &str| condition(status, kind).is_some_and(|it| it.status == "True");
     let unmet: Vec<String> = pod
         .spec
@@ -184,7 +231,8 @@ fn unready(pod: &Pod) -> Option<(Hold, String)> {
         .filter(|gate| !is_true(&gate.condition_type))
         .map(|gate| gate.condition_type.clone())
         .collect();
-    if status.reason != NODE_LOST && (ready.reason == "ReadinessGatesNotReady" || !unmet.is_empty()) {
+    if status.reason != NODE_LOST && (ready.reason == "ReadinessGatesNotReady" || !unmet.is_empty())
+    {
         let words = if ready.message.is_empty() {
             format!("readiness gate {} is not met", unmet.join(", "))
         } else {
@@ -194,21 +242,40 @@ fn unready(pod: &Pod) -> Option<(Hold, String)> {
     }
     // The node controller takes the condition back and says no reason.
     if status.reason == NODE_LOST || ready.reason.is_empty() || ready.status == "Unknown" {
-        let words = if status.reason == NODE_LOST { NODE_LOST } else { "NodeNotReady" };
+        let words = if status.reason == NODE_LOST {
+            NODE_LOST
+        } else {
+            "NodeNotReady"
+        };
         let words = format!("its node does not report ({words})");
-        return Some((Hold::NodeSilent(status.message.clone()), with_words(&words, &status.message)));
+        return Some((
+            Hold::NodeSilent(status.message.clone()),
+            with_words(&words, &status.message),
+        ));
     }
-    Some((Hold::Unready, with_words(&format!("not ready: {}", ready.reason), &ready.message)))
+    Some((
+        Hold::Unready,
+        with_words(&format!("not ready: {}", ready.reason), &ready.message),
+    ))
 }
 
 fn containers_words(pod: &Pod) -> String {
     let status = &pod.status;
-    let sidecar = |name: &str| pod.spec.init_containers.iter().any(|it| it.name == name && is_sidecar(it));
+    let sidecar = |name: &str| {
+        pod.spec
+            .init_containers
+            .iter()
+            .any(|it| it.name == name && is_sidecar(it))
+    };
     let is_done = |init: &&ContainerStatus| match &init.state.terminated {
         Some(terminated) => terminated.exit_code == 0,
         None => init.ready || (sidecar(&init.name) && init.state.running.is_some()),
     };
-    if let Some(init) = status.init_container_statuses.iter().find(|init| !is_done(init)) {
+    if let Some(init) = status
+        .init_container_statuses
+        .iter()
+        .find(|init| !is_done(init))
+    {
         return init_trouble(init);
     }
     container_trouble(&status.container_statuses).unwrap_or_else(|| match status.phase.as_str() {
@@ -226,7 +293,11 @@ fn scheduler_words(message: &str) -> &str {
 
 fn with_words(reason: &str, message: &str) -> String {
     let message = message.trim().trim_end_matches('.');
-    if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
+    if message.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason}: {message}")
+    }
 }
 
 fn init_trouble(init: &ContainerStatus) -> String {
@@ -263,7 +334,9 @@ fn container_trouble(containers: &[ContainerStatus]) -> Option<String> {
         .collect();
     troubles.sort_by_key(|(rank, ..)| *rank);
     let same = troubles.len() == containers.len()
-        && troubles.windows(2).all(|pair| matches!(pair, [(_, a, _), (_, b, _)] if a == b));
+        && troubles
+            .windows(2)
+            .all(|pair| matches!(pair, [(_, a, _), (_, b, _)] if a == b));
     let (rank, words, container) = troubles.first()?;
     Some(match rank {
         // Says the name in its own words.
@@ -275,7 +348,13 @@ fn container_trouble(containers: &[ContainerStatus]) -> Option<String> {
 
 fn one_trouble(container: &ContainerStatus) -> (u8, String) {
     if let Some(terminated) = &container.state.terminated {
-        return (1, format!("ended ({})", how_it_ended(&terminated.reason, terminated.exit_code)));
+        return (
+            1,
+            format!(
+                "ended ({})",
+                how_it_ended(&terminated.reason, terminated.exit_code)
+            ),
+        );
     }
     match waiting_reason(container) {
         Some(reason @ ("ContainerCreating" | "PodInitializing")) => (2, reason.to_owned()),
@@ -293,9 +372,16 @@ fn with_restarts(reason: &str, container: &ContainerStatus) -> String {
         n => notes.push(format!("{n} restarts")),
     }
     if let Some(last) = &container.last_state.terminated {
-        notes.push(format!("last {}", how_it_ended(&last.reason, last.exit_code)));
+        notes.push(format!(
+            "last {}",
+            how_it_ended(&last.reason, last.exit_code)
+        ));
     }
-    if notes.is_empty() { reason.to_owned() } else { format!("{reason} ({})", notes.join(", ")) }
+    if notes.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason} ({})", notes.join(", "))
+    }
 }
 
 fn how_it_ended(reason: &str, exit_code: i64) -> String {
@@ -311,10 +397,18 @@ pub fn details(pod: &Pod) -> Vec<ContainerBrief> {
         let status = statuses.iter().find(|status| status.name == wanted.name);
         container(wanted, status, init)
     };
-    let inits =
-        pod.spec.init_containers.iter().map(|it| detail(it, &pod.status.init_container_statuses, true));
+    let inits = pod
+        .spec
+        .init_containers
+        .iter()
+        .map(|it| detail(it, &pod.status.init_container_statuses, true));
     inits
-        .chain(pod.spec.containers.iter().map(|it| detail(it, &pod.status.container_statuses, false)))
+        .chain(
+            pod.spec
+                .containers
+                .iter()
+                .map(|it| detail(it, &pod.status.container_statuses, false)),
+        )
         .collect()
 }
 
@@ -325,34 +419,60 @@ fn container(wanted: &Container, status: Option<&ContainerStatus>, init: bool) -
         startup_seconds: wanted.startup_probe.map(StartupProbe::allows),
         ..ContainerBrief::default()
     };
-    let Some(ContainerStatus { ready, restart_count, state, last_state, .. }) = status else { return brief };
+    let Some(ContainerStatus {
+        ready,
+        restart_count,
+        state,
+        last_state,
+        ..
+    }) = status
+    else {
+        return brief;
+    };
     let (reason, message) = match (&state.waiting, &state.terminated) {
         (Some(waiting), _) => (waiting.reason.clone(), waiting.message.clone()),
-        (None, Some(ended)) => {
-            (format!("ended ({})", how_it_ended(&ended.reason, ended.exit_code)), ended.message.clone())
-        }
+        (None, Some(ended)) => (
+            format!("ended ({})", how_it_ended(&ended.reason, ended.exit_code)),
+            ended.message.clone(),
+        ),
         (None, None) => Default::default(),
     };
     let last = last_state.terminated.as_ref();
     let ran = last.and_then(|last| {
-        let (from, to) = (moment(last.started_at.as_deref())?, moment(last.finished_at.as_deref())?);
+        let (from, to) = (
+            moment(last.started_at.as_deref())?,
+            moment(last.finished_at.as_deref())?,
+        );
         u64::try_from(to.duration_since(from).as_secs()).ok()
     });
-    let failed = state.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0);
+    let failed = state
+        .terminated
+        .as_ref()
+        .is_some_and(|ended| ended.exit_code != 0);
     // What prepares is done with once it has ended well; a sidecar goes on beside the others.
     let prepared = init && state.terminated.is_some() && !failed;
-    let beside = init && is_sidecar(wanted) && status.is_some_and(|it| it.started) && state.running.is_some();
+    let beside = init
+        && is_sidecar(wanted)
+        && status.is_some_and(|it| it.started)
+        && state.running.is_some();
     ContainerBrief {
         ready: *ready || prepared || beside,
         failed,
         restarts: *restart_count,
-        started: moment(state.running.as_ref().and_then(|running| running.started_at.as_deref())),
+        started: moment(
+            state
+                .running
+                .as_ref()
+                .and_then(|running| running.started_at.as_deref()),
+        ),
         reason,
         message: message.trim().to_owned(),
         last: last.map(|last| how_it_ended(&last.reason, last.exit_code)),
         last_at: last.and_then(|last| moment(last.finished_at.as_deref())),
         last_ran_seconds: ran,
-        last_words: last.map(|last| last.message.trim().to_owned()).unwrap_or_default(),
+        last_words: last
+            .map(|last| last.message.trim().to_owned())
+            .unwrap_or_default(),
         ..brief
     }
 }
@@ -365,15 +485,20 @@ mod tests {
     use crate::sambastack::read::{parse_list, read};
 
     fn pod(status: Value, containers: &[&str]) -> Pod {
-        let containers: Vec<_> = containers.iter().map(|name| json!({"name": name})).collect();
+        let containers: Vec<_> = containers
+            .iter()
+            .map(|name| json!({"name": name}))
+            .collect();
         read(&json!({"spec": {"containers": containers}, "status": status}).to_string())
     }
 
     #[test]
     fn the_columns_are_those_that_a_real_server_printed() {
         let table: Value =
-            serde_json::from_slice(include_bytes!("../../tests/fixtures/k8s/pods-table.json")).unwrap();
-        let pods: Vec<Pod> = parse_list(include_bytes!("../../tests/fixtures/k8s/pods.json")).unwrap();
+            serde_json::from_slice(include_bytes!("../../tests/fixtures/k8s/pods-table.json"))
+                .unwrap();
+        let pods: Vec<Pod> =
+            parse_list(include_bytes!("../../tests/fixtures/k8s/pods.json")).unwrap();
         let cell = |row: &Value, i: usize| match &row["cells"][i] {
             Value::String(text) => text.split(' ').next().unwrap_or_default().to_owned(),
             other => other.to_string(),
@@ -383,8 +508,17 @@ mod tests {
         for row in rows {
             let name = cell(row, 0);
             let pod = pods.iter().find(|pod| pod.metadata.name == name).unwrap();
-            let Columns { ready, containers, status, restarts } = columns(pod);
-            let ours = [format!("{ready}/{containers}"), status, restarts.to_string()];
+            let Columns {
+                ready,
+                containers,
+                status,
+                restarts,
+            } = columns(pod);
+            let ours = [
+                format!("{ready}/{containers}"),
+                status,
+                restarts.to_string(),
+            ];
             assert_eq!(ours, [cell(row, 1), cell(row, 2), cell(row, 3)], "{name}");
         }
     }
@@ -393,7 +527,8 @@ mod tests {
     #[test]
     fn the_columns_follow_kubectl_in_every_state() {
         let run = |ready: bool, restarts: u32| json!({"ready": ready, "restartCount": restarts, "state": {"running": {}}});
-        let wait = |reason: &str| json!({"restartCount": 3, "state": {"waiting": {"reason": reason}}});
+        let wait =
+            |reason: &str| json!({"restartCount": 3, "state": {"waiting": {"reason": reason}}});
         let end = |code: i64, reason: &str, signal: i64| json!({"restartCount": 3, "state": {"terminated": {"exitCode": code, "reason": reason, "signal": signal}}});
         let named = |statuses: &[Value], stem: &str| -> Vec<Value> {
             let name = |(i, status): (usize, &Value)| {
@@ -421,13 +556,32 @@ mod tests {
             if deleted {
                 object["metadata"]["deletionTimestamp"] = "2026-11-23T06:50:31Z".into();
             }
-            let Columns { ready, containers, status, restarts } = columns(&read(&object.to_string()));
-            assert_eq!((format!("{ready}/{containers}").as_str(), status.as_str(), restarts), expected);
+            let Columns {
+                ready,
+                containers,
+                status,
+                restarts,
+            } = columns(&read(&object.to_string()));
+            assert_eq!(
+                (
+                    format!("{ready}/{containers}").as_str(),
+                    status.as_str(),
+                    restarts
+                ),
+                expected
+            );
         };
         let running = || json!({"phase": "Running"});
         let pending = || json!({"phase": "Pending"});
         let (up, done) = (run(true, 2), end(0, "Completed", 0));
-        check(running(), &[], &[], &[up.clone(), up.clone()], false, ("2/2", "Running", 4));
+        check(
+            running(),
+            &[],
+            &[],
+            &[up.clone(), up.clone()],
+            false,
+            ("2/2", "Running", 4),
+        );
         check(
             running(),
             &[],
@@ -436,11 +590,46 @@ mod tests {
             false,
             ("1/2", "CrashLoopBackOff", 5),
         );
-        check(running(), &[], &[], &[up.clone(), run(false, 0)], false, ("1/2", "Running", 2));
-        check(running(), &[], &[], &[up.clone(), end(137, "OOMKilled", 0)], false, ("1/2", "OOMKilled", 5));
-        check(running(), &[], &[], &[end(1, "", 0), run(false, 0)], false, ("0/2", "ExitCode:1", 3));
-        check(running(), &[], &[], &[end(137, "", 9), up.clone()], false, ("1/2", "Signal:9", 5));
-        check(json!({"phase": "Failed", "reason": "Evicted"}), &[], &[], &[], false, ("0/2", "Evicted", 0));
+        check(
+            running(),
+            &[],
+            &[],
+            &[up.clone(), run(false, 0)],
+            false,
+            ("1/2", "Running", 2),
+        );
+        check(
+            running(),
+            &[],
+            &[],
+            &[up.clone(), end(137, "OOMKilled", 0)],
+            false,
+            ("1/2", "OOMKilled", 5),
+        );
+        check(
+            running(),
+            &[],
+            &[],
+            &[end(1, "", 0), run(false, 0)],
+            false,
+            ("0/2", "ExitCode:1", 3),
+        );
+        check(
+            running(),
+            &[],
+            &[],
+            &[end(137, "", 9), up.clone()],
+            false,
+            ("1/2", "Signal:9", 5),
+        );
+        check(
+            json!({"phase": "Failed", "reason": "Evicted"}),
+            &[],
+            &[],
+            &[],
+            false,
+            ("0/2", "Evicted", 0),
+        );
         check(
             json!({"phase": "Succeeded"}),
             &[],
@@ -449,9 +638,24 @@ mod tests {
             false,
             ("0/2", "Completed", 6),
         );
-        let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
-        check(ready, &[], &[], &[done.clone(), up.clone()], false, ("1/2", "Running", 5));
-        check(running(), &[], &[], &[done.clone(), up.clone()], false, ("1/2", "NotReady", 5));
+        let ready =
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+        check(
+            ready,
+            &[],
+            &[],
+            &[done.clone(), up.clone()],
+            false,
+            ("1/2", "Running", 5),
+        );
+        check(
+            running(),
+            &[],
+            &[],
+            &[done.clone(), up.clone()],
+            false,
+            ("1/2", "NotReady", 5),
+        );
         check(
             pending(),
             &[wait("PodInitializing"), wait("PodInitializing")],
@@ -476,15 +680,58 @@ mod tests {
             false,
             ("0/2", "Init:ErrImagePull", 3),
         );
-        check(pending(), &[end(2, "Error", 0)], &[], &[], false, ("0/2", "Init:Error", 3));
-        check(pending(), &[end(2, "", 0)], &[], &[], false, ("0/2", "Init:ExitCode:2", 3));
-        check(pending(), &[end(2, "", 9)], &[], &[], false, ("0/2", "Init:Signal:9", 3));
-        let sidecar = json!({"ready": true, "started": true, "restartCount": 1, "state": {"running": {}}});
-        check(running(), &[sidecar], &[0], &[up.clone(), up.clone()], false, ("3/3", "Running", 5));
+        check(
+            pending(),
+            &[end(2, "Error", 0)],
+            &[],
+            &[],
+            false,
+            ("0/2", "Init:Error", 3),
+        );
+        check(
+            pending(),
+            &[end(2, "", 0)],
+            &[],
+            &[],
+            false,
+            ("0/2", "Init:ExitCode:2", 3),
+        );
+        check(
+            pending(),
+            &[end(2, "", 9)],
+            &[],
+            &[],
+            false,
+            ("0/2", "Init:Signal:9", 3),
+        );
+        let sidecar =
+            json!({"ready": true, "started": true, "restartCount": 1, "state": {"running": {}}});
+        check(
+            running(),
+            &[sidecar],
+            &[0],
+            &[up.clone(), up.clone()],
+            false,
+            ("3/3", "Running", 5),
+        );
         let gated = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]});
         check(gated, &[], &[], &[], false, ("0/2", "SchedulingGated", 0));
-        check(running(), &[], &[], &[up.clone(), up.clone()], true, ("2/2", "Terminating", 4));
-        check(json!({"phase": "Failed"}), &[], &[], &[], true, ("0/2", "Failed", 0));
+        check(
+            running(),
+            &[],
+            &[],
+            &[up.clone(), up.clone()],
+            true,
+            ("2/2", "Terminating", 4),
+        );
+        check(
+            json!({"phase": "Failed"}),
+            &[],
+            &[],
+            &[],
+            true,
+            ("0/2", "Failed", 0),
+        );
         check(
             json!({"phase": "Running", "reason": "NodeLost"}),
             &[],
@@ -546,11 +793,16 @@ mod tests {
             json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}),
             "Evicted: The node was low on resource: memory",
         );
-        let main =
-            json!([{"name": "inf", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]);
+        let main = json!([{"name": "inf", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]);
         for (init, expected) in [
-            (json!({"running": {}}), "PodInitializing: init container fetch is running"),
-            (json!({"waiting": {"reason": "PodInitializing"}}), "PodInitializing"),
+            (
+                json!({"running": {}}),
+                "PodInitializing: init container fetch is running",
+            ),
+            (
+                json!({"waiting": {"reason": "PodInitializing"}}),
+                "PodInitializing",
+            ),
             (
                 json!({"waiting": {"reason": "CrashLoopBackOff"}}),
                 "init container fetch: CrashLoopBackOff (3 restarts)",
@@ -559,7 +811,10 @@ mod tests {
                 json!({"terminated": {"reason": "Error", "exitCode": 1}}),
                 "init container fetch failed (exit code 1)",
             ),
-            (json!({"terminated": {"reason": "Completed", "exitCode": 0}}), "PodInitializing"),
+            (
+                json!({"terminated": {"reason": "Completed", "exitCode": 0}}),
+                "PodInitializing",
+            ),
         ] {
             check_trouble(
                 json!({"phase": "Pending", "containerStatuses": main, "initContainerStatuses":
@@ -580,8 +835,13 @@ mod tests {
                 "initContainerStatuses": [{"name": "log", "ready": false, "started": true, "state": {"running": {}}}]},
         }))
         .unwrap();
-        let Columns { ready, containers, .. } = columns(&pod);
+        let Columns {
+            ready, containers, ..
+        } = columns(&pod);
         assert_eq!((ready, containers), (1, 2));
-        assert_eq!(trouble(&pod), Some((Hold::Containers, "not all containers are ready".to_owned())));
+        assert_eq!(
+            trouble(&pod),
+            Some((Hold::Containers, "not all containers are ready".to_owned()))
+        );
     }
 }

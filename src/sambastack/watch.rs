@@ -109,7 +109,11 @@ pub fn read_line(kind: Kind, line: &[u8]) -> Result<(Change, String), WatchError
         "DELETED" => Change::Gone(kind, read::<AnyObject>(object).metadata.name),
         "BOOKMARK" => Change::Bookmark,
         "ERROR" => return Err(refusal(object)),
-        other => return Err(WatchError::Unreadable(format!("an event of type {other:?}"))),
+        other => {
+            return Err(WatchError::Unreadable(format!(
+                "an event of type {other:?}"
+            )));
+        }
     };
     Ok((change, read::<AnyObject>(object).metadata.resource_version))
 }
@@ -133,12 +137,20 @@ fn refusal(status: &str) -> WatchError {
         reason: Option<String>,
         message: Option<String>,
     }
-    let Status { code, reason, message } = serde_json::from_str(status).unwrap_or_default();
+    let Status {
+        code,
+        reason,
+        message,
+    } = serde_json::from_str(status).unwrap_or_default();
     let reason = reason.unwrap_or_default();
     if code == Some(410) || reason == "Expired" || reason == "Gone" {
         return WatchError::Expired;
     }
-    WatchError::Refused(message.filter(|message| !message.is_empty()).unwrap_or(reason))
+    WatchError::Refused(
+        message
+            .filter(|message| !message.is_empty())
+            .unwrap_or(reason),
+    )
 }
 
 impl Lists {
@@ -147,9 +159,13 @@ impl Lists {
         match change {
             Change::Put(object) => match object {
                 Object::Pod(pod) => put(&mut self.pods, *pod),
-                Object::BundleDeployment(deployment) => put(&mut self.bundle_deployments, *deployment),
+                Object::BundleDeployment(deployment) => {
+                    put(&mut self.bundle_deployments, *deployment)
+                }
                 Object::Bundle(bundle) => put(&mut self.bundles, *bundle),
-                Object::ModelDeployment(deployment) => put(&mut self.model_deployments, *deployment),
+                Object::ModelDeployment(deployment) => {
+                    put(&mut self.model_deployments, *deployment)
+                }
                 Object::ModelBundle(bundle) => put(&mut self.model_bundles, *bundle),
                 Object::Model(model) => put(&mut self.models, *model),
             },
@@ -183,7 +199,10 @@ fn put<T: read::Object>(listed: &mut Listed<T>, object: T) {
         *listed = Listed::Present(vec![object]);
         return;
     };
-    match items.iter_mut().find(|item| item.meta().name == object.meta().name) {
+    match items
+        .iter_mut()
+        .find(|item| item.meta().name == object.meta().name)
+    {
         Some(old) => *old = object,
         None => items.push(object),
     }
@@ -215,7 +234,10 @@ mod tests {
             "../../tests/fixtures/k8s/bundledeployments.json"
         ))
         .unwrap();
-        let listed = Lists { bundle_deployments: Listed::Present(listed), ..Lists::default() };
+        let listed = Lists {
+            bundle_deployments: Listed::Present(listed),
+            ..Lists::default()
+        };
         assert_eq!(view(&lists), view(&listed));
     }
 
@@ -226,8 +248,9 @@ mod tests {
             let (change, version) = read_line(Kind::BundleDeployments, line.as_bytes()).unwrap();
             lists.fold(change);
             let told = lists.bundle_deployments.items().iter();
-            let told: Vec<_> =
-                told.map(|it| format!("{} {:?}", it.metadata.name, it.metadata.unreadable)).collect();
+            let told: Vec<_> = told
+                .map(|it| format!("{} {:?}", it.metadata.name, it.metadata.unreadable))
+                .collect();
             (told.join(", "), version)
         };
         let good = r#"{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1"},"spec":{"bundle":"b"}}}"#;
@@ -243,11 +266,23 @@ mod tests {
 
     #[test]
     fn an_expired_version_is_told_apart() {
-        let line = include_str!("../../tests/fixtures/k8s/watch-expired.jsonl").lines().next().unwrap();
-        assert_eq!(read_line(Kind::Pods, line.as_bytes()).unwrap_err(), WatchError::Expired);
+        let line = include_str!("../../tests/fixtures/k8s/watch-expired.jsonl")
+            .lines()
+            .next()
+            .unwrap();
+        assert_eq!(
+            read_line(Kind::Pods, line.as_bytes()).unwrap_err(),
+            WatchError::Expired
+        );
         let other = br#"{"type":"ERROR","object":{"message":"etcd is gone","code":500}}"#;
-        assert_eq!(read_line(Kind::Pods, other).unwrap_err(), WatchError::Refused("etcd is gone".to_owned()));
-        assert!(matches!(read_line(Kind::Pods, b"<html>"), Err(WatchError::Unreadable(_))));
+        assert_eq!(
+            read_line(Kind::Pods, other).unwrap_err(),
+            WatchError::Refused("etcd is gone".to_owned())
+        );
+        assert!(matches!(
+            read_line(Kind::Pods, b"<html>"),
+            Err(WatchError::Unreadable(_))
+        ));
     }
 
     #[test]
@@ -256,7 +291,12 @@ mod tests {
         let mut tell = |line: &str| {
             let (change, version) = read_line(Kind::Models, line.as_bytes()).unwrap();
             lists.fold(change);
-            let names: Vec<_> = lists.models.items().iter().map(|model| model.spec.name.clone()).collect();
+            let names: Vec<_> = lists
+                .models
+                .items()
+                .iter()
+                .map(|model| model.spec.name.clone())
+                .collect();
             (names.join(" "), version)
         };
         let put = |kind: &str, name: &str, serving: &str, version: u32| {
@@ -264,11 +304,18 @@ mod tests {
                 r#"{{"type":"{kind}","object":{{"metadata":{{"name":"{name}","resourceVersion":"{version}"}},"spec":{{"name":"{serving}"}}}}}}"#
             )
         };
-        assert_eq!(tell(&put("ADDED", "a", "A", 1)), ("A".to_owned(), "1".to_owned()));
+        assert_eq!(
+            tell(&put("ADDED", "a", "A", 1)),
+            ("A".to_owned(), "1".to_owned())
+        );
         assert_eq!(tell(&put("ADDED", "b", "B", 2)).0, "A B");
         assert_eq!(tell(&put("MODIFIED", "a", "A2", 3)).0, "A2 B");
-        assert_eq!(tell(&put("DELETED", "b", "B", 4)), ("A2".to_owned(), "4".to_owned()));
-        let bookmark = r#"{"type":"BOOKMARK","object":{"kind":"Model","metadata":{"resourceVersion":"9"}}}"#;
+        assert_eq!(
+            tell(&put("DELETED", "b", "B", 4)),
+            ("A2".to_owned(), "4".to_owned())
+        );
+        let bookmark =
+            r#"{"type":"BOOKMARK","object":{"kind":"Model","metadata":{"resourceVersion":"9"}}}"#;
         assert_eq!(tell(bookmark), ("A2".to_owned(), "9".to_owned()));
     }
 }

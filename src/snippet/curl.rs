@@ -24,7 +24,11 @@ pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         curl += " -N";
     }
     let (url, secrets) = url_of(spec);
-    if url.contains(['{', '}']) || url.split_once("://").is_some_and(|(_, rest)| path_has_bracket(rest)) {
+    if url.contains(['{', '}'])
+        || url
+            .split_once("://")
+            .is_some_and(|(_, rest)| path_has_bracket(rest))
+    {
         // Else curl reads a range such as [1-9] into the address.
         curl += " -g";
     }
@@ -37,22 +41,34 @@ pub(super) fn curl(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     let before = spec
         .key_header
         .as_ref()
-        .map_or("Authorization: Bearer ".to_owned(), |name| format!("{}: ", name.as_str()));
-    lines.extend(spec.key_variable.as_ref().map(|variable| match key.literal() {
-        None => format!("-H \"{before}${variable}\""),
-        Some(key) => format!("-H {}", sh_quoted(&format!("{before}{key}"))),
-    }));
-    lines.extend(spec.extras(ExtraKind::Header).map(|(name, text)| match text {
-        ExtraText::Plain(text) => format!("-H {}", sh_quoted(&format!("{name}: {text}"))),
-        ExtraText::Variable(variable) => format!("-H \"{name}: ${variable}\""),
-    }));
+        .map_or("Authorization: Bearer ".to_owned(), |name| {
+            format!("{}: ", name.as_str())
+        });
+    lines.extend(
+        spec.key_variable
+            .as_ref()
+            .map(|variable| match key.literal() {
+                None => format!("-H \"{before}${variable}\""),
+                Some(key) => format!("-H {}", sh_quoted(&format!("{before}{key}"))),
+            }),
+    );
+    lines.extend(
+        spec.extras(ExtraKind::Header)
+            .map(|(name, text)| match text {
+                ExtraText::Plain(text) => format!("-H {}", sh_quoted(&format!("{name}: {text}"))),
+                ExtraText::Variable(variable) => format!("-H \"{name}: ${variable}\""),
+            }),
+    );
     lines.push("-H 'Content-Type: application/json'".to_owned());
 
     if !pictures.is_empty() {
         lines.push("--data-binary @-".to_owned());
         let curl = lines.join(" \\\n  ");
         // No comment says what is read: shells that are typed in may run it.
-        return format!("{{\n{}}} | tr -d '\\n' | {curl}\n", piecewise(&pictures, &body));
+        return format!(
+            "{{\n{}}} | tr -d '\\n' | {curl}\n",
+            piecewise(&pictures, &body)
+        );
     }
     if body.len() < LONGEST_ARGUMENT {
         lines.push(format!("-d {}", sh_quoted(&tame_bangs(&body))));
@@ -100,7 +116,11 @@ pub fn body_in_words(request: &ChatRequest, stream: bool, dialect: Dialect) -> O
     for (piece, picture) in pictures.split(&chat_body_in(&request, stream, dialect).to_string()) {
         out += &sh_quoted(&escape(piece, hidden, json_escape));
         if let Some(picture) = picture {
-            push!(out, "\"$(base64 < {} | tr -d '\\n')\"", sh_word(&picture.name));
+            push!(
+                out,
+                "\"$(base64 < {} | tr -d '\\n')\"",
+                sh_word(&picture.name)
+            );
         }
     }
     Some(out)
@@ -120,7 +140,9 @@ fn piecewise(pictures: &Pictures, body: &str) -> String {
 }
 
 fn path_has_bracket(host_and_path: &str) -> bool {
-    host_and_path.split_once('/').is_some_and(|(_, path)| path.contains(['[', ']']))
+    host_and_path
+        .split_once('/')
+        .is_some_and(|(_, path)| path.contains(['[', ']']))
 }
 
 /// Interactive shells before bash 5 forget on the second line that they are inside quotes, and look
@@ -131,11 +153,18 @@ pub(super) fn tame_bangs(json: &str) -> String {
         let mut out = String::with_capacity(line.len());
         for (at, c) in line.char_indices() {
             let harmless = !quoted && line[at + c.len_utf8()..].starts_with([' ', '"']);
-            out.push_str(if c == '!' && !harmless { r"\u0021" } else { &line[at..at + c.len_utf8()] });
+            out.push_str(if c == '!' && !harmless {
+                r"\u0021"
+            } else {
+                &line[at..at + c.len_utf8()]
+            });
         }
         out
     };
-    json.split('\n').map(tame_line).collect::<Vec<_>>().join("\n")
+    json.split('\n')
+        .map(tame_line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn sh_quoted(text: &str) -> String {
@@ -145,5 +174,9 @@ fn sh_quoted(text: &str) -> String {
 /// As it is when every shell takes it for a plain word, else quoted.
 fn sh_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { sh_quoted(text) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        sh_quoted(text)
+    }
 }

@@ -30,7 +30,12 @@ pub(super) struct PictureFile {
 impl PictureFile {
     /// What the program's comment says of it.
     fn told(&self) -> String {
-        let Self { name, media_type, size: (width, height), .. } = self;
+        let Self {
+            name,
+            media_type,
+            size: (width, height),
+            ..
+        } = self;
         format!("{name} ({media_type}, {width} × {height})")
     }
 }
@@ -54,11 +59,16 @@ impl Pictures {
     }
 
     fn mark_of(&mut self, name: &str, image: &Image, stem: &str) -> String {
-        let same = |file: &&PictureFile| file.base64 == image.base64 && file.media_type == image.media_type;
+        let same = |file: &&PictureFile| {
+            file.base64 == image.base64 && file.media_type == image.media_type
+        };
         if let Some(file) = self.files.iter().find(same) {
             return file.mark.clone();
         }
-        let clean: String = name.chars().map(|c| if hidden(c) || c == '/' { '_' } else { c }).collect();
+        let clean: String = name
+            .chars()
+            .map(|c| if hidden(c) || c == '/' { '_' } else { c })
+            .collect();
         let whole = image.file_name(clean.trim_start_matches('-'));
         let taken = |name: &str| self.files.iter().any(|file| file.name == name);
         let mut name = whole.clone();
@@ -87,8 +97,9 @@ impl Pictures {
     pub(super) fn find(&self, text: &Value) -> Option<&PictureFile> {
         let rest = text.as_str()?.strip_prefix("data:")?;
         self.files.iter().find(|file| {
-            let encoded =
-                rest.strip_prefix(file.media_type.as_str()).and_then(|rest| rest.strip_prefix(";base64,"));
+            let encoded = rest
+                .strip_prefix(file.media_type.as_str())
+                .and_then(|rest| rest.strip_prefix(";base64,"));
             encoded == Some(&file.mark)
         })
     }
@@ -97,8 +108,13 @@ impl Pictures {
     pub(super) fn split<'a>(&self, mut text: &'a str) -> Vec<(&'a str, Option<&PictureFile>)> {
         let mut pieces = Vec::new();
         loop {
-            let next = self.files.iter().filter_map(|file| Some((text.find(&file.mark)?, file)));
-            let Some((at, file)) = next.min_by_key(|(at, _)| *at) else { break };
+            let next = self
+                .files
+                .iter()
+                .filter_map(|file| Some((text.find(&file.mark)?, file)));
+            let Some((at, file)) = next.min_by_key(|(at, _)| *at) else {
+                break;
+            };
             pieces.push((&text[..at], Some(file)));
             text = &text[at + file.mark.len()..];
         }
@@ -116,7 +132,10 @@ impl Pictures {
                  {sign} smaller than the file that was attached. Batida saves it: click the picture, then Save…\n"
             ),
             several => {
-                let list: String = several.iter().map(|one| format!("{sign}   {one}\n")).collect();
+                let list: String = several
+                    .iter()
+                    .map(|one| format!("{sign}   {one}\n"))
+                    .collect();
                 format!(
                     "{sign} It reads the pictures as they are sent, which may be smaller than the files that were\n\
                      {sign} attached. Batida saves them: click a picture, then Save…\n{list}"
@@ -132,14 +151,21 @@ fn free_mark(request: &ChatRequest) -> String {
         request.messages.iter().any(|message| {
             let mut texts = message.attachments.iter().map(|it| match &it.content {
                 Attached::Text(text) => text.contains(stem) || it.name.contains(stem),
-                Attached::Image(image) => image.base64.len() <= INLINE && image.base64.contains(stem),
+                Attached::Image(image) => {
+                    image.base64.len() <= INLINE && image.base64.contains(stem)
+                }
             });
-            let calls =
-                message.calls.iter().any(|call| call.arguments.contains(stem) || call.name.contains(stem));
+            let calls = message
+                .calls
+                .iter()
+                .any(|call| call.arguments.contains(stem) || call.name.contains(stem));
             message.content.contains(stem) || calls || texts.any(|has| has)
         }) || format!("{:?}", request.params).contains(stem)
     };
-    (0..).map(|n: u32| format!("picture.{n}.")).find(|stem| !said(stem)).unwrap_or_default()
+    (0..)
+        .map(|n: u32| format!("picture.{n}."))
+        .find(|stem| !said(stem))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -149,12 +175,22 @@ mod tests {
 
     fn picture(name: &str, byte: u8, size: usize) -> Attachment {
         let content = Attached::Image(Image::of("image/png", (3, 4), &vec![byte; size]));
-        Attachment { name: name.to_owned(), content }
+        Attachment {
+            name: name.to_owned(),
+            content,
+        }
     }
 
     fn request(content: &str, attachments: Vec<Attachment>) -> ChatRequest {
-        let message = Message { attachments, ..Message::new(Role::User, content) };
-        ChatRequest { model: "m".to_owned(), messages: vec![message], params: Params::default() }
+        let message = Message {
+            attachments,
+            ..Message::new(Role::User, content)
+        };
+        ChatRequest {
+            model: "m".to_owned(),
+            messages: vec![message],
+            params: Params::default(),
+        }
     }
 
     #[test]
@@ -167,22 +203,44 @@ mod tests {
             picture("dot.png", 4, 9),
         ];
         let (pictures, marked) = Pictures::take_out_of(&request("", attached));
-        let names: Vec<&str> = pictures.files.iter().map(|file| file.name.as_str()).collect();
+        let names: Vec<&str> = pictures
+            .files
+            .iter()
+            .map(|file| file.name.as_str())
+            .collect();
         assert_eq!(names, ["a.png", "2-a.png", ".._x_.png"]);
         let attachments = &marked.messages[0].attachments;
-        let encoded: Vec<&str> =
-            attachments.iter().filter_map(Attachment::image).map(|image| &*image.base64).collect();
-        assert_eq!(encoded, ["picture.0.0.", "picture.0.1.", "picture.0.0.", "picture.0.2.", "BAQEBAQEBAQE"]);
+        let encoded: Vec<&str> = attachments
+            .iter()
+            .filter_map(Attachment::image)
+            .map(|image| &*image.base64)
+            .collect();
+        assert_eq!(
+            encoded,
+            [
+                "picture.0.0.",
+                "picture.0.1.",
+                "picture.0.0.",
+                "picture.0.2.",
+                "BAQEBAQEBAQE"
+            ]
+        );
     }
 
     #[test]
     fn what_is_said_is_never_taken_for_a_picture() {
         let said = "picture.0.0. and picture.1.0.";
-        let (pictures, marked) = Pictures::take_out_of(&request(said, vec![picture("a.png", 1, 500)]));
+        let (pictures, marked) =
+            Pictures::take_out_of(&request(said, vec![picture("a.png", 1, 500)]));
         let body = crate::wire::openai::chat_body(&marked, false).to_string();
         let pieces = pictures.split(&body);
-        let [(before, Some(file)), (after, None)] = pieces.as_slice() else { panic!("{body}") };
-        assert!(before.contains(said) && before.ends_with("base64,") && after.starts_with('"'), "{body}");
+        let [(before, Some(file)), (after, None)] = pieces.as_slice() else {
+            panic!("{body}")
+        };
+        assert!(
+            before.contains(said) && before.ends_with("base64,") && after.starts_with('"'),
+            "{body}"
+        );
         assert_eq!(file.name, "a.png");
     }
 }

@@ -16,12 +16,23 @@ pub(super) struct Package {
     extra: &'static [&'static str],
 }
 
-pub(super) const OPENAI: Package =
-    Package { name: "openai", client: "OpenAI", extra: &["top_k", "chat_template_kwargs"] };
-pub(super) const SAMBANOVA: Package = Package { name: "sambanova", client: "SambaNova", extra: &[] };
+pub(super) const OPENAI: Package = Package {
+    name: "openai",
+    client: "OpenAI",
+    extra: &["top_k", "chat_template_kwargs"],
+};
+pub(super) const SAMBANOVA: Package = Package {
+    name: "sambanova",
+    client: "SambaNova",
+    extra: &[],
+};
 
 pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) -> String {
-    let Package { name, client, extra } = package;
+    let Package {
+        name,
+        client,
+        extra,
+    } = package;
     let own_http = spec.accept_invalid_certs || spec.ca_file.is_some();
     let ca_file = spec.ca_file.as_ref().filter(|_| !spec.accept_invalid_certs);
 
@@ -34,8 +45,11 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         .iter()
         .any(|kind| spec.extras(*kind).any(|(_, text)| reads(&text)));
     let reads_key = spec.key_variable.is_some() && key.literal().is_none();
-    let modules =
-        [("base64", !pictures.is_empty()), ("os", reads_key || reads_extras), ("ssl", ca_file.is_some())];
+    let modules = [
+        ("base64", !pictures.is_empty()),
+        ("os", reads_key || reads_extras),
+        ("ssl", ca_file.is_some()),
+    ];
     for (module, _) in modules.iter().filter(|(_, used)| *used) {
         push!(out, "import {module}\n");
     }
@@ -44,30 +58,48 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
     }
     let http_import = if own_http { "DefaultHttpxClient, " } else { "" };
     // The client sends its own header for the key unless it is told not to.
-    let own_authorization =
-        spec.extras(ExtraKind::Header).any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let own_authorization = spec
+        .extras(ExtraKind::Header)
+        .any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let omit = (spec.key_variable.is_none() || spec.key_header.is_some()) && !own_authorization;
     let omit_import = if omit { "Omit, " } else { "" };
-    push!(out, "from {name} import {http_import}{omit_import}{client}\n\n");
+    push!(
+        out,
+        "from {name} import {http_import}{omit_import}{client}\n\n"
+    );
     if !pictures.is_empty() {
         out += PYTHON_PICTURE;
     }
     if let Some(ca) = ca_file {
         out += "tls = ssl.create_default_context()\n";
-        push!(out, "tls.load_verify_locations({})\n\n", py_text(&ca.to_string_lossy()));
+        push!(
+            out,
+            "tls.load_verify_locations({})\n\n",
+            py_text(&ca.to_string_lossy())
+        );
     }
 
-    push!(out, "client = {client}(\n    base_url={},\n", py_text(spec.api.base()));
-    let key = spec.key_variable.as_ref().map(|variable| match key.literal() {
-        None => format!("os.environ[{}]", py_text(variable)),
-        Some(key) => py_text(&key),
-    });
+    push!(
+        out,
+        "client = {client}(\n    base_url={},\n",
+        py_text(spec.api.base())
+    );
+    let key = spec
+        .key_variable
+        .as_ref()
+        .map(|variable| match key.literal() {
+            None => format!("os.environ[{}]", py_text(variable)),
+            Some(key) => py_text(&key),
+        });
     let mut headers: Vec<(String, String)> = Vec::new();
     match (key, &spec.key_header) {
         (Some(key), None) => push!(out, "    api_key={key},\n"),
         (key, header) => {
             out += "    api_key=\"none\",\n";
-            let named = header.as_ref().map(|name| name.as_str().to_owned()).zip(key);
+            let named = header
+                .as_ref()
+                .map(|name| name.as_str().to_owned())
+                .zip(key);
             headers.extend(named);
         }
     }
@@ -75,19 +107,31 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         ExtraText::Plain(text) => py_text(&text),
         ExtraText::Variable(variable) => format!("os.environ[{}]", py_text(&variable)),
     };
-    let extras = |kind| spec.extras(kind).map(|(name, text)| (name.to_owned(), written(text)));
+    let extras = |kind| {
+        spec.extras(kind)
+            .map(|(name, text)| (name.to_owned(), written(text)))
+    };
     headers.extend(extras(ExtraKind::Header));
-    let own = spec.api.query().into_iter().map(|(name, value)| (name, py_text(&value)));
+    let own = spec
+        .api
+        .query()
+        .into_iter()
+        .map(|(name, value)| (name, py_text(&value)));
     let query: Vec<(String, String)> = own.chain(extras(ExtraKind::Query)).collect();
     for (argument, pairs) in [("default_headers", headers), ("default_query", query)] {
         if !pairs.is_empty() {
-            let pairs = pairs.iter().map(|(name, value)| format!("{}: {value}", py_text(name)));
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| format!("{}: {value}", py_text(name)));
             push!(out, "    {argument}={{{}}},\n", joined(pairs));
         }
     }
     if own_http {
         let verify = if ca_file.is_some() { "tls" } else { "False" };
-        push!(out, "    http_client=DefaultHttpxClient(verify={verify}),\n");
+        push!(
+            out,
+            "    http_client=DefaultHttpxClient(verify={verify}),\n"
+        );
     }
     out += ")\n\n";
 
@@ -110,7 +154,11 @@ pub(super) fn python(spec: &SnippetSpec, key: KeyText<'_>, package: &Package) ->
         out += "    extra_headers={\"Authorization\": Omit()},\n";
     }
     if !extra_body.is_empty() {
-        push!(out, "    extra_body={},\n", py_value(&Value::Object(extra_body), 1, &pictures));
+        push!(
+            out,
+            "    extra_body={},\n",
+            py_value(&Value::Object(extra_body), 1, &pictures)
+        );
     }
     out += ")\n";
     let calls = body.get("tools").is_some();
@@ -175,15 +223,21 @@ fn py_value(value: &Value, depth: usize, pictures: &Pictures) -> String {
             let fields: String = fields
                 .iter()
                 .map(|(name, value)| {
-                    format!("{inner}{}: {},\n", py_text(name), py_value(value, depth + 1, pictures))
+                    format!(
+                        "{inner}{}: {},\n",
+                        py_text(name),
+                        py_value(value, depth + 1, pictures)
+                    )
                 })
                 .collect();
             format!("{{\n{fields}{outer}}}")
         }
         Value::String(text) if has_lines(value) => {
             // Neighbouring literals are one; triple quotes would not survive every text.
-            let lines: String =
-                text.split_inclusive('\n').map(|line| format!("{inner}{}\n", py_text(line))).collect();
+            let lines: String = text
+                .split_inclusive('\n')
+                .map(|line| format!("{inner}{}\n", py_text(line)))
+                .collect();
             format!("(\n{lines}{outer})")
         }
         _ => inline,
@@ -192,7 +246,11 @@ fn py_value(value: &Value, depth: usize, pictures: &Pictures) -> String {
 
 fn py_inline(value: &Value, pictures: &Pictures) -> String {
     if let Some(picture) = pictures.find(value) {
-        return format!("data_url({}, {})", py_text(&picture.media_type), py_text(&picture.name));
+        return format!(
+            "data_url({}, {})",
+            py_text(&picture.media_type),
+            py_text(&picture.name)
+        );
     }
     match value {
         Value::Null => "None".to_owned(),
@@ -200,7 +258,10 @@ fn py_inline(value: &Value, pictures: &Pictures) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => py_text(text),
-        Value::Array(items) => format!("[{}]", joined(items.iter().map(|item| py_inline(item, pictures)))),
+        Value::Array(items) => format!(
+            "[{}]",
+            joined(items.iter().map(|item| py_inline(item, pictures)))
+        ),
         Value::Object(fields) => {
             let fields = fields
                 .iter()

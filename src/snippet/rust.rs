@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::pictures::Pictures;
-use super::{ExtraText, KeyText, SnippetSpec, escape, has_lines, hidden, joined, json_escape, quoted};
+use super::{
+    ExtraText, KeyText, SnippetSpec, escape, has_lines, hidden, joined, json_escape, quoted,
+};
 use crate::domain::environment::ExtraKind;
 
 pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
@@ -27,22 +29,40 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     out += "fn main() -> Result<(), Box<dyn Error>> {\n";
     match (&spec.key_variable, key.literal()) {
         (None, _) => {}
-        (Some(variable), None) => push!(out, "    let key = std::env::var({})?;\n", rs_text(variable)),
+        (Some(variable), None) => push!(
+            out,
+            "    let key = std::env::var({})?;\n",
+            rs_text(variable)
+        ),
         (Some(_), Some(key)) => push!(out, "    let key = {};\n", rs_text(&key)),
     }
 
-    let messages = body.get("messages").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let messages = body
+        .get("messages")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     if spec.embed.is_none() {
-        let as_text = messages.iter().any(|message| message.get("tool_calls").is_some());
-        push!(out, "    let messages{} = vec![\n", if as_text { ": Vec<Value>" } else { "" });
+        let as_text = messages
+            .iter()
+            .any(|message| message.get("tool_calls").is_some());
+        push!(
+            out,
+            "    let messages{} = vec![\n",
+            if as_text { ": Vec<Value>" } else { "" }
+        );
     }
     for message in messages {
         if message.get("tool_calls").is_some() {
-            push!(out, "        serde_json::from_str({})?,\n", rs_json(message));
+            push!(
+                out,
+                "        serde_json::from_str({})?,\n",
+                rs_json(message)
+            );
             continue;
         }
         let fields = message.as_object().into_iter().flatten();
-        let fields = fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, &pictures)));
+        let fields =
+            fields.map(|(name, value)| format!("{}: {}", rs_text(name), rs_said(value, &pictures)));
         push!(out, "        json!({{{}}}),\n", joined(fields));
     }
     if spec.embed.is_none() {
@@ -50,18 +70,30 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
     }
     let fields = || body.as_object().into_iter().flatten();
     for (name, value) in fields().filter(|(name, _)| AS_TEXT.contains(&name.as_str())) {
-        push!(out, "    let {name}: Value = serde_json::from_str({})?;\n", rs_json(value));
+        push!(
+            out,
+            "    let {name}: Value = serde_json::from_str({})?;\n",
+            rs_json(value)
+        );
     }
     out += "    let body = json!({\n";
     for (name, value) in fields() {
         let apart = name == "messages" || AS_TEXT.contains(&name.as_str());
-        let value = if apart { name.clone() } else { rs_value(value, &pictures) };
+        let value = if apart {
+            name.clone()
+        } else {
+            rs_value(value, &pictures)
+        };
         push!(out, "        {}: {value},\n", rs_text(name));
     }
     out += "    });\n\n";
 
     if let Some(ca) = ca_file {
-        push!(out, "    let pem = std::fs::read({})?;\n", rs_text(&ca.to_string_lossy()));
+        push!(
+            out,
+            "    let pem = std::fs::read({})?;\n",
+            rs_text(&ca.to_string_lossy())
+        );
     }
     out += "    let client = reqwest::blocking::Client::builder()\n";
     out += "        .timeout(None) // an answer takes as long as it takes\n";
@@ -95,7 +127,12 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         (Some(_), Some(name)) => push!(out, "        .header({}, key)\n", rs_text(name.as_str())),
     }
     for (name, text) in spec.extras(ExtraKind::Header) {
-        push!(out, "        .header({}, {})\n", rs_text(name), written(text));
+        push!(
+            out,
+            "        .header({}, {})\n",
+            rs_text(name),
+            written(text)
+        );
     }
     out += "        .json(&body)\n        .send()?;\n";
     out += RUST_STATUS;
@@ -105,7 +142,10 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
         (true, false) => RUST_STREAM.to_owned(),
         (true, true) => RUST_STREAM.replace("        if chunk[\"usage\"]", RUST_STREAM_CALLS),
         (false, false) => RUST_WHOLE.to_owned(),
-        (false, true) => RUST_WHOLE.replace("    println!(\"{}\", completion[\"usage\"]", RUST_WHOLE_CALLS),
+        (false, true) => RUST_WHOLE.replace(
+            "    println!(\"{}\", completion[\"usage\"]",
+            RUST_WHOLE_CALLS,
+        ),
     };
     if !pictures.is_empty() {
         out += RUST_PICTURE;
@@ -117,8 +157,10 @@ pub(super) fn rust(spec: &SnippetSpec, key: KeyText<'_>) -> String {
 fn rs_said(value: &Value, pictures: &Pictures) -> String {
     match value {
         Value::String(text) if has_lines(value) => {
-            let lines: String =
-                text.split_inclusive('\n').map(|l| format!("            {},\n", rs_text(l))).collect();
+            let lines: String = text
+                .split_inclusive('\n')
+                .map(|l| format!("            {},\n", rs_text(l)))
+                .collect();
             format!("concat!(\n{lines}        )")
         }
         Value::Array(parts) => {
@@ -212,7 +254,11 @@ fn rs_json(value: &Value) -> String {
 /// Inside `json!`: JSON but for the texts.
 pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
     if let Some(picture) = pictures.find(value) {
-        return format!("data_url({}, {})?", rs_text(&picture.media_type), rs_text(&picture.name));
+        return format!(
+            "data_url({}, {})?",
+            rs_text(&picture.media_type),
+            rs_text(&picture.name)
+        );
     }
     match value {
         // A bare literal is an `i32`.
@@ -222,7 +268,10 @@ pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => rs_text(text),
         // A `vec!`, since `json!` recurses with each item and gives up after a hundred.
-        Value::Array(items) => format!("vec![{}]", joined(items.iter().map(|item| rs_item(item, pictures)))),
+        Value::Array(items) => format!(
+            "vec![{}]",
+            joined(items.iter().map(|item| rs_item(item, pictures)))
+        ),
         Value::Object(fields) => {
             let fields = fields
                 .iter()
@@ -235,7 +284,11 @@ pub(super) fn rs_value(value: &Value, pictures: &Pictures) -> String {
 /// In a list, where an object is no expression.
 fn rs_item(value: &Value, pictures: &Pictures) -> String {
     let value_text = rs_value(value, pictures);
-    if value.is_object() || value.is_null() { format!("json!({value_text})") } else { value_text }
+    if value.is_object() || value.is_null() {
+        format!("json!({value_text})")
+    } else {
+        value_text
+    }
 }
 
 pub(super) fn rs_text(text: &str) -> String {

@@ -30,18 +30,31 @@ impl ActivityLog {
 
     /// What a program of an environment says while it is waited for, e.g. that somebody must log in.
     pub fn words_of(&self, env: &EnvId) -> Option<&str> {
-        let running = self.entries.iter().rev().filter(|it| it.ending.is_none() && it.env == *env);
+        let running = self
+            .entries
+            .iter()
+            .rev()
+            .filter(|it| it.ending.is_none() && it.env == *env);
         running.map(|it| &*it.words).find(|words| !words.is_empty())
     }
 
     /// Forgets all that have ended.
     pub fn clear(&mut self) {
         self.entries.retain(|activity| activity.ending.is_none());
-        self.bytes = self.entries.iter().map(|activity| activity.line.len()).sum();
+        self.bytes = self
+            .entries
+            .iter()
+            .map(|activity| activity.line.len())
+            .sum();
     }
 
     pub(super) fn change(&mut self, activity: Activity) {
-        if let Some(old) = self.entries.iter_mut().rev().find(|old| old.id == activity.id) {
+        if let Some(old) = self
+            .entries
+            .iter_mut()
+            .rev()
+            .find(|old| old.id == activity.id)
+        {
             *old = activity;
             return;
         }

@@ -47,16 +47,26 @@ impl State {
 
     /// How many bytes the largest of the requests would have that are sent with the draft.
     fn body_bytes(&mut self) -> usize {
-        let requests =
-            self.addressed().into_iter().filter_map(|index| self.pane_request(index)).max_by_key(size);
+        let requests = self
+            .addressed()
+            .into_iter()
+            .filter_map(|index| self.pane_request(index))
+            .max_by_key(size);
         // Without a model there is at least the draft.
         let drafting = self.drafting_pane();
-        let drafted = self.pane_chat(drafting).attached.iter().map(Attachment::body_bytes).sum();
+        let drafted = self
+            .pane_chat(drafting)
+            .attached
+            .iter()
+            .map(Attachment::body_bytes)
+            .sum();
         requests.map_or(drafted, |request| size(&request))
     }
 
     pub(super) fn attachments_read(&mut self, job: JobId, read: Vec<Result<Attachment, Failure>>) {
-        let Some(at) = self.attach.reading.iter().position(|(of, _)| *of == job) else { return };
+        let Some(at) = self.attach.reading.iter().position(|(of, _)| *of == job) else {
+            return;
+        };
         let (_, env) = self.attach.reading.swap_remove(at);
         let blind = if self.env().id == env {
             let to = self.addressed();
@@ -76,24 +86,41 @@ impl State {
             }
         }
         if !refused.is_empty() {
-            let one = if let [_] = refused.as_slice() { "was" } else { "were" };
-            let summary =
-                format!("{} {one} not attached: {} cannot see pictures", and(&refused), and(&blind));
+            let one = if let [_] = refused.as_slice() {
+                "was"
+            } else {
+                "were"
+            };
+            let summary = format!(
+                "{} {one} not attached: {} cannot see pictures",
+                and(&refused),
+                and(&blind)
+            );
             let instead = self.instead();
             self.notice_failure(Err(Failure::new(summary, instead)));
         }
     }
 
     fn put_into_draft(&mut self, env: &EnvId, attachment: Attachment) {
-        let Some(place) = self.places.get_mut(env) else { return };
-        let editing = place.chats().0.position(|chat| chat.is_editing()).unwrap_or(0);
+        let Some(place) = self.places.get_mut(env) else {
+            return;
+        };
+        let editing = place
+            .chats()
+            .0
+            .position(|chat| chat.is_editing())
+            .unwrap_or(0);
         if let Some(chat) = place.chats().0.nth(editing) {
             chat.attached.push(attachment);
         }
     }
 
     fn instead(&mut self) -> &'static str {
-        if self.panes() > 1 { "Untick it, or pick a model with vision" } else { "Pick a model with vision" }
+        if self.panes() > 1 {
+            "Untick it, or pick a model with vision"
+        } else {
+            "Pick a model with vision"
+        }
     }
 
     /// The names of those of these panes whose models are known to see nothing.
@@ -106,7 +133,9 @@ impl State {
         let mut names = Vec::new();
         for index in panes {
             let choice = self.pane_choice(*index);
-            let found = self.pane_cluster(*index).and_then(|cluster| cluster.sees(&choice));
+            let found = self
+                .pane_cluster(*index)
+                .and_then(|cluster| cluster.sees(&choice));
             if found == sees {
                 names.extend(self.hidden_name(*index).or(self.pane_name(*index)));
             }
@@ -116,32 +145,52 @@ impl State {
 
     /// Those of these panes that would be sent pictures: of the draft, or said before.
     fn shown_pictures(&mut self, panes: Vec<usize>, drafted: bool) -> Vec<usize> {
-        panes.into_iter().filter(|index| drafted || self.pane_chat(*index).has_pictures()).collect()
+        panes
+            .into_iter()
+            .filter(|index| drafted || self.pane_chat(*index).has_pictures())
+            .collect()
     }
 
     /// Why the draft cannot be sent to those it is for; `None` when nothing is against it, or nobody knows of any.
     pub fn pictures_unseen(&mut self) -> Option<Failure> {
         let drafting = self.drafting_pane();
-        let drafted = self.pane_chat(drafting).attached.iter().any(|it| it.image().is_some());
+        let drafted = self
+            .pane_chat(drafting)
+            .attached
+            .iter()
+            .any(|it| it.image().is_some());
         let to = self.addressed();
         let shown = self.shown_pictures(to, drafted);
         let blind = self.blind_of(&shown);
         if blind.is_empty() {
             return None;
         }
-        let what = if drafted { "pictures" } else { "the pictures of this conversation" };
-        Some(Failure::new(format!("{} cannot see {what}", and(&blind)), self.instead()))
+        let what = if drafted {
+            "pictures"
+        } else {
+            "the pictures of this conversation"
+        };
+        Some(Failure::new(
+            format!("{} cannot see {what}", and(&blind)),
+            self.instead(),
+        ))
     }
 
     /// Of which models, to be sent pictures, nobody knows whether they see them.
     pub fn pictures_perhaps_unseen(&mut self) -> Option<String> {
         let drafting = self.drafting_pane();
-        if !self.pane_chat(drafting).attached.iter().any(|it| it.image().is_some()) {
+        if !self
+            .pane_chat(drafting)
+            .attached
+            .iter()
+            .any(|it| it.image().is_some())
+        {
             return None;
         }
         let to = self.addressed();
         let unknown = self.named(&to, None);
-        (!unknown.is_empty()).then(|| format!("Whether {} can see pictures is not known", and(&unknown)))
+        (!unknown.is_empty())
+            .then(|| format!("Whether {} can see pictures is not known", and(&unknown)))
     }
 
     /// Why the draft is not sent as it is; looked at when it is about to be.
@@ -157,11 +206,18 @@ impl State {
         let chat = self.pane_chat(index);
         let turns = chat.turns_sent(act);
         let (pictures, bytes) = (chat.has_pictures_in(turns), chat.bytes_asked(act));
-        let blind = if pictures { self.blind_of(&[index]) } else { Vec::new() };
+        let blind = if pictures {
+            self.blind_of(&[index])
+        } else {
+            Vec::new()
+        };
         if blind.is_empty() {
             return too_large(bytes);
         }
-        let summary = format!("{} cannot see the pictures of this conversation", and(&blind));
+        let summary = format!(
+            "{} cannot see the pictures of this conversation",
+            and(&blind)
+        );
         Some(Failure::new(summary, "Pick a model with vision"))
     }
 
@@ -169,7 +225,12 @@ impl State {
     pub fn load_drafts(&mut self, out: &mut Vec<Command>) {
         let job = self.next_job();
         self.attach.loading = Some(job);
-        let known = self.settings.environments.iter().map(|env| env.id.clone()).collect();
+        let known = self
+            .settings
+            .environments
+            .iter()
+            .map(|env| env.id.clone())
+            .collect();
         out.push(Command::LoadDrafts { job, known });
     }
 
@@ -190,9 +251,10 @@ impl State {
                 }
                 self.attach.kept = drafts;
             }
-            Err(failure) => {
-                self.notices.push(Notice { text: failure.summary.clone(), failure: Some(failure) })
-            }
+            Err(failure) => self.notices.push(Notice {
+                text: failure.summary.clone(),
+                failure: Some(failure),
+            }),
         }
     }
 
@@ -215,7 +277,10 @@ impl State {
                 Some(at) => kept[at].1.clone_from(&attached),
                 None => kept.push((env.clone(), attached.clone())),
             }
-            out.push(Command::KeepDraft { env: env.clone(), attached });
+            out.push(Command::KeepDraft {
+                env: env.clone(),
+                attached,
+            });
         }
     }
 
@@ -260,19 +325,30 @@ mod tests {
 
     use super::*;
     use crate::domain::conversation::{Attached, Image};
-    use crate::domain::deployment::{ClusterView, Deployment, DeploymentState, Generation, ServedModel};
+    use crate::domain::deployment::{
+        ClusterView, Deployment, DeploymentState, Generation, ServedModel,
+    };
     use crate::domain::environment::Environment;
     use crate::domain::settings::Settings;
     use crate::protocol::{ChatEnding, Event};
     use crate::state::chat::Act;
 
     fn picture(name: &str, base64: &str) -> Attachment {
-        let image = Image { base64: base64.into(), ..Image::of("image/png", (1, 1), b"") };
-        Attachment { name: name.to_owned(), content: Attached::Image(image) }
+        let image = Image {
+            base64: base64.into(),
+            ..Image::of("image/png", (1, 1), b"")
+        };
+        Attachment {
+            name: name.to_owned(),
+            content: Attached::Image(image),
+        }
     }
 
     fn note() -> Attachment {
-        Attachment { name: "note.md".to_owned(), content: Attached::Text("hello".into()) }
+        Attachment {
+            name: "note.md".to_owned(),
+            content: Attached::Text("hello".into()),
+        }
     }
 
     /// On the demo, whose cluster says that `sees` sees, `blind` does not, and of `unknown` nothing.
@@ -280,8 +356,16 @@ mod tests {
         let mut state = State::new(Settings::default());
         let mut out = Vec::new();
         state.load_drafts(&mut out);
-        let Some(Command::LoadDrafts { job, .. }) = out.pop() else { panic!("{out:?}") };
-        state.apply(Event::DraftsLoaded { job, outcome: Ok(DraftsFound::default()) }, Duration::ZERO);
+        let Some(Command::LoadDrafts { job, .. }) = out.pop() else {
+            panic!("{out:?}")
+        };
+        state.apply(
+            Event::DraftsLoaded {
+                job,
+                outcome: Ok(DraftsFound::default()),
+            },
+            Duration::ZERO,
+        );
         let model = |name: &str, capabilities: &[&str]| ServedModel {
             serving_name: name.to_owned(),
             resource: None,
@@ -308,7 +392,10 @@ mod tests {
             models_trouble: None,
             unreadable: Vec::new(),
         };
-        let view = ClusterView { deployments: vec![deployment], ..ClusterView::default() };
+        let view = ClusterView {
+            deployments: vec![deployment],
+            ..ClusterView::default()
+        };
         state.place().cluster.view = crate::state::Loadable::Ready(view, Duration::ZERO);
         state.pick_model(0, models[0]);
         for (index, model) in models.iter().enumerate().skip(1) {
@@ -321,7 +408,9 @@ mod tests {
     fn attach(state: &mut State, read: Vec<Result<Attachment, Failure>>) -> usize {
         let mut out = Vec::new();
         state.attach(AttachSources::Dialog, &mut out);
-        let Some(Command::Attach { job, room, .. }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::Attach { job, room, .. }) = out.pop() else {
+            panic!("{out:?}")
+        };
         assert!(state.is_attaching());
         state.apply(Event::AttachmentsRead { job, read }, Duration::ZERO);
         assert!(!state.is_attaching());
@@ -343,7 +432,10 @@ mod tests {
             (&["sees-alias"], ""),
             (&["unknown"], ""),
             (&["of nobody"], ""),
-            (&["blind"], "a.png was not attached: blind cannot see pictures. Pick a model with vision"),
+            (
+                &["blind"],
+                "a.png was not attached: blind cannot see pictures. Pick a model with vision",
+            ),
             (
                 &["sees", "blind", "blind-alias"],
                 "a.png was not attached: blind and blind-alias cannot see pictures. Untick it, or pick a model with vision",
@@ -352,8 +444,18 @@ mod tests {
             let mut state = state(models);
             attach(&mut state, vec![Ok(picture("a.png", "AAAA")), Ok(note())]);
             assert_eq!(told(&mut state), refused, "{models:?}");
-            let names: Vec<_> = state.place().chat.attached.iter().map(|it| it.name.as_str()).collect();
-            assert_eq!(names.len(), if refused.is_empty() { 2 } else { 1 }, "{models:?}");
+            let names: Vec<_> = state
+                .place()
+                .chat
+                .attached
+                .iter()
+                .map(|it| it.name.as_str())
+                .collect();
+            assert_eq!(
+                names.len(),
+                if refused.is_empty() { 2 } else { 1 },
+                "{models:?}"
+            );
         }
     }
 
@@ -365,10 +467,16 @@ mod tests {
         state.pick_model(0, "blind");
         let mut out = Vec::new();
         assert!(!state.send_draft(Duration::ZERO, &mut out) && out.is_empty());
-        assert_eq!(told(&mut state), "blind cannot see pictures. Pick a model with vision");
+        assert_eq!(
+            told(&mut state),
+            "blind cannot see pictures. Pick a model with vision"
+        );
         state.pick_model(0, "unknown");
         let remark = state.pictures_perhaps_unseen();
-        assert_eq!(remark.as_deref(), Some("Whether unknown can see pictures is not known"));
+        assert_eq!(
+            remark.as_deref(),
+            Some("Whether unknown can see pictures is not known")
+        );
         assert!(state.send_draft(Duration::ZERO, &mut out));
         let Some(Command::ChatSideBySide { .. } | Command::Chat { .. }) = out.last() else {
             panic!("{out:?}")
@@ -376,13 +484,20 @@ mod tests {
         assert!(state.place().chat.attached.is_empty());
         // What was said goes along with whatever is said next.
         let job = state.answering()[0];
-        let ended =
-            Event::ChatEnded { job, ending: ChatEnding::Stopped, figures: Box::default(), answered_by: None };
+        let ended = Event::ChatEnded {
+            job,
+            ending: ChatEnding::Stopped,
+            figures: Box::default(),
+            answered_by: None,
+        };
         state.apply(ended, Duration::ZERO);
         state.pick_model(0, "blind");
         state.place().chat.draft = "and now?".to_owned();
         let why = state.pictures_unseen().expect("it would be sent them");
-        assert_eq!(why.summary, "blind cannot see the pictures of this conversation");
+        assert_eq!(
+            why.summary,
+            "blind cannot see the pictures of this conversation"
+        );
         assert!(!state.act_in_pane(0, Act::Again(0), Duration::ZERO, &mut out));
         assert!(told(&mut state).contains("of this conversation"));
     }
@@ -406,7 +521,10 @@ mod tests {
         let large = "A".repeat(10_000_000);
         let before = attach(&mut state, vec![Ok(picture("a.png", &large))]);
         let after = attach(&mut state, vec![Ok(picture("b.png", &large))]);
-        assert!((10_000_000..10_001_000).contains(&(before - after)), "{before} {after}");
+        assert!(
+            (10_000_000..10_001_000).contains(&(before - after)),
+            "{before} {after}"
+        );
         assert!(attach(&mut state, vec![Ok(picture("c.png", &large))]) < 5_000_000);
         assert!(!state.send_draft(Duration::ZERO, &mut Vec::new()));
         assert!(told(&mut state).contains("larger than the 25 MB"));
@@ -450,7 +568,11 @@ mod tests {
         assert!(!state.send_draft(Duration::ZERO, &mut out));
         assert!(told(&mut state).contains("larger than the 25 MB"));
         state.place().chat.draft.clear();
-        assert!(state.act_in_pane(0, Act::Again(1), Duration::ZERO, &mut out), "{}", told(&mut state));
+        assert!(
+            state.act_in_pane(0, Act::Again(1), Duration::ZERO, &mut out),
+            "{}",
+            told(&mut state)
+        );
     }
 
     #[test]
@@ -458,19 +580,38 @@ mod tests {
         let mut state = state(&["sees"]);
         let mut out = Vec::new();
         state.attach(AttachSources::Dialog, &mut out);
-        let Some(Command::Attach { job, .. }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::Attach { job, .. }) = out.pop() else {
+            panic!("{out:?}")
+        };
         let other = Environment::blank(EnvId("e1".to_owned()), "other");
         state.save_environment(other, None, &mut Vec::new());
         assert!(!state.is_attaching());
-        state.apply(Event::AttachmentsRead { job, read: vec![Ok(note())] }, Duration::ZERO);
+        state.apply(
+            Event::AttachmentsRead {
+                job,
+                read: vec![Ok(note())],
+            },
+            Duration::ZERO,
+        );
         assert!(state.place().chat.attached.is_empty());
         state.switch(&EnvId::demo(), &mut Vec::new());
         assert_eq!(state.place().chat.attached, [note()]);
         state.attach(AttachSources::Dialog, &mut out);
-        let Some(Command::Attach { job, .. }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::Attach { job, .. }) = out.pop() else {
+            panic!("{out:?}")
+        };
         state.stop_attaching(&mut out);
-        assert!(matches!(out.as_slice(), [Command::Cancel { job: of }] if *of == job), "{out:?}");
-        state.apply(Event::AttachmentsRead { job, read: vec![Ok(note())] }, Duration::ZERO);
+        assert!(
+            matches!(out.as_slice(), [Command::Cancel { job: of }] if *of == job),
+            "{out:?}"
+        );
+        state.apply(
+            Event::AttachmentsRead {
+                job,
+                read: vec![Ok(note())],
+            },
+            Duration::ZERO,
+        );
         assert_eq!(state.place().chat.attached, [note()]);
     }
 
@@ -499,12 +640,17 @@ mod tests {
         let mut again = State::new(Settings::default());
         let mut out = Vec::new();
         again.load_drafts(&mut out);
-        let Some(Command::LoadDrafts { job, known }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::LoadDrafts { job, known }) = out.pop() else {
+            panic!("{out:?}")
+        };
         assert_eq!(known, [EnvId::demo()]);
         again.place().chat.attached.push(picture("a.png", "AAAA"));
         let gone = (EnvId("gone".to_owned()), vec![note()]);
         let drafts = vec![(EnvId::demo(), vec![note()]), gone];
-        let outcome = Ok(DraftsFound { drafts, notice: None });
+        let outcome = Ok(DraftsFound {
+            drafts,
+            notice: None,
+        });
         again.apply(Event::DraftsLoaded { job, outcome }, Duration::ZERO);
         let both = vec![note(), picture("a.png", "AAAA")];
         assert_eq!(again.place().chat.attached, both);

@@ -31,11 +31,18 @@ impl State {
     /// The form of the environment in use; the first time it is as it was left.
     pub fn bench_form(&mut self) -> &mut Form {
         let env = self.settings.current();
-        let last = self.settings.benches.get(&env.id).and_then(|forms| forms.last.as_ref());
-        self.bench.forms.entry(env.id.clone()).or_insert_with(|| match last {
-            Some(plan) => Form::of(plan),
-            None => Form::of(&Plan::default()),
-        })
+        let last = self
+            .settings
+            .benches
+            .get(&env.id)
+            .and_then(|forms| forms.last.as_ref());
+        self.bench
+            .forms
+            .entry(env.id.clone())
+            .or_insert_with(|| match last {
+                Some(plan) => Form::of(plan),
+                None => Form::of(&Plan::default()),
+            })
     }
 
     /// Runs what the form says, unless it has problems or a session runs. The form is remembered.
@@ -50,7 +57,11 @@ impl State {
         }
         self.remember_form(out);
         self.bench.session = Some(Session::new(job, &place, read.plan.clone()));
-        out.push(Command::RunBench { job, place, plan: Box::new(read.plan) });
+        out.push(Command::RunBench {
+            job,
+            place,
+            plan: Box::new(read.plan),
+        });
     }
 
     /// Keeps the form in the settings, as far as it is sound and has changed.
@@ -86,9 +97,18 @@ impl State {
 
     /// The built-in presets and the user's own; the user's are marked.
     pub fn presets(&self) -> Vec<(String, Plan, bool)> {
-        let own = self.settings.benches.get(&self.env().id).into_iter().flat_map(|forms| &forms.presets);
-        let built_in = built_in_presets().into_iter().map(|(name, plan)| (name.to_owned(), plan, false));
-        built_in.chain(own.map(|(name, plan)| (name.clone(), plan.clone(), true))).collect()
+        let own = self
+            .settings
+            .benches
+            .get(&self.env().id)
+            .into_iter()
+            .flat_map(|forms| &forms.presets);
+        let built_in = built_in_presets()
+            .into_iter()
+            .map(|(name, plan)| (name.to_owned(), plan, false));
+        built_in
+            .chain(own.map(|(name, plan)| (name.clone(), plan.clone(), true)))
+            .collect()
     }
 
     fn bench_forms(&mut self) -> &mut BenchForms {
@@ -97,7 +117,10 @@ impl State {
     }
 
     fn save_benches(&self, out: &mut Vec<Command>) {
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key: None,
+        });
     }
 }
 
@@ -109,16 +132,33 @@ pub fn built_in_presets() -> [(&'static str, Plan); 3] {
             "Quick look",
             Plan {
                 load: Load::Concurrency(vec![4]),
-                level_ends: Ends { requests: Some(20), ..plan.level_ends },
+                level_ends: Ends {
+                    requests: Some(20),
+                    ..plan.level_ends
+                },
                 ..plan.clone()
             },
         ),
-        ("Concurrency sweep", Plan { load: Load::sweep(64), ..plan.clone() }),
+        (
+            "Concurrency sweep",
+            Plan {
+                load: Load::sweep(64),
+                ..plan.clone()
+            },
+        ),
         (
             "Steady rate",
             Plan {
-                load: Load::Rate { per_sec: vec![2.0], arrivals: Arrivals::Poisson, most_in_flight: None },
-                level_ends: Ends { requests: None, after: Some(Duration::from_secs(120)), error_share: None },
+                load: Load::Rate {
+                    per_sec: vec![2.0],
+                    arrivals: Arrivals::Poisson,
+                    most_in_flight: None,
+                },
+                level_ends: Ends {
+                    requests: None,
+                    after: Some(Duration::from_secs(120)),
+                    error_share: None,
+                },
                 ..plan
             },
         ),
@@ -128,14 +168,20 @@ pub fn built_in_presets() -> [(&'static str, Plan); 3] {
 impl BenchState {
     /// The job of the session under way.
     pub fn running(&self) -> Option<JobId> {
-        self.session.as_ref().filter(|session| session.is_running()).map(|session| session.job)
+        self.session
+            .as_ref()
+            .filter(|session| session.is_running())
+            .map(|session| session.job)
     }
 
     /// Asks the session under way to pause or to go on.
     pub fn steer(&mut self, steer: Steer, out: &mut Vec<Command>) {
         if let Some(session) = self.session.as_mut().filter(|session| session.is_running()) {
             session.steered = steer;
-            out.push(Command::SteerBench { job: session.job, steer });
+            out.push(Command::SteerBench {
+                job: session.job,
+                steer,
+            });
         }
     }
 
@@ -173,7 +219,9 @@ impl BenchState {
     }
 
     fn of_job(&mut self, job: JobId) -> Option<&mut Session> {
-        self.session.as_mut().filter(|session| session.job == job && session.is_running())
+        self.session
+            .as_mut()
+            .filter(|session| session.job == job && session.is_running())
     }
 }
 
@@ -186,7 +234,13 @@ mod tests {
     use crate::domain::settings::Settings;
 
     fn sound() -> Plan {
-        Plan { targets: vec![Target { deployment: None, model: "m".to_owned() }], ..Plan::default() }
+        Plan {
+            targets: vec![Target {
+                deployment: None,
+                model: "m".to_owned(),
+            }],
+            ..Plan::default()
+        }
     }
 
     fn running() -> (State, JobId) {
@@ -195,7 +249,10 @@ mod tests {
         let mut out = Vec::new();
         state.run_bench(&mut out);
         let job = state.bench.running().expect("it runs");
-        assert!(out.iter().any(|command| matches!(command, Command::RunBench { .. })));
+        assert!(
+            out.iter()
+                .any(|command| matches!(command, Command::RunBench { .. }))
+        );
         (state, job)
     }
 
@@ -221,18 +278,42 @@ mod tests {
     #[test]
     fn a_form_says_what_its_plan_says() {
         let plans = [
-            Plan { load: Load::Max { in_flight: 9 }, seed: Some(7), ..sound() },
-            Plan { load: Load::Concurrency(vec![7]), ramp_up: Duration::from_millis(1_500), ..sound() },
             Plan {
-                load: Load::Trace { file: "/t.jsonl".into(), most_in_flight: Some(4), unit: None },
+                load: Load::Max { in_flight: 9 },
+                seed: Some(7),
+                ..sound()
+            },
+            Plan {
+                load: Load::Concurrency(vec![7]),
+                ramp_up: Duration::from_millis(1_500),
+                ..sound()
+            },
+            Plan {
+                load: Load::Trace {
+                    file: "/t.jsonl".into(),
+                    most_in_flight: Some(4),
+                    unit: None,
+                },
                 prompts: Prompts::File("/p.jsonl".into()),
                 tags: vec!["a=b".to_owned(), "c".to_owned()],
                 ..sound()
             },
         ];
-        for plan in plans.into_iter().chain(built_in_presets().map(|(_, plan)| plan)) {
-            let plan = Plan { targets: sound().targets, ..plan };
-            assert_eq!(Form::of(&plan).read(), Read { plan, problems: Vec::new() });
+        for plan in plans
+            .into_iter()
+            .chain(built_in_presets().map(|(_, plan)| plan))
+        {
+            let plan = Plan {
+                targets: sound().targets,
+                ..plan
+            };
+            assert_eq!(
+                Form::of(&plan).read(),
+                Read {
+                    plan,
+                    problems: Vec::new()
+                }
+            );
         }
     }
 
@@ -242,20 +323,50 @@ mod tests {
             let mut form = Form::of(&sound());
             change(&mut form);
             let read = form.read();
-            let told = read.problem(spot).unwrap_or_else(|| panic!("{spot:?}: {:?}", read.problems));
+            let told = read
+                .problem(spot)
+                .unwrap_or_else(|| panic!("{spot:?}: {:?}", read.problems));
             assert!(told.contains(word), "{told}");
             assert_eq!(read.problems.len(), 1, "{:?}", read.problems);
         };
-        check(|form| form.targets.clear(), Spot::Targets, "at least one model");
+        check(
+            |form| form.targets.clear(),
+            Spot::Targets,
+            "at least one model",
+        );
         check(|form| form.sweep = "1, x".to_owned(), Spot::Load, "\"x\"");
         check(|form| form.sweep = "0".to_owned(), Spot::Load, "20,000");
-        check(|form| form.input_tokens = "1-".to_owned(), Spot::Input, "500-1500");
-        check(|form| form.prefix_tokens = "300".to_owned(), Spot::Prefix, "shorter");
-        check(|form| form.requests = "0".to_owned(), Spot::Requests, "At least one");
-        check(|form| form.stop_errors = "200 %".to_owned(), Spot::StopErrors, "100 %");
-        check(|form| form.goodput = "ttft".to_owned(), Spot::Goodput, "ttft=500ms");
+        check(
+            |form| form.input_tokens = "1-".to_owned(),
+            Spot::Input,
+            "500-1500",
+        );
+        check(
+            |form| form.prefix_tokens = "300".to_owned(),
+            Spot::Prefix,
+            "shorter",
+        );
+        check(
+            |form| form.requests = "0".to_owned(),
+            Spot::Requests,
+            "At least one",
+        );
+        check(
+            |form| form.stop_errors = "200 %".to_owned(),
+            Spot::StopErrors,
+            "100 %",
+        );
+        check(
+            |form| form.goodput = "ttft".to_owned(),
+            Spot::Goodput,
+            "ttft=500ms",
+        );
         check(|form| form.timeout = String::new(), Spot::Timeout, "time");
-        check(|form| (form.kind, form.cap) = (LoadKind::Rate, "0".to_owned()), Spot::Cap, "nothing is sent");
+        check(
+            |form| (form.kind, form.cap) = (LoadKind::Rate, "0".to_owned()),
+            Spot::Cap,
+            "nothing is sent",
+        );
     }
 
     #[test]
@@ -272,12 +383,19 @@ mod tests {
         let point = |n: u32| Point {
             level: n / 20_000,
             at_s: f64::from(n) / 100.0,
-            ttft_ms: Some(if n == 77_777 { 9_000.0 } else { 100.0 + (n % 37) as f32 }),
+            ttft_ms: Some(if n == 77_777 {
+                9_000.0
+            } else {
+                100.0 + (n % 37) as f32
+            }),
         };
         for n in 0..100_000 {
             dots.add(&[point(2 * n), point(2 * n + 1)]);
             if n == 1_234 {
-                dots.add(&[Point { ttft_ms: None, ..point(2 * n) }]);
+                dots.add(&[Point {
+                    ttft_ms: None,
+                    ..point(2 * n)
+                }]);
             }
         }
         assert_eq!(dots.added(), 200_001);
@@ -289,7 +407,10 @@ mod tests {
         assert!(dots.kept().iter().any(|dot| dot.ttft_ms == Some(9_000.0)));
         assert!(dots.kept().iter().any(|dot| dot.ttft_ms.is_none()));
         for level in 0..10 {
-            assert!(dots.kept().iter().any(|dot| dot.level == level), "level {level}");
+            assert!(
+                dots.kept().iter().any(|dot| dot.level == level),
+                "level {level}"
+            );
         }
     }
 
@@ -298,16 +419,30 @@ mod tests {
         let mut rates = Rates::default();
         for n in 0..10_000u32 {
             let tokens_per_s = if n % 2 == 0 { 90.0 } else { 110.0 };
-            rates.add(&[RatePoint { at_s: f64::from(n) / 4.0, level: 0, tokens_per_s, in_flight: 1 }]);
+            rates.add(&[RatePoint {
+                at_s: f64::from(n) / 4.0,
+                level: 0,
+                tokens_per_s,
+                in_flight: 1,
+            }]);
         }
         assert!(rates.kept().len() <= Rates::MOST);
-        assert!(rates.kept().iter().all(|rate| (rate.tokens_per_s - 100.0).abs() < 1e-6));
+        assert!(
+            rates
+                .kept()
+                .iter()
+                .all(|rate| (rate.tokens_per_s - 100.0).abs() < 1e-6)
+        );
     }
 
     #[test]
     fn a_failed_session_keeps_what_it_had() {
         let (mut state, job) = running();
-        let point = Point { level: 0, at_s: 0.5, ttft_ms: Some(80.0) };
+        let point = Point {
+            level: 0,
+            at_s: 0.5,
+            ttft_ms: Some(80.0),
+        };
         state.bench.advance(job, progress(vec![point]));
         state.bench.advance(JobId(99), progress(vec![point; 5]));
         state.bench.end(job, Err(Failure::new("gone", "")));
@@ -323,11 +458,28 @@ mod tests {
         let mut out = Vec::new();
         let other = Environment::blank(EnvId("e1".to_owned()), "other");
         state.save_environment(other, None, &mut out);
-        assert!(out.iter().all(|command| !matches!(command, Command::Cancel { .. })));
+        assert!(
+            out.iter()
+                .all(|command| !matches!(command, Command::Cancel { .. }))
+        );
         assert_eq!(state.bench.running(), Some(job));
-        assert_eq!(state.bench.session.as_ref().map(|session| session.env.clone()), Some(EnvId::demo()));
-        assert!(state.bench_form().targets.is_empty(), "the other environment has a form of its own");
+        assert_eq!(
+            state
+                .bench
+                .session
+                .as_ref()
+                .map(|session| session.env.clone()),
+            Some(EnvId::demo())
+        );
+        assert!(
+            state.bench_form().targets.is_empty(),
+            "the other environment has a form of its own"
+        );
         state.run_bench(&mut out);
-        assert!(out.iter().all(|command| !matches!(command, Command::RunBench { .. })), "one at a time");
+        assert!(
+            out.iter()
+                .all(|command| !matches!(command, Command::RunBench { .. })),
+            "one at a time"
+        );
     }
 }

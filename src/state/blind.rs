@@ -55,7 +55,11 @@ impl State {
     /// The blind comparison under way, or the one that was voted on.
     pub fn blind(&mut self) -> Option<&Blind> {
         let panes = self.panes();
-        self.place().panes.blind.as_ref().filter(|blind| blind.order.len() == panes)
+        self.place()
+            .panes
+            .blind
+            .as_ref()
+            .filter(|blind| blind.order.len() == panes)
     }
 
     /// Begins a blind comparison, with new conversations: the old ones tell who is who. Nothing happens with one
@@ -64,7 +68,10 @@ impl State {
         let panes = self.panes();
         if panes > 1 && self.answering().is_empty() {
             self.clear();
-            self.place().panes.blind = Some(Blind { order: shuffled(panes), vote: None });
+            self.place().panes.blind = Some(Blind {
+                order: shuffled(panes),
+                vote: None,
+            });
         }
     }
 
@@ -75,7 +82,10 @@ impl State {
 
     /// The pane that is shown at this place, from the left.
     pub fn pane_at(&mut self, place: usize) -> usize {
-        self.blind().and_then(|blind| blind.order.get(place)).copied().unwrap_or(place)
+        self.blind()
+            .and_then(|blind| blind.order.get(place))
+            .copied()
+            .unwrap_or(place)
     }
 
     /// What a pane is called while its name is hidden: `Model A` is the leftmost.
@@ -93,14 +103,24 @@ impl State {
         if !self.names_hidden() {
             return Vec::new();
         }
-        let last =
-            |state: &mut Self, index| state.pane_chat(index).turns().last().map_or(0, |turn| turn.round);
+        let last = |state: &mut Self, index| {
+            state
+                .pane_chat(index)
+                .turns()
+                .last()
+                .map_or(0, |turn| turn.round)
+        };
         let panes = self.panes();
         let round = (0..panes).map(|index| last(self, index)).max().unwrap_or(0);
         let mut answered = Vec::new();
         for place in 0..panes {
             let index = self.pane_at(place);
-            let Some(turn) = self.pane_chat(index).turns().last().filter(|turn| turn.round == round) else {
+            let Some(turn) = self
+                .pane_chat(index)
+                .turns()
+                .last()
+                .filter(|turn| turn.round == round)
+            else {
                 continue;
             };
             match turn.answer.status {
@@ -109,7 +129,11 @@ impl State {
                 _ => {}
             }
         }
-        if answered.len() < 2 { Vec::new() } else { answered }
+        if answered.len() < 2 {
+            Vec::new()
+        } else {
+            answered
+        }
     }
 
     /// Takes the user's vote: names are seen, and it is counted for each pair of models.
@@ -120,7 +144,11 @@ impl State {
         }
         let mut models = Vec::new();
         for index in on {
-            let model = self.pane_chat(index).turns().last().map(|turn| turn.answer.model.clone());
+            let model = self
+                .pane_chat(index)
+                .turns()
+                .last()
+                .map(|turn| turn.answer.model.clone());
             models.extend(model.map(|model| (index, model)));
         }
         for (at, (one, one_model)) in models.iter().enumerate() {
@@ -138,7 +166,10 @@ impl State {
         if let Some(blind) = &mut self.place().panes.blind {
             blind.vote = Some(vote);
         }
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key: None,
+        });
     }
 }
 
@@ -173,9 +204,19 @@ mod tests {
     }
 
     fn end(state: &mut State, job: JobId) {
-        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        let ending = ChatEnding::Finished {
+            reason: FinishReason::Stop,
+        };
         let figures = Box::new(Figures::default());
-        state.apply(Event::ChatEnded { job, ending, figures, answered_by: None }, Duration::ZERO);
+        state.apply(
+            Event::ChatEnded {
+                job,
+                ending,
+                figures,
+                answered_by: None,
+            },
+            Duration::ZERO,
+        );
     }
 
     #[test]
@@ -200,11 +241,17 @@ mod tests {
             [Command::SaveSettings { settings, .. }] => settings.votes.clone(),
             other => panic!("{other:?}"),
         };
-        let mut told: Vec<_> =
-            saved.iter().map(|p| (p.one.as_str(), p.other.as_str(), p.wins, p.losses, p.ties)).collect();
+        let mut told: Vec<_> = saved
+            .iter()
+            .map(|p| (p.one.as_str(), p.other.as_str(), p.wins, p.losses, p.ties))
+            .collect();
         // Counted in the order in which the panes happened to be shown.
         told.sort_unstable();
-        assert_eq!(told, [("a", "b", 0, 1, 0), ("b", "c", 1, 0, 0)], "between a and c nothing was said");
+        assert_eq!(
+            told,
+            [("a", "b", 0, 1, 0), ("b", "c", 1, 0, 0)],
+            "between a and c nothing was said"
+        );
         state.vote(Vote::For(0), &mut out);
         assert_eq!(out.len(), 1, "once");
     }
@@ -216,7 +263,13 @@ mod tests {
             let asks = send(&mut state);
             asks.iter().for_each(|ask| end(&mut state, ask.job));
             state.vote(Vote::Tie, &mut Vec::new());
-            assert_eq!((state.settings.votes[0].one.as_str(), state.settings.votes[0].ties), ("a", ties));
+            assert_eq!(
+                (
+                    state.settings.votes[0].one.as_str(),
+                    state.settings.votes[0].ties
+                ),
+                ("a", ties)
+            );
             state.begin_blind();
             assert!(state.names_hidden() && state.pane_chat(0).turns().is_empty());
         }

@@ -45,9 +45,9 @@ impl Changes {
         for deployment in &view.deployments {
             let is_ready = match deployment.state {
                 DeploymentState::Deployed => true,
-                DeploymentState::Deploying | DeploymentState::NotDeployed | DeploymentState::Terminating => {
-                    false
-                }
+                DeploymentState::Deploying
+                | DeploymentState::NotDeployed
+                | DeploymentState::Terminating => false,
                 // Nobody knows: that is no change.
                 DeploymentState::Unknown => continue,
             };
@@ -67,7 +67,10 @@ impl Changes {
             let is_there = |name: &String| view.deployments.iter().any(|it| it.name == *name);
             let gone = self.ready.extract_if(.., |name, _| !is_there(name));
             let deleted = |name| Change::Stopped(name, "it was deleted".to_owned());
-            changes.extend(gone.filter(|(_, ready)| *ready).map(|(name, _)| deleted(name)));
+            changes.extend(
+                gone.filter(|(_, ready)| *ready)
+                    .map(|(name, _)| deleted(name)),
+            );
         }
         changes
     }
@@ -90,19 +93,36 @@ fn calls(env: &str, changes: &[Change]) -> Vec<Call> {
     };
     let many = |names: Vec<&str>, what: &str| {
         let title = match names.as_slice() {
-            [one] => format!("{one} {}", if what == "stopped" { "has stopped" } else { "is ready" }),
+            [one] => format!(
+                "{one} {}",
+                if what == "stopped" {
+                    "has stopped"
+                } else {
+                    "is ready"
+                }
+            ),
             _ if what == "stopped" => format!("{} deployments have stopped", names.len()),
             _ => format!("{} deployments are ready", names.len()),
         };
-        (!names.is_empty()).then(|| Call { title, body: format!("{env}: {}", shortly(&names)) })
+        (!names.is_empty()).then(|| Call {
+            title,
+            body: format!("{env}: {}", shortly(&names)),
+        })
     };
-    [many(names(false), "stopped"), many(names(true), "ready")].into_iter().flatten().collect()
+    [many(names(false), "stopped"), many(names(true), "ready")]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// `a, b, c and 2 more`
 fn shortly(names: &[&str]) -> String {
     let (shown, more) = names.split_at(names.len().min(EACH));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!(" and {} more", more.len())
+    };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -110,8 +130,14 @@ fn shortly(names: &[&str]) -> String {
 fn calls_for_models(env: &str, turned: &[Turn]) -> Vec<Call> {
     if turned.len() <= EACH {
         let call = |Turn { model, why }: &Turn| match why {
-            None => Call { title: format!("{model} answers again"), body: env.to_owned() },
-            Some(why) => Call { title: format!("{model} does not answer"), body: format!("{env}: {why}") },
+            None => Call {
+                title: format!("{model} answers again"),
+                body: env.to_owned(),
+            },
+            Some(why) => Call {
+                title: format!("{model} does not answer"),
+                body: format!("{env}: {why}"),
+            },
         };
         return turned.iter().map(call).collect();
     }
@@ -125,27 +151,37 @@ fn calls_for_models(env: &str, turned: &[Turn]) -> Vec<Call> {
             [name] => format!("{name} {one}"),
             _ => format!("{} models {more}", names.len()),
         };
-        Some(Call { title, body: format!("{env}: {}", shortly(&names)) })
+        Some(Call {
+            title,
+            body: format!("{env}: {}", shortly(&names)),
+        })
     };
     let silent = many(names(true), ("does not answer", "do not answer"));
-    silent.into_iter().chain(many(names(false), ("answers again", "answer again"))).collect()
+    silent
+        .into_iter()
+        .chain(many(names(false), ("answers again", "answer again")))
+        .collect()
 }
 
 fn call(env: &str, change: &Change) -> Call {
     match change {
-        Change::Ready(name) => {
-            Call { title: format!("{name} is ready"), body: format!("{env}: all that it needs runs") }
-        }
-        Change::Stopped(name, why) => {
-            Call { title: format!("{name} has stopped"), body: format!("{env}: {why}") }
-        }
+        Change::Ready(name) => Call {
+            title: format!("{name} is ready"),
+            body: format!("{env}: all that it needs runs"),
+        },
+        Change::Stopped(name, why) => Call {
+            title: format!("{name} has stopped"),
+            body: format!("{env}: {why}"),
+        },
     }
 }
 
 impl State {
     /// Somebody may want to be called for what is new in this view.
     pub(super) fn call_for_changes(&mut self, env: &EnvId, view: &ClusterView) {
-        let Some(place) = self.places.get_mut(env) else { return };
+        let Some(place) = self.places.get_mut(env) else {
+            return;
+        };
         let changes = place.cluster.changes.fold(view);
         self.call(env, |name| calls(name, &changes));
     }
@@ -157,7 +193,10 @@ impl State {
 
     /// What the demo makes up is nothing to call anybody for.
     fn call(&mut self, env: &EnvId, calls: impl FnOnce(&str) -> Vec<Call>) {
-        let real = self.settings.get(env).filter(|env| !env.demo && self.settings.care.notify);
+        let real = self
+            .settings
+            .get(env)
+            .filter(|env| !env.demo && self.settings.care.notify);
         if let Some(env) = real {
             self.calls.extend(calls(&env.name));
         }
@@ -165,14 +204,21 @@ impl State {
 
     /// Calls the person over the desktop.
     pub fn send_calls(&mut self, out: &mut Vec<Command>) {
-        out.extend(self.calls.drain(..).map(|Call { title, body }| Command::Notify { title, body }));
+        out.extend(
+            self.calls
+                .drain(..)
+                .map(|Call { title, body }| Command::Notify { title, body }),
+        );
     }
 
     /// Notifications are shown from now on, or no longer.
     pub fn set_notify(&mut self, on: bool, out: &mut Vec<Command>) {
         self.settings.care.notify = on;
         self.told_of_silence = false;
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key: None,
+        });
     }
 
     /// That no notification can be shown is said once, in passing.
@@ -180,7 +226,10 @@ impl State {
         if let Err(why) = outcome
             && !std::mem::replace(&mut self.told_of_silence, true)
         {
-            self.notices.push(Notice { failure: None, text: format!("{}. {}", why.summary, why.advice) });
+            self.notices.push(Notice {
+                failure: None,
+                text: format!("{}. {}", why.summary, why.advice),
+            });
         }
     }
 }
@@ -211,7 +260,10 @@ mod tests {
             models_trouble: None,
             unreadable: Vec::new(),
         };
-        ClusterView { deployments: deployments.iter().map(deployment).collect(), ..ClusterView::default() }
+        ClusterView {
+            deployments: deployments.iter().map(deployment).collect(),
+            ..ClusterView::default()
+        }
     }
 
     #[track_caller]
@@ -225,11 +277,27 @@ mod tests {
     fn only_what_becomes_ready_or_stops_is_told() {
         use DeploymentState as S;
         let mut changes = Changes::default();
-        check(&mut changes, &[("a", S::Deployed), ("b", S::Deploying)], &[]);
+        check(
+            &mut changes,
+            &[("a", S::Deployed), ("b", S::Deploying)],
+            &[],
+        );
         check(&mut changes, &[("a", S::Unknown), ("b", S::Unknown)], &[]);
-        check(&mut changes, &[("a", S::Deployed), ("b", S::NotDeployed)], &[]);
-        check(&mut changes, &[("a", S::Deploying), ("b", S::Deployed)], &["a has stopped", "b is ready"]);
-        check(&mut changes, &[("b", S::Terminating), ("c", S::Deployed)], &["b has stopped"]);
+        check(
+            &mut changes,
+            &[("a", S::Deployed), ("b", S::NotDeployed)],
+            &[],
+        );
+        check(
+            &mut changes,
+            &[("a", S::Deploying), ("b", S::Deployed)],
+            &["a has stopped", "b is ready"],
+        );
+        check(
+            &mut changes,
+            &[("b", S::Terminating), ("c", S::Deployed)],
+            &["b has stopped"],
+        );
         check(&mut changes, &[], &["c has stopped"]);
         check(&mut changes, &[("c", S::Deployed)], &[]);
         changes.forget();
@@ -240,7 +308,10 @@ mod tests {
     fn what_could_not_be_listed_is_not_gone() {
         let mut changes = Changes::default();
         check(&mut changes, &[("a", DeploymentState::Deployed)], &[]);
-        let refused = ClusterView { warnings: vec![Failure::new("no", "")], ..ClusterView::default() };
+        let refused = ClusterView {
+            warnings: vec![Failure::new("no", "")],
+            ..ClusterView::default()
+        };
         assert_eq!(changes.fold(&refused), []);
         check(&mut changes, &[("a", DeploymentState::Deployed)], &[]);
     }
@@ -252,22 +323,49 @@ mod tests {
             other => panic!("{other:?}"),
         };
         for (notify, demo) in [(true, false), (false, false), (true, true)] {
-            let care = Care { notify, ..Care::default() };
-            let mut settings = Settings { care, ..Settings::default() };
+            let care = Care {
+                notify,
+                ..Care::default()
+            };
+            let mut settings = Settings {
+                care,
+                ..Settings::default()
+            };
             let id = EnvId("mine".to_owned());
             let api = ApiAddress::parse("a.example").ok();
-            settings.environments.push(Environment { api, ..Environment::blank(id.clone(), "mine") });
+            settings.environments.push(Environment {
+                api,
+                ..Environment::blank(id.clone(), "mine")
+            });
             let env = if demo { EnvId::demo() } else { id };
             settings.selected = env.clone();
             let mut state = State::new(settings);
-            let answer = ProbeAnswer { ttft: None, latency: None };
+            let answer = ProbeAnswer {
+                ttft: None,
+                latency: None,
+            };
             let silent = Failure::new("no answer within 60 s", "").of_class(FaultClass::Timeout);
             let mut out = Vec::new();
             for outcome in [Ok(answer), Err(silent), Ok(answer)] {
-                state.probe(vec![ProbeTarget { model: "m".to_owned(), kind: ProbeKind::Chat }], &mut out);
+                state.probe(
+                    vec![ProbeTarget {
+                        model: "m".to_owned(),
+                        kind: ProbeKind::Chat,
+                    }],
+                    &mut out,
+                );
                 let (job, env) = (job_of(&mut out), env.clone());
                 let (at, model) = (jiff::Timestamp::UNIX_EPOCH, "m".to_owned());
-                state.apply(Event::ModelProbed { job, env: env.clone(), model, at, outcome }, Duration::ZERO);
+                state.apply(
+                    Event::ModelProbed {
+                        job,
+                        env: env.clone(),
+                        model,
+                        at,
+                        outcome,
+                    },
+                    Duration::ZERO,
+                );
                 state.apply(Event::ProbesEnded { job, env }, Duration::ZERO);
             }
             state.send_calls(&mut out);
@@ -278,18 +376,37 @@ mod tests {
                     other => panic!("{other:?}"),
                 })
                 .collect();
-            let wanted = ["m does not answer | mine: no answer within 60 s", "m answers again | mine"];
-            assert_eq!(told, if notify && !demo { wanted.to_vec() } else { Vec::new() }, "{notify} {demo}");
+            let wanted = [
+                "m does not answer | mine: no answer within 60 s",
+                "m answers again | mine",
+            ];
+            assert_eq!(
+                told,
+                if notify && !demo {
+                    wanted.to_vec()
+                } else {
+                    Vec::new()
+                },
+                "{notify} {demo}"
+            );
         }
     }
 
     #[test]
     fn what_the_demo_makes_up_calls_nobody() {
         for demo in [true, false] {
-            let care = Care { notify: true, ..Care::default() };
-            let mut settings = Settings { care, ..Settings::default() };
+            let care = Care {
+                notify: true,
+                ..Care::default()
+            };
+            let mut settings = Settings {
+                care,
+                ..Settings::default()
+            };
             let id = EnvId("mine".to_owned());
-            settings.environments.push(Environment::blank(id.clone(), "mine"));
+            settings
+                .environments
+                .push(Environment::blank(id.clone(), "mine"));
             let env = if demo { EnvId::demo() } else { id };
             settings.selected = env.clone();
             let mut state = State::new(settings);
@@ -309,25 +426,43 @@ mod tests {
         };
         let told = |turned: Vec<Turn>| {
             let calls = calls_for_models("prod", &turned);
-            calls.into_iter().map(|call| format!("{} | {}", call.title, call.body)).collect::<Vec<_>>()
+            calls
+                .into_iter()
+                .map(|call| format!("{} | {}", call.title, call.body))
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             told((0..9).map(|n| turn(n, n > 0)).collect()),
-            ["8 models do not answer | prod: m-1, m-2, m-3 and 5 more", "m-0 answers again | prod: m-0"]
+            [
+                "8 models do not answer | prod: m-1, m-2, m-3 and 5 more",
+                "m-0 answers again | prod: m-0"
+            ]
         );
         assert_eq!(
             told(vec![turn(1, true), turn(2, false)]),
-            ["m-1 does not answer | prod: no answer", "m-2 answers again | prod"]
+            [
+                "m-1 does not answer | prod: no answer",
+                "m-2 answers again | prod"
+            ]
         );
     }
 
     #[test]
     fn many_at_once_are_told_together() {
         let names: Vec<String> = (0..9).map(|n| format!("d-{n}")).collect();
-        let all = |state| names.iter().map(|name| (name.as_str(), state)).collect::<Vec<_>>();
+        let all = |state| {
+            names
+                .iter()
+                .map(|name| (name.as_str(), state))
+                .collect::<Vec<_>>()
+        };
         let mut changes = Changes::default();
         check(&mut changes, &all(DeploymentState::Deployed), &[]);
-        check(&mut changes, &all(DeploymentState::Deploying), &["9 deployments have stopped"]);
+        check(
+            &mut changes,
+            &all(DeploymentState::Deploying),
+            &["9 deployments have stopped"],
+        );
         let mut some = all(DeploymentState::Deployed);
         some[0].1 = DeploymentState::Deploying;
         let calls = calls("prod", &changes.fold(&view(&some)));

@@ -158,7 +158,10 @@ pub struct Saying {
 impl Saying {
     /// Nothing but words.
     pub fn words(prompt: &str) -> Self {
-        Self { prompt: prompt.to_owned(), ..Self::default() }
+        Self {
+            prompt: prompt.to_owned(),
+            ..Self::default()
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -167,11 +170,16 @@ impl Saying {
 
     /// As the API is told: results first, since they answer what the model said last. `called`: it called functions.
     fn messages(&self, called: bool) -> impl Iterator<Item = Message> {
-        let words =
-            Message { attachments: self.attachments.clone(), ..Message::new(Role::User, &*self.prompt) };
+        let words = Message {
+            attachments: self.attachments.clone(),
+            ..Message::new(Role::User, &*self.prompt)
+        };
         let has_words = !self.prompt.trim().is_empty() || !self.attachments.is_empty();
         let results = if called { &self.results[..] } else { &[] };
-        results.iter().map(Message::result).chain(has_words.then_some(words))
+        results
+            .iter()
+            .map(Message::result)
+            .chain(has_words.then_some(words))
     }
 }
 
@@ -237,7 +245,9 @@ pub enum AnswerStatus {
 impl Answer {
     /// How long the server asked to wait before it is asked again; `None` when that time has come.
     pub fn wait_before_retry(&self, now: Duration) -> Option<Duration> {
-        let AnswerStatus::Failed(failure) = &self.status else { return None };
+        let AnswerStatus::Failed(failure) = &self.status else {
+            return None;
+        };
         let until = self.ended_at?.checked_add(failure.retry_after?)?;
         until.checked_sub(now).filter(|wait| !wait.is_zero())
     }
@@ -251,8 +261,15 @@ impl Answer {
     /// Tokens per second so far: that of an answer under way falls while nothing comes.
     pub fn speed(&self, now: Duration) -> Option<f64> {
         let speed = self.figures.tokens_per_sec?;
-        let silent = self.silent_for(now).filter(|silent| *silent > JITTER).unwrap_or_default();
-        let tokens = self.figures.tokens.map_or(0, |tokens| tokens.n).saturating_sub(1) as f64;
+        let silent = self
+            .silent_for(now)
+            .filter(|silent| *silent > JITTER)
+            .unwrap_or_default();
+        let tokens = self
+            .figures
+            .tokens
+            .map_or(0, |tokens| tokens.n)
+            .saturating_sub(1) as f64;
         Some(tokens / (tokens / speed + silent.as_secs_f64())).filter(|speed| speed.is_finite())
     }
 
@@ -263,7 +280,9 @@ impl Answer {
 
     /// Why there is no text to read although the answer is complete.
     pub fn empty_because(&self) -> Option<&'static str> {
-        let AnswerStatus::Finished(reason) = &self.status else { return None };
+        let AnswerStatus::Finished(reason) = &self.status else {
+            return None;
+        };
         if !self.text.trim().is_empty() || !self.calls.is_empty() {
             return None;
         }
@@ -273,7 +292,9 @@ impl Answer {
     /// Why an answer with text is not all the model had to say.
     pub fn cut_because(&self) -> Option<&'static str> {
         match &self.status {
-            AnswerStatus::Finished(_) if self.text.trim().is_empty() && self.calls.is_empty() => None,
+            AnswerStatus::Finished(_) if self.text.trim().is_empty() && self.calls.is_empty() => {
+                None
+            }
             AnswerStatus::Finished(FinishReason::Length) => {
                 Some("Cut: max tokens or the context's end was reached")
             }
@@ -302,10 +323,16 @@ impl ChatState {
     pub fn latest_figures(&self, now: Duration) -> Option<(&str, Figures)> {
         match self.talk.turns.last() {
             Some(turn) if turn.answer.figures.ttft.is_some() => {
-                let figures = Figures { tokens_per_sec: turn.answer.speed(now), ..turn.answer.figures };
+                let figures = Figures {
+                    tokens_per_sec: turn.answer.speed(now),
+                    ..turn.answer.figures
+                };
                 Some((&turn.answer.series, figures))
             }
-            _ => self.last.as_ref().map(|(model, figures)| (model.as_str(), *figures)),
+            _ => self
+                .last
+                .as_ref()
+                .map(|(model, figures)| (model.as_str(), *figures)),
         }
     }
 
@@ -327,7 +354,11 @@ impl ChatState {
         if !messages.iter().any(|message| message.role == Role::User) {
             messages.push(Message::new(Role::User, "Hello"));
         }
-        ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
+        ChatRequest {
+            model: model.to_owned(),
+            messages,
+            params: self.params.clone(),
+        }
     }
 
     /// Sends the draft. `None` when there is nothing to send, or an answer is under way.
@@ -353,7 +384,8 @@ impl ChatState {
     /// Whether pictures were said in the first `n` turns of the way.
     pub(super) fn has_pictures_in(&self, n: usize) -> bool {
         let said = self.talk.turns.iter().take(n);
-        said.flat_map(|turn| &turn.said.attachments).any(|attachment| attachment.image().is_some())
+        said.flat_map(|turn| &turn.said.attachments)
+            .any(|attachment| attachment.image().is_some())
     }
 
     /// About how many bytes the request has that this asks.
@@ -432,7 +464,12 @@ impl ChatState {
     }
 
     fn ask(&mut self, said: Saying, asking: &Asking<'_>) -> ChatRequest {
-        let Asking { job, model, deployment, now } = *asking;
+        let Asking {
+            job,
+            model,
+            deployment,
+            now,
+        } = *asking;
         let before = self.talk.turns.len();
         let said = said.answering(self.called_at_the_end_of(before));
         let messages = self.messages(before, &said);
@@ -453,18 +490,32 @@ impl ChatState {
             figures: Figures::default(),
         };
         self.before = None;
-        self.talk.conversation.get_or_insert_with(SessionId::fresh_conversation);
+        self.talk
+            .conversation
+            .get_or_insert_with(SessionId::fresh_conversation);
         let parent = self.talk.turns.last().map(|turn| turn.exchange);
         let turn = self.turn(self.next_exchange, parent, said, answer);
         self.talk.turns.push(turn);
-        ChatRequest { model: model.to_owned(), messages, params: self.params.clone() }
+        ChatRequest {
+            model: model.to_owned(),
+            messages,
+            params: self.params.clone(),
+        }
     }
 
     fn turn(&mut self, exchange: u64, parent: Option<u64>, said: Saying, answer: Answer) -> Turn {
         let id = self.next_turn;
         self.next_turn += 1;
         self.next_exchange = self.next_exchange.max(exchange + 1);
-        Turn { id, exchange, parent, said, answer, round: 0, typed: Vec::new() }
+        Turn {
+            id,
+            exchange,
+            parent,
+            said,
+            answer,
+            round: 0,
+            typed: Vec::new(),
+        }
     }
 
     /// Where the last answer is kept.
@@ -496,7 +547,11 @@ impl ChatState {
         for (at, turn) in turns.iter().enumerate() {
             let answer = &turn.answer;
             let then = turns.get(at + 1).map_or(said, |next| &next.said);
-            let calls = if then.answers(&answer.calls) { &answer.calls[..] } else { &[] };
+            let calls = if then.answers(&answer.calls) {
+                &answer.calls[..]
+            } else {
+                &[]
+            };
             if answer.text.trim().is_empty() && calls.is_empty() {
                 // The results that it brought are still those of the answer before.
                 let results = turn.said.results.iter().filter(|_| called);
@@ -519,13 +574,20 @@ impl ChatState {
     pub fn clear(&mut self) {
         if self.running().is_none() && !self.talk.turns.is_empty() {
             self.stop_editing();
-            self.before = Some(Before { talk: std::mem::take(&mut self.talk), opened: None });
+            self.before = Some(Before {
+                talk: std::mem::take(&mut self.talk),
+                opened: None,
+            });
         }
     }
 
     /// Whether there is a cleared conversation, and none has been begun since.
     pub fn can_undo_clear(&self) -> bool {
-        self.talk.turns.is_empty() && self.before.as_ref().is_some_and(|before| before.opened.is_none())
+        self.talk.turns.is_empty()
+            && self
+                .before
+                .as_ref()
+                .is_some_and(|before| before.opened.is_none())
     }
 
     /// Brings back what was cleared.
@@ -545,7 +607,8 @@ impl ChatState {
 
     /// This conversation is deleted: what was here before is brought back no longer, if it was that.
     pub(super) fn forget(&mut self, conversation: &SessionId) {
-        self.before.take_if(|before| before.talk.conversation.as_ref() == Some(conversation));
+        self.before
+            .take_if(|before| before.talk.conversation.as_ref() == Some(conversation));
     }
 
     /// The conversation that is shown, once something was said in it.
@@ -563,7 +626,12 @@ impl ChatState {
         self.opened()?;
         self.stop_editing();
         let Before { talk, opened } = self.before.take()?;
-        let Opened { system, params, asked, .. } = opened?;
+        let Opened {
+            system,
+            params,
+            asked,
+            ..
+        } = opened?;
         (self.talk, self.system, self.params) = (talk, system, params);
         Some(asked)
     }
@@ -616,7 +684,9 @@ impl ChatState {
         if self.running() != Some(job) {
             return;
         }
-        let Some(turn) = self.talk.turns.last_mut() else { return };
+        let Some(turn) = self.talk.turns.last_mut() else {
+            return;
+        };
         let answer = &mut turn.answer;
         answer.figures = figures;
         answer.queued = false;
@@ -635,7 +705,13 @@ impl ChatState {
                     && answer.reasoning.trim().is_empty()
                     && answer.calls.is_empty();
                 if !said_nothing {
-                    session.record(&answer.series, answer.deployment.clone(), &title, now, figures);
+                    session.record(
+                        &answer.series,
+                        answer.deployment.clone(),
+                        &title,
+                        now,
+                        figures,
+                    );
                 }
                 AnswerStatus::Finished(reason)
             }
@@ -651,21 +727,44 @@ mod tests {
     use super::*;
 
     fn asking(job: u64, model: &str) -> Asking<'_> {
-        Asking { job: JobId(job), model, deployment: None, now: Duration::ZERO }
+        Asking {
+            job: JobId(job),
+            model,
+            deployment: None,
+            now: Duration::ZERO,
+        }
     }
 
     /// Gives how many answers that makes in the session.
     fn finish(chat: &mut ChatState, job: u64, ending: ChatEnding) -> u64 {
         let mut session = SessionHistory::default();
-        chat.end(JobId(job), ending, (Figures::default(), None), Duration::ZERO, &mut session);
+        chat.end(
+            JobId(job),
+            ending,
+            (Figures::default(), None),
+            Duration::ZERO,
+            &mut session,
+        );
         session.answers()
     }
 
     fn talk(chat: &mut ChatState, job: u64, prompt: &str, answer: &str) -> ChatRequest {
         chat.draft = prompt.to_owned();
         let request = chat.send(&asking(job, "m")).expect("sends");
-        chat.advance(JobId(job), ("thinking", answer), Vec::new(), Figures::default(), Duration::ZERO);
-        finish(chat, job, ChatEnding::Finished { reason: FinishReason::Stop });
+        chat.advance(
+            JobId(job),
+            ("thinking", answer),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
+        finish(
+            chat,
+            job,
+            ChatEnding::Finished {
+                reason: FinishReason::Stop,
+            },
+        );
         request
     }
 
@@ -674,22 +773,46 @@ mod tests {
         let mut chat = ChatState::default();
         talk(&mut chat, 1, "one", "first");
         let request = talk(&mut chat, 2, "  two\n", "second");
-        let said: Vec<&str> = request.messages.iter().map(|message| message.content.as_str()).collect();
+        let said: Vec<&str> = request
+            .messages
+            .iter()
+            .map(|message| message.content.as_str())
+            .collect();
         assert_eq!(said, [DEFAULT_SYSTEM_PROMPT, "one", "first", "two"]);
         assert_eq!(chat.draft, "");
     }
 
     #[test]
     fn a_retry_keeps_the_prompt_and_takes_the_place_of_the_failure() {
-        let mut chat = ChatState { draft: "question".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "question".to_owned(),
+            ..ChatState::default()
+        };
         chat.send(&asking(1, "m")).expect("sends");
         assert!(chat.retry(&asking(2, "m")).is_none(), "one at a time");
         let failure = Failure::new("down", "");
-        chat.advance(JobId(1), ("", "half"), Vec::new(), Figures::default(), Duration::ZERO);
-        assert_eq!(finish(&mut chat, 1, ChatEnding::Failed(failure)), 0, "a failure is no figure");
-        assert_eq!(chat.turns()[0].answer.text, "half", "what had arrived stays");
+        chat.advance(
+            JobId(1),
+            ("", "half"),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
+        assert_eq!(
+            finish(&mut chat, 1, ChatEnding::Failed(failure)),
+            0,
+            "a failure is no figure"
+        );
+        assert_eq!(
+            chat.turns()[0].answer.text,
+            "half",
+            "what had arrived stays"
+        );
         let request = chat.retry(&asking(2, "k")).expect("retries");
-        assert_eq!(request.messages.last().map(|m| m.content.as_str()), Some("question"));
+        assert_eq!(
+            request.messages.last().map(|m| m.content.as_str()),
+            Some("question")
+        );
         assert_eq!((chat.turns().len(), request.messages.len()), (1, 2));
     }
 
@@ -709,7 +832,10 @@ mod tests {
         chat.clear();
         talk(&mut chat, 4, "new", "words");
         let other = chat.filing().expect("it is kept");
-        assert_ne!(other.conversation, second.conversation, "what is begun anew is another conversation");
+        assert_ne!(
+            other.conversation, second.conversation,
+            "what is begun anew is another conversation"
+        );
         assert_eq!(other.parent, None);
     }
 
@@ -728,11 +854,16 @@ mod tests {
 
     #[test]
     fn the_rate_of_an_answer_falls_while_nothing_comes() {
-        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "x".to_owned(),
+            ..ChatState::default()
+        };
         chat.send(&asking(1, "m")).expect("sends");
         let s = Duration::from_secs_f64;
-        let tokens =
-            crate::metrics::timeline::Tokens { n: 11, source: crate::metrics::timeline::TokenSource::Chunks };
+        let tokens = crate::metrics::timeline::Tokens {
+            n: 11,
+            source: crate::metrics::timeline::TokenSource::Chunks,
+        };
         // Ten gaps in a second.
         let figures = Figures {
             ttft: Some(s(0.5)),
@@ -744,12 +875,25 @@ mod tests {
         let answer = |chat: &ChatState| chat.turns()[0].answer.clone();
         assert_eq!(answer(&chat).speed(s(2.0)), Some(10.0));
         assert_eq!(answer(&chat).speed(s(2.05)), Some(10.0), "no silence yet");
-        assert_eq!(answer(&chat).speed(s(5.0)), Some(2.5), "ten in four seconds");
+        assert_eq!(
+            answer(&chat).speed(s(5.0)),
+            Some(2.5),
+            "ten in four seconds"
+        );
         assert_eq!(answer(&chat).silent_for(s(5.0)), Some(s(3.0)));
-        assert_eq!((chat.silent_for(s(2.5)), chat.silent_for(s(5.0))), (None, Some(s(3.0))));
-        assert_eq!(chat.latest_figures(s(5.0)).and_then(|(_, figures)| figures.tokens_per_sec), Some(2.5));
+        assert_eq!(
+            (chat.silent_for(s(2.5)), chat.silent_for(s(5.0))),
+            (None, Some(s(3.0)))
+        );
+        assert_eq!(
+            chat.latest_figures(s(5.0))
+                .and_then(|(_, figures)| figures.tokens_per_sec),
+            Some(2.5)
+        );
         let mut session = SessionHistory::default();
-        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        let ending = ChatEnding::Finished {
+            reason: FinishReason::Stop,
+        };
         chat.end(JobId(1), ending, (figures, None), s(5.0), &mut session);
         assert_eq!(answer(&chat).speed(s(9.0)), Some(10.0), "it has ended");
         assert_eq!(answer(&chat).silent_for(s(9.0)), None);
@@ -757,34 +901,75 @@ mod tests {
 
     #[test]
     fn the_model_that_answered_is_credited_in_the_session() {
-        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "x".to_owned(),
+            ..ChatState::default()
+        };
         chat.send(&asking(1, "asked")).expect("sends");
-        chat.advance(JobId(1), ("", "words"), Vec::new(), Figures::default(), Duration::ZERO);
+        chat.advance(
+            JobId(1),
+            ("", "words"),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
         let mut session = SessionHistory::default();
-        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        let ending = ChatEnding::Finished {
+            reason: FinishReason::Stop,
+        };
         let figures = (Figures::default(), Some("other".to_owned()));
         chat.end(JobId(1), ending, figures, Duration::ZERO, &mut session);
         let answer = &chat.turns()[0].answer;
-        assert_eq!((&*answer.model, answer.answered_by.as_deref()), ("asked", Some("other")));
+        assert_eq!(
+            (&*answer.model, answer.answered_by.as_deref()),
+            ("asked", Some("other"))
+        );
         assert_eq!(session.series()[0].model, "other");
     }
 
     #[test]
     fn text_that_turns_out_to_be_reasoning_is_reasoning() {
-        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "x".to_owned(),
+            ..ChatState::default()
+        };
         chat.send(&asking(1, "m")).expect("sends");
-        chat.advance(JobId(1), ("", "hm"), Vec::new(), Figures::default(), Duration::ZERO);
+        chat.advance(
+            JobId(1),
+            ("", "hm"),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
         chat.turn_to_reasoning(JobId(1));
-        chat.advance(JobId(1), (".", "Porto"), Vec::new(), Figures::default(), Duration::ZERO);
+        chat.advance(
+            JobId(1),
+            (".", "Porto"),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
         let answer = &chat.turns()[0].answer;
         assert_eq!((&*answer.reasoning, &*answer.text), ("hm.", "Porto"));
     }
 
     #[test]
     fn an_answer_without_text_is_in_no_figure_of_the_session() {
-        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "x".to_owned(),
+            ..ChatState::default()
+        };
         chat.send(&asking(1, "m")).expect("sends");
-        assert_eq!(finish(&mut chat, 1, ChatEnding::Finished { reason: FinishReason::Stop }), 0);
+        assert_eq!(
+            finish(
+                &mut chat,
+                1,
+                ChatEnding::Finished {
+                    reason: FinishReason::Stop
+                }
+            ),
+            0
+        );
     }
 
     #[test]
@@ -799,9 +984,18 @@ mod tests {
         ] {
             chat.draft = "x".to_owned();
             chat.send(&asking(1, "m")).expect("sends");
-            chat.advance(JobId(1), (thought, ""), Vec::new(), Figures::default(), Duration::ZERO);
+            chat.advance(
+                JobId(1),
+                (thought, ""),
+                Vec::new(),
+                Figures::default(),
+                Duration::ZERO,
+            );
             finish(&mut chat, 1, ChatEnding::Finished { reason });
-            let why = chat.turns().last().and_then(|turn| turn.answer.empty_because());
+            let why = chat
+                .turns()
+                .last()
+                .and_then(|turn| turn.answer.empty_because());
             assert!(why.is_some_and(|why| why.contains(words)), "{why:?}");
         }
     }

@@ -8,7 +8,8 @@ use super::Loadable;
 use super::changes::Changes;
 use super::probes::Probes;
 use crate::domain::deployment::{
-    ClusterEvent, ClusterView, Deployment, Diagnosis, ServedModel, embeds_by_name, makes_embeddings_by_name,
+    ClusterEvent, ClusterView, Deployment, Diagnosis, ServedModel, embeds_by_name,
+    makes_embeddings_by_name,
 };
 use crate::domain::failure::{Failure, FaultClass};
 use crate::protocol::{ClusterLink, JobId};
@@ -81,7 +82,12 @@ pub struct ModelOffers {
 }
 
 impl ClusterState {
-    pub(super) fn view_loaded(&mut self, job: JobId, outcome: Result<ClusterView, Failure>, now: Duration) {
+    pub(super) fn view_loaded(
+        &mut self,
+        job: JobId,
+        outcome: Result<ClusterView, Failure>,
+        now: Duration,
+    ) {
         self.view.resolve(job, outcome, now);
         self.choose_first();
     }
@@ -97,7 +103,11 @@ impl ClusterState {
         let job = self.following.take()?;
         self.link = None;
         self.changes.forget();
-        self.view.resolve(job, Err(Failure::default().of_class(FaultClass::Cancelled)), Duration::ZERO);
+        self.view.resolve(
+            job,
+            Err(Failure::default().of_class(FaultClass::Cancelled)),
+            Duration::ZERO,
+        );
         Some(job)
     }
 
@@ -121,12 +131,15 @@ impl ClusterState {
             ClusterLink::Stopped(why) if why.class == Some(FaultClass::Cancelled) => {
                 self.view.resolve(job, Err(why.clone()), now);
             }
-            ClusterLink::Reconnecting(why) | ClusterLink::Forbidden(why) | ClusterLink::Stopped(why) => {
+            ClusterLink::Reconnecting(why)
+            | ClusterLink::Forbidden(why)
+            | ClusterLink::Stopped(why) => {
                 self.view.fail(why.clone());
             }
         }
         // What is not watched was last read before the cluster went away.
-        let works = |link: &ClusterLink| matches!(link, ClusterLink::Live | ClusterLink::Polling { .. });
+        let works =
+            |link: &ClusterLink| matches!(link, ClusterLink::Live | ClusterLink::Polling { .. });
         if works(&link) && self.link.as_ref().is_some_and(|before| !works(before)) {
             self.reread = true;
         }
@@ -155,7 +168,11 @@ impl ClusterState {
     /// A choice's deployment, as last seen.
     pub fn deployment_of(&self, choice: &Choice) -> Option<&Deployment> {
         let name = choice.deployment.as_deref()?;
-        self.view.value()?.deployments.iter().find(|deployment| deployment.name == name)
+        self.view
+            .value()?
+            .deployments
+            .iter()
+            .find(|deployment| deployment.name == name)
     }
 
     /// Picks a deployment, and its first model when the one in use is not among its models.
@@ -178,7 +195,11 @@ impl ClusterState {
     pub fn deployment_asked(&self, choice: &Choice) -> Option<String> {
         let has = |model: &ServedModel| Some(&model.serving_name) == choice.model.as_ref();
         let deployment = self.deployment_of(choice)?;
-        deployment.models.iter().any(has).then(|| deployment.name.clone())
+        deployment
+            .models
+            .iter()
+            .any(has)
+            .then(|| deployment.name.clone())
     }
 
     /// Picks a model.
@@ -190,16 +211,27 @@ impl ClusterState {
     /// Whether the API lists the model; `None` while nobody knows.
     pub fn is_routed(&self, model: &ServedModel) -> Option<bool> {
         let routed = self.api_models.value()?;
-        Some(routed.iter().any(|id| *id == model.serving_name || model.aliases.contains(id)))
+        Some(
+            routed
+                .iter()
+                .any(|id| *id == model.serving_name || model.aliases.contains(id)),
+        )
     }
 
     /// Whether a choice's model can see pictures; `None` where neither the cluster nor its `Model` says.
     pub fn sees(&self, choice: &Choice) -> Option<bool> {
         let name = choice.model.as_deref()?;
         let own = self.deployment_of(choice).into_iter();
-        let all = own.chain(self.view.value().into_iter().flat_map(|view| &view.deployments));
+        let all = own.chain(
+            self.view
+                .value()
+                .into_iter()
+                .flat_map(|view| &view.deployments),
+        );
         let models = all.flat_map(|deployment| &deployment.models);
-        models.filter(|model| model.is_called(name)).find_map(ServedModel::sees)
+        models
+            .filter(|model| model.is_called(name))
+            .find_map(ServedModel::sees)
     }
 
     /// The likely cause of a deployment's trouble.
@@ -208,7 +240,14 @@ impl ClusterState {
         let all = self.events.value().map(Vec::as_slice).unwrap_or_default();
         let events = of_deployment(all, deployment);
         let silent = self.silent_model(deployment);
-        diagnose(deployment, Known { routed, events: &events, silent })
+        diagnose(
+            deployment,
+            Known {
+                routed,
+                events: &events,
+                silent,
+            },
+        )
     }
 
     /// What the model picker offers.
@@ -255,7 +294,12 @@ impl ClusterState {
             None
         };
         let chats = model.chats();
-        ModelOffer { name: model.serving_name.clone(), remark, selectable: chats || model.embeds(), chats }
+        ModelOffer {
+            name: model.serving_name.clone(),
+            remark,
+            selectable: chats || model.embeds(),
+            chats,
+        }
     }
 
     /// A model of the API alone; what the cluster knows of it still counts.
@@ -263,14 +307,24 @@ impl ClusterState {
         let embeds = chatless.contains(id) || embeds_by_name(id);
         let makes = embeds && self.embeds(id);
         let remark = embeds.then(|| no_chat(makes).to_owned());
-        ModelOffer { name: id.to_owned(), remark, selectable: !embeds || makes, chats: !embeds }
+        ModelOffer {
+            name: id.to_owned(),
+            remark,
+            selectable: !embeds || makes,
+            chats: !embeds,
+        }
     }
 
     /// What the cluster says a model can do; `None` where it does not say.
     pub fn capabilities_of(&self, model: &str) -> Option<&[String]> {
-        let deployments = self.view.value().into_iter().flat_map(|view| &view.deployments);
+        let deployments = self
+            .view
+            .value()
+            .into_iter()
+            .flat_map(|view| &view.deployments);
         let mut models = deployments.flat_map(|deployment| &deployment.models);
-        let known = models.find(|known| known.serving_name == model && !known.capabilities.is_empty())?;
+        let known =
+            models.find(|known| known.serving_name == model && !known.capabilities.is_empty())?;
         Some(&known.capabilities)
     }
 
@@ -313,17 +367,26 @@ impl ClusterState {
         let best = |offers: &[ModelOffer]| {
             let first = |good: fn(&&ModelOffer) -> bool| offers.iter().find(good);
             let good = first(|offer| offer.chats && offer.remark.is_none());
-            let good =
-                good.or_else(|| first(|offer| offer.chats)).or_else(|| first(|offer| offer.selectable));
+            let good = good
+                .or_else(|| first(|offer| offer.chats))
+                .or_else(|| first(|offer| offer.selectable));
             good.map(|offer| offer.name.clone())
         };
-        if choice.deployment.is_some() { best(&offers.deployed) } else { best(&offers.others) }
+        if choice.deployment.is_some() {
+            best(&offers.deployed)
+        } else {
+            best(&offers.others)
+        }
     }
 }
 
 /// Why one cannot chat with a model. `embeds`: it makes embeddings.
 fn no_chat(embeds: bool) -> &'static str {
-    if embeds { "embedding model, cannot chat" } else { "cannot chat" }
+    if embeds {
+        "embedding model, cannot chat"
+    } else {
+        "cannot chat"
+    }
 }
 
 #[cfg(test)]
@@ -367,7 +430,11 @@ mod tests {
         cluster.api_models_loaded(JobId(2), Ok(ids), Duration::ZERO);
         assert_eq!(cluster.choice, Choice::default(), "the cluster comes first");
         let deployments = vec![
-            deployment("bd-waits", DeploymentState::Deploying, vec![model("w", &[])]),
+            deployment(
+                "bd-waits",
+                DeploymentState::Deploying,
+                vec![model("w", &[])],
+            ),
             deployment(
                 "md-ready",
                 DeploymentState::Deployed,
@@ -378,7 +445,10 @@ mod tests {
                 ],
             ),
         ];
-        let view = ClusterView { deployments, ..ClusterView::default() };
+        let view = ClusterView {
+            deployments,
+            ..ClusterView::default()
+        };
         cluster.view_loaded(JobId(1), Ok(view), Duration::ZERO);
         cluster
     }
@@ -387,13 +457,21 @@ mod tests {
     fn the_first_deployment_that_chats_is_picked_with_its_best_model() {
         let cluster = loaded();
         assert_eq!(cluster.choice.deployment.as_deref(), Some("md-ready"));
-        assert_eq!(cluster.choice.model.as_deref(), Some("b-chat"), "no embedding, and routed");
+        assert_eq!(
+            cluster.choice.model.as_deref(),
+            Some("b-chat"),
+            "no embedding, and routed"
+        );
     }
 
     #[test]
     fn the_picker_marks_what_the_api_does_not_list() {
         let offers = loaded().offers();
-        let remarks: Vec<_> = offers.deployed.iter().map(|o| o.remark.as_deref()).collect();
+        let remarks: Vec<_> = offers
+            .deployed
+            .iter()
+            .map(|o| o.remark.as_deref())
+            .collect();
         assert!(remarks[0].is_some_and(|r| r.contains("embedding")));
         assert!(remarks[1].is_some_and(|r| r.contains("does not list it yet")));
         assert_eq!(remarks[2], None);
@@ -406,7 +484,13 @@ mod tests {
         let mut cluster = ClusterState::default();
         cluster.api_models.begin(JobId(2));
         cluster.api_models_loaded(JobId(2), Ok(vec!["m".to_owned()]), Duration::ZERO);
-        assert_eq!(cluster.choice, Choice { deployment: None, model: Some("m".to_owned()) });
+        assert_eq!(
+            cluster.choice,
+            Choice {
+                deployment: None,
+                model: Some("m".to_owned())
+            }
+        );
     }
 
     #[test]
@@ -422,7 +506,12 @@ mod tests {
         cluster.followed(JobId(1), Some(view("a")), ClusterLink::Live, seconds(1));
         assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(1))));
         let why = Failure::new("refused", "");
-        cluster.followed(JobId(1), None, ClusterLink::Reconnecting(why.clone()), seconds(9));
+        cluster.followed(
+            JobId(1),
+            None,
+            ClusterLink::Reconnecting(why.clone()),
+            seconds(9),
+        );
         assert_eq!(cluster.view.failure(), Some(&why));
         assert_eq!(cluster.view.with_time(), Some((&view("a"), seconds(1))));
         cluster.followed(JobId(1), None, ClusterLink::Live, seconds(12));
@@ -442,7 +531,11 @@ mod tests {
         let mut cluster = loaded();
         cluster.pick_model("z-other");
         cluster.view.begin(JobId(3));
-        cluster.view_loaded(JobId(3), Err(Failure::new("down", "")), Duration::from_secs(5));
+        cluster.view_loaded(
+            JobId(3),
+            Err(Failure::new("down", "")),
+            Duration::from_secs(5),
+        );
         assert_eq!(cluster.choice.model.as_deref(), Some("z-other"));
         assert!(cluster.deployment().is_some(), "the old view stays");
     }

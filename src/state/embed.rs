@@ -36,14 +36,20 @@ pub struct EmbedResult {
 impl EmbedState {
     /// What would be embedded; of an empty view a word, for View code.
     pub fn texts(&self) -> Vec<String> {
-        self.request("").map_or_else(|| vec!["Hello".to_owned()], |request| request.input)
+        self.request("")
+            .map_or_else(|| vec!["Hello".to_owned()], |request| request.input)
     }
 
     /// What would be asked of this model; `None` while there is no text.
     pub fn request(&self, model: &str) -> Option<EmbedRequest> {
-        let texts = [&self.text, &self.other].into_iter().filter(|text| !text.trim().is_empty());
+        let texts = [&self.text, &self.other]
+            .into_iter()
+            .filter(|text| !text.trim().is_empty());
         let input: Vec<String> = texts.cloned().collect();
-        (!self.text.trim().is_empty()).then(|| EmbedRequest { model: model.to_owned(), input })
+        (!self.text.trim().is_empty()).then(|| EmbedRequest {
+            model: model.to_owned(),
+            input,
+        })
     }
 
     /// Whether what came is of what is typed now.
@@ -71,18 +77,23 @@ impl State {
     /// Whether a pane's model makes embeddings: as the user said, else as the cluster or its name says.
     pub fn pane_embeds(&mut self, index: usize) -> bool {
         let choice = self.pane_choice(index);
-        let Some(model) = &choice.model else { return false };
+        let Some(model) = &choice.model else {
+            return false;
+        };
         if let Some(said) = self.place().panes.embeds.get(model) {
             return *said;
         }
-        self.pane_cluster(index).is_some_and(|cluster| cluster.embeds(model))
+        self.pane_cluster(index)
+            .is_some_and(|cluster| cluster.embeds(model))
     }
 
     /// Whether only the user knows what a pane's model makes: the cluster does not say.
     pub fn embeds_is_a_guess(&mut self, index: usize) -> bool {
         let model = self.pane_choice(index).model;
         model.is_some_and(|model| {
-            let can = self.pane_cluster(index).and_then(|cluster| cluster.capabilities_of(&model));
+            let can = self
+                .pane_cluster(index)
+                .and_then(|cluster| cluster.capabilities_of(&model));
             let embeds = |can: &[String]| can.iter().any(|capability| capability == "embeddings");
             can.is_none_or(|can| can.len() > 1 && embeds(can))
         })
@@ -97,24 +108,34 @@ impl State {
 
     /// Makes embeddings of a pane's texts. Nothing happens without a text, a model or an address.
     pub fn embed(&mut self, index: usize, now: Duration, out: &mut Vec<Command>) {
-        let (Some(place), Some(model), _) = self.pane_asks(index) else { return };
+        let (Some(place), Some(model), _) = self.pane_asks(index) else {
+            return;
+        };
         if !self.can_ask(index) || self.pane_chat(index).embed.running.is_some() {
             return;
         }
-        let Some(request) = self.pane_chat(index).embed.request(&model) else { return };
+        let Some(request) = self.pane_chat(index).embed.request(&model) else {
+            return;
+        };
         let job = self.next_job();
         let embed = &mut self.pane_chat(index).embed;
         (embed.running, embed.failure) = (Some((job, now)), None);
         embed.asked = Some(request.clone());
-        out.push(Command::Embed { job, place, request });
+        out.push(Command::Embed {
+            job,
+            place,
+            request,
+        });
     }
 
     pub(super) fn embedded(&mut self, job: JobId, outcome: Result<Embedded, Failure>) {
         for place in self.places.values_mut() {
             let mut chats = place.chats().0;
-            if let Some(chat) =
-                chats.find(|chat| chat.embed.running.is_some_and(|(running, _)| running == job))
-            {
+            if let Some(chat) = chats.find(|chat| {
+                chat.embed
+                    .running
+                    .is_some_and(|(running, _)| running == job)
+            }) {
                 return chat.embed.end(job, outcome);
             }
         }
@@ -129,7 +150,12 @@ mod tests {
 
     fn came(values: &[f64]) -> Embedded {
         let vectors = vec![Embedding(values.to_vec())];
-        Embedded { vectors, prompt_tokens: None, took: Duration::ZERO, connect: None }
+        Embedded {
+            vectors,
+            prompt_tokens: None,
+            took: Duration::ZERO,
+            connect: None,
+        }
     }
 
     #[test]
@@ -143,14 +169,19 @@ mod tests {
         state.pane_chat(0).embed.text = "a".to_owned();
         state.embed(0, Duration::ZERO, &mut out);
         state.embed(0, Duration::ZERO, &mut out);
-        let [Command::Embed { job, request, .. }] = out.as_slice() else { panic!("{out:?}") };
+        let [Command::Embed { job, request, .. }] = out.as_slice() else {
+            panic!("{out:?}")
+        };
         assert_eq!(request.input, ["a"]);
         state.pane_chat(0).embed.text = "b".to_owned();
         state.embedded(JobId(99), Ok(came(&[9.0])));
         state.embedded(*job, Ok(came(&[1.0])));
         let embed = &state.pane_chat(0).embed;
         assert_eq!(
-            embed.result.as_ref().map(|result| result.request.input.clone()),
+            embed
+                .result
+                .as_ref()
+                .map(|result| result.request.input.clone()),
             Some(vec!["a".to_owned()])
         );
         assert!(!embed.is_current("my-embedder") && embed.running.is_none());

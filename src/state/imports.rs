@@ -22,18 +22,32 @@ impl State {
     /// Reads a file and shows what could be added of it.
     pub fn read_environments(&mut self, path: PathBuf, out: &mut Vec<Command>) {
         let job = self.next_job();
-        let kubectl = self.env().cluster.as_ref().and_then(|cluster| cluster.kubectl.clone());
-        let mut import = EnvImport { path: path.display().to_string(), ..EnvImport::default() };
+        let kubectl = self
+            .env()
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.kubectl.clone());
+        let mut import = EnvImport {
+            path: path.display().to_string(),
+            ..EnvImport::default()
+        };
         import.offers.begin(job);
         let old = self.import.replace(import);
-        out.extend(old.and_then(|old| old.offers.job()).map(|job| Command::Cancel { job }));
+        out.extend(
+            old.and_then(|old| old.offers.job())
+                .map(|job| Command::Cancel { job }),
+        );
         out.push(Command::ReadEnvironments { job, path, kubectl });
     }
 
     /// What is sound, beyond doubt, and has a name of its own is ticked.
     pub(super) fn environments_read(&mut self) {
-        let Some(import) = &mut self.import else { return };
-        let Some(offers) = import.offers.value() else { return };
+        let Some(import) = &mut self.import else {
+            return;
+        };
+        let Some(offers) = import.offers.value() else {
+            return;
+        };
         let is_good = |offer: &crate::import::environments::Offer| {
             let is_new = self.settings.by_name(&offer.env.name).is_none();
             offer.wrong.is_none() && offer.doubt.is_none() && is_new
@@ -43,47 +57,93 @@ impl State {
 
     /// Under which name an environment would be added: its own, unless another has it.
     pub fn free_name(&self, name: &str) -> String {
-        let numbered = |n: u32| if n == 1 { name.to_owned() } else { format!("{name} {n}") };
-        let free = (1..).map(numbered).find(|name| self.settings.by_name(name).is_none());
+        let numbered = |n: u32| {
+            if n == 1 {
+                name.to_owned()
+            } else {
+                format!("{name} {n}")
+            }
+        };
+        let free = (1..)
+            .map(numbered)
+            .find(|name| self.settings.by_name(name).is_none());
         free.unwrap_or_else(|| name.to_owned())
     }
 
     /// A variable for the key of an environment of this name that no other reads: the usual one may hold the key
     /// of another host.
     fn own_variable(&self, name: &str) -> KeyPlace {
-        let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let letter = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
         let base = format!(
             "{}_{}",
             crate::domain::environment::KEY_VARIABLE,
             name.chars().map(letter).collect::<String>()
         );
-        let numbered = |n: u32| if n == 1 { base.clone() } else { format!("{base}_{n}") };
+        let numbered = |n: u32| {
+            if n == 1 {
+                base.clone()
+            } else {
+                format!("{base}_{n}")
+            }
+        };
         let mut places = (1..).map(|n| KeyPlace::Variable(numbered(n)));
-        let is_free = |place: &KeyPlace| self.settings.environments.iter().all(|env| env.key != *place);
+        let is_free = |place: &KeyPlace| {
+            self.settings
+                .environments
+                .iter()
+                .all(|env| env.key != *place)
+        };
         places.find(is_free).unwrap_or(KeyPlace::None)
     }
 
     /// Adds what is ticked, with the keys: to the keychain, or for this session where there is none.
     pub fn add_environments(&mut self, out: &mut Vec<Command>) {
-        let Some(EnvImport { offers, ticked, .. }) = self.import.take() else { return };
-        let Some(found) = offers.value().cloned() else { return };
-        let chosen = found.offers.iter().zip(ticked).filter(|(offer, on)| *on && offer.wrong.is_none());
+        let Some(EnvImport { offers, ticked, .. }) = self.import.take() else {
+            return;
+        };
+        let Some(found) = offers.value().cloned() else {
+            return;
+        };
+        let chosen = found
+            .offers
+            .iter()
+            .zip(ticked)
+            .filter(|(offer, on)| *on && offer.wrong.is_none());
         let (mut keys, mut added, mut for_now) = (Vec::new(), 0, Vec::new());
         for (offer, _) in chosen {
-            let mut env = Environment { name: self.free_name(&offer.env.name), ..offer.env.clone() };
+            let mut env = Environment {
+                name: self.free_name(&offer.env.name),
+                ..offer.env.clone()
+            };
             let with_api = env.api.is_some() && env.key == KeyPlace::None && offer.key.is_some();
             if with_api || env.key == KeyPlace::Keychain {
                 // Where there is no keychain a variable is the next best place.
                 let in_variable = self.has_keychain == Some(false);
-                env.key = if in_variable { self.own_variable(&env.name) } else { KeyPlace::Keychain };
+                env.key = if in_variable {
+                    self.own_variable(&env.name)
+                } else {
+                    KeyPlace::Keychain
+                };
             }
             if let Some(key) = offer.key.clone().filter(|_| with_api) {
                 match env.key {
                     KeyPlace::Variable(ref name) => {
                         for_now.push(format!("${name}"));
-                        out.push(Command::HoldKey { env: env.id.clone(), key });
+                        out.push(Command::HoldKey {
+                            env: env.id.clone(),
+                            key,
+                        });
                     }
-                    _ => keys.push(KeyChange { env: env.id.clone(), key: Some(key) }),
+                    _ => keys.push(KeyChange {
+                        env: env.id.clone(),
+                        key: Some(key),
+                    }),
                 }
             }
             self.settings.environments.push(env);
@@ -94,26 +154,44 @@ impl State {
         }
         // One after the other: a save takes one key.
         let changes = keys.into_iter().map(Some).chain([None]);
-        out.extend(changes.map(|key| Command::SaveSettings { settings: self.settings.clone(), key }));
-        let environments = if added == 1 { "1 environment" } else { &format!("{added} environments") };
+        out.extend(changes.map(|key| Command::SaveSettings {
+            settings: self.settings.clone(),
+            key,
+        }));
+        let environments = if added == 1 {
+            "1 environment"
+        } else {
+            &format!("{added} environments")
+        };
         let session = match for_now.as_slice() {
             [] => String::new(),
             names => {
                 let (shown, more) = names.split_at(names.len().min(3));
-                let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+                let more = if more.is_empty() {
+                    String::new()
+                } else {
+                    format!(" and {} more", more.len())
+                };
                 let shown = shown.join(", ");
                 format!(
                     ". Without a keychain their keys are kept until Batida ends; for later set {shown}{more}"
                 )
             }
         };
-        self.notices.push(Notice { failure: None, text: format!("{environments} added{session}") });
+        self.notices.push(Notice {
+            failure: None,
+            text: format!("{environments} added{session}"),
+        });
     }
 
     /// Nothing is to be imported.
     pub fn close_import(&mut self, out: &mut Vec<Command>) {
         let import = self.import.take();
-        out.extend(import.and_then(|import| import.offers.job()).map(|job| Command::Cancel { job }));
+        out.extend(
+            import
+                .and_then(|import| import.offers.job())
+                .map(|job| Command::Cancel { job }),
+        );
     }
 }
 
@@ -129,12 +207,17 @@ mod tests {
         let mut names = Vec::new();
         for name in ["prod eu", "prod-eu", "Köln"] {
             let key = state.own_variable(name);
-            names.extend(matches!(&key, KeyPlace::Variable(name) if name.is_ascii()).then(|| key.clone()));
-            let env = Environment { key, ..Environment::blank(EnvId::fresh(), name) };
+            names.extend(
+                matches!(&key, KeyPlace::Variable(name) if name.is_ascii()).then(|| key.clone()),
+            );
+            let env = Environment {
+                key,
+                ..Environment::blank(EnvId::fresh(), name)
+            };
             state.settings.environments.push(env);
         }
-        let named =
-            ["PROD_EU", "PROD_EU_2", "K_LN"].map(|it| KeyPlace::Variable(format!("SAMBANOVA_API_KEY_{it}")));
+        let named = ["PROD_EU", "PROD_EU_2", "K_LN"]
+            .map(|it| KeyPlace::Variable(format!("SAMBANOVA_API_KEY_{it}")));
         assert_eq!(names, named);
     }
 }

@@ -29,7 +29,10 @@ impl State {
         self.prompts.failure = None;
         self.prompts.deleted = match &change {
             LibraryChange::Remove(name) => {
-                let at = library.prompts.iter().position(|prompt| prompt.name == *name);
+                let at = library
+                    .prompts
+                    .iter()
+                    .position(|prompt| prompt.name == *name);
                 at.map(|at| (at, library.prompts[at].clone()))
             }
             _ => None,
@@ -50,19 +53,33 @@ impl State {
         if let Some(library) = &self.prompts.library {
             let content = library.write().into_bytes().into();
             let name = "batida-prompts.json".to_owned();
-            out.push(Command::SaveFile { what: "Prompts".to_owned(), name, content });
+            out.push(Command::SaveFile {
+                what: "Prompts".to_owned(),
+                name,
+                content,
+            });
         }
     }
 
-    pub(super) fn prompts_loaded(&mut self, outcome: Result<Library, Failure>, told: Option<String>) {
+    pub(super) fn prompts_loaded(
+        &mut self,
+        outcome: Result<Library, Failure>,
+        told: Option<String>,
+    ) {
         match outcome {
             Ok(library) => {
                 self.prompts.library = Some(library);
-                self.notices.extend(told.map(|text| Notice { failure: None, text }));
+                self.notices.extend(told.map(|text| Notice {
+                    failure: None,
+                    text,
+                }));
             }
             Err(failure) => {
                 self.prompts.failure = Some(failure.clone());
-                self.notices.push(Notice { text: failure.summary.clone(), failure: Some(failure) });
+                self.notices.push(Notice {
+                    text: failure.summary.clone(),
+                    failure: Some(failure),
+                });
             }
         }
     }
@@ -70,9 +87,16 @@ impl State {
     /// Makes this the system prompt of the active pane, or of the one that it takes it from.
     pub fn use_as_system_prompt(&mut self, text: String) {
         let active = self.active_pane();
-        let index = if self.pane_head(active).linked { 0 } else { active };
+        let index = if self.pane_head(active).linked {
+            0
+        } else {
+            active
+        };
         self.pane_chat(index).system = text;
-        self.notices.push(Notice { failure: None, text: "System prompt set".to_owned() });
+        self.notices.push(Notice {
+            failure: None,
+            text: "System prompt set".to_owned(),
+        });
     }
 }
 
@@ -90,7 +114,11 @@ mod tests {
         state.change_prompts(LibraryChange::Remove("b".to_owned()), &mut out);
         state.undo_delete_prompt(&mut out);
         let names = |state: &State| -> String {
-            let prompts = state.prompts.library.iter().flat_map(|library| &library.prompts);
+            let prompts = state
+                .prompts
+                .library
+                .iter()
+                .flat_map(|library| &library.prompts);
             prompts.map(|prompt| prompt.name.as_str()).collect()
         };
         assert_eq!((names(&state).as_str(), out.len()), ("abc", 3));

@@ -24,7 +24,13 @@ pub struct LogState {
 
 impl LogState {
     pub(super) fn new(source: LogSource, job: JobId) -> Self {
-        Self { source, job: Some(job), failure: None, search: String::new(), lines: VecDeque::new() }
+        Self {
+            source,
+            job: Some(job),
+            failure: None,
+            search: String::new(),
+            lines: VecDeque::new(),
+        }
     }
 
     pub(super) fn advance(&mut self, job: JobId, lines: Vec<String>) {
@@ -47,7 +53,11 @@ impl LogState {
     pub fn found(&self) -> Vec<&str> {
         let wanted = self.search.to_lowercase();
         let holds = |line: &&str| wanted.is_empty() || line.to_lowercase().contains(&wanted);
-        self.lines.iter().map(String::as_str).filter(holds).collect()
+        self.lines
+            .iter()
+            .map(String::as_str)
+            .filter(holds)
+            .collect()
     }
 }
 
@@ -56,14 +66,23 @@ mod tests {
     use super::*;
 
     fn log() -> LogState {
-        let source = LogSource { pod: "p".to_owned(), container: "inf".to_owned(), previous: false };
+        let source = LogSource {
+            pod: "p".to_owned(),
+            container: "inf".to_owned(),
+            previous: false,
+        };
         LogState::new(source, JobId(1))
     }
 
     #[test]
     fn lines_are_found_whatever_their_case() {
         let mut log = log();
-        log.advance(JobId(1), ["Loading", "ERROR: no", "ready"].map(str::to_owned).to_vec());
+        log.advance(
+            JobId(1),
+            ["Loading", "ERROR: no", "ready"]
+                .map(str::to_owned)
+                .to_vec(),
+        );
         log.advance(JobId(7), vec!["of another job".to_owned()]);
         assert_eq!(log.found().len(), 3);
         log.search = "error".to_owned();

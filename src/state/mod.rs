@@ -109,12 +109,18 @@ impl<T> Loadable<T> {
 
     /// It is asked for now.
     pub fn begin(&mut self, job: JobId) {
-        *self = Self::Loading { job, previous: self.take_value() };
+        *self = Self::Loading {
+            job,
+            previous: self.take_value(),
+        };
     }
 
     /// It has failed since, whoever asks.
     pub(crate) fn fail(&mut self, why: Failure) {
-        *self = Self::Failed { why, previous: self.take_value() };
+        *self = Self::Failed {
+            why,
+            previous: self.take_value(),
+        };
     }
 
     /// The newest value there is still holds.
@@ -200,7 +206,10 @@ impl PlaceState {
     /// All panes' conversations, with the session that their answers belong to.
     fn chats(&mut self) -> (impl Iterator<Item = &mut ChatState>, &mut SessionHistory) {
         let others = self.panes.others.iter_mut().map(|pane| &mut pane.chat);
-        (std::iter::once(&mut self.chat).chain(others), &mut self.session)
+        (
+            std::iter::once(&mut self.chat).chain(others),
+            &mut self.session,
+        )
     }
 }
 
@@ -229,7 +238,10 @@ impl ModelColors {
 
     /// The place of the model's colour in the theme's order.
     pub fn index(&self, model: &str) -> usize {
-        self.known.iter().position(|known| known == model).unwrap_or(self.known.len())
+        self.known
+            .iter()
+            .position(|known| known == model)
+            .unwrap_or(self.known.len())
     }
 }
 
@@ -300,8 +312,13 @@ pub struct State {
 impl State {
     /// Knows the settings, and with them what the Playground was left as.
     pub fn new(settings: Settings) -> Self {
-        let left = settings.playgrounds.iter().filter(|(env, _)| settings.get(env).is_some());
-        let places = left.map(|(env, form)| (env.clone(), PlaceState::restored(form, &settings))).collect();
+        let left = settings
+            .playgrounds
+            .iter()
+            .filter(|(env, _)| settings.get(env).is_some());
+        let places = left
+            .map(|(env, form)| (env.clone(), PlaceState::restored(form, &settings)))
+            .collect();
         Self {
             settings,
             places,
@@ -356,7 +373,10 @@ impl State {
         self.leave(out);
         self.settings.selected = env.clone();
         self.revealed_key = None;
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key: None,
+        });
         self.arrive(out);
     }
 
@@ -402,13 +422,21 @@ impl State {
     /// Closes the log that is open.
     pub fn close_log(&mut self, out: &mut Vec<Command>) {
         let log = self.place().log.take();
-        out.extend(log.and_then(|log| log.job).map(|job| Command::Cancel { job }));
+        out.extend(
+            log.and_then(|log| log.job)
+                .map(|job| Command::Cancel { job }),
+        );
     }
 
     /// Only the cluster of the environment in use is followed.
     fn leave(&mut self, out: &mut Vec<Command>) {
         self.close_log(out);
-        out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
+        out.extend(
+            self.place()
+                .cluster
+                .leave()
+                .map(|job| Command::Cancel { job }),
+        );
     }
 
     fn arrive(&mut self, out: &mut Vec<Command>) {
@@ -425,7 +453,12 @@ impl State {
         if place.cluster.is_none() || self.place().cluster.view.is_loading() {
             return;
         }
-        out.extend(self.place().cluster.leave().map(|job| Command::Cancel { job }));
+        out.extend(
+            self.place()
+                .cluster
+                .leave()
+                .map(|job| Command::Cancel { job }),
+        );
         let job = self.next_job();
         self.place().cluster.follow(job);
         out.push(Command::WatchCluster { job, place });
@@ -441,7 +474,9 @@ impl State {
     }
 
     fn open_place(&mut self, env: EnvId, out: &mut Vec<Command>) {
-        let Some(place) = self.settings.get(&env).cloned() else { return };
+        let Some(place) = self.settings.get(&env).cloned() else {
+            return;
+        };
         let job = self.next_job();
         self.places.entry(env).or_default().opening = Some(job);
         out.push(Command::OpenPlace { job, place });
@@ -466,7 +501,9 @@ impl State {
     }
 
     fn refresh_place(&mut self, id: &EnvId, out: &mut Vec<Command>) {
-        let Some(env) = self.settings.get(id).cloned() else { return };
+        let Some(env) = self.settings.get(id).cloned() else {
+            return;
+        };
         let (look, list) = (self.next_job(), self.next_job());
         // Only the environment in use is followed.
         let followed = self.settings.current().id == *id;
@@ -476,14 +513,22 @@ impl State {
         let place = self.places.entry(id.clone()).or_default();
         if !followed && env.cluster.is_some() && !place.cluster.view.is_loading() {
             place.cluster.view.begin(look);
-            out.push(Command::LoadCluster { job: look, place: env.clone() });
+            out.push(Command::LoadCluster {
+                job: look,
+                place: env.clone(),
+            });
         }
         if (env.api.is_some() || env.demo) && !place.cluster.api_models.is_loading() {
             place.cluster.api_models.begin(list);
-            out.push(Command::LoadApiModels { job: list, place: env });
+            out.push(Command::LoadApiModels {
+                job: list,
+                place: env,
+            });
         }
         // What a deployment's page and the side bar read is read again, too.
-        if place.cluster.release.value().is_none_or(Option::is_none) && !place.cluster.release.is_loading() {
+        if place.cluster.release.value().is_none_or(Option::is_none)
+            && !place.cluster.release.is_loading()
+        {
             place.cluster.release = Loadable::Absent;
         }
         if place.cluster.events.failure().is_some() {
@@ -502,7 +547,12 @@ impl State {
     /// The other environments that the panes of the one in use ask.
     fn pane_envs(&mut self) -> Vec<EnvId> {
         let own = self.settings.current().id.clone();
-        let others = self.place().panes.others.iter().map(|pane| pane.env.clone());
+        let others = self
+            .place()
+            .panes
+            .others
+            .iter()
+            .map(|pane| pane.env.clone());
         others.filter(|env| *env != own).collect()
     }
 
@@ -510,22 +560,37 @@ impl State {
     pub fn check(&mut self, out: &mut Vec<Command>) {
         let job = self.next_job();
         let env = self.env().clone();
-        out.extend(self.place().checks.running.map(|job| Command::Cancel { job }));
-        self.place().checks = Checks { running: Some(job), done: Vec::new() };
+        out.extend(
+            self.place()
+                .checks
+                .running
+                .map(|job| Command::Cancel { job }),
+        );
+        self.place().checks = Checks {
+            running: Some(job),
+            done: Vec::new(),
+        };
         out.push(Command::Check { job, place: env });
     }
 
     /// Reads the contexts of a kubeconfig.
     pub fn list_contexts(&mut self, place: Environment, out: &mut Vec<Command>) {
         let job = self.next_job();
-        self.places.entry(place.id.clone()).or_default().contexts.begin(job);
+        self.places
+            .entry(place.id.clone())
+            .or_default()
+            .contexts
+            .begin(job);
         out.push(Command::ListContexts { job, place });
     }
 
     /// What a model's server was found not to take.
     pub fn dialect(&self, env: &EnvId, model: &str) -> Dialect {
         let place = self.places.get(env);
-        place.and_then(|place| place.dialects.get(model)).copied().unwrap_or_default()
+        place
+            .and_then(|place| place.dialects.get(model))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Puts an environment into the settings, new or changed, and goes there. What was loaded from its
@@ -539,7 +604,12 @@ impl State {
         let id = env.id.clone();
         let old = self.settings.get(&id);
         let elsewhere = old.is_none_or(|old| (&old.cluster, &old.api) != (&env.cluster, &env.api));
-        match self.settings.environments.iter_mut().find(|old| old.id == id) {
+        match self
+            .settings
+            .environments
+            .iter_mut()
+            .find(|old| old.id == id)
+        {
             Some(old) => *old = env,
             None => self.settings.environments.push(env),
         }
@@ -549,18 +619,33 @@ impl State {
         let place = self.place();
         out.extend(place.loads().map(|job| Command::Cancel { job }));
         // Names of another cluster or API mean nothing here.
-        let choice = if elsewhere { Choice::default() } else { std::mem::take(&mut place.cluster.choice) };
+        let choice = if elsewhere {
+            Choice::default()
+        } else {
+            std::mem::take(&mut place.cluster.choice)
+        };
         if elsewhere {
             let id = &self.settings.selected;
-            let panes = self.places.values_mut().flat_map(|place| &mut place.panes.others);
-            panes.filter(|pane| pane.env == *id).for_each(|pane| pane.choice = Choice::default());
+            let panes = self
+                .places
+                .values_mut()
+                .flat_map(|place| &mut place.panes.others);
+            panes
+                .filter(|pane| pane.env == *id)
+                .for_each(|pane| pane.choice = Choice::default());
         }
         let place = self.place();
-        place.cluster = ClusterState { choice, ..ClusterState::default() };
+        place.cluster = ClusterState {
+            choice,
+            ..ClusterState::default()
+        };
         (place.api, place.key, place.trouble) = (None, None, None);
         place.dialects.clear();
         place.checks = Checks::default();
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key,
+        });
         self.open(out);
     }
 
@@ -574,23 +659,37 @@ impl State {
         if let Some(mut place) = self.places.remove(env) {
             let loads: Vec<JobId> = place.loads().collect();
             let answers = place.chats().0.filter_map(|chat| chat.running());
-            out.extend(loads.into_iter().chain(answers).map(|job| Command::Cancel { job }));
+            out.extend(
+                loads
+                    .into_iter()
+                    .chain(answers)
+                    .map(|job| Command::Cancel { job }),
+            );
         }
         for place in self.places.values_mut() {
             let gone = place.panes.others.extract_if(.., |pane| pane.env == *env);
-            out.extend(gone.filter_map(|pane| pane.chat.running()).map(|job| Command::Cancel { job }));
+            out.extend(
+                gone.filter_map(|pane| pane.chat.running())
+                    .map(|job| Command::Cancel { job }),
+            );
         }
         self.settings.benches.remove(env);
         self.settings.playgrounds.remove(env);
         self.keeping_forms.forget(env);
         self.forget_attached(env, out);
         self.settings.care.probe_minutes.remove(env);
-        let key = Some(crate::protocol::KeyChange { env: env.clone(), key: None });
+        let key = Some(crate::protocol::KeyChange {
+            env: env.clone(),
+            key: None,
+        });
         let leaves = self.settings.selected == *env;
         if leaves {
             self.settings.selected = EnvId::demo();
         }
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key,
+        });
         if leaves {
             self.arrive(out);
         }
@@ -605,42 +704,79 @@ impl State {
             Event::FileSaved { what, outcome } => match outcome {
                 Ok(Some(path)) => {
                     let text = format!("{what} saved as {}", path.display());
-                    self.notices.push(Notice { failure: None, text });
+                    self.notices.push(Notice {
+                        failure: None,
+                        text,
+                    });
                 }
                 // No place was given: nothing is to be told.
                 Ok(None) => {}
                 Err(failure) => self.notice_failure(Err(failure)),
             },
-            Event::PlaceOpened { job, env, api, key, trouble } => self.with(&env, |place| {
+            Event::PlaceOpened {
+                job,
+                env,
+                api,
+                key,
+                trouble,
+            } => self.with(&env, |place| {
                 if place.opening == Some(job) {
                     place.opening = None;
                     (place.api, place.key, place.trouble) = (api, Some(key), trouble);
                 }
             }),
-            Event::DialectLearned { env, model, dialect } => self.with(&env, |place| {
+            Event::DialectLearned {
+                env,
+                model,
+                dialect,
+            } => self.with(&env, |place| {
                 place.dialects.insert(model, dialect);
             }),
-            Event::ClusterLoaded { job, env, outcome, .. } => {
+            Event::ClusterLoaded {
+                job, env, outcome, ..
+            } => {
                 self.with(&env, |place| place.cluster.view_loaded(job, outcome, now));
                 self.settle_panes();
             }
-            Event::ClusterFollowed { job, env, view, link } => {
+            Event::ClusterFollowed {
+                job,
+                env,
+                view,
+                link,
+            } => {
                 if let Some(view) = &view
-                    && self.places.get(&env).is_some_and(|place| place.cluster.following == Some(job))
+                    && self
+                        .places
+                        .get(&env)
+                        .is_some_and(|place| place.cluster.following == Some(job))
                 {
                     self.call_for_changes(&env, view);
                 }
-                self.with(&env, |place| place.cluster.followed(job, view.map(|view| *view), link, now));
+                self.with(&env, |place| {
+                    place
+                        .cluster
+                        .followed(job, view.map(|view| *view), link, now)
+                });
                 self.settle_panes();
             }
             Event::ClusterEventsLoaded { job, env, outcome } => {
-                self.with(&env, |place| place.cluster.events.resolve(job, outcome, now));
+                self.with(&env, |place| {
+                    place.cluster.events.resolve(job, outcome, now)
+                });
             }
             Event::SizesLoaded { job, env, outcome } => {
                 self.with(&env, |place| place.cluster.sizes.resolve(job, outcome, now));
             }
-            Event::ModelProbed { job, env, model, at, outcome } => {
-                self.with(&env, |place| place.cluster.probes.probed(job, &model, at, outcome));
+            Event::ModelProbed {
+                job,
+                env,
+                model,
+                at,
+                outcome,
+            } => {
+                self.with(&env, |place| {
+                    place.cluster.probes.probed(job, &model, at, outcome)
+                });
             }
             Event::EnvironmentsRead { job, outcome } => {
                 if let Some(import) = &mut self.import {
@@ -650,7 +786,9 @@ impl State {
             }
             Event::Notified { outcome } => self.notified(outcome),
             Event::ReleaseLoaded { job, env, outcome } => {
-                self.with(&env, |place| place.cluster.release.resolve(job, outcome, now));
+                self.with(&env, |place| {
+                    place.cluster.release.resolve(job, outcome, now)
+                });
             }
             Event::ProbesEnded { job, env } => {
                 let mut turned = Vec::new();
@@ -667,14 +805,26 @@ impl State {
                     log.end(job, outcome);
                 }
             }),
-            Event::ApiModelsLoaded { job, env, outcome, took } => {
+            Event::ApiModelsLoaded {
+                job,
+                env,
+                outcome,
+                took,
+            } => {
                 self.with(&env, |place| {
                     place.cluster.api_took = outcome.is_ok().then_some(took);
                     place.cluster.api_models_loaded(job, outcome, now);
                 });
                 self.settle_panes();
             }
-            Event::ChatAdvanced { job, reasoning, answer, turned, calls, figures } => {
+            Event::ChatAdvanced {
+                job,
+                reasoning,
+                answer,
+                turned,
+                calls,
+                figures,
+            } => {
                 self.with_chat(job, |chat, _| {
                     if turned {
                         chat.turn_to_reasoning(job);
@@ -683,11 +833,20 @@ impl State {
                 });
             }
             Event::ChatBegan { job } => self.with_chat(job, |chat, _| chat.began(now)),
-            Event::ChatEnded { job, ending, figures, answered_by } => {
+            Event::ChatEnded {
+                job,
+                ending,
+                figures,
+                answered_by,
+            } => {
                 let measured = (*figures, answered_by);
-                self.with_chat(job, |chat, session| chat.end(job, ending, measured, now, session));
+                self.with_chat(job, |chat, session| {
+                    chat.end(job, ending, measured, now, session)
+                });
             }
-            Event::EmbeddingsMade { job, outcome } => self.embedded(job, outcome.map(|embedded| *embedded)),
+            Event::EmbeddingsMade { job, outcome } => {
+                self.embedded(job, outcome.map(|embedded| *embedded))
+            }
             Event::CheckEnded { job, env, check } => self.with(&env, |place| {
                 if place.checks.running == Some(job) {
                     place.checks.done.push(check);
@@ -713,10 +872,17 @@ impl State {
                 Err(failure) => self.notice_failure(Err(failure)),
             },
             Event::Copied { what, outcome } => match outcome {
-                Ok(()) => self.notices.push(Notice { failure: None, text: format!("{what} copied") }),
+                Ok(()) => self.notices.push(Notice {
+                    failure: None,
+                    text: format!("{what} copied"),
+                }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
-            Event::FilePicked { env, purpose, outcome } => match outcome {
+            Event::FilePicked {
+                env,
+                purpose,
+                outcome,
+            } => match outcome {
                 Ok(path) => self.picked_file = path.map(|path| PickedFile { env, purpose, path }),
                 Err(failure) => self.notice_failure(Err(failure)),
             },
@@ -741,7 +907,9 @@ impl State {
                 self.history.opened(job, outcome, &mut self.colors, now);
             }
             Event::TrendLoaded { job, outcome } => self.history.trend.resolve(job, outcome, now),
-            Event::SessionsCompared { job, outcome } => self.history.comparison.resolve(job, outcome, now),
+            Event::SessionsCompared { job, outcome } => {
+                self.history.comparison.resolve(job, outcome, now)
+            }
             Event::HistoryChanged => {
                 self.talks.changed(now);
                 self.history.changed(now);
@@ -767,13 +935,20 @@ impl State {
         self.attaching_failed(job);
         for place in self.places.values_mut() {
             place.cluster.view_loaded(job, Err(failure.clone()), now);
-            place.cluster.followed(job, None, ClusterLink::Stopped(failure.clone()), now);
-            place.cluster.api_models_loaded(job, Err(failure.clone()), now);
+            place
+                .cluster
+                .followed(job, None, ClusterLink::Stopped(failure.clone()), now);
+            place
+                .cluster
+                .api_models_loaded(job, Err(failure.clone()), now);
             place.contexts.resolve(job, Err(failure.clone()), now);
             place.cluster.events.resolve(job, Err(failure.clone()), now);
             place.cluster.sizes.resolve(job, Err(failure.clone()), now);
             place.cluster.probes.ended(job);
-            place.cluster.release.resolve(job, Err(failure.clone()), now);
+            place
+                .cluster
+                .release
+                .resolve(job, Err(failure.clone()), now);
             if let Some(log) = &mut place.log {
                 log.end(job, Err(failure.clone()));
             }
@@ -800,7 +975,10 @@ impl State {
     fn notice_failure(&mut self, outcome: Result<(), Failure>) {
         if let Err(failure) = outcome {
             let text = failure.summary.clone();
-            self.notices.push(Notice { failure: Some(failure), text });
+            self.notices.push(Notice {
+                failure: Some(failure),
+                text,
+            });
         }
     }
 
@@ -833,7 +1011,11 @@ mod tests {
         value.resolve(JobId(1), Ok(5), Duration::from_secs(1));
         value.begin(JobId(2));
         assert!(value.is_loading());
-        value.resolve(JobId(2), Err(Failure::new("no", "")), Duration::from_secs(9));
+        value.resolve(
+            JobId(2),
+            Err(Failure::new("no", "")),
+            Duration::from_secs(9),
+        );
         assert_eq!(value.with_time(), Some((&5, Duration::from_secs(1))));
         assert_eq!(value.failure().map(|f| f.summary.as_str()), Some("no"));
     }

@@ -78,7 +78,14 @@ impl Panes {
 impl Pane {
     /// With nothing said.
     pub(super) fn new(id: u64, env: EnvId, choice: Choice) -> Self {
-        Self { id, env, choice, linked: true, ticked: true, chat: ChatState::default() }
+        Self {
+            id,
+            env,
+            choice,
+            linked: true,
+            ticked: true,
+            chat: ChatState::default(),
+        }
     }
 }
 
@@ -117,7 +124,10 @@ impl State {
     /// The conversation of a pane.
     pub fn pane_chat(&mut self, index: usize) -> &mut ChatState {
         let place = self.place();
-        match index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) {
+        match index
+            .checked_sub(1)
+            .and_then(|index| place.panes.others.get_mut(index))
+        {
             Some(pane) => &mut pane.chat,
             None => &mut place.chat,
         }
@@ -134,10 +144,22 @@ impl State {
         };
         let running = self.pane_chat(index).running();
         let panes = &self.place().panes;
-        let pane = index.checked_sub(1).and_then(|index| panes.others.get(index));
-        let (id, linked, ticked) =
-            pane.map_or((0, false, panes.first_ticked), |pane| (pane.id, pane.linked, pane.ticked));
-        PaneHead { id, env, choice, name, linked, ticked, running, closable }
+        let pane = index
+            .checked_sub(1)
+            .and_then(|index| panes.others.get(index));
+        let (id, linked, ticked) = pane.map_or((0, false, panes.first_ticked), |pane| {
+            (pane.id, pane.linked, pane.ticked)
+        });
+        PaneHead {
+            id,
+            env,
+            choice,
+            name,
+            linked,
+            ticked,
+            running,
+            closable,
+        }
     }
 
     /// The environment that a pane asks.
@@ -155,15 +177,22 @@ impl State {
     }
 
     fn pane_mut(&mut self, index: usize) -> Option<&mut Pane> {
-        index.checked_sub(1).and_then(|index| self.place().panes.others.get_mut(index))
+        index
+            .checked_sub(1)
+            .and_then(|index| self.place().panes.others.get_mut(index))
     }
 
     /// As a pane is called: its model, with a number where an earlier pane has the same one.
     pub fn pane_name(&mut self, index: usize) -> Option<String> {
         let model = self.pane_choice(index).model?;
-        let same =
-            (0..index).filter(|earlier| self.pane_choice(*earlier).model.as_ref() == Some(&model)).count();
-        Some(if same == 0 { model } else { format!("{model} · {}", same + 1) })
+        let same = (0..index)
+            .filter(|earlier| self.pane_choice(*earlier).model.as_ref() == Some(&model))
+            .count();
+        Some(if same == 0 {
+            model
+        } else {
+            format!("{model} · {}", same + 1)
+        })
     }
 
     /// What is known of the cluster that a pane asks.
@@ -173,9 +202,14 @@ impl State {
     }
 
     /// Whom a pane asks: its environment, the model, and the deployment if the model is one of its own.
-    pub fn pane_asks(&mut self, index: usize) -> (Option<Environment>, Option<String>, Option<String>) {
+    pub fn pane_asks(
+        &mut self,
+        index: usize,
+    ) -> (Option<Environment>, Option<String>, Option<String>) {
         let choice = self.pane_choice(index);
-        let deployment = self.pane_cluster(index).and_then(|cluster| cluster.deployment_asked(&choice));
+        let deployment = self
+            .pane_cluster(index)
+            .and_then(|cluster| cluster.deployment_asked(&choice));
         let env = self.pane_env(index);
         (self.settings.get(&env).cloned(), choice.model, deployment)
     }
@@ -187,12 +221,22 @@ impl State {
         }
         let active = self.active_pane();
         let (env, mut choice) = (self.pane_env(active), self.pane_choice(active));
-        let taken: Vec<Option<String>> =
-            (0..self.panes()).map(|index| self.pane_choice(index).model).collect();
-        let offers = self.pane_cluster(active).map(|cluster| cluster.offers_of(&choice)).unwrap_or_default();
-        let free = offers.deployed.into_iter().chain(offers.others).find(|offer| {
-            offer.selectable && offer.remark.is_none() && !taken.contains(&Some(offer.name.clone()))
-        });
+        let taken: Vec<Option<String>> = (0..self.panes())
+            .map(|index| self.pane_choice(index).model)
+            .collect();
+        let offers = self
+            .pane_cluster(active)
+            .map(|cluster| cluster.offers_of(&choice))
+            .unwrap_or_default();
+        let free = offers
+            .deployed
+            .into_iter()
+            .chain(offers.others)
+            .find(|offer| {
+                offer.selectable
+                    && offer.remark.is_none()
+                    && !taken.contains(&Some(offer.name.clone()))
+            });
         if let Some(free) = free {
             choice.model = Some(free.name);
         }
@@ -212,12 +256,19 @@ impl State {
             return;
         }
         out.extend(head.running.map(|job| Command::Cancel { job }));
-        out.extend(self.pane_chat(index).embed.running.map(|(job, _)| Command::Cancel { job }));
+        out.extend(
+            self.pane_chat(index)
+                .embed
+                .running
+                .map(|(job, _)| Command::Cancel { job }),
+        );
         let own = self.settings.current().id.clone();
         let place = self.place();
         place.panes.blind = None;
         if index == 0 {
-            let Some(at) = place.panes.others.iter().position(|pane| pane.env == own) else { return };
+            let Some(at) = place.panes.others.iter().position(|pane| pane.env == own) else {
+                return;
+            };
             let mut pane = place.panes.others.remove(at);
             if pane.linked {
                 pane.chat.take_settings(&place.chat);
@@ -232,7 +283,11 @@ impl State {
             place.panes.others.remove(index - 1);
         }
         let active = place.panes.active;
-        place.panes.active = if active >= index { active.saturating_sub(1) } else { active };
+        place.panes.active = if active >= index {
+            active.saturating_sub(1)
+        } else {
+            active
+        };
     }
 
     /// Whether a pane takes part in what is sent.
@@ -246,7 +301,10 @@ impl State {
     /// Whether a pane takes the first one's system prompt and parameters. What it had is kept.
     pub fn link_pane(&mut self, index: usize, on: bool) {
         let place = self.place();
-        if let Some(pane) = index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) {
+        if let Some(pane) = index
+            .checked_sub(1)
+            .and_then(|index| place.panes.others.get_mut(index))
+        {
             pane.linked = on;
             if !on {
                 pane.chat.take_settings(&place.chat);
@@ -271,13 +329,18 @@ impl State {
         if index == 0 {
             return self.place().cluster.pick_model(name);
         }
-        let choice = Choice { model: Some(name.to_owned()), ..self.pane_choice(index) };
+        let choice = Choice {
+            model: Some(name.to_owned()),
+            ..self.pane_choice(index)
+        };
         self.set_choice(index, choice);
     }
 
     /// Picks the environment that a pane beside the first asks.
     pub fn pick_pane_env(&mut self, index: usize, env: &EnvId, out: &mut Vec<Command>) {
-        let Some(pane) = self.pane_mut(index).filter(|pane| pane.env != *env) else { return };
+        let Some(pane) = self.pane_mut(index).filter(|pane| pane.env != *env) else {
+            return;
+        };
         (pane.env, pane.choice) = (env.clone(), Choice::default());
         self.open_if_new(env, out);
         self.settle_panes();
@@ -302,7 +365,11 @@ impl State {
             }
         }
         for (id, at, choice) in found {
-            if let Some(pane) = self.places.get_mut(&id).and_then(|place| place.panes.others.get_mut(at)) {
+            if let Some(pane) = self
+                .places
+                .get_mut(&id)
+                .and_then(|place| place.panes.others.get_mut(at))
+            {
                 pane.choice = choice;
             }
         }
@@ -310,7 +377,9 @@ impl State {
 
     /// The pane whose draft the composer shows: the one of which a message is being changed, else the first.
     pub fn drafting_pane(&mut self) -> usize {
-        (0..self.panes()).find(|index| self.pane_chat(*index).is_editing()).unwrap_or(0)
+        (0..self.panes())
+            .find(|index| self.pane_chat(*index).is_editing())
+            .unwrap_or(0)
     }
 
     /// The panes that a message would go to.
@@ -320,7 +389,9 @@ impl State {
         if panes == 1 || self.pane_chat(drafting).is_editing() {
             return vec![drafting];
         }
-        (0..panes).filter(|index| self.pane_head(*index).ticked && !self.pane_embeds(*index)).collect()
+        (0..panes)
+            .filter(|index| self.pane_head(*index).ticked && !self.pane_embeds(*index))
+            .collect()
     }
 
     /// Whether a pane has an address and a model to ask.
@@ -336,7 +407,9 @@ impl State {
 
     /// The answers under way, over all panes.
     pub fn answering(&mut self) -> Vec<JobId> {
-        (0..self.panes()).filter_map(|index| self.pane_chat(index).running()).collect()
+        (0..self.panes())
+            .filter_map(|index| self.pane_chat(index).running())
+            .collect()
     }
 
     /// Whether there are panes to be sent something, and all of them can take it.
@@ -354,7 +427,10 @@ impl State {
             return false;
         }
         // All that was said goes along, as with a request for the rest of an answer.
-        if let Some(why) = to.iter().find_map(|index| self.against_asking(*index, Act::Continue)) {
+        if let Some(why) = to
+            .iter()
+            .find_map(|index| self.against_asking(*index, Act::Continue))
+        {
             self.notice_failure(Err(why));
             return false;
         }
@@ -404,7 +480,13 @@ impl State {
     }
 
     /// Does what the buttons of a pane's conversation say. Gives whether something was asked.
-    pub fn act_in_pane(&mut self, index: usize, act: Act, now: Duration, out: &mut Vec<Command>) -> bool {
+    pub fn act_in_pane(
+        &mut self,
+        index: usize,
+        act: Act,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> bool {
         if let Act::Edit(_) = act {
             (0..self.panes()).for_each(|index| self.pane_chat(index).stop_editing());
         }
@@ -449,10 +531,23 @@ impl State {
         }
         let chat = self.pane_to_ask(index);
         let deployment = deployment.as_deref();
-        let request = what(chat, &Asking { job, model: &model, deployment, now })?;
+        let request = what(
+            chat,
+            &Asking {
+                job,
+                model: &model,
+                deployment,
+                now,
+            },
+        )?;
         chat.note(name, round);
         let filing = chat.filing();
-        Some(Ask { job, place, request: Box::new(request), filing })
+        Some(Ask {
+            job,
+            place,
+            request: Box::new(request),
+            filing,
+        })
     }
 
     /// What a pane would be sent, with the draft as the last message if there is one.
@@ -466,7 +561,10 @@ impl State {
     /// A pane's conversation, with the first one's settings if it is linked.
     fn pane_to_ask(&mut self, index: usize) -> &mut ChatState {
         let place = self.place();
-        let Some(pane) = index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) else {
+        let Some(pane) = index
+            .checked_sub(1)
+            .and_then(|index| place.panes.others.get_mut(index))
+        else {
             return &mut place.chat;
         };
         if pane.linked {
@@ -512,11 +610,19 @@ impl State {
         }
         let mut rounds: HashMap<u64, Vec<(usize, u64, Option<Figures>)>> = HashMap::new();
         for index in 0..panes {
-            for turn in self.pane_chat(index).turns().iter().filter(|turn| turn.round > 0) {
+            for turn in self
+                .pane_chat(index)
+                .turns()
+                .iter()
+                .filter(|turn| turn.round > 0)
+            {
                 let status = &turn.answer.status;
                 if matches!(status, AnswerStatus::Streaming(_)) {
                     // Nobody is the fastest before all have ended.
-                    rounds.entry(turn.round).or_default().push((index, turn.id, None));
+                    rounds
+                        .entry(turn.round)
+                        .or_default()
+                        .push((index, turn.id, None));
                 } else if matches!(status, AnswerStatus::Finished(_)) {
                     let entry = (index, turn.id, Some(turn.answer.figures));
                     rounds.entry(turn.round).or_default().push(entry);
@@ -524,7 +630,10 @@ impl State {
             }
         }
         for round in rounds.into_values() {
-            let Some(figures) = round.iter().map(|(_, _, figures)| *figures).collect::<Option<Vec<_>>>()
+            let Some(figures) = round
+                .iter()
+                .map(|(_, _, figures)| *figures)
+                .collect::<Option<Vec<_>>>()
             else {
                 continue;
             };
@@ -564,12 +673,19 @@ fn fastest_of(all: &[Figures]) -> Vec<Fastest> {
     let mut ttfts: Vec<Duration> = all.iter().filter_map(|figures| figures.ttft).collect();
     ttfts.sort_unstable();
     let ttft = match ttfts[..] {
-        [first, second, ..] if first.as_secs_f64() <= second.as_secs_f64() * (1.0 - MATTERS) => Some(first),
+        [first, second, ..] if first.as_secs_f64() <= second.as_secs_f64() * (1.0 - MATTERS) => {
+            Some(first)
+        }
         _ => None,
     };
     let counted = |figures: &Figures| figures.tokens.map(|tokens| tokens.source);
-    let alike = all.iter().all(|figures| counted(figures) == all.first().and_then(counted));
-    let mut speeds: Vec<f64> = all.iter().filter_map(|figures| figures.tokens_per_sec).collect();
+    let alike = all
+        .iter()
+        .all(|figures| counted(figures) == all.first().and_then(counted));
+    let mut speeds: Vec<f64> = all
+        .iter()
+        .filter_map(|figures| figures.tokens_per_sec)
+        .collect();
     speeds.sort_unstable_by(|a, b| b.total_cmp(a));
     let speed = match speeds[..] {
         [first, second, ..] if alike && first >= second * (1.0 + MATTERS) => Some(first),
@@ -583,8 +699,18 @@ fn fastest_of(all: &[Figures]) -> Vec<Fastest> {
 }
 
 fn alone(ask: Ask) -> Command {
-    let Ask { job, place, request, filing } = ask;
-    Command::Chat { job, place, request, filing }
+    let Ask {
+        job,
+        place,
+        request,
+        filing,
+    } = ask;
+    Command::Chat {
+        job,
+        place,
+        request,
+        filing,
+    }
 }
 
 #[cfg(test)]
@@ -622,7 +748,9 @@ mod tests {
             tokens_per_sec: Some(tokens_per_sec),
             ..Figures::default()
         };
-        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        let ending = ChatEnding::Finished {
+            reason: FinishReason::Stop,
+        };
         let event = Event::ChatAdvanced {
             job,
             reasoning: String::new(),
@@ -633,7 +761,12 @@ mod tests {
         };
         state.apply(event, Duration::ZERO);
         state.apply(
-            Event::ChatEnded { job, ending, figures: Box::new(figures), answered_by: None },
+            Event::ChatEnded {
+                job,
+                ending,
+                figures: Box::new(figures),
+                answered_by: None,
+            },
             Duration::ZERO,
         );
     }
@@ -645,16 +778,26 @@ mod tests {
         let (asks, in_turn) = send(&mut state, "hello");
         let models: Vec<&str> = asks.iter().map(|ask| ask.request.model.as_str()).collect();
         assert_eq!((models, in_turn), (vec!["a", "c"], false));
-        let names: Vec<_> =
-            asks.iter().filter_map(|ask| ask.filing.as_ref()).map(|f| &f.conversation).collect();
+        let names: Vec<_> = asks
+            .iter()
+            .filter_map(|ask| ask.filing.as_ref())
+            .map(|f| &f.conversation)
+            .collect();
         assert!(names.len() == 2 && names[0] != names[1], "{names:?}");
         assert!(state.pane_chat(1).turns().is_empty());
         state.place().chat.draft = "more".to_owned();
-        assert!(!state.send_draft(Duration::ZERO, &mut Vec::new()), "they still answer");
+        assert!(
+            !state.send_draft(Duration::ZERO, &mut Vec::new()),
+            "they still answer"
+        );
         end(&mut state, asks[0].job, 10, 50.0);
         end(&mut state, asks[1].job, 10, 50.0);
         assert_eq!(state.pane_chat(2).turns()[0].answer.text, "yes");
-        assert_eq!(state.place().session.series().len(), 2, "the charts show both");
+        assert_eq!(
+            state.place().session.series().len(),
+            2,
+            "the charts show both"
+        );
     }
 
     #[test]
@@ -663,10 +806,19 @@ mod tests {
         state.place().panes.in_turn = true;
         let (asks, in_turn) = send(&mut state, "hello");
         assert!(in_turn);
-        assert!(!state.pane_chat(0).turns()[0].answer.queued && state.pane_chat(1).turns()[0].answer.queued);
-        state.apply(Event::ChatBegan { job: asks[1].job }, Duration::from_secs(5));
+        assert!(
+            !state.pane_chat(0).turns()[0].answer.queued
+                && state.pane_chat(1).turns()[0].answer.queued
+        );
+        state.apply(
+            Event::ChatBegan { job: asks[1].job },
+            Duration::from_secs(5),
+        );
         let answer = &state.pane_chat(1).turns()[0].answer;
-        assert_eq!((answer.queued, answer.asked_at), (false, Duration::from_secs(5)));
+        assert_eq!(
+            (answer.queued, answer.asked_at),
+            (false, Duration::from_secs(5))
+        );
     }
 
     #[test]
@@ -674,7 +826,10 @@ mod tests {
         let mut state = with_models(&["a", "b"]);
         let (asks, _) = send(&mut state, "hello");
         end(&mut state, asks[0].job, 20, 90.0);
-        assert!(state.fastest().iter().all(HashMap::is_empty), "one still answers");
+        assert!(
+            state.fastest().iter().all(HashMap::is_empty),
+            "one still answers"
+        );
         end(&mut state, asks[1].job, 10, 50.0);
         let marks: Vec<Option<&str>> = state
             .fastest()
@@ -686,11 +841,20 @@ mod tests {
         end(&mut state, asks[0].job, 20, 90.0);
         let why = Failure::new("down", "");
         let ending = ChatEnding::Failed(why);
-        let event = Event::ChatEnded { job: asks[1].job, ending, figures: Box::default(), answered_by: None };
+        let event = Event::ChatEnded {
+            job: asks[1].job,
+            ending,
+            figures: Box::default(),
+            answered_by: None,
+        };
         state.apply(event, Duration::ZERO);
         assert_eq!(state.fastest()[0].len(), 2);
         let last = state.pane_chat(0).turns()[1].id;
-        assert_eq!(state.fastest()[0][&last].told(), None, "there is nobody to be faster than");
+        assert_eq!(
+            state.fastest()[0][&last].told(),
+            None,
+            "there is nobody to be faster than"
+        );
     }
 
     #[test]
@@ -700,7 +864,10 @@ mod tests {
         state.pane_chat(2).system = "mine".to_owned();
         state.place().chat.system = "shared".to_owned();
         let (asks, _) = send(&mut state, "hello");
-        let first: Vec<&str> = asks.iter().map(|ask| ask.request.messages[0].content.as_str()).collect();
+        let first: Vec<&str> = asks
+            .iter()
+            .map(|ask| ask.request.messages[0].content.as_str())
+            .collect();
         assert_eq!(first, ["shared", "shared", "mine"]);
     }
 
@@ -710,9 +877,15 @@ mod tests {
         assert_eq!(state.pane_name(1).as_deref(), Some("a · 2"));
         let (asks, _) = send(&mut state, "hello");
         assert!(asks.iter().all(|ask| ask.request.model == "a"));
-        asks.iter().for_each(|ask| end(&mut state, ask.job, 10, 50.0));
-        let names: Vec<_> =
-            state.place().session.series().iter().map(|series| series.model.clone()).collect();
+        asks.iter()
+            .for_each(|ask| end(&mut state, ask.job, 10, 50.0));
+        let names: Vec<_> = state
+            .place()
+            .session
+            .series()
+            .iter()
+            .map(|series| series.model.clone())
+            .collect();
         assert_eq!(names, ["a", "a · 2"]);
     }
 
@@ -723,8 +896,14 @@ mod tests {
         state.place().chat.draft = "next".to_owned();
         let mut out = Vec::new();
         state.close_pane(0, &mut out);
-        assert!(matches!(out.as_slice(), [Command::Cancel { job }] if *job == asks[0].job), "{out:?}");
-        assert_eq!((state.panes(), state.pane_name(0).as_deref()), (1, Some("b")));
+        assert!(
+            matches!(out.as_slice(), [Command::Cancel { job }] if *job == asks[0].job),
+            "{out:?}"
+        );
+        assert_eq!(
+            (state.panes(), state.pane_name(0).as_deref()),
+            (1, Some("b"))
+        );
         assert_eq!(state.place().chat.draft, "next");
         end(&mut state, asks[1].job, 10, 50.0);
         assert_eq!(state.place().chat.turns()[0].answer.text, "yes");
@@ -733,11 +912,15 @@ mod tests {
 
     #[test]
     fn a_draft_survives_the_first_pane_also_while_a_message_is_changed() {
-        let note = || Attachment { name: "a.md".to_owned(), content: Attached::Text("a".into()) };
+        let note = || Attachment {
+            name: "a.md".to_owned(),
+            content: Attached::Text("a".into()),
+        };
         for changed in [0, 1] {
             let mut state = with_models(&["a", "b"]);
             let (asks, _) = send(&mut state, "hello");
-            asks.iter().for_each(|ask| end(&mut state, ask.job, 10, 50.0));
+            asks.iter()
+                .for_each(|ask| end(&mut state, ask.job, 10, 50.0));
             state.place().chat.draft = "half".to_owned();
             state.place().chat.attached = vec![note()];
             let mut out = Vec::new();
@@ -745,8 +928,16 @@ mod tests {
             assert_eq!(state.pane_chat(changed).draft, "hello");
             state.close_pane(0, &mut out);
             let chat = &mut state.place().chat;
-            assert_eq!((chat.kept_draft(), chat.kept_attached()), ("half", [note()].as_slice()), "{changed}");
-            assert_eq!(chat.is_editing(), changed == 1, "what is changed of another pane stays");
+            assert_eq!(
+                (chat.kept_draft(), chat.kept_attached()),
+                ("half", [note()].as_slice()),
+                "{changed}"
+            );
+            assert_eq!(
+                chat.is_editing(),
+                changed == 1,
+                "what is changed of another pane stays"
+            );
             chat.stop_editing();
             assert_eq!((chat.draft.as_str(), chat.attached.len()), ("half", 1));
         }
@@ -756,15 +947,22 @@ mod tests {
     fn a_message_is_changed_in_its_own_pane_alone() {
         let mut state = with_models(&["a", "b"]);
         let (asks, _) = send(&mut state, "hello");
-        asks.iter().for_each(|ask| end(&mut state, ask.job, 10, 50.0));
+        asks.iter()
+            .for_each(|ask| end(&mut state, ask.job, 10, 50.0));
         state.place().chat.draft = "half".to_owned();
         let mut out = Vec::new();
         assert!(!state.act_in_pane(1, Act::Edit(0), Duration::ZERO, &mut out));
         assert_eq!((state.drafting_pane(), state.addressed()), (1, vec![1]));
         state.pane_chat(1).draft = "other".to_owned();
         assert!(state.send_draft(Duration::ZERO, &mut out));
-        assert!(matches!(out.as_slice(), [Command::Chat { request, .. }] if request.model == "b"), "{out:?}");
-        assert_eq!((state.drafting_pane(), state.place().chat.draft.as_str()), (0, "half"));
+        assert!(
+            matches!(out.as_slice(), [Command::Chat { request, .. }] if request.model == "b"),
+            "{out:?}"
+        );
+        assert_eq!(
+            (state.drafting_pane(), state.place().chat.draft.as_str()),
+            (0, "half")
+        );
     }
 
     #[test]
@@ -776,7 +974,10 @@ mod tests {
         state.save_environment(other.clone(), None, &mut out);
         state.switch(&EnvId::demo(), &mut out);
         state.pick_pane_env(3, &other.id, &mut out);
-        assert_eq!((state.pane_env(3), state.can_ask(3)), (other.id.clone(), false));
+        assert_eq!(
+            (state.pane_env(3), state.can_ask(3)),
+            (other.id.clone(), false)
+        );
         state.delete_environment(&other.id, &mut out);
         assert_eq!(state.panes(), 3);
     }

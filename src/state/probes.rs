@@ -56,7 +56,9 @@ pub struct Found {
 impl Found {
     /// Why the last probe could not tell whether the model answers, and when.
     pub fn untold(&self) -> Option<&(Timestamp, Failure)> {
-        self.trouble.as_ref().filter(|(_, why)| !is_the_models(why.class))
+        self.trouble
+            .as_ref()
+            .filter(|(_, why)| !is_the_models(why.class))
     }
 }
 
@@ -79,8 +81,14 @@ impl Probes {
     /// Why a model that was asked for a word did not answer; `None` where it did, or nobody knows: what was found
     /// long ago, or before its deployment became what it is (`since`), says nothing.
     pub fn silent(&self, model: &str, since: Option<Timestamp>) -> Option<&str> {
-        let found = self.found.get(model).filter(|found| found.answers == Some(false))?;
-        let (at, why) = found.trouble.as_ref().filter(|_| found.untold().is_none())?;
+        let found = self
+            .found
+            .get(model)
+            .filter(|found| found.answers == Some(false))?;
+        let (at, why) = found
+            .trouble
+            .as_ref()
+            .filter(|_| found.untold().is_none())?;
         let fresh = self.every.map_or(FRESH, |every| (2 * every).min(FRESH));
         let is_fresh = self.now.saturating_sub(found.heard) <= fresh;
         (is_fresh && since.is_none_or(|since| since <= *at)).then_some(why.summary.as_str())
@@ -108,7 +116,8 @@ impl Probes {
         found.heard = self.now;
         match outcome {
             Ok(answer) => {
-                (found.answered, found.trouble, found.answers) = (Some((at, answer)), None, Some(true));
+                (found.answered, found.trouble, found.answers) =
+                    (Some((at, answer)), None, Some(true));
             }
             Err(why) => {
                 if is_the_models(why.class) {
@@ -119,7 +128,10 @@ impl Probes {
         }
         if before.is_some() && found.answers != before {
             let why = found.trouble.as_ref().map(|(_, why)| why.summary.clone());
-            self.turned.push(Turn { model: model.to_owned(), why });
+            self.turned.push(Turn {
+                model: model.to_owned(),
+                why,
+            });
         }
     }
 
@@ -138,7 +150,9 @@ impl Probes {
 fn is_the_models(class: Option<FaultClass>) -> bool {
     use FaultClass as F;
     match class {
-        Some(F::Timeout | F::Dropped | F::ModelNotFound | F::Server | F::Unreadable | F::NoText) => true,
+        Some(
+            F::Timeout | F::Dropped | F::ModelNotFound | F::Server | F::Unreadable | F::NoText,
+        ) => true,
         // Without a class it never left Batida: no key, no address, a locked keychain.
         None
         | Some(
@@ -162,13 +176,23 @@ impl ClusterState {
     /// How a model is to be probed; `None` where that makes no sense: the API does not route it, or it is
     /// none of the kinds that can be asked for a word.
     pub fn target(&self, model: &ServedModel) -> Option<ProbeTarget> {
-        let kind = model.probe_kind().filter(|_| self.is_routed(model) != Some(false))?;
-        Some(ProbeTarget { model: model.serving_name.clone(), kind })
+        let kind = model
+            .probe_kind()
+            .filter(|_| self.is_routed(model) != Some(false))?;
+        Some(ProbeTarget {
+            model: model.serving_name.clone(),
+            kind,
+        })
     }
 
     /// The models of these deployments that can be probed, each once.
-    pub fn targets<'a>(&self, deployments: impl IntoIterator<Item = &'a Deployment>) -> Vec<ProbeTarget> {
-        let models = deployments.into_iter().flat_map(|deployment| &deployment.models);
+    pub fn targets<'a>(
+        &self,
+        deployments: impl IntoIterator<Item = &'a Deployment>,
+    ) -> Vec<ProbeTarget> {
+        let models = deployments
+            .into_iter()
+            .flat_map(|deployment| &deployment.models);
         let mut targets: Vec<ProbeTarget> = models.filter_map(|model| self.target(model)).collect();
         targets.sort_by(|a, b| a.model.cmp(&b.model));
         targets.dedup_by(|a, b| a.model == b.model);
@@ -177,13 +201,23 @@ impl ClusterState {
 
     /// The models of all deployments that are ready, or may be.
     fn all_targets(&self) -> Vec<ProbeTarget> {
-        let deployments = self.view.value().into_iter().flat_map(|view| &view.deployments);
+        let deployments = self
+            .view
+            .value()
+            .into_iter()
+            .flat_map(|view| &view.deployments);
         self.targets(deployments.filter(|it| it.may_answer()))
     }
 
     /// The first model of a deployment that was asked and did not answer, and why.
-    pub(super) fn silent_model<'a>(&'a self, deployment: &'a Deployment) -> Option<(&'a str, &'a str)> {
-        let mut names = deployment.models.iter().map(|model| model.serving_name.as_str());
+    pub(super) fn silent_model<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+    ) -> Option<(&'a str, &'a str)> {
+        let mut names = deployment
+            .models
+            .iter()
+            .map(|model| model.serving_name.as_str());
         names.find_map(|name| Some((name, self.probes.silent(name, deployment.since)?)))
     }
 }
@@ -197,7 +231,11 @@ impl State {
         }
         let (job, place) = (self.next_job(), self.env().clone());
         self.place().cluster.probes.begin(job, &targets);
-        out.push(Command::Probe { job, place, targets });
+        out.push(Command::Probe {
+            job,
+            place,
+            targets,
+        });
     }
 
     /// Probes the models of all deployments that are ready.
@@ -209,12 +247,22 @@ impl State {
 
     /// Ends the probes under way; what they have found stays.
     pub fn cancel_probes(&mut self, out: &mut Vec<Command>) {
-        out.extend(self.place().cluster.probes.running.map(|job| Command::Cancel { job }));
+        out.extend(
+            self.place()
+                .cluster
+                .probes
+                .running
+                .map(|job| Command::Cancel { job }),
+        );
     }
 
     /// Whether a benchmark measures the environment in use: a probe would take part in it.
     pub fn is_benching_here(&self) -> bool {
-        let session = self.bench.session.as_ref().filter(|session| session.is_running());
+        let session = self
+            .bench
+            .session
+            .as_ref()
+            .filter(|session| session.is_running());
         session.is_some_and(|session| session.env == self.env().id)
     }
 
@@ -225,7 +273,11 @@ impl State {
 
     /// Every how many minutes all models of the environment in use are probed; `None` when they are not.
     pub fn probe_minutes(&self) -> Option<u32> {
-        self.settings.care.probe_minutes.get(&self.env().id).copied()
+        self.settings
+            .care
+            .probe_minutes
+            .get(&self.env().id)
+            .copied()
     }
 
     /// Probes all models every so many minutes from now on, or no longer.
@@ -236,7 +288,10 @@ impl State {
             Some(minutes) => known.insert(env, minutes.clamp(1, 60)),
             None => known.remove(&env),
         };
-        out.push(Command::SaveSettings { settings: self.settings.clone(), key: None });
+        out.push(Command::SaveSettings {
+            settings: self.settings.clone(),
+            key: None,
+        });
     }
 
     /// Probes when that is due, and ends probes when a benchmark begins. Gives when to look again at the latest.
@@ -277,7 +332,13 @@ mod tests {
 
     fn begun(probes: &mut Probes, job: u64) -> JobId {
         let kind = crate::protocol::ProbeKind::Chat;
-        probes.begin(JobId(job), &[ProbeTarget { model: "m".to_owned(), kind }]);
+        probes.begin(
+            JobId(job),
+            &[ProbeTarget {
+                model: "m".to_owned(),
+                kind,
+            }],
+        );
         JobId(job)
     }
 
@@ -286,7 +347,10 @@ mod tests {
         let mut probes = Probes::default();
         let job = begun(&mut probes, 1);
         assert!(probes.is_asking("m"));
-        let answer = ProbeAnswer { ttft: Some(Duration::from_millis(9)), latency: None };
+        let answer = ProbeAnswer {
+            ttft: Some(Duration::from_millis(9)),
+            latency: None,
+        };
         probes.probed(job, "m", at(1), Ok(answer));
         assert_eq!(probes.ended(job), [], "the first word is no change");
         let failed = |class| Err(Failure::new("why", "").of_class(class));
@@ -295,21 +359,43 @@ mod tests {
         probes.probed(JobId(1), "m", at(2), failed(FaultClass::Server));
         assert!(probes.is_asking("m"), "an old answer");
         // Neither a refused key nor a locked keychain is the model's fault.
-        for trouble in [failed(FaultClass::KeyRefused), Err(Failure::new("locked", ""))] {
+        for trouble in [
+            failed(FaultClass::KeyRefused),
+            Err(Failure::new("locked", "")),
+        ] {
             probes.probed(job, "m", at(2), trouble);
             assert_eq!(silent(&probes), None);
             assert!(probes.found("m").unwrap().untold().is_some());
         }
         probes.probed(job, "m", at(3), failed(FaultClass::Timeout));
-        let turn = |why: Option<&str>| [Turn { model: "m".to_owned(), why: why.map(str::to_owned) }];
+        let turn = |why: Option<&str>| {
+            [Turn {
+                model: "m".to_owned(),
+                why: why.map(str::to_owned),
+            }]
+        };
         assert_eq!(probes.ended(job), turn(Some("why")));
         assert_eq!(silent(&probes).as_deref(), Some("why"));
-        let (mut later, job) = (Probes { found: probes.found.clone(), ..Probes::default() }, JobId(2));
+        let (mut later, job) = (
+            Probes {
+                found: probes.found.clone(),
+                ..Probes::default()
+            },
+            JobId(2),
+        );
         begun(&mut later, 2);
         later.probed(job, "m", at(3), failed(FaultClass::Unreachable));
-        assert_eq!(silent(&later), None, "what could not be asked may answer by now");
+        assert_eq!(
+            silent(&later),
+            None,
+            "what could not be asked may answer by now"
+        );
         let found = probes.found("m").unwrap();
-        assert_eq!(found.answered.map(|(when, _)| when), Some(at(1)), "when it answered last is kept");
+        assert_eq!(
+            found.answered.map(|(when, _)| when),
+            Some(at(1)),
+            "when it answered last is kept"
+        );
         assert!(found.untold().is_none());
         let job = begun(&mut probes, 3);
         probes.probed(job, "m", at(4), Ok(answer));

@@ -22,7 +22,11 @@ pub(super) struct Keeping {
 
 impl Keeping {
     /// It was tried. Gives what is to be told: a failure once, until it works again.
-    pub(super) fn ended(&mut self, envs: Vec<EnvId>, outcome: Result<(), Failure>) -> Option<Failure> {
+    pub(super) fn ended(
+        &mut self,
+        envs: Vec<EnvId>,
+        outcome: Result<(), Failure>,
+    ) -> Option<Failure> {
         match outcome {
             Ok(()) => {
                 self.told = false;
@@ -48,7 +52,11 @@ impl Keeping {
 
 impl PlaceState {
     fn form(&self) -> PlaygroundForm {
-        let choice = if self.cluster.settled { self.cluster.choice.clone() } else { Choice::default() };
+        let choice = if self.cluster.settled {
+            self.cluster.choice.clone()
+        } else {
+            Choice::default()
+        };
         let first = PaneForm {
             env: None,
             deployment: choice.deployment,
@@ -90,7 +98,9 @@ impl PlaceState {
             place.cluster.settled = first.model.is_some();
         }
         for pane in panes.take(MOST - 1) {
-            let Some(env) = pane.env.clone().filter(|env| settings.get(env).is_some()) else { continue };
+            let Some(env) = pane.env.clone().filter(|env| settings.get(env).is_some()) else {
+                continue;
+            };
             let mut other = Pane::new(place.panes.fresh_id(), env, choice_of(pane));
             (other.linked, other.ticked) = (pane.linked, pane.ticked);
             other.chat.system.clone_from(&pane.system);
@@ -102,7 +112,10 @@ impl PlaceState {
 }
 
 fn choice_of(form: &PaneForm) -> Choice {
-    Choice { deployment: form.deployment.clone(), model: form.model.clone() }
+    Choice {
+        deployment: form.deployment.clone(),
+        model: form.model.clone(),
+    }
 }
 
 impl State {
@@ -164,17 +177,35 @@ mod tests {
         };
         state.place().chat.draft = "one".to_owned();
         assert_eq!(failed(&mut state), 1);
-        assert_eq!(failed(&mut state), 0, "it was told, and is tried although nothing has changed");
+        assert_eq!(
+            failed(&mut state),
+            0,
+            "it was told, and is tried although nothing has changed"
+        );
         state.place().chat.draft = "two".to_owned();
         assert_eq!(failed(&mut state), 0);
         let changed = kept(&mut state).expect("it is tried");
-        assert_eq!(changed[&EnvId::demo()].as_ref().map(|form| form.draft.as_str()), Some("two"));
+        assert_eq!(
+            changed[&EnvId::demo()]
+                .as_ref()
+                .map(|form| form.draft.as_str()),
+            Some("two")
+        );
         let envs = changed.into_keys().collect();
-        state.apply(Event::PlaygroundsKept { envs, outcome: Ok(()) }, Default::default());
+        state.apply(
+            Event::PlaygroundsKept {
+                envs,
+                outcome: Ok(()),
+            },
+            Default::default(),
+        );
         assert_eq!(kept(&mut state), None, "it is kept now");
         state.place().chat.draft = "three".to_owned();
         assert_eq!(failed(&mut state), 1, "what fails anew is told anew");
-        assert_eq!(state.last_save, None, "nobody who waits for a save of their own hears of it");
+        assert_eq!(
+            state.last_save, None,
+            "nobody who waits for a save of their own hears of it"
+        );
     }
 
     #[test]
@@ -186,7 +217,10 @@ mod tests {
         state.pick_model(1, "b");
         state.link_pane(1, false);
         state.pane_chat(1).system = "mine".to_owned();
-        state.pane_chat(1).params = Params { seed: Some(7), ..Params::default() };
+        state.pane_chat(1).params = Params {
+            seed: Some(7),
+            ..Params::default()
+        };
         state.tick_pane(0, false);
         state.place().panes.in_turn = true;
         state.place().chat.draft = "half a question".to_owned();
@@ -214,12 +248,25 @@ mod tests {
         let job = state.answering()[0];
         let ending = crate::protocol::ChatEnding::Stopped;
         state.apply(
-            crate::protocol::Event::ChatEnded { job, ending, figures: Box::default(), answered_by: None },
+            crate::protocol::Event::ChatEnded {
+                job,
+                ending,
+                figures: Box::default(),
+                answered_by: None,
+            },
             Default::default(),
         );
         state.place().chat.draft = "mine".to_owned();
-        state.act_in_pane(0, crate::state::chat::Act::Edit(0), Default::default(), &mut out);
-        assert_eq!(saved(&mut state).expect("it is kept").playgrounds[&EnvId::demo()].draft, "mine");
+        state.act_in_pane(
+            0,
+            crate::state::chat::Act::Edit(0),
+            Default::default(),
+            &mut out,
+        );
+        assert_eq!(
+            saved(&mut state).expect("it is kept").playgrounds[&EnvId::demo()].draft,
+            "mine"
+        );
     }
 
     #[test]

@@ -67,13 +67,21 @@ impl State {
         }
         let mut names: Vec<(String, String)> = Vec::new();
         for index in 0..self.panes() {
-            let Some(shown) = self.hidden_name(index) else { continue };
+            let Some(shown) = self.hidden_name(index) else {
+                continue;
+            };
             let choice = self.pane_choice(index);
             names.extend(choice.model.map(|model| (model, shown.clone())));
-            names.extend(choice.deployment.map(|deployment| (deployment, "…".to_owned())));
+            names.extend(
+                choice
+                    .deployment
+                    .map(|deployment| (deployment, "…".to_owned())),
+            );
             let env = self.pane_env(index);
-            let host =
-                self.place_of(&env).and_then(|place| place.api.as_ref()).map(|api| api.host().to_owned());
+            let host = self
+                .place_of(&env)
+                .and_then(|place| place.api.as_ref())
+                .map(|api| api.host().to_owned());
             names.extend(host.map(|host| (host, "…".to_owned())));
         }
         names.retain(|(name, _)| !name.is_empty());
@@ -98,11 +106,18 @@ mod tests {
         let veil = state.veil();
         let (one, other) = (state.hidden_name(0), state.hidden_name(1));
         let (one, other) = (one.expect("hidden"), other.expect("hidden"));
-        assert_eq!(veil.over("É GPT-OSS, gpt and GPT-osS"), format!("É {other}, {one} and {other}"));
-        let failure = Failure::new("gpt is not routed", "Pick gpt-oss").with_details("{\"model\": \"gpt\"}");
+        assert_eq!(
+            veil.over("É GPT-OSS, gpt and GPT-osS"),
+            format!("É {other}, {one} and {other}")
+        );
+        let failure =
+            Failure::new("gpt is not routed", "Pick gpt-oss").with_details("{\"model\": \"gpt\"}");
         let told = veil.over_failure(&failure);
         assert!(!format!("{told:?}").contains("gpt"), "{told:?}");
         state.end_blind();
-        assert_eq!(state.veil().over_failure(&failure).summary, "gpt is not routed");
+        assert_eq!(
+            state.veil().over_failure(&failure).summary,
+            "gpt is not routed"
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use egui::{
-    Button, CentralPanel, Context, CornerRadius, Frame, Key, Margin, Modifiers, Panel, RichText, Role, Sense,
-    Stroke, TextStyle, Ui, WidgetInfo, vec2,
+    Button, CentralPanel, Context, CornerRadius, Frame, Key, Margin, Modifiers, Panel, RichText,
+    Role, Sense, Stroke, TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use super::pictures;
@@ -98,7 +98,12 @@ impl App {
     /// Takes a started engine, and opens the environment in use.
     pub fn new(ctx: &Context, started: Started) -> Self {
         theme::install(ctx);
-        let Started { engine, events, settings, notice } = started;
+        let Started {
+            engine,
+            events,
+            settings,
+            notice,
+        } = started;
         let mut app = Self {
             engine,
             events,
@@ -213,7 +218,8 @@ impl App {
             self.activity.toggle();
         }
         let refresh = |input: &mut egui::InputState| {
-            input.consume_key(Modifiers::COMMAND, Key::R) || input.consume_key(Modifiers::NONE, Key::F5)
+            input.consume_key(Modifiers::COMMAND, Key::R)
+                || input.consume_key(Modifiers::NONE, Key::F5)
         };
         if ctx.input_mut(refresh) {
             self.state.refresh(&mut self.out);
@@ -221,24 +227,32 @@ impl App {
     }
 
     fn side_bar_ui(&mut self, ui: &mut Ui) {
-        Panel::bottom("side bar foot").resizable(false).show_separator_line(false).frame(Frame::NONE).show(
-            ui,
-            |ui| {
+        Panel::bottom("side bar foot")
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(Frame::NONE)
+            .show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 6.0;
                 let running = self.state.activity.running();
-                let label = if running > 0 { format!("Activity ({running})") } else { "Activity".to_owned() };
-                let button =
-                    Button::new(RichText::new(label).small()).min_size(vec2(ui.available_width(), 24.0));
+                let label = if running > 0 {
+                    format!("Activity ({running})")
+                } else {
+                    "Activity".to_owned()
+                };
+                let button = Button::new(RichText::new(label).small())
+                    .min_size(vec2(ui.available_width(), 24.0));
                 let activity = ui.add(button.selected(self.activity.is_open()));
-                if activity.on_hover_text("Every kubectl command and HTTP request (Ctrl+J)").clicked() {
+                if activity
+                    .on_hover_text("Every kubectl command and HTTP request (Ctrl+J)")
+                    .clicked()
+                {
                     self.activity.toggle();
                 }
                 self.theme_ui(ui);
                 if self.place_ui(ui) {
                     self.page = Page::Home;
                 }
-            },
-        );
+            });
         CentralPanel::no_frame().show(ui, |ui| {
             logo_ui(ui);
             ui.add_space(24.0);
@@ -257,17 +271,31 @@ impl App {
     fn place_ui(&mut self, ui: &mut Ui) -> bool {
         let tokens = tokens(ui);
         let name = self.state.env().name.clone();
-        let cluster = self.state.env().cluster.as_ref().map(|cluster| match cluster.namespace.as_str() {
-            "" => cluster.namespace_label().to_owned(),
-            namespace => format!("ns {namespace}"),
-        });
+        let cluster =
+            self.state
+                .env()
+                .cluster
+                .as_ref()
+                .map(|cluster| match cluster.namespace.as_str() {
+                    "" => cluster.namespace_label().to_owned(),
+                    namespace => format!("ns {namespace}"),
+                });
         let insecure = self.state.env().accept_invalid_certs;
         let place = self.state.place();
-        let failed =
-            place.cluster.view.failure().or(place.cluster.api_models.failure()).or(place.trouble.as_ref());
+        let failed = place
+            .cluster
+            .view
+            .failure()
+            .or(place.cluster.api_models.failure())
+            .or(place.trouble.as_ref());
         let (color, word) = match (&place.key, failed) {
             (_, Some(_)) => (tokens.error, "something does not work"),
-            _ if place.checks.done.iter().any(|check| check.verdict == Verdict::Bad) => {
+            _ if place
+                .checks
+                .done
+                .iter()
+                .any(|check| check.verdict == Verdict::Bad) =>
+            {
                 (tokens.error, "a check failed")
             }
             (Some(KeyStatus::Missing(_)), None) => (tokens.warning, "the key is missing"),
@@ -308,9 +336,12 @@ impl App {
             })
             .response
             .interact(Sense::click());
-        response
-            .widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Environment {name}, {word}")));
-        let at = host.map(|host| format!("Its API is at {host}. ")).unwrap_or_default();
+        response.widget_info(|| {
+            WidgetInfo::labeled(Role::Button, true, format!("Environment {name}, {word}"))
+        });
+        let at = host
+            .map(|host| format!("Its API is at {host}. "))
+            .unwrap_or_default();
         response.on_hover_text(format!("{at}Go to Home")).clicked()
     }
 
@@ -319,9 +350,11 @@ impl App {
             ui.spacing_mut().item_spacing.x = 2.0;
             ui.spacing_mut().button_padding.x = 1.0;
             let width = (ui.available_width() - 4.0) / 3.0;
-            for (choice, name) in
-                [(ThemeChoice::System, "System"), (ThemeChoice::Light, "Light"), (ThemeChoice::Dark, "Dark")]
-            {
+            for (choice, name) in [
+                (ThemeChoice::System, "System"),
+                (ThemeChoice::Light, "Light"),
+                (ThemeChoice::Dark, "Dark"),
+            ] {
                 let on = self.state.settings.theme == choice;
                 let button = Button::new(RichText::new(name).size(10.0))
                     .min_size(vec2(width, 22.0))
@@ -335,7 +368,10 @@ impl App {
                 if button.clicked() && !on {
                     self.state.settings.theme = choice;
                     apply_theme(ui.ctx(), choice);
-                    self.out.push(Command::SaveSettings { settings: self.state.settings.clone(), key: None });
+                    self.out.push(Command::SaveSettings {
+                        settings: self.state.settings.clone(),
+                        key: None,
+                    });
                 }
             }
         });
@@ -347,18 +383,32 @@ impl App {
         let copies = ctx.output_mut(|output| {
             output
                 .commands
-                .extract_if(.., |command| matches!(command, egui::OutputCommand::CopyText(_)))
+                .extract_if(.., |command| {
+                    matches!(command, egui::OutputCommand::CopyText(_))
+                })
                 .collect::<Vec<_>>()
         });
         for command in copies {
             if let egui::OutputCommand::CopyText(text) = command {
-                self.out.push(Command::Copy { what: "Text".to_owned(), text });
+                self.out.push(Command::Copy {
+                    what: "Text".to_owned(),
+                    text,
+                });
             }
         }
     }
 
     fn page_ui(&mut self, ui: &mut Ui, now: Duration) {
-        let Self { state, home, playground, benchmark, history, code, out, .. } = self;
+        let Self {
+            state,
+            home,
+            playground,
+            benchmark,
+            history,
+            code,
+            out,
+            ..
+        } = self;
         match self.page {
             Page::Home => home.show(ui, state, out),
             Page::Playground => {
@@ -449,7 +499,9 @@ impl eframe::App for App {
         self.shortcuts(&ctx);
         let tokens = tokens(ui);
         let narrow = ui.available_width() < 1_100.0;
-        let side = Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(10, 16));
+        let side = Frame::new()
+            .fill(tokens.panel)
+            .inner_margin(Margin::symmetric(10, 16));
         Panel::left("side bar")
             .exact_size(if narrow { 148.0 } else { 188.0 })
             .resizable(false)
@@ -457,16 +509,29 @@ impl eframe::App for App {
             .show(ui, |ui| self.side_bar_ui(ui));
         let height = ui.available_height();
         if self.activity.is_open() {
-            let Self { activity, state, out, .. } = self;
+            let Self {
+                activity,
+                state,
+                out,
+                ..
+            } = self;
             let veil = state.veil();
             Panel::bottom("activity")
                 .default_size((height * 0.3).max(110.0))
                 .size_range(100.0..=(height * 0.4).max(120.0))
                 .resizable(true)
-                .frame(Frame::new().fill(tokens.panel).inner_margin(Margin::symmetric(16, 10)))
+                .frame(
+                    Frame::new()
+                        .fill(tokens.panel)
+                        .inner_margin(Margin::symmetric(16, 10)),
+                )
                 .show(ui, |ui| activity.show(ui, &mut state.activity, &veil, out));
         }
-        let margin = if narrow { Margin::symmetric(14, 14) } else { Margin::symmetric(22, 20) };
+        let margin = if narrow {
+            Margin::symmetric(14, 14)
+        } else {
+            Margin::symmetric(22, 20)
+        };
         CentralPanel::no_frame()
             .frame(Frame::new().fill(tokens.background).inner_margin(margin))
             .show(ui, |ui| self.page_ui(ui, now));
@@ -528,8 +593,10 @@ fn logo_ui(ui: &mut Ui) {
         ui.add_space(10.0);
         let (rect, _) = ui.allocate_exact_size(vec2(24.0, 28.0), Sense::hover());
         for (x, top, bottom) in [(0.0, 8.0, 26.0), (8.0, 2.0, 28.0), (16.0, 13.0, 24.0)] {
-            let bar = egui::Rect::from_min_max(rect.min + vec2(x, top), rect.min + vec2(x + 5.0, bottom));
-            ui.painter().rect_filled(bar, CornerRadius::same(2), tokens.accent);
+            let bar =
+                egui::Rect::from_min_max(rect.min + vec2(x, top), rect.min + vec2(x + 5.0, bottom));
+            ui.painter()
+                .rect_filled(bar, CornerRadius::same(2), tokens.accent);
         }
         ui.label(RichText::new("batida").family(theme::semibold()).size(18.0));
     });
@@ -540,7 +607,8 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool, busy: bool)
     let tokens = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::click());
     if selected || response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(rect, CornerRadius::same(6), tokens.raised);
+        ui.painter()
+            .rect_filled(rect, CornerRadius::same(6), tokens.raised);
     }
     if response.has_focus() {
         ui.painter().rect_stroke(
@@ -552,16 +620,29 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool, busy: bool)
     }
     if selected {
         let mark = egui::Rect::from_min_size(rect.min + vec2(0.0, 6.0), vec2(3.0, 20.0));
-        ui.painter().rect_filled(mark, CornerRadius::same(1), tokens.accent);
+        ui.painter()
+            .rect_filled(mark, CornerRadius::same(1), tokens.accent);
     }
-    let (style, color) =
-        if selected { (theme::strong_text(), tokens.text) } else { (TextStyle::Body, tokens.dim) };
+    let (style, color) = if selected {
+        (theme::strong_text(), tokens.text)
+    } else {
+        (TextStyle::Body, tokens.dim)
+    };
     let at = rect.left_center() + vec2(16.0, 0.0);
-    let written = ui.painter().text(at, egui::Align2::LEFT_CENTER, name, style.resolve(ui.style()), color);
+    let written = ui.painter().text(
+        at,
+        egui::Align2::LEFT_CENTER,
+        name,
+        style.resolve(ui.style()),
+        color,
+    );
     if busy {
-        ui.painter().circle_filled(written.right_center() + vec2(10.0, 0.0), 3.5, tokens.accent);
+        ui.painter()
+            .circle_filled(written.right_center() + vec2(10.0, 0.0), 3.5, tokens.accent);
     }
-    let shortcut = key.map(|key| format!("Ctrl {}", key.symbol_or_name())).unwrap_or_default();
+    let shortcut = key
+        .map(|key| format!("Ctrl {}", key.symbol_or_name()))
+        .unwrap_or_default();
     let at = rect.right_center() - vec2(12.0, 0.0);
     ui.painter().text(
         at,
@@ -570,7 +651,11 @@ fn nav_ui(ui: &mut Ui, name: &str, key: Option<Key>, selected: bool, busy: bool)
         TextStyle::Small.resolve(ui.style()),
         tokens.faint,
     );
-    let spoken = if busy { format!("{name}, running") } else { name.to_owned() };
+    let spoken = if busy {
+        format!("{name}, running")
+    } else {
+        name.to_owned()
+    };
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, &spoken));
     response.clicked()
 }
@@ -582,8 +667,11 @@ mod tests {
     #[test]
     fn the_clock_goes_on_while_no_frame_is_drawn() {
         let mut clock = Clock::default();
-        let mut read =
-            |told, passed| clock.read(Duration::from_secs(told), Duration::from_secs(passed)).as_secs();
+        let mut read = |told, passed| {
+            clock
+                .read(Duration::from_secs(told), Duration::from_secs(passed))
+                .as_secs()
+        };
         assert_eq!(read(10, 0), 10);
         assert_eq!(read(11, 500), 11, "while it goes, it is egui's");
         assert_eq!([read(11, 501), read(11, 620)], [12, 131]);

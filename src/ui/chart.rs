@@ -2,8 +2,8 @@
 //! crate: nothing is zoomed or dragged, and what is drawn is bounded before it comes here.
 
 use egui::{
-    Align2, Color32, FontId, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, pos2,
-    vec2,
+    Align2, Color32, FontId, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::picture::Photographer;
@@ -29,7 +29,13 @@ pub(super) struct Axis<'a> {
 impl Axis<'static> {
     /// An axis of numbers.
     pub(super) fn new(from: f64, to: f64, label: fn(f64) -> String) -> Self {
-        Self { from, to, label, names: &[], step: round_up }
+        Self {
+            from,
+            to,
+            label,
+            names: &[],
+            step: round_up,
+        }
     }
 }
 
@@ -37,15 +43,28 @@ impl<'a> Axis<'a> {
     /// An axis of names, evenly spaced.
     pub(super) fn of_names(names: &'a [String]) -> Self {
         // One alone stands in the middle.
-        let (from, to) = if names.len() > 1 { (0.0, names.len() as f64 - 1.0) } else { (-0.5, 0.5) };
-        Self { from, to, label: amount, names, step: round_up }
+        let (from, to) = if names.len() > 1 {
+            (0.0, names.len() as f64 - 1.0)
+        } else {
+            (-0.5, 0.5)
+        };
+        Self {
+            from,
+            to,
+            label: amount,
+            names,
+            step: round_up,
+        }
     }
 
     fn written(&self, value: f64) -> String {
         if self.names.is_empty() {
             return (self.label)(value);
         }
-        self.names.get(value.round() as usize).cloned().unwrap_or_default()
+        self.names
+            .get(value.round() as usize)
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -95,7 +114,14 @@ impl Chart<'_> {
         photographer: &mut Photographer,
         draw: impl FnOnce(&Painter, &Area<'_>, Option<Pos2>) -> Option<String>,
     ) -> bool {
-        let Self { title, summary, height, x, y, tools } = self;
+        let Self {
+            title,
+            summary,
+            height,
+            x,
+            y,
+            tools,
+        } = self;
         let tokens = tokens(ui);
         let frame = card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
@@ -108,17 +134,32 @@ impl Chart<'_> {
                 from_right(ui, |ui| photographer.button(ui, title));
             });
             tools(ui);
-            let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
-            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{title}. {summary}")));
+            let (rect, response) =
+                ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+            response.widget_info(|| {
+                WidgetInfo::labeled(Role::Image, true, format!("{title}. {summary}"))
+            });
             let left = if y.is_some() { 40.0 } else { 6.0 };
             let inner = Rect::from_min_max(rect.min + vec2(left, 8.0), rect.max - vec2(8.0, 20.0));
-            let font = FontId { size: 10.0, ..theme::small_figure_text().resolve(ui.style()) };
+            let font = FontId {
+                size: 10.0,
+                ..theme::small_figure_text().resolve(ui.style())
+            };
             let none = Axis::new(0.0, 1.0, |_| String::new());
-            let area = Area { rect: inner, x, y: y.unwrap_or(none), tokens, font };
+            let area = Area {
+                rect: inner,
+                x,
+                y: y.unwrap_or(none),
+                tokens,
+                font,
+            };
             let painter = ui.painter().clone();
             grid_ui(&painter, &area, y.is_some());
-            let clicked = response.contains_pointer() && ui.input(|input| input.pointer.primary_clicked());
-            let pointer = response.hover_pos().filter(|at| inner.expand(4.0).contains(*at));
+            let clicked =
+                response.contains_pointer() && ui.input(|input| input.pointer.primary_clicked());
+            let pointer = response
+                .hover_pos()
+                .filter(|at| inner.expand(4.0).contains(*at));
             // What lies beyond the axes is not drawn over the titles.
             let inside = painter.with_clip_rect(inner.expand(4.0).intersect(painter.clip_rect()));
             if let Some(told) = draw(&inside, &area, pointer) {
@@ -132,7 +173,13 @@ impl Chart<'_> {
 }
 
 fn grid_ui(painter: &Painter, area: &Area<'_>, with_y: bool) {
-    let Area { rect, x, y, tokens, font } = area;
+    let Area {
+        rect,
+        x,
+        y,
+        tokens,
+        font,
+    } = area;
     if with_y {
         for value in steps(*y, (rect.height() / 34.0).clamp(1.0, 5.0)) {
             let at = area.y(value);
@@ -154,7 +201,9 @@ fn grid_ui(painter: &Painter, area: &Area<'_>, with_y: bool) {
     for value in values {
         let galley = painter.layout_no_wrap(x.written(value), font.clone(), tokens.faint);
         let half = galley.size().x / 2.0;
-        let at = area.x(value).clamp(rect.left() - 4.0 + half, rect.right() + 6.0 - half);
+        let at = area
+            .x(value)
+            .clamp(rect.left() - 4.0 + half, rect.right() + 6.0 - half);
         // Two labels that touch read as one number.
         if at - half > free_from {
             free_from = at + half + 8.0;
@@ -230,12 +279,21 @@ pub(super) fn sign(painter: &Painter, at: Pos2, radius: f32, index: usize, color
     };
     match theme::marker(index) {
         MarkerShape::Square => {
-            painter.rect_filled(Rect::from_center_size(at, Vec2::splat(r * 1.85)), 0.0, color);
+            painter.rect_filled(
+                Rect::from_center_size(at, Vec2::splat(r * 1.85)),
+                0.0,
+                color,
+            );
         }
         MarkerShape::Up => filled(&[vec2(0.0, -1.2 * r), vec2(1.2 * r, r), vec2(-1.2 * r, r)]),
         MarkerShape::Down => filled(&[vec2(0.0, 1.2 * r), vec2(-1.2 * r, -r), vec2(1.2 * r, -r)]),
         MarkerShape::Diamond => {
-            filled(&[vec2(0.0, -1.35 * r), vec2(1.35 * r, 0.0), vec2(0.0, 1.35 * r), vec2(-1.35 * r, 0.0)]);
+            filled(&[
+                vec2(0.0, -1.35 * r),
+                vec2(1.35 * r, 0.0),
+                vec2(0.0, 1.35 * r),
+                vec2(-1.35 * r, 0.0),
+            ]);
         }
         MarkerShape::Cross => {
             let stroke = Stroke::new((r * 0.6).max(1.5), color);
@@ -249,7 +307,13 @@ pub(super) fn sign(painter: &Painter, at: Pos2, radius: f32, index: usize, color
 }
 
 /// A line of the `index`-th session or model, drawn as its legend has it.
-pub(super) fn styled_line(painter: &Painter, points: &[Pos2], width: f32, index: usize, color: Color32) {
+pub(super) fn styled_line(
+    painter: &Painter,
+    points: &[Pos2],
+    width: f32,
+    index: usize,
+    color: Color32,
+) {
     use egui_plot::LineStyle;
     let stroke = Stroke::new(width, color);
     match theme::line_style(index) {
@@ -257,7 +321,12 @@ pub(super) fn styled_line(painter: &Painter, points: &[Pos2], width: f32, index:
             painter.line(points.to_vec(), stroke);
         }
         LineStyle::Dashed { length } => {
-            painter.extend(Shape::dashed_line(points, stroke, length * 0.6, length * 0.4));
+            painter.extend(Shape::dashed_line(
+                points,
+                stroke,
+                length * 0.6,
+                length * 0.4,
+            ));
         }
         LineStyle::Dotted { .. } => {
             painter.extend(Shape::dotted_line(points, color, 4.0, width * 0.65));
@@ -271,7 +340,11 @@ pub(super) fn beside(painter: &Painter, area: &Area<'_>, at: f32, text: &str, fr
     let galley = painter.layout_no_wrap(text.to_owned(), area.font.clone(), area.tokens.dim);
     let width = galley.size().x;
     let right = at + 4.0;
-    let left = if right + width <= area.rect.right() + 4.0 { right } else { at - 3.0 - width };
+    let left = if right + width <= area.rect.right() + 4.0 {
+        right
+    } else {
+        at - 3.0 - width
+    };
     if left > *free_from {
         *free_from = left + width + 4.0;
         painter.galley(pos2(left, area.rect.top() - 3.0), galley, area.tokens.dim);

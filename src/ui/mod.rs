@@ -26,14 +26,21 @@ use crate::engine::{Engine, Options};
 ///
 /// # Errors
 /// When no window can be opened, with the packages that may be missing.
-pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> Result<(), Failure> {
+pub fn run(
+    options: Options,
+    select: Option<EnvId>,
+    mark: Option<app::Mark>,
+) -> Result<(), Failure> {
     let viewport = ViewportBuilder::default()
         .with_title("Batida")
         .with_app_id("batida")
         .with_icon(icon())
         .with_inner_size([1_440.0, 900.0])
         .with_min_inner_size([900.0, 600.0]);
-    let native = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
+    let native = eframe::NativeOptions {
+        viewport,
+        ..eframe::NativeOptions::default()
+    };
     let open = move || {
         eframe::run_native(
             "Batida",
@@ -45,7 +52,11 @@ pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> 
                 if let Some(env) = select {
                     started.settings.selected = env;
                 }
-                Ok(Box::new(app::App::new(&cc.egui_ctx, started).marking(mark).quitting(quit)))
+                Ok(Box::new(
+                    app::App::new(&cc.egui_ctx, started)
+                        .marking(mark)
+                        .quitting(quit),
+                ))
             }),
         )
     };
@@ -59,25 +70,27 @@ pub fn run(options: Options, select: Option<EnvId>, mark: Option<app::Mark>) -> 
         Ok(Err(error)) => Err(no_window(&error.to_string())),
         Err(panic) => {
             let words = panic.downcast_ref::<String>().cloned();
-            let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let words =
+                words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             let words = words.unwrap_or_default();
             if words.to_lowercase().contains("xkb") {
                 return Err(no_window(&words));
             }
-            let advice =
-                "Either the display went away, or this is a defect: then please report it with these details";
+            let advice = "Either the display went away, or this is a defect: then please report it with these details";
             Err(Failure::new("The window ended by a fault", advice).with_details(words))
         }
     }
 }
 
 /// What Debian and Ubuntu call the libraries that a window needs at run time.
-const X11: &str = "libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libegl1 libgl1 libgl1-mesa-dri";
+const X11: &str =
+    "libx11-6 libx11-xcb1 libxcursor1 libxi6 libxkbcommon-x11-0 libegl1 libgl1 libgl1-mesa-dri";
 const WAYLAND: &str =
     "libwayland-client0 libwayland-egl1 libwayland-cursor0 libxkbcommon0 libegl1 libgl1-mesa-dri";
 
 fn no_window(details: &str) -> Failure {
-    let display = std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some();
+    let display =
+        std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some();
     if !display {
         return Failure::new(
             "There is no display to open a window on",
@@ -99,10 +112,14 @@ fn icon() -> IconData {
     let bars = [(8, 22, 52), (26, 6, 58), (44, 30, 50)];
     let pixel = |at: usize| {
         let (x, y) = (at % SIZE, at / SIZE);
-        let inside = bars
-            .iter()
-            .any(|(left, top, bottom)| (*left..left + 12).contains(&x) && (*top..*bottom).contains(&y));
+        let inside = bars.iter().any(|(left, top, bottom)| {
+            (*left..left + 12).contains(&x) && (*top..*bottom).contains(&y)
+        });
         if inside { accent.to_array() } else { [0; 4] }
     };
-    IconData { rgba: (0..SIZE * SIZE).flat_map(pixel).collect(), width: SIZE as u32, height: SIZE as u32 }
+    IconData {
+        rgba: (0..SIZE * SIZE).flat_map(pixel).collect(),
+        width: SIZE as u32,
+        height: SIZE as u32,
+    }
 }

@@ -42,7 +42,11 @@ impl Photographer {
     /// The button of a chart.
     pub(super) fn button(&mut self, ui: &mut Ui, title: &'static str) {
         // A picture does not show how it was taken.
-        if self.wanted.as_ref().is_some_and(|wanted| wanted.title == title) {
+        if self
+            .wanted
+            .as_ref()
+            .is_some_and(|wanted| wanted.title == title)
+        {
             return;
         }
         let button = small_button(ui, "Export");
@@ -59,13 +63,23 @@ impl Photographer {
         });
         if let Some(then) = then {
             let taken = Arc::default();
-            self.wanted = Some(Wanted { title, then, since: None, at: None, frames: 0, asked: false, taken });
+            self.wanted = Some(Wanted {
+                title,
+                then,
+                since: None,
+                at: None,
+                frames: 0,
+                asked: false,
+                taken,
+            });
         }
     }
 
     /// Told where each chart was drawn.
     pub(super) fn drawn(&mut self, ui: &Ui, title: &str, rect: Rect) {
-        let Some(wanted) = self.wanted.as_mut().filter(|wanted| wanted.title == title) else { return };
+        let Some(wanted) = self.wanted.as_mut().filter(|wanted| wanted.title == title) else {
+            return;
+        };
         let seen = ui.clip_rect().contains_rect(rect);
         if !seen && wanted.frames == 0 {
             ui.scroll_to_rect_animation(rect, None, egui::style::ScrollAnimation::none());
@@ -74,8 +88,16 @@ impl Photographer {
     }
 
     /// Goes on with what is wanted; called once a frame.
-    pub(super) fn work(&mut self, ctx: &Context, state: &mut State, now: Duration, out: &mut Vec<Command>) {
-        let Some(wanted) = &mut self.wanted else { return };
+    pub(super) fn work(
+        &mut self,
+        ctx: &Context,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(wanted) = &mut self.wanted else {
+            return;
+        };
         ctx.request_repaint();
         let since = *wanted.since.get_or_insert(now);
         wanted.frames += 1;
@@ -87,10 +109,15 @@ impl Photographer {
                 waker.request_repaint();
             });
         }
-        let taken = wanted.taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = wanted
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(image) = taken {
-            let command =
-                wanted.at.and_then(|(rect, _)| command(&image, rect, ctx.pixels_per_point(), wanted));
+            let command = wanted
+                .at
+                .and_then(|(rect, _)| command(&image, rect, ctx.pixels_per_point(), wanted));
             match command {
                 Some(command) => out.push(command),
                 None => state.notices.push(no_picture()),
@@ -108,7 +135,10 @@ fn no_picture() -> Notice {
         "No picture of the chart could be taken",
         "Make the window large enough for the whole chart and try again, or save the table as CSV",
     );
-    Notice { text: failure.summary.clone(), failure: Some(failure) }
+    Notice {
+        text: failure.summary.clone(),
+        failure: Some(failure),
+    }
 }
 
 fn command(image: &ColorImage, rect: Rect, scale: f32, wanted: &Wanted) -> Option<Command> {
@@ -125,24 +155,44 @@ fn command(image: &ColorImage, rect: Rect, scale: f32, wanted: &Wanted) -> Optio
     let rgba = part.as_raw();
     let what = wanted.title.to_owned();
     if wanted.then == Then::Copy {
-        return Some(Command::CopyImage { what, picture: Picture { width, height, rgba: rgba.into() } });
+        return Some(Command::CopyImage {
+            what,
+            picture: Picture {
+                width,
+                height,
+                rgba: rgba.into(),
+            },
+        });
     }
     let mut png = std::io::Cursor::new(Vec::new());
     let buffer = image::RgbaImage::from_raw(width as u32, height as u32, rgba.to_vec())?;
     // fails only when memory does
     buffer.write_to(&mut png, image::ImageFormat::Png).ok()?;
     let name = format!("{}.png", file_name(wanted.title));
-    Some(Command::SaveFile { what, name, content: png.into_inner().into() })
+    Some(Command::SaveFile {
+        what,
+        name,
+        content: png.into_inner().into(),
+    })
 }
 
 fn whole(image: &ColorImage, scale: f32) -> Rect {
-    Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(image.size[0] as f32, image.size[1] as f32) / scale)
+    Rect::from_min_size(
+        egui::Pos2::ZERO,
+        egui::vec2(image.size[0] as f32, image.size[1] as f32) / scale,
+    )
 }
 
 /// `TTFT per request, ms` → `batida-ttft-per-request-ms`
 fn file_name(title: &str) -> String {
-    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    std::iter::once("batida").chain(words).collect::<Vec<_>>().join("-").to_lowercase()
+    let words = title
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    std::iter::once("batida")
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join("-")
+        .to_lowercase()
 }
 
 #[cfg(test)]
@@ -151,26 +201,47 @@ mod tests {
 
     fn wanted(then: Then) -> Wanted {
         let taken = Arc::default();
-        Wanted { title: "TTFT per request, ms", then, since: None, at: None, frames: 0, asked: false, taken }
+        Wanted {
+            title: "TTFT per request, ms",
+            then,
+            since: None,
+            at: None,
+            frames: 0,
+            asked: false,
+            taken,
+        }
     }
 
     #[test]
     fn the_charts_part_of_the_screenshot_is_kept() {
-        let pixels: Vec<u8> = (0..100u8).flat_map(|y| (0..200u8).map(move |x| x.max(y))).collect();
+        let pixels: Vec<u8> = (0..100u8)
+            .flat_map(|y| (0..200u8).map(move |x| x.max(y)))
+            .collect();
         let image = ColorImage::from_gray([200, 100], &pixels);
         // Two pixels a point: 40 × 20 points from (10, 5) are 80 × 40 pixels from (20, 10).
         let rect = Rect::from_min_size(egui::pos2(10.0, 5.0), egui::vec2(40.0, 20.0));
-        let Some(Command::CopyImage { picture, .. }) = command(&image, rect, 2.0, &wanted(Then::Copy)) else {
+        let Some(Command::CopyImage { picture, .. }) =
+            command(&image, rect, 2.0, &wanted(Then::Copy))
+        else {
             panic!("it is copied");
         };
-        assert_eq!((picture.width, picture.height, picture.rgba[0]), (80, 40, 20));
-        let Some(Command::SaveFile { name, content, .. }) = command(&image, rect, 2.0, &wanted(Then::Save))
+        assert_eq!(
+            (picture.width, picture.height, picture.rgba[0]),
+            (80, 40, 20)
+        );
+        let Some(Command::SaveFile { name, content, .. }) =
+            command(&image, rect, 2.0, &wanted(Then::Save))
         else {
             panic!("it is saved");
         };
         assert_eq!(name, "batida-ttft-per-request-ms.png");
-        let read = image::load_from_memory(&content).expect("it is a PNG").to_rgba8();
-        assert_eq!((read.width(), read.height(), read.get_pixel(79, 39).0), (80, 40, [99, 99, 99, 255]));
+        let read = image::load_from_memory(&content)
+            .expect("it is a PNG")
+            .to_rgba8();
+        assert_eq!(
+            (read.width(), read.height(), read.get_pixel(79, 39).0),
+            (80, 40, [99, 99, 99, 255])
+        );
         let outside = Rect::from_min_size(egui::pos2(500.0, 5.0), egui::vec2(40.0, 20.0));
         assert!(command(&image, outside, 2.0, &wanted(Then::Copy)).is_none());
     }

@@ -54,12 +54,19 @@ impl Plugin for Pictures {
 impl Pictures {
     /// Its texture, as soon as there is one; `None` when it cannot be decoded.
     fn texture(&mut self, image: &Image, edge: u32, now: f64) -> Option<Option<TextureHandle>> {
-        let same = |shown: &&mut Shown| shown.edge == edge && Arc::ptr_eq(&shown.image.base64, &image.base64);
+        let same = |shown: &&mut Shown| {
+            shown.edge == edge && Arc::ptr_eq(&shown.image.base64, &image.base64)
+        };
         let shown = match self.shown.iter_mut().find(same) {
             Some(shown) => shown,
             None => {
                 let image = image.clone();
-                self.shown.push(Shown { image, edge, pixels: Pixels::Wanted, seen: now });
+                self.shown.push(Shown {
+                    image,
+                    edge,
+                    pixels: Pixels::Wanted,
+                    seen: now,
+                });
                 self.shown.last_mut()?
             }
         };
@@ -85,7 +92,8 @@ pub(super) fn work(ctx: &Context, state: &mut State, out: &mut Vec<Command>) {
         for (job, outcome) in state.attach.decoded.drain(..) {
             let asked = |shown: &&mut Shown| matches!(shown.pixels, Pixels::Asked(of) if of == job);
             if let Some(shown) = pictures.shown.iter_mut().find(asked) {
-                shown.pixels = outcome.map_or(Pixels::Broken, |picture| Pixels::Here(load(ctx, &picture)));
+                shown.pixels =
+                    outcome.map_or(Pixels::Broken, |picture| Pixels::Here(load(ctx, &picture)));
             }
         }
         pictures.shown.retain(|shown| {
@@ -99,7 +107,11 @@ pub(super) fn work(ctx: &Context, state: &mut State, out: &mut Vec<Command>) {
             if matches!(shown.pixels, Pixels::Wanted) {
                 let job = state.next_job();
                 shown.pixels = Pixels::Asked(job);
-                out.push(Command::DecodePicture { job, image: shown.image.clone(), edge: shown.edge });
+                out.push(Command::DecodePicture {
+                    job,
+                    image: shown.image.clone(),
+                    edge: shown.edge,
+                });
             }
         }
     });
@@ -129,20 +141,34 @@ pub(super) fn small_ui(ui: &mut Ui, name: &str, image: &Image, size: Vec2) -> Re
     if ui.is_rect_visible(rect) {
         paint(ui, image, rect, SMALL);
         let tokens = tokens(ui);
-        let line = if response.hovered() || response.has_focus() { tokens.accent } else { tokens.line };
+        let line = if response.hovered() || response.has_focus() {
+            tokens.accent
+        } else {
+            tokens.line
+        };
         let stroke = egui::Stroke::new(1.0, line);
-        ui.painter().rect_stroke(rect, CornerRadius::same(6), stroke, egui::StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            rect,
+            CornerRadius::same(6),
+            stroke,
+            egui::StrokeKind::Inside,
+        );
     }
     if response.clicked() {
-        with(ui.ctx(), |pictures| pictures.open = Some((name.to_owned(), image.clone())));
+        with(ui.ctx(), |pictures| {
+            pictures.open = Some((name.to_owned(), image.clone()))
+        });
     }
-    response.on_hover_text(name).on_hover_cursor(egui::CursorIcon::PointingHand)
+    response
+        .on_hover_text(name)
+        .on_hover_cursor(egui::CursorIcon::PointingHand)
 }
 
 /// Paints as much of `rect` as it fills with its sides in proportion.
 fn paint(ui: &Ui, image: &Image, rect: Rect, edge: u32) {
     let tokens = tokens(ui);
-    ui.painter().rect_filled(rect, CornerRadius::same(6), tokens.sunken);
+    ui.painter()
+        .rect_filled(rect, CornerRadius::same(6), tokens.sunken);
     let now = ui.input(|input| input.time);
     match with(ui.ctx(), |pictures| pictures.texture(image, edge, now)) {
         Some(Some(texture)) => {
@@ -150,20 +176,26 @@ fn paint(ui: &Ui, image: &Image, rect: Rect, edge: u32) {
             let shown = size * (rect.size() / size).min_elem();
             let at = Rect::from_center_size(rect.center(), shown);
             let whole = Rect::from_min_max(egui::Pos2::ZERO, egui::pos2(1.0, 1.0));
-            egui::Image::new((texture.id(), shown)).corner_radius(6).uv(whole).paint_at(ui, at);
+            egui::Image::new((texture.id(), shown))
+                .corner_radius(6)
+                .uv(whole)
+                .paint_at(ui, at);
         }
         Some(None) => {}
         None => {
             let font = egui::TextStyle::Small.resolve(ui.style());
             let anchor = egui::Align2::CENTER_CENTER;
-            ui.painter().text(rect.center(), anchor, "broken", font, tokens.error);
+            ui.painter()
+                .text(rect.center(), anchor, "broken", font, tokens.error);
         }
     }
 }
 
 /// Draws the one that is seen large, if there is one.
 pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
-    let Some((name, image)) = with(ctx, |pictures| pictures.open.clone()) else { return };
+    let Some((name, image)) = with(ctx, |pictures| pictures.open.clone()) else {
+        return;
+    };
     let most = ctx.content_rect().size() - vec2(96.0, 150.0);
     let size = fitting(&image, most.max(Vec2::splat(120.0)));
     let mut closes = false;
@@ -173,7 +205,8 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
             let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
             // A picture may be transparent.
-            ui.painter().rect_filled(rect, CornerRadius::same(6), Color32::TRANSPARENT);
+            ui.painter()
+                .rect_filled(rect, CornerRadius::same(6), Color32::TRANSPARENT);
             paint(ui, &image, rect, LARGE);
         });
         ui.add_space(4.0);
@@ -185,7 +218,13 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
                 shortened(ui, &name, theme::strong_text(), text, width);
                 let form = image.media_type.trim_start_matches("image/").to_uppercase();
                 let size = units::bytes(image.size());
-                caption(ui, format!("As it is sent: {form}, {} × {}, {size}", image.width, image.height));
+                caption(
+                    ui,
+                    format!(
+                        "As it is sent: {form}, {} × {}, {size}",
+                        image.width, image.height
+                    ),
+                );
             });
             from_right(ui, |ui| {
                 closes = primary_button(ui, "Close", true).clicked();
@@ -193,7 +232,11 @@ pub(super) fn large_ui(ctx: &Context, out: &mut Vec<Command>) {
                     && let Some(bytes) = image.bytes()
                 {
                     let (what, name) = ("Picture".to_owned(), image.file_name(&name));
-                    out.push(Command::SaveFile { what, name, content: bytes.into() });
+                    out.push(Command::SaveFile {
+                        what,
+                        name,
+                        content: bytes.into(),
+                    });
                 }
             });
         });

@@ -46,13 +46,21 @@ impl Shown {
 const MARKED: usize = 120;
 
 /// Draws the chart, `height` high, of lines with the places of their colours; with `reset` the zoom is undone.
-pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, height: f32, reset: bool) {
+pub fn session_chart(
+    ui: &mut Ui,
+    shown: Shown,
+    visible: Vec<(usize, &Series)>,
+    height: f32,
+    reset: bool,
+) {
     let tokens = tokens(ui);
     let summary = summary(shown, &visible);
     let hovered = visible.clone();
     // As many figures as there is room for.
-    let (across, up) =
-        ((ui.available_width() / 48.0).clamp(2.0, 8.0), ((height - 24.0) / 26.0).clamp(1.0, 5.0));
+    let (across, up) = (
+        (ui.available_width() / 48.0).clamp(2.0, 8.0),
+        ((height - 24.0) / 26.0).clamp(1.0, 5.0),
+    );
     let mut plot = Plot::new(("session", shown.title()))
         .height(height)
         .show_background(false)
@@ -76,19 +84,29 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
         .set_margin_fraction(egui::vec2(0.03, 0.08))
         .allow_scroll(false)
         .label_formatter(move |position| match position {
-            egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
-                Some(describe(shown, &hovered, plot_name, position.x, position.y))
-            }
+            egui_plot::HoverPosition::NearDataPoint {
+                plot_name,
+                position,
+                ..
+            } => Some(describe(shown, &hovered, plot_name, position.x, position.y)),
             egui_plot::HoverPosition::Elsewhere { .. } => None,
         });
     // A few answers do not fill the width: the first point would stand alone in the middle.
-    let most = visible.iter().filter_map(|(_, series)| series.samples.last()).map(|sample| sample.n).max();
-    plot = plot.include_x(0.5).include_x(most.unwrap_or(0).max(5) as f64 + 0.5);
+    let most = visible
+        .iter()
+        .filter_map(|(_, series)| series.samples.last())
+        .map(|sample| sample.n)
+        .max();
+    plot = plot
+        .include_x(0.5)
+        .include_x(most.unwrap_or(0).max(5) as f64 + 0.5);
     if reset {
         plot = plot.reset();
     }
     let small = theme::small_figure_text().resolve(ui.style());
-    ui.style_mut().text_styles.insert(egui::TextStyle::Body, small);
+    ui.style_mut()
+        .text_styles
+        .insert(egui::TextStyle::Body, small);
     // A point is found from some way off.
     ui.style_mut().interaction.interact_radius = 24.0;
     let response = plot.show(ui, |plot| {
@@ -100,14 +118,21 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
             // Before the first frame the bounds are not those of the points.
             let follows = plot.auto_bounds().x;
             let (from, to) = if follows {
-                (points.first().map_or(0.0, |p| p[0]), points.last().map_or(0.0, |p| p[0]))
+                (
+                    points.first().map_or(0.0, |p| p[0]),
+                    points.last().map_or(0.0, |p| p[0]),
+                )
             } else {
                 (from, to)
             };
             let thin = decimate(points, from, to, columns);
             let color = tokens.model_color(*index);
             let marked = thin.len() <= MARKED;
-            let style = if marked { theme::line_style(*index) } else { egui_plot::LineStyle::Solid };
+            let style = if marked {
+                theme::line_style(*index)
+            } else {
+                egui_plot::LineStyle::Solid
+            };
             plot.line(
                 Line::new(series.model.clone(), PlotPoints::from(thin.clone()))
                     .color(color)
@@ -125,7 +150,9 @@ pub fn session_chart(ui: &mut Ui, shown: Shown, visible: Vec<(usize, &Series)>, 
         }
     });
     let label = format!("{}. {summary}", shown.title());
-    response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
+    response
+        .response
+        .widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
 }
 
 /// Round values along an axis in at most so many parts, at least `least` apart.
@@ -140,14 +167,19 @@ fn ticks(input: egui_plot::GridInput, parts: f32, least: f64) -> Vec<egui_plot::
     (0..=count as u32)
         // One beyond the end would be written over what is there.
         .filter(|n| (first + f64::from(*n)) * step <= to)
-        .map(|n| egui_plot::GridMark { value: (first + f64::from(n)) * step, step_size: step })
+        .map(|n| egui_plot::GridMark {
+            value: (first + f64::from(n)) * step,
+            step_size: step,
+        })
         .collect()
 }
 
 /// To 1, 2 or 5 times a power of ten.
 pub(super) fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
-    let step = [1.0, 2.0, 5.0].into_iter().find(|step| step * power >= value);
+    let step = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|step| step * power >= value);
     step.unwrap_or(10.0) * power
 }
 
@@ -155,24 +187,48 @@ pub(super) fn round_up(value: f64) -> f64 {
 fn summary(shown: Shown, series: &[(usize, &Series)]) -> String {
     let of = |series: &Series| {
         let points = shown.points(series);
-        let last = points.last().map_or_else(|| units::ABSENT.to_owned(), |point| shown.told(point[1]));
-        format!("{}: {}, last {last}", series.model, units::counted(points.len(), "answer"))
+        let last = points
+            .last()
+            .map_or_else(|| units::ABSENT.to_owned(), |point| shown.told(point[1]));
+        format!(
+            "{}: {}, last {last}",
+            series.model,
+            units::counted(points.len(), "answer")
+        )
     };
     let told: Vec<String> = series.iter().map(|(_, series)| of(series)).collect();
-    if told.is_empty() { "No answers yet".to_owned() } else { told.join("; ") }
+    if told.is_empty() {
+        "No answers yet".to_owned()
+    } else {
+        told.join("; ")
+    }
 }
 
 fn describe(shown: Shown, series: &[(usize, &Series)], model: &str, x: f64, y: f64) -> String {
-    let sample = series.iter().find(|(_, series)| series.model == model).and_then(|(_, series)| {
-        let at = series.samples.binary_search_by(|sample| (sample.n as f64).total_cmp(&x.round())).ok()?;
-        series.samples.get(at)
-    });
+    let sample = series
+        .iter()
+        .find(|(_, series)| series.model == model)
+        .and_then(|(_, series)| {
+            let at = series
+                .samples
+                .binary_search_by(|sample| (sample.n as f64).total_cmp(&x.round()))
+                .ok()?;
+            series.samples.get(at)
+        });
     let mut lines = vec![model.to_owned(), shown.told(y)];
     if let Some(sample) = sample {
         let figures = &sample.figures;
         lines.push(format!("answer {}", sample.n));
-        lines.extend(figures.latency.map(|latency| format!("latency {}", units::seconds(latency))));
-        lines.extend(figures.tokens.map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())));
+        lines.extend(
+            figures
+                .latency
+                .map(|latency| format!("latency {}", units::seconds(latency))),
+        );
+        lines.extend(
+            figures
+                .tokens
+                .map(|tokens| format!("{} {}", units::count(tokens.n), tokens.noun())),
+        );
         lines.extend(sample.deployment.as_ref().map(|name| format!("on {name}")));
         lines.push(format!("“{}”", units::shorten_middle(&sample.prompt, 48)));
     }
@@ -200,7 +256,11 @@ fn amount(value: f64) -> String {
 /// A short sample of a model's line, as in a legend.
 pub fn line_sample(ui: &mut Ui, index: usize, faded: bool) {
     let color: Color32 = tokens(ui).model_color(index);
-    let color = if faded { color.gamma_multiply(0.35) } else { color };
+    let color = if faded {
+        color.gamma_multiply(0.35)
+    } else {
+        color
+    };
     let (rect, _) = ui.allocate_exact_size(egui::vec2(18.0, 12.0), egui::Sense::hover());
     let y = rect.center().y;
     let points = [egui::pos2(rect.left(), y), egui::pos2(rect.right(), y)];
@@ -215,8 +275,14 @@ mod tests {
     #[test]
     fn an_axis_has_a_few_round_values() {
         let check = |bounds, least, expected: &[f64]| {
-            let input = egui_plot::GridInput { bounds, base_step_size: 1e-3 };
-            let values: Vec<f64> = ticks(input, 5.0, least).iter().map(|mark| mark.value).collect();
+            let input = egui_plot::GridInput {
+                bounds,
+                base_step_size: 1e-3,
+            };
+            let values: Vec<f64> = ticks(input, 5.0, least)
+                .iter()
+                .map(|mark| mark.value)
+                .collect();
             assert_eq!(values, expected);
         };
         check((-8.0, 150.0), 0.0, &[0.0, 50.0, 100.0, 150.0]);

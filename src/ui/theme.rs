@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style,
-    TextStyle, Theme, Visuals, vec2,
+    Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke,
+    Style, TextStyle, Theme, Visuals, vec2,
 };
 use egui_plot::{LineStyle, MarkerShape};
 
@@ -125,7 +125,11 @@ impl Tokens {
     /// The order tells neighbours apart under the usual colour blindnesses; six colours, then again
     /// from the first, with another [`line_style`] and [`marker`].
     pub fn model_color(&self, index: usize) -> Color32 {
-        let colors = if self.dark { &MODELS_ON_DARK } else { &MODELS_ON_LIGHT };
+        let colors = if self.dark {
+            &MODELS_ON_DARK
+        } else {
+            &MODELS_ON_LIGHT
+        };
         colors[index % colors.len()]
     }
 
@@ -140,11 +144,23 @@ impl Tokens {
     }
 }
 
-const MODELS_ON_DARK: [Color32; 6] =
-    [rgb(0x56b4e9), rgb(0xe69f00), rgb(0xcc79a7), rgb(0x009e73), rgb(0xd55e00), rgb(0xf0e442)];
+const MODELS_ON_DARK: [Color32; 6] = [
+    rgb(0x56b4e9),
+    rgb(0xe69f00),
+    rgb(0xcc79a7),
+    rgb(0x009e73),
+    rgb(0xd55e00),
+    rgb(0xf0e442),
+];
 /// The same hues, darkened to stand out from white.
-const MODELS_ON_LIGHT: [Color32; 6] =
-    [rgb(0x1c7ab0), rgb(0xa06a00), rgb(0xa84f80), rgb(0x00805d), rgb(0xc05200), rgb(0x7d7200)];
+const MODELS_ON_LIGHT: [Color32; 6] = [
+    rgb(0x1c7ab0),
+    rgb(0xa06a00),
+    rgb(0xa84f80),
+    rgb(0x00805d),
+    rgb(0xc05200),
+    rgb(0x7d7200),
+];
 
 /// How the `index`-th model's line is drawn, so that lines differ without colour too.
 pub fn line_style(index: usize) -> LineStyle {
@@ -208,30 +224,56 @@ fn fonts() -> FontDefinitions {
     // egui's own fonts stay behind ours, for the signs that Inter and JetBrains Mono lack.
     let mut fonts = FontDefinitions::default();
     let ours: [(&str, &[u8]); 4] = [
-        ("Inter", include_bytes!("../../assets/fonts/Inter-Regular.otf")),
-        ("Inter SemiBold", include_bytes!("../../assets/fonts/Inter-SemiBold.otf")),
-        ("JetBrains Mono", include_bytes!("../../assets/fonts/JetBrainsMono-Regular.ttf")),
-        ("JetBrains Mono Bold", include_bytes!("../../assets/fonts/JetBrainsMono-Bold.ttf")),
+        (
+            "Inter",
+            include_bytes!("../../assets/fonts/Inter-Regular.otf"),
+        ),
+        (
+            "Inter SemiBold",
+            include_bytes!("../../assets/fonts/Inter-SemiBold.otf"),
+        ),
+        (
+            "JetBrains Mono",
+            include_bytes!("../../assets/fonts/JetBrainsMono-Regular.ttf"),
+        ),
+        (
+            "JetBrains Mono Bold",
+            include_bytes!("../../assets/fonts/JetBrainsMono-Bold.ttf"),
+        ),
     ];
     for (name, bytes) in ours {
-        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
+        fonts
+            .font_data
+            .insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
     }
-    let behind = |fonts: &FontDefinitions, family| fonts.families.get(&family).cloned().unwrap_or_default();
+    let behind =
+        |fonts: &FontDefinitions, family| fonts.families.get(&family).cloned().unwrap_or_default();
     let sans = behind(&fonts, FontFamily::Proportional);
     let mono = behind(&fonts, FontFamily::Monospace);
     let mut set = |family, first: &[&str], rest: &[String]| {
-        let names = first.iter().map(|&name| name.to_owned()).chain(rest.iter().cloned()).collect();
+        let names = first
+            .iter()
+            .map(|&name| name.to_owned())
+            .chain(rest.iter().cloned())
+            .collect();
         fonts.families.insert(family, names);
     };
     set(FontFamily::Proportional, &["Inter"], &sans);
     set(semibold(), &["Inter SemiBold", "Inter"], &sans);
     // Inter comes third: it has arrows and signs that neither JetBrains Mono nor Hack has.
-    set(FontFamily::Monospace, &["JetBrains Mono", "Inter"], &[mono, sans].concat());
+    set(
+        FontFamily::Monospace,
+        &["JetBrains Mono", "Inter"],
+        &[mono, sans].concat(),
+    );
     fonts
 }
 
 fn style(tokens: &Tokens) -> Style {
-    let mut style = Style { visuals: visuals(tokens), ..Style::default() };
+    let mut style = Style {
+        visuals: visuals(tokens),
+        ..Style::default()
+    };
     style.text_styles = [
         (TextStyle::Small, FontId::proportional(11.0)),
         (TextStyle::Body, FontId::proportional(13.0)),
@@ -264,7 +306,11 @@ fn style(tokens: &Tokens) -> Style {
 }
 
 fn visuals(tokens: &Tokens) -> Visuals {
-    let mut visuals = if tokens.dark { Visuals::dark() } else { Visuals::light() };
+    let mut visuals = if tokens.dark {
+        Visuals::dark()
+    } else {
+        Visuals::light()
+    };
     let corner_radius = CornerRadius::same(ROUNDING);
     let line = Stroke::new(1.0, tokens.line);
     let text = Stroke::new(1.0, tokens.text);
@@ -343,7 +389,11 @@ const READABLE: f32 = 4.5;
 fn luminance(color: Color32) -> f32 {
     let linear = |byte: u8| {
         let c = f32::from(byte) / 255.0;
-        if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        if c <= 0.040_45 {
+            c / 12.92
+        } else {
+            ((c + 0.055) / 1.055).powf(2.4)
+        }
     };
     0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
 }
@@ -358,9 +408,19 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_contrast(tokens: &Tokens, what: &str, color: Color32, surface: Color32, at_least: f32) {
+    fn check_contrast(
+        tokens: &Tokens,
+        what: &str,
+        color: Color32,
+        surface: Color32,
+        at_least: f32,
+    ) {
         let found = contrast(color, surface);
-        assert!(found >= at_least, "dark {}: {what} has only {found:.2} : 1 on {surface:?}", tokens.dark);
+        assert!(
+            found >= at_least,
+            "dark {}: {what} has only {found:.2} : 1 on {surface:?}",
+            tokens.dark
+        );
     }
 
     #[test]
@@ -391,7 +451,13 @@ mod tests {
             check_contrast(t, "warning", t.warning, t.warning_box, READABLE);
             check_contrast(t, "error", t.error, t.error_box, READABLE);
             check_contrast(t, "text on the accent", t.on_accent, t.accent, READABLE);
-            check_contrast(t, "text on the hovered accent", t.on_accent, t.accent_hover, READABLE);
+            check_contrast(
+                t,
+                "text on the hovered accent",
+                t.on_accent,
+                t.accent_hover,
+                READABLE,
+            );
             check_contrast(t, "selected text", t.text, t.selection, READABLE);
         }
     }
@@ -409,8 +475,9 @@ mod tests {
 
     #[test]
     fn twelve_models_differ_in_colour_or_in_shape() {
-        let looks: std::collections::HashSet<_> =
-            (0..12).map(|i| (DARK.model_color(i), format!("{:?}", marker(i)))).collect();
+        let looks: std::collections::HashSet<_> = (0..12)
+            .map(|i| (DARK.model_color(i), format!("{:?}", marker(i))))
+            .collect();
         assert_eq!(looks.len(), 12);
     }
 
@@ -418,7 +485,13 @@ mod tests {
     fn a_colour_from_elsewhere_becomes_readable() {
         for t in [&DARK, &LIGHT] {
             for color in [t.background, t.panel, t.line, t.warning] {
-                check_contrast(t, "made readable", t.readable(color, t.code), t.code, READABLE);
+                check_contrast(
+                    t,
+                    "made readable",
+                    t.readable(color, t.code),
+                    t.code,
+                    READABLE,
+                );
             }
         }
     }

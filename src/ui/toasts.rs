@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use egui::{Align2, Area, Context, CornerRadius, Frame, Id, Label, Margin, Order, RichText, Stroke, vec2};
+use egui::{
+    Align2, Area, Context, CornerRadius, Frame, Id, Label, Margin, Order, RichText, Stroke, vec2,
+};
 
 use super::theme::{self, Tokens};
 use super::widgets::{details_ui, message};
@@ -30,7 +32,10 @@ impl Toasts {
     pub(super) fn add(&mut self, notice: Notice, now: Duration) {
         match notice.failure {
             Some(failure) => self.add_failure(failure),
-            None => self.push(Toast::Told { text: notice.text, until: now + STAYS }),
+            None => self.push(Toast::Told {
+                text: notice.text,
+                until: now + STAYS,
+            }),
         }
     }
 
@@ -49,7 +54,8 @@ impl Toasts {
 
     /// Draws them above everything else.
     pub(super) fn show(&mut self, ctx: &Context, now: Duration) {
-        self.shown.retain(|(_, toast)| !matches!(toast, Toast::Told { until, .. } if *until <= now));
+        self.shown
+            .retain(|(_, toast)| !matches!(toast, Toast::Told { until, .. } if *until <= now));
         let mut dismissed = None;
         let mut y = 8.0;
         for (id, toast) in self.shown.iter().rev() {

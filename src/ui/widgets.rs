@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use egui::{
-    Align, Align2, Area, Button, Color32, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Order,
-    Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, Vec2,
-    WidgetInfo, vec2,
+    Align, Align2, Area, Button, Color32, CornerRadius, Frame, Id, Key, Label, Layout, Margin,
+    Order, Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, TextStyle,
+    Ui, Vec2, WidgetInfo, vec2,
 };
 
 use super::theme::{self, CARD_ROUNDING, GRID, ROUNDING, Tokens};
@@ -75,7 +75,9 @@ pub fn primary_button(ui: &mut Ui, text: &str, enabled: bool) -> Response {
         if ui.ctx().memory(|memory| memory.focused().is_some()) {
             ui.visuals_mut().widgets.active.bg_stroke = Stroke::new(1.5, tokens.text);
         }
-        let text = RichText::new(text).text_style(theme::strong_text()).color(tokens.on_accent);
+        let text = RichText::new(text)
+            .text_style(theme::strong_text())
+            .color(tokens.on_accent);
         ui.add_enabled(enabled, Button::new(text).min_size(vec2(84.0, 28.0)))
     })
     .inner
@@ -91,7 +93,10 @@ pub fn small_button_if(ui: &mut Ui, enabled: bool, text: &str) -> Response {
     ui.scope(|ui| {
         ui.spacing_mut().button_padding = vec2(8.0, 2.0);
         ui.spacing_mut().interact_size.y = 22.0;
-        ui.add_enabled(enabled, Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)))
+        ui.add_enabled(
+            enabled,
+            Button::new(RichText::new(text).small()).min_size(vec2(0.0, 22.0)),
+        )
     })
     .inner
 }
@@ -105,8 +110,10 @@ pub fn dot(ui: &mut Ui, color: Color32) {
 /// A text field under its label, both as wide as there is room. `hint` shows while it is empty.
 pub fn field(ui: &mut Ui, label: &str, text: &mut String, hint: &str) -> Response {
     let name = caption(ui, label);
-    let edit =
-        TextEdit::singleline(text).hint_text(hint.to_owned()).desired_width(f32::INFINITY).margin(MARGIN);
+    let edit = TextEdit::singleline(text)
+        .hint_text(hint.to_owned())
+        .desired_width(f32::INFINITY)
+        .margin(MARGIN);
     ui.add(edit).labelled_by(name.id)
 }
 
@@ -118,22 +125,42 @@ pub fn text_info(label: &str, text: &str) -> WidgetInfo {
 }
 
 /// The inside of a text field.
-pub const MARGIN: Margin = Margin { left: 8, right: 8, top: 5, bottom: 5 };
+pub const MARGIN: Margin = Margin {
+    left: 8,
+    right: 8,
+    top: 5,
+    bottom: 5,
+};
 
 /// Over all of the page while files are held above the window: what becomes of them, and which are taken.
 pub fn drop_hint(ui: &Ui, text: &str, which: &str) {
     let (tokens, page) = (tokens(ui), ui.max_rect());
-    let hint = Area::new(Id::unique("drop hint")).order(Order::Foreground).fixed_pos(page.min);
+    let hint = Area::new(Id::unique("drop hint"))
+        .order(Order::Foreground)
+        .fixed_pos(page.min);
     hint.interactable(false).show(ui.ctx(), |ui| {
         let fill = tokens.background.gamma_multiply(0.88);
         let stroke = Stroke::new(2.0, tokens.accent);
-        ui.painter().rect(page, CornerRadius::same(8), fill, stroke, StrokeKind::Inside);
+        ui.painter().rect(
+            page,
+            CornerRadius::same(8),
+            fill,
+            stroke,
+            StrokeKind::Inside,
+        );
         let response = ui.allocate_rect(page, Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
         let (at, heading) = (page.center(), TextStyle::Heading.resolve(ui.style()));
-        ui.painter().text(at, Align2::CENTER_BOTTOM, text, heading, tokens.text);
+        ui.painter()
+            .text(at, Align2::CENTER_BOTTOM, text, heading, tokens.text);
         let body = TextStyle::Body.resolve(ui.style());
-        ui.painter().text(at + vec2(0.0, 8.0), Align2::CENTER_TOP, which, body, tokens.dim);
+        ui.painter().text(
+            at + vec2(0.0, 8.0),
+            Align2::CENTER_TOP,
+            which,
+            body,
+            tokens.dim,
+        );
     });
 }
 
@@ -144,7 +171,13 @@ pub fn field_error(ui: &mut Ui, text: &str) {
 }
 
 /// A label that is shortened in the middle to fit, with the whole on hover.
-pub fn shortened(ui: &mut Ui, text: &str, style: TextStyle, color: Color32, width: f32) -> Response {
+pub fn shortened(
+    ui: &mut Ui,
+    text: &str,
+    style: TextStyle,
+    color: Color32,
+    width: f32,
+) -> Response {
     let shown = fit_middle(ui, text, &style, width);
     let cut = shown != text;
     let label = Label::new(RichText::new(shown).text_style(style).color(color)).selectable(false);
@@ -161,7 +194,10 @@ pub fn fit_middle(ui: &Ui, text: &str, style: &TextStyle, width: f32) -> String 
     let font = style.resolve(ui.style());
     let measure = |text: &str| {
         ui.ctx().fonts_mut(|fonts| {
-            fonts.layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER).size().x
+            fonts
+                .layout_no_wrap(text.to_owned(), font.clone(), Color32::PLACEHOLDER)
+                .size()
+                .x
         })
     };
     // No line holds more, and a name may be as long as its server likes: laying it out would take seconds.
@@ -207,7 +243,9 @@ pub fn failure_box(ui: &mut Ui, id: &str, failure: &Failure, age_of_old: Option<
         ui.spacing_mut().item_spacing.y = GRID;
         ui.add(
             Label::new(
-                RichText::new(message(&failure.summary)).text_style(theme::strong_text()).color(tokens.error),
+                RichText::new(message(&failure.summary))
+                    .text_style(theme::strong_text())
+                    .color(tokens.error),
             )
             .wrap(),
         );
@@ -217,7 +255,8 @@ pub fn failure_box(ui: &mut Ui, id: &str, failure: &Failure, age_of_old: Option<
         if let Some(age) = age_of_old {
             ui.add(
                 Label::new(
-                    RichText::new(format!("Shown is what was seen {}", units::ago(age))).color(tokens.dim),
+                    RichText::new(format!("Shown is what was seen {}", units::ago(age)))
+                        .color(tokens.dim),
                 )
                 .wrap(),
             );
@@ -240,13 +279,21 @@ pub fn details_ui(ui: &mut Ui, id: &str, details: &str) {
     if details.trim().is_empty() {
         return;
     }
-    egui::CollapsingHeader::new(RichText::new("Details").small()).id_salt(("details", id)).show(ui, |ui| {
-        ScrollArea::vertical().max_height(160.0).id_salt(("details text", id)).show(ui, |ui| {
-            // More than this nobody reads, and laying it out would hold up the window.
-            let details = cut(details, 20_000);
-            ui.add(Label::new(RichText::new(details).text_style(theme::small_figure_text())).wrap());
+    egui::CollapsingHeader::new(RichText::new("Details").small())
+        .id_salt(("details", id))
+        .show(ui, |ui| {
+            ScrollArea::vertical()
+                .max_height(160.0)
+                .id_salt(("details text", id))
+                .show(ui, |ui| {
+                    // More than this nobody reads, and laying it out would hold up the window.
+                    let details = cut(details, 20_000);
+                    ui.add(
+                        Label::new(RichText::new(details).text_style(theme::small_figure_text()))
+                            .wrap(),
+                    );
+                });
         });
-    });
 }
 
 /// A box in the colour of a warning.
@@ -260,7 +307,10 @@ pub fn warning_box(ui: &mut Ui, text: &str) {
 
 /// A box that stands out from its page.
 pub fn notice_frame(fill: Color32) -> Frame {
-    Frame::new().fill(fill).corner_radius(CornerRadius::same(ROUNDING)).inner_margin(Margin::symmetric(12, 8))
+    Frame::new()
+        .fill(fill)
+        .corner_radius(CornerRadius::same(ROUNDING))
+        .inner_margin(Margin::symmetric(12, 8))
 }
 
 /// A figure in a tile: title, figure, unit, and a line below.
@@ -285,7 +335,13 @@ impl Tile<'_> {
     pub fn show(self, ui: &mut Ui, width: f32) -> Response {
         let narrow = width < NARROW;
         let tokens = tokens(ui);
-        let Self { title, figure, below, definition, color } = self;
+        let Self {
+            title,
+            figure,
+            below,
+            definition,
+            color,
+        } = self;
         let spoken = match &figure {
             Some(figure) => format!("{title} {figure}"),
             None => format!("{title} {}", units::ABSENT),
@@ -296,7 +352,8 @@ impl Tile<'_> {
                 ui.set_width(width - if narrow { 16.0 } else { 26.0 });
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
-                    let (value, unit) = figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
+                    let (value, unit) =
+                        figure.map_or((units::ABSENT.to_owned(), ""), |f| (f.value, f.unit));
                     let title = if narrow && !unit.is_empty() {
                         format!("{title}, {unit}")
                     } else {
@@ -304,7 +361,11 @@ impl Tile<'_> {
                     };
                     ui.add(Label::new(RichText::new(title).small().color(tokens.dim)).truncate());
                     ui.horizontal(|ui| {
-                        ui.label(RichText::new(value).text_style(theme::figure_text()).color(color));
+                        ui.label(
+                            RichText::new(value)
+                                .text_style(theme::figure_text())
+                                .color(color),
+                        );
                         if !unit.is_empty() && !narrow {
                             ui.vertical(|ui| {
                                 ui.add_space(9.0);
@@ -362,8 +423,10 @@ pub fn picker(
 ) -> Option<String> {
     let tokens = tokens(ui);
     let id = picker_id(ui, label);
-    let shown = picked
-        .map_or_else(|| "None".to_owned(), |name| fit_middle(ui, name, &TextStyle::Button, width - 58.0));
+    let shown = picked.map_or_else(
+        || "None".to_owned(),
+        |name| fit_middle(ui, name, &TextStyle::Button, width - 58.0),
+    );
     let (rect, _) = ui.allocate_exact_size(vec2(width, 30.0), Sense::hover());
     let response = ui.interact(rect, id.with("button"), Sense::click());
     let visuals = ui.style().interact(&response);
@@ -376,10 +439,15 @@ pub fn picker(
     );
     let mut left = rect.left() + 12.0;
     if let Some(color) = dot_color {
-        ui.painter().circle_filled(egui::pos2(left + 4.0, rect.center().y), 4.0, color);
+        ui.painter()
+            .circle_filled(egui::pos2(left + 4.0, rect.center().y), 4.0, color);
         left += 16.0;
     }
-    let color = if picked.is_some() { tokens.text } else { tokens.faint };
+    let color = if picked.is_some() {
+        tokens.text
+    } else {
+        tokens.faint
+    };
     ui.painter().text(
         egui::pos2(left, rect.center().y),
         Align2::LEFT_CENTER,
@@ -408,14 +476,17 @@ pub fn picker(
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
         .show(|ui| {
             let lines: usize = sections.iter().map(|section| section.choices.len()).sum();
-            let mut filter: String = ui.data_mut(|data| data.get_temp(filter_id).unwrap_or_default());
+            let mut filter: String =
+                ui.data_mut(|data| data.get_temp(filter_id).unwrap_or_default());
             if lines > LONG {
                 let edit = TextEdit::singleline(&mut filter)
                     .hint_text("Type to filter")
                     .desired_width(f32::INFINITY)
                     .margin(MARGIN);
                 let edit = ui.add(edit);
-                edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, format!("Filter {label}")));
+                edit.widget_info(|| {
+                    WidgetInfo::labeled(Role::TextInput, true, format!("Filter {label}"))
+                });
                 if response.clicked() {
                     edit.request_focus();
                 }
@@ -443,7 +514,8 @@ fn sections_ui(
     picked: Option<&str>,
 ) -> Option<String> {
     let wanted = filter.trim().to_lowercase();
-    let fits = |choice: &Choice<'_>| wanted.is_empty() || choice.name.to_lowercase().contains(&wanted);
+    let fits =
+        |choice: &Choice<'_>| wanted.is_empty() || choice.name.to_lowercase().contains(&wanted);
     let selectable: Vec<&str> = sections
         .iter()
         .flat_map(|section| &section.choices)
@@ -455,7 +527,11 @@ fn sections_ui(
     ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         for section in sections {
-            let choices: Vec<&Choice<'_>> = section.choices.iter().filter(|choice| fits(choice)).collect();
+            let choices: Vec<&Choice<'_>> = section
+                .choices
+                .iter()
+                .filter(|choice| fits(choice))
+                .collect();
             if choices.is_empty() {
                 continue;
             }
@@ -468,7 +544,10 @@ fn sections_ui(
                 if shown > MOST_LINES {
                     continue;
                 }
-                let mark = Mark { picked: picked == Some(choice.name), by_keys: marked == Some(choice.name) };
+                let mark = Mark {
+                    picked: picked == Some(choice.name),
+                    by_keys: marked == Some(choice.name),
+                };
                 if choice_ui(ui, choice, mark) {
                     chosen = Some(choice.name.to_owned());
                 }
@@ -481,7 +560,11 @@ fn sections_ui(
         if shown == 0 {
             caption(
                 ui,
-                if wanted.is_empty() { "Nothing to pick from yet" } else { "Nothing has this in its name" },
+                if wanted.is_empty() {
+                    "Nothing to pick from yet"
+                } else {
+                    "Nothing has this in its name"
+                },
             );
         }
     });
@@ -498,7 +581,10 @@ fn list_keys<'a>(
     let id = id.with("marked");
     let at = ui.data(|data| data.get_temp::<String>(id));
     let place = |name: &str| names.iter().position(|other| *other == name);
-    let mut at = at.as_deref().and_then(place).or_else(|| picked.and_then(place));
+    let mut at = at
+        .as_deref()
+        .and_then(place)
+        .or_else(|| picked.and_then(place));
     let (up, down, enter) = ui.input_mut(|input| {
         (
             input.consume_key(egui::Modifiers::NONE, Key::ArrowUp),
@@ -534,26 +620,56 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> bool {
     let remark = choice.remark.as_deref().unwrap_or_default();
     let width = ui.available_width();
     let inner = width - 32.0;
-    let color = if choice.enabled { tokens.text } else { tokens.dim };
+    let color = if choice.enabled {
+        tokens.text
+    } else {
+        tokens.dim
+    };
     let name = fit_middle(ui, choice.name, &TextStyle::Body, inner);
-    let name = ui.painter().layout_no_wrap(name, TextStyle::Body.resolve(ui.style()), color);
+    let name = ui
+        .painter()
+        .layout_no_wrap(name, TextStyle::Body.resolve(ui.style()), color);
     let remark_galley = (!remark.is_empty()).then(|| {
-        ui.painter().layout(remark.to_owned(), TextStyle::Small.resolve(ui.style()), tokens.dim, inner)
+        ui.painter().layout(
+            remark.to_owned(),
+            TextStyle::Small.resolve(ui.style()),
+            tokens.dim,
+            inner,
+        )
     });
-    let height = name.size().y + remark_galley.as_ref().map_or(0.0, |galley| galley.size().y + 2.0) + 10.0;
-    let sense = if choice.enabled { Sense::click() } else { Sense::hover() };
+    let height = name.size().y
+        + remark_galley
+            .as_ref()
+            .map_or(0.0, |galley| galley.size().y + 2.0)
+        + 10.0;
+    let sense = if choice.enabled {
+        Sense::click()
+    } else {
+        Sense::hover()
+    };
     let (rect, response) = ui.allocate_exact_size(vec2(width, height), sense);
     if by_keys {
         let stroke = Stroke::new(1.0, tokens.accent);
-        ui.painter().rect_stroke(rect, CornerRadius::same(ROUNDING), stroke, egui::StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            rect,
+            CornerRadius::same(ROUNDING),
+            stroke,
+            egui::StrokeKind::Inside,
+        );
     }
     if choice.enabled && (response.hovered() || response.has_focus() || picked) {
-        let fill = if picked { tokens.selection } else { tokens.hover };
-        ui.painter().rect_filled(rect, CornerRadius::same(ROUNDING), fill);
+        let fill = if picked {
+            tokens.selection
+        } else {
+            tokens.hover
+        };
+        ui.painter()
+            .rect_filled(rect, CornerRadius::same(ROUNDING), fill);
     }
     let mut at = rect.left_top() + vec2(22.0, 5.0);
     if let Some(color) = choice.dot {
-        ui.painter().circle_filled(at + vec2(-11.0, name.size().y / 2.0), 3.5, color);
+        ui.painter()
+            .circle_filled(at + vec2(-11.0, name.size().y / 2.0), 3.5, color);
     }
     let below = name.size().y + 2.0;
     ui.painter().galley(at, name, color);
@@ -561,8 +677,11 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> bool {
         at.y += below;
         ui.painter().galley(at, galley, tokens.dim);
     }
-    let spoken =
-        if remark.is_empty() { choice.name.to_owned() } else { format!("{}, {remark}", choice.name) };
+    let spoken = if remark.is_empty() {
+        choice.name.to_owned()
+    } else {
+        format!("{}, {remark}", choice.name)
+    };
     response.widget_info(|| WidgetInfo::selected(Role::Button, choice.enabled, picked, &spoken));
     let response = response.on_hover_text(units::shorten_middle(choice.name, LONGEST_TOLD));
     choice.enabled && response.clicked()
@@ -570,7 +689,8 @@ fn choice_ui(ui: &mut Ui, choice: &Choice<'_>, mark: Mark) -> bool {
 
 /// Buttons side by side from the right edge, the first one outermost.
 pub fn from_right<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
-    ui.with_layout(Layout::right_to_left(Align::Center), contents).inner
+    ui.with_layout(Layout::right_to_left(Align::Center), contents)
+        .inner
 }
 
 /// A column of its own beside others, this large.

@@ -85,22 +85,55 @@ pub struct AnswerReader {
 impl AnswerReader {
     /// `keep_text` collects the text for [`Self::take_news`]; without, it is looked at and forgotten.
     pub fn new(keep_text: bool) -> Self {
-        let progress = Progress { text: keep_text.then(News::default), ..Progress::default() };
-        Self { progress, ..Self::default() }
+        let progress = Progress {
+            text: keep_text.then(News::default),
+            ..Progress::default()
+        };
+        Self {
+            progress,
+            ..Self::default()
+        }
     }
 
     /// Ready for another answer.
     pub fn renew(&mut self, keep_text: bool) {
-        let Self { decoder, progress, whole, raw } = self;
-        let Progress { timeline, splitter, usage, finish, is_answer, complete_at, .. } = progress;
+        let Self {
+            decoder,
+            progress,
+            whole,
+            raw,
+        } = self;
+        let Progress {
+            timeline,
+            splitter,
+            usage,
+            finish,
+            is_answer,
+            complete_at,
+            ..
+        } = progress;
         decoder.renew();
         *timeline = Timeline::default();
         *splitter = ThinkSplitter::default();
         (*usage, *finish, *is_answer, *complete_at) = (None, None, false, None);
-        let Progress { ending, contradicted, model, spoke, unread, .. } = progress;
+        let Progress {
+            ending,
+            contradicted,
+            model,
+            spoke,
+            unread,
+            ..
+        } = progress;
         (*ending, *contradicted, *spoke, *unread) = (Ending::Open, false, false, None);
         model.clear();
-        let Progress { text, calls, called, gaps_us, pending, .. } = progress;
+        let Progress {
+            text,
+            calls,
+            called,
+            gaps_us,
+            pending,
+            ..
+        } = progress;
         (*text, *calls, *called) = (keep_text.then(News::default), Calls::default(), false);
         (*gaps_us, *pending) = (None, Pending::default());
         *whole = None;
@@ -135,7 +168,9 @@ impl AnswerReader {
     pub fn take_some(&mut self, at: Duration, bytes: &[u8]) -> Step {
         // Servers mistake the content type; the first byte behind a byte order mark does not.
         if self.whole.is_none() {
-            let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && !BOM.contains(byte));
+            let first = bytes
+                .iter()
+                .find(|byte| !byte.is_ascii_whitespace() && !BOM.contains(byte));
             self.whole = first.map(|byte| matches!(byte, b'{' | b'['));
         }
         if self.whole == Some(true) {
@@ -187,7 +222,8 @@ impl AnswerReader {
         self.decoder.finish(|event| {
             if matches!(step, Step::More) {
                 step = progress.event(at, &event);
-                first_cut = (!progress.is_answer && is_cut_json(&event.data)).then(|| clip(&event.data));
+                first_cut =
+                    (!progress.is_answer && is_cut_json(&event.data)).then(|| clip(&event.data));
             }
         });
         progress.settle();
@@ -202,7 +238,8 @@ impl AnswerReader {
         if let Some(unread) = progress.unread.take().filter(|_| progress.is_answer) {
             return Err(Broken::Unreadable(unread));
         }
-        let hinted = self.progress.ending == Ending::Hinted && !self.progress.contradicted && amid.is_none();
+        let hinted =
+            self.progress.ending == Ending::Hinted && !self.progress.contradicted && amid.is_none();
         if let Some(reason) = if hinted { self.end() } else { self.complete() } {
             return Ok(reason);
         }
@@ -226,12 +263,16 @@ impl AnswerReader {
     /// The answer without `[DONE]`: it ended when its finish reason or its usage came. `None` when what came does not
     /// say so beyond doubt. For connections that break, or that stay open behind the last chunk.
     pub fn complete(&mut self) -> Option<FinishReason> {
-        matches!(self.progress.ending, Ending::Told | Ending::Counted).then(|| self.end()).flatten()
+        matches!(self.progress.ending, Ending::Told | Ending::Counted)
+            .then(|| self.end())
+            .flatten()
     }
 
     fn end(&mut self) -> Option<FinishReason> {
         let reason = self.progress.finish.clone()?;
-        self.progress.timeline.end(self.progress.complete_at.unwrap_or_default());
+        self.progress
+            .timeline
+            .end(self.progress.complete_at.unwrap_or_default());
         Some(reason)
     }
 
@@ -260,7 +301,13 @@ impl AnswerReader {
     /// news.
     pub fn finish_text(&mut self) {
         self.progress.settle();
-        let Progress { splitter, text, timeline, spoke, .. } = &mut self.progress;
+        let Progress {
+            splitter,
+            text,
+            timeline,
+            spoke,
+            ..
+        } = &mut self.progress;
         splitter.finish(|split| {
             apply(split, text, timeline, spoke);
         });
@@ -268,12 +315,22 @@ impl AnswerReader {
 
     /// Whether text came since it was last taken.
     pub fn has_news(&self) -> bool {
-        self.progress.called || self.progress.text.as_ref().is_some_and(|text| *text != News::default())
+        self.progress.called
+            || self
+                .progress
+                .text
+                .as_ref()
+                .is_some_and(|text| *text != News::default())
     }
 
     /// The text since the last time; empty when none is kept.
     pub fn take_news(&mut self) -> News {
-        let Progress { text, calls, called, .. } = &mut self.progress;
+        let Progress {
+            text,
+            calls,
+            called,
+            ..
+        } = &mut self.progress;
         let mut news = text.as_mut().map(std::mem::take).unwrap_or_default();
         if std::mem::take(called) {
             news.calls = calls.list();
@@ -361,13 +418,30 @@ impl AnswerReader {
             return Err(Broken::GaveUp(word));
         }
         self.progress.note_model(chunk.model.as_deref());
-        let texts = [&chunk.reasoning, &chunk.content].into_iter().flatten().map(|text| text.len());
-        let written = texts.chain(chunk.calls.iter().map(CallPiece::written)).sum::<usize>();
+        let texts = [&chunk.reasoning, &chunk.content]
+            .into_iter()
+            .flatten()
+            .map(|text| text.len());
+        let written = texts
+            .chain(chunk.calls.iter().map(CallPiece::written))
+            .sum::<usize>();
         self.progress.timeline.heard(written as u64);
         self.progress.call(chunk.calls);
-        let Progress { timeline, splitter, usage, text, spoke, .. } = &mut self.progress;
+        let Progress {
+            timeline,
+            splitter,
+            usage,
+            text,
+            spoke,
+            ..
+        } = &mut self.progress;
         if let Some(reasoning) = &chunk.reasoning {
-            apply(Split::Text(TextKind::Reasoning, reasoning), text, timeline, spoke);
+            apply(
+                Split::Text(TextKind::Reasoning, reasoning),
+                text,
+                timeline,
+                spoke,
+            );
         }
         let content = chunk.content.as_deref().unwrap_or_default();
         splitter.push(content, |split| {

@@ -19,10 +19,15 @@ impl Certificate {
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, read) = X509Certificate::from_der(der).ok()?;
         let issuer = read.issuer();
-        let name =
-            issuer.iter_common_name().chain(issuer.iter_organization()).find_map(|it| it.as_str().ok());
+        let name = issuer
+            .iter_common_name()
+            .chain(issuer.iter_organization())
+            .find_map(|it| it.as_str().ok());
         let expires = Timestamp::from_second(read.validity().not_after.timestamp()).ok()?;
-        Some(Self { issuer: name.map_or_else(|| issuer.to_string(), str::to_owned), expires })
+        Some(Self {
+            issuer: name.map_or_else(|| issuer.to_string(), str::to_owned),
+            expires,
+        })
     }
 
     /// How long it still holds; `None` once it does not.
@@ -39,7 +44,9 @@ mod tests {
     fn issuer_and_expiry_are_read() {
         let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
         authority.distinguished_name = rcgen::DistinguishedName::new();
-        authority.distinguished_name.push(rcgen::DnType::CommonName, "Internal CA");
+        authority
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Internal CA");
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let issuer = rcgen::Issuer::new(authority, rcgen::KeyPair::generate().unwrap());
         let mut params = rcgen::CertificateParams::new(vec!["api.example.com".to_owned()]).unwrap();

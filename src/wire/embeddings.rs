@@ -21,12 +21,16 @@ pub fn body(request: &EmbedRequest) -> Value {
 /// # Errors
 /// When it is no JSON, or there is no list of vectors in it, in words.
 pub fn read(text: &str) -> Result<(Vec<Embedding>, Option<u64>), String> {
-    let answer: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let answer: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
     // OpenAI's shape; a list of vectors alone; a single one.
     let mut found: Vec<(u64, Embedding)> = Vec::new();
     if let Some(data) = answer.get("data").and_then(Value::as_array) {
         for (at, item) in data.iter().enumerate() {
-            let index = item.get("index").and_then(Value::as_u64).unwrap_or(at as u64);
+            let index = item
+                .get("index")
+                .and_then(Value::as_u64)
+                .unwrap_or(at as u64);
             found.push((index, vector(item.get("embedding").unwrap_or(item))?));
         }
     } else if let Some(all) = answer.get("embeddings").and_then(Value::as_array) {
@@ -43,29 +47,41 @@ pub fn read(text: &str) -> Result<(Vec<Embedding>, Option<u64>), String> {
     let usage = answer.get("usage");
     let tokens = |name: &str| usage.and_then(|usage| usage.get(name)).and_then(count);
     let prompt_tokens = tokens("prompt_tokens").or_else(|| tokens("total_tokens"));
-    Ok((found.into_iter().map(|(_, vector)| vector).collect(), prompt_tokens))
+    Ok((
+        found.into_iter().map(|(_, vector)| vector).collect(),
+        prompt_tokens,
+    ))
 }
 
 fn count(value: &Value) -> Option<u64> {
-    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    let number = value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())?;
     (number >= 0.0 && number.is_finite()).then_some(number as u64)
 }
 
 fn vector(value: &Value) -> Result<Embedding, String> {
     let values = match value {
         Value::Array(items) => {
-            let number =
-                |item: &Value| item.as_f64().ok_or_else(|| "a vector holds what is no number".to_owned());
+            let number = |item: &Value| {
+                item.as_f64()
+                    .ok_or_else(|| "a vector holds what is no number".to_owned())
+            };
             items.iter().map(number).collect::<Result<Vec<_>, _>>()?
         }
         // Little-endian floats of 32 bits, as OpenAI's clients ask for them.
         Value::String(text) => {
-            let bytes = STANDARD.decode(text).map_err(|_| "a vector is no base64".to_owned())?;
+            let bytes = STANDARD
+                .decode(text)
+                .map_err(|_| "a vector is no base64".to_owned())?;
             let (floats, rest) = bytes.as_chunks::<4>();
             if !rest.is_empty() {
                 return Err("a vector in base64 is no list of floats".to_owned());
             }
-            floats.iter().map(|four| f64::from(f32::from_le_bytes(*four))).collect()
+            floats
+                .iter()
+                .map(|four| f64::from(f32::from_le_bytes(*four)))
+                .collect()
         }
         _ => return Err("a vector is missing".to_owned()),
     };
@@ -83,7 +99,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, vectors: &[&[f64]], tokens: Option<u64>) {
-        let vectors: Vec<Embedding> = vectors.iter().map(|values| Embedding(values.to_vec())).collect();
+        let vectors: Vec<Embedding> = vectors
+            .iter()
+            .map(|values| Embedding(values.to_vec()))
+            .collect();
         assert_eq!(read(text), Ok((vectors, tokens)), "{text}");
     }
 
@@ -91,7 +110,9 @@ mod tests {
     fn what_servers_really_send_is_read() {
         let usage = r#""usage": {"prompt_tokens": 3, "total_tokens": 3}"#;
         check(
-            &format!(r#"{{"object": "list", "data": [{{"index": 0, "embedding": [1, -0.5]}}], {usage}}}"#),
+            &format!(
+                r#"{{"object": "list", "data": [{{"index": 0, "embedding": [1, -0.5]}}], {usage}}}"#
+            ),
             &[&[1.0, -0.5]],
             Some(3),
         );
@@ -132,9 +153,15 @@ mod tests {
     fn numbers_are_asked_for_and_one_text_is_no_list() {
         let of = |input: &[&str]| {
             let input = input.iter().map(|text| (*text).to_owned()).collect();
-            body(&EmbedRequest { model: "m".to_owned(), input })
+            body(&EmbedRequest {
+                model: "m".to_owned(),
+                input,
+            })
         };
-        assert_eq!(of(&["a"]), json!({"model": "m", "input": "a", "encoding_format": "float"}));
+        assert_eq!(
+            of(&["a"]),
+            json!({"model": "m", "input": "a", "encoding_format": "float"})
+        );
         assert_eq!(of(&["a", "b"])["input"], json!(["a", "b"]));
     }
 

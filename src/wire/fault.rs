@@ -38,7 +38,12 @@ pub struct Fault {
 
 impl Fault {
     fn new(class: FaultClass, status: Option<u16>, failure: Failure) -> Self {
-        Self { class, status, failure: failure.of_class(class), refused: Dialect::default() }
+        Self {
+            class,
+            status,
+            failure: failure.of_class(class),
+            refused: Dialect::default(),
+        }
     }
 }
 
@@ -127,7 +132,9 @@ pub fn from_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
     if let Some(fault) = transport::of_reply(reply, asked) {
         return fault;
     }
-    let retry_after = reply.retry_after.and_then(|text| read_retry_after(text, reply.date));
+    let retry_after = reply
+        .retry_after
+        .and_then(|text| read_retry_after(text, reply.date));
     if page::is_one(reply) {
         return page::fault(reply, retry_after, asked);
     }
@@ -135,7 +142,12 @@ pub fn from_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
     let mut fault = words(Some(reply.status), &error, retry_after, asked);
     let mut details = vec![format!("HTTP {}", reply.status)];
     details.extend(reply.retry_after.map(|text| format!("Retry-After: {text}")));
-    details.extend(reply.rate_limit.iter().map(|(name, value)| format!("{name}: {value}")));
+    details.extend(
+        reply
+            .rate_limit
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}")),
+    );
     if !reply.body.trim().is_empty() {
         details.push(reply.body.trim().to_owned());
     }
@@ -168,13 +180,25 @@ fn with_status(what: &str, status: Option<u16>, said: &str) -> String {
     }
 }
 
-fn words(status: Option<u16>, error: &ErrorBody, retry_after: Option<Duration>, asked: &Asked<'_>) -> Fault {
+fn words(
+    status: Option<u16>,
+    error: &ErrorBody,
+    retry_after: Option<Duration>,
+    asked: &Asked<'_>,
+) -> Fault {
     let Asked { host, model, .. } = *asked;
     let said = one_line(&error.said);
     let retry_after = retry_after.or(error.wait);
     let fault = |class, what: &str, advice: Advice| {
         let summary = with_status(what, status, &said);
-        Fault::new(class, status, Failure { retry_after, ..Failure::new(summary, advice) })
+        Fault::new(
+            class,
+            status,
+            Failure {
+                retry_after,
+                ..Failure::new(summary, advice)
+            },
+        )
     };
     let code = status.or(error.status).unwrap_or(0);
     match Kind::of(code, error, model) {
@@ -262,8 +286,13 @@ fn refused(
     retry_after: Option<Duration>,
 ) -> Fault {
     let named = |name: &str| {
-        error.params.iter().any(|param| param.split(['.', '[']).any(|part| part == name))
-            || said.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
+        error
+            .params
+            .iter()
+            .any(|param| param.split(['.', '[']).any(|part| part == name))
+            || said
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .any(|word| word == name)
     };
     let what = match error.params.first() {
         Some(param) => format!("The server refused the parameter {}", clip(param, 80)),
@@ -271,7 +300,14 @@ fn refused(
     };
     let advice = advice::parameter(asked, named).unwrap_or_else(advice::whole_answer);
     let failure = Failure::new(with_status(&what, status, said), advice);
-    Fault::new(FaultClass::BadRequest, status, Failure { retry_after, ..failure })
+    Fault::new(
+        FaultClass::BadRequest,
+        status,
+        Failure {
+            retry_after,
+            ..failure
+        },
+    )
 }
 
 /// What may have been meant instead.
@@ -283,14 +319,20 @@ fn other_models(asked: &Asked<'_>) -> Advice {
         None if asked.cluster => {
             "The API wants the serving name, which differs from the name that kubectl shows".into()
         }
-        None => {
-            Advice::by_face("Pick a model of the list", "`batida models` lists those that the API offers")
-        }
+        None => Advice::by_face(
+            "Pick a model of the list",
+            "`batida models` lists those that the API offers",
+        ),
     }
 }
 
 fn list_some(names: &[String]) -> String {
-    let shown = names.iter().take(5).map(|name| clip(name, 80)).collect::<Vec<_>>().join(", ");
+    let shown = names
+        .iter()
+        .take(5)
+        .map(|name| clip(name, 80))
+        .collect::<Vec<_>>()
+        .join(", ");
     match names.len().saturating_sub(5) {
         0 => shown,
         more => format!("{shown} and {more} more"),
@@ -303,19 +345,32 @@ const LONGEST_COMPARED: usize = 256;
 
 /// The known name closest to `name`: the same letters and digits, else few edits away.
 pub fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
-    let fold =
-        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let fold = |text: &str| {
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_lowercase()
+    };
     if name.len() > LONGEST_COMPARED {
         return None;
     }
     let wanted = fold(name);
-    let short = || known.iter().filter(|candidate| candidate.len() <= LONGEST_COMPARED);
+    let short = || {
+        known
+            .iter()
+            .filter(|candidate| candidate.len() <= LONGEST_COMPARED)
+    };
     if let Some(same) = short().find(|candidate| fold(candidate) == wanted) {
         return Some(same);
     }
     short()
         .take(MOST_COMPARED)
-        .map(|candidate| (strsim::normalized_damerau_levenshtein(&wanted, &fold(candidate)), candidate))
+        .map(|candidate| {
+            (
+                strsim::normalized_damerau_levenshtein(&wanted, &fold(candidate)),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.as_str())
@@ -327,13 +382,21 @@ pub fn not_an_answer(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
         return page::fault(reply, None, asked);
     }
     let failure = Failure::new(
-        format!("{} answered with something that is no {}", asked.host, asked.what.answer()),
+        format!(
+            "{} answered with something that is no {}",
+            asked.host,
+            asked.what.answer()
+        ),
         Advice::by_face(
             "Check that the API domain on Home is that of an OpenAI-compatible API",
             "Check that the address of --api, or of the environment, is that of an OpenAI-compatible API",
         ),
     );
-    Fault::new(FaultClass::NotAnApi, Some(reply.status), failure.with_details(clip(reply.body.trim(), 2_000)))
+    Fault::new(
+        FaultClass::NotAnApi,
+        Some(reply.status),
+        failure.with_details(clip(reply.body.trim(), 2_000)),
+    )
 }
 
 /// A stream that ended before `[DONE]` and before a finish reason.
@@ -363,7 +426,11 @@ pub fn unreadable(asked: &Asked<'_>, event: &str) -> Fault {
 /// The server's finish reason says that it gave the answer up.
 pub fn gave_up(asked: &Asked<'_>, word: &str) -> Fault {
     let failure = Failure::new(
-        format!("{} gave the answer up: its finish reason is {:?}", asked.host, clip(word, 100)),
+        format!(
+            "{} gave the answer up: its finish reason is {:?}",
+            asked.host,
+            clip(word, 100)
+        ),
         "What had arrived is kept. Try again; the server's own log says why",
     );
     Fault::new(FaultClass::Server, None, failure)
@@ -371,7 +438,11 @@ pub fn gave_up(asked: &Asked<'_>, word: &str) -> Fault {
 
 /// An answer that ended well and holds neither text nor a call. `why`: in words.
 pub fn no_text(why: &str) -> Fault {
-    Fault::new(FaultClass::NoText, None, Failure::new(why, "Raise max tokens, or ask in other words"))
+    Fault::new(
+        FaultClass::NoText,
+        None,
+        Failure::new(why, "Raise max tokens, or ask in other words"),
+    )
 }
 
 /// A request that was given up after `limit`. `came`: chunks with text, and bytes of the body, if the response had begun.
@@ -425,7 +496,11 @@ fn read_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<f64>() {
         return units::checked_seconds(seconds);
     }
-    let parse = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    let parse = |text: &str| {
+        jiff::fmt::rfc2822::parse(text)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    };
     let until = parse(text)?.duration_since(parse(date?)?);
     units::checked(until.unsigned_abs()).filter(|_| !until.is_negative())
 }

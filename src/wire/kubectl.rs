@@ -150,11 +150,24 @@ pub fn asked_for_a_name(stdout: &[u8]) -> Option<(KubectlFault, Failure)> {
 pub fn may_name_a_path(kubeconfig: &str) -> bool {
     let mut servers = 0;
     for (at, word) in kubeconfig.match_indices("server") {
-        let rest = kubeconfig[at + word.len()..].trim_start_matches(['"', '\'']).trim_start_matches(' ');
-        let Some(value) = rest.strip_prefix(':') else { continue };
-        let line = value.lines().next().unwrap_or_default().trim_start_matches([' ', '\t', '"', '\'']);
-        let url = line.split(['"', '\'', ' ', '\t', ',', '}', '\r']).next().unwrap_or_default();
-        let Some((_, place)) = url.split_once("://") else { return true };
+        let rest = kubeconfig[at + word.len()..]
+            .trim_start_matches(['"', '\''])
+            .trim_start_matches(' ');
+        let Some(value) = rest.strip_prefix(':') else {
+            continue;
+        };
+        let line = value
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches([' ', '\t', '"', '\'']);
+        let url = line
+            .split(['"', '\'', ' ', '\t', ',', '}', '\r'])
+            .next()
+            .unwrap_or_default();
+        let Some((_, place)) = url.split_once("://") else {
+            return true;
+        };
         if place.is_empty() || place.trim_end_matches('/').contains('/') {
             return true;
         }
@@ -170,8 +183,12 @@ const RANCHER: &str = "Behind Rancher the server's address in the kubeconfig end
 
 /// A web page came where JSON should.
 pub fn not_kubernetes(page: &str) -> Failure {
-    let title = between(page, "<title>", "</title>").map(str::trim).filter(|title| !title.is_empty());
-    let called = title.map(|title| format!(" (“{}”)", clipped(&plain(title), 80))).unwrap_or_default();
+    let title = between(page, "<title>", "</title>")
+        .map(str::trim)
+        .filter(|title| !title.is_empty());
+    let called = title
+        .map(|title| format!(" (“{}”)", clipped(&plain(title), 80)))
+        .unwrap_or_default();
     let lower = page.to_lowercase();
     let advice = if lower.contains("rancher") {
         RANCHER.to_owned()
@@ -181,8 +198,11 @@ pub fn not_kubernetes(page: &str) -> Failure {
              address in the kubeconfig. {RANCHER}"
         )
     };
-    Failure::new(format!("A web page{called} answers where the Kubernetes API should"), advice)
-        .with_details(clipped(page.trim(), 2_000))
+    Failure::new(
+        format!("A web page{called} answers where the Kubernetes API should"),
+        advice,
+    )
+    .with_details(clipped(page.trim(), 2_000))
 }
 
 /// The server has no pods at this address, so it is no Kubernetes API.
@@ -209,7 +229,11 @@ fn reading(fault: KubectlFault, summary: impl Into<String>, advice: impl Into<Ad
 
 /// What is most particular is looked for first: the words of one fault may quote those of another.
 fn read(words: &str) -> Reading {
-    let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let last = words
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     plugin::read(words)
         .or_else(|| configuration::read(words, last))
         .or_else(|| network::read_tls(words))
@@ -220,11 +244,21 @@ fn read(words: &str) -> Reading {
 }
 
 fn read_other(last: &str) -> Reading {
-    let said = last.strip_prefix("error: ").or_else(|| last.strip_prefix("Error: ")).unwrap_or(last);
-    let said =
-        said.strip_prefix("Unable to connect to the server: ").unwrap_or(said).trim().trim_end_matches('.');
+    let said = last
+        .strip_prefix("error: ")
+        .or_else(|| last.strip_prefix("Error: "))
+        .unwrap_or(last);
+    let said = said
+        .strip_prefix("Unable to connect to the server: ")
+        .unwrap_or(said)
+        .trim()
+        .trim_end_matches('.');
     if said.is_empty() {
-        return reading(KubectlFault::Other, "kubectl failed without saying why", Advice::rerun_kubectl(""));
+        return reading(
+            KubectlFault::Other,
+            "kubectl failed without saying why",
+            Advice::rerun_kubectl(""),
+        );
     }
     reading(
         KubectlFault::Other,
@@ -241,7 +275,10 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 /// From `start` to the end of its line.
 fn after<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
-    rest.lines().next().map(str::trim_end).filter(|rest| !rest.is_empty())
+    rest.lines()
+        .next()
+        .map(str::trim_end)
+        .filter(|rest| !rest.is_empty())
 }
 
 fn clipped(text: &str, most: usize) -> String {

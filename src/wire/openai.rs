@@ -52,11 +52,18 @@ pub fn set_names(params: &Params, ignore_eos: bool) -> Vec<&'static str> {
         ("tools", params.tools.iter().any(|tool| !tool.off)),
         ("ignore_eos", ignore_eos),
     ];
-    set.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect()
+    set.into_iter()
+        .filter_map(|(name, is_set)| is_set.then_some(name))
+        .collect()
 }
 
 /// Writes the same behind `out` as it is sent, streaming. `ignore_eos` asks the server to go on to `max_tokens`.
-pub fn write_stream_body(request: &ChatRequest, ignore_eos: bool, dialect: Dialect, out: &mut Vec<u8>) {
+pub fn write_stream_body(
+    request: &ChatRequest,
+    ignore_eos: bool,
+    dialect: Dialect,
+    out: &mut Vec<u8>,
+) {
     // as above, and memory takes all that is written
     let _ = serde_json::to_writer(out, &Body::of(request, true, ignore_eos, dialect));
 }
@@ -127,15 +134,20 @@ fn is_not(value: &bool) -> bool {
 
 impl<'a> Body<'a> {
     fn of(request: &'a ChatRequest, stream: bool, ignore_eos: bool, dialect: Dialect) -> Self {
-        let ChatRequest { model, messages, params } = request;
+        let ChatRequest {
+            model,
+            messages,
+            params,
+        } = request;
         // JSON has no NaN: what is no number is not sent.
         let finite = |n: &f64| n.is_finite();
         Self {
             model,
             messages: Messages(messages),
             stream,
-            stream_options: (stream && !dialect.no_stream_options)
-                .then_some(StreamOptions { include_usage: true }),
+            stream_options: (stream && !dialect.no_stream_options).then_some(StreamOptions {
+                include_usage: true,
+            }),
             max_tokens: params.max_tokens.filter(|_| !dialect.max_completion_tokens),
             max_completion_tokens: params.max_tokens.filter(|_| dialect.max_completion_tokens),
             temperature: params.temperature.filter(finite),
@@ -144,9 +156,13 @@ impl<'a> Body<'a> {
             stop: &params.stop,
             seed: params.seed,
             reasoning_effort: params.reasoning_effort.map(Effort::as_str),
-            chat_template_kwargs: params.thinking.map(|on| TemplateOptions { enable_thinking: on }),
+            chat_template_kwargs: params.thinking.map(|on| TemplateOptions {
+                enable_thinking: on,
+            }),
             response_format: params.format.as_ref().and_then(message::format),
-            tools: sent_tools(&params.tools).filter_map(message::tool).collect(),
+            tools: sent_tools(&params.tools)
+                .filter_map(message::tool)
+                .collect(),
             ignore_eos: ignore_eos && !dialect.no_ignore_eos,
         }
     }
@@ -160,15 +176,26 @@ mod tests {
     use crate::domain::conversation::{Message, Role};
 
     fn request(params: Params) -> ChatRequest {
-        ChatRequest { model: "m".to_owned(), messages: vec![Message::new(Role::User, "Hi")], params }
+        ChatRequest {
+            model: "m".to_owned(),
+            messages: vec![Message::new(Role::User, "Hi")],
+            params,
+        }
     }
 
     #[test]
     fn a_body_around_a_text_is_the_body_with_that_text() {
         let messages = vec![Message::new(Role::User, "")];
-        let params =
-            Params { max_tokens: Some(7), stop: vec![r#""content":"""#.to_owned()], ..Params::default() };
-        let mut request = ChatRequest { model: r#"a "content":"" b"#.to_owned(), messages, params };
+        let params = Params {
+            max_tokens: Some(7),
+            stop: vec![r#""content":"""#.to_owned()],
+            ..Params::default()
+        };
+        let mut request = ChatRequest {
+            model: r#"a "content":"" b"#.to_owned(),
+            messages,
+            params,
+        };
         let (before, after) =
             stream_body_around(&request, true, Dialect::default()).expect("it has a message");
         request.messages[0].content = "some words".to_owned();
@@ -185,8 +212,15 @@ mod tests {
             chat_body(&request(Params::default()), false).to_string(),
             r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#
         );
-        let odd = Params { temperature: Some(f64::NAN), top_p: Some(f64::INFINITY), ..Params::default() };
-        assert_eq!(chat_body(&request(odd), false), chat_body(&request(Params::default()), false));
+        let odd = Params {
+            temperature: Some(f64::NAN),
+            top_p: Some(f64::INFINITY),
+            ..Params::default()
+        };
+        assert_eq!(
+            chat_body(&request(odd), false),
+            chat_body(&request(Params::default()), false)
+        );
     }
 
     #[test]
@@ -216,14 +250,28 @@ mod tests {
     #[test]
     fn sambastacks_own_chunks_are_read() {
         let role = r#"{"choices":[{"delta":{"role":"assistant","content":""},"index":0,"finish_reason":null,"logprobs":null}],"created":1737642515.6076705,"id":"15fc"}"#;
-        let nothing = Chunk { answers: true, ..Chunk::default() };
-        assert_eq!(Chunk::parse(role).expect("reads"), nothing, "the role is no token");
+        let nothing = Chunk {
+            answers: true,
+            ..Chunk::default()
+        };
+        assert_eq!(
+            Chunk::parse(role).expect("reads"),
+            nothing,
+            "the role is no token"
+        );
         let text = r#"{"choices":[{"delta":{"content":"a\nb"},"index":0,"finish_reason":null}]}"#;
-        assert_eq!(Chunk::parse(text).expect("reads").content.as_deref(), Some("a\nb"));
+        assert_eq!(
+            Chunk::parse(text).expect("reads").content.as_deref(),
+            Some("a\nb")
+        );
         let last = r#"{"choices":[],"usage":{"acceptance_rate":3,"completion_tokens":100,"completion_tokens_after_first_per_sec":262.277,"completion_tokens_per_sec":217.87,"prompt_tokens":43,"prompt_tokens_details":{"cached_tokens":0},"time_to_first_token":0.0844266414642334,"total_latency":0.4589838186899821}}"#;
         let usage = Chunk::parse(last).expect("reads").usage.expect("has usage");
         assert_eq!(
-            (usage.completion_tokens, usage.prompt_tokens, usage.cached_tokens),
+            (
+                usage.completion_tokens,
+                usage.prompt_tokens,
+                usage.cached_tokens
+            ),
             (Some(100), Some(43), Some(0))
         );
         assert_eq!(usage.server.ttft.map(|d| d.as_micros()), Some(84_426));
@@ -235,7 +283,10 @@ mod tests {
         for name in ["reasoning", "reasoning_content"] {
             let json = format!(r#"{{"choices":[{{"delta":{{"{name}":"hm","content":null}}}}]}}"#);
             let chunk = Chunk::parse(&json).expect("reads");
-            assert_eq!((chunk.reasoning.as_deref(), chunk.content), (Some("hm"), None));
+            assert_eq!(
+                (chunk.reasoning.as_deref(), chunk.content),
+                (Some("hm"), None)
+            );
         }
     }
 
@@ -246,17 +297,27 @@ mod tests {
         assert_eq!(chunk.content.as_deref(), Some("x"));
         assert_eq!(chunk.usage.and_then(|u| u.completion_tokens), Some(12));
         assert_eq!(chunk.usage.and_then(|u| u.prompt_tokens), None);
-        let whole =
-            r#"{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
-        assert_eq!(Chunk::parse(whole).expect("reads").content.as_deref(), Some("hello"));
+        let whole = r#"{"choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
+        assert_eq!(
+            Chunk::parse(whole).expect("reads").content.as_deref(),
+            Some("hello")
+        );
         assert!(Chunk::parse("[1]").is_err());
         assert!(Chunk::parse("<html>").is_err());
-        for error in [r#"{"error":{"message":"boom"}}"#, r#"{"object":"error","message":"boom","code":500}"#]
-        {
-            assert!(Chunk::parse(error).expect("reads").error.is_some(), "{error}");
+        for error in [
+            r#"{"error":{"message":"boom"}}"#,
+            r#"{"object":"error","message":"boom","code":500}"#,
+        ] {
+            assert!(
+                Chunk::parse(error).expect("reads").error.is_some(),
+                "{error}"
+            );
         }
         let both = r#"{"choices":[{"delta":{"reasoning":"","reasoning_content":"hm"}}]}"#;
-        assert_eq!(Chunk::parse(both).expect("reads").reasoning.as_deref(), Some("hm"));
+        assert_eq!(
+            Chunk::parse(both).expect("reads").reasoning.as_deref(),
+            Some("hm")
+        );
     }
 
     proptest! {

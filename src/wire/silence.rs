@@ -42,11 +42,23 @@ mod tests {
     fn comments_and_blank_lines_say_nothing_wherever_they_are_cut() {
         let heard = |pieces: &[&str]| {
             let mut talk = Talk::default();
-            pieces.iter().map(|piece| talk.hears(piece.as_bytes())).collect::<Vec<_>>()
+            pieces
+                .iter()
+                .map(|piece| talk.hears(piece.as_bytes()))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(heard(&[": keep", "-alive data: x\n", "\n", ":\n\n"]), [false; 4]);
-        assert_eq!(heard(&["event: ping\nid: 7\nretry: 9\n\n", "da", "ta: {}\n\n"]), [false, true, true]);
-        assert_eq!(heard(&["  \n \r\n", "{\"error\": 1}", "\n"]), [false, true, false]);
+        assert_eq!(
+            heard(&[": keep", "-alive data: x\n", "\n", ":\n\n"]),
+            [false; 4]
+        );
+        assert_eq!(
+            heard(&["event: ping\nid: 7\nretry: 9\n\n", "da", "ta: {}\n\n"]),
+            [false, true, true]
+        );
+        assert_eq!(
+            heard(&["  \n \r\n", "{\"error\": 1}", "\n"]),
+            [false, true, false]
+        );
         assert_eq!(heard(&[": x\r\ndata: a\r\n\r\n"]), [true]);
     }
 }

@@ -34,8 +34,18 @@ impl<'a> SseEvent<'a> {
     fn new(name: Cow<'a, str>, data: &'a [u8]) -> Self {
         // The lossy reading is slower where nothing is lost.
         match str::from_utf8(data) {
-            Ok(data) => Self { name, data: Cow::Borrowed(data), damaged: false, bare: false },
-            Err(_) => Self { name, data: String::from_utf8_lossy(data), damaged: true, bare: false },
+            Ok(data) => Self {
+                name,
+                data: Cow::Borrowed(data),
+                damaged: false,
+                bare: false,
+            },
+            Err(_) => Self {
+                name,
+                data: String::from_utf8_lossy(data),
+                damaged: true,
+                bare: false,
+            },
         }
     }
 }
@@ -65,7 +75,15 @@ pub struct SseDecoder {
 impl SseDecoder {
     /// Ready for another stream.
     pub fn renew(&mut self) {
-        let Self { line, data, lines, bare, name, after_cr, started } = self;
+        let Self {
+            line,
+            data,
+            lines,
+            bare,
+            name,
+            after_cr,
+            started,
+        } = self;
         [line, data, name].into_iter().for_each(Vec::clear);
         (*lines, *bare, *after_cr, *started) = (0, false, false, false);
     }
@@ -74,7 +92,11 @@ impl SseDecoder {
     ///
     /// # Errors
     /// [`TooLong`]; the stream cannot be read on.
-    pub fn push(&mut self, mut bytes: &[u8], mut tell: impl FnMut(SseEvent<'_>)) -> Result<(), TooLong> {
+    pub fn push(
+        &mut self,
+        mut bytes: &[u8],
+        mut tell: impl FnMut(SseEvent<'_>),
+    ) -> Result<(), TooLong> {
         while !bytes.is_empty() {
             bytes = self.push_some(bytes, &mut tell)?;
         }
@@ -128,7 +150,11 @@ impl SseDecoder {
             }
         }
         self.line.extend_from_slice(bytes);
-        if self.line.len() > MOST || self.data.len() > MOST { Err(TooLong) } else { Ok(&[]) }
+        if self.line.len() > MOST || self.data.len() > MOST {
+            Err(TooLong)
+        } else {
+            Ok(&[])
+        }
     }
 
     /// Whether the next byte begins an event.
@@ -139,7 +165,11 @@ impl SseDecoder {
 
     /// Tells an event that lies whole in the bytes and consists of one `data` line, without copying it; gives
     /// what is behind it.
-    fn take_usual<'b>(&mut self, bytes: &'b [u8], tell: &mut impl FnMut(SseEvent<'_>)) -> Option<&'b [u8]> {
+    fn take_usual<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        tell: &mut impl FnMut(SseEvent<'_>),
+    ) -> Option<&'b [u8]> {
         let value = bytes.strip_prefix(b"data:")?;
         let end = memchr2(b'\n', b'\r', value)?;
         let rest = value[end..].strip_prefix(b"\n\n")?;
@@ -169,30 +199,47 @@ impl SseDecoder {
             return self.dispatch(tell);
         }
         let (field, value) = match memchr(b':', line) {
-            Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
+            Some(at) => (
+                &line[..at],
+                line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..]),
+            ),
             None => (line, &b""[..]),
         };
         let mut told = false;
         match field {
             b"data" => {
-                told = if self.bare { self.dispatch(tell) } else { self.dispatch_whole(tell) };
+                told = if self.bare {
+                    self.dispatch(tell)
+                } else {
+                    self.dispatch_whole(tell)
+                };
                 self.add(value);
             }
             b"event" => {
-                told = if self.bare { self.dispatch(tell) } else { self.dispatch_whole(tell) };
+                told = if self.bare {
+                    self.dispatch(tell)
+                } else {
+                    self.dispatch_whole(tell)
+                };
                 self.name.clear();
                 self.name.extend_from_slice(value);
             }
             // No field of the standard: some servers send an error so, amid the events.
             b"error" => {
-                told = if self.bare { self.dispatch(tell) } else { self.dispatch_whole(tell) };
+                told = if self.bare {
+                    self.dispatch(tell)
+                } else {
+                    self.dispatch_whole(tell)
+                };
                 self.name.clear();
                 self.name.extend_from_slice(b"error");
                 self.add(value);
             }
             // Comments, and what changes nothing here.
             b"" | b"id" | b"retry" => {}
-            _ if self.bare || matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) => {
+            _ if self.bare
+                || matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) =>
+            {
                 told = !self.bare && self.dispatch_whole(tell);
                 self.add(line);
                 self.bare = true;
@@ -234,7 +281,10 @@ impl SseDecoder {
         let told = self.lines > 0 || self.name == b"error";
         if told {
             let event = SseEvent::new(String::from_utf8_lossy(&self.name), &self.data);
-            tell(SseEvent { bare: self.bare, ..event });
+            tell(SseEvent {
+                bare: self.bare,
+                ..event
+            });
         }
         self.data.clear();
         self.name.clear();
@@ -252,7 +302,8 @@ mod tests {
     fn decode(pieces: &[&[u8]]) -> Vec<(String, String)> {
         let mut out = Vec::new();
         let mut decoder = SseDecoder::default();
-        let mut tell = |event: SseEvent<'_>| out.push((event.name.into_owned(), event.data.into_owned()));
+        let mut tell =
+            |event: SseEvent<'_>| out.push((event.name.into_owned(), event.data.into_owned()));
         for piece in pieces {
             decoder.push(piece, &mut tell).expect("short");
         }
@@ -266,10 +317,16 @@ mod tests {
         let mut out = Vec::new();
         let (mut name, mut data) = (Vec::new(), Vec::<&[u8]>::new());
         loop {
-            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+            let end = rest
+                .iter()
+                .position(|byte| matches!(byte, b'\n' | b'\r'))
+                .unwrap_or(rest.len());
             let (line, behind) = rest.split_at(end);
             let is_last = behind.is_empty();
-            rest = behind.strip_prefix(b"\r\n").or_else(|| behind.get(1..)).unwrap_or_default();
+            rest = behind
+                .strip_prefix(b"\r\n")
+                .or_else(|| behind.get(1..))
+                .unwrap_or_default();
             let mut parts = line.splitn(2, |byte| *byte == b':');
             let field = parts.next().unwrap_or_default();
             let value = parts.next().unwrap_or_default();
@@ -331,7 +388,10 @@ mod tests {
     fn the_events_name_is_told() {
         assert_eq!(
             decode(&[b"event: error\ndata: x\n\ndata: y\n\n"]),
-            [("error".to_owned(), "x".to_owned()), (String::new(), "y".to_owned())]
+            [
+                ("error".to_owned(), "x".to_owned()),
+                (String::new(), "y".to_owned())
+            ]
         );
     }
 
@@ -345,8 +405,16 @@ mod tests {
         check_sse("data: {\ndata: \"a\":1\ndata: }\n\n", &["{\n\"a\":1\n}"]);
         let mut decoder = SseDecoder::default();
         let mut told = Vec::new();
-        for line in ["data: {\"a\":1}\n", "data: {\"b\":2}\r\n", "\r\n", ": ping\n", "data: [DONE]\n"] {
-            decoder.push(line.as_bytes(), |event| told.push(event.data.into_owned())).expect("short");
+        for line in [
+            "data: {\"a\":1}\n",
+            "data: {\"b\":2}\r\n",
+            "\r\n",
+            ": ping\n",
+            "data: [DONE]\n",
+        ] {
+            decoder
+                .push(line.as_bytes(), |event| told.push(event.data.into_owned()))
+                .expect("short");
             assert!(!told.is_empty(), "it is told before the next line comes");
         }
         assert_eq!(told, ["{\"a\":1}", "{\"b\":2}", "[DONE]"]);
@@ -354,9 +422,18 @@ mod tests {
 
     #[test]
     fn json_and_html_without_a_fields_name_are_events() {
-        check_sse("data: a\n\n{\"error\": \"x\"}\n", &["a", "{\"error\": \"x\"}"]);
-        check_sse("data: a\n\n{\n  \"error\": 1\n}\n\ndata: b", &["a", "{\n  \"error\": 1\n}", "b"]);
-        check_sse("data: a\n\n<html>\n<p>502</p>\n", &["a", "<html>\n<p>502</p>"]);
+        check_sse(
+            "data: a\n\n{\"error\": \"x\"}\n",
+            &["a", "{\"error\": \"x\"}"],
+        );
+        check_sse(
+            "data: a\n\n{\n  \"error\": 1\n}\n\ndata: b",
+            &["a", "{\n  \"error\": 1\n}", "b"],
+        );
+        check_sse(
+            "data: a\n\n<html>\n<p>502</p>\n",
+            &["a", "<html>\n<p>502</p>"],
+        );
         check_sse("upstream: gone\ndata: a\n\n", &["a"]);
     }
 
@@ -365,7 +442,9 @@ mod tests {
         let mut decoder = SseDecoder::default();
         let mut damaged = Vec::new();
         decoder
-            .push(b"data: \xff\n\ndata: a\n\nid:1\ndata: \xc3\n\n", |event| damaged.push(event.damaged))
+            .push(b"data: \xff\n\ndata: a\n\nid:1\ndata: \xc3\n\n", |event| {
+                damaged.push(event.damaged)
+            })
             .expect("short");
         assert_eq!(damaged, [true, false, true]);
     }
@@ -380,7 +459,13 @@ mod tests {
 
     /// Any byte but those with which a line is taken for JSON, HTML or words, where Batida reads more than the standard.
     fn no_opening() -> impl Strategy<Value = u8> {
-        any::<u8>().prop_map(|byte| if matches!(byte, b'{' | b'[' | b'<' | b' ') { b'x' } else { byte })
+        any::<u8>().prop_map(|byte| {
+            if matches!(byte, b'{' | b'[' | b'<' | b' ') {
+                b'x'
+            } else {
+                byte
+            }
+        })
     }
 
     proptest! {

@@ -20,9 +20,13 @@ use batida::engine::follow::{Pace, run};
 use kube::{Cluster, Kube, NAMESPACE, Tls, kubectls};
 
 fn main() {
-    let rounds = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(15);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
+    let rounds = std::env::args()
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(15);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
     runtime.block_on(async {
         for program in kubectls() {
             for tls in [Tls::Off, Tls::Good] {
@@ -34,7 +38,11 @@ fn main() {
 }
 
 async fn compare(program: &Path, tls: Tls, rounds: usize) {
-    let kube = Kube::start(Cluster { tls, ..Cluster::large() }).await;
+    let kube = Kube::start(Cluster {
+        tls,
+        ..Cluster::large()
+    })
+    .await;
     let kubectl = kube.kubectl(program);
     let (mut bare, mut filled) = (Vec::new(), Vec::new());
     // Once for the caches of the disk.
@@ -63,17 +71,28 @@ async fn compare(program: &Path, tls: Tls, rounds: usize) {
 const FOLLOWED: Duration = Duration::from_secs(20);
 
 async fn followed(program: &Path) {
-    let kube = Kube::start(Cluster { tls: Tls::Good, ..Cluster::large() }).await;
+    let kube = Kube::start(Cluster {
+        tls: Tls::Good,
+        ..Cluster::large()
+    })
+    .await;
     let kubectl = kube.kubectl(program);
     let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
     let began = Instant::now();
     let following = tokio::spawn(async move {
         // Fails only when nobody listens any more.
-        run(&kubectl, &Pace::default(), |told| drop(sender.send((Instant::now(), told)))).await;
+        run(&kubectl, &Pace::default(), |told| {
+            drop(sender.send((Instant::now(), told)))
+        })
+        .await;
     });
     let (filled, first) = told.recv().await.expect("it is followed");
     assert_eq!(first.view.map(|view| view.deployments.len()), Some(506));
-    println!("{} followed: filled after {:.0} ms", program.display(), (filled - began).as_secs_f64() * 1e3);
+    println!(
+        "{} followed: filled after {:.0} ms",
+        program.display(),
+        (filled - began).as_secs_f64() * 1e3
+    );
     // The watches begin.
     tokio::time::sleep(Duration::from_secs(3)).await;
     while told.try_recv().is_ok() {}
@@ -108,7 +127,9 @@ async fn followed(program: &Path) {
          and its kubectls), {views} views, the oldest change in a view told after {:.0} ms (median), {:.0} ms (most)",
         program.display(),
         own / took * 100.0,
-        latencies.get(latencies.len() / 2).map_or(0.0, |it| it.as_secs_f64() * 1e3),
+        latencies
+            .get(latencies.len() / 2)
+            .map_or(0.0, |it| it.as_secs_f64() * 1e3),
         latencies.last().map_or(0.0, |it| it.as_secs_f64() * 1e3),
     );
 }
@@ -140,21 +161,40 @@ fn seconds_of(pid: &str) -> f64 {
         .map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>())
         .unwrap_or_default();
     // utime and stime, in ticks of 10 ms.
-    [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum::<f64>() / 100.0
+    [11, 12]
+        .iter()
+        .filter_map(|at| fields.get(*at)?.parse::<f64>().ok())
+        .sum::<f64>()
+        / 100.0
 }
 
 async fn three_bare(kube: &Kube, program: &Path) {
     let own = |kind: &str| format!("/apis/sambanova.ai/v1alpha1/namespaces/{NAMESPACE}/{kind}");
     let ask = |path: String| {
         let mut command = tokio::process::Command::new(program);
-        command.arg("--kubeconfig").arg(kube.kubeconfig()).args(["get", "--raw", &path]);
-        command.env("HOME", kube.dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .arg("--kubeconfig")
+            .arg(kube.kubeconfig())
+            .args(["get", "--raw", &path]);
+        command
+            .env("HOME", kube.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         async move { command.output().await.expect("kubectl runs") }
     };
     let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
-    let answers = tokio::join!(ask(own("bundledeployments")), ask(own("bundles")), ask(pods));
+    let answers = tokio::join!(
+        ask(own("bundledeployments")),
+        ask(own("bundles")),
+        ask(pods)
+    );
     assert!(answers.0.status.success() && answers.1.status.success() && answers.2.status.success());
-    assert!(answers.2.stdout.len() > 10_000_000, "{}", answers.2.stdout.len());
+    assert!(
+        answers.2.stdout.len() > 10_000_000,
+        "{}",
+        answers.2.stdout.len()
+    );
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

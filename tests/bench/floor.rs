@@ -34,15 +34,30 @@ pub(crate) struct Floor {
 impl Floor {
     /// As the arguments of a process.
     pub(crate) fn args(&self) -> Vec<String> {
-        let Self { server, concurrency, requests, warmup, tokens, parses, csv } = self;
+        let Self {
+            server,
+            concurrency,
+            requests,
+            warmup,
+            tokens,
+            parses,
+            csv,
+        } = self;
         let csv = csv.display().to_string();
         let numbers = [concurrency, requests, warmup, tokens].map(|n| n.to_string());
-        [vec![server.to_string()], numbers.to_vec(), vec![parses.to_string(), csv]].concat()
+        [
+            vec![server.to_string()],
+            numbers.to_vec(),
+            vec![parses.to_string(), csv],
+        ]
+        .concat()
     }
 
     /// From what [`Floor::args`] gave.
     pub(crate) fn parse(args: &[String]) -> Option<Self> {
-        let [server, concurrency, requests, warmup, tokens, parses, csv] = args else { return None };
+        let [server, concurrency, requests, warmup, tokens, parses, csv] = args else {
+            return None;
+        };
         Some(Self {
             server: server.parse().ok()?,
             concurrency: concurrency.parse().ok()?,
@@ -59,13 +74,17 @@ impl Floor {
         let rows = RefCell::new(Vec::with_capacity(self.requests));
         let next = Cell::new(0);
         let shared = Rc::new((self.clone(), rows, next));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let local = tokio::task::LocalSet::new();
         runtime.block_on(local.run_until(async {
             let streams: Vec<_> = (0..self.concurrency)
                 .map(|_| {
                     let shared = Rc::clone(&shared);
-                    tokio::task::spawn_local(async move { stream(&shared.0, &shared.1, &shared.2).await })
+                    tokio::task::spawn_local(async move {
+                        stream(&shared.0, &shared.1, &shared.2).await
+                    })
                 })
                 .collect();
             for stream in streams {
@@ -79,7 +98,11 @@ impl Floor {
         let mut file = std::io::BufWriter::new(std::fs::File::create(&self.csv)?);
         writeln!(file, "request_id,ttft_ms,latency_ms,phase")?;
         for Row { id, ttft, latency } in shared.1.borrow().iter() {
-            let phase = if *id < self.warmup { "warmup" } else { "measured" };
+            let phase = if *id < self.warmup {
+                "warmup"
+            } else {
+                "measured"
+            };
             writeln!(file, "floor-{id},{ttft:.4},{latency:.4},{phase}")?;
         }
         file.flush()
@@ -92,7 +115,11 @@ struct Row {
     latency: f64,
 }
 
-async fn stream(floor: &Floor, rows: &RefCell<Vec<Row>>, next: &Cell<usize>) -> std::io::Result<()> {
+async fn stream(
+    floor: &Floor,
+    rows: &RefCell<Vec<Row>>,
+    next: &Cell<usize>,
+) -> std::io::Result<()> {
     let mut socket = TcpStream::connect(floor.server).await?;
     socket.set_nodelay(true)?;
     let prompt = "Say something about clocks. ".repeat(6);
@@ -121,7 +148,11 @@ async fn stream(floor: &Floor, rows: &RefCell<Vec<Row>>, next: &Cell<usize>) -> 
         socket.write_all(request.as_bytes()).await?;
         let (first, done) = answer(&mut socket, &mut buffer, floor.parses).await?;
         let ms = |at: Instant| (at - sent).as_secs_f64() * 1e3;
-        rows.borrow_mut().push(Row { id, ttft: ms(first), latency: ms(done) });
+        rows.borrow_mut().push(Row {
+            id,
+            ttft: ms(first),
+            latency: ms(done),
+        });
     }
 }
 

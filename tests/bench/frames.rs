@@ -19,15 +19,33 @@ fn main() {
     conversation();
     for (name, text) in [
         ("grows: paragraphs, lists, tables, code", mixed(400_000)),
-        ("grows: one giant paragraph", "some words of an answer, ".repeat(16_000)),
-        ("grows: one giant paragraph without spaces", "漢字".repeat(66_000)),
-        ("grows: one giant list item", format!("- {}", "some words of an answer, ".repeat(16_000))),
+        (
+            "grows: one giant paragraph",
+            "some words of an answer, ".repeat(16_000),
+        ),
+        (
+            "grows: one giant paragraph without spaces",
+            "漢字".repeat(66_000),
+        ),
+        (
+            "grows: one giant list item",
+            format!("- {}", "some words of an answer, ".repeat(16_000)),
+        ),
         (
             "grows: one giant table",
-            format!("| a | b | c |\n|--|--|--|\n{}", "| some | words | here |\n".repeat(17_000)),
+            format!(
+                "| a | b | c |\n|--|--|--|\n{}",
+                "| some | words | here |\n".repeat(17_000)
+            ),
         ),
-        ("grows: one giant code block", format!("```python\n{}", code(400_000))),
-        ("grows: one giant line of code", format!("```json\n{}", "{\"a\":[1,2,3]},".repeat(28_000))),
+        (
+            "grows: one giant code block",
+            format!("```python\n{}", code(400_000)),
+        ),
+        (
+            "grows: one giant line of code",
+            format!("```json\n{}", "{\"a\":[1,2,3]},".repeat(28_000)),
+        ),
     ] {
         growing(name, &text);
     }
@@ -37,11 +55,20 @@ fn main() {
 fn conversation() {
     let messages = (0..2_000)
         .map(|index| match index % 2 {
-            0 => (Tone::Prompt, format!("Question {index}: {}", "what about this? ".repeat(1 + index % 20))),
+            0 => (
+                Tone::Prompt,
+                format!(
+                    "Question {index}: {}",
+                    "what about this? ".repeat(1 + index % 20)
+                ),
+            ),
             _ => (Tone::Answer, mixed(400 + index * 97 % 4_000)),
         })
         .collect();
-    let mut stage = Stage::new(Chat { messages, growing: false });
+    let mut stage = Stage::new(Chat {
+        messages,
+        growing: false,
+    });
     let first = stage.frame();
     Table::of((0..300).map(|_| stage.frame())).print("2,000 messages: idle at the end", first);
     let up = Table::of((0..3_000).map(|_| {
@@ -63,7 +90,10 @@ fn conversation() {
 
 /// 5,000 tokens of four bytes a second, in 30 updates, at 60 frames a second, until all of it is there.
 fn growing(name: &str, text: &str) {
-    let mut stage = Stage::new(Chat { messages: vec![(Tone::Answer, String::new())], growing: true });
+    let mut stage = Stage::new(Chat {
+        messages: vec![(Tone::Answer, String::new())],
+        growing: true,
+    });
     let first = stage.frame();
     let mut frames = Vec::new();
     let mut at = 0;
@@ -88,7 +118,12 @@ impl Stage {
     fn new(chat: Chat) -> Self {
         let ctx = Context::default();
         theme::install(&ctx);
-        let mut stage = Self { ctx, view: Transcript::default(), chat, time: 0.0 };
+        let mut stage = Self {
+            ctx,
+            view: Transcript::default(),
+            chat,
+            time: 0.0,
+        };
         // The window's first frames make the fonts; the conversation is opened later.
         let messages = std::mem::take(&mut stage.chat.messages);
         stage.frame();
@@ -113,7 +148,9 @@ impl Stage {
                 self.view.show(ui, Id::unique("chat"), &mut self.chat);
             });
         });
-        let primitives = self.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+        let primitives = self
+            .ctx
+            .tessellate(output.shapes.clone(), output.pixels_per_point);
         let taken = start.elapsed().saturating_sub(time_waited() - waited);
         assert!(!primitives.is_empty());
         output.drop_without_applying_deltas();
@@ -134,10 +171,18 @@ impl RowSource for Chat {
     fn row(&self, index: usize) -> Row<'_> {
         let (tone, text) = &self.messages[index / 2];
         let body = match index % 2 {
-            0 => Body::Text { text, tone: *tone, growing: self.growing && index + 2 == self.len() },
+            0 => Body::Text {
+                text,
+                tone: *tone,
+                growing: self.growing && index + 2 == self.len(),
+            },
             _ => Body::Own { estimate: 24.0 },
         };
-        Row { key: index as u64, gap: 8.0, body }
+        Row {
+            key: index as u64,
+            gap: 8.0,
+            body,
+        }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
@@ -172,7 +217,12 @@ impl Table {
 /// What this thread has waited for a processor so far.
 fn time_waited() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(stat.split(' ').nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0))
+    Duration::from_nanos(
+        stat.split(' ')
+            .nth(1)
+            .and_then(|ns| ns.parse().ok())
+            .unwrap_or(0),
+    )
 }
 
 fn mixed(len: usize) -> String {
@@ -180,11 +230,14 @@ fn mixed(len: usize) -> String {
     let mut index = 0;
     while text.len() < len {
         index += 1;
-        let words =
-            "Some **strong** words with `code` and a [link](https://example.com). ".repeat(1 + index % 5);
+        let words = "Some **strong** words with `code` and a [link](https://example.com). "
+            .repeat(1 + index % 5);
         let _ = match index % 6 {
             0 => write!(text, "## Heading {index}\n\n{words}\n\n"),
-            1 => write!(text, "1. {words}\n2. second\n   - nested *item*\n   - another\n3. third\n\n"),
+            1 => write!(
+                text,
+                "1. {words}\n2. second\n   - nested *item*\n   - another\n3. third\n\n"
+            ),
             2 => write!(
                 text,
                 "| model | tok/s | TTFT |\n|---|--:|--:|\n| a{index} | 484.1 | 88 ms |\n| b | 311.0 | {words} |\n\n"

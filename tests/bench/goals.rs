@@ -19,20 +19,41 @@ struct Goal {
 impl Goals {
     /// Asked for by `--check` among the arguments.
     pub(crate) fn asked(args: &[String]) -> Self {
-        Self { checked: args.iter().any(|arg| arg == "--check"), all: Vec::new() }
+        Self {
+            checked: args.iter().any(|arg| arg == "--check"),
+            all: Vec::new(),
+        }
     }
 
     /// A figure that is no number misses its goal.
-    pub(crate) fn at_most(&mut self, what: impl std::fmt::Display, figure: f64, most: f64, unit: &str) {
+    pub(crate) fn at_most(
+        &mut self,
+        what: impl std::fmt::Display,
+        figure: f64,
+        most: f64,
+        unit: &str,
+    ) {
         let text = format!("{what}: {figure:.3} {unit}, at most {most:.1} {unit}");
-        self.all.push(Goal { text, met: figure <= most });
+        self.all.push(Goal {
+            text,
+            met: figure <= most,
+        });
     }
 
     #[allow(dead_code, reason = "one bench has no use for it")]
     /// Within `share` of `asked`, on either side.
-    pub(crate) fn within(&mut self, what: impl std::fmt::Display, figure: f64, asked: f64, share: f64) {
+    pub(crate) fn within(
+        &mut self,
+        what: impl std::fmt::Display,
+        figure: f64,
+        asked: f64,
+        share: f64,
+    ) {
         let text = format!("{what}: {figure:.2}, within {} % of {asked}", share * 100.0);
-        self.all.push(Goal { text, met: (figure - asked).abs() <= asked * share });
+        self.all.push(Goal {
+            text,
+            met: (figure - asked).abs() <= asked * share,
+        });
     }
 
     /// How many were missed.
@@ -42,7 +63,13 @@ impl Goals {
 
     /// A line each.
     pub(crate) fn told(&self) -> String {
-        let line = |goal: &Goal| format!("{} {}\n", if goal.met { "met   " } else { "MISSED" }, goal.text);
+        let line = |goal: &Goal| {
+            format!(
+                "{} {}\n",
+                if goal.met { "met   " } else { "MISSED" },
+                goal.text
+            )
+        };
         self.all.iter().map(line).collect()
     }
 
@@ -53,7 +80,16 @@ impl Goals {
         if !self.checked {
             return ExitCode::SUCCESS;
         }
-        println!("\nGOALS\n{}{} of {} missed", self.told(), self.missed(), self.all.len());
-        if self.missed() == 0 && !self.all.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        println!(
+            "\nGOALS\n{}{} of {} missed",
+            self.told(),
+            self.missed(),
+            self.all.len()
+        );
+        if self.missed() == 0 && !self.all.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }

@@ -16,7 +16,9 @@ use batida::domain::environment::{ApiAddress, EnvId, Environment, KeyPlace};
 use batida::domain::failure::Failure;
 use batida::domain::history::{HistoryQuery, SessionId, SortBy, StoredRequest};
 use batida::domain::plan::{Ends, Lengths, LevelLoad, Load, Objectives, Plan, Target};
-use batida::domain::run::{BenchProgress, BenchReport, LevelEnd, Machine, SCHEMA, SessionEnd, Steer, Watch};
+use batida::domain::run::{
+    BenchProgress, BenchReport, LevelEnd, Machine, SCHEMA, SessionEnd, Steer, Watch,
+};
 use batida::engine::bench::{Controls, Listener};
 use batida::engine::history::{self, History};
 use batida::engine::{self, Options};
@@ -41,7 +43,9 @@ const PAGE: u64 = 100;
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let at = args.iter().position(|arg| arg == "--requests");
-    let requests = at.and_then(|at| args.get(at + 1)?.parse().ok()).unwrap_or(1_000_000);
+    let requests = at
+        .and_then(|at| args.get(at + 1)?.parse().ok())
+        .unwrap_or(1_000_000);
     let named = |name: &str| args.iter().any(|arg| arg == name);
     let both = !named("store") && !named("cost");
     if both || named("store") {
@@ -81,7 +85,10 @@ fn store(requests: u64) -> Result<(), Failure> {
         bytes / total
     );
 
-    let page = |query: HistoryQuery| HistoryQuery { limit: PAGE, ..query };
+    let page = |query: HistoryQuery| HistoryQuery {
+        limit: PAGE,
+        ..query
+    };
     let mut rows = vec![("first page".to_owned(), page(HistoryQuery::default()))];
     for sort in [
         SortBy::Title,
@@ -95,22 +102,48 @@ fn store(requests: u64) -> Result<(), Failure> {
         SortBy::Tag,
     ] {
         for ascending in [false, true] {
-            let query = HistoryQuery { sort, ascending, ..HistoryQuery::default() };
-            rows.push((format!("by {sort:?} {}", if ascending { "up" } else { "down" }), page(query)));
+            let query = HistoryQuery {
+                sort,
+                ascending,
+                ..HistoryQuery::default()
+            };
+            rows.push((
+                format!("by {sort:?} {}", if ascending { "up" } else { "down" }),
+                page(query),
+            ));
         }
     }
     let text = "model-6 nightly".to_owned();
-    rows.push(("two words".to_owned(), page(HistoryQuery { text, ..HistoryQuery::default() })));
+    rows.push((
+        "two words".to_owned(),
+        page(HistoryQuery {
+            text,
+            ..HistoryQuery::default()
+        }),
+    ));
     let model = Some("model-3".to_owned());
     rows.push((
         "of a model".to_owned(),
-        page(HistoryQuery { model: model.clone(), ..HistoryQuery::default() }),
+        page(HistoryQuery {
+            model: model.clone(),
+            ..HistoryQuery::default()
+        }),
     ));
     let tag = Some("nightly".to_owned());
-    rows.push(("model and tag".to_owned(), page(HistoryQuery { model, tag, ..HistoryQuery::default() })));
+    rows.push((
+        "model and tag".to_owned(),
+        page(HistoryQuery {
+            model,
+            tag,
+            ..HistoryQuery::default()
+        }),
+    ));
     rows.push((
         "the last page".to_owned(),
-        page(HistoryQuery { offset: SESSIONS - PAGE, ..HistoryQuery::default() }),
+        page(HistoryQuery {
+            offset: SESSIONS - PAGE,
+            ..HistoryQuery::default()
+        }),
     ));
     for (what, query) in rows {
         // As the window does it: opened anew for each page.
@@ -124,8 +157,14 @@ fn store(requests: u64) -> Result<(), Failure> {
     }
     let id = SessionId(format!("b{:06}", SESSIONS / 2));
     let open = || Store::open_to_read(dir.path()).map(|opened| opened.store);
-    println!("  open {large} requests       {}", timed(3, || open()?.session(&id).map(|_| ()))?);
-    println!("  their values, for comparing  {}", timed(3, || open()?.values(&id).map(|_| ()))?);
+    println!(
+        "  open {large} requests       {}",
+        timed(3, || open()?.session(&id).map(|_| ()))?
+    );
+    println!(
+        "  their values, for comparing  {}",
+        timed(3, || open()?.values(&id).map(|_| ()))?
+    );
     println!(
         "  a trend                      {}",
         timed(3, || open()?.trend("model-3", None, None).map(|_| ()))?
@@ -142,12 +181,18 @@ fn timed(runs: usize, mut work: impl FnMut() -> Result<(), Failure>) -> Result<S
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
-    Ok(format!("{:8.1} ms, at most {:.1}", times[runs / 2], times[runs - 1]))
+    Ok(format!(
+        "{:8.1} ms, at most {:.1}",
+        times[runs / 2],
+        times[runs - 1]
+    ))
 }
 
 fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
-    let target =
-        Target { model: format!("model-{}", n % 12), deployment: Some(format!("deployment-{}", n % 7)) };
+    let target = Target {
+        model: format!("model-{}", n % 12),
+        deployment: Some(format!("deployment-{}", n % 7)),
+    };
     let load = LevelLoad::Concurrency(16);
     let mut tally = Tally::new(Objectives::default(), load);
     let stored: Vec<StoredRequest> = (0..requests)
@@ -162,7 +207,9 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
             }
         })
         .collect();
-    let end = stored.last().map_or(Duration::from_secs(1), |request| request.record.ended);
+    let end = stored
+        .last()
+        .map_or(Duration::from_secs(1), |request| request.record.ended);
     let level = tally.report(LevelFrame {
         index: 0,
         model: target.model.clone(),
@@ -180,7 +227,11 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         rate_limit: Vec::new(),
         watch: Watch::default(),
     });
-    let tags = if n.is_multiple_of(3) { vec!["nightly".to_owned()] } else { Vec::new() };
+    let tags = if n.is_multiple_of(3) {
+        vec!["nightly".to_owned()]
+    } else {
+        Vec::new()
+    };
     let began = Timestamp::UNIX_EPOCH + Duration::from_secs(1_750_000_000 + 7_200 * n);
     let report = BenchReport {
         schema: SCHEMA.to_owned(),
@@ -191,7 +242,12 @@ fn session(n: u64, requests: u64) -> (BenchReport, Vec<StoredRequest>) {
         environment: "east".to_owned(),
         api: "https://api.example.com/v1".to_owned(),
         machine: Machine::new("linux x86_64", 8, 2),
-        plan: Plan { targets: vec![target], load: Load::Concurrency(vec![16]), tags, ..Plan::default() },
+        plan: Plan {
+            targets: vec![target],
+            load: Load::Concurrency(vec![16]),
+            tags,
+            ..Plan::default()
+        },
         ended: SessionEnd::Complete,
         levels: vec![level],
         switches: Vec::new(),
@@ -211,8 +267,9 @@ fn record(session: u64, index: u64) -> RequestRecord {
     let wild = (index * 7_919 + session * 104_729) % 20_000;
     let sent = Duration::from_micros(index * 45_000 + wild);
     let ttft = Duration::from_micros(90_000 + wild * 2);
-    let gaps_us: Vec<u32> =
-        (0..TOKENS as u32 - 1).map(|gap| 9_000 + (gap * 97 + wild as u32) % 2_000).collect();
+    let gaps_us: Vec<u32> = (0..TOKENS as u32 - 1)
+        .map(|gap| 9_000 + (gap * 97 + wild as u32) % 2_000)
+        .collect();
     let stream = Duration::from_micros(gaps_us.iter().map(|gap| u64::from(*gap)).sum());
     let latency = ttft + stream;
     RequestRecord {
@@ -226,7 +283,10 @@ fn record(session: u64, index: u64) -> RequestRecord {
             ttft: Some(ttft),
             first_answer: Some(ttft),
             latency: Some(latency),
-            tokens: Some(Tokens { n: TOKENS as u64, source: TokenSource::Usage }),
+            tokens: Some(Tokens {
+                n: TOKENS as u64,
+                source: TokenSource::Usage,
+            }),
             tokens_per_sec: Some((TOKENS - 1) as f64 / stream.as_secs_f64()),
             tpot: Some(stream / (TOKENS as u32 - 1)),
             itl: Some(stream / (TOKENS as u32 - 1)),
@@ -276,7 +336,15 @@ fn cost() -> Result<(), Failure> {
 fn recording(per_token: &str) -> Result<(), Failure> {
     let mut command = Command::new(PROGRAM);
     command
-        .args(["demo", "--exact", "--ttft", "100ms", "--per-token", per_token, "--json"])
+        .args([
+            "demo",
+            "--exact",
+            "--ttft",
+            "100ms",
+            "--per-token",
+            per_token,
+            "--json",
+        ])
         .stdout(Stdio::piped());
     let mut server = Server(command.spawn().expect("the server starts"));
     let mut line = String::new();
@@ -285,11 +353,17 @@ fn recording(per_token: &str) -> Result<(), Failure> {
     let root = loop {
         line.clear();
         out.read_line(&mut line).expect("it says where it is");
-        if let Some((_, rest)) = line.split_once("\"url\": \"").or_else(|| line.split_once("\"url\":\"")) {
+        if let Some((_, rest)) = line
+            .split_once("\"url\": \"")
+            .or_else(|| line.split_once("\"url\":\""))
+        {
             break rest.split('"').next().unwrap_or_default().to_owned();
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = runtime.expect("a runtime");
     println!(
         "recording 2,000 streams of {TOKENS} tokens, one in {per_token}; 2,000 requests to warm up, 8,000 measured"
@@ -302,9 +376,13 @@ fn recording(per_token: &str) -> Result<(), Failure> {
             let run = runtime.block_on(run(&root, dir.path(), recorded))?;
             let name = if recorded { "recorded" } else { "not" };
             let Run { ttft, cpu, thread } = run;
-            let share =
-                thread.map(|own| format!("{own:6.2} s, {:.1} %", 100.0 * own / cpu)).unwrap_or_default();
-            println!("  {name:9} {:8.2} {:8.2} ms {cpu:8.2} s  {share}", ttft[0], ttft[1]);
+            let share = thread
+                .map(|own| format!("{own:6.2} s, {:.1} %", 100.0 * own / cpu))
+                .unwrap_or_default();
+            println!(
+                "  {name:9} {:8.2} {:8.2} ms {cpu:8.2} s  {share}",
+                ttft[0], ttft[1]
+            );
             runs[usize::from(recorded)].push(Run { ttft, cpu, thread });
         }
     }
@@ -313,9 +391,16 @@ fn recording(per_token: &str) -> Result<(), Failure> {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    for (name, of) in [("p50, ms", p50 as fn(&Run) -> f64), ("p99, ms", p99), ("CPU, s", cpu)] {
+    for (name, of) in [
+        ("p50, ms", p50 as fn(&Run) -> f64),
+        ("p99, ms", p99),
+        ("CPU, s", cpu),
+    ] {
         let (with, without) = (median(true, of), median(false, of));
-        println!("  median {name}: {with:.2} recorded, {without:.2} not: {:.3}", with / without);
+        println!(
+            "  median {name}: {with:.2} recorded, {without:.2} not: {:.3}",
+            with / without
+        );
     }
     Ok(())
 }
@@ -339,7 +424,10 @@ struct Run {
 }
 
 async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
-    let options = Options { config: Some(dir.to_owned()), twin: None };
+    let options = Options {
+        config: Some(dir.to_owned()),
+        twin: None,
+    };
     let (places, ..) = engine::places(&options, |_| {})?;
     let api = ApiAddress::parse(root).expect("an address");
     let env = Environment {
@@ -349,17 +437,28 @@ async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
     };
     let place = places.open(&env).await;
     let plan = Plan {
-        targets: vec![Target { model: MODEL.to_owned(), deployment: None }],
+        targets: vec![Target {
+            model: MODEL.to_owned(),
+            deployment: None,
+        }],
         load: Load::Concurrency(vec![2_000]),
-        level_ends: Ends { requests: Some(8_000), ..Ends::default() },
+        level_ends: Ends {
+            requests: Some(8_000),
+            ..Ends::default()
+        },
         output_tokens: Some(Lengths::Fixed(TOKENS as u32)),
         // The burst of all first requests is no load that lasts.
         warmup: 2_000,
         ..Plan::default()
     };
-    let history = recorded.then(|| History::start(Ok(dir.to_owned()), |_| {})).transpose()?;
+    let history = recorded
+        .then(|| History::start(Ok(dir.to_owned()), |_| {}))
+        .transpose()?;
     let (_steer, steer) = watch::channel(Steer::Resume);
-    let controls = Controls { cancel: CancellationToken::new(), steer };
+    let controls = Controls {
+        cancel: CancellationToken::new(),
+        steer,
+    };
     let recorder = history.as_ref().map(History::recorder);
     if let Some(recorder) = &recorder {
         // Opening the file is not recording.
@@ -373,7 +472,11 @@ async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
     let cpu = cpu_seconds() - before;
     let thread = recorded.then(|| thread_seconds("history"));
     let ttft = &report.levels[0].ttft_ms;
-    Ok(Run { ttft: [ttft.p50.unwrap_or(f64::NAN), ttft.p99.unwrap_or(f64::NAN)], cpu, thread })
+    Ok(Run {
+        ttft: [ttft.p50.unwrap_or(f64::NAN), ttft.p99.unwrap_or(f64::NAN)],
+        cpu,
+        thread,
+    })
 }
 
 fn cpu_seconds() -> f64 {
@@ -384,8 +487,9 @@ fn cpu_seconds() -> f64 {
 /// CPU of this process's threads of a name that are alive, in seconds.
 fn thread_seconds(name: &str) -> f64 {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux").flatten();
-    let own = tasks
-        .filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name));
+    let own = tasks.filter(|task| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+    });
     // Nanoseconds on a processor come first.
     let nanoseconds = own.filter_map(|task| {
         let text = fs::read_to_string(task.path().join("schedstat")).ok()?;

@@ -80,18 +80,24 @@ fn main() {
         window.step();
     }
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
-    window.until("both are there", |window| window.shows("Output tokens/s by level"));
+    window.until("both are there", |window| {
+        window.shows("Output tokens/s by level")
+    });
     window.until("the last has ended", |window| !window.shows("running"));
     for key in [Key::Space, Key::ArrowDown, Key::Space] {
         window.key_press(key);
         window.run_steps(3);
     }
-    window.until("they are compared", |window| window.shows("against baseline"));
+    window.until("they are compared", |window| {
+        window.shows("against baseline")
+    });
     save(&mut window, "history");
 
     window.click("Home");
     window.click("Run checks");
-    window.until("all checks ended", |window| window.has_button("Check again"));
+    window.until("all checks ended", |window| {
+        window.has_button("Check again")
+    });
     save_both(&mut window, "home");
 
     window.click("Deployments");
@@ -112,16 +118,26 @@ fn save(window: &mut Window, name: &str) {
     // Colours come in parts, and what a first frame measured takes its place in the next.
     for _ in 0..8 {
         window.run_steps(2);
-        assert!(wait_for_colors(&window.ctx, PATIENCE), "the code has its colours");
+        assert!(
+            wait_for_colors(&window.ctx, PATIENCE),
+            "the code has its colours"
+        );
     }
     window.run_steps(2);
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/screenshots").join(name).with_extension("png");
-    std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder can be made");
-    let picture = window.render().expect("a picture (apt-get install mesa-vulkan-drivers)");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("assets/screenshots")
+        .join(name)
+        .with_extension("png");
+    std::fs::create_dir_all(path.parent().expect("it has a folder"))
+        .expect("the folder can be made");
+    let picture = window
+        .render()
+        .expect("a picture (apt-get install mesa-vulkan-drivers)");
     let file = std::fs::File::create(&path).expect("the picture can be written");
     let small = PngEncoder::new_with_quality(file, CompressionType::Best, FilterType::Adaptive);
-    picture.write_with_encoder(small).expect("the picture can be written");
+    picture
+        .write_with_encoder(small)
+        .expect("the picture can be written");
     let size = std::fs::metadata(&path).map_or(0, |file| file.len());
     println!("{} ({} kB)", path.display(), size / 1_000);
 }

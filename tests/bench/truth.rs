@@ -59,22 +59,37 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|arg| arg == FLOOR) {
         raise_open_files();
-        let run = Floor::parse(&args[1..]).expect("the arguments are its own").run();
+        let run = Floor::parse(&args[1..])
+            .expect("the arguments are its own")
+            .run();
         run.expect("the floor gets to its end");
         return ExitCode::SUCCESS;
     }
     let number = |arg: Option<&String>| arg.and_then(|arg| arg.parse::<usize>().ok());
     let at = args.iter().position(|arg| arg == "--requests");
-    let requests = at.and_then(|at| number(args.get(at + 1))).unwrap_or(1_000_000);
+    let requests = at
+        .and_then(|at| number(args.get(at + 1)))
+        .unwrap_or(1_000_000);
     let is_count = |(place, _): &(usize, &String)| at.is_none_or(|at| *place != at + 1);
-    let rounds = args.iter().enumerate().filter(is_count).find_map(|(_, arg)| number(Some(arg))).unwrap_or(3);
+    let rounds = args
+        .iter()
+        .enumerate()
+        .filter(is_count)
+        .find_map(|(_, arg)| number(Some(arg)))
+        .unwrap_or(3);
     let all = ["truth", "cost", "memory", "start"];
-    let named: Vec<&str> = all.into_iter().filter(|name| args.iter().any(|arg| arg == name)).collect();
+    let named: Vec<&str> = all
+        .into_iter()
+        .filter(|name| args.iter().any(|arg| arg == name))
+        .collect();
     let Some(cores) = Cores::of_this_process() else {
         println!("Two cores are needed: one for the server, one for the client");
         return ExitCode::FAILURE;
     };
-    println!("server on core {}, client on core {}, {rounds} rounds", cores.last, cores.first);
+    println!(
+        "server on core {}, client on core {}, {rounds} rounds",
+        cores.last, cores.first
+    );
     let mut bench = Bench {
         cores,
         rounds,
@@ -208,8 +223,9 @@ impl Bench {
                 rows: true,
                 pinned: true,
             };
-            let found =
-                self.rounds(&BOTH, |bench, client| Some(Truth::of(&bench.run(client, &server, load)?)));
+            let found = self.rounds(&BOTH, |bench, client| {
+                Some(Truth::of(&bench.run(client, &server, load)?))
+            });
             for (client, rounds) in BOTH.into_iter().zip(&found) {
                 let Some(last) = rounds.last() else {
                     println!("{concurrency:>5} {:<7} {}", client.name(), self.why());
@@ -231,23 +247,46 @@ impl Bench {
                     last.word
                 );
             }
-            let [floor, batida] = &found[..] else { continue };
+            let [floor, batida] = &found[..] else {
+                continue;
+            };
             // Of no rounds there is no median: then every goal is missed.
-            let mid =
-                |rounds: &[Truth], figure: fn(&Truth) -> f64| median(rounds.iter().map(figure).collect());
+            let mid = |rounds: &[Truth], figure: fn(&Truth) -> f64| {
+                median(rounds.iter().map(figure).collect())
+            };
             let mean = mid(batida, |truth| truth.ttft_mean) - mid(floor, |truth| truth.ttft_mean);
             let p99 = mid(batida, |truth| truth.ttft_p99) - mid(floor, |truth| truth.ttft_p99);
             if !batida.is_empty() {
                 println!("{concurrency:>5} {:<7} {mean:>+9.3} {p99:>+8.3}", "above");
             }
             let at = format!("at concurrency {concurrency}");
-            self.goals.at_most(format!("mean TTFT above the floor's {at}"), mean, MOST_TTFT_MS, "ms");
-            self.goals.at_most(format!("p99 of TTFT above the floor's {at}"), p99, MOST_TTFT_MS, "ms");
+            self.goals.at_most(
+                format!("mean TTFT above the floor's {at}"),
+                mean,
+                MOST_TTFT_MS,
+                "ms",
+            );
+            self.goals.at_most(
+                format!("p99 of TTFT above the floor's {at}"),
+                p99,
+                MOST_TTFT_MS,
+                "ms",
+            );
             let asked = concurrency as f64;
             let held = mid(batida, |truth| truth.at_server);
-            self.goals.within(format!("in flight at the server {at}"), held, asked, MOST_OFF);
+            self.goals.within(
+                format!("in flight at the server {at}"),
+                held,
+                asked,
+                MOST_OFF,
+            );
             let claimed = mid(batida, |truth| truth.claimed.unwrap_or(f64::NAN));
-            self.goals.within(format!("in flight by its own word {at}"), claimed, asked, MOST_OFF);
+            self.goals.within(
+                format!("in flight by its own word {at}"),
+                claimed,
+                asked,
+                MOST_OFF,
+            );
         }
     }
 
@@ -259,7 +298,13 @@ impl Bench {
             "", "client", "CPU s/1,000 tok", "ratio", "tok/s", "req/s", "core"
         );
         for (what, ttft, per_token, one_write, turns) in [
-            ("10 ms a token, each a write", TTFT_MS, PER_TOKEN_MS, false, 10),
+            (
+                "10 ms a token, each a write",
+                TTFT_MS,
+                PER_TOKEN_MS,
+                false,
+                10,
+            ),
             ("the answer in one write", 0.0, 0.0, true, 300),
         ] {
             let server = Server::start(&self.cores, ttft, per_token, TOKENS, one_write);
@@ -271,7 +316,9 @@ impl Bench {
                 rows: false,
                 pinned: true,
             };
-            let found = self.rounds(&ALL, |bench, client| Some(Cost::of(&bench.run(client, &server, load)?)));
+            let found = self.rounds(&ALL, |bench, client| {
+                Some(Cost::of(&bench.run(client, &server, load)?))
+            });
             let mut costs = Vec::new();
             for (client, rounds) in ALL.into_iter().zip(&found) {
                 if rounds.is_empty() {
@@ -291,7 +338,9 @@ impl Bench {
                     mid(|cost| cost.core) * 100.0
                 );
             }
-            let [floor, serde, batida] = costs[..] else { continue };
+            let [floor, serde, batida] = costs[..] else {
+                continue;
+            };
             self.goals.at_most(
                 format!("CPU time, {what}, to the floor's"),
                 batida / floor,
@@ -312,10 +361,22 @@ impl Bench {
     fn memory(&mut self, requests: usize) {
         println!("\nMEMORY  512 streams, 8 tokens in one write");
         let server = Server::start(&self.cores, 0.0, 0.0, 8, true);
-        let load = Load { concurrency: 512, requests, warmup: 0, tokens: 8, rows: false, pinned: true };
+        let load = Load {
+            concurrency: 512,
+            requests,
+            warmup: 0,
+            tokens: 8,
+            rows: false,
+            pinned: true,
+        };
         let run = self.run(Client::Batida, &server, load);
         let most = run.as_ref().map_or(f64::NAN, |run| run.memory);
-        self.goals.at_most(format!("memory after {requests} requests"), most, MOST_MIB, "MiB");
+        self.goals.at_most(
+            format!("memory after {requests} requests"),
+            most,
+            MOST_MIB,
+            "MiB",
+        );
         match run {
             Some(run) => println!(
                 "batida: {:.0} MiB at most, after {} requests ({:.0} CPU s); to be below 150 MiB after 1,000,000",
@@ -331,7 +392,14 @@ impl Bench {
     fn start(&mut self) {
         println!("\nSTART  from starting the process to its first request at the server");
         let server = Server::start(&self.cores, 0.0, 0.0, 8, true);
-        let load = Load { concurrency: 1, requests: 1, warmup: 0, tokens: 8, rows: false, pinned: false };
+        let load = Load {
+            concurrency: 1,
+            requests: 1,
+            warmup: 0,
+            tokens: 8,
+            rows: false,
+            pinned: false,
+        };
         let rounds = std::mem::replace(&mut self.rounds, 11);
         let found = self.rounds(&BOTH, |bench, client| {
             let run = bench.run(client, &server, load)?;
@@ -339,7 +407,8 @@ impl Bench {
             Some(first.saturating_sub(run.started) as f64 / 1e6)
         });
         let batida = found.last().map_or(f64::NAN, |times| median(times.clone()));
-        self.goals.at_most("start to the first request", batida, MOST_START_MS, "ms");
+        self.goals
+            .at_most("start to the first request", batida, MOST_START_MS, "ms");
         for (client, times) in BOTH.into_iter().zip(found) {
             match times.is_empty() {
                 true => println!("{:<7} {}", client.name(), self.why()),
@@ -355,7 +424,9 @@ impl Bench {
     }
 
     fn why(&self) -> &str {
-        self.missing.as_deref().unwrap_or("batida bench: no figures")
+        self.missing
+            .as_deref()
+            .unwrap_or("batida bench: no figures")
     }
 
     /// The clients in turn, some rounds; what each gave.
@@ -389,12 +460,31 @@ impl Bench {
         server.ask("DELETE");
         let mut command = match client {
             Client::Floor | Client::Serde => {
-                let Load { concurrency, requests, warmup, tokens, .. } = load;
+                let Load {
+                    concurrency,
+                    requests,
+                    warmup,
+                    tokens,
+                    ..
+                } = load;
                 let (server, requests) = (server.address, requests + warmup);
-                let csv = if load.rows { csv.clone() } else { PathBuf::new() };
+                let csv = if load.rows {
+                    csv.clone()
+                } else {
+                    PathBuf::new()
+                };
                 let parses = client == Client::Serde;
-                let floor = Floor { server, concurrency, requests, warmup, tokens, parses, csv };
-                let mut command = Command::new(std::env::current_exe().expect("a program has a path"));
+                let floor = Floor {
+                    server,
+                    concurrency,
+                    requests,
+                    warmup,
+                    tokens,
+                    parses,
+                    csv,
+                };
+                let mut command =
+                    Command::new(std::env::current_exe().expect("a program has a path"));
                 command.arg(FLOOR).args(floor.args());
                 command
             }
@@ -409,7 +499,11 @@ impl Bench {
         if ended.code != Some(0) && client == Client::Batida {
             let said = fs::read_to_string(&log).unwrap_or_default();
             let line = said.lines().next().unwrap_or("it said nothing");
-            let what = if line.contains("unrecognized subcommand") { "not built yet" } else { "failed" };
+            let what = if line.contains("unrecognized subcommand") {
+                "not built yet"
+            } else {
+                "failed"
+            };
             self.missing = Some(format!("batida bench: {what}: {line}"));
             return None;
         }
@@ -424,7 +518,11 @@ impl Bench {
             cpu: ended.cpu,
             memory: ended.memory,
             started,
-            rows: if load.rows { read_rows(&csv) } else { Vec::new() },
+            rows: if load.rows {
+                read_rows(&csv)
+            } else {
+                Vec::new()
+            },
             served: times,
             lost,
             report: fs::read(&out)
@@ -458,7 +556,11 @@ fn batida(server: &Server, load: Load, csv: &Path, out: &Path, dir: &Path) -> Co
     if load.rows {
         command.arg("--csv").arg(csv);
     }
-    command.arg("--out").arg(out).arg("--config").arg(dir.join("config"));
+    command
+        .arg("--out")
+        .arg(out)
+        .arg("--config")
+        .arg(dir.join("config"));
     command
 }
 
@@ -482,15 +584,23 @@ struct Truth {
 
 impl Truth {
     fn of(run: &Run) -> Self {
-        let served: HashMap<&str, &Times> =
-            run.served.iter().filter_map(|times| Some((times.id.as_deref()?, times))).collect();
+        let served: HashMap<&str, &Times> = run
+            .served
+            .iter()
+            .filter_map(|times| Some((times.id.as_deref()?, times)))
+            .collect();
         let ms = |from: u64, to: u64| (to as f64 - from as f64) / 1e6;
-        let (mut ttft, mut latency, mut late, mut pace) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ttft, mut latency, mut late, mut pace) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // By Little's law requests in flight are as latencies.
         let (mut at_client, mut at_server) = (0.0, 0.0);
         for row in run.rows.iter().filter(|row| row.measured) {
-            let Some(times) = served.get(row.id.as_str()) else { continue };
-            let (&[first, last], Some(done)) = (&times.written_ns[..], times.done_ns) else { continue };
+            let Some(times) = served.get(row.id.as_str()) else {
+                continue;
+            };
+            let (&[first, last], Some(done)) = (&times.written_ns[..], times.done_ns) else {
+                continue;
+            };
             let own = ms(times.received_ns, first);
             ttft.push(row.ttft - own);
             latency.push(row.latency - ms(times.received_ns, done));
@@ -509,7 +619,11 @@ impl Truth {
         let level = &run.report["levels"][0];
         let reached = &level["concurrency"]["reached"];
         let doubts = &level["watch"]["doubts"];
-        let word = if doubts.is_null() { String::new() } else { doubts.to_string() };
+        let word = if doubts.is_null() {
+            String::new()
+        } else {
+            doubts.to_string()
+        };
         Self {
             ttft_mean: mean(&ttft),
             ttft_p99: p99(&ttft),
@@ -529,11 +643,26 @@ impl Truth {
 /// measured answer's end, when all streams have begun, and the last measured request's arrival, from when on they
 /// end.
 fn in_flight(served: &[Times], measured: &[&Times]) -> f64 {
-    let from = measured.iter().filter_map(|times| times.done_ns).min().unwrap_or(0);
-    let to = measured.iter().map(|times| times.received_ns).max().unwrap_or(0);
+    let from = measured
+        .iter()
+        .filter_map(|times| times.done_ns)
+        .min()
+        .unwrap_or(0);
+    let to = measured
+        .iter()
+        .map(|times| times.received_ns)
+        .max()
+        .unwrap_or(0);
     // One that the client left is there until the window's end at most.
-    let spans = served.iter().map(|times| (times.received_ns, times.done_ns.unwrap_or(times.received_ns)));
-    let inside: u64 = spans.map(|(received, done)| done.min(to).saturating_sub(received.max(from))).sum();
+    let spans = served.iter().map(|times| {
+        (
+            times.received_ns,
+            times.done_ns.unwrap_or(times.received_ns),
+        )
+    });
+    let inside: u64 = spans
+        .map(|(received, done)| done.min(to).saturating_sub(received.max(from)))
+        .sum();
     inside as f64 / to.saturating_sub(from).max(1) as f64
 }
 
@@ -549,8 +678,18 @@ struct Cost {
 impl Cost {
     fn of(run: &Run) -> Self {
         let tokens: f64 = run.served.iter().map(|times| f64::from(times.tokens)).sum();
-        let from = run.served.iter().map(|times| times.received_ns).min().unwrap_or(0);
-        let to = run.served.iter().filter_map(|times| times.done_ns).max().unwrap_or(0);
+        let from = run
+            .served
+            .iter()
+            .map(|times| times.received_ns)
+            .min()
+            .unwrap_or(0);
+        let to = run
+            .served
+            .iter()
+            .filter_map(|times| times.done_ns)
+            .max()
+            .unwrap_or(0);
         let secs = to.saturating_sub(from) as f64 / 1e9;
         Self {
             cpu_per_1000: run.cpu / tokens * 1e3,
@@ -570,10 +709,28 @@ struct Server {
 }
 
 impl Server {
-    fn start(cores: &Cores, ttft_ms: f64, per_token_ms: f64, tokens: usize, one_write: bool) -> Self {
+    fn start(
+        cores: &Cores,
+        ttft_ms: f64,
+        per_token_ms: f64,
+        tokens: usize,
+        one_write: bool,
+    ) -> Self {
         let mut command = Command::new(PROGRAM);
-        command.args(["demo", "--exact", "--core", &cores.last.to_string(), "--tokens", &tokens.to_string()]);
-        command.args(["--ttft", &format!("{ttft_ms}ms"), "--per-token", &format!("{per_token_ms}ms")]);
+        command.args([
+            "demo",
+            "--exact",
+            "--core",
+            &cores.last.to_string(),
+            "--tokens",
+            &tokens.to_string(),
+        ]);
+        command.args([
+            "--ttft",
+            &format!("{ttft_ms}ms"),
+            "--per-token",
+            &format!("{per_token_ms}ms"),
+        ]);
         if one_write {
             command.arg("--one-write");
         }
@@ -581,19 +738,35 @@ impl Server {
         let mut line = String::new();
         let mut said = BufReader::new(child.stdout.take().expect("piped"));
         said.read_line(&mut line).expect("its address");
-        let address = line.trim().strip_prefix("http://").and_then(|address| address.parse().ok());
-        Self { child, address: address.expect("its address"), _said: said }
+        let address = line
+            .trim()
+            .strip_prefix("http://")
+            .and_then(|address| address.parse().ok());
+        Self {
+            child,
+            address: address.expect("its address"),
+            _said: said,
+        }
     }
 
     /// Its times, which it then forgets, and how many are not in the list.
     fn ask(&self, method: &str) -> (Vec<Times>, u64) {
         let mut socket = TcpStream::connect(self.address).expect("it listens");
-        write!(socket, "{method} /times HTTP/1.1\r\nConnection: close\r\n\r\n").expect("it takes it");
+        write!(
+            socket,
+            "{method} /times HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        .expect("it takes it");
         let mut text = String::new();
         socket.read_to_string(&mut text).expect("it answers");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-        let lost = head.lines().find_map(|line| line.strip_prefix("x-times-lost: ")?.parse().ok());
-        let times = body.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+        let lost = head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-times-lost: ")?.parse().ok());
+        let times = body
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+            .collect();
         (times, lost.unwrap_or(0))
     }
 }
@@ -620,7 +793,10 @@ impl Ended {
         let folder = PathBuf::from(format!("/proc/{}", child.id()));
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         let (deadline, mut memory) = (Instant::now() + LIMIT, 0.0);
-        while waitid(WaitId::Pid(pid), options).expect("it is a child").is_none() {
+        while waitid(WaitId::Pid(pid), options)
+            .expect("it is a child")
+            .is_none()
+        {
             if Instant::now() > deadline {
                 // Its code tells: it may also end in this very moment.
                 let _ = child.kill();
@@ -635,9 +811,18 @@ impl Ended {
         }
         let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
         // The name before it may hold anything; times are in hundredths of a second.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks =
-            |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|field| field.parse::<f64>().ok())
+                .unwrap_or(f64::NAN)
+        };
         let cpu = (ticks(11) + ticks(12)) / rustix::param::clock_ticks_per_second() as f64;
         let code = child.wait().ok().and_then(|status| status.code());
         Self { code, cpu, memory }
@@ -722,7 +907,10 @@ fn p99(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = (sorted.len() as f64 * 0.99).ceil() as usize;
-    sorted.get(at.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    sorted
+        .get(at.saturating_sub(1))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -39,12 +39,22 @@ const FRAME: Duration = Duration::from_nanos(16_666_667);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let names = ["start", "streaming", "conversation", "charts", "benchmark", "sessions"];
+    let names = [
+        "start",
+        "streaming",
+        "conversation",
+        "charts",
+        "benchmark",
+        "sessions",
+    ];
     let any = names.iter().any(|name| args.iter().any(|arg| arg == name));
     let wanted = |name: &str| !any || args.iter().any(|arg| arg == name);
     let mut goals = Goals::asked(&args);
     if wanted("start") {
-        println!("{:<56} {:>9} {:>9} {:>9}", "ms on the clock (median of 7)", "median", "least", "most");
+        println!(
+            "{:<56} {:>9} {:>9} {:>9}",
+            "ms on the clock (median of 7)", "median", "least", "most"
+        );
         start();
         println!();
     }
@@ -52,8 +62,11 @@ fn main() -> ExitCode {
         "{:<56} {:>7} {:>7} {:>7} {:>7} {:>7} {:>9}",
         "CPU ms a frame", "frames", "first", "p50", "p99", "max", "p99/16.7"
     );
-    for (name, run) in [("streaming", streaming as fn()), ("conversation", conversation), ("charts", charts)]
-    {
+    for (name, run) in [
+        ("streaming", streaming as fn()),
+        ("conversation", conversation),
+        ("charts", charts),
+    ] {
         if wanted(name) {
             run();
         }
@@ -80,9 +93,10 @@ fn start() {
         stage.frame(Vec::new());
         filled.push(began.elapsed());
     }
-    for (name, mut times) in
-        [("engine, App::new and first frame", first), ("… and the demo's deployments in the picker", filled)]
-    {
+    for (name, mut times) in [
+        ("engine, App::new and first frame", first),
+        ("… and the demo's deployments in the picker", filled),
+    ] {
         times.sort_unstable();
         println!(
             "{name:<56} {:>9.1} {:>9.1} {:>9.1}",
@@ -96,17 +110,27 @@ fn start() {
 /// 100,000 tokens at 5,000 a second, over HTTP, at 60 frames a second.
 fn streaming() {
     let runtime = runtime();
-    let model =
-        DemoModel { per_token: Duration::from_micros(200), ..DemoModel::quick("five-thousand", Quirk::None) };
-    let options = DemoOptions { models: vec![model], ..DemoOptions::default() };
-    let server = runtime.block_on(DemoServer::start(options)).expect("the loopback has a free port");
+    let model = DemoModel {
+        per_token: Duration::from_micros(200),
+        ..DemoModel::quick("five-thousand", Quirk::None)
+    };
+    let options = DemoOptions {
+        models: vec![model],
+        ..DemoOptions::default()
+    };
+    let server = runtime
+        .block_on(DemoServer::start(options))
+        .expect("the loopback has a free port");
     let config = tempfile::tempdir().expect("a temporary folder can be made");
     remember(config.path(), api_env(&server.address()), Some(DEMO_KEY));
     let mut stage = Stage::open(config);
     let first = stage.frame(Vec::new());
-    stage.until(|state| state.place().cluster.choice.model.is_some() && state.place().key.is_some());
+    stage
+        .until(|state| state.place().cluster.choice.model.is_some() && state.place().key.is_some());
     stage.app.state().place().chat.draft = "Write 100000 tokens".to_owned();
-    stage.ctx.memory_mut(|memory| memory.request_focus(Id::unique("message")));
+    stage
+        .ctx
+        .memory_mut(|memory| memory.request_focus(Id::unique("message")));
     stage.frame(Vec::new());
     stage.frame(vec![egui::Event::Key {
         key: Key::Enter,
@@ -115,23 +139,49 @@ fn streaming() {
         repeat: false,
         modifiers: Modifiers::NONE,
     }]);
-    assert!(stage.app.state().place().chat.running().is_some(), "Enter sends");
+    assert!(
+        stage.app.state().place().chat.running().is_some(),
+        "Enter sends"
+    );
     let began = Instant::now();
     let mut frames = Vec::new();
     while stage.app.state().place().chat.running().is_some() {
         let at = Instant::now();
         frames.push(stage.frame(Vec::new()));
         std::thread::sleep(FRAME.saturating_sub(at.elapsed()));
-        assert!(began.elapsed() < 4 * PATIENCE, "100,000 tokens come in 20 s");
+        assert!(
+            began.elapsed() < 4 * PATIENCE,
+            "100,000 tokens come in 20 s"
+        );
     }
     let took = began.elapsed();
-    let turn = stage.app.state().place().chat.turns().last().cloned().expect("there is an answer");
+    let turn = stage
+        .app
+        .state()
+        .place()
+        .chat
+        .turns()
+        .last()
+        .cloned()
+        .expect("there is an answer");
     let tokens = turn.answer.figures.tokens.map(|tokens| tokens.n);
     assert_eq!(tokens, Some(100_000), "{:?}", turn.answer.status);
-    print("an answer of 100,000 tokens streams at 5,000 a second", first, frames);
+    print(
+        "an answer of 100,000 tokens streams at 5,000 a second",
+        first,
+        frames,
+    );
     print("… and it is complete: idle", first, idle(&mut stage));
-    print("… scrolled up and down through it", first, scroll(&mut stage));
-    println!("  (100,000 tokens in {:.1} s, {} kB)", took.as_secs_f64(), turn.answer.text.len() / 1_000);
+    print(
+        "… scrolled up and down through it",
+        first,
+        scroll(&mut stage),
+    );
+    println!(
+        "  (100,000 tokens in {:.1} s, {} kB)",
+        took.as_secs_f64(),
+        turn.answer.text.len() / 1_000
+    );
 }
 
 /// 2,000 messages: 1,000 questions and their answers.
@@ -143,7 +193,11 @@ fn conversation() {
     }
     let first = stage.frame(Vec::new());
     print("2,000 messages: idle at the end", first, idle(&mut stage));
-    print("2,000 messages: scrolled up and down, 100 pt a frame", first, scroll(&mut stage));
+    print(
+        "2,000 messages: scrolled up and down, 100 pt a frame",
+        first,
+        scroll(&mut stage),
+    );
 }
 
 /// 100,000 answers of each of two models.
@@ -153,18 +207,33 @@ fn charts() {
     let history = &mut stage.app.state().place().session;
     for n in 0..100_000 {
         for model in ["gpt-oss-120b", "Meta-Llama-3.3-70B-Instruct"] {
-            history.record(model, None, "Hello", Duration::from_secs(n as u64), figures(n));
+            history.record(
+                model,
+                None,
+                "Hello",
+                Duration::from_secs(n as u64),
+                figures(n),
+            );
         }
     }
     let first = stage.frame(Vec::new());
-    print("two charts of 2 x 100,000 answers: idle", first, idle(&mut stage));
+    print(
+        "two charts of 2 x 100,000 answers: idle",
+        first,
+        idle(&mut stage),
+    );
     let over_the_chart = pos2(1_250.0, 300.0);
     let hovered = (0..300)
-        .map(|n| stage.frame(vec![egui::Event::PointerMoved(over_the_chart + vec2(n as f32 / 4.0, 0.0))]))
+        .map(|n| {
+            stage.frame(vec![egui::Event::PointerMoved(
+                over_the_chart + vec2(n as f32 / 4.0, 0.0),
+            )])
+        })
         .collect();
     print("… the pointer moves over one", first, hovered);
-    let zoomed =
-        (0..300).map(|n| stage.frame(vec![egui::Event::Zoom(if n < 150 { 1.03 } else { 0.97 })])).collect();
+    let zoomed = (0..300)
+        .map(|n| stage.frame(vec![egui::Event::Zoom(if n < 150 { 1.03 } else { 0.97 })]))
+        .collect();
     print("… zoomed in and out", first, zoomed);
 }
 
@@ -192,22 +261,43 @@ fn benchmark(goals: &mut Goals) {
         let each = REQUESTS / TOLD + u32::from(n < REQUESTS % TOLD);
         let progress = Box::new(progress(n, each));
         let told = Instant::now();
-        stage.app.state().apply(Event::BenchAdvanced { job, progress }, Duration::ZERO);
+        stage
+            .app
+            .state()
+            .apply(Event::BenchAdvanced { job, progress }, Duration::ZERO);
         let told = told.elapsed();
         frames.push(told + stage.frame(Vec::new()));
         frames.push(stage.frame(Vec::new()));
     }
-    let dots = stage.app.state().bench.session.as_ref().map(|session| session.dots.added());
+    let dots = stage
+        .app
+        .state()
+        .bench
+        .session
+        .as_ref()
+        .map(|session| session.dots.added());
     assert_eq!(dots, Some(REQUESTS.into()));
     let mut check = |name: &str, frames: Vec<Duration>| {
         let p99 = print(name, first, frames);
-        goals.at_most(format!("p99 of CPU a frame, {name}"), ms(p99), ms(FRAME), "ms");
+        goals.at_most(
+            format!("p99 of CPU a frame, {name}"),
+            ms(p99),
+            ms(FRAME),
+            "ms",
+        );
     };
-    check("a benchmark of 200,000 requests, told 30 times a second", frames);
+    check(
+        "a benchmark of 200,000 requests, told 30 times a second",
+        frames,
+    );
     check("… and it pauses: idle", idle(&mut stage));
     let over_the_chart = pos2(600.0, 400.0);
     let hovered = (0..300)
-        .map(|n| stage.frame(vec![egui::Event::PointerMoved(over_the_chart + vec2(n as f32 / 4.0, 0.0))]))
+        .map(|n| {
+            stage.frame(vec![egui::Event::PointerMoved(
+                over_the_chart + vec2(n as f32 / 4.0, 0.0),
+            )])
+        })
         .collect();
     check("… the pointer moves over a chart", hovered);
 }
@@ -244,7 +334,10 @@ fn sessions() {
     }
     let idle = (0..300).map(|_| frame(&mut page, Vec::new())).collect();
     print("the history of 10,000 sessions: idle", first, idle);
-    frame(&mut page, vec![egui::Event::PointerMoved(pos2(700.0, 280.0))]);
+    frame(
+        &mut page,
+        vec![egui::Event::PointerMoved(pos2(700.0, 280.0))],
+    );
     let wheel = |points| egui::Event::MouseWheel {
         unit: egui::MouseWheelUnit::Point,
         delta: vec2(0.0, points),
@@ -253,7 +346,9 @@ fn sessions() {
         modifiers: Modifiers::NONE,
     };
     let steps = (0..600).map(|_| -480.0).chain((0..600).map(|_| 480.0));
-    let scrolled = steps.map(|points| frame(&mut page, vec![wheel(points)])).collect();
+    let scrolled = steps
+        .map(|points| frame(&mut page, vec![wheel(points)]))
+        .collect();
     print("… scrolled down and up through all of it", first, scrolled);
     let key = |key| egui::Event::Key {
         key,
@@ -262,9 +357,14 @@ fn sessions() {
         repeat: true,
         modifiers: Modifiers::NONE,
     };
-    let moved = (0..600).map(|_| frame(&mut page, vec![key(Key::PageDown)])).collect();
+    let moved = (0..600)
+        .map(|_| frame(&mut page, vec![key(Key::PageDown)]))
+        .collect();
     print("… paged down by the keyboard", first, moved);
-    assert!(page.state.history.selected_at() > Some(SESSIONS / 2), "the keys moved the selection");
+    assert!(
+        page.state.history.selected_at() > Some(SESSIONS / 2),
+        "the keys moved the selection"
+    );
 }
 
 fn progress(n: u32, each: u32) -> BenchProgress {
@@ -291,7 +391,11 @@ fn progress(n: u32, each: u32) -> BenchProgress {
         done: f64::from(n) / 600.0,
         left_s: Some(9.0),
         requests: (u64::from(n) * 333, None),
-        in_flight: InFlight { queued: 0, waiting: 200, streaming: 1_800 },
+        in_flight: InFlight {
+            queued: 0,
+            waiting: 200,
+            streaming: 1_800,
+        },
         points: (0..each).map(point).collect(),
         rates: vec![RatePoint {
             at_s: elapsed_s,
@@ -320,7 +424,9 @@ fn scroll(stage: &mut Stage) -> Vec<Duration> {
     };
     let up = (0..1_000).map(|_| 100.0);
     let down = (0..1_000).map(|_| -100.0);
-    up.chain(down).map(|points| stage.frame(vec![wheel(points)])).collect()
+    up.chain(down)
+        .map(|points| stage.frame(vec![wheel(points)]))
+        .collect()
 }
 
 /// As the engine would tell it.
@@ -328,17 +434,39 @@ fn say(state: &mut State, question: &str, answer: &str, figures: Figures) {
     let job = state.next_job();
     let chat = &mut state.place().chat;
     chat.draft = question.to_owned();
-    let asking = Asking { job, model: "gpt-oss-120b", deployment: None, now: Duration::ZERO };
+    let asking = Asking {
+        job,
+        model: "gpt-oss-120b",
+        deployment: None,
+        now: Duration::ZERO,
+    };
     chat.send(&asking).expect("it sends");
     let (reasoning, answer) = (String::new(), answer.to_owned());
     let boxed = || Box::new(figures);
     let calls = Vec::new();
     state.apply(
-        Event::ChatAdvanced { job, reasoning, answer, turned: false, calls, figures: boxed() },
+        Event::ChatAdvanced {
+            job,
+            reasoning,
+            answer,
+            turned: false,
+            calls,
+            figures: boxed(),
+        },
         Duration::ZERO,
     );
-    let ending = ChatEnding::Finished { reason: FinishReason::Stop };
-    state.apply(Event::ChatEnded { job, ending, figures: boxed(), answered_by: None }, Duration::ZERO);
+    let ending = ChatEnding::Finished {
+        reason: FinishReason::Stop,
+    };
+    state.apply(
+        Event::ChatEnded {
+            job,
+            ending,
+            figures: boxed(),
+            answered_by: None,
+        },
+        Duration::ZERO,
+    );
 }
 
 fn figures(n: usize) -> Figures {
@@ -347,7 +475,10 @@ fn figures(n: usize) -> Figures {
         ttft: Some(Duration::from_secs_f64(0.1 + 0.02 * wave)),
         latency: Some(Duration::from_secs_f64(0.9 + 0.1 * wave)),
         tokens_per_sec: Some(480.0 + 40.0 * wave),
-        tokens: Some(Tokens { n: 300, source: TokenSource::Usage }),
+        tokens: Some(Tokens {
+            n: 300,
+            source: TokenSource::Usage,
+        }),
         ..Figures::default()
     }
 }
@@ -385,9 +516,16 @@ impl Stage {
             twin: Some(env!("CARGO_BIN_EXE_batida").into()),
         };
         let waker = ctx.clone();
-        let started = Engine::start(options, move || waker.request_repaint()).expect("the engine starts");
+        let started =
+            Engine::start(options, move || waker.request_repaint()).expect("the engine starts");
         let app = App::new(&ctx, started);
-        Self { ctx, app, frame: eframe::Frame::_new_kittest(), began: Instant::now(), _config: config }
+        Self {
+            ctx,
+            app,
+            frame: eframe::Frame::_new_kittest(),
+            began: Instant::now(),
+            _config: config,
+        }
     }
 
     fn on_demo() -> Self {
@@ -425,7 +563,9 @@ impl Stage {
             self.app.logic(ui, &mut self.frame);
             self.app.ui(ui, &mut self.frame);
         });
-        let primitives = self.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+        let primitives = self
+            .ctx
+            .tessellate(output.shapes.clone(), output.pixels_per_point);
         let taken = start.elapsed().saturating_sub(time_waited() - waited);
         assert!(!primitives.is_empty());
         output.drop_without_applying_deltas();
@@ -457,5 +597,10 @@ fn ms(time: Duration) -> f64 {
 /// What this thread has waited for a processor so far.
 fn time_waited() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(stat.split(' ').nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0))
+    Duration::from_nanos(
+        stat.split(' ')
+            .nth(1)
+            .and_then(|ns| ns.parse().ok())
+            .unwrap_or(0),
+    )
 }

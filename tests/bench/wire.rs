@@ -17,11 +17,17 @@ const TOKENS: usize = 64;
 type Reader = fn(&[Vec<u8>]);
 
 fn main() {
-    let rounds = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(2_000);
+    let rounds = std::env::args()
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(2_000);
     for (server, created) in [("created once", false), ("created in each chunk", true)] {
         let events = answer(created);
         let whole = [events.concat()];
-        println!("{server}, {} events of {} bytes on average:", events.len(), whole[0].len() / events.len());
+        println!(
+            "{server}, {} events of {} bytes on average:",
+            events.len(),
+            whole[0].len() / events.len()
+        );
         measure("in one read", &whole, events.len(), rounds);
         measure("one event in each read", &events, events.len(), rounds);
     }
@@ -51,12 +57,20 @@ fn measure(name: &str, reads: &[Vec<u8>], events: usize, rounds: u32) {
         }
     }
     for ((what, _), took) in readers.iter().zip(best) {
-        println!("  {name}, {what}: {:.0} ns/event", took.as_nanos() as f64 / events as f64);
+        println!(
+            "  {name}, {what}: {:.0} ns/event",
+            took.as_nanos() as f64 / events as f64
+        );
     }
 }
 
 fn line_ends(reads: &[Vec<u8>]) {
-    black_box(reads.iter().map(|bytes| memchr::memchr_iter(b'\n', bytes).count()).sum::<usize>());
+    black_box(
+        reads
+            .iter()
+            .map(|bytes| memchr::memchr_iter(b'\n', bytes).count())
+            .sum::<usize>(),
+    );
 }
 
 fn decode(reads: &[Vec<u8>], mut each: impl FnMut(&str)) {
@@ -79,9 +93,15 @@ fn figures(reads: &[Vec<u8>]) {
 
 /// As SambaStack writes it: the role, the tokens, the finish reason, the usage, the end.
 fn answer(created_in_each: bool) -> Vec<Vec<u8>> {
-    const WORDS: [&str; 8] = [" the", " load", "ed", " model", ",", " answers", r"\n", " café"];
+    const WORDS: [&str; 8] = [
+        " the", " load", "ed", " model", ",", " answers", r"\n", " café",
+    ];
     let event = |n: usize, choices: String, usage: &str| {
-        let created = if created_in_each { 1_737_642_515.607 + n as f64 * 0.01 } else { 1_737_642_515.607 };
+        let created = if created_in_each {
+            1_737_642_515.607 + n as f64 * 0.01
+        } else {
+            1_737_642_515.607
+        };
         let json = format!(
             r#"{{"choices":[{choices}],"created":{created},"id":"15fce6a1-0c9b-4d9c-9e0a-2b0c8f4f7f3e","model":"Meta-Llama-3.3-70B-Instruct","object":"chat.completion.chunk","system_fingerprint":"fastcoe"{usage}}}"#
         );
@@ -90,7 +110,11 @@ fn answer(created_in_each: bool) -> Vec<Vec<u8>> {
     let choice = |delta: &str, finish: &str| {
         format!(r#"{{"delta":{delta},"finish_reason":{finish},"index":0,"logprobs":null}}"#)
     };
-    let mut events = vec![event(0, choice(r#"{"content":"","role":"assistant"}"#, "null"), "")];
+    let mut events = vec![event(
+        0,
+        choice(r#"{"content":"","role":"assistant"}"#, "null"),
+        "",
+    )];
     for n in 0..TOKENS {
         let delta = format!(r#"{{"content":"{}"}}"#, WORDS[n % WORDS.len()]);
         events.push(event(n + 1, choice(&delta, "null"), ""));

@@ -39,26 +39,63 @@ fn run(server: &ScriptedServer, model: &str, args: &[&str]) -> Said {
 fn judge(server: &ScriptedServer, model: &str) -> Verdict {
     let said = run(server, model, &["chat", "Hi", "--json"]);
     let chat = serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"));
-    let bench =
-        ["bench", "--json", "--requests", "3", "--warmup", "0", "--input-tokens", "0", "--prompts", "p.txt"];
+    let bench = [
+        "bench",
+        "--json",
+        "--requests",
+        "3",
+        "--warmup",
+        "0",
+        "--input-tokens",
+        "0",
+        "--prompts",
+        "p.txt",
+    ];
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("p.txt"), "Hi\nWho are you?\nBye\n").expect("written");
     let mut command = program(dir.path());
-    command.args(&bench[..6]).args(["--prompts", "p.txt", "--output-tokens", "40"]);
-    command.args(["--api", &server.url(), "--key-env", "KEY", "--model", model, "--config", "config"]);
+    command
+        .args(&bench[..6])
+        .args(["--prompts", "p.txt", "--output-tokens", "40"]);
+    command.args([
+        "--api",
+        &server.url(),
+        "--key-env",
+        "KEY",
+        "--model",
+        model,
+        "--config",
+        "config",
+    ]);
     let ran = finish(start(command.env("KEY", "no-secret-key")));
-    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|why| panic!("{why}: {ran:?}"));
-    Verdict { chat, chat_code: said.code, bench: report["levels"][0].clone() }
+    let report: Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|why| panic!("{why}: {ran:?}"));
+    Verdict {
+        chat,
+        chat_code: said.code,
+        bench: report["levels"][0].clone(),
+    }
 }
 
 impl Verdict {
     /// Both found a good answer, with this text.
     #[track_caller]
     fn check_good(&self, reasoning: &str, answer: &str) {
-        let Self { chat, chat_code, bench } = self;
-        assert_eq!((&chat["ending"], *chat_code), (&json!("finished"), Some(0)), "{chat}");
+        let Self {
+            chat,
+            chat_code,
+            bench,
+        } = self;
+        assert_eq!(
+            (&chat["ending"], *chat_code),
+            (&json!("finished"), Some(0)),
+            "{chat}"
+        );
         let told = |name: &str| chat[name].as_str().unwrap_or_default().trim().to_owned();
-        assert_eq!((told("reasoning").as_str(), told("answer").as_str()), (reasoning, answer));
+        assert_eq!(
+            (told("reasoning").as_str(), told("answer").as_str()),
+            (reasoning, answer)
+        );
         assert_eq!(
             (&bench["requests"]["ok"], &bench["requests"]["failed"]),
             (&json!(3), &json!(0)),
@@ -69,15 +106,27 @@ impl Verdict {
     /// Both found a failure of this kind, after this much of the answer.
     #[track_caller]
     fn check_failed(&self, kind: &str, answer: &str) {
-        let Self { chat, chat_code, bench } = self;
-        assert_eq!((&chat["ending"], *chat_code), (&json!("failed"), Some(1)), "{chat}");
+        let Self {
+            chat,
+            chat_code,
+            bench,
+        } = self;
+        assert_eq!(
+            (&chat["ending"], *chat_code),
+            (&json!("failed"), Some(1)),
+            "{chat}"
+        );
         assert_eq!(chat["answer"].as_str(), Some(answer), "{chat}");
         assert_eq!(
             (&bench["requests"]["ok"], &bench["requests"]["failed"]),
             (&json!(0), &json!(3)),
             "{bench}"
         );
-        assert_eq!(bench["requests"]["errors"][0]["kind"], json!(kind), "{bench}");
+        assert_eq!(
+            bench["requests"]["errors"][0]["kind"],
+            json!(kind),
+            "{bench}"
+        );
     }
 
     fn notes(&self) -> String {
@@ -126,7 +175,11 @@ fn an_empty_finish_reason_is_none() {
             if n == 3 && mode == "reset" {
                 return Then::Close;
             }
-            reply.pause(if n == 3 && mode == "slow" { Duration::from_secs(7) } else { short() });
+            reply.pause(if n == 3 && mode == "slow" {
+                Duration::from_secs(7)
+            } else {
+                short()
+            });
             reply.event(&word(&format!("w{n} "), &json!("")));
         }
         reply.event(&delta(&json!({}), &json!("stop")));
@@ -137,7 +190,11 @@ fn an_empty_finish_reason_is_none() {
     judge(&server, "cut").check_failed("dropped", "w0 w1 w2 ");
     judge(&server, "reset").check_failed("dropped", "w0 w1 w2 ");
     let slow = run(&server, "slow", &["chat", "Hi"]);
-    assert_eq!((slow.code, slow.out.as_str()), (Some(0), "w0 w1 w2 w3 w4 w5 \n"), "{slow:?}");
+    assert_eq!(
+        (slow.code, slow.out.as_str()),
+        (Some(0), "w0 w1 w2 w3 w4 w5 \n"),
+        "{slow:?}"
+    );
 }
 
 #[test]
@@ -145,9 +202,16 @@ fn stop_with_every_chunk_ends_nothing() {
     let server = serve(|mode, reply| {
         reply.stream();
         for thought in ["Think", "ing"] {
-            reply.event(&delta(&json!({"reasoning_content": thought}), &json!("stop")));
+            reply.event(&delta(
+                &json!({"reasoning_content": thought}),
+                &json!("stop"),
+            ));
         }
-        reply.pause(if mode == "pause" { Duration::from_secs(7) } else { short() });
+        reply.pause(if mode == "pause" {
+            Duration::from_secs(7)
+        } else {
+            short()
+        });
         for text in ["The ", "answer"] {
             reply.event(&word(text, &json!("stop")));
             reply.pause(short());
@@ -161,7 +225,11 @@ fn stop_with_every_chunk_ends_nothing() {
     judge(&server, "quick").check_good("Thinking", "The answer");
     judge(&server, "cut").check_failed("dropped", "The answer");
     let paused = run(&server, "pause", &["chat", "Hi"]);
-    assert_eq!((paused.code, paused.out.as_str()), (Some(0), "The answer\n"), "{paused:?}");
+    assert_eq!(
+        (paused.code, paused.out.as_str()),
+        (Some(0), "The answer\n"),
+        "{paused:?}"
+    );
 }
 
 #[test]
@@ -179,8 +247,16 @@ fn a_stream_that_stays_open_behind_its_end_is_over_soon() {
     });
     let verdict = judge(&server, "m");
     verdict.check_good("", "a b c");
-    assert!(verdict.bench["took_s"].as_f64().is_some_and(|took| took < 12.0), "{}", verdict.bench["took_s"]);
-    let latency = verdict.chat["figures"]["latency_ms"].as_f64().expect("it ended");
+    assert!(
+        verdict.bench["took_s"]
+            .as_f64()
+            .is_some_and(|took| took < 12.0),
+        "{}",
+        verdict.bench["took_s"]
+    );
+    let latency = verdict.chat["figures"]["latency_ms"]
+        .as_f64()
+        .expect("it ended");
     assert!(latency < 900.0, "it ended when its usage came: {latency}");
 }
 
@@ -246,7 +322,11 @@ fn an_answer_without_text_is_no_success() {
     let empty = judge(&server, "empty");
     empty.check_failed("no_text", "");
     assert_eq!(empty.bench["requests"]["without_text"], json!(3));
-    assert!(empty.notes().contains("3 answers without text"), "{}", empty.notes());
+    assert!(
+        empty.notes().contains("3 answers without text"),
+        "{}",
+        empty.notes()
+    );
     let told = run(&server, "empty", &["chat", "Hi"]);
     assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{told:?}");
     assert!(told.err.contains("the model sent no text"), "{told:?}");
@@ -293,7 +373,10 @@ fn usage_of_zeros_is_not_believed() {
         let speed = figures["tokens_per_sec"].as_f64().expect("it has one");
         assert!(speed < 300.0, "{mode}: {speed}");
         assert_eq!(
-            (&verdict.bench["tokens_from"], &verdict.bench["output_tokens"]["max"]),
+            (
+                &verdict.bench["tokens_from"],
+                &verdict.bench["output_tokens"]["max"]
+            ),
             (&json!(source), &json!(8.0))
         );
     }
@@ -325,7 +408,11 @@ fn an_answer_in_one_piece_has_no_speed() {
         for name in ["tokens_per_sec", "tpot_ms", "itl_mean_ms"] {
             assert_eq!(figures[name], Value::Null, "{mode} {name}");
         }
-        assert_eq!((&figures["arrived_at_once"], &figures["tokens"]), (&json!(true), &json!(40)), "{mode}");
+        assert_eq!(
+            (&figures["arrived_at_once"], &figures["tokens"]),
+            (&json!(true), &json!(40)),
+            "{mode}"
+        );
         for name in ["itl_ms", "tpot_ms", "user_tokens_per_s"] {
             assert_eq!(bench[name]["count"], json!(0), "{mode} {name}");
         }
@@ -337,7 +424,11 @@ fn an_answer_in_one_piece_has_no_speed() {
         );
     }
     let told = run(&server, "buffered", &["chat", "Hi"]);
-    assert!(told.err.contains("arrived all at once; a proxy may be buffering"), "{told:?}");
+    assert!(
+        told.err
+            .contains("arrived all at once; a proxy may be buffering"),
+        "{told:?}"
+    );
     assert!(told.err.contains("– tok/s"), "{told:?}");
 }
 
@@ -345,7 +436,11 @@ fn an_answer_in_one_piece_has_no_speed() {
 fn the_model_that_answered_is_said_and_credited() {
     let server = serve(|mode, reply| {
         reply.stream();
-        let model = if mode == "same" { "provider/SAME-2026-01-31" } else { "other-model" };
+        let model = if mode == "same" {
+            "provider/SAME-2026-01-31"
+        } else {
+            "other-model"
+        };
         for text in ["a ", "b"] {
             let mut event = word(text, &Value::Null);
             event["model"] = json!(model);
@@ -356,12 +451,23 @@ fn the_model_that_answered_is_said_and_credited() {
         done(reply)
     });
     let same = judge(&server, "same");
-    assert_eq!((&same.chat["answered_by"], &same.bench["answered_by"]), (&Value::Null, &json!([])));
+    assert_eq!(
+        (&same.chat["answered_by"], &same.bench["answered_by"]),
+        (&Value::Null, &json!([]))
+    );
     let other = judge(&server, "asked");
-    assert_eq!((&other.chat["model"], &other.chat["answered_by"]), (&json!("asked"), &json!("other-model")));
-    assert_eq!(other.bench["answered_by"], json!([{"model": "other-model", "answers": 3}]));
+    assert_eq!(
+        (&other.chat["model"], &other.chat["answered_by"]),
+        (&json!("asked"), &json!("other-model"))
+    );
+    assert_eq!(
+        other.bench["answered_by"],
+        json!([{"model": "other-model", "answers": 3}])
+    );
     assert!(
-        other.notes().contains("3 of 3 answers came from other-model, not from asked"),
+        other
+            .notes()
+            .contains("3 of 3 answers came from other-model, not from asked"),
         "{}",
         other.notes()
     );
@@ -379,7 +485,11 @@ fn events_parted_by_one_line_feed_are_an_answer() {
         let line = |value: &Value| format!("data: {value}\n");
         for text in ["It ", "really ", "works."] {
             let event = line(&word(text, &Value::Null));
-            reply.chunk(if mode == "tail" { format!("{event}\n") } else { event });
+            reply.chunk(if mode == "tail" {
+                format!("{event}\n")
+            } else {
+                event
+            });
             reply.pause(short());
         }
         reply.chunk(line(&delta(&json!({}), &json!("stop"))));
@@ -390,7 +500,11 @@ fn events_parted_by_one_line_feed_are_an_answer() {
         let verdict = judge(&server, mode);
         verdict.check_good("", "It really works.");
         let figures = &verdict.chat["figures"];
-        assert_eq!((&figures["tokens"], &figures["arrived_at_once"]), (&json!(3), &json!(false)), "{mode}");
+        assert_eq!(
+            (&figures["tokens"], &figures["arrived_at_once"]),
+            (&json!(3), &json!(false)),
+            "{mode}"
+        );
     }
 }
 
@@ -420,7 +534,10 @@ fn content_in_parts_and_reasoning_that_only_closes_are_read() {
             }
             reply.pause(Duration::from_millis(200));
             for text in ["Lis", "bon."] {
-                reply.event(&delta(&json!({"content": [{"type": "text", "text": text}]}), &Value::Null));
+                reply.event(&delta(
+                    &json!({"content": [{"type": "text", "text": text}]}),
+                    &Value::Null,
+                ));
                 reply.pause(short());
             }
         }
@@ -431,7 +548,8 @@ fn content_in_parts_and_reasoning_that_only_closes_are_read() {
         judge(&server, mode).check_good("A capital.", "Lisbon.");
     }
     let figures = judge(&server, "listed").chat["figures"].clone();
-    let [ttft, first] = ["ttft_ms", "first_answer_ms"].map(|name| figures[name].as_f64().expect("known"));
+    let [ttft, first] =
+        ["ttft_ms", "first_answer_ms"].map(|name| figures[name].as_f64().expect("known"));
     assert!(first - ttft > 200.0, "thinking counts: {ttft} {first}");
 }
 
@@ -462,7 +580,10 @@ fn an_error_in_a_field_of_its_own_and_a_server_that_gave_up_are_failures() {
 fn a_key_that_a_server_repeats_in_names_is_not_shown() {
     let server = ScriptedServer::start(|request, reply| {
         if request.method == "GET" {
-            reply.json(200, &json!({"data": [{"id": "m"}, {"id": "x-no-secret-key"}]}));
+            reply.json(
+                200,
+                &json!({"data": [{"id": "m"}, {"id": "x-no-secret-key"}]}),
+            );
             return Then::KeepOpen;
         }
         reply.stream();
@@ -477,9 +598,16 @@ fn a_key_that_a_server_repeats_in_names_is_not_shown() {
         reply.full(200, &[("content-encoding", "No-Secret-Key")], "{}");
         Then::KeepOpen
     });
-    for (server, args) in [(&server, ["chat", "Hi", "--json"]), (&coded, ["chat", "Hi", "--json"])] {
+    for (server, args) in [
+        (&server, ["chat", "Hi", "--json"]),
+        (&coded, ["chat", "Hi", "--json"]),
+    ] {
         let said = run(server, "m", &args);
-        assert!(!(said.out + &said.err).to_lowercase().contains("no-secret-key"));
+        assert!(
+            !(said.out + &said.err)
+                .to_lowercase()
+                .contains("no-secret-key")
+        );
     }
     let verdict = judge(&server, "m");
     assert!(!(verdict.chat.to_string() + &verdict.bench.to_string()).contains("no-secret-key"));

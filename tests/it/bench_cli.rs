@@ -32,7 +32,9 @@ pub(crate) struct Said {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a folder") }
+        Self {
+            dir: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -41,9 +43,18 @@ impl Bench {
 
     fn start(&self, args: &[&str]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
-        command.arg("bench").args(args).args(["--demo", "--config", "config"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .current_dir(self.dir.path());
+        command
+            .arg("bench")
+            .args(args)
+            .args(["--demo", "--config", "config"]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.spawn().expect("the program starts")
     }
 
@@ -54,7 +65,15 @@ impl Bench {
     /// A short session of one model, ended well.
     #[track_caller]
     pub(crate) fn json(&self, args: &[&str]) -> Value {
-        let usual = ["--model", MODEL, "--json", "--output-tokens", "16", "--warmup", "1"];
+        let usual = [
+            "--model",
+            MODEL,
+            "--json",
+            "--output-tokens",
+            "16",
+            "--warmup",
+            "1",
+        ];
         let said = self.run(&[&usual[..], args].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
         serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"))
@@ -74,7 +93,11 @@ fn finish(child: Child) -> Said {
     };
     let ended = ended.expect("it can be waited for");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    let said = Said { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) };
+    let said = Said {
+        code: ended.status.code(),
+        out: text(ended.stdout),
+        err: text(ended.stderr),
+    };
     assert!(!said.err.contains("panicked"), "{said:?}");
     said
 }
@@ -83,15 +106,24 @@ fn finish(child: Child) -> Said {
 fn wrong_usage_is_told_with_code_2_and_the_flag() {
     let bench = Bench::new();
     for (args, words) in [
-        (&["--concurrency", "0"][..], "--concurrency: a level has 1 to 20,000 clients"),
+        (
+            &["--concurrency", "0"][..],
+            "--concurrency: a level has 1 to 20,000 clients",
+        ),
         (&["--rate", "2", "--max"], "cannot be used with"),
         (&["--poisson"], "--rate"),
         (&["--turns", "0"], "--turns:"),
         (&["--duration", "soon"], "is no time such as 100ms"),
-        (&["--goodput", "speed=3s"], "there are ttft, itl, tpot and latency"),
+        (
+            &["--goodput", "speed=3s"],
+            "there are ttft, itl, tpot and latency",
+        ),
         (&["--fail-if", "speed>3"], "concurrency_reached"),
         (&["--fail-if", "ttft_p99"], "is no condition"),
-        (&["--input-tokens", "9-5"], "the shortest length comes first"),
+        (
+            &["--input-tokens", "9-5"],
+            "the shortest length comes first",
+        ),
     ] {
         let said = bench.run(&[&["--model", MODEL], args].concat());
         assert_eq!(said.code, Some(2), "{args:?}: {said:?}");
@@ -106,11 +138,17 @@ fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
     for flag in ["--out", "--csv"] {
         let said = bench.run(&["--model", MODEL, flag, "no/such/file"]);
         assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(said.err.contains("no/such/file cannot be written"), "{said:?}");
+        assert!(
+            said.err.contains("no/such/file cannot be written"),
+            "{said:?}"
+        );
         assert_eq!(said.out, "");
     }
     let said = bench.run(&["--model", MODEL, "--csv", "/dev/full"]);
-    assert!(said.code == Some(1) && said.err.contains("/dev/full cannot be written"), "{said:?}");
+    assert!(
+        said.code == Some(1) && said.err.contains("/dev/full cannot be written"),
+        "{said:?}"
+    );
 }
 
 mod end_to_end {
@@ -120,13 +158,26 @@ mod end_to_end {
     fn levels_and_their_figures_are_in_the_json() {
         let report = Bench::new().json(&["--concurrency", "1,2", "--requests", "4"]);
         assert_eq!(report["schema"], "batida.bench/1");
-        assert!(report["seed"].is_u64() && report["plan"]["seed"].is_null(), "drawn, and told: {report}");
+        assert!(
+            report["seed"].is_u64() && report["plan"]["seed"].is_null(),
+            "drawn, and told: {report}"
+        );
         let levels = report["levels"].as_array().expect("levels");
-        let labels: Vec<&str> = levels.iter().filter_map(|level| level["label"].as_str()).collect();
+        let labels: Vec<&str> = levels
+            .iter()
+            .filter_map(|level| level["label"].as_str())
+            .collect();
         assert_eq!(labels, ["c=1", "c=2"]);
         for level in levels {
-            assert_eq!((&level["requests"]["ok"], &level["model"]), (&4.into(), &MODEL.into()), "{level}");
-            assert!(level["ttft_ms"]["p50"].as_f64().is_some_and(|ms| ms > 1.0), "{level}");
+            assert_eq!(
+                (&level["requests"]["ok"], &level["model"]),
+                (&4.into(), &MODEL.into()),
+                "{level}"
+            );
+            assert!(
+                level["ttft_ms"]["p50"].as_f64().is_some_and(|ms| ms > 1.0),
+                "{level}"
+            );
             assert!(level["watch"]["doubts"].is_array(), "{level}");
         }
         assert_eq!(report["ended"], "complete");
@@ -136,10 +187,26 @@ mod end_to_end {
     fn every_request_has_a_row_and_the_report_a_file() {
         let bench = Bench::new();
         fs::write(bench.file("r.json"), "old").expect("written");
-        let args = ["--model", MODEL, "--requests", "3", "--warmup", "2", "--output-tokens", "16"];
+        let args = [
+            "--model",
+            MODEL,
+            "--requests",
+            "3",
+            "--warmup",
+            "2",
+            "--output-tokens",
+            "16",
+        ];
         let said = bench.run(&[&args[..], &["--csv", "rows.csv", "--out", "r.json"]].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
-        for words in ["TTFT ms", "c=1", MODEL, "95 % intervals", "written    r.json", "written    rows.csv"] {
+        for words in [
+            "TTFT ms",
+            "c=1",
+            MODEL,
+            "95 % intervals",
+            "written    r.json",
+            "written    rows.csv",
+        ] {
             assert!(said.out.contains(words), "{words:?}: {said:?}");
         }
         let text = fs::read_to_string(bench.file("r.json")).expect("a report");
@@ -147,27 +214,70 @@ mod end_to_end {
         let rows = fs::read_to_string(bench.file("rows.csv")).expect("rows");
         let rows: Vec<&str> = rows.lines().collect();
         let columns: Vec<&str> = rows[0].split(',').collect();
-        let at = |name: &str| columns.iter().position(|column| *column == name).expect("a column");
-        let phases: Vec<&str> =
-            rows[1..].iter().map(|row| row.split(',').nth(at("phase")).expect("a cell")).collect();
-        assert_eq!(phases.iter().filter(|phase| **phase == "measured").count(), 3, "{rows:?}");
+        let at = |name: &str| {
+            columns
+                .iter()
+                .position(|column| *column == name)
+                .expect("a column")
+        };
+        let phases: Vec<&str> = rows[1..]
+            .iter()
+            .map(|row| row.split(',').nth(at("phase")).expect("a cell"))
+            .collect();
+        assert_eq!(
+            phases.iter().filter(|phase| **phase == "measured").count(),
+            3,
+            "{rows:?}"
+        );
         assert!(phases.contains(&"warmup"), "{rows:?}");
         let id = report["id"].as_str().expect("an id");
-        assert!(rows[1..].iter().all(|row| row.starts_with(&format!("{id}-"))), "{id}: {rows:?}");
-        assert!(!rows[1].split(',').nth(at("model")).expect("a cell").is_empty(), "{rows:?}");
+        assert!(
+            rows[1..]
+                .iter()
+                .all(|row| row.starts_with(&format!("{id}-"))),
+            "{id}: {rows:?}"
+        );
+        assert!(
+            !rows[1]
+                .split(',')
+                .nth(at("model"))
+                .expect("a cell")
+                .is_empty(),
+            "{rows:?}"
+        );
     }
 
     #[test]
     fn a_condition_that_comes_true_is_code_3() {
         let bench = Bench::new();
-        let args = ["--model", MODEL, "--requests", "2", "--output-tokens", "8", "--quiet"];
-        let said =
-            bench.run(&[&args[..], &["--fail-if", "ttft_p50>0.001ms", "--fail-if", "errors>0"]].concat());
+        let args = [
+            "--model",
+            MODEL,
+            "--requests",
+            "2",
+            "--output-tokens",
+            "8",
+            "--quiet",
+        ];
+        let said = bench.run(
+            &[
+                &args[..],
+                &["--fail-if", "ttft_p50>0.001ms", "--fail-if", "errors>0"],
+            ]
+            .concat(),
+        );
         assert_eq!(said.code, Some(3), "{said:?}");
-        assert!(said.err.contains("--fail-if ttft_p50>0.001ms: it is "), "{said:?}");
+        assert!(
+            said.err.contains("--fail-if ttft_p50>0.001ms: it is "),
+            "{said:?}"
+        );
         assert!(!said.err.contains("errors>0"), "{said:?}");
         let said = bench.run(&[&args[..], &["--fail-if", "goodput<50%"]].concat());
-        assert_eq!(said.code, Some(3), "without objectives it is not known: {said:?}");
+        assert_eq!(
+            said.code,
+            Some(3),
+            "without objectives it is not known: {said:?}"
+        );
         assert!(said.err.contains("it is not known"), "{said:?}");
         let said = bench.run(&[&args[..], &["--fail-if", "ttft_p50>1h"]].concat());
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
@@ -181,15 +291,28 @@ mod end_to_end {
         assert!(!said.err.contains(['\r', '\x1b']), "{said:?}");
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("level 1/1 begins"), "{lines:?}");
-        assert!(lines[1].starts_with(&format!("level 1/1: c=1 of {MODEL}: 2 requests")), "{lines:?}");
+        assert!(
+            lines[1].starts_with(&format!("level 1/1: c=1 of {MODEL}: 2 requests")),
+            "{lines:?}"
+        );
     }
 
     #[test]
     fn an_interrupt_ends_with_a_report_of_what_was_done() {
         use std::io::{BufRead as _, BufReader, Read as _};
         let bench = Bench::new();
-        let args = ["--model", MODEL, "--concurrency", "2", "--requests", "100000", "--out", "r.json"];
-        let mut child = bench.start(&[&args[..], &["--output-tokens", "8", "--csv", "rows.csv"]].concat());
+        let args = [
+            "--model",
+            MODEL,
+            "--concurrency",
+            "2",
+            "--requests",
+            "100000",
+            "--out",
+            "r.json",
+        ];
+        let mut child =
+            bench.start(&[&args[..], &["--output-tokens", "8", "--csv", "rows.csv"]].concat());
         let mut err = BufReader::new(child.stderr.take().expect("piped"));
         let mut line = String::new();
         err.read_line(&mut line).expect("a line");
@@ -205,7 +328,10 @@ mod end_to_end {
         assert!(said.out.contains("stopped by the user"), "{said:?}");
         assert!(rest.contains("the session was stopped"), "{rest}");
         let text = fs::read_to_string(bench.file("r.json")).expect("a report");
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON")["ended"], "stopped");
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).expect("JSON")["ended"],
+            "stopped"
+        );
     }
 
     #[test]
@@ -213,30 +339,58 @@ mod end_to_end {
         let bench = Bench::new();
         let labels = |report: &Value| -> Vec<String> {
             let levels = report["levels"].as_array().expect("levels");
-            levels.iter().filter_map(|level| level["label"].as_str().map(str::to_owned)).collect()
+            levels
+                .iter()
+                .filter_map(|level| level["label"].as_str().map(str::to_owned))
+                .collect()
         };
-        assert_eq!(labels(&bench.json(&["--sweep=2", "--requests", "2"])), ["c=1", "c=2"]);
-        assert_eq!(labels(&bench.json(&["--max=4", "--requests", "6"])), ["max"]);
+        assert_eq!(
+            labels(&bench.json(&["--sweep=2", "--requests", "2"])),
+            ["c=1", "c=2"]
+        );
+        assert_eq!(
+            labels(&bench.json(&["--max=4", "--requests", "6"])),
+            ["max"]
+        );
         let rate = bench.json(&["--rate", "20", "--poisson", "--duration", "1s"]);
         assert_eq!(labels(&rate), ["20/s"]);
-        assert!(rate["levels"][0]["late_ms"]["count"].as_u64().is_some_and(|n| n > 3), "{rate}");
+        assert!(
+            rate["levels"][0]["late_ms"]["count"]
+                .as_u64()
+                .is_some_and(|n| n > 3),
+            "{rate}"
+        );
     }
 
     #[test]
     fn a_trace_is_sent_to_its_end() {
         let bench = Bench::new();
-        let trace = "{\"time_ms\": 0, \"prompt\": \"One\"}\n{\"time_ms\": 50, \"prompt\": \"Two\"}\n";
+        let trace =
+            "{\"time_ms\": 0, \"prompt\": \"One\"}\n{\"time_ms\": 50, \"prompt\": \"Two\"}\n";
         fs::write(bench.file("t.jsonl"), trace).expect("written");
         let report = bench.json(&["--trace", "t.jsonl"]);
         let level = &report["levels"][0];
-        assert_eq!((&level["label"], &level["requests"]["ended"]), (&"trace".into(), &2.into()), "{level}");
+        assert_eq!(
+            (&level["label"], &level["requests"]["ended"]),
+            (&"trace".into(), &2.into()),
+            "{level}"
+        );
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn on_a_terminal_one_line_is_drawn_over_and_over_and_cut_to_its_width() {
         let bench = Bench::new();
-        let args = ["--model", MODEL, "--concurrency", "2", "--requests", "16", "--output-tokens", "16"];
+        let args = [
+            "--model",
+            MODEL,
+            "--concurrency",
+            "2",
+            "--requests",
+            "16",
+            "--output-tokens",
+            "16",
+        ];
         let line = format!(
             "stty rows 20 cols 44 && exec {} bench --demo --config config {}",
             env!("CARGO_BIN_EXE_batida"),
@@ -244,25 +398,52 @@ mod end_to_end {
         );
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-        command.env("TERM", "xterm").env("HOME", bench.dir.path()).current_dir(&bench.dir);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env("TERM", "xterm")
+            .env("HOME", bench.dir.path())
+            .current_dir(&bench.dir);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let said = finish(command.spawn().expect("util-linux has it"));
         assert_eq!(said.code, Some(0), "{said:?}");
         // Each begins at the line's beginning and wipes what was there.
-        let (before, after) = said.out.split_once("level 1/1: c=2 of ").expect("the level's end is told");
-        let drawn: Vec<&str> = before.split("\x1b[K").map(|line| line.trim_start_matches('\r')).collect();
+        let (before, after) = said
+            .out
+            .split_once("level 1/1: c=2 of ")
+            .expect("the level's end is told");
+        let drawn: Vec<&str> = before
+            .split("\x1b[K")
+            .map(|line| line.trim_start_matches('\r'))
+            .collect();
         let (last, drawn) = drawn.split_last().expect("there is one");
         assert_eq!(*last, "", "the line is wiped before the next: {before:?}");
-        assert!(drawn.iter().all(|line| line.chars().count() < 44 && !line.contains('\n')), "{drawn:?}");
+        assert!(
+            drawn
+                .iter()
+                .all(|line| line.chars().count() < 44 && !line.contains('\n')),
+            "{drawn:?}"
+        );
         let measuring = |line: &&&str| line.contains("░ 1/1 measuring ") && line.contains("/16 · ");
         assert!(drawn.iter().filter(measuring).count() > 1, "{drawn:?}");
-        assert!(!after.contains('░') && after.contains("95 % intervals"), "{after:?}");
+        assert!(
+            !after.contains('░') && after.contains("95 % intervals"),
+            "{after:?}"
+        );
     }
 
     #[test]
     fn objectives_and_turns_are_minded() {
         let bench = Bench::new();
-        let good = bench.json(&["--requests", "4", "--turns", "2", "--goodput", "ttft=1h,latency=1h"]);
+        let good = bench.json(&[
+            "--requests",
+            "4",
+            "--turns",
+            "2",
+            "--goodput",
+            "ttft=1h,latency=1h",
+        ]);
         assert_eq!(good["levels"][0]["goodput"]["share"], 1.0, "{good}");
         let bad = bench.json(&["--requests", "2", "--goodput", "ttft=1ms"]);
         assert_eq!(bad["levels"][0]["goodput"]["share"], 0.0, "{bad}");
@@ -271,12 +452,22 @@ mod end_to_end {
     #[test]
     fn another_model_is_a_switch() {
         let report = Bench::new().json(&["--model", "Qwen3-32B", "--requests", "2"]);
-        let models: Vec<&Value> =
-            report["levels"].as_array().expect("levels").iter().map(|level| &level["model"]).collect();
+        let models: Vec<&Value> = report["levels"]
+            .as_array()
+            .expect("levels")
+            .iter()
+            .map(|level| &level["model"])
+            .collect();
         assert_eq!(models, [MODEL, "Qwen3-32B"]);
         let switches = report["switches"].as_array().expect("switches");
-        assert!(switches.iter().any(|switch| switch["model"] == "Qwen3-32B"), "{report}");
-        assert!(switches.iter().all(|switch| switch["ttft_ms"].is_number()), "{report}");
+        assert!(
+            switches.iter().any(|switch| switch["model"] == "Qwen3-32B"),
+            "{report}"
+        );
+        assert!(
+            switches.iter().all(|switch| switch["ttft_ms"].is_number()),
+            "{report}"
+        );
     }
 }
 
@@ -301,7 +492,11 @@ impl Proxy {
         Self { address, heads }
     }
 
-    fn serve(mut client: TcpStream, target: SocketAddr, kept: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    fn serve(
+        mut client: TcpStream,
+        target: SocketAddr,
+        kept: &Mutex<Vec<String>>,
+    ) -> std::io::Result<()> {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
@@ -314,7 +509,9 @@ impl Proxy {
         } else {
             server.write_all(&head)?;
         }
-        kept.lock().expect("a lock").push(String::from_utf8_lossy(&head).into_owned());
+        kept.lock()
+            .expect("a lock")
+            .push(String::from_utf8_lossy(&head).into_owned());
         let (mut from_server, mut to_client) = (server.try_clone()?, client.try_clone()?);
         let back = std::thread::spawn(move || std::io::copy(&mut from_server, &mut to_client));
         std::io::copy(&mut client, &mut server)?;
@@ -338,12 +535,23 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
         ),
         ("https", front.root(), "CONNECT model.invalid:443 HTTP/1.1"),
     ] {
-        let target = target.split("://").last().and_then(|it| it.parse().ok()).expect("an address");
+        let target = target
+            .split("://")
+            .last()
+            .and_then(|it| it.parse().ok())
+            .expect("an address");
         let proxy = Proxy::start(target);
         let bench = Bench::new();
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", bench.dir.path()).current_dir(bench.dir.path()).env("KEY", DEMO_KEY);
-        command.env(format!("{scheme}_proxy"), format!("http://ann:word@{}", proxy.address));
+        command
+            .env_clear()
+            .env("HOME", bench.dir.path())
+            .current_dir(bench.dir.path())
+            .env("KEY", DEMO_KEY);
+        command.env(
+            format!("{scheme}_proxy"),
+            format!("http://ann:word@{}", proxy.address),
+        );
         // Nobody else knows the name.
         command.args([
             "bench",
@@ -365,9 +573,14 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
             "--config",
             "c",
         ]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let child = command.spawn().expect("the program starts");
-        let said = tokio::task::spawn_blocking(move || finish(child)).await.expect("it ends");
+        let said = tokio::task::spawn_blocking(move || finish(child))
+            .await
+            .expect("it ends");
         assert_eq!(said.code, Some(0), "{said:?}");
         let report: Value = serde_json::from_str(&said.out).expect("JSON");
         assert_eq!(report["levels"][0]["requests"]["ok"], 4, "{report}");
@@ -378,19 +591,34 @@ async fn measuring_connections_go_through_the_proxy_that_the_environment_names()
             heads.iter().all(|it| it.to_lowercase().contains(known)),
             "the proxy knows its user: {heads:?}"
         );
-        assert_eq!(heads.iter().any(|it| it.contains(DEMO_KEY)), scheme == "http", "a tunnel tells no key");
+        assert_eq!(
+            heads.iter().any(|it| it.contains(DEMO_KEY)),
+            scheme == "http",
+            "a tunnel tells no key"
+        );
     }
 }
 
 /// As on a machine that has no time for it: the whole process stands still again and again.
 fn disturbed(load: &[&str]) -> (Said, Vec<String>) {
     let bench = Bench::new();
-    let args = ["--model", MODEL, "--duration", "3s", "--output-tokens", "4", "--strict", "--json"];
+    let args = [
+        "--model",
+        MODEL,
+        "--duration",
+        "3s",
+        "--output-tokens",
+        "4",
+        "--strict",
+        "--json",
+    ];
     let child = bench.start(&[&args[..], load].concat());
     let pid = Pid::from_child(&child);
     let (ended, ending) = mpsc::channel::<()>();
     let disturbing = std::thread::spawn(move || {
-        while ending.recv_timeout(Duration::from_millis(150)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        while ending.recv_timeout(Duration::from_millis(150))
+            == Err(mpsc::RecvTimeoutError::Timeout)
+        {
             let _ = kill_process(pid, Signal::STOP);
             std::thread::sleep(Duration::from_millis(60));
             let _ = kill_process(pid, Signal::CONT);
@@ -399,9 +627,15 @@ fn disturbed(load: &[&str]) -> (Said, Vec<String>) {
     let said = finish(child);
     drop(ended);
     disturbing.join().expect("it ends");
-    let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"));
-    let doubts = report["levels"][0]["watch"]["doubts"].as_array().expect("a list").iter();
-    let doubts = doubts.map(|doubt| doubt.as_str().expect("a sentence").to_owned()).collect();
+    let report: Value =
+        serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:?}"));
+    let doubts = report["levels"][0]["watch"]["doubts"]
+        .as_array()
+        .expect("a list")
+        .iter();
+    let doubts = doubts
+        .map(|doubt| doubt.as_str().expect("a sentence").to_owned())
+        .collect();
     (said, doubts)
 }
 
@@ -410,7 +644,10 @@ fn a_level_in_doubt_is_code_4_when_strict() {
     // What is due while it stands still leaves late.
     let (said, doubts) = disturbed(&["--rate", "50"]);
     assert_eq!(said.code, Some(4), "{said:?}");
-    assert!(doubts.iter().any(|doubt| doubt.contains("late")), "{doubts:?}");
+    assert!(
+        doubts.iter().any(|doubt| doubt.contains("late")),
+        "{doubts:?}"
+    );
 }
 
 #[test]
@@ -418,38 +655,90 @@ fn a_process_that_stands_still_says_so_in_a_closed_loop_too() {
     let (said, doubts) = disturbed(&["--concurrency", "2"]);
     assert_eq!(said.code, Some(4), "{said:?}");
     for words in ["before they were read: TTFT", "stood still for"] {
-        assert!(doubts.iter().any(|doubt| doubt.contains(words)), "{words:?}: {doubts:?}");
+        assert!(
+            doubts.iter().any(|doubt| doubt.contains(words)),
+            "{words:?}: {doubts:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_errors_are_code_1_and_a_limit_that_was_asked_for_is_none() {
     // Every second request is refused.
-    let options = support::demo::options(vec![DemoModel::quick("m", Quirk::RateLimited { every: 2 })]);
+    let options =
+        support::demo::options(vec![DemoModel::quick("m", Quirk::RateLimited { every: 2 })]);
     let server = DemoServer::start(options).await.expect("it listens");
     let root = server.address().root().to_owned();
     for (args, code, words) in [
         (
-            &["--max-level-error-share", "50%", "--max-error-share", "none"][..],
+            &[
+                "--max-level-error-share",
+                "50%",
+                "--max-error-share",
+                "none",
+            ][..],
             1,
             "ended for too many errors: ",
         ),
-        (&["--max-error-share", "50%"], 1, "the session ended for too many errors: "),
+        (
+            &["--max-error-share", "50%"],
+            1,
+            "the session ended for too many errors: ",
+        ),
         // As many failed, and yet it ended for what was asked.
-        (&["--max-error-share", "none", "--session-requests", "30"], 0, ""),
-        (&["--max-error-share", "100%", "--session-duration", "300ms"], 0, ""),
+        (
+            &["--max-error-share", "none", "--session-requests", "30"],
+            0,
+            "",
+        ),
+        (
+            &["--max-error-share", "100%", "--session-duration", "300ms"],
+            0,
+            "",
+        ),
     ] {
         let bench = Bench::new();
         fs::write(bench.file("p.txt"), "Hello\n").expect("written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.env_clear().env("HOME", bench.dir.path()).current_dir(bench.dir.path()).env("KEY", DEMO_KEY);
-        command.args(["bench", "--api", &root, "--key-env", "KEY", "--config", "c", "--model", "m"]);
-        command.args(["--prompts", "p.txt", "--concurrency", "1,2", "--requests", "100000", "--warmup", "0"]);
+        command
+            .env_clear()
+            .env("HOME", bench.dir.path())
+            .current_dir(bench.dir.path())
+            .env("KEY", DEMO_KEY);
+        command.args([
+            "bench",
+            "--api",
+            &root,
+            "--key-env",
+            "KEY",
+            "--config",
+            "c",
+            "--model",
+            "m",
+        ]);
+        command.args([
+            "--prompts",
+            "p.txt",
+            "--concurrency",
+            "1,2",
+            "--requests",
+            "100000",
+            "--warmup",
+            "0",
+        ]);
         command.args(["--quiet"]).args(args);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let child = command.spawn().expect("the program starts");
-        let said = tokio::task::spawn_blocking(move || finish(child)).await.expect("it ends");
+        let said = tokio::task::spawn_blocking(move || finish(child))
+            .await
+            .expect("it ends");
         assert_eq!(said.code, Some(code), "{args:?}: {said:?}");
-        assert!(said.err.contains(words) && said.err.is_empty() == words.is_empty(), "{args:?}: {said:?}");
+        assert!(
+            said.err.contains(words) && said.err.is_empty() == words.is_empty(),
+            "{args:?}: {said:?}"
+        );
     }
 }

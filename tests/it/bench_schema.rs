@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts, TimeUnit};
-use batida::domain::run::{AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd};
+use batida::domain::run::{
+    AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd,
+};
 use batida::domain::verdict::{self, Condition};
 use batida::prompts::files::Material;
 use batida::prompts::trace::Trace;
@@ -15,8 +17,15 @@ use crate::bench_cli::{Bench, MODEL};
 fn the_documented_keys_are_those_of_a_real_report() {
     let bench = Bench::new();
     let said = bench.run(&["--schema"]);
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "without a model, and nothing is sent");
-    assert!(said.out.starts_with(&format!("{SCHEMA}: ")), "another version, another text");
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(0), ""),
+        "without a model, and nothing is sent"
+    );
+    assert!(
+        said.out.starts_with(&format!("{SCHEMA}: ")),
+        "another version, another text"
+    );
     let documented = documented(&said.out);
     let mut found = BTreeSet::new();
     walk("", &real(&bench), &documented, &mut found);
@@ -25,7 +34,9 @@ fn the_documented_keys_are_those_of_a_real_report() {
     }
     let holds = |key: &str| {
         let within = |known: &String| {
-            known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.') || rest.starts_with("[]"))
+            known
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.starts_with('.') || rest.starts_with("[]"))
         };
         // What is null or an empty list here has its keys elsewhere.
         documented.contains_key(key) || documented.keys().any(within)
@@ -37,7 +48,9 @@ fn the_documented_keys_are_those_of_a_real_report() {
     );
     // Only imports have these.
     let imports = ["source", "unknown"];
-    let gone = documented.keys().filter(|key| !found.contains(*key) && !imports.contains(&key.as_str()));
+    let gone = documented
+        .keys()
+        .filter(|key| !found.contains(*key) && !imports.contains(&key.as_str()));
     let gone = gone.collect::<Vec<_>>();
     assert!(
         gone.is_empty(),
@@ -88,7 +101,8 @@ fn every_figure_of_a_level_can_be_a_condition() {
         .map(|value| value as u64)
         .collect();
     for (at, path) in numbers.iter().enumerate() {
-        let seconds = ["/began_s", "/took_s", "/steady_s/0", "/steady_s/1"].contains(&path.as_str());
+        let seconds =
+            ["/began_s", "/took_s", "/steady_s/0", "/steady_s/1"].contains(&path.as_str());
         let value = own(at) as u64 * if seconds { 1_000 } else { 1 };
         assert!(
             known.contains(&value),
@@ -102,11 +116,18 @@ fn conditions_hold_for_the_session_and_for_kinds_of_errors() {
     let report: BenchReport = serde_json::from_value(real(&Bench::new())).expect("our own report");
     let crossed = |text: &str| {
         let found = Condition::parse(text).expect(text).crossings(&report);
-        found.into_iter().map(|crossing| crossing.text).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|crossing| crossing.text)
+            .collect::<Vec<_>>()
     };
     assert!(crossed("session_took>1ms")[0].contains("at the session's end"));
     assert_eq!(crossed("session_took>1h"), [""; 0]);
-    assert_eq!(crossed("errors_queue_full>0"), [""; 0], "a kind that did not come was met 0 times");
+    assert_eq!(
+        crossed("errors_queue_full>0"),
+        [""; 0],
+        "a kind that did not come was met 0 times"
+    );
     assert_eq!(crossed("goodput_missed_latency>6"), [""; 0]);
     assert_eq!(crossed("concurrency_asked<2"), [""; 0]);
     assert_eq!(crossed("ok<6").len(), 0);
@@ -131,29 +152,78 @@ fn real(bench: &Bench) -> Value {
 
 /// What one session cannot have all of, each in its place.
 fn others() -> Vec<(&'static str, Value)> {
-    let rate = Load::Rate { per_sec: vec![1.0], arrivals: Arrivals::Poisson, most_in_flight: Some(1) };
-    let level_rate = LevelLoad::Rate { per_sec: 1.0, arrivals: Arrivals::Constant, most_in_flight: Some(1) };
-    let error = ErrorCount { kind: String::new(), count: 1, example: String::new() };
+    let rate = Load::Rate {
+        per_sec: vec![1.0],
+        arrivals: Arrivals::Poisson,
+        most_in_flight: Some(1),
+    };
+    let level_rate = LevelLoad::Rate {
+        per_sec: 1.0,
+        arrivals: Arrivals::Constant,
+        most_in_flight: Some(1),
+    };
+    let error = ErrorCount {
+        kind: String::new(),
+        count: 1,
+        example: String::new(),
+    };
     vec![
-        ("plan", value(&Plan { objectives: Objectives::default(), ..Plan::default() })),
+        (
+            "plan",
+            value(&Plan {
+                objectives: Objectives::default(),
+                ..Plan::default()
+            }),
+        ),
         ("plan.load", value(&rate)),
         ("plan.load", value(&Load::Max { in_flight: 1 })),
         (
             "plan.load",
-            value(&Load::Trace { file: "f".into(), most_in_flight: None, unit: Some(TimeUnit::Ms) }),
+            value(&Load::Trace {
+                file: "f".into(),
+                most_in_flight: None,
+                unit: Some(TimeUnit::Ms),
+            }),
         ),
         ("plan.prompts", value(&Prompts::File("f".into()))),
-        ("trace", value(&Trace::parse("f", b"{\"at\":1}", None).expect("a trace").brief())),
-        ("prompts_file", value(&Material::parse("f", b"a").expect("a prompt").brief())),
+        (
+            "trace",
+            value(
+                &Trace::parse("f", b"{\"at\":1}", None)
+                    .expect("a trace")
+                    .brief(),
+            ),
+        ),
+        (
+            "prompts_file",
+            value(&Material::parse("f", b"a").expect("a prompt").brief()),
+        ),
         ("ended", value(&SessionEnd::Limit(String::new()))),
         ("ended", value(&SessionEnd::Errors(String::new()))),
         ("ended", value(&SessionEnd::Failed(String::new()))),
         ("levels[].load", value(&level_rate)),
         ("levels[].load", value(&LevelLoad::Max { in_flight: 1 })),
-        ("levels[].load", value(&LevelLoad::Trace { most_in_flight: None })),
-        ("rate", value(&Rate { mean: 1.0, ci: None })),
+        (
+            "levels[].load",
+            value(&LevelLoad::Trace {
+                most_in_flight: None,
+            }),
+        ),
+        (
+            "rate",
+            value(&Rate {
+                mean: 1.0,
+                ci: None,
+            }),
+        ),
         ("levels[].requests.errors", value(&vec![error])),
-        ("levels[].answered_by", value(&vec![AnsweredBy { model: String::new(), answers: 1 }])),
+        (
+            "levels[].answered_by",
+            value(&vec![AnsweredBy {
+                model: String::new(),
+                answers: 1,
+            }]),
+        ),
     ]
 }
 
@@ -164,12 +234,23 @@ fn value(it: &impl serde::Serialize) -> Value {
 /// Keys with their types.
 fn documented(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
-    let words = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    words.map(|words| (words[0].clone(), words[1].clone())).collect()
+    let words = lines.map(|line| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    });
+    words
+        .map(|words| (words[0].clone(), words[1].clone()))
+        .collect()
 }
 
 /// Collects the keys of a report as the text writes them.
-fn walk(place: &str, value: &Value, documented: &BTreeMap<String, String>, found: &mut BTreeSet<String>) {
+fn walk(
+    place: &str,
+    value: &Value,
+    documented: &BTreeMap<String, String>,
+    found: &mut BTreeSet<String>,
+) {
     let kind = documented.get(place).map(String::as_str);
     if matches!(kind, Some("list" | "object" | "stats" | "rate" | "text")) {
         found.insert(place.to_owned());
@@ -183,13 +264,19 @@ fn walk(place: &str, value: &Value, documented: &BTreeMap<String, String>, found
                 _ => place,
             };
             for (key, value) in keys {
-                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                let place = if place.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{place}.{key}")
+                };
                 walk(&place, value, documented, found);
             }
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
             let place = format!("{place}[]");
-            items.iter().for_each(|item| walk(&place, item, documented, found));
+            items
+                .iter()
+                .for_each(|item| walk(&place, item, documented, found));
         }
         _ => drop(found.insert(place.to_owned())),
     }
@@ -199,10 +286,14 @@ fn walk(place: &str, value: &Value, documented: &BTreeMap<String, String>, found
 fn leaves(value: &Value, path: &str, see: &mut dyn FnMut(&str, &Value)) {
     match value {
         Value::Object(keys) => {
-            keys.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), see));
+            keys.iter()
+                .for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), see));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, value)| leaves(value, &format!("{path}/{at}"), see));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(at, value)| leaves(value, &format!("{path}/{at}"), see));
         }
         leaf => see(path, leaf),
     }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk, Thinks};
-use batida::domain::conversation::{ChatRequest, Message, Params, Role, Tool, ToolCall, ToolResult};
+use batida::domain::conversation::{
+    ChatRequest, Message, Params, Role, Tool, ToolCall, ToolResult,
+};
 use batida::domain::embedding::EmbedRequest;
 use batida::domain::environment::KEY_VARIABLE;
 use batida::domain::environment::{ApiAddress, EnvId};
@@ -33,7 +35,9 @@ fn quick(quirk: Quirk) -> DemoModel {
 }
 
 async fn demo(model: DemoModel) -> DemoServer {
-    DemoServer::start(options(vec![model])).await.expect("it listens")
+    DemoServer::start(options(vec![model]))
+        .await
+        .expect("it listens")
 }
 
 fn request(prompt: &str) -> ChatRequest {
@@ -61,8 +65,13 @@ impl Client {
         let tell = move |activity| log.lock().expect("not poisoned").push(activity);
         let recorder = Recorder::new(EnvId::ad_hoc(), tell);
         let address = ApiAddress::parse(root).expect("an address");
-        let api = Api::new(address, Access::with_key(Some(key.into()), KEY_VARIABLE), trust, recorder)
-            .expect("an API");
+        let api = Api::new(
+            address,
+            Access::with_key(Some(key.into()), KEY_VARIABLE),
+            trust,
+            recorder,
+        )
+        .expect("an API");
         Self { api, activity }
     }
 
@@ -71,7 +80,8 @@ impl Client {
     }
 
     async fn chat(&self, request: &ChatRequest) -> Told {
-        self.chat_until(request, &CancellationToken::new(), |_| {}).await
+        self.chat_until(request, &CancellationToken::new(), |_| {})
+            .await
     }
 
     async fn chat_until(
@@ -92,7 +102,11 @@ impl Client {
             told.advances += 1;
         });
         let report = tokio::time::timeout(LIMIT, run).await.expect("a chat ends");
-        Told { report: Some(report), took: began.elapsed(), ..told }
+        Told {
+            report: Some(report),
+            took: began.elapsed(),
+            ..told
+        }
     }
 
     /// Chats, and gives how that failed.
@@ -146,20 +160,33 @@ async fn told_by(quirk: Quirk) -> Told {
 #[track_caller]
 fn check_words(failure: &Failure, words: &str) {
     let told = failure.to_string();
-    assert!(told.contains(words), "{words:?} is not in {told:?} ({:?})", failure.details);
+    assert!(
+        told.contains(words),
+        "{words:?} is not in {told:?} ({:?})",
+        failure.details
+    );
 }
 
 /// Waits until the demo has what `ready` wants to see.
 async fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let began = Instant::now();
     while !ready() {
-        assert!(began.elapsed() < Duration::from_secs(5), "{what} did not happen");
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{what} did not happen"
+        );
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
 async fn until_aborted(server: &DemoServer) {
-    until("the abort", || server.received().iter().any(|it| it.aborted.load(Ordering::Relaxed))).await;
+    until("the abort", || {
+        server
+            .received()
+            .iter()
+            .any(|it| it.aborted.load(Ordering::Relaxed))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -175,18 +202,30 @@ async fn the_figures_are_those_of_the_script() {
     let figures = told.report().figures;
     let tokens = figures.tokens.expect("counted");
     assert_eq!((tokens.n, tokens.source), (50, TokenSource::Usage));
-    let (ttft, latency) = (figures.ttft.expect("text came"), figures.latency.expect("it ended"));
+    let (ttft, latency) = (
+        figures.ttft.expect("text came"),
+        figures.latency.expect("it ended"),
+    );
     assert!(ttft >= Duration::from_millis(60), "{ttft:?}");
-    assert!(latency >= Duration::from_millis(60 + 49 * 2) && latency <= told.took, "{latency:?}");
+    assert!(
+        latency >= Duration::from_millis(60 + 49 * 2) && latency <= told.took,
+        "{latency:?}"
+    );
     assert_eq!(figures.first_answer, Some(ttft));
     assert!(figures.connect.expect("the first request connects") < ttft);
     let server = figures.server.expect("it says its own");
     assert!(server.ttft.expect("said") <= ttft, "{server:?} {ttft:?}");
-    assert!(server.latency.expect("said") <= latency, "{server:?} {latency:?}");
+    assert!(
+        server.latency.expect("said") <= latency,
+        "{server:?} {latency:?}"
+    );
     let expected = 49.0 / (latency - ttft).as_secs_f64();
     let speed = figures.tokens_per_sec.expect("50 tokens have a speed");
     // It ends at the last token, a little before the answer does.
-    assert!(speed > expected * 0.999 && speed < expected * 1.2, "{speed} {expected}");
+    assert!(
+        speed > expected * 0.999 && speed < expected * 1.2,
+        "{speed} {expected}"
+    );
     // On a busy machine the first token is read late, and the others catch up.
     assert!(speed <= 500.0 * 1.5, "faster than the model: {speed}");
     assert!(figures.longest_gap >= figures.itl, "{figures:?}");
@@ -197,28 +236,51 @@ async fn the_figures_are_those_of_the_script() {
 async fn reasoning_is_told_apart_in_every_form() {
     let mut thoughts = Vec::new();
     for thinks in [Thinks::Reasoning, Thinks::ReasoningContent, Thinks::Inline] {
-        let server = demo(DemoModel { thinks, ..quick(Quirk::None) }).await;
+        let server = demo(DemoModel {
+            thinks,
+            ..quick(Quirk::None)
+        })
+        .await;
         let told = Client::of(&server).chat(&request("Hi")).await;
         told.check_finished(FinishReason::Stop);
         assert!(
-            told.answer.trim_start().starts_with("This is a **simulated answer**"),
+            told.answer
+                .trim_start()
+                .starts_with("This is a **simulated answer**"),
             "{thinks:?} {told:?}"
         );
-        assert!(!format!("{}{}", told.reasoning, told.answer).contains("think>"), "{thinks:?} {told:?}");
+        assert!(
+            !format!("{}{}", told.reasoning, told.answer).contains("think>"),
+            "{thinks:?} {told:?}"
+        );
         let figures = told.report().figures;
-        assert!(figures.ttft < figures.first_answer, "{thinks:?} {figures:?}");
+        assert!(
+            figures.ttft < figures.first_answer,
+            "{thinks:?} {figures:?}"
+        );
         let reasoning = figures.reasoning.expect("it reasoned");
         assert_eq!(reasoning.tokens.source, TokenSource::Usage);
-        assert!(reasoning.tokens.n > 10 && reasoning.time > Duration::ZERO, "{reasoning:?}");
+        assert!(
+            reasoning.tokens.n > 10 && reasoning.time > Duration::ZERO,
+            "{reasoning:?}"
+        );
         thoughts.push(told.reasoning.trim().to_owned());
 
         let mut plain = request("Hi");
         plain.params.thinking = Some(false);
         let told = Client::of(&server).chat(&plain).await;
-        assert_eq!((told.reasoning.as_str(), told.report().figures.reasoning), ("", None));
+        assert_eq!(
+            (told.reasoning.as_str(), told.report().figures.reasoning),
+            ("", None)
+        );
     }
-    assert!(thoughts[0].starts_with("The user wrote 2 characters") && thoughts[0].ends_with("short."));
-    assert!(thoughts.iter().all(|text| *text == thoughts[0]), "{thoughts:?}");
+    assert!(
+        thoughts[0].starts_with("The user wrote 2 characters") && thoughts[0].ends_with("short.")
+    );
+    assert!(
+        thoughts.iter().all(|text| *text == thoughts[0]),
+        "{thoughts:?}"
+    );
 }
 
 #[tokio::test]
@@ -229,7 +291,11 @@ async fn max_tokens_cuts_the_answer() {
     let told = Client::of(&server).chat(&short).await;
     told.check_finished(FinishReason::Length);
     assert_eq!(told.report().figures.tokens.map(|tokens| tokens.n), Some(7));
-    assert!("This is a **simulated answer**: `gemma".starts_with(&told.answer[..20]), "{}", told.answer);
+    assert!(
+        "This is a **simulated answer**: `gemma".starts_with(&told.answer[..20]),
+        "{}",
+        told.answer
+    );
 }
 
 #[tokio::test]
@@ -259,7 +325,10 @@ async fn an_empty_answer_keeps_its_reason_and_has_no_ttft() {
         told.check_finished(reason);
         assert_eq!((told.answer.as_str(), told.advances), ("", 0));
         let figures = told.report().figures;
-        assert_eq!((figures.ttft, figures.tokens_per_sec, figures.tpot), (None, None, None));
+        assert_eq!(
+            (figures.ttft, figures.tokens_per_sec, figures.tpot),
+            (None, None, None)
+        );
         assert!(figures.latency.is_some());
     }
 }
@@ -270,7 +339,10 @@ async fn without_usage_chunks_are_counted_and_called_so() {
     told.check_finished(FinishReason::Stop);
     let figures = told.report().figures;
     let tokens = figures.tokens.expect("counted");
-    assert_eq!((tokens.source, tokens.noun()), (TokenSource::Chunks, "chunks"));
+    assert_eq!(
+        (tokens.source, tokens.noun()),
+        (TokenSource::Chunks, "chunks")
+    );
     assert!(tokens.n > 5, "{tokens:?}");
     assert_eq!((figures.server, figures.prompt_tokens), (None, None));
 }
@@ -278,20 +350,44 @@ async fn without_usage_chunks_are_counted_and_called_so() {
 #[tokio::test]
 async fn a_whole_answer_has_a_latency_and_no_ttft() {
     for thinks in [Thinks::No, Thinks::Reasoning, Thinks::Inline] {
-        let server = demo(DemoModel { thinks, ..quick(Quirk::IgnoresStream) }).await;
+        let server = demo(DemoModel {
+            thinks,
+            ..quick(Quirk::IgnoresStream)
+        })
+        .await;
         let told = Client::of(&server).chat(&request("Hi")).await;
         told.check_finished(FinishReason::Stop);
-        assert!(told.answer.trim_start().starts_with("This is a **simulated answer**"), "{told:?}");
-        assert_eq!(told.reasoning.contains("The user wrote"), thinks != Thinks::No, "{told:?}");
+        assert!(
+            told.answer
+                .trim_start()
+                .starts_with("This is a **simulated answer**"),
+            "{told:?}"
+        );
+        assert_eq!(
+            told.reasoning.contains("The user wrote"),
+            thinks != Thinks::No,
+            "{told:?}"
+        );
         let figures = told.report().figures;
-        assert_eq!((figures.ttft, figures.tokens_per_sec, figures.itl), (None, None, None));
+        assert_eq!(
+            (figures.ttft, figures.tokens_per_sec, figures.itl),
+            (None, None, None)
+        );
         assert!(figures.latency.is_some() && figures.server.is_some());
-        assert_eq!(figures.tokens.map(|tokens| tokens.source), Some(TokenSource::Usage));
+        assert_eq!(
+            figures.tokens.map(|tokens| tokens.source),
+            Some(TokenSource::Usage)
+        );
     }
 }
 
 fn refuses(status: u16, content_type: &'static str, body: &'static str) -> Quirk {
-    Quirk::Refuses { status, content_type, body, retry_after: None }
+    Quirk::Refuses {
+        status,
+        content_type,
+        body,
+        retry_after: None,
+    }
 }
 
 #[tokio::test]
@@ -316,7 +412,12 @@ async fn every_refusal_has_its_sentence() {
             r#"{"error":{"code":"invalid_api_key","message":"no"}}"#,
             "The API key was refused, HTTP 401: no",
         ),
-        (401, "text/plain", "Unauthorized", "The API key was refused, HTTP 401: Unauthorized"),
+        (
+            401,
+            "text/plain",
+            "Unauthorized",
+            "The API key was refused, HTTP 401: Unauthorized",
+        ),
         (
             400,
             JSON,
@@ -329,7 +430,12 @@ async fn every_refusal_has_its_sentence() {
             r#"{"error":{"code":"model_not_found","message":"no"}}"#,
             "does not route a model named gemma-4-31B-it",
         ),
-        (404, JSON, r#"{"error":"Not found"}"#, "has no chat completions API at this address"),
+        (
+            404,
+            JSON,
+            r#"{"error":"Not found"}"#,
+            "has no chat completions API at this address",
+        ),
         (
             408,
             JSON,
@@ -348,8 +454,18 @@ async fn every_refusal_has_its_sentence() {
             r#"{"error":{"code":"insufficient_quota","message":"no"}}"#,
             "The quota of this key is used up, HTTP 429: no",
         ),
-        (429, "text/plain", "slow down", "the rate limit was reached, HTTP 429: slow down"),
-        (429, JSON, r#"{"error":{"code":"queue_full","message":"busy"}}"#, "not your key's"),
+        (
+            429,
+            "text/plain",
+            "slow down",
+            "the rate limit was reached, HTTP 429: slow down",
+        ),
+        (
+            429,
+            JSON,
+            r#"{"error":{"code":"queue_full","message":"busy"}}"#,
+            "not your key's",
+        ),
         (
             500,
             JSON,
@@ -363,11 +479,36 @@ async fn every_refusal_has_its_sentence() {
             "<html><title>502 Bad Gateway</title></html>",
             "reached no server behind it, HTTP 502: Bad Gateway",
         ),
-        (413, "text/html", "<html><title>413</title></html>", "too large"),
-        (200, "text/html", "<!doctype html><title>Log in</title>", "a web page instead of the API"),
-        (200, "text/plain", "hello", "something that is no chat completion"),
-        (200, JSON, r#"{"hello": 1}"#, "something that is no chat completion"),
-        (200, JSON, r#"{"error":{"message":"engine died"}}"#, "reported an error: engine died. Try again"),
+        (
+            413,
+            "text/html",
+            "<html><title>413</title></html>",
+            "too large",
+        ),
+        (
+            200,
+            "text/html",
+            "<!doctype html><title>Log in</title>",
+            "a web page instead of the API",
+        ),
+        (
+            200,
+            "text/plain",
+            "hello",
+            "something that is no chat completion",
+        ),
+        (
+            200,
+            JSON,
+            r#"{"hello": 1}"#,
+            "something that is no chat completion",
+        ),
+        (
+            200,
+            JSON,
+            r#"{"error":{"message":"engine died"}}"#,
+            "reported an error: engine died. Try again",
+        ),
         (302, "text/plain", "", "points elsewhere"),
     ] {
         let server = demo(quick(refuses(status, kind, body))).await;
@@ -375,8 +516,16 @@ async fn every_refusal_has_its_sentence() {
         let failure = client.failure().await;
         check_words(&failure, words);
         assert!(!failure.advice.is_empty(), "{failure:?}");
-        assert!(failure.details.contains(body), "{status} {body}: {:?}", failure.details);
-        let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
+        assert!(
+            failure.details.contains(body),
+            "{status} {body}: {:?}",
+            failure.details
+        );
+        let ending = client
+            .activity()
+            .pop()
+            .and_then(|last| last.ending)
+            .expect("written down");
         assert!(!ending.ok, "{ending:?}");
         if status != 200 {
             assert_eq!(ending.outcome, format!("HTTP {status}"));
@@ -386,8 +535,12 @@ async fn every_refusal_has_its_sentence() {
 
 #[tokio::test]
 async fn a_rate_limit_says_how_long_to_wait() {
-    let quirk =
-        Quirk::Refuses { status: 429, content_type: "text/plain", body: "no", retry_after: Some("7") };
+    let quirk = Quirk::Refuses {
+        status: 429,
+        content_type: "text/plain",
+        body: "no",
+        retry_after: Some("7"),
+    };
     let server = demo(quick(quirk)).await;
     let failure = Client::of(&server).failure().await;
     assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
@@ -396,27 +549,51 @@ async fn a_rate_limit_says_how_long_to_wait() {
     let server = demo(quick(Quirk::RateLimited { every: 3 })).await;
     let client = Client::of(&server);
     for _ in 0..2 {
-        client.chat(&request("Hi")).await.check_finished(FinishReason::Stop);
+        client
+            .chat(&request("Hi"))
+            .await
+            .check_finished(FinishReason::Stop);
     }
     let failure = client.failure().await;
     assert_eq!(failure.retry_after, Some(Duration::from_secs(1)));
-    assert!(failure.details.contains("x-ratelimit-remaining-requests: 0"), "{}", failure.details);
-    client.chat(&request("Hi")).await.check_finished(FinishReason::Stop);
+    assert!(
+        failure
+            .details
+            .contains("x-ratelimit-remaining-requests: 0"),
+        "{}",
+        failure.details
+    );
+    client
+        .chat(&request("Hi"))
+        .await
+        .check_finished(FinishReason::Stop);
 }
 
 #[tokio::test]
 async fn what_arrived_before_an_error_is_kept() {
     for (quirk, words) in [
-        (Quirk::FailsMidway, "the engine died (simulated), amid the answer"),
+        (
+            Quirk::FailsMidway,
+            "the engine died (simulated), amid the answer",
+        ),
         (Quirk::DropsMidway, "The connection to 127.0.0.1"),
-        (Quirk::EndsMidway, "closed the connection before the answer was complete"),
+        (
+            Quirk::EndsMidway,
+            "closed the connection before the answer was complete",
+        ),
     ] {
         let told = told_by(quirk).await;
         check_words(&told.failure(), words);
-        assert!(told.answer.starts_with("This is a **simulated answer**"), "{told:?}");
+        assert!(
+            told.answer.starts_with("This is a **simulated answer**"),
+            "{told:?}"
+        );
         let figures = told.report().figures;
         assert_eq!(figures.latency, None, "a cut answer has none");
-        assert!(figures.ttft.is_some() && figures.tokens.is_some(), "{figures:?}");
+        assert!(
+            figures.ttft.is_some() && figures.tokens.is_some(),
+            "{figures:?}"
+        );
     }
 }
 
@@ -429,7 +606,10 @@ async fn an_error_event_is_an_error_in_every_form() {
         "data: {\"error\":\"engine died\"}",
     ] {
         let server = demo(quick(refuses(200, "text/event-stream", body))).await;
-        check_words(&Client::of(&server).failure().await, "engine died, amid the answer");
+        check_words(
+            &Client::of(&server).failure().await,
+            "engine died, amid the answer",
+        );
     }
 }
 
@@ -446,18 +626,30 @@ async fn a_hang_is_ended_by_cancelling_and_the_server_sees_it() {
             Instant::now()
         };
         let (told, stopped) = tokio::join!(client.chat_until(&question, &cancel, |_| {}), stop);
-        assert!(stopped.elapsed() < Duration::from_secs(1), "{:?}", stopped.elapsed());
+        assert!(
+            stopped.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            stopped.elapsed()
+        );
         assert_eq!(told.report().ending, ChatEnding::Stopped);
         assert_eq!(told.report().figures.latency, None);
         until_aborted(&server).await;
-        let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
+        let ending = client
+            .activity()
+            .pop()
+            .and_then(|last| last.ending)
+            .expect("written down");
         assert_eq!((ending.ok, ending.outcome.as_str()), (false, "stopped"));
     }
 }
 
 #[tokio::test]
 async fn cancelling_amid_the_answer_keeps_what_arrived_and_hangs_up() {
-    let server = demo(DemoModel { per_token: Duration::from_millis(5), ..quick(Quirk::None) }).await;
+    let server = demo(DemoModel {
+        per_token: Duration::from_millis(5),
+        ..quick(Quirk::None)
+    })
+    .await;
     let client = Client::of(&server);
     let cancel = CancellationToken::new();
     let question = request("Write 2000 tokens");
@@ -474,8 +666,16 @@ async fn cancelling_amid_the_answer_keeps_what_arrived_and_hangs_up() {
     assert!(told.took < Duration::from_secs(5), "{:?}", told.took);
     assert!(!told.answer.is_empty());
     let figures = told.report().figures;
-    assert!(figures.ttft.is_some() && figures.latency.is_none(), "{figures:?}");
-    assert!(figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks), "{figures:?}");
+    assert!(
+        figures.ttft.is_some() && figures.latency.is_none(),
+        "{figures:?}"
+    );
+    assert!(
+        figures
+            .tokens
+            .is_some_and(|tokens| tokens.source == TokenSource::Chunks),
+        "{figures:?}"
+    );
     until_aborted(&server).await;
 }
 
@@ -484,7 +684,9 @@ async fn cancelled_before_it_began_nothing_is_sent() {
     let server = demo(quick(Quirk::None)).await;
     let cancel = CancellationToken::new();
     cancel.cancel();
-    let told = Client::of(&server).chat_until(&request("Hi"), &cancel, |_| {}).await;
+    let told = Client::of(&server)
+        .chat_until(&request("Hi"), &cancel, |_| {})
+        .await;
     assert_eq!(told.report().ending, ChatEnding::Stopped);
     assert_eq!(server.received().len(), 0);
 }
@@ -493,10 +695,25 @@ async fn cancelled_before_it_began_nothing_is_sent() {
 async fn a_connection_is_used_again() {
     let server = demo(quick(Quirk::None)).await;
     let client = Client::of(&server);
-    assert!(client.chat(&request("Hi")).await.report().figures.connect.is_some());
+    assert!(
+        client
+            .chat(&request("Hi"))
+            .await
+            .report()
+            .figures
+            .connect
+            .is_some()
+    );
     // The end of the first stream is read beside; one turn of it may come too late.
     for _ in 0..10 {
-        if client.chat(&request("Hi")).await.report().figures.connect.is_none() {
+        if client
+            .chat(&request("Hi"))
+            .await
+            .report()
+            .figures
+            .connect
+            .is_none()
+        {
             return;
         }
     }
@@ -508,10 +725,22 @@ async fn a_key_that_the_server_echoes_is_told_to_nobody() {
     for quirk in [
         Quirk::EchoesKey,
         refuses(400, "text/plain", "bad: demo-key"),
-        refuses(200, "text/html", "<html><title>demo-key</title>demo-key</html>"),
+        refuses(
+            200,
+            "text/html",
+            "<html><title>demo-key</title>demo-key</html>",
+        ),
         refuses(200, "text/plain", "demo-key"),
-        refuses(200, "application/json", r#"{"error":{"message":"bad: demo-key"}}"#),
-        refuses(200, "text/event-stream", "data: {\"error\":{\"message\":\"bad: demo-key\"}}\n\n"),
+        refuses(
+            200,
+            "application/json",
+            r#"{"error":{"message":"bad: demo-key"}}"#,
+        ),
+        refuses(
+            200,
+            "text/event-stream",
+            "data: {\"error\":{\"message\":\"bad: demo-key\"}}\n\n",
+        ),
         refuses(
             200,
             "text/event-stream",
@@ -521,9 +750,15 @@ async fn a_key_that_the_server_echoes_is_told_to_nobody() {
         let server = demo(quick(quirk.clone())).await;
         let client = Client::of(&server);
         let failure = client.failure().await;
-        assert!(format!("{failure:?}").contains("••••"), "{quirk:?} {failure:?}");
-        for told in [format!("{failure:?}"), format!("{:?}", client.activity()), format!("{:?}", client.api)]
-        {
+        assert!(
+            format!("{failure:?}").contains("••••"),
+            "{quirk:?} {failure:?}"
+        );
+        for told in [
+            format!("{failure:?}"),
+            format!("{:?}", client.activity()),
+            format!("{:?}", client.api),
+        ] {
             assert!(!told.contains(DEMO_KEY), "{quirk:?} {told}");
         }
     }
@@ -536,8 +771,17 @@ async fn a_wrong_name_is_answered_with_the_right_one() {
     let known = client.api.models().await.expect("listed").ids;
     let mut wrong = request("Hi");
     wrong.model = "gemma-4-31b-it".to_owned();
-    let report = chat::run(&client.api, &wrong, &known, &CancellationToken::new(), |_| {}).await;
-    let ChatEnding::Failed(failure) = report.ending else { panic!("{report:?}") };
+    let report = chat::run(
+        &client.api,
+        &wrong,
+        &known,
+        &CancellationToken::new(),
+        |_| {},
+    )
+    .await;
+    let ChatEnding::Failed(failure) = report.ending else {
+        panic!("{report:?}")
+    };
     assert_eq!(
         failure.to_string(),
         "The API does not route a model named gemma-4-31b-it, HTTP 404: Model gemma-4-31b-it not found. Did you mean gemma-4-31B-it?"
@@ -549,7 +793,10 @@ async fn a_wrong_key_is_refused_and_not_repeated() {
     let server = demo(quick(Quirk::None)).await;
     let client = Client::with_key(server.address().root(), Trust::default(), "sk-wrong");
     let failure = client.failure().await;
-    check_words(&failure, "The API key was refused, HTTP 401: Invalid API key");
+    check_words(
+        &failure,
+        "The API key was refused, HTTP 401: Invalid API key",
+    );
     assert!(!format!("{failure:?}{:?}", client.activity()).contains("sk-wrong"));
 }
 
@@ -558,8 +805,13 @@ async fn a_closed_port_refuses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let failure = Client::new(&format!("http://{address}"), Trust::default()).failure().await;
-    check_words(&failure, &format!("{address} refused the connection: nothing listens there"));
+    let failure = Client::new(&format!("http://{address}"), Trust::default())
+        .failure()
+        .await;
+    check_words(
+        &failure,
+        &format!("{address} refused the connection: nothing listens there"),
+    );
 }
 
 /// TLS before a demo, until it is dropped.
@@ -588,8 +840,12 @@ impl Front {
                 let (acceptor, behind) = (acceptor.clone(), behind.clone());
                 connections.spawn(async move {
                     // Clients that hang up are what is tested.
-                    let Ok(mut front) = acceptor.accept(stream).await else { return };
-                    let Ok(mut back) = TcpStream::connect(behind).await else { return };
+                    let Ok(mut front) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let Ok(mut back) = TcpStream::connect(behind).await else {
+                        return;
+                    };
                     let _ = tokio::io::copy_bidirectional(&mut front, &mut back).await;
                 });
             }
@@ -599,7 +855,11 @@ impl Front {
 
     /// Trusts what the acceptor wrote as its authority.
     pub(crate) fn trust(&self) -> Trust {
-        Trust { ca_file: Some(self.dir.path().join("ca.pem")), accept_invalid_certs: false, client: None }
+        Trust {
+            ca_file: Some(self.dir.path().join("ca.pem")),
+            accept_invalid_certs: false,
+            client: None,
+        }
     }
 
     pub(crate) fn root(&self) -> String {
@@ -607,19 +867,29 @@ impl Front {
     }
 }
 
-const ANY: Trust = Trust { ca_file: None, accept_invalid_certs: true, client: None };
+const ANY: Trust = Trust {
+    ca_file: None,
+    accept_invalid_certs: true,
+    client: None,
+};
 
 #[tokio::test]
 async fn a_ca_file_makes_a_private_authority_trusted() {
     let server = demo(quick(Quirk::None)).await;
     let front = Front::start(Tls::Good, &server).await;
     let client = Client::new(&front.root(), front.trust());
-    client.chat(&request("Hi")).await.check_finished(FinishReason::Stop);
+    client
+        .chat(&request("Hi"))
+        .await
+        .check_finished(FinishReason::Stop);
     let line = client.activity()[0].line.clone();
     assert!(line.contains("--cacert") && !line.contains("-k"), "{line}");
 
     let failure = Client::new(&front.root(), Trust::default()).failure().await;
-    check_words(&failure, "signed by an authority that this machine does not trust");
+    check_words(
+        &failure,
+        "signed by an authority that this machine does not trust",
+    );
     check_words(&failure, "CA certificate file on Home");
 }
 
@@ -627,7 +897,10 @@ async fn a_ca_file_makes_a_private_authority_trusted() {
 async fn a_certificate_that_is_no_good_is_named_and_can_be_accepted() {
     let server = demo(quick(Quirk::None)).await;
     for (tls, words) in [
-        (Tls::UnknownCa, "signed by an authority that this machine does not trust"),
+        (
+            Tls::UnknownCa,
+            "signed by an authority that this machine does not trust",
+        ),
         (Tls::WrongName, "is for another name"),
         (Tls::Expired, "has expired or is not valid yet"),
     ] {
@@ -635,19 +908,36 @@ async fn a_certificate_that_is_no_good_is_named_and_can_be_accepted() {
         let failure = Client::new(&front.root(), front.trust()).failure().await;
         check_words(&failure, words);
         assert!(!failure.details.is_empty());
-        Client::new(&front.root(), ANY).chat(&request("Hi")).await.check_finished(FinishReason::Stop);
+        Client::new(&front.root(), ANY)
+            .chat(&request("Hi"))
+            .await
+            .check_finished(FinishReason::Stop);
     }
-    assert_eq!(server.received().len(), 3, "no key was sent to those that were not trusted");
+    assert_eq!(
+        server.received().len(),
+        3,
+        "no key was sent to those that were not trusted"
+    );
 }
 
 #[tokio::test]
 async fn the_wrong_scheme_is_named() {
     let server = demo(quick(Quirk::None)).await;
-    let failure = Client::new(&format!("https://{}", server.address().host()), ANY).failure().await;
-    check_words(&failure, "does not speak TLS on this port. Type http://127.0.0.1:");
+    let failure = Client::new(&format!("https://{}", server.address().host()), ANY)
+        .failure()
+        .await;
+    check_words(
+        &failure,
+        "does not speak TLS on this port. Type http://127.0.0.1:",
+    );
     let front = Front::start(Tls::Good, &server).await;
-    let failure = Client::new(&format!("http://{}", front.address), Trust::default()).failure().await;
-    check_words(&failure, "speaks TLS on this port, and plain HTTP was sent to it. Type https://127.0.0.1:");
+    let failure = Client::new(&format!("http://{}", front.address), Trust::default())
+        .failure()
+        .await;
+    check_words(
+        &failure,
+        "speaks TLS on this port, and plain HTTP was sent to it. Type https://127.0.0.1:",
+    );
 }
 
 #[tokio::test]
@@ -655,28 +945,63 @@ async fn a_ca_file_that_is_none_is_told_before_anything_is_sent() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("ca.pem");
     let open = || {
-        let trust = Trust { ca_file: Some(path.clone()), accept_invalid_certs: false, client: None };
+        let trust = Trust {
+            ca_file: Some(path.clone()),
+            accept_invalid_certs: false,
+            client: None,
+        };
         let address = ApiAddress::parse("https://localhost:1").expect("an address");
-        Api::new(address, Access::default(), trust, Recorder::silent(EnvId::ad_hoc())).map(drop)
+        Api::new(
+            address,
+            Access::default(),
+            trust,
+            Recorder::silent(EnvId::ad_hoc()),
+        )
+        .map(drop)
     };
     check_words(&open().expect_err("no file"), "cannot be read");
-    for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for text in [
+        "",
+        "hello",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         std::fs::write(&path, text).expect("written");
-        check_words(&open().expect_err("no certificate"), "holds no certificate that can be read");
+        check_words(
+            &open().expect_err("no certificate"),
+            "holds no certificate that can be read",
+        );
     }
 }
 
 #[tokio::test]
 async fn progress_is_paced_however_fast_the_model() {
-    let model = DemoModel { per_token: Duration::from_micros(200), ..quick(Quirk::None) };
+    let model = DemoModel {
+        per_token: Duration::from_micros(200),
+        ..quick(Quirk::None)
+    };
     let server = demo(model).await;
-    let told = Client::of(&server).chat(&request("Write 5000 tokens")).await;
+    let told = Client::of(&server)
+        .chat(&request("Write 5000 tokens"))
+        .await;
     told.check_finished(FinishReason::Stop);
-    assert_eq!(told.report().figures.tokens.map(|tokens| tokens.n), Some(5_000));
+    assert_eq!(
+        told.report().figures.tokens.map(|tokens| tokens.n),
+        Some(5_000)
+    );
     // One at the first words, one at the end.
     let most = told.took.as_secs_f64() * 31.0 + 2.0;
-    assert!(f64::from(told.advances) <= most, "{} in {:?}", told.advances, told.took);
-    assert!(told.advances > 5, "{} in {:?}: it does not stream", told.advances, told.took);
+    assert!(
+        f64::from(told.advances) <= most,
+        "{} in {:?}",
+        told.advances,
+        told.took
+    );
+    assert!(
+        told.advances > 5,
+        "{} in {:?}: it does not stream",
+        told.advances,
+        told.took
+    );
 }
 
 /// What the shell prints that reads this line, as a terminal would give it.
@@ -700,7 +1025,10 @@ async fn the_line_of_a_very_long_chat_can_be_pasted_too() {
     paste(Arc::clone(&client.activity()[0].line)).await;
     let received = server.received();
     assert_eq!(received.len(), 2);
-    assert!(received[1].body == chat_body(&long, true), "the bodies differ");
+    assert!(
+        received[1].body == chat_body(&long, true),
+        "the bodies differ"
+    );
 }
 
 #[tokio::test]
@@ -709,16 +1037,29 @@ async fn the_line_of_a_chat_can_be_pasted_in_a_shell() {
     let server = demo(quick(Quirk::None)).await;
     let client = Client::of(&server);
     let mut nasty = request("it's \"$HOME\" `x` $(x) \\ !! é 🎉\n\tEOF\nJSON\n@/etc/passwd");
-    nasty.params = Params { stop: vec!["'; exit 7; '".to_owned()], seed: Some(-1), ..Params::default() };
+    nasty.params = Params {
+        stop: vec!["'; exit 7; '".to_owned()],
+        seed: Some(-1),
+        ..Params::default()
+    };
     client.chat(&nasty).await.check_finished(FinishReason::Stop);
     client.api.models().await.expect("listed");
-    let lines: Vec<Arc<str>> =
-        client.activity().iter().filter(|it| it.ending.is_none()).map(|it| Arc::clone(&it.line)).collect();
-    let [chat, models] = lines.as_slice() else { panic!("{lines:?}") };
+    let lines: Vec<Arc<str>> = client
+        .activity()
+        .iter()
+        .filter(|it| it.ending.is_none())
+        .map(|it| Arc::clone(&it.line))
+        .collect();
+    let [chat, models] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
     assert!(!chat.contains(DEMO_KEY), "{chat}");
 
     let said = paste(Arc::clone(chat)).await;
-    assert!(said.contains("completion_tokens") && said.trim_end().ends_with("data: [DONE]"), "{said}");
+    assert!(
+        said.contains("completion_tokens") && said.trim_end().ends_with("data: [DONE]"),
+        "{said}"
+    );
     let received = server.received();
     assert_eq!(received.len(), 2);
     assert_eq!(received[1].body, chat_body(&nasty, true));
@@ -731,16 +1072,29 @@ async fn the_line_of_embeddings_can_be_pasted_too_and_does_not_stream() {
     find("curl", "curl");
     let server = demo(quick(Quirk::Embeds)).await;
     let client = Client::of(&server);
-    let asked = EmbedRequest { model: MODEL.to_owned(), input: vec!["it's".to_owned(), "é".to_owned()] };
+    let asked = EmbedRequest {
+        model: MODEL.to_owned(),
+        input: vec!["it's".to_owned(), "é".to_owned()],
+    };
     let embedded = client.api.embed(&asked, &[]).await.expect("made");
     assert_eq!(embedded.vectors.len(), 2);
-    let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
-    assert_eq!((ending.ok, ending.outcome.as_str()), (true, "HTTP 200, 2 vectors"));
+    let ending = client
+        .activity()
+        .pop()
+        .and_then(|last| last.ending)
+        .expect("written down");
+    assert_eq!(
+        (ending.ok, ending.outcome.as_str()),
+        (true, "HTTP 200, 2 vectors")
+    );
     let line = Arc::clone(&client.activity()[0].line);
     assert!(!line.contains(" -N") && !line.contains(DEMO_KEY), "{line}");
     assert!(paste(line).await.contains("\"embedding\""));
     let [first, second] = server.received().try_into().expect("two requests");
-    assert_eq!((first.body, first.authorization), (second.body, second.authorization));
+    assert_eq!(
+        (first.body, first.authorization),
+        (second.body, second.authorization)
+    );
 }
 
 #[tokio::test]
@@ -751,10 +1105,23 @@ async fn the_model_list_comes_with_what_was_seen_on_the_way() {
     assert_eq!(models.ids, [MODEL]);
     let models = client.api.reach().await.expect("listed");
     assert_eq!(models.ids, [MODEL]);
-    assert!(models.clock_skew.is_some_and(|skew| skew.abs() <= 2), "{models:?}");
-    assert!(models.connect.is_some_and(|connect| connect <= models.took), "{models:?}");
-    let ending = client.activity().pop().and_then(|last| last.ending).expect("written down");
-    assert_eq!((ending.ok, ending.outcome.as_str()), (true, "HTTP 200, 1 model"));
+    assert!(
+        models.clock_skew.is_some_and(|skew| skew.abs() <= 2),
+        "{models:?}"
+    );
+    assert!(
+        models.connect.is_some_and(|connect| connect <= models.took),
+        "{models:?}"
+    );
+    let ending = client
+        .activity()
+        .pop()
+        .and_then(|last| last.ending)
+        .expect("written down");
+    assert_eq!(
+        (ending.ok, ending.outcome.as_str()),
+        (true, "HTTP 200, 1 model")
+    );
 }
 
 #[tokio::test]
@@ -769,21 +1136,47 @@ async fn functions_are_called_streamed_or_not_and_their_results_answered() {
     for quirk in [Quirk::None, Quirk::IgnoresStream] {
         let server = demo(quick(quirk.clone())).await;
         let told = Client::of(&server).chat(&asked).await;
-        let [call] = told.calls.as_slice() else { panic!("{told:?}") };
-        assert_eq!((call.name.as_str(), call.arguments.as_str()), ("get_weather", r#"{"city":"Paris"}"#));
-        assert_eq!(told.report().ending, ChatEnding::Finished { reason: FinishReason::ToolCalls });
+        let [call] = told.calls.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!(
+            (call.name.as_str(), call.arguments.as_str()),
+            ("get_weather", r#"{"city":"Paris"}"#)
+        );
+        assert_eq!(
+            told.report().ending,
+            ChatEnding::Finished {
+                reason: FinishReason::ToolCalls
+            }
+        );
         assert_eq!(told.answer, "");
         let figures = &told.report().figures;
-        assert!(figures.tokens.is_some_and(|tokens| tokens.n > 1), "{figures:?}");
+        assert!(
+            figures.tokens.is_some_and(|tokens| tokens.n > 1),
+            "{figures:?}"
+        );
         // Who does not stream has no first token.
         assert_eq!(figures.ttft.is_some(), quirk == Quirk::None);
         let mut more = asked.clone();
-        more.messages.push(Message { calls: vec![call.clone()], ..Message::new(Role::Assistant, "") });
+        more.messages.push(Message {
+            calls: vec![call.clone()],
+            ..Message::new(Role::Assistant, "")
+        });
         let told = Client::of(&server).chat(&more).await;
-        assert!(told.failure().to_string().contains("no tool message"), "a call needs its result");
-        let result = ToolResult { id: call.id.clone(), name: call.name.clone(), content: "rain".to_owned() };
+        assert!(
+            told.failure().to_string().contains("no tool message"),
+            "a call needs its result"
+        );
+        let result = ToolResult {
+            id: call.id.clone(),
+            name: call.name.clone(),
+            content: "rain".to_owned(),
+        };
         more.messages.push(Message::result(&result));
         let told = Client::of(&server).chat(&more).await;
-        assert!(told.calls.is_empty() && told.answer.contains("`get_weather` gave rain"), "{told:?}");
+        assert!(
+            told.calls.is_empty() && told.answer.contains("`get_weather` gave rain"),
+            "{told:?}"
+        );
     }
 }

@@ -11,11 +11,19 @@ use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
 use crate::support::window::cluster_env;
 
 async fn checks(kube: &Kube, program: &Path) -> Vec<Check> {
-    let options = Options { config: Some(kube.dir.path().join("batida")), twin: None };
+    let options = Options {
+        config: Some(kube.dir.path().join("batida")),
+        twin: None,
+    };
     let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
-    let place = places.open(&cluster_env(program, &kube.kubeconfig(), NAMESPACE)).await;
+    let place = places
+        .open(&cluster_env(program, &kube.kubeconfig(), NAMESPACE))
+        .await;
     let told = Mutex::new(Vec::new());
-    check::run(&place, &CancellationToken::new(), |check| told.lock().expect("no panic").push(check)).await;
+    check::run(&place, &CancellationToken::new(), |check| {
+        told.lock().expect("no panic").push(check)
+    })
+    .await;
     told.into_inner().expect("no panic")
 }
 
@@ -29,20 +37,42 @@ async fn what_works_is_told_in_the_order_of_the_page() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
         let checks = checks(&kube, &program).await;
-        let places: Vec<usize> =
-            ["kubectl 1.", "Cluster reachable", "Namespace sambastack", "Rights", "Resources", "SambaStack"]
-                .into_iter()
-                .map(|title| checks.iter().position(|check| check.title.starts_with(title)).expect(title))
-                .collect();
+        let places: Vec<usize> = [
+            "kubectl 1.",
+            "Cluster reachable",
+            "Namespace sambastack",
+            "Rights",
+            "Resources",
+            "SambaStack",
+        ]
+        .into_iter()
+        .map(|title| {
+            checks
+                .iter()
+                .position(|check| check.title.starts_with(title))
+                .expect(title)
+        })
+        .collect();
         assert_eq!(places, [0, 1, 2, 3, 4, 5]);
-        let found = |title| (find(&checks, title).verdict, find(&checks, title).finding.as_str());
+        let found = |title| {
+            (
+                find(&checks, title).verdict,
+                find(&checks, title).finding.as_str(),
+            )
+        };
         assert_eq!(found("Namespace"), (Verdict::Good, "exists"));
         assert_eq!(found("Rights").0, Verdict::Good);
         assert_eq!(
             found("Resources"),
-            (Verdict::Good, "ModelDeployments (new): 3 · BundleDeployments (old): 8")
+            (
+                Verdict::Good,
+                "ModelDeployments (new): 3 · BundleDeployments (old): 8"
+            )
         );
-        assert_eq!(found("Deployments"), (Verdict::Good, "5 of 11 are deployed"));
+        assert_eq!(
+            found("Deployments"),
+            (Verdict::Good, "5 of 11 are deployed")
+        );
         assert!(checks[..5].iter().all(|check| check.took.is_some()));
     }
 }
@@ -51,16 +81,33 @@ async fn what_works_is_told_in_the_order_of_the_page() {
 async fn rights_that_lack_are_named_with_what_becomes_of_it() {
     for program in kubectls() {
         let watch_troubles = vec![("pods", Trouble::Forbidden)];
-        let kube = Kube::start(Cluster { watch_troubles, ..Cluster::recorded() }).await;
+        let kube = Kube::start(Cluster {
+            watch_troubles,
+            ..Cluster::recorded()
+        })
+        .await;
         let all = checks(&kube, &program).await;
         let rights = find(&all, "Rights");
         assert_eq!(rights.verdict, Verdict::Warning);
-        assert_eq!(rights.finding, "may not watch pods: pods are listed every 10 s instead");
-        assert!(rights.command.ends_with("-n sambastack auth can-i watch pods"), "{}", rights.command);
+        assert_eq!(
+            rights.finding,
+            "may not watch pods: pods are listed every 10 s instead"
+        );
+        assert!(
+            rights
+                .command
+                .ends_with("-n sambastack auth can-i watch pods"),
+            "{}",
+            rights.command
+        );
 
         let kube = Kube::start(Cluster::with(&["pods"], Trouble::Forbidden)).await;
         let all = checks(&kube, &program).await;
-        assert_eq!(find(&all, "Rights").verdict, Verdict::Warning, "a model may answer all the same");
+        assert_eq!(
+            find(&all, "Rights").verdict,
+            Verdict::Warning,
+            "a model may answer all the same"
+        );
     }
 }
 

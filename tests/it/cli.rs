@@ -29,13 +29,18 @@ struct Batida {
 
 impl Batida {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a folder") }
+        Self {
+            dir: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = program(self.dir.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.args(args).arg("--config").arg(self.dir.path().join("config"));
+        command
+            .args(args)
+            .arg("--config")
+            .arg(self.dir.path().join("config"));
         command
     }
 
@@ -46,7 +51,9 @@ impl Batida {
     /// With the demo's API and its key.
     fn with_api(&self, demo: &Demo, args: &[&str]) -> Command {
         let mut command = self.command(args);
-        command.args(["--api", &demo.root(), "--key-env", "MY_KEY"]).env("MY_KEY", DEMO_KEY);
+        command
+            .args(["--api", &demo.root(), "--key-env", "MY_KEY"])
+            .env("MY_KEY", DEMO_KEY);
         command
     }
 
@@ -65,11 +72,22 @@ impl Batida {
     /// Keeps an environment, with its key in the file.
     fn keep(&self, env: Environment, key: Option<&str>) {
         let keys = Keys::new(SettingsStore::in_dir(&self.file("config")));
-        let change = key.map(|key| KeyChange { env: env.id.clone(), key: Some(key.into()) });
-        let mut settings = Settings { selected: env.id.clone(), ..Settings::default() };
+        let change = key.map(|key| KeyChange {
+            env: env.id.clone(),
+            key: Some(key.into()),
+        });
+        let mut settings = Settings {
+            selected: env.id.clone(),
+            ..Settings::default()
+        };
         settings.environments.push(env);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(keys.save(&settings, change.as_ref())).expect("saved");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime
+            .block_on(keys.save(&settings, change.as_ref()))
+            .expect("saved");
     }
 }
 
@@ -136,7 +154,10 @@ fn help_tells_what_there_is() {
                 "{serving_name, resource, aliases, capabilities, confirmed}",
             ],
         ),
-        (Some("models"), &["--deployment", "serving names", "routed", "--json"]),
+        (
+            Some("models"),
+            &["--deployment", "serving names", "routed", "--json"],
+        ),
         (
             Some("chat"),
             &[
@@ -159,7 +180,10 @@ fn help_tells_what_there_is() {
                 "only what is given is sent",
             ],
         ),
-        (Some("check"), &["one line each", "exit code 1", "warning", "--json"]),
+        (
+            Some("check"),
+            &["one line each", "exit code 1", "warning", "--json"],
+        ),
         (
             Some("demo"),
             &[
@@ -183,7 +207,10 @@ fn help_tells_what_there_is() {
         check_words(&flat, words);
     }
     let said = batida.run(&["--version"]);
-    assert_eq!((said.code, said.out.trim()), (Some(0), concat!("batida ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        (said.code, said.out.trim()),
+        (Some(0), concat!("batida ", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 #[test]
@@ -193,24 +220,48 @@ fn wrong_usage_is_told_with_code_2() {
     for (args, words) in [
         (&["frobnicate"][..], "frobnicate"),
         (&["chat"], "PROMPT"),
-        (&["chat", "--demo", "Hi", "--temperature", "3"], "it goes from 0 to 2"),
+        (
+            &["chat", "--demo", "Hi", "--temperature", "3"],
+            "it goes from 0 to 2",
+        ),
         (&["chat", "--demo", "Hi", "--top-p", "x"], "is no number"),
         (&["chat", "--demo", "Hi", "--max-tokens", "0"], "max-tokens"),
         (&["chat", "--demo", "Hi", "--top-k", "101"], "1..=100"),
-        (&["chat", "--demo", "Hi", "--reasoning-effort", "huge"], "low, medium, high"),
-        (&["check", "--api", "ftp://example.com"], "ftp:// is not an API address: it starts with https://"),
+        (
+            &["chat", "--demo", "Hi", "--reasoning-effort", "huge"],
+            "low, medium, high",
+        ),
+        (
+            &["check", "--api", "ftp://example.com"],
+            "ftp:// is not an API address: it starts with https://",
+        ),
         (&["check", "--api", "a b"], "an address has no spaces in it"),
         (&["check", "--api", ""], "type the API's address"),
-        (&["check", "--api", "https://user:pw@example.com"], "leave out the user name and password"),
-        (&["check", "--env", "nowhere"], r#"no environment named "nowhere"; there are: Demo, East"#),
-        (&["--env", "nowhere"], r#"no environment named "nowhere"; there are: Demo, East"#),
+        (
+            &["check", "--api", "https://user:pw@example.com"],
+            "leave out the user name and password",
+        ),
+        (
+            &["check", "--env", "nowhere"],
+            r#"no environment named "nowhere"; there are: Demo, East"#,
+        ),
+        (
+            &["--env", "nowhere"],
+            r#"no environment named "nowhere"; there are: Demo, East"#,
+        ),
         (&["check", "--env", "East", "--demo"], "cannot be used with"),
-        (&["check", "--demo", "--api", "example.com"], "the demo's addresses are its own"),
+        (
+            &["check", "--demo", "--api", "example.com"],
+            "the demo's addresses are its own",
+        ),
         (&["--json"], "go with a command"),
         (&["--context", "x"], "go with a command"),
         (&["demo", "--port", "70000"], "70000"),
         (&["demo", "--ttft", "5ms"], "--exact"),
-        (&["demo", "--exact", "--ttft", "5"], "is no time such as 100ms"),
+        (
+            &["demo", "--exact", "--ttft", "5"],
+            "is no time such as 100ms",
+        ),
         (&["demo", "--exact", "--seed", "5"], "cannot be used with"),
     ] {
         let said = batida.run(args);
@@ -227,9 +278,21 @@ fn deployments_of_the_demo_are_listed_in_each_state() {
     check_code(&said, 0);
     check_words(
         &said.out,
-        &["NAME", "STATE", "KIND", "MODELS", "REASON", "ImagePullBackOff", "BundleDeployment"],
+        &[
+            "NAME",
+            "STATE",
+            "KIND",
+            "MODELS",
+            "REASON",
+            "ImagePullBackOff",
+            "BundleDeployment",
+        ],
     );
-    let row = said.out.lines().find(|line| line.starts_with("md-qwen3 ")).expect("a row");
+    let row = said
+        .out
+        .lines()
+        .find(|line| line.starts_with("md-qwen3 "))
+        .expect("a row");
     check_words(row, &["Deployed", "ModelDeployment", "Qwen3-32B"]);
 
     let said = batida.run(&["deployments", "--demo", "--json"]);
@@ -237,12 +300,19 @@ fn deployments_of_the_demo_are_listed_in_each_state() {
     let list = json(&said);
     let list = list["deployments"].as_array().expect("a list");
     for state in ["deployed", "deploying", "not_deployed", "terminating"] {
-        assert!(list.iter().any(|it| it["state"] == state), "none is {state}: {}", said.out);
+        assert!(
+            list.iter().any(|it| it["state"] == state),
+            "none is {state}: {}",
+            said.out
+        );
     }
     for it in list {
         let ready = it["state"] == "deployed";
         assert!(ready || it["reason"] != "", "{it}");
-        assert!(it["pods"].is_array() && it["models"].is_array() && it["name"].is_string(), "{it}");
+        assert!(
+            it["pods"].is_array() && it["models"].is_array() && it["name"].is_string(),
+            "{it}"
+        );
     }
 }
 
@@ -259,18 +329,33 @@ fn models_are_listed_by_deployment_and_for_the_api() {
     check_code(&said, 0);
     let list = json(&said);
     let list = list["models"].as_array().expect("a list");
-    assert!(list.iter().any(|it| it["routed"] == true && it["deployment"].is_string()), "{said:?}");
+    assert!(
+        list.iter()
+            .any(|it| it["routed"] == true && it["deployment"].is_string()),
+        "{said:?}"
+    );
     assert!(list.iter().any(|it| it["routed"] == false), "{said:?}");
     assert!(list.iter().any(|it| it["chats"] == false), "{said:?}");
 
     let said = batida.run(&["models", "--demo", "-d", "md-none"]);
     check_code(&said, 1);
-    check_words(&said.err, &["There is no deployment named md-none", "There are: ", "md-qwen3"]);
+    check_words(
+        &said.err,
+        &[
+            "There is no deployment named md-none",
+            "There are: ",
+            "md-qwen3",
+        ],
+    );
 
     let demo = Demo::start(vec![quick("a", Quirk::None), quick("b", Quirk::None)]);
     let said = finish(start(&mut batida.with_api(&demo, &["models", "--json"])));
-    let names: Vec<Value> =
-        json(&said)["models"].as_array().expect("a list").iter().map(|it| it["name"].clone()).collect();
+    let names: Vec<Value> = json(&said)["models"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["name"].clone())
+        .collect();
     assert_eq!(names, ["a", "b"]);
     let said = finish(start(&mut batida.with_api(&demo, &["models", "-d", "x"])));
     check_code(&said, 1);
@@ -282,15 +367,30 @@ fn a_chat_says_its_answer_and_its_figures_apart() {
     let batida = Batida::new();
     let said = batida.run(&["chat", "--demo", "--model", MODEL, "What is TTFT?"]);
     check_code(&said, 0);
-    assert!(said.out.starts_with("This is a **simulated answer**: `gpt-oss-120b`"), "{said:?}");
+    assert!(
+        said.out
+            .starts_with("This is a **simulated answer**: `gpt-oss-120b`"),
+        "{said:?}"
+    );
     assert!(said.out.ends_with('\n'));
     check_words(&said.out, &["You asked: *What is TTFT?*"]);
     let lines: Vec<&str> = said.err.lines().collect();
-    check_words(lines[0], &["gpt-oss-120b: ", " tok/s · latency ", " s · TTFT ", " tokens"]);
+    check_words(
+        lines[0],
+        &[
+            "gpt-oss-120b: ",
+            " tok/s · latency ",
+            " s · TTFT ",
+            " tokens",
+        ],
+    );
     check_words(&said.err, &["reasoning: ", "the server says: "]);
 
     let quiet = batida.run(&["chat", "--demo", "-q", "--model", MODEL, "What is TTFT?"]);
-    assert_eq!((quiet.code, quiet.out, quiet.err.as_str()), (Some(0), said.out, ""));
+    assert_eq!(
+        (quiet.code, quiet.out, quiet.err.as_str()),
+        (Some(0), said.out, "")
+    );
 }
 
 #[test]
@@ -300,23 +400,44 @@ fn a_chat_may_have_files() {
     let note = batida.file("note.md");
     fs::write(&note, "the word is aardvark").expect("written");
     let [chart, note] = [&chart, &note].map(|path| path.to_str().expect("a plain name"));
-    let sees = ["chat", "--demo", "-q", "-m", "gemma-4-31B-it", "What?", "--attach", chart, "--attach", note];
+    let sees = [
+        "chat",
+        "--demo",
+        "-q",
+        "-m",
+        "gemma-4-31B-it",
+        "What?",
+        "--attach",
+        chart,
+        "--attach",
+        note,
+    ];
     let said = batida.run(&sees);
     check_code(&said, 0);
-    check_words(&said.out, &["I see a WebP of 64 × 32 pixels, on average black"]);
+    check_words(
+        &said.out,
+        &["I see a WebP of 64 × 32 pixels, on average black"],
+    );
     let said = batida.run(&["chat", "--demo", "-m", MODEL, "What?", "--attach", chart]);
     check_code(&said, 1);
-    check_words(&said.err, &["gpt-oss-120b cannot see pictures", "with vision"]);
+    check_words(
+        &said.err,
+        &["gpt-oss-120b cannot see pictures", "with vision"],
+    );
     let said = batida.run(&["chat", "--demo", "-m", MODEL, "What?", "--attach", "/"]);
     check_code(&said, 1);
     check_words(&said.err, &["was not attached: it is a folder"]);
 
     // Where no cluster says what the model can, the server has the word.
     let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
-    let said = finish(start(&mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--attach", chart])));
+    let said = finish(start(
+        &mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--attach", chart]),
+    ));
     check_code(&said, 1);
     check_words(&said.err, &["m does not support image input"]);
-    let said = finish(start(&mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--attach", note])));
+    let said = finish(start(
+        &mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--attach", note]),
+    ));
     check_code(&said, 0);
     let received = demo.received();
     let content = &received.last().expect("it was asked").body["messages"][1]["content"];
@@ -327,35 +448,79 @@ fn a_chat_may_have_files() {
 fn a_chat_is_kept_with_the_deployment_that_its_model_was_taken_from() {
     let batida = Batida::new();
     let kept = |args: &[&str]| {
-        check_code(&batida.run(&[&["chat", "--demo", "-q", "Hi", "--max-tokens", "2"], args].concat()), 0);
+        check_code(
+            &batida.run(&[&["chat", "--demo", "-q", "Hi", "--max-tokens", "2"], args].concat()),
+            0,
+        );
         let said = batida.run(&["history", "list", "--json", "--limit", "1"]);
         json(&said)["sessions"][0].clone()
     };
     // Nobody named one: it is the first of what is deployed.
     let row = kept(&[]);
-    let first = json(&batida.run(&["deployments", "--demo", "--json"]))["deployments"][0]["name"].clone();
+    let first =
+        json(&batida.run(&["deployments", "--demo", "--json"]))["deployments"][0]["name"].clone();
     assert_eq!(row["deployments"], Value::from(vec![first]), "{row}");
-    assert_eq!(kept(&["-d", "md-qwen3"])["deployments"], Value::from(vec!["md-qwen3"]));
+    assert_eq!(
+        kept(&["-d", "md-qwen3"])["deployments"],
+        Value::from(vec!["md-qwen3"])
+    );
     // Which one serves a model that was named, nobody knows.
-    assert_eq!(kept(&["-m", MODEL])["deployments"], Value::Array(Vec::new()));
+    assert_eq!(
+        kept(&["-m", MODEL])["deployments"],
+        Value::Array(Vec::new())
+    );
 }
 
 #[test]
 fn a_chat_in_json_is_one_object() {
-    let said = Batida::new().run(&["chat", "--demo", "--json", "--model", MODEL, "--max-tokens", "90", "Hi"]);
+    let said = Batida::new().run(&[
+        "chat",
+        "--demo",
+        "--json",
+        "--model",
+        MODEL,
+        "--max-tokens",
+        "90",
+        "Hi",
+    ]);
     check_code(&said, 0);
     assert_eq!(said.err, "");
     let object = json(&said);
-    assert_eq!((&object["model"], &object["ending"]), (&MODEL.into(), &"finished".into()));
-    assert_eq!((&object["finish_reason"], &object["failure"]), (&"length".into(), &Value::Null));
-    check_words(object["reasoning"].as_str().expect("text"), &["The user wrote 2 characters"]);
+    assert_eq!(
+        (&object["model"], &object["ending"]),
+        (&MODEL.into(), &"finished".into())
+    );
+    assert_eq!(
+        (&object["finish_reason"], &object["failure"]),
+        (&"length".into(), &Value::Null)
+    );
+    check_words(
+        object["reasoning"].as_str().expect("text"),
+        &["The user wrote 2 characters"],
+    );
     check_words(object["answer"].as_str().expect("text"), &["simulated"]);
     let figures = &object["figures"];
-    assert_eq!((&figures["tokens"], &figures["tokens_counted_by"]), (&90.into(), &"usage".into()));
-    let number = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {figures}"));
-    assert!(number("ttft_ms") > 50.0 && number("latency_ms") > number("first_answer_ms"), "{figures}");
-    assert!(number("first_answer_ms") > number("ttft_ms") && number("tokens_per_sec") > 1.0, "{figures}");
-    assert!(figures["server"]["ttft_ms"].as_f64().expect("said") <= number("ttft_ms"), "{figures}");
+    assert_eq!(
+        (&figures["tokens"], &figures["tokens_counted_by"]),
+        (&90.into(), &"usage".into())
+    );
+    let number = |name: &str| {
+        figures[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name}: {figures}"))
+    };
+    assert!(
+        number("ttft_ms") > 50.0 && number("latency_ms") > number("first_answer_ms"),
+        "{figures}"
+    );
+    assert!(
+        number("first_answer_ms") > number("ttft_ms") && number("tokens_per_sec") > 1.0,
+        "{figures}"
+    );
+    assert!(
+        figures["server"]["ttft_ms"].as_f64().expect("said") <= number("ttft_ms"),
+        "{figures}"
+    );
 }
 
 #[test]
@@ -388,11 +553,19 @@ fn a_prompt_may_come_from_standard_input_and_parameters_are_sent() {
         "off",
     ];
     let mut child = start(batida.with_api(&demo, &args).stdin(Stdio::piped()));
-    child.stdin.take().expect("piped").write_all("two\nlines é\n".as_bytes()).expect("written");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all("two\nlines é\n".as_bytes())
+        .expect("written");
     let said = finish(child);
     check_code(&said, 0);
     // The demo minds the stop sequence, too.
-    assert_eq!(said.out, "This is a **simulated answer**: `m` is played by Batida's built\n");
+    assert_eq!(
+        said.out,
+        "This is a **simulated answer**: `m` is played by Batida's built\n"
+    );
     let received = demo.received();
     assert_eq!(
         received[0].body,
@@ -416,42 +589,77 @@ fn a_prompt_may_come_from_standard_input_and_parameters_are_sent() {
     assert_eq!(names.len(), 4, "only what was set is sent: {names:?}");
     assert_eq!(body["messages"].as_array().map(Vec::len), Some(1));
 
-    let mut binary = start(batida.with_api(&demo, &["chat", "-", "-m", "m"]).stdin(Stdio::piped()));
-    binary.stdin.take().expect("piped").write_all(&[0xff, 0xfe]).expect("written");
+    let mut binary = start(
+        batida
+            .with_api(&demo, &["chat", "-", "-m", "m"])
+            .stdin(Stdio::piped()),
+    );
+    binary
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(&[0xff, 0xfe])
+        .expect("written");
     let said = finish(binary);
     check_code(&said, 1);
     check_words(&said.err, &["must be UTF-8"]);
 
     // What has no end is neither waited for nor cut: a part would be another prompt.
     let endless = || fs::File::open("/dev/zero").expect("there is one");
-    let said = finish(start(batida.with_api(&demo, &["chat", "-", "-m", "m"]).stdin(endless())));
+    let said = finish(start(
+        batida
+            .with_api(&demo, &["chat", "-", "-m", "m"])
+            .stdin(endless()),
+    ));
     check_code(&said, 1);
-    check_words(&said.err, &["standard input cannot be read: it is larger than 25 MB"]);
+    check_words(
+        &said.err,
+        &["standard input cannot be read: it is larger than 25 MB"],
+    );
     let schema = ["chat", "Hi", "-m", "m", "--json-schema", "/dev/zero"];
     let said = finish(start(&mut batida.with_api(&demo, &schema)));
     check_code(&said, 1);
-    check_words(&said.err, &["/dev/zero cannot be used: it is larger than 25 MB"]);
+    check_words(
+        &said.err,
+        &["/dev/zero cannot be used: it is larger than 25 MB"],
+    );
 }
 
 #[test]
 fn reasoning_has_its_own_lines() {
     let batida = Batida::new();
     for thinks in [Thinks::Reasoning, Thinks::Inline] {
-        let demo = Demo::start(vec![DemoModel { thinks, ..quick("m", Quirk::None) }]);
-        let chat =
-            |args: &[&str]| finish(start(batida.with_api(&demo, &["chat", "Hi", "-m", "m"]).args(args)));
+        let demo = Demo::start(vec![DemoModel {
+            thinks,
+            ..quick("m", Quirk::None)
+        }]);
+        let chat = |args: &[&str]| {
+            finish(start(
+                batida
+                    .with_api(&demo, &["chat", "Hi", "-m", "m"])
+                    .args(args),
+            ))
+        };
         let said = chat(&["--reasoning"]);
         check_code(&said, 0);
         assert!(said.out.trim_start().starts_with("This is a"), "{said:?}");
         assert!(!said.out.contains("The user wrote"), "{said:?}");
-        check_words(&said.err, &["The user wrote 2 characters", "keep it short."]);
-        assert!(said.err.contains("\nm: "), "the figures begin a line: {said:?}");
+        check_words(
+            &said.err,
+            &["The user wrote 2 characters", "keep it short."],
+        );
+        assert!(
+            said.err.contains("\nm: "),
+            "the figures begin a line: {said:?}"
+        );
         let quiet = chat(&["--reasoning", "-q"]);
         assert!(quiet.err.ends_with("short.\n"), "{quiet:?}");
         assert!(!chat(&[]).err.contains("The user wrote"));
     }
     let demo = Demo::start(vec![quick("m", Quirk::OnlyThinks)]);
-    let said = finish(start(&mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--reasoning"])));
+    let said = finish(start(
+        &mut batida.with_api(&demo, &["chat", "Hi", "-m", "m", "--reasoning"]),
+    ));
     check_code(&said, 0);
     assert_eq!(said.out, "");
     check_words(&said.err, &["\nm: ", "all the tokens went into reasoning"]);
@@ -460,15 +668,30 @@ fn reasoning_has_its_own_lines() {
 #[test]
 fn interrupting_a_chat_ends_it_at_once_with_the_figures_so_far() {
     let batida = Batida::new();
-    let long = &["chat", "--demo", "--model", "Meta-Llama-3.3-70B-Instruct", "Write 20000 tokens"];
+    let long = &[
+        "chat",
+        "--demo",
+        "--model",
+        "Meta-Llama-3.3-70B-Instruct",
+        "Write 20000 tokens",
+    ];
     let mut child = start(&mut batida.command(long));
     let mut some = [0; 40];
     // It streams: these come a minute before the end.
-    child.stdout.as_mut().expect("piped").read_exact(&mut some).expect("an answer");
+    child
+        .stdout
+        .as_mut()
+        .expect("piped")
+        .read_exact(&mut some)
+        .expect("an answer");
     let began = Instant::now();
     interrupt(&child);
     let said = finish(child);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
     check_code(&said, 1);
     check_words(&said.err, &["chunks/s · latency – · TTFT ", " chunks\n"]);
     assert!(said.out.ends_with('\n'), "{said:?}");
@@ -489,19 +712,33 @@ fn interrupting_a_chat_ends_it_at_once_with_the_figures_so_far() {
 #[test]
 fn a_reader_that_leaves_ends_it_quietly() {
     let batida = Batida::new();
-    let long = &["chat", "--demo", "--model", "Meta-Llama-3.3-70B-Instruct", "Write 20000 tokens"];
+    let long = &[
+        "chat",
+        "--demo",
+        "--model",
+        "Meta-Llama-3.3-70B-Instruct",
+        "Write 20000 tokens",
+    ];
     let mut child = start(&mut batida.command(long));
     let mut out = child.stdout.take().expect("piped");
     out.read_exact(&mut [0; 10]).expect("an answer");
     drop(out);
     let began = Instant::now();
     let said = finish(child);
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
     check_code(&said, 1);
     for word in ["Broken pipe", "os error", "batida:"] {
         assert!(!said.err.contains(word), "{said:?}");
     }
-    for args in [&["deployments", "--demo"][..], &["models", "--demo", "--json"], &["check", "--demo"]] {
+    for args in [
+        &["deployments", "--demo"][..],
+        &["models", "--demo", "--json"],
+        &["check", "--demo"],
+    ] {
         let mut child = start(&mut batida.command(args));
         drop(child.stdout.take());
         let said = finish(child);
@@ -525,7 +762,10 @@ fn checks_of_the_demo_are_good() {
         "Clock",
         "API key accepted",
     ] {
-        let good = said.out.lines().any(|line| line.starts_with(&format!("good     {title}")));
+        let good = said
+            .out
+            .lines()
+            .any(|line| line.starts_with(&format!("good     {title}")));
         assert!(good, "{title}: {said:?}");
     }
     check_words(&said.out, &["warning  bd-qwen-nightly is not deployed: "]);
@@ -533,8 +773,14 @@ fn checks_of_the_demo_are_good() {
     check_code(&said, 0);
     let checks = json(&said);
     let checks = checks["checks"].as_array().expect("a list");
-    assert!(checks.iter().all(|check| check["verdict"] != "bad"), "{said:?}");
-    assert!(checks.iter().any(|check| check["took_ms"].is_number()), "{said:?}");
+    assert!(
+        checks.iter().all(|check| check["verdict"] != "bad"),
+        "{said:?}"
+    );
+    assert!(
+        checks.iter().any(|check| check["took_ms"].is_number()),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -553,14 +799,30 @@ fn a_failing_check_says_what_to_do() {
     );
     let said = batida.run(&["check", "--api", "http://batida.invalid"]);
     check_code(&said, 1);
-    check_words(&said.out, &["batida.invalid is not known to the name server", "typing errors"]);
+    check_words(
+        &said.out,
+        &[
+            "batida.invalid is not known to the name server",
+            "typing errors",
+        ],
+    );
 
     let demo = Demo::start(vec![quick("m", Quirk::None)]);
-    let said = finish(start(batida.with_api(&demo, &["check"]).env("MY_KEY", "sk-wrong")));
+    let said = finish(start(
+        batida.with_api(&demo, &["check"]).env("MY_KEY", "sk-wrong"),
+    ));
     check_code(&said, 1);
-    check_words(&said.out, &["good     API reachable", "bad      API key accepted: The API key was refused"]);
+    check_words(
+        &said.out,
+        &[
+            "good     API reachable",
+            "bad      API key accepted: The API key was refused",
+        ],
+    );
     assert!(!said.out.contains("sk-wrong"));
-    let said = finish(start(batida.with_api(&demo, &["check"]).env_remove("MY_KEY")));
+    let said = finish(start(
+        batida.with_api(&demo, &["check"]).env_remove("MY_KEY"),
+    ));
     check_code(&said, 1);
     check_words(&said.out, &["bad      API key accepted", "MY_KEY"]);
 }
@@ -568,7 +830,17 @@ fn a_failing_check_says_what_to_do() {
 #[test]
 fn the_exact_demo_serves_its_one_model() {
     let batida = Batida::new();
-    let args = ["demo", "--exact", "--ttft", "5ms", "--per-token", "0ms", "--tokens", "3", "--one-write"];
+    let args = [
+        "demo",
+        "--exact",
+        "--ttft",
+        "5ms",
+        "--per-token",
+        "0ms",
+        "--tokens",
+        "3",
+        "--one-write",
+    ];
     let mut child = start(&mut batida.command(&args));
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let url = lines.next().expect("a line").expect("text");
@@ -585,13 +857,22 @@ fn the_demo_serves_until_it_is_interrupted() {
     let mut child = start(&mut batida.command(&["demo", "--port", "0"]));
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let url = lines.next().expect("a line").expect("text");
-    assert!(url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"), "{url}");
+    assert!(
+        url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"),
+        "{url}"
+    );
 
     let said = batida.run(&["models", "--api", &url]);
     check_code(&said, 0);
     check_words(&said.out, &[MODEL, "E5-Mistral-7B-Instruct"]);
-    let mut chat =
-        batida.command(&["chat", "Hi", "-m", MODEL, "--api", &format!("{url}/v1/chat/completions")]);
+    let mut chat = batida.command(&[
+        "chat",
+        "Hi",
+        "-m",
+        MODEL,
+        "--api",
+        &format!("{url}/v1/chat/completions"),
+    ]);
     let said = finish(start(chat.env("SAMBANOVA_API_KEY", DEMO_KEY)));
     check_code(&said, 0);
     check_words(&said.out, &["simulated answer"]);
@@ -599,12 +880,22 @@ fn the_demo_serves_until_it_is_interrupted() {
     let port = url.rsplit(':').next().expect("a port");
     let taken = batida.run(&["demo", "--port", port]);
     check_code(&taken, 1);
-    check_words(&taken.err, &[&format!("cannot listen on port {port}"), "take another port, or 0"]);
+    check_words(
+        &taken.err,
+        &[
+            &format!("cannot listen on port {port}"),
+            "take another port, or 0",
+        ],
+    );
 
     let began = Instant::now();
     interrupt(&child);
     let said = finish(child);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
     check_code(&said, 0);
     assert_eq!(said.err, "");
 }
@@ -618,22 +909,42 @@ fn failures_of_a_chat_are_told_with_code_1() {
         quick("empty", Quirk::Empty("content_filter")),
     ]);
     let chat = |model: &str, more: &[&str]| {
-        finish(start(batida.with_api(&demo, &["chat", "Hi", "--model", model]).args(more)))
+        finish(start(
+            batida
+                .with_api(&demo, &["chat", "Hi", "--model", model])
+                .args(more),
+        ))
     };
     let said = chat("dies", &[]);
     check_code(&said, 1);
-    assert!(said.out.starts_with("This is a") && said.out.ends_with('\n'), "what came is kept: {said:?}");
-    check_words(&said.err, &["batida: The server reported an error", "amid the answer", "latency –"]);
+    assert!(
+        said.out.starts_with("This is a") && said.out.ends_with('\n'),
+        "what came is kept: {said:?}"
+    );
+    check_words(
+        &said.err,
+        &[
+            "batida: The server reported an error",
+            "amid the answer",
+            "latency –",
+        ],
+    );
     let said = chat("dies", &["--json"]);
     check_code(&said, 1);
     let object = json(&said);
     assert_eq!(object["ending"], "failed");
-    check_words(object["failure"]["summary"].as_str().expect("text"), &["amid the answer"]);
+    check_words(
+        object["failure"]["summary"].as_str().expect("text"),
+        &["amid the answer"],
+    );
     assert_eq!(object["figures"]["latency_ms"], Value::Null);
 
     let said = chat("emty", &[]);
     check_code(&said, 1);
-    check_words(&said.err, &["does not route a model named emty", "Did you mean empty?"]);
+    check_words(
+        &said.err,
+        &["does not route a model named emty", "Did you mean empty?"],
+    );
     let said = chat("empty", &[]);
     check_code(&said, 1);
     check_words(&said.err, &["No answer: a content filter held it back"]);
@@ -648,28 +959,50 @@ fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
         quick("fences", Quirk::Fences),
     ]);
     let file = batida.file("it's a.schema.json");
-    fs::write(&file, r#"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#)
-        .expect("written");
+    fs::write(
+        &file,
+        r#"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#,
+    )
+    .expect("written");
     let schema = file.display().to_string();
     let chat = |model: &str, more: &[&str]| {
-        finish(start(batida.with_api(&demo, &["chat", "Give me 12", "-q", "--model", model]).args(more)))
+        finish(start(
+            batida
+                .with_api(&demo, &["chat", "Give me 12", "-q", "--model", model])
+                .args(more),
+        ))
     };
     let said = chat("m", &["--json-schema", &schema]);
     check_code(&said, 0);
-    assert_eq!((said.out.as_str(), said.err.as_str()), ("{\n  \"n\": 12\n}\n", ""));
+    assert_eq!(
+        (said.out.as_str(), said.err.as_str()),
+        ("{\n  \"n\": 12\n}\n", "")
+    );
     let sent = &demo.received()[0].body["response_format"]["json_schema"];
-    assert_eq!((&sent["name"], &sent["schema"]["required"][0]), (&"it_s_a_schema".into(), &"n".into()));
+    assert_eq!(
+        (&sent["name"], &sent["schema"]["required"][0]),
+        (&"it_s_a_schema".into(), &"n".into())
+    );
     let said = chat("m", &["--json-object", "--json"]);
     check_code(&said, 0);
     assert_eq!(json(&said)["form"]["holds"], true);
 
     let said = chat("disobeys", &["--json-schema", &schema]);
     check_code(&said, 3);
-    check_words(&said.err, &["batida: JSON, does not hold to the schema in 1 place", "is not of type"]);
+    check_words(
+        &said.err,
+        &[
+            "batida: JSON, does not hold to the schema in 1 place",
+            "is not of type",
+        ],
+    );
     let said = chat("disobeys", &["--json-schema", &schema, "--json"]);
     check_code(&said, 3);
     let form = &json(&said)["form"];
-    assert_eq!((&form["holds"], form["violations"].as_array().map(Vec::len)), (&false.into(), Some(1)));
+    assert_eq!(
+        (&form["holds"], form["violations"].as_array().map(Vec::len)),
+        (&false.into(), Some(1))
+    );
     let said = chat("fences", &["--json-object"]);
     check_code(&said, 3);
     check_words(&said.err, &["JSON inside a code fence: not what was asked"]);
@@ -691,7 +1024,10 @@ fn an_answer_that_is_not_the_json_that_was_asked_for_ends_with_code_3() {
     drop(open);
     check_code(&said, 1);
     let object = json(&said);
-    assert_eq!((&object["ending"], &object["answer"]), (&"failed".into(), &"".into()));
+    assert_eq!(
+        (&object["ending"], &object["answer"]),
+        (&"failed".into(), &"".into())
+    );
     check_words(
         object["failure"]["summary"].as_str().expect("text"),
         &["cannot be used", "Line 2, column 2"],
@@ -725,30 +1061,52 @@ fn a_broken_settings_file_is_told_with_its_line_and_left_alone() {
     let batida = Batida::new();
     let dir = batida.file("config");
     fs::create_dir_all(&dir).expect("a folder");
-    fs::write(dir.join("settings.toml"), "version = 1\nenvironments = \"sk-secret\"\n").expect("written");
+    fs::write(
+        dir.join("settings.toml"),
+        "version = 1\nenvironments = \"sk-secret\"\n",
+    )
+    .expect("written");
     let said = batida.run(&["models", "--demo"]);
     check_code(&said, 0);
-    check_words(&said.err, &["The settings file was not understood", "line 2", "left as it is"]);
+    check_words(
+        &said.err,
+        &[
+            "The settings file was not understood",
+            "line 2",
+            "left as it is",
+        ],
+    );
     assert!(!said.err.contains("sk-secret"));
     let said = batida.run(&["models"]);
     check_code(&said, 1);
     check_words(&said.err, &["The settings file was not understood"]);
     let names = fs::read_dir(&dir).expect("a folder").filter_map(Result::ok);
     let names: Vec<_> = names.map(|entry| entry.file_name()).collect();
-    assert_eq!(names, ["settings.toml"], "a command that only reads moves nothing");
+    assert_eq!(
+        names,
+        ["settings.toml"],
+        "a command that only reads moves nothing"
+    );
 }
 
 /// What `script` kept of how it was called.
 fn check_secret_stays(batida: &Batida, log: &Path, saids: &[Said], key: &str) {
     let calls = fs::read_to_string(log).expect("kubectl was called");
     check_words(&calls, &["--context east", "namespaces/here"]);
-    for text in saids.iter().flat_map(|said| [&said.out, &said.err]).chain([&calls]) {
+    for text in saids
+        .iter()
+        .flat_map(|said| [&said.out, &said.err])
+        .chain([&calls])
+    {
         assert!(!text.contains(key), "the key is in:\n{text}");
     }
     // It is nowhere but in the settings, readable by their owner alone.
     let file = batida.file("config/settings.toml");
     assert!(fs::read_to_string(&file).expect("settings").contains(key));
-    assert_eq!(fs::metadata(&file).expect("settings").permissions().mode() & 0o077, 0);
+    assert_eq!(
+        fs::metadata(&file).expect("settings").permissions().mode() & 0o077,
+        0
+    );
 }
 
 #[test]
@@ -756,7 +1114,12 @@ fn the_key_is_in_no_output_and_no_argument() {
     let batida = Batida::new();
     // The server repeats the key in its refusals.
     let body = r#"{"error":{"message":"demo-key is no good","code":"invalid_value"}}"#;
-    let refuses = Quirk::Refuses { status: 400, content_type: "application/json", body, retry_after: None };
+    let refuses = Quirk::Refuses {
+        status: 400,
+        content_type: "application/json",
+        body,
+        retry_after: None,
+    };
     let demo = Demo::start(vec![quick("m", Quirk::EchoesKey), quick("n", refuses)]);
     let log = batida.file("log");
     let kubectl = batida.fake_kubectl(&format!(
@@ -791,9 +1154,14 @@ fn the_key_is_in_no_output_and_no_argument() {
     .map(|args| batida.run(args))
     .collect();
     assert!(
-        demo.received().iter().any(|it| it.authorization.as_deref() == Some(&format!("Bearer {DEMO_KEY}")))
+        demo.received()
+            .iter()
+            .any(|it| it.authorization.as_deref() == Some(&format!("Bearer {DEMO_KEY}")))
     );
-    let echoes = saids.iter().filter(|said| format!("{said:?}").contains("••••")).count();
+    let echoes = saids
+        .iter()
+        .filter(|said| format!("{said:?}").contains("••••"))
+        .count();
     assert!(echoes >= 4, "the server's words were not shown: {saids:#?}");
     check_secret_stays(&batida, &log, &saids, DEMO_KEY);
 }
@@ -809,7 +1177,13 @@ fn interrupting_leaves_no_kubectl_behind() {
     for command in ["deployments", "models", "check"] {
         // Leftovers of the command before.
         let _ = fs::remove_file(&file);
-        let mut call = batida.command(&[command, "--kubectl", &kubectl, "--api", "http://127.0.0.1:1"]);
+        let mut call = batida.command(&[
+            command,
+            "--kubectl",
+            &kubectl,
+            "--api",
+            "http://127.0.0.1:1",
+        ]);
         let child = start(call.arg("--kubeconfig").arg(&kubeconfig));
         let began = Instant::now();
         while !fs::read_to_string(&file).is_ok_and(|text| text.ends_with('\n')) {
@@ -819,13 +1193,20 @@ fn interrupting_leaves_no_kubectl_behind() {
         let began = Instant::now();
         interrupt(&child);
         let said = finish(child);
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
         check_code(&said, 1);
         for line in fs::read_to_string(&file).expect("pids").lines() {
             let pid = line.trim().parse().expect("a pid");
             let began = Instant::now();
             while is_alive(pid) {
-                assert!(began.elapsed() < Duration::from_secs(2), "kubectl {line} lives on after {command}");
+                assert!(
+                    began.elapsed() < Duration::from_secs(2),
+                    "kubectl {line} lives on after {command}"
+                );
                 std::thread::sleep(Duration::from_millis(5));
             }
         }

@@ -15,7 +15,10 @@ const TEXT: &str = "curl -d '{\"a\": \"$HOME\"}'\nOlá 🎉";
 
 fn this_test(name: &str) -> Command {
     let mut command = programs::this_test(&format!("clipboard::{name}"));
-    command.env_remove("WAYLAND_DISPLAY").env_remove("DISPLAY").env(MARK, "1");
+    command
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("DISPLAY")
+        .env(MARK, "1");
     command
 }
 
@@ -25,12 +28,18 @@ fn copied_text_can_be_pasted_elsewhere() {
     let display = Display::start("640x480");
 
     let mut child = this_test("inner_copies");
-    child.env("DISPLAY", display.name()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    child
+        .env("DISPLAY", display.name())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = Killed(child.spawn().expect("it starts"));
     let mut next = child.0.stdin.take().expect("piped");
     let mut said = BufReader::new(child.0.stdout.take().expect("piped")).lines();
     for expected in [TEXT, "sk-secret"] {
-        let copied = said.by_ref().map(|line| line.expect("a line")).any(|line| line.ends_with("copied"));
+        let copied = said
+            .by_ref()
+            .map(|line| line.expect("a line"))
+            .any(|line| line.ends_with("copied"));
         assert!(copied, "the child ended");
         let mut paste = display.command(&xclip);
         paste.args(["-selection", "clipboard", "-o"]);
@@ -47,12 +56,19 @@ async fn inner_copies() {
         return;
     }
     let clipboard = Clipboard::new();
-    let wait = || std::io::stdin().read_line(&mut String::new()).expect("a line");
+    let wait = || {
+        std::io::stdin()
+            .read_line(&mut String::new())
+            .expect("a line")
+    };
     let say = || writeln!(std::io::stdout(), "copied").expect("written");
     clipboard.copy(TEXT.to_owned()).await.expect("copied");
     say();
     wait();
-    clipboard.copy_secret("sk-secret".into()).await.expect("copied");
+    clipboard
+        .copy_secret("sk-secret".into())
+        .await
+        .expect("copied");
     say();
     wait();
 }
@@ -70,9 +86,15 @@ async fn inner_has_no_display() {
     }
     let clipboard = Clipboard::new();
     for _ in 0..2 {
-        let failure = clipboard.copy(TEXT.to_owned()).await.expect_err("no display");
+        let failure = clipboard
+            .copy(TEXT.to_owned())
+            .await
+            .expect_err("no display");
         assert_eq!(failure.summary, "The clipboard cannot be used");
-        assert!(failure.advice.contains("display") && !failure.details.is_empty(), "{failure:?}");
+        assert!(
+            failure.advice.contains("display") && !failure.details.is_empty(),
+            "{failure:?}"
+        );
         assert!(!format!("{failure:?}").contains("HOME"), "{failure:?}");
     }
     say_ran();

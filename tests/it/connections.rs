@@ -18,7 +18,11 @@ fn models(reply: &mut Reply<'_>) {
 
 /// Answers everything well.
 fn good(request: &Request, reply: &mut Reply<'_>) {
-    if request.method == "GET" { models(reply) } else { reply.answer(&["It ", "works", "."]) }
+    if request.method == "GET" {
+        models(reply)
+    } else {
+        reply.answer(&["It ", "works", "."])
+    }
 }
 
 fn requests(report: &Value) -> &Value {
@@ -36,21 +40,52 @@ fn a_connection_that_was_closed_before_its_request_came_is_opened_again_and_coun
     let shell = Shell::new();
     let (said, report) = shell.bench(&server.url(), 20, &["--csv", "rows.csv"]);
     let counts = requests(&report);
-    assert_eq!((said.code, &counts["ok"], &counts["failed"]), (Some(0), &json!(20), &json!(0)), "{said:?}");
+    assert_eq!(
+        (said.code, &counts["ok"], &counts["failed"]),
+        (Some(0), &json!(20), &json!(0)),
+        "{said:?}"
+    );
     // The first goes over a connection of its own, each other meets the closed one.
     assert_eq!(counts["reconnected"], json!(19));
     let notes = report["levels"][0]["notes"].to_string();
     check_words(&notes, &["19 requests were sent again on a new connection"]);
     let rows = std::fs::read_to_string(shell.path("rows.csv")).expect("written");
-    let column = rows.lines().next().expect("a head").split(',').position(|name| name == "reconnected");
-    let cell = |line: &str| line.split(',').nth(column.expect("a column")).map(str::to_owned);
-    assert_eq!(rows.lines().skip(1).filter_map(cell).filter(|cell| cell == "1").count(), 19);
+    let column = rows
+        .lines()
+        .next()
+        .expect("a head")
+        .split(',')
+        .position(|name| name == "reconnected");
+    let cell = |line: &str| {
+        line.split(',')
+            .nth(column.expect("a column"))
+            .map(str::to_owned)
+    };
+    assert_eq!(
+        rows.lines()
+            .skip(1)
+            .filter_map(cell)
+            .filter(|cell| cell == "1")
+            .count(),
+        19
+    );
     // None was received twice: those that were closed had not been read.
-    assert_eq!(server.requests().iter().filter(|request| request.method == "POST").count(), 20);
+    assert_eq!(
+        server
+            .requests()
+            .iter()
+            .filter(|request| request.method == "POST")
+            .count(),
+        20
+    );
 
     // Chat asks for the models first, on the connection that is then closed.
     let said = shell.run(&server.url(), &["chat", "Hello"]);
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "It works.\n"), "{said:?}");
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "It works.\n"),
+        "{said:?}"
+    );
     let said = shell.run(&server.url(), &["check", "--json"]);
     check_words(&said.out, &["one-token chat on m"]);
 }
@@ -65,7 +100,11 @@ fn a_server_that_closes_idle_connections_costs_no_request() {
     });
     let (said, report) = Shell::new().bench(&server.url(), 200, &["--concurrency", "4"]);
     let counts = requests(&report);
-    assert_eq!((&counts["ok"], &counts["failed"]), (&json!(200), &json!(0)), "{said:?}");
+    assert_eq!(
+        (&counts["ok"], &counts["failed"]),
+        (&json!(200), &json!(0)),
+        "{said:?}"
+    );
     assert_eq!(server.requests().len(), 200);
 }
 
@@ -81,7 +120,11 @@ fn a_close_that_crosses_the_next_request_is_no_failure_though_no_reset_tells() {
         });
         let (said, report) = Shell::new().bench(&server.url(), 200, &[]);
         let counts = requests(&report);
-        assert_eq!((&counts["ok"], &counts["failed"]), (&json!(200), &json!(0)), "{said:?}");
+        assert_eq!(
+            (&counts["ok"], &counts["failed"]),
+            (&json!(200), &json!(0)),
+            "{said:?}"
+        );
     }
 }
 
@@ -100,9 +143,19 @@ fn a_request_that_was_received_and_got_no_response_is_a_failure_and_is_not_sent_
         let shell = Shell::new();
         let (said, report) = shell.bench(&server.url(), 10, &[]);
         let counts = requests(&report);
-        assert_eq!((&counts["ok"], &counts["failed"]), (&json!(5), &json!(5)), "{said:?}");
-        assert_eq!((&counts["reconnected"], &counts["errors"][0]["kind"]), (&json!(0), &json!("dropped")));
-        check_words(&counts["errors"].to_string(), &["closed the connection without a response"]);
+        assert_eq!(
+            (&counts["ok"], &counts["failed"]),
+            (&json!(5), &json!(5)),
+            "{said:?}"
+        );
+        assert_eq!(
+            (&counts["reconnected"], &counts["errors"][0]["kind"]),
+            (&json!(0), &json!("dropped"))
+        );
+        check_words(
+            &counts["errors"].to_string(),
+            &["closed the connection without a response"],
+        );
         assert_eq!(server.requests().len(), 10, "none was sent twice");
     }
 }
@@ -120,7 +173,10 @@ fn a_reset_after_a_while_is_a_failure() {
     });
     let (_, report) = Shell::new().bench(&server.url(), 4, &[]);
     let counts = requests(&report);
-    assert_eq!((&counts["failed"], &counts["reconnected"]), (&json!(2), &json!(0)));
+    assert_eq!(
+        (&counts["failed"], &counts["reconnected"]),
+        (&json!(2), &json!(0))
+    );
     assert_eq!(server.requests().len(), 4);
 }
 
@@ -128,7 +184,10 @@ fn a_reset_after_a_while_is_a_failure() {
 fn what_a_server_says_of_its_connections_is_heeded() {
     for (said, connections) in [
         ("HTTP/1.1 200 OK\r\nConnection: close, x\r\n", 6),
-        ("HTTP/1.1 200 OK\r\nconnection: x\r\nConnection: Close\r\n", 6),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: x\r\nConnection: Close\r\n",
+            6,
+        ),
         ("HTTP/1.0 200 OK\r\n", 6),
         ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", 1),
         ("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\n", 6),
@@ -138,14 +197,25 @@ fn what_a_server_says_of_its_connections_is_heeded() {
             1,
         ),
     ] {
-        let body = format!("data: {}\n\n", delta(&json!({"content": "Hi"}), &json!("stop")));
+        let body = format!(
+            "data: {}\n\n",
+            delta(&json!({"content": "Hi"}), &json!("stop"))
+        );
         let server = ScriptedServer::start(move |_, reply| {
-            reply.raw(format!("{said}content-length: {}\r\n\r\n{body}", body.len()));
+            reply.raw(format!(
+                "{said}content-length: {}\r\n\r\n{body}",
+                body.len()
+            ));
             Then::KeepOpen
         });
         let (told, report) = Shell::new().bench(&server.url(), 6, &[]);
         assert_eq!(requests(&report)["ok"], json!(6), "{said:?} {told:?}");
-        let used = server.requests().iter().map(|request| request.connection).max().map(|last| last + 1);
+        let used = server
+            .requests()
+            .iter()
+            .map(|request| request.connection)
+            .max()
+            .map(|last| last + 1);
         assert_eq!(used, Some(connections), "{said:?}");
     }
 }
@@ -158,14 +228,18 @@ fn a_refusal_before_the_whole_request_was_sent_is_heard() {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let _ = std::io::Read::read(&mut stream, &mut [0; 200]);
-            let _ =
-                stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(
+                b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            );
             std::thread::sleep(Duration::from_millis(300));
         }
     });
     let shell = Shell::new();
     std::fs::write(shell.path("long.txt"), "word ".repeat(380_000)).expect("written");
-    let said = shell.run(&url, &["chat", "--model", "m", "--attach", "long.txt", "Hello"]);
+    let said = shell.run(
+        &url,
+        &["chat", "--model", "m", "--attach", "long.txt", "Hello"],
+    );
     assert_eq!(said.code, Some(1));
     check_words(&said.err, &["413"]);
 }
@@ -185,11 +259,18 @@ fn an_answer_that_is_compressed_unasked_is_read_streamed_and_whole() {
                     writer.finish().expect("to memory")
                 }
             };
-            let headers = [("content-encoding", coding), ("content-type", "application/json")];
+            let headers = [
+                ("content-encoding", coding),
+                ("content-type", "application/json"),
+            ];
             match (request.method.as_str(), request.model().as_str()) {
                 ("GET", _) => reply.full(200, &headers, packed(r#"{"data": [{"id": "m"}]}"#)),
                 (_, "refused") => {
-                    reply.full(400, &headers, packed(r#"{"error": {"message": "no such thing here"}}"#));
+                    reply.full(
+                        400,
+                        &headers,
+                        packed(r#"{"error": {"message": "no such thing here"}}"#),
+                    );
                 }
                 _ => {
                     // Flushed after each event, as a proxy does that streams.
@@ -199,19 +280,28 @@ fn an_answer_that_is_compressed_unasked_is_read_streamed_and_whole() {
                     ));
                     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
                     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
-                    let writer: &mut dyn std::io::Write =
-                        if coding == "gzip" { &mut gzip } else { &mut zlib };
-                    let pieces =
-                        ["It ", "works", "."].map(|text| delta(&json!({"content": text}), &Value::Null));
-                    let mut events: Vec<String> =
-                        pieces.iter().map(|piece| format!("data: {piece}\n\n")).collect();
+                    let writer: &mut dyn std::io::Write = if coding == "gzip" {
+                        &mut gzip
+                    } else {
+                        &mut zlib
+                    };
+                    let pieces = ["It ", "works", "."]
+                        .map(|text| delta(&json!({"content": text}), &Value::Null));
+                    let mut events: Vec<String> = pieces
+                        .iter()
+                        .map(|piece| format!("data: {piece}\n\n"))
+                        .collect();
                     events.push(format!("data: {}\n\n", delta(&json!({}), &json!("stop"))));
                     events.push("data: [DONE]\n\n".to_owned());
                     for event in events {
                         writer.write_all(event.as_bytes()).expect("to memory");
                         writer.flush().expect("to memory");
                     }
-                    let all = if coding == "gzip" { gzip.finish() } else { zlib.finish() };
+                    let all = if coding == "gzip" {
+                        gzip.finish()
+                    } else {
+                        zlib.finish()
+                    };
                     for piece in all.expect("to memory").chunks(40) {
                         reply.chunk(piece);
                         reply.pause(Duration::from_millis(2));
@@ -223,13 +313,20 @@ fn an_answer_that_is_compressed_unasked_is_read_streamed_and_whole() {
         });
         let shell = Shell::new();
         let said = shell.run(&server.url(), &["chat", "Hello"]);
-        assert_eq!((said.code, said.out.as_str()), (Some(0), "It works.\n"), "{said:?}");
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (Some(0), "It works.\n"),
+            "{said:?}"
+        );
         let (said, report) = shell.bench(&server.url(), 3, &[]);
         assert_eq!(requests(&report)["ok"], json!(3), "{said:?}");
         let said = shell.run(&server.url(), &["chat", "--model", "refused", "Hello"]);
         check_words(&said.err, &["no such thing here"]);
         assert!(
-            server.requests().iter().all(|request| request.header("accept-encoding") == Some("identity"))
+            server
+                .requests()
+                .iter()
+                .all(|request| request.header("accept-encoding") == Some("identity"))
         );
     }
 }
@@ -241,7 +338,10 @@ fn a_compression_that_is_not_read_is_named() {
             if request.method == "GET" {
                 models(reply);
             } else {
-                let headers = [("content-encoding", coding), ("content-type", "text/event-stream")];
+                let headers = [
+                    ("content-encoding", coding),
+                    ("content-type", "text/event-stream"),
+                ];
                 reply.full(200, &headers, b"\x28\xb5\x2f\xfd\x04\x00\x1b\x07");
             }
             Then::KeepOpen
@@ -249,9 +349,15 @@ fn a_compression_that_is_not_read_is_named() {
         let shell = Shell::new();
         let said = shell.run(&server.url(), &["chat", "Hello"]);
         assert_eq!(said.code, Some(1));
-        check_words(&said.err, &["is compressed", coding, "Turn compression off"]);
+        check_words(
+            &said.err,
+            &["is compressed", coding, "Turn compression off"],
+        );
         let (_, report) = shell.bench(&server.url(), 2, &[]);
-        check_words(&requests(&report)["errors"].to_string(), &["is compressed", coding]);
+        check_words(
+            &requests(&report)["errors"].to_string(),
+            &["is compressed", coding],
+        );
     }
 }
 
@@ -261,8 +367,14 @@ fn a_server_that_speaks_another_protocol_is_named() {
     let frame = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64".to_vec();
     for (answer, words) in [
         (frame, ["speaks HTTP/2 only", "HTTP/1.1"]),
-        (b"\x15\x03\x01\x00\x02\x02\x46".to_vec(), ["speaks TLS on this port", "Type https://127.0.0.1:"]),
-        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), ["is not HTTP", "Check the port"]),
+        (
+            b"\x15\x03\x01\x00\x02\x02\x46".to_vec(),
+            ["speaks TLS on this port", "Type https://127.0.0.1:"],
+        ),
+        (
+            b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
+            ["is not HTTP", "Check the port"],
+        ),
     ] {
         let server = ScriptedServer::start(move |_, reply| {
             reply.raw(&answer);
@@ -280,16 +392,32 @@ fn a_server_that_speaks_another_protocol_is_named() {
 #[test]
 fn a_redirect_says_where_to_and_what_to_type() {
     let server = ScriptedServer::start(|request, reply| {
-        let to = format!("https://{}{}", request.header("host").unwrap_or_default(), request.target);
+        let to = format!(
+            "https://{}{}",
+            request.header("host").unwrap_or_default(),
+            request.target
+        );
         reply.full(301, &[("location", &to)], "");
         Then::KeepOpen
     });
     let shell = Shell::new();
     let said = shell.run(&server.url(), &["chat", "--model", "m", "Hello"]);
     let https = server.url().replace("http:", "https:");
-    check_words(&said.err, &[&format!("points to {https}/v1/chat/completions"), &format!("Type {https} as")]);
+    check_words(
+        &said.err,
+        &[
+            &format!("points to {https}/v1/chat/completions"),
+            &format!("Type {https} as"),
+        ],
+    );
     let said = shell.run(&server.url(), &["check"]);
-    check_words(&said.out, &[&format!("points to {https}/v1/models"), &format!("Type {https} as")]);
+    check_words(
+        &said.out,
+        &[
+            &format!("points to {https}/v1/models"),
+            &format!("Type {https} as"),
+        ],
+    );
 }
 
 #[test]
@@ -311,7 +439,11 @@ fn an_answer_that_does_not_end_is_given_up_in_time() {
     assert_eq!(said.code, Some(1), "{said:?}");
     check_words(&said.out, &["so so"]);
     check_words(&said.err, &["had not answered in full after 700 ms"]);
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -341,17 +473,32 @@ async fn comments_that_keep_a_connection_open_are_no_data() {
         messages: vec![Message::new(Role::User, "Hello")],
         params: Params::default(),
     };
-    let limits = Limits { silence: Duration::from_millis(400), ..Limits::default() };
+    let limits = Limits {
+        silence: Duration::from_millis(400),
+        ..Limits::default()
+    };
     let began = Instant::now();
     let mut heard = String::new();
-    let report =
-        run_within(&api, &request, &[], &tokio_util::sync::CancellationToken::new(), limits, |news| {
+    let report = run_within(
+        &api,
+        &request,
+        &[],
+        &tokio_util::sync::CancellationToken::new(),
+        limits,
+        |news| {
             heard.push_str(&news.answer);
-        })
-        .await;
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        },
+    )
+    .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(heard, "Wait", "what came is kept");
-    let ChatEnding::Failed(failure) = report.ending else { panic!("{report:?}") };
+    let ChatEnding::Failed(failure) = report.ending else {
+        panic!("{report:?}")
+    };
     check_words(&failure.summary, &["sent nothing for 400 ms"]);
 }
 
@@ -374,7 +521,12 @@ fn a_response_that_is_kept_open_behind_its_end_costs_no_time() {
     ENDS.store(true, Ordering::Relaxed);
     assert_eq!(requests(&report)["ok"], json!(40), "{said:?}");
     // A quarter of a second for the first, and no more than a few ms for each other.
-    assert!(report["levels"][0]["took_s"].as_f64().is_some_and(|took| took < 8.0), "{took:?}");
+    assert!(
+        report["levels"][0]["took_s"]
+            .as_f64()
+            .is_some_and(|took| took < 8.0),
+        "{took:?}"
+    );
 }
 
 #[test]
@@ -393,14 +545,25 @@ fn a_file_limit_is_named_before_a_level_starts() {
              --requests 200 --max-error-share none --max-level-error-share 100% {args} --api {} --config config",
             server.url()
         );
-        sh.args(["-c", &line]).arg(program).env("HOME", shell.home()).current_dir(shell.home());
-        sh.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        sh.args(["-c", &line])
+            .arg(program)
+            .env("HOME", shell.home())
+            .current_dir(shell.home());
+        sh.stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
         drop(command);
         finish(start(&mut sh))
     };
     let said = limited(256, "--concurrency 300");
     assert_eq!(said.code, Some(1), "{said:?}");
-    check_words(&said.out, &["300 connections at once need about", "allows this process 256", "ulimit"]);
+    check_words(
+        &said.out,
+        &[
+            "300 connections at once need about",
+            "allows this process 256",
+            "ulimit",
+        ],
+    );
     assert!(server.requests().is_empty(), "nothing was sent");
     let said = limited(256, "--concurrency 20");
     assert_eq!(said.code, Some(0), "{said:?}");

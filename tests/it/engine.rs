@@ -46,10 +46,20 @@ impl House {
         let wake = move || {
             woken.fetch_add(1, Ordering::Relaxed);
         };
-        let Started { engine, events, settings, notice } =
-            Engine::start(options(dir.path()), wake).expect("it starts");
+        let Started {
+            engine,
+            events,
+            settings,
+            notice,
+        } = Engine::start(options(dir.path()), wake).expect("it starts");
         assert_eq!((settings, notice), (Settings::default(), None));
-        Self { engine: Some(engine), events, seen: Vec::new(), wakes, dir }
+        Self {
+            engine: Some(engine),
+            events,
+            seen: Vec::new(),
+            wakes,
+            dir,
+        }
     }
 
     fn send(&self, command: Command) {
@@ -76,7 +86,9 @@ impl House {
     #[track_caller]
     fn until_ended(&mut self, job: JobId) -> (ChatEnding, String) {
         let is_it = |event: &Event| match event {
-            Event::ChatEnded { job: it, ending, .. } if *it == job => Some(ending.clone()),
+            Event::ChatEnded {
+                job: it, ending, ..
+            } if *it == job => Some(ending.clone()),
             _ => None,
         };
         let before = self.seen.iter().find_map(is_it);
@@ -87,7 +99,9 @@ impl House {
     /// The answer so far.
     fn said(&self, job: JobId) -> String {
         let parts = self.seen.iter().filter_map(|event| match event {
-            Event::ChatAdvanced { job: it, answer, .. } if *it == job => Some(answer.as_str()),
+            Event::ChatAdvanced {
+                job: it, answer, ..
+            } if *it == job => Some(answer.as_str()),
             _ => None,
         });
         parts.collect()
@@ -105,7 +119,11 @@ impl House {
     fn drop_engine(&mut self) {
         let began = Instant::now();
         self.engine = None;
-        assert!(began.elapsed() < Duration::from_secs(1), "dropping took {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "dropping took {:?}",
+            began.elapsed()
+        );
     }
 
     /// A program to be taken for kubectl.
@@ -118,13 +136,25 @@ impl House {
 }
 
 fn options(dir: &Path) -> Options {
-    Options { config: Some(dir.join("config")), twin: Some(env!("CARGO_BIN_EXE_batida").into()) }
+    Options {
+        config: Some(dir.join("config")),
+        twin: Some(env!("CARGO_BIN_EXE_batida").into()),
+    }
 }
 
 fn chat(job: u64, place: &Environment, model: &str, prompt: &str) -> Command {
     let messages = vec![Message::new(Role::User, prompt)];
-    let request = ChatRequest { model: model.to_owned(), messages, params: Params::default() };
-    Command::Chat { job: JobId(job), place: place.clone(), request: Box::new(request), filing: None }
+    let request = ChatRequest {
+        model: model.to_owned(),
+        messages,
+        params: Params::default(),
+    };
+    Command::Chat {
+        job: JobId(job),
+        place: place.clone(),
+        request: Box::new(request),
+        filing: None,
+    }
 }
 
 fn environment(demo: &Demo) -> Environment {
@@ -137,95 +167,182 @@ fn environment(demo: &Demo) -> Environment {
 
 /// Keeps an environment with its key.
 fn save(env: &Environment, key: Option<&str>) -> Command {
-    let mut settings =
-        Settings { theme: ThemeChoice::Light, selected: env.id.clone(), ..Settings::default() };
+    let mut settings = Settings {
+        theme: ThemeChoice::Light,
+        selected: env.id.clone(),
+        ..Settings::default()
+    };
     settings.environments.push(env.clone());
-    let key = key.map(|key| KeyChange { env: env.id.clone(), key: Some(key.into()) });
+    let key = key.map(|key| KeyChange {
+        env: env.id.clone(),
+        key: Some(key.into()),
+    });
     Command::SaveSettings { settings, key }
 }
 
 fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     let began = Instant::now();
     while !ready() {
-        assert!(began.elapsed() < Duration::from_secs(5), "{what} did not happen");
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{what} did not happen"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-const FINISHED: ChatEnding = ChatEnding::Finished { reason: FinishReason::Stop };
+const FINISHED: ChatEnding = ChatEnding::Finished {
+    reason: FinishReason::Stop,
+};
 
 #[test]
 fn the_demo_opens_lists_and_chats() {
     let mut house = House::start();
     let place = Environment::demo();
-    house.send(Command::OpenPlace { job: JobId(9_001), place: place.clone() });
-    house.send(Command::LoadCluster { job: JobId(1), place: place.clone() });
-    house.send(Command::LoadApiModels { job: JobId(2), place: place.clone() });
+    house.send(Command::OpenPlace {
+        job: JobId(9_001),
+        place: place.clone(),
+    });
+    house.send(Command::LoadCluster {
+        job: JobId(1),
+        place: place.clone(),
+    });
+    house.send(Command::LoadApiModels {
+        job: JobId(2),
+        place: place.clone(),
+    });
     let (mut opened, mut cluster, mut models) = (None, None, None);
     house.until("place, cluster and models", |event| {
         match event {
-            Event::PlaceOpened { env, api, key, trouble, .. } => {
+            Event::PlaceOpened {
+                env,
+                api,
+                key,
+                trouble,
+                ..
+            } => {
                 assert_eq!((env, trouble), (&EnvId::demo(), &None));
                 opened = Some((api.clone(), key.clone()));
             }
-            Event::ClusterLoaded { job: JobId(1), outcome, .. } => cluster = Some(outcome.clone()),
-            Event::ApiModelsLoaded { job: JobId(2), outcome, .. } => models = Some(outcome.clone()),
+            Event::ClusterLoaded {
+                job: JobId(1),
+                outcome,
+                ..
+            } => cluster = Some(outcome.clone()),
+            Event::ApiModelsLoaded {
+                job: JobId(2),
+                outcome,
+                ..
+            } => models = Some(outcome.clone()),
             _ => {}
         }
         (opened.is_some() && cluster.is_some() && models.is_some()).then_some(())
     });
     let (api, key) = opened.expect("it opened");
-    assert!(api.expect("an address").root().starts_with("http://127.0.0.1:"));
+    assert!(
+        api.expect("an address")
+            .root()
+            .starts_with("http://127.0.0.1:")
+    );
     assert!(matches!(key, KeyStatus::Present { .. }), "{key:?}");
     let deployments = cluster.expect("it ended").expect("it loaded").deployments;
-    assert!(deployments.iter().any(|it| it.state == DeploymentState::Deployed));
-    assert!(deployments.iter().any(|it| it.state != DeploymentState::Deployed));
-    assert!(models.expect("it ended").expect("they came").contains(&FAST.to_owned()));
+    assert!(
+        deployments
+            .iter()
+            .any(|it| it.state == DeploymentState::Deployed)
+    );
+    assert!(
+        deployments
+            .iter()
+            .any(|it| it.state != DeploymentState::Deployed)
+    );
+    assert!(
+        models
+            .expect("it ended")
+            .expect("they came")
+            .contains(&FAST.to_owned())
+    );
 
     house.send(chat(3, &place, FAST, "What is TTFT?"));
     let (ending, said) = house.until_ended(JobId(3));
     assert_eq!(ending, FINISHED);
     assert!(said.contains("You asked: *What is TTFT?*"), "{said}");
-    assert!(house.wakes.load(Ordering::Relaxed) >= house.seen.len() as u64, "every event wakes the window");
+    assert!(
+        house.wakes.load(Ordering::Relaxed) >= house.seen.len() as u64,
+        "every event wakes the window"
+    );
 
     let ended = |event: &Event| match event {
-        Event::ActivityChanged { activity: Activity { kind, line, ending: Some(ending), .. } } => {
+        Event::ActivityChanged {
+            activity:
+                Activity {
+                    kind,
+                    line,
+                    ending: Some(ending),
+                    ..
+                },
+        } => {
             assert!(ending.ok && !line.contains(DEMO_KEY), "{event:?}");
             Some(*kind)
         }
         _ => None,
     };
     let kinds: Vec<ActivityKind> = house.seen.iter().filter_map(ended).collect();
-    assert!(kinds.contains(&ActivityKind::Kubectl) && kinds.contains(&ActivityKind::Http), "{kinds:?}");
+    assert!(
+        kinds.contains(&ActivityKind::Kubectl) && kinds.contains(&ActivityKind::Http),
+        "{kinds:?}"
+    );
 }
 
 #[test]
 fn checks_end_one_by_one_and_then_all() {
     let mut house = House::start();
-    house.send(Command::Check { job: JobId(1), place: Environment::demo() });
+    house.send(Command::Check {
+        job: JobId(1),
+        place: Environment::demo(),
+    });
     let mut checks: Vec<Check> = Vec::new();
     house.until("the end of the checks", |event| match event {
-        Event::CheckEnded { job: JobId(1), check, .. } => {
+        Event::CheckEnded {
+            job: JobId(1),
+            check,
+            ..
+        } => {
             checks.push(check.clone());
             None
         }
         Event::ChecksEnded { job: JobId(1), .. } => Some(()),
         _ => None,
     });
-    assert!(checks.iter().all(|check| check.verdict != Verdict::Bad), "{checks:#?}");
-    assert!(checks.iter().any(|check| check.title == "API key accepted"), "{checks:#?}");
+    assert!(
+        checks.iter().all(|check| check.verdict != Verdict::Bad),
+        "{checks:#?}"
+    );
+    assert!(
+        checks.iter().any(|check| check.title == "API key accepted"),
+        "{checks:#?}"
+    );
 }
 
 #[test]
 fn contexts_and_keys_are_told() {
     let mut house = House::start();
-    house.send(Command::ListContexts { job: JobId(1), place: Environment::demo() });
-    house.send(Command::RevealKey { place: Environment::demo() });
-    house.send(Command::RevealKey { place: Environment::blank(EnvId("x".to_owned()), "X") });
+    house.send(Command::ListContexts {
+        job: JobId(1),
+        place: Environment::demo(),
+    });
+    house.send(Command::RevealKey {
+        place: Environment::demo(),
+    });
+    house.send(Command::RevealKey {
+        place: Environment::blank(EnvId("x".to_owned()), "X"),
+    });
     let (mut contexts, mut keys) = (None, Vec::new());
     house.until("contexts and keys", |event| {
         match event {
-            Event::ContextsListed { outcome, .. } => contexts = Some(outcome.clone().expect("listed")),
+            Event::ContextsListed { outcome, .. } => {
+                contexts = Some(outcome.clone().expect("listed"))
+            }
             Event::KeyRevealed { env, outcome } => keys.push((env.clone(), outcome.clone())),
             _ => {}
         }
@@ -249,7 +366,11 @@ fn cancelling_ends_one_chat_and_keeps_what_it_said() {
     let began = Instant::now();
     house.send(Command::Cancel { job: JobId(1) });
     let (ending, said) = house.until_ended(JobId(1));
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(ending, ChatEnding::Stopped);
     // Cancelling what has ended is nothing.
     house.send(Command::Cancel { job: JobId(1) });
@@ -263,12 +384,23 @@ fn other_places_disturb_no_stream() {
     let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
     let other = environment(&demo);
     let mut house = House::start();
-    house.send(chat(1, &Environment::demo(), "Meta-Llama-3.3-70B-Instruct", "Write 250 tokens"));
+    house.send(chat(
+        1,
+        &Environment::demo(),
+        "Meta-Llama-3.3-70B-Instruct",
+        "Write 250 tokens",
+    ));
     house.until_it_says_something(JobId(1));
     // The window switches, loads, saves, chats and stops elsewhere meanwhile.
     house.send(save(&other, Some(DEMO_KEY)));
-    house.send(Command::OpenPlace { job: JobId(9_001), place: other.clone() });
-    house.send(Command::LoadApiModels { job: JobId(2), place: other.clone() });
+    house.send(Command::OpenPlace {
+        job: JobId(9_001),
+        place: other.clone(),
+    });
+    house.send(Command::LoadApiModels {
+        job: JobId(2),
+        place: other.clone(),
+    });
     house.send(chat(3, &other, "m", "Hi"));
     house.send(chat(4, &other, "m", "Write 20000 tokens"));
     house.until_it_says_something(JobId(4));
@@ -277,16 +409,36 @@ fn other_places_disturb_no_stream() {
     let (ending, said) = house.until_ended(JobId(3));
     assert_eq!(ending, FINISHED);
     assert!(said.contains("`m` is played"), "{said}");
-    let running = !house.seen.iter().any(|it| matches!(it, Event::ChatEnded { job: JobId(1), .. }));
+    let running = !house
+        .seen
+        .iter()
+        .any(|it| matches!(it, Event::ChatEnded { job: JobId(1), .. }));
     assert!(running, "the first ended too early to tell");
     let figures = house.until("the end of the first", |event| match event {
-        Event::ChatEnded { job: JobId(1), ending, figures, .. } => Some((ending.clone(), *figures.clone())),
+        Event::ChatEnded {
+            job: JobId(1),
+            ending,
+            figures,
+            ..
+        } => Some((ending.clone(), *figures.clone())),
         _ => None,
     });
-    assert_eq!((figures.0, figures.1.tokens.map(|tokens| tokens.n)), (FINISHED, Some(250)));
-    house.send(chat(5, &Environment::demo(), "Meta-Llama-3.3-70B-Instruct", "Write 250 tokens"));
+    assert_eq!(
+        (figures.0, figures.1.tokens.map(|tokens| tokens.n)),
+        (FINISHED, Some(250))
+    );
+    house.send(chat(
+        5,
+        &Environment::demo(),
+        "Meta-Llama-3.3-70B-Instruct",
+        "Write 250 tokens",
+    ));
     house.until_ended(JobId(5));
-    assert_eq!(house.said(JobId(5)), house.said(JobId(1)), "the same seed says the same");
+    assert_eq!(
+        house.said(JobId(5)),
+        house.said(JobId(1)),
+        "the same seed says the same"
+    );
 }
 
 #[test]
@@ -301,7 +453,11 @@ fn a_save_right_before_the_end_is_on_the_disk() {
         let loaded = store.load();
         assert_eq!((loaded.settings.current(), loaded.notice), (&env, None));
         assert_eq!(loaded.settings.theme, ThemeChoice::Light);
-        assert!(fs::read_to_string(store.path()).expect("a file").contains("sk-kept"));
+        assert!(
+            fs::read_to_string(store.path())
+                .expect("a file")
+                .contains("sk-kept")
+        );
     }
 }
 
@@ -313,7 +469,9 @@ fn a_key_is_in_use_as_soon_as_it_was_saved() {
     house.send(save(&env, Some("sk-wrong")));
     house.send(chat(1, &env, "m", "Hi"));
     let (ending, _) = house.until_ended(JobId(1));
-    let ChatEnding::Failed(failure) = ending else { panic!("{ending:?}") };
+    let ChatEnding::Failed(failure) = ending else {
+        panic!("{ending:?}")
+    };
     assert!(failure.summary.contains("key was refused"), "{failure:?}");
     house.send(save(&env, Some(DEMO_KEY)));
     house.send(chat(2, &env, "m", "Hi"));
@@ -323,9 +481,15 @@ fn a_key_is_in_use_as_soon_as_it_was_saved() {
 #[test]
 fn without_its_key_nothing_is_asked() {
     let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
-    let env = Environment { key: KeyPlace::Variable("BATIDA_TEST_UNSET".to_owned()), ..environment(&demo) };
+    let env = Environment {
+        key: KeyPlace::Variable("BATIDA_TEST_UNSET".to_owned()),
+        ..environment(&demo)
+    };
     let mut house = House::start();
-    house.send(Command::OpenPlace { job: JobId(9_001), place: env.clone() });
+    house.send(Command::OpenPlace {
+        job: JobId(9_001),
+        place: env.clone(),
+    });
     let status = house.until("the place", |event| match event {
         Event::PlaceOpened { key, .. } => Some(key.clone()),
         _ => None,
@@ -333,7 +497,9 @@ fn without_its_key_nothing_is_asked() {
     assert!(matches!(status, KeyStatus::Missing(_)), "{status:?}");
     house.send(chat(1, &env, "m", "Hi"));
     let (ending, _) = house.until_ended(JobId(1));
-    let ChatEnding::Failed(failure) = ending else { panic!("{ending:?}") };
+    let ChatEnding::Failed(failure) = ending else {
+        panic!("{ending:?}")
+    };
     assert!(failure.summary.contains("BATIDA_TEST_UNSET"), "{failure:?}");
     assert_eq!(demo.received().len(), 0);
 }
@@ -342,7 +508,10 @@ fn without_its_key_nothing_is_asked() {
 fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
     let mut house = House::start();
     let pids = house.dir.path().join("pids");
-    let script = format!("sleep 1000 &\necho \"$$ $! .\" >> '{}'\nwait", pids.display());
+    let script = format!(
+        "sleep 1000 &\necho \"$$ $! .\" >> '{}'\nwait",
+        pids.display()
+    );
     let kubeconfig = house.dir.path().join("kubeconfig");
     fs::write(&kubeconfig, "{}").expect("written");
     let place = Environment {
@@ -355,12 +524,19 @@ fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
     };
     let read = || -> Vec<u32> {
         let text = fs::read_to_string(&pids).unwrap_or_default();
-        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+        text.split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect()
     };
 
     // A cancelled job leaves none behind.
-    house.send(Command::LoadCluster { job: JobId(1), place: place.clone() });
-    wait_until("kubectl's start", || fs::read_to_string(&pids).is_ok_and(|text| text.ends_with(".\n")));
+    house.send(Command::LoadCluster {
+        job: JobId(1),
+        place: place.clone(),
+    });
+    wait_until("kubectl's start", || {
+        fs::read_to_string(&pids).is_ok_and(|text| text.ends_with(".\n"))
+    });
     house.send(Command::Cancel { job: JobId(1) });
     let outcome = house.until("the end of the look", |event| match event {
         Event::ClusterLoaded { outcome, .. } => Some(outcome.clone()),
@@ -372,8 +548,14 @@ fn dropping_it_ends_a_kubectl_that_hangs_and_all_that_it_started() {
     }
 
     fs::remove_file(&pids).expect("it was there");
-    house.send(Command::LoadCluster { job: JobId(2), place: place.clone() });
-    house.send(Command::Check { job: JobId(3), place });
+    house.send(Command::LoadCluster {
+        job: JobId(2),
+        place: place.clone(),
+    });
+    house.send(Command::Check {
+        job: JobId(3),
+        place,
+    });
     wait_until("kubectl's start", || {
         read().len() >= 4 && fs::read_to_string(&pids).is_ok_and(|text| text.ends_with(".\n"))
     });
@@ -395,7 +577,11 @@ fn a_keychain_that_is_silent_can_be_cancelled() {
     // The system takes connections for it, and nobody answers.
     let _bus = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
     let mut command = this_test("engine::inner_waits_for_a_keychain");
-    check_test(command.env(BUS, format!("unix:path={}", path.display())).env(MARK, "1"));
+    check_test(
+        command
+            .env(BUS, format!("unix:path={}", path.display()))
+            .env(MARK, "1"),
+    );
 }
 
 #[test]
@@ -404,12 +590,27 @@ fn inner_waits_for_a_keychain() {
         return;
     }
     let demo = Demo::start(vec![DemoModel::quick("m", Quirk::None)]);
-    let place = Environment { key: KeyPlace::Keychain, ..environment(&demo) };
+    let place = Environment {
+        key: KeyPlace::Keychain,
+        ..environment(&demo)
+    };
     let mut house = House::start();
-    house.send(Command::LoadApiModels { job: JobId(1), place: place.clone() });
-    house.send(Command::LoadCluster { job: JobId(2), place: place.clone() });
-    house.send(Command::Check { job: JobId(3), place: place.clone() });
-    house.send(Command::ListContexts { job: JobId(4), place: place.clone() });
+    house.send(Command::LoadApiModels {
+        job: JobId(1),
+        place: place.clone(),
+    });
+    house.send(Command::LoadCluster {
+        job: JobId(2),
+        place: place.clone(),
+    });
+    house.send(Command::Check {
+        job: JobId(3),
+        place: place.clone(),
+    });
+    house.send(Command::ListContexts {
+        job: JobId(4),
+        place: place.clone(),
+    });
     house.send(chat(5, &place, "m", "Hi"));
     let began = Instant::now();
     let mut ended = Vec::new();
@@ -420,23 +621,36 @@ fn inner_waits_for_a_keychain() {
             | Event::ClusterLoaded { job, .. }
             | Event::ChecksEnded { job, .. }
             | Event::ContextsListed { job, .. }
-            | Event::ChatEnded { job, ending: ChatEnding::Stopped, .. } => Some(job.0),
+            | Event::ChatEnded {
+                job,
+                ending: ChatEnding::Stopped,
+                ..
+            } => Some(job.0),
             _ => None,
         });
         (ended.len() == 5).then_some(())
     });
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
     ended.sort_unstable();
     assert_eq!(ended, [1, 2, 3, 4, 5]);
-    house.send(Command::LoadApiModels { job: JobId(6), place });
+    house.send(Command::LoadApiModels {
+        job: JobId(6),
+        place,
+    });
     house.drop_engine();
     say_ran();
 }
 
 #[test]
 fn dropping_it_hangs_up_on_every_server() {
-    let demo =
-        Demo::start(vec![DemoModel::quick("m", Quirk::Hangs), DemoModel::quick("n", Quirk::HangsAfterHead)]);
+    let demo = Demo::start(vec![
+        DemoModel::quick("m", Quirk::Hangs),
+        DemoModel::quick("n", Quirk::HangsAfterHead),
+    ]);
     let env = environment(&demo);
     let mut house = House::start();
     house.send(save(&env, Some(DEMO_KEY)));
@@ -444,14 +658,22 @@ fn dropping_it_hangs_up_on_every_server() {
     house.send(chat(2, &env, "n", "Hi"));
     wait_until("the requests", || demo.received().len() == 2);
     house.drop_engine();
-    wait_until("the aborts", || demo.received().iter().all(|it| it.aborted.load(Ordering::Relaxed)));
+    wait_until("the aborts", || {
+        demo.received()
+            .iter()
+            .all(|it| it.aborted.load(Ordering::Relaxed))
+    });
 }
 
 #[test]
 fn a_broken_settings_file_is_told_at_the_start() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::create_dir_all(dir.path().join("config")).expect("a folder");
-    fs::write(dir.path().join("config/settings.toml"), "no = toml = at all").expect("written");
+    fs::write(
+        dir.path().join("config/settings.toml"),
+        "no = toml = at all",
+    )
+    .expect("written");
     let started = Engine::start(options(dir.path()), || {}).expect("it starts all the same");
     assert_eq!(started.settings, Settings::default());
     let notice = started.notice.expect("it is told");
@@ -462,11 +684,23 @@ fn a_broken_settings_file_is_told_at_the_start() {
 fn asks(prompts: &[&str], in_turn: bool) -> Command {
     let ask = |(n, prompt): (usize, &&str)| {
         let messages = vec![Message::new(Role::User, *prompt)];
-        let request = ChatRequest { model: FAST.to_owned(), messages, params: Params::default() };
+        let request = ChatRequest {
+            model: FAST.to_owned(),
+            messages,
+            params: Params::default(),
+        };
         let (request, place) = (Box::new(request), Environment::demo());
-        Ask { job: JobId(n as u64 + 1), place, request, filing: None }
+        Ask {
+            job: JobId(n as u64 + 1),
+            place,
+            request,
+            filing: None,
+        }
     };
-    Command::ChatSideBySide { asks: prompts.iter().enumerate().map(ask).collect(), in_turn }
+    Command::ChatSideBySide {
+        asks: prompts.iter().enumerate().map(ask).collect(),
+        in_turn,
+    }
 }
 
 /// In which order the jobs began to be sent, said something for the first time, and ended.
@@ -489,13 +723,27 @@ fn order(seen: &[Event]) -> Vec<(&'static str, u64)> {
 #[test]
 fn side_by_side_all_are_sent_before_any_has_answered() {
     let mut house = House::start();
-    house.send(asks(&["Write 400 tokens", "Write 400 tokens", "Write 400 tokens"], false));
+    house.send(asks(
+        &["Write 400 tokens", "Write 400 tokens", "Write 400 tokens"],
+        false,
+    ));
     for n in 1..=3 {
         let (ending, said) = house.until_ended(JobId(n));
-        assert_eq!((ending, said.is_empty()), (ChatEnding::Finished { reason: FinishReason::Stop }, false));
+        assert_eq!(
+            (ending, said.is_empty()),
+            (
+                ChatEnding::Finished {
+                    reason: FinishReason::Stop
+                },
+                false
+            )
+        );
     }
     let order = order(&house.seen);
-    assert!(order[..3].iter().all(|(step, _)| *step == "began"), "{order:?}");
+    assert!(
+        order[..3].iter().all(|(step, _)| *step == "began"),
+        "{order:?}"
+    );
 }
 
 #[test]
@@ -505,7 +753,9 @@ fn in_turn_each_is_sent_when_the_one_before_has_ended() {
     for n in 1..=3 {
         house.until_ended(JobId(n));
     }
-    let wanted: Vec<_> = (1..=3).flat_map(|n| [("began", n), ("said", n), ("ended", n)]).collect();
+    let wanted: Vec<_> = (1..=3)
+        .flat_map(|n| [("began", n), ("said", n), ("ended", n)])
+        .collect();
     assert_eq!(order(&house.seen), wanted);
 }
 
@@ -515,25 +765,46 @@ fn in_turn_a_stopped_one_makes_room_and_who_waits_can_be_stopped() {
     house.send(asks(&["Write 200000 tokens", "never sent", "three"], true));
     house.until_it_says_something(JobId(1));
     house.send(Command::Cancel { job: JobId(2) });
-    assert_eq!(house.until_ended(JobId(2)), (ChatEnding::Stopped, String::new()));
+    assert_eq!(
+        house.until_ended(JobId(2)),
+        (ChatEnding::Stopped, String::new())
+    );
     house.send(Command::Cancel { job: JobId(1) });
     assert_eq!(house.until_ended(JobId(1)).0, ChatEnding::Stopped);
     let (ending, said) = house.until_ended(JobId(3));
-    assert_eq!(ending, ChatEnding::Finished { reason: FinishReason::Stop });
+    assert_eq!(
+        ending,
+        ChatEnding::Finished {
+            reason: FinishReason::Stop
+        }
+    );
     assert!(said.contains("three"), "{said}");
     let order = order(&house.seen);
     let at = |step| order.iter().position(|other| *other == step);
-    assert!(at(("ended", 1)) < at(("began", 3)), "the second's end was not its turn: {order:?}");
+    assert!(
+        at(("ended", 1)) < at(("began", 3)),
+        "the second's end was not its turn: {order:?}"
+    );
 }
 
 #[test]
 fn side_by_side_one_that_cannot_be_asked_holds_nobody_up() {
     let mut house = House::start();
-    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], false) else { unreachable!() };
+    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], false) else {
+        unreachable!()
+    };
     asks[0].place = Environment::blank(EnvId("e1".to_owned()), "no address");
     house.send(Command::ChatSideBySide { asks, in_turn });
-    assert!(matches!(house.until_ended(JobId(1)).0, ChatEnding::Failed(_)));
-    assert_eq!(house.until_ended(JobId(2)).0, ChatEnding::Finished { reason: FinishReason::Stop });
+    assert!(matches!(
+        house.until_ended(JobId(1)).0,
+        ChatEnding::Failed(_)
+    ));
+    assert_eq!(
+        house.until_ended(JobId(2)).0,
+        ChatEnding::Finished {
+            reason: FinishReason::Stop
+        }
+    );
 }
 
 #[test]
@@ -542,15 +813,28 @@ fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
     let mut house = House::start();
     // It is asked after the answer where a conversation is kept, and does not answer.
     let kubectl = house.fake_kubectl("exec sleep 100");
-    let cluster = ClusterAccess { kubectl: Some(kubectl), ..ClusterAccess::default() };
-    let place = Environment { cluster: Some(cluster), ..environment(&demo) };
+    let cluster = ClusterAccess {
+        kubectl: Some(kubectl),
+        ..ClusterAccess::default()
+    };
+    let place = Environment {
+        cluster: Some(cluster),
+        ..environment(&demo)
+    };
     house.send(save(&place, Some(DEMO_KEY)));
-    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], true) else { unreachable!() };
+    let Command::ChatSideBySide { mut asks, in_turn } = asks(&["one", "two"], true) else {
+        unreachable!()
+    };
     for ask in &mut asks {
         ask.place = place.clone();
         "m".clone_into(&mut ask.request.model);
         let conversation = SessionId(format!("c{}", ask.job.0));
-        ask.filing = Some(Filing { conversation, exchange: 1, parent: None, deployment: None });
+        ask.filing = Some(Filing {
+            conversation,
+            exchange: 1,
+            parent: None,
+            deployment: None,
+        });
     }
     house.send(Command::ChatSideBySide { asks, in_turn });
     assert_eq!(house.until_ended(JobId(2)).0, FINISHED);
@@ -561,7 +845,10 @@ fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
         _ => None,
     };
     let asked: Vec<bool> = house.seen.iter().filter_map(of_kubectl).collect();
-    assert!(!asked.contains(&true), "the second was sent only after kubectl had been given up: {asked:?}");
+    assert!(
+        !asked.contains(&true),
+        "the second was sent only after kubectl had been given up: {asked:?}"
+    );
     if asked.is_empty() {
         house.until("the cluster is asked", |event| of_kubectl(event).map(drop));
     }

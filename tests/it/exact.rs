@@ -13,7 +13,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn quick() -> ExactOptions {
     let (ttft, per_token) = (Duration::from_millis(20), Duration::from_millis(3));
-    ExactOptions { ttft, per_token, tokens: 5, ..ExactOptions::default() }
+    ExactOptions {
+        ttft,
+        per_token,
+        tokens: 5,
+        ..ExactOptions::default()
+    }
 }
 
 fn start(options: ExactOptions) -> ExactServer {
@@ -39,14 +44,23 @@ struct Answer {
 
 impl Client {
     fn open(server: &ExactServer) -> Self {
-        let address = server.address().root().trim_start_matches("http://").to_owned();
+        let address = server
+            .address()
+            .root()
+            .trim_start_matches("http://")
+            .to_owned();
         let socket = TcpStream::connect(address).expect("it listens");
-        socket.set_read_timeout(Some(LIMIT)).expect("a time is taken");
+        socket
+            .set_read_timeout(Some(LIMIT))
+            .expect("a time is taken");
         Self(BufReader::new(socket))
     }
 
     fn send(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).expect("it takes it");
+        self.0
+            .get_mut()
+            .write_all(text.as_bytes())
+            .expect("it takes it");
     }
 
     fn ask(&mut self, id: &str, body: Value) {
@@ -69,13 +83,21 @@ impl Client {
             head = head + &line.to_lowercase() + "\n";
         }
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.unwrap_or_else(|| panic!("no status in {head:?}")), head)
+        (
+            status.unwrap_or_else(|| panic!("no status in {head:?}")),
+            head,
+        )
     }
 
     /// A stream to its very end.
     fn stream(&mut self) -> Answer {
         let (status, head) = self.head();
-        let mut answer = Answer { status, head, events: Vec::new(), seen: Vec::new() };
+        let mut answer = Answer {
+            status,
+            head,
+            events: Vec::new(),
+            seen: Vec::new(),
+        };
         loop {
             let line = self.line();
             match line.strip_prefix("data: ") {
@@ -99,8 +121,15 @@ impl Client {
     /// An answer with a length.
     fn body(&mut self) -> (u16, String, String) {
         let (status, head) = self.head();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.and_then(|length| length.parse().ok()).expect("a length")];
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![
+            0;
+            length
+                .and_then(|length| length.parse().ok())
+                .expect("a length")
+        ];
         self.0.read_exact(&mut body).expect("the whole body comes");
         (status, head, String::from_utf8(body).expect("text"))
     }
@@ -111,7 +140,9 @@ impl Client {
         let (status, head, body) = self.body();
         assert_eq!(status, 200);
         assert!(head.contains("x-times-lost: 0"), "{head}");
-        body.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+        body.lines()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+            .collect()
     }
 }
 
@@ -134,28 +165,46 @@ fn with(mut body: Value, name: &str, value: impl Into<Value>) -> Value {
 
 #[track_caller]
 fn ns(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no time"))
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("{value} is no time"))
 }
 
 #[test]
 fn the_times_it_keeps_agree_with_what_a_client_sees() {
-    let server = start(ExactOptions { all_times: true, ..quick() });
+    let server = start(ExactOptions {
+        all_times: true,
+        ..quick()
+    });
     let mut client = Client::open(&server);
     let sent = now();
     client.ask("a-7", hello());
     let answer = client.stream();
     let times = client.times();
-    let [times] = &times[..] else { panic!("{times:?}") };
+    let [times] = &times[..] else {
+        panic!("{times:?}")
+    };
     assert_eq!((&times["id"], &times["tokens"]), (&json!("a-7"), &json!(5)));
     let (received, done) = (ns(&times["received_ns"]), ns(&times["done_ns"]));
-    let written: Vec<u64> = times["written_ns"].as_array().expect("a list").iter().map(ns).collect();
+    let written: Vec<u64> = times["written_ns"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(ns)
+        .collect();
     assert_eq!((written.len(), answer.seen.len()), (5, 5));
     assert!(sent <= received);
     for (at, written) in written.iter().enumerate() {
-        assert!(*written >= received + 20_000_000 + 3_000_000 * at as u64, "token {at} is not early");
+        assert!(
+            *written >= received + 20_000_000 + 3_000_000 * at as u64,
+            "token {at} is not early"
+        );
     }
     for (at, seen) in answer.seen.iter().enumerate() {
-        assert!(*seen >= sent + 20_000_000 + 3_000_000 * at as u64, "nobody sees token {at} earlier");
+        assert!(
+            *seen >= sent + 20_000_000 + 3_000_000 * at as u64,
+            "nobody sees token {at} earlier"
+        );
         // A write may be seen before it returns, but not before the one before it has returned.
         assert!(at == 0 || written[at - 1] <= *seen, "token {at}");
     }
@@ -163,8 +212,13 @@ fn the_times_it_keeps_agree_with_what_a_client_sees() {
     // What it tells the client is the same.
     let usage = &answer.events.last().expect("events")["usage"];
     let told = usage["time_to_first_token"].as_f64().expect("it tells") * 1e9;
-    assert!((told - (written[0] - received) as f64).abs() < 2.0, "{told}: {times}");
-    assert!(usage["total_latency"].as_f64().expect("it tells") * 1e9 <= (done - received) as f64 + 2.0);
+    assert!(
+        (told - (written[0] - received) as f64).abs() < 2.0,
+        "{told}: {times}"
+    );
+    assert!(
+        usage["total_latency"].as_f64().expect("it tells") * 1e9 <= (done - received) as f64 + 2.0
+    );
 }
 
 #[test]
@@ -175,8 +229,11 @@ fn only_the_first_and_the_last_token_are_kept_by_default() {
     client.stream();
     client.ask("b", with(hello(), "max_tokens", 1));
     client.stream();
-    let kept: Vec<usize> =
-        client.times().iter().map(|times| times["written_ns"].as_array().map_or(0, Vec::len)).collect();
+    let kept: Vec<usize> = client
+        .times()
+        .iter()
+        .map(|times| times["written_ns"].as_array().map_or(0, Vec::len))
+        .collect();
     assert_eq!(kept, [2, 1]);
 }
 
@@ -192,11 +249,23 @@ fn an_answer_has_as_many_tokens_as_were_asked_for() {
         client.ask("a", body);
         let answer = client.stream();
         assert_eq!(answer.status, 200);
-        assert!(answer.head.contains("content-type: text/event-stream"), "{}", answer.head);
+        assert!(
+            answer.head.contains("content-type: text/event-stream"),
+            "{}",
+            answer.head
+        );
         // The role, the tokens, the reason, the usage.
-        assert_eq!((answer.seen.len(), answer.events.len()), (tokens, tokens + 3));
-        let [role, .., finish, usage] = &answer.events[..] else { panic!("{answer:?}") };
-        assert_eq!(role["choices"][0]["delta"], json!({"role": "assistant", "content": ""}));
+        assert_eq!(
+            (answer.seen.len(), answer.events.len()),
+            (tokens, tokens + 3)
+        );
+        let [role, .., finish, usage] = &answer.events[..] else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(
+            role["choices"][0]["delta"],
+            json!({"role": "assistant", "content": ""})
+        );
         assert_eq!(finish["choices"][0]["finish_reason"], reason);
         // Hello, there: a token each, and four around them.
         assert_eq!(usage["usage"]["prompt_tokens"], 2 + 4);
@@ -212,17 +281,28 @@ fn an_answer_comes_whole_when_no_stream_was_asked_for() {
     client.ask("w", with(hello(), "stream", false));
     let (status, _, body) = client.body();
     let body: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!((status, &body["usage"]["completion_tokens"]), (200, &json!(5)));
-    let text = body["choices"][0]["message"]["content"].as_str().expect("a text");
+    assert_eq!(
+        (status, &body["usage"]["completion_tokens"]),
+        (200, &json!(5))
+    );
+    let text = body["choices"][0]["message"]["content"]
+        .as_str()
+        .expect("a text");
     assert_eq!(text.split_whitespace().count(), 5);
     let times = client.times();
     let whole = 20_000_000 + 4 * 3_000_000;
-    assert!(ns(&times[0]["done_ns"]) >= ns(&times[0]["received_ns"]) + whole, "{times:?}");
+    assert!(
+        ns(&times[0]["done_ns"]) >= ns(&times[0]["received_ns"]) + whole,
+        "{times:?}"
+    );
 }
 
 #[test]
 fn one_write_is_one_write() {
-    let server = start(ExactOptions { one_write: true, ..quick() });
+    let server = start(ExactOptions {
+        one_write: true,
+        ..quick()
+    });
     let mut client = Client::open(&server);
     client.ask("one", hello());
     let mut bytes = vec![0; 64 << 10];
@@ -247,13 +327,21 @@ fn a_connection_serves_one_request_after_another() {
     let server = start(quick());
     let mut client = Client::open(&server);
     // The second before the first is answered, and in two parts.
-    let (first, second) = (chat("1", &hello()), chat("2", &with(hello(), "max_tokens", 2)));
+    let (first, second) = (
+        chat("1", &hello()),
+        chat("2", &with(hello(), "max_tokens", 2)),
+    );
     let (head, rest) = second.split_at(second.len() - 9);
     client.send(&(first + head));
     assert_eq!(client.stream().seen.len(), 5);
     client.send(rest);
     assert_eq!(client.stream().seen.len(), 2);
-    let ids = |times: Vec<Value>| times.iter().map(|times| times["id"].clone()).collect::<Vec<_>>();
+    let ids = |times: Vec<Value>| {
+        times
+            .iter()
+            .map(|times| times["id"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(client.times()), ["1", "2"]);
     assert_eq!(client.times(), [] as [Value; 0], "they were forgotten");
     client.ask("3", hello());
@@ -297,7 +385,12 @@ fn nonsense_is_refused_and_harms_nobody() {
         let (refused, _, body) = client.body();
         assert_eq!(refused, status, "{text}");
         let body: Value = serde_json::from_str(&body).expect("JSON");
-        assert!(!body["error"]["message"].as_str().expect("a sentence").is_empty());
+        assert!(
+            !body["error"]["message"]
+                .as_str()
+                .expect("a sentence")
+                .is_empty()
+        );
     }
     // One that says nothing, and one that leaves in the middle of a word.
     let silent = Client::open(&server);
@@ -310,7 +403,10 @@ fn nonsense_is_refused_and_harms_nobody() {
 
 #[test]
 fn an_answer_that_nobody_reads_to_the_end_has_no_end() {
-    let server = start(ExactOptions { tokens: 100_000, ..quick() });
+    let server = start(ExactOptions {
+        tokens: 100_000,
+        ..quick()
+    });
     let mut client = Client::open(&server);
     client.ask("left", hello());
     while !client.line().contains(" time") {}
@@ -318,13 +414,19 @@ fn an_answer_that_nobody_reads_to_the_end_has_no_end() {
     let deadline = std::time::Instant::now() + LIMIT;
     let mut other = Client::open(&server);
     let times = loop {
-        assert!(std::time::Instant::now() < deadline, "it does not see that the client left");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it does not see that the client left"
+        );
         let times = other.times();
         if !times.is_empty() {
             break times;
         }
     };
-    assert_eq!((&times[0]["id"], &times[0]["done_ns"]), (&json!("left"), &Value::Null));
+    assert_eq!(
+        (&times[0]["id"], &times[0]["done_ns"]),
+        (&json!("left"), &Value::Null)
+    );
 }
 
 #[test]
@@ -341,7 +443,12 @@ fn hundreds_of_streams_are_each_served_in_full() {
     let mut ids: Vec<usize> = clients[0]
         .times()
         .iter()
-        .map(|times| times["id"].as_str().and_then(|id| id.parse().ok()).expect("a number"))
+        .map(|times| {
+            times["id"]
+                .as_str()
+                .and_then(|id| id.parse().ok())
+                .expect("a number")
+        })
         .collect();
     ids.sort_unstable();
     assert!(ids.into_iter().eq(0..600));
@@ -349,6 +456,10 @@ fn hundreds_of_streams_are_each_served_in_full() {
 
 #[test]
 fn a_core_that_does_not_exist_is_refused() {
-    let refused = ExactServer::start(ExactOptions { core: Some(1_000), ..quick() }).map(drop);
+    let refused = ExactServer::start(ExactOptions {
+        core: Some(1_000),
+        ..quick()
+    })
+    .map(drop);
     assert_eq!(refused.is_err(), cfg!(target_os = "linux"), "{refused:?}");
 }

@@ -19,7 +19,10 @@ impl Batida {
     /// Runs it on this API, with the environment's only key.
     fn run(&self, api: &str, args: &[&str]) -> Said {
         let mut command = program(self.0.path());
-        command.args(args).args(["--api", api, "--key-env", "MY_KEY"]).env("MY_KEY", "sk-0123456789");
+        command
+            .args(args)
+            .args(["--api", api, "--key-env", "MY_KEY"])
+            .env("MY_KEY", "sk-0123456789");
         command.arg("--config").arg(self.0.path().join("config"));
         finish(start(&mut command))
     }
@@ -30,7 +33,10 @@ impl Batida {
 }
 
 fn list(reply: &mut Reply<'_>, names: &[&str]) {
-    let data: Vec<Value> = names.iter().map(|name| json!({"id": name, "object": "model"})).collect();
+    let data: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"id": name, "object": "model"}))
+        .collect();
     reply.json(200, &json!({"object": "list", "data": data}));
 }
 
@@ -52,29 +58,50 @@ fn server(
 #[track_caller]
 fn sees(said: &Said, words: &[&str]) {
     for words in words {
-        assert!(said.err.contains(words) || said.out.contains(words), "no {words:?} in {said:#?}");
+        assert!(
+            said.err.contains(words) || said.out.contains(words),
+            "no {words:?} in {said:#?}"
+        );
     }
 }
 
 #[track_caller]
 fn lacks(said: &Said, words: &[&str]) {
     for words in words {
-        assert!(!said.err.contains(words) && !said.out.contains(words), "{words:?} in {said:#?}");
+        assert!(
+            !said.err.contains(words) && !said.out.contains(words),
+            "{words:?} in {said:#?}"
+        );
     }
 }
 
 fn googles(request: &Request, reply: &mut Reply<'_>) {
     let (code, status, message) = match request.model().as_str() {
-        "quota" => (429, "RESOURCE_EXHAUSTED", "You exceeded your current quota. Please retry in 37.5s."),
+        "quota" => (
+            429,
+            "RESOURCE_EXHAUSTED",
+            "You exceeded your current quota. Please retry in 37.5s.",
+        ),
         "param" => (
             400,
             "INVALID_ARGUMENT",
             "Invalid JSON payload received. Unknown name \"top_k\": Cannot find field.",
         ),
-        "gemma-y" => (404, "NOT_FOUND", "models/gemma-y is not found for API version v1main"),
-        _ => (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
+        "gemma-y" => (
+            404,
+            "NOT_FOUND",
+            "models/gemma-y is not found for API version v1main",
+        ),
+        _ => (
+            400,
+            "INVALID_ARGUMENT",
+            "API key not valid. Please pass a valid API key.",
+        ),
     };
-    reply.json(code, &json!([{"error": {"code": code, "message": message, "status": status}}]));
+    reply.json(
+        code,
+        &json!([{"error": {"code": code, "message": message, "status": status}}]),
+    );
 }
 
 #[test]
@@ -82,47 +109,95 @@ fn errors_in_a_list_are_told_in_the_servers_own_sentence() {
     let server = server(&["key", "quota", "param", "gemma-x"], googles);
     let batida = Batida::new();
     let chat = |model: &str, more: &[&str]| {
-        let said = batida.run(&server.url(), &[&["chat", "--model", model], more, &["Hi"]].concat());
+        let said = batida.run(
+            &server.url(),
+            &[&["chat", "--model", model], more, &["Hi"]].concat(),
+        );
         assert_eq!(said.code, Some(1), "{said:?}");
         said
     };
     let key = chat("key", &[]);
-    sees(&key, &["The API key was refused, HTTP 400: API key not valid. Please pass a valid API key"]);
+    sees(
+        &key,
+        &["The API key was refused, HTTP 400: API key not valid. Please pass a valid API key"],
+    );
     lacks(&key, &["clear the parameter", "on Home"]);
-    sees(&chat("quota", &[]), &["Please retry in 37.5s", "try again in 37.5 s"]);
+    sees(
+        &chat("quota", &[]),
+        &["Please retry in 37.5s", "try again in 37.5 s"],
+    );
     let unset = chat("param", &[]);
     sees(&unset, &["Unknown name \"top_k\""]);
     lacks(&unset, &["Change or"]);
-    sees(&chat("param", &["--top-k", "4"]), &["Change or leave out --top-k"]);
-    sees(&chat("gemma-y", &[]), &["does not route a model named gemma-y", "Did you mean gemma-x?"]);
+    sees(
+        &chat("param", &["--top-k", "4"]),
+        &["Change or leave out --top-k"],
+    );
+    sees(
+        &chat("gemma-y", &[]),
+        &[
+            "does not route a model named gemma-y",
+            "Did you mean gemma-x?",
+        ],
+    );
 }
 
 #[test]
 fn the_benchmarks_errors_are_in_the_servers_own_sentence_everywhere() {
-    let server = server(&["m"], |_, reply| reply.json(500, &json!({"error": {"message": "injected"}})));
+    let server = server(&["m"], |_, reply| {
+        reply.json(500, &json!({"error": {"message": "injected"}}))
+    });
     let batida = Batida::new();
     let csv = batida.path().join("rows.csv");
-    let args =
-        ["bench", "--model", "m", "--requests", "8", "--max-error-share", "none", "--prompts", "p.txt"];
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--requests",
+        "8",
+        "--max-error-share",
+        "none",
+        "--prompts",
+        "p.txt",
+    ];
     fs::write(batida.path().join("p.txt"), "one\ntwo\n").expect("written");
     let said = batida.run(&server.url(), &[&args[..], &["--csv", "rows.csv"]].concat());
     assert_eq!(said.code, Some(1), "{said:?}");
-    sees(&said, &["8 × server: The server failed, HTTP 500: injected"]);
+    sees(
+        &said,
+        &["8 × server: The server failed, HTTP 500: injected"],
+    );
     let rows = fs::read_to_string(csv).expect("written");
-    assert_eq!(rows.matches("HTTP 500: injected").count(), 12, "4 warm-ups and 8 requests:\n{rows}");
+    assert_eq!(
+        rows.matches("HTTP 500: injected").count(),
+        12,
+        "4 warm-ups and 8 requests:\n{rows}"
+    );
     lacks(&said, &["pods", "SambaStack", "Activity"]);
 }
 
 #[test]
 fn model_lists_are_listed_in_their_shapes() {
     let server = ScriptedServer::start(|request, reply| {
-        let kind = request.target.trim_start_matches('/').split('/').next().unwrap_or_default().to_owned();
+        let kind = request
+            .target
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         match (request.method.as_str(), kind.as_str()) {
             ("POST", _) => reply.answer(&["It ", "works."]),
             (_, "null") => reply.json(200, &json!({"object": "list", "data": null})),
-            (_, "named") => reply.json(200, &json!({"models": [{"name": "command-x"}, {"name": "embed-x"}]})),
+            (_, "named") => reply.json(
+                200,
+                &json!({"models": [{"name": "command-x"}, {"name": "embed-x"}]}),
+            ),
             (_, "array") => reply.json(200, &json!([{"id": "llama-x"}, {"id": "embed-y"}])),
-            (_, "numbers") => reply.json(200, &json!({"data": [{"id": 7, "name": "seven"}, {"id": "ok"}]})),
+            (_, "numbers") => reply.json(
+                200,
+                &json!({"data": [{"id": 7, "name": "seven"}, {"id": "ok"}]}),
+            ),
             _ => reply.json(404, &json!({"detail": "Not Found"})),
         }
         Then::KeepOpen
@@ -136,22 +211,41 @@ fn model_lists_are_listed_in_their_shapes() {
     assert_eq!(none.code, Some(0), "{none:?}");
     sees(&none, &["The API lists no models"]);
     let chat = run("none", &["chat", "--model", "any", "Hi"]);
-    assert_eq!((chat.code, chat.out.trim()), (Some(0), "It works."), "{chat:?}");
+    assert_eq!(
+        (chat.code, chat.out.trim()),
+        (Some(0), "It works."),
+        "{chat:?}"
+    );
     let check = run("none", &["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
-    sees(&check, &["has no list of models at this address, HTTP 404: Not Found", "one-token chat"]);
+    sees(
+        &check,
+        &[
+            "has no list of models at this address, HTTP 404: Not Found",
+            "one-token chat",
+        ],
+    );
     lacks(&check, &["no chat completions API", "not reached"]);
-    sees(&run("none", &["models"]), &["has no list of models at this address"]);
+    sees(
+        &run("none", &["models"]),
+        &["has no list of models at this address"],
+    );
 }
 
 #[test]
 fn a_list_of_200_000_models_is_printed_at_once() {
-    let names: Vec<Value> = (0..200_000).map(|n| json!({"id": format!("model-{n}")})).collect();
+    let names: Vec<Value> = (0..200_000)
+        .map(|n| json!({"id": format!("model-{n}")}))
+        .collect();
     let long = "x".repeat(70_000);
     let body = json!({"data": [{"id": long}, {"id": long}], "models": names}).to_string();
     let many = json!({"data": names}).to_string();
     let server = ScriptedServer::start(move |request, reply| {
-        let body = if request.target.starts_with("/long") { &body } else { &many };
+        let body = if request.target.starts_with("/long") {
+            &body
+        } else {
+            &many
+        };
         reply.full(200, &[("content-type", "application/json")], body);
         Then::KeepOpen
     });
@@ -166,8 +260,16 @@ fn a_list_of_200_000_models_is_printed_at_once() {
 #[test]
 fn a_server_that_answers_is_reached_whatever_it_answers() {
     for (status, body, words) in [
-        (401, "Unauthorized", "bad      API key accepted: The API key was refused, HTTP 401: Unauthorized"),
-        (503, "no healthy upstream", "under maintenance, HTTP 503: no healthy upstream"),
+        (
+            401,
+            "Unauthorized",
+            "bad      API key accepted: The API key was refused, HTTP 401: Unauthorized",
+        ),
+        (
+            503,
+            "no healthy upstream",
+            "under maintenance, HTTP 503: no healthy upstream",
+        ),
     ] {
         let server = ScriptedServer::start(move |_, reply| {
             reply.full(status, &[("content-type", "text/plain")], body);
@@ -188,14 +290,25 @@ fn neither_list_nor_chat_is_no_api() {
     });
     let said = Batida::new().run(&server.url(), &["check"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    sees(&said, &["has no chat completions API at this address, HTTP 404: Not Found"]);
+    sees(
+        &said,
+        &["has no chat completions API at this address, HTTP 404: Not Found"],
+    );
 }
 
 /// Words of the last message.
 fn words(request: &Request) -> usize {
     let body = request.json();
-    let content = body["messages"].as_array().and_then(|all| all.last()).map(|last| last["content"].clone());
-    content.unwrap_or_default().as_str().unwrap_or_default().split_whitespace().count()
+    let content = body["messages"]
+        .as_array()
+        .and_then(|all| all.last())
+        .map(|last| last["content"].clone());
+    content
+        .unwrap_or_default()
+        .as_str()
+        .unwrap_or_default()
+        .split_whitespace()
+        .count()
 }
 
 /// An answer whose prompt tokens are its words and 9 more.
@@ -232,18 +345,31 @@ fn a_time_out_amid_the_answer_says_how_much_had_come_and_its_row_has_an_end() {
         "--prompts",
         "p.txt",
     ];
-    let said = batida.run(&server.url(), &[&args[..], &["--csv", "r.csv", "--gaps", "g.csv"]].concat());
-    sees(&said, &["The time-out of 1.00 s was reached amid the answer: 3 chunks of text had come"]);
+    let said = batida.run(
+        &server.url(),
+        &[&args[..], &["--csv", "r.csv", "--gaps", "g.csv"]].concat(),
+    );
+    sees(
+        &said,
+        &["The time-out of 1.00 s was reached amid the answer: 3 chunks of text had come"],
+    );
     lacks(&said, &["sent nothing"]);
     let rows = fs::read_to_string(batida.path().join("r.csv")).expect("written");
     let names: Vec<&str> = rows.lines().next().expect("a head").split(',').collect();
     assert_eq!(names.last(), Some(&"ended_s"));
     for row in rows.lines().skip(1) {
-        let ended: f64 = row.rsplit(',').next().and_then(|cell| cell.parse().ok()).expect(row);
+        let ended: f64 = row
+            .rsplit(',')
+            .next()
+            .and_then(|cell| cell.parse().ok())
+            .expect(row);
         assert!(ended >= 1.0, "{row}");
     }
     let gaps = fs::read_to_string(batida.path().join("g.csv")).expect("written");
-    assert_eq!(gaps.lines().next(), Some("request_id,level,label,model,phase,chunk,at_s,gap_ms"));
+    assert_eq!(
+        gaps.lines().next(),
+        Some("request_id,level,label,model,phase,chunk,at_s,gap_ms")
+    );
     assert_eq!(gaps.lines().count(), 1 + 2 * 3, "{gaps}");
 }
 
@@ -266,8 +392,18 @@ fn fitting_prompts_survives_a_dropped_connection_and_a_failing_server() {
         Then::KeepOpen
     });
     let batida = Batida::new();
-    let args =
-        ["bench", "--model", "m", "--requests", "4", "--warmup", "0", "--input-tokens", "50", "--json"];
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--requests",
+        "4",
+        "--warmup",
+        "0",
+        "--input-tokens",
+        "50",
+        "--json",
+    ];
     let said = batida.run(&server.url(), &args);
     assert_eq!(said.code, Some(0), "{said:?}");
     let report: Value = serde_json::from_str(&said.out).expect("JSON");
@@ -277,11 +413,29 @@ fn fitting_prompts_survives_a_dropped_connection_and_a_failing_server() {
 
 #[test]
 fn a_server_that_always_fails_is_measured_and_told() {
-    let server = server(&["m"], |_, reply| reply.json(500, &json!({"error": {"message": "injected"}})));
-    let args = ["bench", "--model", "m", "--requests", "6", "--warmup", "0", "--max-error-share", "none"];
+    let server = server(&["m"], |_, reply| {
+        reply.json(500, &json!({"error": {"message": "injected"}}))
+    });
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--requests",
+        "6",
+        "--warmup",
+        "0",
+        "--max-error-share",
+        "none",
+    ];
     let said = Batida::new().run(&server.url(), &args);
     assert_eq!(said.code, Some(1), "{said:?}");
-    sees(&said, &["6 × server: The server failed, HTTP 500: injected", "prompts were not fitted"]);
+    sees(
+        &said,
+        &[
+            "6 × server: The server failed, HTTP 500: injected",
+            "prompts were not fitted",
+        ],
+    );
 }
 
 #[test]
@@ -289,15 +443,26 @@ fn a_small_context_is_fitted_and_one_that_is_too_small_is_told() {
     let server = server(&["m"], |request, reply| {
         if words(request) + 9 > 100 {
             let message = "the request exceeds the available context size (100 tokens)";
-            let error = json!({"code": 400, "message": message, "type": "exceed_context_size_error"});
+            let error =
+                json!({"code": 400, "message": message, "type": "exceed_context_size_error"});
             return reply.json(400, &json!({"error": error}));
         }
         counted(request, reply);
     });
     let batida = Batida::new();
     let bench = |tokens: &str| {
-        let args =
-            ["bench", "--model", "m", "--requests", "4", "--warmup", "0", "--json", "--input-tokens", tokens];
+        let args = [
+            "bench",
+            "--model",
+            "m",
+            "--requests",
+            "4",
+            "--warmup",
+            "0",
+            "--json",
+            "--input-tokens",
+            tokens,
+        ];
         batida.run(&server.url(), &args)
     };
     let fits = bench("60");
@@ -340,7 +505,11 @@ fn places_of_the_window_are_named_for_the_window_alone() {
                 }
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let text = fs::read_to_string(&path).expect("text");
-                let text = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                let text = text
+                    .split("#[cfg(test)]")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 for (at, _) in text.match_indices("Activity drawer") {
                     let line = &text[text[..at].rfind('\n').map_or(0, |n| n + 1)..at];
                     let before: String = text[..at].chars().rev().take(160).collect();
@@ -353,8 +522,14 @@ fn places_of_the_window_are_named_for_the_window_alone() {
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    walk(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut found,
+    );
     // `Advice::rerun_kubectl` is where it is said for all.
     found.retain(|place| !place.contains("domain/failure.rs"));
-    assert_eq!(found, [""; 0], "say it with Advice::by_face or Advice::rerun_kubectl");
+    assert_eq!(
+        found, [""; 0],
+        "say it with Advice::by_face or Advice::rerun_kubectl"
+    );
 }

@@ -65,7 +65,10 @@ struct Expected {
 fn every_recorded_case_gives_its_figures() {
     let cases = cases();
     let streams: BTreeSet<&str> = cases.iter().map(|(_, case)| case.stream.as_str()).collect();
-    let unused: Vec<_> = files("sse").into_iter().filter(|path| !streams.contains(&*name(path))).collect();
+    let unused: Vec<_> = files("sse")
+        .into_iter()
+        .filter(|path| !streams.contains(&*name(path)))
+        .collect();
     assert_eq!(unused, Vec::<PathBuf>::new(), "streams that no case reads");
     for (file, case) in &cases {
         let stream = stream(case);
@@ -73,8 +76,15 @@ fn every_recorded_case_gives_its_figures() {
         let got = read(case, &pieces, true);
         assert_eq!(got, case.figures, "{file}");
         let silent = read(case, &pieces, false);
-        let without_text = Expected { reasoning: String::new(), answer: String::new(), ..got };
-        assert_eq!(silent, without_text, "{file}: keeping no text changes no figure");
+        let without_text = Expected {
+            reasoning: String::new(),
+            answer: String::new(),
+            ..got
+        };
+        assert_eq!(
+            silent, without_text,
+            "{file}: keeping no text changes no figure"
+        );
     }
 }
 
@@ -136,7 +146,10 @@ fn split_events(stream: &[u8]) -> Vec<&[u8]> {
     let mut rest = stream;
     let mut events = Vec::new();
     while !rest.is_empty() {
-        let end = rest.windows(2).position(|two| two == b"\n\n").map_or(rest.len(), |at| at + 2);
+        let end = rest
+            .windows(2)
+            .position(|two| two == b"\n\n")
+            .map_or(rest.len(), |at| at + 2);
         let (event, behind) = rest.split_at(end);
         events.push(event);
         rest = behind;
@@ -158,7 +171,9 @@ fn read(case: &Case, pieces: &[(u64, &[u8])], keep_text: bool) -> Expected {
     let as_step = |ended: Result<_, _>| ended.map_or_else(Step::Failed, Step::Done);
     let step = match (last, case.end_ms, case.broken_ms) {
         (Step::More, Some(end), _) => as_step(reader.at_the_end(ms(end))),
-        (Step::More, None, Some(_)) => as_step(reader.complete().ok_or(Broken::Cut("broken".to_owned()))),
+        (Step::More, None, Some(_)) => {
+            as_step(reader.complete().ok_or(Broken::Cut("broken".to_owned())))
+        }
         (step, ..) => step,
     };
     reader.finish_text();
@@ -202,7 +217,9 @@ fn pieces<'a>(case: &Case, stream: &'a [u8]) -> Vec<(u64, &'a [u8])> {
     let mut rest = stream;
     let pieces = case.arrivals.iter().map(|Arrival { at_ms, until }| {
         let end = until.as_ref().map_or(rest.len(), |until| {
-            let found = rest.windows(until.len()).position(|window| window == until.as_bytes());
+            let found = rest
+                .windows(until.len())
+                .position(|window| window == until.as_bytes());
             found.unwrap_or_else(|| panic!("no {until:?} follows in {}", case.stream)) + until.len()
         });
         let (piece, behind) = rest.split_at(end);
@@ -223,26 +240,34 @@ fn cases() -> Vec<(String, Case)> {
         .iter()
         .map(|path| {
             let text = fs::read_to_string(path).expect("a case is text");
-            let case = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let case =
+                toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             (name(path), case)
         })
         .collect()
 }
 
 fn files(of: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder(of)).expect("fixtures").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder(of))
+        .expect("fixtures")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "no fixtures in {of}");
     files
 }
 
 fn folder(of: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(of)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(of)
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().expect("a file").to_string_lossy().into_owned()
+    path.file_name()
+        .expect("a file")
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn ms(n: u64) -> Duration {

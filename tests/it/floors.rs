@@ -37,37 +37,86 @@ const NO_WRITER: &[&str] = &[
     "crate::import",
     "crate::protocol",
 ];
-const CLOCKS: &[&str] = &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now"];
+const CLOCKS: &[&str] = &[
+    "Instant::now",
+    "SystemTime::now",
+    "Timestamp::now",
+    "Zoned::now",
+];
 const WINDOW: &[&str] = &["egui", "eframe", "egui_plot", "egui_extras"];
 const WAITING: &[&str] = &["tokio", "tokio_util", "hyper_util"];
 
 const RULES: &[Rule] = &[
     Rule {
         rooms: PURE,
-        never: &["crate::io", "crate::engine", "crate::demo", "crate::state", "crate::cli", "crate::ui"],
+        never: &[
+            "crate::io",
+            "crate::engine",
+            "crate::demo",
+            "crate::state",
+            "crate::cli",
+            "crate::ui",
+        ],
         why: "floor 0 imports from nobody",
     },
-    Rule { rooms: PURE, never: WAITING, why: "floor 0 is pure: it does not wait" },
-    Rule { rooms: PURE, never: WINDOW, why: "floor 0 is pure: it does not draw" },
     Rule {
         rooms: PURE,
-        never: &["axum", "clap", "std::fs", "std::process", "std::net", "std::env"],
+        never: WAITING,
+        why: "floor 0 is pure: it does not wait",
+    },
+    Rule {
+        rooms: PURE,
+        never: WINDOW,
+        why: "floor 0 is pure: it does not draw",
+    },
+    Rule {
+        rooms: PURE,
+        never: &[
+            "axum",
+            "clap",
+            "std::fs",
+            "std::process",
+            "std::net",
+            "std::env",
+        ],
         why: "floor 0 is pure: values in, values out",
     },
-    Rule { rooms: NO_WRITER, never: &["std::io"], why: "floor 0 is pure: values in, values out" },
-    Rule { rooms: PURE, never: CLOCKS, why: "time is given, not taken" },
+    Rule {
+        rooms: NO_WRITER,
+        never: &["std::io"],
+        why: "floor 0 is pure: values in, values out",
+    },
+    Rule {
+        rooms: PURE,
+        never: CLOCKS,
+        why: "time is given, not taken",
+    },
     Rule {
         rooms: &["crate::io"],
-        never: &["crate::engine", "crate::demo", "crate::state", "crate::cli", "crate::ui"],
+        never: &[
+            "crate::engine",
+            "crate::demo",
+            "crate::state",
+            "crate::cli",
+            "crate::ui",
+        ],
         why: "io is below them",
     },
-    Rule { rooms: &["crate::io", "crate::engine", "crate::demo"], never: WINDOW, why: "only ui draws" },
+    Rule {
+        rooms: &["crate::io", "crate::engine", "crate::demo"],
+        never: WINDOW,
+        why: "only ui draws",
+    },
     Rule {
         rooms: &["crate::engine", "crate::demo"],
         never: &["crate::state", "crate::cli", "crate::ui"],
         why: "engine and demo are below them; state and engine meet in protocol",
     },
-    Rule { rooms: &["crate::engine"], never: &["std::fs", "tokio::fs"], why: "files are behind io's doors" },
+    Rule {
+        rooms: &["crate::engine"],
+        never: &["std::fs", "tokio::fs"],
+        why: "files are behind io's doors",
+    },
     Rule {
         rooms: &["crate::demo"],
         never: &["crate::io", "crate::engine"],
@@ -75,26 +124,60 @@ const RULES: &[Rule] = &[
     },
     Rule {
         rooms: &["crate::state"],
-        never: &["crate::io", "crate::engine", "crate::demo", "crate::cli", "crate::ui"],
+        never: &[
+            "crate::io",
+            "crate::engine",
+            "crate::demo",
+            "crate::cli",
+            "crate::ui",
+        ],
         why: "state and engine meet only in protocol",
     },
-    Rule { rooms: &["crate::state"], never: WAITING, why: "state folds events: it does not wait" },
-    Rule { rooms: &["crate::state"], never: WINDOW, why: "state folds events: it does not draw" },
-    Rule { rooms: &["crate::state"], never: CLOCKS, why: "time is given, not taken" },
+    Rule {
+        rooms: &["crate::state"],
+        never: WAITING,
+        why: "state folds events: it does not wait",
+    },
+    Rule {
+        rooms: &["crate::state"],
+        never: WINDOW,
+        why: "state folds events: it does not draw",
+    },
+    Rule {
+        rooms: &["crate::state"],
+        never: CLOCKS,
+        why: "time is given, not taken",
+    },
     Rule {
         rooms: &["crate::cli"],
         never: &["crate::state", "crate::ui"],
         why: "the command line is a face of its own: it calls the engine",
     },
-    Rule { rooms: &["crate::cli"], never: WINDOW, why: "only ui draws" },
-    Rule { rooms: &["crate::ui"], never: &["crate::io", "crate::cli"], why: "the window asks the engine" },
-    Rule { rooms: &["crate::ui"], never: WAITING, why: "the window never waits" },
+    Rule {
+        rooms: &["crate::cli"],
+        never: WINDOW,
+        why: "only ui draws",
+    },
+    Rule {
+        rooms: &["crate::ui"],
+        never: &["crate::io", "crate::cli"],
+        why: "the window asks the engine",
+    },
+    Rule {
+        rooms: &["crate::ui"],
+        never: WAITING,
+        why: "the window never waits",
+    },
     Rule {
         rooms: &["crate::ui"],
         never: &["std::fs", "std::process", "std::net"],
         why: "the window never waits",
     },
-    Rule { rooms: &["crate::ui"], never: CLOCKS, why: "egui says what time it is" },
+    Rule {
+        rooms: &["crate::ui"],
+        never: CLOCKS,
+        why: "egui says what time it is",
+    },
 ];
 
 /// The one room that may hold colour literals.
@@ -107,7 +190,12 @@ fn every_floor_imports_only_from_those_below() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     collect(&root, &mut files);
-    assert!(files.len() > 30, "only {} sources were found in {}", files.len(), root.display());
+    assert!(
+        files.len() > 30,
+        "only {} sources were found in {}",
+        files.len(),
+        root.display()
+    );
     let mut found = Vec::new();
     for file in &files {
         let shown = Path::new("src").join(file);
@@ -118,7 +206,11 @@ fn every_floor_imports_only_from_those_below() {
                 .map(|(line, what)| format!("{}:{line}: {what}", shown.display())),
         );
     }
-    assert!(found.is_empty(), "the drawing in src/lib.rs does not allow:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "the drawing in src/lib.rs does not allow:\n{}",
+        found.join("\n")
+    );
 }
 
 /// A rule for a room that does not exist would forbid nothing.
@@ -127,35 +219,85 @@ fn every_rule_is_for_a_room_that_exists() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for room in RULES.iter().flat_map(|rule| rule.rooms).chain([&COLOURS]) {
         let path = src.join(room.trim_start_matches("crate::").replace("::", "/"));
-        assert!(path.is_dir() || path.with_extension("rs").is_file(), "{room} is no room");
+        assert!(
+            path.is_dir() || path.with_extension("rs").is_file(),
+            "{room} is no room"
+        );
     }
 }
 
 #[test]
 fn a_planted_violation_is_found() {
     check_found("crate::domain::units", "use std::fs;", "std::fs");
-    check_found("crate::wire::sse", "fn f() { let t = std::time::Instant::now(); }", "Instant::now");
+    check_found(
+        "crate::wire::sse",
+        "fn f() { let t = std::time::Instant::now(); }",
+        "Instant::now",
+    );
     check_found("crate::metrics", "fn f() { Zoned::now() }", "Zoned::now");
-    check_found("crate::protocol", "use crate::{domain::units, io::api::Api};", "crate::io::api::Api");
-    check_found("crate::domain::units", "pub use super::super::engine::chat;", "crate::engine::chat");
-    check_found("crate::io::api", "mod x { use super::super::super::ui; }", "crate::ui");
+    check_found(
+        "crate::protocol",
+        "use crate::{domain::units, io::api::Api};",
+        "crate::io::api::Api",
+    );
+    check_found(
+        "crate::domain::units",
+        "pub use super::super::engine::chat;",
+        "crate::engine::chat",
+    );
+    check_found(
+        "crate::io::api",
+        "mod x { use super::super::super::ui; }",
+        "crate::ui",
+    );
     check_found("crate::io", "use egui::Color32 as C;", "egui::Color32");
     check_found("crate::demo::api", "use crate::io::api;", "crate::io::api");
-    check_found("crate::engine", "impl A { fn f(s: &crate::state::State) {} }", "crate::state::State");
-    check_found("crate::engine::library", "fn f() { tokio::fs::read(p) }", "tokio::fs::read");
-    check_found("crate::state::chat", "#[tokio::test]\nasync fn t() {}", "tokio::test");
+    check_found(
+        "crate::engine",
+        "impl A { fn f(s: &crate::state::State) {} }",
+        "crate::state::State",
+    );
+    check_found(
+        "crate::engine::library",
+        "fn f() { tokio::fs::read(p) }",
+        "tokio::fs::read",
+    );
+    check_found(
+        "crate::state::chat",
+        "#[tokio::test]\nasync fn t() {}",
+        "tokio::test",
+    );
     check_found(
         "crate::cli::report",
         "use std::{fmt, time::Duration};\nuse crate::ui::theme;",
         "crate::ui::theme",
     );
     check_found("crate::ui::app", "use tokio as t;", "tokio");
-    check_found("crate::ui::app", "fn f() { std::process::exit(1) }", "std::process::exit");
-    check_found("crate::ui::plots", "let c = Color32::from_rgb(1, 2, 3);", "Color32::from_rgb");
-    check_found("crate::ui::plots", "let c = egui::Color32::RED;", "egui::Color32::RED");
+    check_found(
+        "crate::ui::app",
+        "fn f() { std::process::exit(1) }",
+        "std::process::exit",
+    );
+    check_found(
+        "crate::ui::plots",
+        "let c = Color32::from_rgb(1, 2, 3);",
+        "Color32::from_rgb",
+    );
+    check_found(
+        "crate::ui::plots",
+        "let c = egui::Color32::RED;",
+        "egui::Color32::RED",
+    );
     check_found("crate::ui::plots", "let c = rgb(1, 2, 3);", "rgb");
-    check_found("crate::ui::plots", "let c = egui::hex_color!(\"#fff\");", "egui::hex_color");
-    let lines = violations("crate::domain", "// a\n/* b\n c */ fn f() {\n    tokio::spawn(x) }");
+    check_found(
+        "crate::ui::plots",
+        "let c = egui::hex_color!(\"#fff\");",
+        "egui::hex_color",
+    );
+    let lines = violations(
+        "crate::domain",
+        "// a\n/* b\n c */ fn f() {\n    tokio::spawn(x) }",
+    );
     assert_eq!(lines.first().map(|(line, _)| *line), Some(4), "{lines:?}");
 }
 
@@ -166,7 +308,10 @@ fn what_only_looks_like_one_is_let_through() {
             "crate::domain",
             "//! Not std::fs.\n/// `crate::io`\n/* tokio::spawn /* twice */ hyper_util::get */ fn f() {}",
         ),
-        ("crate::snippet", "const A: &str = \"use std::fs; \\\" use tokio::x\"; const B: char = '\"';"),
+        (
+            "crate::snippet",
+            "const A: &str = \"use std::fs; \\\" use tokio::x\"; const B: char = '\"';",
+        ),
         (
             "crate::snippet",
             "const A: &str = r#\"use hyper_util::x; \" egui::y\"#; let c = b'\\''; fn f<'a>() {}",
@@ -182,7 +327,10 @@ fn what_only_looks_like_one_is_let_through() {
             "crate::ui::app",
             "use crate::engine::Engine; use crate::state::State; let c = Color32::TRANSPARENT;",
         ),
-        ("crate::ui::theme", "const C: Color32 = Color32::from_rgb(1, 2, 3);"),
+        (
+            "crate::ui::theme",
+            "const C: Color32 = Color32::from_rgb(1, 2, 3);",
+        ),
     ] {
         assert_eq!(violations(room, text), [], "{room}: {text}");
     }
@@ -191,7 +339,11 @@ fn what_only_looks_like_one_is_let_through() {
 #[track_caller]
 fn check_found(room: &str, text: &str, what: &str) {
     let found = violations(room, text);
-    let told = found.iter().any(|(_, said)| said.split(' ').next().is_some_and(|path| matches(path, what)));
+    let told = found.iter().any(|(_, said)| {
+        said.split(' ')
+            .next()
+            .is_some_and(|path| matches(path, what))
+    });
     assert!(told, "{what} in {room} was not found: {found:?}");
 }
 
@@ -206,25 +358,33 @@ fn violations(module: &str, text: &str) -> Vec<(usize, String)> {
             }
         }
         if !is_within(module, COLOURS) && is_colour(&path, called) {
-            found.push((line, format!("{path} in {module}: colour literals live in ui/theme.rs")));
+            found.push((
+                line,
+                format!("{path} in {module}: colour literals live in ui/theme.rs"),
+            ));
         }
     }
     found
 }
 
 fn is_within(module: &str, room: &str) -> bool {
-    module.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    module
+        .strip_prefix(room)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn matches(path: &str, never: &str) -> bool {
-    let is_end = path.strip_suffix(never).is_some_and(|before| before.ends_with("::"));
+    let is_end = path
+        .strip_suffix(never)
+        .is_some_and(|before| before.ends_with("::"));
     is_within(path, never) || (!never.starts_with("crate") && never.contains("::") && is_end)
 }
 
 fn is_colour(path: &str, called: bool) -> bool {
     let (before, last) = path.rsplit_once("::").unwrap_or(("", path));
     let of_a_colour = before.ends_with("Color32") || before.ends_with("Rgba");
-    let constant = last.chars().all(|c| c.is_ascii_uppercase() || c == '_') && !COLOURLESS.contains(&last);
+    let constant =
+        last.chars().all(|c| c.is_ascii_uppercase() || c == '_') && !COLOURLESS.contains(&last);
     (of_a_colour && (last.starts_with("from_") || constant))
         || last == "hex_color"
         || (called && matches!(last, "rgb" | "rgba"))
@@ -247,9 +407,15 @@ fn collect(dir: &Path, files: &mut Vec<std::path::PathBuf>) {
 
 /// `domain/units.rs` → `crate::domain::units`
 fn module_of(file: &Path) -> String {
-    let mut parts: Vec<String> =
-        file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    if parts.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib")) {
+    let mut parts: Vec<String> = file
+        .with_extension("")
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    if parts
+        .last()
+        .is_some_and(|last| matches!(last.as_str(), "mod" | "lib"))
+    {
         parts.pop();
     }
     parts.insert(0, "crate".to_owned());
@@ -273,7 +439,11 @@ fn paths(module: &str, text: &str) -> Vec<Named> {
     let mut inner: Vec<(String, usize)> = Vec::new();
     let (mut depth, mut at) = (0, 0);
     while let Some(Token { text: word, .. }) = tokens.get(at) {
-        let next = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text.as_str());
+        let next = |offset: usize| {
+            tokens
+                .get(at + offset)
+                .map_or("", |token| token.text.as_str())
+        };
         match word.as_str() {
             "{" => depth += 1,
             "}" => {
@@ -346,7 +516,11 @@ fn read_tree(
     }
     let called = text(at) == "(";
     if used || called || text(at) == "!" || path.len() > 1 {
-        found.push(Named { line, path: path.join("::"), called });
+        found.push(Named {
+            line,
+            path: path.join("::"),
+            called,
+        });
     }
     at
 }
@@ -390,19 +564,25 @@ fn tokens(text: &str) -> Vec<Token> {
         let rest = &chars[at..];
         let next = |offset: usize| rest.get(offset).copied().unwrap_or('\0');
         match rest[0] {
-            '/' if next(1) == '/' => at += rest.iter().position(|c| *c == '\n').unwrap_or(rest.len()),
+            '/' if next(1) == '/' => {
+                at += rest.iter().position(|c| *c == '\n').unwrap_or(rest.len())
+            }
             '/' if next(1) == '*' => at += block_comment(rest),
             '"' => at += quoted(rest, '"'),
             // `'x'` and `'\…'` are characters, `'x` is a lifetime.
             '\'' if next(1) == '\\' || next(2) == '\'' => at += quoted(rest, '\''),
             '\'' => at += 1,
             c if c.is_alphanumeric() || c == '_' => {
-                let length =
-                    rest.iter().position(|c| !(c.is_alphanumeric() || *c == '_')).unwrap_or(rest.len());
+                let length = rest
+                    .iter()
+                    .position(|c| !(c.is_alphanumeric() || *c == '_'))
+                    .unwrap_or(rest.len());
                 let word: String = rest[..length].iter().collect();
                 at += length;
                 let hashes = rest[length..].iter().take_while(|c| **c == '#').count();
-                if matches!(word.as_str(), "r" | "br" | "cr") && rest.get(length + hashes) == Some(&'"') {
+                if matches!(word.as_str(), "r" | "br" | "cr")
+                    && rest.get(length + hashes) == Some(&'"')
+                {
                     at += hashes + raw(&rest[length + hashes..], hashes);
                 } else {
                     tokens.push(Token { line, text: word });
@@ -410,12 +590,18 @@ fn tokens(text: &str) -> Vec<Token> {
             }
             ':' if next(1) == ':' => {
                 at += 2;
-                tokens.push(Token { line, text: "::".to_owned() });
+                tokens.push(Token {
+                    line,
+                    text: "::".to_owned(),
+                });
             }
             c => {
                 at += 1;
                 if !c.is_whitespace() {
-                    tokens.push(Token { line, text: c.to_string() });
+                    tokens.push(Token {
+                        line,
+                        text: c.to_string(),
+                    });
                 }
             }
         }
@@ -451,8 +637,13 @@ fn quoted(rest: &[char], quote: char) -> usize {
 fn raw(rest: &[char], hashes: usize) -> usize {
     let mut at = 1;
     while at < rest.len() {
-        let closes =
-            rest[at] == '"' && rest[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+        let closes = rest[at] == '"'
+            && rest[at + 1..]
+                .iter()
+                .take(hashes)
+                .filter(|c| **c == '#')
+                .count()
+                == hashes;
         at += 1;
         if closes {
             return at + hashes;

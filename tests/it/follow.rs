@@ -55,13 +55,19 @@ impl Followed {
             // Fails only when the test is over.
             run(&kubectl, &pace, |told| drop(sender.send(told))).await;
         });
-        Self { told, task, view: ClusterView::default(), link: None }
+        Self {
+            told,
+            task,
+            view: ClusterView::default(),
+            link: None,
+        }
     }
 
     async fn next(&mut self) -> Option<Told> {
         let told = tokio::time::timeout(LIMIT, self.told.recv()).await;
-        let told =
-            told.unwrap_or_else(|_| panic!("nothing was told: {:?} {:#?}", self.link, lines(&self.view)))?;
+        let told = told.unwrap_or_else(|_| {
+            panic!("nothing was told: {:?} {:#?}", self.link, lines(&self.view))
+        })?;
         if let Some(view) = &told.view {
             assert_ne!(&self.view, view, "what is told has changed");
             self.view = view.clone();
@@ -72,16 +78,25 @@ impl Followed {
 
     pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         while !holds(self) {
-            assert!(self.next().await.is_some(), "{what}: it is followed no longer, {:?}", self.link);
+            assert!(
+                self.next().await.is_some(),
+                "{what}: it is followed no longer, {:?}",
+                self.link
+            );
         }
     }
 
     async fn until_live(&mut self) {
-        self.until("it is live", |it| it.link == Some(ClusterLink::Live)).await;
+        self.until("it is live", |it| it.link == Some(ClusterLink::Live))
+            .await;
     }
 
     pub(crate) fn state(&self, deployment: &str) -> Option<DeploymentState> {
-        self.view.deployments.iter().find(|it| it.name == deployment).map(|it| it.state)
+        self.view
+            .deployments
+            .iter()
+            .find(|it| it.name == deployment)
+            .map(|it| it.state)
     }
 }
 
@@ -99,7 +114,10 @@ pub(crate) async fn followed_quickly(kube: &Kube, program: &Path) -> Followed {
 }
 
 fn watches(kube: &Kube) -> usize {
-    kube.requests().iter().filter(|path| path.starts_with("watch ")).count()
+    kube.requests()
+        .iter()
+        .filter(|path| path.starts_with("watch "))
+        .count()
 }
 
 fn listed(kube: &Kube, kind: &str) -> usize {
@@ -124,18 +142,31 @@ async fn what_changes_is_told_as_it_happens() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
         let mut followed = followed(&kube, &program, quick()).await;
-        assert_eq!(followed.view, load(&kube.kubectl(&program)).await.expect("it loads"));
+        assert_eq!(
+            followed.view,
+            load(&kube.kubectl(&program)).await.expect("it loads")
+        );
         let before = listed(&kube, "pods");
         assert_eq!(followed.state(FINISHED), Some(DeploymentState::Deploying));
         finish_llama_70b(&kube);
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         let orphan = kube.object("bundledeployments", "orphan");
         kube.change("bundledeployments", "DELETED", orphan.clone());
-        followed.until("it is gone", |it| it.state("orphan").is_none()).await;
+        followed
+            .until("it is gone", |it| it.state("orphan").is_none())
+            .await;
         let mut other = orphan;
         other["metadata"]["name"] = "another".into();
         kube.change("bundledeployments", "ADDED", other);
-        followed.until("it is there", |it| it.state("another") == Some(DeploymentState::NotDeployed)).await;
+        followed
+            .until("it is there", |it| {
+                it.state("another") == Some(DeploymentState::NotDeployed)
+            })
+            .await;
         assert_eq!(followed.link, Some(ClusterLink::Live));
         assert_eq!(listed(&kube, "pods"), before, "nothing was listed again");
     }
@@ -145,11 +176,18 @@ async fn what_changes_is_told_as_it_happens() {
 async fn a_watch_that_has_lasted_its_time_goes_on_from_where_it_was() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
-        let pace = Pace { watch: Duration::from_secs(1), ..quick() };
+        let pace = Pace {
+            watch: Duration::from_secs(1),
+            ..quick()
+        };
         let mut followed = followed(&kube, &program, pace).await;
         until("all kinds are watched again", || watches(&kube) >= 12).await;
         finish_llama_70b(&kube);
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         assert_eq!(followed.link, Some(ClusterLink::Live));
         assert_eq!(listed(&kube, "pods"), 1, "nothing was listed again");
     }
@@ -161,13 +199,25 @@ async fn a_cluster_that_was_restored_is_seen_as_it_is() {
         let kube = Kube::start(Cluster::recorded()).await;
         let mut followed = followed(&kube, &program, quick()).await;
         finish_llama_70b(&kube);
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         // Its versions begin anew below those that are watched from.
         kube.restore();
         let began = Instant::now();
-        followed.until("it is as before", |it| it.state(FINISHED) == Some(DeploymentState::Deploying)).await;
+        followed
+            .until("it is as before", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deploying)
+            })
+            .await;
         finish_llama_70b(&kube);
-        followed.until("it is told again", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is told again", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
         assert_eq!(followed.link, Some(ClusterLink::Live));
     }
@@ -180,16 +230,24 @@ async fn kinds_that_vanish_and_come_back_are_seen_soon_with_the_windows_own_pace
         let mut followed = followed(&kube, &program, Pace::default()).await;
         let before = followed.view.clone();
         let kinds = [OLD_KINDS.as_slice(), &NEW_KINDS].concat();
-        kube.edit(|cluster| cluster.troubles = kinds.iter().map(|kind| (*kind, Trouble::Missing)).collect());
+        kube.edit(|cluster| {
+            cluster.troubles = kinds.iter().map(|kind| (*kind, Trouble::Missing)).collect()
+        });
         kube.close_watches(false);
         let gone = |it: &Followed| {
             it.view.deployments.is_empty()
                 && matches!(&it.link, Some(ClusterLink::Reconnecting(why)) if why.summary.contains("no SambaStack resources"))
         };
-        followed.until("they are gone, and nothing is called live", gone).await;
+        followed
+            .until("they are gone, and nothing is called live", gone)
+            .await;
         let began = Instant::now();
         kube.edit(|cluster| cluster.troubles.clear());
-        followed.until("they are back", |it| it.view == before && it.link == Some(ClusterLink::Live)).await;
+        followed
+            .until("they are back", |it| {
+                it.view == before && it.link == Some(ClusterLink::Live)
+            })
+            .await;
         assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     }
 }
@@ -202,10 +260,17 @@ async fn rights_that_are_revoked_are_said_and_what_was_seen_stays() {
         let before = followed.view.clone();
         let kinds = [OLD_KINDS.as_slice(), &NEW_KINDS].concat();
         kube.edit(|cluster| {
-            cluster.troubles = kinds.iter().map(|kind| (*kind, Trouble::Forbidden)).collect()
+            cluster.troubles = kinds
+                .iter()
+                .map(|kind| (*kind, Trouble::Forbidden))
+                .collect()
         });
         kube.close_watches(false);
-        followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Forbidden(_)))).await;
+        followed
+            .until("it is said", |it| {
+                matches!(it.link, Some(ClusterLink::Forbidden(_)))
+            })
+            .await;
         let Some(ClusterLink::Forbidden(why)) = followed.link.clone() else {
             unreachable!("it was looked for")
         };
@@ -213,11 +278,19 @@ async fn rights_that_are_revoked_are_said_and_what_was_seen_stays() {
         assert_eq!(followed.view, before, "what was there stays");
         // A new look meets the same, and says it too.
         let mut again = Followed::start(kube.kubectl(&program), quick());
-        again.until("it is said", |it| matches!(it.link, Some(ClusterLink::Forbidden(_)))).await;
+        again
+            .until("it is said", |it| {
+                matches!(it.link, Some(ClusterLink::Forbidden(_)))
+            })
+            .await;
         kube.edit(|cluster| cluster.troubles.clear());
         followed.until_live().await;
         assert_eq!(followed.view, before);
-        again.until("it is seen", |it| it.link == Some(ClusterLink::Live) && it.view == before).await;
+        again
+            .until("it is seen", |it| {
+                it.link == Some(ClusterLink::Live) && it.view == before
+            })
+            .await;
     }
 }
 
@@ -228,14 +301,32 @@ async fn a_server_that_stops_answering_is_noticed_within_twenty_seconds() {
         let mut followed = followed(&kube, &program, Pace::default()).await;
         kube.freeze(true);
         let began = Instant::now();
-        followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-        let Some(ClusterLink::Reconnecting(why)) = &followed.link else { unreachable!("it was looked for") };
-        assert!(why.summary.starts_with("The cluster has not answered for 1"), "{why:?}");
+        followed
+            .until("it is said", |it| {
+                matches!(it.link, Some(ClusterLink::Reconnecting(_)))
+            })
+            .await;
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
+        let Some(ClusterLink::Reconnecting(why)) = &followed.link else {
+            unreachable!("it was looked for")
+        };
+        assert!(
+            why.summary
+                .starts_with("The cluster has not answered for 1"),
+            "{why:?}"
+        );
         finish_llama_70b(&kube);
         kube.freeze(false);
         let began = Instant::now();
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         followed.until_live().await;
         assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     }
@@ -247,8 +338,16 @@ async fn a_server_that_never_answers_is_told_before_kubectl_gives_up() {
     kube.freeze(true);
     let began = Instant::now();
     let mut followed = Followed::start(kube.kubectl(&kubectls()[0]), Pace::default());
-    followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    followed
+        .until("it is said", |it| {
+            matches!(it.link, Some(ClusterLink::Reconnecting(_)))
+        })
+        .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
     kube.freeze(false);
     followed.until_live().await;
     assert_eq!(followed.view.deployments.len(), 11);
@@ -268,10 +367,15 @@ fn plugin(dir: &Path, then: &str) -> (serde_json::Value, PathBuf) {
 }
 
 fn calls_in(file: &Path) -> Vec<String> {
-    std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+    std::fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
-const DEVICE_CODE: &str = "To sign in, open https://login.example.test/device and enter the code B7K2QX9";
+const DEVICE_CODE: &str =
+    "To sign in, open https://login.example.test/device and enter the code B7K2QX9";
 
 #[tokio::test]
 async fn a_login_that_nobody_finishes_is_asked_for_once_and_its_words_are_told_meanwhile() {
@@ -279,30 +383,61 @@ async fn a_login_that_nobody_finishes_is_asked_for_once_and_its_words_are_told_m
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let then = format!("printf '\\033[31m{DEVICE_CODE}\\033[0m\\n' >&2\nsleep 300");
         let (user, calls) = plugin(dir.path(), &then);
-        let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+        let kube = Kube::start(Cluster {
+            user,
+            tls: Tls::Good,
+            ..Cluster::recorded()
+        })
+        .await;
         let words: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::default();
         let recorder = {
             let words = std::sync::Arc::clone(&words);
             Recorder::new(EnvId::ad_hoc(), move |activity| {
                 if activity.ending.is_none() && !activity.words.is_empty() {
-                    words.lock().expect("no panic").push(activity.words.to_string());
+                    words
+                        .lock()
+                        .expect("no panic")
+                        .push(activity.words.to_string());
                 }
             })
         };
         let (patience, login) = (Duration::from_secs(2), Duration::from_secs(5));
-        let kubectl = Kubectl { recorder, patience, login, ..kube.kubectl(&program) };
+        let kubectl = Kubectl {
+            recorder,
+            patience,
+            login,
+            ..kube.kubectl(&program)
+        };
         let mut followed = Followed::start(kubectl, quick());
         let began = Instant::now();
-        until("the code is told while the plugin waits", || !words.lock().expect("no panic").is_empty())
-            .await;
-        assert!(began.elapsed() < patience + Duration::from_secs(2), "{:?}", began.elapsed());
+        until("the code is told while the plugin waits", || {
+            !words.lock().expect("no panic").is_empty()
+        })
+        .await;
+        assert!(
+            began.elapsed() < patience + Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
         assert_eq!(words.lock().expect("no panic")[0], DEVICE_CODE);
         while followed.next().await.is_some() {}
-        assert!(began.elapsed() >= login, "whoever logs in has more time than a server");
-        let Some(ClusterLink::Stopped(why)) = &followed.link else { panic!("{:?}", followed.link) };
-        assert!(why.summary.contains("for a login that nobody finished"), "{why:?}");
+        assert!(
+            began.elapsed() >= login,
+            "whoever logs in has more time than a server"
+        );
+        let Some(ClusterLink::Stopped(why)) = &followed.link else {
+            panic!("{:?}", followed.link)
+        };
+        assert!(
+            why.summary.contains("for a login that nobody finished"),
+            "{why:?}"
+        );
         assert_eq!(why.details, DEVICE_CODE);
-        assert_eq!(calls_in(&calls).len(), 1, "one plugin, not four, and not again");
+        assert_eq!(
+            calls_in(&calls).len(),
+            1,
+            "one plugin, not four, and not again"
+        );
         until("kubectl and the plugin are gone", || {
             askers(&kube).is_empty() && !calls_in(&calls).iter().any(|pid| is_alive(pid))
         })
@@ -320,17 +455,30 @@ async fn a_plugin_that_logs_in_slowly_goes_first_and_the_others_follow() {
             dir.path().join("logged-in").display()
         );
         let (user, calls) = plugin(dir.path(), &then);
-        let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+        let kube = Kube::start(Cluster {
+            user,
+            tls: Tls::Good,
+            ..Cluster::recorded()
+        })
+        .await;
         let patience = Duration::from_secs(2);
-        let kubectl = Kubectl { patience, login: Duration::from_secs(20), ..kube.kubectl(&program) };
+        let kubectl = Kubectl {
+            patience,
+            login: Duration::from_secs(20),
+            ..kube.kubectl(&program)
+        };
         let mut followed = Followed::start(kubectl, quick());
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(3) {
-            assert!(calls_in(&calls).len() <= 1, "one logs in, and the others wait for it");
+            assert!(
+                calls_in(&calls).len() <= 1,
+                "one logs in, and the others wait for it"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         // On a busy machine a list may take longer than its patience, and is asked for again.
-        let all = |it: &Followed| it.view.deployments.len() == 11 && it.link == Some(ClusterLink::Live);
+        let all =
+            |it: &Followed| it.view.deployments.len() == 11 && it.link == Some(ClusterLink::Live);
         followed.until("all is seen", all).await;
     }
 }
@@ -339,10 +487,21 @@ async fn a_plugin_that_logs_in_slowly_goes_first_and_the_others_follow() {
 async fn a_plugin_that_fails_at_once_is_tried_again_a_few_times_by_one_kubectl() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let (user, calls) = plugin(dir.path(), "echo no network >&2\nexit 3");
-    let kube = Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }).await;
+    let kube = Kube::start(Cluster {
+        user,
+        tls: Tls::Good,
+        ..Cluster::recorded()
+    })
+    .await;
     let mut followed = Followed::start(kube.kubectl(&kubectls()[0]), quick());
-    followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
-    let Some(ClusterLink::Reconnecting(why)) = &followed.link else { unreachable!("it was looked for") };
+    followed
+        .until("it is said", |it| {
+            matches!(it.link, Some(ClusterLink::Reconnecting(_)))
+        })
+        .await;
+    let Some(ClusterLink::Reconnecting(why)) = &followed.link else {
+        unreachable!("it was looked for")
+    };
     assert!(why.summary.ends_with("failed with exit code 3"), "{why:?}");
     assert!(why.details.starts_with("no network\n"), "{why:?}");
     // One kubectl starts it up to seven times.
@@ -364,7 +523,11 @@ async fn what_the_server_has_forgotten_is_listed_anew() {
         let mut kube = kube;
         kube.stop().await;
         kube.restart().await;
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         followed.until_live().await;
         assert!(listed(&kube, "pods") >= 2, "it was listed anew");
     }
@@ -377,13 +540,26 @@ async fn a_restart_of_the_server_is_said_and_survived() {
         let mut followed = followed(&kube, &program, quick()).await;
         let before = followed.view.clone();
         kube.stop().await;
-        followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
-        let Some(ClusterLink::Reconnecting(why)) = &followed.link else { unreachable!("it was looked for") };
-        assert!(why.summary.starts_with("Nothing answers at 127.0.0.1"), "{why:?}");
+        followed
+            .until("it is said", |it| {
+                matches!(it.link, Some(ClusterLink::Reconnecting(_)))
+            })
+            .await;
+        let Some(ClusterLink::Reconnecting(why)) = &followed.link else {
+            unreachable!("it was looked for")
+        };
+        assert!(
+            why.summary.starts_with("Nothing answers at 127.0.0.1"),
+            "{why:?}"
+        );
         assert_eq!(followed.view, before, "what was there stays");
         finish_llama_70b(&kube);
         kube.restart().await;
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         followed.until_live().await;
     }
 }
@@ -396,7 +572,11 @@ async fn a_server_that_is_overloaded_leaves_what_was_there() {
         let before = followed.view.clone();
         kube.edit(|cluster| cluster.troubles.push(("*", Trouble::Overloaded)));
         kube.close_watches(true);
-        followed.until("it is said", |it| matches!(it.link, Some(ClusterLink::Reconnecting(_)))).await;
+        followed
+            .until("it is said", |it| {
+                matches!(it.link, Some(ClusterLink::Reconnecting(_)))
+            })
+            .await;
         assert_eq!(followed.view, before);
         kube.edit(|cluster| cluster.troubles.clear());
         followed.until_live().await;
@@ -408,28 +588,56 @@ async fn a_server_that_is_overloaded_leaves_what_was_there() {
 async fn where_watching_is_forbidden_it_is_listed_again_and_again() {
     for program in kubectls() {
         let watch_troubles = vec![("pods", Trouble::Forbidden)];
-        let kube = Kube::start(Cluster { watch_troubles, ..Cluster::recorded() }).await;
+        let kube = Kube::start(Cluster {
+            watch_troubles,
+            ..Cluster::recorded()
+        })
+        .await;
         let mut followed = Followed::start(kube.kubectl(&program), quick());
-        followed.until("it polls", |it| matches!(it.link, Some(ClusterLink::Polling { .. }))).await;
+        followed
+            .until("it polls", |it| {
+                matches!(it.link, Some(ClusterLink::Polling { .. }))
+            })
+            .await;
         let Some(ClusterLink::Polling { every, why }) = followed.link.clone() else {
             unreachable!("it was looked for")
         };
         assert_eq!(every, quick().poll);
-        assert_eq!(why.summary, "limited may not watch pods in the namespace sambastack");
+        assert_eq!(
+            why.summary,
+            "limited may not watch pods in the namespace sambastack"
+        );
         finish_llama_70b(&kube);
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
-        assert!(matches!(followed.link, Some(ClusterLink::Polling { .. })), "{:?}", followed.link);
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
+        assert!(
+            matches!(followed.link, Some(ClusterLink::Polling { .. })),
+            "{:?}",
+            followed.link
+        );
     }
 }
 
 #[tokio::test]
 async fn where_watches_are_cut_at_once_it_is_listed_again_and_again() {
-    let kube =
-        Kube::start(Cluster { watch_troubles: vec![("models", Trouble::Empty)], ..Cluster::recorded() })
-            .await;
-    let pace = Pace { short_lived: Duration::from_secs(5), ..quick() };
+    let kube = Kube::start(Cluster {
+        watch_troubles: vec![("models", Trouble::Empty)],
+        ..Cluster::recorded()
+    })
+    .await;
+    let pace = Pace {
+        short_lived: Duration::from_secs(5),
+        ..quick()
+    };
     let mut followed = Followed::start(kube.kubectl(&kubectls()[0]), pace);
-    followed.until("it polls", |it| matches!(it.link, Some(ClusterLink::Polling { .. }))).await;
+    followed
+        .until("it polls", |it| {
+            matches!(it.link, Some(ClusterLink::Polling { .. }))
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -440,7 +648,11 @@ async fn what_may_not_be_listed_is_a_warning_while_the_rest_is_live() {
         followed.until_live().await;
         assert_eq!(followed.view.warnings.len(), 1);
         finish_llama_70b(&kube);
-        followed.until("it is ready", |it| it.state(FINISHED) == Some(DeploymentState::Deployed)).await;
+        followed
+            .until("it is ready", |it| {
+                it.state(FINISHED) == Some(DeploymentState::Deployed)
+            })
+            .await;
         assert_eq!(followed.view.warnings.len(), 1);
     }
 }
@@ -457,13 +669,23 @@ async fn the_first_deployment_of_the_new_generation_comes_with_its_models() {
     });
     let mut followed = Followed::start(kube.kubectl(&kubectls()[0]), quick());
     followed.until_live().await;
-    until("all kinds that are used are watched", || watches(&kube) >= 4).await;
+    until("all kinds that are used are watched", || {
+        watches(&kube) >= 4
+    })
+    .await;
     kube.change(NEW_KINDS[0], "ADDED", gemma);
     followed
         .until("its model is known", |it| {
-            let models = it.view.deployments.iter().find(|it| it.name == "md-gemma").map(|it| &it.models);
+            let models = it
+                .view
+                .deployments
+                .iter()
+                .find(|it| it.name == "md-gemma")
+                .map(|it| &it.models);
             models.is_some_and(|models| {
-                models.iter().any(|model| model.serving_name == "gemma-4-31B-it" && model.confirmed)
+                models
+                    .iter()
+                    .any(|model| model.serving_name == "gemma-4-31B-it" && model.confirmed)
             })
         })
         .await;
@@ -474,9 +696,17 @@ async fn what_only_a_person_can_mend_ends_it() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
         let kubeconfig = Kubeconfig::File(kube.dir.path().join("nope"));
-        let mut followed = Followed::start(Kubectl { kubeconfig, ..kube.kubectl(&program) }, quick());
+        let mut followed = Followed::start(
+            Kubectl {
+                kubeconfig,
+                ..kube.kubectl(&program)
+            },
+            quick(),
+        );
         while followed.next().await.is_some() {}
-        let Some(ClusterLink::Stopped(why)) = &followed.link else { panic!("{:?}", followed.link) };
+        let Some(ClusterLink::Stopped(why)) = &followed.link else {
+            panic!("{:?}", followed.link)
+        };
         assert!(why.summary.ends_with("nope does not exist"), "{why:?}");
     }
 }
@@ -498,29 +728,56 @@ async fn logs_are_read_to_their_end() {
         let kube = Kube::start(Cluster::recorded()).await;
         let kubectl = kube.kubectl(&program);
         let read = async |pod: &str| {
-            let source = LogSource { pod: pod.to_owned(), container: "cache".to_owned(), previous: false };
+            let source = LogSource {
+                pod: pod.to_owned(),
+                container: "cache".to_owned(),
+                previous: false,
+            };
             let told = std::sync::Mutex::new(Vec::new());
-            let outcome =
-                logs::follow(&kubectl, &source, |lines| told.lock().expect("no panic").extend(lines)).await;
+            let outcome = logs::follow(&kubectl, &source, |lines| {
+                told.lock().expect("no panic").extend(lines)
+            })
+            .await;
             (told.into_inner().expect("no panic"), outcome)
         };
         let (lines, outcome) = read("inf-llama-cache-0").await;
         assert_eq!(
             (lines, outcome),
-            (vec!["inf-llama-cache-0 says one".to_owned(), "and two".to_owned()], Ok(()))
+            (
+                vec![
+                    "inf-llama-cache-0 says one".to_owned(),
+                    "and two".to_owned()
+                ],
+                Ok(())
+            )
         );
         let (lines, outcome) = read("nope").await;
         assert!(lines.is_empty());
-        assert!(outcome.expect_err("there is no such pod").summary.contains("nope"));
+        assert!(
+            outcome
+                .expect_err("there is no such pod")
+                .summary
+                .contains("nope")
+        );
     }
 }
 
 #[tokio::test]
 async fn the_twin_is_followed_too() {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_batida"));
-    let twin =
-        Kubectl::twin(program, vec!["kubectl-twin".into()], "sambastack", Recorder::silent(EnvId::demo()));
-    let mut followed = Followed::start(twin, Pace { watch: Duration::from_secs(1), ..quick() });
+    let twin = Kubectl::twin(
+        program,
+        vec!["kubectl-twin".into()],
+        "sambastack",
+        Recorder::silent(EnvId::demo()),
+    );
+    let mut followed = Followed::start(
+        twin,
+        Pace {
+            watch: Duration::from_secs(1),
+            ..quick()
+        },
+    );
     followed.until_live().await;
     assert_eq!(followed.view.deployments.len(), 13);
     // A second later the watches have come to their end, and nothing is told of that.

@@ -7,7 +7,8 @@ use found::Goals;
 
 #[test]
 fn a_goal_that_is_missed_is_counted_and_told() {
-    let asked = |args: &[&str]| Goals::asked(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
+    let asked =
+        |args: &[&str]| Goals::asked(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
     assert!(!asked(&["truth", "3"]).checked && asked(&["truth", "--check", "3"]).checked);
     let mut goals = Goals::default();
     goals.at_most("TTFT above the floor", 1.0, 1.0, "ms");
@@ -19,7 +20,9 @@ fn a_goal_that_is_missed_is_counted_and_told() {
     goals.within("in flight", f64::NAN, 2_000.0, 0.01);
     assert_eq!(goals.missed(), 4, "{}", goals.told());
     assert!(
-        goals.told().contains("MISSED TTFT above the floor: 1.010 ms, at most 1.0 ms\n"),
+        goals
+            .told()
+            .contains("MISSED TTFT above the floor: 1.010 ms, at most 1.0 ms\n"),
         "{}",
         goals.told()
     );

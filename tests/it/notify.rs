@@ -53,7 +53,13 @@ async fn service(shown: &Arc<Mutex<Vec<(String, String)>>>) -> zbus::Connection 
 fn on_a_bus(test: &str) {
     let inner = this_test(test);
     let mut command = quiet(find("dbus-run-session", "dbus"));
-    check_test(command.arg("--").arg(inner.get_program()).args(inner.get_args()).env(MARK, "1"));
+    check_test(
+        command
+            .arg("--")
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env(MARK, "1"),
+    );
 }
 
 #[test]
@@ -71,9 +77,18 @@ fn without_a_bus_it_is_said_at_once() {
     let began = Instant::now();
     for bus in [None, Some("unix:path=/nowhere/bus")] {
         let mut command = this_test("notify::inner_has_no_bus");
-        check_test(command.env_clear().envs(bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus))).env(MARK, "1"));
+        check_test(
+            command
+                .env_clear()
+                .envs(bus.map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)))
+                .env(MARK, "1"),
+        );
     }
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 fn is_inner() -> bool {
@@ -105,8 +120,14 @@ fn inner_is_told_of_changes() {
     let runtime = runtime();
     let shown = Arc::default();
     let _service = runtime.block_on(service(&shown));
-    let titles =
-        || shown.lock().expect("no panic").iter().map(|(title, _)| title.clone()).collect::<Vec<_>>();
+    let titles = || {
+        shown
+            .lock()
+            .expect("no panic")
+            .iter()
+            .map(|(title, _)| title.clone())
+            .collect::<Vec<_>>()
+    };
     let mut kube = runtime.block_on(Kube::start(Cluster::recorded()));
     let api = Api::start(vec![batida::demo::api::DemoModel::quick(
         "gemma-4-31B-it",
@@ -123,12 +144,24 @@ fn inner_is_told_of_changes() {
     window.click("Deployments");
     window.see("reconnecting");
     runtime.block_on(kube.restart());
-    window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+    window.until("it is live again", |window| {
+        window.shows("live") && !window.shows("reconnecting")
+    });
     kube.close_watches(true);
     ready(&kube, "inf-llama-70b-cache-0", false);
-    window.until("it is shown", |_| titles() == ["llama-70b is ready", "llama-70b has stopped"]);
-    let (_, body) = shown.lock().expect("no panic").last().cloned().expect("it is there");
-    assert_eq!(body, "mine: cache pod 0/1: container cache is not ready yet");
+    window.until("it is shown", |_| {
+        titles() == ["llama-70b is ready", "llama-70b has stopped"]
+    });
+    let (_, body) = shown
+        .lock()
+        .expect("no panic")
+        .last()
+        .cloned()
+        .expect("it is there");
+    assert_eq!(
+        body,
+        "mine: cache pod 0/1: container cache is not ready yet"
+    );
     let saved = window.saved();
     assert!(saved.care.notify);
     // What is looked at anew is seen for the first time.
@@ -138,7 +171,9 @@ fn inner_is_told_of_changes() {
     ready(&kube, "inf-llama-70b-cache-0", true);
     window.click("Environment mine");
     window.click("Deployments");
-    window.until("it is ready", |window| window.has_button("llama-70b, Deployed"));
+    window.until("it is ready", |window| {
+        window.has_button("llama-70b, Deployed")
+    });
     assert_eq!(titles().len(), 2, "{:?}", titles());
     say_ran();
 }
@@ -150,19 +185,33 @@ fn inner_has_no_service() {
     }
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let env = cluster_env(&kubectls()[0], &kube.kubeconfig(), crate::support::kube::NAMESPACE);
+    let env = cluster_env(
+        &kubectls()[0],
+        &kube.kubeconfig(),
+        crate::support::kube::NAMESPACE,
+    );
     let mut window = Window::on(env, None);
     window.see("5 of 11 deployed · live");
     window.click("Home");
     window.click("Desktop notifications");
     ready(&kube, "inf-llama-70b-cache-0", true);
     window.see("This desktop shows no notifications");
-    assert!(!window.has_button("Dismiss"), "it is a remark, and goes by itself");
-    window.until("it has gone", |window| !window.shows("This desktop shows no notifications"));
+    assert!(
+        !window.has_button("Dismiss"),
+        "it is a remark, and goes by itself"
+    );
+    window.until("it has gone", |window| {
+        !window.shows("This desktop shows no notifications")
+    });
     ready(&kube, "inf-llama-70b-cache-0", false);
     window.click("Deployments");
-    window.until("that was seen", |window| window.has_button("llama-70b, Deploying"));
+    window.until("that was seen", |window| {
+        window.has_button("llama-70b, Deploying")
+    });
     window.run_steps(20);
-    assert!(!window.shows("This desktop shows no notifications"), "once is enough");
+    assert!(
+        !window.shows("This desktop shows no notifications"),
+        "once is enough"
+    );
     say_ran();
 }

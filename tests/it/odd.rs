@@ -45,7 +45,10 @@ fn odd_cluster() -> Cluster {
             "odd-minus",
             json!({"bundle": "b-llama", "groups": [{"name": "default", "minReplicas": -1}]}),
         ));
-        items.push(like_llama("odd-text", json!({"bundle": "b-llama", "groups": [{"minReplicas": "two"}]})));
+        items.push(like_llama(
+            "odd-text",
+            json!({"bundle": "b-llama", "groups": [{"minReplicas": "two"}]}),
+        ));
         items.push(like_llama("odd-list", json!([])));
         items.push(json!({"metadata": {"name": "odd-bare"}}));
         items.push(json!({"metadata": null, "spec": {"bundle": "b-llama"}}));
@@ -65,8 +68,12 @@ fn odd_cluster() -> Cluster {
     edit_list(&mut cluster, "pods", |items| {
         items.push(json!({"metadata": {"name": "inf-no-pods-yet-cache-0"}, "spec": {"containers": {"name": "c"}}, "status": 5}));
     });
-    edit_list(&mut cluster, "bundletemplates", |items| items.insert(0, json!({"metadata": 5, "spec": null})));
-    edit_list(&mut cluster, "modelprofiles", |items| items.insert(0, json!("text")));
+    edit_list(&mut cluster, "bundletemplates", |items| {
+        items.insert(0, json!({"metadata": 5, "spec": null}))
+    });
+    edit_list(&mut cluster, "modelprofiles", |items| {
+        items.insert(0, json!("text"))
+    });
     let event = |message: &str| json!({"involvedObject": {"kind": "Pod", "name": "inf-llama-cache-0"}, "type": "Warning", "message": message});
     let list = json!({"kind": "EventList", "items": [event("one"), {"count": -1, "message": "odd"}, null, event("two")]});
     cluster.lists.insert("events", list.to_string().into());
@@ -76,7 +83,11 @@ fn odd_cluster() -> Cluster {
 fn why<'a>(
     view: &'a ClusterView,
     name: &str,
-) -> (DeploymentState, String, &'a [batida::domain::deployment::ServedModel]) {
+) -> (
+    DeploymentState,
+    String,
+    &'a [batida::domain::deployment::ServedModel],
+) {
     let found = view.deployments.iter().find(|it| it.name == name);
     let found = found.unwrap_or_else(|| panic!("{name} is not among the deployments"));
     (found.state, found.why(), &found.models)
@@ -85,12 +96,22 @@ fn why<'a>(
 #[tokio::test]
 async fn odd_objects_are_told_and_hide_nothing() {
     for program in kubectls() {
-        let usual = load(&Kube::start(Cluster::recorded()).await.kubectl(&program)).await.expect("it loads");
+        let usual = load(&Kube::start(Cluster::recorded()).await.kubectl(&program))
+            .await
+            .expect("it loads");
         let kube = Kube::start(odd_cluster()).await;
         let kubectl = kube.kubectl(&program);
         let view = load(&kubectl).await.expect("it loads");
-        for deployment in usual.deployments.iter().filter(|it| it.name != "no-pods-yet") {
-            assert!(view.deployments.contains(deployment), "{} is as it was", deployment.name);
+        for deployment in usual
+            .deployments
+            .iter()
+            .filter(|it| it.name != "no-pods-yet")
+        {
+            assert!(
+                view.deployments.contains(deployment),
+                "{} is as it was",
+                deployment.name
+            );
         }
         assert_eq!(view.deployments.len(), usual.deployments.len() + 5);
         assert_eq!(view.warnings, []);
@@ -100,8 +121,16 @@ async fn odd_objects_are_told_and_hide_nothing() {
             told,
             "no pods; its resource cannot be read in full: spec.groups[0].minReplicas is -1, not a whole number from 0"
         );
-        assert!(why(&view, "odd-text").1.contains("spec.groups[0].minReplicas is the text \"two\""));
-        assert!(why(&view, "odd-list").1.contains("spec is a list, not a map"));
+        assert!(
+            why(&view, "odd-text")
+                .1
+                .contains("spec.groups[0].minReplicas is the text \"two\"")
+        );
+        assert!(
+            why(&view, "odd-list")
+                .1
+                .contains("spec is a list, not a map")
+        );
         assert!(why(&view, "odd-bare").1.contains("it names no bundle"));
         assert!(
             why(&view, "odd-md")
@@ -110,20 +139,44 @@ async fn odd_objects_are_told_and_hide_nothing() {
         );
         let (state, told, _) = why(&view, "no-pods-yet");
         assert_eq!(state, DeploymentState::Deploying, "{told}");
-        let odd: Vec<&str> = view.unreadable.iter().map(|it| it.summary.as_str()).collect();
+        let odd: Vec<&str> = view
+            .unreadable
+            .iter()
+            .map(|it| it.summary.as_str())
+            .collect();
         assert_eq!(odd.len(), 5, "{odd:#?}");
         assert!(
             odd[0].starts_with("5 of 14 bundledeployments cannot be read in full: odd-minus: "),
             "{odd:#?}"
         );
-        assert!(odd[1].contains("b-odd: spec.models is a list, not a map"), "{odd:#?}");
+        assert!(
+            odd[1].contains("b-odd: spec.models is a list, not a map"),
+            "{odd:#?}"
+        );
         // The API server's answers that are no lists of deployments are read the same way.
         let read = sizes(&kubectl).await.expect("it loads");
-        assert_eq!((read.templates.items().len(), read.profiles.items().len()), (7, 6));
-        let gemma = view.deployments.iter().find(|it| it.name == "md-gemma").expect("it is there");
-        assert!(!read.tiers(&gemma.models[0].sizes).expect("it is written down").is_empty());
+        assert_eq!(
+            (read.templates.items().len(), read.profiles.items().len()),
+            (7, 6)
+        );
+        let gemma = view
+            .deployments
+            .iter()
+            .find(|it| it.name == "md-gemma")
+            .expect("it is there");
+        assert!(
+            !read
+                .tiers(&gemma.models[0].sizes)
+                .expect("it is written down")
+                .is_empty()
+        );
         let told = events(&kubectl).await.expect("they are read");
-        assert_eq!(told.iter().filter(|it| it.object == "inf-llama-cache-0").count(), 2);
+        assert_eq!(
+            told.iter()
+                .filter(|it| it.object == "inf-llama-cache-0")
+                .count(),
+            2
+        );
     }
 }
 
@@ -134,31 +187,65 @@ async fn an_odd_object_does_not_end_what_is_followed() {
         let mut followed = followed_quickly(&kube, &program).await;
         let before = followed.view.deployments.len();
         let spec = |replicas: Value| json!({"bundle": "b-llama", "groups": [{"name": "default", "minReplicas": replicas}]});
-        kube.change("bundledeployments", "ADDED", like_llama("odd", spec(json!(-1))));
-        followed.until("it is told", |it| it.state("odd").is_some()).await;
+        kube.change(
+            "bundledeployments",
+            "ADDED",
+            like_llama("odd", spec(json!(-1))),
+        );
+        followed
+            .until("it is told", |it| it.state("odd").is_some())
+            .await;
         assert_eq!(followed.view.deployments.len(), before + 1);
         assert!(why(&followed.view, "odd").1.contains("minReplicas is -1"));
-        kube.change("bundledeployments", "MODIFIED", like_llama("odd", spec(json!(0))));
-        followed.until("it is mended", |it| why(&it.view, "odd").1 == "scaled to zero").await;
+        kube.change(
+            "bundledeployments",
+            "MODIFIED",
+            like_llama("odd", spec(json!(0))),
+        );
+        followed
+            .until("it is mended", |it| {
+                why(&it.view, "odd").1 == "scaled to zero"
+            })
+            .await;
         let mut bundle = kube.object("bundles", "b-llama");
         bundle["spec"]["models"] = json!(["A"]);
         kube.change("bundles", "MODIFIED", bundle);
         followed
-            .until("its bundle is odd", |it| why(&it.view, "llama").1.contains("spec.models is a list"))
+            .until("its bundle is odd", |it| {
+                why(&it.view, "llama").1.contains("spec.models is a list")
+            })
             .await;
-        assert_eq!(why(&followed.view, "llama-70b").2.len(), 2, "another bundle is as it was");
-        kube.change("bundledeployments", "DELETED", json!({"metadata": {"name": "odd"}, "spec": 5}));
-        followed.until("it is gone", |it| it.state("odd").is_none()).await;
+        assert_eq!(
+            why(&followed.view, "llama-70b").2.len(),
+            2,
+            "another bundle is as it was"
+        );
+        kube.change(
+            "bundledeployments",
+            "DELETED",
+            json!({"metadata": {"name": "odd"}, "spec": 5}),
+        );
+        followed
+            .until("it is gone", |it| it.state("odd").is_none())
+            .await;
         assert_eq!(followed.link, Some(batida::protocol::ClusterLink::Live));
     }
 }
 
 async fn checks(kube: &Kube, program: &Path) -> Vec<Check> {
-    let options = Options { config: Some(kube.dir.path().join("batida")), twin: None };
+    let options = Options {
+        config: Some(kube.dir.path().join("batida")),
+        twin: None,
+    };
     let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
-    let place = places.open(&cluster_env(program, &kube.kubeconfig(), NAMESPACE)).await;
+    let place = places
+        .open(&cluster_env(program, &kube.kubeconfig(), NAMESPACE))
+        .await;
     let told = Mutex::new(Vec::new());
-    check::run(&place, &CancellationToken::new(), |check| told.lock().expect("no panic").push(check)).await;
+    check::run(&place, &CancellationToken::new(), |check| {
+        told.lock().expect("no panic").push(check)
+    })
+    .await;
     told.into_inner().expect("no panic")
 }
 
@@ -170,7 +257,9 @@ fn find<'a>(checks: &'a [Check], title: &str) -> &'a Check {
 
 /// Those of the cluster: the environment has no API.
 fn failures(checks: &[Check]) -> Vec<&str> {
-    let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad && !check.title.starts_with("API"));
+    let bad = checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Bad && !check.title.starts_with("API"));
     bad.map(|check| check.title.as_str()).collect()
 }
 
@@ -193,7 +282,11 @@ async fn checks_tell_odd_objects_and_pods_that_may_not_be_listed() {
         deployments.finding,
         "10 deployments: their pods could not be listed, so it is not known which are ready"
     );
-    assert!(!all.iter().any(|check| check.title.contains("is not deployed")), "{all:#?}");
+    assert!(
+        !all.iter()
+            .any(|check| check.title.contains("is not deployed")),
+        "{all:#?}"
+    );
 }
 
 #[tokio::test]
@@ -201,11 +294,14 @@ async fn checks_read_events_and_know_what_is_only_starting() {
     let program = &kubectls()[0];
     let mut cluster = Cluster::recorded();
     edit_list(&mut cluster, "pods", |pods| {
-        let main = pods.iter_mut().find(|pod| pod["metadata"]["name"] == "inf-llama-q-default-n-0");
+        let main = pods
+            .iter_mut()
+            .find(|pod| pod["metadata"]["name"] == "inf-llama-q-default-n-0");
         main.expect("it was recorded")["status"] = json!({"phase": "Pending", "containerStatuses": [
             {"name": "inf", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}]});
     });
-    let message = "MountVolume.SetUp failed for volume \"keys\" : secret \"artifact-reader\" not found";
+    let message =
+        "MountVolume.SetUp failed for volume \"keys\" : secret \"artifact-reader\" not found";
     let event = json!({"involvedObject": {"kind": "Pod", "name": "inf-llama-q-default-n-0"}, "type": "Warning",
         "reason": "FailedMount", "message": message, "count": 4, "lastTimestamp": "2026-11-23T05:50:31Z"});
     let list = json!({"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": [event]});
@@ -218,8 +314,17 @@ async fn checks_read_events_and_know_what_is_only_starting() {
     });
     let all = checks(&Kube::start(cluster).await, program).await;
     let llama = find(&all, "llama is not deployed");
-    assert_eq!(llama.advice, format!("A volume of the default pod cannot be mounted: {message}"));
-    assert!(llama.command.ends_with("describe pod inf-llama-q-default-n-0"), "{}", llama.command);
+    assert_eq!(
+        llama.advice,
+        format!("A volume of the default pod cannot be mounted: {message}")
+    );
+    assert!(
+        llama
+            .command
+            .ends_with("describe pod inf-llama-q-default-n-0"),
+        "{}",
+        llama.command
+    );
     find(&all, "llama-70b is still starting");
     find(&all, "whisper-old is being deleted");
     find(&all, "orphan is deployed, but not as it should be");
@@ -231,12 +336,27 @@ async fn checks_read_events_and_know_what_is_only_starting() {
 async fn without_a_namespace_the_contexts_is_used() {
     for program in kubectls() {
         let kube = Kube::start(Cluster::recorded()).await;
-        let kubectl = Kubectl { namespace: String::new(), ..kube.kubectl(&program) };
-        assert_eq!(usual_namespace(&kubectl).await.expect("it is read"), "default");
+        let kubectl = Kubectl {
+            namespace: String::new(),
+            ..kube.kubectl(&program)
+        };
+        assert_eq!(
+            usual_namespace(&kubectl).await.expect("it is read"),
+            "default"
+        );
         name_namespace(&kube);
-        assert_eq!(usual_namespace(&kubectl).await.expect("it is read"), NAMESPACE);
-        let other = Kubectl { context: Some("another one".to_owned()), ..kubectl };
-        assert_eq!(usual_namespace(&other).await.expect("it is read"), "default");
+        assert_eq!(
+            usual_namespace(&kubectl).await.expect("it is read"),
+            NAMESPACE
+        );
+        let other = Kubectl {
+            context: Some("another one".to_owned()),
+            ..kubectl
+        };
+        assert_eq!(
+            usual_namespace(&other).await.expect("it is read"),
+            "default"
+        );
     }
 }
 
@@ -258,8 +378,15 @@ fn run(kube: &Kube, args: &[&str]) -> Said {
 fn command(kube: &Kube, args: &[&str]) -> &'static mut Command {
     let mut command = program(kube.dir.path());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.args(args).arg("--config").arg(kube.dir.path().join("batida"));
-    command.arg("--kubeconfig").arg(kube.kubeconfig()).arg("--kubectl").arg(&kubectls()[0]);
+    command
+        .args(args)
+        .arg("--config")
+        .arg(kube.dir.path().join("batida"));
+    command
+        .arg("--kubeconfig")
+        .arg(kube.kubeconfig())
+        .arg("--kubectl")
+        .arg(&kubectls()[0]);
     Box::leak(Box::new(command))
 }
 
@@ -270,16 +397,40 @@ fn the_command_line_lists_odd_deployments_in_the_contexts_namespace() {
     name_namespace(&kube);
     let said = run(&kube, &["deployments"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    let row = said.out.lines().find(|line| line.starts_with("odd-minus ")).expect("it has a row");
-    assert!(row.contains("minReplicas is -1, not a whole number from 0"), "{row}");
-    assert!(said.out.lines().any(|line| line.starts_with("llama ")), "{said:?}");
-    assert!(said.err.contains("bundles cannot be read in full: b-odd"), "{said:?}");
+    let row = said
+        .out
+        .lines()
+        .find(|line| line.starts_with("odd-minus "))
+        .expect("it has a row");
+    assert!(
+        row.contains("minReplicas is -1, not a whole number from 0"),
+        "{row}"
+    );
+    assert!(
+        said.out.lines().any(|line| line.starts_with("llama ")),
+        "{said:?}"
+    );
+    assert!(
+        said.err.contains("bundles cannot be read in full: b-odd"),
+        "{said:?}"
+    );
     let said = run(&kube, &["deployments", "--json"]);
     let list: Value = serde_json::from_str(&said.out).expect("JSON");
-    assert_eq!(list["deployments"].as_array().map(Vec::len), Some(16), "{said:?}");
-    assert_eq!(list["unreadable"].as_array().map(Vec::len), Some(5), "{said:?}");
+    assert_eq!(
+        list["deployments"].as_array().map(Vec::len),
+        Some(16),
+        "{said:?}"
+    );
+    assert_eq!(
+        list["unreadable"].as_array().map(Vec::len),
+        Some(5),
+        "{said:?}"
+    );
     let said = run(&kube, &["deployments", "--namespace", "elsewhere"]);
-    assert!(said.err.contains("The namespace elsewhere does not exist"), "{said:?}");
+    assert!(
+        said.err.contains("The namespace elsewhere does not exist"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -290,8 +441,14 @@ fn what_could_not_be_listed_is_not_nothing() {
     let kube = runtime.block_on(Kube::start(cluster));
     let said = run(&kube, &["deployments", "-n", NAMESPACE]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("may not list bundledeployments"), "{said:?}");
-    assert!(said.err.contains("The deployments could not be listed"), "{said:?}");
+    assert!(
+        said.err.contains("may not list bundledeployments"),
+        "{said:?}"
+    );
+    assert!(
+        said.err.contains("The deployments could not be listed"),
+        "{said:?}"
+    );
     assert!(!said.err.contains("Nothing is deployed"), "{said:?}");
 }
 
@@ -302,13 +459,25 @@ fn a_deployment_whose_pods_may_not_be_listed_can_be_chatted_with() {
     let demo = Demo::start(vec![DemoModel::quick(LLAMA, Quirk::None)]);
     let ask = |args: &[&str]| {
         let command = command(&kube, args);
-        command.args(["-n", NAMESPACE, "--api", &demo.root(), "--key-env", "MY_KEY"]).env("MY_KEY", DEMO_KEY);
+        command
+            .args([
+                "-n",
+                NAMESPACE,
+                "--api",
+                &demo.root(),
+                "--key-env",
+                "MY_KEY",
+            ])
+            .env("MY_KEY", DEMO_KEY);
         finish(start(command))
     };
     let said = ask(&["chat", "Hi", "-d", "llama"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains(LLAMA), "{said:?}");
-    assert!(said.err.contains("it is not known whether llama is ready"), "{said:?}");
+    assert!(
+        said.err.contains("it is not known whether llama is ready"),
+        "{said:?}"
+    );
     let said = ask(&["check"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let said = ask(&["chat", "Hi", "-d", "whisper-old"]);
@@ -321,28 +490,44 @@ fn a_long_message_is_cut_on_the_command_line() {
     let mut cluster = Cluster::recorded();
     let message = format!("no such checkpoint {}", "x".repeat(10_000));
     edit_list(&mut cluster, "bundles", |items| {
-        let bundle =
-            items.iter_mut().find(|it| it["metadata"]["name"] == "b-llama").expect("it was recorded");
+        let bundle = items
+            .iter_mut()
+            .find(|it| it["metadata"]["name"] == "b-llama")
+            .expect("it was recorded");
         bundle["status"]["conditions"][0]["status"] = "False".into();
         bundle["status"]["conditions"][0]["message"] = message.clone().into();
     });
     let kube = runtime.block_on(Kube::start(cluster));
     let said = run(&kube, &["deployments", "-n", NAMESPACE]);
-    let row = said.out.lines().find(|line| line.starts_with("llama ")).expect("it has a row");
-    assert!(row.len() < 1_500 && row.contains("no such checkpoint xxx"), "{row}");
+    let row = said
+        .out
+        .lines()
+        .find(|line| line.starts_with("llama "))
+        .expect("it has a row");
+    assert!(
+        row.len() < 1_500 && row.contains("no such checkpoint xxx"),
+        "{row}"
+    );
     assert!(row.contains("more characters)"), "{row}");
     let said = run(&kube, &["deployments", "-n", NAMESPACE, "--json"]);
     assert!(said.out.contains(&message), "JSON has it whole");
     let said = run(&kube, &["check", "-n", NAMESPACE]);
-    assert!(said.out.lines().all(|line| line.len() < 1_500), "{}", said.out.len());
+    assert!(
+        said.out.lines().all(|line| line.len() < 1_500),
+        "{}",
+        said.out.len()
+    );
 }
 
 // The window
 
 #[test]
 fn the_page_shows_odd_deployments_and_cuts_long_messages() {
-    let mut page =
-        Page::open_with(odd_cluster(), vec![DemoModel::quick(LLAMA, Quirk::None)], "of 16 deployed · live");
+    let mut page = Page::open_with(
+        odd_cluster(),
+        vec![DemoModel::quick(LLAMA, Quirk::None)],
+        "of 16 deployed · live",
+    );
     let Page { window, kube, .. } = &mut page;
     window.see("5 of 14 bundledeployments cannot be read in full: odd-minus");
     window.type_into("Filter deployments", "odd");
@@ -363,7 +548,9 @@ fn the_page_shows_odd_deployments_and_cuts_long_messages() {
     kube.change("pods", "MODIFIED", pod);
     window.click("llama, Deploying");
     window.see("more characters)");
-    window.until("it can be seen whole", |window| window.has_button("Show all"));
+    window.until("it can be seen whole", |window| {
+        window.has_button("Show all")
+    });
     assert!(!window.shows(&"x".repeat(5_000)), "it is cut");
 }
 
@@ -374,8 +561,11 @@ fn two_deployments_of_one_name_have_a_page_each() {
         let spec = json!({"models": {"modelConfigs": [{"model": "gemma-4-31b-it:1"}]}, "groups": [{"minReplicas": 0}]});
         items.push(json!({"metadata": {"name": "no-pods-yet"}, "spec": spec}));
     });
-    let mut page =
-        Page::open_with(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)], "of 12 deployed · live");
+    let mut page = Page::open_with(
+        cluster,
+        vec![DemoModel::quick(LLAMA, Quirk::None)],
+        "of 12 deployed · live",
+    );
     let window = &mut page.window;
     window.type_into("Filter deployments", "no-pods");
     window.click("no-pods-yet (ModelDeployment), Not deployed");
@@ -388,7 +578,11 @@ fn two_deployments_of_one_name_have_a_page_each() {
 #[test]
 fn the_page_of_a_deployment_of_unknown_state_says_why() {
     let cluster = Cluster::with(&["pods"], Trouble::Forbidden);
-    let mut page = Page::open_with(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)], "0 of 11 deployed");
+    let mut page = Page::open_with(
+        cluster,
+        vec![DemoModel::quick(LLAMA, Quirk::None)],
+        "0 of 11 deployed",
+    );
     let window = &mut page.window;
     window.see("limited may not list pods in the namespace sambastack");
     window.click("llama, Unknown");

@@ -32,20 +32,34 @@ async fn probed_and_seen(
     cancel: &CancellationToken,
     see: impl Fn(Activity) + Send + Sync + 'static,
 ) -> Told {
-    let server = DemoServer::start(options(models.clone())).await.expect("the loopback has a free port");
+    let server = DemoServer::start(options(models.clone()))
+        .await
+        .expect("the loopback has a free port");
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let (config, env) = (dir.path().to_owned(), api_env(&server.address()));
     let settings = env.clone();
     let saving = tokio::task::spawn_blocking(move || remember(&config, settings, Some(DEMO_KEY)));
     saving.await.expect("the settings are saved");
-    let options = Options { config: Some(dir.path().to_owned()), twin: None };
+    let options = Options {
+        config: Some(dir.path().to_owned()),
+        twin: None,
+    };
     let (places, ..) = places(&options, see).expect("a folder of its own");
     let place = places.open(&env).await;
-    let target = |model: DemoModel| ProbeTarget { model: model.name, kind };
+    let target = |model: DemoModel| ProbeTarget {
+        model: model.name,
+        kind,
+    };
     let told = Mutex::new(Told::new());
-    probe::run(&place, models.into_iter().map(target).collect(), patience, cancel, |model, _, outcome| {
-        told.lock().expect("no panic").push((model, outcome));
-    })
+    probe::run(
+        &place,
+        models.into_iter().map(target).collect(),
+        patience,
+        cancel,
+        |model, _, outcome| {
+            told.lock().expect("no panic").push((model, outcome));
+        },
+    )
     .await;
     let mut told = told.into_inner().expect("no panic");
     told.sort_by(|a, b| a.0.cmp(&b.0));
@@ -57,28 +71,60 @@ const LONG: Duration = Duration::from_secs(30);
 #[tokio::test]
 async fn each_model_is_told_of_once() {
     let empty = DemoModel::quick("c-empty", Quirk::Empty("length"));
-    let models = vec![DemoModel::quick("a", Quirk::None), DemoModel::quick("b-hangs", Quirk::Hangs), empty];
+    let models = vec![
+        DemoModel::quick("a", Quirk::None),
+        DemoModel::quick("b-hangs", Quirk::Hangs),
+        empty,
+    ];
     let began = Instant::now();
-    let told = probed(models, ProbeKind::Chat, Duration::from_millis(1_500), &CancellationToken::new()).await;
+    let told = probed(
+        models,
+        ProbeKind::Chat,
+        Duration::from_millis(1_500),
+        &CancellationToken::new(),
+    )
+    .await;
     assert!(began.elapsed() < LONG);
-    let [(_, a), (_, hangs), (_, empty)] = told.as_slice() else { panic!("{told:?}") };
-    assert!(a.as_ref().is_ok_and(|answer| answer.ttft.is_some()), "{a:?}");
+    let [(_, a), (_, hangs), (_, empty)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert!(
+        a.as_ref().is_ok_and(|answer| answer.ttft.is_some()),
+        "{a:?}"
+    );
     let failure = hangs.as_ref().expect_err("it never answers");
     assert_eq!(failure.summary, "no answer to a one-token chat within 1 s");
-    let empty = empty.as_ref().expect("an answer without a word is an answer");
+    let empty = empty
+        .as_ref()
+        .expect("an answer without a word is an answer");
     assert_eq!((empty.ttft, empty.latency.is_some()), (None, true));
 }
 
 #[tokio::test]
 async fn an_embedding_model_is_asked_for_an_embedding() {
-    let models = vec![DemoModel::quick("chats", Quirk::None), DemoModel::quick("embeds", Quirk::Embeds)];
-    let told = probed(models, ProbeKind::Embedding, LONG, &CancellationToken::new()).await;
+    let models = vec![
+        DemoModel::quick("chats", Quirk::None),
+        DemoModel::quick("embeds", Quirk::Embeds),
+    ];
+    let told = probed(
+        models,
+        ProbeKind::Embedding,
+        LONG,
+        &CancellationToken::new(),
+    )
+    .await;
     assert!(
-        told[0].1.as_ref().is_err_and(|why| why.summary.contains("does not make embeddings")),
+        told[0]
+            .1
+            .as_ref()
+            .is_err_and(|why| why.summary.contains("does not make embeddings")),
         "{told:?}"
     );
     assert!(
-        told[1].1.as_ref().is_ok_and(|answer| answer.ttft.is_none() && answer.latency.is_some()),
+        told[1]
+            .1
+            .as_ref()
+            .is_ok_and(|answer| answer.ttft.is_none() && answer.latency.is_some()),
         "{told:?}"
     );
 }
@@ -93,9 +139,14 @@ async fn cancelling_ends_it_at_once_and_blames_nobody() {
             asked.cancel();
         }
     };
-    let models = vec![DemoModel::quick("hangs", Quirk::Hangs), DemoModel::quick("waits", Quirk::Hangs)];
+    let models = vec![
+        DemoModel::quick("hangs", Quirk::Hangs),
+        DemoModel::quick("waits", Quirk::Hangs),
+    ];
     let probing = probed_and_seen(models, ProbeKind::Chat, FOR_EVER, &cancel, see);
-    let told = tokio::time::timeout(LONG, probing).await.expect("nobody's patience was waited for");
+    let told = tokio::time::timeout(LONG, probing)
+        .await
+        .expect("nobody's patience was waited for");
     assert!(told.is_empty(), "{told:?}");
 }
 
@@ -115,9 +166,18 @@ async fn no_more_than_two_are_asked_at_once() {
         *most = under_way.len().max(*most);
     };
     // None ends before its patience does, so that all that may be asked at once are.
-    let models = ["a", "b", "c", "d", "e", "f"].map(|name| DemoModel::quick(name, Quirk::Hangs)).to_vec();
+    let models = ["a", "b", "c", "d", "e", "f"]
+        .map(|name| DemoModel::quick(name, Quirk::Hangs))
+        .to_vec();
     let patience = Duration::from_millis(400);
-    let told = probed_and_seen(models, ProbeKind::Chat, patience, &CancellationToken::new(), see).await;
+    let told = probed_and_seen(
+        models,
+        ProbeKind::Chat,
+        patience,
+        &CancellationToken::new(),
+        see,
+    )
+    .await;
     assert_eq!(told.len(), 6);
     let (under_way, most, all) = &*seen.lock().expect("no panic");
     assert_eq!((under_way.len(), *most, *all), (0, 2, 6));
@@ -125,23 +185,46 @@ async fn no_more_than_two_are_asked_at_once() {
 
 #[tokio::test]
 async fn without_a_key_each_says_so() {
-    let server =
-        DemoServer::start(options(vec![DemoModel::quick("a", Quirk::None)])).await.expect("it listens");
+    let server = DemoServer::start(options(vec![DemoModel::quick("a", Quirk::None)]))
+        .await
+        .expect("it listens");
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let options = Options { config: Some(dir.path().to_owned()), twin: None };
+    let options = Options {
+        config: Some(dir.path().to_owned()),
+        twin: None,
+    };
     let (places, ..) = places(&options, |_| {}).expect("a folder of its own");
     let place = places.open(&api_env(&server.address())).await;
     let told = Mutex::new(Vec::new());
-    let target = |(model, kind): (&str, ProbeKind)| ProbeTarget { model: model.to_owned(), kind };
-    let targets = [("a", ProbeKind::Chat), ("b", ProbeKind::Chat), ("c", ProbeKind::Embedding)].map(target);
-    probe::run(&place, targets.to_vec(), LONG, &CancellationToken::new(), |_, _, outcome| {
-        told.lock().expect("no panic").push(outcome);
-    })
+    let target = |(model, kind): (&str, ProbeKind)| ProbeTarget {
+        model: model.to_owned(),
+        kind,
+    };
+    let targets = [
+        ("a", ProbeKind::Chat),
+        ("b", ProbeKind::Chat),
+        ("c", ProbeKind::Embedding),
+    ]
+    .map(target);
+    probe::run(
+        &place,
+        targets.to_vec(),
+        LONG,
+        &CancellationToken::new(),
+        |_, _, outcome| {
+            told.lock().expect("no panic").push(outcome);
+        },
+    )
     .await;
     let told = told.into_inner().expect("no panic");
     assert_eq!(told.len(), 3, "{told:?}");
     for outcome in &told {
-        assert!(outcome.as_ref().is_err_and(|why| why.summary.contains("no API key")), "{told:?}");
+        assert!(
+            outcome
+                .as_ref()
+                .is_err_and(|why| why.summary.contains("no API key")),
+            "{told:?}"
+        );
     }
     assert_eq!(server.received().len(), 0, "nothing is sent without a key");
 }

@@ -33,27 +33,41 @@ impl Tokenizer {
         match self {
             Self::Words => text.split(' ').count() as u64,
             Self::FourBytes => text.len().div_ceil(4) as u64,
-            Self::SplitsATenth => text.split(' ').map(|word| 1 + u64::from(is_split(word))).sum(),
-            Self::Demo => text
+            Self::SplitsATenth => text
                 .split(' ')
-                .enumerate()
-                .fold(0, |sum, (at, word)| sum + (word.len() + usize::from(at > 0)).div_ceil(7) as u64),
+                .map(|word| 1 + u64::from(is_split(word)))
+                .sum(),
+            Self::Demo => text.split(' ').enumerate().fold(0, |sum, (at, word)| {
+                sum + (word.len() + usize::from(at > 0)).div_ceil(7) as u64
+            }),
         }
     }
 }
 
 fn is_split(word: &str) -> bool {
-    let hash =
-        word.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+    });
     (hash >> 20) % 10 == 0
 }
 
 fn tokens(tokenizer: Tokenizer, overhead: u64, messages: &[Message]) -> u64 {
-    overhead + messages.iter().map(|message| tokenizer.count(&message.content)).sum::<u64>()
+    overhead
+        + messages
+            .iter()
+            .map(|message| tokenizer.count(&message.content))
+            .sum::<u64>()
 }
 
 fn synthetic(input_tokens: Lengths, prefix_tokens: u32, seed: u64) -> Plan {
-    Plan { prompts: Prompts::Synthetic { input_tokens, prefix_tokens }, seed: Some(seed), ..Plan::default() }
+    Plan {
+        prompts: Prompts::Synthetic {
+            input_tokens,
+            prefix_tokens,
+        },
+        seed: Some(seed),
+        ..Plan::default()
+    }
 }
 
 /// The fit, and how many requests it took.
@@ -62,7 +76,10 @@ fn calibrate(plan: &Plan, count: impl Fn(&[Message]) -> u64) -> (Fit, u32) {
     let mut probes = HashSet::new();
     while let Some(probe) = calibrator.next() {
         calibrator.learn(count(&probe));
-        assert!(probes.insert(probe[0].content.clone()), "each probe is another prompt");
+        assert!(
+            probes.insert(probe[0].content.clone()),
+            "each probe is another prompt"
+        );
     }
     let (fit, requests) = calibrator.finish().expect("fits");
     assert_eq!(requests as usize, probes.len());
@@ -96,8 +113,12 @@ fn the_mean_length_holds_within_two_percent_for_every_tokenizer() {
                 if u64::from(target) < overhead + 16 {
                     continue;
                 }
-                let (mean, _) = off_target(tokenizer, overhead, target, u64::from(target) + overhead);
-                assert!(mean.abs() <= 0.02, "{tokenizer:?} +{overhead} at {target}: {mean:.4}");
+                let (mean, _) =
+                    off_target(tokenizer, overhead, target, u64::from(target) + overhead);
+                assert!(
+                    mean.abs() <= 0.02,
+                    "{tokenizer:?} +{overhead} at {target}: {mean:.4}"
+                );
             }
         }
     }
@@ -136,7 +157,14 @@ fn long_prompts_hold_one_by_one_even_where_words_are_split() {
 
 #[test]
 fn an_opening_of_drawn_length_has_that_length() {
-    let plan = synthetic(Lengths::Uniform { least: 40, most: 400 }, 0, 5);
+    let plan = synthetic(
+        Lengths::Uniform {
+            least: 40,
+            most: 400,
+        },
+        0,
+        5,
+    );
     let (fit, _) = calibrate(&plan, |messages| tokens(Tokenizer::Words, 11, messages));
     let source = PromptSource::new(&plan, None, Some(fit)).expect("a source");
     let mut seen = HashSet::new();
@@ -144,18 +172,32 @@ fn an_opening_of_drawn_length_has_that_length() {
         let draft = source.draft(index);
         let wanted = draft.wanted_prompt_tokens.expect("a length");
         assert!((40..=400).contains(&wanted));
-        assert_eq!(u64::from(wanted), tokens(Tokenizer::Words, 11, &draft.turns[0]));
+        assert_eq!(
+            u64::from(wanted),
+            tokens(Tokenizer::Words, 11, &draft.turns[0])
+        );
         seen.insert(wanted);
     }
     assert!(seen.len() > 200, "{} lengths", seen.len());
 
-    let normal = synthetic(Lengths::Normal { mean: 500, deviation: 100 }, 0, 5);
+    let normal = synthetic(
+        Lengths::Normal {
+            mean: 500,
+            deviation: 100,
+        },
+        0,
+        5,
+    );
     let source = PromptSource::new(&normal, None, Some(fit)).expect("a source");
-    let drawn: Vec<f64> =
-        (0..2_000).filter_map(|index| source.draft(index).wanted_prompt_tokens.map(f64::from)).collect();
+    let drawn: Vec<f64> = (0..2_000)
+        .filter_map(|index| source.draft(index).wanted_prompt_tokens.map(f64::from))
+        .collect();
     let mean = drawn.iter().sum::<f64>() / 2_000.0;
     let deviation = (drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 2_000.0).sqrt();
-    assert!((mean - 500.0).abs() < 10.0 && (deviation - 100.0).abs() < 8.0, "{mean} {deviation}");
+    assert!(
+        (mean - 500.0).abs() < 10.0 && (deviation - 100.0).abs() < 8.0,
+        "{mean} {deviation}"
+    );
 }
 
 #[test]
@@ -165,15 +207,28 @@ fn a_template_longer_than_the_prompt_is_said() {
     while let Some(probe) = calibrator.next() {
         calibrator.learn(tokens(Tokenizer::Words, 70, &probe));
     }
-    let why = calibrator.finish().expect_err("there is no room").to_string();
-    assert!(why.contains("50 tokens") && why.contains("takes 70") && why.contains("at least 71"), "{why}");
-    let fit = Fit { overhead_tokens: 70.0, tokens_per_word: 1.0 };
+    let why = calibrator
+        .finish()
+        .expect_err("there is no room")
+        .to_string();
+    assert!(
+        why.contains("50 tokens") && why.contains("takes 70") && why.contains("at least 71"),
+        "{why}"
+    );
+    let fit = Fit {
+        overhead_tokens: 70.0,
+        tokens_per_word: 1.0,
+    };
     assert!(PromptSource::new(&plan, None, Some(fit)).is_err());
 }
 
 #[test]
 fn a_server_that_counts_nothing_sensible_is_said() {
-    for count in [|_: usize| 0, |_: usize| 12, |sent: usize| if sent == 0 { 500 } else { 20 }] {
+    for count in [
+        |_: usize| 0,
+        |_: usize| 12,
+        |sent: usize| if sent == 0 { 500 } else { 20 },
+    ] {
         let mut calibrator = Calibrator::new(&Prompts::default(), 1);
         let mut sent = 0;
         while calibrator.next().is_some() {
@@ -198,13 +253,21 @@ fn a_small_context_is_fitted_with_what_it_takes() {
             asked += 1;
             assert!(asked < 20, "it ends");
             match tokens(Tokenizer::Words, 9, &probe) {
-                counted if counted > context => assert!(calibrator.too_long(), "{context}: {counted}"),
+                counted if counted > context => {
+                    assert!(calibrator.too_long(), "{context}: {counted}")
+                }
                 counted => calibrator.learn(counted),
             }
         }
         let (fit, requests) = calibrator.finish().expect("it fits");
-        assert!((fit.overhead_tokens - 9.0).abs() < 0.5, "{context}: {fit:?}");
-        assert!((fit.tokens_per_word - 1.0).abs() < 0.01, "{context}: {fit:?}");
+        assert!(
+            (fit.overhead_tokens - 9.0).abs() < 0.5,
+            "{context}: {fit:?}"
+        );
+        assert!(
+            (fit.tokens_per_word - 1.0).abs() < 0.01,
+            "{context}: {fit:?}"
+        );
         assert!(requests <= 5, "{requests}");
     }
     // Prompts that are themselves longer than the context are not to be had.
@@ -216,8 +279,14 @@ fn a_small_context_is_fitted_with_what_it_takes() {
 
 #[test]
 fn a_prompt_file_needs_no_fit() {
-    assert_eq!(Calibrator::new(&Prompts::File("x.jsonl".into()), 1).next(), None);
-    let plan = Plan { prompts: Prompts::File("x.jsonl".into()), ..Plan::default() };
+    assert_eq!(
+        Calibrator::new(&Prompts::File("x.jsonl".into()), 1).next(),
+        None
+    );
+    let plan = Plan {
+        prompts: Prompts::File("x.jsonl".into()),
+        ..Plan::default()
+    };
     assert_eq!(length_to_fit(&plan, None), None);
     assert_eq!(length_to_fit(&Plan::default(), None), Some(256.0));
 }
@@ -269,20 +338,32 @@ proptest! {
 /// The benchmark writes most requests from the short form.
 #[test]
 fn an_opening_says_what_its_draft_says() {
-    let lengths = Lengths::Normal { mean: 60, deviation: 20 };
-    let plan =
-        Plan { output_tokens: Some(Lengths::Uniform { least: 5, most: 50 }), ..synthetic(lengths, 20, 3) };
+    let lengths = Lengths::Normal {
+        mean: 60,
+        deviation: 20,
+    };
+    let plan = Plan {
+        output_tokens: Some(Lengths::Uniform { least: 5, most: 50 }),
+        ..synthetic(lengths, 20, 3)
+    };
     let source = PromptSource::new(&plan, None, None).expect("made-up words");
     for index in 0..200 {
         let opening = source.opening(index).expect("one message of made-up words");
-        let Draft { turns, wanted_prompt_tokens, max_tokens } = source.draft(index);
+        let Draft {
+            turns,
+            wanted_prompt_tokens,
+            max_tokens,
+        } = source.draft(index);
         assert_eq!(turns, [[Message::new(Role::User, opening.text.as_str())]]);
         assert_eq!(
             (wanted_prompt_tokens, max_tokens),
             (Some(opening.wanted_prompt_tokens), opening.max_tokens)
         );
         assert!(
-            opening.text.bytes().all(|byte| byte == b' ' || byte.is_ascii_lowercase()),
+            opening
+                .text
+                .bytes()
+                .all(|byte| byte == b' ' || byte.is_ascii_lowercase()),
             "{}",
             opening.text
         );
@@ -293,26 +374,35 @@ fn an_opening_says_what_its_draft_says() {
 
 #[test]
 fn no_two_requests_share_their_first_two_words() {
-    let source = PromptSource::new(&synthetic(Lengths::Fixed(12), 0, 3), None, None).expect("a source");
+    let source =
+        PromptSource::new(&synthetic(Lengths::Fixed(12), 0, 3), None, None).expect("a source");
     let mut seen = HashSet::new();
     for index in 0..20 * WORDS {
-        assert!(seen.insert(first_words(&opening(&source, index), 2)), "{index}");
+        assert!(
+            seen.insert(first_words(&opening(&source, index), 2)),
+            "{index}"
+        );
     }
 }
 
 #[test]
 fn another_seed_says_other_things() {
-    let source =
-        |seed| PromptSource::new(&synthetic(Lengths::Fixed(100), 0, seed), None, None).expect("a source");
+    let source = |seed| {
+        PromptSource::new(&synthetic(Lengths::Fixed(100), 0, seed), None, None).expect("a source")
+    };
     let (one, two) = (source(1), source(2));
-    let same = (0..200)
-        .filter(|index| first_words(&opening(&one, *index), 2) == first_words(&opening(&two, *index), 2));
+    let same = (0..200).filter(|index| {
+        first_words(&opening(&one, *index), 2) == first_words(&opening(&two, *index), 2)
+    });
     assert!(same.count() < 5);
 }
 
 #[test]
 fn a_shared_beginning_is_shared_and_what_follows_is_not() {
-    let fit = Fit { overhead_tokens: 10.0, tokens_per_word: 1.0 };
+    let fit = Fit {
+        overhead_tokens: 10.0,
+        tokens_per_word: 1.0,
+    };
     let plan = synthetic(Lengths::Fixed(110), 60, 4);
     let source = PromptSource::new(&plan, None, Some(fit)).expect("a source");
     let texts: Vec<String> = (0..WORDS).map(|index| opening(&source, index)).collect();
@@ -323,13 +413,24 @@ fn a_shared_beginning_is_shared_and_what_follows_is_not() {
         assert!(text.starts_with(&beginning));
         assert!(next.insert(text.split(' ').nth(60).expect("a word").to_owned()));
     }
-    let other_seed = PromptSource::new(&Plan { seed: Some(5), ..plan }, None, Some(fit)).expect("a source");
+    let other_seed = PromptSource::new(
+        &Plan {
+            seed: Some(5),
+            ..plan
+        },
+        None,
+        Some(fit),
+    )
+    .expect("a source");
     assert!(!opening(&other_seed, 0).starts_with(&first_words(&beginning, 4)));
 }
 
 #[test]
 fn later_turns_are_short_and_unlike() {
-    let plan = Plan { turns: 4, ..synthetic(Lengths::Fixed(328), 0, 4) };
+    let plan = Plan {
+        turns: 4,
+        ..synthetic(Lengths::Fixed(328), 0, 4)
+    };
     let source = PromptSource::new(&plan, None, None).expect("a source");
     let mut seen = HashSet::new();
     for index in 0..500 {
@@ -343,20 +444,33 @@ fn later_turns_are_short_and_unlike() {
             assert!(seen.insert(turn[0].content.clone()));
         }
     }
-    let short = Plan { turns: 2, ..synthetic(Lengths::Fixed(20), 0, 4) };
-    let draft = PromptSource::new(&short, None, None).expect("a source").draft(0);
+    let short = Plan {
+        turns: 2,
+        ..synthetic(Lengths::Fixed(20), 0, 4)
+    };
+    let draft = PromptSource::new(&short, None, None)
+        .expect("a source")
+        .draft(0);
     assert_eq!(draft.turns[1][0].content.split(' ').count(), 8);
 }
 
 #[test]
 fn output_lengths_are_drawn_as_the_plan_says() {
     let max_tokens = |output_tokens| {
-        let plan = Plan { output_tokens, ..Plan::default() };
+        let plan = Plan {
+            output_tokens,
+            ..Plan::default()
+        };
         let source = PromptSource::new(&plan, None, None).expect("a source");
-        (0..400).map(|index| source.draft(index).max_tokens).collect::<HashSet<_>>()
+        (0..400)
+            .map(|index| source.draft(index).max_tokens)
+            .collect::<HashSet<_>>()
     };
     assert_eq!(max_tokens(None), HashSet::from([None]));
-    assert_eq!(max_tokens(Some(Lengths::Fixed(7))), HashSet::from([Some(7)]));
+    assert_eq!(
+        max_tokens(Some(Lengths::Fixed(7))),
+        HashSet::from([Some(7)])
+    );
     let drawn = max_tokens(Some(Lengths::Uniform { least: 3, most: 6 }));
     assert_eq!(drawn, HashSet::from([Some(3), Some(4), Some(5), Some(6)]));
 }
@@ -405,7 +519,12 @@ fn every_form_of_prompt_file_is_read() {
     let jsonl = format!("{}\r\n\n{chat}\n", r#"{"prompt":"hi","id":3}"#);
     check_file("a.jsonl", &jsonl, 1, &["u:hi", "s:s|u:one|a:A|u:two"]);
     check_file("a.jsonl", &jsonl, 2, &["u:hi", "s:s|u:one/u:two"]);
-    check_file("a.jsonl", &format!("\u{feff}{jsonl}"), 9, &["u:hi", "s:s|u:one/u:two"]);
+    check_file(
+        "a.jsonl",
+        &format!("\u{feff}{jsonl}"),
+        9,
+        &["u:hi", "s:s|u:one/u:two"],
+    );
     let gpt = r#"[{"id":"x","conversations":[{"from":"gpt","value":"early"},{"from":"human","value":"a\nb"},{"from":"gpt","value":"A"},{"from":"human","value":"c"}]},
         {"conversations":[{"from":"system","value":"s"},{"from":"user","value":"d"}]}]"#;
     check_file("sharegpt.json", gpt, 1, &["u:a\nb", "s:s|u:d"]);
@@ -418,9 +537,11 @@ fn every_form_of_prompt_file_is_read() {
 
 #[test]
 fn a_line_says_how_long_its_answer_may_be() {
-    let text =
-        "{\"prompt\":\"a\",\"max_tokens\":5}\n{\"prompt\":\"b\",\"output_tokens\":6}\n{\"prompt\":\"c\"}";
-    let found: Vec<_> = drafts("a.jsonl", text, 1).iter().map(|draft| draft.max_tokens).collect();
+    let text = "{\"prompt\":\"a\",\"max_tokens\":5}\n{\"prompt\":\"b\",\"output_tokens\":6}\n{\"prompt\":\"c\"}";
+    let found: Vec<_> = drafts("a.jsonl", text, 1)
+        .iter()
+        .map(|draft| draft.max_tokens)
+        .collect();
     assert_eq!(found, [Some(5), Some(6), Some(9)]);
 }
 
@@ -429,8 +550,17 @@ fn conversations_without_a_user_are_counted_not_hidden() {
     let text = r#"[{"conversations":[]},{"conversations":[{"from":"human","value":"x"}]}]"#;
     let material = Material::parse("s.json", text.as_bytes()).expect("a prompt file");
     assert_eq!(material.len(), 1);
-    assert!(material.note().is_some_and(|note| note.starts_with("1 of 2 entries")));
-    assert_eq!(Material::parse("p.txt", b"one").expect("a prompt file").note(), None);
+    assert!(
+        material
+            .note()
+            .is_some_and(|note| note.starts_with("1 of 2 entries"))
+    );
+    assert_eq!(
+        Material::parse("p.txt", b"one")
+            .expect("a prompt file")
+            .note(),
+        None
+    );
 }
 
 #[test]
@@ -444,35 +574,62 @@ fn a_bad_entry_is_left_out_and_named() {
         ("{\"prompt\":\"x\",\"messages\":[]}", "both"),
         ("{\"prompt\":\"x\",\"max_tokens\":0}", "at least one token"),
         ("{\"messages\":[]}", "no words"),
-        ("{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "\"tool\""),
+        (
+            "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
+            "\"tool\"",
+        ),
         ("{\"messages\":[{\"role\":\"user\"}]}", "no content"),
-        ("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "image_url"),
-        ("{\"conversations\":[{\"from\":\"dog\",\"value\":\"x\"}]}", "\"dog\""),
+        (
+            "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
+            "image_url",
+        ),
+        (
+            "{\"conversations\":[{\"from\":\"dog\",\"value\":\"x\"}]}",
+            "\"dog\"",
+        ),
         ("plain", "column"),
         ("7", "neither an object"),
     ] {
         let text = format!("{good}\n\n{line}\n{good}\n");
         let material = Material::parse("p.jsonl", text.as_bytes()).expect("the others are read");
         let note = material.note().expect("it is told");
-        assert_eq!((material.len(), material.brief().left_out), (2, 1), "{line}");
+        assert_eq!(
+            (material.len(), material.brief().left_out),
+            (2, 1),
+            "{line}"
+        );
         assert!(
-            note.starts_with("1 of 3 entries of the file cannot be sent and are left out: line 3: "),
+            note.starts_with(
+                "1 of 3 entries of the file cannot be sent and are left out: line 3: "
+            ),
             "{note}"
         );
         assert!(note.contains(why), "{note} does not say {why}");
         // Where nothing else is there the file is refused, with the same reason.
         let failure = Material::parse("p.jsonl", line.as_bytes()).expect_err("refused");
-        assert!(failure.summary.starts_with("p.jsonl") && !failure.advice.is_empty(), "{failure}");
+        assert!(
+            failure.summary.starts_with("p.jsonl") && !failure.advice.is_empty(),
+            "{failure}"
+        );
     }
     let failure = Material::parse("p.txt", b"good\n\xff\xfe\n").expect_err("refused");
-    assert!(failure.summary.contains("line 2") && failure.summary.contains("UTF-8"), "{failure}");
+    assert!(
+        failure.summary.contains("line 2") && failure.summary.contains("UTF-8"),
+        "{failure}"
+    );
     for (name, text) in [("e.txt", "\n \n"), ("e.jsonl", ""), ("e.json", "[]")] {
         let failure = Material::parse(name, text.as_bytes()).expect_err("refused");
         assert!(failure.summary.contains("holds no prompts"), "{failure}");
     }
     let failure = Material::parse("s.json", br#"[{"a":1}]"#).expect_err("refused");
-    assert!(failure.summary.contains("it holds a") && failure.advice.contains("ShareGPT"), "{failure}");
-    let missing = Plan { prompts: Prompts::File("gone.jsonl".into()), ..Plan::default() };
+    assert!(
+        failure.summary.contains("it holds a") && failure.advice.contains("ShareGPT"),
+        "{failure}"
+    );
+    let missing = Plan {
+        prompts: Prompts::File("gone.jsonl".into()),
+        ..Plan::default()
+    };
     assert!(PromptSource::new(&missing, None, None).is_err());
 }
 
@@ -484,7 +641,12 @@ fn openai_s_batch_lines_are_prompts() {
         )
     };
     let text = ["lake", "hill"].map(line).join("\n");
-    check_file("batch.jsonl", &text, 1, &["s:Be brief.|u:Name a lake.", "s:Be brief.|u:Name a hill."]);
+    check_file(
+        "batch.jsonl",
+        &text,
+        1,
+        &["s:Be brief.|u:Name a lake.", "s:Be brief.|u:Name a hill."],
+    );
     assert_eq!(drafts("batch.jsonl", &text, 1)[0].max_tokens, Some(20));
     let newer = text.replace("max_tokens", "max_completion_tokens");
     assert_eq!(drafts("batch.jsonl", &newer, 1)[1].max_tokens, Some(20));
@@ -493,11 +655,20 @@ fn openai_s_batch_lines_are_prompts() {
 #[test]
 fn bare_message_lists_are_conversations_a_line_each_or_one_in_the_file() {
     let one = r#"[{"role":"user","content":"Name a lake."},{"role":"assistant","content":"Como."},{"role":"user","content":"And a hill?"}]"#;
-    let other = r#"[{"role":"system","content":"Be brief."},{"role":"user","content":"Name a bay."}]"#;
+    let other =
+        r#"[{"role":"system","content":"Be brief."},{"role":"user","content":"Name a bay."}]"#;
     let text = format!("{one}\n{other}\n");
-    let wanted = ["u:Name a lake.|a:Como.|u:And a hill?", "s:Be brief.|u:Name a bay."];
+    let wanted = [
+        "u:Name a lake.|a:Como.|u:And a hill?",
+        "s:Be brief.|u:Name a bay.",
+    ];
     check_file("c.jsonl", &text, 1, &wanted);
-    check_file("c.jsonl", &text, 2, &["u:Name a lake./u:And a hill?", wanted[1]]);
+    check_file(
+        "c.jsonl",
+        &text,
+        2,
+        &["u:Name a lake./u:And a hill?", wanted[1]],
+    );
     check_file("c.json", other, 1, &wanted[1..]);
     check_file("c.json", &other.replace("},", "},\n  "), 1, &wanted[1..]);
     check_file("c.json", &format!("[{one},\n{other}]"), 1, &wanted);
@@ -506,7 +677,12 @@ fn bare_message_lists_are_conversations_a_line_each_or_one_in_the_file() {
 #[test]
 fn sharegpt_s_variants_are_read_and_tool_calls_left_out() {
     let roles = r#"{"id":"x0","conversations":[{"role":"user","content":"Name a lake."},{"role":"assistant","content":"Sure."},{"role":"user","content":"Why?"}]}"#;
-    check_file("r.jsonl", &format!("{roles}\n{roles}"), 1, &["u:Name a lake.", "u:Name a lake."]);
+    check_file(
+        "r.jsonl",
+        &format!("{roles}\n{roles}"),
+        1,
+        &["u:Name a lake.", "u:Name a lake."],
+    );
     check_file(
         "r.jsonl",
         &format!("{roles}\n{roles}"),
@@ -518,7 +694,10 @@ fn sharegpt_s_variants_are_read_and_tool_calls_left_out() {
         {"conversations":[{"from":"human","value":"c"}],"system":"Be brief."}]"#;
     let material = Material::parse("t.json", tools.as_bytes()).expect("the others are read");
     let note = material.note().expect("told");
-    assert!(note.contains("1 of 3") && note.contains("entry 2") && note.contains("function_call"), "{note}");
+    assert!(
+        note.contains("1 of 3") && note.contains("entry 2") && note.contains("function_call"),
+        "{note}"
+    );
     check_file("t.json", tools, 1, &["u:a", "s:Be brief.|u:c"]);
 }
 
@@ -527,11 +706,26 @@ fn the_data_sets_of_other_benchmarks_are_read() {
     for (line, turns, shown, max) in [
         // aiperf: single turn, turns of texts, and MT-Bench's list.
         (r#"{"text":"hi","output_length":7}"#, 1, "u:hi", Some(7)),
-        (r#"{"session_id":"s","turns":[{"text":"a"},{"text":"b","delay":5}]}"#, 3, "u:a/u:b", Some(9)),
-        (r#"{"session_id":"s","turns":[{"text":"a"},{"text":"b"}]}"#, 1, "u:a", Some(9)),
+        (
+            r#"{"session_id":"s","turns":[{"text":"a"},{"text":"b","delay":5}]}"#,
+            3,
+            "u:a/u:b",
+            Some(9),
+        ),
+        (
+            r#"{"session_id":"s","turns":[{"text":"a"},{"text":"b"}]}"#,
+            1,
+            "u:a",
+            Some(9),
+        ),
         (r#"{"turns":["a","b"]}"#, 2, "u:a/u:b", Some(9)),
         // guidellm.
-        (r#"{"prompt":"hi","prompt_tokens_count":3,"output_tokens_count":"12"}"#, 1, "u:hi", Some(12)),
+        (
+            r#"{"prompt":"hi","prompt_tokens_count":3,"output_tokens_count":"12"}"#,
+            1,
+            "u:hi",
+            Some(12),
+        ),
         // SGLang's custom set: by turns.
         (
             r#"{"conversations":[{"content":"q"},{"content":"answer"},{"content":"r"}]}"#,
@@ -539,27 +733,68 @@ fn the_data_sets_of_other_benchmarks_are_read() {
             "u:q/u:r",
             Some(9),
         ),
-        (r#"{"conversation":[{"value":"q"},{"value":"answer"}]}"#, 2, "u:q", Some(9)),
+        (
+            r#"{"conversation":[{"value":"q"},{"value":"answer"}]}"#,
+            2,
+            "u:q",
+            Some(9),
+        ),
         // vLLM's custom set, Alpaca, and others.
-        (r#"{"prompt":"hi","expected_output_len":4}"#, 1, "u:hi", Some(4)),
-        (r#"{"instruction":"Sum up.","input":"A b c.","output":"x"}"#, 1, "u:Sum up.\n\nA b c.", Some(9)),
-        (r#"{"question":"why?","system_prompt":"s"}"#, 1, "s:s|u:why?", Some(9)),
+        (
+            r#"{"prompt":"hi","expected_output_len":4}"#,
+            1,
+            "u:hi",
+            Some(4),
+        ),
+        (
+            r#"{"instruction":"Sum up.","input":"A b c.","output":"x"}"#,
+            1,
+            "u:Sum up.\n\nA b c.",
+            Some(9),
+        ),
+        (
+            r#"{"question":"why?","system_prompt":"s"}"#,
+            1,
+            "s:s|u:why?",
+            Some(9),
+        ),
         (r#""just a text""#, 1, "u:just a text", Some(9)),
     ] {
         let found = &drafts("d.jsonl", &format!("{line}\n{line}"), turns)[1];
-        assert_eq!((self::shown(found).as_str(), found.max_tokens), (shown, max), "{line}");
+        assert_eq!(
+            (self::shown(found).as_str(), found.max_tokens),
+            (shown, max),
+            "{line}"
+        );
     }
-    check_file("d.json", r#"{"data":[{"prompt":"a"},{"prompt":"b"}]}"#, 1, &["u:a", "u:b"]);
+    check_file(
+        "d.json",
+        r#"{"data":[{"prompt":"a"},{"prompt":"b"}]}"#,
+        1,
+        &["u:a", "u:b"],
+    );
     check_file("d.json", r#"["a","b"]"#, 1, &["u:a", "u:b"]);
-    check_file("glued.jsonl", r#"{"prompt":"a"}{"prompt":"b"}"#, 1, &["u:a", "u:b"]);
+    check_file(
+        "glued.jsonl",
+        r#"{"prompt":"a"}{"prompt":"b"}"#,
+        1,
+        &["u:a", "u:b"],
+    );
 }
 
 #[test]
 fn a_prompt_file_in_utf16_is_read() {
     let text = "{\"prompt\":\"né\"}\r\n{\"prompt\":\"b\"}\r\n";
-    let bytes: Vec<u8> =
-        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    assert_eq!(Material::parse("p.jsonl", &bytes).map(|material| material.len()).ok(), Some(2));
+    let bytes: Vec<u8> = std::iter::once(0xfeff)
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(
+        Material::parse("p.jsonl", &bytes)
+            .map(|material| material.len())
+            .ok(),
+        Some(2)
+    );
 }
 
 #[test]
@@ -567,11 +802,19 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
     let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n";
     for name in ["azure.csv", "azure", "azure.jsonl"] {
         let failure = Material::parse(name, azure.as_bytes()).expect_err("no prompts");
-        assert!(failure.summary.contains("without a column of prompts: it has TIMESTAMP"), "{failure}");
+        assert!(
+            failure
+                .summary
+                .contains("without a column of prompts: it has TIMESTAMP"),
+            "{failure}"
+        );
         assert!(failure.advice.contains("--trace"), "{failure}");
     }
     let failure = Material::parse("x.csv", b"a;b\n1;2\n").expect_err("no prompts");
-    assert!(failure.summary.contains("it has a, b") && !failure.advice.contains("--trace"), "{failure}");
+    assert!(
+        failure.summary.contains("it has a, b") && !failure.advice.contains("--trace"),
+        "{failure}"
+    );
     let prompts = "id,Prompt,max_tokens\n1,\"Say, \"\"hi\"\"\nnow\",5\n2,,\n3,b,\n";
     check_file("p.csv", prompts, 1, &["u:Say, \"hi\"\nnow", "u:b"]);
     assert_eq!(drafts("p.csv", prompts, 1)[0].max_tokens, Some(5));
@@ -593,15 +836,34 @@ fn a_trace_is_sorted_and_begins_at_once() {
     );
     let due: Vec<_> = (0..5).map(|at| read.due(at)).collect();
     let micros = |n| Some(Duration::from_micros(n));
-    assert_eq!(due, [micros(0), micros(500), micros(482_000), micros(3_000_000), None]);
+    assert_eq!(
+        due,
+        [
+            micros(0),
+            micros(500),
+            micros(482_000),
+            micros(3_000_000),
+            None
+        ]
+    );
     assert_eq!((read.len(), read.duration()), (4, Duration::from_secs(3)));
     assert_eq!(read.mean_input_tokens(), Some(3_399.0));
     assert!(read.leaves_words_to_the_plan());
 
-    let load = Load::Trace { file: "t.jsonl".into(), most_in_flight: None, unit: None };
-    let plan = Plan { load, output_tokens: None, ..synthetic(Lengths::Fixed(20), 0, 1) };
+    let load = Load::Trace {
+        file: "t.jsonl".into(),
+        most_in_flight: None,
+        unit: None,
+    };
+    let plan = Plan {
+        load,
+        output_tokens: None,
+        ..synthetic(Lengths::Fixed(20), 0, 1)
+    };
     assert_eq!(length_to_fit(&plan, Some(&read)), Some(3_399.0));
-    let source = PromptSource::new(&plan, None, None).expect("a source").with_trace(read);
+    let source = PromptSource::new(&plan, None, None)
+        .expect("a source")
+        .with_trace(read);
     let found: Vec<_> = (0..5)
         .map(|index| {
             let draft = source.draft(index);
@@ -645,15 +907,27 @@ fn a_bad_request_of_a_trace_is_left_out_and_named() {
         );
         assert!(note.contains(why), "{line}: {note}");
     }
-    let far = Trace::parse("t.jsonl", b"{\"at\":0}\n{\"at\":1732000000000}", None).expect_err("refused");
-    assert!(far.summary.starts_with("t.jsonl, line 2: ") && far.advice.contains("--trace-unit"), "{far}");
-    assert!(Trace::parse("t.jsonl", b"\n", None).is_err_and(|why| why.summary.contains("no requests")));
+    let far =
+        Trace::parse("t.jsonl", b"{\"at\":0}\n{\"at\":1732000000000}", None).expect_err("refused");
+    assert!(
+        far.summary.starts_with("t.jsonl, line 2: ") && far.advice.contains("--trace-unit"),
+        "{far}"
+    );
+    assert!(
+        Trace::parse("t.jsonl", b"\n", None).is_err_and(|why| why.summary.contains("no requests"))
+    );
     let none = Trace::parse("t.jsonl", b"{\"a\":1}\n{\"a\":2}", None).expect_err("refused");
-    assert!(none.summary.contains("line 1: ") && none.summary.contains("none of its 2 entries"), "{none}");
+    assert!(
+        none.summary.contains("line 1: ") && none.summary.contains("none of its 2 entries"),
+        "{none}"
+    );
 }
 
 fn spans(trace: &Trace) -> Vec<f64> {
-    (0..trace.len()).filter_map(|at| trace.due(at)).map(|due| due.as_secs_f64()).collect()
+    (0..trace.len())
+        .filter_map(|at| trace.due(at))
+        .map(|due| due.as_secs_f64())
+        .collect()
 }
 
 #[test]
@@ -661,18 +935,32 @@ fn a_trace_in_seconds_is_told_and_can_be_set() {
     let lines = |times: &[&str]| -> String {
         times
             .iter()
-            .map(|at| format!("{{\"timestamp\": {at}, \"input_length\": 10, \"output_length\": 8}}\n"))
+            .map(|at| {
+                format!("{{\"timestamp\": {at}, \"input_length\": 10, \"output_length\": 8}}\n")
+            })
             .collect()
     };
     let relative = lines(&["0.0", "0.8", "1.6", "2.4", "3.2"]);
-    let unix = lines(&["1764490000.25", "1764490001.05", "1764490001.85", "1764490002.65", "1764490003.45"]);
+    let unix = lines(&[
+        "1764490000.25",
+        "1764490001.05",
+        "1764490001.85",
+        "1764490002.65",
+        "1764490003.45",
+    ]);
     for text in [&relative, &unix] {
         let trace = trace(text);
         assert_eq!(spans(&trace), [0.0, 0.8, 1.6, 2.4, 3.2]);
-        assert_eq!(trace.brief().told(), "5 requests over 3.2 s (1.6/s), times in seconds");
+        assert_eq!(
+            trace.brief().told(),
+            "5 requests over 3.2 s (1.6/s), times in seconds"
+        );
     }
     let set = Trace::parse("t.jsonl", relative.as_bytes(), Some(TimeUnit::Ms)).expect("a trace");
-    assert_eq!(set.brief().told(), "5 requests over 3.2 ms (1,563/s), times in milliseconds, as asked for");
+    assert_eq!(
+        set.brief().told(),
+        "5 requests over 3.2 ms (1,563/s), times in milliseconds, as asked for"
+    );
 }
 
 #[test]
@@ -680,27 +968,58 @@ fn public_traces_in_csv_are_replayed() {
     let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n\
                  2023-11-16 18:15:47.1951690,396,10\n2023-11-16 18:15:48.2224670,120,15\n\
                  2023-11-16 18:15:48.3910170,91,16\n";
-    let load = || Load::Trace { file: "t.csv".into(), most_in_flight: None, unit: None };
-    let plan = Plan { load: load(), output_tokens: None, ..synthetic(Lengths::Fixed(20), 0, 1) };
+    let load = || Load::Trace {
+        file: "t.csv".into(),
+        most_in_flight: None,
+        unit: None,
+    };
+    let plan = Plan {
+        load: load(),
+        output_tokens: None,
+        ..synthetic(Lengths::Fixed(20), 0, 1)
+    };
     type Drawn = Vec<(Option<u32>, Option<u32>)>;
     let lengths = |text: &str| -> (Drawn, Trace) {
         let trace = Trace::parse("t.csv", text.as_bytes(), None).expect("a trace");
-        let source = PromptSource::new(&plan, None, None).expect("a source").with_trace(trace.clone());
+        let source = PromptSource::new(&plan, None, None)
+            .expect("a source")
+            .with_trace(trace.clone());
         let drafts = (0..trace.len() as u64).map(|index| source.draft(index));
-        (drafts.map(|draft| (draft.wanted_prompt_tokens, draft.max_tokens)).collect(), trace)
+        (
+            drafts
+                .map(|draft| (draft.wanted_prompt_tokens, draft.max_tokens))
+                .collect(),
+            trace,
+        )
     };
     let (found, read) = lengths(azure);
     let some = |a, b| (Some(a), Some(b));
-    assert_eq!(found, [some(374, 44), some(396, 10), some(120, 15), some(91, 16)]);
-    assert_eq!(read.brief().told(), "4 requests over 1.71 s (2.3/s), times as dates");
+    assert_eq!(
+        found,
+        [some(374, 44), some(396, 10), some(120, 15), some(91, 16)]
+    );
+    assert_eq!(
+        read.brief().told(),
+        "4 requests over 1.71 s (2.3/s), times as dates"
+    );
     let burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n\
                  36,ChatGPT,130,25,155,Conversation log\n67,GPT-4,300,0,300,API log\n98,GPT-4,300,12,312,API log\n";
     let (found, read) = lengths(burst);
     assert_eq!(found, [some(472, 18), some(130, 25), some(300, 12)]);
-    assert_eq!(spans(&read), [0.0, 31.0, 93.0], "seconds, also where they are far apart");
-    assert!(read.note().is_some_and(|note| note.contains("line 4") && note.contains("at least one token")));
+    assert_eq!(
+        spans(&read),
+        [0.0, 31.0, 93.0],
+        "seconds, also where they are far apart"
+    );
+    assert!(
+        read.note()
+            .is_some_and(|note| note.contains("line 4") && note.contains("at least one token"))
+    );
     let failure = Trace::parse("t.csv", b"a,b\n1,2\n", None).expect_err("refused");
-    assert!(failure.summary.contains("its first line is a, b"), "{failure}");
+    assert!(
+        failure.summary.contains("its first line is a, b"),
+        "{failure}"
+    );
     let semicolons = azure.replace(',', ";");
     assert_eq!(lengths(&semicolons).0.len(), 4);
 }
@@ -713,31 +1032,58 @@ fn the_same_hash_id_is_the_same_block_of_text() {
                 {\"timestamp\": 0.9, \"input_length\": 30, \"hash_ids\": [5, 1]}\n";
     let read = trace(text);
     assert!(read.brief().prompts.blocks == 3);
-    let load = Load::Trace { file: "t.jsonl".into(), most_in_flight: None, unit: None };
-    let plan = Plan { load, ..synthetic(Lengths::Fixed(20), 0, 1) };
-    let fit = Fit { overhead_tokens: 0.0, tokens_per_word: 1.0 };
-    let source = PromptSource::new(&plan, None, Some(fit)).expect("a source").with_trace(read);
+    let load = Load::Trace {
+        file: "t.jsonl".into(),
+        most_in_flight: None,
+        unit: None,
+    };
+    let plan = Plan {
+        load,
+        ..synthetic(Lengths::Fixed(20), 0, 1)
+    };
+    let fit = Fit {
+        overhead_tokens: 0.0,
+        tokens_per_word: 1.0,
+    };
+    let source = PromptSource::new(&plan, None, Some(fit))
+        .expect("a source")
+        .with_trace(read);
     let words = |index: u64| -> Vec<String> {
         let draft = source.draft(index);
-        draft.turns[0][0].content.split(' ').map(str::to_owned).collect()
+        draft.turns[0][0]
+            .content
+            .split(' ')
+            .map(str::to_owned)
+            .collect()
     };
     let [one, two, three] = [0, 1, 2].map(words);
     assert_eq!([one.len(), two.len(), three.len()], [40, 48, 30]);
     assert_eq!(one[..32], two[..32], "blocks 1 and 2");
     assert_ne!(one[32..40], two[32..40], "3 and 4");
     assert_ne!(one[..16], three[..16]);
-    assert_eq!(one[..14], three[16..30], "block 1 elsewhere, cut by the prompt's length");
+    assert_eq!(
+        one[..14],
+        three[16..30],
+        "block 1 elsewhere, cut by the prompt's length"
+    );
 }
 
 // ---- schedules ---------------------------------------------------------------------------------------
 
 fn due(load: LevelLoad, ramp_up: f64, seed: u64, n: usize) -> Vec<f64> {
     let mut schedule = Schedule::new(&load, Duration::from_secs_f64(ramp_up), seed, None);
-    (0..n).map_while(|_| schedule.due()).map(|due| due.as_secs_f64()).collect()
+    (0..n)
+        .map_while(|_| schedule.due())
+        .map(|due| due.as_secs_f64())
+        .collect()
 }
 
 fn rate(per_sec: f64, arrivals: Arrivals) -> LevelLoad {
-    LevelLoad::Rate { per_sec, arrivals, most_in_flight: None }
+    LevelLoad::Rate {
+        per_sec,
+        arrivals,
+        most_in_flight: None,
+    }
 }
 
 #[test]
@@ -753,13 +1099,19 @@ fn a_constant_rate_is_even_and_does_not_drift() {
 fn poisson_gaps_have_the_mean_and_the_variance_of_independent_users() {
     for (rate_per_sec, seed) in [(0.5, 1), (40.0, 2), (5_000.0, 3)] {
         let moments = due(rate(rate_per_sec, Arrivals::Poisson), 0.0, seed, 50_001);
-        let gaps: Vec<f64> = moments.windows(2).map(|two| (two[1] - two[0]) * rate_per_sec).collect();
+        let gaps: Vec<f64> = moments
+            .windows(2)
+            .map(|two| (two[1] - two[0]) * rate_per_sec)
+            .collect();
         assert!(gaps.iter().all(|gap| *gap >= 0.0));
         let n = gaps.len() as f64;
         let mean = gaps.iter().sum::<f64>() / n;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / n;
         // Standard errors are 0.0045 and 0.013.
-        assert!((mean - 1.0).abs() < 0.018 && (variance - 1.0).abs() < 0.052, "{mean} {variance}");
+        assert!(
+            (mean - 1.0).abs() < 0.018 && (variance - 1.0).abs() < 0.052,
+            "{mean} {variance}"
+        );
         // Memoryless: as many gaps are longer than the mean as e says.
         let long = gaps.iter().filter(|gap| **gap > 1.0).count() as f64 / n;
         assert!((long - (-1.0f64).exp()).abs() < 0.01, "{long}");
@@ -778,9 +1130,14 @@ fn a_rate_rises_over_its_ramp_up() {
     for arrivals in [Arrivals::Constant, Arrivals::Poisson] {
         let moments = due(rate(2_000.0, arrivals), 10.0, 1, 60_000);
         assert!(moments.is_sorted());
-        let within = |from: f64, to: f64| moments.iter().filter(|t| **t >= from && **t < to).count() as f64;
+        let within =
+            |from: f64, to: f64| moments.iter().filter(|t| **t >= from && **t < to).count() as f64;
         // 2,000/s · t²/20 s: the first tenth brings a hundredth of the ramp-up's 10,000 requests.
-        assert!((within(0.0, 1.0) - 100.0).abs() < 40.0, "{arrivals:?} {}", within(0.0, 1.0));
+        assert!(
+            (within(0.0, 1.0) - 100.0).abs() < 40.0,
+            "{arrivals:?} {}",
+            within(0.0, 1.0)
+        );
         assert!((within(0.0, 5.0) - 2_500.0).abs() < 200.0);
         assert!((within(0.0, 10.0) - 10_000.0).abs() < 400.0);
         assert!((within(10.0, 20.0) - 20_000.0).abs() < 600.0);
@@ -789,8 +1146,9 @@ fn a_rate_rises_over_its_ramp_up() {
 
 #[test]
 fn clients_begin_evenly() {
-    let starts: Vec<_> =
-        (0..4).map(|client| client_start(client, 4, Duration::from_secs(2)).as_millis()).collect();
+    let starts: Vec<_> = (0..4)
+        .map(|client| client_start(client, 4, Duration::from_secs(2)).as_millis())
+        .collect();
     assert_eq!(starts, [0, 500, 1_000, 1_500]);
     assert_eq!(client_start(3, 4, Duration::ZERO), Duration::ZERO);
 }
@@ -801,8 +1159,16 @@ fn loops_do_not_wait_for_moments_and_traces_end() {
         assert_eq!(due(load, 5.0, 1, 3), [0.0; 3]);
     }
     let read = trace("{\"at\":5}\n{\"at\":7}");
-    let mut schedule =
-        Schedule::new(&LevelLoad::Trace { most_in_flight: None }, Duration::from_secs(9), 1, Some(&read));
-    let moments: Vec<_> = std::iter::from_fn(|| schedule.due()).map(|due| due.as_secs()).collect();
+    let mut schedule = Schedule::new(
+        &LevelLoad::Trace {
+            most_in_flight: None,
+        },
+        Duration::from_secs(9),
+        1,
+        Some(&read),
+    );
+    let moments: Vec<_> = std::iter::from_fn(|| schedule.due())
+        .map(|due| due.as_secs())
+        .collect();
     assert_eq!(moments, [0, 2]);
 }

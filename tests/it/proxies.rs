@@ -36,11 +36,25 @@ fn a_proxy_is_used_and_named_without_its_password() {
     let shown = proxy.url();
     let with_password = shown.replace("http://", "http://me:geheim77@");
     let shell = Shell::new();
-    let said = through(shell.command(API, &["chat", "Hello"]), "HTTP_PROXY", &with_password);
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "It works.\n"), "{said:?}");
+    let said = through(
+        shell.command(API, &["chat", "Hello"]),
+        "HTTP_PROXY",
+        &with_password,
+    );
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "It works.\n"),
+        "{said:?}"
+    );
     let first = &proxy.requests()[0];
-    assert_eq!(first.target, "http://api.test/v1/models", "a proxy wants the whole address");
-    assert_eq!(first.header("proxy-authorization"), Some("Basic bWU6Z2VoZWltNzc="));
+    assert_eq!(
+        first.target, "http://api.test/v1/models",
+        "a proxy wants the whole address"
+    );
+    assert_eq!(
+        first.header("proxy-authorization"),
+        Some("Basic bWU6Z2VoZWltNzc=")
+    );
     let said = through(shell.command(API, &["check"]), "ALL_PROXY", &with_password);
     check_words(&said.out, &[&format!("through the proxy {shown}")]);
     assert!(!format!("{said:?}").contains("geheim"), "{said:?}");
@@ -55,18 +69,38 @@ fn a_proxy_is_used_and_named_without_its_password() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_what_is_told() {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|it| it.local_addr())
+        .expect("a port")
+        .port();
     let dead = format!("http://127.0.0.1:{port}");
     let shell = Shell::new();
     for api in [API, SECURE] {
-        let said = through(shell.command(api, &["chat", "--model", "m", "Hello"]), "ALL_PROXY", &dead);
+        let said = through(
+            shell.command(api, &["chat", "--model", "m", "Hello"]),
+            "ALL_PROXY",
+            &dead,
+        );
         assert_eq!(said.code, Some(1));
-        let words = [&format!("The proxy {dead} was not reached: nothing listens there")[..], "$NO_PROXY"];
+        let words = [
+            &format!("The proxy {dead} was not reached: nothing listens there")[..],
+            "$NO_PROXY",
+        ];
         check_words(&said.err, &words);
         let said = through(shell.command(api, &["check"]), "ALL_PROXY", &dead);
         check_words(&said.out, &words);
     }
-    let args = ["bench", "--model", "m", "--prompts", "prompts.txt", "--requests", "2", "--json", "--quiet"];
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--prompts",
+        "prompts.txt",
+        "--requests",
+        "2",
+        "--json",
+        "--quiet",
+    ];
     let said = through(shell.command(API, &args), "ALL_PROXY", &dead);
     check_words(&said.out, &["\"proxy\"", "was not reached"]);
 }
@@ -74,18 +108,37 @@ fn a_proxy_that_is_not_there_is_what_is_told() {
 #[test]
 fn a_proxy_that_wants_a_password_says_so_plain_and_through_a_tunnel() {
     let proxy = ScriptedServer::start(|_, reply| {
-        let headers = [("proxy-authenticate", "Basic realm=\"x\""), ("content-type", "text/html")];
-        reply.full(407, &headers, "<html><h1>Proxy Authentication Required</h1></html>");
+        let headers = [
+            ("proxy-authenticate", "Basic realm=\"x\""),
+            ("content-type", "text/html"),
+        ];
+        reply.full(
+            407,
+            &headers,
+            "<html><h1>Proxy Authentication Required</h1></html>",
+        );
         Then::Close
     });
     let shell = Shell::new();
     for api in [API, SECURE] {
-        let said = through(shell.command(api, &["chat", "--model", "m", "Hello"]), "ALL_PROXY", &proxy.url());
+        let said = through(
+            shell.command(api, &["chat", "--model", "m", "Hello"]),
+            "ALL_PROXY",
+            &proxy.url(),
+        );
         assert_eq!(said.code, Some(1));
-        let words = format!("The proxy {} wants a user name and a password (HTTP 407)", proxy.url());
+        let words = format!(
+            "The proxy {} wants a user name and a password (HTTP 407)",
+            proxy.url()
+        );
         check_words(&said.err, &[&words, "http://user:password@host:port"]);
     }
-    assert!(proxy.requests().iter().any(|it| it.method == "CONNECT" && it.target == "api.test:443"));
+    assert!(
+        proxy
+            .requests()
+            .iter()
+            .any(|it| it.method == "CONNECT" && it.target == "api.test:443")
+    );
 }
 
 #[test]
@@ -94,26 +147,55 @@ fn a_proxy_that_makes_no_connection_says_why() {
         if request.method == "CONNECT" {
             reply.raw("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
         } else {
-            reply.full(503, &[("content-type", "text/html")], "<html><title>503</title></html>");
+            reply.full(
+                503,
+                &[("content-type", "text/html")],
+                "<html><title>503</title></html>",
+            );
         }
         Then::Close
     });
     let shell = Shell::new();
-    let said =
-        through(shell.command(SECURE, &["chat", "--model", "m", "Hello"]), "HTTPS_PROXY", &proxy.url());
-    let words = format!("The proxy {} made no connection to api.test: HTTP 502 Bad Gateway", proxy.url());
+    let said = through(
+        shell.command(SECURE, &["chat", "--model", "m", "Hello"]),
+        "HTTPS_PROXY",
+        &proxy.url(),
+    );
+    let words = format!(
+        "The proxy {} made no connection to api.test: HTTP 502 Bad Gateway",
+        proxy.url()
+    );
     check_words(&said.err, &[&words]);
-    let said = through(shell.command(API, &["chat", "--model", "m", "Hello"]), "HTTP_PROXY", &proxy.url());
-    check_words(&said.err, &["(HTTP 503)", &format!("(through the proxy {})", proxy.url())]);
+    let said = through(
+        shell.command(API, &["chat", "--model", "m", "Hello"]),
+        "HTTP_PROXY",
+        &proxy.url(),
+    );
+    check_words(
+        &said.err,
+        &[
+            "(HTTP 503)",
+            &format!("(through the proxy {})", proxy.url()),
+        ],
+    );
 }
 
 #[test]
 fn a_variable_that_names_no_proxy_is_not_passed_over() {
     let shell = Shell::new();
-    let said =
-        through(shell.command(API, &["chat", "--model", "m", "Hello"]), "HTTP_PROXY", "quic://geheim@x:1");
+    let said = through(
+        shell.command(API, &["chat", "--model", "m", "Hello"]),
+        "HTTP_PROXY",
+        "quic://geheim@x:1",
+    );
     assert_eq!(said.code, Some(1));
-    check_words(&said.err, &["$HTTP_PROXY names no proxy that can be used", "socks5h://host:port"]);
+    check_words(
+        &said.err,
+        &[
+            "$HTTP_PROXY names no proxy that can be used",
+            "socks5h://host:port",
+        ],
+    );
     assert!(!said.err.contains("geheim"), "{said:?}");
 }
 
@@ -131,13 +213,16 @@ fn socks(to: std::net::SocketAddr, login: Option<&'static str>) -> String {
                 };
                 let methods = take(&mut stream, 2)?[1];
                 take(&mut stream, methods.into())?;
-                stream.write_all(if login.is_some() { &[5, 2] } else { &[5, 0] }).ok()?;
+                stream
+                    .write_all(if login.is_some() { &[5, 2] } else { &[5, 0] })
+                    .ok()?;
                 if let Some(login) = login {
                     let user = take(&mut stream, 2)?[1];
                     let user = take(&mut stream, user.into())?;
                     let password = take(&mut stream, 1)?[0];
                     let password = take(&mut stream, password.into())?;
-                    let given = [user, password].map(|text| String::from_utf8_lossy(&text).into_owned());
+                    let given =
+                        [user, password].map(|text| String::from_utf8_lossy(&text).into_owned());
                     let fits = given.join(":") == login;
                     stream.write_all(&[1, u8::from(!fits)]).ok()?;
                     fits.then_some(())?;
@@ -172,20 +257,42 @@ fn socks_proxies_are_used_and_named() {
     });
     let shell = Shell::new();
     let open = socks(server.address(), None);
-    let said = through(shell.command(API, &["chat", "Hello"]), "ALL_PROXY", &format!("socks5h://{open}"));
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "It works.\n"), "{said:?}");
-    assert_eq!(server.requests()[0].target, "/v1/models", "the proxy does not read requests");
-    let said = through(shell.command(API, &["check"]), "ALL_PROXY", &format!("socks5h://{open}"));
+    let said = through(
+        shell.command(API, &["chat", "Hello"]),
+        "ALL_PROXY",
+        &format!("socks5h://{open}"),
+    );
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "It works.\n"),
+        "{said:?}"
+    );
+    assert_eq!(
+        server.requests()[0].target,
+        "/v1/models",
+        "the proxy does not read requests"
+    );
+    let said = through(
+        shell.command(API, &["check"]),
+        "ALL_PROXY",
+        &format!("socks5h://{open}"),
+    );
     check_words(&said.out, &[&format!("through the proxy socks5h://{open}")]);
     let locked = socks(server.address(), Some("me:geheim77"));
     for (login, code) in [("me:geheim77", 0), ("me:wrong", 1)] {
         let proxy = format!("socks5h://{login}@{locked}");
-        let said = through(shell.command(API, &["chat", "--model", "m", "Hello"]), "ALL_PROXY", &proxy);
+        let said = through(
+            shell.command(API, &["chat", "--model", "m", "Hello"]),
+            "ALL_PROXY",
+            &proxy,
+        );
         assert_eq!(said.code, Some(code), "{said:?}");
         if code == 1 {
             check_words(
                 &said.err,
-                &[&format!("The proxy socks5h://{locked} wants a user name and a password")],
+                &[&format!(
+                    "The proxy socks5h://{locked} wants a user name and a password"
+                )],
             );
         }
     }

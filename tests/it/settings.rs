@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use batida::domain::plan::{Arrivals, Load, Objectives, Plan, Prompts, Target};
-use batida::domain::settings::{BenchForms, PairVotes, PaneForm, PlaygroundForm, Settings, ThemeChoice};
+use batida::domain::settings::{
+    BenchForms, PairVotes, PaneForm, PlaygroundForm, Settings, ThemeChoice,
+};
 use batida::io::settings::{Loaded, SettingsStore};
 use secrecy::ExposeSecret as _;
 
@@ -24,7 +26,10 @@ fn environment(id: &str, key: KeyPlace) -> Environment {
         accept_invalid_certs: true,
         client_cert: Some("/etc/ssl/me.pem".into()),
         client_key: Some("/etc/ssl/me.key".into()),
-        cluster: Some(ClusterAccess { context: Some("prod".to_owned()), ..ClusterAccess::default() }),
+        cluster: Some(ClusterAccess {
+            context: Some("prod".to_owned()),
+            ..ClusterAccess::default()
+        }),
         ..Environment::blank(EnvId(id.to_owned()), format!("{id} é 🎉"))
     }
 }
@@ -33,28 +38,55 @@ fn environment(id: &str, key: KeyPlace) -> Environment {
 fn the_benchmarks_forms_come_back_as_they_were() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let plans = [
-        Plan { tags: vec!["a".to_owned()], ..Plan::default() },
         Plan {
-            targets: vec![Target { deployment: Some("d".to_owned()), model: "m".to_owned() }],
-            load: Load::Rate { per_sec: vec![0.5, 2.0], arrivals: Arrivals::Poisson, most_in_flight: None },
+            tags: vec!["a".to_owned()],
+            ..Plan::default()
+        },
+        Plan {
+            targets: vec![Target {
+                deployment: Some("d".to_owned()),
+                model: "m".to_owned(),
+            }],
+            load: Load::Rate {
+                per_sec: vec![0.5, 2.0],
+                arrivals: Arrivals::Poisson,
+                most_in_flight: None,
+            },
             prompts: Prompts::File("/p.jsonl".into()),
             objectives: Objectives::parse("ttft=500ms,itl=1.5ms").expect("it is an objective"),
             output_tokens: None,
             ..Plan::default()
         },
         Plan {
-            load: Load::Trace { file: "/t".into(), most_in_flight: Some(3), unit: None },
+            load: Load::Trace {
+                file: "/t".into(),
+                most_in_flight: Some(3),
+                unit: None,
+            },
             ..Plan::default()
         },
-        Plan { load: Load::Max { in_flight: 7 }, ..Plan::default() },
+        Plan {
+            load: Load::Max { in_flight: 7 },
+            ..Plan::default()
+        },
     ];
-    let presets = plans.iter().enumerate().map(|(n, plan)| (format!("preset {n}"), plan.clone())).collect();
-    let forms = BenchForms { last: Some(plans[1].clone()), presets };
+    let presets = plans
+        .iter()
+        .enumerate()
+        .map(|(n, plan)| (format!("preset {n}"), plan.clone()))
+        .collect();
+    let forms = BenchForms {
+        last: Some(plans[1].clone()),
+        presets,
+    };
     let mut settings = some_settings();
     settings.benches.insert(EnvId::demo(), forms);
     PairVotes::count(&mut settings.votes, ("b", "a"), Some("b"));
-    let pane =
-        PaneForm { model: Some("m".to_owned()), system: "a \"quote\"".to_owned(), ..PaneForm::default() };
+    let pane = PaneForm {
+        model: Some("m".to_owned()),
+        system: "a \"quote\"".to_owned(),
+        ..PaneForm::default()
+    };
     let form = PlaygroundForm {
         draft: "half é\n".to_owned(),
         in_turn: true,
@@ -62,8 +94,16 @@ fn the_benchmarks_forms_come_back_as_they_were() {
         panes: vec![pane],
     };
     settings.playgrounds.insert(EnvId::demo(), form);
-    store_in(dir.path()).save(&settings).expect("it can be written");
-    assert_eq!(store_in(dir.path()).load(), Loaded { settings, notice: None });
+    store_in(dir.path())
+        .save(&settings)
+        .expect("it can be written");
+    assert_eq!(
+        store_in(dir.path()).load(),
+        Loaded {
+            settings,
+            notice: None
+        }
+    );
 }
 
 /// A plan of another version is no reason to put all settings aside.
@@ -79,21 +119,45 @@ fn a_plan_that_is_not_understood_is_left_out() {
     assert_eq!(notice, None);
     let forms = &settings.benches[&EnvId::demo()];
     assert_eq!(forms.last, None);
-    assert_eq!(forms.presets, [("mine".to_owned(), Plan { seed: Some(9), ..Plan::default() })]);
+    assert_eq!(
+        forms.presets,
+        [(
+            "mine".to_owned(),
+            Plan {
+                seed: Some(9),
+                ..Plan::default()
+            }
+        )]
+    );
 }
 
 fn some_settings() -> Settings {
-    let mut settings = Settings { theme: ThemeChoice::Light, ..Settings::default() };
-    settings.environments.push(environment("a", KeyPlace::SettingsFile));
-    settings.environments.push(environment("b", KeyPlace::Variable("MY_KEY".to_owned())));
-    settings.environments.push(environment("c", KeyPlace::Keychain));
-    settings.environments.push(Environment::blank(EnvId("d".to_owned()), "d"));
+    let mut settings = Settings {
+        theme: ThemeChoice::Light,
+        ..Settings::default()
+    };
+    settings
+        .environments
+        .push(environment("a", KeyPlace::SettingsFile));
+    settings
+        .environments
+        .push(environment("b", KeyPlace::Variable("MY_KEY".to_owned())));
+    settings
+        .environments
+        .push(environment("c", KeyPlace::Keychain));
+    settings
+        .environments
+        .push(Environment::blank(EnvId("d".to_owned()), "d"));
     settings.selected = EnvId("b".to_owned());
     settings
 }
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    fs::metadata(path)
+        .expect("it is there")
+        .permissions()
+        .mode()
+        & 0o777
 }
 
 fn key_of(store: &SettingsStore, id: &str) -> Option<String> {
@@ -106,7 +170,13 @@ fn names(store: &SettingsStore) -> Vec<String> {
     let dir = store.path().parent().expect("a folder");
     let mut names: Vec<String> = fs::read_dir(dir)
         .expect("a folder")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     names.sort();
     names
@@ -116,7 +186,13 @@ fn names(store: &SettingsStore) -> Vec<String> {
 fn a_first_start_has_the_demo_and_writes_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = store_in(dir.path());
-    assert_eq!(store.load(), Loaded { settings: Settings::default(), notice: None });
+    assert_eq!(
+        store.load(),
+        Loaded {
+            settings: Settings::default(),
+            notice: None
+        }
+    );
     assert!(!dir.path().join("batida").exists());
 }
 
@@ -127,13 +203,22 @@ fn what_was_saved_comes_back_and_only_the_owner_reads_it() {
     let settings = some_settings();
     store.save(&settings).expect("saved");
     store.save(&settings).expect("saved again");
-    assert_eq!(store_in(dir.path()).load(), Loaded { settings, notice: None });
+    assert_eq!(
+        store_in(dir.path()).load(),
+        Loaded {
+            settings,
+            notice: None
+        }
+    );
     assert_eq!(mode(store.path()), 0o600);
     assert_eq!(mode(store.path().parent().expect("a folder")), 0o700);
     assert_eq!(names(&store), ["settings.toml"]);
     let text = fs::read_to_string(store.path()).expect("text");
     assert!(text.starts_with("version = 1\n"), "{text}");
-    assert!(!text.contains("demo") && !text.contains("api_key"), "{text}");
+    assert!(
+        !text.contains("demo") && !text.contains("api_key"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -141,7 +226,9 @@ fn the_demo_alone_is_an_empty_file_with_a_version() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = store_in(dir.path());
     let mut settings = Settings::default();
-    settings.environments.push(Environment::blank(EnvId::ad_hoc(), "for one run"));
+    settings
+        .environments
+        .push(Environment::blank(EnvId::ad_hoc(), "for one run"));
     store.save(&settings).expect("saved");
     assert_eq!(store.load().settings, Settings::default());
 }
@@ -157,21 +244,38 @@ fn keys_stay_across_saves_and_leave_with_the_choice() {
     assert_eq!(key_of(&store, "a").as_deref(), Some(KEY));
     store.save(&settings).expect("saved");
     settings.theme = ThemeChoice::Dark;
-    store_in(dir.path()).save(&settings).expect("saved by another");
+    store_in(dir.path())
+        .save(&settings)
+        .expect("saved by another");
     assert_eq!(key_of(&store_in(dir.path()), "a").as_deref(), Some(KEY));
     assert_eq!(mode(store.path()), 0o600);
 
     // An environment that keeps its key elsewhere gets none, whatever is asked.
-    store.set_file_key(&b, Some("sk-other".into())).expect("held");
+    store
+        .set_file_key(&b, Some("sk-other".into()))
+        .expect("held");
     store.save(&settings).expect("saved");
     assert_eq!(key_of(&store, "b"), None);
-    assert!(!fs::read_to_string(store.path()).expect("text").contains("sk-other"));
+    assert!(
+        !fs::read_to_string(store.path())
+            .expect("text")
+            .contains("sk-other")
+    );
 
-    store.set_file_key(&a, Some("sk-new".into())).expect("written");
-    assert_eq!(key_of(&store_in(dir.path()), "a").as_deref(), Some("sk-new"));
+    store
+        .set_file_key(&a, Some("sk-new".into()))
+        .expect("written");
+    assert_eq!(
+        key_of(&store_in(dir.path()), "a").as_deref(),
+        Some("sk-new")
+    );
     settings.environments[1].key = KeyPlace::Keychain;
     store.save(&settings).expect("saved");
-    assert!(!fs::read_to_string(store.path()).expect("text").contains("sk-"));
+    assert!(
+        !fs::read_to_string(store.path())
+            .expect("text")
+            .contains("sk-")
+    );
 }
 
 #[test]
@@ -191,7 +295,9 @@ fn a_key_can_be_taken_out() {
 fn a_loose_file_with_a_key_is_tightened() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = store_in(dir.path());
-    store.set_file_key(&EnvId("a".to_owned()), Some(KEY.into())).expect("held");
+    store
+        .set_file_key(&EnvId("a".to_owned()), Some(KEY.into()))
+        .expect("held");
     store.save(&some_settings()).expect("saved");
     fs::set_permissions(store.path(), fs::Permissions::from_mode(0o644)).expect("loosened");
     store.load();
@@ -211,13 +317,23 @@ fn check_kept_aside(text: &[u8], reason: &str) {
         let notice = notice.expect("a notice");
         assert!(notice.summary.contains(reason), "{notice:?}");
         assert!(!format!("{notice:?}").contains(KEY), "{notice:?}");
-        let kept: Vec<PathBuf> =
-            names(&store).into_iter().map(|name| store.path().with_file_name(name)).collect();
+        let kept: Vec<PathBuf> = names(&store)
+            .into_iter()
+            .map(|name| store.path().with_file_name(name))
+            .collect();
         assert_eq!(kept.len(), round, "{kept:?}");
-        let told = kept.iter().find(|path| notice.advice.contains(&*path.to_string_lossy()));
+        let told = kept
+            .iter()
+            .find(|path| notice.advice.contains(&*path.to_string_lossy()));
         let told = told.unwrap_or_else(|| panic!("{notice:?} names none of {kept:?}"));
-        assert!(told.to_string_lossy().contains("settings.toml.kept-2"), "{told:?}");
-        assert!(kept.iter().all(|path| fs::read(path).expect("readable") == text));
+        assert!(
+            told.to_string_lossy().contains("settings.toml.kept-2"),
+            "{told:?}"
+        );
+        assert!(
+            kept.iter()
+                .all(|path| fs::read(path).expect("readable") == text)
+        );
     }
     store.save(&some_settings()).expect("saved");
     assert_eq!(store.load().settings, some_settings());
@@ -226,26 +342,45 @@ fn check_kept_aside(text: &[u8], reason: &str) {
 
 #[test]
 fn files_that_are_not_understood_are_kept_aside() {
-    check_kept_aside(format!("version = 1\napi_key = \"{KEY}\nx").as_bytes(), "makes no sense in line ");
+    check_kept_aside(
+        format!("version = 1\napi_key = \"{KEY}\nx").as_bytes(),
+        "makes no sense in line ",
+    );
     check_kept_aside(b"version = 0", "no version 0");
     check_kept_aside(b"", "says no version");
     check_kept_aside(b"version = \"one\"", "makes no sense");
     check_kept_aside(b"\xff\xfe\x00", "not text");
-    let env = |id: &str, more: &str| format!("[[environments]]\nid = \"{id}\"\nname = \"x\"\n{more}\n");
+    let env =
+        |id: &str, more: &str| format!("[[environments]]\nid = \"{id}\"\nname = \"x\"\n{more}\n");
     let one = |text: String| format!("version = 1\n{text}").into_bytes();
-    check_kept_aside(&one(env("a", "") + &env("a", "")), "two environments have the id \"a\"");
+    check_kept_aside(
+        &one(env("a", "") + &env("a", "")),
+        "two environments have the id \"a\"",
+    );
     check_kept_aside(&one(env("demo", "")), "cannot have the id \"demo\"");
     check_kept_aside(&one(env("", "")), "cannot have the id \"\"");
-    check_kept_aside(&one(env("a", &format!("key = \"{KEY}\""))), "makes no sense in line 5");
-    check_kept_aside(&one(env("a", "api = \"ftp://x\"")), "makes no sense in line 5");
+    check_kept_aside(
+        &one(env("a", &format!("key = \"{KEY}\""))),
+        "makes no sense in line 5",
+    );
+    check_kept_aside(
+        &one(env("a", "api = \"ftp://x\"")),
+        "makes no sense in line 5",
+    );
 }
 
 /// What another version wrote is its business: nothing is moved, nothing is written, and it is said why.
 #[test]
 fn files_of_another_version_are_left_alone() {
     for (text, reason) in [
-        (format!("version = 1\nkey = \"{KEY}\""), "unknown field `key` in line 2"),
-        ("version = 2\nnew_things = true".to_owned(), "a newer Batida wrote it (version 2)"),
+        (
+            format!("version = 1\nkey = \"{KEY}\""),
+            "unknown field `key` in line 2",
+        ),
+        (
+            "version = 2\nnew_things = true".to_owned(),
+            "a newer Batida wrote it (version 2)",
+        ),
         (
             "version = 1\n[[environments]]\nid = \"a\"\nname = \"x\"\nturbo = true".to_owned(),
             "`turbo` in line 5",
@@ -258,10 +393,15 @@ fn files_of_another_version_are_left_alone() {
         let Loaded { settings, notice } = store.load();
         assert_eq!(settings, Settings::default());
         let notice = notice.expect("a notice");
-        assert!(notice.summary.contains(reason) && notice.advice.contains("left as it is"), "{notice:?}");
+        assert!(
+            notice.summary.contains(reason) && notice.advice.contains("left as it is"),
+            "{notice:?}"
+        );
         assert!(!format!("{notice:?}").contains(KEY), "{notice:?}");
         store.save(&some_settings()).expect_err("it must not");
-        store_in(dir.path()).save(&some_settings()).expect_err("who has not looked must not either");
+        store_in(dir.path())
+            .save(&some_settings())
+            .expect_err("who has not looked must not either");
         assert_eq!(names(&store), ["settings.toml"]);
         assert_eq!(fs::read_to_string(store.path()).expect("readable"), text);
     }
@@ -269,14 +409,23 @@ fn files_of_another_version_are_left_alone() {
 
 #[test]
 fn who_only_reads_moves_nothing_aside() {
-    for text in ["version = 1\nbroken = ", "version = 2", "version = 1\nnew = 1", "", "version = 0"] {
+    for text in [
+        "version = 1\nbroken = ",
+        "version = 2",
+        "version = 1\nnew = 1",
+        "",
+        "version = 0",
+    ] {
         let dir = tempfile::tempdir().expect("a folder");
         let store = store_in(dir.path());
         fs::create_dir_all(store.path().parent().expect("a folder")).expect("made");
         fs::write(store.path(), text).expect("written");
         let Loaded { settings, notice } = store.load_untouched();
         assert_eq!(settings, Settings::default());
-        assert!(notice.is_some_and(|notice| notice.advice.contains("left as it is")), "{text:?}");
+        assert!(
+            notice.is_some_and(|notice| notice.advice.contains("left as it is")),
+            "{text:?}"
+        );
         assert_eq!(names(&store), ["settings.toml"]);
         assert_eq!(fs::read_to_string(store.path()).expect("readable"), text);
     }
@@ -295,13 +444,26 @@ fn plans_and_forms_of_another_version_outlive_a_save() {
     settings.theme = ThemeChoice::Dark;
     store.save(&settings).expect("saved");
     let kept = fs::read_to_string(store.path()).expect("text");
-    for theirs in ["{\"turbo\": true}", "theirs", "{\"turbo\": 1}", "{\"panes\": 7}", "dark"] {
+    for theirs in [
+        "{\"turbo\": true}",
+        "theirs",
+        "{\"turbo\": 1}",
+        "{\"panes\": 7}",
+        "dark",
+    ] {
         assert!(kept.contains(theirs), "{theirs} is not in {kept}");
     }
     // One's own takes their place.
-    settings.benches.entry(EnvId::demo()).or_default().last = Some(Plan { seed: Some(9), ..Plan::default() });
+    settings.benches.entry(EnvId::demo()).or_default().last = Some(Plan {
+        seed: Some(9),
+        ..Plan::default()
+    });
     store.save(&settings).expect("saved");
-    assert!(!fs::read_to_string(store.path()).expect("text").contains("{\"turbo\": true}"));
+    assert!(
+        !fs::read_to_string(store.path())
+            .expect("text")
+            .contains("{\"turbo\": true}")
+    );
 }
 
 #[test]
@@ -325,15 +487,25 @@ fn a_file_that_cannot_be_read_is_never_overwritten() {
     let notice = store.load().notice.expect("a notice");
     assert!(notice.summary.contains("could not be read"), "{notice:?}");
     store.save(&some_settings()).expect_err("it must not");
-    store.set_file_key(&EnvId("a".to_owned()), Some(KEY.into())).expect_err("it must not");
+    store
+        .set_file_key(&EnvId("a".to_owned()), Some(KEY.into()))
+        .expect_err("it must not");
 
     // Readable again, but nobody has seen what is in it.
     fs::remove_dir(store.path()).expect("removed");
     let mut old = some_settings();
     old.theme = ThemeChoice::Dark;
     store_in(dir.path()).save(&old).expect("saved");
-    store.save(&Settings::default()).expect_err("it still must not");
-    assert_eq!(store.load(), Loaded { settings: old, notice: None });
+    store
+        .save(&Settings::default())
+        .expect_err("it still must not");
+    assert_eq!(
+        store.load(),
+        Loaded {
+            settings: old,
+            notice: None
+        }
+    );
     store.save(&some_settings()).expect("saved");
 }
 
@@ -362,12 +534,19 @@ fn a_link_stays_a_link() {
     symlink("../dotfiles/batida.toml", store.path()).expect("linked");
     for _ in 0..2 {
         store.save(&some_settings()).expect("saved");
-        assert!(fs::symlink_metadata(store.path()).expect("there").is_symlink());
+        assert!(
+            fs::symlink_metadata(store.path())
+                .expect("there")
+                .is_symlink()
+        );
         assert_eq!(store.load().settings, some_settings());
     }
     fs::write(store.path(), "oops").expect("written");
     let notice = store.load().notice.expect("a notice");
-    assert!(notice.advice.contains("dotfiles/batida.toml.kept-"), "{notice:?}");
+    assert!(
+        notice.advice.contains("dotfiles/batida.toml.kept-"),
+        "{notice:?}"
+    );
     assert_eq!(names(&store), ["settings.toml"]);
 
     let circle = store_in(&dir.path().join("circle"));
@@ -381,26 +560,42 @@ fn a_link_stays_a_link() {
 fn a_folder_that_cannot_be_made_is_a_failure() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("batida"), "a file").expect("written");
-    let failure = store_in(dir.path()).save(&some_settings()).expect_err("no folder");
+    let failure = store_in(dir.path())
+        .save(&some_settings())
+        .expect_err("no folder");
     assert!(!failure.summary.is_empty());
 }
 
 #[test]
 fn what_another_window_has_added_is_not_lost() {
     let dir = tempfile::tempdir().expect("a folder");
-    let (one, other) = (SettingsStore::in_dir(dir.path()), SettingsStore::in_dir(dir.path()));
+    let (one, other) = (
+        SettingsStore::in_dir(dir.path()),
+        SettingsStore::in_dir(dir.path()),
+    );
     let (mut mine, mut theirs) = (one.load().settings, other.load().settings);
-    theirs.environments.push(Environment::blank(EnvId("env-b".to_owned()), "b"));
+    theirs
+        .environments
+        .push(Environment::blank(EnvId("env-b".to_owned()), "b"));
     other.save(&theirs).expect("saved");
     mine.theme = ThemeChoice::Light;
     one.save(&mine).expect("saved");
     let kept = SettingsStore::in_dir(dir.path()).load().settings;
-    assert_eq!((kept.theme, kept.by_name("b").is_some()), (ThemeChoice::Light, true));
+    assert_eq!(
+        (kept.theme, kept.by_name("b").is_some()),
+        (ThemeChoice::Light, true)
+    );
     // What a window has seen it may remove.
     let mut mine = one.load().settings;
     mine.environments.retain(|env| env.name != "b");
     one.save(&mine).expect("saved");
-    assert!(SettingsStore::in_dir(dir.path()).load().settings.by_name("b").is_none());
+    assert!(
+        SettingsStore::in_dir(dir.path())
+            .load()
+            .settings
+            .by_name("b")
+            .is_none()
+    );
 }
 
 #[test]
@@ -414,9 +609,13 @@ fn a_draft_is_kept_without_the_rest_of_what_a_window_remembers() {
     theirs.environments[2].name = "renamed".to_owned();
     PairVotes::count(&mut theirs.votes, ("a", "b"), None);
     other.save(&theirs).expect("saved");
-    let form = PlaygroundForm { draft: "half".to_owned(), ..PlaygroundForm::default() };
+    let form = PlaygroundForm {
+        draft: "half".to_owned(),
+        ..PlaygroundForm::default()
+    };
     let draft = |form: Option<PlaygroundForm>| [(EnvId::demo(), form)].into();
-    one.keep_playgrounds(&draft(Some(form.clone()))).expect("kept");
+    one.keep_playgrounds(&draft(Some(form.clone())))
+        .expect("kept");
     theirs.playgrounds.insert(EnvId::demo(), form);
     assert_eq!(open().load().settings, theirs);
     one.keep_playgrounds(&draft(None)).expect("forgotten");
@@ -435,7 +634,11 @@ fn a_draft_does_not_overwrite_what_nobody_has_seen() {
     fs::create_dir_all(store.path()).expect("made");
     store.load();
     fs::remove_dir(store.path()).expect("removed");
-    store_in(dir.path()).save(&some_settings()).expect("saved by another");
-    store.keep_playgrounds(&[(EnvId::demo(), None)].into()).expect_err("it must not");
+    store_in(dir.path())
+        .save(&some_settings())
+        .expect("saved by another");
+    store
+        .keep_playgrounds(&[(EnvId::demo(), None)].into())
+        .expect_err("it must not");
     assert_eq!(store_in(dir.path()).load().settings, some_settings());
 }

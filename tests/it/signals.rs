@@ -49,7 +49,9 @@ impl Home {
         let file = self.file(name);
         let read = || -> Vec<u32> {
             let text = fs::read_to_string(&file).unwrap_or_default();
-            text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+            text.lines()
+                .filter_map(|line| line.trim().parse().ok())
+                .collect()
         };
         until("they have started", || read().len() >= least);
         read()
@@ -78,14 +80,20 @@ fn until_gone(pids: &[u32]) {
 fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
     let err = BufReader::new(child.stderr.take().expect("piped"));
     let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || err.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    std::thread::spawn(move || {
+        err.lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| tell.send(line))
+    });
     told
 }
 
 #[track_caller]
 fn expect_line(lines: &mpsc::Receiver<String>, words: &str) -> String {
     loop {
-        let line = lines.recv_timeout(LIMIT).unwrap_or_else(|why| panic!("{words:?} was not said: {why}"));
+        let line = lines
+            .recv_timeout(LIMIT)
+            .unwrap_or_else(|why| panic!("{words:?} was not said: {why}"));
         if line.contains(words) {
             return line;
         }
@@ -96,8 +104,24 @@ fn expect_line(lines: &mpsc::Receiver<String>, words: &str) -> String {
 #[track_caller]
 fn bench_ended_by(signals: &[Signal]) -> (Home, Said) {
     let home = Home::new();
-    let args = ["bench", "--demo", "--model", "gpt-oss-120b", "--concurrency", "2", "--requests", "100000"];
-    let files = ["--output-tokens", "8", "--out", "r.json", "--csv", "rows.csv"];
+    let args = [
+        "bench",
+        "--demo",
+        "--model",
+        "gpt-oss-120b",
+        "--concurrency",
+        "2",
+        "--requests",
+        "100000",
+    ];
+    let files = [
+        "--output-tokens",
+        "8",
+        "--out",
+        "r.json",
+        "--csv",
+        "rows.csv",
+    ];
     let mut child = start(&mut home.command(&[&args[..], &files].concat()));
     let lines = lines_of(&mut child);
     expect_line(&lines, "level 1/1 begins");
@@ -119,7 +143,9 @@ fn check_report(home: &Home, said: &Said) {
     let text = fs::read_to_string(home.file("r.json")).expect("a report");
     let report: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(report["ended"], "stopped");
-    let ended = report["levels"][0]["requests"]["ended"].as_u64().expect("a count");
+    let ended = report["levels"][0]["requests"]["ended"]
+        .as_u64()
+        .expect("a count");
     let rows = fs::read_to_string(home.file("rows.csv")).expect("rows");
     assert!(
         ended > 0 && rows.lines().count() as u64 > ended,
@@ -147,50 +173,90 @@ fn two_interrupts_at_once_lose_nothing() {
 #[test]
 fn a_chat_that_is_terminated_tells_its_figures() {
     let home = Home::new();
-    let args = ["chat", "--demo", "--model", "Meta-Llama-3.3-70B-Instruct", "Write 20000 tokens"];
+    let args = [
+        "chat",
+        "--demo",
+        "--model",
+        "Meta-Llama-3.3-70B-Instruct",
+        "Write 20000 tokens",
+    ];
     let mut child = start(&mut home.command(&args));
     let mut some = [0; 40];
-    child.stdout.as_mut().expect("piped").read_exact(&mut some).expect("an answer");
+    child
+        .stdout
+        .as_mut()
+        .expect("piped")
+        .read_exact(&mut some)
+        .expect("an answer");
     let began = Instant::now();
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
     let said = finish(child);
     assert!(began.elapsed() < SETTLED, "{:?}", began.elapsed());
     assert_eq!(said.code, Some(143), "{said:?}");
-    assert!(said.err.contains("TTFT") && said.out.ends_with('\n'), "{said:?}");
+    assert!(
+        said.err.contains("TTFT") && said.out.ends_with('\n'),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn under_nohup_a_terminal_that_is_closed_ends_nothing() {
     let home = Home::new();
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_batida"));
-    command.args(["demo", "--port", "0"]).env("HOME", home.0.path());
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_batida"));
+    command
+        .args(["demo", "--port", "0"])
+        .env("HOME", home.0.path());
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     let mut child = start(&mut command);
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     lines.next().expect("an address").expect("text");
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::HUP).expect("it runs");
     std::thread::sleep(Duration::from_millis(300));
-    assert!(child.try_wait().expect("it can be waited for").is_none(), "it goes on");
+    assert!(
+        child.try_wait().expect("it can be waited for").is_none(),
+        "it goes on"
+    );
     kill_process(pid, Signal::TERM).expect("it runs");
-    assert_eq!(finish(child).code, Some(0), "a server that is told to end ends well");
+    assert_eq!(
+        finish(child).code,
+        Some(0),
+        "a server that is told to end ends well"
+    );
 }
 
 /// A kubectl with a child, both of which would live for long.
 fn lasting_kubectl(home: &Home) -> String {
     let pids = home.file("pids");
-    let script = format!("sleep 1000 &\necho $! >> {0}\necho $$ >> {0}\nwait", pids.display());
+    let script = format!(
+        "sleep 1000 &\necho $! >> {0}\necho $$ >> {0}\nwait",
+        pids.display()
+    );
     fs::write(home.file("kubeconfig"), "{}").expect("written");
     home.script("kubectl", &script).display().to_string()
 }
 
 #[test]
 fn nothing_outlives_a_batida_that_is_killed_or_told_to_end() {
-    for (signal, code) in [(Signal::KILL, None), (Signal::TERM, Some(143)), (Signal::HUP, Some(129))] {
+    for (signal, code) in [
+        (Signal::KILL, None),
+        (Signal::TERM, Some(143)),
+        (Signal::HUP, Some(129)),
+    ] {
         let home = Home::new();
         let kubectl = lasting_kubectl(&home);
-        let args = ["deployments", "--kubectl", &kubectl, "--kubeconfig", "kubeconfig"];
+        let args = [
+            "deployments",
+            "--kubectl",
+            &kubectl,
+            "--kubeconfig",
+            "kubeconfig",
+        ];
         let child = start(&mut home.command(&args));
         let pids = home.pids("pids", 2);
         assert!(pids.iter().any(|pid| is_alive(*pid)));
@@ -215,10 +281,19 @@ fn a_device_code_is_shown_while_it_is_waited_for_and_the_plugin_ends_with_batida
                 "command": plugin, "interactiveMode": "IfAvailable"}});
             write_kubeconfig(&home.file("kubeconfig"), &user);
             let kubectl = kubectl.display().to_string();
-            let args = ["deployments", "--kubectl", &kubectl, "--kubeconfig", "kubeconfig"];
+            let args = [
+                "deployments",
+                "--kubectl",
+                &kubectl,
+                "--kubeconfig",
+                "kubeconfig",
+            ];
             let mut child = start(&mut home.command(&args));
             let lines = lines_of(&mut child);
-            assert_eq!(expect_line(&lines, "B7K2QX9"), "kubectl says: Enter the code B7K2QX9");
+            assert_eq!(
+                expect_line(&lines, "B7K2QX9"),
+                "kubectl says: Enter the code B7K2QX9"
+            );
             let plugins = home.pids("pids", 1);
             assert_eq!(plugins.len(), 1, "one plugin, not four");
             kill_process(Pid::from_child(&child), signal).expect("it runs");

@@ -69,21 +69,37 @@ fn all_params() -> Params {
 
 fn nasty_spec(language: Language, root: &str, stream: bool, params: Params) -> SnippetSpec {
     let roles = [Role::System, Role::User, Role::Assistant];
-    let mut messages: Vec<Message> =
-        NASTY.iter().zip(roles.iter().cycle()).map(|(text, role)| Message::new(*role, *text)).collect();
+    let mut messages: Vec<Message> = NASTY
+        .iter()
+        .zip(roles.iter().cycle())
+        .map(|(text, role)| Message::new(*role, *text))
+        .collect();
     if !params.tools.is_empty() {
         // A function was called before, with arguments that are no JSON.
-        let call =
-            ToolCall { id: "c'1".to_owned(), name: "get_weather".to_owned(), arguments: NASTY[1].to_owned() };
-        let result =
-            ToolResult { id: call.id.clone(), name: call.name.clone(), content: NASTY[4].to_owned() };
-        let called = Message { calls: vec![call], ..Message::new(Role::Assistant, "") };
+        let call = ToolCall {
+            id: "c'1".to_owned(),
+            name: "get_weather".to_owned(),
+            arguments: NASTY[1].to_owned(),
+        };
+        let result = ToolResult {
+            id: call.id.clone(),
+            name: call.name.clone(),
+            content: NASTY[4].to_owned(),
+        };
+        let called = Message {
+            calls: vec![call],
+            ..Message::new(Role::Assistant, "")
+        };
         messages.splice(2..2, [called, Message::result(&result)]);
     }
     SnippetSpec {
         language,
         api: ApiAddress::parse(root).expect("an address"),
-        request: ChatRequest { model: MODEL.to_owned(), messages, params },
+        request: ChatRequest {
+            model: MODEL.to_owned(),
+            messages,
+            params,
+        },
         embed: None,
         stream,
         ca_file: None,
@@ -98,7 +114,10 @@ fn nasty_spec(language: Language, root: &str, stream: bool, params: Params) -> S
 fn plain_spec(language: Language, stream: bool) -> SnippetSpec {
     let messages = vec![
         Message::new(Role::System, "You are a helpful assistant"),
-        Message::new(Role::User, "Write a haiku about $HOME.\n\nDon't say \"home\"!"),
+        Message::new(
+            Role::User,
+            "Write a haiku about $HOME.\n\nDon't say \"home\"!",
+        ),
     ];
     SnippetSpec {
         language,
@@ -124,25 +143,35 @@ const MODEL: &str = "it's \"$MODEL\" \\ 🎉";
 const EMBEDDER: &str = "it's an \"$EMBEDDER\"";
 
 fn demo() -> Demo {
-    let models =
-        [DemoModel::quick(MODEL, Quirk::None).with_vision(), DemoModel::quick(EMBEDDER, Quirk::Embeds)];
+    let models = [
+        DemoModel::quick(MODEL, Quirk::None).with_vision(),
+        DemoModel::quick(EMBEDDER, Quirk::Embeds),
+    ];
     Demo::start(models.to_vec())
 }
 
 /// Embeddings of several texts, or of one.
 fn embed_specs(language: Language, root: &str) -> [SnippetSpec; 2] {
-    let texts: Vec<String> =
-        NASTY.iter().filter(|text| !text.is_empty()).map(|text| (*text).to_owned()).collect();
+    let texts: Vec<String> = NASTY
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| (*text).to_owned())
+        .collect();
     [texts.clone(), vec![texts.concat()]].map(|texts| {
         let mut spec = nasty_spec(language, root, true, all_params());
         spec.request.model = EMBEDDER.to_owned();
-        SnippetSpec { embed: Some(texts), ..spec }
+        SnippetSpec {
+            embed: Some(texts),
+            ..spec
+        }
     })
 }
 
 /// The snippets that are run: streamed or not, with all parameters or none.
 fn cases() -> impl Iterator<Item = (bool, Params)> {
-    [true, false].into_iter().flat_map(|stream| [(stream, all_params()), (stream, Params::default())])
+    [true, false]
+        .into_iter()
+        .flat_map(|stream| [(stream, all_params()), (stream, Params::default())])
 }
 
 /// Runs `command` with snippets and compares what the demo was asked.
@@ -179,12 +208,21 @@ fn spec_with_pictures(language: Language, root: &str, stream: bool, dir: &Path) 
     ];
     fs::write(dir.join("notes.txt"), NASTY[1..4].join("\n")).expect("written");
     let files = files.into_iter().chain([dir.join("notes.txt")]);
-    let mut message = Message::new(Role::User, "Which is larger!?\n\"The first\", or the second");
-    message.attachments =
-        files.map(|file| attachment::read_file(&file, MOST_BODY).expect("it is read")).collect();
+    let mut message = Message::new(
+        Role::User,
+        "Which is larger!?\n\"The first\", or the second",
+    );
+    message.attachments = files
+        .map(|file| attachment::read_file(&file, MOST_BODY).expect("it is read"))
+        .collect();
     let wide = message.attachments[1].image().expect("a picture");
     assert_eq!(
-        (wide.width, message.attachments[2].image().map(|dot| dot.base64.len() < 400)),
+        (
+            wide.width,
+            message.attachments[2]
+                .image()
+                .map(|dot| dot.base64.len() < 400)
+        ),
         (2_048, Some(true))
     );
     // It was made smaller: what is sent is saved out of the window.
@@ -207,21 +245,33 @@ fn check_pictures(language: Language, run: impl Fn(&Path) -> Command) {
             Language::Curl => "base64 < wide.jpg",
             _ => "wide.jpg (image/jpeg, 2048 × 267)",
         };
-        assert!(snippet.len() < 12_000 && snippet.contains(told), "{snippet}");
+        assert!(
+            snippet.len() < 12_000 && snippet.contains(told),
+            "{snippet}"
+        );
         fs::write(&file, snippet).expect("written");
         let mut command = run(&file);
         let before = server.received().len();
-        let out =
-            command.current_dir(dir.path()).env("SAMBANOVA_API_KEY", DEMO_KEY).output().expect("it starts");
-        let said =
-            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        let out = command
+            .current_dir(dir.path())
+            .env("SAMBANOVA_API_KEY", DEMO_KEY)
+            .output()
+            .expect("it starts");
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
         assert!(out.status.success(), "{said}");
         assert!(
             server.received()[before].body == chat_body(&spec.request, stream),
             "the bodies differ\n{said}"
         );
-        let answer =
-            if language == Language::Curl { "chat.completion" } else { "a JPEG of 2048 × 267 pixels" };
+        let answer = if language == Language::Curl {
+            "chat.completion"
+        } else {
+            "a JPEG of 2048 × 267 pixels"
+        };
         assert!(said.contains(answer), "{said}");
     }
 }
@@ -234,10 +284,18 @@ fn a_body_with_pictures_is_one_word_for_a_shell() {
     let words = body_in_words(&spec.request, true, Dialect::default()).expect("it has pictures");
     assert!(words.len() < 12_000 && !words.contains('\n'), "{words}");
     let mut sh = quiet("sh");
-    sh.current_dir(dir.path()).args(["-c", &format!("printf %s {words}")]);
+    sh.current_dir(dir.path())
+        .args(["-c", &format!("printf %s {words}")]);
     let body: Value = serde_json::from_str(&output_of(&mut sh)).expect("JSON");
     assert!(body == chat_body(&spec.request, true), "the bodies differ");
-    assert_eq!(body_in_words(&plain_spec(Language::Curl, true).request, true, Dialect::default()), None);
+    assert_eq!(
+        body_in_words(
+            &plain_spec(Language::Curl, true).request,
+            true,
+            Dialect::default()
+        ),
+        None
+    );
 }
 
 #[test]
@@ -247,8 +305,10 @@ fn snippets_with_pictures_run() {
         sh.arg(file);
         sh
     });
-    for (language, package) in [(Language::PythonOpenai, "openai"), (Language::PythonSambanova, "sambanova")]
-    {
+    for (language, package) in [
+        (Language::PythonOpenai, "openai"),
+        (Language::PythonSambanova, "sambanova"),
+    ] {
         let python = python_with(package);
         check_pictures(language, |file| {
             let mut python = quiet(&python);
@@ -266,17 +326,39 @@ fn check_said(server: &Demo, spec: &SnippetSpec, key: KeyText<'_>, command: &mut
         _ => (DEMO_KEY, false),
     };
     let before = server.received().len();
-    let out = command.env("SAMBANOVA_API_KEY", DEMO_KEY).output().expect("it starts");
-    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let out = command
+        .env("SAMBANOVA_API_KEY", DEMO_KEY)
+        .output()
+        .expect("it starts");
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     let received = server.received();
-    let [Received { authorization, content_type, body, .. }] = &received[before..] else {
+    let [
+        Received {
+            authorization,
+            content_type,
+            body,
+            ..
+        },
+    ] = &received[before..]
+    else {
         panic!("{} requests\n{said}", received.len() - before)
     };
     assert_eq!(*body, spec.body());
-    assert_eq!(authorization.as_deref(), Some(format!("Bearer {sent}").as_str()));
+    assert_eq!(
+        authorization.as_deref(),
+        Some(format!("Bearer {sent}").as_str())
+    );
     assert_eq!(content_type.as_deref(), Some("application/json"));
     // curl shows a refusal as it shows an answer.
-    assert_eq!(out.status.success(), !refused || spec.language == Language::Curl, "{said}");
+    assert_eq!(
+        out.status.success(),
+        !refused || spec.language == Language::Curl,
+        "{said}"
+    );
     if refused {
         return assert!(said.contains("Invalid API key"), "{said}");
     }
@@ -317,7 +399,9 @@ fn openai_snippets_run() {
     let python = python_with("openai");
     check_run(Language::PythonOpenai, |file| {
         let mut python = quiet(&python);
-        python.args(["-W", "error::DeprecationWarning:__main__"]).arg(file);
+        python
+            .args(["-W", "error::DeprecationWarning:__main__"])
+            .arg(file);
         python
     });
 }
@@ -339,7 +423,9 @@ fn a_very_long_conversation_still_runs_in_sh() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("chat.sh");
     let mut spec = nasty_spec(Language::Curl, &server.root(), true, Params::default());
-    spec.request.messages.push(Message::new(Role::User, NASTY.concat().repeat(2_000)));
+    spec.request
+        .messages
+        .push(Message::new(Role::User, NASTY.concat().repeat(2_000)));
     fs::write(&file, write(&spec, KeyText::Variable)).expect("written");
     output_of(quiet("sh").arg(&file).env("SAMBANOVA_API_KEY", DEMO_KEY));
     let received = server.received();
@@ -353,10 +439,19 @@ fn rust_snippets_parse() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("main.rs");
     for stream in [true, false] {
-        let mut spec = nasty_spec(Language::Rust, "https://api.example.com", stream, all_params());
+        let mut spec = nasty_spec(
+            Language::Rust,
+            "https://api.example.com",
+            stream,
+            all_params(),
+        );
         spec.ca_file = Some("/etc/it's \"mine\"/ca.pem".into());
         fs::write(&file, write(&spec, KeyText::Plain(KEY))).expect("written");
-        output_of(quiet(&rustfmt).args(["--edition", "2024", "--emit", "stdout"]).arg(&file));
+        output_of(
+            quiet(&rustfmt)
+                .args(["--edition", "2024", "--emit", "stdout"])
+                .arg(&file),
+        );
     }
 }
 
@@ -394,15 +489,24 @@ base64 = "0.23"
     let spec = spec_with_pictures(Language::Rust, &server.root(), true, pictures.path());
     specs.push((spec, KeyText::Variable));
     // These are compiled only: nobody answers at their address.
-    let careless = SnippetSpec { accept_invalid_certs: true, ..plain_spec(Language::Rust, true) };
-    let careful = SnippetSpec { ca_file: Some("/it's/ca.pem".into()), ..plain_spec(Language::Rust, false) };
+    let careless = SnippetSpec {
+        accept_invalid_certs: true,
+        ..plain_spec(Language::Rust, true)
+    };
+    let careful = SnippetSpec {
+        ca_file: Some("/it's/ca.pem".into()),
+        ..plain_spec(Language::Rust, false)
+    };
     let compiled = [(careless, KeyText::Variable), (careful, KeyText::Variable)];
     let (mut modules, mut arms) = (String::new(), String::new());
     for (number, (spec, key)) in specs.iter().chain(&compiled).enumerate() {
         let snippet = write(spec, *key);
         assert_eq!(snippet.matches("\nfn main()").count(), 1, "{snippet}");
         let file = project.join(format!("src/s{number}.rs"));
-        write_if_new(&file, &snippet.replace("\nfn main()", "\npub(crate) fn main()"));
+        write_if_new(
+            &file,
+            &snippet.replace("\nfn main()", "\npub(crate) fn main()"),
+        );
         modules += &format!("mod s{number};\n");
         arms += &format!("        Some(\"{number}\") => s{number}::main(),\n");
     }
@@ -414,8 +518,14 @@ base64 = "0.23"
     );
     write_if_new(&project.join("src/main.rs"), &main);
     let mut cargo = quiet(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--offline"]).current_dir(&project);
-    output_of(cargo.env("CARGO_TARGET_DIR", project.join("target")).env_remove("RUSTFLAGS"));
+    cargo
+        .args(["build", "--quiet", "--offline"])
+        .current_dir(&project);
+    output_of(
+        cargo
+            .env("CARGO_TARGET_DIR", project.join("target"))
+            .env_remove("RUSTFLAGS"),
+    );
     for (number, (spec, key)) in specs.iter().enumerate() {
         let mut program = quiet(project.join("target/debug/snippets"));
         program.current_dir(pictures.path());
@@ -454,7 +564,10 @@ print("all right")
         "[\"'\\\\$`{}#\n\r\t an\u{2028}]{0,40}",
         proptest::sample::select(NASTY).prop_map(str::to_owned),
     ];
-    let many = (proptest::collection::vec(texts.clone(), 0..5), proptest::collection::vec(texts, 0..3));
+    let many = (
+        proptest::collection::vec(texts.clone(), 0..5),
+        proptest::collection::vec(texts, 0..3),
+    );
     let mut runner = TestRunner::deterministic();
     let mut cases = Vec::new();
     for number in 0..400 {
@@ -463,9 +576,16 @@ print("all right")
         let stream = number % 3 == 0;
         let key = messages.first().cloned().unwrap_or_default();
         let mut spec = plain_spec(language, stream);
-        spec.request.params = if number % 5 == 0 { all_params() } else { Params::default() };
+        spec.request.params = if number % 5 == 0 {
+            all_params()
+        } else {
+            Params::default()
+        };
         spec.request.params.stop = stop;
-        spec.request.messages = messages.into_iter().map(|text| Message::new(Role::User, text)).collect();
+        spec.request.messages = messages
+            .into_iter()
+            .map(|text| Message::new(Role::User, text))
+            .collect();
         cases.push(json!({
             "snippet": write(&spec, KeyText::Plain(&key)),
             "body": spec.body(),
@@ -478,7 +598,10 @@ print("all right")
     let file = dir.path().join("cases.json");
     fs::write(&file, Value::from(cases).to_string()).expect("written");
     let python = find("python3", "python3");
-    assert_eq!(output_of(quiet(python).args(["-c", CHECK]).arg(&file)).trim(), "all right");
+    assert_eq!(
+        output_of(quiet(python).args(["-c", CHECK]).arg(&file)).trim(),
+        "all right"
+    );
 }
 
 /// The pictures of the snippets, in `tests/snapshots`.
@@ -492,24 +615,45 @@ fn check_snapshot(name: &str, spec: &SnippetSpec, key: KeyText<'_>) {
 
 #[test]
 fn snippets_read_well() {
-    for (language, name) in Language::ALL.into_iter().zip(["curl", "openai", "sambanova", "rust"]) {
-        check_snapshot(&format!("{name}_streamed"), &plain_spec(language, true), KeyText::Variable);
+    for (language, name) in Language::ALL
+        .into_iter()
+        .zip(["curl", "openai", "sambanova", "rust"])
+    {
+        check_snapshot(
+            &format!("{name}_streamed"),
+            &plain_spec(language, true),
+            KeyText::Variable,
+        );
 
         let mut all = plain_spec(language, false);
-        all.request.params = Params { stop: vec!["END".to_owned()], ..all_params() };
+        all.request.params = Params {
+            stop: vec!["END".to_owned()],
+            ..all_params()
+        };
         all.request.params.seed = Some(42);
         all.request.params.max_tokens = Some(1_000);
         all.ca_file = Some(PathBuf::from("/etc/ssl/my ca.pem"));
-        check_snapshot(&format!("{name}_all_set"), &all, KeyText::Masked { tail: "wxyz" });
+        check_snapshot(
+            &format!("{name}_all_set"),
+            &all,
+            KeyText::Masked { tail: "wxyz" },
+        );
 
         let mut careless = plain_spec(language, true);
         careless.accept_invalid_certs = true;
         careless.request.messages.truncate(1);
-        check_snapshot(&format!("{name}_any_certificate"), &careless, KeyText::Variable);
+        check_snapshot(
+            &format!("{name}_any_certificate"),
+            &careless,
+            KeyText::Variable,
+        );
 
         let mut embed = plain_spec(language, true);
         embed.request.model = "E5-Mistral-7B-Instruct".to_owned();
-        embed.embed = Some(vec!["A cat sleeps".to_owned(), "Cats are sleeping".to_owned()]);
+        embed.embed = Some(vec![
+            "A cat sleeps".to_owned(),
+            "Cats are sleeping".to_owned(),
+        ]);
         check_snapshot(&format!("{name}_embeddings"), &embed, KeyText::Variable);
     }
 }

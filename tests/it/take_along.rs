@@ -17,16 +17,32 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a folder") }
+        Self {
+            dir: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     /// With a benchmark of two levels in its history.
     fn with_a_bench() -> Self {
         let home = Self::new();
-        let args =
-            ["bench", "--demo", "--quiet", "--model", MODEL, "--concurrency", "1,2", "--requests", "4"];
-        let said =
-            home.run(&[&args[..], &["--output-tokens", "16", "--warmup", "1", "--tag", "kept"]].concat());
+        let args = [
+            "bench",
+            "--demo",
+            "--quiet",
+            "--model",
+            MODEL,
+            "--concurrency",
+            "1,2",
+            "--requests",
+            "4",
+        ];
+        let said = home.run(
+            &[
+                &args[..],
+                &["--output-tokens", "16", "--warmup", "1", "--tag", "kept"],
+            ]
+            .concat(),
+        );
         assert_eq!(said.code, Some(0), "{said:?}");
         home
     }
@@ -37,7 +53,10 @@ impl Home {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = program(self.dir.path());
-        command.env("TZ", "UTC").args(args).args(["--config", "config"]);
+        command
+            .env("TZ", "UTC")
+            .args(args)
+            .args(["--config", "config"]);
         command
     }
 
@@ -64,7 +83,9 @@ impl Home {
 }
 
 fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/import").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/import")
+        .join(name);
     path.to_str().expect("a path").to_owned()
 }
 
@@ -72,11 +93,17 @@ fn fixture(name: &str) -> String {
 fn an_empty_history_says_how_it_fills() {
     let home = Home::new();
     let said = home.well(&["list"]);
-    assert!(said.out.is_empty() && said.err.contains("Nothing is kept yet"), "{said:?}");
+    assert!(
+        said.out.is_empty() && said.err.contains("Nothing is kept yet"),
+        "{said:?}"
+    );
     assert_eq!(home.sessions(), [] as [Value; 0]);
     for id in ["last", "last~1", "20", "nonsense"] {
         let said = home.history(&["show", id]);
-        assert!(said.code == Some(1) && said.err.contains(id), "{id}: {said:?}");
+        assert!(
+            said.code == Some(1) && said.err.contains(id),
+            "{id}: {said:?}"
+        );
     }
 }
 
@@ -85,8 +112,14 @@ fn wrong_usage_is_told_with_code_2() {
     let home = Home::new();
     for (args, words) in [
         (&["delete"][..], "required"),
-        (&["delete", "last", "--older-than", "3d"], "cannot be used with"),
-        (&["delete", "--older-than", "soon", "--yes"], "no time such as 30d"),
+        (
+            &["delete", "last", "--older-than", "3d"],
+            "cannot be used with",
+        ),
+        (
+            &["delete", "--older-than", "soon", "--yes"],
+            "no time such as 30d",
+        ),
         (&["list", "--since", "once"], "neither a day such as"),
         (&["export", "last"], "say --format"),
         (&["export", "last", "--out", "x.docx"], "say --format"),
@@ -102,27 +135,47 @@ fn wrong_usage_is_told_with_code_2() {
 fn a_benchmark_is_listed_shown_and_taken_along() {
     let home = Home::with_a_bench();
     let said = home.well(&["list"]);
-    assert!(said.out.contains(MODEL) && said.out.contains("kept"), "{said:?}");
-    assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{said:?}");
-    for (filter, value) in
-        [("--model", "another"), ("--until", "1d"), ("--kind", "chat"), ("--search", "zebra")]
-    {
+    assert!(
+        said.out.contains(MODEL) && said.out.contains("kept"),
+        "{said:?}"
+    );
+    assert!(
+        said.out.lines().all(|line| line.chars().count() <= 100),
+        "{said:?}"
+    );
+    for (filter, value) in [
+        ("--model", "another"),
+        ("--until", "1d"),
+        ("--kind", "chat"),
+        ("--search", "zebra"),
+    ] {
         let said = home.well(&["list", filter, value]);
-        assert!(said.out.is_empty() && said.err.contains("No session is like that"), "{filter}: {said:?}");
+        assert!(
+            said.out.is_empty() && said.err.contains("No session is like that"),
+            "{filter}: {said:?}"
+        );
     }
     let id = home.sessions()[0]["id"].as_str().expect("an id").to_owned();
     for name in ["last", "kept", &id, &id[..id.len() - 1]] {
         let said = home.well(&["show", name]);
-        assert!(said.out.contains(&format!("session {id}")) && said.out.contains("c=2"), "{name}: {said:?}");
+        assert!(
+            said.out.contains(&format!("session {id}")) && said.out.contains("c=2"),
+            "{name}: {said:?}"
+        );
     }
 
     let said = home.well(&["rename", "last", " Before the\nupdate "]);
     assert_eq!(said.err.trim(), format!("{id} renamed"));
     assert_eq!(home.sessions()[0]["title"], "Before the update");
-    assert_eq!(home.history(&["rename", "last", " "]).code, Some(1), "a name is needed");
+    assert_eq!(
+        home.history(&["rename", "last", " "]).code,
+        Some(1),
+        "a name is needed"
+    );
 
     let report: Value =
-        serde_json::from_str(&home.well(&["export", "last", "--format", "json"]).out).expect("JSON");
+        serde_json::from_str(&home.well(&["export", "last", "--format", "json"]).out)
+            .expect("JSON");
     assert_eq!(
         (&report["schema"], &report["id"]),
         (&Value::from("batida.bench/1"), &Value::from(id.as_str()))
@@ -139,7 +192,10 @@ fn a_benchmark_is_listed_shown_and_taken_along() {
 
     let said = home.well(&["export", "last", "--out", "report.html"]);
     let page = fs::read_to_string(home.file("report.html")).expect("written");
-    assert!(page.contains("<figure") && !page.contains("<script"), "{said:?}");
+    assert!(
+        page.contains("<figure") && !page.contains("<script"),
+        "{said:?}"
+    );
     if let Some(dir) = std::env::var_os("BATIDA_LOOK") {
         fs::write(Path::new(&dir).join("export.html"), page).expect("written");
     }
@@ -160,12 +216,18 @@ fn what_was_exported_is_imported_again_and_deleted() {
     assert_eq!(is[0]["tags"][0], "kept");
 
     let said = other.history(&["delete", "last"]);
-    assert!(said.code == Some(2) && said.err.contains("--yes"), "nobody could answer: {said:?}");
+    assert!(
+        said.code == Some(2) && said.err.contains("--yes"),
+        "nobody could answer: {said:?}"
+    );
     assert_eq!(other.sessions().len(), 1);
     other.well(&["delete", "--older-than", "1h", "--yes"]);
     assert_eq!(other.sessions().len(), 1, "it is younger");
     let said = other.well(&["delete", "last", "--yes", "--json"]);
-    assert_eq!(serde_json::from_str::<Value>(&said.out).expect("JSON")["deleted"], 1);
+    assert_eq!(
+        serde_json::from_str::<Value>(&said.out).expect("JSON")["deleted"],
+        1
+    );
     assert_eq!(other.sessions().len(), 0);
 }
 
@@ -179,17 +241,44 @@ fn other_programs_results_are_kept_and_say_where_they_are_from() {
         "vllm-detailed.json",
     ];
     let files: Vec<String> = names.iter().map(|name| fixture(name)).collect();
-    let args: Vec<&str> = ["import"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let args: Vec<&str> = ["import"]
+        .into_iter()
+        .chain(files.iter().map(String::as_str))
+        .collect();
     let said = home.well(&args);
-    assert!(said.out.contains("guidellm 0.8.1") && said.err.contains("TTFT inside"), "{said:?}");
+    assert!(
+        said.out.contains("guidellm 0.8.1") && said.err.contains("TTFT inside"),
+        "{said:?}"
+    );
     let sessions = home.sessions();
-    assert_eq!(sessions.len(), 6, "a sweep of three kinds of load, and three others");
-    assert!(sessions.iter().all(|session| session["source"].is_string()), "{sessions:?}");
+    assert_eq!(
+        sessions.len(),
+        6,
+        "a sweep of three kinds of load, and three others"
+    );
+    assert!(
+        sessions.iter().all(|session| session["source"].is_string()),
+        "{sessions:?}"
+    );
     home.well(&args);
-    assert_eq!(home.sessions().len(), 6, "the same files are the same sessions");
+    assert_eq!(
+        home.sessions().len(),
+        6,
+        "the same files are the same sessions"
+    );
     let lines = home.well(&["list", "--search", "Sweep"]).out;
-    let id = lines.lines().nth(1).and_then(|line| line.split(' ').next()).expect("an id");
-    assert!(home.well(&["export", id, "--format", "csv"]).out.lines().count() > 10);
+    let id = lines
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split(' ').next())
+        .expect("an id");
+    assert!(
+        home.well(&["export", id, "--format", "csv"])
+            .out
+            .lines()
+            .count()
+            > 10
+    );
     assert!(home.well(&["show", id]).out.contains("c=2"));
 }
 
@@ -199,23 +288,39 @@ fn a_wrong_file_among_good_ones_changes_nothing() {
     let mut wrong = fs::File::create(home.file("wrong.json")).expect("made");
     wrong.write_all(b"{\"a\": 1}").expect("written");
     let said = home.history(&["import", &fixture("vllm-detailed.json"), "wrong.json"]);
-    assert!(said.code == Some(1) && said.err.contains("wrong.json is no result file"), "{said:?}");
+    assert!(
+        said.code == Some(1) && said.err.contains("wrong.json is no result file"),
+        "{said:?}"
+    );
     assert!(said.err.contains("guidellm's benchmarks.json"), "{said:?}");
     assert_eq!(home.sessions().len(), 0);
     let said = home.history(&["import", "missing.json"]);
-    assert!(said.code == Some(1) && said.err.contains("missing.json"), "{said:?}");
+    assert!(
+        said.code == Some(1) && said.err.contains("missing.json"),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn an_export_that_cannot_be_written_leaves_the_old_file() {
     let home = Home::with_a_bench();
     let said = home.history(&["export", "last", "--out", "no/such/report.html"]);
-    assert!(said.code == Some(1) && said.err.contains("no/such/report.html cannot be written"), "{said:?}");
+    assert!(
+        said.code == Some(1) && said.err.contains("no/such/report.html cannot be written"),
+        "{said:?}"
+    );
     let said = home.history(&["export", "last", "--format", "csv", "--out", "/dev/full"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     fs::write(home.file("old.csv"), "old").expect("written");
-    assert_eq!(home.history(&["export", "nothing", "--out", "old.csv"]).code, Some(1));
-    assert_eq!(fs::read_to_string(home.file("old.csv")).expect("read"), "old");
+    assert_eq!(
+        home.history(&["export", "nothing", "--out", "old.csv"])
+            .code,
+        Some(1)
+    );
+    assert_eq!(
+        fs::read_to_string(home.file("old.csv")).expect("read"),
+        "old"
+    );
 }
 
 #[test]
@@ -226,5 +331,8 @@ fn a_file_that_is_too_large_is_not_read_into_memory() {
     file.set_len(64 << 30).expect("a large one");
     let said = folder.run(&["history", "import", "large.json"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("large.json has more than 256 MiB"), "{said:?}");
+    assert!(
+        said.err.contains("large.json has more than 256 MiB"),
+        "{said:?}"
+    );
 }

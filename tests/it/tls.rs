@@ -13,11 +13,15 @@ use crate::support::shell::{Shell, check_words};
 use crate::support::tls::{Shows, front};
 
 /// `openssl req -x509 -nodes -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1,DNS:localhost`: `CA:TRUE`.
-const SELF_SIGNED: [&str; 2] =
-    [include_str!("../fixtures/tls/self-signed.pem"), include_str!("../fixtures/tls/self-signed.key")];
+const SELF_SIGNED: [&str; 2] = [
+    include_str!("../fixtures/tls/self-signed.pem"),
+    include_str!("../fixtures/tls/self-signed.key"),
+];
 /// The same with `/CN=localhost` and without alternative names.
-const NAME_ONLY: [&str; 2] =
-    [include_str!("../fixtures/tls/name-only.pem"), include_str!("../fixtures/tls/name-only.key")];
+const NAME_ONLY: [&str; 2] = [
+    include_str!("../fixtures/tls/name-only.pem"),
+    include_str!("../fixtures/tls/name-only.key"),
+];
 
 const NEW: &[&SupportedProtocolVersion] = &[&TLS13];
 const OLD: &[&SupportedProtocolVersion] = &[&TLS12];
@@ -34,27 +38,46 @@ fn server() -> ScriptedServer {
 }
 
 fn chat(shell: &Shell, host: &str, at: SocketAddr, args: &[&str]) -> Said {
-    shell.run(&format!("https://{host}:{}", at.port()), &[&["chat", "Hello"], args].concat())
+    shell.run(
+        &format!("https://{host}:{}", at.port()),
+        &[&["chat", "Hello"], args].concat(),
+    )
 }
 
 #[track_caller]
 fn check_works(said: &Said) {
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "It works.\n"), "{said:?}");
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "It works.\n"),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn a_certificate_that_signed_itself_is_trusted_where_it_is_given() {
     let server = server();
-    let at = front(&Shows::new(SELF_SIGNED[0], SELF_SIGNED[1]), server.address());
+    let at = front(
+        &Shows::new(SELF_SIGNED[0], SELF_SIGNED[1]),
+        server.address(),
+    );
     let shell = Shell::new();
     fs::write(shell.path("ca.pem"), SELF_SIGNED[0]).expect("written");
     fs::write(shell.path("other.pem"), NAME_ONLY[0]).expect("written");
     for host in ["127.0.0.1", "localhost"] {
         check_works(&chat(&shell, host, at, &["--ca", "ca.pem"]));
         let said = chat(&shell, host, at, &[]);
-        check_words(&said.err, &["signed by an authority that this machine does not trust", "--ca"]);
+        check_words(
+            &said.err,
+            &[
+                "signed by an authority that this machine does not trust",
+                "--ca",
+            ],
+        );
         let said = chat(&shell, host, at, &["--ca", "other.pem"]);
-        check_words(&said.err, &["signed by an authority that this machine does not trust"]);
+        check_words(
+            &said.err,
+            &["signed by an authority that this machine does not trust"],
+        );
     }
     let url = format!("https://localhost:{}", at.port());
     let (said, report) = shell.bench(&url, 3, &["--ca", "ca.pem"]);
@@ -77,16 +100,25 @@ struct Signed {
 fn signed(change: impl Fn(&mut rcgen::CertificateParams)) -> Signed {
     let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names are fine");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, "Internal CA");
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "Internal CA");
     let authority_key = rcgen::KeyPair::generate().expect("a key");
-    let authority = params.self_signed(&authority_key).expect("it signs itself").pem();
+    let authority = params
+        .self_signed(&authority_key)
+        .expect("it signs itself")
+        .pem();
     let issuer = rcgen::Issuer::new(params, authority_key);
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let mut params = rcgen::CertificateParams::new(names).expect("names");
     change(&mut params);
     let key = rcgen::KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, &issuer).expect("signed").pem();
-    Signed { authority, certificate, key: key.serialize_pem() }
+    Signed {
+        authority,
+        certificate,
+        key: key.serialize_pem(),
+    }
 }
 
 #[test]
@@ -98,7 +130,10 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
     let server = server();
     let shell = Shell::new();
     for (change, words) in [
-        (Box::new(ca) as Box<dyn Fn(&mut rcgen::CertificateParams)>, ""),
+        (
+            Box::new(ca) as Box<dyn Fn(&mut rcgen::CertificateParams)>,
+            "",
+        ),
         (
             Box::new(move |params: &mut rcgen::CertificateParams| {
                 ca(params);
@@ -109,8 +144,9 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
         (
             Box::new(move |params: &mut rcgen::CertificateParams| {
                 ca(params);
-                params.subject_alt_names =
-                    vec![rcgen::SanType::DnsName("a.example".try_into().expect("a name"))];
+                params.subject_alt_names = vec![rcgen::SanType::DnsName(
+                    "a.example".try_into().expect("a name"),
+                )];
             }),
             "is for another name",
         ),
@@ -127,7 +163,10 @@ fn a_certificate_that_could_sign_too_is_judged_by_its_authority_name_and_time() 
         if words.is_empty() {
             fs::write(shell.path("ca.pem"), signed(|_| {}).authority).expect("written");
             let said = chat(&shell, "localhost", at, &["--ca", "ca.pem"]);
-            check_words(&said.err, &["signed by an authority that this machine does not trust"]);
+            check_words(
+                &said.err,
+                &["signed by an authority that this machine does not trust"],
+            );
         }
     }
 }
@@ -137,18 +176,25 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
     let server = server();
     let shell = Shell::new();
     let own = signed(|_| {});
-    let me = signed(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]);
-    let stranger =
-        signed(|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]);
+    let me = signed(|params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]
+    });
+    let stranger = signed(|params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]
+    });
     for (name, text) in [
         ("ca.pem", own.authority.clone()),
         ("me.pem", me.certificate.clone()),
         ("me.key", me.key.clone()),
         ("both.pem", format!("{}{}", me.certificate, me.key)),
-        ("stranger.pem", format!("{}{}", stranger.certificate, stranger.key)),
+        (
+            "stranger.pem",
+            format!("{}{}", stranger.certificate, stranger.key),
+        ),
         (
             "no.key",
-            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n".to_owned(),
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+                .to_owned(),
         ),
     ] {
         fs::write(shell.path(name), text).expect("written");
@@ -162,20 +208,48 @@ fn a_server_that_wants_a_client_certificate_says_so_and_gets_it() {
         let at = front(&shows, server.address());
         let said = chat(&shell, "localhost", at, &["--ca", "ca.pem"]);
         check_words(&said.err, &["wants a client certificate", "--client-cert"]);
-        let both = ["--ca", "ca.pem", "--client-cert", "me.pem", "--client-key", "me.key"];
+        let both = [
+            "--ca",
+            "ca.pem",
+            "--client-cert",
+            "me.pem",
+            "--client-key",
+            "me.key",
+        ];
         check_works(&chat(&shell, "localhost", at, &both));
-        check_works(&chat(&shell, "localhost", at, &["--ca", "ca.pem", "--client-cert", "both.pem"]));
+        check_works(&chat(
+            &shell,
+            "localhost",
+            at,
+            &["--ca", "ca.pem", "--client-cert", "both.pem"],
+        ));
         let url = format!("https://localhost:{}", at.port());
         let (said, report) = shell.bench(&url, 3, &both);
         assert_eq!(report["levels"][0]["requests"]["ok"], json!(3), "{said:?}");
-        let said = chat(&shell, "localhost", at, &["--ca", "ca.pem", "--client-cert", "stranger.pem"]);
+        let said = chat(
+            &shell,
+            "localhost",
+            at,
+            &["--ca", "ca.pem", "--client-cert", "stranger.pem"],
+        );
         check_words(&said.err, &["refused the client certificate"]);
     }
     let at = front(&Shows::new(&own.certificate, &own.key), server.address());
-    let said = chat(&shell, "localhost", at, &["--client-cert", "me.pem", "--client-key", "no.key"]);
-    check_words(&said.err, &["The client key no.key cannot be used: it is encrypted"]);
+    let said = chat(
+        &shell,
+        "localhost",
+        at,
+        &["--client-cert", "me.pem", "--client-key", "no.key"],
+    );
+    check_words(
+        &said.err,
+        &["The client key no.key cannot be used: it is encrypted"],
+    );
     let said = chat(&shell, "localhost", at, &["--client-cert", "gone.pem"]);
-    check_words(&said.err, &["The client certificate gone.pem cannot be used"]);
+    check_words(
+        &said.err,
+        &["The client certificate gone.pem cannot be used"],
+    );
 }
 
 #[test]
@@ -192,16 +266,28 @@ fn servers_of_old_tls_and_of_http_2_alone_are_named() {
     });
     let shell = Shell::new();
     let said = chat(&shell, "127.0.0.1", at, &["--insecure", "--model", "m"]);
-    check_words(&said.err, &["speaks only TLS 1.1 or older", "TLS 1.2 or 1.3"]);
+    check_words(
+        &said.err,
+        &["speaks only TLS 1.1 or older", "TLS 1.2 or 1.3"],
+    );
 
     let server = server();
-    let shows = Shows { protocols: vec![b"h2".to_vec()], ..Shows::new(SELF_SIGNED[0], SELF_SIGNED[1]) };
+    let shows = Shows {
+        protocols: vec![b"h2".to_vec()],
+        ..Shows::new(SELF_SIGNED[0], SELF_SIGNED[1])
+    };
     let at = front(&shows, server.address());
     let said = chat(&shell, "127.0.0.1", at, &["--insecure", "--model", "m"]);
     check_words(&said.err, &["speaks HTTP/2 only"]);
 
     // The wrong scheme; the other way is among the tests of chat.
-    let at = front(&Shows::new(SELF_SIGNED[0], SELF_SIGNED[1]), server.address());
+    let at = front(
+        &Shows::new(SELF_SIGNED[0], SELF_SIGNED[1]),
+        server.address(),
+    );
     let said = shell.run(&format!("http://{at}"), &["chat", "--model", "m", "Hello"]);
-    check_words(&said.err, &["speaks TLS on this port", &format!("Type https://{at} as")]);
+    check_words(
+        &said.err,
+        &["speaks TLS on this port", &format!("Type https://{at} as")],
+    );
 }

@@ -33,11 +33,19 @@ impl RowSource for Texts {
         let (tone, text) = &self.texts[index / 2];
         let body = if index.is_multiple_of(2) {
             let growing = self.growing && index + 2 == self.len();
-            Body::Text { text, tone: *tone, growing }
+            Body::Text {
+                text,
+                tone: *tone,
+                growing,
+            }
         } else {
             Body::Own { estimate: 10.0 }
         };
-        Row { key: index as u64, gap: 8.0, body }
+        Row {
+            key: index as u64,
+            gap: 8.0,
+            body,
+        }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
@@ -47,12 +55,22 @@ impl RowSource for Texts {
 }
 
 fn chat(texts: Vec<(Tone, String)>) -> Harness<'static, Chat> {
-    let rows = Texts { texts, ..Texts::default() };
-    let chat = Chat { view: Transcript::default(), rows, shown: None };
-    Harness::builder().with_size(vec2(700.0, 500.0)).with_context_setup(theme::install).build_ui_state(
-        |ui, chat| chat.shown = Some(chat.view.show(ui, Id::unique("chat"), &mut chat.rows)),
-        chat,
-    )
+    let rows = Texts {
+        texts,
+        ..Texts::default()
+    };
+    let chat = Chat {
+        view: Transcript::default(),
+        rows,
+        shown: None,
+    };
+    Harness::builder()
+        .with_size(vec2(700.0, 500.0))
+        .with_context_setup(theme::install)
+        .build_ui_state(
+            |ui, chat| chat.shown = Some(chat.view.show(ui, Id::unique("chat"), &mut chat.rows)),
+            chat,
+        )
 }
 
 fn answer(text: &str) -> Harness<'static, Chat> {
@@ -62,11 +80,21 @@ fn answer(text: &str) -> Harness<'static, Chat> {
 fn messages(count: usize) -> Vec<(Tone, String)> {
     let message = |index: usize| {
         let paragraphs = (0..1 + index * 7 % 5).fold(format!("Message {index}"), |mut text, p| {
-            let _ =
-                write!(text, "\n\nParagraph {p} of {index}: {}", "some words ".repeat(1 + index * 13 % 40));
+            let _ = write!(
+                text,
+                "\n\nParagraph {p} of {index}: {}",
+                "some words ".repeat(1 + index * 13 % 40)
+            );
             text
         });
-        (if index.is_multiple_of(2) { Tone::Prompt } else { Tone::Answer }, paragraphs)
+        (
+            if index.is_multiple_of(2) {
+                Tone::Prompt
+            } else {
+                Tone::Answer
+            },
+            paragraphs,
+        )
     };
     (0..count).map(message).collect()
 }
@@ -85,10 +113,16 @@ fn code_has_its_language_and_can_be_copied() {
     assert_eq!(buttons.len(), 2, "code in a list has its own");
     buttons[0].click();
     harness.step();
-    let copied = harness.output().platform_output.commands.iter().find_map(|command| match command {
-        egui::OutputCommand::CopyText(text) => Some(text.clone()),
-        _ => None,
-    });
+    let copied =
+        harness
+            .output()
+            .platform_output
+            .commands
+            .iter()
+            .find_map(|command| match command {
+                egui::OutputCommand::CopyText(text) => Some(text.clone()),
+                _ => None,
+            });
     assert_eq!(copied.as_deref(), Some("fn main() {}\n"));
     harness.step();
     harness.get_by_label("Copied");
@@ -146,12 +180,20 @@ fn nothing_is_fetched_and_nothing_is_hidden() {
 fn a_link_opens_when_it_is_clicked() {
     let mut harness = answer("See [the docs](https://example.com/docs) please");
     harness.run();
-    harness.get_by_role_and_label(egui::accesskit::Role::Link, "the docs").click();
+    harness
+        .get_by_role_and_label(egui::accesskit::Role::Link, "the docs")
+        .click();
     harness.step();
-    let opened = harness.output().platform_output.commands.iter().find_map(|command| match command {
-        egui::OutputCommand::OpenUrl(open) => Some(open.url.clone()),
-        _ => None,
-    });
+    let opened =
+        harness
+            .output()
+            .platform_output
+            .commands
+            .iter()
+            .find_map(|command| match command {
+                egui::OutputCommand::OpenUrl(open) => Some(open.url.clone()),
+                _ => None,
+            });
     assert_eq!(opened.as_deref(), Some("https://example.com/docs"));
 }
 
@@ -213,8 +255,12 @@ fn places(harness: &Harness<'_, Chat>) -> Vec<(String, f32)> {
         .filter_map(|node| {
             let rect = node.rect();
             // What is cut by the window's edge may report the part that is seen.
-            (rect.top() > 5.0 && rect.bottom() < 495.0)
-                .then(|| (format!("{:?}", node.accesskit_node().label().or(node.value())), rect.top()))
+            (rect.top() > 5.0 && rect.bottom() < 495.0).then(|| {
+                (
+                    format!("{:?}", node.accesskit_node().label().or(node.value())),
+                    rect.top(),
+                )
+            })
         })
         .collect()
 }
@@ -255,9 +301,11 @@ fn the_end_is_followed_until_the_user_scrolls_up() {
 
 #[test]
 fn one_message_of_400_kb_is_laid_out_in_parts() {
-    for text in
-        ["word ".repeat(80_000), format!("```\n{}", "let x = 1;\n".repeat(40_000)), "a\n\n".repeat(130_000)]
-    {
+    for text in [
+        "word ".repeat(80_000),
+        format!("```\n{}", "let x = 1;\n".repeat(40_000)),
+        "a\n\n".repeat(130_000),
+    ] {
         let mut harness = answer(&text);
         harness.run();
         assert!(shown(&harness).laid_out < 80, "{:?}", shown(&harness));
@@ -267,14 +315,23 @@ fn one_message_of_400_kb_is_laid_out_in_parts() {
 
 #[test]
 fn reasoning_folds() {
-    let mut harness = Harness::builder().with_context_setup(theme::install).build_ui_state(
-        |ui, open: &mut bool| {
-            assert_eq!(fold_ui(ui, open, "Reasoning · 214 tokens · 0.31 s").rect.height(), FOLD_HEIGHT);
-        },
-        false,
-    );
+    let mut harness = Harness::builder()
+        .with_context_setup(theme::install)
+        .build_ui_state(
+            |ui, open: &mut bool| {
+                assert_eq!(
+                    fold_ui(ui, open, "Reasoning · 214 tokens · 0.31 s")
+                        .rect
+                        .height(),
+                    FOLD_HEIGHT
+                );
+            },
+            false,
+        );
     harness.run();
-    harness.get_by_label("Reasoning · 214 tokens · 0.31 s").click();
+    harness
+        .get_by_label("Reasoning · 214 tokens · 0.31 s")
+        .click();
     harness.run();
     assert!(*harness.state());
 }
@@ -292,7 +349,10 @@ fn pictures() {
         let rows = Texts {
             texts: vec![
                 (Tone::Prompt, "Explain TTFT in two sentences.".to_owned()),
-                (Tone::Reasoning, "The user wants *two sentences*. I will give a table too.".to_owned()),
+                (
+                    Tone::Reasoning,
+                    "The user wants *two sentences*. I will give a table too.".to_owned(),
+                ),
                 (Tone::Answer, text.to_owned()),
             ],
             growing: true,
@@ -306,16 +366,20 @@ fn pictures() {
             .with_theme(theme)
             .with_context_setup(theme::install)
             .build_ui(move |ui| {
-                ui.painter().rect_filled(ui.max_rect(), 0, theme::Tokens::of(ui.style()).panel);
+                ui.painter()
+                    .rect_filled(ui.max_rect(), 0, theme::Tokens::of(ui.style()).panel);
                 fold_ui(ui, &mut open, "Reasoning · 214 tokens · 0.31 s");
                 view.show(ui, Id::unique("chat"), &mut chat);
             });
         harness.run_steps(3);
-        assert!(wait_for_colors(&harness.ctx, std::time::Duration::from_secs(20)));
+        assert!(wait_for_colors(
+            &harness.ctx,
+            std::time::Duration::from_secs(20)
+        ));
         harness.run_steps(3);
         let picture = harness.render().expect("a picture");
-        let path =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/transcript-{name}.png"));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("target/transcript-{name}.png"));
         picture.save(path).expect("saved");
     }
 }

@@ -25,9 +25,19 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn start(models: Vec<DemoModel>) -> Self {
         let runtime = runtime();
-        let options = DemoOptions { models, keep_received: true, ..DemoOptions::default() };
-        let server = runtime.block_on(DemoServer::start(options)).expect("the loopback has a free port");
-        Self { address: server.address(), server: Some(server), _runtime: runtime }
+        let options = DemoOptions {
+            models,
+            keep_received: true,
+            ..DemoOptions::default()
+        };
+        let server = runtime
+            .block_on(DemoServer::start(options))
+            .expect("the loopback has a free port");
+        Self {
+            address: server.address(),
+            server: Some(server),
+            _runtime: runtime,
+        }
     }
 
     pub(crate) fn quick() -> Self {
@@ -37,7 +47,10 @@ impl Api {
     /// One that writes 50 tokens a second.
     pub(crate) fn slow() -> Self {
         let per_token = std::time::Duration::from_millis(20);
-        Self::start(vec![DemoModel { per_token, ..DemoModel::quick("slow", Quirk::None) }])
+        Self::start(vec![DemoModel {
+            per_token,
+            ..DemoModel::quick("slow", Quirk::None)
+        }])
     }
 
     fn stop(&mut self) {
@@ -46,12 +59,22 @@ impl Api {
 
     /// The bodies it was sent, oldest first.
     pub(crate) fn bodies(&self) -> Vec<serde_json::Value> {
-        self.server.iter().flat_map(DemoServer::received).map(|received| received.body).collect()
+        self.server
+            .iter()
+            .flat_map(DemoServer::received)
+            .map(|received| received.body)
+            .collect()
     }
 
     pub(crate) fn last_was_aborted(&self) -> bool {
-        let received = self.server.as_ref().map(DemoServer::received).unwrap_or_default();
-        received.last().is_some_and(|last| last.aborted.load(std::sync::atomic::Ordering::Relaxed))
+        let received = self
+            .server
+            .as_ref()
+            .map(DemoServer::received)
+            .unwrap_or_default();
+        received
+            .last()
+            .is_some_and(|last| last.aborted.load(std::sync::atomic::Ordering::Relaxed))
     }
 
     /// A window on it, with its first model picked.
@@ -81,7 +104,10 @@ fn the_first_start_is_on_the_demo_with_a_model_picked() {
     window.see("6 of 13 deployed · live");
     window.see("Nothing said yet");
     window.see("No answers yet");
-    assert!(window.button("Send").accesskit_node().is_disabled(), "there is nothing to send yet");
+    assert!(
+        window.button("Send").accesskit_node().is_disabled(),
+        "there is nothing to send yet"
+    );
 }
 
 #[test]
@@ -97,7 +123,8 @@ fn enter_sends_and_the_answer_comes_with_its_figures() {
             let spoken = format!("{figure} ");
             window.query_all_by_label_contains(&spoken).any(|tile| {
                 let told = tile.value().unwrap_or_default();
-                told.strip_prefix(&spoken).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                told.strip_prefix(&spoken)
+                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
             })
         });
     }
@@ -111,7 +138,9 @@ fn an_answer_is_seen_while_it_streams() {
     let api = Api::slow();
     let mut window = api.window();
     window.say("Write 2000 tokens");
-    window.until("a part of it is there", |window| window.shows("Figures: ") && window.has_button("Stop"));
+    window.until("a part of it is there", |window| {
+        window.shows("Figures: ") && window.has_button("Stop")
+    });
     let early = answers(&mut window)[0].len();
     window.until("there is more of it", |window| window.has_button("Stop"));
     for _ in 0..40 {
@@ -167,7 +196,10 @@ fn check_stop(stop: impl Fn(&mut Window)) {
     window.run_steps(10);
     assert_eq!(answers(&mut window), kept, "nothing comes after the end");
     assert!(window.has_button("Send") && !window.has_button("Stop"));
-    assert!(window.shows("No answers yet"), "a stopped answer is no figure");
+    assert!(
+        window.shows("No answers yet"),
+        "a stopped answer is no figure"
+    );
 }
 
 #[test]
@@ -191,11 +223,18 @@ fn retry_after_a_failure_keeps_the_prompt() {
     window.ask("two");
     window.ask("three");
     window.see("Too many requests");
-    assert_eq!(window.query_all_by_label("three").count(), 1, "the prompt stays");
+    assert_eq!(
+        window.query_all_by_label("three").count(),
+        1,
+        "the prompt stays"
+    );
     window.click("Retry");
     window.see("You asked: three");
     assert_eq!(window.query_all_by_label("three").count(), 1);
-    assert!(!window.shows("Too many requests"), "the answer takes the failure's place");
+    assert!(
+        !window.shows("Too many requests"),
+        "the answer takes the failure's place"
+    );
 }
 
 #[test]
@@ -213,7 +252,10 @@ fn reasoning_folds_and_unfolds() {
         head.unwrap_or_else(|| panic!("no reasoning:\n{}", window.told()))
     };
     let head = head(&window);
-    assert!(head.contains(" tokens · ") && head.ends_with(" s"), "{head}");
+    assert!(
+        head.contains(" tokens · ") && head.ends_with(" s"),
+        "{head}"
+    );
     assert!(!window.shows(thoughts), "it is folded at first");
     window.click(&head);
     window.see(thoughts);
@@ -236,8 +278,15 @@ fn only_the_parameters_that_are_set_are_sent_and_max_tokens_cuts() {
     window.see("Cut: max tokens or the context's end was reached");
     let body = &api.bodies()[0];
     assert_eq!(body["max_tokens"], 5);
-    for unset in ["temperature", "top_p", "top_k", "stop", "seed", "reasoning_effort", "chat_template_kwargs"]
-    {
+    for unset in [
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop",
+        "seed",
+        "reasoning_effort",
+        "chat_template_kwargs",
+    ] {
         assert_eq!(body.get(unset), None, "{body}");
     }
 }
@@ -254,10 +303,19 @@ fn the_system_prompt_can_be_edited_and_left_out() {
     window.ask("three");
     window.click("Default system prompt");
     window.ask("four");
-    let first: Vec<_> = api.bodies().iter().map(|body| body["messages"][0]["content"].clone()).collect();
+    let first: Vec<_> = api
+        .bodies()
+        .iter()
+        .map(|body| body["messages"][0]["content"].clone())
+        .collect();
     assert_eq!(
         first,
-        ["You are a helpful assistant", "Answer in rhyme", "one", "You are a helpful assistant"]
+        [
+            "You are a helpful assistant",
+            "Answer in rhyme",
+            "one",
+            "You are a helpful assistant"
+        ]
     );
 }
 
@@ -265,7 +323,10 @@ fn the_system_prompt_can_be_edited_and_left_out() {
 fn clear_can_be_undone_and_the_charts_stay() {
     let mut window = Api::quick().window_and_self();
     let window = &mut window.1;
-    assert!(window.button("Clear").accesskit_node().is_disabled(), "there is nothing to clear");
+    assert!(
+        window.button("Clear").accesskit_node().is_disabled(),
+        "there is nothing to clear"
+    );
     window.ask("one");
     window.click("Clear");
     window.see("Nothing said yet");
@@ -274,7 +335,10 @@ fn clear_can_be_undone_and_the_charts_stay() {
     window.see("You asked: one");
     window.click("Clear");
     window.ask("two");
-    assert!(window.has_button("Clear"), "what was begun anew cannot be undone away");
+    assert!(
+        window.has_button("Clear"),
+        "what was begun anew cannot be undone away"
+    );
 }
 
 #[test]
@@ -287,8 +351,13 @@ fn the_legend_hides_and_shows_a_line() {
     assert!(window.shows("Tokens per second. Meta-Llama-3.3-70B-Instruct: 1 answer"));
     window.see("gpt-oss-120b: 1 answer, last");
     window.click(second);
-    window.until("its line is gone", |window| !window.shows("gpt-oss-120b: 1 answer, last"));
-    assert_eq!(window.button(second).accesskit_node().toggled(), Some(Toggled::False));
+    window.until("its line is gone", |window| {
+        !window.shows("gpt-oss-120b: 1 answer, last")
+    });
+    assert_eq!(
+        window.button(second).accesskit_node().toggled(),
+        Some(Toggled::False)
+    );
     window.click(second);
     window.see("gpt-oss-120b: 1 answer, last");
     window.click("Reset zoom");
@@ -307,7 +376,11 @@ fn deployments_that_are_not_ready_say_why_and_cannot_be_picked() {
     assert!(told.contains("cache pod 0/1: ImagePullBackOff"), "{told}");
     waits.click();
     window.run_steps(3);
-    assert!(window.has_button("Deployment: bd-gpt-oss-llama70b"), "{}", window.told());
+    assert!(
+        window.has_button("Deployment: bd-gpt-oss-llama70b"),
+        "{}",
+        window.told()
+    );
 }
 
 #[test]
@@ -333,7 +406,9 @@ fn long_lists_can_be_filtered_by_typing() {
     window.key_press(Key::Escape);
     window.step();
     window.open_picker("Deployment");
-    window.until("the filter can be typed into", |window| window.field("Filter Deployment").is_focused());
+    window.until("the filter can be typed into", |window| {
+        window.field("Filter Deployment").is_focused()
+    });
     window.field("Filter Deployment").type_text("QWEN3");
     window.run_steps(3);
     assert!(window.line("md-qwen3").is_some() && window.line("bd-retrieval").is_none());
@@ -341,14 +416,19 @@ fn long_lists_can_be_filtered_by_typing() {
     window.see("Deployment: md-qwen3");
     window.see("Model: Qwen3-32B");
     window.open_picker("Deployment");
-    window.until("the filter is empty again", |window| window.line("bd-retrieval").is_some());
+    window.until("the filter is empty again", |window| {
+        window.line("bd-retrieval").is_some()
+    });
 }
 
 #[test]
 fn five_hundred_deployments_are_listed_and_filtered() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::large()));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("506 of 506 deployed");
     window.open_picker("Deployment");
     window.type_into("Filter Deployment", "large-25");
@@ -362,7 +442,10 @@ fn five_hundred_deployments_are_listed_and_filtered() {
 fn the_cluster_is_live_and_says_so_when_it_is_not() {
     let runtime = runtime();
     let mut kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("5 of 11 deployed · live");
     let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
     pod["status"]["containerStatuses"][0]["ready"] = true.into();
@@ -383,8 +466,14 @@ fn the_cluster_is_live_and_says_so_when_it_is_not() {
 fn a_cluster_that_may_not_be_watched_is_polled_and_says_so() {
     let runtime = runtime();
     let watch_troubles = vec![("pods", Trouble::Forbidden)];
-    let kube = runtime.block_on(Kube::start(Cluster { watch_troubles, ..Cluster::recorded() }));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let kube = runtime.block_on(Kube::start(Cluster {
+        watch_troubles,
+        ..Cluster::recorded()
+    }));
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("5 of 11 deployed · polling every 10 s");
 }
 
@@ -392,11 +481,16 @@ fn a_cluster_that_may_not_be_watched_is_polled_and_says_so() {
 fn only_the_cluster_of_the_environment_in_use_is_followed() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("5 of 11 deployed · live");
     window.click("Home");
     window.click("Environment Demo");
-    window.until("nobody asks the other cluster", |_| crate::cluster::askers(&kube).is_empty());
+    window.until("nobody asks the other cluster", |_| {
+        crate::cluster::askers(&kube).is_empty()
+    });
     window.click("Environment mine");
     window.click("Playground");
     window.see("5 of 11 deployed · live");
@@ -425,7 +519,9 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     );
     window.see("7 restarts · last ended with OOMKilled");
     window.type_into("Filter deployments", "spare");
-    window.until("only that is listed", |window| !window.has_button("bd-qwen-nightly, Deploying"));
+    window.until("only that is listed", |window| {
+        !window.has_button("bd-qwen-nightly, Deploying")
+    });
     window.click("md-qwen3-spare, Not deployed");
     window.see("The namespace's quota team-a is used up, so its pods may not be created");
     window.see("Events (1)");
@@ -438,7 +534,10 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
 fn a_deployments_page_follows_what_happens_to_it() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("5 of 11 deployed · live");
     window.click("Home");
     window.click("Deployments");
@@ -449,9 +548,15 @@ fn a_deployments_page_follows_what_happens_to_it() {
     let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
     pod["status"]["containerStatuses"][0]["ready"] = true.into();
     kube.change("pods", "MODIFIED", pod);
-    window.until("it is deployed", |window| window.has_button("llama-70b, Deployed"));
+    window.until("it is deployed", |window| {
+        window.has_button("llama-70b, Deployed")
+    });
     assert!(!window.shows("Still starting"), "{}", window.told());
-    kube.change("bundledeployments", "DELETED", kube.object("bundledeployments", "llama-70b"));
+    kube.change(
+        "bundledeployments",
+        "DELETED",
+        kube.object("bundledeployments", "llama-70b"),
+    );
     window.see("llama-70b is gone");
 }
 
@@ -496,11 +601,16 @@ fn view_code_shows_each_language_and_masks_the_key() {
         let told = window.told();
         assert!(told.contains(api.address.root()), "{told}");
         assert!(told.contains("in the code?"), "the draft is in it: {told}");
-        assert!(!told.contains(KEY) && !told.contains("0123456789"), "{told}");
+        assert!(
+            !told.contains(KEY) && !told.contains("0123456789"),
+            "{told}"
+        );
     }
     window.see("stream");
     window.click("Stream the answer");
-    window.until("it is not streamed", |window| !window.shows("\"stream\": true"));
+    window.until("it is not streamed", |window| {
+        !window.shows("\"stream\": true")
+    });
     window.click("Copy with $MINE_API_KEY");
     see_copied(&mut window, "Code copied");
     window.click("Copy with the key");
@@ -517,26 +627,35 @@ fn view_code_ends_with_the_users_turn() {
         assert!(Instant::now() < deadline, "it did not end");
         window.step();
     }
-    let length = window.state_mut().state().place().chat.turns()[0].answer.text.len();
+    let length = window.state_mut().state().place().chat.turns()[0]
+        .answer
+        .text
+        .len();
     assert!(length > 600, "{length}");
     window.click("View code");
     window.until("the question is in the code, its answer is not", |window| {
         let mut code = window.query_all_by_label_contains("chat/completions");
-        let written = code.find_map(|node| node.accesskit_node().value()).unwrap_or_default();
+        let written = code
+            .find_map(|node| node.accesskit_node().value())
+            .unwrap_or_default();
         written.contains("Write 250 tokens") && written.len() < length
     });
 }
 
 /// Without a display nothing can be copied, and that is told.
 fn see_copied(window: &mut Window, told: &str) {
-    let display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    let display = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     if display {
         return window.see(told);
     }
     window.see("The clipboard cannot be used");
     window.see("select the text and copy it by hand");
     window.click("Dismiss");
-    window.until("it is dismissed", |window| !window.shows("The clipboard cannot be used"));
+    window.until("it is dismissed", |window| {
+        !window.shows("The clipboard cannot be used")
+    });
 }
 
 #[test]
@@ -563,8 +682,14 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
     window.type_into("Name", "prod");
     for (typed, reason) in [
         ("ftp://api.example.com", "ftp:// is not an API address"),
-        ("https://api.example.com?token=1", "an address is shown in the clear"),
-        ("https://me:secret@api.example.com", "leave out the user name and password"),
+        (
+            "https://api.example.com?token=1",
+            "an address is shown in the clear",
+        ),
+        (
+            "https://me:secret@api.example.com",
+            "leave out the user name and password",
+        ),
         ("api example", "an address has no spaces in it"),
     ] {
         window.type_into("API domain", typed);
@@ -581,9 +706,16 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
     window.until("it is in the settings file", |window| {
         let saved = window.saved();
         let env = saved.current();
-        env.name == "prod" && env.api.as_ref().is_some_and(|api| api.root() == "https://api.example.com")
+        env.name == "prod"
+            && env
+                .api
+                .as_ref()
+                .is_some_and(|api| api.root() == "https://api.example.com")
     });
-    assert_eq!(window.button("Environment prod").accesskit_node().toggled(), Some(Toggled::True));
+    assert_eq!(
+        window.button("Environment prod").accesskit_node().toggled(),
+        Some(Toggled::True)
+    );
 }
 
 #[test]
@@ -603,14 +735,21 @@ fn a_cluster_has_its_fields_and_its_contexts() {
     window.type_into("Kubeconfig", &kubeconfig);
     window.type_into("kubectl program", &kubectls()[0].display().to_string());
     assert!(window.has_button("Browse for Kubeconfig…"));
-    window.button("Read contexts from the kubeconfig").scroll_to_me();
+    window
+        .button("Read contexts from the kubeconfig")
+        .scroll_to_me();
     window.step();
     window.click("Read contexts from the kubeconfig");
-    window.until("they were read", |window| window.has_button("Read contexts again"));
+    window.until("they were read", |window| {
+        window.has_button("Read contexts again")
+    });
     window.button("Contexts: none").scroll_to_me();
     window.step();
     window.pick("Contexts", "another one");
-    assert_eq!(window.field("Context").value().as_deref(), Some("another one"));
+    assert_eq!(
+        window.field("Context").value().as_deref(),
+        Some("another one")
+    );
     window.click("API key");
     window.click("No key needed");
     window.click("Save");
@@ -625,18 +764,29 @@ fn environments_are_duplicated_and_deleted_with_a_question() {
     window.click("Home");
     window.click("Duplicate");
     window.see("Environment mine copy");
-    window.until("it is saved", |window| window.saved().environments.len() == 3);
+    window.until("it is saved", |window| {
+        window.saved().environments.len() == 3
+    });
     window.click("Delete…");
     window.see("Delete mine copy?");
     window.click("Keep it");
-    window.until("the question is gone", |window| !window.shows("Delete mine copy?"));
+    window.until("the question is gone", |window| {
+        !window.shows("Delete mine copy?")
+    });
     assert!(window.has_button("Environment mine copy"));
     window.click("Delete…");
     window.click("Delete environment");
-    window.until("it is gone", |window| !window.has_button("Environment mine copy"));
-    window.until("it is saved", |window| window.saved().environments.len() == 2);
+    window.until("it is gone", |window| {
+        !window.has_button("Environment mine copy")
+    });
+    window.until("it is saved", |window| {
+        window.saved().environments.len() == 2
+    });
     assert_eq!(window.saved().selected, EnvId::demo());
-    assert!(window.button("Delete…").accesskit_node().is_disabled(), "the demo stays");
+    assert!(
+        window.button("Delete…").accesskit_node().is_disabled(),
+        "the demo stays"
+    );
     assert!(window.button("Duplicate").accesskit_node().is_disabled());
 }
 
@@ -672,7 +822,10 @@ fn each_environment_keeps_its_chat_its_draft_and_its_charts() {
     window.see("You asked: to mine");
     assert!(!window.shows("to the demo"));
     assert!(window.has_button("Show quick in the charts"));
-    assert_eq!(window.field("Message").value().as_deref(), Some("half a question"));
+    assert_eq!(
+        window.field("Message").value().as_deref(),
+        Some("half a question")
+    );
     assert!(window.has_button("Model: quick"));
 }
 
@@ -698,10 +851,15 @@ fn the_checks_run_and_tell_what_to_do() {
     let mut window = Window::on_demo();
     window.click("Home");
     window.click("Run checks");
-    window.until("all checks ended", |window| window.has_button("Check again"));
-    for check in
-        ["Cluster reachable: good", "Resources: good", "API reachable: good", "API key accepted: good"]
-    {
+    window.until("all checks ended", |window| {
+        window.has_button("Check again")
+    });
+    for check in [
+        "Cluster reachable: good",
+        "Resources: good",
+        "API reachable: good",
+        "API key accepted: good",
+    ] {
         window.see(check);
     }
     window.see("bd-qwen-nightly is not deployed: warning");
@@ -714,14 +872,23 @@ fn the_checks_run_and_tell_what_to_do() {
 
 /// Opens the Playground on an environment that does not work; it says so, says what to do, and keeps the
 /// other program's words one click away.
-fn check_trouble(env: Environment, key: Option<&'static str>, summary: &str, advice: &str, details: &str) {
+fn check_trouble(
+    env: Environment,
+    key: Option<&'static str>,
+    summary: &str,
+    advice: &str,
+    details: &str,
+) {
     let mut window = Window::on(env, key);
     window.see(summary);
     window.see(advice);
     window.see("something does not work");
     if !details.is_empty() {
         assert!(!window.shows(details), "{details:?} is folded at first");
-        let fold = window.query_all_by_label("Details").next().expect("there are details");
+        let fold = window
+            .query_all_by_label("Details")
+            .next()
+            .expect("there are details");
         fold.click();
         window.see(details);
     }
@@ -732,14 +899,29 @@ fn check_trouble(env: Environment, key: Option<&'static str>, summary: &str, adv
 fn check_cluster_trouble(trouble: Trouble, summary: &str, advice: &str, details: &str) {
     let runtime = runtime();
     let troubles = vec![("*", trouble)];
-    let kube = runtime.block_on(Kube::start(Cluster { troubles, ..Cluster::recorded() }));
-    check_trouble(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None, summary, advice, details);
+    let kube = runtime.block_on(Kube::start(Cluster {
+        troubles,
+        ..Cluster::recorded()
+    }));
+    check_trouble(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+        summary,
+        advice,
+        details,
+    );
 }
 
 #[test]
 fn a_kubeconfig_that_is_missing_is_told() {
     let env = cluster_env(&kubectls()[0], Path::new("/nowhere/config"), NAMESPACE);
-    check_trouble(env, None, "The kubeconfig /nowhere/config does not exist", "Choose another file", "");
+    check_trouble(
+        env,
+        None,
+        "The kubeconfig /nowhere/config does not exist",
+        "Choose another file",
+        "",
+    );
 }
 
 #[test]
@@ -748,7 +930,13 @@ fn a_kubectl_that_is_missing_is_told() {
     let kubeconfig = dir.path().join("config");
     std::fs::write(&kubeconfig, "{}").expect("a temporary folder can be written");
     let env = cluster_env(Path::new("/nowhere/kubectl"), &kubeconfig, NAMESPACE);
-    check_trouble(env, None, "kubectl was not found at /nowhere/kubectl", "Correct its path", "");
+    check_trouble(
+        env,
+        None,
+        "kubectl was not found at /nowhere/kubectl",
+        "Correct its path",
+        "",
+    );
 }
 
 #[test]
@@ -819,7 +1007,10 @@ fn a_missing_key_is_told_before_it_is_needed() {
     window.see("Environment mine, the key is missing");
     window.ask("Hello");
     window.until("the answer says it too", |window| {
-        window.query_all_by_label("There is no API key in the settings file").count() == 2
+        window
+            .query_all_by_label("There is no API key in the settings file")
+            .count()
+            == 2
     });
     assert_eq!(api.bodies().len(), 0, "nothing was asked without it");
 }
@@ -832,13 +1023,19 @@ fn a_failed_refresh_keeps_what_was_there_and_says_how_old_it_is() {
     // The stopped server may still answer once, on a connection that was open.
     let deadline = std::time::Instant::now() + PATIENCE;
     while !window.shows("Shown is what was seen") {
-        assert!(std::time::Instant::now() < deadline, "it never failed: {}", window.told());
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it never failed: {}",
+            window.told()
+        );
         window.key_press(Key::F5);
         window.run_steps(4);
         window.step();
     }
     // A connection that was open breaks; a new one is refused.
-    window.until("it says why", |window| window.shows("refused the connection") || window.shows(" broke"));
+    window.until("it says why", |window| {
+        window.shows("refused the connection") || window.shows(" broke")
+    });
     window.see("1 model · seen");
     window.open_picker("Model");
     assert!(window.line("quick").is_some(), "{}", window.told());
@@ -856,7 +1053,9 @@ fn the_activity_drawer_lists_what_went_through_the_doors_and_no_key() {
     window.see("exit 0");
     assert!(!window.told().contains(DEMO_KEY));
     window.click("Clear list");
-    window.until("only what goes on is left", |window| !window.shows("exit 0") && window.shows("followed"));
+    window.until("only what goes on is left", |window| {
+        !window.shows("exit 0") && window.shows("followed")
+    });
     window.click("Close");
     window.until("it is closed", |window| !window.shows("newest first"));
     drop(window);
@@ -881,7 +1080,10 @@ fn the_theme_is_switched_and_remembered() {
         window.click(label);
         assert_eq!(window.ctx.theme(), theme);
         window.until("it is saved", |window| window.saved().theme == choice);
-        assert_eq!(window.button(label).accesskit_node().toggled(), Some(Toggled::True));
+        assert_eq!(
+            window.button(label).accesskit_node().toggled(),
+            Some(Toggled::True)
+        );
     }
 }
 
@@ -919,5 +1121,7 @@ fn a_key_is_in_the_clear_only_while_it_is_looked_at() {
     window.until("it is shown", |window| window.has_button("Hide"));
     window.click("Playground");
     window.click("Home");
-    window.until("it is masked again", |window| window.has_button("Reveal") && !window.has_button("Hide"));
+    window.until("it is masked again", |window| {
+        window.has_button("Reveal") && !window.has_button("Hide")
+    });
 }

@@ -34,7 +34,10 @@ impl egui::DroppedFile for Dropped {
 
 fn drop_on(window: &mut Window, files: &[&Path]) {
     for file in files {
-        window.input_mut().dropped_files.push(Arc::new(Dropped(file.to_path_buf())));
+        window
+            .input_mut()
+            .dropped_files
+            .push(Arc::new(Dropped(file.to_path_buf())));
     }
     window.step();
     window.until("all is read", |window| !window.has_button("Stop reading"));
@@ -66,9 +69,20 @@ fn attached(window: &mut Window) -> Vec<Attachment> {
 fn a_dropped_picture_is_sent_seen_by_the_model_and_shown() {
     let dir = folder();
     let mut window = on_vision();
-    drop_on(&mut window, &[&pictures::write(dir.path(), "chart.png", (640, 480), [200, 20, 30])]);
+    drop_on(
+        &mut window,
+        &[&pictures::write(
+            dir.path(),
+            "chart.png",
+            (640, 480),
+            [200, 20, 30],
+        )],
+    );
     window.see("Attached: chart.png, 640 × 480 · ");
-    assert!(!window.button("Send").accesskit_node().is_disabled(), "a picture says enough");
+    assert!(
+        !window.button("Send").accesskit_node().is_disabled(),
+        "a picture says enough"
+    );
     window.ask("What is it?");
     window.see("a PNG of 640 × 480 pixels, on average red (#c8");
     assert!(attached(&mut window).is_empty() && !window.shows("Attached: "));
@@ -81,8 +95,17 @@ fn a_dropped_picture_is_sent_seen_by_the_model_and_shown() {
     window.until("it is closed", |window| !window.shows("As it is sent"));
     // What was said before goes along.
     window.ask("And now?");
-    let messages = window.state_mut().state().pane_request(0).expect("a model is picked").messages;
-    assert!(messages[1].attachments[0].image().is_some(), "{:?}", messages[1].content);
+    let messages = window
+        .state_mut()
+        .state()
+        .pane_request(0)
+        .expect("a model is picked")
+        .messages;
+    assert!(
+        messages[1].attachments[0].image().is_some(),
+        "{:?}",
+        messages[1].content
+    );
     window.field("Message").focus();
     window.key_press_modifiers(egui::Modifiers::COMMAND, Key::Home);
     window.see("View chart.png, 640 × 480");
@@ -112,7 +135,15 @@ fn a_model_that_sees_nothing_is_told_texts_alone() {
 fn a_model_that_is_picked_later_is_looked_at_again() {
     let dir = folder();
     let mut window = on_vision();
-    drop_on(&mut window, &[&pictures::write(dir.path(), "chart.png", (64, 48), [0, 0, 0])]);
+    drop_on(
+        &mut window,
+        &[&pictures::write(
+            dir.path(),
+            "chart.png",
+            (64, 48),
+            [0, 0, 0],
+        )],
+    );
     window.see("Attached: chart.png");
     window.pick("Model", "Qwen3-32B");
     window.see("Qwen3-32B cannot see pictures. Pick a model with vision");
@@ -123,19 +154,31 @@ fn a_model_that_is_picked_later_is_looked_at_again() {
     window.click("+ Compare");
     window.see("Untick it, or pick a model with vision");
     window.click("Remove chart.png");
-    window.until("it can be sent", |window| !window.button("Send").accesskit_node().is_disabled());
+    window.until("it can be sent", |window| {
+        !window.button("Send").accesskit_node().is_disabled()
+    });
     assert!(!window.shows("cannot see"));
 }
 
 #[test]
 fn where_nobody_knows_it_is_sent_and_the_server_has_the_word() {
     let dir = folder();
-    let models =
-        vec![DemoModel::quick("blind", Quirk::None), DemoModel::quick("sees", Quirk::None).with_vision()];
+    let models = vec![
+        DemoModel::quick("blind", Quirk::None),
+        DemoModel::quick("sees", Quirk::None).with_vision(),
+    ];
     let api = Api::start(models);
     let mut window = api.window();
     window.pick("Model", "blind");
-    drop_on(&mut window, &[&pictures::write(dir.path(), "wide.jpg", (2_600, 100), [30, 60, 220])]);
+    drop_on(
+        &mut window,
+        &[&pictures::write(
+            dir.path(),
+            "wide.jpg",
+            (2_600, 100),
+            [30, 60, 220],
+        )],
+    );
     window.see("Attached: wide.jpg, 2048 × 79");
     window.see("Whether blind can see pictures is not known");
     window.ask("What is it?");
@@ -144,12 +187,20 @@ fn where_nobody_knows_it_is_sent_and_the_server_has_the_word() {
     window.click("Retry");
     window.see("a JPEG of 2048 × 79 pixels, on average blue");
     let bodies = api.bodies();
-    let [text, picture] = bodies[1]["messages"][1]["content"].as_array().expect("parts").as_slice() else {
+    let [text, picture] = bodies[1]["messages"][1]["content"]
+        .as_array()
+        .expect("parts")
+        .as_slice()
+    else {
         panic!("{}", bodies[1])
     };
     assert_eq!(text["text"], "What is it?");
     let url = picture["image_url"]["url"].as_str().unwrap_or_default();
-    assert!(url.starts_with("data:image/jpeg;base64,/9j/"), "{}", &url[..60]);
+    assert!(
+        url.starts_with("data:image/jpeg;base64,/9j/"),
+        "{}",
+        &url[..60]
+    );
 }
 
 #[test]
@@ -160,7 +211,10 @@ fn a_pasted_picture_is_attached_and_a_pasted_text_is_typed() {
     let long = "many words ".repeat(400);
     window.event(Event::Paste(long.clone()));
     let pixels = vec![egui::Color32::from_rgb(10, 120, 30); 30 * 20];
-    window.event(Event::PasteImage(Arc::new(egui::ColorImage::new([30, 20], pixels))));
+    window.event(Event::PasteImage(Arc::new(egui::ColorImage::new(
+        [30, 20],
+        pixels,
+    ))));
     window.see("Attached: Pasted picture.png, 30 × 20");
     assert_eq!(window.field("Message").value(), Some(long));
     window.type_into("Message", "");
@@ -174,7 +228,15 @@ fn what_cannot_be_attached_is_told_and_the_rest_is_attached() {
     let mut window = on_vision();
     let broken = dir.path().join("broken.png");
     std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnothing").expect("written");
-    drop_on(&mut window, &[dir.path(), &broken, &note(dir.path()), &dir.path().join("none.txt")]);
+    drop_on(
+        &mut window,
+        &[
+            dir.path(),
+            &broken,
+            &note(dir.path()),
+            &dir.path().join("none.txt"),
+        ],
+    );
     window.see("was not attached: it is a folder");
     window.see("broken.png was not attached: the picture is broken");
     window.see("none.txt was not attached: it does not exist");
@@ -184,7 +246,11 @@ fn what_cannot_be_attached_is_told_and_the_rest_is_attached() {
 #[test]
 fn without_a_file_dialog_the_way_around_is_told() {
     // Where there is a desktop, a dialog waits for a person: see `dialog`.
-    check_test(this_test("ui_attach::inner_has_no_file_dialog").env_clear().env(INNER, "1"));
+    check_test(
+        this_test("ui_attach::inner_has_no_file_dialog")
+            .env_clear()
+            .env(INNER, "1"),
+    );
 }
 
 #[test]
@@ -202,10 +268,15 @@ fn inner_has_no_file_dialog() {
 #[test]
 fn a_hint_is_seen_while_files_are_held_above_the_window() {
     let mut window = Window::on_demo();
-    window.input_mut().hovered_files.push(egui::HoveredFile::default());
+    window
+        .input_mut()
+        .hovered_files
+        .push(egui::HoveredFile::default());
     window.see("Drop files to attach them");
     window.input_mut().hovered_files.clear();
-    window.until("they are gone", |window| !window.shows("Drop files to attach them"));
+    window.until("they are gone", |window| {
+        !window.shows("Drop files to attach them")
+    });
 }
 
 #[test]
@@ -224,7 +295,11 @@ fn what_is_attached_survives_a_restart_until_it_is_sent() {
     let mut window = window.restart();
     window.see("Nothing said yet");
     window.see("Model: gemma-4-31B-it");
-    assert!(attached(&mut window).is_empty() && !window.shows("Attached"), "{}", window.told());
+    assert!(
+        attached(&mut window).is_empty() && !window.shows("Attached"),
+        "{}",
+        window.told()
+    );
 }
 
 #[test]
@@ -239,7 +314,8 @@ fn what_is_attached_waits_for_settings_that_cannot_be_read_now() {
     window.see("Attached: note.md");
     let path = window.config().join("settings.toml");
     let good = std::fs::read(&path).expect("the settings");
-    let mut window = window.restart_after(|| std::fs::write(&path, "version = 99\n").expect("written"));
+    let mut window =
+        window.restart_after(|| std::fs::write(&path, "version = 99\n").expect("written"));
     window.see("a newer Batida wrote it");
     // Whatever this window keeps: the draft's environment is not known to it.
     window.type_into("Message", "meanwhile");
@@ -251,7 +327,15 @@ fn what_is_attached_waits_for_settings_that_cannot_be_read_now() {
 fn a_changed_message_has_its_picture_again() {
     let dir = folder();
     let mut window = on_vision();
-    drop_on(&mut window, &[&pictures::write(dir.path(), "chart.png", (64, 48), [240, 220, 40])]);
+    drop_on(
+        &mut window,
+        &[&pictures::write(
+            dir.path(),
+            "chart.png",
+            (64, 48),
+            [240, 220, 40],
+        )],
+    );
     window.ask("What is it?");
     window.click("Edit message");
     window.see("Attached: chart.png, 64 × 48");
@@ -259,26 +343,50 @@ fn a_changed_message_has_its_picture_again() {
     window.see("Branch 2 of 2");
     let chat = &window.state_mut().state().place().chat;
     assert_eq!(chat.turns()[0].said.attachments.len(), 1);
-    assert!(chat.turns()[0].answer.text.contains("on average yellow"), "{}", chat.turns()[0].answer.text);
+    assert!(
+        chat.turns()[0].answer.text.contains("on average yellow"),
+        "{}",
+        chat.turns()[0].answer.text
+    );
 }
 
 #[test]
 fn the_history_keeps_pictures_and_goes_on_with_them() {
     let dir = folder();
     let mut window = on_vision();
-    drop_on(&mut window, &[&pictures::write(dir.path(), "chart.png", (64, 48), [30, 150, 30])]);
+    drop_on(
+        &mut window,
+        &[&pictures::write(
+            dir.path(),
+            "chart.png",
+            (64, 48),
+            [30, 150, 30],
+        )],
+    );
     window.click("Send");
-    window.until("the answer is complete", |window| window.shows("Figures: ") && window.has_button("Send"));
+    window.until("the answer is complete", |window| {
+        window.shows("Figures: ") && window.has_button("Send")
+    });
     window.click("History");
-    window.until("it is called after its file", |window| window.shows("chart.png"));
+    window.until("it is called after its file", |window| {
+        window.shows("chart.png")
+    });
     window.run_steps(10);
     window.key_press(Key::Enter);
     window.see("A session as it was");
     window.see("View chart.png, 64 × 48");
     window.click("Continue");
     window.see("View chart.png, 64 × 48");
-    let messages = window.state_mut().state().pane_request(0).expect("a model is picked").messages;
-    let pictures = messages.iter().flat_map(|message| &message.attachments).filter(|it| it.image().is_some());
+    let messages = window
+        .state_mut()
+        .state()
+        .pane_request(0)
+        .expect("a model is picked")
+        .messages;
+    let pictures = messages
+        .iter()
+        .flat_map(|message| &message.attachments)
+        .filter(|it| it.image().is_some());
     assert_eq!(pictures.count(), 1);
 }
 
@@ -286,11 +394,17 @@ fn the_history_keeps_pictures_and_goes_on_with_them() {
 fn view_code_reads_the_picture_from_a_file() {
     let dir = folder();
     let mut window = on_vision();
-    drop_on(&mut window, &[&pictures::chart(dir.path(), "chart.png", (640, 480))]);
+    drop_on(
+        &mut window,
+        &[&pictures::chart(dir.path(), "chart.png", (640, 480))],
+    );
     window.click("View code");
     window.see("base64 < chart.png");
     let told = window.told();
-    assert!(!told.contains("iVBORw0KGgo"), "the picture does not hide the program");
+    assert!(
+        !told.contains("iVBORw0KGgo"),
+        "the picture does not hide the program"
+    );
     window.click("Python (openai)");
     window.see("data_url(\"image/png\", \"chart.png\")");
 }
@@ -298,15 +412,24 @@ fn view_code_reads_the_picture_from_a_file() {
 #[test]
 fn two_panes_are_sent_the_same_picture() {
     let dir = folder();
-    let models = ["one", "two"].map(|name| DemoModel::quick(name, Quirk::None).with_vision()).to_vec();
+    let models = ["one", "two"]
+        .map(|name| DemoModel::quick(name, Quirk::None).with_vision())
+        .to_vec();
     let api = Api::start(models);
     let mut window = api.window();
     window.click("+ Compare");
     window.see("Pane 2: ");
-    drop_on(&mut window, &[&pictures::write(dir.path(), "a.webp", (40, 30), [0, 0, 0])]);
+    drop_on(
+        &mut window,
+        &[&pictures::write(dir.path(), "a.webp", (40, 30), [0, 0, 0])],
+    );
     window.see("Attached: a.webp");
     window.ask("What is it?");
-    let sent: Vec<Value> = api.bodies().iter().map(|body| body["messages"][1]["content"].clone()).collect();
+    let sent: Vec<Value> = api
+        .bodies()
+        .iter()
+        .map(|body| body["messages"][1]["content"].clone())
+        .collect();
     assert_eq!(sent.len(), 2);
     assert_eq!(sent[0], sent[1]);
     assert_eq!(window.query_all_by_label("View a.webp, 40 × 30").count(), 2);
@@ -322,7 +445,10 @@ fn what_is_attached_fits_in_the_smallest_window() {
         pictures::chart(dir.path(), "chart.png", (1_280, 800)),
         note(dir.path()),
     ];
-    drop_on(&mut window, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    drop_on(
+        &mut window,
+        &files.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
+    );
     window.see("Attached: note.md");
     check(&mut window, "a draft with attachments");
     window.ask("What is it?");
@@ -337,7 +463,9 @@ fn what_is_attached_fits_in_the_smallest_window() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(PathBuf::from) else {
+        return;
+    };
     let files = folder();
     let chart = pictures::chart(files.path(), "chart.png", (1_280, 800));
     let high = pictures::chart(
@@ -361,12 +489,17 @@ fn look() {
     window.click("Remove chart.png");
     window.run_steps(4);
     window.click("View chart.png, 1280 × 800");
-    window.until("the picture is decoded", |window| window.shows("As it is sent"));
+    window.until("the picture is decoded", |window| {
+        window.shows("As it is sent")
+    });
     std::thread::sleep(std::time::Duration::from_millis(900));
     drawn(&mut window, "attach-large");
     window.key_press(Key::Escape);
     window.step();
-    window.input_mut().hovered_files.push(egui::HoveredFile::default());
+    window
+        .input_mut()
+        .hovered_files
+        .push(egui::HoveredFile::default());
     drawn(&mut window, "attach-hint");
     window.input_mut().hovered_files.clear();
     window.click("+ Compare");

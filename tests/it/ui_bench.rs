@@ -5,9 +5,9 @@ use std::sync::Arc;
 use batida::domain::environment::EnvId;
 use batida::domain::plan::{Load, Plan};
 use batida::domain::run::{
-    BenchProgress, BenchReport, Calibration, ErrorCount, Flight, Goodput, InFlight, LevelEnd, LevelReport,
-    Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd, Stage, Stats,
-    Throughput, Watch,
+    BenchProgress, BenchReport, Calibration, ErrorCount, Flight, Goodput, InFlight, LevelEnd,
+    LevelReport, Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd,
+    Stage, Stats, Throughput, Watch,
 };
 use batida::protocol::{Event, Failure, JobId};
 use batida::state::State;
@@ -21,13 +21,29 @@ use crate::support::window::{PATIENCE, Window, on_benchmark};
 #[test]
 fn what_is_wrong_is_said_as_it_is_typed() {
     let mut window = on_benchmark();
-    assert!(!window.button("Run benchmark").accesskit_node().is_disabled());
+    assert!(
+        !window
+            .button("Run benchmark")
+            .accesskit_node()
+            .is_disabled()
+    );
     window.type_into("Clients of each level", "1, two");
     window.see("\"two\" is no such number");
-    assert!(window.button("Run benchmark").accesskit_node().is_disabled());
-    assert_eq!(window.field("Clients of each level").value().as_deref(), Some("1, two"), "it stays as typed");
+    assert!(
+        window
+            .button("Run benchmark")
+            .accesskit_node()
+            .is_disabled()
+    );
+    assert_eq!(
+        window.field("Clients of each level").value().as_deref(),
+        Some("1, two"),
+        "it stays as typed"
+    );
     window.type_into("Clients of each level", "1, 2");
-    window.until("it is sound again", |window| !window.shows("is no such number"));
+    window.until("it is sound again", |window| {
+        !window.shows("is no such number")
+    });
     window.type_into("Goodput objective", "ttft=500ms, itl=15ms");
     window.see("TTFT ≤ 500 ms · ITL ≤ 15 ms");
     window.type_into("Requests/level", "0");
@@ -40,21 +56,40 @@ fn the_form_runs_what_it_says_and_is_remembered() {
     window.type_into("Clients of each level", "3, 6");
     window.type_into("Requests/level", "20");
     window.open_picker("Models");
-    window.until("the list is open", |window| window.has_button("gpt-oss-120b"));
+    window.until("the list is open", |window| {
+        window.has_button("gpt-oss-120b")
+    });
     window.click("gpt-oss-120b");
     window.key_press(Key::Escape);
     window.step();
     window.click("Run benchmark");
-    let session = window.state_mut().state().bench.session.as_ref().expect("it runs");
+    let session = window
+        .state_mut()
+        .state()
+        .bench
+        .session
+        .as_ref()
+        .expect("it runs");
     let plan = session.plan.clone();
     assert_eq!(plan.load, Load::Concurrency(vec![3, 6]));
     assert_eq!(plan.level_ends.requests, Some(20));
-    let models: Vec<&str> = plan.targets.iter().map(|target| target.model.as_str()).collect();
+    let models: Vec<&str> = plan
+        .targets
+        .iter()
+        .map(|target| target.model.as_str())
+        .collect();
     assert_eq!(models, ["Meta-Llama-3.3-70B-Instruct", "gpt-oss-120b"]);
-    assert!(plan.targets.iter().all(|target| target.deployment.is_some()));
+    assert!(
+        plan.targets
+            .iter()
+            .all(|target| target.deployment.is_some())
+    );
     window.until("it is in the settings file", |window| {
         let saved = window.saved();
-        saved.benches.get(&EnvId::demo()).is_some_and(|forms| forms.last.as_ref() == Some(&plan))
+        saved
+            .benches
+            .get(&EnvId::demo())
+            .is_some_and(|forms| forms.last.as_ref() == Some(&plan))
     });
 }
 
@@ -67,9 +102,18 @@ fn a_session_runs_on_the_demo_from_the_click_to_the_report() {
     window.click("Run benchmark");
     window.until("it runs", |window| window.has_button("Stop"));
     window.until("it has ended", |window| window.has_button("Save report"));
-    let session = window.state_mut().state().bench.session.as_ref().expect("it ran");
-    let levels: Vec<_> =
-        session.levels.iter().map(|level| (level.label.clone(), level.requests.ok)).collect();
+    let session = window
+        .state_mut()
+        .state()
+        .bench
+        .session
+        .as_ref()
+        .expect("it ran");
+    let levels: Vec<_> = session
+        .levels
+        .iter()
+        .map(|level| (level.label.clone(), level.requests.ok))
+        .collect();
     assert_eq!(levels, [("c=2".to_owned(), 6), ("c=4".to_owned(), 6)]);
 }
 
@@ -93,7 +137,13 @@ fn a_session_is_stopped_with_what_it_has() {
     window.click("Resume");
     window.click("Stop");
     window.until("it has ended", |window| window.has_button("Run benchmark"));
-    let session = window.state_mut().state().bench.session.as_ref().expect("it ran");
+    let session = window
+        .state_mut()
+        .state()
+        .bench
+        .session
+        .as_ref()
+        .expect("it ran");
     assert_eq!(session.levels[0].ended, LevelEnd::Stopped);
 }
 
@@ -102,10 +152,13 @@ fn the_form_is_copied_as_a_command() {
     let mut window = on_benchmark();
     window.type_into("Clients of each level", "1, 4");
     let form = window.state_mut().state().bench_form().read();
-    let line =
-        batida::domain::command_line::bench(&form.plan, &batida::domain::environment::Environment::demo());
+    let line = batida::domain::command_line::bench(
+        &form.plan,
+        &batida::domain::environment::Environment::demo(),
+    );
     assert!(
-        line.starts_with("batida bench --demo") && line.contains("--model Meta-Llama-3.3-70B-Instruct"),
+        line.starts_with("batida bench --demo")
+            && line.contains("--model Meta-Llama-3.3-70B-Instruct"),
         "{line}"
     );
     window.click("Copy as command");
@@ -129,11 +182,21 @@ fn presets_are_kept_taken_and_deleted() {
     window.pick("Preset", "Quick look");
     window.see("Load: Fixed concurrency");
     window.pick("Preset", "Mine");
-    assert_eq!(window.field("Requests per second, a level each").value().as_deref(), Some("7"));
+    assert_eq!(
+        window
+            .field("Requests per second, a level each")
+            .value()
+            .as_deref(),
+        Some("7")
+    );
     window.click("Delete");
     window.see("Preset: Custom");
     window.until("it is gone from the settings file", |window| {
-        window.saved().benches.get(&EnvId::demo()).is_some_and(|forms| forms.presets.is_empty())
+        window
+            .saved()
+            .benches
+            .get(&EnvId::demo())
+            .is_some_and(|forms| forms.presets.is_empty())
     });
 }
 
@@ -162,7 +225,10 @@ fn a_session_is_seen_while_it_runs_and_after() {
     window.click("Pause");
     window.see("Resume");
     window.see("concurrency 2 · 142 / 200 requests · Paused");
-    assert!(!window.shows(" left"), "nobody knows how long it stands still");
+    assert!(
+        !window.shows(" left"),
+        "nobody knows how long it stands still"
+    );
     window.click("Resume");
     window.click("Stop");
     window.see("Stopping…");
@@ -179,7 +245,11 @@ fn a_session_that_fails_says_why_and_keeps_what_it_has() {
     let mut window = on_benchmark();
     let job = run(&mut window, "Quick look");
     tell(&mut window, job, |script| script.level(0, false));
-    end(&mut window, job, Err(Failure::new("The key was refused", "Look at Home")));
+    end(
+        &mut window,
+        job,
+        Err(Failure::new("The key was refused", "Look at Home")),
+    );
     window.see("The key was refused");
     window.see("c=4, requests 142");
     assert!(window.has_button("Run benchmark"));
@@ -196,8 +266,12 @@ fn leaving_the_page_disturbs_nothing() {
     tell(&mut window, job, |script| script.level(0, false));
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num3);
     window.see("concurrency 4 · 142 / 200 requests");
-    let other = batida::domain::environment::Environment::blank(EnvId("e1".to_owned()), "elsewhere");
-    window.state_mut().state().save_environment(other, None, &mut Vec::new());
+    let other =
+        batida::domain::environment::Environment::blank(EnvId("e1".to_owned()), "elsewhere");
+    window
+        .state_mut()
+        .state()
+        .save_environment(other, None, &mut Vec::new());
     window.see("on Demo · level 1 of 1");
     window.see("Running on Demo");
     assert!(window.has_button("Pause"));
@@ -211,10 +285,28 @@ fn closing_asks_while_a_session_runs() {
     window.see("A benchmark is running");
     window.click("Keep running");
     assert!(!window.shows("A benchmark is running"));
-    assert!(!window.state_mut().state().bench.session.as_ref().expect("it runs").stopping);
+    assert!(
+        !window
+            .state_mut()
+            .state()
+            .bench
+            .session
+            .as_ref()
+            .expect("it runs")
+            .stopping
+    );
     close(&mut window);
     window.click("Stop and close");
-    assert!(window.state_mut().state().bench.session.as_ref().expect("it is there").stopping);
+    assert!(
+        window
+            .state_mut()
+            .state()
+            .bench
+            .session
+            .as_ref()
+            .expect("it is there")
+            .stopping
+    );
     assert!(!window.shows("A benchmark is running"));
     let report = Script::new(window.state_mut().state()).report(SessionEnd::Stopped);
     end(&mut window, job, Ok(report));
@@ -234,16 +326,26 @@ fn a_chart_without_a_picture_says_so() {
         window.shows("No file dialog") || window.shows("No picture of the chart")
     });
     assert!(!window.shows("saved as"));
-    window.until("the button is back", |window| window.has_button("Export TTFT per request, ms"));
+    window.until("the button is back", |window| {
+        window.has_button("Export TTFT per request, ms")
+    });
 }
 
 // How a session is told
 
 fn close(window: &mut Window) {
-    let root = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    let root = window
+        .input_mut()
+        .viewports
+        .entry(egui::ViewportId::ROOT)
+        .or_default();
     root.events.push(egui::ViewportEvent::Close);
     window.step();
-    let root = window.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    let root = window
+        .input_mut()
+        .viewports
+        .entry(egui::ViewportId::ROOT)
+        .or_default();
     root.events.clear();
     window.run_steps(3);
 }
@@ -266,7 +368,10 @@ pub(crate) fn tell(window: &mut Window, job: JobId, say: impl FnOnce(&mut Script
 }
 
 fn end(window: &mut Window, job: JobId, outcome: Result<Arc<BenchReport>, Failure>) {
-    window.state_mut().state().apply(Event::BenchEnded { job, outcome }, Default::default());
+    window
+        .state_mut()
+        .state()
+        .apply(Event::BenchEnded { job, outcome }, Default::default());
     window.run_steps(3);
 }
 
@@ -278,14 +383,29 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(state: &State) -> Self {
-        let plan = state.bench.session.as_ref().expect("a session runs").plan.clone();
-        Self { plan, said: Vec::new() }
+        let plan = state
+            .bench
+            .session
+            .as_ref()
+            .expect("a session runs")
+            .plan
+            .clone();
+        Self {
+            plan,
+            said: Vec::new(),
+        }
     }
 
     /// As if the engine had said it.
     pub(crate) fn tell(self, state: &mut State, job: JobId) {
         for progress in self.said {
-            state.apply(Event::BenchAdvanced { job, progress: Box::new(progress) }, Default::default());
+            state.apply(
+                Event::BenchAdvanced {
+                    job,
+                    progress: Box::new(progress),
+                },
+                Default::default(),
+            );
         }
     }
 
@@ -319,7 +439,8 @@ impl Script {
         let point = |i: u32| Point {
             level: index as u32,
             at_s: begin + f64::from(i) * 0.145,
-            ttft_ms: (i != 77 || ended).then(|| (60.0 + index as f64 * 45.0 + wave(i).powi(3) * 90.0) as f32),
+            ttft_ms: (i != 77 || ended)
+                .then(|| (60.0 + index as f64 * 45.0 + wave(i).powi(3) * 90.0) as f32),
         };
         let rate = |i: u32| RatePoint {
             at_s: begin + f64::from(i) / 4.0,
@@ -336,7 +457,11 @@ impl Script {
             done: (index as f64 + 0.7) / levels as f64,
             left_s: Some(100.0),
             requests: (n.into(), Some(200)),
-            in_flight: InFlight { queued: 0, waiting: 5, streaming: 11 },
+            in_flight: InFlight {
+                queued: 0,
+                waiting: 5,
+                streaming: 11,
+            },
             points: (0..n).map(point).collect(),
             rates: (0..120).map(rate).collect(),
             flights: (0..24).map(|i| flight(i, now)).collect(),
@@ -349,7 +474,12 @@ impl Script {
         }
         // A point that was counted twice would be seen: 200 + 142 requests and 18 that came late.
         if !ended {
-            let late: Vec<Point> = (0..18).map(|i| Point { at_s: now - 0.1, ..point(i) }).collect();
+            let late: Vec<Point> = (0..18)
+                .map(|i| Point {
+                    at_s: now - 0.1,
+                    ..point(i)
+                })
+                .collect();
             progress.points.extend(late);
         }
     }
@@ -360,14 +490,22 @@ impl Script {
         let scale = 1.0 + (index % self.plan.load.levels().len().max(1)) as f64;
         let failed = u64::from(!ended);
         let n = if ended { 200 } else { 142 };
-        let error = ErrorCount { kind: "queue_full".to_owned(), count: 1, example: "HTTP 503".to_owned() };
+        let error = ErrorCount {
+            kind: "queue_full".to_owned(),
+            count: 1,
+            example: "HTTP 503".to_owned(),
+        };
         LevelReport {
             index,
             label: level.load.label(),
             model: target.model.clone(),
             deployment: target.deployment.clone(),
             load: level.load,
-            ended: if ended { LevelEnd::Requests } else { LevelEnd::Running },
+            ended: if ended {
+                LevelEnd::Requests
+            } else {
+                LevelEnd::Running
+            },
             began_s: 2.0 + index as f64 * 30.0,
             took_s: 30.0,
             steady_s: Some([3.0, 30.0]),
@@ -413,7 +551,11 @@ impl Script {
             }),
             limits: Limits::default(),
             watch: Watch {
-                doubts: if ended { Vec::new() } else { vec!["timers fired up to 8 ms late".to_owned()] },
+                doubts: if ended {
+                    Vec::new()
+                } else {
+                    vec!["timers fired up to 8 ms late".to_owned()]
+                },
                 ..Watch::default()
             },
             notes: Vec::new(),
@@ -433,7 +575,9 @@ impl Script {
             machine: Machine::new("linux", 2, 1),
             plan: self.plan.clone(),
             ended,
-            levels: (0..levels).map(|index| self.report_of(index, index + 1 < levels)).collect(),
+            levels: (0..levels)
+                .map(|index| self.report_of(index, index + 1 < levels))
+                .collect(),
             switches: Vec::new(),
             seed: None,
             calibrations: Vec::<Calibration>::new(),
@@ -447,13 +591,17 @@ impl Script {
 }
 
 fn rate(mean: f64) -> Rate {
-    Rate { mean, ci: Some([mean * 0.9, mean * 1.1]) }
+    Rate {
+        mean,
+        ci: Some([mean * 0.9, mean * 1.1]),
+    }
 }
 
 fn stats(p50: f64) -> Stats {
     let bucket = |i: u32| {
         let from = p50 * (0.6 + f64::from(i) * 0.02);
-        let height = (-(f64::from(i) - 20.0).powi(2) / 120.0).exp() * 40.0 + f64::from(u32::from(i < 80));
+        let height =
+            (-(f64::from(i) - 20.0).powi(2) / 120.0).exp() * 40.0 + f64::from(u32::from(i < 80));
         [from, from + p50 * 0.02, height.round()]
     };
     Stats {
@@ -473,5 +621,12 @@ fn flight(index: u64, now: f64) -> Flight {
     let sent_s = (index < 23).then_some(due_s + 0.02);
     let first_s = (index < 20).then_some(due_s + 0.15);
     let ended_s = (index < 14).then_some(due_s + 0.9);
-    Flight { index, due_s, sent_s, first_s, ended_s, failed: index == 6 }
+    Flight {
+        index,
+        due_s,
+        sent_s,
+        first_s,
+        ended_s,
+        failed: index == 6,
+    }
 }

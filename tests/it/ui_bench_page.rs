@@ -32,12 +32,29 @@ const MODEL: &str = "odd, \"very\"";
 fn the_table_is_copied_and_saved_whole_with_its_intervals() {
     let mut page = Page::of_two_levels();
     page.click("Copy table");
-    let Some(Command::Copy { what, text }) = page.asked() else { panic!("it is copied") };
+    let Some(Command::Copy { what, text }) = page.asked() else {
+        panic!("it is copied")
+    };
     assert_eq!(what, "Levels");
-    page.check_table(&text.lines().map(|line| line.split('\t').map(unquoted).collect()).collect::<Vec<_>>());
+    page.check_table(
+        &text
+            .lines()
+            .map(|line| line.split('\t').map(unquoted).collect())
+            .collect::<Vec<_>>(),
+    );
     page.click("Save as CSV");
-    let Some(Command::SaveFile { what, name, content }) = page.asked() else { panic!("it is saved") };
-    assert_eq!((what.as_str(), name.as_str()), ("Levels", "batida-levels.csv"));
+    let Some(Command::SaveFile {
+        what,
+        name,
+        content,
+    }) = page.asked()
+    else {
+        panic!("it is saved")
+    };
+    assert_eq!(
+        (what.as_str(), name.as_str()),
+        ("Levels", "batida-levels.csv")
+    );
     let text = String::from_utf8(content.to_vec()).expect("text");
     page.check_table(&text.lines().map(cells).collect::<Vec<_>>());
 }
@@ -47,25 +64,38 @@ fn each_figure_tells_its_interval_and_how_it_was_come_by() {
     let mut page = Page::of_two_levels();
     let method = "95 % intervals: percentiles from order statistics, rates by batch means";
     let level = page.levels()[1].clone();
-    let [p50, low, high] =
-        [level.ttft_ms.p50, level.ttft_ms.p50_ci.map(|ci| ci[0]), level.ttft_ms.p50_ci.map(|ci| ci[1])]
-            .map(|value| value.expect("the script has it").round());
+    let [p50, low, high] = [
+        level.ttft_ms.p50,
+        level.ttft_ms.p50_ci.map(|ci| ci[0]),
+        level.ttft_ms.p50_ci.map(|ci| ci[1]),
+    ]
+    .map(|value| value.expect("the script has it").round());
     let ttft = format!("p50 {p50} [{low}, {high}] · p95 ");
     assert!(!page.shows(&ttft) && !page.shows(method));
     page.hover("TTFT p50 ");
     page.see(&ttft);
     page.see(method);
     page.hover("Output throughput ");
-    let rate = level.throughput.output_tokens_per_s.expect("the script has it");
+    let rate = level
+        .throughput
+        .output_tokens_per_s
+        .expect("the script has it");
     let [low, high] = rate.ci.expect("the script has it");
-    let rate = format!("{} [{}, {}]", short(Some(rate.mean)), short(Some(low)), short(Some(high)));
+    let rate = format!(
+        "{} [{}, {}]",
+        short(Some(rate.mean)),
+        short(Some(low)),
+        short(Some(high))
+    );
     page.see(&format!("{rate} tok/s"));
     page.hover("c=2, requests 142");
     page.see(&format!("TTFT, ms: {ttft}"));
     page.see(&format!("Output tok/s {rate}"));
     page.see(method);
     // What the server says of itself stands there without being asked.
-    assert!(page.shows("p50 here less the server's own: TTFT +12.5 ms, latency +20.0 ms, tok/s −1.20"));
+    assert!(
+        page.shows("p50 here less the server's own: TTFT +12.5 ms, latency +20.0 ms, tok/s −1.20")
+    );
 }
 
 #[test]
@@ -74,9 +104,21 @@ fn a_chart_is_saved_as_a_picture_of_itself() {
     page.click("Export TTFT per request, ms");
     page.click("Save as PNG");
     page.until("it is taken", |page| !page.state().sent.is_empty());
-    let Some(Command::SaveFile { what, name, content }) = page.asked() else { panic!("it is saved") };
-    assert_eq!((what.as_str(), name.as_str()), ("TTFT per request, ms", "batida-ttft-per-request-ms.png"));
-    let picture = image::load_from_memory(&content).expect("it is a PNG").to_rgba8();
+    let Some(Command::SaveFile {
+        what,
+        name,
+        content,
+    }) = page.asked()
+    else {
+        panic!("it is saved")
+    };
+    assert_eq!(
+        (what.as_str(), name.as_str()),
+        ("TTFT per request, ms", "batida-ttft-per-request-ms.png")
+    );
+    let picture = image::load_from_memory(&content)
+        .expect("it is a PNG")
+        .to_rgba8();
     page.check_picture("TTFT per request, ms", &picture);
 }
 
@@ -86,10 +128,13 @@ fn a_chart_is_copied_as_a_picture_of_itself() {
     page.click("Export Output tokens per second");
     page.click("Copy picture");
     page.until("it is taken", |page| !page.state().sent.is_empty());
-    let Some(Command::CopyImage { what, picture }) = page.asked() else { panic!("it is copied") };
+    let Some(Command::CopyImage { what, picture }) = page.asked() else {
+        panic!("it is copied")
+    };
     assert_eq!(what, "Output tokens per second");
     let (width, height) = (picture.width as u32, picture.height as u32);
-    let picture = RgbaImage::from_raw(width, height, picture.rgba.to_vec()).expect("four bytes a pixel");
+    let picture =
+        RgbaImage::from_raw(width, height, picture.rgba.to_vec()).expect("four bytes a pixel");
     page.check_picture("Output tokens per second", &picture);
 }
 
@@ -99,9 +144,15 @@ fn a_picture_that_could_not_be_taken_is_told_and_the_button_comes_back() {
     page.click("Export TTFT per request, ms");
     page.click("Save as PNG");
     page.until("it is told", |page| !page.state().state.notices.is_empty());
-    assert!(page.state().state.notices[0].text.starts_with("No picture of the chart could be taken"));
+    assert!(
+        page.state().state.notices[0]
+            .text
+            .starts_with("No picture of the chart could be taken")
+    );
     assert_eq!(page.state().sent.len(), 0, "nothing is saved");
-    page.until("the button is back", |page| page.query_by_label("Export TTFT per request, ms").is_some());
+    page.until("the button is back", |page| {
+        page.query_by_label("Export TTFT per request, ms").is_some()
+    });
 }
 
 #[test]
@@ -109,14 +160,24 @@ fn the_form_is_copied_as_the_command_that_does_the_same() {
     let mut page = Page::new();
     page.state_mut().state.bench_form().sweep = "1, 4".to_owned();
     page.click("Copy as command");
-    let Some(Command::Copy { what, text }) = page.asked() else { panic!("it is copied") };
+    let Some(Command::Copy { what, text }) = page.asked() else {
+        panic!("it is copied")
+    };
     let plan = page.state_mut().state.bench_form().read().plan;
-    assert_eq!((what.as_str(), &text), ("Command", &command_line::bench(&plan, &Environment::demo())));
-    assert!(text.starts_with("batida bench --demo --model 'odd, \"very\"' --concurrency '1,4' "), "{text}");
+    assert_eq!(
+        (what.as_str(), &text),
+        ("Command", &command_line::bench(&plan, &Environment::demo()))
+    );
+    assert!(
+        text.starts_with("batida bench --demo --model 'odd, \"very\"' --concurrency '1,4' "),
+        "{text}"
+    );
     assert!(!text.contains("--seed"), "each run draws its own: {text}");
     page.state_mut().state.bench_form().seed = "7".to_owned();
     page.click("Copy as command");
-    let Some(Command::Copy { text, .. }) = page.asked() else { panic!("it is copied") };
+    let Some(Command::Copy { text, .. }) = page.asked() else {
+        panic!("it is copied")
+    };
     assert!(text.contains("--seed 7"), "{text}");
 }
 
@@ -158,7 +219,10 @@ impl Stage {
             let _ = self.page.show(ui, &mut self.state, now, &mut out);
         });
         // What is kept in the settings is another test's.
-        self.sent.extend(out.into_iter().filter(|command| !matches!(command, Command::SaveSettings { .. })));
+        self.sent.extend(
+            out.into_iter()
+                .filter(|command| !matches!(command, Command::SaveSettings { .. })),
+        );
     }
 }
 
@@ -169,8 +233,16 @@ impl Page {
 
     fn seen_by(renderer: impl TestRenderer + 'static) -> Self {
         let mut state = State::new(Settings::default());
-        state.bench_form().targets = vec![Target { deployment: None, model: MODEL.to_owned() }];
-        let stage = Stage { page: BenchmarkUi::default(), state, sent: Vec::new(), installed: false };
+        state.bench_form().targets = vec![Target {
+            deployment: None,
+            model: MODEL.to_owned(),
+        }];
+        let stage = Stage {
+            page: BenchmarkUi::default(),
+            state,
+            sent: Vec::new(),
+            installed: false,
+        };
         let harness = Harness::builder()
             .with_size(SIZE)
             .with_theme(Theme::Dark)
@@ -203,7 +275,14 @@ impl Page {
     }
 
     fn levels(&self) -> &[LevelReport] {
-        &self.state().state.bench.session.as_ref().expect("it runs").levels
+        &self
+            .state()
+            .state
+            .bench
+            .session
+            .as_ref()
+            .expect("it runs")
+            .levels
     }
 
     /// What the page asked for last, and forgets.
@@ -255,7 +334,9 @@ impl Page {
         };
         let mut all = self.root().children_recursive();
         let found = all.find(|node| told(node).is_some_and(|text| text.starts_with(begins)));
-        found.unwrap_or_else(|| panic!("nothing begins with {begins:?}")).rect()
+        found
+            .unwrap_or_else(|| panic!("nothing begins with {begins:?}"))
+            .rect()
     }
 
     /// Every figure in its column, in plain numbers; what is absent is empty.
@@ -272,10 +353,16 @@ impl Page {
             let is = |name: &str, value: Option<f64>| {
                 let read = Some(cell(row, name))
                     .filter(|text| !text.is_empty())
-                    .map(|text| text.parse::<f64>().unwrap_or_else(|why| panic!("{name}: {text:?}: {why}")));
+                    .map(|text| {
+                        text.parse::<f64>()
+                            .unwrap_or_else(|why| panic!("{name}: {text:?}: {why}"))
+                    });
                 assert_eq!(read, value, "{name}");
             };
-            assert_eq!((cell(row, "model"), cell(row, "level")), (MODEL, level.label.as_str()));
+            assert_eq!(
+                (cell(row, "model"), cell(row, "level")),
+                (MODEL, level.label.as_str())
+            );
             is("requests", Some(level.requests.ended as f64));
             is("errors", Some(level.requests.failed as f64));
             is("ttft_p50_ms", level.ttft_ms.p50);
@@ -286,20 +373,38 @@ impl Page {
             is("tpot_p50_ms", None);
             is("itl_p95_ms", level.itl_ms.p95);
             is("latency_p50_s", level.latency_ms.p50.map(|ms| ms / 1e3));
-            is("latency_p50_s_high", level.latency_ms.p50_ci.map(|ci| ci[1] / 1e3));
+            is(
+                "latency_p50_s_high",
+                level.latency_ms.p50_ci.map(|ci| ci[1] / 1e3),
+            );
             is("user_tokens_per_s_p50", level.user_tokens_per_s.p50);
-            let rate = level.throughput.output_tokens_per_s.expect("the script has it");
+            let rate = level
+                .throughput
+                .output_tokens_per_s
+                .expect("the script has it");
             is("output_tokens_per_s", Some(rate.mean));
             is("output_tokens_per_s_low", rate.ci.map(|ci| ci[0]));
             is("output_tokens_per_s_high", rate.ci.map(|ci| ci[1]));
             is("requests_per_s", None);
-            is("goodput_share", level.goodput.as_ref().and_then(|goodput| goodput.share));
+            is(
+                "goodput_share",
+                level.goodput.as_ref().and_then(|goodput| goodput.share),
+            );
             let server = level.server.as_ref().expect("the script has it");
             is("ttft_p50_less_server_ms", server.ttft_p50_difference_ms);
-            is("user_tokens_per_s_p50_less_server", server.tokens_per_s_p50_difference);
-            assert!(cell(row, "intervals").starts_with("95 % intervals: percentiles from order statistics"));
+            is(
+                "user_tokens_per_s_p50_less_server",
+                server.tokens_per_s_p50_difference,
+            );
+            assert!(
+                cell(row, "intervals")
+                    .starts_with("95 % intervals: percentiles from order statistics")
+            );
         }
-        assert_eq!([cell(0, "ended"), cell(1, "ended")], ["requests", "running"]);
+        assert_eq!(
+            [cell(0, "ended"), cell(1, "ended")],
+            ["requests", "running"]
+        );
     }
 
     /// The picture holds the chart of that title, and nothing from beyond its card.
@@ -308,7 +413,11 @@ impl Page {
         let seen = |x: u32, y: u32| place_of(*picture.get_pixel(x, y));
         let (width, height) = picture.dimensions();
         let ([left, top], [right, bottom]) = (seen(0, 0), seen(width - 1, height - 1));
-        assert_eq!([right - left, bottom - top], [width - 1, height - 1], "it is of one piece");
+        assert_eq!(
+            [right - left, bottom - top],
+            [width - 1, height - 1],
+            "it is of one piece"
+        );
         let chart = self.place(&format!("{title}. "));
         let picture = Rect::from_min_max(
             egui::pos2(left as f32, top as f32),
@@ -316,7 +425,10 @@ impl Page {
         );
         assert!(picture.contains_rect(chart), "{picture:?} {chart:?}");
         let around = picture.size() - chart.size();
-        assert!(around.x < 40.0 && around.y < 80.0, "a title and a margin: {picture:?} {chart:?}");
+        assert!(
+            around.x < 40.0 && around.y < 80.0,
+            "a title and a margin: {picture:?} {chart:?}"
+        );
     }
 }
 
@@ -328,7 +440,11 @@ impl TestRenderer for Places {
         delta.clear();
     }
 
-    fn render(&mut self, ctx: &egui::Context, output: &egui::FullOutput) -> Result<RgbaImage, String> {
+    fn render(
+        &mut self,
+        ctx: &egui::Context,
+        output: &egui::FullOutput,
+    ) -> Result<RgbaImage, String> {
         let size = ctx.content_rect().size() * output.pixels_per_point;
         let pixel = |x: u32, y: u32| Rgba([x as u8, y as u8, ((x >> 8) << 4 | y >> 8) as u8, 255]);
         Ok(RgbaImage::from_fn(size.x as u32, size.y as u32, pixel))
@@ -349,11 +465,17 @@ impl TestRenderer for Blind {
 }
 
 fn place_of(Rgba([x, y, high, _]): Rgba<u8>) -> [u32; 2] {
-    [u32::from(high >> 4) << 8 | u32::from(x), u32::from(high & 15) << 8 | u32::from(y)]
+    [
+        u32::from(high >> 4) << 8 | u32::from(x),
+        u32::from(high & 15) << 8 | u32::from(y),
+    ]
 }
 
 fn unquoted(cell: &str) -> String {
-    match cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')) {
+    match cell
+        .strip_prefix('"')
+        .and_then(|cell| cell.strip_suffix('"'))
+    {
         Some(inner) => inner.replace("\"\"", "\""),
         None => cell.to_owned(),
     }

@@ -9,7 +9,11 @@ use crate::ui::Api;
 
 /// Clicks the control with this name that belongs to the `n`th turn.
 fn click_of(window: &mut Window, n: usize, label: &str) {
-    window.query_all_by_label(label).nth(n).unwrap_or_else(|| panic!("{}", window.told())).click();
+    window
+        .query_all_by_label(label)
+        .nth(n)
+        .unwrap_or_else(|| panic!("{}", window.told()))
+        .click();
     window.step();
     window.run_steps(2);
 }
@@ -17,8 +21,15 @@ fn click_of(window: &mut Window, n: usize, label: &str) {
 /// What was sent last, without the system prompt.
 fn last_sent(api: &Api) -> Vec<String> {
     let body = api.bodies().pop().expect("something was sent");
-    let messages = body["messages"].as_array().expect("there are messages").clone();
-    messages.iter().skip(1).filter_map(|message| message["content"].as_str().map(str::to_owned)).collect()
+    let messages = body["messages"]
+        .as_array()
+        .expect("there are messages")
+        .clone();
+    messages
+        .iter()
+        .skip(1)
+        .filter_map(|message| message["content"].as_str().map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -35,12 +46,20 @@ fn an_earlier_message_is_changed_and_both_branches_can_be_read() {
     window.see("You asked: uno");
     assert_eq!(last_sent(&api), ["uno"]);
     assert!(!window.shows("You asked: two"));
-    assert_eq!(window.field("Message").value().as_deref(), Some("half typed"));
+    assert_eq!(
+        window.field("Message").value().as_deref(),
+        Some("half typed")
+    );
     window.see("Branch 2 of 2");
     window.click("Previous branch");
     window.see("You asked: two");
     assert!(window.shows("Branch 1 of 2") && !window.shows("You asked: uno"));
-    assert!(window.button("Previous branch").accesskit_node().is_disabled());
+    assert!(
+        window
+            .button("Previous branch")
+            .accesskit_node()
+            .is_disabled()
+    );
     window.click("Next branch");
     window.see("You asked: uno");
 }
@@ -56,7 +75,9 @@ fn escape_leaves_a_message_as_it_was() {
     window.step();
     window.key_press(Key::Escape);
     window.step();
-    window.until("the draft is back", |window| window.field("Message").value().as_deref() == Some("mine"));
+    window.until("the draft is back", |window| {
+        window.field("Message").value().as_deref() == Some("mine")
+    });
     window.click("Edit message");
     window.click("Leave it");
     assert_eq!(window.field("Message").value().as_deref(), Some("mine"));
@@ -86,7 +107,10 @@ fn asking_again_keeps_the_answer_and_a_branch_can_begin_at_any() {
 #[test]
 fn a_stopped_answer_goes_on() {
     let per_token = std::time::Duration::from_millis(10);
-    let api = Api::start(vec![DemoModel { per_token, ..DemoModel::quick("slow", Quirk::None) }]);
+    let api = Api::start(vec![DemoModel {
+        per_token,
+        ..DemoModel::quick("slow", Quirk::None)
+    }]);
     let mut window = api.window();
     window.say("Write 3000 tokens");
     window.see("Figures: ");
@@ -96,7 +120,10 @@ fn a_stopped_answer_goes_on() {
     window.until("the rest was asked for", |_| api.bodies().len() == 2);
     let said = last_sent(&api);
     assert_eq!((said.len(), said[0].as_str()), (3, "Write 3000 tokens"));
-    assert!(!said[1].is_empty() && said[2].starts_with("Continue exactly where you stopped"), "{said:?}");
+    assert!(
+        !said[1].is_empty() && said[2].starts_with("Continue exactly where you stopped"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -36,20 +36,31 @@ impl Page {
         window.see(seen);
         window.click("Home");
         window.click("Deployments");
-        Self { window, kube, api, runtime }
+        Self {
+            window,
+            kube,
+            api,
+            runtime,
+        }
     }
 
     fn quick(names: &[&str]) -> Self {
         Self::open(
             Cluster::recorded(),
-            names.iter().map(|name| DemoModel::quick(name, Quirk::None)).collect(),
+            names
+                .iter()
+                .map(|name| DemoModel::quick(name, Quirk::None))
+                .collect(),
         )
     }
 }
 
 pub(crate) fn env_of(kube: &Kube, api: &Api) -> Environment {
     let cluster = cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE).cluster;
-    Environment { cluster, ..api_env(&api.address) }
+    Environment {
+        cluster,
+        ..api_env(&api.address)
+    }
 }
 
 const LLAMA: &str = "Meta-Llama-3.1-8B-Instruct";
@@ -88,7 +99,11 @@ fn sizes_are_asked_for_once_a_page_is_open_and_whoever_may_not_read_them_loses_n
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.see("Context length and batch sizes are not known: ");
-    assert!(window.shows("modelprofiles") && window.shows("live"), "{}", window.told());
+    assert!(
+        window.shows("modelprofiles") && window.shows("live"),
+        "{}",
+        window.told()
+    );
     window.click("llama, Deployed");
     window.see("Context up to 128k");
     assert!(asked(&kube, "bundletemplates"));
@@ -98,13 +113,19 @@ fn sizes_are_asked_for_once_a_page_is_open_and_whoever_may_not_read_them_loses_n
 fn before_the_api_was_asked_nobody_says_whether_a_model_is_routed() {
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("5 of 11 deployed · live");
     window.click("Home");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.see("not looked at yet whether it is routed");
-    assert!(window.button("Probe all").accesskit_node().is_disabled(), "there is no API to ask");
+    assert!(
+        window.button("Probe all").accesskit_node().is_disabled(),
+        "there is no API to ask"
+    );
 }
 
 // Is it serving?
@@ -121,8 +142,11 @@ fn refusing(name: &str) -> DemoModel {
 
 #[test]
 fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
-    let models =
-        vec![DemoModel::quick(GEMMA, Quirk::None), refusing(LLAMA), DemoModel::quick(E5, Quirk::Embeds)];
+    let models = vec![
+        DemoModel::quick(GEMMA, Quirk::None),
+        refusing(LLAMA),
+        DemoModel::quick(E5, Quirk::Embeds),
+    ];
     let mut page = Page::open(Cluster::recorded(), models);
     let window = &mut page.window;
     window.click("llama, Deployed");
@@ -138,9 +162,15 @@ fn a_probe_says_when_a_model_answered_or_why_it_does_not() {
     window.click(&format!("Probe {GEMMA}"));
     window.see("TTFT ");
     let bodies = page.api.bodies();
-    let chats: Vec<_> = bodies.iter().filter(|body| !body["messages"].is_null()).collect();
+    let chats: Vec<_> = bodies
+        .iter()
+        .filter(|body| !body["messages"].is_null())
+        .collect();
     assert_eq!(chats.len(), 2, "{bodies:?}");
-    assert!(chats.iter().all(|body| body["max_tokens"] == 1), "{chats:?}");
+    assert!(
+        chats.iter().all(|body| body["max_tokens"] == 1),
+        "{chats:?}"
+    );
     // No probe is part of the session's figures, nor of the history.
     window.click("Playground");
     window.see("No answers yet");
@@ -160,7 +190,11 @@ fn without_a_key_no_model_is_blamed() {
     window.click("md-gemma, Deployed");
     window.click(&format!("Probe {GEMMA}"));
     window.see("could not be probed at ");
-    assert!(!window.shows("no answer at") && !window.shows("it does not answer"), "{}", window.told());
+    assert!(
+        !window.shows("no answer at") && !window.shows("it does not answer"),
+        "{}",
+        window.told()
+    );
 }
 
 #[test]
@@ -177,10 +211,20 @@ fn probe_all_asks_each_routed_model_of_what_is_ready_and_can_be_cancelled() {
     window.click("Probe all");
     window.until("gemma is asked", |window| window.has_button("Cancel"));
     window.click("Cancel probes");
-    window.until("nobody is asked", |window| window.has_button("Probe all") && !window.has_button("Cancel"));
-    assert!(!window.shows("no answer at"), "who was not waited for is not blamed: {}", window.told());
-    let asked: Vec<String> =
-        page.api.bodies().iter().filter_map(|body| body["model"].as_str().map(str::to_owned)).collect();
+    window.until("nobody is asked", |window| {
+        window.has_button("Probe all") && !window.has_button("Cancel")
+    });
+    assert!(
+        !window.shows("no answer at"),
+        "who was not waited for is not blamed: {}",
+        window.told()
+    );
+    let asked: Vec<String> = page
+        .api
+        .bodies()
+        .iter()
+        .filter_map(|body| body["model"].as_str().map(str::to_owned))
+        .collect();
     assert!(asked.iter().all(|model| model != "another"), "{asked:?}");
 }
 
@@ -190,7 +234,12 @@ fn probes_go_on_by_themselves_when_asked_and_stay_asked() {
     let window = &mut page.window;
     window.click("md-gemma, Deployed");
     window.see("serving: routed by the API");
-    let minutes = |window: &Window| window.field("Minutes between probes").accesskit_node().is_disabled();
+    let minutes = |window: &Window| {
+        window
+            .field("Minutes between probes")
+            .accesskit_node()
+            .is_disabled()
+    };
     assert!(minutes(window), "off until asked for");
     window.click("Probe every");
     window.see("answered at ");
@@ -198,16 +247,27 @@ fn probes_go_on_by_themselves_when_asked_and_stay_asked() {
     window.key_press(egui::Key::Enter);
     window.run_steps(3);
     let id = window.state_mut().state().env().id.clone();
-    window.until("it is saved", |window| window.saved().care.probe_minutes.get(&id) == Some(&3));
-    let Page { window, kube: _kube, api: _api, runtime: _runtime } = page;
+    window.until("it is saved", |window| {
+        window.saved().care.probe_minutes.get(&id) == Some(&3)
+    });
+    let Page {
+        window,
+        kube: _kube,
+        api: _api,
+        runtime: _runtime,
+    } = page;
     let mut window = window.restart();
-    window.until("it was probed again", |window| window.shows("of 11 deployed · live"));
+    window.until("it was probed again", |window| {
+        window.shows("of 11 deployed · live")
+    });
     window.click("Home");
     window.click("Deployments");
     window.click("md-gemma, Deployed");
     window.see("answered at ");
     window.click("Probe every");
-    window.until("it is saved", |window| window.saved().care.probe_minutes.is_empty());
+    window.until("it is saved", |window| {
+        window.saved().care.probe_minutes.is_empty()
+    });
 }
 
 #[test]
@@ -221,8 +281,11 @@ fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
     window.click("Probe every");
     window.see("probes wait for the benchmark");
     let disabled = |window: &Window, name: &str| {
-        let all = window.query_all_by_label(name).filter(|node| node.accesskit_node().role() == Role::Button);
-        all.into_iter().all(|node| node.accesskit_node().is_disabled())
+        let all = window
+            .query_all_by_label(name)
+            .filter(|node| node.accesskit_node().role() == Role::Button);
+        all.into_iter()
+            .all(|node| node.accesskit_node().is_disabled())
     };
     assert!(disabled(&window, "Probe all") && disabled(&window, "Probe DeepSeek-R1-0528"));
     assert!(!window.shows("answered at"));
@@ -250,7 +313,8 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     let Page { window, kube, .. } = &mut page;
     let waits = |status: &mut Value, reason: &str, message: &str| {
         status["containerStatuses"][0]["ready"] = false.into();
-        status["containerStatuses"][0]["state"] = json!({"waiting": {"reason": reason, "message": message}});
+        status["containerStatuses"][0]["state"] =
+            json!({"waiting": {"reason": reason, "message": message}});
     };
     window.click("llama, Deployed");
     let mut check = |kube: &Kube, sentence: &str, command: &str| {
@@ -266,7 +330,9 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
         });
     };
     let unrouted = "Its pods are ready, but the API does not route E5-Mistral-7B-Instruct: the gateway has not taken it up";
-    pod(kube, CACHE, |status| waits(status, "ImagePullBackOff", "401 unauthorized"));
+    pod(kube, CACHE, |status| {
+        waits(status, "ImagePullBackOff", "401 unauthorized")
+    });
     check(
         kube,
         "The image of container cache in the cache pod cannot be pulled: the registry refuses the credentials",
@@ -283,7 +349,8 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     );
     pod(kube, MAIN, |status| {
         waits(status, "CrashLoopBackOff", "back-off 5m0s");
-        let last = json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
+        let last =
+            json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
         status["containerStatuses"][0]["restartCount"] = 3.into();
         status["containerStatuses"][0]["lastState"] = json!({"terminated": last});
     });
@@ -295,7 +362,11 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     pod(kube, CACHE, |status| {
         status["containerStatuses"][0]["ready"] = false.into();
     });
-    check(kube, "The cache is not ready yet, and the default pods wait for it", "logs inf-llama-cache-0 ");
+    check(
+        kube,
+        "The cache is not ready yet, and the default pods wait for it",
+        "logs inf-llama-cache-0 ",
+    );
     let mut bundle = kube.object("bundles", "b-llama");
     bundle["status"]["conditions"][0]["status"] = "False".into();
     bundle["status"]["conditions"][0]["message"] = "checkpoint X: no such object".into();
@@ -311,7 +382,9 @@ fn each_outage_of_a_deployment_has_its_sentence_and_its_command() {
     window
         .see("Its pods are ready, but its bundle b-does-not-exist does not exist: its models are not known");
     window.click("whisper-old, Terminating");
-    window.see("It is being deleted; if that takes long, a finalizer or a pod that does not end holds it");
+    window.see(
+        "It is being deleted; if that takes long, a finalizer or a pod that does not end holds it",
+    );
 }
 
 #[test]
@@ -325,39 +398,67 @@ fn a_quota_that_is_used_up_is_named() {
     cluster.lists.insert("events", events.to_string().into());
     let mut page = Page::open(cluster, vec![DemoModel::quick(LLAMA, Quirk::None)]);
     page.window.click("no-pods-yet, Not deployed");
-    page.window.see("The namespace's quota team-a is used up, so its pods may not be created");
+    page.window
+        .see("The namespace's quota team-a is used up, so its pods may not be created");
     page.window.see("describe resourcequota team-a");
 }
 
 #[test]
 fn an_outage_of_the_cluster_is_said_and_what_was_seen_stays() {
     let mut page = Page::quick(&[LLAMA]);
-    let Page { window, kube, runtime, .. } = &mut page;
+    let Page {
+        window,
+        kube,
+        runtime,
+        ..
+    } = &mut page;
     window.click("llama, Deployed");
     for (trouble, sentence) in [
-        (Trouble::Overloaded, "The cluster's API server cannot answer now"),
-        (Trouble::Unauthorized, "The cluster refused your credentials"),
-        (Trouble::Close, "The connection to the cluster was cut before the answer was complete"),
-        (Trouble::WebPage, "A web page (“Log in”) answers where the Kubernetes API should"),
+        (
+            Trouble::Overloaded,
+            "The cluster's API server cannot answer now",
+        ),
+        (
+            Trouble::Unauthorized,
+            "The cluster refused your credentials",
+        ),
+        (
+            Trouble::Close,
+            "The connection to the cluster was cut before the answer was complete",
+        ),
+        (
+            Trouble::WebPage,
+            "A web page (“Log in”) answers where the Kubernetes API should",
+        ),
     ] {
         kube.edit(|cluster| cluster.troubles = vec![("*", trouble)]);
         kube.close_watches(false);
         window.see("reconnecting");
         window.see(sentence);
-        assert!(window.has_button("llama, Deployed") && window.shows("Pods (2)"), "{}", window.told());
+        assert!(
+            window.has_button("llama, Deployed") && window.shows("Pods (2)"),
+            "{}",
+            window.told()
+        );
         kube.edit(|cluster| cluster.troubles.clear());
-        window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+        window.until("it is live again", |window| {
+            window.shows("live") && !window.shows("reconnecting")
+        });
     }
     // What the server has forgotten is listed anew, without a word.
     kube.close_watches(true);
-    pod(kube, CACHE, |status| status["containerStatuses"][0]["ready"] = false.into());
+    pod(kube, CACHE, |status| {
+        status["containerStatuses"][0]["ready"] = false.into()
+    });
     window.until("it is seen", |window| window.has_button("llama, Deploying"));
     assert!(!window.shows("reconnecting"), "{}", window.told());
     runtime.block_on(kube.stop());
     window.see("reconnecting");
     window.see("Nothing answers at 127.0.0.1");
     runtime.block_on(kube.restart());
-    window.until("it is live again", |window| window.shows("live") && !window.shows("reconnecting"));
+    window.until("it is live again", |window| {
+        window.shows("live") && !window.shows("reconnecting")
+    });
     assert!(window.has_button("llama, Deploying"));
 }
 
@@ -367,16 +468,29 @@ fn rights_that_are_revoked_are_said_and_events_are_read_again_when_the_cluster_i
     let Page { window, kube, .. } = &mut page;
     window.click("llama, Deployed");
     kube.edit(|cluster| {
-        cluster.troubles = vec![("bundledeployments", Trouble::Forbidden), ("events", Trouble::Forbidden)]
+        cluster.troubles = vec![
+            ("bundledeployments", Trouble::Forbidden),
+            ("events", Trouble::Forbidden),
+        ]
     });
     kube.close_watches(false);
     window.see("forbidden");
     window.see("limited may not list bundledeployments.sambanova.ai in the namespace sambastack");
-    assert!(window.has_button("llama, Deployed"), "what was seen stays: {}", window.told());
-    window.until("the events are asked for", |window| window.shows("They could not be read"));
+    assert!(
+        window.has_button("llama, Deployed"),
+        "what was seen stays: {}",
+        window.told()
+    );
+    window.until("the events are asked for", |window| {
+        window.shows("They could not be read")
+    });
     kube.edit(|cluster| cluster.troubles.clear());
-    window.until("it is live again", |window| window.shows("live") && !window.shows("forbidden"));
-    window.until("the events are read again", |window| !window.shows("They could not be read"));
+    window.until("it is live again", |window| {
+        window.shows("live") && !window.shows("forbidden")
+    });
+    window.until("the events are read again", |window| {
+        !window.shows("They could not be read")
+    });
 }
 
 #[test]
@@ -386,12 +500,20 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
     let plugin = dir.path().join("plugin");
     let text = "#!/bin/sh\necho 'Enter the code B7K2QX9' >&2\nsleep 300\n";
     std::fs::write(&plugin, text).expect("written");
-    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("made a program");
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755))
+        .expect("made a program");
     let user = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": plugin,
         "interactiveMode": "IfAvailable"}});
     let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster { user, tls: Tls::Good, ..Cluster::recorded() }));
-    let mut window = Window::on(cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE), None);
+    let kube = runtime.block_on(Kube::start(Cluster {
+        user,
+        tls: Tls::Good,
+        ..Cluster::recorded()
+    }));
+    let mut window = Window::on(
+        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
+        None,
+    );
     window.see("kubectl is waiting and says");
     window.see("Enter the code B7K2QX9");
     window.click("Home");
@@ -402,19 +524,24 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
+        return;
+    };
     let mut window = Window::on_demo();
     window.click("Why?");
     window.click("bd-gpt-oss-llama70b, Deployed");
     window.click("Probe its models");
-    window
-        .until("all have answered", |window| window.query_all_by_label_contains("answered at").count() == 2);
+    window.until("all have answered", |window| {
+        window.query_all_by_label_contains("answered at").count() == 2
+    });
     crate::ui_layout::draw(&mut window, &dir, "models");
     let mut window = Window::on_demo();
     window.see("SambaStack 2.3.2");
     window.click("Home");
     window.click("Run checks");
-    window.until("all checks ended", |window| window.has_button("Check again"));
+    window.until("all checks ended", |window| {
+        window.has_button("Check again")
+    });
     crate::ui_layout::draw(&mut window, &dir, "home");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = crate::imports::sambawiz(folder.path(), "prod.yaml", "https://api.example.com");

@@ -21,21 +21,33 @@ fn on_embedder() -> Window {
 fn tile(window: &Window, title: &str) -> String {
     let begins = format!("{title} ");
     let node = window.query_by_label_contains(&begins);
-    node.and_then(|node| node.accesskit_node().label().or(node.accesskit_node().value())).unwrap_or_default()
+    node.and_then(|node| {
+        node.accesskit_node()
+            .label()
+            .or(node.accesskit_node().value())
+    })
+    .unwrap_or_default()
 }
 
 #[test]
 fn a_text_becomes_a_vector_and_two_are_compared() {
     let mut window = on_embedder();
     window.see("Makes embeddings, cannot chat");
-    assert!(!window.has_button("Chat instead"), "the cluster knows what it makes");
+    assert!(
+        !window.has_button("Chat instead"),
+        "the cluster knows what it makes"
+    );
     assert!(window.button("Embed").accesskit_node().is_disabled());
     window.type_into("Text to embed", "The cat sleeps on the sofa");
     window.click("Embed");
     window.see("Dimension 1,024");
     window.see("L2 norm 1.0000");
     window.see("… 1,012 more");
-    assert!(!tile(&window, "Prompt tokens").contains('–'), "{}", window.told());
+    assert!(
+        !tile(&window, "Prompt tokens").contains('–'),
+        "{}",
+        window.told()
+    );
     assert!(!window.shows("Cosine similarity"));
     let near = |window: &mut Window, other: &str| -> f64 {
         window.type_into("Second text, to compare with", other);
@@ -47,7 +59,9 @@ fn a_text_becomes_a_vector_and_two_are_compared() {
         });
         window.see("Second vector");
         let told = tile(window, "Cosine similarity");
-        told.trim_start_matches("Cosine similarity ").parse().unwrap_or_else(|_| panic!("{told:?}"))
+        told.trim_start_matches("Cosine similarity ")
+            .parse()
+            .unwrap_or_else(|_| panic!("{told:?}"))
     };
     assert_eq!(near(&mut window, "The cat sleeps on the sofa"), 1.0);
     let alike = near(&mut window, "Cats are sleeping on a sofa");
@@ -56,7 +70,8 @@ fn a_text_becomes_a_vector_and_two_are_compared() {
     window.click("View code");
     window.see("these texts and this model");
     assert!(
-        window.query_by_label_contains("/v1/embeddings").is_some() || window.told().contains("v1/embeddings")
+        window.query_by_label_contains("/v1/embeddings").is_some()
+            || window.told().contains("v1/embeddings")
     );
     window.click("Close");
     window.pick("Model", "gpt-oss-120b");

@@ -45,7 +45,9 @@ impl Page {
 
     pub(crate) fn with(count: u64) -> Self {
         let mut page = Self::over(Stage::new(rows(count)), LARGE);
-        page.until("the rows are there", |page| page.state().state.history.rows.total().is_some());
+        page.until("the rows are there", |page| {
+            page.state().state.history.rows.total().is_some()
+        });
         page.run_steps(8);
         page
     }
@@ -77,13 +79,21 @@ impl Page {
 
     #[track_caller]
     pub(crate) fn click(&mut self, label: &str) {
-        self.until(&format!("{label:?} can be clicked"), |page| page.control(label).is_some());
+        self.until(&format!("{label:?} can be clicked"), |page| {
+            page.control(label).is_some()
+        });
         self.control(label).expect("it was there").click();
         self.run_steps(3);
     }
 
     fn control<'a>(&'a self, label: &'a str) -> Option<egui_kittest::Node<'a>> {
-        let roles = [Role::Button, Role::CheckBox, Role::RadioButton, Role::ComboBox, Role::ListBoxOption];
+        let roles = [
+            Role::Button,
+            Role::CheckBox,
+            Role::RadioButton,
+            Role::ComboBox,
+            Role::ListBoxOption,
+        ];
         self.query_all_by_label(label).find(|node| {
             let node = node.accesskit_node();
             roles.contains(&node.role()) && !node.is_disabled()
@@ -101,7 +111,8 @@ impl Page {
         self.step();
         self.key_press_modifiers(Modifiers::COMMAND, Key::A);
         self.step();
-        self.get_by_role_and_label(Role::TextInput, label).type_text(text);
+        self.get_by_role_and_label(Role::TextInput, label)
+            .type_text(text);
         self.run_steps(2);
     }
 
@@ -115,26 +126,48 @@ impl Page {
 
     pub(crate) fn told(&self) -> String {
         let nodes = self.root().children_recursive();
-        nodes.filter_map(|node| node.accesskit_node().label().map(|label| format!("  {label}\n"))).collect()
+        nodes
+            .filter_map(|node| {
+                node.accesskit_node()
+                    .label()
+                    .map(|label| format!("  {label}\n"))
+            })
+            .collect()
     }
 
     /// The rows that are drawn, as a screen reader hears them.
     fn drawn(&self) -> Vec<String> {
         let rows = self.query_all_by_role(Role::ListBoxOption);
-        rows.filter_map(|node| node.accesskit_node().label()).collect()
+        rows.filter_map(|node| node.accesskit_node().label())
+            .collect()
     }
 
     fn selected(&self) -> String {
-        self.state().state.history.selected().map(ToString::to_string).unwrap_or_default()
+        self.state()
+            .state
+            .history
+            .selected()
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 
     fn chosen(&self) -> Vec<&str> {
-        self.state().state.history.chosen.iter().map(|id| id.0.as_str()).collect()
+        self.state()
+            .state
+            .history
+            .chosen
+            .iter()
+            .map(|id| id.0.as_str())
+            .collect()
     }
 
     #[track_caller]
     fn sent(&self, what: impl Fn(&Command) -> bool) {
-        assert!(self.state().sent.iter().any(what), "{:?}", self.state().sent);
+        assert!(
+            self.state().sent.iter().any(what),
+            "{:?}",
+            self.state().sent
+        );
     }
 }
 
@@ -145,7 +178,11 @@ fn the_newest_session_stands_first_and_its_charts_below() {
     let mut page = Page::with(40);
     let drawn = page.drawn();
     assert!(drawn[0].contains("Rate 4/s Poisson"), "{}", drawn[0]);
-    assert!(drawn[0].contains("Requests 1,400") && drawn[0].contains("TTFT p50"), "{}", drawn[0]);
+    assert!(
+        drawn[0].contains("Requests 1,400") && drawn[0].contains("TTFT p50"),
+        "{}",
+        drawn[0]
+    );
     assert_eq!(page.selected(), "b000039");
     page.see("TTFT p50 and p99 by level, ms. ");
     page.see("Output tokens/s by level");
@@ -158,11 +195,21 @@ fn a_click_on_a_head_sorts_and_another_turns_it_round() {
     page.click("Sort by TTFT p50");
     page.see("Sort by TTFT p50, sorted, largest first");
     let ttft = |page: &Page, place: u64| {
-        page.state().state.history.rows.at(place).and_then(|row| row.ttft_p50_ms).expect("it is there")
+        page.state()
+            .state
+            .history
+            .rows
+            .at(place)
+            .and_then(|row| row.ttft_p50_ms)
+            .expect("it is there")
     };
-    page.until("the slowest is first", |page| ttft(page, 0) > ttft(page, 1) && ttft(page, 0) > 130.0);
+    page.until("the slowest is first", |page| {
+        ttft(page, 0) > ttft(page, 1) && ttft(page, 0) > 130.0
+    });
     page.click("Sort by TTFT p50, sorted, largest first");
-    page.until("the fastest is first", |page| ttft(page, 0) < 85.0 && ttft(page, 0) <= ttft(page, 1));
+    page.until("the fastest is first", |page| {
+        ttft(page, 0) < 85.0 && ttft(page, 0) <= ttft(page, 1)
+    });
     assert_eq!(page.state().state.history.filter.sort, SortBy::Ttft);
 }
 
@@ -172,8 +219,14 @@ fn words_and_pickers_narrow_the_list() {
     page.key_press_modifiers(Modifiers::COMMAND, Key::F);
     page.run_steps(2);
     page.type_into("Search the history", "deepseek rate");
-    page.until("few are left", |page| page.state().state.history.rows.total() == Some(5));
-    assert!(page.drawn().iter().all(|row| row.contains("DeepSeek-V3.2") && row.contains("Rate")));
+    page.until("few are left", |page| {
+        page.state().state.history.rows.total() == Some(5)
+    });
+    assert!(
+        page.drawn()
+            .iter()
+            .all(|row| row.contains("DeepSeek-V3.2") && row.contains("Rate"))
+    );
     assert!(page.shows("5 sessions found"));
     page.type_into("Search the history", "no such thing");
     page.see("Nothing matches");
@@ -181,13 +234,19 @@ fn words_and_pickers_narrow_the_list() {
     page.see("40 sessions · ");
     page.click("More filters");
     page.pick("Kind: All kinds", "Chat");
-    page.until("chats are left", |page| page.state().state.history.rows.total() == Some(8));
+    page.until("chats are left", |page| {
+        page.state().state.history.rows.total() == Some(8)
+    });
     page.pick("Model: All models", "gpt-oss-120b");
-    page.until("hers are left", |page| page.drawn().iter().all(|row| row.contains("gpt-oss-120b")));
+    page.until("hers are left", |page| {
+        page.drawn().iter().all(|row| row.contains("gpt-oss-120b"))
+    });
     assert!(page.shows("More filters (2)"));
     page.pick("Kind: Chat", "All kinds");
     page.pick("Time: All time", "Last 24 hours");
-    page.until("today's are left", |page| page.state().state.history.rows.total() == Some(3));
+    page.until("today's are left", |page| {
+        page.state().state.history.rows.total() == Some(3)
+    });
 }
 
 #[test]
@@ -199,11 +258,20 @@ fn the_keyboard_moves_chooses_opens_and_goes_back() {
     assert_eq!(page.state().state.history.selected_at(), Some(2));
     page.key(Key::End);
     page.until("the last row is here", |page| page.selected() == "b000000");
-    assert!(page.drawn().last().is_some_and(|row| row.contains("Sweep 1–64")));
+    assert!(
+        page.drawn()
+            .last()
+            .is_some_and(|row| row.contains("Sweep 1–64"))
+    );
     page.key(Key::Home);
     assert_eq!(page.selected(), "b000499");
     page.key(Key::PageDown);
-    let at = page.state().state.history.selected_at().expect("a row is selected");
+    let at = page
+        .state()
+        .state
+        .history
+        .selected_at()
+        .expect("a row is selected");
     assert!((5..30).contains(&at), "a page down is row {at}");
     page.key(Key::PageUp);
     page.key(Key::Space);
@@ -223,15 +291,27 @@ fn two_are_compared_below_and_over_the_whole_page() {
     page.key(Key::Space);
     page.key(Key::ArrowDown);
     page.key(Key::Space);
-    assert_eq!(page.chosen(), ["b000038", "b000039"], "the older one is the baseline");
+    assert_eq!(
+        page.chosen(),
+        ["b000038", "b000039"],
+        "the older one is the baseline"
+    );
     page.see("2 sessions laid over each other");
-    page.see("TTFT p50, ms · c=1, baseline 97.0, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better");
+    page.see(
+        "TTFT p50, ms · c=1, baseline 97.0, 88.0, change −9.3 %, interval −12.3 … −6.3 %, better",
+    );
     page.see("Not like with like: output tokens");
     page.click("Compare 2");
     page.see("Share of requests that took at most so long, ms");
     page.see("Throughput against per-user speed (the knee)");
     page.see("Not like with like\noutput tokens: 128 against 128");
-    for verdict in ["better", "worse", "no difference", "too few requests", "look"] {
+    for verdict in [
+        "better",
+        "worse",
+        "no difference",
+        "too few requests",
+        "look",
+    ] {
         assert!(page.shows(&format!("%, {verdict}")), "{verdict}");
     }
     let other = page
@@ -292,7 +372,9 @@ fn a_benchmark_opens_with_its_own_charts_and_can_be_run_again() {
 fn a_chat_is_read_and_continued_where_it_was_left() {
     let mut page = Page::with(40);
     page.type_into("Search the history", "question 37");
-    page.until("it is found", |page| page.state().state.history.rows.total() == Some(1));
+    page.until("it is found", |page| {
+        page.state().state.history.rows.total() == Some(1)
+    });
     page.key(Key::Escape);
     page.until("it is selected", |page| page.selected() == "c000037");
     page.see("TTFT by answer, ms");
@@ -306,13 +388,29 @@ fn a_chat_is_read_and_continued_where_it_was_left() {
     assert_eq!(chat.turns().len(), 2, "the way to the last answer");
     assert_eq!(chat.system, "Be brief");
     chat.draft = "And then?".to_owned();
-    let asking = Asking { job: NO_JOB, model: "m", deployment: None, now: Default::default() };
+    let asking = Asking {
+        job: NO_JOB,
+        model: "m",
+        deployment: None,
+        now: Default::default(),
+    };
     let request = chat.send(&asking).expect("it sends");
-    let said: Vec<&str> = request.messages.iter().map(|message| message.content.as_str()).collect();
+    let said: Vec<&str> = request
+        .messages
+        .iter()
+        .map(|message| message.content.as_str())
+        .collect();
     assert_eq!((said.len(), request.messages[0].role), (6, Speaker::System));
     assert!(said[1].starts_with("Question 1") && said[3].starts_with("Question 3"));
     let filing = chat.filing().expect("it is kept");
-    assert_eq!((filing.conversation.0.as_str(), filing.exchange, filing.parent), ("c000037", 4, Some(3)));
+    assert_eq!(
+        (
+            filing.conversation.0.as_str(),
+            filing.exchange,
+            filing.parent
+        ),
+        ("c000037", 4, Some(3))
+    );
 }
 
 #[test]
@@ -324,7 +422,9 @@ fn deleting_asks_first() {
     assert_eq!(page.state().store.rows.len(), 10);
     page.key(Key::Delete);
     page.click("Delete for good");
-    page.until("it is gone", |page| page.state().state.history.rows.total() == Some(9));
+    page.until("it is gone", |page| {
+        page.state().state.history.rows.total() == Some(9)
+    });
     assert_eq!(page.selected(), "b000008", "the next one takes its place");
 }
 
@@ -335,7 +435,9 @@ fn old_sessions_go_after_they_were_counted() {
     page.click("30 days");
     page.see("184 sessions began before");
     page.click("Delete for good");
-    page.until("they are gone", |page| page.state().state.history.rows.total() == Some(216));
+    page.until("they are gone", |page| {
+        page.state().state.history.rows.total() == Some(216)
+    });
     page.click("Delete older than…");
     page.click("Another age…");
     page.type_into("Older than, in days", "x");
@@ -353,7 +455,9 @@ fn tags_baselines_exports_and_imports_are_asked_for() {
     page.click("Tags…");
     page.type_into("Tags of the session", "v9, nightly");
     page.click("Save tags");
-    page.until("the row has them", |page| page.drawn()[0].ends_with("v9, nightly"));
+    page.until("the row has them", |page| {
+        page.drawn()[0].ends_with("v9, nightly")
+    });
     page.click("Set baseline");
     page.until("it is the baseline", |page| {
         page.state().store.rows[9].baseline && page.shows("Unset baseline")
@@ -369,10 +473,27 @@ fn tags_baselines_exports_and_imports_are_asked_for() {
     page.until("it was sent", |page| page.state().sent.len() == 2);
     page.sent(|sent| matches!(sent, Command::ImportSessions { .. }));
     let ids = vec![SessionId("b000003".to_owned())];
-    let outcome = Ok(Some((ids, vec!["It holds no gaps between chunks".to_owned()])));
-    page.state_mut().state.apply(Event::HistoryImported { job: NO_JOB, outcome }, Default::default());
-    let notice = page.state().state.notices.last().map(|notice| notice.text.clone());
-    assert_eq!(notice.as_deref(), Some("1 session imported\nIt holds no gaps between chunks"));
+    let outcome = Ok(Some((
+        ids,
+        vec!["It holds no gaps between chunks".to_owned()],
+    )));
+    page.state_mut().state.apply(
+        Event::HistoryImported {
+            job: NO_JOB,
+            outcome,
+        },
+        Default::default(),
+    );
+    let notice = page
+        .state()
+        .state
+        .notices
+        .last()
+        .map(|notice| notice.text.clone());
+    assert_eq!(
+        notice.as_deref(),
+        Some("1 session imported\nIt holds no gaps between chunks")
+    );
     assert_eq!(page.selected(), "b000003");
 }
 
@@ -402,7 +523,9 @@ fn every_state_of_the_store_is_told() {
     let mut page = Page::over(Stage::new(Vec::new()), LARGE);
     page.see("Nothing measured yet");
     page.state_mut().store.rows = rows(3);
-    page.state_mut().state.apply(Event::HistoryChanged, Default::default());
+    page.state_mut()
+        .state
+        .apply(Event::HistoryChanged, Default::default());
     page.see("3 sessions · ");
 
     let mut stage = Stage::new(rows(3));
@@ -411,17 +534,24 @@ fn every_state_of_the_store_is_told() {
     page.see("Reading the history…");
 
     let mut stage = Stage::new(rows(3));
-    stage.store.failing = Some(Failure::new("The history is locked", "Close the other program"));
+    stage.store.failing = Some(Failure::new(
+        "The history is locked",
+        "Close the other program",
+    ));
     let mut page = Page::over(stage, LARGE);
     page.see("The history is locked");
     page.state_mut().store.failing = None;
     page.click("Try again");
     page.see("3 sessions · ");
     let failure = Failure::new("The disk is full", "Make room");
-    page.state_mut().state.apply(Event::HistoryTroubled { failure }, Default::default());
+    page.state_mut()
+        .state
+        .apply(Event::HistoryTroubled { failure }, Default::default());
     page.see("What is measured now is not kept. The disk is full");
     assert_eq!(page.state().state.notices.len(), 1, "and once in passing");
-    page.state_mut().state.apply(Event::HistoryChanged, Default::default());
+    page.state_mut()
+        .state
+        .apply(Event::HistoryChanged, Default::default());
     page.until("it works again", |page| !page.shows("The disk is full"));
 }
 
@@ -432,16 +562,29 @@ fn a_new_session_is_seen_and_the_selection_stays() {
     let selected = page.selected();
     let mut newer = rows(12).split_off(10);
     page.state_mut().store.rows.append(&mut newer);
-    page.state_mut().state.apply(Event::HistoryChanged, Default::default());
-    page.until("they are there", |page| page.state().state.history.rows.total() == Some(12));
-    assert_eq!((page.selected(), page.state().state.history.selected_at()), (selected, Some(3)));
+    page.state_mut()
+        .state
+        .apply(Event::HistoryChanged, Default::default());
+    page.until("they are there", |page| {
+        page.state().state.history.rows.total() == Some(12)
+    });
+    assert_eq!(
+        (page.selected(), page.state().state.history.selected_at()),
+        (selected, Some(3))
+    );
 }
 
 #[test]
 fn a_comparison_of_the_benchmark_page_is_shown_here() {
     let mut page = Page::with(10);
-    let ids = ["b000008", "b000009"].map(|id| SessionId(id.to_owned())).to_vec();
-    let Stage { page: history, state, .. } = page.state_mut();
+    let ids = ["b000008", "b000009"]
+        .map(|id| SessionId(id.to_owned()))
+        .to_vec();
+    let Stage {
+        page: history,
+        state,
+        ..
+    } = page.state_mut();
     history.compare(ids, state);
     page.see("2 sessions compared");
     page.see("change −9.3 %");
@@ -476,7 +619,10 @@ fn what_was_run_is_found_opened_compared_and_held_against_the_baseline() {
     window.see("c=2, requests 6, errors 0");
     window.click("Run again");
     window.see("Load a deployed model");
-    assert_eq!(window.field("Clients of each level").value().as_deref(), Some("1, 2"));
+    assert_eq!(
+        window.field("Clients of each level").value().as_deref(),
+        Some("1, 2")
+    );
     run_bench(&mut window);
     window.see("Against the baseline");
     window.click("See the comparison");
@@ -496,7 +642,9 @@ fn a_conversation_goes_on_where_it_was_left() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
     window.see("1 session · ");
     window.see("Chat: Hello");
-    window.until("both answers are kept", |window| window.shows("2 requests kept"));
+    window.until("both answers are kept", |window| {
+        window.shows("2 requests kept")
+    });
     window.see("TTFT by answer, ms. 2 answers");
     window.click("Open");
     window.see("Figures: ");
@@ -505,5 +653,7 @@ fn a_conversation_goes_on_where_it_was_left() {
     assert_eq!(window.state_mut().state().place().chat.turns().len(), 2);
     window.ask("A third thing");
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
-    window.until("it is filed with the others", |window| window.shows("1 session · 3 requests kept"));
+    window.until("it is filed with the others", |window| {
+        window.shows("1 session · 3 requests kept")
+    });
 }

@@ -76,8 +76,15 @@ fn panes_side_by_side_fit() {
 
 fn with_conversations() -> Window {
     let mut window = Window::on_demo();
-    let long = format!("Why is {} so slow?", "a-deployment-with-a-very-long-name-".repeat(3));
-    for words in ["How heavy are whales?", &long, "Compare them in a table, with code, and list the steps"] {
+    let long = format!(
+        "Why is {} so slow?",
+        "a-deployment-with-a-very-long-name-".repeat(3)
+    );
+    for words in [
+        "How heavy are whales?",
+        &long,
+        "Compare them in a table, with code, and list the steps",
+    ] {
         window.key_press_modifiers(Modifiers::COMMAND, Key::N);
         window.step();
         window.ask(words);
@@ -134,7 +141,10 @@ fn with_embeddings() -> Window {
     let mut window = Window::on_demo();
     window.pick("Model", "E5-Mistral-7B-Instruct");
     window.type_into("Text to embed", "The cat sleeps on the sofa");
-    window.type_into("Second text, to compare with", "Cats are sleeping on a sofa");
+    window.type_into(
+        "Second text, to compare with",
+        "Cats are sleeping on a sofa",
+    );
     window.click("Embed");
     window.see("Cosine similarity ");
     window
@@ -155,7 +165,9 @@ fn embeddings_fit() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn playground_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
+        return;
+    };
     let mut window = with_conversations();
     draw(&mut window, &dir, "conversations");
     window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
@@ -199,7 +211,9 @@ fn playground_look() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn panes_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
+        return;
+    };
     let mut window = Window::on_demo();
     window.ask("Compare them in a table, with code, and list the steps");
     draw(&mut window, &dir, "playground-one");
@@ -255,18 +269,25 @@ fn functions_and_formats_fit() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn tools_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
+        return;
+    };
     let mut window = Window::on_demo();
     crate::ui_tools::offer_weather(&mut window);
     crate::ui_tools::offer_clock(&mut window, "Parameters (1 set)");
     window.ask("What is the weather in Paris, and the time?");
-    window.type_into("Result of get_weather", "{\n  \"sky\": \"clear\",\n  \"celsius\": 18\n}");
+    window.type_into(
+        "Result of get_weather",
+        "{\n  \"sky\": \"clear\",\n  \"celsius\": 18\n}",
+    );
     draw(&mut window, &dir, "tools-called");
     window.set_size(LARGE);
     window.run_steps(2);
     window.type_into("Result of clock", "noon");
     window.click("Send results");
-    window.until("it is complete", |window| window.has_button("Send") && window.shows("gave noon"));
+    window.until("it is complete", |window| {
+        window.has_button("Send") && window.shows("gave noon")
+    });
     draw(&mut window, &dir, "tools-answered");
     window.set_size(LARGE);
     window.run_steps(2);
@@ -319,8 +340,9 @@ fn the_deployments_page_fits() {
     window.run_steps(2);
     window.click("bd-gpt-oss-llama70b, Deployed");
     window.click("Probe its models");
-    window
-        .until("both have answered", |window| window.query_all_by_label_contains("answered at").count() == 2);
+    window.until("both have answered", |window| {
+        window.query_all_by_label_contains("answered at").count() == 2
+    });
     check(&mut window, "Deployments, models that were probed");
 }
 
@@ -342,7 +364,9 @@ fn home_fits() {
     window.run_steps(4);
     window.click("Close import");
     window.click("Run checks");
-    window.until("all checks ended", |window| window.has_button("Check again"));
+    window.until("all checks ended", |window| {
+        window.has_button("Check again")
+    });
     check(&mut window, "Home, checks");
     window.click("Add");
     // What is found out about the key moves the fields below it.
@@ -368,7 +392,9 @@ fn the_benchmark_fits() {
     check(&mut window, "Benchmark, more");
     let job = ui_bench::run(&mut window, "Concurrency sweep");
     check(&mut window, "Benchmark, starting");
-    ui_bench::tell(&mut window, job, |script| (0..6).for_each(|level| script.level(level, level < 5)));
+    ui_bench::tell(&mut window, job, |script| {
+        (0..6).for_each(|level| script.level(level, level < 5))
+    });
     check(&mut window, "Benchmark, running");
 }
 
@@ -377,7 +403,9 @@ fn the_history_fits() {
     let empty = Stage::new(Vec::new());
     check(&mut Page::over(empty, LARGE), "History, empty");
     let mut page = Page::with(300);
-    page.until("the charts are there", |page| page.shows("Output tokens/s by level"));
+    page.until("the charts are there", |page| {
+        page.shows("Output tokens/s by level")
+    });
     check(&mut page, "History");
     page.click("More filters");
     page.click("Tags…");
@@ -416,7 +444,9 @@ fn the_history_fits() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
+        return;
+    };
     let mut page = Window::on_demo();
     page.click("Why?");
     page.click("md-deepseek-canary, Deploying");
@@ -430,7 +460,9 @@ fn look() {
     window.click("gpt-oss-120b");
     window.key_press(Key::Escape);
     let job = ui_bench::run(&mut window, "Concurrency sweep");
-    ui_bench::tell(&mut window, job, |script| (0..11).for_each(|level| script.level(level, level < 10)));
+    ui_bench::tell(&mut window, job, |script| {
+        (0..11).for_each(|level| script.level(level, level < 10))
+    });
     draw(&mut window, "running");
 }
 
@@ -438,10 +470,18 @@ fn look() {
 #[test]
 #[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
 fn history_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else { return };
-    draw(&mut Page::over(Stage::new(Vec::new()), LARGE), &dir, "history-empty");
+    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
+        return;
+    };
+    draw(
+        &mut Page::over(Stage::new(Vec::new()), LARGE),
+        &dir,
+        "history-empty",
+    );
     let mut page = Page::with(300);
-    page.until("the charts are there", |page| page.shows("Output tokens/s by level"));
+    page.until("the charts are there", |page| {
+        page.shows("Output tokens/s by level")
+    });
     draw(&mut page, &dir, "history");
     page.click("More filters");
     page.click("Trend");
@@ -473,13 +513,19 @@ fn history_look() {
 
 /// In three sizes and both themes.
 pub(crate) fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
-    for (size, in_words) in [(SMALL, "small"), (LARGE, "large"), (egui::vec2(900.0, 2_200.0), "tall")] {
+    for (size, in_words) in [
+        (SMALL, "small"),
+        (LARGE, "large"),
+        (egui::vec2(900.0, 2_200.0), "tall"),
+    ] {
         for theme in [Theme::Dark, Theme::Light] {
             window.set_size(size);
             window.ctx.set_theme(theme);
             window.run_steps(6);
             let image = window.render().expect("there is a renderer");
-            image.save(dir.join(format!("{name}-{in_words}-{theme:?}.png"))).expect("the folder is there");
+            image
+                .save(dir.join(format!("{name}-{in_words}-{theme:?}.png")))
+                .expect("the folder is there");
         }
     }
 }
@@ -494,23 +540,30 @@ fn long_names_and_failures_fit() {
         cluster: Some(Default::default()),
         ..api_env(&ApiAddress::parse(&dead).expect("it is an address"))
     };
-    let env = Environment { id: EnvId("long".to_owned()), ..env };
+    let env = Environment {
+        id: EnvId("long".to_owned()),
+        ..env
+    };
     let mut window = Window::on(with_missing_kubectl(env), Some(DEMO_KEY));
     window.see("refused the connection");
     window.see("kubectl was not found at /nowhere/kubectl");
     check(&mut window, "Playground, failures");
     window.click("Open Home");
     window.click("Run checks");
-    window.until("all checks ended", |window| window.has_button("Check again"));
+    window.until("all checks ended", |window| {
+        window.has_button("Check again")
+    });
     check(&mut window, "Home, failures");
 }
 
 fn with_missing_kubectl(env: Environment) -> Environment {
-    let cluster = env.cluster.map(|cluster| batida::domain::environment::ClusterAccess {
-        kubectl: Some("/nowhere/kubectl".into()),
-        kubeconfig: Some("/dev/null".into()),
-        ..cluster
-    });
+    let cluster = env
+        .cluster
+        .map(|cluster| batida::domain::environment::ClusterAccess {
+            kubectl: Some("/nowhere/kubectl".into()),
+            kubeconfig: Some("/dev/null".into()),
+            ..cluster
+        });
     Environment { cluster, ..env }
 }
 
@@ -526,7 +579,11 @@ pub(crate) fn check<S>(window: &mut Harness<'static, S>, what: &str) {
             window.run_steps(4);
             window.check_accessibility();
             let found = faults(window);
-            all.extend(found.into_iter().map(|fault| format!("{what}, {size:?}, {theme:?}: {fault}")));
+            all.extend(
+                found
+                    .into_iter()
+                    .map(|fault| format!("{what}, {size:?}, {theme:?}: {fault}")),
+            );
         }
     }
     assert!(all.is_empty(), "{} faults:\n{}", all.len(), all.join("\n"));
@@ -536,10 +593,15 @@ pub(crate) fn check<S>(window: &mut Harness<'static, S>, what: &str) {
 fn faults<S>(window: &Harness<'static, S>) -> Vec<String> {
     let screen = window.ctx.content_rect();
     let mut faults = Vec::new();
-    let typed: Vec<String> =
-        window.query_all_by_role(Role::TextInput).filter_map(|node| node.value()).collect();
+    let typed: Vec<String> = window
+        .query_all_by_role(Role::TextInput)
+        .filter_map(|node| node.value())
+        .collect();
     let mut seen: Vec<(String, Rect)> = Vec::new();
-    for ClippedShape { clip_rect, shape, .. } in &window.output().shapes {
+    for ClippedShape {
+        clip_rect, shape, ..
+    } in &window.output().shapes
+    {
         texts(shape, &mut |text, rect| {
             // A field of one line shows the part around its cursor.
             if !typed.iter().any(|typed| typed == text) {
@@ -549,27 +611,42 @@ fn faults<S>(window: &Harness<'static, S>) -> Vec<String> {
         });
     }
     let overlay = window.ctx.memory(|memory| {
-        memory.areas().visible_layer_ids().iter().any(|layer| layer.order != egui::Order::Background)
+        memory
+            .areas()
+            .visible_layer_ids()
+            .iter()
+            .any(|layer| layer.order != egui::Order::Background)
     });
     for (n, (one, one_rect)) in seen.iter().enumerate().filter(|_| !overlay) {
         for (other, other_rect) in &seen[n + 1..] {
             // Words that touch read as one.
-            let both = one_rect.expand2(egui::vec2(2.0, 0.0)).intersect(*other_rect);
+            let both = one_rect
+                .expand2(egui::vec2(2.0, 0.0))
+                .intersect(*other_rect);
             if both.width() > 0.0 && both.height() > 2.0 {
-                faults.push(format!("{one:?} is written over {other:?}: {one_rect:?} {other_rect:?}"));
+                faults.push(format!(
+                    "{one:?} is written over {other:?}: {one_rect:?} {other_rect:?}"
+                ));
             }
         }
     }
     let controls = controls(window);
     assert!(controls.len() > 5, "there are controls");
     for (n, one) in controls.iter().enumerate() {
-        if one.rect.width() > one.seen.width() + 1.0 || !screen.expand(0.5).contains_rect(one.seen) {
-            faults.push(format!("{} is cut: {:?} of {:?}", one.name, one.seen, one.rect));
+        if one.rect.width() > one.seen.width() + 1.0 || !screen.expand(0.5).contains_rect(one.seen)
+        {
+            faults.push(format!(
+                "{} is cut: {:?} of {:?}",
+                one.name, one.seen, one.rect
+            ));
         }
         for other in &controls[n + 1..] {
             let both = one.seen.intersect(other.seen);
             if one.layer == other.layer && both.width() > 1.0 && both.height() > 1.0 {
-                faults.push(format!("{} overlaps {}: {:?} {:?}", one.name, other.name, one.seen, other.seen));
+                faults.push(format!(
+                    "{} overlaps {}: {:?} {:?}",
+                    one.name, other.name, one.seen, other.seen
+                ));
             }
         }
     }
@@ -636,13 +713,22 @@ fn controls<S>(window: &Harness<'static, S>) -> Vec<Control> {
         })
         .collect();
     window.ctx.viewport(|viewport| {
-        let widgets = viewport.prev_pass.widgets.layers().flat_map(|(_, widgets)| widgets);
+        let widgets = viewport
+            .prev_pass
+            .widgets
+            .layers()
+            .flat_map(|(_, widgets)| widgets);
         widgets
             .filter(|widget| widget.visible && widget.interact_rect.is_positive())
             .filter_map(|widget| {
                 let name = named.get(&widget.id.accesskit_id())?.clone();
                 let (rect, seen, layer) = (widget.rect, widget.interact_rect, widget.layer_id);
-                Some(Control { name, rect, seen, layer })
+                Some(Control {
+                    name,
+                    rect,
+                    seen,
+                    layer,
+                })
             })
             .collect()
     })
@@ -658,7 +744,12 @@ fn check_picture(window: &mut Window, name: &str, varies: &[&str]) {
     window.run_steps(3);
     let masks: Vec<Rect> = varies
         .iter()
-        .flat_map(|text| window.query_all_by_label_contains(text).map(|node| node.rect()).collect::<Vec<_>>())
+        .flat_map(|text| {
+            window
+                .query_all_by_label_contains(text)
+                .map(|node| node.rect())
+                .collect::<Vec<_>>()
+        })
         .collect();
     assert!(masks.len() >= varies.len(), "{}", window.told());
     for rect in masks {
@@ -671,7 +762,11 @@ fn check_picture(window: &mut Window, name: &str, varies: &[&str]) {
 }
 
 fn small_demo(theme: Theme) -> Window {
-    let mut window = Window::open(Setup { size: SMALL, theme, env: None });
+    let mut window = Window::open(Setup {
+        size: SMALL,
+        theme,
+        env: None,
+    });
     window.see("Model: Meta-Llama-3.3-70B-Instruct");
     window.see("Environment Demo, all is well");
     window.see("SambaStack 2.3.2");
@@ -699,7 +794,11 @@ fn picture_of_home_on_the_demo() {
 fn picture_of_a_failure() {
     let dead = ApiAddress::parse("http://127.0.0.1:1").expect("it is an address");
     let env = Some((api_env(&dead), Some(DEMO_KEY)));
-    let mut window = Window::open(Setup { size: SMALL, theme: Theme::Dark, env });
+    let mut window = Window::open(Setup {
+        size: SMALL,
+        theme: Theme::Dark,
+        env,
+    });
     window.see("refused the connection");
     check_picture(&mut window, "failure", &[]);
 }

@@ -12,7 +12,9 @@ use crate::ui::Api;
 
 fn open_library(window: &mut Window) {
     window.key_press_modifiers(Modifiers::COMMAND, Key::P);
-    window.until("the library is there", |window| window.query_by_label("Filter prompts").is_some());
+    window.until("the library is there", |window| {
+        window.query_by_label("Filter prompts").is_some()
+    });
     window.until("it was read", |window| !window.shows("Reading the prompts"));
 }
 
@@ -37,7 +39,10 @@ fn a_click_beside_the_library_does_not_lose_what_is_being_written() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::P);
     window.see("New prompt");
     assert_eq!(window.field("Name").value().as_deref(), Some("Mine"));
-    assert_eq!(window.field("Text").value().as_deref(), Some("Half a thought"));
+    assert_eq!(
+        window.field("Text").value().as_deref(),
+        Some("Half a thought")
+    );
     // Whoever takes it back means that, and what was not changed is not worth keeping.
     window.click("Cancel");
     window.see("Filter prompts");
@@ -53,28 +58,48 @@ fn draft(window: &Window) -> String {
 }
 
 fn names(window: &mut Window) -> Vec<String> {
-    let library = window.state_mut().state().prompts.library.clone().expect("it was read");
-    library.prompts.into_iter().map(|prompt| prompt.name).collect()
+    let library = window
+        .state_mut()
+        .state()
+        .prompts
+        .library
+        .clone()
+        .expect("it was read");
+    library
+        .prompts
+        .into_iter()
+        .map(|prompt| prompt.name)
+        .collect()
 }
 
 #[test]
 fn a_prompt_asks_for_its_values_and_is_inserted() {
     let (api, mut window) = with_starters();
     window.type_into("Filter prompts", "step explain");
-    window.until("one is left", |window| !window.has_button("Prompt Translate"));
+    window.until("one is left", |window| {
+        !window.has_button("Prompt Translate")
+    });
     window.key_press(Key::Enter);
     window.see("What will be said");
-    assert_eq!(window.field("reader").value().as_deref(), Some("an engineer who is new to it"));
+    assert_eq!(
+        window.field("reader").value().as_deref(),
+        Some("an engineer who is new to it")
+    );
     window.type_into("topic", "TTFT");
     window.see("Explain TTFT to an engineer who is new to it");
     window.key_press(Key::Enter);
-    window.until("it is in the draft", |window| draft(window).starts_with("Explain TTFT to an engineer"));
+    window.until("it is in the draft", |window| {
+        draft(window).starts_with("Explain TTFT to an engineer")
+    });
     window.step();
     window.key_press(Key::Enter);
     window.until("it is sent", |_| !api.bodies().is_empty());
     let body = api.bodies().remove(0);
     let said = body["messages"][1]["content"].as_str().expect("a text");
-    assert!(said.starts_with("Explain TTFT to an engineer") && !said.contains("{{"), "{said}");
+    assert!(
+        said.starts_with("Explain TTFT to an engineer") && !said.contains("{{"),
+        "{said}"
+    );
     // What was said last time is offered again.
     open_library(&mut window);
     window.click("Prompt Explain step by step");
@@ -83,7 +108,11 @@ fn a_prompt_asks_for_its_values_and_is_inserted() {
     window.click("Back");
     window.click("Prompt Summarise");
     window.see("What will be said");
-    assert_eq!(window.field("reader").value().as_deref(), Some("a colleague"), "each prompt has its own");
+    assert_eq!(
+        window.field("reader").value().as_deref(),
+        Some("a colleague"),
+        "each prompt has its own"
+    );
 }
 
 #[test]
@@ -104,11 +133,17 @@ fn text_goes_where_the_cursor_is_and_can_be_sent_at_once() {
     window.click("Save");
     window.until("it is there", |window| window.has_button("Prompt Mine"));
     window.key_press(Key::Enter);
-    window.until("it is inserted", |window| draft(window) == "Änd <{{so}}>then?");
+    window.until("it is inserted", |window| {
+        draft(window) == "Änd <{{so}}>then?"
+    });
     open_library(&mut window);
     window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     window.until("it is sent", |_| !api.bodies().is_empty());
-    assert_eq!(api.bodies()[0]["messages"][1]["content"], "<{{so}}>", "what was shown, and nothing else");
+    assert_eq!(
+        api.bodies()[0]["messages"][1]["content"],
+        "<{{so}}>",
+        "what was shown, and nothing else"
+    );
     assert_eq!(draft(&window), "Änd <{{so}}>then?", "what is typed waits");
     window.until("it is answered", |window| window.has_button("Send"));
     // Nor is an earlier message changed by it that somebody was about to change.
@@ -118,7 +153,11 @@ fn text_goes_where_the_cursor_is_and_can_be_sent_at_once() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     window.until("it is sent", |_| api.bodies().len() == 2);
     let body = api.bodies().last().cloned().expect("it was asked");
-    assert_eq!(body["messages"].as_array().map(Vec::len), Some(4), "it goes on: {body}");
+    assert_eq!(
+        body["messages"].as_array().map(Vec::len),
+        Some(4),
+        "it goes on: {body}"
+    );
     assert_eq!(body["messages"][3]["content"], "<{{so}}>");
 }
 
@@ -133,15 +172,24 @@ fn prompts_are_edited_doubled_deleted_and_kept() {
     window.type_into("Text", "Say {{text}} in Portuguese");
     window.see("To be filled in: text");
     window.click("Save");
-    window.until("it is named", |window| window.has_button("Prompt Into Portuguese"));
+    window.until("it is named", |window| {
+        window.has_button("Prompt Into Portuguese")
+    });
     window.click("More on Into Portuguese");
     window.click("Duplicate");
-    window.until("there are two", |window| window.has_button("Prompt Into Portuguese 2"));
-    assert_eq!(names(&mut window)[..3], ["Summarise", "Into Portuguese", "Into Portuguese 2"]);
+    window.until("there are two", |window| {
+        window.has_button("Prompt Into Portuguese 2")
+    });
+    assert_eq!(
+        names(&mut window)[..3],
+        ["Summarise", "Into Portuguese", "Into Portuguese 2"]
+    );
     window.click("More on Summarise");
     window.click("Delete");
     window.see("Deleted: Summarise");
-    window.until("it is gone", |window| !window.has_button("Prompt Summarise"));
+    window.until("it is gone", |window| {
+        !window.has_button("Prompt Summarise")
+    });
     window.click("Undo delete");
     window.until("it is back", |window| window.has_button("Prompt Summarise"));
     window.click("More on Into Portuguese 2");
@@ -151,7 +199,9 @@ fn prompts_are_edited_doubled_deleted_and_kept() {
     let mut window = window.restart();
     window.until("it can be opened", |window| window.has_button("Prompts"));
     open_library(&mut window);
-    window.until("it is there", |window| window.has_button("Prompt Into Portuguese"));
+    window.until("it is there", |window| {
+        window.has_button("Prompt Into Portuguese")
+    });
     let names = names(&mut window);
     assert_eq!(names.len(), starters().len());
     assert_eq!(names[..2], ["Summarise", "Into Portuguese"]);
@@ -167,7 +217,10 @@ fn a_prompt_becomes_the_system_prompt() {
     window.click("Use as system prompt");
     window.see("System prompt set");
     window.ask("Hello");
-    let said = api.bodies()[0]["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+    let said = api.bodies()[0]["messages"][0]["content"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     assert!(said.starts_with("You are an expert in baking."), "{said}");
 }
 
@@ -177,13 +230,19 @@ fn escape_goes_back_before_it_closes() {
     window.click("Prompt Summarise");
     window.see("What will be said");
     window.key_press(Key::Escape);
-    window.until("the list is back", |window| window.query_by_label("Filter prompts").is_some());
+    window.until("the list is back", |window| {
+        window.query_by_label("Filter prompts").is_some()
+    });
     window.key_press(Key::F2);
     window.see("Edit prompt");
     window.key_press(Key::Escape);
-    window.until("the list is back", |window| window.query_by_label("Filter prompts").is_some());
+    window.until("the list is back", |window| {
+        window.query_by_label("Filter prompts").is_some()
+    });
     window.key_press(Key::Escape);
-    window.until("it is closed", |window| window.query_by_label("Filter prompts").is_none());
+    window.until("it is closed", |window| {
+        window.query_by_label("Filter prompts").is_none()
+    });
     window.step();
     window.ask("One can type on");
 }
@@ -192,16 +251,22 @@ fn escape_goes_back_before_it_closes() {
 fn many_prompts_are_gone_through_with_the_keyboard_alone() {
     let api = Api::quick();
     let mut window = api.window();
-    let many = (1..=40).map(|n| Prompt::new(format!("Number {n:02}"), format!("say {n}"))).collect();
+    let many = (1..=40)
+        .map(|n| Prompt::new(format!("Number {n:02}"), format!("say {n}")))
+        .collect();
     let store = LibraryStore::beside(&window.config().join("settings.toml"));
     store.change(LibraryChange::Add(many)).expect("written");
     open_library(&mut window);
-    window.until("they are there", |window| window.has_button("Prompt Number 01"));
+    window.until("they are there", |window| {
+        window.has_button("Prompt Number 01")
+    });
     assert!(!window.has_button("Prompt Number 40"), "not all have room");
     let marked = |window: &Window| {
         let all = window.query_all_by_label_contains("Prompt Number ");
         let toggled = |node: &Node<'_>| node.accesskit_node().toggled() == Some(Toggled::True);
-        all.filter(toggled).filter_map(|node| node.accesskit_node().label()).collect::<Vec<_>>()
+        all.filter(toggled)
+            .filter_map(|node| node.accesskit_node().label())
+            .collect::<Vec<_>>()
     };
     assert_eq!(marked(&window), ["Prompt Number 01"]);
     window.key_press(Key::ArrowDown);
@@ -210,13 +275,20 @@ fn many_prompts_are_gone_through_with_the_keyboard_alone() {
     window.key_press(Key::PageDown);
     window.run_steps(2);
     let [paged] = marked(&window).try_into().expect("it is in sight");
-    assert!(*paged > *"Prompt Number 05", "a page is more than a few rows: {paged}");
+    assert!(
+        *paged > *"Prompt Number 05",
+        "a page is more than a few rows: {paged}"
+    );
     for _ in 0..9 {
         window.key_press(Key::PageDown);
         window.step();
     }
     window.run_steps(2);
-    assert_eq!(marked(&window), ["Prompt Number 40"], "the last, and it was scrolled to");
+    assert_eq!(
+        marked(&window),
+        ["Prompt Number 40"],
+        "the last, and it was scrolled to"
+    );
     window.key_press(Key::PageUp);
     window.key_press(Key::Enter);
     window.until("it is inserted", |window| draft(window).starts_with("say "));

@@ -18,8 +18,10 @@ fn side_by_side(models: &[(&str, u64)]) -> (Api, Window) {
         per_token: Duration::from_millis(per_token),
         ..DemoModel::quick(name, Quirk::None)
     };
-    let models: Vec<(&'static str, u64)> =
-        models.iter().map(|(name, ms)| (&*name.to_string().leak(), *ms)).collect();
+    let models: Vec<(&'static str, u64)> = models
+        .iter()
+        .map(|(name, ms)| (&*name.to_string().leak(), *ms))
+        .collect();
     let api = Api::start(models.iter().map(model).collect());
     let mut window = api.window();
     window.set_size(vec2(1_900.0, 900.0));
@@ -38,7 +40,10 @@ fn ends(window: &mut Window) {
 
 fn text(window: &mut Window, pane: usize) -> String {
     let chat = window.state_mut().state().pane_chat(pane);
-    chat.turns().last().map(|turn| turn.answer.text.clone()).unwrap_or_default()
+    chat.turns()
+        .last()
+        .map(|turn| turn.answer.text.clone())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -49,34 +54,52 @@ fn one_message_goes_to_two_models_and_the_fastest_is_marked() {
     window.see("Pane 2: gpt-oss-120b");
     window.see("Model: gpt-oss-120b");
     window.ask("Say something");
-    assert_eq!(window.query_all_by_label_contains("You asked: Say something").count(), 2);
+    assert_eq!(
+        window
+            .query_all_by_label_contains("You asked: Say something")
+            .count(),
+        2
+    );
     let marks = window.query_all_by_label_contains("Fastest: ").count();
     assert!((1..=2).contains(&marks), "{}", window.told());
     window.see(&format!("{LLAMA}: 1 answer, last"));
     window.see("gpt-oss-120b: 1 answer, last");
-    let tile = window.query_by_label_contains("TTFT: Meta-Llama").expect("a tile of both");
+    let tile = window
+        .query_by_label_contains("TTFT: Meta-Llama")
+        .expect("a tile of both");
     let told = tile.accesskit_node().value().unwrap_or_default();
-    assert!(told.contains(LLAMA) && told.contains("gpt-oss-120b") && !told.contains('–'), "{told}");
+    assert!(
+        told.contains(LLAMA) && told.contains("gpt-oss-120b") && !told.contains('–'),
+        "{told}"
+    );
     window.click("Pane 1: Meta-Llama-3.3-70B-Instruct");
     window.see(&format!("Model: {LLAMA}"));
     window.click("Close gpt-oss-120b");
-    window.until("one alone looks as it always did", |window| window.has_button("Parameters"));
+    window.until("one alone looks as it always did", |window| {
+        window.has_button("Parameters")
+    });
     assert!(!window.shows("Pane 1"), "{}", window.told());
-    assert!(window.shows("gpt-oss-120b: 1 answer, last"), "the charts stay");
+    assert!(
+        window.shows("gpt-oss-120b: 1 answer, last"),
+        "the charts stay"
+    );
 }
 
 #[test]
 fn each_pane_stops_and_asks_again_on_its_own() {
     let (api, mut window) = side_by_side(&[("one", 15), ("two", 15)]);
     window.say("Write 3000 tokens");
-    window.until("both stream", |window| window.query_all_by_label_contains("Figures: ").count() == 2);
+    window.until("both stream", |window| {
+        window.query_all_by_label_contains("Figures: ").count() == 2
+    });
     window.click("Stop one");
     window.see("Stopped");
     let stopped = text(&mut window, 0);
     window.click("Retry");
-    window.until("the first asks again while the second still answers", |window| {
-        window.has_button("Stop one") && window.has_button("Stop two")
-    });
+    window.until(
+        "the first asks again while the second still answers",
+        |window| window.has_button("Stop one") && window.has_button("Stop two"),
+    );
     window.until("three were asked", |_| api.bodies().len() == 3);
     assert!(!stopped.is_empty() && !text(&mut window, 1).is_empty());
     window.see("Branch 2 of 2");
@@ -89,7 +112,10 @@ fn each_pane_stops_and_asks_again_on_its_own() {
 fn only_the_ticked_are_asked_and_a_pane_may_have_its_own_system_prompt() {
     let (api, mut window) = side_by_side(&[("one", 0), ("two", 0), ("three", 0)]);
     window.click("Send to one");
-    assert_eq!(window.button("Send to one").accesskit_node().toggled(), Some(Toggled::False));
+    assert_eq!(
+        window.button("Send to one").accesskit_node().toggled(),
+        Some(Toggled::False)
+    );
     window.click("Parameters of two");
     window.see("It takes the first pane's system prompt and parameters");
     window.click("Linked to the first pane");
@@ -102,12 +128,22 @@ fn only_the_ticked_are_asked_and_a_pane_may_have_its_own_system_prompt() {
         .iter()
         .map(|body| {
             let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            (text(&body["model"]), text(&body["messages"][0]["content"]), body.get("max_tokens").is_some())
+            (
+                text(&body["model"]),
+                text(&body["messages"][0]["content"]),
+                body.get("max_tokens").is_some(),
+            )
         })
         .collect();
     asked.sort();
-    let wanted = [("three", "You are a helpful assistant", false), ("two", "Answer in rhyme", true)];
-    assert_eq!(asked, wanted.map(|(model, system, cut)| (model.to_owned(), system.to_owned(), cut)));
+    let wanted = [
+        ("three", "You are a helpful assistant", false),
+        ("two", "Answer in rhyme", true),
+    ];
+    assert_eq!(
+        asked,
+        wanted.map(|(model, system, cut)| (model.to_owned(), system.to_owned(), cut))
+    );
     window.click("Send to two");
     window.click("Send to three");
     window.type_into("Message", "To nobody");
@@ -125,13 +161,17 @@ fn one_after_the_other_when_asked() {
     assert_eq!(api.bodies().len(), 1, "the second waits");
     window.click("Stop one");
     window.until("the second's turn has come", |_| api.bodies().len() == 2);
-    window.until("it answers", |window| !window.shows("Waiting for the pane before it"));
+    window.until("it answers", |window| {
+        !window.shows("Waiting for the pane before it")
+    });
     window.click("Stop");
     ends(&mut window);
     window.say("Write 3000 tokens");
     window.see("Waiting for the pane before it");
     window.click("Stop two");
-    window.until("who waits can be stopped", |window| !window.shows("Waiting for the pane before it"));
+    window.until("who waits can be stopped", |window| {
+        !window.shows("Waiting for the pane before it")
+    });
     assert_eq!(api.bodies().len(), 3, "it was never asked");
 }
 
@@ -145,7 +185,12 @@ fn a_pane_may_ask_another_environment() {
     window.see("Pane 2: Meta-Llama-3.3-70B-Instruct");
     window.see("Deployment: bd-gpt-oss-llama70b");
     window.ask("Hello");
-    assert_eq!(window.query_all_by_label_contains("You asked: Hello").count(), 2);
+    assert_eq!(
+        window
+            .query_all_by_label_contains("You asked: Hello")
+            .count(),
+        2
+    );
     assert_eq!(api.bodies().len(), 1);
     window.see(&format!("{LLAMA} · bd-gpt-oss-llama70b"));
 }
@@ -154,15 +199,25 @@ fn a_pane_may_ask_another_environment() {
 fn an_edit_in_a_pane_is_its_own_and_clear_empties_all() {
     let (api, mut window) = side_by_side(&[("one", 0), ("two", 0)]);
     window.ask("Hello");
-    window.query_all_by_label("Edit message").last().expect("there are two").click();
+    window
+        .query_all_by_label("Edit message")
+        .last()
+        .expect("there are two")
+        .click();
     window.run_steps(3);
     window.ask("Good day");
     assert_eq!(api.bodies().len(), 3);
     assert_eq!(api.bodies()[2]["model"], "two");
     window.see("Branch 2 of 2");
-    assert_eq!(window.query_all_by_label("Hello").count(), 1, "the first keeps its own");
+    assert_eq!(
+        window.query_all_by_label("Hello").count(),
+        1,
+        "the first keeps its own"
+    );
     window.click("Clear");
-    window.until("all are empty", |window| window.query_all_by_label("Nothing said yet").count() == 2);
+    window.until("all are empty", |window| {
+        window.query_all_by_label("Nothing said yet").count() == 2
+    });
     window.click("Undo clear");
     window.see("You asked: Good day");
 }
@@ -172,9 +227,16 @@ fn four_are_the_most_and_the_figures_can_make_room() {
     let (_api, mut window) = side_by_side(&[("one", 0), ("two", 0), ("three", 0), ("four", 0)]);
     assert!(window.button("+ Compare").accesskit_node().is_disabled());
     window.ask("Hello");
-    assert_eq!(window.query_all_by_label_contains("You asked: Hello").count(), 4);
+    assert_eq!(
+        window
+            .query_all_by_label_contains("You asked: Hello")
+            .count(),
+        4
+    );
     window.click("Figures");
-    window.until("they are gone", |window| !window.shows("This session, median"));
+    window.until("they are gone", |window| {
+        !window.shows("This session, median")
+    });
     window.click("Figures");
     window.see("This session, median");
 }
@@ -185,7 +247,11 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
     window.ask("Before");
     window.click("Blind");
     window.see("Names are hidden until you vote");
-    let told = |window: &Window| ["m-one", "m-two"].iter().any(|name| window.told().contains(name));
+    let told = |window: &Window| {
+        ["m-one", "m-two"]
+            .iter()
+            .any(|name| window.told().contains(name))
+    };
     assert!(!told(&window), "{}", window.told());
     window.say("Write 20 tokens");
     window.see("Which answer is the best?");
@@ -200,13 +266,18 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
     window.until("it is kept", |window| !window.saved().votes.is_empty());
     let votes = window.saved().votes;
     let pair = &votes[0];
-    assert_eq!((votes.len(), pair.one.as_str(), pair.other.as_str()), (1, "m-one", "m-two"));
+    assert_eq!(
+        (votes.len(), pair.one.as_str(), pair.other.as_str()),
+        (1, "m-one", "m-two")
+    );
     assert_eq!((pair.wins + pair.losses, pair.ties), (1, 0));
     window.click("Blind again");
     window.ask("Again");
     window.click("Equal");
     window.see("You found them equal");
-    window.until("both are kept", |window| window.saved().votes.iter().any(|pair| pair.ties == 1));
+    window.until("both are kept", |window| {
+        window.saved().votes.iter().any(|pair| pair.ties == 1)
+    });
     window.click("Blind");
     window.until("it is over", |window| !window.shows("You found them equal"));
 }
@@ -214,8 +285,16 @@ fn blind_hides_the_names_until_the_vote_which_is_kept() {
 #[test]
 fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
     let body = r#"{"error": {"message": "M-TWO is overloaded, try m-one", "code": "overloaded"}}"#;
-    let refuses = Quirk::Refuses { status: 503, content_type: "application/json", body, retry_after: None };
-    let api = Api::start(vec![DemoModel::quick("m-one", Quirk::None), DemoModel::quick("m-two", refuses)]);
+    let refuses = Quirk::Refuses {
+        status: 503,
+        content_type: "application/json",
+        body,
+        retry_after: None,
+    };
+    let api = Api::start(vec![
+        DemoModel::quick("m-one", Quirk::None),
+        DemoModel::quick("m-two", refuses),
+    ]);
     let mut window = api.window();
     window.set_size(vec2(1_900.0, 900.0));
     window.pick("Model", "m-one");
@@ -233,7 +312,9 @@ fn blind_hides_the_names_in_failures_and_in_the_activity_too() {
     let told = window.told().to_lowercase();
     assert!(!told.contains("m-one") && !told.contains("m-two"), "{told}");
     window.click("Blind");
-    window.until("they are seen again", |window| window.told().contains("m-two"));
+    window.until("they are seen again", |window| {
+        window.told().contains("m-two")
+    });
 }
 
 #[test]
@@ -247,11 +328,15 @@ fn panes_and_drafts_survive_a_restart() {
     let mut window = window.restart();
     window.see("Pane 1: one");
     window.see("Pane 2: two");
-    assert_eq!(window.field("Message").value().as_deref(), Some("half a question"));
+    assert_eq!(
+        window.field("Message").value().as_deref(),
+        Some("half a question")
+    );
     window.click("Send");
     window.until("both were asked", |_| api.bodies().len() == 2);
     ends(&mut window);
-    let first = |body: &serde_json::Value| body["messages"][0]["content"].as_str().map(str::to_owned);
+    let first =
+        |body: &serde_json::Value| body["messages"][0]["content"].as_str().map(str::to_owned);
     let mut said: Vec<_> = api.bodies().iter().filter_map(first).collect();
     said.sort();
     assert_eq!(said, ["Answer in rhyme", "You are a helpful assistant"]);

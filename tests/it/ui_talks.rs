@@ -8,7 +8,14 @@ use crate::support::window::Window;
 use crate::ui::Api;
 
 fn prompts(window: &mut Window, pane: usize) -> Vec<String> {
-    window.state_mut().state().pane_chat(pane).turns().iter().map(|turn| turn.said.prompt.clone()).collect()
+    window
+        .state_mut()
+        .state()
+        .pane_chat(pane)
+        .turns()
+        .iter()
+        .map(|turn| turn.said.prompt.clone())
+        .collect()
 }
 
 /// Two conversations: one about whales, then one about bridges, which is shown.
@@ -25,7 +32,9 @@ fn with_two() -> (Api, Window) {
 
 fn open_list(window: &mut Window) {
     window.key_press_modifiers(Modifiers::COMMAND, Key::K);
-    window.until("the list is there", |window| window.shows("How heavy are whales?, "));
+    window.until("the list is there", |window| {
+        window.shows("How heavy are whales?, ")
+    });
 }
 
 /// Whether the list has a conversation that begins so.
@@ -44,24 +53,40 @@ fn conversations_are_found_by_title_and_by_what_was_said_and_opened() {
     assert!(current.is_some(), "{}", window.told());
     window.see("2 conversations");
     window.type_into("Search conversations", "seco longest");
-    window.until("one is left", |window| !lists(window, "How heavy are whales?"));
-    assert!(lists(&window, "Which bridge is the longest?"), "by words of its second message");
+    window.until("one is left", |window| {
+        !lists(window, "How heavy are whales?")
+    });
+    assert!(
+        lists(&window, "Which bridge is the longest?"),
+        "by words of its second message"
+    );
     window.type_into("Search conversations", "zebra");
     window.see("Nothing found");
     window.type_into("Search conversations", "whal");
-    window.until("the other is left", |window| lists(window, "How heavy are whales?"));
+    window.until("the other is left", |window| {
+        lists(window, "How heavy are whales?")
+    });
     window.key_press(Key::Enter);
     window.see("Opened: How heavy are whales?");
     assert_eq!(prompts(&mut window, 0), ["How heavy are whales?"]);
     window.ask("And elephants?");
-    assert!(!window.shows("Opened: "), "once something is said there is no way back");
+    assert!(
+        !window.shows("Opened: "),
+        "once something is said there is no way back"
+    );
     let body = api.bodies().last().cloned().expect("it was asked");
-    assert_eq!(body["messages"].as_array().map(Vec::len), Some(4), "it goes on: {body}");
+    assert_eq!(
+        body["messages"].as_array().map(Vec::len),
+        Some(4),
+        "it goes on: {body}"
+    );
     open_list(&mut window);
     window.until("it is the newest now", |window| {
         let whales = window.query_by_label_contains("How heavy are whales?, shown now");
         let bridges = window.query_by_label_contains("Which bridge is the longest?, ");
-        whales.zip(bridges).is_some_and(|(whales, bridges)| whales.rect().top() < bridges.rect().top())
+        whales
+            .zip(bridges)
+            .is_some_and(|(whales, bridges)| whales.rect().top() < bridges.rect().top())
     });
 }
 
@@ -78,7 +103,10 @@ fn opening_one_can_be_undone() {
     assert_ne!(window.state_mut().state().pane_chat(0).system, "Be brief");
     window.click("Undo opening");
     window.until("the other is back", |window| !window.shows("Opened: "));
-    assert_eq!(prompts(&mut window, 0), ["Which bridge is the longest?", "And the second longest?"]);
+    assert_eq!(
+        prompts(&mut window, 0),
+        ["Which bridge is the longest?", "And the second longest?"]
+    );
     assert_eq!(window.state_mut().state().pane_chat(0).system, "Be brief");
 }
 
@@ -90,7 +118,9 @@ fn a_title_that_was_given_stays() {
     window.step();
     window.type_into("New title", "Spans");
     window.key_press(Key::Escape);
-    window.until("it was left", |window| lists(window, "Which bridge is the longest?"));
+    window.until("it was left", |window| {
+        lists(window, "Which bridge is the longest?")
+    });
     window.click("More on Which bridge is the longest?");
     window.click("Rename");
     window.type_into("New title", "  ");
@@ -102,9 +132,13 @@ fn a_title_that_was_given_stays() {
     window.click("Close");
     window.ask("And the third?");
     let mut window = window.restart();
-    window.until("the list is there", |window| window.has_button("Conversations"));
+    window.until("the list is there", |window| {
+        window.has_button("Conversations")
+    });
     open_list(&mut window);
-    window.until("it is still called so", |window| lists(window, "Great spans"));
+    window.until("it is still called so", |window| {
+        lists(window, "Great spans")
+    });
     window.type_into("Search conversations", "great third");
     window.until("it is found by both", |window| {
         lists(window, "Great spans") && !lists(window, "How heavy are whales?")
@@ -117,9 +151,15 @@ fn a_deletion_can_be_undone_and_is_done_after_a_while() {
     open_list(&mut window);
     window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
     window.see("Deleted: Which bridge is the longest?");
-    assert_eq!(prompts(&mut window, 0), [""; 0], "what is shown goes with it");
+    assert_eq!(
+        prompts(&mut window, 0),
+        [""; 0],
+        "what is shown goes with it"
+    );
     window.click("Undo delete");
-    window.until("it is back", |window| lists(window, "Which bridge is the longest?"));
+    window.until("it is back", |window| {
+        lists(window, "Which bridge is the longest?")
+    });
     assert_eq!(prompts(&mut window, 0).len(), 2);
     window.click("More on How heavy are whales?");
     window.click("Delete");
@@ -128,14 +168,18 @@ fn a_deletion_can_be_undone_and_is_done_after_a_while() {
     for _ in 0..=frames as usize {
         window.step();
     }
-    window.until("it is gone", |window| !window.shows("How heavy are whales?"));
+    window.until("it is gone", |window| {
+        !window.shows("How heavy are whales?")
+    });
     window.see("1 conversation");
     assert!(lists(&window, "Which bridge is the longest?"));
     // What is not undone when the window closes is deleted.
     window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
     window.see("Deleted: Which bridge is the longest?");
     let mut window = window.restart();
-    window.until("it can be opened", |window| window.has_button("Conversations"));
+    window.until("it can be opened", |window| {
+        window.has_button("Conversations")
+    });
     window.click("Conversations");
     window.see("No conversation yet");
 }
@@ -174,5 +218,8 @@ fn blind_closes_the_list() {
     window.see("Names are hidden until you vote");
     window.key_press_modifiers(Modifiers::COMMAND, Key::K);
     window.run_steps(3);
-    assert!(window.query_by_label("Search conversations").is_none(), "titles and models tell who is who");
+    assert!(
+        window.query_by_label("Search conversations").is_none(),
+        "titles and models tell who is who"
+    );
 }

@@ -10,10 +10,17 @@ use crate::ui::Api;
 /// The messages of the last request, without the system prompt, as `role: content calls`.
 fn last_sent(api: &Api) -> Vec<String> {
     let body = api.bodies().pop().expect("something was sent");
-    let messages = body["messages"].as_array().expect("there are messages").clone();
+    let messages = body["messages"]
+        .as_array()
+        .expect("there are messages")
+        .clone();
     let one = |message: &Value| {
         let calls = message["tool_calls"].as_array().map_or(0, Vec::len);
-        let calls = if calls > 0 { format!("{calls} calls") } else { String::new() };
+        let calls = if calls > 0 {
+            format!("{calls} calls")
+        } else {
+            String::new()
+        };
         format!(
             "{}: {}{calls}",
             message["role"].as_str().unwrap_or_default(),
@@ -49,7 +56,9 @@ pub(crate) fn press(window: &mut Window, label: &str) {
 }
 
 pub(crate) fn pick_format(window: &mut Window, name: &str) {
-    window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Answer format").click();
+    window
+        .get_by_role_and_label(egui::accesskit::Role::ComboBox, "Answer format")
+        .click();
     window.run_steps(2);
     window.get_by_label(name).click();
     window.run_steps(2);
@@ -66,7 +75,10 @@ fn a_function_is_called_its_result_typed_and_the_conversation_goes_on() {
     window.see("Figures: ");
     let tools = &api.bodies()[0]["tools"];
     assert_eq!(tools[0]["function"]["name"], "get_weather");
-    assert_eq!(tools[0]["function"]["parameters"]["required"], json!(["city"]));
+    assert_eq!(
+        tools[0]["function"]["parameters"]["required"],
+        json!(["city"])
+    );
     window.click("Send result…");
     window.see("The result is empty");
     window.click("Not yet");
@@ -77,7 +89,11 @@ fn a_function_is_called_its_result_typed_and_the_conversation_goes_on() {
     window.see("Result of get_weather that was sent");
     assert_eq!(
         last_sent(&api),
-        ["user: What is the weather in Paris?", "assistant: 1 calls", "tool: {\"sky\": \"clear\"}"]
+        [
+            "user: What is the weather in Paris?",
+            "assistant: 1 calls",
+            "tool: {\"sky\": \"clear\"}"
+        ]
     );
     window.ask("And who are you?");
     assert_eq!(last_sent(&api).len(), 5);
@@ -91,7 +107,12 @@ fn of_a_long_result_the_beginning_is_shown_and_all_of_it_is_sent() {
     window.ask("What is the weather in Paris?");
     window.see("Result of get_weather");
     let long = "é".repeat(30_000);
-    window.state_mut().state().place().chat.type_result(0, long.clone());
+    window
+        .state_mut()
+        .state()
+        .place()
+        .chat
+        .type_result(0, long.clone());
     window.run_steps(4);
     press(&mut window, "Send result");
     window.see("Only the first 20.0 kB of 60.0 kB are shown");
@@ -114,17 +135,37 @@ fn several_calls_are_answered_together_and_again_and_otherwise() {
     window.click("Not yet");
     window.type_into("Result of clock", "noon");
     window.click("Send results");
-    window.until("it is answered", |window| window.has_button("Send") && window.shows("gave noon"));
-    let sent = ["user: The weather in Rome, and the time?", "assistant: 2 calls", "tool: rain", "tool: noon"];
+    window.until("it is answered", |window| {
+        window.has_button("Send") && window.shows("gave noon")
+    });
+    let sent = [
+        "user: The weather in Rome, and the time?",
+        "assistant: 2 calls",
+        "tool: rain",
+        "tool: noon",
+    ];
     assert_eq!(last_sent(&api), sent);
-    window.query_all_by_label("Regenerate").last().expect("the last answer's").click();
+    window
+        .query_all_by_label("Regenerate")
+        .last()
+        .expect("the last answer's")
+        .click();
     window.run_steps(2);
-    window.until("it is answered again", |window| api.bodies().len() == 3 && window.has_button("Send"));
+    window.until("it is answered again", |window| {
+        api.bodies().len() == 3 && window.has_button("Send")
+    });
     assert_eq!(last_sent(&api), sent, "the results are sent again");
-    window.query_all_by_label("Edit message").last().expect("the last turn's").click();
+    window
+        .query_all_by_label("Edit message")
+        .last()
+        .expect("the last turn's")
+        .click();
     window.run_steps(2);
     window.see("What you say next begins another branch here");
-    assert_eq!(window.field("Result of clock").value().as_deref(), Some("noon"));
+    assert_eq!(
+        window.field("Result of clock").value().as_deref(),
+        Some("noon")
+    );
     window.type_into("Result of clock", "midnight");
     window.click("Send results");
     window.until("it is answered otherwise", |window| {
@@ -144,7 +185,11 @@ fn a_message_instead_of_a_result_is_taken_by_the_server() {
     window.see("Sent instead of results");
     window.ask("Never mind, who are you?");
     window.see("You asked: Never mind");
-    assert!(last_sent(&api)[2].starts_with("tool: No result"), "{:?}", last_sent(&api));
+    assert!(
+        last_sent(&api)[2].starts_with("tool: No result"),
+        "{:?}",
+        last_sent(&api)
+    );
 }
 
 #[test]
@@ -174,23 +219,41 @@ fn functions_are_checked_as_they_are_typed_and_kept_over_a_restart() {
     window.type_into("Name of function 1", "get weather");
     window.see("The name may have letters, digits, _ and -: not sent");
     window.type_into("Name of function 1", "weather");
-    window.type_into("Arguments of function 1, as a JSON schema; empty for none", "{\n\"type\": object}");
+    window.type_into(
+        "Arguments of function 1, as a JSON schema; empty for none",
+        "{\n\"type\": object}",
+    );
     window.see("Not sent. Line 2, column 9: expected value");
-    window.type_into("Arguments of function 1, as a JSON schema; empty for none", "{\"type\": \"object\"}");
+    window.type_into(
+        "Arguments of function 1, as a JSON schema; empty for none",
+        "{\"type\": \"object\"}",
+    );
     window.until("it is sound", |window| !window.shows("Not sent"));
     press(&mut window, "Duplicate weather");
     window.see("Offer weather_2");
     window.type_into("Name of function 2", "weather");
     window.see("Another function has this name: not sent");
-    window.query_all_by_label("Delete weather").last().expect("the second").click_accesskit();
+    window
+        .query_all_by_label("Delete weather")
+        .last()
+        .expect("the second")
+        .click_accesskit();
     window.run_steps(2);
     window.see("weather was deleted");
     press(&mut window, "Undo");
-    window.until("both are there", |window| window.query_all_by_label("Offer weather").count() == 2);
-    window.query_all_by_label("Offer weather").last().expect("the second").click_accesskit();
+    window.until("both are there", |window| {
+        window.query_all_by_label("Offer weather").count() == 2
+    });
+    window
+        .query_all_by_label("Offer weather")
+        .last()
+        .expect("the second")
+        .click_accesskit();
     window.run_steps(2);
     let mut window = window.restart();
-    window.until("it is there again", |window| window.has_button("Parameters (1 set)"));
+    window.until("it is there again", |window| {
+        window.has_button("Parameters (1 set)")
+    });
     let tools = window.state_mut().state().place().chat.params.tools.clone();
     assert_eq!((tools.len(), tools[0].off, tools[1].off), (2, false, true));
     window.ask("How is the weather?");
@@ -211,17 +274,35 @@ fn an_answer_after_a_schema_is_checked_and_can_be_copied() {
     window.ask("Give me 12");
     window.see("JSON, holds to the schema");
     let body = &api.bodies()[0]["response_format"];
-    assert_eq!((&body["type"], &body["json_schema"]["strict"]), (&json!("json_schema"), &json!(true)));
+    assert_eq!(
+        (&body["type"], &body["json_schema"]["strict"]),
+        (&json!("json_schema"), &json!(true))
+    );
     window.click("As it came");
     window.click("Tidy view");
     window.click("Copy JSON");
     assert_eq!(
-        window.state_mut().state().place().chat.turns()[0].answer.form.pretty.as_deref(),
+        window.state_mut().state().place().chat.turns()[0]
+            .answer
+            .form
+            .pretty
+            .as_deref(),
         Some("{\n  \"n\": 12\n}")
     );
     let mut window = window.restart();
-    window.until("it is there again", |window| window.has_button("Parameters (1 set)"));
-    assert!(window.state_mut().state().place().chat.params.format.is_some());
+    window.until("it is there again", |window| {
+        window.has_button("Parameters (1 set)")
+    });
+    assert!(
+        window
+            .state_mut()
+            .state()
+            .place()
+            .chat
+            .params
+            .format
+            .is_some()
+    );
 }
 
 #[test]
@@ -259,17 +340,33 @@ fn a_schema_is_made_from_an_example() {
 
 #[test]
 fn each_pane_has_calls_of_its_own() {
-    let api = Api::start(vec![DemoModel::quick("one", Quirk::None), DemoModel::quick("two", Quirk::None)]);
+    let api = Api::start(vec![
+        DemoModel::quick("one", Quirk::None),
+        DemoModel::quick("two", Quirk::None),
+    ]);
     let mut window = api.window();
     offer_weather(&mut window);
     window.click("+ Compare");
     window.ask("What is the weather in Paris?");
-    window.until("both call", |window| window.query_all_by_label_contains("Copy arguments of").count() == 2);
-    window.until("both wait", |window| window.query_all_by_label("Send result…").count() == 2);
-    window.state_mut().state().pane_chat(1).type_result(0, "rain".to_owned());
+    window.until("both call", |window| {
+        window
+            .query_all_by_label_contains("Copy arguments of")
+            .count()
+            == 2
+    });
+    window.until("both wait", |window| {
+        window.query_all_by_label("Send result…").count() == 2
+    });
+    window
+        .state_mut()
+        .state()
+        .pane_chat(1)
+        .type_result(0, "rain".to_owned());
     window.step();
     window.click("Send result");
-    window.until("one has its answer", |window| window.has_button("Send") && window.shows("gave rain"));
+    window.until("one has its answer", |window| {
+        window.has_button("Send") && window.shows("gave rain")
+    });
     assert!(window.has_button("Send result…"), "the other still waits");
 }
 
@@ -281,7 +378,9 @@ fn the_history_keeps_calls_and_results_and_takes_them_up() {
     window.ask("What is the weather in Paris?");
     window.type_into("Result of get_weather", "rain");
     window.click("Send result");
-    window.until("it is answered", |window| window.has_button("Send") && window.shows("gave rain"));
+    window.until("it is answered", |window| {
+        window.has_button("Send") && window.shows("gave rain")
+    });
     window.click("Clear");
     window.see("Nothing said yet");
     window.click("History");
@@ -292,6 +391,13 @@ fn the_history_keeps_calls_and_results_and_takes_them_up() {
     window.click("Continue");
     window.ask("Thank you");
     let sent = last_sent(&api);
-    assert_eq!(sent[..3], ["user: What is the weather in Paris?", "assistant: 1 calls", "tool: rain"]);
+    assert_eq!(
+        sent[..3],
+        [
+            "user: What is the weather in Paris?",
+            "assistant: 1 calls",
+            "tool: rain"
+        ]
+    );
     assert_eq!(sent.len(), 5);
 }

@@ -19,7 +19,11 @@ const VARIABLE: &str = "BATIDA_WINDOW_KEY";
 async fn what_is_typed_in_a_real_window_reaches_the_deployed_model() {
     let xdotool = find("xdotool", "xdotool");
     let models = vec![DemoModel::quick(MODEL, Quirk::None)];
-    let options = DemoOptions { models, keep_received: true, ..DemoOptions::default() };
+    let options = DemoOptions {
+        models,
+        keep_received: true,
+        ..DemoOptions::default()
+    };
     let api = DemoServer::start(options).await.expect("it listens");
     let kube = Kube::start(Cluster::recorded()).await;
     let config = tempfile::tempdir().expect("a folder");
@@ -34,19 +38,34 @@ async fn what_is_typed_in_a_real_window_reaches_the_deployed_model() {
         }),
         ..Environment::blank(EnvId("env-1".to_owned()), "recorded")
     };
-    let mut settings = Settings { selected: env.id.clone(), ..Settings::default() };
+    let mut settings = Settings {
+        selected: env.id.clone(),
+        ..Settings::default()
+    };
     settings.environments.push(env);
-    SettingsStore::in_dir(config.path()).save(&settings).expect("saved");
+    SettingsStore::in_dir(config.path())
+        .save(&settings)
+        .expect("saved");
 
     let display = Display::start("1440x900");
     let mut batida = display.command(env!("CARGO_BIN_EXE_batida"));
-    batida.arg("--config").arg(config.path()).env(VARIABLE, DEMO_KEY);
+    batida
+        .arg("--config")
+        .arg(config.path())
+        .env(VARIABLE, DEMO_KEY);
     let mut batida = Killed(batida.spawn().expect("it starts"));
     let deadline = Instant::now() + Duration::from_secs(90);
     let mut typed = 0;
     while api.received().is_empty() {
-        assert!(batida.0.try_wait().expect("asked").is_none(), "the window closed by itself");
-        assert!(Instant::now() < deadline, "nothing was sent; the cluster was asked {:?}", kube.requests());
+        assert!(
+            batida.0.try_wait().expect("asked").is_none(),
+            "the window closed by itself"
+        );
+        assert!(
+            Instant::now() < deadline,
+            "nothing was sent; the cluster was asked {:?}",
+            kube.requests()
+        );
         // Before the model is known Enter sends nothing, and the words wait in the composer.
         let mut keys = display.command(&xdotool);
         keys.args([
@@ -69,14 +88,26 @@ async fn what_is_typed_in_a_real_window_reaches_the_deployed_model() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let received = &api.received()[0];
-    assert_eq!(received.body["model"], MODEL, "the deployment's, found through kubectl");
+    assert_eq!(
+        received.body["model"], MODEL,
+        "the deployment's, found through kubectl"
+    );
     let message = &received.body["messages"][1];
     assert!(
-        message["content"].as_str().is_some_and(|text| text.contains("Hello")),
+        message["content"]
+            .as_str()
+            .is_some_and(|text| text.contains("Hello")),
         "{message} after {typed} tries"
     );
-    assert_eq!(received.authorization.as_deref(), Some(format!("Bearer {DEMO_KEY}").as_str()));
-    assert!(kube.requests().iter().any(|path| path.contains("/pods")), "{:?}", kube.requests());
+    assert_eq!(
+        received.authorization.as_deref(),
+        Some(format!("Bearer {DEMO_KEY}").as_str())
+    );
+    assert!(
+        kube.requests().iter().any(|path| path.contains("/pods")),
+        "{:?}",
+        kube.requests()
+    );
 }
 
 #[test]
@@ -84,11 +115,17 @@ fn the_window_shows_the_demo_and_closes() {
     let config = tempfile::tempdir().expect("a folder");
     let display = Display::start("900x600");
     let mut batida = display.command(env!("CARGO_BIN_EXE_batida"));
-    let ended =
-        batida.args(["--demo", "--time-start", "--config"]).arg(config.path()).output().expect("it runs");
+    let ended = batida
+        .args(["--demo", "--time-start", "--config"])
+        .arg(config.path())
+        .output()
+        .expect("it runs");
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{told}");
-    assert!(told.contains("first frame:") && told.contains("deployments shown:"), "{told}");
+    assert!(
+        told.contains("first frame:") && told.contains("deployments shown:"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -104,7 +141,10 @@ fn without_a_display_it_says_so_in_words() {
         .expect("it runs");
     let told = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{told}");
-    assert!(told.contains("There is no display to open a window on"), "{told}");
+    assert!(
+        told.contains("There is no display to open a window on"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -118,7 +158,10 @@ fn a_window_that_is_told_to_end_closes_as_by_its_cross() {
         let mut batida = Killed(batida.spawn().expect("it starts"));
         let deadline = Instant::now() + Duration::from_secs(60);
         while !config.path().join("history.sqlite").exists() {
-            assert!(batida.0.try_wait().expect("asked").is_none(), "the window closed by itself");
+            assert!(
+                batida.0.try_wait().expect("asked").is_none(),
+                "the window closed by itself"
+            );
             assert!(Instant::now() < deadline, "its engine did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -129,7 +172,10 @@ fn a_window_that_is_told_to_end_closes_as_by_its_cross() {
                 break status;
             }
             // A keychain that does not answer may take three seconds of it.
-            assert!(began.elapsed() < Duration::from_secs(10), "it does not close");
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "it does not close"
+            );
             std::thread::sleep(Duration::from_millis(20));
         };
         assert!(status.success(), "{status}");

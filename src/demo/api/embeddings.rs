@@ -14,9 +14,18 @@ use super::{DEMO_KEY, Gone, Quirk, Received, Shared, error, lock};
 use crate::demo::embed;
 
 /// A vector for each text, in as much time as the model takes to its first token.
-pub(super) async fn make(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn make(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let came = Instant::now();
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
     let authorization = text(header::AUTHORIZATION);
     let json: Value = match serde_json::from_slice(&body) {
         Ok(json) => json,
@@ -35,7 +44,12 @@ pub(super) async fn make(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
         return error(401, "invalid_api_key", "Invalid API key");
     }
     let name = json["model"].as_str().unwrap_or_default();
-    let Some(model) = shared.options.models.iter().find(|model| model.name == name) else {
+    let Some(model) = shared
+        .options
+        .models
+        .iter()
+        .find(|model| model.name == name)
+    else {
         return error(404, "model_not_found", &format!("Model {name} not found"));
     };
     match &model.quirk {
@@ -51,9 +65,14 @@ pub(super) async fn make(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
         Value::Array(texts) => texts.iter().map(Value::as_str).collect(),
         _ => None,
     };
-    let Some(texts) = texts.filter(|texts| !texts.is_empty() && texts.iter().all(|text| !text.is_empty()))
+    let Some(texts) =
+        texts.filter(|texts| !texts.is_empty() && texts.iter().all(|text| !text.is_empty()))
     else {
-        return error(400, "invalid_value", "input must be a text or a list of texts, none of them empty");
+        return error(
+            400,
+            "invalid_value",
+            "input must be a text or a list of texts, none of them empty",
+        );
     };
     let coded = json["encoding_format"] == "base64";
     let data: Vec<Value> = texts
@@ -63,7 +82,10 @@ pub(super) async fn make(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
             let vector = embed::embed(text);
             let embedding = match coded {
                 true => {
-                    let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+                    let bytes: Vec<u8> = vector
+                        .iter()
+                        .flat_map(|value| value.to_le_bytes())
+                        .collect();
                     Value::from(base64::engine::general_purpose::STANDARD.encode(bytes))
                 }
                 false => Value::from(vector),
@@ -74,5 +96,6 @@ pub(super) async fn make(State(shared): State<Arc<Shared>>, headers: HeaderMap, 
     let tokens: usize = texts.iter().map(|text| embed::tokens(text)).sum();
     let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
     tokio::time::sleep(model.ttft.saturating_sub(came.elapsed())).await;
-    axum::Json(json!({"object": "list", "model": name, "data": data, "usage": usage})).into_response()
+    axum::Json(json!({"object": "list", "model": name, "data": data, "usage": usage}))
+        .into_response()
 }

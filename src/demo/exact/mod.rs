@@ -84,19 +84,28 @@ impl ExactServer {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STOP)?);
         let mut listener = TcpListener::from_std(listener);
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
         let (ready, when_ready) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name("exact".to_owned()).spawn(move || {
-            let pinned = pin(options.core);
-            let usable = pinned.is_ok();
-            // Fails only when the one who starts it has gone.
-            let _ = ready.send(pinned);
-            if usable {
-                Server::new(poll, listener, options).run();
-            }
-        })?;
-        when_ready.recv().map_err(|_| std::io::Error::other("its thread ended at once"))??;
-        Ok(Self { address, waker, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("exact".to_owned())
+            .spawn(move || {
+                let pinned = pin(options.core);
+                let usable = pinned.is_ok();
+                // Fails only when the one who starts it has gone.
+                let _ = ready.send(pinned);
+                if usable {
+                    Server::new(poll, listener, options).run();
+                }
+            })?;
+        when_ready
+            .recv()
+            .map_err(|_| std::io::Error::other("its thread ended at once"))??;
+        Ok(Self {
+            address,
+            waker,
+            thread: Some(thread),
+        })
     }
 
     /// Where it listens.
@@ -120,8 +129,13 @@ impl Drop for ExactServer {
 fn pin(core: Option<usize>) -> std::io::Result<()> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     let allowed = sched_getaffinity(None)?;
-    let last = (0..CpuSet::MAX_CPU).rev().find(|core| allowed.is_set(*core));
-    let Some(core) = core.or(last).filter(|core| *core < CpuSet::MAX_CPU && allowed.is_set(*core)) else {
+    let last = (0..CpuSet::MAX_CPU)
+        .rev()
+        .find(|core| allowed.is_set(*core));
+    let Some(core) = core
+        .or(last)
+        .filter(|core| *core < CpuSet::MAX_CPU && allowed.is_set(*core))
+    else {
         let why = format!("this process may not use core {}", core.unwrap_or(0));
         return Err(std::io::Error::new(ErrorKind::InvalidInput, why));
     };
@@ -183,7 +197,11 @@ impl Server {
         let mut last_work = now();
         loop {
             let now = now();
-            let next = self.desk.due.peek().map(|Reverse(due)| due.at.saturating_sub(now));
+            let next = self
+                .desk
+                .due
+                .peek()
+                .map(|Reverse(due)| due.at.saturating_sub(now));
             let timeout = match next {
                 _ if now - last_work < SPIN => Some(Duration::ZERO),
                 Some(left) => Some(Duration::from_nanos(left.saturating_sub(SPIN))),
@@ -202,7 +220,9 @@ impl Server {
                 }
             }
             for _ in 0..TURN {
-                let Some(slot) = self.desk.take_due(&mut self.connections) else { break };
+                let Some(slot) = self.desk.take_due(&mut self.connections) else {
+                    break;
+                };
                 self.advance(slot, false);
                 worked = true;
             }
@@ -232,7 +252,12 @@ impl Server {
                 self.connections.len() - 1
             });
             let both = Interest::READABLE | Interest::WRITABLE;
-            if self.poll.registry().register(&mut socket, Token(slot), both).is_ok() {
+            if self
+                .poll
+                .registry()
+                .register(&mut socket, Token(slot), both)
+                .is_ok()
+            {
                 self.connections[slot] = Some(Connection::new(socket));
                 self.advance(slot, true);
             } else {
@@ -243,8 +268,11 @@ impl Server {
 
     /// Reads when there may be something to read, and goes on until it would have to wait.
     fn advance(&mut self, slot: usize, readable: bool) {
-        let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
-        let open = (!readable || connection.read(&mut self.scratch)) && self.desk.drive(connection, slot);
+        let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else {
+            return;
+        };
+        let open =
+            (!readable || connection.read(&mut self.scratch)) && self.desk.drive(connection, slot);
         if open {
             return;
         }
@@ -413,7 +441,13 @@ impl Desk {
 
     /// Begins with the next request; false when none is complete.
     fn begin(&mut self, connection: &mut Connection, slot: usize) -> bool {
-        let Connection { input, output, need, writing, .. } = connection;
+        let Connection {
+            input,
+            output,
+            need,
+            writing,
+            ..
+        } = connection;
         if input.len() < *need {
             return false;
         }
@@ -442,7 +476,13 @@ impl Desk {
             Asked::Models => self.rendered.write_models(output),
             Asked::Times => {
                 let (lines, lost) = self.kept.take();
-                wire::plain(output, 200, JSON_LINES, &format!("x-times-lost: {lost}\r\n"), &lines);
+                wire::plain(
+                    output,
+                    200,
+                    JSON_LINES,
+                    &format!("x-times-lost: {lost}\r\n"),
+                    &lines,
+                );
             }
             Asked::Forget => {
                 self.kept.take();
@@ -458,7 +498,12 @@ impl Desk {
         self.begun += 1;
         let times = Times::new(ask.id.take(), connection.came);
         let tokens = ask.tokens.unwrap_or(self.options.tokens).max(1);
-        let answer = Answer { serial: self.begun, ask, tokens, times };
+        let answer = Answer {
+            serial: self.begun,
+            ask,
+            tokens,
+            times,
+        };
         if answer.ask.stream && !self.options.one_write {
             connection.output.extend(&self.rendered.opening);
             connection.writing = Writing::Opening;
@@ -470,7 +515,12 @@ impl Desk {
 
     /// Puts down when the next part of the answer is due.
     fn wait(&mut self, answer: &Answer, slot: usize) {
-        let ExactOptions { ttft, per_token, one_write, .. } = self.options;
+        let ExactOptions {
+            ttft,
+            per_token,
+            one_write,
+            ..
+        } = self.options;
         let before = match answer.ask.stream {
             true => answer.times.tokens,
             false if one_write => 0,
@@ -478,7 +528,11 @@ impl Desk {
         };
         let after = nanos(ttft) + nanos(per_token) * u64::from(before);
         let at = answer.times.received_ns + after;
-        self.due.push(Reverse(Due { at, slot, serial: answer.serial }));
+        self.due.push(Reverse(Due {
+            at,
+            slot,
+            serial: answer.serial,
+        }));
     }
 
     /// Makes ready what is due by now, if anything is, and says whose it is.
@@ -487,10 +541,15 @@ impl Desk {
             let Reverse(Due { slot, serial, .. }) = self.due.pop()?;
             // A client that left is no longer waiting for it.
             let waiting = connections[slot].as_mut().and_then(|connection| {
-                let answer = connection.answer.as_ref().filter(|answer| answer.serial == serial)?;
+                let answer = connection
+                    .answer
+                    .as_ref()
+                    .filter(|answer| answer.serial == serial)?;
                 Some((&mut connection.output, &mut connection.writing, answer))
             });
-            let Some((output, writing, answer)) = waiting else { continue };
+            let Some((output, writing, answer)) = waiting else {
+                continue;
+            };
             if !answer.ask.stream {
                 self.rendered.write_whole(output, &answer.told());
                 *writing = Writing::All;
@@ -525,7 +584,8 @@ impl Desk {
                 if answer.times.tokens < answer.tokens {
                     self.wait(&answer, slot);
                 } else {
-                    self.rendered.write_end(&mut connection.output, &answer.told());
+                    self.rendered
+                        .write_end(&mut connection.output, &answer.told());
                     connection.writing = Writing::End;
                 }
             }

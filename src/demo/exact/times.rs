@@ -28,7 +28,13 @@ pub(super) struct Times {
 impl Times {
     /// For a request that came at `received_ns`.
     pub(super) fn new(id: Option<Box<str>>, received_ns: u64) -> Self {
-        Self { id, received_ns, tokens: 0, written_ns: Vec::new(), done_ns: None }
+        Self {
+            id,
+            received_ns,
+            tokens: 0,
+            written_ns: Vec::new(),
+            done_ns: None,
+        }
     }
 
     /// Notes that a token was written; only the first and the last are kept unless `all` are.
@@ -56,7 +62,9 @@ impl Kept {
         self.tokens += times.written_ns.len();
         self.list.push_back(times);
         while self.list.len() > MOST || self.tokens > MOST_TOKENS {
-            let Some(oldest) = self.list.pop_front() else { return };
+            let Some(oldest) = self.list.pop_front() else {
+                return;
+            };
             self.tokens -= oldest.written_ns.len();
             self.lost += 1;
         }
@@ -80,7 +88,10 @@ mod tests {
     use super::*;
 
     fn times(id: &str) -> Times {
-        Times { done_ns: Some(9), ..Times::new(Some(id.into()), 1) }
+        Times {
+            done_ns: Some(9),
+            ..Times::new(Some(id.into()), 1)
+        }
     }
 
     #[test]
@@ -105,7 +116,10 @@ mod tests {
         );
         assert_eq!(kept.take(), (Vec::new(), 0));
         for _ in 0..3 {
-            kept.keep(Times { written_ns: vec![7; MOST_TOKENS / 2], ..times("long") });
+            kept.keep(Times {
+                written_ns: vec![7; MOST_TOKENS / 2],
+                ..times("long")
+            });
         }
         assert_eq!((kept.list.len(), kept.take().1), (2, 1));
     }

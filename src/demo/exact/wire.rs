@@ -18,7 +18,9 @@ const MOST_BODY: usize = 25 << 20;
 /// However many are asked for, so that an answer fits into memory.
 const MOST_TOKENS: u64 = 100_000;
 
-const WORDS: [&str; 8] = [" time", " is", " given", " and", " not", " taken", " by", " clocks"];
+const WORDS: [&str; 8] = [
+    " time", " is", " given", " and", " not", " taken", " by", " clocks",
+];
 
 /// What the bytes at hand amount to.
 #[derive(Debug)]
@@ -27,7 +29,11 @@ pub(super) enum Read {
     /// it may go on.
     Part { need: usize, waits: bool },
     /// A request in the first `used` bytes. `close`: it is the connection's last.
-    Whole { asked: Asked, used: usize, close: bool },
+    Whole {
+        asked: Asked,
+        used: usize,
+        close: bool,
+    },
 }
 
 /// What a request is for.
@@ -65,7 +71,10 @@ pub(super) fn read(bytes: &[u8]) -> Read {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Request::new(&mut headers);
     let refused = |status, why: &str| Read::Whole {
-        asked: Asked::Refused { status, why: why.to_owned() },
+        asked: Asked::Refused {
+            status,
+            why: why.to_owned(),
+        },
         used: bytes.len(),
         close: true,
     };
@@ -74,15 +83,26 @@ pub(super) fn read(bytes: &[u8]) -> Read {
         Ok(httparse::Status::Partial) if bytes.len() > MOST_HEAD => {
             return refused(431, "The request's head is too large");
         }
-        Ok(httparse::Status::Partial) => return Read::Part { need: bytes.len() + 1, waits: false },
+        Ok(httparse::Status::Partial) => {
+            return Read::Part {
+                need: bytes.len() + 1,
+                waits: false,
+            };
+        }
         Err(why) => return refused(400, &format!("This is no HTTP request: {why}")),
     };
     let header = |name: &str| {
-        let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        let found = head
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case(name));
         found.and_then(|header| std::str::from_utf8(header.value).ok())
     };
     if header("transfer-encoding").is_some() {
-        return refused(411, "Say the body's length: a chunked request is not read here");
+        return refused(
+            411,
+            "Say the body's length: a chunked request is not read here",
+        );
     }
     let length = match header("content-length").map(str::parse::<usize>) {
         None => 0,
@@ -92,7 +112,8 @@ pub(super) fn read(bytes: &[u8]) -> Read {
     };
     let used = begin + length;
     let Some(body) = bytes.get(begin..used) else {
-        let waits = header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+        let waits =
+            header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
         return Read::Part { need: used, waits };
     };
     // An older client would not understand a chunked answer.
@@ -101,12 +122,18 @@ pub(super) fn read(bytes: &[u8]) -> Read {
     let path = head.path.unwrap_or_default();
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     let asked = match (head.method.unwrap_or_default(), path) {
-        _ if head.version != Some(1) => Asked::Refused { status: 505, why: "Ask in HTTP/1.1".to_owned() },
+        _ if head.version != Some(1) => Asked::Refused {
+            status: 505,
+            why: "Ask in HTTP/1.1".to_owned(),
+        },
         ("POST", "/v1/chat/completions") => chat(header("x-request-id"), body),
         ("GET", "/v1/models") => Asked::Models,
         ("GET", "/times") => Asked::Times,
         ("DELETE", "/times") => Asked::Forget,
-        (method, path) => Asked::Refused { status: 404, why: format!("There is no {method} {path} here") },
+        (method, path) => Asked::Refused {
+            status: 404,
+            why: format!("There is no {method} {path} here"),
+        },
     };
     Read::Whole { asked, used, close }
 }
@@ -130,12 +157,20 @@ struct Said<'a> {
 fn chat(id: Option<&str>, body: &[u8]) -> Asked {
     let body: ChatBody<'_> = match serde_json::from_slice(body) {
         Ok(body) => body,
-        Err(why) => return Asked::Refused { status: 400, why: format!("The body is no request: {why}") },
+        Err(why) => {
+            return Asked::Refused {
+                status: 400,
+                why: format!("The body is no request: {why}"),
+            };
+        }
     };
     let wished = body.max_tokens.or(body.max_completion_tokens);
     if body.messages.is_empty() || wished == Some(0) {
         let why = "messages must not be empty, and max_tokens must be at least 1";
-        return Asked::Refused { status: 400, why: why.to_owned() };
+        return Asked::Refused {
+            status: 400,
+            why: why.to_owned(),
+        };
     }
     Asked::Chat(Ask {
         id: id.map(Into::into),
@@ -179,7 +214,10 @@ impl Rendered {
         opening.extend(event(json!({"role": "assistant", "content": ""}), None));
         Self {
             opening,
-            tokens: WORDS.iter().map(|word| event(json!({"content": word}), None)).collect(),
+            tokens: WORDS
+                .iter()
+                .map(|word| event(json!({"content": word}), None))
+                .collect(),
             finish: ["stop", "length"].map(|reason| event(json!({"content": ""}), Some(reason))),
             created,
         }
@@ -209,7 +247,9 @@ impl Rendered {
 
     /// The whole answer in one JSON.
     pub(super) fn write_whole(&self, out: &mut Vec<u8>, told: &Told<'_>) {
-        let text: String = (0..told.tokens as usize).map(|at| WORDS[at % WORDS.len()]).collect();
+        let text: String = (0..told.tokens as usize)
+            .map(|at| WORDS[at % WORDS.len()])
+            .collect();
         let finish = if told.cut { "length" } else { "stop" };
         let body = format!(
             r#"{{"choices":[{{"message":{{"role":"assistant","content":"{text}"}},"index":0,"finish_reason":"{finish}"}}],"created":{},"id":"exact","model":"{MODEL}","object":"chat.completion","usage":{}}}"#,
@@ -221,9 +261,16 @@ impl Rendered {
 
     /// The list of models.
     pub(super) fn write_models(&self, out: &mut Vec<u8>) {
-        let model =
-            json!({"id": MODEL, "object": "model", "created": self.created, "owned_by": "batida-demo"});
-        plain(out, 200, JSON, "", json!({"object": "list", "data": [model]}).to_string().as_bytes());
+        let model = json!({"id": MODEL, "object": "model", "created": self.created, "owned_by": "batida-demo"});
+        plain(
+            out,
+            200,
+            JSON,
+            "",
+            json!({"object": "list", "data": [model]})
+                .to_string()
+                .as_bytes(),
+        );
     }
 }
 
@@ -242,9 +289,18 @@ pub(super) struct Told<'a> {
 impl Told<'_> {
     /// SambaStack's `usage`, with the server's own figures in seconds.
     fn usage(&self) -> String {
-        let Self { tokens, prompt_tokens, times, now, .. } = self;
+        let Self {
+            tokens,
+            prompt_tokens,
+            times,
+            now,
+            ..
+        } = self;
         let seconds = |until: u64| until.saturating_sub(times.received_ns) as f64 / 1e9;
-        let (first, total) = (seconds(times.written_ns.first().copied().unwrap_or(*now)), seconds(*now));
+        let (first, total) = (
+            seconds(times.written_ns.first().copied().unwrap_or(*now)),
+            seconds(*now),
+        );
         let sum = prompt_tokens + u64::from(*tokens);
         format!(
             r#"{{"prompt_tokens":{prompt_tokens},"completion_tokens":{tokens},"total_tokens":{sum},"time_to_first_token":{first:.9},"total_latency":{total:.9},"is_last_response":true}}"#
@@ -279,8 +335,15 @@ pub(super) fn plain(out: &mut Vec<u8>, status: u16, kind: &str, more: &str, body
 
 /// A refusal, as SambaStack words them.
 pub(super) fn refusal(out: &mut Vec<u8>, status: u16, why: &str) {
-    let error = json!({"message": why, "type": "invalid_request_error", "param": null, "code": null});
-    plain(out, status, JSON, "", json!({"error": error}).to_string().as_bytes());
+    let error =
+        json!({"message": why, "type": "invalid_request_error", "param": null, "code": null});
+    plain(
+        out,
+        status,
+        JSON,
+        "",
+        json!({"error": error}).to_string().as_bytes(),
+    );
 }
 
 fn chunked(out: &mut Vec<u8>, text: &str) {
@@ -295,7 +358,8 @@ mod tests {
 
     #[test]
     fn a_request_is_read_once_it_is_complete() {
-        let body = r#"{"model":"m","messages":[{"role":"user","content":"a \"b\" c"}],"max_tokens":9}"#;
+        let body =
+            r#"{"model":"m","messages":[{"role":"user","content":"a \"b\" c"}],"max_tokens":9}"#;
         let length = body.len();
         let ask = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nX-Request-ID: a7\r\nContent-Length: {length}\r\n\r\n{body}GET"
@@ -307,7 +371,12 @@ mod tests {
             };
             assert!(cut < need && need <= end, "{cut}: {need}");
         }
-        let Read::Whole { asked: Asked::Chat(asked), used, close: false } = read(ask) else {
+        let Read::Whole {
+            asked: Asked::Chat(asked),
+            used,
+            close: false,
+        } = read(ask)
+        else {
             panic!("{:?}", read(ask))
         };
         assert_eq!(
@@ -323,18 +392,37 @@ mod tests {
             ("\u{1}\u{2}\r\n\r\n".to_owned(), 400),
             ("GET / HTTP/1.1\r\n\r\n".to_owned(), 404),
             ("GET /times HTTP/1.0\r\n\r\n".to_owned(), 505),
-            ("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{]".to_owned(), 400),
+            (
+                "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{]".to_owned(),
+                400,
+            ),
             (
                 "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 15\r\n\r\n{\"messages\":[]}"
                     .to_owned(),
                 400,
             ),
-            ("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned(), 400),
-            ("POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n".to_owned(), 413),
-            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), 411),
-            (format!("GET / HTTP/1.1\r\na: {}", "b".repeat(MOST_HEAD)), 431),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned(),
+                400,
+            ),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n".to_owned(),
+                413,
+            ),
+            (
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+                411,
+            ),
+            (
+                format!("GET / HTTP/1.1\r\na: {}", "b".repeat(MOST_HEAD)),
+                431,
+            ),
         ] {
-            let Read::Whole { asked: Asked::Refused { status, .. }, .. } = read(text.as_bytes()) else {
+            let Read::Whole {
+                asked: Asked::Refused { status, .. },
+                ..
+            } = read(text.as_bytes())
+            else {
                 panic!("{text:.60}: {:?}", read(text.as_bytes()))
             };
             assert_eq!(status, expected, "{text:.60}");

@@ -6,8 +6,14 @@ use url::Url;
 use super::looks_secret;
 
 /// What may follow the base URL in an address that people copy. The longer ones come first.
-const ENDPOINTS: [&str; 6] =
-    ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models"];
+const ENDPOINTS: [&str; 6] = [
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/responses",
+    "/messages",
+    "/models",
+];
 
 /// What base URLs end with that need no version: Databricks; Google's, which has one further up.
 const WHOLE_ENDS: [&str; 3] = ["serving-endpoints", "openapi", "openai"];
@@ -41,7 +47,9 @@ pub enum AddressError {
     #[error("leave out the user name and password: the API takes a key, kept apart")]
     Credentials,
     /// A query parameter that looks like a secret: the address is stored and shown in the clear.
-    #[error("leave out {0}=…: an address is shown in the clear. Add {0} as a secret query parameter instead")]
+    #[error(
+        "leave out {0}=…: an address is shown in the clear. Add {0} as a secret query parameter instead"
+    )]
     SecretQuery(String),
     /// `#…`.
     #[error("leave out everything from # on: it is never sent")]
@@ -70,10 +78,21 @@ impl ApiAddress {
         let cut = path.strip_suffix("/chat").filter(|before| last(before));
         path = cut.unwrap_or(path);
         let exact = endpoint.is_some() || cut.is_some() || is_whole(path);
-        let query = url.query().filter(|query| !query.is_empty()).map(str::to_owned);
+        let query = url
+            .query()
+            .filter(|query| !query.is_empty())
+            .map(str::to_owned);
         let origin = url.origin().ascii_serialization();
-        let base = if exact { format!("{origin}{path}") } else { format!("{origin}{path}/v1") };
-        Ok(Self { written: shortest(&origin, &base[origin.len()..]), base, query })
+        let base = if exact {
+            format!("{origin}{path}")
+        } else {
+            format!("{origin}{path}/v1")
+        };
+        Ok(Self {
+            written: shortest(&origin, &base[origin.len()..]),
+            base,
+            query,
+        })
     }
 
     /// How it is shown and stored: without a `/v1` at the end where that goes without saying, and with its query.
@@ -95,7 +114,9 @@ impl ApiAddress {
     /// The query, names and values decoded.
     pub fn query(&self) -> Vec<(String, String)> {
         let query = self.query.as_deref().unwrap_or_default();
-        url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+        url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect()
     }
 
     /// `POST` here to chat.
@@ -119,7 +140,10 @@ impl ApiAddress {
 
     /// Host and port, and the path before `/v1`, as a person would name it.
     pub fn host(&self) -> &str {
-        let written = self.written.split_once("://").map_or(self.written.as_str(), |(_, rest)| rest);
+        let written = self
+            .written
+            .split_once("://")
+            .map_or(self.written.as_str(), |(_, rest)| rest);
         written.strip_suffix("/chat/completions").unwrap_or(written)
     }
 
@@ -145,7 +169,9 @@ impl ApiAddress {
 
     /// Whether it is SambaNova's own, whose keys the world keeps in `SAMBANOVA_API_KEY`.
     pub fn is_sambanova(&self) -> bool {
-        let host = Url::parse(&self.base).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let host = Url::parse(&self.base)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
         host.is_some_and(|host| host == "sambanova.ai" || host.ends_with(".sambanova.ai"))
     }
 }
@@ -157,7 +183,9 @@ fn with_query(url: &str, query: Option<&str>) -> String {
 /// The shortest address that is read as this base URL.
 fn shortest(origin: &str, path: &str) -> String {
     match path.strip_suffix("/v1") {
-        Some(before) if !is_whole(before) && !ends_like_an_endpoint(before) && !before.ends_with('/') => {
+        Some(before)
+            if !is_whole(before) && !ends_like_an_endpoint(before) && !before.ends_with('/') =>
+        {
             format!("{origin}{before}")
         }
         _ if is_whole(path) && !ends_like_an_endpoint(path) => format!("{origin}{path}"),
@@ -184,15 +212,19 @@ fn is_whole(path: &str) -> bool {
 
 /// `v1`, `v4`, `v1beta`, `v1alpha2`, `v1.1`.
 fn is_version(part: &str) -> bool {
-    let Some(rest) = part.strip_prefix(['v', 'V']) else { return false };
+    let Some(rest) = part.strip_prefix(['v', 'V']) else {
+        return false;
+    };
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = part.len() - 1 - rest.len();
     let word = rest.trim_end_matches(|c: char| c.is_ascii_digit());
     (1..=3).contains(&digits)
-        && (matches!(word, "" | "alpha" | "beta" | "preview" | "-beta" | "-preview")
-            || rest
-                .strip_prefix('.')
-                .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit())))
+        && (matches!(
+            word,
+            "" | "alpha" | "beta" | "preview" | "-beta" | "-preview"
+        ) || rest
+            .strip_prefix('.')
+            .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit())))
 }
 
 fn checked(text: &str) -> Result<Url, AddressError> {
@@ -222,7 +254,10 @@ fn checked(text: &str) -> Result<Url, AddressError> {
     // `Url` takes "api..com" and "-" for hosts; no name server will.
     let labels_ok = host.starts_with('[')
         || host.trim_end_matches('.').split('.').all(|label| {
-            !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-')
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
         });
     if !labels_ok {
         return Err(AddressError::Malformed(format!("{host:?} is no host name")));
@@ -278,17 +313,38 @@ mod tests {
 
     #[track_caller]
     fn check_root(text: &str, root: &str) {
-        assert_eq!(ApiAddress::parse(text).as_ref().map(ApiAddress::root), Ok(root), "{text}");
+        assert_eq!(
+            ApiAddress::parse(text).as_ref().map(ApiAddress::root),
+            Ok(root),
+            "{text}"
+        );
     }
 
     /// The chat and models URLs, and that the address survives being stored.
     #[track_caller]
     fn check_urls(text: &str, chat: &str, models: &str) {
         let address = ApiAddress::parse(text).expect(text);
-        assert_eq!((address.chat().as_str(), address.models().as_str()), (chat, models), "{text}");
-        assert_eq!(ApiAddress::parse(&address.text()), Ok(address.clone()), "stored as {}", address.text());
-        assert_eq!(ApiAddress::parse(&address.chat()).as_ref(), Ok(&address), "by its chat URL");
-        assert_eq!(ApiAddress::parse(&address.models()), Ok(address), "by its models URL");
+        assert_eq!(
+            (address.chat().as_str(), address.models().as_str()),
+            (chat, models),
+            "{text}"
+        );
+        assert_eq!(
+            ApiAddress::parse(&address.text()),
+            Ok(address.clone()),
+            "stored as {}",
+            address.text()
+        );
+        assert_eq!(
+            ApiAddress::parse(&address.chat()).as_ref(),
+            Ok(&address),
+            "by its chat URL"
+        );
+        assert_eq!(
+            ApiAddress::parse(&address.models()),
+            Ok(address),
+            "by its models URL"
+        );
     }
 
     #[test]
@@ -310,7 +366,10 @@ mod tests {
         check_root("http://10.0.0.1:8080/v1", "http://10.0.0.1:8080");
         check_root("localhost:8080", "http://localhost:8080");
         check_root("[::1]:9000/v1", "http://[::1]:9000");
-        check_root("gw.example.com/team-a/v1/chat/completions", "https://gw.example.com/team-a");
+        check_root(
+            "gw.example.com/team-a/v1/chat/completions",
+            "https://gw.example.com/team-a",
+        );
         check_root("api.example.com:8443", "https://api.example.com:8443");
     }
 
@@ -340,14 +399,22 @@ mod tests {
                 format!("{base}/models"),
                 format!("{base}/embeddings"),
             ] {
-                check_urls(&text, &format!("{base}/chat/completions"), &format!("{base}/models"));
+                check_urls(
+                    &text,
+                    &format!("{base}/chat/completions"),
+                    &format!("{base}/models"),
+                );
             }
         }
     }
 
     #[test]
     fn a_whole_chat_url_is_used_as_written_without_any_version() {
-        for base in ["https://h.example/api", "https://h.example", "https://h.example/team/messages"] {
+        for base in [
+            "https://h.example/api",
+            "https://h.example",
+            "https://h.example/team/messages",
+        ] {
             let chat = format!("{base}/chat/completions");
             check_urls(&chat, &chat, &format!("{base}/models"));
         }
@@ -369,7 +436,10 @@ mod tests {
         let address = ApiAddress::parse(&format!("{azure}/{query}")).expect("an address");
         assert_eq!((address.base(), address.root()), (azure, azure));
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(address.query(), [pair("api-version", "2024-10-21"), pair("x", "a b")]);
+        assert_eq!(
+            address.query(),
+            [pair("api-version", "2024-10-21"), pair("x", "a b")]
+        );
         check_urls(
             "localhost:80?v=1",
             "http://localhost/v1/chat/completions?v=1",
@@ -381,18 +451,40 @@ mod tests {
     fn nonsense_is_refused_with_its_reason() {
         for (text, reason) in [
             ("", AddressError::Empty),
-            ("ftp://api.example.com", AddressError::Scheme("ftp".to_owned())),
+            (
+                "ftp://api.example.com",
+                AddressError::Scheme("ftp".to_owned()),
+            ),
             ("mailto:me", AddressError::Scheme("mailto".to_owned())),
-            ("https://user:secret@api.example.com", AddressError::Credentials),
-            ("https://api.example.com/v1?api-key=x", AddressError::SecretQuery("api-key".to_owned())),
-            ("https://api.example.com?key=AIza", AddressError::SecretQuery("key".to_owned())),
+            (
+                "https://user:secret@api.example.com",
+                AddressError::Credentials,
+            ),
+            (
+                "https://api.example.com/v1?api-key=x",
+                AddressError::SecretQuery("api-key".to_owned()),
+            ),
+            (
+                "https://api.example.com?key=AIza",
+                AddressError::SecretQuery("key".to_owned()),
+            ),
             ("https://api.example.com#top", AddressError::Fragment),
             ("https://api example.com", AddressError::Space),
         ] {
             assert_eq!(ApiAddress::parse(text), Err(reason), "{text}");
         }
-        for text in ["https://", "http://:80", "https://api..com", "https://-x.com", "host:99999", "///"] {
-            assert!(matches!(ApiAddress::parse(text), Err(AddressError::Malformed(_))), "{text}");
+        for text in [
+            "https://",
+            "http://:80",
+            "https://api..com",
+            "https://-x.com",
+            "host:99999",
+            "///",
+        ] {
+            assert!(
+                matches!(ApiAddress::parse(text), Err(AddressError::Malformed(_))),
+                "{text}"
+            );
         }
     }
 
@@ -400,10 +492,19 @@ mod tests {
     fn addresses_that_earlier_versions_stored_mean_the_same() {
         // They cut "/v1" off every address.
         for (stored, chat) in [
-            ("https://h.example/compatible-mode", "/compatible-mode/v1/chat/completions"),
+            (
+                "https://h.example/compatible-mode",
+                "/compatible-mode/v1/chat/completions",
+            ),
             ("https://h.example/openai", "/openai/v1/chat/completions"),
-            ("https://h.example/inference", "/inference/v1/chat/completions"),
-            ("https://h.example/client/v4/accounts/1f/ai", "/client/v4/accounts/1f/ai/v1/chat/completions"),
+            (
+                "https://h.example/inference",
+                "/inference/v1/chat/completions",
+            ),
+            (
+                "https://h.example/client/v4/accounts/1f/ai",
+                "/client/v4/accounts/1f/ai/v1/chat/completions",
+            ),
         ] {
             let address = ApiAddress::parse(stored).expect("an address");
             assert_eq!(address.chat(), format!("https://h.example{chat}"));
@@ -412,10 +513,30 @@ mod tests {
 
     #[test]
     fn versions_are_told_from_names() {
-        for part in ["v1", "V2", "v4", "v10", "v1beta", "v1alpha2", "v1.1", "v1beta1", "v2-preview"] {
+        for part in [
+            "v1",
+            "V2",
+            "v4",
+            "v10",
+            "v1beta",
+            "v1alpha2",
+            "v1.1",
+            "v1beta1",
+            "v2-preview",
+        ] {
             assert!(is_version(part), "{part}");
         }
-        for part in ["", "v", "vllm", "v1x", "version1", "1", "va1", "v20240601", "v1."] {
+        for part in [
+            "",
+            "v",
+            "vllm",
+            "v1x",
+            "version1",
+            "1",
+            "va1",
+            "v20240601",
+            "v1.",
+        ] {
             assert!(!is_version(part), "{part}");
         }
     }

@@ -86,7 +86,10 @@ impl Extra {
 
     /// One that can be shown; a name that speaks of a secret is refused.
     fn plain(kind: ExtraKind, name: &str, value: &str) -> Result<Self, String> {
-        let (name, value) = (name.trim().to_owned(), ExtraValue::Plain(value.trim().to_owned()));
+        let (name, value) = (
+            name.trim().to_owned(),
+            ExtraValue::Plain(value.trim().to_owned()),
+        );
         let extra = Self { kind, name, value };
         extra.check()?;
         if looks_secret(&extra.name) {
@@ -112,14 +115,16 @@ impl Extra {
         let Self { kind, name, value } = self;
         match kind {
             ExtraKind::Header => drop(HeaderName::parse(name)?),
-            ExtraKind::Query if name.is_empty() => return Err("a query parameter has a name".to_owned()),
+            ExtraKind::Query if name.is_empty() => {
+                return Err("a query parameter has a name".to_owned());
+            }
             ExtraKind::Query => {}
         }
         match value {
             ExtraValue::Plain(text) => check_value(*kind, text).map_err(str::to_owned),
-            ExtraValue::Variable(name) if !is_variable(name) => {
-                Err(format!("{name:?} is not a variable's name: letters, digits and _, no digit first"))
-            }
+            ExtraValue::Variable(name) if !is_variable(name) => Err(format!(
+                "{name:?} is not a variable's name: letters, digits and _, no digit first"
+            )),
             ExtraValue::Variable(_) | ExtraValue::Kept => Ok(()),
         }
     }
@@ -237,9 +242,18 @@ pub fn looks_secret(name: &str) -> bool {
         "token",
         "passwd",
     ];
-    const PARTS: [&str; 6] = ["token", "secret", "passw", "apikey", "authoriz", "credential"];
+    const PARTS: [&str; 6] = [
+        "token",
+        "secret",
+        "passw",
+        "apikey",
+        "authoriz",
+        "credential",
+    ];
     let lower = name.to_ascii_lowercase();
-    let has_word = lower.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word));
+    let has_word = lower
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| WORDS.contains(&word));
     // Tracing headers speak of no secret: "max-tokens" and "idempotency-key" are counted as such all the same.
     has_word || PARTS.iter().any(|part| lower.contains(part))
 }
@@ -252,7 +266,13 @@ pub fn is_variable(name: &str) -> bool {
 
 /// A variable's name made of another name: `X-Team id` gives `X_TEAM_ID`.
 pub(super) fn variable_of(name: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
     let name: String = name.chars().map(letter).collect();
     let name = name.trim_matches('_');
     match name.chars().next() {
@@ -269,19 +289,37 @@ mod tests {
     #[test]
     fn extras_are_read_as_curl_takes_them() {
         let extra = Extra::header("X-Team:  blue ").expect("a header");
-        assert_eq!((extra.name.as_str(), &extra.value), ("X-Team", &ExtraValue::Plain("blue".to_owned())));
+        assert_eq!(
+            (extra.name.as_str(), &extra.value),
+            ("X-Team", &ExtraValue::Plain("blue".to_owned()))
+        );
         let extra = Extra::query("region=eu=1").expect("a parameter");
-        assert_eq!((extra.name.as_str(), &extra.value), ("region", &ExtraValue::Plain("eu=1".to_owned())));
-        let extra = Extra::from_variable(ExtraKind::Header, "X-Gateway-Token=GW").expect("a header");
+        assert_eq!(
+            (extra.name.as_str(), &extra.value),
+            ("region", &ExtraValue::Plain("eu=1".to_owned()))
+        );
+        let extra =
+            Extra::from_variable(ExtraKind::Header, "X-Gateway-Token=GW").expect("a header");
         assert_eq!(extra.value, ExtraValue::Variable("GW".to_owned()));
-        for text in ["X-Team", ": x", "X Team: x", "Host: x", "Content-Length: 1", "X: a\nb", "X: ü"] {
+        for text in [
+            "X-Team",
+            ": x",
+            "X Team: x",
+            "Host: x",
+            "Content-Length: 1",
+            "X: a\nb",
+            "X: ü",
+        ] {
             assert!(Extra::header(text).is_err(), "{text:?}");
         }
         for text in ["x", "=1"] {
             assert!(Extra::query(text).is_err(), "{text:?}");
         }
         for text in ["X-Token", "X-Token=", "X-Token=1A", "X-Token=$GW"] {
-            assert!(Extra::from_variable(ExtraKind::Header, text).is_err(), "{text:?}");
+            assert!(
+                Extra::from_variable(ExtraKind::Header, text).is_err(),
+                "{text:?}"
+            );
         }
     }
 
@@ -306,11 +344,20 @@ mod tests {
         ] {
             assert!(looks_secret(name), "{name}");
             let refused = Extra::header(&format!("{name}: sk-12345678")).expect_err(name);
-            assert!(refused.contains("--header-env") && !refused.contains("sk-12345678"), "{refused}");
+            assert!(
+                refused.contains("--header-env") && !refused.contains("sk-12345678"),
+                "{refused}"
+            );
         }
-        for name in
-            ["api-version", "X-Team", "HTTP-Referer", "User-Agent", "X-Title", "region", "OpenAI-Project"]
-        {
+        for name in [
+            "api-version",
+            "X-Team",
+            "HTTP-Referer",
+            "User-Agent",
+            "X-Title",
+            "region",
+            "OpenAI-Project",
+        ] {
             assert!(!looks_secret(name), "{name}");
         }
     }

@@ -53,8 +53,13 @@ impl Checked {
                 1 => "JSON, does not hold to the schema in 1 place".to_owned(),
                 n => format!("JSON, does not hold to the schema in {n} places"),
             },
-            Self::Fenced(inner) if inner.holds() => "JSON inside a code fence: not what was asked".to_owned(),
-            Self::Fenced(inner) => format!("JSON inside a code fence: not what was asked. {}", inner.told()),
+            Self::Fenced(inner) if inner.holds() => {
+                "JSON inside a code fence: not what was asked".to_owned()
+            }
+            Self::Fenced(inner) => format!(
+                "JSON inside a code fence: not what was asked. {}",
+                inner.told()
+            ),
             Self::NoJson(mistake) => format!("No JSON. {mistake}"),
             Self::Cut(_) => "The answer was cut: its JSON is not whole".to_owned(),
             Self::Empty => "There is no text: no JSON".to_owned(),
@@ -97,7 +102,11 @@ pub fn check_answer(format: &AnswerFormat, answer: &str, cut: bool) -> Option<Ch
     })
 }
 
-fn form_of(schema: Option<&Result<Schema, String>>, value: &serde_json::Value, length: usize) -> Checked {
+fn form_of(
+    schema: Option<&Result<Schema, String>>,
+    value: &serde_json::Value,
+    length: usize,
+) -> Checked {
     match schema {
         None if value.is_object() => Checked::Object,
         None => Checked::NoObject,
@@ -123,13 +132,21 @@ mod tests {
     use super::*;
 
     fn with_schema(schema: &str) -> AnswerFormat {
-        AnswerFormat::JsonSchema { name: "it".to_owned(), schema: schema.to_owned(), strict: true }
+        AnswerFormat::JsonSchema {
+            name: "it".to_owned(),
+            schema: schema.to_owned(),
+            strict: true,
+        }
     }
 
     #[track_caller]
     fn check(format: &AnswerFormat, answer: &str, cut: bool, told: &str, holds: bool) {
         let checked = check_answer(format, answer, cut).expect("it was asked for");
-        assert!(checked.told().starts_with(told), "{answer}: {}", checked.told());
+        assert!(
+            checked.told().starts_with(told),
+            "{answer}: {}",
+            checked.told()
+        );
         assert_eq!(checked.holds(), holds, "{answer}");
     }
 
@@ -145,14 +162,32 @@ mod tests {
             "JSON inside a code fence: not what was asked",
             false,
         );
-        check(&object, "Here it is:\n```\n[1]\n```\nDone", false, "JSON inside a code fence", false);
-        check(&object, "Sure! {}", false, "No JSON. Line 1, column 1", false);
+        check(
+            &object,
+            "Here it is:\n```\n[1]\n```\nDone",
+            false,
+            "JSON inside a code fence",
+            false,
+        );
+        check(
+            &object,
+            "Sure! {}",
+            false,
+            "No JSON. Line 1, column 1",
+            false,
+        );
         check(&object, "{\"a\": ", true, "The answer was cut", false);
         check(&object, "{}", true, "A JSON object", true);
         check(&object, " ", false, "There is no text", false);
         let integer = with_schema(r#"{"type": "integer"}"#);
         check(&integer, "7", false, "JSON, holds to the schema", true);
-        check(&integer, "\"7\"", false, "JSON, does not hold to the schema in 1 place", false);
+        check(
+            &integer,
+            "\"7\"",
+            false,
+            "JSON, does not hold to the schema in 1 place",
+            false,
+        );
         check(
             &integer,
             "```\n\"7\"\n```",
@@ -161,8 +196,18 @@ mod tests {
             false,
         );
         let odd = with_schema(r#"{"type": "text"}"#);
-        check(&odd, "7", false, "JSON, not held against the schema. No JSON schema", false);
+        check(
+            &odd,
+            "7",
+            false,
+            "JSON, not held against the schema. No JSON schema",
+            false,
+        );
         assert!(check_answer(&odd, "7", false).is_some_and(|checked| !checked.fails()));
-        assert_eq!(check_answer(&with_schema("{"), "7", false), None, "it was not sent");
+        assert_eq!(
+            check_answer(&with_schema("{"), "7", false),
+            None,
+            "it was not sent"
+        );
     }
 }

@@ -53,11 +53,18 @@ impl<'a> Effort<'a> {
     }
 
     fn new(root: &'a Value) -> Self {
-        Self { root, visits: 0, patterns: 0, following: HashSet::new() }
+        Self {
+            root,
+            visits: 0,
+            patterns: 0,
+            following: HashSet::new(),
+        }
     }
 
     fn step(&mut self, visits: usize, depth: u32) -> Result<(), Reason> {
-        self.visits = self.visits.saturating_add(u32::try_from(visits).unwrap_or(u32::MAX));
+        self.visits = self
+            .visits
+            .saturating_add(u32::try_from(visits).unwrap_or(u32::MAX));
         if self.visits > MOST_VISITS {
             return Err("The schema is too intricate to be checked here".to_owned());
         }
@@ -70,21 +77,36 @@ impl<'a> Effort<'a> {
     /// Every schema in this one, references followed.
     fn unfold(&mut self, schema: &'a Value, depth: u32) -> Result<(), Reason> {
         self.step(1, depth)?;
-        let Some(schema) = schema.as_object() else { return Ok(()) };
+        let Some(schema) = schema.as_object() else {
+            return Ok(());
+        };
         self.patterns += u32::from(schema.contains_key("pattern"));
-        let named = schema.get("patternProperties").and_then(Value::as_object).map_or(0, Map::len);
-        self.patterns = self.patterns.saturating_add(u32::try_from(named).unwrap_or(u32::MAX));
+        let named = schema
+            .get("patternProperties")
+            .and_then(Value::as_object)
+            .map_or(0, Map::len);
+        self.patterns = self
+            .patterns
+            .saturating_add(u32::try_from(named).unwrap_or(u32::MAX));
         if self.patterns > MOST_PATTERNS {
-            return Err("The schema has too many regular expressions to be checked here".to_owned());
+            return Err(
+                "The schema has too many regular expressions to be checked here".to_owned(),
+            );
         }
         if depth > 0
-            && (schema.contains_key("$id") || schema.contains_key("id") && schema.contains_key("$ref"))
+            && (schema.contains_key("$id")
+                || schema.contains_key("id") && schema.contains_key("$ref"))
         {
-            return Err("The schema has another one with an $id in it, which is not followed here".to_owned());
+            return Err(
+                "The schema has another one with an $id in it, which is not followed here"
+                    .to_owned(),
+            );
         }
         for name in ["$dynamicRef", "$recursiveRef"] {
             if schema.contains_key(name) {
-                return Err(format!("The schema has a {name}, which is not followed here"));
+                return Err(format!(
+                    "The schema has a {name}, which is not followed here"
+                ));
             }
         }
         if let Some(target) = self.referred(schema)? {
@@ -101,22 +123,30 @@ impl<'a> Effort<'a> {
     }
 
     fn referred(&self, schema: &'a Map<String, Value>) -> Result<Option<&'a Value>, Reason> {
-        let Some(to) = schema.get("$ref").and_then(Value::as_str) else { return Ok(None) };
+        let Some(to) = schema.get("$ref").and_then(Value::as_str) else {
+            return Ok(None);
+        };
         let Some(place) = to.strip_prefix('#') else {
-            return Err(format!("The schema refers to {to}, and nothing is fetched to check an answer"));
+            return Err(format!(
+                "The schema refers to {to}, and nothing is fetched to check an answer"
+            ));
         };
         let found = match place.is_empty() || place.starts_with('/') {
             true => self.root.pointer(&percent_decoded(place)),
             false => anchored(self.root, place),
         };
-        found.map(Some).ok_or_else(|| format!("The schema refers to {to}, which is not in it"))
+        found
+            .map(Some)
+            .ok_or_else(|| format!("The schema refers to {to}, which is not in it"))
     }
 
     /// Every schema that this value, and all in it, is held against.
     fn visit(&mut self, schema: &'a Value, value: &'a Value, depth: u32) -> Result<(), Reason> {
         let length = value.as_str().map_or(0, |text| text.len() / 256);
         self.step(1 + length, depth)?;
-        let Some(schema) = schema.as_object() else { return Ok(()) };
+        let Some(schema) = schema.as_object() else {
+            return Ok(());
+        };
         if let Some(target) = self.referred(schema)? {
             let place = (std::ptr::from_ref(target), std::ptr::from_ref(value));
             if !self.following.insert(place) {
@@ -173,22 +203,35 @@ fn children(schema: &Map<String, Value>) -> Vec<(Child<'_>, &Value)> {
             Value::Object(_) | Value::Bool(_) if IN_PLACE.contains(&name) => {
                 out.push((Child::InPlace, value))
             }
-            Value::Object(_) | Value::Bool(_) if EACH.contains(&name) => out.push((Child::Each, value)),
+            Value::Object(_) | Value::Bool(_) if EACH.contains(&name) => {
+                out.push((Child::Each, value))
+            }
             Value::Array(list) if IN_PLACE_LISTS.contains(&name) => {
                 out.extend(list.iter().map(|inner| (Child::InPlace, inner)));
             }
             Value::Array(list) if matches!(name, "items" | "prefixItems") => {
-                out.extend(list.iter().enumerate().map(|(at, inner)| (Child::Item(at), inner)));
+                out.extend(
+                    list.iter()
+                        .enumerate()
+                        .map(|(at, inner)| (Child::Item(at), inner)),
+                );
             }
             Value::Object(named) if name == "properties" => {
-                out.extend(named.iter().map(|(name, inner)| (Child::Member(name), inner)));
+                out.extend(
+                    named
+                        .iter()
+                        .map(|(name, inner)| (Child::Member(name), inner)),
+                );
             }
             Value::Object(named) if name == "patternProperties" => {
                 out.extend(named.values().map(|inner| (Child::Each, inner)));
             }
             Value::Object(named) if IN_PLACE_NAMED.contains(&name) => {
                 out.extend(
-                    named.values().filter(|inner| !inner.is_array()).map(|inner| (Child::InPlace, inner)),
+                    named
+                        .values()
+                        .filter(|inner| !inner.is_array())
+                        .map(|inner| (Child::InPlace, inner)),
                 );
             }
             Value::Object(named) if matches!(name, "$defs" | "definitions") => {
@@ -206,7 +249,9 @@ fn anchored<'a>(within: &'a Value, name: &str) -> Option<&'a Value> {
     if schema.get("$anchor").and_then(Value::as_str) == Some(name) {
         return Some(within);
     }
-    children(schema).into_iter().find_map(|(_, inner)| anchored(inner, name))
+    children(schema)
+        .into_iter()
+        .find_map(|(_, inner)| anchored(inner, name))
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -215,7 +260,9 @@ fn percent_decoded(text: &str) -> String {
     while let Some(byte) = bytes.next() {
         let code = (byte == b'%').then(|| {
             let digits = bytes.clone().take(2).map(char::from).collect::<String>();
-            u8::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 2)
+            u8::from_str_radix(&digits, 16)
+                .ok()
+                .filter(|_| digits.len() == 2)
         });
         match code.flatten() {
             Some(code) => {

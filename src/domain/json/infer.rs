@@ -24,8 +24,10 @@ pub fn schema_of(example: &Value) -> Value {
             }
         }
         Value::Object(members) => {
-            let properties: Map<String, Value> =
-                members.iter().map(|(name, value)| (name.clone(), schema_of(value))).collect();
+            let properties: Map<String, Value> = members
+                .iter()
+                .map(|(name, value)| (name.clone(), schema_of(value)))
+                .collect();
             let required: Vec<&String> = members.keys().collect();
             json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
         }
@@ -41,9 +43,17 @@ mod tests {
     fn an_example_holds_to_its_own_schema() {
         let example = json!({"name": "Ada", "age": 36, "score": 0.5, "tags": ["a"], "mixed": [1, "b", 2], "none": null, "empty": []});
         let schema = schema_of(&example);
-        assert_eq!(schema["properties"]["mixed"]["items"]["anyOf"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            schema["properties"]["mixed"]["items"]["anyOf"]
+                .as_array()
+                .map(Vec::len),
+            Some(2)
+        );
         let schema = Schema::read(&schema.to_string()).expect("it is a schema");
         assert_eq!(schema.check(&example, 0), Held::Well);
-        assert!(matches!(schema.check(&json!({}), 0), Held::Badly { more: 2, .. }));
+        assert!(matches!(
+            schema.check(&json!({}), 0),
+            Held::Badly { more: 2, .. }
+        ));
     }
 }

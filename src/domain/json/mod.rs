@@ -39,14 +39,29 @@ pub fn read(text: &str) -> Result<Value, Mistake> {
         let what = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let what = what.strip_suffix(&place).unwrap_or(&what).to_owned();
-        let line_of = |n: usize| text.split('\n').nth(n.saturating_sub(1)).unwrap_or_default();
+        let line_of = |n: usize| {
+            text.split('\n')
+                .nth(n.saturating_sub(1))
+                .unwrap_or_default()
+        };
         // The reader has gone on to the next line when it misses something at the end of one.
         if error.column() == 0 && error.line() > 1 {
             let line = error.line() - 1;
-            return Mistake { line, column: line_of(line).chars().count() + 1, what };
+            return Mistake {
+                line,
+                column: line_of(line).chars().count() + 1,
+                what,
+            };
         }
-        let before = line_of(error.line()).bytes().take(error.column()).filter(|byte| byte & 0xc0 != 0x80);
-        Mistake { line: error.line(), column: before.count(), what }
+        let before = line_of(error.line())
+            .bytes()
+            .take(error.column())
+            .filter(|byte| byte & 0xc0 != 0x80);
+        Mistake {
+            line: error.line(),
+            column: before.count(),
+            what,
+        }
     })
 }
 
@@ -129,7 +144,10 @@ mod tests {
 
     #[test]
     fn pretty_json_keeps_the_order_of_its_members() {
-        assert_eq!(pretty(r#"{"b":1,"a":[]}"#).as_deref(), Some("{\n  \"b\": 1,\n  \"a\": []\n}"));
+        assert_eq!(
+            pretty(r#"{"b":1,"a":[]}"#).as_deref(),
+            Some("{\n  \"b\": 1,\n  \"a\": []\n}")
+        );
         assert_eq!(pretty("{"), None);
     }
 

@@ -37,7 +37,11 @@ pub struct Violation {
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { place, what } = self;
-        if place.is_empty() { write!(f, "{what}") } else { write!(f, "{place}: {what}") }
+        if place.is_empty() {
+            write!(f, "{what}")
+        } else {
+            write!(f, "{place}: {what}")
+        }
     }
 }
 
@@ -64,16 +68,23 @@ impl Schema {
     /// In a sentence: it is no JSON (with line and column), no object, no schema, or none that can be checked here.
     pub fn read(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
-            return Err(format!("The schema is longer than {} KiB: it is not checked here", LONGEST >> 10));
+            return Err(format!(
+                "The schema is longer than {} KiB: it is not checked here",
+                LONGEST >> 10
+            ));
         }
         let value = read(text).map_err(|mistake| mistake.to_string())?;
         if !value.is_object() {
             return Err("A schema is an object, in braces".to_owned());
         }
         Effort::to_read(&value)?;
-        let patterns = PatternOptions::fancy_regex().backtrack_limit(10_000).size_limit(1 << 18);
-        let validator =
-            jsonschema::options().with_pattern_options(patterns).build(&value).map_err(|error| {
+        let patterns = PatternOptions::fancy_regex()
+            .backtrack_limit(10_000)
+            .size_limit(1 << 18);
+        let validator = jsonschema::options()
+            .with_pattern_options(patterns)
+            .build(&value)
+            .map_err(|error| {
                 let place = error.instance_path().to_string();
                 let what = sentence(&error);
                 if place.is_empty() {
@@ -99,12 +110,18 @@ impl Schema {
             return Held::Unchecked(why);
         }
         let mut errors = self.validator.iter_errors(value);
-        let told = |error| Violation { place: place_of(&error), what: sentence(&error) };
+        let told = |error| Violation {
+            place: place_of(&error),
+            what: sentence(&error),
+        };
         let first: Vec<Violation> = errors.by_ref().take(TOLD).map(told).collect();
         if first.is_empty() {
             return Held::Well;
         }
-        Held::Badly { first, more: errors.take(COUNTED).count() }
+        Held::Badly {
+            first,
+            more: errors.take(COUNTED).count(),
+        }
     }
 }
 
@@ -115,7 +132,11 @@ fn place_of(error: &jsonschema::ValidationError<'_>) -> String {
 /// The crate's words, without the value where that is long.
 fn sentence(error: &jsonschema::ValidationError<'_>) -> String {
     let whole = error.to_string();
-    let said = if whole.len() > LONG_SENTENCE { error.masked_with("this").to_string() } else { whole };
+    let said = if whole.len() > LONG_SENTENCE {
+        error.masked_with("this").to_string()
+    } else {
+        whole
+    };
     let mut short: String = said.chars().take(2 * LONG_SENTENCE).collect();
     if short.len() < said.len() {
         short.push('…');
@@ -147,21 +168,36 @@ mod tests {
     #[test]
     fn what_violates_a_schema_is_told_with_its_place() {
         let schema = schema(&person());
-        assert_eq!(schema.check(&json!({"name": "Ada", "age": 36}), 0), Held::Well);
-        let Held::Badly { first, more } = schema.check(&json!({"name": 7, "age": -1, "x": 0}), 0) else {
+        assert_eq!(
+            schema.check(&json!({"name": "Ada", "age": 36}), 0),
+            Held::Well
+        );
+        let Held::Badly { first, more } = schema.check(&json!({"name": 7, "age": -1, "x": 0}), 0)
+        else {
             panic!("it holds")
         };
         let told: Vec<String> = first.iter().map(Violation::to_string).collect();
-        assert!(told.contains(&r#"/name: 7 is not of type "string""#.to_owned()), "{told:?}");
-        assert!(told.iter().any(|line| line.starts_with("/age: -1 is less than")), "{told:?}");
-        assert!(told.iter().any(|line| line.contains("'x' was unexpected")), "{told:?}");
+        assert!(
+            told.contains(&r#"/name: 7 is not of type "string""#.to_owned()),
+            "{told:?}"
+        );
+        assert!(
+            told.iter()
+                .any(|line| line.starts_with("/age: -1 is less than")),
+            "{told:?}"
+        );
+        assert!(
+            told.iter().any(|line| line.contains("'x' was unexpected")),
+            "{told:?}"
+        );
         assert_eq!((first.len(), more), (3, 0));
     }
 
     #[test]
     fn many_violations_are_counted_and_long_values_are_not_repeated() {
         let schema = schema(&json!({"items": {"type": "string"}}));
-        let Held::Badly { first, more } = schema.check(&json!([[1, "a".repeat(999)], 2, 3, 4, 5, 6, 7]), 0)
+        let Held::Badly { first, more } =
+            schema.check(&json!([[1, "a".repeat(999)], 2, 3, 4, 5, 6, 7]), 0)
         else {
             panic!("it holds")
         };
@@ -176,7 +212,10 @@ mod tests {
             ("[]", "an object"),
             (r#"{"type": "text"}"#, "No JSON schema: /type: "),
             (r##"{"$ref": "#/$defs/x"}"##, "not in it"),
-            (r#"{"$ref": "https://example.com/schema.json"}"#, "nothing is fetched"),
+            (
+                r#"{"$ref": "https://example.com/schema.json"}"#,
+                "nothing is fetched",
+            ),
             (r#"{"$ref": "file:///etc/passwd"}"#, "nothing is fetched"),
             (r#"{"pattern": "("}"#, "No JSON schema"),
         ] {
@@ -191,12 +230,17 @@ mod tests {
             "$defs": {"node": {"type": "object", "properties": {"left": {"$ref": "#/$defs/node"}, "n": {"type": "integer"}}}},
             "$ref": "#/$defs/node",
         }));
-        assert_eq!(tree.check(&json!({"left": {"left": {"n": 1}}}), 0), Held::Well);
-        let Held::Badly { first, .. } = tree.check(&json!({"left": {"left": {"n": "1"}}}), 0) else {
+        assert_eq!(
+            tree.check(&json!({"left": {"left": {"n": 1}}}), 0),
+            Held::Well
+        );
+        let Held::Badly { first, .. } = tree.check(&json!({"left": {"left": {"n": "1"}}}), 0)
+        else {
             panic!("it holds")
         };
         assert_eq!(first[0].place, "/left/left/n");
-        let anchored = schema(&json!({"$defs": {"a": {"$anchor": "it", "type": "null"}}, "$ref": "#it"}));
+        let anchored =
+            schema(&json!({"$defs": {"a": {"$anchor": "it", "type": "null"}}, "$ref": "#it"}));
         assert_eq!(anchored.check(&Value::Null, 0), Held::Well);
     }
 
@@ -218,11 +262,15 @@ mod tests {
             |next| json!({"anyOf": [next, {"properties": {"a": next}}]}),
             |next| json!({"properties": {"a": next, "b": next}}),
         ] {
-            let why = Schema::read(&doubling(wrap).to_string()).map(|_| ()).expect_err("it is turned away");
+            let why = Schema::read(&doubling(wrap).to_string())
+                .map(|_| ())
+                .expect_err("it is turned away");
             assert!(why.contains("too intricate"), "{why}");
         }
         let circle = schema(&json!({"$ref": "#"}));
-        assert!(matches!(circle.check(&json!(1), 0), Held::Unchecked(why) if why.contains("circle")));
+        assert!(
+            matches!(circle.check(&json!(1), 0), Held::Unchecked(why) if why.contains("circle"))
+        );
         let wide = schema(&json!({"items": {"$ref": "#"}, "allOf": [{"items": {"$ref": "#"}}]}));
         let mut deep = json!([]);
         for _ in 0..40 {
@@ -230,7 +278,10 @@ mod tests {
         }
         assert!(matches!(wide.check(&deep, 0), Held::Unchecked(_)));
         let slow = schema(&json!({"pattern": "^(?=(a+)+$)(a|aa)+$"}));
-        assert!(matches!(slow.check(&json!(format!("{}b", "a".repeat(5_000))), 0), Held::Badly { .. }));
+        assert!(matches!(
+            slow.check(&json!(format!("{}b", "a".repeat(5_000))), 0),
+            Held::Badly { .. }
+        ));
         let mut many = String::from("{\"allOf\":[");
         for n in 0..200 {
             let _ = write!(many, "{{\"pattern\":\"\\\\w{{{n}}}\"}},");
@@ -239,7 +290,11 @@ mod tests {
         assert!(Schema::read(&many).is_err_and(|why| why.contains("regular expressions")));
         let nested = |n: usize| format!("{}true{}", "{\"not\":".repeat(n), "}".repeat(n));
         let deepest = Schema::read(&nested(118)).expect("it is not too deep");
-        assert_eq!(deepest.check(&json!(1), 0), Held::Well, "the stack bears it");
+        assert_eq!(
+            deepest.check(&json!(1), 0),
+            Held::Well,
+            "the stack bears it"
+        );
         let nested = nested(125);
         assert!(Schema::read(&nested).is_err_and(|why| why.contains("nested")));
     }

@@ -67,17 +67,31 @@ impl Settings {
 
 /// What was not changed here is as it is there.
 fn pick<T: PartialEq + Clone>(base: &T, mine: &T, theirs: &T) -> T {
-    if mine == base { theirs.clone() } else { mine.clone() }
+    if mine == base {
+        theirs.clone()
+    } else {
+        mine.clone()
+    }
 }
 
 /// The same for what both have, which may be new to both.
 fn either<T: PartialEq + Clone>(base: Option<&T>, mine: &T, theirs: &T) -> T {
-    if base == Some(mine) { theirs.clone() } else { mine.clone() }
+    if base == Some(mine) {
+        theirs.clone()
+    } else {
+        mine.clone()
+    }
 }
 
 /// Field by field: who changes an address in one window means neither to undo nor to forget the key of the other.
-fn environment(base: Option<&Environment>, mine: &Environment, theirs: &Environment) -> Environment {
-    let Some(base) = base else { return mine.clone() };
+fn environment(
+    base: Option<&Environment>,
+    mine: &Environment,
+    theirs: &Environment,
+) -> Environment {
+    let Some(base) = base else {
+        return mine.clone();
+    };
     Environment {
         id: mine.id.clone(),
         name: pick(&base.name, &mine.name, &theirs.name),
@@ -120,12 +134,17 @@ fn list<T: PartialEq + Clone, K: PartialEq>(
     both: impl Fn(Option<&T>, &T, &T) -> T,
 ) -> Vec<T> {
     let find = |all: &[T], of: &T| all.iter().position(|it| key(it) == key(of));
-    let kept = theirs.iter().filter_map(|it| match (find(base, it), find(mine, it)) {
-        (at, Some(own)) => Some(both(at.map(|at| &base[at]), &mine[own], it)),
-        (Some(_), None) => None,
-        (None, None) => Some(it.clone()),
-    });
-    let added = mine.iter().filter(|it| find(theirs, it).is_none() && !base.contains(it)).cloned();
+    let kept = theirs
+        .iter()
+        .filter_map(|it| match (find(base, it), find(mine, it)) {
+            (at, Some(own)) => Some(both(at.map(|at| &base[at]), &mine[own], it)),
+            (Some(_), None) => None,
+            (None, None) => Some(it.clone()),
+        });
+    let added = mine
+        .iter()
+        .filter(|it| find(theirs, it).is_none() && !base.contains(it))
+        .cloned();
     kept.chain(added).collect()
 }
 
@@ -135,13 +154,18 @@ fn map<K: Ord + Clone, V: PartialEq + Clone>(
     theirs: &BTreeMap<K, V>,
     both: impl Fn(Option<&V>, &V, &V) -> V,
 ) -> BTreeMap<K, V> {
-    let kept = theirs.iter().filter_map(|(key, it)| match (base.get(key), mine.get(key)) {
-        (base, Some(mine)) => Some((key.clone(), both(base, mine, it))),
-        (Some(_), None) => None,
-        (None, None) => Some((key.clone(), it.clone())),
-    });
+    let kept = theirs
+        .iter()
+        .filter_map(|(key, it)| match (base.get(key), mine.get(key)) {
+            (base, Some(mine)) => Some((key.clone(), both(base, mine, it))),
+            (Some(_), None) => None,
+            (None, None) => Some((key.clone(), it.clone())),
+        });
     let new = |(key, it): &(&K, &V)| !theirs.contains_key(*key) && base.get(*key) != Some(*it);
-    let added = mine.iter().filter(new).map(|(key, it)| (key.clone(), it.clone()));
+    let added = mine
+        .iter()
+        .filter(new)
+        .map(|(key, it)| (key.clone(), it.clone()));
     kept.chain(added).collect()
 }
 
@@ -154,7 +178,10 @@ mod tests {
 
     fn env(id: &str) -> Environment {
         let api = ApiAddress::parse("a.example").ok();
-        Environment { api, ..Environment::blank(EnvId(id.to_owned()), id) }
+        Environment {
+            api,
+            ..Environment::blank(EnvId(id.to_owned()), id)
+        }
     }
 
     fn with(envs: &[&str]) -> Settings {
@@ -164,7 +191,11 @@ mod tests {
     }
 
     fn names(settings: &Settings) -> Vec<&str> {
-        settings.environments.iter().map(|env| env.name.as_str()).collect()
+        settings
+            .environments
+            .iter()
+            .map(|env| env.name.as_str())
+            .collect()
     }
 
     #[test]
@@ -183,11 +214,17 @@ mod tests {
         mine.environments.push(env("d"));
         let both = Settings::merged(&base, &mine, &theirs);
         assert_eq!(names(&both), ["Demo", "renamed", "c", "d"]);
-        assert_eq!((both.environments[1].key.clone(), both.theme), (KeyPlace::Keychain, ThemeChoice::Light));
+        assert_eq!(
+            (both.environments[1].key.clone(), both.theme),
+            (KeyPlace::Keychain, ThemeChoice::Light)
+        );
         assert!(both.care.notify && both.care.probe_minutes.len() == 1);
         // Changed here and deleted there: whoever still works on it keeps it.
         mine.environments[2].name = "mine".to_owned();
-        assert_eq!(names(&Settings::merged(&base, &mine, &theirs)), ["Demo", "renamed", "c", "mine", "d"]);
+        assert_eq!(
+            names(&Settings::merged(&base, &mine, &theirs)),
+            ["Demo", "renamed", "c", "mine", "d"]
+        );
         // Deleted here.
         mine.environments.retain(|env| env.id.0 != "a");
         assert!(!names(&Settings::merged(&base, &mine, &theirs)).contains(&"a"));
@@ -203,7 +240,10 @@ mod tests {
         PairVotes::count(&mut theirs.votes, ("a", "b"), Some("b"));
         PairVotes::count(&mut theirs.votes, ("a", "c"), None);
         let votes = Settings::merged(&base, &mine, &theirs).votes;
-        let counts: Vec<_> = votes.iter().map(|pair| (pair.wins, pair.losses, pair.ties)).collect();
+        let counts: Vec<_> = votes
+            .iter()
+            .map(|pair| (pair.wins, pair.losses, pair.ties))
+            .collect();
         assert_eq!(counts, [(2, 1, 0), (0, 0, 2)]);
     }
 
@@ -212,16 +252,29 @@ mod tests {
         let base = Settings::default();
         let preset = |name: &str, seed: u64| {
             let mut settings = base.clone();
-            let plan = Plan { seed: Some(seed), ..Plan::default() };
-            let forms = BenchForms { last: Some(plan.clone()), presets: vec![(name.to_owned(), plan)] };
+            let plan = Plan {
+                seed: Some(seed),
+                ..Plan::default()
+            };
+            let forms = BenchForms {
+                last: Some(plan.clone()),
+                presets: vec![(name.to_owned(), plan)],
+            };
             settings.benches.insert(EnvId::demo(), forms);
-            let form = PlaygroundForm { draft: name.to_owned(), ..PlaygroundForm::default() };
+            let form = PlaygroundForm {
+                draft: name.to_owned(),
+                ..PlaygroundForm::default()
+            };
             settings.playgrounds.insert(EnvId(name.to_owned()), form);
             settings
         };
         let both = Settings::merged(&base, &preset("one", 1), &preset("two", 2));
         let forms = &both.benches[&EnvId::demo()];
-        let names: Vec<&str> = forms.presets.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = forms
+            .presets
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(
             (names.as_slice(), forms.last.as_ref().map(|plan| plan.seed)),
             (["two", "one"].as_slice(), Some(Some(1)))
@@ -233,12 +286,21 @@ mod tests {
     fn what_was_typed_while_a_save_waited_stays() {
         let typed = |draft: &str| {
             let mut settings = Settings::default();
-            let form = PlaygroundForm { draft: draft.to_owned(), ..PlaygroundForm::default() };
+            let form = PlaygroundForm {
+                draft: draft.to_owned(),
+                ..PlaygroundForm::default()
+            };
             settings.playgrounds.insert(EnvId::demo(), form);
             settings
         };
         let (before, now) = (typed("before the key was asked for"), typed("since"));
-        assert_eq!(Settings::merged(&now, &before, &now).playgrounds, now.playgrounds);
-        assert_eq!(Settings::merged(&now, &Settings::default(), &now).playgrounds, now.playgrounds);
+        assert_eq!(
+            Settings::merged(&now, &before, &now).playgrounds,
+            now.playgrounds
+        );
+        assert_eq!(
+            Settings::merged(&now, &Settings::default(), &now).playgrounds,
+            now.playgrounds
+        );
     }
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(target_os = "linux")]
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
 };
 #[cfg(target_os = "linux")]
 use tokio::{io::AsyncReadExt as _, net::unix::pipe::Receiver};
@@ -36,13 +37,25 @@ pub(super) struct Rung {
 impl Alarm {
     /// Within the runtime that is to notice it.
     pub(super) fn every(every: Duration) -> io::Result<Self> {
-        let timer =
-            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        let distance = Timespec { tv_sec: every.as_secs() as i64, tv_nsec: every.subsec_nanos().into() };
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        )?;
+        let distance = Timespec {
+            tv_sec: every.as_secs() as i64,
+            tv_nsec: every.subsec_nanos().into(),
+        };
         let begins = Instant::now();
-        let rings = Itimerspec { it_interval: distance, it_value: distance };
+        let rings = Itimerspec {
+            it_interval: distance,
+            it_value: distance,
+        };
         timerfd_settime(&timer, TimerfdTimerFlags::empty(), &rings)?;
-        Ok(Self { timer: Receiver::from_owned_fd_unchecked(timer)?, every, next: begins + every })
+        Ok(Self {
+            timer: Receiver::from_owned_fd_unchecked(timer)?,
+            every,
+            next: begins + every,
+        })
     }
 
     /// Waits until it rings.
@@ -50,7 +63,9 @@ impl Alarm {
         let mut times = [0; 8];
         self.timer.read_exact(&mut times).await?;
         let late = self.next.elapsed();
-        let times = u32::try_from(u64::from_ne_bytes(times)).unwrap_or(u32::MAX).max(1);
+        let times = u32::try_from(u64::from_ne_bytes(times))
+            .unwrap_or(u32::MAX)
+            .max(1);
         self.next += self.every.saturating_mul(times);
         Ok(Rung { late, times })
     }
@@ -82,9 +97,15 @@ mod tests {
         // As a process that was stopped: nothing on this thread goes on.
         std::thread::sleep(Duration::from_millis(110));
         let missed = alarm.rings().await.expect("it rings");
-        assert!(missed.times >= 5 && missed.late >= Duration::from_millis(90), "{missed:?}");
+        assert!(
+            missed.times >= 5 && missed.late >= Duration::from_millis(90),
+            "{missed:?}"
+        );
         let began = Instant::now();
         let next = alarm.rings().await.expect("it rings");
-        assert!(next.times >= 1 && began.elapsed() <= every * next.times + next.late, "{next:?}");
+        assert!(
+            next.times >= 1 && began.elapsed() <= every * next.times + next.late,
+            "{next:?}"
+        );
     }
 }

@@ -30,7 +30,10 @@ pub(super) struct Fitted {
 
 impl Fitted {
     pub(super) fn not(why: &str) -> Self {
-        Self { fit: None, note: Some(why.to_owned()) }
+        Self {
+            fit: None,
+            note: Some(why.to_owned()),
+        }
     }
 }
 
@@ -69,16 +72,23 @@ pub(super) async fn ask(
 fn is_worth_another(failure: &Failure) -> bool {
     use FaultClass::{Dropped, IngressLimited, QueueFull, RateLimited, Server};
     !is_too_long(failure)
-        && matches!(failure.class, Some(RateLimited | IngressLimited | QueueFull | Dropped | Server))
+        && matches!(
+            failure.class,
+            Some(RateLimited | IngressLimited | QueueFull | Dropped | Server)
+        )
 }
 
 pub(super) fn judge(failure: &Failure) -> Trouble {
-    use FaultClass::{BadRequest, Dropped, IngressLimited, QueueFull, RateLimited, Server, Timeout};
+    use FaultClass::{
+        BadRequest, Dropped, IngressLimited, QueueFull, RateLimited, Server, Timeout,
+    };
     if is_too_long(failure) {
         return Trouble::TooLong;
     }
     match failure.class {
-        Some(RateLimited | IngressLimited | QueueFull | Dropped | Server | Timeout) => Trouble::Passing,
+        Some(RateLimited | IngressLimited | QueueFull | Dropped | Server | Timeout) => {
+            Trouble::Passing
+        }
         Some(BadRequest) => Trouble::Own,
         _ => Trouble::OfAll,
     }
@@ -92,8 +102,10 @@ pub(super) fn failed(failure: Failure, tokens: f64) -> Failure {
         "Ask for shorter prompts with --input-tokens, or take them from a file with --prompts, which needs no fitting",
     );
     let own = Advice::by_face(failure.advice.clone(), failure.advice_on_command_line());
-    let summary =
-        format!("Prompts of {length} could not be fitted to the model's tokenizer: {}", failure.summary);
+    let summary = format!(
+        "Prompts of {length} could not be fitted to the model's tokenizer: {}",
+        failure.summary
+    );
     Failure {
         class: failure.class,
         retry_after: failure.retry_after,
@@ -117,10 +129,17 @@ mod tests {
             (FaultClass::KeyRefused, false, Trouble::OfAll),
             (FaultClass::NotAnApi, false, Trouble::OfAll),
         ] {
-            assert_eq!((is_worth_another(&of(class)), judge(&of(class))), (again, trouble), "{class:?}");
+            assert_eq!(
+                (is_worth_another(&of(class)), judge(&of(class))),
+                (again, trouble),
+                "{class:?}"
+            );
         }
         let told = failed(of(FaultClass::BadRequest), 256.0);
-        assert_eq!(told.summary, "Prompts of 256 tokens could not be fitted to the model's tokenizer: x");
+        assert_eq!(
+            told.summary,
+            "Prompts of 256 tokens could not be fitted to the model's tokenizer: x"
+        );
         assert!(told.advice_on_command_line().contains("--input-tokens"));
     }
 }

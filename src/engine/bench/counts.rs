@@ -67,7 +67,9 @@ impl Counts {
             queued: AtomicU32::new(0),
             chunks: AtomicU64::new(0),
             gaps: AtomicUsize::new(0),
-            flights: std::iter::repeat_with(FlightCell::default).take(flights).collect(),
+            flights: std::iter::repeat_with(FlightCell::default)
+                .take(flights)
+                .collect(),
             free: Mutex::new((0..flights).collect()),
             since: Mutex::default(),
         }
@@ -75,7 +77,13 @@ impl Counts {
 
     /// When each request left that is in flight now.
     pub(super) fn in_flight_since(&self) -> Vec<Duration> {
-        lock(&self.since).places.iter().filter(|ns| **ns > 0).copied().map(Duration::from_nanos).collect()
+        lock(&self.since)
+            .places
+            .iter()
+            .filter(|ns| **ns > 0)
+            .copied()
+            .map(Duration::from_nanos)
+            .collect()
     }
 
     pub(super) fn flights(&self) -> impl Iterator<Item = Flight> {

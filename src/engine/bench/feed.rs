@@ -58,7 +58,9 @@ impl Turns {
         world: &World,
     ) -> Option<(Bytes, Option<String>)> {
         let turn = self.later.next()?;
-        self.chat.messages.push(Message::new(Role::Assistant, answer));
+        self.chat
+            .messages
+            .push(Message::new(Role::Assistant, answer));
         self.chat.messages.extend(turn);
         let dialect = world.api.dialects().of(&self.chat.model);
         let request = Writer::default().request(&self.chat, self.ignore_eos, dialect, index, world);
@@ -68,7 +70,12 @@ impl Turns {
 
 /// To the model last, where that is wanted.
 fn said(chat: &ChatRequest, world: &World) -> Option<String> {
-    world.texts.then(|| chat.messages.last().map(|message| message.content.clone()).unwrap_or_default())
+    world.texts.then(|| {
+        chat.messages
+            .last()
+            .map(|message| message.content.clone())
+            .unwrap_or_default()
+    })
 }
 
 /// With so many requests ahead, a millisecond's pause leaves nobody waiting.
@@ -128,13 +135,22 @@ pub(super) fn start(
             if due == Some(None) {
                 return;
             }
-            let phase = if warming { order.first_phase } else { Phase::Measured };
+            let phase = if warming {
+                order.first_phase
+            } else {
+                Phase::Measured
+            };
             let prepared = prepare(
                 &order,
                 &counters,
                 &world,
                 &mut writer,
-                Next { entry: conversations, left, phase, due: due.flatten() },
+                Next {
+                    entry: conversations,
+                    left,
+                    phase,
+                    due: due.flatten(),
+                },
             );
             let Some(prepared) = prepared else { return };
             made += prepared.requests;
@@ -148,7 +164,9 @@ pub(super) fn start(
             }
         }
     };
-    let thread = thread::Builder::new().name("bench-prompts".to_owned()).spawn(work);
+    let thread = thread::Builder::new()
+        .name("bench-prompts".to_owned())
+        .spawn(work);
     thread.map(|_| receiver).map_err(super::no_thread)
 }
 
@@ -169,7 +187,12 @@ fn prepare(
     writer: &mut Writer,
     next: Next,
 ) -> Option<Prepared> {
-    let Next { entry, left, phase, due } = next;
+    let Next {
+        entry,
+        left,
+        phase,
+        due,
+    } = next;
     let version = world.api.dialects().version();
     if writer.version != Some(version) {
         writer.version = Some(version);
@@ -181,9 +204,17 @@ fn prepare(
         Some(_) if order.traced => entry,
         _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
     };
-    if let Some(Opening { text, wanted_prompt_tokens, max_tokens }) = order.source.opening(conversation)
+    if let Some(Opening {
+        text,
+        wanted_prompt_tokens,
+        max_tokens,
+    }) = order.source.opening(conversation)
         && writer.mold(order, max_tokens)
-        && let Writer { mold: Some(Mold { before, after, .. }), block, .. } = writer
+        && let Writer {
+            mold: Some(Mold { before, after, .. }),
+            block,
+            ..
+        } = writer
     {
         let index = counters.index.fetch_add(1, Ordering::Relaxed);
         let request = block.request(&[before, text.as_bytes(), after], index, world);
@@ -208,13 +239,36 @@ fn prepare(
     let index = counters.index.fetch_add(requests, Ordering::Relaxed);
     let mut turns = turns.into_iter();
     let messages = turns.next()?;
-    let params = Params { max_tokens: draft.max_tokens, ..order.params.clone() };
-    let chat = ChatRequest { model: order.model.clone(), messages, params };
+    let params = Params {
+        max_tokens: draft.max_tokens,
+        ..order.params.clone()
+    };
+    let chat = ChatRequest {
+        model: order.model.clone(),
+        messages,
+        params,
+    };
     let request = writer.request(&chat, order.ignore_eos, writer.dialect, index, world);
     let prompt = said(&chat, world);
-    let turns = (requests > 1).then(|| Box::new(Turns { chat, ignore_eos: order.ignore_eos, later: turns }));
+    let turns = (requests > 1).then(|| {
+        Box::new(Turns {
+            chat,
+            ignore_eos: order.ignore_eos,
+            later: turns,
+        })
+    });
     let wanted_prompt_tokens = draft.wanted_prompt_tokens;
-    Some(Prepared { index, requests, phase, due, request, prompt, version, turns, wanted_prompt_tokens })
+    Some(Prepared {
+        index,
+        requests,
+        phase,
+        due,
+        request,
+        prompt,
+        version,
+        turns,
+        wanted_prompt_tokens,
+    })
 }
 
 /// Writes requests.
@@ -260,21 +314,41 @@ impl Writer {
 
     /// For an opening; the last one, where that serves.
     fn mold(&mut self, order: &Order, max_tokens: Option<u32>) -> bool {
-        if self.mold.as_ref().is_some_and(|mold| mold.max_tokens == max_tokens) {
+        if self
+            .mold
+            .as_ref()
+            .is_some_and(|mold| mold.max_tokens == max_tokens)
+        {
             return true;
         }
         let messages = vec![Message::new(Role::User, "")];
-        let params = Params { max_tokens, ..order.params.clone() };
-        let chat = ChatRequest { model: order.model.clone(), messages, params };
+        let params = Params {
+            max_tokens,
+            ..order.params.clone()
+        };
+        let chat = ChatRequest {
+            model: order.model.clone(),
+            messages,
+            params,
+        };
         let around = openai::stream_body_around(&chat, order.ignore_eos, self.dialect);
-        self.mold = around.map(|(before, after)| Mold { max_tokens, before, after });
+        self.mold = around.map(|(before, after)| Mold {
+            max_tokens,
+            before,
+            after,
+        });
         self.mold.is_some()
     }
 }
 
 /// A request that was written before more was learned of what the server takes: as it is to be sent now. `None` when
 /// that changes nothing in it.
-pub(super) fn adapted(request: &[u8], dialect: Dialect, index: u64, world: &World) -> Option<Bytes> {
+pub(super) fn adapted(
+    request: &[u8],
+    dialect: Dialect,
+    index: u64,
+    world: &World,
+) -> Option<Bytes> {
     const END: &[u8] = b"\r\n\r\n";
     let body = &request[memchr::memmem::find(request, END)? + END.len()..];
     let body = refusal::adapted(body, dialect)?;
@@ -283,11 +357,15 @@ pub(super) fn adapted(request: &[u8], dialect: Dialect, index: u64, world: &Worl
 
 impl Block {
     fn request(&mut self, body: &[&[u8]], index: u64, world: &World) -> Bytes {
-        let length = world.dialer.request_bytes(body.iter().map(|part| part.len()).sum());
+        let length = world
+            .dialer
+            .request_bytes(body.iter().map(|part| part.len()).sum());
         if self.0.capacity() < length {
             self.0 = BytesMut::with_capacity(length.max(BLOCK));
         }
-        world.dialer.write_request(world.request_id(index), body, &mut self.0);
+        world
+            .dialer
+            .write_request(world.request_id(index), body, &mut self.0);
         self.0.split().freeze()
     }
 }

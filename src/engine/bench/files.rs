@@ -35,7 +35,10 @@ impl Files {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -114,7 +114,11 @@ impl<'a> Hearing<'a> {
     pub(super) fn flight(&self, due: Instant) {
         let Some(cell) = self.cell() else { return };
         let world = &self.lane.world;
-        for (field, value) in [(&cell.first, 0), (&cell.ended, 0), (&cell.index, self.index)] {
+        for (field, value) in [
+            (&cell.first, 0),
+            (&cell.ended, 0),
+            (&cell.index, self.index),
+        ] {
             field.store(value, Ordering::Relaxed);
         }
         cell.failed.store(false, Ordering::Relaxed);
@@ -125,7 +129,8 @@ impl<'a> Hearing<'a> {
     pub(super) fn landed(&self, at: Instant, failed: bool) {
         if let Some(cell) = self.cell() {
             cell.failed.store(failed, Ordering::Relaxed);
-            cell.ended.store(self.lane.world.at_ns(at), Ordering::Relaxed);
+            cell.ended
+                .store(self.lane.world.at_ns(at), Ordering::Relaxed);
         }
     }
 
@@ -149,22 +154,32 @@ impl<'a> Hearing<'a> {
             },
         };
         let raw = match broken {
-            Broken::Sent(_) | Broken::Cut(_) | Broken::Unreadable(_) | Broken::GaveUp(_) => String::new(),
-            Broken::Refused | Broken::NotAnAnswer => String::from_utf8_lossy(self.reader.raw()).into_owned(),
+            Broken::Sent(_) | Broken::Cut(_) | Broken::Unreadable(_) | Broken::GaveUp(_) => {
+                String::new()
+            }
+            Broken::Refused | Broken::NotAnAnswer => {
+                String::from_utf8_lossy(self.reader.raw()).into_owned()
+            }
         };
         Some(api.fault_of_reply(&head, &raw, Some(broken), (&level.model, &level.set)))
     }
 
     /// The answer is over although neither `[DONE]` nor the connection's end has come, if what came says so.
     pub(super) fn over(&mut self) -> Option<Option<Fault>> {
-        let reason = if self.good { self.reader.complete() } else { None };
+        let reason = if self.good {
+            self.reader.complete()
+        } else {
+            None
+        };
         reason.map(|reason| self.no_text(&reason))
     }
 
     /// An answer that holds neither text nor a call is no success.
     fn no_text(&mut self, reason: &FinishReason) -> Option<Fault> {
         self.reader.finish_text();
-        self.reader.said_nothing().then(|| fault::no_text(reason.why_empty(false)))
+        self.reader
+            .said_nothing()
+            .then(|| fault::no_text(reason.why_empty(false)))
     }
 
     /// Chunks with text, and bytes of the body; `None` before the response began.
@@ -226,7 +241,10 @@ impl Sink for Hearing<'_> {
 
     fn read(&mut self, at: Instant) {
         self.reader.settle();
-        let over_at = self.reader.over_at().map_or(NOT_OVER, |at| self.lane.world.at_ns(self.sent + at));
+        let over_at = self
+            .reader
+            .over_at()
+            .map_or(NOT_OVER, |at| self.lane.world.at_ns(self.sent + at));
         self.over_at.store(over_at, Ordering::Relaxed);
         let chunks = self.reader.chunks();
         let new = chunks - std::mem::replace(&mut self.chunks, chunks);
@@ -236,7 +254,8 @@ impl Sink for Hearing<'_> {
                 self.streaming = true;
                 self.lane.counts.streaming.fetch_add(1, Ordering::Relaxed);
                 if let Some(cell) = self.cell() {
-                    cell.first.store(self.lane.world.at_ns(at), Ordering::Relaxed);
+                    cell.first
+                        .store(self.lane.world.at_ns(at), Ordering::Relaxed);
                 }
             }
         }
@@ -251,8 +270,12 @@ impl Drop for Hearing<'_> {
             self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
         }
         if self.measured {
-            self.level.aborted.fetch_add(u64::from(!self.told), Ordering::Relaxed);
-            self.level.measured_in_flight.fetch_sub(1, Ordering::Release);
+            self.level
+                .aborted
+                .fetch_add(u64::from(!self.told), Ordering::Relaxed);
+            self.level
+                .measured_in_flight
+                .fetch_sub(1, Ordering::Release);
         }
         if let Some(cell) = self.cell {
             // Cells are taken in turn, so that an ended request stays on the timeline for a while.

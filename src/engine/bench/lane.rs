@@ -53,7 +53,10 @@ pub(super) enum Told {
     /// The limits that an answer's headers speak of.
     Limits(Vec<(String, String)>),
     /// What was found out about the lane itself.
-    Probed { timer_late: Option<Duration>, reads: Option<Rung> },
+    Probed {
+        timer_late: Option<Duration>,
+        reads: Option<Rung>,
+    },
     /// A request of an open loop left so long after its moment, its wait for a place in flight left out.
     Left { late: Duration },
     /// The lane's CPU time so far.
@@ -67,9 +70,17 @@ enum Order {
     /// Have so many connections open: [`Told::Ready`].
     Dial(u32),
     /// Begin these clients of a closed loop.
-    Clients { level: Arc<Level>, clients: Vec<u32>, of: u32 },
+    Clients {
+        level: Arc<Level>,
+        clients: Vec<u32>,
+        of: u32,
+    },
     /// Send this: its moment has come.
-    Launch { level: Arc<Level>, prepared: Box<Prepared>, moment: Moment },
+    Launch {
+        level: Arc<Level>,
+        prepared: Box<Prepared>,
+        moment: Moment,
+    },
 }
 
 /// A measuring thread. Dropped, it ends and closes every connection.
@@ -87,8 +98,10 @@ impl Lane {
         world: Arc<World>,
         told: Sender<Told>,
     ) -> Result<Self, Failure> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(super::no_thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(super::no_thread)?;
         let (orders, inbox) = mpsc::unbounded_channel();
         let counts = Arc::new(Counts::new(FLIGHTS / of));
         let cancel = world.cancel.clone();
@@ -108,7 +121,12 @@ impl Lane {
             runtime.shutdown_background();
         });
         let thread = thread.map_err(super::no_thread)?;
-        Ok(Self { orders: Some(orders), counts, cancel, thread: Some(thread) })
+        Ok(Self {
+            orders: Some(orders),
+            counts,
+            cancel,
+            thread: Some(thread),
+        })
     }
 
     fn order(&self, order: Order) {
@@ -123,7 +141,11 @@ impl Lane {
     }
 
     pub(super) fn begin(&self, level: &Arc<Level>, clients: Vec<u32>, of: u32) {
-        self.order(Order::Clients { level: Arc::clone(level), clients, of });
+        self.order(Order::Clients {
+            level: Arc::clone(level),
+            clients,
+            of,
+        });
     }
 
     /// A handle for the thread that sends requests at their moments.
@@ -133,7 +155,11 @@ impl Lane {
             if let Some(orders) = &orders {
                 // As above.
                 let prepared = Box::new(prepared);
-                let _ = orders.send(Order::Launch { level: Arc::clone(level), prepared, moment });
+                let _ = orders.send(Order::Launch {
+                    level: Arc::clone(level),
+                    prepared,
+                    moment,
+                });
             }
         }
     }
@@ -162,7 +188,10 @@ pub(super) struct AtWork {
     /// The server keeps responses open behind their `[DONE]`: they are not waited for again.
     held_open: AtomicBool,
     /// Likewise what else a request takes.
-    #[expect(clippy::vec_box, reason = "readers are large, and moved for each request")]
+    #[expect(
+        clippy::vec_box,
+        reason = "readers are large, and moved for each request"
+    )]
     kits: Mutex<Vec<Box<Kit>>>,
 }
 
@@ -197,7 +226,11 @@ impl AtWork {
                     tasks.spawn(async move { lane.client(&level, number, of).await });
                 }
             }
-            Order::Launch { level, prepared, moment } => {
+            Order::Launch {
+                level,
+                prepared,
+                moment,
+            } => {
                 let lane = Arc::clone(self);
                 tasks.spawn(async move { lane.launched(&level, *prepared, moment).await });
             }
@@ -223,8 +256,11 @@ impl AtWork {
     /// A client of a closed loop: it sends its next request when its answer is there.
     async fn client(&self, level: &Level, number: u32, of: u32) {
         let _done = Countdown(&level.outstanding);
-        tokio::time::sleep_until((level.began() + client_start(number, of, level.ramp_up)).into()).await;
-        level.all_in.fetch_max(self.world.now_ns(), Ordering::Relaxed);
+        tokio::time::sleep_until((level.began() + client_start(number, of, level.ramp_up)).into())
+            .await;
+        level
+            .all_in
+            .fetch_max(self.world.now_ns(), Ordering::Relaxed);
         let mut waiting = false;
         loop {
             self.wait_while_paused(level).await;
@@ -238,13 +274,17 @@ impl AtWork {
                 }
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
-                    level.starved.fetch_add(u64::from(!waiting), Ordering::Relaxed);
+                    level
+                        .starved
+                        .fetch_add(u64::from(!waiting), Ordering::Relaxed);
                     waiting = true;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
         }
-        level.first_out.fetch_min(self.world.now_ns(), Ordering::Relaxed);
+        level
+            .first_out
+            .fetch_min(self.world.now_ns(), Ordering::Relaxed);
     }
 
     /// A request of an open loop, at its moment.
@@ -266,7 +306,9 @@ impl AtWork {
             }
             if waited {
                 let now = Instant::now();
-                queued = now.saturating_duration_since(came).saturating_sub(paused_until(now));
+                queued = now
+                    .saturating_duration_since(came)
+                    .saturating_sub(paused_until(now));
             }
         }
         self.wait_while_paused(level).await;
@@ -277,7 +319,9 @@ impl AtWork {
             let now = Instant::now();
             let due = due + paused_until(now);
             level.launched.fetch_add(1, Ordering::Relaxed);
-            level.last_due.fetch_max(self.world.at_ns(due), Ordering::Relaxed);
+            level
+                .last_due
+                .fetch_max(self.world.at_ns(due), Ordering::Relaxed);
             let late = now.saturating_duration_since(due).saturating_sub(queued);
             self.tell(Told::Left { late });
             self.converse(level, prepared, Some(due)).await;
@@ -300,14 +344,22 @@ impl AtWork {
         let mut due = due;
         let mut first_turn = true;
         loop {
-            let mut asked =
-                Asked { index, phase, due, wanted, prompt, first: first_turn, answers: turns.is_some() };
+            let mut asked = Asked {
+                index,
+                phase,
+                due,
+                wanted,
+                prompt,
+                first: first_turn,
+                answers: turns.is_some(),
+            };
             let (failed, answer) = loop {
                 // What others have learned of the server meanwhile. In a usual request nothing changes.
                 let now = self.world.api.dialects().version();
                 if std::mem::replace(&mut version, now) != now {
                     let dialect = self.world.api.dialects().of(&level.model);
-                    request = feed::adapted(&request, dialect, index, &self.world).unwrap_or(request);
+                    request =
+                        feed::adapted(&request, dialect, index, &self.world).unwrap_or(request);
                 }
                 match self.request(level, asked, &request).await {
                     Answered::Done { failed, answer } => break (failed, answer),
@@ -315,12 +367,17 @@ impl AtWork {
                 }
             };
             first_turn = false;
-            let Some(turns) = turns.as_mut().filter(|_| !failed && !level.is_over(&self.world)) else {
+            let Some(turns) = turns
+                .as_mut()
+                .filter(|_| !failed && !level.is_over(&self.world))
+            else {
                 return;
             };
             index += 1;
             let next = turns.next(answer, index, &self.world);
-            let Some((next, next_prompt)) = next else { return };
+            let Some((next, next_prompt)) = next else {
+                return;
+            };
             // A later turn is due when the answer before it is there.
             (request, prompt, due, wanted) = (next, next_prompt, None, None);
             version = self.world.api.dialects().version();
@@ -352,7 +409,15 @@ impl AtWork {
     /// Sends one request, reads its answer and tells of it. One that is refused for a field that Batida added is not
     /// told: it is to be sent without that.
     async fn request(&self, level: &Level, asked: Asked, request: &[u8]) -> Answered {
-        let Asked { index, phase, due: wanted_at, wanted, prompt, first, answers } = asked;
+        let Asked {
+            index,
+            phase,
+            due: wanted_at,
+            wanted,
+            prompt,
+            first,
+            answers,
+        } = asked;
         let world = &*self.world;
         let keep_text = answers || prompt.is_some();
         let sent = Instant::now();
@@ -375,7 +440,13 @@ impl AtWork {
             NOT_OVER => None,
             ns => Some(world.began + Duration::from_nanos(ns)),
         };
-        let outcome = limit.hold(sent + world.timeout, over, self.exchange(request, &mut hearing)).await;
+        let outcome = limit
+            .hold(
+                sent + world.timeout,
+                over,
+                self.exchange(request, &mut hearing),
+            )
+            .await;
         let end = Instant::now();
         let mut connection = None;
         let fault = match outcome {
@@ -387,10 +458,17 @@ impl AtWork {
             broken => match (hearing.over(), broken) {
                 (Some(verdict), _) => verdict,
                 (None, Some(Err(error))) => Some(world.api.fault_of_wire(&error, &level.model)),
-                (None, _) => Some(world.api.fault_of_time(world.timeout, hearing.came(), &level.model)),
+                (None, _) => Some(world.api.fault_of_time(
+                    world.timeout,
+                    hearing.came(),
+                    &level.model,
+                )),
             },
         };
-        if let Some(refused) = fault.as_ref().map(|fault| fault.refused).filter(|it| !it.is_usual())
+        if let Some(refused) = fault
+            .as_ref()
+            .map(|fault| fault.refused)
+            .filter(|it| !it.is_usual())
             && let Some(instead) = feed::adapted(request, refused, index, world)
         {
             world.api.learn(&level.model, refused);
@@ -401,26 +479,49 @@ impl AtWork {
             if let Some(pooled) = connection.filter(|pooled| pooled.connection.is_drained()) {
                 lock(&self.pool).push(pooled);
             }
-            let again = Asked { index, phase, due: wanted_at, wanted, prompt, first, answers };
+            let again = Asked {
+                index,
+                phase,
+                due: wanted_at,
+                wanted,
+                prompt,
+                first,
+                answers,
+            };
             return Answered::Refused { again, instead };
         }
         let ended = hearing.ended.unwrap_or(end);
         let (mut answer, mut said) = (String::new(), None);
         if keep_text {
-            let News { reasoning, answer: text, .. } = hearing.text();
+            let News {
+                reasoning,
+                answer: text,
+                ..
+            } = hearing.text();
             match prompt {
                 Some(prompt) => {
                     answer = if answers { text.clone() } else { String::new() };
-                    said = Some(Box::new(Said { prompt, reasoning, answer: text }));
+                    said = Some(Box::new(Said {
+                        prompt,
+                        reasoning,
+                        answer: text,
+                    }));
                 }
                 None => answer = text,
             }
         }
-        let error = fault.map(|Fault { class, status, failure, .. }| RequestError {
-            class: Some(class),
-            status,
-            text: failure.summary,
-        });
+        let error = fault.map(
+            |Fault {
+                 class,
+                 status,
+                 failure,
+                 ..
+             }| RequestError {
+                class: Some(class),
+                status,
+                text: failure.summary,
+            },
+        );
         hearing.landed(ended, error.is_some());
         let figures = hearing.reader.figures();
         if figures.at_once {
@@ -446,7 +547,9 @@ impl AtWork {
             error,
         };
         let failed = record.error.is_some();
-        self.counts.gaps.store(record.gaps_us.len(), Ordering::Relaxed);
+        self.counts
+            .gaps
+            .store(record.gaps_us.len(), Ordering::Relaxed);
         // Before the connection's manners: a stop amid those loses nothing.
         self.tell(Told::Ended(Arc::new(record), said));
         hearing.told = true;
@@ -463,7 +566,11 @@ impl AtWork {
         if !pooled.connection.is_drained() {
             // A client of a closed loop waits here: for a server that holds its responses open, that is a new
             // connection each time, but no time.
-            let limit = if self.held_open.load(Ordering::Relaxed) { HELD_OPEN } else { DRAIN };
+            let limit = if self.held_open.load(Ordering::Relaxed) {
+                HELD_OPEN
+            } else {
+                DRAIN
+            };
             match tokio::time::timeout(limit, pooled.connection.drain()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
@@ -473,13 +580,21 @@ impl AtWork {
         lock(&self.pool).push(pooled);
     }
 
-    async fn exchange(&self, request: &[u8], hearing: &mut Hearing<'_>) -> Result<Pooled, WireError> {
+    async fn exchange(
+        &self,
+        request: &[u8],
+        hearing: &mut Hearing<'_>,
+    ) -> Result<Pooled, WireError> {
         let free = std::iter::from_fn(|| lock(&self.pool).pop())
             .find_map(|mut pooled| pooled.connection.is_usable().then_some(pooled));
         let mut pooled = match free {
             Some(mut pooled) => {
                 // A warm-up leaves it for who is measured.
-                hearing.connect = if hearing.measured { pooled.took.take() } else { None };
+                hearing.connect = if hearing.measured {
+                    pooled.took.take()
+                } else {
+                    None
+                };
                 pooled
             }
             None => {
@@ -510,9 +625,14 @@ impl AtWork {
 
     async fn watch_reads(self: Arc<Self>) {
         // Without it, timers stand for reads.
-        let Ok(mut alarm) = Alarm::every(PROBE) else { return };
+        let Ok(mut alarm) = Alarm::every(PROBE) else {
+            return;
+        };
         while let Ok(rung) = alarm.rings().await {
-            self.tell(Told::Probed { timer_late: None, reads: Some(rung) });
+            self.tell(Told::Probed {
+                timer_late: None,
+                reads: Some(rung),
+            });
         }
     }
 
@@ -523,9 +643,15 @@ impl AtWork {
             let due = Instant::now() + PROBE;
             tokio::time::sleep_until(due.into()).await;
             let late = due.elapsed().saturating_sub(ROUNDING);
-            self.tell(Told::Probed { timer_late: Some(late), reads: None });
+            self.tell(Told::Probed {
+                timer_late: Some(late),
+                reads: None,
+            });
             let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-            self.tell(Told::Cpu { lane: self.number, used: super::duration(used) });
+            self.tell(Told::Cpu {
+                lane: self.number,
+                used: super::duration(used),
+            });
         }
     }
 }
@@ -551,7 +677,9 @@ impl Limit {
         work: impl Future<Output = T>,
     ) -> Option<T> {
         let deadline = deadline.into();
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         let mut work = pin!(work);
         poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
@@ -585,7 +713,10 @@ impl Pooled {
     async fn dial(dialer: &Dialer) -> Result<Self, WireError> {
         let began = Instant::now();
         let connection = dialer.dial().await?;
-        Ok(Self { connection, took: Some(began.elapsed()) })
+        Ok(Self {
+            connection,
+            took: Some(began.elapsed()),
+        })
     }
 }
 

@@ -34,7 +34,10 @@ fn of_this(plan: &Plan, standing: &Standing) -> Option<Duration> {
         let levels = plan.levels();
         return of_level(plan, &levels.get(standing.level)?.load, standing.answer);
     };
-    let by_time = plan.level_ends.after.map(|after| after.saturating_sub(spent));
+    let by_time = plan
+        .level_ends
+        .after
+        .map(|after| after.saturating_sub(spent));
     let by_requests = match standing.wanted {
         Some(wanted) if standing.ended > 0 => {
             let more = wanted.saturating_sub(standing.ended) as f64 / standing.ended as f64;
@@ -54,7 +57,12 @@ fn of_level(plan: &Plan, load: &LevelLoad, answer: Option<Duration>) -> Option<D
     };
     let warmup = match plan.warmup {
         0 => Some(Duration::ZERO),
-        n => rounds(n.into(), load.most_in_flight().unwrap_or(super::WARMUP_CLIENTS).min(n)),
+        n => rounds(
+            n.into(),
+            load.most_in_flight()
+                .unwrap_or(super::WARMUP_CLIENTS)
+                .min(n),
+        ),
     };
     let by_requests = match load {
         LevelLoad::Concurrency(n) | LevelLoad::Max { in_flight: n } => {
@@ -65,7 +73,10 @@ fn of_level(plan: &Plan, load: &LevelLoad, answer: Option<Duration>) -> Option<D
             .and_then(|sending| sending.checked_add(answer?)),
         LevelLoad::Trace { .. } | LevelLoad::Unknown => None,
     };
-    let after = plan.level_ends.after.map(|after| after + answer.unwrap_or_default());
+    let after = plan
+        .level_ends
+        .after
+        .map(|after| after + answer.unwrap_or_default());
     sooner(after, by_requests)?.checked_add(warmup.unwrap_or_default() + plan.ramp_up)
 }
 
@@ -82,8 +93,15 @@ mod tests {
     use crate::domain::plan::{Ends, Load, Target};
 
     fn plan(load: Load, requests: Option<u64>, after: Option<Duration>) -> Plan {
-        let target = Target { deployment: None, model: "m".to_owned() };
-        let level_ends = Ends { requests, after, ..Ends::default() };
+        let target = Target {
+            deployment: None,
+            model: "m".to_owned(),
+        };
+        let level_ends = Ends {
+            requests,
+            after,
+            ..Ends::default()
+        };
         Plan {
             targets: vec![target],
             load,
@@ -109,23 +127,40 @@ mod tests {
     fn each_level_that_remains_counts_by_its_own_load() {
         // A hundred answers of a second each, one at a time, then ten at a time, then a hundred.
         let closed = plan(Load::Concurrency(vec![1, 10, 100]), Some(100), None);
-        assert_eq!(seconds(&closed, 0, 50, 50), Some(50.0 + 10.0 + 1.0), "not twice the 50 s again");
+        assert_eq!(
+            seconds(&closed, 0, 50, 50),
+            Some(50.0 + 10.0 + 1.0),
+            "not twice the 50 s again"
+        );
         assert_eq!(seconds(&closed, 1, 50, 5), Some(5.0 + 1.0));
         assert_eq!(seconds(&closed, 2, 100, 1), Some(0.0));
-        let timed = plan(Load::Concurrency(vec![1, 10]), None, Some(Duration::from_secs(60)));
+        let timed = plan(
+            Load::Concurrency(vec![1, 10]),
+            None,
+            Some(Duration::from_secs(60)),
+        );
         assert_eq!(seconds(&timed, 0, 9, 20), Some(40.0 + 61.0));
         let load = Load::Rate {
             per_sec: vec![1.0, 10.0],
             arrivals: crate::domain::plan::Arrivals::Constant,
             most_in_flight: None,
         };
-        assert_eq!(seconds(&plan(load, Some(100), None), 0, 50, 50), Some(50.0 + 11.0));
+        assert_eq!(
+            seconds(&plan(load, Some(100), None), 0, 50, 50),
+            Some(50.0 + 11.0)
+        );
     }
 
     #[test]
     fn nobody_knows_before_the_first_answer() {
         let closed = plan(Load::Concurrency(vec![1, 10]), Some(100), None);
-        let standing = Standing { level: 0, ended: 0, wanted: Some(100), spent: None, answer: None };
+        let standing = Standing {
+            level: 0,
+            ended: 0,
+            wanted: Some(100),
+            spent: None,
+            answer: None,
+        };
         assert_eq!(left(&closed, &standing), None);
     }
 }

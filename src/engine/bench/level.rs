@@ -103,7 +103,10 @@ impl Level {
 
     /// Whether so many requests are ready, or as many as are made ahead.
     pub(super) fn is_filled(&self, requests: u64) -> bool {
-        let most = self.feed.capacity().map_or(requests, |most| requests.min(most as u64));
+        let most = self
+            .feed
+            .capacity()
+            .map_or(requests, |most| requests.min(most as u64));
         self.feed.len() as u64 >= most
     }
 

@@ -56,7 +56,10 @@ pub(super) fn in_flight(lanes: &[Lane]) -> InFlight {
         let streaming = counts.streaming.load(Ordering::Relaxed);
         sum.queued += counts.queued.load(Ordering::Relaxed);
         sum.streaming += streaming;
-        sum.waiting += counts.in_flight.load(Ordering::Relaxed).saturating_sub(streaming);
+        sum.waiting += counts
+            .in_flight
+            .load(Ordering::Relaxed)
+            .saturating_sub(streaming);
     }
     sum
 }
@@ -106,12 +109,23 @@ impl Live {
         self.points.push(Point {
             level: record.level as u32,
             at_s: record.sent.as_secs_f64(),
-            ttft_ms: record.ttft().filter(|_| record.error.is_none()).map(|ttft| ms(ttft) as f32),
+            ttft_ms: record
+                .ttft()
+                .filter(|_| record.error.is_none())
+                .map(|ttft| ms(ttft) as f32),
         });
     }
 
     pub(super) fn tick(&mut self, lanes: &[Lane], seen: Seen) {
-        let Seen { now, in_flight, ended, wanted, time_done, left, session_limit } = seen;
+        let Seen {
+            now,
+            in_flight,
+            ended,
+            wanted,
+            time_done,
+            left,
+            session_limit,
+        } = seen;
         self.in_flight = in_flight;
         self.requests = (ended, wanted);
         let by_requests = wanted.filter(|n| *n > 0).map(|n| ended as f64 / n as f64);
@@ -124,9 +138,16 @@ impl Live {
             (left, _) => left,
         };
         if now >= self.chunks.1 + RATE {
-            let chunks: u64 = lanes.iter().map(|lane| lane.counts.chunks.load(Ordering::Relaxed)).sum();
+            let chunks: u64 = lanes
+                .iter()
+                .map(|lane| lane.counts.chunks.load(Ordering::Relaxed))
+                .sum();
             let (before, since) = std::mem::replace(&mut self.chunks, (chunks, now));
-            let worth = if self.worth.1 > 0 { self.worth.0 as f64 / self.worth.1 as f64 } else { 1.0 };
+            let worth = if self.worth.1 > 0 {
+                self.worth.0 as f64 / self.worth.1 as f64
+            } else {
+                1.0
+            };
             self.rates.push(RatePoint {
                 at_s: now.as_secs_f64(),
                 level: self.level as u32,
@@ -136,7 +157,10 @@ impl Live {
         }
         if now >= self.flights_at + FLIGHTS {
             self.flights_at = now;
-            self.flights = lanes.iter().flat_map(|lane| lane.counts.flights()).collect();
+            self.flights = lanes
+                .iter()
+                .flat_map(|lane| lane.counts.flights())
+                .collect();
             self.flights.sort_by_key(|flight| flight.index);
         }
     }
@@ -154,7 +178,11 @@ impl Live {
     }
 
     fn done(&self) -> f64 {
-        if self.levels == 0 { 1.0 } else { (self.level as f64 + self.level_done) / self.levels as f64 }
+        if self.levels == 0 {
+            1.0
+        } else {
+            (self.level as f64 + self.level_done) / self.levels as f64
+        }
     }
 
     /// What there is to tell; what is new is told once.

@@ -47,8 +47,8 @@ use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Load, Plan, Target};
 use crate::domain::run::{
-    BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stage,
-    Steer, Switch,
+    BenchProgress, BenchReport, Calibration, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd,
+    Stage, Steer, Switch,
 };
 use crate::domain::units;
 use crate::engine::chat;
@@ -127,7 +127,10 @@ pub async fn run(
     }
     files_suffice(plan, limits::raise_open_files(), limits::open_files())?;
     let seed = plan.seed.unwrap_or_else(super::fresh_seed);
-    let sown = Plan { seed: Some(seed), ..plan.clone() };
+    let sown = Plan {
+        seed: Some(seed),
+        ..plan.clone()
+    };
     let files = Files::read(plan).await?;
     let (told, hears) = crossbeam_channel::unbounded();
     let lanes = lanes_for(plan);
@@ -147,8 +150,9 @@ pub async fn run(
     let _stop = world.cancel.clone().drop_guard();
     let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let machine = Machine::new(&system, cores(), lanes);
-    let lanes: Result<Vec<Lane>, Failure> =
-        (0..lanes).map(|number| Lane::start(number, lanes, Arc::clone(&world), told.clone())).collect();
+    let lanes: Result<Vec<Lane>, Failure> = (0..lanes)
+        .map(|number| Lane::start(number, lanes, Arc::clone(&world), told.clone()))
+        .collect();
     let lanes = lanes?;
     let report = BenchReport {
         schema: SCHEMA.to_owned(),
@@ -194,7 +198,9 @@ pub async fn run(
     };
     session.all().await?;
     let repeated = session.repeated();
-    let Session { mut report, world, .. } = session;
+    let Session {
+        mut report, world, ..
+    } = session;
     if let Some(file) = &mut report.prompts_file {
         file.repeated = repeated;
     }
@@ -234,7 +240,10 @@ impl World {
     }
 
     fn request_id(&self, index: u64) -> impl std::fmt::Display {
-        RequestId { session: &self.id, index }
+        RequestId {
+            session: &self.id,
+            index,
+        }
     }
 }
 
@@ -260,9 +269,17 @@ const OTHER_FILES: u64 = 32;
 /// Whether the connections of every level are fewer than this process may have: a level that cannot reach its load
 /// measures this machine.
 fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(), Failure> {
-    let most = plan.load.levels().iter().filter_map(|load| load.most_in_flight()).max().unwrap_or(0);
+    let most = plan
+        .load
+        .levels()
+        .iter()
+        .filter_map(|load| load.most_in_flight())
+        .max()
+        .unwrap_or(0);
     let wanted = u64::from(most) + open.unwrap_or(16) + OTHER_FILES;
-    let Some(limit) = limit.filter(|limit| wanted > *limit) else { return Ok(()) };
+    let Some(limit) = limit.filter(|limit| wanted > *limit) else {
+        return Ok(());
+    };
     let summary = format!(
         "{} connections at once need about {wanted} open files, and this machine allows this process {limit}",
         units::count(u64::from(most))
@@ -277,7 +294,12 @@ fn files_suffice(plan: &Plan, limit: Option<u64>, open: Option<u64>) -> Result<(
 /// As many measuring threads as the load needs and the machine spares: each more than one costs exactness when
 /// cores are few.
 fn lanes_for(plan: &Plan) -> usize {
-    let most = plan.load.levels().iter().map(|load| load.most_in_flight().unwrap_or(1_024)).max();
+    let most = plan
+        .load
+        .levels()
+        .iter()
+        .map(|load| load.most_in_flight().unwrap_or(1_024))
+        .max();
     let wanted = (most.unwrap_or(1) as usize).div_ceil(CLIENTS_PER_LANE);
     wanted.clamp(1, (cores() / 2).clamp(1, MOST_LANES))
 }
@@ -292,12 +314,18 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
-    Failure::new("The system gives Batida no thread to measure on", "Close other programs and try again")
-        .with_details(error.to_string())
+    Failure::new(
+        "The system gives Batida no thread to measure on",
+        "Close other programs and try again",
+    )
+    .with_details(error.to_string())
 }
 
 fn duration(time: rustix::time::Timespec) -> Duration {
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// Why a session does not go on.
@@ -364,7 +392,8 @@ impl Session<'_> {
                 }
                 // What was measured before is not thrown away.
                 Err(failure) if !self.report.levels.is_empty() => {
-                    self.report.ended = SessionEnd::Failed(format!("{}: {}", target.model, failure.summary));
+                    self.report.ended =
+                        SessionEnd::Failed(format!("{}: {}", target.model, failure.summary));
                     return Ok(());
                 }
                 Ok(None) => {}
@@ -376,12 +405,18 @@ impl Session<'_> {
 
     /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer. `None` when
     /// it was cancelled.
-    async fn open(&mut self, target: &Target, several: bool) -> Result<Option<PromptSource>, Failure> {
+    async fn open(
+        &mut self,
+        target: &Target,
+        several: bool,
+    ) -> Result<Option<PromptSource>, Failure> {
         if several {
             self.live.stage = Stage::Switching;
             self.tell();
             let cancel = self.controls.cancel.clone();
-            let Some(()) = cancel.run_until_cancelled(self.switch(target)).await else { return Ok(None) };
+            let Some(()) = cancel.run_until_cancelled(self.switch(target)).await else {
+                return Ok(None);
+            };
         }
         let mut fit = None;
         self.notes.clear();
@@ -389,7 +424,10 @@ impl Session<'_> {
             self.live.stage = Stage::Calibrating;
             self.tell();
             let cancel = self.controls.cancel.clone();
-            match cancel.run_until_cancelled(self.calibrate(target, tokens)).await {
+            match cancel
+                .run_until_cancelled(self.calibrate(target, tokens))
+                .await
+            {
                 Some(fitted) => {
                     let Fitted { fit: found, note } = fitted?;
                     fit = found;
@@ -398,8 +436,10 @@ impl Session<'_> {
                 None => return Ok(None),
             }
         }
-        self.notes.extend(self.files.material.as_ref().and_then(Material::note));
-        self.notes.extend(self.files.trace.as_ref().and_then(Trace::note));
+        self.notes
+            .extend(self.files.material.as_ref().and_then(Material::note));
+        self.notes
+            .extend(self.files.trace.as_ref().and_then(Trace::note));
         let source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
         Ok(Some(match &self.files.trace {
             Some(trace) => source.with_trace(trace.clone()),
@@ -417,7 +457,10 @@ impl Session<'_> {
 
     /// The first request of another model.
     async fn switch(&mut self, target: &Target) {
-        let messages = vec![Message::new(Role::User, format!("Say one word ({})", self.world.id))];
+        let messages = vec![Message::new(
+            Role::User,
+            format!("Say one word ({})", self.world.id),
+        )];
         let asked = ask_once(&self.asking(), &target.model, messages).await;
         let (ttft, error) = match asked {
             Ok(figures) => (figures.ttft.or(figures.latency), None),
@@ -467,7 +510,10 @@ impl Session<'_> {
             tokens_per_word: fit.tokens_per_word,
             requests,
         });
-        Ok(Fitted { fit: Some(fit), note: None })
+        Ok(Fitted {
+            fit: Some(fit),
+            note: None,
+        })
     }
 
     /// Runs one level. Gives why the session does not go on, if it does not.
@@ -493,16 +539,26 @@ impl Session<'_> {
         // One that goes on is this level's too, from now on.
         let now = self.world.began.elapsed();
         self.pauses.clear();
-        self.pauses.extend(self.world.paused.load(Ordering::Relaxed).then_some([now, now]));
+        self.pauses.extend(
+            self.world
+                .paused
+                .load(Ordering::Relaxed)
+                .then_some([now, now]),
+        );
         self.limits.clear();
         self.live.begin(level.index);
         let open = level.load.is_open();
         if self.plan.warmup > 0 {
             // Apart from what is measured: a warm-up beside it would take its share of the server.
-            let clients = level.load.most_in_flight().unwrap_or(WARMUP_CLIENTS).min(self.plan.warmup);
+            let clients = level
+                .load
+                .most_in_flight()
+                .unwrap_or(WARMUP_CLIENTS)
+                .min(self.plan.warmup);
             let shared = self.prepare(&under, source, clients, Kind::WarmupOnly)?;
             self.live.stage = Stage::WarmingUp;
-            self.start_clients(&shared, clients, u64::from(self.plan.warmup)).await;
+            self.start_clients(&shared, clients, u64::from(self.plan.warmup))
+                .await;
             self.drive(&shared, &mut under).await;
             if under.stop.is_some() {
                 return Ok(self.conclude(&shared, under).await);
@@ -514,16 +570,26 @@ impl Session<'_> {
                 level.load.most_in_flight().unwrap_or(64).min(256)
             }
         };
-        let shared = self.prepare(&under, source, clients, if open { Kind::Open } else { Kind::Closed })?;
+        let shared = self.prepare(
+            &under,
+            source,
+            clients,
+            if open { Kind::Open } else { Kind::Closed },
+        )?;
         under.watching = Watching::begin();
         under.most_in_flight = 0;
         if open {
             self.dial(clients).await;
             let launchers = self.lanes.iter().map(Lane::launcher).collect();
-            under.pacing = Some(pacer::start(Arc::clone(&shared), Arc::clone(&self.world), launchers)?);
+            under.pacing = Some(pacer::start(
+                Arc::clone(&shared),
+                Arc::clone(&self.world),
+                launchers,
+            )?);
         } else {
             self.live.stage = Stage::Measuring;
-            self.start_clients(&shared, clients, under.wanted.unwrap_or(u64::MAX)).await;
+            self.start_clients(&shared, clients, under.wanted.unwrap_or(u64::MAX))
+                .await;
         }
         self.drive(&shared, &mut under).await;
         Ok(self.conclude(&shared, under).await)
@@ -531,7 +597,11 @@ impl Session<'_> {
 
     /// Measured requests of a level; `None` for as many as its time allows.
     fn wanted(&self) -> Option<u64> {
-        let session = self.plan.session_ends.requests.map(|most| most.saturating_sub(self.measured));
+        let session = self
+            .plan
+            .session_ends
+            .requests
+            .map(|most| most.saturating_sub(self.measured));
         match (self.plan.level_ends.requests, session) {
             (Some(level), Some(session)) => Some(level.min(session)),
             (level, session) => level.or(session),
@@ -555,8 +625,16 @@ impl Session<'_> {
             model: under.target.model.clone(),
             params: self.plan.params.clone(),
             ignore_eos: self.plan.ignore_eos,
-            warmups: if kind == Kind::WarmupOnly { u64::from(self.plan.warmup) } else { 0 },
-            measured: if kind == Kind::WarmupOnly { Some(0) } else { under.wanted },
+            warmups: if kind == Kind::WarmupOnly {
+                u64::from(self.plan.warmup)
+            } else {
+                0
+            },
+            measured: if kind == Kind::WarmupOnly {
+                Some(0)
+            } else {
+                under.wanted
+            },
             first_phase: Phase::Warmup,
             schedule,
             traced: matches!(load, LevelLoad::Trace { .. }),
@@ -568,7 +646,11 @@ impl Session<'_> {
             (Kind::Open, Some(most)) => Some(Semaphore::new(most as usize)),
             _ => None,
         };
-        let ramp_up = if kind == Kind::Closed { self.plan.ramp_up } else { Duration::ZERO };
+        let ramp_up = if kind == Kind::Closed {
+            self.plan.ramp_up
+        } else {
+            Duration::ZERO
+        };
         let mut set = openai::set_names(&self.plan.params, self.plan.ignore_eos);
         set.extend(self.plan.output_tokens.is_some().then_some("max_tokens"));
         Ok(Arc::new(LaneLevel::new(
@@ -604,12 +686,15 @@ impl Session<'_> {
         let began = Instant::now();
         // Conversations may be few and long: then one is enough to begin with.
         let requests = if self.plan.turns > 1 { 1 } else { requests };
-        while !shared.is_filled(requests.min(u64::from(clients))) && began.elapsed() < Duration::from_secs(2)
+        while !shared.is_filled(requests.min(u64::from(clients)))
+            && began.elapsed() < Duration::from_secs(2)
         {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         shared.begin();
-        shared.outstanding.store(u64::from(clients), Ordering::Relaxed);
+        shared
+            .outstanding
+            .store(u64::from(clients), Ordering::Relaxed);
         let lanes = self.lanes.len() as u32;
         for (number, lane) in (0u32..).zip(&self.lanes) {
             let own: Vec<u32> = (number..clients).step_by(lanes as usize).collect();
@@ -631,7 +716,10 @@ impl Session<'_> {
                 _ = tick.tick() => {}
             }
             self.steer();
-            let paced = under.pacing.as_ref().is_none_or(|done| done.load(Ordering::Acquire));
+            let paced = under
+                .pacing
+                .as_ref()
+                .is_none_or(|done| done.load(Ordering::Acquire));
             // Asked before folding: what was told before the last one was done is folded below.
             let over = paced && shared.outstanding.load(Ordering::Acquire) == 0;
             self.fold(under);
@@ -668,7 +756,10 @@ impl Session<'_> {
     }
 
     fn paused_between(&self, since: Duration, until: Duration) -> Duration {
-        self.pauses.iter().map(|[from, to]| (*to).min(until).saturating_sub((*from).max(since))).sum()
+        self.pauses
+            .iter()
+            .map(|[from, to]| (*to).min(until).saturating_sub((*from).max(since)))
+            .sum()
     }
 
     fn fold(&mut self, under: &mut UnderWay) {
@@ -680,8 +771,10 @@ impl Session<'_> {
                         self.measured += 1;
                         self.failed += u64::from(record.error.is_some());
                         if let Some(latency) = record.latency().filter(|_| record.counts()) {
-                            under.latencies =
-                                (under.latencies.0.saturating_add(1), under.latencies.1 + latency);
+                            under.latencies = (
+                                under.latencies.0.saturating_add(1),
+                                under.latencies.1 + latency,
+                            );
                         }
                     }
                     self.live.record(&record);
@@ -716,12 +809,21 @@ impl Session<'_> {
             }
         }
         if let Some(deadline) = deadline {
-            shared.deadline.store(deadline.as_nanos() as u64, Ordering::Relaxed);
+            shared
+                .deadline
+                .store(deadline.as_nanos() as u64, Ordering::Relaxed);
         }
-        if self.plan.level_ends.too_many_failed(under.tally.failed(), under.tally.ended()) {
+        if self
+            .plan
+            .level_ends
+            .too_many_failed(under.tally.failed(), under.tally.ended())
+        {
             under.errors = true;
         }
-        let failed = self.plan.session_ends.too_many_failed(self.failed, self.measured);
+        let failed = self
+            .plan
+            .session_ends
+            .too_many_failed(self.failed, self.measured);
         if failed && !matches!(under.stop, Some(Stop::Cancelled | Stop::Errors)) {
             under.errors = true;
             under.stop = Some(Stop::Errors);
@@ -732,25 +834,47 @@ impl Session<'_> {
     }
 
     /// The level's report as far as it is known.
-    fn frame(&self, shared: &LaneLevel, under: &UnderWay, ended: LevelEnd, aborted: u64) -> LevelFrame {
+    fn frame(
+        &self,
+        shared: &LaneLevel,
+        under: &UnderWay,
+        ended: LevelEnd,
+        aborted: u64,
+    ) -> LevelFrame {
         let now = self.world.began.elapsed();
         let began = LaneLevel::moment(&shared.first_measured).unwrap_or(now);
         let (from, mut to) = if under.level.load.is_open() {
             // As many come as go once the first have had the time of an answer.
-            let filled = under.latencies.1.checked_div(under.latencies.0).unwrap_or_default();
-            (began + self.plan.ramp_up + filled, LaneLevel::moment(&shared.last_sent).unwrap_or(now))
+            let filled = under
+                .latencies
+                .1
+                .checked_div(under.latencies.0)
+                .unwrap_or_default();
+            (
+                began + self.plan.ramp_up + filled,
+                LaneLevel::moment(&shared.last_sent).unwrap_or(now),
+            )
         } else {
             let all_in = LaneLevel::moment(&shared.all_in).unwrap_or(now);
-            (all_in.max(began), LaneLevel::moment(&shared.first_out).unwrap_or(now))
+            (
+                all_in.max(began),
+                LaneLevel::moment(&shared.first_out).unwrap_or(now),
+            )
         };
-        let in_flight: Vec<Duration> =
-            self.lanes.iter().flat_map(|lane| lane.counts.in_flight_since()).collect();
+        let in_flight: Vec<Duration> = self
+            .lanes
+            .iter()
+            .flat_map(|lane| lane.counts.in_flight_since())
+            .collect();
         if matches!(ended, LevelEnd::Running | LevelEnd::Stopped) {
             // Of what is in flight no token has been counted yet: the steady part ends before it.
             to = in_flight.iter().copied().fold(now, Duration::min);
         }
         let mut watch = under.watching.report();
-        watch.late_requests += shared.starved.load(Ordering::Relaxed).min(under.tally.ended());
+        watch.late_requests += shared
+            .starved
+            .load(Ordering::Relaxed)
+            .min(under.tally.ended());
         LevelFrame {
             index: under.level.index,
             model: under.target.model.clone(),
@@ -772,7 +896,10 @@ impl Session<'_> {
 
     /// How an open loop kept to its schedule.
     fn sending(&self, shared: &LaneLevel, under: &UnderWay) -> Option<Sending> {
-        let (due, sent) = (LaneLevel::moment(&shared.last_due)?, LaneLevel::moment(&shared.last_sent)?);
+        let (due, sent) = (
+            LaneLevel::moment(&shared.last_due)?,
+            LaneLevel::moment(&shared.last_sent)?,
+        );
         let began = self.world.at(shared.began());
         let deadline = Duration::from_nanos(shared.deadline.load(Ordering::Relaxed));
         let now = self.world.began.elapsed();
@@ -780,7 +907,8 @@ impl Session<'_> {
         let unsent = shared.unsent.load(Ordering::Relaxed) > 0 && deadline <= now;
         let until = if unsent { deadline } else { sent };
         // A pause while the last answers come is in neither.
-        let spent = |moment: Duration| moment.saturating_sub(began + self.paused_between(began, moment));
+        let spent =
+            |moment: Duration| moment.saturating_sub(began + self.paused_between(began, moment));
         under.level.load.is_open().then(|| Sending {
             requests: shared.launched.load(Ordering::Relaxed),
             due_for: spent(due),
@@ -790,7 +918,9 @@ impl Session<'_> {
 
     async fn conclude(&mut self, shared: &LaneLevel, mut under: UnderWay) -> Option<Stop> {
         let deadline = shared.deadline.load(Ordering::Relaxed);
-        let enough = under.wanted.is_some_and(|wanted| under.tally.ended() >= wanted);
+        let enough = under
+            .wanted
+            .is_some_and(|wanted| under.tally.ended() >= wanted);
         let ended = match &under.stop {
             Some(Stop::Cancelled) => LevelEnd::Stopped,
             _ if under.errors => LevelEnd::Errors,
@@ -806,7 +936,12 @@ impl Session<'_> {
             // Every connection closes now; what they would have brought is in no figure.
             self.world.cancel.cancel();
             let began = Instant::now();
-            let paced = || under.pacing.as_ref().is_none_or(|done| done.load(Ordering::Acquire));
+            let paced = || {
+                under
+                    .pacing
+                    .as_ref()
+                    .is_none_or(|done| done.load(Ordering::Acquire))
+            };
             while (shared.measured_in_flight.load(Ordering::Acquire) > 0 || !paced())
                 && began.elapsed() < STOPPING
             {
@@ -824,8 +959,18 @@ impl Session<'_> {
         let mut report = under.tally.report(frame);
         report.notes.extend(self.notes.iter().cloned());
         let dialect = self.world.api.dialects().of(&under.target.model);
-        report.notes.extend(dialect.notes_since(Dialect::default()).into_iter().map(str::to_owned));
-        if let Some(file) = self.files.material.as_ref().filter(|_| self.repeated_with(Some(&report)) > 0) {
+        report.notes.extend(
+            dialect
+                .notes_since(Dialect::default())
+                .into_iter()
+                .map(str::to_owned),
+        );
+        if let Some(file) = self
+            .files
+            .material
+            .as_ref()
+            .filter(|_| self.repeated_with(Some(&report)) > 0)
+        {
             report.notes.push(format!(
                 "the {} of the file were used up, and used again: later requests may be answered from the server's \
                  cache",
@@ -852,10 +997,16 @@ impl Session<'_> {
             self.report.levels.push(report);
         }
         self.tell();
-        let used_up = self.plan.session_ends.requests.filter(|most| self.measured >= *most);
+        let used_up = self
+            .plan
+            .session_ends
+            .requests
+            .filter(|most| self.measured >= *most);
         under.stop.or_else(|| {
             let more = under.level.index + 1 < self.live.levels();
-            used_up.filter(|_| more).map(|most| Stop::Limit(format!("{most} requests were measured")))
+            used_up
+                .filter(|_| more)
+                .map(|most| Stop::Limit(format!("{most} requests were measured")))
         })
     }
 
@@ -866,7 +1017,9 @@ impl Session<'_> {
 
     /// With a level that is not in the report yet.
     fn repeated_with(&self, level: Option<&LevelReport>) -> u64 {
-        let Some(file) = &self.files.material else { return 0 };
+        let Some(file) = &self.files.material else {
+            return 0;
+        };
         let levels = self.report.levels.iter().chain(level);
         let sent = levels.map(|level| {
             let requests = &level.requests;
@@ -881,7 +1034,9 @@ impl Session<'_> {
 
     fn show(&mut self, shared: &LaneLevel, under: &mut UnderWay) {
         let in_flight = live::in_flight(&self.lanes);
-        under.most_in_flight = under.most_in_flight.max(in_flight.waiting + in_flight.streaming);
+        under.most_in_flight = under
+            .most_in_flight
+            .max(in_flight.waiting + in_flight.streaming);
         let first = LaneLevel::moment(&shared.first_measured);
         self.live.stage = match first {
             _ if self.world.paused.load(Ordering::Relaxed) => Stage::Paused,
@@ -897,11 +1052,24 @@ impl Session<'_> {
             }
             _ => None,
         };
-        let answer = under.latencies.1.checked_div(under.latencies.0).or(self.answer);
+        let answer = under
+            .latencies
+            .1
+            .checked_div(under.latencies.0)
+            .or(self.answer);
         self.answer = answer;
         let spent = first.map(|first| now.saturating_sub(first + self.paused_since(first)));
         let (level, ended, wanted) = (under.level.index, under.tally.ended(), under.wanted);
-        let left = left::left(self.plan, &left::Standing { level, ended, wanted, spent, answer });
+        let left = left::left(
+            self.plan,
+            &left::Standing {
+                level,
+                ended,
+                wanted,
+                spent,
+                answer,
+            },
+        );
         self.live.tick(
             &self.lanes,
             live::Seen {
@@ -929,17 +1097,34 @@ impl Session<'_> {
 }
 
 /// One request with one token of answer, outside the lanes.
-async fn ask_once(asking: &Asking, model: &str, messages: Vec<Message>) -> Result<Figures, Failure> {
-    let Asking { world, params, cancel } = asking;
-    let params = Params { max_tokens: Some(1), ..params.clone() };
-    let request = ChatRequest { model: model.to_owned(), messages, params };
+async fn ask_once(
+    asking: &Asking,
+    model: &str,
+    messages: Vec<Message>,
+) -> Result<Figures, Failure> {
+    let Asking {
+        world,
+        params,
+        cancel,
+    } = asking;
+    let params = Params {
+        max_tokens: Some(1),
+        ..params.clone()
+    };
+    let request = ChatRequest {
+        model: model.to_owned(),
+        messages,
+        params,
+    };
     let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
     let report = tokio::time::timeout(world.timeout, chatting)
         .await
         .map_err(|_| world.api.fault_of_time(world.timeout, None, model).failure)?;
     match report.ending {
         ChatEnding::Finished { .. } => Ok(report.figures),
-        ChatEnding::Stopped => Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled)),
+        ChatEnding::Stopped => {
+            Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled))
+        }
         ChatEnding::Failed(failure) => Err(failure),
     }
 }

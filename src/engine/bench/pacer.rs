@@ -38,7 +38,10 @@ pub(super) fn start(
         let _finished = finished;
         pace(&level, &world, &launchers);
     };
-    thread::Builder::new().name("bench-pacer".to_owned()).spawn(work).map_err(super::no_thread)?;
+    thread::Builder::new()
+        .name("bench-pacer".to_owned())
+        .spawn(work)
+        .map_err(super::no_thread)?;
     Ok(done)
 }
 
@@ -54,8 +57,11 @@ fn pace(level: &Arc<Level>, world: &World, launchers: &[impl Fn(&Arc<Level>, Pre
             let now = Instant::now();
             if level.closing.load(Ordering::Relaxed) || world.cancel.is_cancelled() {
                 if held {
-                    let due_by = (now - began).saturating_sub(world.pauses.until(now).saturating_sub(before));
-                    level.behind.store(1 + due_in(level, due_by, now + COUNTING), Ordering::Release);
+                    let due_by = (now - began)
+                        .saturating_sub(world.pauses.until(now).saturating_sub(before));
+                    level
+                        .behind
+                        .store(1 + due_in(level, due_by, now + COUNTING), Ordering::Release);
                 }
                 return;
             }
@@ -92,7 +98,9 @@ fn pace(level: &Arc<Level>, world: &World, launchers: &[impl Fn(&Arc<Level>, Pre
 /// written.
 fn due_in(level: &Level, due_by: Duration, deadline: Instant) -> u64 {
     let next = || level.feed.recv_deadline(deadline).ok();
-    std::iter::from_fn(next).take_while(|next| next.due.unwrap_or_default() <= due_by).count() as u64
+    std::iter::from_fn(next)
+        .take_while(|next| next.due.unwrap_or_default() <= due_by)
+        .count() as u64
 }
 
 /// Says so when it is dropped, also by a panic.

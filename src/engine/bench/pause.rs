@@ -20,7 +20,10 @@ impl Pauses {
         match (times.since, paused) {
             (None, true) => times.since = Some(now),
             (Some(since), false) => {
-                *times = Times { over: times.over + now.saturating_duration_since(since), since: None };
+                *times = Times {
+                    over: times.over + now.saturating_duration_since(since),
+                    since: None,
+                };
             }
             _ => {}
         }
@@ -29,7 +32,10 @@ impl Pauses {
     /// All of it up to `now`.
     pub(super) fn until(&self, now: Instant) -> Duration {
         let times = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        times.over + times.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+        times.over
+            + times
+                .since
+                .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 }
 

@@ -50,7 +50,9 @@ impl Watching {
             self.timers.record(late);
         }
         // A byte that comes amid a long sleep waits for what is left of it.
-        let Some(Rung { late, times }) = reads else { return };
+        let Some(Rung { late, times }) = reads else {
+            return;
+        };
         for n in 0..times.min(MOST_RINGS) {
             self.reads.record(late.saturating_sub(PROBE * n));
         }
@@ -85,7 +87,12 @@ impl Watching {
         Watch {
             timer_late_ms: self.timers.stats(),
             read_late_ms: self.reads.stats(),
-            busiest_lane: self.lanes.iter().flatten().filter_map(share).reduce(f64::max),
+            busiest_lane: self
+                .lanes
+                .iter()
+                .flatten()
+                .filter_map(share)
+                .reduce(f64::max),
             process_cores: (elapsed > 0.1)
                 .then(|| process_time().saturating_sub(self.process).as_secs_f64() / elapsed),
             machine_busy: machine.filter(|_| elapsed > 0.1),
@@ -97,5 +104,7 @@ impl Watching {
 }
 
 fn process_time() -> Duration {
-    super::duration(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
+    super::duration(rustix::time::clock_gettime(
+        rustix::time::ClockId::ProcessCPUTime,
+    ))
 }

@@ -16,7 +16,11 @@ use crate::protocol::{ChatEnding, Check, KeyStatus, Verdict};
 use crate::wire::certificate::Certificate;
 use crate::wire::fault::Fault;
 
-pub(super) async fn run(place: &Place, cancel: &CancellationToken, told: &InOrder<'_, impl Fn(Check)>) {
+pub(super) async fn run(
+    place: &Place,
+    cancel: &CancellationToken,
+    told: &InOrder<'_, impl Fn(Check)>,
+) {
     let began = Instant::now();
     let end = |api: Check, key: Check| {
         told.put(Slot::Api, vec![api]);
@@ -25,20 +29,31 @@ pub(super) async fn run(place: &Place, cancel: &CancellationToken, told: &InOrde
     };
     let api = match &place.api {
         Ok(api) => api,
-        Err(failure) => return end(bad(TITLE, failure, began), skipped(KEY, "There is no API to ask")),
+        Err(failure) => {
+            return end(
+                bad(TITLE, failure, began),
+                skipped(KEY, "There is no API to ask"),
+            );
+        }
     };
     let models = match place.models_from(api).await {
         Ok(models) => models,
         Err(fault) => match unlisted(&fault) {
             Unlisted::Silent => {
-                return end(bad(TITLE, &fault.failure, began), skipped(KEY, "The API was not reached"));
+                return end(
+                    bad(TITLE, &fault.failure, began),
+                    skipped(KEY, "The API was not reached"),
+                );
             }
             Unlisted::Failing => {
                 let why = "The API answered, but is not at work";
                 return end(bad(TITLE, &fault.failure, began), skipped(KEY, why));
             }
             Unlisted::Refused => {
-                let finding = format!("{} · it answers, and refuses to list its models", tls_of(place));
+                let finding = format!(
+                    "{} · it answers, and refuses to list its models",
+                    tls_of(place)
+                );
                 // A key that is not where it should be tells more than that none was sent.
                 let failure = place.api_with_key().err().unwrap_or(fault.failure);
                 return end(good(TITLE, finding, Some(began)), bad(KEY, &failure, began));
@@ -124,14 +139,19 @@ async fn without_list(
         "Name a model with --model: without a list none can be offered",
     );
     let there = Failure::new(finding, advice).with_details(fault.failure.details.clone());
-    let there = Check { verdict: Verdict::Warning, ..bad(TITLE, &there, began) };
+    let there = Check {
+        verdict: Verdict::Warning,
+        ..bad(TITLE, &there, began)
+    };
     match tried.failure {
-        Some(failure) if failure.class == Some(FaultClass::NotAnApi) => {
-            (bad(TITLE, &failure, began), skipped(KEY, "There is no chat to try it with"))
-        }
-        Some(Failure { class: Some(FaultClass::ModelNotFound | FaultClass::BadRequest), .. }) => {
-            (there, skipped(KEY, "The API lists no model to try it with"))
-        }
+        Some(failure) if failure.class == Some(FaultClass::NotAnApi) => (
+            bad(TITLE, &failure, began),
+            skipped(KEY, "There is no chat to try it with"),
+        ),
+        Some(Failure {
+            class: Some(FaultClass::ModelNotFound | FaultClass::BadRequest),
+            ..
+        }) => (there, skipped(KEY, "The API lists no model to try it with")),
         _ => (there, tried.check),
     }
 }
@@ -145,12 +165,28 @@ fn certificate(shown: &Certificate) -> Check {
     let on = expires.strftime("%Y-%m-%d");
     let advice = "Ask whoever runs the API for a new certificate";
     let (verdict, finding, advice) = match shown.left(Timestamp::now()) {
-        Some(left) if left > SOON => (Verdict::Good, format!("expires in {} ({on})", days(left)), ""),
-        Some(left) => (Verdict::Warning, format!("expires in {} ({on})", days(left)), advice),
+        Some(left) if left > SOON => (
+            Verdict::Good,
+            format!("expires in {} ({on})", days(left)),
+            "",
+        ),
+        Some(left) => (
+            Verdict::Warning,
+            format!("expires in {} ({on})", days(left)),
+            advice,
+        ),
         None => (Verdict::Warning, format!("has expired ({on})"), advice),
     };
-    let check = good("TLS certificate", format!("signed by {issuer} · {finding}"), None);
-    Check { verdict, advice: advice.to_owned(), ..check }
+    let check = good(
+        "TLS certificate",
+        format!("signed by {issuer} · {finding}"),
+        None,
+    );
+    Check {
+        verdict,
+        advice: advice.to_owned(),
+        ..check
+    }
 }
 
 /// `skew`: how far the server's clock is ahead, in whole seconds.
@@ -165,9 +201,20 @@ fn clock(skew: i64) -> Check {
         return good("Clock", finding, None);
     }
     let which = if skew > 0 { "ahead of" } else { "behind" };
-    let check = good("Clock", format!("the server's clock is {} s {which} this machine's", skew.abs()), None);
+    let check = good(
+        "Clock",
+        format!(
+            "the server's clock is {} s {which} this machine's",
+            skew.abs()
+        ),
+        None,
+    );
     let advice = "Set this machine's clock by the network (timedatectl set-ntp true). Certificates and tokens depend on it";
-    Check { verdict: Verdict::Warning, advice: advice.to_owned(), ..check }
+    Check {
+        verdict: Verdict::Warning,
+        advice: advice.to_owned(),
+        ..check
+    }
 }
 
 /// What became of a one-token chat.
@@ -180,7 +227,11 @@ struct Tried {
 
 impl Tried {
     fn told(check: Check) -> Self {
-        Self { check, rate: None, failure: None }
+        Self {
+            check,
+            rate: None,
+            failure: None,
+        }
     }
 }
 
@@ -198,7 +249,10 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
     let request = ChatRequest {
         model: model.clone(),
         messages: vec![Message::new(Role::User, "Hi")],
-        params: Params { max_tokens: Some(1), ..Params::default() },
+        params: Params {
+            max_tokens: Some(1),
+            ..Params::default()
+        },
     };
     let limit = cancel.child_token();
     let bound = tokio::time::sleep(Duration::from_secs(60));
@@ -218,15 +272,30 @@ async fn check_key(place: &Place, models: &[String], cancel: &CancellationToken)
                 _ => format!("one-token chat on {model}"),
             };
             let rate = check_rate(&report.rate_limit);
-            Tried { check: good(KEY, finding, Some(began)), rate, failure: None }
+            Tried {
+                check: good(KEY, finding, Some(began)),
+                rate,
+                failure: None,
+            }
         }
         ChatEnding::Stopped => Tried::told(skipped(KEY, "It was cancelled")),
         ChatEnding::Failed(failure) => {
             // A full queue or a refused parameter says nothing against the key.
             let refused = failure.class == Some(FaultClass::KeyRefused);
-            let verdict = if refused { Verdict::Bad } else { Verdict::Warning };
-            let check = Check { verdict, ..bad(KEY, &failure, began) };
-            Tried { check, rate: None, failure: Some(failure) }
+            let verdict = if refused {
+                Verdict::Bad
+            } else {
+                Verdict::Warning
+            };
+            let check = Check {
+                verdict,
+                ..bad(KEY, &failure, began)
+            };
+            Tried {
+                check,
+                rate: None,
+                failure: Some(failure),
+            }
         }
     }
 }
@@ -247,12 +316,26 @@ fn check_rate(headers: &[(String, String)]) -> Option<Check> {
     }
     let finding = headers
         .iter()
-        .map(|(name, value)| format!("{} {value}", name.trim_start_matches("x-ratelimit-").replace('-', " ")))
+        .map(|(name, value)| {
+            format!(
+                "{} {value}",
+                name.trim_start_matches("x-ratelimit-").replace('-', " ")
+            )
+        })
         .collect::<Vec<_>>()
         .join(" · ");
-    let used_up = headers.iter().any(|(name, value)| name.contains("remaining") && value == "0");
-    let verdict = if used_up { Verdict::Warning } else { Verdict::Good };
-    Some(Check { verdict, ..good("Rate limit", finding, None) })
+    let used_up = headers
+        .iter()
+        .any(|(name, value)| name.contains("remaining") && value == "0");
+    let verdict = if used_up {
+        Verdict::Warning
+    } else {
+        Verdict::Good
+    };
+    Some(Check {
+        verdict,
+        ..good("Rate limit", finding, None)
+    })
 }
 
 #[cfg(test)]
@@ -262,8 +345,12 @@ mod tests {
 
     #[test]
     fn only_silence_is_not_reached() {
-        let fault =
-            |class, status| Fault { class, status, failure: Failure::default(), refused: Dialect::default() };
+        let fault = |class, status| Fault {
+            class,
+            status,
+            failure: Failure::default(),
+            refused: Dialect::default(),
+        };
         for (class, status, is) in [
             (FaultClass::Unreachable, None, Unlisted::Silent),
             (FaultClass::KeyRefused, Some(401), Unlisted::Refused),
@@ -279,21 +366,41 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_off_is_a_warning_with_its_direction() {
-        assert_eq!((clock(1).verdict, clock(-20).verdict), (Verdict::Good, Verdict::Good));
+        assert_eq!(
+            (clock(1).verdict, clock(-20).verdict),
+            (Verdict::Good, Verdict::Good)
+        );
         assert_eq!(clock(-20).finding, "20 s apart");
-        assert_eq!(clock(90).finding, "the server's clock is 90 s ahead of this machine's");
-        assert_eq!((clock(-90).verdict, clock(-90).advice.is_empty()), (Verdict::Warning, false));
+        assert_eq!(
+            clock(90).finding,
+            "the server's clock is 90 s ahead of this machine's"
+        );
+        assert_eq!(
+            (clock(-90).verdict, clock(-90).advice.is_empty()),
+            (Verdict::Warning, false)
+        );
     }
 
     #[test]
     fn a_certificate_that_ends_soon_is_a_warning() {
         let ends_in = |days: i64| {
-            let expires = Timestamp::from_second(Timestamp::now().as_second() + days * 86_400 + 60).unwrap();
-            certificate(&Certificate { issuer: "Internal CA".to_owned(), expires })
+            let expires =
+                Timestamp::from_second(Timestamp::now().as_second() + days * 86_400 + 60).unwrap();
+            certificate(&Certificate {
+                issuer: "Internal CA".to_owned(),
+                expires,
+            })
         };
-        assert!(ends_in(30).finding.starts_with("signed by Internal CA · expires in 30 days ("));
+        assert!(
+            ends_in(30)
+                .finding
+                .starts_with("signed by Internal CA · expires in 30 days (")
+        );
         assert_eq!(ends_in(30).verdict, Verdict::Good);
-        assert_eq!((ends_in(5).verdict, ends_in(5).advice.is_empty()), (Verdict::Warning, false));
+        assert_eq!(
+            (ends_in(5).verdict, ends_in(5).advice.is_empty()),
+            (Verdict::Warning, false)
+        );
         assert!(ends_in(-5).finding.contains("has expired ("));
     }
 }

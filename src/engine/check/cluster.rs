@@ -30,7 +30,9 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
     let Some(kubectl) = &place.kubectl else {
         let why = "This environment has no cluster: its models come from the API";
         told.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
-        AFTER_KUBECTL.iter().for_each(|(slot, _)| told.put(*slot, Vec::new()));
+        AFTER_KUBECTL
+            .iter()
+            .for_each(|(slot, _)| told.put(*slot, Vec::new()));
         return told.put(Slot::Deployments, Vec::new());
     };
     let began = Instant::now();
@@ -60,7 +62,10 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
     match reached {
         Ok(version) => {
             let finding = format!("Kubernetes {}", version.trim_start_matches('v'));
-            told.put(Slot::Cluster, vec![good("Cluster reachable", finding, Some(began))]);
+            told.put(
+                Slot::Cluster,
+                vec![good("Cluster reachable", finding, Some(began))],
+            );
             if !rest_ended {
                 rest.await;
             }
@@ -68,7 +73,10 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
         Err(failure) => {
             // The others meet the same, in five other ways.
             skip(told, &AFTER_KUBECTL[1..], "The cluster was not reached");
-            told.put(Slot::Cluster, vec![bad("Cluster reachable", &failure, began)]);
+            told.put(
+                Slot::Cluster,
+                vec![bad("Cluster reachable", &failure, began)],
+            );
         }
     }
 }
@@ -90,9 +98,10 @@ async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
             // What only events tell is told as on a deployment's page; without them the rest is.
             let (loaded, events) = tokio::join!(cluster::load(kubectl), cluster::events(kubectl));
             let (resources, deployments) = match loaded {
-                Ok(view) => {
-                    (resources(&view, began), deployments(kubectl, &view, &events.unwrap_or_default()))
-                }
+                Ok(view) => (
+                    resources(&view, began),
+                    deployments(kubectl, &view, &events.unwrap_or_default()),
+                ),
                 Err(failure) => (vec![bad("Resources", &failure, began)], Vec::new()),
             };
             told.put(Slot::Resources, resources);
@@ -107,9 +116,11 @@ async fn namespace(kubectl: &Kubectl) -> Check {
     let title = format!("Namespace {}", kubectl.namespace);
     match cluster::find_namespace_alone(kubectl).await {
         Ok(true) => good(&title, "exists".to_owned(), Some(began)),
-        Ok(false) => {
-            good(&title, "you may not look at namespaces, but you may work in one".to_owned(), Some(began))
-        }
+        Ok(false) => good(
+            &title,
+            "you may not look at namespaces, but you may work in one".to_owned(),
+            Some(began),
+        ),
         Err(failure) => bad(&title, &failure, began),
     }
 }
@@ -117,8 +128,16 @@ async fn namespace(kubectl: &Kubectl) -> Check {
 /// What Batida asks the cluster, and what becomes of it without the right to.
 const RIGHTS: [(&str, &str, &str); 8] = [
     ("list", "pods", "nobody can say how far a deployment is"),
-    ("list", "bundledeployments.sambanova.ai", "deployments of the old generation are not seen"),
-    ("list", "modeldeployments.sambanova.ai", "deployments of the new generation are not seen"),
+    (
+        "list",
+        "bundledeployments.sambanova.ai",
+        "deployments of the old generation are not seen",
+    ),
+    (
+        "list",
+        "modeldeployments.sambanova.ai",
+        "deployments of the new generation are not seen",
+    ),
     ("watch", "pods", "pods are listed every 10 s instead"),
     (
         "watch",
@@ -144,7 +163,11 @@ async fn rights(kubectl: &Kubectl) -> Vec<Check> {
             // Fails only once it is closed, which nobody does.
             let _turn = few.acquire().await;
             let args = ["auth", "can-i", verb, kind, "-n", &kubectl.namespace];
-            (kubectl.word(&args).await, format!("may not {verb} {kind}: {without}"), args.map(str::to_owned))
+            (
+                kubectl.word(&args).await,
+                format!("may not {verb} {kind}: {without}"),
+                args.map(str::to_owned),
+            )
         }
     }))
     .await;
@@ -170,16 +193,30 @@ async fn rights(kubectl: &Kubectl) -> Vec<Check> {
         )];
     }
     let check = good("Rights", lacks.join(" · "), Some(began));
-    let advice = "Ask the cluster's administrator for a role that allows it in this namespace".to_owned();
+    let advice =
+        "Ask the cluster's administrator for a role that allows it in this namespace".to_owned();
     // Whoever may not list anything fails with Resources; a model may answer whatever is not seen of it.
-    vec![Check { verdict: Verdict::Warning, advice, command, ..check }]
+    vec![Check {
+        verdict: Verdict::Warning,
+        advice,
+        command,
+        ..check
+    }]
 }
 
 fn resources(view: &ClusterView, began: Instant) -> Vec<Check> {
     let count = |generation| {
-        let n = view.deployments.iter().filter(|deployment| deployment.generation == generation).count();
+        let n = view
+            .deployments
+            .iter()
+            .filter(|deployment| deployment.generation == generation)
+            .count();
         let has = view.generations.contains(&generation);
-        if has { n.to_string() } else { "none".to_owned() }
+        if has {
+            n.to_string()
+        } else {
+            "none".to_owned()
+        }
     };
     let finding = format!(
         "ModelDeployments (new): {} · BundleDeployments (old): {}",
@@ -188,18 +225,32 @@ fn resources(view: &ClusterView, began: Instant) -> Vec<Check> {
     );
     let mut checks = vec![good("Resources", finding, Some(began))];
     for warning in view.warnings.iter().chain(&view.unreadable) {
-        checks.push(Check { verdict: Verdict::Warning, ..bad("Resources", warning, began) });
+        checks.push(Check {
+            verdict: Verdict::Warning,
+            ..bad("Resources", warning, began)
+        });
     }
     checks
 }
 
 fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -> Vec<Check> {
-    let count = |state| view.deployments.iter().filter(|it| it.state == state).count();
-    let (deployed, unknown) = (count(DeploymentState::Deployed), count(DeploymentState::Unknown));
+    let count = |state| {
+        view.deployments
+            .iter()
+            .filter(|it| it.state == state)
+            .count()
+    };
+    let (deployed, unknown) = (
+        count(DeploymentState::Deployed),
+        count(DeploymentState::Unknown),
+    );
     let all = view.deployments.len();
     let (verdict, finding) = match (deployed, unknown) {
         (0, 0) if all == 0 => (Verdict::Bad, view.nothing().to_owned()),
-        (0, 0) => (Verdict::Bad, "No deployment is ready, so no model can answer".to_owned()),
+        (0, 0) => (
+            Verdict::Bad,
+            "No deployment is ready, so no model can answer".to_owned(),
+        ),
         (_, 0) => (Verdict::Good, format!("{deployed} of {all} are deployed")),
         _ => (
             Verdict::Warning,
@@ -209,25 +260,42 @@ fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -
             ),
         ),
     };
-    let mut checks = vec![Check { verdict, ..good("Deployments", finding, None) }];
+    let mut checks = vec![Check {
+        verdict,
+        ..good("Deployments", finding, None)
+    }];
     let told = |it: &&Deployment| match it.state {
         DeploymentState::Unknown => !it.unreadable.is_empty() || it.models_trouble.is_some(),
         DeploymentState::Deployed => it.warns(),
         _ => true,
     };
-    checks.extend(view.deployments.iter().filter(told).map(|it| deployment(kubectl, it, events)));
+    checks.extend(
+        view.deployments
+            .iter()
+            .filter(told)
+            .map(|it| deployment(kubectl, it, events)),
+    );
     checks
 }
 
 /// A deployment that is not as it should be.
 fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent]) -> Check {
     let events = of_deployment(events, deployment);
-    let diagnosis = diagnose(deployment, Known { events: &events, ..Known::default() });
+    let diagnosis = diagnose(
+        deployment,
+        Known {
+            events: &events,
+            ..Known::default()
+        },
+    );
     let progress = diagnosis.as_ref().map(|it| it.progress);
     let (advice, command) = match diagnosis {
-        Some(Diagnosis { sentence, confirm, .. }) => {
-            (sentence, kubectl.pasteable(&confirm.iter().map(String::as_str).collect::<Vec<_>>()))
-        }
+        Some(Diagnosis {
+            sentence, confirm, ..
+        }) => (
+            sentence,
+            kubectl.pasteable(&confirm.iter().map(String::as_str).collect::<Vec<_>>()),
+        ),
         None => Default::default(),
     };
     let how = match (deployment.state, progress) {
@@ -240,7 +308,12 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent
     };
     let title = format!("{} {how}", deployment.name);
     let check = good(&title, deployment.why(), None);
-    Check { verdict: Verdict::Warning, advice, command, ..check }
+    Check {
+        verdict: Verdict::Warning,
+        advice,
+        command,
+        ..check
+    }
 }
 
 /// SambaStack's version, as helm or the labels of what it has installed say it.
@@ -248,7 +321,11 @@ async fn release(kubectl: &Kubectl) -> Check {
     const TITLE: &str = "SambaStack";
     let began = Instant::now();
     if let Some(chart) = helm_chart(kubectl).await {
-        return good(&titled(&chart), format!("helm's chart {chart}"), Some(began));
+        return good(
+            &titled(&chart),
+            format!("helm's chart {chart}"),
+            Some(began),
+        );
     }
     let args = [
         "get",
@@ -264,17 +341,31 @@ async fn release(kubectl: &Kubectl) -> Check {
     match kubectl.run(&args, kubectl.patience).await {
         Ok(answer) => {
             let answer = String::from_utf8_lossy(&answer);
-            match answer.lines().map(str::trim).find(|chart| version_of(chart).is_some()) {
-                Some(chart) => good(&titled(chart), format!("chart {chart}, by its labels"), Some(began)),
+            match answer
+                .lines()
+                .map(str::trim)
+                .find(|chart| version_of(chart).is_some())
+            {
+                Some(chart) => good(
+                    &titled(chart),
+                    format!("chart {chart}, by its labels"),
+                    Some(began),
+                ),
                 None => {
                     let why = "Neither helm nor a label in this namespace says its version";
-                    Check { took: Some(began.elapsed()), ..skipped(TITLE, why) }
+                    Check {
+                        took: Some(began.elapsed()),
+                        ..skipped(TITLE, why)
+                    }
                 }
             }
         }
         Err(error) => Check {
             took: Some(began.elapsed()),
-            ..skipped(TITLE, &format!("Its version is not known: {}", error.failure.summary))
+            ..skipped(
+                TITLE,
+                &format!("Its version is not known: {}", error.failure.summary),
+            )
         },
     }
 }
@@ -285,7 +376,9 @@ fn titled(chart: &str) -> String {
 
 /// `sambastack-2.3.2` → `2.3.2`
 fn version_of(chart: &str) -> Option<&str> {
-    chart.strip_prefix("sambastack-").filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+    chart
+        .strip_prefix("sambastack-")
+        .filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// helm may not be installed, and need not be.
@@ -302,7 +395,9 @@ async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
         "json".to_owned(),
     ];
     match &kubectl.kubeconfig {
-        Kubeconfig::File(path) => args.extend(["--kubeconfig".to_owned(), path.display().to_string()]),
+        Kubeconfig::File(path) => {
+            args.extend(["--kubeconfig".to_owned(), path.display().to_string()])
+        }
         Kubeconfig::Usual => {}
         // The twin's cluster is not helm's.
         Kubeconfig::BuiltIn => return None,
@@ -314,10 +409,17 @@ async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
     if !kubectl.needs_no_login() {
         return None;
     }
-    let helm = Kubectl { program: PathBuf::from("helm"), prefix: Vec::new(), ..kubectl.clone() };
+    let helm = Kubectl {
+        program: PathBuf::from("helm"),
+        prefix: Vec::new(),
+        ..kubectl.clone()
+    };
     let answer = helm.run_alone(&args, Duration::from_secs(10)).await.ok()?;
     let releases: Vec<Release> = serde_json::from_slice(&answer).ok()?;
-    releases.into_iter().filter_map(|release| release.chart).find(|chart| version_of(chart).is_some())
+    releases
+        .into_iter()
+        .filter_map(|release| release.chart)
+        .find(|chart| version_of(chart).is_some())
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ struct InOrder<'a, F> {
 
 impl<'a, F: Fn(Check)> InOrder<'a, F> {
     fn new(tell: &'a F) -> Self {
-        Self { tell, kept: Mutex::default() }
+        Self {
+            tell,
+            kept: Mutex::default(),
+        }
     }
 
     /// What was found; what is put in the same place later counts, if it was not told yet.
@@ -96,7 +99,9 @@ fn good(title: &str, finding: String, began: Option<Instant>) -> Check {
 }
 
 fn bad(title: &str, failure: &Failure, began: Instant) -> Check {
-    let wait = failure.retry_after.map(|wait| format!(" (try again in {})", units::duration(wait)));
+    let wait = failure
+        .retry_after
+        .map(|wait| format!(" (try again in {})", units::duration(wait)));
     Check {
         title: title.to_owned(),
         verdict: Verdict::Bad,

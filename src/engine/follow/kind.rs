@@ -30,7 +30,12 @@ pub(super) enum Begin {
 }
 
 impl Begin {
-    pub(super) fn of(lists: &Lists, kind: Kind, version: Option<String>, follower: &Follower) -> Self {
+    pub(super) fn of(
+        lists: &Lists,
+        kind: Kind,
+        version: Option<String>,
+        follower: &Follower,
+    ) -> Self {
         let known = |is_absent: bool| match version {
             Some(version) => Self::At(version),
             None if is_absent => Self::After(follower.until_looked_for()),
@@ -114,7 +119,9 @@ impl Follower {
                     return;
                 }
                 // It can be listed, but not watched.
-                Ended::At(_) | Ended::Lost if self.short_lived > ENOUGH => self.poll(short_lived()).await,
+                Ended::At(_) | Ended::Lost if self.short_lived > ENOUGH => {
+                    self.poll(short_lived()).await
+                }
                 // Only once listing fails too is it clear that something is wrong.
                 Ended::At(_) | Ended::Lost => Begin::After(self.wait()),
             };
@@ -143,7 +150,11 @@ impl Follower {
 
     /// Until a kind that the cluster does not know is looked for again.
     fn until_looked_for(&self) -> Duration {
-        if self.seen { self.pace.vanished } else { self.pace.absent }
+        if self.seen {
+            self.pace.vanished
+        } else {
+            self.pace.absent
+        }
     }
 
     async fn list(&mut self) -> Begin {
@@ -161,7 +172,11 @@ impl Follower {
                 return Begin::After(self.waits.next());
             }
         };
-        self.refused = if is_listed(&listed) == Some(false) { self.refused + 1 } else { 0 };
+        self.refused = if is_listed(&listed) == Some(false) {
+            self.refused + 1
+        } else {
+            0
+        };
         if let Some(why) = refusal(&listed).filter(|why| self.seen && says_forbidden(why)) {
             let why = why.clone();
             // Of pods the state is unknown from now on; what is deployed is best known from the last list.
@@ -184,14 +199,21 @@ impl Follower {
         };
         self.seen |= is_listed(&listed) == Some(true);
         self.tell(News::Listed(Box::new(listed))).await;
-        let link = self.polling.as_ref().map_or(KindLink::Live, |(_, why)| KindLink::Polling(why.clone()));
+        let link = self
+            .polling
+            .as_ref()
+            .map_or(KindLink::Live, |(_, why)| KindLink::Polling(why.clone()));
         self.tell(News::Link(link)).await;
         begin
     }
 
     /// Until what may not be listed is asked for again: more rarely after some minutes.
     fn until_allowed(&self) -> Duration {
-        if self.refused <= POLLS { self.pace.poll } else { self.pace.poll.saturating_mul(6) }
+        if self.refused <= POLLS {
+            self.pace.poll
+        } else {
+            self.pace.poll.saturating_mul(6)
+        }
     }
 
     async fn watch(&mut self, mut version: String) -> Ended {
@@ -303,7 +325,10 @@ mod tests {
     fn versions_that_go_back_are_seen() {
         assert!(goes_back("20000", "9"));
         assert!(
-            !goes_back("9", "20000") && !goes_back("9", "9") && !goes_back("9", "") && !goes_back("", "9")
+            !goes_back("9", "20000")
+                && !goes_back("9", "9")
+                && !goes_back("9", "")
+                && !goes_back("", "9")
         );
     }
 }

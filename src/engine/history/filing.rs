@@ -39,7 +39,10 @@ struct Asked {
 impl Asked {
     fn of(request: &ChatRequest) -> Option<Self> {
         let mut asked = Self::default();
-        let behind = request.messages.iter().rposition(|message| message.role == Role::Assistant);
+        let behind = request
+            .messages
+            .iter()
+            .rposition(|message| message.role == Role::Assistant);
         let since = behind.map_or(0, |at| at + 1);
         let called = behind.map_or(&[][..], |at| &request.messages[at].calls);
         for message in &request.messages[since..] {
@@ -49,7 +52,10 @@ impl Asked {
                     asked.attachments.clone_from(&message.attachments);
                 }
                 (Role::Tool, Some(id)) => {
-                    let name = called.iter().find(|call| call.id == *id).map(|call| call.name.clone());
+                    let name = called
+                        .iter()
+                        .find(|call| call.id == *id)
+                        .map(|call| call.name.clone());
                     let content = message.content.clone();
                     asked.results.push(ToolResult {
                         id: id.clone(),
@@ -67,7 +73,10 @@ impl Asked {
 impl Kept {
     /// Begins before the request is sent, see [`Kept::sent`]. `texts`: what is said is kept too.
     pub fn begin(filing: Filing, request: &ChatRequest, env: &Environment, texts: bool) -> Self {
-        let system = request.messages.iter().find(|message| texts && message.role == Role::System);
+        let system = request
+            .messages
+            .iter()
+            .find(|message| texts && message.role == Role::System);
         let asked = Asked::of(request).filter(|_| texts).unwrap_or_default();
         let mut params = request.params.clone();
         if !texts {
@@ -82,7 +91,9 @@ impl Kept {
             at: Timestamp::now(),
             model: request.model.clone(),
             deployment: filing.deployment.clone(),
-            system: system.map(|message| message.content.clone()).unwrap_or_default(),
+            system: system
+                .map(|message| message.content.clone())
+                .unwrap_or_default(),
             params,
             prompt: asked.prompt,
             attachments: asked.attachments,
@@ -94,7 +105,13 @@ impl Kept {
             answered_by: None,
             figures: crate::metrics::timeline::Figures::default(),
         };
-        Self { filing, environment: env.name.clone(), texts, began: Instant::now(), exchange }
+        Self {
+            filing,
+            environment: env.name.clone(),
+            texts,
+            began: Instant::now(),
+            exchange,
+        }
     }
 
     /// The request is sent now: before, it may have waited for others.
@@ -125,7 +142,13 @@ impl Kept {
 
     /// What is to be kept.
     pub fn end(self, report: &ChatReport) -> ChatRecord {
-        let Self { filing, environment, texts: _, began, mut exchange } = self;
+        let Self {
+            filing,
+            environment,
+            texts: _,
+            began,
+            mut exchange,
+        } = self;
         let figures = report.figures;
         let took = figures.latency.unwrap_or_else(|| began.elapsed());
         let (ending, error) = match &report.ending {
@@ -139,12 +162,20 @@ impl Kept {
             }
             ChatEnding::Stopped => {
                 let text = "stopped".to_owned();
-                let error = RequestError { class: Some(FaultClass::Cancelled), status: None, text };
+                let error = RequestError {
+                    class: Some(FaultClass::Cancelled),
+                    status: None,
+                    text,
+                };
                 (ExchangeEnding::Stopped, Some(error))
             }
             ChatEnding::Failed(failure) => {
                 let text = failure.summary.clone();
-                let error = RequestError { class: failure.class, status: None, text };
+                let error = RequestError {
+                    class: failure.class,
+                    status: None,
+                    text,
+                };
                 (ExchangeEnding::Failed(failure.to_string()), Some(error))
             }
         };
@@ -152,7 +183,10 @@ impl Kept {
         exchange.answered_by.clone_from(&report.answered_by);
         exchange.figures = figures;
         // A conversation that begins with a picture is called after its file.
-        let named = exchange.attachments.first().filter(|_| exchange.prompt.trim().is_empty());
+        let named = exchange
+            .attachments
+            .first()
+            .filter(|_| exchange.prompt.trim().is_empty());
         let said = named.map_or(&exchange.prompt, |attachment| &attachment.name);
         let title: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
         let title = match title.char_indices().nth(TITLE) {
@@ -182,7 +216,14 @@ impl Kept {
             deployment: filing.deployment,
             said: None,
         };
-        ChatRecord { session: filing.conversation, environment, surroundings: None, title, request, exchange }
+        ChatRecord {
+            session: filing.conversation,
+            environment,
+            surroundings: None,
+            title,
+            request,
+            exchange,
+        }
     }
 }
 
@@ -214,9 +255,19 @@ impl Keeping {
     }
 
     /// Keeps it. Gives the conversation when where it is held is not known yet: see [`Recorder::around`].
-    pub fn end(mut self, report: &ChatReport, surroundings: Option<Surroundings>) -> Option<SessionId> {
-        let record = ChatRecord { surroundings, ..self.kept.take()?.end(report) };
-        let asked = record.surroundings.is_none().then(|| record.session.clone());
+    pub fn end(
+        mut self,
+        report: &ChatReport,
+        surroundings: Option<Surroundings>,
+    ) -> Option<SessionId> {
+        let record = ChatRecord {
+            surroundings,
+            ..self.kept.take()?.end(report)
+        };
+        let asked = record
+            .surroundings
+            .is_none()
+            .then(|| record.session.clone());
         self.recorder.chat(record);
         asked
     }

@@ -143,14 +143,28 @@ impl History {
         let (messages, inbox) = unbounded();
         let (requests, records) = bounded(ON_THE_WAY);
         let (ended, done) = bounded(0);
-        let recorder = Recorder { messages, requests, texts: Arc::default(), bench_texts: false, dir };
+        let recorder = Recorder {
+            messages,
+            requests,
+            texts: Arc::default(),
+            bench_texts: false,
+            dir,
+        };
         let texts = Arc::clone(&recorder.texts);
-        let writer = Writer::new(recorder.dir.clone(), inbox, (records, texts), Box::new(tell));
+        let writer = Writer::new(
+            recorder.dir.clone(),
+            inbox,
+            (records, texts),
+            Box::new(tell),
+        );
         let work = move || {
             let _ended = ended;
             writer.run();
         };
-        thread::Builder::new().name("history".to_owned()).spawn(work).map_err(super::no_thread)?;
+        thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(work)
+            .map_err(super::no_thread)?;
         Ok(Self { recorder, done })
     }
 
@@ -181,13 +195,21 @@ impl Recorder {
     /// The same, for a benchmark whose prompts and answers are kept, or not; without this they are not.
     #[must_use]
     pub fn with_bench_texts(self, on: bool) -> Self {
-        Self { bench_texts: on, ..self }
+        Self {
+            bench_texts: on,
+            ..self
+        }
     }
 
     /// Counts the text as on its way; `None` where there is no more room.
     fn weighed(&self, said: Said) -> Option<Said> {
         let bytes = text_bytes(&said);
-        if self.texts.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= TEXTS_ON_THE_WAY {
+        if self
+            .texts
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes)
+            <= TEXTS_ON_THE_WAY
+        {
             return Some(said);
         }
         self.texts.fetch_sub(bytes, Ordering::Relaxed);
@@ -196,7 +218,8 @@ impl Recorder {
 
     /// It is on its way no longer.
     fn passed(&self, said: Option<&Said>) {
-        self.texts.fetch_sub(said.map_or(0, text_bytes), Ordering::Relaxed);
+        self.texts
+            .fetch_sub(said.map_or(0, text_bytes), Ordering::Relaxed);
     }
 
     fn send(&self, message: Message) {
@@ -211,7 +234,10 @@ impl Recorder {
 
     /// Keeps what a session runs on, found out while it runs, or after an answer.
     pub fn around(&self, session: SessionId, surroundings: Surroundings) {
-        self.send(Message::Around { session, surroundings: Box::new(surroundings) });
+        self.send(Message::Around {
+            session,
+            surroundings: Box::new(surroundings),
+        });
     }
 
     /// Changes what is kept. It is handed over at once, whether the answer is waited for or not.
@@ -257,7 +283,9 @@ impl Recorder {
             }
             outcome
         });
-        reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
+        reading
+            .await
+            .unwrap_or_else(|panic| Err(super::own_fault(&panic)))
     }
 }
 
@@ -273,8 +301,11 @@ pub async fn bench(
     listener: &mut dyn Listener,
 ) -> Result<BenchReport, Failure> {
     let api = place.api_with_key()?;
-    let mut deployments: Vec<String> =
-        plan.targets.iter().filter_map(|target| target.deployment.clone()).collect();
+    let mut deployments: Vec<String> = plan
+        .targets
+        .iter()
+        .filter_map(|target| target.deployment.clone())
+        .collect();
     deployments.sort();
     deployments.dedup();
     let (answer, asking) = oneshot::channel();
@@ -290,7 +321,11 @@ pub async fn bench(
     let mut outcome = bench::run(plan, api, &place.env.name, controls, &mut recording).await;
     if let Ok(report) = &mut outcome {
         // Mostly it is long done. Whoever stopped the session does not wait for it.
-        let patience = if stopped.is_cancelled() { Duration::ZERO } else { surroundings::PATIENCE };
+        let patience = if stopped.is_cancelled() {
+            Duration::ZERO
+        } else {
+            surroundings::PATIENCE
+        };
         report.surroundings = recording.surroundings(patience).await;
     }
     recording.end(&outcome);
@@ -309,7 +344,11 @@ pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure
             let (report, values) = (store.report(id)?, store.values(id)?);
             let when = || row.began.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
             let label = row.tags.first().cloned().unwrap_or_else(when);
-            Ok(Side { label, report, values })
+            Ok(Side {
+                label,
+                report,
+                values,
+            })
         })
         .collect()
 }
@@ -318,12 +357,30 @@ pub fn sides(store: &Store, sessions: &[SessionId]) -> Result<Vec<Side>, Failure
 pub fn imported_sides(name: &str, imported: Imported) -> Vec<Side> {
     let several = imported.sessions.len() > 1;
     let side = |(at, (report, requests)): (usize, (BenchReport, Vec<StoredRequest>))| {
-        let number = if several { format!(" #{}", at + 1) } else { String::new() };
-        let label = report.plan.tags.first().cloned().unwrap_or_else(|| format!("{name}{number}"));
+        let number = if several {
+            format!(" #{}", at + 1)
+        } else {
+            String::new()
+        };
+        let label = report
+            .plan
+            .tags
+            .first()
+            .cloned()
+            .unwrap_or_else(|| format!("{name}{number}"));
         let values = LevelValues::of(&report, requests.into_iter().map(|request| request.record));
-        Side { label, report, values }
+        Side {
+            label,
+            report,
+            values,
+        }
     };
-    imported.sessions.into_iter().enumerate().map(side).collect()
+    imported
+        .sessions
+        .into_iter()
+        .enumerate()
+        .map(side)
+        .collect()
 }
 
 /// Writes sessions as one file.
@@ -342,10 +399,18 @@ pub fn export(
         _ => store.session_without_charts(id),
     };
     let stored: Vec<StoredSession> = sessions.iter().map(whole).collect::<Result<_, _>>()?;
-    let mut requests: Vec<_> = sessions.iter().map(|id| store.by_index(id)).collect::<Result<_, _>>()?;
+    let mut requests: Vec<_> = sessions
+        .iter()
+        .map(|id| store.by_index(id))
+        .collect::<Result<_, _>>()?;
     let each = stored.iter().zip(&mut requests);
-    let mut exported: Vec<Exported<'_>> =
-        each.map(|(stored, requests)| Exported { row: &stored.row, body: &stored.body, requests }).collect();
+    let mut exported: Vec<Exported<'_>> = each
+        .map(|(stored, requests)| Exported {
+            row: &stored.row,
+            body: &stored.body,
+            requests,
+        })
+        .collect();
     crate::export::write(format, &mut exported, out)
 }
 
@@ -356,9 +421,15 @@ pub fn export(
 pub async fn read_result_file(path: &Path) -> Result<Imported, Failure> {
     let most = crate::import::MOST_BYTES as u64;
     let bytes = files::read(path, most, "Save it again without each request's texts").await?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     let reading = tokio::task::spawn_blocking(move || crate::import::read(&name, &bytes));
-    reading.await.unwrap_or_else(|panic| Err(super::own_fault(&panic)))
+    reading
+        .await
+        .unwrap_or_else(|panic| Err(super::own_fault(&panic)))
 }
 
 /// What a session is held against: its models' baselines, each once and never itself.

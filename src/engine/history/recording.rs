@@ -38,7 +38,13 @@ struct Session {
 impl<'a> Recording<'a> {
     /// Passes on to `inner`; without a recorder that is all it does.
     pub fn new(recorder: Option<Recorder>, inner: &'a mut dyn Listener) -> Self {
-        Self { recorder, inner, session: None, asking: None, around: None }
+        Self {
+            recorder,
+            inner,
+            session: None,
+            asking: None,
+            around: None,
+        }
     }
 
     /// Keeps what the session runs on as soon as it is known: the session may be killed before its end.
@@ -51,19 +57,30 @@ impl<'a> Recording<'a> {
     /// What it runs on, where that is known within `patience`.
     pub async fn surroundings(&mut self, patience: Duration) -> Option<Surroundings> {
         if let Some(asking) = self.asking.take() {
-            self.around = tokio::time::timeout(patience, asking).await.ok().and_then(Result::ok);
+            self.around = tokio::time::timeout(patience, asking)
+                .await
+                .ok()
+                .and_then(Result::ok);
         }
         self.around.clone()
     }
 
     /// Keeps how it ended.
     pub fn end(mut self, outcome: &Result<BenchReport, Failure>) {
-        let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) else { return };
+        let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) else {
+            return;
+        };
         session.over = true;
         let id = SessionId::clone(&session.id);
         recorder.send(match outcome {
-            Ok(report) => Message::Ended { session: id, report: Box::new(report.clone()) },
-            Err(failure) => Message::Broke { session: id, why: failure.summary.clone() },
+            Ok(report) => Message::Ended {
+                session: id,
+                report: Box::new(report.clone()),
+            },
+            Err(failure) => Message::Broke {
+                session: id,
+                why: failure.summary.clone(),
+            },
         });
     }
 }
@@ -72,9 +89,18 @@ impl Listener for Recording<'_> {
     fn began(&mut self, report: &BenchReport) {
         if let Some(recorder) = &self.recorder {
             let lost = Arc::new(AtomicU64::new(0));
-            recorder.send(Message::Began { report: Box::new(report.clone()), lost: Arc::clone(&lost) });
+            recorder.send(Message::Began {
+                report: Box::new(report.clone()),
+                lost: Arc::clone(&lost),
+            });
             let id = Arc::new(SessionId(report.id.clone()));
-            self.session = Some(Session { id, said: None, lost, partial_at: Instant::now(), over: false });
+            self.session = Some(Session {
+                id,
+                said: None,
+                lost,
+                partial_at: Instant::now(),
+                over: false,
+            });
         }
         self.inner.began(report);
     }
@@ -95,7 +121,11 @@ impl Listener for Recording<'_> {
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
             let elapsed_s = progress.elapsed_s;
             let send = |level| {
-                recorder.send(Message::Level { session: SessionId::clone(&session.id), elapsed_s, level });
+                recorder.send(Message::Level {
+                    session: SessionId::clone(&session.id),
+                    elapsed_s,
+                    level,
+                });
             };
             for level in &progress.ended {
                 send(Box::new(level.clone()));
@@ -113,7 +143,10 @@ impl Listener for Recording<'_> {
     fn ended(&mut self, record: &Arc<RequestRecord>) {
         if let (Some(recorder), Some(session)) = (&self.recorder, &mut self.session) {
             let said = session.said.take().and_then(|said| recorder.weighed(said));
-            let sent = recorder.requests.try_send((Arc::clone(&session.id), Arc::clone(record), said));
+            let sent =
+                recorder
+                    .requests
+                    .try_send((Arc::clone(&session.id), Arc::clone(record), said));
             if let Err(full) = sent {
                 count_lost(&session.lost);
                 recorder.passed(full.into_inner().2.as_ref());
@@ -123,11 +156,17 @@ impl Listener for Recording<'_> {
     }
 
     fn wants_texts(&self) -> bool {
-        self.recorder.as_ref().is_some_and(|recorder| recorder.bench_texts) || self.inner.wants_texts()
+        self.recorder
+            .as_ref()
+            .is_some_and(|recorder| recorder.bench_texts)
+            || self.inner.wants_texts()
     }
 
     fn said(&mut self, said: Said) {
-        let kept = self.recorder.as_ref().is_some_and(|recorder| recorder.bench_texts);
+        let kept = self
+            .recorder
+            .as_ref()
+            .is_some_and(|recorder| recorder.bench_texts);
         match (&mut self.session, self.inner.wants_texts()) {
             (Some(session), true) if kept => {
                 session.said = Some(said.clone());
@@ -146,7 +185,10 @@ impl Drop for Recording<'_> {
             && !session.over
         {
             let why = "Batida was closed while it ran".to_owned();
-            recorder.send(Message::Broke { session: SessionId::clone(&session.id), why });
+            recorder.send(Message::Broke {
+                session: SessionId::clone(&session.id),
+                why,
+            });
         }
     }
 }

@@ -135,8 +135,10 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(message) => {
                     // What somebody waits for is not put off, nor is a session's first sign.
-                    let urgent =
-                        matches!(message, Message::Flush(_) | Message::Damaged | Message::Began { .. });
+                    let urgent = matches!(
+                        message,
+                        Message::Flush(_) | Message::Damaged | Message::Began { .. }
+                    );
                     self.take(message);
                     next = next.min(Instant::now() + BATCH);
                     if !urgent && Instant::now() < next {
@@ -185,7 +187,11 @@ impl Writer {
                 let id = SessionId(report.id.clone());
                 self.live.insert(id, Live::new(*report, lost));
             }
-            Message::Level { session, elapsed_s, level } => {
+            Message::Level {
+                session,
+                elapsed_s,
+                level,
+            } => {
                 if let Some(live) = self.live.get_mut(&session) {
                     live.level(*level, elapsed_s);
                 }
@@ -209,12 +215,17 @@ impl Writer {
                     self.lost_chats += 1;
                 }
             }
-            Message::Around { session, surroundings } => match self.live.get_mut(&session) {
+            Message::Around {
+                session,
+                surroundings,
+            } => match self.live.get_mut(&session) {
                 Some(live) => {
                     live.report.surroundings = Some(*surroundings);
                     live.around = true;
                 }
-                None if self.around.len() < MOST_CHATS => drop(self.around.insert(session, *surroundings)),
+                None if self.around.len() < MOST_CHATS => {
+                    drop(self.around.insert(session, *surroundings))
+                }
                 None => {}
             },
             Message::Change(change, answer) => {
@@ -341,7 +352,9 @@ impl Writer {
 
     /// One step, between what is written: nobody waits for it.
     fn tidy(&mut self) {
-        let Some(tidying) = self.untidy.take() else { return };
+        let Some(tidying) = self.untidy.take() else {
+            return;
+        };
         // Where it cannot be done now, the next deletion does it.
         match self.store() {
             Ok(store) => {
@@ -358,8 +371,18 @@ impl Writer {
             return;
         }
         self.looked_at = Instant::now();
-        let Some(now) = self.store.as_ref().and_then(|store| store.foreign_changes().ok()) else { return };
-        if self.foreign.replace(now).is_some_and(|before| before != now) {
+        let Some(now) = self
+            .store
+            .as_ref()
+            .and_then(|store| store.foreign_changes().ok())
+        else {
+            return;
+        };
+        if self
+            .foreign
+            .replace(now)
+            .is_some_and(|before| before != now)
+        {
             (self.tell)(Told::Changed);
         }
     }
@@ -369,7 +392,9 @@ impl Writer {
     /// Requests that have come since, `most` of them, and as many as may be held.
     fn drain(&mut self, most: usize) {
         for _ in 0..most {
-            let Ok((session, record, said)) = self.records.try_recv() else { break };
+            let Ok((session, record, said)) = self.records.try_recv() else {
+                break;
+            };
             let text_bytes = said.as_ref().map_or(0, super::text_bytes);
             self.texts.fetch_sub(text_bytes, Ordering::Relaxed);
             if !self.live.contains_key(&session) {
@@ -381,7 +406,9 @@ impl Writer {
                     }
                 }
             }
-            let Some(live) = self.live.get(&session).filter(|live| !live.gone) else { continue };
+            let Some(live) = self.live.get(&session).filter(|live| !live.gone) else {
+                continue;
+            };
             let bytes = held_bytes(&record, said.as_ref());
             if self.held_bytes + bytes > MOST_HELD {
                 super::count_lost(&live.lost);
@@ -399,7 +426,11 @@ impl Writer {
     /// Writes some of what has come, and all of it once a session is over. Gives whether much is left.
     fn commit_some(&mut self) -> bool {
         let over = self.live.values().any(|live| live.over);
-        let most = if over { super::ON_THE_WAY } else { CHUNK.max(self.records.len() / 16) };
+        let most = if over {
+            super::ON_THE_WAY
+        } else {
+            CHUNK.max(self.records.len() / 16)
+        };
         self.drain(most);
         self.commit_drained();
         self.records.len() >= CHUNK
@@ -421,7 +452,11 @@ impl Writer {
                 Ok(store) => store,
                 Err(failure) => return self.trouble(failure),
             };
-            let outcome = if idle { Ok(Default::default()) } else { self.write(&store) };
+            let outcome = if idle {
+                Ok(Default::default())
+            } else {
+                self.write(&store)
+            };
             let broken = store.is_broken();
             let again = self.put_back(store);
             match outcome {
@@ -447,10 +482,20 @@ impl Writer {
                     Some(key) => (key, !tx.count(key, live.kept, lost)?),
                     None => (tx.begin(&live.report, Some(SessionState::Running))?, false),
                 };
-                done.insert(id.clone(), Written { key, kept: live.kept, levels: false, gone });
+                done.insert(
+                    id.clone(),
+                    Written {
+                        key,
+                        kept: live.kept,
+                        levels: false,
+                        gone,
+                    },
+                );
             }
             for (id, record, said) in &self.held {
-                let (Some(live), Some(written)) = (self.live.get(id), done.get_mut(id)) else { continue };
+                let (Some(live), Some(written)) = (self.live.get(id), done.get_mut(id)) else {
+                    continue;
+                };
                 if !written.gone {
                     let place = live.target_of(record.level);
                     tx.request(written.key, written.kept, place, record, said.as_ref())?;
@@ -465,7 +510,9 @@ impl Writer {
                 }
                 if live.over {
                     tx.finish(written.key, &live.report)?;
-                } else if live.levels_from < live.report.levels.len() && live.levels_at.elapsed() >= LEVELS {
+                } else if live.levels_from < live.report.levels.len()
+                    && live.levels_at.elapsed() >= LEVELS
+                {
                     tx.advance(written.key, &live.report, live.levels_from)?;
                     written.levels = true;
                 }
@@ -475,7 +522,9 @@ impl Writer {
                 let name = |id: u64| (chat.session.clone(), id);
                 let mut chat = chat.clone();
                 if let Some(parent) = &mut chat.exchange.parent {
-                    let known = renamed.get(&name(*parent)).or_else(|| self.renamed.get(&name(*parent)));
+                    let known = renamed
+                        .get(&name(*parent))
+                        .or_else(|| self.renamed.get(&name(*parent)));
                     *parent = known.copied().unwrap_or(*parent);
                 }
                 let id = tx.chat(&chat)?;
@@ -497,8 +546,19 @@ impl Writer {
         self.held_bytes = 0;
         self.chats.clear();
         self.around.clear();
-        for (id, Written { key, kept, levels, gone }) in written {
-            let Some(live) = self.live.get_mut(&id) else { continue };
+        for (
+            id,
+            Written {
+                key,
+                kept,
+                levels,
+                gone,
+            },
+        ) in written
+        {
+            let Some(live) = self.live.get_mut(&id) else {
+                continue;
+            };
             changed |= live.key.is_none() || live.over || live.around;
             live.key = Some(key);
             live.kept = kept;
@@ -507,14 +567,19 @@ impl Writer {
             lost += live.lost.load(Ordering::Relaxed);
             if levels {
                 live.levels_at = Instant::now();
-                let done = |level: &&LevelReport| level.ended != crate::domain::run::LevelEnd::Running;
+                let done =
+                    |level: &&LevelReport| level.ended != crate::domain::run::LevelEnd::Running;
                 live.levels_from = live.report.levels.iter().take_while(done).count();
             }
         }
         self.live.retain(|_, live| !live.over);
         if std::mem::take(&mut self.troubled) && lost > 0 {
-            let summary = format!("The history works again; {lost} requests could not be kept meanwhile");
-            (self.tell)(Told::Troubled(Failure::new(summary, "The figures of their sessions are complete")));
+            let summary =
+                format!("The history works again; {lost} requests could not be kept meanwhile");
+            (self.tell)(Told::Troubled(Failure::new(
+                summary,
+                "The figures of their sessions are complete",
+            )));
         }
         if changed {
             (self.tell)(Told::Changed);
@@ -563,7 +628,11 @@ impl Live {
     /// A level that ended, or goes on.
     fn level(&mut self, level: LevelReport, elapsed_s: f64) {
         self.report.took_s = elapsed_s;
-        let at = self.report.levels.iter().position(|known| known.index == level.index);
+        let at = self
+            .report
+            .levels
+            .iter()
+            .position(|known| known.index == level.index);
         match at {
             Some(at) => {
                 self.report.levels[at] = level;

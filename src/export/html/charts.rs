@@ -53,10 +53,13 @@ fn by_level(group: &Group<'_>, labels: &[String], figure: Figure) -> Vec<Mark> {
 
 /// The values an axis must hold, intervals included.
 fn reach(series: &[Series]) -> impl Iterator<Item = f64> {
-    series.iter().flat_map(|series| &series.points).flat_map(|mark| {
-        let [low, high] = mark.ci.unwrap_or([mark.y; 2]);
-        [low, mark.y, high]
-    })
+    series
+        .iter()
+        .flat_map(|series| &series.points)
+        .flat_map(|mark| {
+            let [low, high] = mark.ci.unwrap_or([mark.y; 2]);
+            [low, mark.y, high]
+        })
 }
 
 fn ttft(page: &str, groups: &[Group<'_>]) -> String {
@@ -65,18 +68,31 @@ fn ttft(page: &str, groups: &[Group<'_>]) -> String {
         let labels = &labels;
         let percentile = percentile.to_owned();
         groups.iter().enumerate().map(move |(i, group)| Series {
-            name: if groups.len() > 1 { format!("{} {percentile}", group.name) } else { percentile.clone() },
-            look: Look { hollow, ..Look::of(i) },
+            name: if groups.len() > 1 {
+                format!("{} {percentile}", group.name)
+            } else {
+                percentile.clone()
+            },
+            look: Look {
+                hollow,
+                ..Look::of(i)
+            },
             points: by_level(group, labels, figure),
             cloud: false,
         })
     };
-    let p50 = of("p50", false, |level| Some((level.ttft_ms.p50?, level.ttft_ms.p50_ci)));
-    let p99 = of("p99", true, |level| Some((level.ttft_ms.p99?, level.ttft_ms.p99_ci)));
+    let p50 = of("p50", false, |level| {
+        Some((level.ttft_ms.p50?, level.ttft_ms.p50_ci))
+    });
+    let p99 = of("p99", true, |level| {
+        Some((level.ttft_ms.p99?, level.ttft_ms.p99_ci))
+    });
     let series: Vec<Series> = p50.chain(p99).collect();
     let (least, most) = reach(&series)
         .filter(|value| *value > 0.0)
-        .fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), value| (least.min(value), most.max(value)));
+        .fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), value| {
+            (least.min(value), most.max(value))
+        });
     // From one level to the next queues may make it a hundred times as long.
     let y = if most > least * 20.0 {
         Axis::log("TTFT, ms", reach(&series))
@@ -104,7 +120,10 @@ fn throughput(page: &str, groups: &[Group<'_>]) -> String {
         name: group.name.clone(),
         look: Look::of(i),
         points: by_level(group, &labels, |level| {
-            level.throughput.output_tokens_per_s.map(|Rate { mean, ci }| (mean, ci))
+            level
+                .throughput
+                .output_tokens_per_s
+                .map(|Rate { mean, ci }| (mean, ci))
         }),
         cloud: false,
     });
@@ -138,7 +157,11 @@ fn knee(page: &str, groups: &[Group<'_>]) -> String {
     if series.iter().all(|series| series.points.len() < 2) {
         return String::new();
     }
-    let xs: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|mark| mark.x).collect();
+    let xs: Vec<f64> = series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|mark| mark.x)
+        .collect();
     Chart {
         id: format!("{page}-knee"),
         title: "Throughput against speed per user".to_owned(),
@@ -158,11 +181,23 @@ fn cumulative(stats: &Stats) -> Vec<Mark> {
         return Vec::new();
     }
     let mut seen = 0.0;
-    let mut marks: Vec<Mark> =
-        stats.buckets.first().map(|[from, ..]| Mark { x: *from, y: 0.0, ci: None }).into_iter().collect();
+    let mut marks: Vec<Mark> = stats
+        .buckets
+        .first()
+        .map(|[from, ..]| Mark {
+            x: *from,
+            y: 0.0,
+            ci: None,
+        })
+        .into_iter()
+        .collect();
     marks.extend(stats.buckets.iter().map(|[_, to, count]| {
         seen += count;
-        Mark { x: *to, y: seen / all * 100.0, ci: None }
+        Mark {
+            x: *to,
+            y: seen / all * 100.0,
+            ci: None,
+        }
     }));
     marks
 }
@@ -172,21 +207,44 @@ fn distribution(page: &str, groups: &[Group<'_>]) -> String {
     let mut series: Vec<Series> = Vec::new();
     for (i, group) in groups.iter().enumerate() {
         // Of many levels the ends and some between tell it.
-        let with: Vec<&&LevelReport> =
-            group.levels.iter().filter(|level| !level.ttft_ms.buckets.is_empty()).collect();
+        let with: Vec<&&LevelReport> = group
+            .levels
+            .iter()
+            .filter(|level| !level.ttft_ms.buckets.is_empty())
+            .collect();
         let most = if several { 2 } else { 6 };
         let chosen = evenly(with.len(), most);
         for (n, level) in chosen.into_iter().filter_map(|at| with.get(at)).enumerate() {
             let (name, look) = if several {
-                let look = Look { color: i % 6, dash: n * 2, hollow: false, plain: true };
+                let look = Look {
+                    color: i % 6,
+                    dash: n * 2,
+                    hollow: false,
+                    plain: true,
+                };
                 (format!("{} {}", group.name, level.label), look)
             } else {
-                (level.label.clone(), Look { plain: true, ..Look::of(n) })
+                (
+                    level.label.clone(),
+                    Look {
+                        plain: true,
+                        ..Look::of(n)
+                    },
+                )
             };
-            series.push(Series { name, look, points: cumulative(&level.ttft_ms), cloud: false });
+            series.push(Series {
+                name,
+                look,
+                points: cumulative(&level.ttft_ms),
+                cloud: false,
+            });
         }
     }
-    let xs: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|mark| mark.x).collect();
+    let xs: Vec<f64> = series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|mark| mark.x)
+        .collect();
     Chart {
         id: format!("{page}-spread"),
         title: "Distribution of TTFT".to_owned(),
@@ -208,24 +266,52 @@ fn evenly(n: usize, most: usize) -> Vec<usize> {
 }
 
 fn over_time(page: &str, groups: &[Group<'_>], traces: &Traces) -> String {
-    let levels: Vec<&LevelReport> = groups.iter().flat_map(|group| group.levels.iter().copied()).collect();
+    let levels: Vec<&LevelReport> = groups
+        .iter()
+        .flat_map(|group| group.levels.iter().copied())
+        .collect();
     let all: Vec<(u32, Mark)> = traces
         .points
         .iter()
         .filter_map(|point| {
-            Some((point.level, Mark { x: point.at_s, y: f64::from(point.ttft_ms?), ci: None }))
+            Some((
+                point.level,
+                Mark {
+                    x: point.at_s,
+                    y: f64::from(point.ttft_ms?),
+                    ci: None,
+                },
+            ))
         })
         .collect();
     let (shown, thinned) = thin(&all);
     let series = levels.iter().enumerate().map(|(i, level)| {
-        let name =
-            if groups.len() > 1 { format!("{} {}", level.model, level.label) } else { level.label.clone() };
-        let points =
-            shown.iter().filter(|(of, _)| *of as usize == level.index).map(|(_, mark)| *mark).collect();
-        Series { name, look: Look { dash: 0, ..Look::of(i) }, points, cloud: true }
+        let name = if groups.len() > 1 {
+            format!("{} {}", level.model, level.label)
+        } else {
+            level.label.clone()
+        };
+        let points = shown
+            .iter()
+            .filter(|(of, _)| *of as usize == level.index)
+            .map(|(_, mark)| *mark)
+            .collect();
+        Series {
+            name,
+            look: Look {
+                dash: 0,
+                ..Look::of(i)
+            },
+            points,
+            cloud: true,
+        }
     });
     let series: Vec<Series> = series.collect();
-    let xs: Vec<f64> = series.iter().flat_map(|series| &series.points).map(|mark| mark.x).collect();
+    let xs: Vec<f64> = series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|mark| mark.x)
+        .collect();
     let count = units::count(all.len() as u64);
     let note = if thinned {
         format!("{count} requests; the fastest, the middle and the slowest of neighbours are drawn")

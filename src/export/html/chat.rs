@@ -30,9 +30,24 @@ pub(super) fn write(
     }
     let mut known: Vec<Fact> = vec![("Environment", row.environment.clone())];
     if let Some(around) = surroundings {
-        known.extend(around.sambastack.clone().map(|version| ("SambaStack", version)));
-        known.extend(around.kubernetes.clone().map(|version| ("Kubernetes", version)));
-        known.extend(around.deployments.iter().map(|found| ("Deployment", found.name.clone())));
+        known.extend(
+            around
+                .sambastack
+                .clone()
+                .map(|version| ("SambaStack", version)),
+        );
+        known.extend(
+            around
+                .kubernetes
+                .clone()
+                .map(|version| ("Kubernetes", version)),
+        );
+        known.extend(
+            around
+                .deployments
+                .iter()
+                .map(|found| ("Deployment", found.name.clone())),
+        );
     }
     known.push(("Session", row.id.0.clone()));
     out.push_str("<h2>Where it was held</h2>\n");
@@ -43,13 +58,25 @@ pub(super) fn write(
 fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
     let mut who = format!("You · {}", words::moment(exchange.at));
     // Whoever asked again, or went on from an earlier answer, sees it.
-    let before = all.iter().take_while(|other| other.id != exchange.id).last();
+    let before = all
+        .iter()
+        .take_while(|other| other.id != exchange.id)
+        .last();
     if before.map(|other| other.id) != exchange.parent {
-        let parent = exchange.parent.and_then(|id| all.iter().position(|other| other.id == id));
-        who.push_str(&parent.map_or(" · asked anew".to_owned(), |at| format!(" · after answer {}", at + 1)));
+        let parent = exchange
+            .parent
+            .and_then(|id| all.iter().position(|other| other.id == id));
+        who.push_str(&parent.map_or(" · asked anew".to_owned(), |at| {
+            format!(" · after answer {}", at + 1)
+        }));
     }
     for result in &exchange.results {
-        turn(out, &format!("Result of {}", words::function(&result.name)), " user", &result.content);
+        turn(
+            out,
+            &format!("Result of {}", words::function(&result.name)),
+            " user",
+            &result.content,
+        );
     }
     let said_otherwise = !exchange.attachments.is_empty() || !exchange.results.is_empty();
     if !exchange.prompt.is_empty() || !said_otherwise {
@@ -63,7 +90,11 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         None => exchange.model.clone(),
     };
     // Writing to a text cannot fail, here and below.
-    let _ = write!(out, "<div class=\"turn\"><p class=\"who\">{}</p>", escape(&model));
+    let _ = write!(
+        out,
+        "<div class=\"turn\"><p class=\"who\">{}</p>",
+        escape(&model)
+    );
     if !exchange.reasoning.is_empty() {
         let _ = write!(
             out,
@@ -72,13 +103,20 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
         );
     }
     if exchange.calls.is_empty() || !exchange.answer.is_empty() {
-        let _ = write!(out, "<div class=\"text\">{}</div>", escape(kept(&exchange.answer)));
+        let _ = write!(
+            out,
+            "<div class=\"text\">{}</div>",
+            escape(kept(&exchange.answer))
+        );
     }
     for call in &exchange.calls {
         let name = escape(words::function(&call.name));
         let arguments = words::arguments(call);
-        let _ =
-            write!(out, "<p class=\"who\">Calls {name}</p><div class=\"text\">{}</div>", escape(&arguments));
+        let _ = write!(
+            out,
+            "<p class=\"who\">Calls {name}</p><div class=\"text\">{}</div>",
+            escape(&arguments)
+        );
     }
     let figures = words::figures(exchange);
     if !figures.is_empty() {
@@ -86,10 +124,15 @@ fn one(out: &mut String, exchange: &Exchange, all: &[Exchange]) {
     }
     match &exchange.ending {
         ExchangeEnding::Finished(_) => {}
-        ExchangeEnding::Stopped => out.push_str("<p class=\"figures look\">Stopped by the user</p>"),
+        ExchangeEnding::Stopped => {
+            out.push_str("<p class=\"figures look\">Stopped by the user</p>")
+        }
         ExchangeEnding::Failed(why) => {
-            let _ =
-                write!(out, "<p class=\"figures bad\">{}</p>", escape(&cut(why, crate::export::MAX_MESSAGE)));
+            let _ = write!(
+                out,
+                "<p class=\"figures bad\">{}</p>",
+                escape(&cut(why, crate::export::MAX_MESSAGE))
+            );
         }
     }
     out.push_str("</div>\n");
@@ -125,5 +168,9 @@ fn turn(out: &mut String, who: &str, class: &str, text: &str) {
 }
 
 fn kept(text: &str) -> &str {
-    if text.is_empty() { "(no text is kept)" } else { text }
+    if text.is_empty() {
+        "(no text is kept)"
+    } else {
+        text
+    }
 }

@@ -42,13 +42,29 @@ fn differences(out: &mut String, found: &Comparison) {
     }
     out.push_str("<h2>What was not the same</h2>\n<div class=\"card scroll\"><table><thead><tr><th scope=\"col\">what</th>");
     for label in &found.labels {
-        let _ = write!(out, "<th scope=\"col\" class=\"text\">{}</th>", escape(label));
+        let _ = write!(
+            out,
+            "<th scope=\"col\" class=\"text\">{}</th>",
+            escape(label)
+        );
     }
     out.push_str("</tr></thead><tbody>\n");
     for difference in &found.differences {
-        let class = if difference.grave { " class=\"look\"" } else { "" };
-        let _ = write!(out, "<tr><th scope=\"row\"{class}>{}", escape(&difference.what));
-        out.push_str(if difference.grave { " (not like with like)</th>" } else { "</th>" });
+        let class = if difference.grave {
+            " class=\"look\""
+        } else {
+            ""
+        };
+        let _ = write!(
+            out,
+            "<tr><th scope=\"row\"{class}>{}",
+            escape(&difference.what)
+        );
+        out.push_str(if difference.grave {
+            " (not like with like)</th>"
+        } else {
+            "</th>"
+        });
         for value in &difference.values {
             let _ = write!(out, "<td class=\"text\">{}</td>", escape(value));
         }
@@ -71,8 +87,14 @@ fn overlays(out: &mut String, found: &Comparison, reports: &[&BenchReport]) {
     for (i, model) in models.iter().enumerate() {
         let groups = reports.iter().zip(&found.labels).map(|(report, label)| {
             let own = report.levels.iter().any(|level| level.model == *model);
-            let levels = report.levels.iter().filter(|level| level.model == *model || (!own && i == 0));
-            Group { name: label.clone(), levels: levels.collect() }
+            let levels = report
+                .levels
+                .iter()
+                .filter(|level| level.model == *model || (!own && i == 0));
+            Group {
+                name: label.clone(),
+                levels: levels.collect(),
+            }
         });
         let groups: Vec<Group<'_>> = groups.collect();
         let _ = writeln!(out, "<h2>{}</h2>", escape(model));
@@ -84,7 +106,10 @@ fn tables(out: &mut String, found: &Comparison) {
     out.push_str("<h2>What changed</h2>\n");
     let mut rows = &found.rows[..];
     while let Some(first) = rows.first() {
-        let same = rows.iter().take_while(|row| row.model == first.model && row.level == first.level).count();
+        let same = rows
+            .iter()
+            .take_while(|row| row.model == first.model && row.level == first.level)
+            .count();
         let (these, rest) = rows.split_at(same);
         table(out, found, first, these);
         rows = rest;
@@ -92,7 +117,11 @@ fn tables(out: &mut String, found: &Comparison) {
 }
 
 fn table(out: &mut String, found: &Comparison, first: &Row, rows: &[Row]) {
-    let level = if first.level.is_empty() { "the whole session" } else { &first.level };
+    let level = if first.level.is_empty() {
+        "the whole session"
+    } else {
+        &first.level
+    };
     let _ = write!(
         out,
         "<div class=\"card scroll\"><table><caption>{}, {}</caption><thead><tr><th scope=\"col\">figure</th>",
@@ -107,9 +136,20 @@ fn table(out: &mut String, found: &Comparison, first: &Row, rows: &[Row]) {
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in rows {
-        let _ =
-            write!(out, "<tr><th scope=\"row\">{}</th><td>{}</td>", escape(&row.title), short(row.baseline));
-        for Cell { value, change, interval, verdict, .. } in &row.others {
+        let _ = write!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td>",
+            escape(&row.title),
+            short(row.baseline)
+        );
+        for Cell {
+            value,
+            change,
+            interval,
+            verdict,
+            ..
+        } in &row.others
+        {
             let (class, text) = words::verdict(*verdict);
             let interval = words::interval(*interval);
             let interval = if interval.is_empty() {
@@ -117,7 +157,11 @@ fn table(out: &mut String, found: &Comparison, first: &Row, rows: &[Row]) {
             } else {
                 format!("<br><span class=\"ci\">{interval}</span>")
             };
-            let text = if value.is_none() && row.baseline.is_none() { ABSENT } else { text };
+            let text = if value.is_none() && row.baseline.is_none() {
+                ABSENT
+            } else {
+                text
+            };
             let _ = write!(
                 out,
                 "<td>{}</td><td>{}{interval}</td><td class=\"{class}\">{text}</td>",

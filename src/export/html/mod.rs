@@ -33,7 +33,10 @@ pub(super) fn page(sessions: &[Exported<'_>]) -> String {
             SessionBody::Bench { report, traces } => {
                 bench(&mut body, &format!("b{i}"), session.row, report, traces);
             }
-            SessionBody::Chat { surroundings, exchanges } => {
+            SessionBody::Chat {
+                surroundings,
+                exchanges,
+            } => {
                 chat::write(&mut body, session.row, surroundings.as_ref(), exchanges);
             }
         }
@@ -99,12 +102,21 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
     out.push_str("<section class=\"session\">\n");
     head(out, row);
     if let Some(ended) = words::ended(report) {
-        let _ = writeln!(out, "<p class=\"under look\">{}</p>", escape(&cut(&ended, super::MAX_MESSAGE)));
+        let _ = writeln!(
+            out,
+            "<p class=\"under look\">{}</p>",
+            escape(&cut(&ended, super::MAX_MESSAGE))
+        );
     }
     tiles(out, report);
     let models = words::by_model(report);
-    let groups: Vec<Group<'_>> =
-        models.iter().map(|(name, levels)| Group { name: name.clone(), levels: levels.clone() }).collect();
+    let groups: Vec<Group<'_>> = models
+        .iter()
+        .map(|(name, levels)| Group {
+            name: name.clone(),
+            levels: levels.clone(),
+        })
+        .collect();
     out.push_str("<h2>Charts</h2>\n");
     out.push_str(&charts::all(id, &groups, Some(traces)));
     out.push_str("<h2>Levels</h2>\n");
@@ -122,7 +134,9 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
 fn tiles(out: &mut String, report: &BenchReport) {
     let levels = &report.levels;
     let best = |figure: fn(&LevelReport) -> Option<f64>, most: bool| {
-        let known = levels.iter().filter_map(|level| Some((figure(level)?, level)));
+        let known = levels
+            .iter()
+            .filter_map(|level| Some((figure(level)?, level)));
         let best = if most {
             known.max_by(|(a, _), (b, _)| a.total_cmp(b))
         } else {
@@ -130,31 +144,62 @@ fn tiles(out: &mut String, report: &BenchReport) {
         };
         let several = report.plan.targets.len() > 1;
         let place = |level: &LevelReport| {
-            if several { format!("{} of {}", level.label, level.model) } else { level.label.clone() }
+            if several {
+                format!("{} of {}", level.label, level.model)
+            } else {
+                level.label.clone()
+            }
         };
         let (value, level) = best?;
         Some((value, format!("at {}", place(level))))
     };
     let sum = |of: fn(&LevelReport) -> u64| levels.iter().map(of).sum::<u64>();
-    let (ended, failed) = (sum(|level| level.requests.ended), sum(|level| level.requests.failed));
+    let (ended, failed) = (
+        sum(|level| level.requests.ended),
+        sum(|level| level.requests.failed),
+    );
     let figures = [
         (
             "Most output",
             "tok/s",
-            best(|level| level.throughput.output_tokens_per_s.map(|rate| rate.mean), true),
+            best(
+                |level| level.throughput.output_tokens_per_s.map(|rate| rate.mean),
+                true,
+            ),
         ),
-        ("Fastest for one user, p50", "tok/s", best(|level| level.user_tokens_per_s.p50, true)),
-        ("Shortest TTFT, p50", "ms", best(|level| level.ttft_ms.p50, false)),
-        ("Longest TTFT, p99", "ms", best(|level| level.ttft_ms.p99, true)),
+        (
+            "Fastest for one user, p50",
+            "tok/s",
+            best(|level| level.user_tokens_per_s.p50, true),
+        ),
+        (
+            "Shortest TTFT, p50",
+            "ms",
+            best(|level| level.ttft_ms.p50, false),
+        ),
+        (
+            "Longest TTFT, p99",
+            "ms",
+            best(|level| level.ttft_ms.p99, true),
+        ),
     ];
     let mut tiles = Vec::new();
     for (name, unit, found) in figures {
         tiles.extend(found.map(|(value, place)| (name, short(Some(value)), unit, place, false)));
     }
-    tiles.push(("Requests", count(ended), "", format!("in {} s", short(Some(report.took_s))), false));
+    tiles.push((
+        "Requests",
+        count(ended),
+        "",
+        format!("in {} s", short(Some(report.took_s))),
+        false,
+    ));
     let share = failed as f64 / ended.max(1) as f64 * 100.0;
-    let place =
-        if failed > 0 { format!("{} % of requests", short(Some(share))) } else { "none failed".to_owned() };
+    let place = if failed > 0 {
+        format!("{} % of requests", short(Some(share)))
+    } else {
+        "none failed".to_owned()
+    };
     tiles.push(("Errors", count(failed), "", place, failed > 0));
     out.push_str("<div class=\"tiles\">\n");
     for (name, value, unit, place, bad) in tiles {
@@ -178,7 +223,10 @@ const GROUPS: [(&str, &[&str]); 10] = [
     ("ITL, ms", &["p50", "p99"]),
     ("TPOT, ms", &["p50"]),
     ("latency", &["p50", "p99"]),
-    ("per second", &["tokens of one", "tokens of all", "requests"]),
+    (
+        "per second",
+        &["tokens of one", "tokens of all", "requests"],
+    ),
     ("in flight", &[]),
     ("good", &[]),
 ];
@@ -188,7 +236,11 @@ fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
     let good = levels.iter().any(|level| level.goodput.is_some());
     let groups = &GROUPS[..GROUPS.len() - usize::from(!good)];
     // Writing to a text cannot fail, here and below.
-    let _ = write!(out, "<div class=\"card scroll\"><table><caption>{}</caption><thead><tr>", escape(name));
+    let _ = write!(
+        out,
+        "<div class=\"card scroll\"><table><caption>{}</caption><thead><tr>",
+        escape(name)
+    );
     for (title, columns) in groups {
         let _ = match columns {
             [] => write!(out, "<th scope=\"col\" rowspan=\"2\">{title}</th>"),
@@ -261,7 +313,9 @@ fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
 
 /// Of milliseconds, with the unit.
 fn time(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    let Some((by, unit)) = ms.map(units::unit_of_time) else { return ABSENT.to_owned() };
+    let Some((by, unit)) = ms.map(units::unit_of_time) else {
+        return ABSENT.to_owned();
+    };
     let value = units::time(ms);
     match ci.map(|ci| ci.map(|end| short(Some(end / by)))) {
         Some([low, high]) => format!("{value}<br><span class=\"ci\">{low} – {high} {unit}</span>"),
@@ -284,8 +338,16 @@ fn said(out: &mut String, report: &BenchReport) {
         }
     }
     for said in words::said(report) {
-        let (class, name) = if said.doubt { ("doubt", "In doubt") } else { ("", "Note") };
-        items.push((class, format!("{name}, {}", said.place), said.text.to_owned()));
+        let (class, name) = if said.doubt {
+            ("doubt", "In doubt")
+        } else {
+            ("", "Note")
+        };
+        items.push((
+            class,
+            format!("{name}, {}", said.place),
+            said.text.to_owned(),
+        ));
     }
     for switch in &report.switches {
         let text = match (&switch.ttft_ms, &switch.error) {
@@ -296,9 +358,15 @@ fn said(out: &mut String, report: &BenchReport) {
         items.push(("", format!("Switch to {}", switch.model), text));
     }
     for level in &report.levels {
-        let Some(told) = level.server.as_ref().and_then(ServerSide::differences) else { continue };
+        let Some(told) = level.server.as_ref().and_then(ServerSide::differences) else {
+            continue;
+        };
         let place = format!("Server, {} of {}", level.label, level.model);
-        items.push(("", place, format!("p50 measured here less the server’s own: {told}")));
+        items.push((
+            "",
+            place,
+            format!("p50 measured here less the server’s own: {told}"),
+        ));
     }
     if items.is_empty() {
         return;

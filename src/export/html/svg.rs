@@ -30,8 +30,17 @@ impl Axis {
         let step = nice(most / 5.0);
         // At most ten; of the smallest numbers there are the step is zero.
         let steps = (most / step).ceil().clamp(1.0, 20.0);
-        let ticks = (0..=steps as u32).map(|i| f64::from(i) * step).map(|at| (at, tick(at, step))).collect();
-        Self { from: 0.0, to: steps * step, log: false, ticks, title: title.to_owned() }
+        let ticks = (0..=steps as u32)
+            .map(|i| f64::from(i) * step)
+            .map(|at| (at, tick(at, step)))
+            .collect();
+        Self {
+            from: 0.0,
+            to: steps * step,
+            log: false,
+            ticks,
+            title: title.to_owned(),
+        }
     }
 
     /// Over the decades of these values; those that are not positive have no place on it.
@@ -46,12 +55,24 @@ impl Axis {
         let steps = [1.0, 2.0, 5.0];
         let marks = (-9..=12).flat_map(|power| steps.map(|step| step * 10f64.powi(power)));
         let marks: Vec<f64> = marks.collect();
-        let from = marks.iter().rev().find(|mark| **mark <= least).copied().unwrap_or(least);
-        let mut to = marks.iter().find(|mark| **mark >= most).copied().unwrap_or(most);
+        let from = marks
+            .iter()
+            .rev()
+            .find(|mark| **mark <= least)
+            .copied()
+            .unwrap_or(least);
+        let mut to = marks
+            .iter()
+            .find(|mark| **mark >= most)
+            .copied()
+            .unwrap_or(most);
         if to <= from {
             to = from * 10.0;
         }
-        let inside: Vec<f64> = marks.into_iter().filter(|mark| (from..=to).contains(mark)).collect();
+        let inside: Vec<f64> = marks
+            .into_iter()
+            .filter(|mark| (from..=to).contains(mark))
+            .collect();
         // Where they would crowd each other only the decades are written.
         let decade = |mark: f64| (mark.log10() - mark.log10().round()).abs() < 1e-9;
         let crowded = inside.len() > 9;
@@ -60,7 +81,13 @@ impl Axis {
             .filter(|mark| !crowded || decade(*mark))
             .map(|at| (at, tick(at, at)))
             .collect();
-        Self { from, to, log: true, ticks, title: title.to_owned() }
+        Self {
+            from,
+            to,
+            log: true,
+            ticks,
+            title: title.to_owned(),
+        }
     }
 
     /// A place for each label, evenly.
@@ -68,9 +95,17 @@ impl Axis {
         // So that none lies under another.
         let every = labels.len().div_ceil(10).max(1);
         let ticks = labels.iter().enumerate().step_by(every);
-        let ticks = ticks.map(|(i, label)| (i as f64, units::shorten_middle(label, 10))).collect();
+        let ticks = ticks
+            .map(|(i, label)| (i as f64, units::shorten_middle(label, 10)))
+            .collect();
         let to = labels.len().max(1) as f64 - 0.5;
-        Self { from: -0.5, to, log: false, ticks, title: title.to_owned() }
+        Self {
+            from: -0.5,
+            to,
+            log: false,
+            ticks,
+            title: title.to_owned(),
+        }
     }
 
     /// Whether it is logarithmic.
@@ -92,7 +127,9 @@ impl Axis {
 /// 1, 2 or 5 times a power of ten, at least as large.
 fn nice(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
-    let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| times * power >= step * (1.0 - 1e-9));
+    let times = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|times| times * power >= step * (1.0 - 1e-9));
     times.unwrap_or(10.0) * power
 }
 
@@ -140,7 +177,12 @@ pub(super) struct Look {
 impl Look {
     /// The `i`-th of lines that differ in colour.
     pub(super) fn of(i: usize) -> Self {
-        Self { color: i % 6, dash: i % 6, hollow: false, plain: false }
+        Self {
+            color: i % 6,
+            dash: i % 6,
+            hollow: false,
+            plain: false,
+        }
     }
 
     fn dashes(self) -> &'static str {
@@ -164,11 +206,20 @@ impl Look {
 
     fn marker(self, out: &mut String, x: f64, y: f64) {
         let (color, r) = (self.color, 3.5);
-        let class = if self.hollow { format!("hollow c{color}") } else { format!("f{color}") };
+        let class = if self.hollow {
+            format!("hollow c{color}")
+        } else {
+            format!("f{color}")
+        };
         let polygon = |points: &[[f64; 2]]| {
-            let points: Vec<String> =
-                points.iter().map(|[dx, dy]| format!("{:.1},{:.1}", x + dx, y + dy)).collect();
-            format!("<polygon class=\"{class}\" points=\"{}\"/>", points.join(" "))
+            let points: Vec<String> = points
+                .iter()
+                .map(|[dx, dy]| format!("{:.1},{:.1}", x + dx, y + dy))
+                .collect();
+            format!(
+                "<polygon class=\"{class}\" points=\"{}\"/>",
+                points.join(" ")
+            )
         };
         let shape = match self.dash % 6 {
             0 => format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{r}\"/>"),
@@ -211,7 +262,9 @@ impl Chart {
         if self.series.iter().all(|series| series.points.is_empty()) {
             return String::new();
         }
-        let Self { id, title, note, .. } = self;
+        let Self {
+            id, title, note, ..
+        } = self;
         let mut out = format!(
             "<figure class=\"card chart{}\"><figcaption>{} <span class=\"note\">{}</span></figcaption>\
              <svg viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
@@ -236,24 +289,43 @@ impl Chart {
 
     /// The chart in words, for those who cannot see it.
     fn described(&self) -> String {
-        let series = self.series.iter().filter(|series| !series.points.is_empty()).map(|series| {
-            let ends = match (series.points.first(), series.points.last()) {
-                (Some(first), Some(last)) if !series.cloud && series.points.len() > 1 => {
-                    format!(", from {} to {}", units::short(Some(first.y)), units::short(Some(last.y)))
-                }
-                _ => String::new(),
-            };
-            format!("{}: {}{ends}", series.name, units::counted(series.points.len(), "point"))
-        });
+        let series = self
+            .series
+            .iter()
+            .filter(|series| !series.points.is_empty())
+            .map(|series| {
+                let ends = match (series.points.first(), series.points.last()) {
+                    (Some(first), Some(last)) if !series.cloud && series.points.len() > 1 => {
+                        format!(
+                            ", from {} to {}",
+                            units::short(Some(first.y)),
+                            units::short(Some(last.y))
+                        )
+                    }
+                    _ => String::new(),
+                };
+                format!(
+                    "{}: {}{ends}",
+                    series.name,
+                    units::counted(series.points.len(), "point")
+                )
+            });
         let series: Vec<String> = series.collect();
-        format!("{} over {}. {}", self.y.title, self.x.title, series.join("; "))
+        format!(
+            "{} over {}. {}",
+            self.y.title,
+            self.x.title,
+            series.join("; ")
+        )
     }
 
     fn axes(&self, out: &mut String) {
         let [left, top, right, bottom] = self.edges();
         // Writing to a text cannot fail, here and below.
         for (at, text) in &self.y.ticks {
-            let Some(y) = self.y.place(*at).map(|part| bottom - part * (bottom - top)) else { continue };
+            let Some(y) = self.y.place(*at).map(|part| bottom - part * (bottom - top)) else {
+                continue;
+            };
             let _ = write!(
                 out,
                 "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -264,7 +336,9 @@ impl Chart {
             );
         }
         for (at, text) in &self.x.ticks {
-            let Some(x) = self.x.place(*at).map(|part| left + part * (right - left)) else { continue };
+            let Some(x) = self.x.place(*at).map(|part| left + part * (right - left)) else {
+                continue;
+            };
             let _ = write!(
                 out,
                 "<line class=\"axis\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{bottom}\" y2=\"{:.1}\"/>\
@@ -290,13 +364,19 @@ impl Chart {
     fn at(&self, x: f64, y: f64) -> Option<[f64; 2]> {
         let [left, top, right, bottom] = self.edges();
         let x = left + self.x.place(x)?.clamp(0.0, 1.0) * (right - left);
-        Some([x, bottom - self.y.place(y)?.clamp(0.0, 1.0) * (bottom - top)])
+        Some([
+            x,
+            bottom - self.y.place(y)?.clamp(0.0, 1.0) * (bottom - top),
+        ])
     }
 
     fn series(&self, out: &mut String, series: &Series) {
         let look = series.look;
-        let places: Vec<(Mark, [f64; 2])> =
-            series.points.iter().filter_map(|mark| Some((*mark, self.at(mark.x, mark.y)?))).collect();
+        let places: Vec<(Mark, [f64; 2])> = series
+            .points
+            .iter()
+            .filter_map(|mark| Some((*mark, self.at(mark.x, mark.y)?)))
+            .collect();
         if series.cloud {
             let _ = write!(out, "<g class=\"dots f{}\">", look.color);
             for (_, [x, y]) in &places {
@@ -306,8 +386,9 @@ impl Chart {
             return;
         }
         for (mark, [x, _]) in &places {
-            let ends =
-                mark.ci.and_then(|[low, high]| Some([self.at(mark.x, low)?[1], self.at(mark.x, high)?[1]]));
+            let ends = mark.ci.and_then(|[low, high]| {
+                Some([self.at(mark.x, low)?[1], self.at(mark.x, high)?[1]])
+            });
             if let Some([low, high]) = ends {
                 let _ = write!(
                     out,
@@ -319,9 +400,16 @@ impl Chart {
             }
         }
         if places.len() > 1 {
-            let points: Vec<String> = places.iter().map(|(_, [x, y])| format!("{x:.1},{y:.1}")).collect();
+            let points: Vec<String> = places
+                .iter()
+                .map(|(_, [x, y])| format!("{x:.1},{y:.1}"))
+                .collect();
             let (stroke, points) = (look.stroke(), points.join(" "));
-            let _ = write!(out, "<polyline class=\"line c{}\"{stroke} points=\"{points}\"/>", look.color);
+            let _ = write!(
+                out,
+                "<polyline class=\"line c{}\"{stroke} points=\"{points}\"/>",
+                look.color
+            );
         }
         if !look.plain || places.len() == 1 {
             for (_, [x, y]) in &places {
@@ -331,7 +419,11 @@ impl Chart {
     }
 
     fn legend(&self, out: &mut String) {
-        let shown: Vec<&Series> = self.series.iter().filter(|series| !series.points.is_empty()).collect();
+        let shown: Vec<&Series> = self
+            .series
+            .iter()
+            .filter(|series| !series.points.is_empty())
+            .collect();
         if shown.len() < 2 {
             return;
         }
@@ -341,7 +433,11 @@ impl Chart {
             let look = series.look;
             if !series.cloud {
                 let stroke = look.stroke();
-                let _ = write!(out, "<polyline class=\"line c{}\"{stroke} points=\"1,6 29,6\"/>", look.color);
+                let _ = write!(
+                    out,
+                    "<polyline class=\"line c{}\"{stroke} points=\"1,6 29,6\"/>",
+                    look.color
+                );
             }
             if !look.plain || series.cloud {
                 look.marker(out, 15.0, 6.0);

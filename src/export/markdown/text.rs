@@ -41,7 +41,10 @@ pub(super) fn answer(text: &str) -> String {
 /// The same as a quotation.
 pub(super) fn quoted(text: &str) -> String {
     let quote = |text: &str| {
-        let lines: Vec<String> = text.lines().map(|line| format!("> {line}").trim_end().to_owned()).collect();
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| format!("> {line}").trim_end().to_owned())
+            .collect();
         lines.join("\n")
     };
     let text = printable(text);
@@ -53,7 +56,10 @@ pub(super) fn fenced(text: &str, language: &str) -> String {
     let text = printable(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
+    format!(
+        "{fence}{language}\n{}\n{fence}",
+        text.trim_end_matches('\n')
+    )
 }
 
 /// `None` where the edits come to no end.
@@ -95,13 +101,16 @@ struct Found {
 
 impl Found {
     fn in_text(text: &str) -> Self {
-        let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+        let options =
+            Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
         let mut found = Self::default();
         let mut depth = 0_usize;
         for (event, at) in Parser::new_ext(text, options).into_offset_iter() {
             match &event {
                 Event::Code(_) => found.code.push(at.clone()),
-                Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => found.indented.push(at.clone()),
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
+                    found.indented.push(at.clone())
+                }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => {
                     found.code.push(at.clone());
                     if depth == 0 {
@@ -126,7 +135,8 @@ impl Found {
     /// In order, none within another.
     fn edits(&self, text: &str) -> Vec<(Range<usize>, &'static str)> {
         let mut edits = Vec::new();
-        let (mut code, mut indented) = (self.code.iter().peekable(), self.indented.iter().peekable());
+        let (mut code, mut indented) =
+            (self.code.iter().peekable(), self.indented.iter().peekable());
         let mut barred = self.barred.iter().peekable();
         let mut before = ' ';
         let mut chars = text.char_indices().peekable();
@@ -157,7 +167,11 @@ impl Found {
 
     /// What closes a block of code that the answer was cut off in.
     fn missing_fence(&self, text: &str) -> String {
-        let Some(at) = self.last_fence.clone().filter(|at| at.end >= text.trim_end().len()) else {
+        let Some(at) = self
+            .last_fence
+            .clone()
+            .filter(|at| at.end >= text.trim_end().len())
+        else {
             return String::new();
         };
         let mut lines = text[at].trim_end().lines();
@@ -168,16 +182,30 @@ impl Found {
             let line = line.trim();
             line.len() >= fence.len() && line.chars().all(|c| c == mark)
         };
-        if lines.next_back().is_some_and(closes) { String::new() } else { format!("\n{fence}") }
+        if lines.next_back().is_some_and(closes) {
+            String::new()
+        } else {
+            format!("\n{fence}")
+        }
     }
 }
 
 /// Whether a link to it only leads somewhere.
 fn is_allowed(url: &str) -> bool {
     // Browsers leave these out before they look for a scheme.
-    let url: String = url.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
-    let scheme = url.find([':', '/', '?', '#']).filter(|at| url[*at..].starts_with(':')).map(|at| &url[..at]);
-    scheme.is_none_or(|scheme| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+    let url: String = url
+        .chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control())
+        .collect();
+    let scheme = url
+        .find([':', '/', '?', '#'])
+        .filter(|at| url[*at..].starts_with(':'))
+        .map(|at| &url[..at]);
+    scheme.is_none_or(|scheme| {
+        SCHEMES
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]
@@ -193,7 +221,9 @@ mod tests {
             for event in Parser::new_ext(text, options) {
                 match event {
                     Event::Html(html) | Event::InlineHtml(html) => found.push(html.to_string()),
-                    Event::Start(Tag::Image { dest_url, .. }) => found.push(format!("picture {dest_url}")),
+                    Event::Start(Tag::Image { dest_url, .. }) => {
+                        found.push(format!("picture {dest_url}"))
+                    }
                     Event::Start(Tag::Link { dest_url, .. }) if !is_allowed(&dest_url) => {
                         found.push(format!("link {dest_url}"));
                     }
@@ -248,17 +278,19 @@ mod tests {
         ] {
             assert_eq!(active(&answer(link)), [""; 0], "{link}: {}", answer(link));
         }
-        for link in
-            ["[a](https://example.com/x:y)", "[a](#there)", "[a](docs/a:b.md)", "[a](mailto:a@b.example)"]
-        {
+        for link in [
+            "[a](https://example.com/x:y)",
+            "[a](#there)",
+            "[a](docs/a:b.md)",
+            "[a](mailto:a@b.example)",
+        ] {
             assert_eq!(answer(link), link);
         }
     }
 
     #[test]
     fn markdown_stays_markdown() {
-        let text =
-            "# Title\n\nUse `Vec<u8>` *here*:\n\n```rust\nlet a: Vec<u8>; // @here\n```\n\n1. one\n2. two";
+        let text = "# Title\n\nUse `Vec<u8>` *here*:\n\n```rust\nlet a: Vec<u8>; // @here\n```\n\n1. one\n2. two";
         assert_eq!(answer(text), text);
         assert_eq!(
             answer("a < b, <b>, @you, me@home.example"),
@@ -284,7 +316,8 @@ mod tests {
         let safe = escape(name);
         assert_eq!(active(&safe), [""; 0], "{safe}");
         assert!(
-            !safe.contains(['\n', '\u{202e}', '\u{1b}']) && safe.contains("a\\|b \\#\\# @\u{2060}you"),
+            !safe.contains(['\n', '\u{202e}', '\u{1b}'])
+                && safe.contains("a\\|b \\#\\# @\u{2060}you"),
             "{safe}"
         );
     }

@@ -23,7 +23,11 @@ impl Dialects {
     /// Begins with what was learned earlier, and keeps what is learned from now on. Reads a file.
     pub fn kept(store: LearnedStore) -> Self {
         let known = Mutex::new(store.load().into_iter().collect());
-        Self(Arc::new(Shared { known, version: AtomicU64::new(1), store: Some(store) }))
+        Self(Arc::new(Shared {
+            known,
+            version: AtomicU64::new(1),
+            store: Some(store),
+        }))
     }
 
     /// A model's.

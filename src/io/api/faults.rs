@@ -39,7 +39,10 @@ impl Api {
         broken: Option<Broken>,
         (model, set): (&str, &[&'static str]),
     ) -> Fault {
-        let asked = Asked { set, ..self.asked(model, &[]) };
+        let asked = Asked {
+            set,
+            ..self.asked(model, &[])
+        };
         // Before anything of it is cut off.
         let redactor = self.access.redactor();
         let body = &*redactor.clean(body);
@@ -111,15 +114,25 @@ fn of_proxy(error: &ProxyError) -> Transport {
         }
         ProxyError::Socks(why) => {
             // The library's own words for the two ways in which a login fails.
-            let login = why.contains("credentials not accepted") || why.contains("user/pass authentication");
-            if login { Transport::ProxyLogin } else { Transport::ProxyRefused(why.clone()) }
+            let login = why.contains("credentials not accepted")
+                || why.contains("user/pass authentication");
+            if login {
+                Transport::ProxyLogin
+            } else {
+                Transport::ProxyRefused(why.clone())
+            }
         }
-        ProxyError::Odd(why) => Transport::ProxyRefused(format!("it does not answer as a proxy: {why}")),
+        ProxyError::Odd(why) => {
+            Transport::ProxyRefused(format!("it does not answer as a proxy: {why}"))
+        }
     }
 }
 
 fn of_io(error: &std::io::Error, connecting: bool) -> Transport {
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
         return tls_trouble(tls);
     }
     if let Some(lack) = of_lack(error) {
@@ -146,11 +159,14 @@ fn tls_trouble(error: &rustls::Error) -> Transport {
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::UnknownIssuer | Bad::BadSignature => Transport::UnknownIssuer,
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Transport::WrongName,
-            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-                Transport::Expired
-            }
+            Bad::Expired
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYet
+            | Bad::NotValidYetContext { .. } => Transport::Expired,
             // One that signed itself, which is no authority's that this machine trusts.
-            Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Transport::UnknownIssuer,
+            Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                Transport::UnknownIssuer
+            }
             _ => Transport::OtherTls,
         },
         rustls::Error::InvalidMessage(_) => Transport::NotTls,

@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue,
+};
 use secrecy::ExposeSecret as _;
 
 use super::{Access, Api, MOST_WHOLE, Models, SHORT, end};
@@ -54,10 +56,17 @@ impl Api {
     /// # Errors
     /// As everything that HTTP can do wrong.
     pub async fn models(&self) -> Result<Models, Fault> {
-        let Some(client) = &self.plain else { return self.reach().await };
+        let Some(client) = &self.plain else {
+            return self.reach().await;
+        };
         let url = self.address.models();
-        let asked = Asked { what: What::Models, ..self.asked("", &[]) };
-        let recording = self.recorder.begin(ActivityKind::Http, self.curl(&url, "", None));
+        let asked = Asked {
+            what: What::Models,
+            ..self.asked("", &[])
+        };
+        let recording = self
+            .recorder
+            .begin(ActivityKind::Http, self.curl(&url, "", None));
         let (url, sent) = (self.access.url(&url), Instant::now());
         let got = get(client, &url).await;
         let refused = got.as_ref().filter(|got| !(200..300).contains(&got.status));
@@ -69,21 +78,32 @@ impl Api {
             (Some(got), _) => Err(self.refusal(got, &url, &asked)),
             (None, Some(ids)) => {
                 let (took, connect, clock_skew, certificate) = (sent.elapsed(), None, None, None);
-                Ok(Models { ids, took, connect, clock_skew, certificate })
+                Ok(Models {
+                    ids,
+                    took,
+                    connect,
+                    clock_skew,
+                    certificate,
+                })
             }
             (None, None) => {
                 recording.end(false, "no answer that can be read; asked again");
                 return self.reach().await;
             }
         };
-        end(recording, &outcome, |models| format!("HTTP 200, {}", units::counted(models.ids.len(), "model")));
+        end(recording, &outcome, |models| {
+            format!("HTTP 200, {}", units::counted(models.ids.len(), "model"))
+        });
         outcome
     }
 
     fn refusal(&self, got: &Got, url: &str, asked: &Asked<'_>) -> Fault {
         let redactor = self.access.redactor();
         let text = |name: &str| {
-            let value = got.headers.get(name).and_then(|value| value.to_str().ok())?;
+            let value = got
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())?;
             Some(redactor.clean(value).into_owned())
         };
         let (content_type, location) = (text("content-type").unwrap_or_default(), text("location"));
@@ -115,5 +135,9 @@ async fn get(client: &reqwest::Client, url: &str) -> Option<Got> {
             return None;
         }
     }
-    Some(Got { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Got {
+        status,
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }

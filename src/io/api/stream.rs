@@ -30,7 +30,12 @@ pub struct ChatStream {
 
 impl ChatStream {
     pub(super) fn new(api: Api, opened: Opened, recording: Recording) -> Self {
-        let Opened { sent, connect, reconnected, response } = opened;
+        let Opened {
+            sent,
+            connect,
+            reconnected,
+            response,
+        } = opened;
         Self {
             sent,
             head_at: response.head_at,
@@ -55,18 +60,25 @@ impl ChatStream {
     /// When the connection breaks, or the answer is compressed in a way that is not read. Do not ask again after one.
     pub async fn next(&mut self) -> Result<Option<(Instant, Vec<u8>)>, Fault> {
         loop {
-            let Some(response) = &mut self.response else { return Ok(None) };
+            let Some(response) = &mut self.response else {
+                return Ok(None);
+            };
             let next = response.next().await;
             let asked = self.api.asked("", &[]);
             let told = |fault| self.api.told(fault);
-            let Some((at, bytes)) = next.map_err(|error| told(faults::of_wire(&error, &asked)))? else {
+            let Some((at, bytes)) = next.map_err(|error| told(faults::of_wire(&error, &asked)))?
+            else {
                 if let Some(response) = self.response.take() {
                     self.api.keep(response);
                 }
                 return Ok(None);
             };
-            let Some(unpacker) = &mut self.unpacker else { return Ok(Some((at, bytes))) };
-            let bytes = unpacker.take(&bytes).map_err(|why| told(faults::of_compressed(&why, &asked)))?;
+            let Some(unpacker) = &mut self.unpacker else {
+                return Ok(Some((at, bytes)));
+            };
+            let bytes = unpacker
+                .take(&bytes)
+                .map_err(|why| told(faults::of_compressed(&why, &asked)))?;
             // What a piece holds may be there only with the next one.
             if !bytes.is_empty() {
                 return Ok(Some((at, bytes)));
@@ -76,12 +88,18 @@ impl ChatStream {
 
     /// A 200 whose body is neither events nor a completion.
     pub fn not_an_answer(&self, body: &str, asked: &Asked<'_>) -> Fault {
-        fault::not_an_answer(&self.head.reply(&self.api.access.redactor().clean(body)), asked)
+        fault::not_an_answer(
+            &self.head.reply(&self.api.access.redactor().clean(body)),
+            asked,
+        )
     }
 
     /// A 200 whose body is an error.
     pub fn refused(&self, body: &str, asked: &Asked<'_>) -> Fault {
-        fault::from_reply(&self.head.reply(&self.api.access.redactor().clean(body)), asked)
+        fault::from_reply(
+            &self.head.reply(&self.api.access.redactor().clean(body)),
+            asked,
+        )
     }
 
     /// An error that was sent amid the stream.
@@ -119,17 +137,26 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn of(head: &ResponseHead, redactor: &Redactor) -> Self {
-        let text = |name: &str| head.get(name).map(|value| redactor.clean(value).into_owned());
-        let rate_limit = head.headers().filter(|(name, _)| name.starts_with("x-ratelimit-"));
+        let text = |name: &str| {
+            head.get(name)
+                .map(|value| redactor.clean(value).into_owned())
+        };
+        let rate_limit = head
+            .headers()
+            .filter(|(name, _)| name.starts_with("x-ratelimit-"));
         // A server that echoes the key is not repeated.
         let clean = rate_limit.filter(|(_, value)| !redactor.finds_in(value));
         Self {
             status: head.status,
-            content_type: text("content-type").unwrap_or_default().to_ascii_lowercase(),
+            content_type: text("content-type")
+                .unwrap_or_default()
+                .to_ascii_lowercase(),
             retry_after: text("retry-after"),
             date: text("date"),
             location: text("location"),
-            rate_limit: clean.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            rate_limit: clean
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
         }
     }
 
@@ -147,7 +174,9 @@ impl Head {
 
     /// How far the server's clock is ahead of this machine's, in whole seconds.
     pub(super) fn clock_skew(&self) -> Option<i64> {
-        let theirs = jiff::fmt::rfc2822::parse(self.date.as_deref()?).ok()?.timestamp();
+        let theirs = jiff::fmt::rfc2822::parse(self.date.as_deref()?)
+            .ok()?
+            .timestamp();
         Some(theirs.as_second() - jiff::Timestamp::now().as_second())
     }
 }

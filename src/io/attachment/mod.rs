@@ -31,11 +31,17 @@ struct Refused {
 
 impl Refused {
     fn new(why: impl Into<String>, instead: &'static str) -> Self {
-        Self { why: why.into(), instead }
+        Self {
+            why: why.into(),
+            instead,
+        }
     }
 
     fn tell(self, name: &str) -> Failure {
-        Failure::new(format!("{name} was not attached: {}", self.why), self.instead)
+        Failure::new(
+            format!("{name} was not attached: {}", self.why),
+            self.instead,
+        )
     }
 }
 
@@ -44,7 +50,9 @@ impl Refused {
 /// # Errors
 /// When it cannot be read, or is nothing that can be attached.
 pub fn read_file(path: &Path, room: usize) -> Result<Attachment, Failure> {
-    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
+    let name = path
+        .file_name()
+        .map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
     let bytes = bytes_of(path).map_err(|refused| refused.tell(&name))?;
     read(&name, &bytes, room)
 }
@@ -55,7 +63,10 @@ pub fn read_file(path: &Path, room: usize) -> Result<Attachment, Failure> {
 /// When it is nothing that can be attached.
 pub fn read(name: &str, bytes: &[u8], room: usize) -> Result<Attachment, Failure> {
     let content = content_of(bytes, room).map_err(|refused| refused.tell(name))?;
-    let attachment = Attachment { name: name.to_owned(), content };
+    let attachment = Attachment {
+        name: name.to_owned(),
+        content,
+    };
     if attachment.body_bytes() > room {
         return Err(no_room().tell(name));
     }
@@ -67,8 +78,12 @@ pub fn read(name: &str, bytes: &[u8], room: usize) -> Result<Attachment, Failure
 /// # Errors
 /// When it does not fit.
 pub fn of_picture(name: &str, picture: &Picture, room: usize) -> Result<Attachment, Failure> {
-    let image = picture::of_pixels(picture, room.min(MOST_PICTURE)).map_err(|refused| refused.tell(name))?;
-    Ok(Attachment { name: image.file_name(name), content: Attached::Image(image) })
+    let image = picture::of_pixels(picture, room.min(MOST_PICTURE))
+        .map_err(|refused| refused.tell(name))?;
+    Ok(Attachment {
+        name: image.file_name(name),
+        content: Attached::Image(image),
+    })
 }
 
 /// The pixels of an attached picture, with `edge` of them on its longer side at most.
@@ -76,10 +91,14 @@ pub fn of_picture(name: &str, picture: &Picture, room: usize) -> Result<Attachme
 /// # Errors
 /// When what is kept is no picture.
 pub fn pixels_of(image: &Image, edge: u32) -> Result<Picture, Failure> {
-    let pixels = image.bytes().ok_or_else(|| Refused::new("it is no base64", ""));
+    let pixels = image
+        .bytes()
+        .ok_or_else(|| Refused::new("it is no base64", ""));
     pixels
         .and_then(|bytes| picture::preview(&bytes, edge))
-        .map_err(|refused| Failure::new(format!("The picture cannot be shown: {}", refused.why), ""))
+        .map_err(|refused| {
+            Failure::new(format!("The picture cannot be shown: {}", refused.why), "")
+        })
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, Refused> {

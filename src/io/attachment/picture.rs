@@ -11,8 +11,8 @@ use image::codecs::webp::WebPDecoder;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{
-    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, Limits,
-    RgbaImage,
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError,
+    ImageFormat, Limits, RgbaImage,
 };
 
 use super::Refused;
@@ -40,7 +40,21 @@ pub(super) fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     match bytes {
         [0x89, b'P', b'N', b'G', ..] => Some(ImageFormat::Png),
         [0xff, 0xd8, 0xff, ..] => Some(ImageFormat::Jpeg),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => Some(ImageFormat::WebP),
         _ => None,
     }
 }
@@ -51,8 +65,34 @@ pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
         [b'G', b'I', b'F', b'8', ..] => "a GIF",
         [b'B', b'M', ..] => "a BMP",
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => "an AVIF",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', ..] => "a HEIC",
+        [
+            _,
+            _,
+            _,
+            _,
+            b'f',
+            b't',
+            b'y',
+            b'p',
+            b'a',
+            b'v',
+            b'i',
+            b'f',
+            ..,
+        ] => "an AVIF",
+        [
+            _,
+            _,
+            _,
+            _,
+            b'f',
+            b't',
+            b'y',
+            b'p',
+            b'h' | b'm',
+            b'e' | b'i',
+            ..,
+        ] => "a HEIC",
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "a video",
         [b'%', b'P', b'D', b'F', ..] => "a PDF",
         [b'P', b'K', 3, 4, ..] => "a ZIP archive, such as an office document,",
@@ -62,7 +102,11 @@ pub(super) fn other_format(bytes: &[u8]) -> Option<&'static str> {
 
 /// Reads a picture and makes it as small as it has to be. `most`: its base64's length.
 pub(super) fn read(bytes: &[u8], format: ImageFormat, most: usize) -> Result<Image, Refused> {
-    let Decoded { picture, orientation, profile } = decode(bytes, format)?;
+    let Decoded {
+        picture,
+        orientation,
+        profile,
+    } = decode(bytes, format)?;
     let (width, height) = (picture.width(), picture.height());
     if orientation == Orientation::NoTransforms
         && width.max(height) <= EDGE
@@ -73,7 +117,12 @@ pub(super) fn read(bytes: &[u8], format: ImageFormat, most: usize) -> Result<Ima
     // Made smaller before it is turned: there is less to turn.
     let mut picture = scaled(picture, EDGE);
     picture.apply_orientation(orientation);
-    encode(&picture, format == ImageFormat::Jpeg, profile.as_deref(), most)
+    encode(
+        &picture,
+        format == ImageFormat::Jpeg,
+        profile.as_deref(),
+        most,
+    )
 }
 
 /// Makes a picture out of pixels.
@@ -90,11 +139,19 @@ pub(super) fn of_pixels(picture: &Picture, most: usize) -> Result<Image, Refused
 /// The pixels of a picture, with `edge` of them on its longer side at most.
 pub(super) fn preview(bytes: &[u8], edge: u32) -> Result<Picture, Refused> {
     let format = format_of(bytes).ok_or_else(|| broken("it is of no known form"))?;
-    let Decoded { picture, orientation, .. } = decode(bytes, format)?;
+    let Decoded {
+        picture,
+        orientation,
+        ..
+    } = decode(bytes, format)?;
     let mut small = scaled(picture, edge);
     small.apply_orientation(orientation);
     let (width, height) = (small.width() as usize, small.height() as usize);
-    Ok(Picture { width, height, rgba: small.into_rgba8().into_raw().into() })
+    Ok(Picture {
+        width,
+        height,
+        rgba: small.into_rgba8().into_raw().into(),
+    })
 }
 
 struct Decoded {
@@ -128,7 +185,10 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Refused> {
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
         let why = format!("with {width} × {height} pixels it is too large");
-        return Err(Refused::new(why, "Make it smaller: more than 2,048 pixels on a side are not sent"));
+        return Err(Refused::new(
+            why,
+            "Make it smaller: more than 2,048 pixels on a side are not sent",
+        ));
     }
     if width == 0 || height == 0 {
         return Err(broken("it has no pixels"));
@@ -143,7 +203,11 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, Refused> {
         && !matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8);
     let profile = decoder.icc_profile().ok().flatten().filter(|_| plain);
     let picture = DynamicImage::from_decoder(decoder).map_err(told)?;
-    Ok(Decoded { picture, orientation, profile })
+    Ok(Decoded {
+        picture,
+        orientation,
+        profile,
+    })
 }
 
 /// Whether a JPEG's picture has no end. A preview in its head has an end of its own, within a segment; what a phone
@@ -222,12 +286,21 @@ fn encode(
 }
 
 fn is_opaque(picture: &DynamicImage) -> bool {
-    !picture.color().has_alpha() || picture.to_rgba8().pixels().all(|pixel| pixel.0[3] == u8::MAX)
+    !picture.color().has_alpha()
+        || picture
+            .to_rgba8()
+            .pixels()
+            .all(|pixel| pixel.0[3] == u8::MAX)
 }
 
-fn png(picture: &DynamicImage, opaque: bool, profile: Option<&[u8]>) -> Result<Vec<u8>, ImageError> {
+fn png(
+    picture: &DynamicImage,
+    opaque: bool,
+    profile: Option<&[u8]>,
+) -> Result<Vec<u8>, ImageError> {
     let mut file = Vec::new();
-    let mut encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Default, PngFilter::Adaptive);
+    let mut encoder =
+        PngEncoder::new_with_quality(&mut file, CompressionType::Default, PngFilter::Adaptive);
     if let Some(profile) = profile {
         // Without it the colours are a little off.
         let _ = encoder.set_icc_profile(profile.to_vec());
@@ -258,17 +331,24 @@ fn jpeg(picture: &DynamicImage, profile: Option<&[u8]>) -> Result<Vec<u8>, Image
 
 fn told(error: ImageError) -> Refused {
     match error {
-        ImageError::Limits(_) => {
-            Refused::new("decoding it would take too much memory", "Make it smaller, and attach that")
-        }
+        ImageError::Limits(_) => Refused::new(
+            "decoding it would take too much memory",
+            "Make it smaller, and attach that",
+        ),
         error => broken(&error.to_string()),
     }
 }
 
 fn broken(how: &str) -> Refused {
-    Refused::new(format!("the picture is broken ({how})"), "Save it anew, and attach that")
+    Refused::new(
+        format!("the picture is broken ({how})"),
+        "Save it anew, and attach that",
+    )
 }
 
 fn animated() -> Refused {
-    Refused::new("it moves, and models look at still pictures", "Save one of its frames, and attach that")
+    Refused::new(
+        "it moves, and models look at still pictures",
+        "Save one of its frames, and attach that",
+    )
 }

@@ -10,12 +10,20 @@ pub(super) fn read(bytes: &[u8]) -> Option<String> {
     };
     // Terminals' colours and form feeds are found in logs and sources; other controls only in binary files.
     let odd = |c: char| {
-        c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' | '\u{1b}' | '\u{85}')
+        c.is_control()
+            && !matches!(
+                c,
+                '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' | '\u{1b}' | '\u{85}'
+            )
     };
     if text.contains(odd) {
         return None;
     }
-    Some(if text.contains('\r') { text.replace("\r\n", "\n") } else { text })
+    Some(if text.contains('\r') {
+        text.replace("\r\n", "\n")
+    } else {
+        text
+    })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
@@ -23,5 +31,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     if !rest.is_empty() {
         return None;
     }
-    char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect::<Result<_, _>>().ok()
+    char::decode_utf16(pairs.iter().map(|pair| unit(*pair)))
+        .collect::<Result<_, _>>()
+        .ok()
 }

@@ -73,8 +73,12 @@ pub(super) fn insert(
         figures.tpot.map(ns),
         figures.itl.map(ns),
         figures.longest_gap.map(ns),
-        figures.reasoning.map(|reasoning| reasoning.tokens.n.cast_signed()),
-        figures.reasoning.map(|reasoning| by_chunks(reasoning.tokens)),
+        figures
+            .reasoning
+            .map(|reasoning| reasoning.tokens.n.cast_signed()),
+        figures
+            .reasoning
+            .map(|reasoning| by_chunks(reasoning.tokens)),
         figures.reasoning.map(|reasoning| ns(reasoning.time)),
         figures.prompt_tokens.map(u64::cast_signed),
         figures.cached_tokens.map(u64::cast_signed),
@@ -89,7 +93,10 @@ pub(super) fn insert(
         bytes.cast_signed(),
         pack(gaps_us),
         error.as_ref().map(|error| &error.text),
-        error.as_ref().and_then(|error| error.class).map(FaultClass::name),
+        error
+            .as_ref()
+            .and_then(|error| error.class)
+            .map(FaultClass::name),
         error.as_ref().and_then(|error| error.status),
         said.map(|said| &said.prompt),
         said.map(|said| &said.reasoning),
@@ -104,35 +111,56 @@ pub(super) fn insert(
 /// Reads what [`SELECT`] gave.
 pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result<StoredRequest> {
     let time = |column: usize| row.get::<_, Option<i64>>(column).map(|ns| ns.map(time));
-    let count = |column: usize| row.get::<_, Option<i64>>(column).map(|n| n.map(i64::cast_unsigned));
+    let count = |column: usize| {
+        row.get::<_, Option<i64>>(column)
+            .map(|n| n.map(i64::cast_unsigned))
+    };
     let moment = |column: usize| row.get::<_, i64>(column).map(self::time);
     let tokens = |n: usize| -> rusqlite::Result<Option<Tokens>> {
         let chunks: Option<bool> = row.get(n + 1)?;
-        let source = if chunks == Some(true) { TokenSource::Chunks } else { TokenSource::Usage };
+        let source = if chunks == Some(true) {
+            TokenSource::Chunks
+        } else {
+            TokenSource::Usage
+        };
         Ok(count(n)?.map(|n| Tokens { n, source }))
     };
     let place: i64 = row.get(3)?;
-    let target = targets.iter().find(|(at, _)| *at == place).map(|(_, target)| target);
+    let target = targets
+        .iter()
+        .find(|(at, _)| *at == place)
+        .map(|(_, target)| target);
     let reasoning = match (tokens(18)?, time(20)?) {
         (Some(tokens), Some(time)) => Some(Reasoning { tokens, time }),
         _ => None,
     };
-    let server = row.get::<_, Option<i64>>(24)?.is_some().then_some(ServerFigures {
-        ttft: time(25)?,
-        latency: time(26)?,
-        after_first_per_sec: row.get(27)?,
-        per_sec: row.get(28)?,
-        acceptance_rate: row.get(29)?,
-    });
+    let server = row
+        .get::<_, Option<i64>>(24)?
+        .is_some()
+        .then_some(ServerFigures {
+            ttft: time(25)?,
+            latency: time(26)?,
+            after_first_per_sec: row.get(27)?,
+            per_sec: row.get(28)?,
+            acceptance_rate: row.get(29)?,
+        });
     let error = match row.get::<_, Option<String>>(33)? {
         Some(text) => {
             let class = row.get_ref(34)?.as_str_or_null()?.and_then(class_of);
-            Some(RequestError { class, status: row.get(35)?, text })
+            Some(RequestError {
+                class,
+                status: row.get(35)?,
+                text,
+            })
         }
         None => None,
     };
     let said = match row.get::<_, Option<String>>(36)? {
-        Some(prompt) => Some(Said { prompt, reasoning: row.get(37)?, answer: row.get(38)? }),
+        Some(prompt) => Some(Said {
+            prompt,
+            reasoning: row.get(37)?,
+            answer: row.get(38)?,
+        }),
         None => None,
     };
     let record = RequestRecord {
@@ -170,14 +198,20 @@ pub(super) fn read(row: &Row<'_>, targets: &[(i64, Target)]) -> rusqlite::Result
     };
     Ok(StoredRequest {
         record,
-        model: target.map(|target| target.model.clone()).unwrap_or_default(),
+        model: target
+            .map(|target| target.model.clone())
+            .unwrap_or_default(),
         deployment: target.and_then(|target| target.deployment.clone()),
         said,
     })
 }
 
 fn unknown(column: usize) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Null, Box::new(FromSqlError::InvalidType))
+    rusqlite::Error::FromSqlConversionFailure(
+        column,
+        Type::Null,
+        Box::new(FromSqlError::InvalidType),
+    )
 }
 
 fn by_chunks(tokens: Tokens) -> bool {
@@ -193,11 +227,15 @@ fn phase_number(phase: Phase) -> i64 {
 }
 
 fn phase(number: i64) -> Option<Phase> {
-    [Phase::Measured, Phase::Warmup, Phase::Switch].into_iter().find(|phase| phase_number(*phase) == number)
+    [Phase::Measured, Phase::Warmup, Phase::Switch]
+        .into_iter()
+        .find(|phase| phase_number(*phase) == number)
 }
 
 fn class_of(name: &str) -> Option<FaultClass> {
-    FaultClass::ALL.into_iter().find(|class| class.name() == name)
+    FaultClass::ALL
+        .into_iter()
+        .find(|class| class.name() == name)
 }
 
 /// 292 years fit.
@@ -263,7 +301,11 @@ mod tests {
     #[test]
     fn a_list_that_is_cut_is_none() {
         assert_eq!(unpack(&[0x80]), None);
-        assert_eq!(unpack(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x01]), None, "more than 32 bits");
+        assert_eq!(
+            unpack(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            None,
+            "more than 32 bits"
+        );
         assert_eq!(unpack(&[]), Some(Vec::new()));
     }
 }

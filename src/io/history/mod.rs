@@ -9,7 +9,9 @@ mod write;
 use std::cell::Cell;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -79,13 +81,19 @@ enum Cannot {
 impl From<rusqlite::Error> for Cannot {
     fn from(error: rusqlite::Error) -> Self {
         // On opening nothing else asks SQLite for what cannot be there.
-        if may_be_damage(&error) { Self::Broken(error.to_string()) } else { Self::Sql(error) }
+        if may_be_damage(&error) {
+            Self::Broken(error.to_string())
+        } else {
+            Self::Sql(error)
+        }
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,8 +104,11 @@ impl Store {
     /// When there is no home directory.
     pub fn default_dir() -> Result<PathBuf, Failure> {
         let base = etcetera::choose_base_strategy().map_err(|error| {
-            Failure::new("There is no place for the history", "Set HOME, or say --config DIR")
-                .with_details(error.to_string())
+            Failure::new(
+                "There is no place for the history",
+                "Set HOME, or say --config DIR",
+            )
+            .with_details(error.to_string())
         })?;
         Ok(base.data_dir().join("batida"))
     }
@@ -109,19 +120,38 @@ impl Store {
     /// When the file cannot be made, read or written, another program holds it, or a newer Batida wrote it.
     pub fn open(dir: &Path) -> Result<Opened, Failure> {
         let path = dir.join(FILE);
-        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) = files::ordinary(&path) {
-            let why = format!("The history cannot be used: {}: {}", path.display(), odd.why());
-            return Err(Failure::new(why, "Move it away: Batida then makes a new one"));
+        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) =
+            files::ordinary(&path)
+        {
+            let why = format!(
+                "The history cannot be used: {}: {}",
+                path.display(),
+                odd.why()
+            );
+            return Err(Failure::new(
+                why,
+                "Move it away: Batida then makes a new one",
+            ));
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| no_room(&path, &error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| no_room(&path, &error))?;
         // Two windows that start at once: the second one must not move aside what the first one just made.
         let _alone = Alone::in_dir(dir);
         match Self::try_open(&path) {
-            Ok(store) => Ok(Opened { store, notice: None }),
+            Ok(store) => Ok(Opened {
+                store,
+                notice: None,
+            }),
             Err(Cannot::Broken(why)) => {
                 let notice = set_aside(&path, &why)?;
                 let store = Self::try_open(&path).map_err(|cannot| cannot.told(&path))?;
-                Ok(Opened { store, notice: Some(notice) })
+                Ok(Opened {
+                    store,
+                    notice: Some(notice),
+                })
             }
             Err(cannot) => Err(cannot.told(&path)),
         }
@@ -134,12 +164,18 @@ impl Store {
     pub fn open_to_read(dir: &Path) -> Result<Opened, Failure> {
         Self::open(dir).or_else(|failure| {
             let path = dir.join(FILE);
-            let readable = files::ordinary(&path).is_ok() && path.metadata().is_ok_and(|meta| meta.len() > 0);
+            let readable =
+                files::ordinary(&path).is_ok() && path.metadata().is_ok_and(|meta| meta.len() > 0);
             if !readable {
                 return Err(failure);
             }
             let untouched = || Self::open_immutable(&path).ok();
-            untouched().map(|store| Opened { store, notice: None }).ok_or(failure)
+            untouched()
+                .map(|store| Opened {
+                    store,
+                    notice: None,
+                })
+                .ok_or(failure)
         })
     }
 
@@ -150,16 +186,26 @@ impl Store {
         if OpenOptions::new().append(true).open(path).is_ok() {
             return Err(Cannot::Broken("it is in use".to_owned()));
         }
-        let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let name = path
+            .to_string_lossy()
+            .replace('%', "%25")
+            .replace('?', "%3f")
+            .replace('#', "%23");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
         match schema::version(&conn)? {
             schema::VERSION => {}
             newer if newer > schema::VERSION => return Err(Cannot::Newer(newer)),
             _ => return Err(Cannot::Broken("an older Batida wrote it".to_owned())),
         }
-        Ok(Self { conn, path: path.to_owned(), inode: meta.ino(), broken: Cell::new(false) })
+        Ok(Self {
+            conn,
+            path: path.to_owned(),
+            inode: meta.ino(),
+            broken: Cell::new(false),
+        })
     }
 
     fn try_open(path: &Path) -> Result<Self, Cannot> {
@@ -168,16 +214,26 @@ impl Store {
             Some(Header { version, .. }) if version > MAX_VERSION => {
                 return Err(Cannot::Broken(format!("it says version {version}")));
             }
-            Some(Header { version, .. }) if version > schema::VERSION => return Err(Cannot::Newer(version)),
+            Some(Header { version, .. }) if version > schema::VERSION => {
+                return Err(Cannot::Newer(version));
+            }
             // To SQLite such a file may only be read.
-            Some(Header { formats, .. }) if formats.iter().any(|format| !matches!(format, 1 | 2)) => {
+            Some(Header { formats, .. })
+                if formats.iter().any(|format| !matches!(format, 1 | 2)) =>
+            {
                 return Err(Cannot::Broken("its header makes no sense".to_owned()));
             }
             _ => {}
         }
         // SQLite gives a log the rights of its file. A file that cannot be made is what SQLite tells next.
-        let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        let loose = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+        let _ = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path);
+        let loose = |path: &Path| {
+            fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+        };
         if loose(path) {
             // Someone else's file stays as it is.
             let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
@@ -201,7 +257,12 @@ impl Store {
         conn.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut conn)?;
         let inode = fs::metadata(path).map_or(0, |meta| meta.ino());
-        Ok(Self { conn, path: path.to_owned(), inode, broken: Cell::new(false) })
+        Ok(Self {
+            conn,
+            path: path.to_owned(),
+            inode,
+            broken: Cell::new(false),
+        })
     }
 
     /// What is read ends with a failure once it is `so`, e.g. when nobody waits for it any more.
@@ -247,12 +308,16 @@ impl Store {
     /// # Errors
     /// When the file cannot be read.
     pub fn foreign_changes(&self) -> Result<i64, Failure> {
-        self.asked(self.conn.pragma_query_value(None, "data_version", |row| row.get(0)))
+        self.asked(
+            self.conn
+                .pragma_query_value(None, "data_version", |row| row.get(0)),
+        )
     }
 
     /// What the file and its log take up on disk, in bytes.
     pub fn bytes(&self) -> u64 {
-        let size = |ending: &str| fs::metadata(beside(&self.path, ending)).map_or(0, |meta| meta.len());
+        let size =
+            |ending: &str| fs::metadata(beside(&self.path, ending)).map_or(0, |meta| meta.len());
         size("") + size("-wal")
     }
 
@@ -276,7 +341,10 @@ impl Cannot {
                     "The history was written by a newer Batida (version {version}, this one knows {})",
                     schema::VERSION
                 ),
-                format!("Update Batida. {} is left as it is; until then nothing is kept", path.display()),
+                format!(
+                    "Update Batida. {} is left as it is; until then nothing is kept",
+                    path.display()
+                ),
             ),
             Self::Broken(why) => Failure::new(
                 format!("The history cannot be understood: {why}"),
@@ -300,10 +368,14 @@ fn told(path: &Path, error: &rusqlite::Error) -> Failure {
             format!("Make room for {file}. Batida tries again by itself"),
         ),
         Some(
-            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
+            ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::AuthorizationForStatementDenied,
         ) => (
             "The history may not be written".to_owned(),
-            format!("Give yourself the right to write {file} and its folder. Batida tries again by itself"),
+            format!(
+                "Give yourself the right to write {file} and its folder. Batida tries again by itself"
+            ),
         ),
         Some(ErrorCode::CannotOpen) => (
             "The history cannot be opened".to_owned(),
@@ -317,13 +389,19 @@ fn told(path: &Path, error: &rusqlite::Error) -> Failure {
             "The history's file is damaged".to_owned(),
             format!("Batida moves {file} aside when it writes next, and begins a new one"),
         ),
-        _ => ("The history cannot be used".to_owned(), format!("Look into {file}")),
+        _ => (
+            "The history cannot be used".to_owned(),
+            format!("Look into {file}"),
+        ),
     };
     Failure::new(summary, advice).with_details(error.to_string())
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 /// Whether it may be the file's content that SQLite, or this module, stumbles over; everything else comes from outside
@@ -392,7 +470,9 @@ fn set_aside(path: &Path, why: &str) -> Result<Failure, Failure> {
             1 => format!(".broken-{stamp}"),
             n => format!(".broken-{stamp}-{n}"),
         });
-        let mut free = names.map(|ending| beside(path, &ending)).filter(|name| !name.exists());
+        let mut free = names
+            .map(|ending| beside(path, &ending))
+            .filter(|name| !name.exists());
         let aside = free.next().ok_or(ErrorKind::AlreadyExists)?;
         fs::rename(path, &aside)?;
         for log in ["-wal", "-shm"] {
@@ -404,13 +484,18 @@ fn set_aside(path: &Path, why: &str) -> Result<Failure, Failure> {
         Ok(aside)
     };
     match moved() {
-        Ok(aside) => {
-            Ok(Failure::new(summary, format!("It was kept as {}, and a new one was begun", aside.display())))
-        }
-        Err(error) => {
-            Err(Failure::new(summary, format!("Move {} away; until then nothing is kept", path.display()))
-                .with_details(format!("It could not be moved aside: {error}")))
-        }
+        Ok(aside) => Ok(Failure::new(
+            summary,
+            format!(
+                "It was kept as {}, and a new one was begun",
+                aside.display()
+            ),
+        )),
+        Err(error) => Err(Failure::new(
+            summary,
+            format!("Move {} away; until then nothing is kept", path.display()),
+        )
+        .with_details(format!("It could not be moved aside: {error}"))),
     }
 }
 
@@ -421,7 +506,9 @@ struct Alone(#[expect(dead_code, reason = "the lock ends with the file")] Option
 impl Alone {
     fn in_dir(dir: &Path) -> Self {
         let until = Instant::now() + PATIENCE;
-        let Ok(folder) = File::open(dir) else { return Self(None) };
+        let Ok(folder) = File::open(dir) else {
+            return Self(None);
+        };
         while let Err(fs::TryLockError::WouldBlock) = folder.try_lock() {
             if Instant::now() > until {
                 return Self(None);

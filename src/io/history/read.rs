@@ -37,13 +37,19 @@ impl Store {
                 |row| row.get::<_, i64>(0),
             )?;
             values.extend([whole(query.limit), whole(query.offset)]);
-            let sql =
-                format!("SELECT {ROW} FROM sessions{filter} ORDER BY {} LIMIT ? OFFSET ?", order(query));
+            let sql = format!(
+                "SELECT {ROW} FROM sessions{filter} ORDER BY {} LIMIT ? OFFSET ?",
+                order(query)
+            );
             let mut asked = self.conn.prepare(&sql)?;
-            let rows: Vec<SessionRow> =
-                asked.query_map(params_from_iter(&values), row)?.collect::<rusqlite::Result<_>>()?;
+            let rows: Vec<SessionRow> = asked
+                .query_map(params_from_iter(&values), row)?
+                .collect::<rusqlite::Result<_>>()?;
             let requests: i64 =
-                self.conn.query_row("SELECT ifnull(sum(kept), 0) FROM sessions", [], |row| row.get(0))?;
+                self.conn
+                    .query_row("SELECT ifnull(sum(kept), 0) FROM sessions", [], |row| {
+                        row.get(0)
+                    })?;
             let facets = self.facets()?;
             tx.finish()?;
             Ok(HistoryPage {
@@ -60,7 +66,10 @@ impl Store {
 
     fn facets(&self) -> rusqlite::Result<Facets> {
         let names = |sql: &str| -> rusqlite::Result<Vec<String>> {
-            self.conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+            self.conn
+                .prepare_cached(sql)?
+                .query_map([], |row| row.get(0))?
+                .collect()
         };
         Ok(Facets {
             models: names("SELECT DISTINCT model FROM targets ORDER BY 1")?,
@@ -80,7 +89,10 @@ impl Store {
     pub fn find(&self, name: &str) -> Result<SessionId, Failure> {
         let ids = |sql: &str, value: Value| -> Result<Vec<String>, Failure> {
             let all = || -> rusqlite::Result<Vec<String>> {
-                self.conn.prepare(sql)?.query_map([value], |row| row.get(0))?.collect()
+                self.conn
+                    .prepare(sql)?
+                    .query_map([value], |row| row.get(0))?
+                    .collect()
             };
             self.asked(all())
         };
@@ -96,7 +108,10 @@ impl Store {
             found = ids(sql, Value::from(i64::from(nth)))?;
             if found.is_empty() {
                 let why = format!("There is no benchmark {name} in the history");
-                return Err(Failure::new(why, "`batida history list` shows what there is"));
+                return Err(Failure::new(
+                    why,
+                    "`batida history list` shows what there is",
+                ));
             }
         }
         if found.is_empty() {
@@ -105,8 +120,7 @@ impl Store {
             found = ids(sql, text())?;
         }
         if found.is_empty() && !name.is_empty() {
-            let sql =
-                "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY began_ns DESC LIMIT 5";
+            let sql = "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1 ORDER BY began_ns DESC LIMIT 5";
             found = ids(sql, text())?;
         }
         match <[String; 1]>::try_from(found) {
@@ -116,7 +130,10 @@ impl Store {
                 "Name an id or its beginning, a tag, last, or last~1; `batida history list` shows what there is",
             )),
             Err(several) => Err(Failure::new(
-                format!("{name:?} is the beginning of several sessions: {}", several.join(", ")),
+                format!(
+                    "{name:?} is the beginning of several sessions: {}",
+                    several.join(", ")
+                ),
                 "Type more of it",
             )),
         }
@@ -133,7 +150,10 @@ impl Store {
 
     pub(super) fn key_of(&self, session: &SessionId) -> Result<SessionKey, Failure> {
         let sql = "SELECT key FROM sessions WHERE id = ?1";
-        let found = self.conn.query_row(sql, [&session.0], |row| row.get(0)).optional();
+        let found = self
+            .conn
+            .query_row(sql, [&session.0], |row| row.get(0))
+            .optional();
         let none = || {
             Failure::new(
                 format!("The session {session} is not in the history"),
@@ -151,7 +171,10 @@ impl Store {
         let mut stored = self.session_without_charts(session)?;
         if let SessionBody::Bench { report, traces } = &mut stored.body {
             let kept = self.asked(kept(&self.conn, self.key_of(session)?))?;
-            let mut tracer = Tracer::new(kept, units::checked_seconds(report.took_s).unwrap_or_default());
+            let mut tracer = Tracer::new(
+                kept,
+                units::checked_seconds(report.took_s).unwrap_or_default(),
+            );
             self.requests(session, &mut |request| {
                 tracer.add(&request.record);
                 Ok(())
@@ -175,7 +198,10 @@ impl Store {
             },
             SessionKind::Bench => {
                 let report = Box::new(self.report_of(key, &row)?);
-                SessionBody::Bench { report, traces: Traces::default() }
+                SessionBody::Bench {
+                    report,
+                    traces: Traces::default(),
+                }
             }
         };
         Ok(StoredSession { row, body })
@@ -200,19 +226,28 @@ impl Store {
             let sql = "SELECT body FROM heads WHERE session = ?1";
             let head: String = self.conn.query_row(sql, [key.0], |row| row.get(0))?;
             let mut report: BenchReport = serde_json::from_str(&head)?;
-            let mut asked =
-                self.conn.prepare("SELECT report FROM levels WHERE session = ?1 ORDER BY number")?;
+            let mut asked = self
+                .conn
+                .prepare("SELECT report FROM levels WHERE session = ?1 ORDER BY number")?;
             let levels = asked.query_map([key.0], |row| row.get::<_, String>(0))?;
             for level in levels {
-                report.levels.push(serde_json::from_str::<LevelReport>(&level?)?);
+                report
+                    .levels
+                    .push(serde_json::from_str::<LevelReport>(&level?)?);
             }
             Ok(report)
         };
         let mut report = self.asked(reading())?;
-        let unfinished = report.levels.iter().any(|level| level.ended == LevelEnd::Running);
-        let cut = row.state == SessionState::Interrupted && matches!(report.ended, SessionEnd::Complete);
+        let unfinished = report
+            .levels
+            .iter()
+            .any(|level| level.ended == LevelEnd::Running);
+        let cut =
+            row.state == SessionState::Interrupted && matches!(report.ended, SessionEnd::Complete);
         if row.state == SessionState::Running || cut || unfinished {
-            let took = row.ended.map_or(0.0, |ended| ended.duration_since(row.began).as_secs_f64());
+            let took = row
+                .ended
+                .map_or(0.0, |ended| ended.duration_since(row.began).as_secs_f64());
             report.took_s = report.took_s.max(took);
         }
         if row.state == SessionState::Running {
@@ -225,7 +260,11 @@ impl Store {
                 );
             }
             // Also of one that was closed, not killed.
-            for level in report.levels.iter_mut().filter(|level| level.ended == LevelEnd::Running) {
+            for level in report
+                .levels
+                .iter_mut()
+                .filter(|level| level.ended == LevelEnd::Running)
+            {
                 level.ended = LevelEnd::Stopped;
             }
         }
@@ -235,15 +274,23 @@ impl Store {
     fn chat_surroundings(&self, key: SessionKey) -> Result<Option<Surroundings>, Failure> {
         let sql = "SELECT body FROM heads WHERE session = ?1";
         let reading = || -> Result<Option<Surroundings>, Trouble> {
-            let text: Option<String> = self.conn.query_row(sql, [key.0], |row| row.get(0)).optional()?;
-            Ok(text.map(|text| serde_json::from_str(&text)).transpose()?.flatten())
+            let text: Option<String> = self
+                .conn
+                .query_row(sql, [key.0], |row| row.get(0))
+                .optional()?;
+            Ok(text
+                .map(|text| serde_json::from_str(&text))
+                .transpose()?
+                .flatten())
         };
         self.asked(reading())
     }
 
     fn exchanges(&self, key: SessionKey) -> Result<Vec<Exchange>, Failure> {
         let reading = || -> Result<Vec<Exchange>, Trouble> {
-            let mut asked = self.conn.prepare("SELECT body FROM exchanges WHERE session = ?1")?;
+            let mut asked = self
+                .conn
+                .prepare("SELECT body FROM exchanges WHERE session = ?1")?;
             let texts = asked.query_map([key.0], |row| row.get::<_, String>(0))?;
             let mut all = Vec::new();
             for text in texts {
@@ -304,10 +351,17 @@ impl Store {
         let key = self.key_of(session)?;
         let reading = || -> rusqlite::Result<Vec<i64>> {
             let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 ORDER BY number, key";
-            self.conn.prepare(sql)?.query_map(key.requests(), |row| row.get(0))?.collect()
+            self.conn
+                .prepare(sql)?
+                .query_map(key.requests(), |row| row.get(0))?
+                .collect()
         };
         let keys = self.asked(reading())?.into_iter();
-        Ok(ByIndex { store: self, keys, targets: self.asked(targets_of(&self.conn, key))? })
+        Ok(ByIndex {
+            store: self,
+            keys,
+            targets: self.asked(targets_of(&self.conn, key))?,
+        })
     }
 
     /// What a benchmark's good requests measured, one entry for each level of its report.
@@ -360,18 +414,28 @@ impl Store {
                 })?
                 .collect()
         };
-        Ok(Trend { model: model.to_owned(), points: self.asked(reading())? })
+        Ok(Trend {
+            model: model.to_owned(),
+            points: self.asked(reading())?,
+        })
     }
 
     /// The session that new ones of this model on this deployment are held against.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn baseline_of(&self, model: &str, deployment: Option<&str>) -> Result<Option<SessionId>, Failure> {
-        let sql =
-            "SELECT id FROM baselines JOIN sessions ON key = session WHERE model = ?1 AND deployment = ?2";
-        let found =
-            self.conn.query_row(sql, [model, deployment.unwrap_or_default()], |row| row.get(0)).optional();
+    pub fn baseline_of(
+        &self,
+        model: &str,
+        deployment: Option<&str>,
+    ) -> Result<Option<SessionId>, Failure> {
+        let sql = "SELECT id FROM baselines JOIN sessions ON key = session WHERE model = ?1 AND deployment = ?2";
+        let found = self
+            .conn
+            .query_row(sql, [model, deployment.unwrap_or_default()], |row| {
+                row.get(0)
+            })
+            .optional();
         Ok(self.asked(found)?.map(SessionId))
     }
 
@@ -380,14 +444,20 @@ impl Store {
     /// # Errors
     /// When it does not, or cannot be read.
     pub fn check(&self) -> Result<(), Failure> {
-        let words: String =
-            self.asked(self.conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)))?;
+        let words: String = self.asked(self.conn.query_row(
+            "PRAGMA integrity_check",
+            [],
+            |row| row.get(0),
+        ))?;
         if words == "ok" {
             return Ok(());
         }
         self.broken.set(true);
-        Err(Failure::new("The history's file is damaged", "It is kept aside when it is written next")
-            .with_details(words))
+        Err(Failure::new(
+            "The history's file is damaged",
+            "It is kept aside when it is written next",
+        )
+        .with_details(words))
     }
 
     /// How many of a session's requests are kept, and how many could not be.
@@ -397,9 +467,11 @@ impl Store {
     pub fn counts(&self, session: &SessionId) -> Result<(u64, u64), Failure> {
         let key = self.key_of(session)?;
         let sql = "SELECT kept, lost FROM sessions WHERE key = ?1";
-        let found =
-            self.conn.query_row(sql, [key.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
-        self.asked(found).map(|(kept, lost)| (kept.cast_unsigned(), lost.cast_unsigned()))
+        let found = self.conn.query_row(sql, [key.0], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        self.asked(found)
+            .map(|(kept, lost)| (kept.cast_unsigned(), lost.cast_unsigned()))
     }
 }
 
@@ -463,10 +535,23 @@ fn is_short(word: &str) -> bool {
 
 /// The conditions, and what stands for their question marks.
 fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
-    let HistoryQuery { text, kind, model, deployment, environment, tag, since, until, .. } = query;
+    let HistoryQuery {
+        text,
+        kind,
+        model,
+        deployment,
+        environment,
+        tag,
+        since,
+        until,
+        ..
+    } = query;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     for word in words(text) {
-        let like = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let like = word
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
         values.push(Value::from(format!("%{like}%")));
         if is_short(&word) {
             // Too short for the index: looked for in what was said last.
@@ -487,16 +572,25 @@ fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
         add("kind = ?", Value::from(kind_name(*kind).to_owned()));
     }
     if let Some(model) = model {
-        add("key IN (SELECT session FROM targets WHERE model = ?)", Value::from(model.clone()));
+        add(
+            "key IN (SELECT session FROM targets WHERE model = ?)",
+            Value::from(model.clone()),
+        );
     }
     if let Some(deployment) = deployment {
-        add("key IN (SELECT session FROM targets WHERE deployment = ?)", Value::from(deployment.clone()));
+        add(
+            "key IN (SELECT session FROM targets WHERE deployment = ?)",
+            Value::from(deployment.clone()),
+        );
     }
     if let Some(environment) = environment {
         add("environment = ?", Value::from(environment.clone()));
     }
     if let Some(tag) = tag {
-        add("key IN (SELECT session FROM tags WHERE tag = ?)", Value::from(tag.clone()));
+        add(
+            "key IN (SELECT session FROM tags WHERE tag = ?)",
+            Value::from(tag.clone()),
+        );
     }
     if let Some(since) = since {
         add("began_ns >= ?", Value::from(nanos(*since)));
@@ -504,8 +598,11 @@ fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
     if let Some(until) = until {
         add("began_ns < ?", Value::from(nanos(*until)));
     }
-    let all =
-        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let all = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    };
     (all, values)
 }
 
@@ -514,7 +611,9 @@ fn order(query: &HistoryQuery) -> String {
     let way = if query.ascending { "ASC" } else { "DESC" };
     let names = |column: &str| {
         // Without the bracket a list comes before a longer one that begins like it.
-        format!("{column} = '[]', rtrim({column}, ']') COLLATE NOCASE {way}, began_ns DESC, key DESC")
+        format!(
+            "{column} = '[]', rtrim({column}, ']') COLLATE NOCASE {way}, began_ns DESC, key DESC"
+        )
     };
     let figure = |column: &str| match query.ascending {
         // Without the condition an index does it: what is absent is smallest to SQLite.
@@ -545,16 +644,29 @@ pub(super) fn row_of(conn: &Connection, key: SessionKey) -> rusqlite::Result<Ses
     conn.prepare_cached(&sql)?.query_row([key.0], row)
 }
 
-pub(super) fn targets_of(conn: &Connection, key: SessionKey) -> rusqlite::Result<Vec<(i64, Target)>> {
+pub(super) fn targets_of(
+    conn: &Connection,
+    key: SessionKey,
+) -> rusqlite::Result<Vec<(i64, Target)>> {
     let sql = "SELECT place, model, deployment FROM targets WHERE session = ?1 ORDER BY place";
     let mut asked = conn.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, Target { model: row.get(1)?, deployment: row.get(2)? }));
+    let read = |row: &Row<'_>| {
+        Ok((
+            row.get(0)?,
+            Target {
+                model: row.get(1)?,
+                deployment: row.get(2)?,
+            },
+        ))
+    };
     asked.query_map([key.0], read)?.collect()
 }
 
 pub(super) fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
-    conn.query_row("SELECT kept FROM sessions WHERE key = ?1", [key.0], |row| row.get::<_, i64>(0))
-        .map(i64::cast_unsigned)
+    conn.query_row("SELECT kept FROM sessions WHERE key = ?1", [key.0], |row| {
+        row.get::<_, i64>(0)
+    })
+    .map(i64::cast_unsigned)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
@@ -598,7 +710,11 @@ fn row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
 }
 
 fn kind(name: &str) -> SessionKind {
-    if name == kind_name(SessionKind::Chat) { SessionKind::Chat } else { SessionKind::Bench }
+    if name == kind_name(SessionKind::Chat) {
+        SessionKind::Chat
+    } else {
+        SessionKind::Bench
+    }
 }
 
 fn moment(ns: i64) -> Timestamp {

@@ -224,11 +224,13 @@ mod tests {
     /// A file as the version before wrote it, with a conversation and a benchmark in it.
     fn as_of(version: usize) -> Connection {
         let conn = Connection::open_in_memory().expect("memory");
-        conn.pragma_update(None, "foreign_keys", true).expect("they are checked");
+        conn.pragma_update(None, "foreign_keys", true)
+            .expect("they are checked");
         for step in &STEPS[..version] {
             conn.execute_batch(step).expect("it was so");
         }
-        conn.pragma_update(None, "user_version", version as i64).expect("it says so");
+        conn.pragma_update(None, "user_version", version as i64)
+            .expect("it says so");
         conn.execute_batch(
             "INSERT INTO sessions (id, kind, state, began_ns, heartbeat_ns, title, environment, deployments, models, \
              tags, words, requests, errors) VALUES ('c1', 'chat', 'complete', 1, 1, 'A talk', 'Demo', '[]', '[]', \
@@ -244,7 +246,11 @@ mod tests {
     fn found(conn: &Connection, words: &str) -> Vec<i64> {
         let sql = "SELECT rowid >> 32 FROM said WHERE said MATCH ?1";
         let mut asked = conn.prepare(sql).expect("it can be asked");
-        asked.query_map([words], |row| row.get(0)).expect("it answers").map(|n| n.expect("a key")).collect()
+        asked
+            .query_map([words], |row| row.get(0))
+            .expect("it answers")
+            .map(|n| n.expect("a key"))
+            .collect()
     }
 
     #[test]
@@ -254,10 +260,18 @@ mod tests {
             assert!(migrate(&mut conn).is_ok(), "from {version}");
             assert_eq!(super::version(&conn), Ok(VERSION), "from {version}");
             let titles: String = conn
-                .query_row("SELECT group_concat(title ORDER BY key) FROM sessions", [], |row| row.get(0))
+                .query_row(
+                    "SELECT group_concat(title ORDER BY key) FROM sessions",
+                    [],
+                    |row| row.get(0),
+                )
                 .expect("they are there");
             assert_eq!(titles, "A talk,Sweep");
-            assert_eq!(found(&conn, "cafe"), [1], "what was said before is found, from {version}");
+            assert_eq!(
+                found(&conn, "cafe"),
+                [1],
+                "what was said before is found, from {version}"
+            );
             assert_eq!(found(&conn, "\"eaux\""), [1]);
             assert!(migrate(&mut conn).is_ok(), "once is enough");
         }
@@ -267,17 +281,25 @@ mod tests {
     fn words_come_and_go_with_their_exchange() {
         let conn = as_of(STEPS.len());
         assert_eq!(found(&conn, "bateaux"), [1]);
-        conn.execute("UPDATE exchanges SET body = '{\"prompt\": \"ships\"}' WHERE id = 1", [])
-            .expect("changed");
-        assert_eq!((found(&conn, "bateaux"), found(&conn, "ships")), (vec![], vec![1]));
+        conn.execute(
+            "UPDATE exchanges SET body = '{\"prompt\": \"ships\"}' WHERE id = 1",
+            [],
+        )
+        .expect("changed");
+        assert_eq!(
+            (found(&conn, "bateaux"), found(&conn, "ships")),
+            (vec![], vec![1])
+        );
         let body = r#"{"prompt": "", "answer": "", "attachments": [{"name": "chart.png", "content": {}}],
             "calls": [{"id": "1", "name": "weather", "arguments": "{\"city\": \"Porto\"}"}],
             "results": [{"id": "0", "name": "clock", "content": "noon"}]}"#;
-        conn.execute("UPDATE exchanges SET body = ?1 WHERE id = 3", [body]).expect("changed");
+        conn.execute("UPDATE exchanges SET body = ?1 WHERE id = 3", [body])
+            .expect("changed");
         for words in ["chart", "weather", "porto", "clock", "noon"] {
             assert_eq!(found(&conn, words), [1], "{words}");
         }
-        conn.execute("DELETE FROM sessions WHERE key = 1", []).expect("deleted with all that is its");
+        conn.execute("DELETE FROM sessions WHERE key = 1", [])
+            .expect("deleted with all that is its");
         assert_eq!(found(&conn, "ships"), [0i64; 0]);
     }
 }

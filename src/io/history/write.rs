@@ -56,7 +56,10 @@ impl Store {
     ///
     /// # Errors
     /// As the file's: full, locked, damaged.
-    pub fn write<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T, Trouble>) -> Result<T, Failure> {
+    pub fn write<T>(
+        &self,
+        work: impl FnOnce(&Writing<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Failure> {
         let all = || {
             let tx = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
             let done = work(&Writing(&tx))?;
@@ -64,7 +67,10 @@ impl Store {
             Ok::<T, Trouble>(done)
         };
         let outcome = all();
-        if outcome.as_ref().is_err_and(|Trouble(error)| may_be_damage(error) && !is_damage(error)) {
+        if outcome
+            .as_ref()
+            .is_err_and(|Trouble(error)| may_be_damage(error) && !is_damage(error))
+        {
             // Damage does not always show as such: an index that lost a row is a broken promise of uniqueness.
             self.check()?;
         }
@@ -77,7 +83,11 @@ impl Store {
     ///
     /// # Errors
     /// When the id is a conversation's, or that of a session that runs, or as [`Store::write`].
-    pub fn keep(&self, report: &BenchReport, requests: &[StoredRequest]) -> Result<SessionId, Failure> {
+    pub fn keep(
+        &self,
+        report: &BenchReport,
+        requests: &[StoredRequest],
+    ) -> Result<SessionId, Failure> {
         let id = SessionId(report.id.clone());
         let taken = |what: &str, advice: &str| {
             let why = format!("The session {id} cannot be imported: {what}");
@@ -89,20 +99,30 @@ impl Store {
             if let Some((old, tags)) = tx.find(&id)? {
                 let row = super::read::row_of(tx.0, old)?;
                 if row.kind == SessionKind::Chat {
-                    return taken("a conversation has its id", "Was the file changed after it was written?");
+                    return taken(
+                        "a conversation has its id",
+                        "Was the file changed after it was written?",
+                    );
                 }
                 if row.state == SessionState::Running {
                     return taken("it is under way", "Import it when it has ended");
                 }
                 if requests.is_empty() && super::read::kept(tx.0, old)? > 0 {
                     let mut all = tags;
-                    let new = report.plan.tags.into_iter().filter(|tag| !all.contains(tag));
+                    let new = report
+                        .plan
+                        .tags
+                        .into_iter()
+                        .filter(|tag| !all.contains(tag));
                     all.extend(new.collect::<Vec<_>>());
                     tx.retag(old, &SessionRow { tags: all, ..row })?;
                     return Ok(None);
                 }
                 baseline = row.baseline;
-                let tags = tags.into_iter().filter(|tag| !report.plan.tags.contains(tag)).collect::<Vec<_>>();
+                let tags = tags
+                    .into_iter()
+                    .filter(|tag| !report.plan.tags.contains(tag))
+                    .collect::<Vec<_>>();
                 report.plan.tags.extend(tags);
                 tx.delete(old)?;
             }
@@ -183,7 +203,9 @@ impl Store {
             drop(rows);
             drop(steps);
             // A reader may be at it; the next checkpoint does the rest.
-            let _ = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = self
+                .conn
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             Ok(())
         };
         self.asked(give_back())
@@ -207,15 +229,24 @@ impl Store {
     /// # Errors
     /// When there is no such session, the title is empty, or as [`Store::write`].
     pub fn rename(&self, session: &SessionId, title: &str) -> Result<(), Failure> {
-        let words: Vec<&str> = title.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-        let title: String = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let words: Vec<&str> = title
+            .split(|c: char| c.is_whitespace() || c.is_control())
+            .collect();
+        let title: String = words
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
         let title: String = title.chars().take(MOST_TITLE).collect();
         if title.is_empty() {
             return Err(Failure::new("A session needs a name", "Type one"));
         }
         let key = self.key_of(session)?;
         self.write(|tx| {
-            let row = SessionRow { title, ..super::read::row_of(tx.0, key)? };
+            let row = SessionRow {
+                title,
+                ..super::read::row_of(tx.0, key)?
+            };
             let sql = "UPDATE sessions SET title = ?2, words = ?3 WHERE key = ?1";
             tx.0.execute(sql, params![key.0, row.title, words_of(&row)])?;
             Ok(())
@@ -230,7 +261,11 @@ impl Store {
         let mut row = self.row(session)?;
         let key = self.key_of(session)?;
         row.tags.clear();
-        for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
+        for tag in tags
+            .iter()
+            .map(|tag| tag.trim())
+            .filter(|tag| !tag.is_empty())
+        {
             if !row.tags.iter().any(|known| known == tag) {
                 row.tags.push(tag.to_owned());
             }
@@ -244,12 +279,21 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// As the file's.
-    pub fn begin(&self, report: &BenchReport, state: Option<SessionState>) -> Result<SessionKey, Trouble> {
+    pub fn begin(
+        &self,
+        report: &BenchReport,
+        state: Option<SessionState>,
+    ) -> Result<SessionKey, Trouble> {
         let mut row = SessionRow::of(report);
         row.state = state.unwrap_or(row.state);
         let key = self.insert(&row)?;
         for (place, target) in report.plan.targets.iter().enumerate() {
-            self.insert_target(key, place as i64, &target.model, target.deployment.as_deref())?;
+            self.insert_target(
+                key,
+                place as i64,
+                &target.model,
+                target.deployment.as_deref(),
+            )?;
         }
         self.tags(key, &row.tags)?;
         self.head(key, &head(report)?)?;
@@ -282,8 +326,12 @@ impl Writing<'_> {
     pub fn count(&self, session: SessionKey, kept: u64, lost: u64) -> Result<bool, Trouble> {
         let sql = "UPDATE sessions SET kept = ?2, lost = ?3, heartbeat_ns = ?4 WHERE key = ?1";
         let now = nanos(Timestamp::now());
-        let n =
-            self.0.prepare_cached(sql)?.execute([session.0, kept.cast_signed(), lost.cast_signed(), now])?;
+        let n = self.0.prepare_cached(sql)?.execute([
+            session.0,
+            kept.cast_signed(),
+            lost.cast_signed(),
+            now,
+        ])?;
         Ok(n > 0)
     }
 
@@ -291,11 +339,18 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// As the file's.
-    pub fn advance(&self, session: SessionKey, report: &BenchReport, from: usize) -> Result<(), Trouble> {
+    pub fn advance(
+        &self,
+        session: SessionKey,
+        report: &BenchReport,
+        from: usize,
+    ) -> Result<(), Trouble> {
         for (number, level) in report.levels.iter().enumerate().skip(from) {
             let sql = "INSERT OR REPLACE INTO levels (session, number, report) VALUES (?1, ?2, ?3)";
             let text = serde_json::to_string(level)?;
-            self.0.prepare_cached(sql)?.execute(params![session.0, number as i64, text])?;
+            self.0
+                .prepare_cached(sql)?
+                .execute(params![session.0, number as i64, text])?;
         }
         let row = SessionRow::of(report);
         let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7 \
@@ -325,8 +380,11 @@ impl Writing<'_> {
         }
         let mut others: Vec<(&str, Option<&str>)> = Vec::new();
         for level in &report.levels {
-            let Some(other) = level.other_model() else { continue };
-            let planned = |target: &Target| target.model == other && target.deployment == level.deployment;
+            let Some(other) = level.other_model() else {
+                continue;
+            };
+            let planned =
+                |target: &Target| target.model == other && target.deployment == level.deployment;
             let known = report.plan.targets.iter().any(planned);
             if !known && !others.contains(&(other, level.deployment.as_deref())) {
                 others.push((other, level.deployment.as_deref()));
@@ -355,10 +413,15 @@ impl Writing<'_> {
     pub fn finish(&self, session: SessionKey, report: &BenchReport) -> Result<bool, Trouble> {
         let row = SessionRow::of(report);
         let sql = "UPDATE sessions SET state = ?2, release = ?3 WHERE key = ?1";
-        if self.0.execute(sql, params![session.0, state_name(row.state), row.release])? == 0 {
+        if self
+            .0
+            .execute(sql, params![session.0, state_name(row.state), row.release])?
+            == 0
+        {
             return Ok(false);
         }
-        self.0.execute("DELETE FROM levels WHERE session = ?1", [session.0])?;
+        self.0
+            .execute("DELETE FROM levels WHERE session = ?1", [session.0])?;
         self.head(session, &head(report)?)?;
         self.advance(session, report, 0)?;
         Ok(true)
@@ -373,7 +436,11 @@ impl Writing<'_> {
         self.release(session, report.surroundings.as_ref())
     }
 
-    fn release(&self, session: SessionKey, surroundings: Option<&Surroundings>) -> Result<(), Trouble> {
+    fn release(
+        &self,
+        session: SessionKey,
+        surroundings: Option<&Surroundings>,
+    ) -> Result<(), Trouble> {
         let release = surroundings.and_then(Surroundings::release);
         let sql = "UPDATE sessions SET release = ifnull(?2, release) WHERE key = ?1";
         self.0.execute(sql, params![session.0, release])?;
@@ -414,8 +481,12 @@ impl Writing<'_> {
     /// The session's key and its tags.
     fn find(&self, id: &SessionId) -> Result<Option<(SessionKey, Vec<String>)>, Trouble> {
         let sql = "SELECT key, tags FROM sessions WHERE id = ?1";
-        let found =
-            self.0.query_row(sql, [&id.0], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+        let found = self
+            .0
+            .query_row(sql, [&id.0], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?))
+            })
+            .optional()?;
         Ok(match found {
             Some((key, tags)) => Some((SessionKey(key), serde_json::from_str(&tags)?)),
             None => None,
@@ -423,17 +494,28 @@ impl Writing<'_> {
     }
 
     fn delete(&self, key: SessionKey) -> Result<(), Trouble> {
-        self.0.execute("DELETE FROM requests WHERE key >= ?1 AND key < ?2", key.requests())?;
-        self.0.execute("DELETE FROM sessions WHERE key = ?1", [key.0])?;
+        self.0.execute(
+            "DELETE FROM requests WHERE key >= ?1 AND key < ?2",
+            key.requests(),
+        )?;
+        self.0
+            .execute("DELETE FROM sessions WHERE key = ?1", [key.0])?;
         Ok(())
     }
 
     /// The place of a target among its session's, a new one where it is new.
-    fn place(&self, key: SessionKey, model: &str, deployment: Option<&str>) -> Result<i64, Trouble> {
-        let sql = "SELECT place FROM targets WHERE session = ?1 AND model = ?2 AND deployment IS ?3";
+    fn place(
+        &self,
+        key: SessionKey,
+        model: &str,
+        deployment: Option<&str>,
+    ) -> Result<i64, Trouble> {
+        let sql =
+            "SELECT place FROM targets WHERE session = ?1 AND model = ?2 AND deployment IS ?3";
         let mut asked = self.0.prepare_cached(sql)?;
-        if let Some(place) =
-            asked.query_row(params![key.0, model, deployment], |row| row.get(0)).optional()?
+        if let Some(place) = asked
+            .query_row(params![key.0, model, deployment], |row| row.get(0))
+            .optional()?
         {
             return Ok(place);
         }
@@ -451,15 +533,26 @@ impl Writing<'_> {
         deployment: Option<&str>,
     ) -> Result<(), Trouble> {
         let sql = "INSERT INTO targets (session, place, model, deployment) VALUES (?1, ?2, ?3, ?4)";
-        self.0.execute(sql, params![key.0, place, model, deployment])?;
+        self.0
+            .execute(sql, params![key.0, place, model, deployment])?;
         Ok(())
     }
 
-    fn target_figures(&self, key: SessionKey, place: i64, figures: TargetFigures) -> Result<(), Trouble> {
-        let TargetFigures { ttft_ms, user_speed, peak } = figures;
-        let sql =
-            "UPDATE targets SET ttft_ms = ?3, user_speed = ?4, peak = ?5 WHERE session = ?1 AND place = ?2";
-        self.0.prepare_cached(sql)?.execute(params![key.0, place, ttft_ms, user_speed, peak])?;
+    fn target_figures(
+        &self,
+        key: SessionKey,
+        place: i64,
+        figures: TargetFigures,
+    ) -> Result<(), Trouble> {
+        let TargetFigures {
+            ttft_ms,
+            user_speed,
+            peak,
+        } = figures;
+        let sql = "UPDATE targets SET ttft_ms = ?3, user_speed = ?4, peak = ?5 WHERE session = ?1 AND place = ?2";
+        self.0
+            .prepare_cached(sql)?
+            .execute(params![key.0, place, ttft_ms, user_speed, peak])?;
         Ok(())
     }
 
@@ -467,15 +560,21 @@ impl Writing<'_> {
     fn retag(&self, key: SessionKey, row: &SessionRow) -> Result<(), Trouble> {
         self.tags(key, &row.tags)?;
         let sql = "UPDATE sessions SET tags = ?2, words = ?3 WHERE key = ?1";
-        self.0.execute(sql, params![key.0, serde_json::to_string(&row.tags)?, words_of(row)])?;
+        self.0.execute(
+            sql,
+            params![key.0, serde_json::to_string(&row.tags)?, words_of(row)],
+        )?;
         Ok(())
     }
 
     fn tags(&self, key: SessionKey, tags: &[String]) -> Result<(), Trouble> {
-        self.0.execute("DELETE FROM tags WHERE session = ?1", [key.0])?;
+        self.0
+            .execute("DELETE FROM tags WHERE session = ?1", [key.0])?;
         for tag in tags {
-            self.0
-                .execute("INSERT OR IGNORE INTO tags (session, tag) VALUES (?1, ?2)", params![key.0, tag])?;
+            self.0.execute(
+                "INSERT OR IGNORE INTO tags (session, tag) VALUES (?1, ?2)",
+                params![key.0, tag],
+            )?;
         }
         Ok(())
     }
@@ -497,7 +596,10 @@ impl Writing<'_> {
 
     fn head_of(&self, key: SessionKey) -> Result<Option<String>, Trouble> {
         let sql = "SELECT body FROM heads WHERE session = ?1";
-        Ok(self.0.query_row(sql, [key.0], |row| row.get(0)).optional()?)
+        Ok(self
+            .0
+            .query_row(sql, [key.0], |row| row.get(0))
+            .optional()?)
     }
 }
 
@@ -511,20 +613,37 @@ struct TargetFigures {
 /// A report without its levels, which have rows of their own.
 fn head(report: &BenchReport) -> Result<String, Trouble> {
     let BenchReport { levels: _, .. } = report;
-    let bare = BenchReport { levels: Vec::new(), ..report.clone() };
+    let bare = BenchReport {
+        levels: Vec::new(),
+        ..report.clone()
+    };
     Ok(serde_json::to_string(&bare)?)
 }
 
 /// What a search looks through.
 fn words_of(row: &SessionRow) -> String {
-    let mut all = vec![row.title.as_str(), row.environment.as_str(), row.id.0.as_str()];
+    let mut all = vec![
+        row.title.as_str(),
+        row.environment.as_str(),
+        row.id.0.as_str(),
+    ];
     all.extend(row.source.as_deref());
-    all.extend(row.models.iter().chain(&row.deployments).chain(&row.tags).map(String::as_str));
+    all.extend(
+        row.models
+            .iter()
+            .chain(&row.deployments)
+            .chain(&row.tags)
+            .map(String::as_str),
+    );
     all.join("\n").to_lowercase()
 }
 
 pub(super) fn nanos(at: Timestamp) -> i64 {
-    i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX })
+    i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
 }
 
 pub(super) fn kind_name(kind: SessionKind) -> &'static str {

@@ -34,7 +34,11 @@ impl Body {
             return Ok(Self::Length(0));
         }
         if head.is_chunked() {
-            return Ok(Self::Chunked(Chunked::Size { size: 0, digits: 0, extension: false }));
+            return Ok(Self::Chunked(Chunked::Size {
+                size: 0,
+                digits: 0,
+                extension: false,
+            }));
         }
         Ok(head.length()?.map_or(Self::UntilClose, Self::Length))
     }
@@ -52,7 +56,9 @@ impl Body {
                 Ok(false)
             }
             Self::Length(left) => {
-                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                let n = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
                 if n > 0 {
                     telling.tell(&bytes[..n]);
                 }
@@ -88,7 +94,9 @@ fn take_chunked(
     while let Some((&byte, rest)) = bytes.split_first() {
         match state {
             Chunked::Data(left) => {
-                let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                let n = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
                 telling.tell(&bytes[..n]);
                 *bytes = &bytes[n..];
                 *left -= n as u64;
@@ -97,7 +105,11 @@ fn take_chunked(
                 }
                 continue;
             }
-            Chunked::Size { size, digits, extension } => match byte {
+            Chunked::Size {
+                size,
+                digits,
+                extension,
+            } => match byte {
                 b'\n' if *digits == 0 => return Err(odd()),
                 b'\n' if *size == 0 => *state = Chunked::Trailer(0),
                 b'\n' => *state = Chunked::Data(*size),
@@ -114,7 +126,13 @@ fn take_chunked(
             },
             Chunked::AfterData => match byte {
                 b'\r' => {}
-                b'\n' => *state = Chunked::Size { size: 0, digits: 0, extension: false },
+                b'\n' => {
+                    *state = Chunked::Size {
+                        size: 0,
+                        digits: 0,
+                        extension: false,
+                    }
+                }
                 _ => return Err(odd()),
             },
             Chunked::Trailer(length) => match byte {

@@ -52,7 +52,10 @@ struct Through {
 
 impl std::fmt::Debug for Dialer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dialer").field("host", &self.host).field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("Dialer")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,31 +88,53 @@ impl Dialer {
         proxy: Option<Proxy>,
     ) -> Result<Self, Failure> {
         let odd = || {
-            let advice = Advice::by_face("Check the API domain on Home", "Check the address of --api");
+            let advice =
+                Advice::by_face("Check the API domain on Home", "Check the address of --api");
             let shown = url.split('?').next().unwrap_or_default();
             Failure::new(format!("{shown} cannot be connected to"), advice)
         };
         let parsed = Url::parse(url).map_err(|_| odd())?;
         let host = parsed.host_str().ok_or_else(odd)?.to_owned();
         let port = parsed.port_or_known_default().ok_or_else(odd)?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let bare = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let connector = |host: &str| {
             let name = ServerName::try_from(host.to_owned()).map_err(|_| odd())?;
             Ok::<_, Failure>((TlsConnector::from(Arc::clone(&tls.config)), name))
         };
-        let own = if parsed.scheme() == "https" { Some(connector(&bare)?) } else { None };
+        let own = if parsed.scheme() == "https" {
+            Some(connector(&bare)?)
+        } else {
+            None
+        };
         let through = match proxy {
             Some(proxy) => {
-                let tls = if proxy.kind == ProxyKind::Https { Some(connector(&proxy.host)?) } else { None };
+                let tls = if proxy.kind == ProxyKind::Https {
+                    Some(connector(&proxy.host)?)
+                } else {
+                    None
+                };
                 Some(Arc::new(Through { proxy, tls }))
             }
             None => None,
         };
-        let shown_port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let shown_port = parsed
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
         // Compression would hold events back; a server that was not told may compress.
         let mut common = format!("host: {host}{shown_port}\r\naccept-encoding: identity\r\n");
-        if headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("user-agent")) {
-            common.push_str(concat!("user-agent: batida/", env!("CARGO_PKG_VERSION"), "\r\n"));
+        if headers
+            .iter()
+            .all(|(name, _)| !name.eq_ignore_ascii_case("user-agent"))
+        {
+            common.push_str(concat!(
+                "user-agent: batida/",
+                env!("CARGO_PKG_VERSION"),
+                "\r\n"
+            ));
         }
         for (name, value) in headers {
             common.push_str(&format!("{name}: {}\r\n", value.expose_secret()));
@@ -117,7 +142,10 @@ impl Dialer {
         if let (Some(through), None) = (&through, &own)
             && let Some(text) = &through.proxy.authorization
         {
-            common.push_str(&format!("proxy-authorization: {}\r\n", text.expose_secret()));
+            common.push_str(&format!(
+                "proxy-authorization: {}\r\n",
+                text.expose_secret()
+            ));
         }
         let mut dialer = Self {
             host: bare,
@@ -129,24 +157,41 @@ impl Dialer {
             common: Arc::new(SecretString::from(common)),
             head: Arc::default(),
         };
-        let chat = Ask { method: "POST", url, accept: ACCEPT_CHAT, body: Some("") };
+        let chat = Ask {
+            method: "POST",
+            url,
+            accept: ACCEPT_CHAT,
+            body: Some(""),
+        };
         dialer.head = Arc::new(SecretString::from(dialer.head_of(&chat)));
         Ok(dialer)
     }
 
     /// The beginning of a request's head.
     fn head_of(&self, ask: &Ask<'_>) -> String {
-        let Ask { method, url, accept, body } = *ask;
+        let Ask {
+            method,
+            url,
+            accept,
+            body,
+        } = *ask;
         // A proxy for plain HTTP wants the whole URL; through a tunnel, as without a proxy, the path is enough.
-        let whole =
-            self.tls.is_none() && self.proxy.as_ref().is_some_and(|through| !through.proxy.kind.is_socks());
+        let whole = self.tls.is_none()
+            && self
+                .proxy
+                .as_ref()
+                .is_some_and(|through| !through.proxy.kind.is_socks());
         let parsed = Url::parse(url).ok();
         let target = match &parsed {
             Some(parsed) if !whole => &parsed[Position::BeforePath..Position::AfterQuery],
             _ => url,
         };
         let common = self.common.expose_secret();
-        let json = if body.is_some() { "content-type: application/json\r\n" } else { "" };
+        let json = if body.is_some() {
+            "content-type: application/json\r\n"
+        } else {
+            ""
+        };
         format!("{method} {target} HTTP/1.1\r\n{common}accept: {accept}\r\n{json}")
     }
 
@@ -171,7 +216,10 @@ impl Dialer {
         out.reserve(self.request_bytes(length));
         out.extend_from_slice(head.as_bytes());
         // Writing to memory does not fail.
-        let _ = write!(out, "x-request-id: {id}\r\ncontent-length: {length}\r\n\r\n");
+        let _ = write!(
+            out,
+            "x-request-id: {id}\r\ncontent-length: {length}\r\n\r\n"
+        );
         body.iter().for_each(|part| out.extend_from_slice(part));
     }
 
@@ -185,22 +233,33 @@ impl Dialer {
     /// # Errors
     /// When there is none within ten seconds, or no trust.
     pub async fn dial(&self) -> Result<Connection, WireError> {
-        tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on()).await.unwrap_or(Err(WireError::ConnectTimeout))
+        tokio::time::timeout(CONNECT_TIMEOUT, self.dial_on())
+            .await
+            .unwrap_or(Err(WireError::ConnectTimeout))
     }
 
     async fn dial_on(&self) -> Result<Connection, WireError> {
         let Some(through) = &self.proxy else {
             let (tcp, round_trip) = connect(&self.host, self.port).await?;
-            return Ok(Connection::new(self.secure(tcp).await?, self.shortest(round_trip)));
+            return Ok(Connection::new(
+                self.secure(tcp).await?,
+                self.shortest(round_trip),
+            ));
         };
         let Through { proxy, tls } = &**through;
-        let (tcp, round_trip) = connect(&proxy.host, proxy.port).await.map_err(WireError::of_proxy)?;
+        let (tcp, round_trip) = connect(&proxy.host, proxy.port)
+            .await
+            .map_err(WireError::of_proxy)?;
         let stream = match (proxy.kind, tls) {
             (kind, _) if kind.is_socks() => {
-                self.secure(socks(tcp, proxy, &self.host, self.port).await?).await?
+                self.secure(socks(tcp, proxy, &self.host, self.port).await?)
+                    .await?
             }
             (_, Some((connector, name))) => {
-                let tls = connector.connect(name.clone(), tcp).await.map_err(WireError::Connect);
+                let tls = connector
+                    .connect(name.clone(), tcp)
+                    .await
+                    .map_err(WireError::Connect);
                 let mut outer = tls.map_err(WireError::of_proxy)?;
                 match &self.tls {
                     None => Stream::Tls(Box::new(outer)),
@@ -230,15 +289,22 @@ impl Dialer {
 
     /// TLS, where the API wants it.
     async fn secure(&self, tcp: TcpStream) -> Result<Stream, WireError> {
-        let Some((connector, name)) = &self.tls else { return Ok(Stream::Plain(tcp)) };
-        let tls = connector.connect(name.clone(), tcp).await.map_err(|error| self.refused(error))?;
+        let Some((connector, name)) = &self.tls else {
+            return Ok(Stream::Plain(tcp));
+        };
+        let tls = connector
+            .connect(name.clone(), tcp)
+            .await
+            .map_err(|error| self.refused(error))?;
         Ok(Stream::Tls(Box::new(tls)))
     }
 
     /// A handshake that failed: of TLS 1.2 only what came before tells that a client certificate was wanted.
     fn refused(&self, error: io::Error) -> WireError {
         use rustls::{AlertDescription as Alert, Error as TlsError};
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+        let inner = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<TlsError>());
         let vague = matches!(
             inner,
             Some(TlsError::AlertReceived(
@@ -255,7 +321,9 @@ impl Dialer {
 
 /// A TCP connection, and how long opening it took on the network.
 async fn connect(host: &str, port: u16) -> Result<(TcpStream, Duration), WireError> {
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(WireError::Unknown)?;
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(WireError::Unknown)?;
     let mut last = WireError::Unknown(io::Error::from(io::ErrorKind::NotFound));
     for address in addresses {
         let began = Instant::now();
@@ -287,10 +355,17 @@ async fn tunnel(
     port: u16,
 ) -> Result<(), WireError> {
     // An address of IPv6 stands in brackets.
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
     let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n");
     if let Some(authorization) = &proxy.authorization {
-        ask.push_str(&format!("proxy-authorization: {}\r\n", authorization.expose_secret()));
+        ask.push_str(&format!(
+            "proxy-authorization: {}\r\n",
+            authorization.expose_secret()
+        ));
     }
     ask.push_str("\r\n");
     let broke = |error| WireError::Connect(error).of_proxy();
@@ -300,7 +375,9 @@ async fn tunnel(
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.map_err(broke)?);
         if head.len() > MOST_HEAD {
-            return Err(WireError::Proxy(ProxyError::Odd("its answer has no end".to_owned())));
+            return Err(WireError::Proxy(ProxyError::Odd(
+                "its answer has no end".to_owned(),
+            )));
         }
     }
     let odd = |error: WireError| WireError::Proxy(ProxyError::Odd(error.to_string()));
@@ -308,38 +385,76 @@ async fn tunnel(
     if (200..300).contains(&answer.status) {
         return Ok(());
     }
-    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-    let reason = line.splitn(3, ' ').nth(2).unwrap_or_default().trim().to_owned();
-    Err(WireError::Proxy(ProxyError::Refused { status: answer.status, reason }))
+    let line = String::from_utf8_lossy(&head)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let reason = line
+        .splitn(3, ' ')
+        .nth(2)
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    Err(WireError::Proxy(ProxyError::Refused {
+        status: answer.status,
+        reason,
+    }))
 }
 
 /// Asks a SOCKS proxy for a way to the API.
-async fn socks(tcp: TcpStream, proxy: &Proxy, host: &str, port: u16) -> Result<TcpStream, WireError> {
+async fn socks(
+    tcp: TcpStream,
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, WireError> {
     use tower_service::Service as _;
     let odd = |why: String| WireError::Proxy(ProxyError::Socks(why));
     let uri = |host: &str, port: u16| -> Result<http::Uri, WireError> {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        format!("http://{host}:{port}").parse().map_err(|error: http::uri::InvalidUri| odd(error.to_string()))
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
+        format!("http://{host}:{port}")
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| odd(error.to_string()))
     };
     let address = if proxy.local_names {
-        let mut found = tokio::net::lookup_host((host, port)).await.map_err(WireError::Unknown)?;
+        let mut found = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(WireError::Unknown)?;
         // SOCKS4 has no addresses of IPv6.
-        let fits = |address: &std::net::SocketAddr| proxy.kind == ProxyKind::Socks5 || address.is_ipv4();
-        let found = found.find(fits).ok_or(WireError::Unknown(io::ErrorKind::NotFound.into()))?;
+        let fits =
+            |address: &std::net::SocketAddr| proxy.kind == ProxyKind::Socks5 || address.is_ipv4();
+        let found = found
+            .find(fits)
+            .ok_or(WireError::Unknown(io::ErrorKind::NotFound.into()))?;
         found.ip().to_string()
     } else {
         host.to_owned()
     };
-    let (at, opened) = (uri(&proxy.host, proxy.port)?, Opened(Some(TokioIo::new(tcp))));
+    let (at, opened) = (
+        uri(&proxy.host, proxy.port)?,
+        Opened(Some(TokioIo::new(tcp))),
+    );
     let target = uri(&address, port)?;
     let through = if proxy.kind == ProxyKind::Socks4 {
-        SocksV4::new(at, opened).local_dns(false).call(target).await.map_err(|error| odd(error.to_string()))
+        SocksV4::new(at, opened)
+            .local_dns(false)
+            .call(target)
+            .await
+            .map_err(|error| odd(error.to_string()))
     } else {
         let mut socks = SocksV5::new(at, opened).local_dns(false);
         if let Some((user, password)) = &proxy.login {
             socks = socks.with_auth(user.clone(), password.expose_secret().to_owned());
         }
-        socks.call(target).await.map_err(|error| odd(error.to_string()))
+        socks
+            .call(target)
+            .await
+            .map_err(|error| odd(error.to_string()))
     };
     through.map(TokioIo::into_inner)
 }
@@ -357,6 +472,10 @@ impl tower_service::Service<http::Uri> for Opened {
     }
 
     fn call(&mut self, _: http::Uri) -> Self::Future {
-        ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+        ready(
+            self.0
+                .take()
+                .ok_or_else(|| io::ErrorKind::NotConnected.into()),
+        )
     }
 }

@@ -84,7 +84,10 @@ impl Lack {
 
 impl WireError {
     pub(super) fn not_http(what: &str, bytes: &[u8]) -> Self {
-        Self::NotHttp { what: what.to_owned(), first: bytes[..bytes.len().min(48)].to_vec() }
+        Self::NotHttp {
+            what: what.to_owned(),
+            first: bytes[..bytes.len().min(48)].to_vec(),
+        }
     }
 
     /// A response that began well and cannot be read on.
@@ -95,9 +98,10 @@ impl WireError {
     /// The system's error, where there is one.
     pub fn io(&self) -> Option<&io::Error> {
         match self {
-            Self::Unknown(error) | Self::Connect(error) | Self::Broken(error) | Self::Stale(error) => {
-                Some(error)
-            }
+            Self::Unknown(error)
+            | Self::Connect(error)
+            | Self::Broken(error)
+            | Self::Stale(error) => Some(error),
             Self::Proxy(ProxyError::Unreachable(error)) => error.io(),
             Self::Proxy(_) | Self::ConnectTimeout | Self::NotHttp { .. } => None,
         }
@@ -119,9 +123,18 @@ fn shown(first: &[u8]) -> String {
     }
     let printable = |byte: &u8| matches!(byte, b' '..=b'~');
     if first.iter().take(4).all(printable) {
-        let text: String = first.iter().copied().take_while(|byte| printable(byte)).map(char::from).collect();
+        let text: String = first
+            .iter()
+            .copied()
+            .take_while(|byte| printable(byte))
+            .map(char::from)
+            .collect();
         return format!("; it begins with {text:?}");
     }
-    let bytes: Vec<String> = first.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let bytes: Vec<String> = first
+        .iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("; it begins with the bytes {}", bytes.join(" "))
 }

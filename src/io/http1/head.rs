@@ -35,22 +35,32 @@ impl ResponseHead {
 
     /// The first header of this lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.headers().find_map(|(key, value)| (key == name).then_some(value))
+        self.headers()
+            .find_map(|(key, value)| (key == name).then_some(value))
     }
 
     /// Every value of this lower-case name, taken apart at its commas.
     fn tokens(&self, name: &str) -> impl Iterator<Item = &str> {
-        let values = self.headers().filter(move |(key, _)| *key == name).map(|(_, value)| value);
+        let values = self
+            .headers()
+            .filter(move |(key, _)| *key == name)
+            .map(|(_, value)| value);
         values.flat_map(|value| value.split(',')).map(str::trim)
     }
 
     /// Whether the server keeps the connection open behind this response (RFC 9112, section 9.3).
     pub(super) fn keeps_open(&self) -> bool {
         let says = |wanted: &str| {
-            let mut tokens = self.tokens("connection").chain(self.tokens("proxy-connection"));
+            let mut tokens = self
+                .tokens("connection")
+                .chain(self.tokens("proxy-connection"));
             tokens.any(|token| token.eq_ignore_ascii_case(wanted))
         };
-        if self.old { says("keep-alive") && !says("close") } else { !says("close") }
+        if self.old {
+            says("keep-alive") && !says("close")
+        } else {
+            !says("close")
+        }
     }
 
     /// How long the server keeps an idle connection, as `Keep-Alive: timeout=5` says.
@@ -58,14 +68,17 @@ impl ResponseHead {
         let seconds = |token: &str| {
             let (name, value) = token.split_once('=')?;
             let seconds: u32 = value.trim().parse().ok()?;
-            name.trim().eq_ignore_ascii_case("timeout").then(|| Duration::from_secs(seconds.into()))
+            name.trim()
+                .eq_ignore_ascii_case("timeout")
+                .then(|| Duration::from_secs(seconds.into()))
         };
         self.tokens("keep-alive").find_map(seconds)
     }
 
     /// Whether the body comes in chunks.
     pub(super) fn is_chunked(&self) -> bool {
-        self.tokens("transfer-encoding").any(|token| token.eq_ignore_ascii_case("chunked"))
+        self.tokens("transfer-encoding")
+            .any(|token| token.eq_ignore_ascii_case("chunked"))
     }
 
     /// The length of the body; several that agree are one (RFC 9110, section 8.6).
@@ -76,9 +89,16 @@ impl ResponseHead {
         let mut length = None;
         for token in self.tokens("content-length") {
             match (token.parse::<u64>(), length) {
-                (Ok(this), None) if token.bytes().all(|byte| byte.is_ascii_digit()) => length = Some(this),
+                (Ok(this), None) if token.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    length = Some(this)
+                }
                 (Ok(this), Some(other)) if this == other => {}
-                _ => return Err(WireError::not_http("its Content-Length cannot be read", &[])),
+                _ => {
+                    return Err(WireError::not_http(
+                        "its Content-Length cannot be read",
+                        &[],
+                    ));
+                }
             }
         }
         Ok(length)
@@ -87,10 +107,18 @@ impl ResponseHead {
     /// What the body was compressed with, in lower case, e.g. `gzip`; `None` for nothing.
     pub fn compression(&self) -> Option<String> {
         let mut codings = self.tokens("content-encoding");
-        let coding = codings.find(|token| !token.is_empty() && !token.eq_ignore_ascii_case("identity"))?;
+        let coding =
+            codings.find(|token| !token.is_empty() && !token.eq_ignore_ascii_case("identity"))?;
         // Codings have short names; anything else is not repeated, since it may be a secret that a server echoes.
-        let is_name = coding.len() <= 12 && coding.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        Some(if is_name { coding.to_ascii_lowercase() } else { "unknown".to_owned() })
+        let is_name = coding.len() <= 12
+            && coding
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        Some(if is_name {
+            coding.to_ascii_lowercase()
+        } else {
+            "unknown".to_owned()
+        })
     }
 
     fn add(&mut self, name: &str, value: &[u8]) {
@@ -122,7 +150,10 @@ pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, W
                 text: String::with_capacity(used),
                 ends: Vec::with_capacity(response.headers.len()),
             };
-            response.headers.iter().for_each(|header| head.add(header.name, header.value));
+            response
+                .headers
+                .iter()
+                .for_each(|header| head.add(header.name, header.value));
             Ok(Some((head, used)))
         }
         Err(error) => Err(WireError::not_http(&error.to_string(), bytes)),

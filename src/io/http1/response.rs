@@ -66,7 +66,14 @@ impl Connection {
                 Ok(Go::On | Go::Enough) => (Some(reading), None),
                 Err(error) => (Some(reading), Some(error)),
             };
-            return Ok(Response { head, head_at, connection: self, reading, held: kept.body, failed });
+            return Ok(Response {
+                head,
+                head_at,
+                connection: self,
+                reading,
+                held: kept.body,
+                failed,
+            });
         }
     }
 }

@@ -54,7 +54,9 @@ pub(super) fn crossed(
             | ErrorKind::NotConnected
             | ErrorKind::WriteZero
     );
-    let Some(written) = written else { return is_close || is_reset };
+    let Some(written) = written else {
+        return is_close || is_reset;
+    };
     // Behind the close came a reset: the request met a closed socket, however late that is seen.
     let refused = || is_close && !matches!(tcp.take_error(), Ok(None));
     (is_close || is_reset) && written.elapsed() <= round_trip + CROSSING || refused()

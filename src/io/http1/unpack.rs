@@ -61,10 +61,18 @@ impl Unpacker {
             State::Zlib(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
             State::Raw(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
             State::Deflate => Ok(()),
-            State::Unknown => return Err(Compressed { coding: self.coding.clone(), damaged: None }),
+            State::Unknown => {
+                return Err(Compressed {
+                    coding: self.coding.clone(),
+                    damaged: None,
+                });
+            }
         };
         if let Err(error) = wrote {
-            return Err(Compressed { coding: self.coding.clone(), damaged: Some(error.to_string()) });
+            return Err(Compressed {
+                coding: self.coding.clone(),
+                damaged: Some(error.to_string()),
+            });
         }
         Ok(match &mut self.state {
             State::Gzip(decoder) => std::mem::take(decoder.get_mut()),
@@ -93,7 +101,10 @@ mod tests {
     use super::*;
 
     fn unpacker(coding: &str, state: State) -> Unpacker {
-        Unpacker { coding: coding.to_owned(), state }
+        Unpacker {
+            coding: coding.to_owned(),
+            state,
+        }
     }
 
     #[test]
@@ -116,15 +127,32 @@ mod tests {
                 // The network may cut anywhere.
                 let (a, b) = bytes.split_at(bytes.len() / 2);
                 let text = [reader.take(a).unwrap(), reader.take(b).unwrap()].concat();
-                assert_eq!(String::from_utf8(text).unwrap(), event, "{}", reader.coding());
+                assert_eq!(
+                    String::from_utf8(text).unwrap(),
+                    event,
+                    "{}",
+                    reader.coding()
+                );
             }
         }
     }
 
     #[test]
     fn what_is_not_read_is_named() {
-        assert_eq!(unpacker("br", State::Unknown).take(b"x").unwrap_err().coding, "br");
+        assert_eq!(
+            unpacker("br", State::Unknown)
+                .take(b"x")
+                .unwrap_err()
+                .coding,
+            "br"
+        );
         let mut wrong = unpacker("gzip", State::Gzip(MultiGzDecoder::new(Vec::new())));
-        assert!(wrong.take(b"data: plain text\n\n").unwrap_err().damaged.is_some());
+        assert!(
+            wrong
+                .take(b"data: plain text\n\n")
+                .unwrap_err()
+                .damaged
+                .is_some()
+        );
     }
 }

@@ -39,7 +39,9 @@ impl Group {
         }
         let child = command.process_group(0).kill_on_drop(true).spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let kept = id.zip(expected).and_then(|(id, expected)| expected.begun(id));
+        let kept = id
+            .zip(expected)
+            .and_then(|(id, expected)| expected.begun(id));
         Ok((child, Self { id, _kept: kept }))
     }
 
@@ -55,7 +57,9 @@ impl Group {
         let tasks = std::fs::read_dir(format!("/proc/{leader}/task")).ok()?;
         let mut known = None;
         for task in tasks.flatten() {
-            let Ok(children) = std::fs::read_to_string(task.path().join("children")) else { continue };
+            let Ok(children) = std::fs::read_to_string(task.path().join("children")) else {
+                continue;
+            };
             if !children.trim().is_empty() {
                 return Some(true);
             }
@@ -157,7 +161,11 @@ pub(super) async fn converse(
         if let Some(status) = status
             && (out.is_done() && err.is_done() || last_heard.elapsed() >= GRACE)
         {
-            return Ok(Ended::Answered(Answer { stdout: out.data, stderr: err.data, status }));
+            return Ok(Ended::Answered(Answer {
+                stdout: out.data,
+                stderr: err.data,
+                status,
+            }));
         }
         let grace = tokio::time::sleep_until(last_heard + GRACE);
         tokio::select! {
@@ -210,7 +218,10 @@ pub(super) struct Pipe<R> {
 
 impl<R: AsyncRead + Unpin> Pipe<R> {
     pub(super) fn new(end: Option<R>) -> Self {
-        Self { end, data: Vec::new() }
+        Self {
+            end,
+            data: Vec::new(),
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -218,7 +229,9 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
     }
 
     pub(super) async fn read(&mut self) -> io::Result<()> {
-        let Some(end) = &mut self.end else { return Ok(()) };
+        let Some(end) = &mut self.end else {
+            return Ok(());
+        };
         if self.data.capacity() - self.data.len() < 64 << 10 {
             self.data.reserve(self.data.len().max(128 << 10));
         }

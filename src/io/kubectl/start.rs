@@ -35,9 +35,12 @@ impl Kubectl {
                 KubectlFault::ProgramBroken,
                 format!("{program} cannot be run: the program that it needs to run is missing"),
                 match interpreter(&self.program) {
-                    Some(interpreter) => or_another(format!("Install {interpreter}, which it begins with")),
+                    Some(interpreter) => {
+                        or_another(format!("Install {interpreter}, which it begins with"))
+                    }
                     None => or_another(
-                        "Install a kubectl for this system: it may be built for another C library".to_owned(),
+                        "Install a kubectl for this system: it may be built for another C library"
+                            .to_owned(),
                     ),
                 },
             ),
@@ -87,7 +90,10 @@ impl Kubectl {
                 or_another("Install a kubectl for this system and this processor".to_owned()),
             ),
         };
-        KubectlError::new(fault, Failure::new(summary, advice).with_details(error.to_string()))
+        KubectlError::new(
+            fault,
+            Failure::new(summary, advice).with_details(error.to_string()),
+        )
     }
 
     /// kubectl takes a kubeconfig that does not exist or is empty for one without clusters, and asks localhost:8080.
@@ -105,23 +111,39 @@ impl Kubectl {
                 "Choose a kubeconfig in the environment's settings",
                 "Name a kubeconfig with --kubeconfig",
             );
-            Err(KubectlError::new(KubectlFault::KubeconfigMissing, Failure::new(summary, advice)))
+            Err(KubectlError::new(
+                KubectlFault::KubeconfigMissing,
+                Failure::new(summary, advice),
+            ))
         };
         if let Some(list) = self.variable("KUBECONFIG") {
-            let files: Vec<_> =
-                std::env::split_paths(&list).filter(|file| !file.as_os_str().is_empty()).collect();
+            let files: Vec<_> = std::env::split_paths(&list)
+                .filter(|file| !file.as_os_str().is_empty())
+                .collect();
             if files.is_empty() || files.iter().any(|file| file.exists()) {
                 return match files.as_slice() {
                     [file] => look_at(file),
                     _ => Ok(()),
                 };
             }
-            let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+            let names: Vec<_> = files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
             let tilde = names.iter().any(|name| name.starts_with('~'));
-            let note = if tilde { " (kubectl does not know what ~ is)" } else { "" };
-            return missing(format!("KUBECONFIG names {}, which does not exist{note}", names.join(" and ")));
+            let note = if tilde {
+                " (kubectl does not know what ~ is)"
+            } else {
+                ""
+            };
+            return missing(format!(
+                "KUBECONFIG names {}, which does not exist{note}",
+                names.join(" and ")
+            ));
         }
-        let Some(home) = self.variable("HOME") else { return Ok(()) };
+        let Some(home) = self.variable("HOME") else {
+            return Ok(());
+        };
         let usual = Path::new(&home).join(".kube/config");
         // In a pod kubectl finds the cluster by itself.
         if self.variable("KUBERNETES_SERVICE_HOST").is_some() {
@@ -130,7 +152,10 @@ impl Kubectl {
         if usual.exists() {
             return look_at(&usual);
         }
-        missing(format!("There is no kubeconfig: {} does not exist", usual.display()))
+        missing(format!(
+            "There is no kubeconfig: {} does not exist",
+            usual.display()
+        ))
     }
 
     /// Whether the server's URL may have a path, as far as the kubeconfig's text tells.
@@ -152,17 +177,25 @@ impl Kubectl {
             Kubeconfig::BuiltIn => Vec::new(),
             Kubeconfig::File(path) => vec![path.clone()],
             Kubeconfig::Usual => match (self.variable("KUBECONFIG"), self.variable("HOME")) {
-                (Some(list), _) => std::env::split_paths(&list).filter(|file| file.exists()).collect(),
+                (Some(list), _) => std::env::split_paths(&list)
+                    .filter(|file| file.exists())
+                    .collect(),
                 (None, Some(home)) => vec![Path::new(&home).join(".kube/config")],
                 (None, None) => Vec::new(),
             },
         };
-        let texts: Option<Vec<String>> = files.iter().filter(|file| file.exists()).map(text_of).collect();
-        texts.is_none_or(
-            |texts| {
-                if texts.is_empty() { otherwise } else { texts.iter().any(|text| holds(text)) }
-            },
-        )
+        let texts: Option<Vec<String>> = files
+            .iter()
+            .filter(|file| file.exists())
+            .map(text_of)
+            .collect();
+        texts.is_none_or(|texts| {
+            if texts.is_empty() {
+                otherwise
+            } else {
+                texts.iter().any(|text| holds(text))
+            }
+        })
     }
 }
 
@@ -177,13 +210,21 @@ fn text_of(path: &PathBuf) -> Option<String> {
 
 /// What kubectl would not say, or not plainly. Whatever else is wrong is best said by kubectl.
 fn look_at(path: &Path) -> Result<(), KubectlError> {
-    let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+    let Ok(about) = std::fs::metadata(path) else {
+        return Ok(());
+    };
     let shown = path.display();
     let broken = |summary: String, advice: &str| {
-        Err(KubectlError::new(KubectlFault::KubeconfigBroken, Failure::new(summary, advice)))
+        Err(KubectlError::new(
+            KubectlFault::KubeconfigBroken,
+            Failure::new(summary, advice),
+        ))
     };
     if about.is_dir() {
-        return broken(format!("The kubeconfig {shown} is a folder"), "Choose the file in it");
+        return broken(
+            format!("The kubeconfig {shown} is a folder"),
+            "Choose the file in it",
+        );
     }
     // A pipe can be read once, by kubectl; and what is endless must not be read here.
     if !about.is_file() {
@@ -191,8 +232,7 @@ fn look_at(path: &Path) -> Result<(), KubectlError> {
     }
     let is_blank = |text: String| text.trim().is_empty();
     if about.len() == 0 || about.len() < 1_000 && text_of(&path.to_owned()).is_some_and(is_blank) {
-        let advice =
-            "Put the kubeconfig that your cluster's administrator gave you there, or choose another file";
+        let advice = "Put the kubeconfig that your cluster's administrator gave you there, or choose another file";
         return broken(format!("The kubeconfig {shown} is empty"), advice);
     }
     Ok(())
@@ -204,14 +244,21 @@ fn beginning(path: &Path) -> Option<Vec<u8>> {
         return None;
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(128).read_to_end(&mut bytes).ok()?;
+    std::fs::File::open(path)
+        .ok()?
+        .take(128)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
 /// What a script is to be run with.
 fn interpreter(path: &Path) -> Option<String> {
     let bytes = beginning(path)?;
-    let line = bytes.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = bytes
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     Some(String::from_utf8_lossy(line).trim().to_owned())
 }
 
@@ -222,7 +269,11 @@ fn built_for(path: &Path) -> Option<String> {
         [0x7f, b'E', b'L', b'F'] => {
             let little = bytes.get(5) != Some(&2);
             let raw = [*bytes.get(18)?, *bytes.get(19)?];
-            let machine = if little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) };
+            let machine = if little {
+                u16::from_le_bytes(raw)
+            } else {
+                u16::from_be_bytes(raw)
+            };
             match machine {
                 3 => "linux x86 (32 bits)",
                 21 => "linux powerpc64",

@@ -46,7 +46,11 @@ impl Kubectl {
     pub async fn follow<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<Lines, KubectlError> {
         self.find_program()?;
         self.find_kubeconfig()?;
-        let turn = if self.may_start_a_plugin() { self.turns.take().await? } else { None };
+        let turn = if self.may_start_a_plugin() {
+            self.turns.take().await?
+        } else {
+            None
+        };
         let mut all = self.reach();
         all.extend(args.iter().map(|arg| OsString::from(arg.as_ref())));
         let recording = self.recorder.begin(ActivityKind::Follow, self.line(&all));
@@ -57,7 +61,10 @@ impl Kubectl {
                 return Err(self.not_started(&error));
             }
         };
-        let (out, err) = (Pipe::new(child.stdout.take()), Pipe::new(child.stderr.take()));
+        let (out, err) = (
+            Pipe::new(child.stdout.take()),
+            Pipe::new(child.stderr.take()),
+        );
         Ok(Lines {
             kubectl: self.clone(),
             child,
@@ -140,7 +147,10 @@ impl Lines {
         self.searched = self.out.data.len();
         if self.searched > LONGEST_LINE {
             let failure = Failure::new(
-                format!("kubectl printed a line of more than {} MB", LONGEST_LINE >> 20),
+                format!(
+                    "kubectl printed a line of more than {} MB",
+                    LONGEST_LINE >> 20
+                ),
                 Advice::rerun_kubectl(""),
             );
             return Err(KubectlError::new(KubectlFault::TooMuch, failure));
@@ -163,7 +173,9 @@ impl Lines {
         }
         let status = self.child.wait().await.map_err(|error| lost(&error))?;
         self.group.forgive();
-        let told = status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"));
+        let told = status
+            .code()
+            .map_or_else(|| status.to_string(), |code| format!("exit {code}"));
         if let Some(recording) = self.recording.take() {
             recording.end(status.success(), format!("{told}, {} lines", self.count));
         }
@@ -172,12 +184,15 @@ impl Lines {
         }
         let words = self.words();
         let waited = self.speech.told && self.began.elapsed() >= super::QUICK && self.count == 0;
-        let (fault, failure) = self.kubectl.explained(if words.is_empty() { &told } else { &words }, waited);
+        let (fault, failure) = self
+            .kubectl
+            .explained(if words.is_empty() { &told } else { &words }, waited);
         Err(KubectlError::new(fault, failure))
     }
 }
 
 fn lost(error: &std::io::Error) -> KubectlError {
-    let failure = Failure::new("kubectl could not be read", "Try again").with_details(error.to_string());
+    let failure =
+        Failure::new("kubectl could not be read", "Try again").with_details(error.to_string());
     KubectlError::new(KubectlFault::Other, failure)
 }

@@ -9,7 +9,12 @@ use crate::protocol::Activity;
 
 fn shell(script: &str) -> Kubectl {
     let prefix = ["-c".into(), script.into(), "kubectl".into()].into();
-    Kubectl::twin("/bin/sh".into(), prefix, "n", Recorder::silent(EnvId::demo()))
+    Kubectl::twin(
+        "/bin/sh".into(),
+        prefix,
+        "n",
+        Recorder::silent(EnvId::demo()),
+    )
 }
 
 async fn run(kubectl: &Kubectl) -> Result<Vec<u8>, KubectlError> {
@@ -18,23 +23,44 @@ async fn run(kubectl: &Kubectl) -> Result<Vec<u8>, KubectlError> {
 
 #[tokio::test]
 async fn the_exit_code_counts_before_what_was_printed() {
-    let error = run(&shell("echo '{\"items\":[]}'; echo 'error: no' >&2; exit 1")).await.unwrap_err();
+    let error = run(&shell(
+        "echo '{\"items\":[]}'; echo 'error: no' >&2; exit 1",
+    ))
+    .await
+    .unwrap_err();
     assert_eq!(error.failure.summary, "kubectl failed: no");
-    assert_eq!(run(&shell("echo yes; echo 'Warning: x' >&2")).await.unwrap(), b"yes\n");
+    assert_eq!(
+        run(&shell("echo yes; echo 'Warning: x' >&2"))
+            .await
+            .unwrap(),
+        b"yes\n"
+    );
 }
 
 #[tokio::test]
 async fn what_goes_on_is_read_line_by_line() {
-    let mut lines = shell("echo a; printf 'b\\n\\nlast'; echo noise >&2").follow(&["get"]).await.unwrap();
+    let mut lines = shell("echo a; printf 'b\\n\\nlast'; echo noise >&2")
+        .follow(&["get"])
+        .await
+        .unwrap();
     let mut told = Vec::new();
     while let Some(line) = lines.next().await.unwrap() {
         told.push(String::from_utf8(line).unwrap());
     }
     assert_eq!(told, ["a", "b", "", "last"]);
-    let mut lines = shell("echo a; echo 'error: no' >&2; exit 1").follow(&["get"]).await.unwrap();
+    let mut lines = shell("echo a; echo 'error: no' >&2; exit 1")
+        .follow(&["get"])
+        .await
+        .unwrap();
     assert_eq!(lines.next().await.unwrap().unwrap(), b"a");
-    assert_eq!(lines.next().await.unwrap_err().failure.summary, "kubectl failed: no");
-    let mut endless = shell("while :; do echo on; sleep 0.01; done").follow(&["get"]).await.unwrap();
+    assert_eq!(
+        lines.next().await.unwrap_err().failure.summary,
+        "kubectl failed: no"
+    );
+    let mut endless = shell("while :; do echo on; sleep 0.01; done")
+        .follow(&["get"])
+        .await
+        .unwrap();
     assert_eq!(endless.next().await.unwrap().unwrap(), b"on");
 }
 
@@ -46,7 +72,9 @@ async fn standard_input_is_closed() {
 #[tokio::test]
 async fn what_kubectl_leaves_behind_does_not_hold_us() {
     let began = Instant::now();
-    let error = run(&shell("(sleep 20 & echo $! >&2); exit 1")).await.unwrap_err();
+    let error = run(&shell("(sleep 20 & echo $! >&2); exit 1"))
+        .await
+        .unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(5));
     let pid: i32 = error.failure.details.trim().parse().unwrap();
     // Ours to end: it was started by this test.
@@ -57,47 +85,86 @@ async fn what_kubectl_leaves_behind_does_not_hold_us() {
 async fn much_is_read_whole_and_stderr_by_its_end() {
     let kubectl = shell("head -c 3000000 /dev/zero; yes word | head -c 1000000 >&2; echo last >&2");
     assert_eq!(run(&kubectl).await.unwrap().len(), 3_000_000);
-    let error = run(&shell("yes word | head -c 1000000 >&2; echo last >&2; exit 1")).await.unwrap_err();
+    let error = run(&shell(
+        "yes word | head -c 1000000 >&2; echo last >&2; exit 1",
+    ))
+    .await
+    .unwrap_err();
     assert_eq!(error.failure.summary, "kubectl failed: last");
 }
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_told_apart() {
-    let access = ClusterAccess { kubectl: Some("/nowhere/kubectl".into()), ..ClusterAccess::default() };
-    let kubectl =
-        Kubectl { kubeconfig: Kubeconfig::BuiltIn, ..Kubectl::new(&access, Recorder::silent(EnvId::demo())) };
+    let access = ClusterAccess {
+        kubectl: Some("/nowhere/kubectl".into()),
+        ..ClusterAccess::default()
+    };
+    let kubectl = Kubectl {
+        kubeconfig: Kubeconfig::BuiltIn,
+        ..Kubectl::new(&access, Recorder::silent(EnvId::demo()))
+    };
     let error = run(&kubectl).await.unwrap_err();
     assert_eq!(
         (error.fault, error.failure.summary.as_str()),
-        (KubectlFault::ProgramMissing, "kubectl was not found at /nowhere/kubectl")
+        (
+            KubectlFault::ProgramMissing,
+            "kubectl was not found at /nowhere/kubectl"
+        )
     );
-    let kubectl = Kubectl { program: "no-such-kubectl".into(), ..kubectl };
-    assert_eq!(run(&kubectl).await.unwrap_err().failure.summary, "kubectl was not found");
+    let kubectl = Kubectl {
+        program: "no-such-kubectl".into(),
+        ..kubectl
+    };
+    assert_eq!(
+        run(&kubectl).await.unwrap_err().failure.summary,
+        "kubectl was not found"
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
-    let kubectl = Kubectl { program: file.path().to_owned(), ..kubectl };
-    assert_eq!(run(&kubectl).await.unwrap_err().fault, KubectlFault::ProgramBroken);
+    let kubectl = Kubectl {
+        program: file.path().to_owned(),
+        ..kubectl
+    };
+    assert_eq!(
+        run(&kubectl).await.unwrap_err().fault,
+        KubectlFault::ProgramBroken
+    );
 }
 
 #[tokio::test]
 async fn a_kubeconfig_that_is_not_there_is_said_before_kubectl_asks_localhost() {
     let usual = |env: &[(&str, &str)]| {
-        let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Kubectl { kubeconfig: Kubeconfig::Usual, env, ..shell("echo asked") }
+        let env = env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Kubectl {
+            kubeconfig: Kubeconfig::Usual,
+            env,
+            ..shell("echo asked")
+        }
     };
-    let error = run(&usual(&[("KUBECONFIG", "~/x:/nowhere")])).await.unwrap_err();
+    let error = run(&usual(&[("KUBECONFIG", "~/x:/nowhere")]))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.failure.summary,
         "KUBECONFIG names ~/x and /nowhere, which does not exist (kubectl does not know what ~ is)"
     );
     let error = run(&usual(&[("KUBECONFIG", ""), ("HOME", "/nowhere")])).await;
     // Set to nothing is as good as not set, but the tests' own environment may have one.
-    if std::env::var_os("KUBECONFIG").is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
+    if std::env::var_os("KUBECONFIG").is_none()
+        && std::env::var_os("KUBERNETES_SERVICE_HOST").is_none()
+    {
         assert_eq!(
             error.unwrap_err().failure.summary,
             "There is no kubeconfig: /nowhere/.kube/config does not exist"
         );
     }
-    assert!(run(&usual(&[("KUBECONFIG", "/nowhere:/dev/null")])).await.is_ok());
+    assert!(
+        run(&usual(&[("KUBECONFIG", "/nowhere:/dev/null")]))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -105,7 +172,9 @@ async fn each_run_is_written_down_as_a_line_to_paste() {
     let told: Arc<Mutex<Vec<Activity>>> = Arc::default();
     let recorder = {
         let told = Arc::clone(&told);
-        Recorder::new(EnvId::demo(), move |activity| told.lock().unwrap().push(activity))
+        Recorder::new(EnvId::demo(), move |activity| {
+            told.lock().unwrap().push(activity)
+        })
     };
     let access = ClusterAccess {
         kubectl: Some("/bin/echo".into()),

@@ -95,5 +95,8 @@ impl State {
 /// Whether the others would meet it too: anything but an answer of the server about one kind.
 fn tells_of_all(fault: KubectlFault) -> bool {
     fault.is_of_the_connection()
-        || matches!(fault, KubectlFault::Timeout | KubectlFault::Deadline | KubectlFault::Disconnected)
+        || matches!(
+            fault,
+            KubectlFault::Timeout | KubectlFault::Deadline | KubectlFault::Disconnected
+        )
 }

@@ -17,7 +17,9 @@ pub type ExtraSecrets = BTreeMap<String, SecretString>;
 
 /// Those whose values Batida keeps.
 fn kept(env: &Environment) -> impl Iterator<Item = &Extra> {
-    env.extras.iter().filter(|extra| extra.value == ExtraValue::Kept)
+    env.extras
+        .iter()
+        .filter(|extra| extra.value == ExtraValue::Kept)
 }
 
 fn in_file(env: &Environment) -> bool {
@@ -57,7 +59,10 @@ impl Keys {
                 } else {
                     advice
                 };
-                Failure::new(format!("There is no value for the {} in {place}", extra.slot()), advice)
+                Failure::new(
+                    format!("There is no value for the {} in {place}", extra.slot()),
+                    advice,
+                )
             };
             let value = value.ok_or_else(missing)?;
             let trimmed = value.expose_secret().trim();
@@ -75,9 +80,15 @@ impl Keys {
     /// Values that were typed; the next [`Keys::save`] keeps those that belong to an environment's extras.
     pub fn stage_extras(&self, env: &EnvId, values: ExtraSecrets) {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
-        staged.extend(
-            values.into_iter().map(|(slot, value)| (SecretId { env: env.clone(), slot: Some(slot) }, value)),
-        );
+        staged.extend(values.into_iter().map(|(slot, value)| {
+            (
+                SecretId {
+                    env: env.clone(),
+                    slot: Some(slot),
+                },
+                value,
+            )
+        }));
     }
 
     /// The environments that typed values wait for.
@@ -87,7 +98,10 @@ impl Keys {
     }
 
     fn take_staged(&self, id: &SecretId) -> Option<SecretString> {
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+        self.staged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
     }
 
     /// Puts what was typed, and moves what is kept elsewhere now. Before the settings are saved.
@@ -103,7 +117,8 @@ impl Keys {
                 continue;
             }
             let moved = before.filter(|before| {
-                in_file(before) != in_file(now) && kept(before).any(|old| old.slot() == extra.slot())
+                in_file(before) != in_file(now)
+                    && kept(before).any(|old| old.slot() == extra.slot())
             });
             let Some(before) = moved else { continue };
             let old = match in_file(before) {
@@ -117,7 +132,12 @@ impl Keys {
         Ok(())
     }
 
-    async fn put_extra(&self, env: &Environment, id: SecretId, value: SecretString) -> Result<(), Failure> {
+    async fn put_extra(
+        &self,
+        env: &Environment,
+        id: SecretId,
+        value: SecretString,
+    ) -> Result<(), Failure> {
         if in_file(env) {
             return self.store.set_file_key(id, Some(value));
         }
@@ -134,7 +154,8 @@ impl Keys {
             for extra in kept(old) {
                 let still = now.get(&old.id).filter(|env| !in_file(env));
                 if still.is_none_or(|env| kept(env).all(|it| it.slot() != extra.slot())) {
-                    self.forget_in_keychain(&SecretId::of_extra(&old.id, extra)).await?;
+                    self.forget_in_keychain(&SecretId::of_extra(&old.id, extra))
+                        .await?;
                 }
             }
         }

@@ -43,7 +43,11 @@ pub enum Values {
 impl Values {
     /// Of what was measured, in any order; what is no number is left out.
     pub fn each(values: &[f64]) -> Self {
-        let mut values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let mut values: Vec<f64> = values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         values.sort_unstable_by(f64::total_cmp);
         Self::Each(values)
     }
@@ -77,8 +81,9 @@ impl Values {
                 values.get(index).copied()
             }
             Self::Buckets(buckets) => {
-                let at =
-                    buckets.partition_point(|bucket| bucket[2] < rank).min(buckets.len().checked_sub(1)?);
+                let at = buckets
+                    .partition_point(|bucket| bucket[2] < rank)
+                    .min(buckets.len().checked_sub(1)?);
                 let [from, to, until] = buckets[at];
                 let before = if at == 0 { 0.0 } else { buckets[at - 1][2] };
                 let inside = ((rank - before) / (until - before)).clamp(0.0, 1.0);
@@ -95,7 +100,11 @@ impl Values {
                 let at = buckets.partition_point(|bucket| bucket[1] <= x);
                 let before = if at == 0 { 0.0 } else { buckets[at - 1][2] };
                 let inside = buckets.get(at).map_or(0.0, |[from, to, until]| {
-                    let part = if to > from { (x - from) / (to - from) } else { 0.0 };
+                    let part = if to > from {
+                        (x - from) / (to - from)
+                    } else {
+                        0.0
+                    };
                     part.clamp(0.0, 1.0) * (until - before)
                 });
                 (before + inside) / self.count()
@@ -107,15 +116,27 @@ impl Values {
 /// Draws of the percentile `p` (0 to 1), of values that count as `independent` ones; `None` when those are too
 /// few for an interval: 6 for p50, 72 for p95, 368 for p99, as in the reports. They are scaled such that the
 /// percentile itself is `shown`, whose histogram may have been coarser or finer.
-pub fn draws(values: &Values, p: f64, independent: u64, shown: f64, random: &mut Random) -> Option<Vec<f64>> {
+pub fn draws(
+    values: &Values,
+    p: f64,
+    independent: u64,
+    shown: f64,
+    random: &mut Random,
+) -> Option<Vec<f64>> {
     if independent < least_for_interval(p) {
         return None;
     }
     let n = independent as f64;
     let rank = (p * n - 1e-9).ceil().max(1.0);
     let own = values.at(p)?;
-    let scale = if own > 0.0 && shown > 0.0 { shown / own } else { 1.0 };
-    (0..DRAWS).map(|_| Some(values.at(beta(rank, n - rank + 1.0, random))? * scale)).collect()
+    let scale = if own > 0.0 && shown > 0.0 {
+        shown / own
+    } else {
+        1.0
+    };
+    (0..DRAWS)
+        .map(|_| Some(values.at(beta(rank, n - rank + 1.0, random))? * scale))
+        .collect()
 }
 
 /// Draws of the share of `hits` among `of`, after Jeffreys: Beta(hits + ½, misses + ½), whose interval holds near
@@ -131,15 +152,22 @@ pub fn share_draws(hits: u64, of: u64, random: &mut Random) -> Option<Vec<f64>> 
 pub fn change(baseline: &[f64], other: &[f64]) -> Option<([f64; 2], f64)> {
     let positive = |values: &(&f64, &f64)| *values.0 > 0.0 && *values.1 > 0.0;
     let paired = |shift: usize| baseline.iter().zip(other.iter().cycle().skip(shift));
-    let mut logs: Vec<f64> =
-        (0..PAIRINGS).flat_map(paired).filter(positive).map(|(a, b)| (b / a).ln()).collect();
+    let mut logs: Vec<f64> = (0..PAIRINGS)
+        .flat_map(paired)
+        .filter(positive)
+        .map(|(a, b)| (b / a).ln())
+        .collect();
     if logs.len() < DRAWS * PAIRINGS / 2 {
         return None;
     }
     let n = logs.len() as f64;
     let mean = logs.iter().sum::<f64>() / n;
     let deviation = (logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / n).sqrt();
-    let mut at = |u: f64| *logs.select_nth_unstable_by((u * n) as usize, f64::total_cmp).1;
+    let mut at = |u: f64| {
+        *logs
+            .select_nth_unstable_by((u * n) as usize, f64::total_cmp)
+            .1
+    };
     let [low, middle, high] = [at(0.025), at(0.5), at(0.975)];
     let p = match (deviation > 1e-12, middle.abs() > 1e-12) {
         (true, _) => 2.0 * super::ranks::beyond(middle.abs() / deviation),
@@ -182,7 +210,10 @@ impl Gaps {
         let mut steps = Vec::new();
         // Fails for no bounds but nonsensical ones.
         if let Ok(mut all) = Hdr::<u64>::new_with_bounds(1, MOST_TICKS, 3) {
-            requests.iter().flatten().for_each(|gap| all.saturating_record(u64::from(*gap)));
+            requests
+                .iter()
+                .flatten()
+                .for_each(|gap| all.saturating_record(u64::from(*gap)));
             let mut seen = 0;
             steps.extend(all.iter_recorded().map(|step| {
                 seen += step.count_at_value();
@@ -198,24 +229,42 @@ impl Gaps {
         };
         let mut medians: Vec<f64> = requests.iter().filter_map(median).collect();
         medians.sort_unstable_by(f64::total_cmp);
-        Self { pooled: Values::Buckets(steps), medians }
+        Self {
+            pooled: Values::Buckets(steps),
+            medians,
+        }
     }
 
     /// As how many independent values they count around the percentile `p`.
     pub fn independent(&self, requests: &[Vec<u32>], p: f64) -> u64 {
         let clusters = self.medians.len();
-        let Some(at) = self.pooled.at(p).filter(|_| clusters >= LEAST_REQUESTS) else { return 0 };
+        let Some(at) = self.pooled.at(p).filter(|_| clusters >= LEAST_REQUESTS) else {
+            return 0;
+        };
         // To the µs that lie in the same step of the histogram.
         let bound = (at * 1e3 * 1.0005) as u32;
-        let counts =
-            |gaps: &Vec<u32>| [gaps.iter().filter(|gap| **gap <= bound).count() as f64, gaps.len() as f64];
+        let counts = |gaps: &Vec<u32>| {
+            [
+                gaps.iter().filter(|gap| **gap <= bound).count() as f64,
+                gaps.len() as f64,
+            ]
+        };
         let counts: Vec<[f64; 2]> = requests.iter().map(counts).collect();
-        let [below, all] = counts.iter().fold([0.0; 2], |sum, count| [sum[0] + count[0], sum[1] + count[1]]);
+        let [below, all] = counts.iter().fold([0.0; 2], |sum, count| {
+            [sum[0] + count[0], sum[1] + count[1]]
+        });
         let share = below / all;
-        let squares: f64 = counts.iter().map(|[below, all]| (below - share * all).powi(2)).sum();
+        let squares: f64 = counts
+            .iter()
+            .map(|[below, all]| (below - share * all).powi(2))
+            .sum();
         let n = clusters as f64;
         let variance = squares * n / (n - 1.0) / (all * all);
-        let independent = if variance > 0.0 { share * (1.0 - share) / variance } else { n };
+        let independent = if variance > 0.0 {
+            share * (1.0 - share) / variance
+        } else {
+            n
+        };
         (independent.min(all) * (Z / student(clusters - 1)).powi(2)) as u64
     }
 }
@@ -232,7 +281,8 @@ pub fn implied(values: &Values, stats: &Stats, p: f64) -> u64 {
     let width = values.share_to(high) - values.share_to(low);
     let count = stats.count;
     // What so many independent values would give is no sign of dependence.
-    let free = interval_ranks(count, p).map_or(0.0, |[low, high]| (high - low) as f64 / count as f64);
+    let free =
+        interval_ranks(count, p).map_or(0.0, |[low, high]| (high - low) as f64 / count as f64);
     if width <= free * 1.05 {
         return count;
     }
@@ -317,8 +367,14 @@ mod tests {
             let mean = draws.iter().sum::<f64>() / f64::from(n);
             let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
             let expected = a * b / ((a + b).powi(2) * (a + b + 1.0));
-            assert!((mean - a / (a + b)).abs() < 4.0 * (expected / f64::from(n)).sqrt(), "{a} {b}: {mean}");
-            assert!((variance / expected - 1.0).abs() < 0.06, "{a} {b}: {variance} {expected}");
+            assert!(
+                (mean - a / (a + b)).abs() < 4.0 * (expected / f64::from(n)).sqrt(),
+                "{a} {b}: {mean}"
+            );
+            assert!(
+                (variance / expected - 1.0).abs() < 0.06,
+                "{a} {b}: {variance} {expected}"
+            );
         }
     }
 
@@ -328,17 +384,30 @@ mod tests {
         let e = Gaps::of(&alike).independent(&alike, 0.5);
         assert!((180..=220).contains(&e), "{e} of 200 requests");
         let mut random = Random::new(6);
-        let free: Vec<Vec<u32>> =
-            (0..200).map(|_| (0..30).map(|_| 9_000 + random.below(2_000) as u32).collect()).collect();
+        let free: Vec<Vec<u32>> = (0..200)
+            .map(|_| {
+                (0..30)
+                    .map(|_| 9_000 + random.below(2_000) as u32)
+                    .collect()
+            })
+            .collect();
         let e = Gaps::of(&free).independent(&free, 0.5);
         assert!(e > 4_500, "{e} of 6,000 gaps");
-        assert_eq!(Gaps::of(&free[..5]).independent(&free[..5], 0.5), 0, "five requests say nothing");
+        assert_eq!(
+            Gaps::of(&free[..5]).independent(&free[..5], 0.5),
+            0,
+            "five requests say nothing"
+        );
     }
 
     #[test]
     fn students_t_is_that_of_the_tables() {
         for (freedom, t) in [(5, 2.571), (9, 2.262), (19, 2.093), (100, 1.984)] {
-            assert!((student(freedom) - t).abs() < 0.006, "{freedom}: {}", student(freedom));
+            assert!(
+                (student(freedom) - t).abs() < 0.006,
+                "{freedom}: {}",
+                student(freedom)
+            );
         }
     }
 
@@ -347,8 +416,14 @@ mod tests {
         let ([low, high], p) =
             change_of_intervals((100.0, [97.0, 103.0]), (110.0, [105.6, 114.4])).expect("both");
         // ln 1.1 ± √(0.03² + 0.04²)
-        assert!((low - (0.095_310_18f64 - 0.05).exp_m1()).abs() < 1e-7, "{low}");
-        assert!((high - (0.095_310_18f64 + 0.05).exp_m1()).abs() < 1e-7, "{high}");
+        assert!(
+            (low - (0.095_310_18f64 - 0.05).exp_m1()).abs() < 1e-7,
+            "{low}"
+        );
+        assert!(
+            (high - (0.095_310_18f64 + 0.05).exp_m1()).abs() < 1e-7,
+            "{high}"
+        );
         assert!(p > 1e-4 && p < 3e-4, "{p}");
     }
 }

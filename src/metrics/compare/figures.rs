@@ -78,11 +78,25 @@ impl Timed {
 
 const fn time(name: &'static str, title: &'static str, of: Timed, p: f64) -> Figure {
     let tokens = matches!(of, Timed::Tpot);
-    Figure { name, title, unit: "ms", better: Better::Less, kind: Kind::Percentile(of, p), tokens }
+    Figure {
+        name,
+        title,
+        unit: "ms",
+        better: Better::Less,
+        kind: Kind::Percentile(of, p),
+        tokens,
+    }
 }
 
 const fn speed(name: &'static str, title: &'static str, unit: &'static str, kind: Kind) -> Figure {
-    Figure { name, title, unit, better: Better::More, kind, tokens: false }
+    Figure {
+        name,
+        title,
+        unit,
+        better: Better::More,
+        kind,
+        tokens: false,
+    }
 }
 
 /// Those of a level, in their order.
@@ -97,7 +111,12 @@ pub(super) const FIGURES: &[Figure] = &[
     time("latency_p99", "Latency p99, ms", Timed::Latency, 0.99),
     Figure {
         tokens: true,
-        ..speed("user_tokens_per_s_p50", "Tok/s a user, p50", "tok/s", Kind::Percentile(Timed::User, 0.5))
+        ..speed(
+            "user_tokens_per_s_p50",
+            "Tok/s a user, p50",
+            "tok/s",
+            Kind::Percentile(Timed::User, 0.5),
+        )
     },
     Figure {
         tokens: true,
@@ -108,7 +127,12 @@ pub(super) const FIGURES: &[Figure] = &[
             Kind::Rate(|l| l.throughput.output_tokens_per_s),
         )
     },
-    speed("requests_per_s", "Requests/s", "1/s", Kind::Rate(|l| l.throughput.requests_per_s)),
+    speed(
+        "requests_per_s",
+        "Requests/s",
+        "1/s",
+        Kind::Rate(|l| l.throughput.requests_per_s),
+    ),
     speed("goodput", "Goodput, %", "%", Kind::Goodput),
     Figure {
         name: "errors",
@@ -163,14 +187,26 @@ impl Figure {
         otherwise: Verdict,
         least_change: f64,
     ) -> Verdict {
-        let sure = cell.interval.is_none_or(|[low, high]| low > 0.0 || high < 0.0);
-        let matters = cell.change.is_none_or(|change| change.abs() >= least_change);
+        let sure = cell
+            .interval
+            .is_none_or(|[low, high]| low > 0.0 || high < 0.0);
+        let matters = cell
+            .change
+            .is_none_or(|change| change.abs() >= least_change);
         if significant && sure && matters {
-            return if up == (self.better == Better::More) { Verdict::Better } else { Verdict::Worse };
+            return if up == (self.better == Better::More) {
+                Verdict::Better
+            } else {
+                Verdict::Worse
+            };
         }
         let unclear = UNCLEAR * least_change.max(USUAL_LEAST);
         let wide = |[low, high]: [f64; 2]| low < -unclear || high > unclear;
-        if !significant && cell.interval.is_some_and(wide) { Verdict::TooFew } else { otherwise }
+        if !significant && cell.interval.is_some_and(wide) {
+            Verdict::TooFew
+        } else {
+            otherwise
+        }
     }
 }
 
@@ -194,7 +230,11 @@ impl<'a> Prepared<'a> {
                 match of.values(values) {
                     Some([]) => {}
                     Some(each) => {
-                        return Distribution { values: Values::each(each), measured: true, gaps: None };
+                        return Distribution {
+                            values: Values::each(each),
+                            measured: true,
+                            gaps: None,
+                        };
                     }
                     None if values.gaps_us.iter().all(Vec::is_empty) => {}
                     None => {
@@ -207,10 +247,20 @@ impl<'a> Prepared<'a> {
                     }
                 }
             }
-            Distribution { values: Values::of_stats(of.stats(place.level)), measured: false, gaps: None }
+            Distribution {
+                values: Values::of_stats(of.stats(place.level)),
+                measured: false,
+                gaps: None,
+            }
         };
-        let distributions = Timed::ALL.into_iter().map(|of| (of, distribution(of))).collect();
-        Self { place, distributions }
+        let distributions = Timed::ALL
+            .into_iter()
+            .map(|of| (of, distribution(of)))
+            .collect();
+        Self {
+            place,
+            distributions,
+        }
     }
 
     /// One figure; `seed` names it among all sides, models, levels and figures.
@@ -223,21 +273,40 @@ impl<'a> Prepared<'a> {
             Kind::Percentile(of, p) => self.percentile(of, p, value, &mut random),
             Kind::Rate(rate) => Sampled::of_rate(rate(level)),
             Kind::Goodput => {
-                let counts = level.goodput.as_ref().map(|good| [good.met, good.met + good.missed]);
-                let draws = counts.and_then(|[met, all]| bootstrap::share_draws(met, all, &mut random));
-                Sampled { value, draws, counts, ..Sampled::default() }
+                let counts = level
+                    .goodput
+                    .as_ref()
+                    .map(|good| [good.met, good.met + good.missed]);
+                let draws =
+                    counts.and_then(|[met, all]| bootstrap::share_draws(met, all, &mut random));
+                Sampled {
+                    value,
+                    draws,
+                    counts,
+                    ..Sampled::default()
+                }
             }
             Kind::Errors => {
                 let counts = Some([level.requests.failed, level.requests.ended]);
-                Sampled { value, counts, ..Sampled::default() }
+                Sampled {
+                    value,
+                    counts,
+                    ..Sampled::default()
+                }
             }
-            Kind::InFlight => Sampled { value, ..Sampled::default() },
+            Kind::InFlight => Sampled {
+                value,
+                ..Sampled::default()
+            },
         }
     }
 
     fn percentile(&self, of: Timed, p: f64, reported: Option<f64>, random: &mut Random) -> Sampled {
         let Some((_, found)) = self.distributions.iter().find(|(known, _)| *known == of) else {
-            return Sampled { value: reported, ..Sampled::default() };
+            return Sampled {
+                value: reported,
+                ..Sampled::default()
+            };
         };
         let stats = of.stats(self.place.level);
         let value = reported.or_else(|| found.values.at(p));
@@ -247,7 +316,8 @@ impl<'a> Prepared<'a> {
             _ if of == Timed::Itl => bootstrap::implied(&found.values, stats, p),
             _ => stats.count,
         };
-        let draws = value.and_then(|value| bootstrap::draws(&found.values, p, independent, value, random));
+        let draws =
+            value.and_then(|value| bootstrap::draws(&found.values, p, independent, value, random));
         let ranked = (p == 0.5).then(|| Ranked {
             each: match (&found.gaps, &found.values) {
                 (Some(gaps), _) => Some(gaps.medians.clone()),
@@ -255,10 +325,20 @@ impl<'a> Prepared<'a> {
                 (None, Values::Buckets(_)) => None,
             },
             buckets: stats.buckets.clone(),
-            weight: if stats.count > 0 { (independent as f64 / stats.count as f64).min(1.0) } else { 0.0 },
+            weight: if stats.count > 0 {
+                (independent as f64 / stats.count as f64).min(1.0)
+            } else {
+                0.0
+            },
         });
         let unknown = found.values.count() == 0.0 && value.is_some();
-        Sampled { value, draws, ranked, unknown, ..Sampled::default() }
+        Sampled {
+            value,
+            draws,
+            ranked,
+            unknown,
+            ..Sampled::default()
+        }
     }
 }
 
@@ -291,24 +371,45 @@ struct Ranked {
 impl Sampled {
     fn of_rate(rate: Option<Rate>) -> Self {
         let rate = rate.filter(|rate| rate.mean.is_finite());
-        Self { value: rate.map(|rate| rate.mean), ci: rate.and_then(|rate| rate.ci), ..Self::default() }
+        Self {
+            value: rate.map(|rate| rate.mean),
+            ci: rate.and_then(|rate| rate.ci),
+            ..Self::default()
+        }
     }
 
     /// The most output tokens per second, from the level that had them.
     pub(super) fn of_peak(level: Option<&LevelReport>) -> Self {
-        level.map_or_else(Self::default, |level| Self::of_rate(level.throughput.output_tokens_per_s))
+        level.map_or_else(Self::default, |level| {
+            Self::of_rate(level.throughput.output_tokens_per_s)
+        })
     }
 }
 
 /// Holds a side's figure against the baseline's.
 pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (Cell, Evidence) {
     let (Some(a), Some(b)) = (baseline.value, other.value) else {
-        let cell =
-            Cell { value: other.value, change: None, interval: None, p: None, verdict: Verdict::TooFew };
+        let cell = Cell {
+            value: other.value,
+            change: None,
+            interval: None,
+            p: None,
+            verdict: Verdict::TooFew,
+        };
         return (cell, Evidence::Settled(Verdict::TooFew));
     };
-    let change = if a == 0.0 { (b == 0.0).then_some(0.0) } else { Some((b - a) / a) };
-    let mut cell = Cell { value: Some(b), change, interval: None, p: None, verdict: Verdict::TooFew };
+    let change = if a == 0.0 {
+        (b == 0.0).then_some(0.0)
+    } else {
+        Some((b - a) / a)
+    };
+    let mut cell = Cell {
+        value: Some(b),
+        change,
+        interval: None,
+        p: None,
+        verdict: Verdict::TooFew,
+    };
     let up = b > a;
     if a == 0.0 && b == 0.0 && !matches!(figure.kind, Kind::Errors) {
         return (cell, Evidence::Settled(Verdict::NoDifference));
@@ -336,8 +437,19 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
             };
             let up = u128::from(b[0]) * u128::from(a[1]) > u128::from(a[0]) * u128::from(b[1]);
             let first = a[0] == 0 && b[0] > 0;
-            let otherwise = if first { Verdict::Look } else { Verdict::NoDifference };
-            return (cell, Evidence::Tested { p: ranks::fisher(a, b), up, otherwise });
+            let otherwise = if first {
+                Verdict::Look
+            } else {
+                Verdict::NoDifference
+            };
+            return (
+                cell,
+                Evidence::Tested {
+                    p: ranks::fisher(a, b),
+                    up,
+                    otherwise,
+                },
+            );
         }
         Kind::InFlight => {
             let verdict = match change {
@@ -350,7 +462,11 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
     let evidence = match found {
         Some((interval, p)) => {
             cell.interval = Some(interval);
-            Evidence::Tested { p, up, otherwise: Verdict::NoDifference }
+            Evidence::Tested {
+                p,
+                up,
+                otherwise: Verdict::NoDifference,
+            }
         }
         None if baseline.unknown || other.unknown => Evidence::Settled(Verdict::Look),
         None => Evidence::Settled(Verdict::TooFew),
@@ -363,8 +479,16 @@ fn rank(a: &Ranked, b: &Ranked) -> Option<f64> {
     if let (Some(a), Some(b)) = (&a.each, &b.each) {
         return ranks::mann_whitney(a, b);
     }
-    let mut groups: Vec<[f64; 3]> = a.buckets.iter().map(|[from, _, n]| [*from, n * a.weight, 0.0]).collect();
-    groups.extend(b.buckets.iter().map(|[from, _, n]| [*from, 0.0, n * b.weight]));
+    let mut groups: Vec<[f64; 3]> = a
+        .buckets
+        .iter()
+        .map(|[from, _, n]| [*from, n * a.weight, 0.0])
+        .collect();
+    groups.extend(
+        b.buckets
+            .iter()
+            .map(|[from, _, n]| [*from, 0.0, n * b.weight]),
+    );
     groups.sort_by(|a, b| a[0].total_cmp(&b[0]));
     groups.dedup_by(|next, kept| {
         // The buckets of all levels have the same edges.

@@ -26,7 +26,10 @@ pub(super) struct Place<'a> {
 impl<'a> Match<'a> {
     /// Sides whose models are named otherwise than the baseline's, and are compared all the same.
     pub(super) fn is_renamed(&self) -> bool {
-        self.names.iter().flatten().any(|name| Some(*name) != self.names.first().copied().flatten())
+        self.names
+            .iter()
+            .flatten()
+            .any(|name| Some(*name) != self.names.first().copied().flatten())
     }
 
     /// Of each side the level with the most output tokens per second, among those that all sides have that
@@ -34,14 +37,27 @@ impl<'a> Match<'a> {
     pub(super) fn peaks(&self) -> Vec<Option<&'a LevelReport>> {
         let takes_part: Vec<bool> = self.names.iter().map(Option::is_some).collect();
         let whole = |places: &&Vec<Option<Place<'_>>>| {
-            places.iter().zip(&takes_part).all(|(place, part)| place.is_some() || !part)
+            places
+                .iter()
+                .zip(&takes_part)
+                .all(|(place, part)| place.is_some() || !part)
         };
-        let common: Vec<&Vec<Option<Place<'a>>>> =
-            self.levels.iter().map(|(_, places)| places).filter(whole).collect();
-        let rate =
-            |level: &LevelReport| level.throughput.output_tokens_per_s.map_or(f64::MIN, |rate| rate.mean);
+        let common: Vec<&Vec<Option<Place<'a>>>> = self
+            .levels
+            .iter()
+            .map(|(_, places)| places)
+            .filter(whole)
+            .collect();
+        let rate = |level: &LevelReport| {
+            level
+                .throughput
+                .output_tokens_per_s
+                .map_or(f64::MIN, |rate| rate.mean)
+        };
         let peak = |side: usize| {
-            let levels = common.iter().filter_map(|places| Some(places[side].as_ref()?.level));
+            let levels = common
+                .iter()
+                .filter_map(|places| Some(places[side].as_ref()?.level));
             levels.max_by(|a, b| rate(a).total_cmp(&rate(b)))
         };
         (0..self.names.len()).map(peak).collect()
@@ -60,38 +76,68 @@ fn groups(side: &Side) -> Vec<Group<'_>> {
     let mut out: Vec<Group<'_>> = Vec::new();
     for (index, level) in side.report.levels.iter().enumerate() {
         let (model, deployment) = (level.model.as_str(), level.deployment.as_deref());
-        let at = out.iter().position(|group| group.model == model && group.deployment == deployment);
+        let at = out
+            .iter()
+            .position(|group| group.model == model && group.deployment == deployment);
         let at = at.unwrap_or_else(|| {
-            out.push(Group { model, deployment, levels: Vec::new() });
+            out.push(Group {
+                model,
+                deployment,
+                levels: Vec::new(),
+            });
             out.len() - 1
         });
-        let place = Place { at: index, level, values: side.values.get(index) };
+        let place = Place {
+            at: index,
+            level,
+            values: side.values.get(index),
+        };
         let levels = &mut out[at].levels;
-        let before = levels.iter().filter(|(_, place)| place.level.label == level.label).count();
-        let again = if before > 0 { format!(" ({})", before + 1) } else { String::new() };
+        let before = levels
+            .iter()
+            .filter(|(_, place)| place.level.label == level.label)
+            .count();
+        let again = if before > 0 {
+            format!(" ({})", before + 1)
+        } else {
+            String::new()
+        };
         levels.push((format!("{}{again}", level.label), place));
     }
     out
 }
 
 /// The one of `theirs` that the baseline's `own` is held against.
-fn partner<'g, 'a>(own: &Group<'_>, ours: &[Group<'_>], theirs: &'g [Group<'a>]) -> Option<&'g Group<'a>> {
+fn partner<'g, 'a>(
+    own: &Group<'_>,
+    ours: &[Group<'_>],
+    theirs: &'g [Group<'a>],
+) -> Option<&'g Group<'a>> {
     let same = |group: &&Group<'_>| group.model == own.model && group.deployment == own.deployment;
     if let Some(found) = theirs.iter().find(same) {
         return Some(found);
     }
-    let named = |groups: &[Group<'_>]| groups.iter().filter(|group| group.model == own.model).count();
+    let named = |groups: &[Group<'_>]| {
+        groups
+            .iter()
+            .filter(|group| group.model == own.model)
+            .count()
+    };
     if named(ours) == 1 && named(theirs) == 1 {
         return theirs.iter().find(|group| group.model == own.model);
     }
     // One model each: that is what is meant, whatever they are called.
-    theirs.first().filter(|_| ours.len() == 1 && theirs.len() == 1)
+    theirs
+        .first()
+        .filter(|_| ours.len() == 1 && theirs.len() == 1)
 }
 
 /// What is held against what, in the baseline's order; what has no counterpart is remarked.
 pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<Match<'a>> {
     let groups: Vec<Vec<Group<'a>>> = sides.iter().map(groups).collect();
-    let Some((ours, others)) = groups.split_first() else { return Vec::new() };
+    let Some((ours, others)) = groups.split_first() else {
+        return Vec::new();
+    };
     let mut out = Vec::new();
     let mut taken: Vec<Vec<usize>> = vec![Vec::new(); sides.len()];
     for own in ours {
@@ -101,7 +147,14 @@ pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<M
         let mut levels = Vec::new();
         for (label, _) in &own.levels {
             let place = |group: &Option<&Group<'a>>| {
-                Some(group.as_ref()?.levels.iter().find(|(theirs, _)| theirs == label)?.1)
+                Some(
+                    group
+                        .as_ref()?
+                        .levels
+                        .iter()
+                        .find(|(theirs, _)| theirs == label)?
+                        .1,
+                )
             };
             let places: Vec<Option<Place<'a>>> = partners.iter().map(place).collect();
             if places.iter().skip(1).any(Option::is_some) {
@@ -112,25 +165,44 @@ pub(super) fn matches<'a>(sides: &'a [Side], remarks: &mut Vec<String>) -> Vec<M
             }
         }
         let twice = ours.iter().filter(|group| group.model == own.model).count() > 1;
-        let of = own.deployment.filter(|_| twice).map(|name| format!(" of {name}")).unwrap_or_default();
+        let of = own
+            .deployment
+            .filter(|_| twice)
+            .map(|name| format!(" of {name}"))
+            .unwrap_or_default();
         if !levels.is_empty() {
-            let names = partners.iter().map(|group| group.as_ref().map(|group| group.model)).collect();
-            out.push(Match { model: format!("{}{of}", own.model), names, levels });
+            let names = partners
+                .iter()
+                .map(|group| group.as_ref().map(|group| group.model))
+                .collect();
+            out.push(Match {
+                model: format!("{}{of}", own.model),
+                names,
+                levels,
+            });
         }
     }
     for ((side, groups), taken) in sides.iter().zip(&groups).zip(&taken) {
         for group in groups {
-            let alone = group.levels.iter().filter(|(_, place)| !taken.contains(&place.at));
+            let alone = group
+                .levels
+                .iter()
+                .filter(|(_, place)| !taken.contains(&place.at));
             let alone: Vec<&str> = alone.map(|(label, _)| label.as_str()).collect();
             if !alone.is_empty() {
                 let (labels, model) = (alone.join(", "), group.model);
-                remarks.push(format!("{labels} of {model} in {} has no counterpart", side.label));
+                remarks.push(format!(
+                    "{labels} of {model} in {} has no counterpart",
+                    side.label
+                ));
             }
         }
     }
     if out.is_empty() {
-        remarks
-            .push("The sessions have no level in common: neither a model nor a load is the same".to_owned());
+        remarks.push(
+            "The sessions have no level in common: neither a model nor a load is the same"
+                .to_owned(),
+        );
     }
     out
 }

@@ -51,10 +51,16 @@ const UNCLEAR: f64 = 3.0;
 /// out, with a remark. A `least_change` that is negative or no number counts as 3 %.
 pub fn compare(sides: &[Side], least_change: f64) -> Comparison {
     let mut remarks = Vec::new();
-    let least_change =
-        if least_change >= 0.0 && least_change.is_finite() { least_change } else { USUAL_LEAST };
+    let least_change = if least_change >= 0.0 && least_change.is_finite() {
+        least_change
+    } else {
+        USUAL_LEAST
+    };
     if sides.len() > MOST_SIDES {
-        remarks.push(format!("Only the first {MOST_SIDES} of {} sessions are compared", sides.len()));
+        remarks.push(format!(
+            "Only the first {MOST_SIDES} of {} sessions are compared",
+            sides.len()
+        ));
     }
     let sides = &sides[..sides.len().min(MOST_SIDES)];
     let mut out = Comparison {
@@ -67,14 +73,26 @@ pub fn compare(sides: &[Side], least_change: f64) -> Comparison {
         remarks,
     };
     if sides.len() < 2 {
-        out.remarks.push("There is nothing to compare with: it takes two sessions".to_owned());
+        out.remarks
+            .push("There is nothing to compare with: it takes two sessions".to_owned());
         return out;
     }
     let matches = levels::matches(sides, &mut out.remarks);
     out.differences = plans::differences(sides, &matches);
-    let differs = |what: &str| out.differences.iter().any(|difference| difference.what == what);
-    let alike = Alike { tokens: !differs(plans::TOKENS_FROM), objectives: !differs(plans::OBJECTIVES) };
-    let open = matches.iter().enumerate().flat_map(|(at, found)| rows_of(found, at as u64)).collect();
+    let differs = |what: &str| {
+        out.differences
+            .iter()
+            .any(|difference| difference.what == what)
+    };
+    let alike = Alike {
+        tokens: !differs(plans::TOKENS_FROM),
+        objectives: !differs(plans::OBJECTIVES),
+    };
+    let open = matches
+        .iter()
+        .enumerate()
+        .flat_map(|(at, found)| rows_of(found, at as u64))
+        .collect();
     out.rows = judge(open, least_change, alike);
     plans::remarks(sides, &matches, alike, &mut out.remarks);
     out
@@ -102,13 +120,18 @@ fn rows_of(found: &Match<'_>, at: u64) -> Vec<Open> {
     let peaks: Vec<Sampled> = found.peaks().into_iter().map(Sampled::of_peak).collect();
     let mut out: Vec<Open> = row(found, "", &PEAK, &peaks).into_iter().collect();
     for (number, (label, places)) in found.levels.iter().enumerate() {
-        let prepared: Vec<_> = places.iter().map(|place| place.as_ref().map(figures::Prepared::of)).collect();
+        let prepared: Vec<_> = places
+            .iter()
+            .map(|place| place.as_ref().map(figures::Prepared::of))
+            .collect();
         for (order, figure) in FIGURES.iter().enumerate() {
             let sample = |(side, prepared): (usize, &Option<figures::Prepared<'_>>)| {
                 // A sequence of its own for each, that a session has only at its place: two sides that are the
                 // same are drawn apart.
                 let seed = [side as u64, at, number as u64, order as u64];
-                prepared.as_ref().map_or_else(Sampled::default, |prepared| prepared.sample(figure, &seed))
+                prepared
+                    .as_ref()
+                    .map_or_else(Sampled::default, |prepared| prepared.sample(figure, &seed))
             };
             let sampled: Vec<Sampled> = prepared.iter().enumerate().map(sample).collect();
             out.extend(row(found, label, figure, &sampled));
@@ -118,12 +141,20 @@ fn rows_of(found: &Match<'_>, at: u64) -> Vec<Open> {
 }
 
 /// A figure of all sides; `None` where the baseline does not have it, or nobody else.
-fn row(found: &Match<'_>, level: &str, figure: &'static Figure, sampled: &[Sampled]) -> Option<Open> {
+fn row(
+    found: &Match<'_>,
+    level: &str,
+    figure: &'static Figure,
+    sampled: &[Sampled],
+) -> Option<Open> {
     let (baseline, others) = sampled.split_first()?;
     if baseline.value.is_none() || others.iter().all(|side| side.value.is_none()) {
         return None;
     }
-    let (others, evidence) = others.iter().map(|other| figures::against(figure, baseline, other)).unzip();
+    let (others, evidence) = others
+        .iter()
+        .map(|other| figures::against(figure, baseline, other))
+        .unzip();
     let row = Row {
         model: found.model.clone(),
         level: level.to_owned(),
@@ -133,7 +164,11 @@ fn row(found: &Match<'_>, level: &str, figure: &'static Figure, sampled: &[Sampl
         baseline: baseline.value,
         others,
     };
-    Some(Open { row, figure, evidence })
+    Some(Open {
+        row,
+        figure,
+        evidence,
+    })
 }
 
 /// Gives every cell its verdict, all tests of a session together.
@@ -146,19 +181,34 @@ fn judge(mut open: Vec<Open>, least_change: f64, alike: Alike) -> Vec<Row> {
         };
         let ps: Vec<f64> = open.iter().filter_map(p).collect();
         let mut significant = ranks::holm(&ps).into_iter();
-        for Open { row, figure, evidence } in &mut open {
+        for Open {
+            row,
+            figure,
+            evidence,
+        } in &mut open
+        {
             let cell = &mut row.others[other];
             cell.verdict = match evidence[other] {
                 Evidence::Settled(Verdict::Look) => {
-                    let matters = cell.change.is_none_or(|change| change.abs() >= least_change);
-                    if matters { Verdict::Look } else { Verdict::NoDifference }
+                    let matters = cell
+                        .change
+                        .is_none_or(|change| change.abs() >= least_change);
+                    if matters {
+                        Verdict::Look
+                    } else {
+                        Verdict::NoDifference
+                    }
                 }
                 Evidence::Settled(verdict) => verdict,
                 Evidence::Tested { up, otherwise, .. } => {
                     let significant = significant.next().unwrap_or(false);
                     let verdict = figure.verdict(cell, significant, up, otherwise, least_change);
                     let told = matches!(verdict, Verdict::Better | Verdict::Worse);
-                    if told && !figure.is_alike(alike) { Verdict::Look } else { verdict }
+                    if told && !figure.is_alike(alike) {
+                        Verdict::Look
+                    } else {
+                        verdict
+                    }
                 }
             };
         }
@@ -197,10 +247,17 @@ pub struct LevelValues {
 impl LevelValues {
     /// What a session's requests measured, for each level of its report; empty when they measured nothing, as those
     /// of other programs' files that hold only their report.
-    pub fn of(report: &BenchReport, requests: impl IntoIterator<Item = RequestRecord>) -> Vec<Self> {
+    pub fn of(
+        report: &BenchReport,
+        requests: impl IntoIterator<Item = RequestRecord>,
+    ) -> Vec<Self> {
         let mut values = vec![Self::default(); report.levels.len()];
         for record in requests.into_iter().filter(RequestRecord::counts) {
-            let Some(at) = report.levels.iter().position(|level| level.index == record.level) else {
+            let Some(at) = report
+                .levels
+                .iter()
+                .position(|level| level.index == record.level)
+            else {
                 continue;
             };
             let level = &mut values[at];
@@ -210,7 +267,9 @@ impl LevelValues {
             level.user_tokens_per_s.extend(record.user_speed());
             level.gaps_us.push(record.gaps_us);
         }
-        let empty = values.iter().all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());
+        let empty = values
+            .iter()
+            .all(|level| level.ttft_ms.is_empty() && level.latency_ms.is_empty());
         if empty { Vec::new() } else { values }
     }
 }

@@ -28,7 +28,8 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Option<f64> {
             (None, Some(y)) => *y,
             (None, None) => break,
         };
-        let run = |of: &[f64], at: usize| of[at..].iter().take_while(|other| **other <= value).count();
+        let run =
+            |of: &[f64], at: usize| of[at..].iter().take_while(|other| **other <= value).count();
         let (in_a, in_b) = (run(a, at_a), run(b, at_b));
         tied |= in_a + in_b > 1;
         sums.add(in_a as f64, in_b as f64);
@@ -104,7 +105,10 @@ fn exact(m: usize, n: usize, u: usize) -> f64 {
     }
     let all: f64 = ways.iter().map(|ways| *ways as f64).sum();
     // The distribution is symmetric, and small numbers come first.
-    let beyond: f64 = ways[..=most - u.min(most)].iter().map(|ways| *ways as f64).sum();
+    let beyond: f64 = ways[..=most - u.min(most)]
+        .iter()
+        .map(|ways| *ways as f64)
+        .sum();
     (2.0 * beyond / all).min(1.0)
 }
 
@@ -120,7 +124,9 @@ pub fn fisher([hits_a, of_a]: [u64; 2], [hits_b, of_b]: [u64; 2]) -> f64 {
     let (hits_a, hits_b) = (hits_a.min(of_a), hits_b.min(of_b));
     let (hits, all) = (hits_a + hits_b, of_a + of_b);
     let choose = |n: u64, k: u64| {
-        libm::lgamma(n as f64 + 1.0) - libm::lgamma(k as f64 + 1.0) - libm::lgamma((n - k) as f64 + 1.0)
+        libm::lgamma(n as f64 + 1.0)
+            - libm::lgamma(k as f64 + 1.0)
+            - libm::lgamma((n - k) as f64 + 1.0)
     };
     let whole = choose(all, hits);
     let log = |k: u64| choose(of_a, k) + choose(of_b, hits - k) - whole;
@@ -135,7 +141,11 @@ pub fn fisher([hits_a, of_a]: [u64; 2], [hits_b, of_b]: [u64; 2]) -> f64 {
     let most = most.min((expected + reach) as u64);
     // Logarithms of factorials are right to about nine digits where there are millions.
     let slack = 1e-7;
-    let p: f64 = (least..=most).map(log).filter(|log| *log <= here + slack).map(f64::exp).sum();
+    let p: f64 = (least..=most)
+        .map(log)
+        .filter(|log| *log <= here + slack)
+        .map(f64::exp)
+        .sum();
     p.min(1.0)
 }
 

@@ -33,8 +33,12 @@ impl Comparison {
                 format!("{label} against {baseline}: {tally}")
             })
             .collect();
-        let grave: Vec<&str> =
-            self.differences.iter().filter(|difference| difference.grave).map(|d| d.what.as_str()).collect();
+        let grave: Vec<&str> = self
+            .differences
+            .iter()
+            .filter(|difference| difference.grave)
+            .map(|d| d.what.as_str())
+            .collect();
         let care = match grave.as_slice() {
             [] => String::new(),
             [one] => format!("; not like with like: {one} differs"),
@@ -46,7 +50,9 @@ impl Comparison {
     /// How many figures of one of the others have each verdict; `other` counts them from 0.
     pub fn verdicts(&self, other: usize, verdict: Verdict) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.others.get(other));
-        cells.filter(|cell| cell.value.is_some() && cell.verdict == verdict).count()
+        cells
+            .filter(|cell| cell.value.is_some() && cell.verdict == verdict)
+            .count()
     }
 
     fn tally(&self, other: usize) -> String {
@@ -78,7 +84,9 @@ fn figures(n: usize) -> &'static str {
 
 /// A figure with about three digits and without its unit, shares as percent: `88.0`, `9,870`, `99.5`.
 pub fn value_text(row: &Row, value: Option<f64>) -> String {
-    let Some(value) = value else { return ABSENT.to_owned() };
+    let Some(value) = value else {
+        return ABSENT.to_owned();
+    };
     match row.unit.as_str() {
         "%" => format!("{:.1}", value * 100.0),
         "" if value.fract() == 0.0 && value >= 0.0 => count(value as u64),
@@ -108,13 +116,21 @@ pub fn interval_text(cell: &Cell) -> String {
 
 /// The verdict's word; `–` where there is no value.
 pub fn verdict_text(cell: &Cell) -> &'static str {
-    if cell.value.is_some() { cell.verdict.word() } else { ABSENT }
+    if cell.value.is_some() {
+        cell.verdict.word()
+    } else {
+        ABSENT
+    }
 }
 
 /// In percent, with its sign, which nothing has none of.
 fn signed(share: f64) -> String {
     let text = format!("{:+.1}", share * 100.0);
-    if matches!(text.as_str(), "+0.0" | "-0.0") { "0.0".to_owned() } else { text }
+    if matches!(text.as_str(), "+0.0" | "-0.0") {
+        "0.0".to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -132,8 +148,13 @@ mod tests {
             baseline,
             others: Vec::new(),
         };
-        let cell =
-            |value, change, interval| Cell { value, change, interval, p: None, verdict: Verdict::Look };
+        let cell = |value, change, interval| Cell {
+            value,
+            change,
+            interval,
+            p: None,
+            verdict: Verdict::Look,
+        };
         let better = cell(Some(88.0), Some(-0.0928), Some([-0.121, -0.0664]));
         assert_eq!(change_text(&row("ms", Some(97.0)), &better), "-9.3 %");
         assert_eq!(interval_text(&better), "-12.1 … -6.6 %");

@@ -6,11 +6,13 @@ use super::told;
 
 /// Why pods of the deployment may not be created.
 pub(super) fn not_created(deployment: &Deployment, events: &[&ClusterEvent]) -> Option<Diagnosis> {
-    let event =
-        events.iter().find(|event| event.reason == "FailedCreate" && is_missing(deployment, event))?;
+    let event = events
+        .iter()
+        .find(|event| event.reason == "FailedCreate" && is_missing(deployment, event))?;
     let message = event.message.trim().trim_end_matches('.');
     if let Some(name) = between(message, "exceeded quota: ", &[',']) {
-        let sentence = format!("The namespace's quota {name} is used up, so its pods may not be created");
+        let sentence =
+            format!("The namespace's quota {name} is used up, so its pods may not be created");
         return Some(told(sentence, &["describe", "resourcequota", name]));
     }
     let sentence = if let Some(hook) = between(message, "failed calling webhook \"", &['"']) {
@@ -19,7 +21,10 @@ pub(super) fn not_created(deployment: &Deployment, events: &[&ClusterEvent]) -> 
             tail(message)
         )
     } else if let Some(hook) = between(message, "admission webhook \"", &['"']) {
-        format!("The admission webhook {hook} denies its pods: {}", after(message, "denied the request: "))
+        format!(
+            "The admission webhook {hook} denies its pods: {}",
+            after(message, "denied the request: ")
+        )
     } else if let Some(level) = between(message, "violates PodSecurity \"", &['"']) {
         let what = after(message, &format!("violates PodSecurity \"{level}\": "));
         format!("The namespace's pod security level {level} forbids its pods: {what}")
@@ -45,16 +50,26 @@ fn is_missing(deployment: &Deployment, event: &ClusterEvent) -> bool {
     if event.object == deployment.name {
         return deployment.pods.is_empty();
     }
-    !pods.any(|pod| pod.name.strip_prefix(&event.object).is_some_and(|tail| tail.starts_with('-')))
+    !pods.any(|pod| {
+        pod.name
+            .strip_prefix(&event.object)
+            .is_some_and(|tail| tail.starts_with('-'))
+    })
 }
 
 /// What holds up a pod that has a node and whose containers were not made yet.
 pub(super) fn held_up(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
     // Once a container runs, its volumes and its network are there.
-    if pod.details.iter().any(|container| container.started.is_some() || container.restarts > 0) {
+    if pod
+        .details
+        .iter()
+        .any(|container| container.started.is_some() || container.restarts > 0)
+    {
         return None;
     }
-    let own = events.iter().filter(|event| event.warning && event.object == pod.name);
+    let own = events
+        .iter()
+        .filter(|event| event.warning && event.object == pod.name);
     own.into_iter().find_map(|event| {
         let message = event.message.trim().trim_end_matches('.');
         let what = match event.reason.as_str() {
@@ -77,11 +92,19 @@ pub(super) fn claim(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosi
     let is_its = |event: &&&ClusterEvent| {
         event.kind == "PersistentVolumeClaim"
             && event.warning
-            && event.object.strip_suffix(&pod.name).is_some_and(|front| front.ends_with('-'))
+            && event
+                .object
+                .strip_suffix(&pod.name)
+                .is_some_and(|front| front.ends_with('-'))
     };
-    let ClusterEvent { object, message, .. } = events.iter().find(is_its)?;
+    let ClusterEvent {
+        object, message, ..
+    } = events.iter().find(is_its)?;
     let message = message.trim().trim_end_matches('.');
-    let sentence = format!("The volume claim {object} of the {} pod is not met: {message}", pod.group);
+    let sentence = format!(
+        "The volume claim {object} of the {} pod is not met: {message}",
+        pod.group
+    );
     Some(told(sentence, &["describe", "pvc", object]))
 }
 
@@ -94,10 +117,14 @@ pub(super) fn killed_by_probe(
     let is_it = |event: &&&ClusterEvent| {
         event.object == pod.name
             && event.reason == "Killing"
-            && event.message.starts_with(&format!("Container {container} failed "))
+            && event
+                .message
+                .starts_with(&format!("Container {container} failed "))
     };
     let message = &events.iter().find(is_it)?.message;
-    ["startup probe", "liveness probe"].into_iter().find(|probe| message.contains(probe))
+    ["startup probe", "liveness probe"]
+        .into_iter()
+        .find(|probe| message.contains(probe))
 }
 
 fn between<'a>(text: &'a str, start: &str, ends: &[char]) -> Option<&'a str> {
@@ -112,5 +139,7 @@ fn after<'a>(text: &'a str, part: &str) -> &'a str {
 
 /// The last part of an error's chain.
 fn tail(text: &str) -> &str {
-    text.rsplit_once("\": ").map_or(text, |(_, rest)| rest).trim()
+    text.rsplit_once("\": ")
+        .map_or(text, |(_, rest)| rest)
+        .trim()
 }

@@ -16,20 +16,31 @@ const REASONS: [&str; 7] = [
 
 /// The first container of the pod whose image is not there, and why.
 pub(super) fn cause(pod: &PodBrief, events: &[&ClusterEvent]) -> Option<Diagnosis> {
-    let container = pod.details.iter().find(|it| !it.ready && REASONS.contains(&it.reason.as_str()))?;
+    let container = pod
+        .details
+        .iter()
+        .find(|it| !it.ready && REASONS.contains(&it.reason.as_str()))?;
     // After the first try the container says only that it waits; the event still has the registry's words.
     let tried = |event: &&&ClusterEvent| {
-        event.object == pod.name && event.warning && event.message.starts_with("Failed to pull image")
+        event.object == pod.name
+            && event.warning
+            && event.message.starts_with("Failed to pull image")
     };
-    let event = events.iter().find(tried).map(|event| event.message.as_str());
+    let event = events
+        .iter()
+        .find(tried)
+        .map(|event| event.message.as_str());
     let said = [container.message.as_str(), event.unwrap_or_default()].join("\n");
     let cause = match container.reason.as_str() {
         "InvalidImageName" => "its name is not a valid image name".to_owned(),
         "ErrImageNeverPull" => "the node does not have it, and its pull policy is Never".to_owned(),
         "SignatureValidationFailed" => "its signature is not accepted".to_owned(),
         "ImageInspectError" => {
-            let why =
-                if container.message.is_empty() { String::new() } else { format!(": {}", container.message) };
+            let why = if container.message.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", container.message)
+            };
             format!("the node's container runtime cannot read the image that it has{why}")
         }
         _ => why(&said).to_owned(),
@@ -62,7 +73,11 @@ fn why(said: &str) -> &'static str {
         "the registry speaks http, and the node asks it over https"
     } else if has(&["no route to host", "network is unreachable"]) {
         "the node has no route to the registry"
-    } else if has(&["no such host", "server misbehaving", "temporary failure in name resolution"]) {
+    } else if has(&[
+        "no such host",
+        "server misbehaving",
+        "temporary failure in name resolution",
+    ]) {
         "the node cannot find the registry's host name"
     } else if has(&[
         "connection refused",
@@ -74,7 +89,11 @@ fn why(said: &str) -> &'static str {
         ": eof",
     ]) {
         "the node does not reach the registry"
-    } else if has(&["no match for platform", "no matching manifest", "exec format"]) {
+    } else if has(&[
+        "no match for platform",
+        "no matching manifest",
+        "exec format",
+    ]) {
         "the registry has it for another kind of processor only"
     } else if has(&[
         "unauthorized",
@@ -87,7 +106,13 @@ fn why(said: &str) -> &'static str {
         "no basic auth credentials",
     ]) {
         "the registry refuses the credentials (imagePullSecrets)"
-    } else if has(&["not found", "manifest unknown", "name unknown", "does not exist", "manifest invalid"]) {
+    } else if has(&[
+        "not found",
+        "manifest unknown",
+        "name unknown",
+        "does not exist",
+        "manifest invalid",
+    ]) {
         "the registry has no such image"
     } else {
         "its name, the registry or the credentials are wrong"
@@ -96,7 +121,11 @@ fn why(said: &str) -> &'static str {
 
 /// Names of images and addresses stand in quotes, and may hold any word.
 fn without_quotes(text: &str) -> String {
-    text.replace("\\\"", "\"").split('"').step_by(2).collect::<Vec<_>>().join(" ")
+    text.replace("\\\"", "\"")
+        .split('"')
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -144,7 +173,10 @@ mod tests {
                 "failed to do request: Head \"https://r.example/v2/\": dial tcp 10.0.0.9:443: i/o timeout",
                 "does not reach",
             ),
-            ("dial tcp 10.0.0.9:443: connect: connection refused", "does not reach"),
+            (
+                "dial tcp 10.0.0.9:443: connect: connection refused",
+                "does not reach",
+            ),
             (
                 "failed to pull and unpack image \"r.example/m:1\": no match for platform in manifest: not found",
                 "processor",
@@ -157,11 +189,21 @@ mod tests {
                 "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
                 "credentials",
             ),
-            ("failed to resolve reference \"r.example/m:1\": r.example/m:1: not found", "no such image"),
-            ("manifest unknown: manifest tagged by \"1\" is not found", "no such image"),
+            (
+                "failed to resolve reference \"r.example/m:1\": r.example/m:1: not found",
+                "no such image",
+            ),
+            (
+                "manifest unknown: manifest tagged by \"1\" is not found",
+                "no such image",
+            ),
             ("something else", "are wrong"),
         ] {
-            assert!(why(&pull(said)).contains(told), "{said}: {}", why(&pull(said)));
+            assert!(
+                why(&pull(said)).contains(told),
+                "{said}: {}",
+                why(&pull(said))
+            );
         }
     }
 }

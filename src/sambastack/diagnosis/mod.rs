@@ -8,7 +8,8 @@ mod image;
 mod pods;
 
 use crate::domain::deployment::{
-    ClusterEvent, ContainerBrief, Deployment, DeploymentState, Diagnosis, Generation, PodBrief, Progress,
+    ClusterEvent, ContainerBrief, Deployment, DeploymentState, Diagnosis, Generation, PodBrief,
+    Progress,
 };
 use crate::domain::units;
 
@@ -48,11 +49,18 @@ pub fn diagnose(deployment: &Deployment, known: Known<'_>) -> Option<Diagnosis> 
 
 fn told(sentence: impl Into<String>, confirm: &[&str]) -> Diagnosis {
     let confirm = confirm.iter().map(|word| (*word).to_owned()).collect();
-    Diagnosis { sentence: sentence.into(), confirm, progress: Progress::NeedsSomebody }
+    Diagnosis {
+        sentence: sentence.into(),
+        confirm,
+        progress: Progress::NeedsSomebody,
+    }
 }
 
 fn of(progress: Progress, diagnosis: Diagnosis) -> Diagnosis {
-    Diagnosis { progress, ..diagnosis }
+    Diagnosis {
+        progress,
+        ..diagnosis
+    }
 }
 
 fn resource(deployment: &Deployment) -> String {
@@ -66,19 +74,30 @@ fn resource(deployment: &Deployment) -> String {
 fn terminating(deployment: &Deployment) -> Diagnosis {
     let silent = deployment.pods.iter().find(|pod| pods::is_silent(pod));
     if let Some(pod) = silent {
-        let sentence =
-            format!("The node of the {} pod does not report, so the pod cannot be deleted", pod.group);
+        let sentence = format!(
+            "The node of the {} pod does not report, so the pod cannot be deleted",
+            pod.group
+        );
         return told(sentence, &["get", "pod", &pod.name, "-o", "wide"]);
     }
-    let sentence = "It is being deleted; if that takes long, a finalizer or a pod that does not end holds it";
+    let sentence =
+        "It is being deleted; if that takes long, a finalizer or a pod that does not end holds it";
     let path = "jsonpath={.metadata.deletionTimestamp} {.metadata.finalizers}";
-    of(Progress::Ending, told(sentence, &["get", &resource(deployment), &deployment.name, "-o", path]))
+    of(
+        Progress::Ending,
+        told(
+            sentence,
+            &["get", &resource(deployment), &deployment.name, "-o", path],
+        ),
+    )
 }
 
 fn unknown() -> Diagnosis {
-    let sentence =
-        "Its pods could not be listed, so it is not known whether it is ready; a request to it may work";
-    of(Progress::Remark, told(sentence, &["auth", "can-i", "list", "pods"]))
+    let sentence = "Its pods could not be listed, so it is not known whether it is ready; a request to it may work";
+    of(
+        Progress::Remark,
+        told(sentence, &["auth", "can-i", "list", "pods"]),
+    )
 }
 
 fn bundle(deployment: &Deployment) -> Option<Diagnosis> {
@@ -92,7 +111,9 @@ fn bundle(deployment: &Deployment) -> Option<Diagnosis> {
     if trouble == format!("bundle {name} does not exist") {
         let sentence = match is_deployed {
             true => {
-                format!("Its pods are ready, but its bundle {name} does not exist: its models are not known")
+                format!(
+                    "Its pods are ready, but its bundle {name} does not exist: its models are not known"
+                )
             }
             false => format!("Its bundle {name} does not exist, so there is nothing to deploy"),
         };
@@ -104,22 +125,29 @@ fn bundle(deployment: &Deployment) -> Option<Diagnosis> {
     }
     let why = trouble.strip_prefix(&format!("bundle {name} is not valid"))?;
     let why = why.trim_start_matches(':').trim();
-    let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let because = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    };
     let sentence = format!("SambaStack refused its bundle {name}{because}");
-    Some(told(sentence, &["get", kind, name, "-o", "jsonpath={.status}"]))
+    Some(told(
+        sentence,
+        &["get", kind, name, "-o", "jsonpath={.status}"],
+    ))
 }
 
 fn scaled_to_zero(deployment: &Deployment) -> Option<Diagnosis> {
     let is_zero = deployment.replicas == 0 && deployment.pods.iter().all(|pod| pod.group == CACHE);
-    let sentence =
-        "It is scaled to zero: its groups ask for 0 replicas (minReplicas), so it has no pod that answers";
+    let sentence = "It is scaled to zero: its groups ask for 0 replicas (minReplicas), so it has no pod that answers";
     let path = "jsonpath={.spec.groups}";
     let confirm = ["get", &resource(deployment), &deployment.name, "-o", path];
     is_zero.then(|| of(Progress::Remark, told(sentence, &confirm)))
 }
 
 fn no_pods(deployment: &Deployment) -> Option<Diagnosis> {
-    let sentence = "No pods were created for it: the operator has not taken it up, or may not create them";
+    let sentence =
+        "No pods were created for it: the operator has not taken it up, or may not create them";
     let confirm = ["describe", &resource(deployment), &deployment.name];
     deployment.pods.is_empty().then(|| told(sentence, &confirm))
 }
@@ -132,7 +160,8 @@ fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
     if others.iter().any(ready) && caches.iter().any(ready) {
         return None;
     }
-    let is_troubled = |pod: &&&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
+    let is_troubled =
+        |pod: &&&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
     let Some(cache) = caches.iter().find(is_troubled) else {
         return caches.is_empty().then(|| {
             let sentence = "There is no cache pod yet, and the default pods wait for it";
@@ -144,14 +173,21 @@ fn cache_first(deployment: &Deployment) -> Option<Diagnosis> {
         return None;
     }
     let left = patience(cache);
-    let waits =
-        if others.is_empty() { "the default pods come after it" } else { "the default pods wait for it" };
+    let waits = if others.is_empty() {
+        "the default pods come after it"
+    } else {
+        "the default pods wait for it"
+    };
     let sentence = format!("The cache is not ready yet, and {waits}{left}");
-    Some(of(Progress::Starting, told(sentence, &["logs", &cache.name, "--tail=50"])))
+    Some(of(
+        Progress::Starting,
+        told(sentence, &["logs", &cache.name, "--tail=50"]),
+    ))
 }
 
 fn starting(deployment: &Deployment) -> Option<Diagnosis> {
-    let is_troubled = |pod: &&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
+    let is_troubled =
+        |pod: &&PodBrief| pod.trouble.is_some() && !pods::is_replaced(deployment, pod);
     let pod = deployment.pods.iter().find(is_troubled);
     let Some(pod) = pod else {
         // Nothing is wrong with the pods there are: some are not there yet.
@@ -163,7 +199,10 @@ fn starting(deployment: &Deployment) -> Option<Diagnosis> {
     };
     if pods::is_leaving(pod) {
         let sentence = format!("A {} pod is being replaced", pod.group);
-        return Some(of(Progress::Starting, told(sentence, &["get", "pod", &pod.name])));
+        return Some(of(
+            Progress::Starting,
+            told(sentence, &["get", "pod", &pod.name]),
+        ));
     }
     if !pods::is_starting(pod) {
         let trouble = pod.trouble.as_deref().unwrap_or_default();
@@ -176,20 +215,34 @@ fn starting(deployment: &Deployment) -> Option<Diagnosis> {
     let container = pod.details.iter().find(|container| !container.ready);
     let Some(ContainerBrief { name, init, .. }) = container else {
         let sentence = format!("The {} pod was created and has not started yet", pod.group);
-        return Some(of(Progress::Starting, told(sentence, &["describe", "pod", &pod.name])));
+        return Some(of(
+            Progress::Starting,
+            told(sentence, &["describe", "pod", &pod.name]),
+        ));
     };
     let sentence = match init {
         true => format!("The {} pod is being prepared by {name}{left}", pod.group),
-        false => format!("Container {name} of the {} pod is starting{left}", pod.group),
+        false => format!(
+            "Container {name} of the {} pod is starting{left}",
+            pod.group
+        ),
     };
-    Some(of(Progress::Starting, told(sentence, &["logs", &pod.name, "-c", name, "--tail=50"])))
+    Some(of(
+        Progress::Starting,
+        told(sentence, &["logs", &pod.name, "-c", name, "--tail=50"]),
+    ))
 }
 
 /// What the start-up probe still allows.
 fn patience(pod: &PodBrief) -> String {
     let until = pod.details.iter().find_map(ContainerBrief::may_start_until);
     until
-        .map(|until| format!("; its start-up probe lets it until {}", units::moment(until)))
+        .map(|until| {
+            format!(
+                "; its start-up probe lets it until {}",
+                units::moment(until)
+            )
+        })
         .unwrap_or_default()
 }
 
@@ -210,31 +263,71 @@ fn not_routed(deployment: &Deployment, routed: Option<&[String]>) -> Option<Diag
         0 => (*first).to_owned(),
         n => format!("{first} and {n} more"),
     };
-    let sentence =
-        format!("Its pods are ready, but the API does not route {which}: the gateway has not taken it up");
-    Some(told(sentence, &["get", &resource(deployment), &deployment.name, "-o", "jsonpath={.status}"]))
+    let sentence = format!(
+        "Its pods are ready, but the API does not route {which}: the gateway has not taken it up"
+    );
+    Some(told(
+        sentence,
+        &[
+            "get",
+            &resource(deployment),
+            &deployment.name,
+            "-o",
+            "jsonpath={.status}",
+        ],
+    ))
 }
 
 fn not_answering(deployment: &Deployment, silent: Option<(&str, &str)>) -> Option<Diagnosis> {
     let (model, why) = silent?;
     let pod = deployment.pods.iter().find(|pod| pod.group != CACHE)?;
-    let sentence = format!("The API routes {model}, but it does not answer: {}", as_a_part(why));
-    let container = pod.details.iter().find(|it| it.name == "inf").or(pod.details.first())?;
-    Some(told(sentence, &["logs", &pod.name, "-c", &container.name, "--tail=50"]))
+    let sentence = format!(
+        "The API routes {model}, but it does not answer: {}",
+        as_a_part(why)
+    );
+    let container = pod
+        .details
+        .iter()
+        .find(|it| it.name == "inf")
+        .or(pod.details.first())?;
+    Some(told(
+        sentence,
+        &["logs", &pod.name, "-c", &container.name, "--tail=50"],
+    ))
 }
 
 /// Ready, and nothing of it can be asked.
 fn no_models(deployment: &Deployment) -> Option<Diagnosis> {
     let is_idle = deployment.state == DeploymentState::Deployed && deployment.models.is_empty();
-    let why = deployment.models_trouble.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    let confirm = ["get", &resource(deployment), &deployment.name, "-o", "jsonpath={.spec}"];
-    is_idle.then(|| told(format!("Its pods are ready, but no model of it can be addressed{why}"), &confirm))
+    let why = deployment
+        .models_trouble
+        .as_deref()
+        .map(|why| format!(": {why}"))
+        .unwrap_or_default();
+    let confirm = [
+        "get",
+        &resource(deployment),
+        &deployment.name,
+        "-o",
+        "jsonpath={.spec}",
+    ];
+    is_idle.then(|| {
+        told(
+            format!("Its pods are ready, but no model of it can be addressed{why}"),
+            &confirm,
+        )
+    })
 }
 
 fn too_few(deployment: &Deployment) -> Option<Diagnosis> {
-    let there = deployment.pods.iter().filter(|pod| pod.group != CACHE && !pod.has_ended()).count();
+    let there = deployment
+        .pods
+        .iter()
+        .filter(|pod| pod.group != CACHE && !pod.has_ended())
+        .count();
     let asked = deployment.replicas as usize;
-    let sentence = format!("It serves with {there} of the {asked} pods that it asks for (minReplicas)");
+    let sentence =
+        format!("It serves with {there} of the {asked} pods that it asks for (minReplicas)");
     let confirm = ["describe", &resource(deployment), &deployment.name];
     (deployment.state == DeploymentState::Deployed && there < asked)
         .then(|| of(Progress::Remark, told(sentence, &confirm)))

@@ -67,7 +67,12 @@ fn deployment(refused: Option<&str>, pods: Vec<Value>) -> Deployment {
         Some(why) => json!({"type": "Valid", "status": "False", "message": why}),
         None => json!({"type": "Valid", "status": "True"}),
     };
-    asking(json!([{"name": "default", "minReplicas": 1}]), valid, json!({"M": {}}), pods)
+    asking(
+        json!([{"name": "default", "minReplicas": 1}]),
+        valid,
+        json!({"M": {}}),
+        pods,
+    )
 }
 
 /// The same, with groups and models that are asked for.
@@ -80,8 +85,10 @@ fn asking(groups: Value, valid: Value, models: Value, pods: Vec<Value>) -> Deplo
         bundle_deployments: present(
             json!([{"metadata": {"name": "d"}, "spec": {"bundle": "b", "groups": groups}}]),
         ),
-        bundles: present(json!([{"metadata": {"name": "b"}, "spec": {"models": models},
-            "status": {"conditions": [valid]}}])),
+        bundles: present(
+            json!([{"metadata": {"name": "b"}, "spec": {"models": models},
+            "status": {"conditions": [valid]}}]),
+        ),
         pods: present(Value::Array(pods)),
         ..Lists::default()
     };
@@ -91,14 +98,20 @@ fn asking(groups: Value, valid: Value, models: Value, pods: Vec<Value>) -> Deplo
 #[track_caller]
 fn check(deployment: &Deployment, known: Known<'_>, expected: Option<(&str, &str)>) {
     let found = diagnose(deployment, known);
-    let told = found.as_ref().map(|it| (it.sentence.as_str(), it.confirm.join(" ")));
-    assert_eq!(told, expected.map(|(sentence, confirm)| (sentence, confirm.to_owned())));
+    let told = found
+        .as_ref()
+        .map(|it| (it.sentence.as_str(), it.confirm.join(" ")));
+    assert_eq!(
+        told,
+        expected.map(|(sentence, confirm)| (sentence, confirm.to_owned()))
+    );
 }
 
 #[test]
 fn each_trouble_has_its_sentence_and_its_command() {
     let oom = json!({"reason": "OOMKilled", "exitCode": 137});
-    let words = json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
+    let words =
+        json!({"reason": "Error", "exitCode": 1, "message": "loading\nno such checkpoint\n"});
     let plain = json!({"reason": "Error", "exitCode": 2});
     let failed = json!({"ready": false, "state": {"terminated": {"exitCode": 3}}});
     type Line = (Vec<Value>, Option<(&'static str, &'static str)>);
@@ -119,21 +132,33 @@ fn each_trouble_has_its_sentence_and_its_command() {
             )),
         ),
         (
-            vec![cache(ready()), main(waiting("ErrImagePull", "401 unauthorized"))],
+            vec![
+                cache(ready()),
+                main(waiting("ErrImagePull", "401 unauthorized")),
+            ],
             Some((
                 "The image of container inf in the default pod cannot be pulled: the registry refuses the credentials (imagePullSecrets)",
                 "describe pod inf-d-q-default-n-0",
             )),
         ),
         (
-            vec![cache(ready()), main(waiting("ErrImagePull", "manifest unknown"))],
+            vec![
+                cache(ready()),
+                main(waiting("ErrImagePull", "manifest unknown")),
+            ],
             Some((
                 "The image of container inf in the default pod cannot be pulled: the registry has no such image",
                 "describe pod inf-d-q-default-n-0",
             )),
         ),
         (
-            vec![cache(ready()), main(waiting("CreateContainerConfigError", "secret \"s\" not found"))],
+            vec![
+                cache(ready()),
+                main(waiting(
+                    "CreateContainerConfigError",
+                    "secret \"s\" not found",
+                )),
+            ],
             Some((
                 "Container inf in the default pod cannot be made: secret \"s\" not found",
                 "describe pod inf-d-q-default-n-0",
@@ -142,7 +167,9 @@ fn each_trouble_has_its_sentence_and_its_command() {
         (
             vec![
                 cache(ready()),
-                unscheduled("0/4 nodes are available: 4 Insufficient sambanova.ai/rdu. preemption: 0/4"),
+                unscheduled(
+                    "0/4 nodes are available: 4 Insufficient sambanova.ai/rdu. preemption: 0/4",
+                ),
             ],
             Some((
                 "No node has enough free sambanova.ai/rdu for the default pod: 0/4 nodes are available: 4 Insufficient sambanova.ai/rdu",
@@ -150,7 +177,10 @@ fn each_trouble_has_its_sentence_and_its_command() {
             )),
         ),
         (
-            vec![cache(ready()), unscheduled("0/4 nodes are available: 4 node(s) had untolerated taint")],
+            vec![
+                cache(ready()),
+                unscheduled("0/4 nodes are available: 4 node(s) had untolerated taint"),
+            ],
             Some((
                 "No node can take the default pod: 0/4 nodes are available: 4 node(s) had untolerated taint",
                 "describe pod inf-d-q-default-n-0",
@@ -218,14 +248,21 @@ fn a_refused_bundle_comes_before_what_its_pods_say() {
         "SambaStack refused its bundle b: no such checkpoint",
         "get bundles.sambanova.ai b -o jsonpath={.status}",
     );
-    check(&deployment(Some("no such checkpoint"), pods), Known::default(), Some(expected));
+    check(
+        &deployment(Some("no such checkpoint"), pods),
+        Known::default(),
+        Some(expected),
+    );
 }
 
 #[test]
 fn what_is_ready_may_still_not_serve() {
     let deployed = deployment(None, vec![cache(ready()), main(ready())]);
     fn known(routed: &[String]) -> Known<'_> {
-        Known { routed: Some(routed), ..Known::default() }
+        Known {
+            routed: Some(routed),
+            ..Known::default()
+        }
     }
     let routed = ["M".to_owned()];
     check(&deployed, known(&routed), None);
@@ -234,13 +271,19 @@ fn what_is_ready_may_still_not_serve() {
         "get bundledeployments.sambanova.ai d -o jsonpath={.status}",
     );
     check(&deployed, known(&[]), Some(expected));
-    let silent = Known { silent: Some(("M", "no answer in 60 s")), ..known(&routed) };
+    let silent = Known {
+        silent: Some(("M", "no answer in 60 s")),
+        ..known(&routed)
+    };
     let expected = (
         "The API routes M, but it does not answer: no answer in 60 s",
         "logs inf-d-q-default-n-0 -c inf --tail=50",
     );
     check(&deployed, silent, Some(expected));
-    assert_eq!(as_a_part("The server failed (HTTP 500)"), "the server failed (HTTP 500)");
+    assert_eq!(
+        as_a_part("The server failed (HTTP 500)"),
+        "the server failed (HTTP 500)"
+    );
     assert_eq!(as_a_part("HTTP 500"), "HTTP 500");
     assert_eq!(as_a_part("Über-model says no"), "Über-model says no");
 }
@@ -256,7 +299,14 @@ fn said_of(deployment: &Deployment, events: Value) -> (Progress, String, String)
     let list = json!({"kind": "EventList", "items": events}).to_string();
     let events = read_events(list.as_bytes()).unwrap();
     let own = of_deployment(&events, deployment);
-    let found = diagnose(deployment, Known { events: &own, ..Known::default() }).expect("something is said");
+    let found = diagnose(
+        deployment,
+        Known {
+            events: &own,
+            ..Known::default()
+        },
+    )
+    .expect("something is said");
     (found.progress, found.sentence, found.confirm.join(" "))
 }
 
@@ -282,7 +332,9 @@ fn event(kind: &str, object: &str, reason: &str, message: &str) -> Value {
 #[test]
 fn what_the_node_refused_or_ended_is_not_starting() {
     let failed = |reason: &str, message: &str| {
-        with_status(json!({"phase": "Failed", "reason": reason, "message": message, "startTime": STARTED}))
+        with_status(
+            json!({"phase": "Failed", "reason": reason, "message": message, "startTime": STARTED}),
+        )
     };
     for (reason, message, sentence, command) in [
         (
@@ -340,11 +392,19 @@ fn what_the_node_refused_or_ended_is_not_starting() {
             "describe pod inf-d-q-default-n-0",
         ),
     ] {
-        check_said(vec![cache(ready()), failed(reason, message)], json!([]), sentence, command);
+        check_said(
+            vec![cache(ready()), failed(reason, message)],
+            json!([]),
+            sentence,
+            command,
+        );
     }
     let ended = json!({"name": "inf", "ready": false, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
     check_said(
-        vec![cache(ready()), with_status(json!({"phase": "Succeeded", "containerStatuses": [ended]}))],
+        vec![
+            cache(ready()),
+            with_status(json!({"phase": "Succeeded", "containerStatuses": [ended]})),
+        ],
         json!([]),
         "The default pod has ended by itself (Completed) and was not started again; it should run on",
         "logs inf-d-q-default-n-0 -c inf --tail=50",
@@ -356,9 +416,15 @@ fn what_was_evicted_and_replaced_is_no_cause() {
     let evicted = json!({"metadata": {"name": "inf-d-q-default-n-7d9f8c6b5-aaaaa"}, "spec": {"containers": [{"name": "inf"}]},
         "status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "}});
     let found = deployment(None, vec![cache(ready()), main(ready()), evicted.clone()]);
-    assert_eq!((found.state, found.reason.as_str()), (DeploymentState::Deployed, ""));
+    assert_eq!(
+        (found.state, found.reason.as_str()),
+        (DeploymentState::Deployed, "")
+    );
     assert_eq!(diagnose(&found, Known::default()), None);
-    assert_eq!(said(vec![cache(ready()), main(starting()), evicted], json!([])).0, Progress::Starting);
+    assert_eq!(
+        said(vec![cache(ready()), main(starting()), evicted], json!([])).0,
+        Progress::Starting
+    );
 }
 
 #[test]
@@ -368,8 +434,7 @@ fn a_pod_follows_its_ready_condition() {
             [{"name": "inf", "ready": true, "started": true, "restartCount": 0, "state": {"running": {"startedAt": STARTED}}}]})
     };
     let containers_ready = json!({"type": "ContainersReady", "status": "True"});
-    let silent =
-        json!([{"type": "Ready", "status": "False", "lastTransitionTime": STARTED}, containers_ready]);
+    let silent = json!([{"type": "Ready", "status": "False", "lastTransitionTime": STARTED}, containers_ready]);
     for (pod, state, sentence, command) in [
         (
             with_status(status(silent.clone(), "")),
@@ -395,14 +460,21 @@ fn a_pod_follows_its_ready_condition() {
         ),
     ] {
         let found = deployment(None, vec![cache(ready()), pod.clone()]);
-        assert_eq!((found.state, found.reason.as_str()), (DeploymentState::Deploying, state));
+        assert_eq!(
+            (found.state, found.reason.as_str()),
+            (DeploymentState::Deploying, state)
+        );
         check_said(vec![cache(ready()), pod], json!([]), sentence, command);
     }
     let fine = with_status(status(json!([{"type": "Ready", "status": "True"}]), ""));
-    assert_eq!(deployment(None, vec![cache(ready()), fine]).state, DeploymentState::Deployed);
+    assert_eq!(
+        deployment(None, vec![cache(ready()), fine]).state,
+        DeploymentState::Deployed
+    );
     let mut leaving = with_status(status(silent, "NodeLost"));
     leaving["metadata"]["deletionTimestamp"] = STARTED.into();
-    leaving["status"]["message"] = "Node n1 which was running pod inf-d-q-default-n-0 is unresponsive".into();
+    leaving["status"]["message"] =
+        "Node n1 which was running pod inf-d-q-default-n-0 is unresponsive".into();
     check_said(
         vec![cache(ready()), leaving],
         json!([]),
@@ -424,8 +496,7 @@ fn what_waits_for_somebody_is_not_starting() {
         "The default pod is held back from the scheduler by a scheduling gate: kueue.x-k8s.io/admission; what has set the gate has to remove it",
         "get pod inf-d-q-default-n-0 -o jsonpath={.spec.schedulingGates}",
     );
-    let unbound =
-        "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/3";
+    let unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/3";
     check_said(
         vec![cache(ready()), unscheduled(unbound)],
         json!([]),
@@ -444,14 +515,18 @@ fn what_waits_for_somebody_is_not_starting() {
         "The volume claim data-inf-d-q-default-n-0 of the default pod is not met: storageclass.storage.k8s.io \"fast\" not found",
         "describe pvc data-inf-d-q-default-n-0",
     );
-    let inspect = "Failed to inspect image \"m:1\": rpc error: code = Unknown desc = layer not known";
+    let inspect =
+        "Failed to inspect image \"m:1\": rpc error: code = Unknown desc = layer not known";
     check_said(
         vec![cache(ready()), main(waiting("ImageInspectError", inspect))],
         json!([]),
         "The image of container inf in the default pod cannot be pulled: the node's container runtime cannot read the image that it has: Failed to inspect image \"m:1\": rpc error: code = Unknown desc = layer not known",
         "describe pod inf-d-q-default-n-0",
     );
-    let back_off = waiting("ImagePullBackOff", "Back-off pulling image \"r.example/m:1\"");
+    let back_off = waiting(
+        "ImagePullBackOff",
+        "Back-off pulling image \"r.example/m:1\"",
+    );
     let pull = "Failed to pull image \"r.example/m:1\": failed to extract layer: write /var/lib/containerd/x: no space left on device: unknown";
     check_said(
         vec![cache(ready()), main(back_off)],
@@ -522,7 +597,9 @@ fn each_way_in_which_pods_may_not_be_created_is_told() {
             "describe resourcequota team",
         ),
         (
-            set("admission webhook \"policy.example.com\" denied the request: images must be signed"),
+            set(
+                "admission webhook \"policy.example.com\" denied the request: images must be signed",
+            ),
             "The admission webhook policy.example.com denies its pods: images must be signed",
             "describe statefulset inf-d-cache",
         ),
@@ -554,7 +631,12 @@ fn each_way_in_which_pods_may_not_be_created_is_told() {
             "describe statefulset inf-d-cache",
         ),
         (
-            event("BundleDeployment", "d", "FailedCreate", "the operator may not create statefulsets."),
+            event(
+                "BundleDeployment",
+                "d",
+                "FailedCreate",
+                "the operator may not create statefulsets.",
+            ),
             "Its pods may not be created: the operator may not create statefulsets",
             "describe bundledeployments.sambanova.ai d",
         ),
@@ -563,7 +645,10 @@ fn each_way_in_which_pods_may_not_be_created_is_told() {
     }
     // What could not be created then is there now.
     let event = set("exceeded quota: team, requested: sambanova.ai/rdu=16");
-    assert_eq!(said(vec![cache(starting())], json!([event])).0, Progress::Starting);
+    assert_eq!(
+        said(vec![cache(starting())], json!([event])).0,
+        Progress::Starting
+    );
     let event = set("exceeded quota: team, requested: sambanova.ai/rdu=16");
     check_said(
         vec![main(starting())],
@@ -581,7 +666,10 @@ fn restarts_that_are_over_are_a_remark() {
     };
     let over = ran(true, "2026-11-22T14:00:00Z", "2026-11-23T13:59:00Z");
     let found = deployment(None, vec![cache(ready()), main(over)]);
-    assert_eq!((found.state, found.pods[1].restarts), (DeploymentState::Deployed, 14));
+    assert_eq!(
+        (found.state, found.pods[1].restarts),
+        (DeploymentState::Deployed, 14)
+    );
     assert!(!found.warns());
     let (progress, sentence, command) = said_of(&found, json!([]));
     assert_eq!(progress, Progress::Remark);
@@ -591,7 +679,10 @@ fn restarts_that_are_over_are_a_remark() {
     );
     assert_eq!(command, "logs inf-d-q-default-n-0 -c inf --previous");
     let again = ran(false, "2026-11-22T14:00:00Z", "2026-11-23T13:59:00Z");
-    assert_eq!(said(vec![cache(ready()), main(again)], json!([])).0, Progress::Starting);
+    assert_eq!(
+        said(vec![cache(ready()), main(again)], json!([])).0,
+        Progress::Starting
+    );
     let loops = ran(false, "2026-11-23T13:58:30Z", "2026-11-23T13:59:00Z");
     check_said(
         vec![cache(ready()), main(loops.clone())],
@@ -614,22 +705,47 @@ fn zero_and_too_few_replicas_are_told() {
     let groups = |replicas: u32| json!([{"name": "default", "minReplicas": replicas}]);
     for pods in [vec![], vec![cache(ready())], vec![cache(starting())]] {
         let found = asking(groups(0), valid(), json!({"M": {}}), pods);
-        assert_eq!((found.state, found.reason.as_str()), (DeploymentState::NotDeployed, "scaled to zero"));
+        assert_eq!(
+            (found.state, found.reason.as_str()),
+            (DeploymentState::NotDeployed, "scaled to zero")
+        );
         let (progress, sentence, command) = said_of(&found, json!([]));
         assert_eq!(progress, Progress::Remark);
         assert!(sentence.starts_with("It is scaled to zero"), "{sentence}");
-        assert_eq!(command, "get bundledeployments.sambanova.ai d -o jsonpath={.spec.groups}");
+        assert_eq!(
+            command,
+            "get bundledeployments.sambanova.ai d -o jsonpath={.spec.groups}"
+        );
     }
-    let found = asking(groups(3), valid(), json!({"M": {}}), vec![cache(ready()), main(ready())]);
+    let found = asking(
+        groups(3),
+        valid(),
+        json!({"M": {}}),
+        vec![cache(ready()), main(ready())],
+    );
     assert_eq!(
         (found.state, found.reason.as_str()),
-        (DeploymentState::Deployed, "1 of 3 default pods ready: 2 not created yet")
+        (
+            DeploymentState::Deployed,
+            "1 of 3 default pods ready: 2 not created yet"
+        )
     );
     assert!(found.warns());
-    assert_eq!(said_of(&found, json!([])).1, "It serves with 1 of the 3 pods that it asks for (minReplicas)");
-    let found = asking(groups(1), valid(), json!({}), vec![cache(ready()), main(ready())]);
+    assert_eq!(
+        said_of(&found, json!([])).1,
+        "It serves with 1 of the 3 pods that it asks for (minReplicas)"
+    );
+    let found = asking(
+        groups(1),
+        valid(),
+        json!({}),
+        vec![cache(ready()), main(ready())],
+    );
     assert!(found.warns());
     let (progress, sentence, _) = said_of(&found, json!([]));
     assert_eq!(progress, Progress::NeedsSomebody);
-    assert_eq!(sentence, "Its pods are ready, but no model of it can be addressed: bundle b lists no models");
+    assert_eq!(
+        sentence,
+        "Its pods are ready, but no model of it can be addressed: bundle b lists no models"
+    );
 }

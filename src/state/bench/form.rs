@@ -10,7 +10,10 @@ use crate::domain::units::{checked_seconds, read_duration, write_duration};
 
 /// A plan as it is being typed.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "named as the plan's fields; texts as they are typed")]
+#[expect(
+    missing_docs,
+    reason = "named as the plan's fields; texts as they are typed"
+)]
 pub struct Form {
     pub targets: Vec<Target>,
     pub kind: LoadKind,
@@ -74,7 +77,10 @@ impl LoadKind {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+        Self::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, name)| name)
     }
 }
 
@@ -106,7 +112,12 @@ impl Spot {
     pub fn is_rare(self) -> bool {
         matches!(
             self,
-            Self::Prefix | Self::Turns | Self::LevelTime | Self::RampUp | Self::Timeout | Self::Seed
+            Self::Prefix
+                | Self::Turns
+                | Self::LevelTime
+                | Self::RampUp
+                | Self::Timeout
+                | Self::Seed
         )
     }
 }
@@ -123,7 +134,10 @@ pub struct Read {
 impl Read {
     /// What is wrong with one field.
     pub fn problem(&self, spot: Spot) -> Option<&str> {
-        self.problems.iter().find(|(at, _)| *at == spot).map(|(_, text)| text.as_str())
+        self.problems
+            .iter()
+            .find(|(at, _)| *at == spot)
+            .map(|(_, text)| text.as_str())
     }
 }
 
@@ -147,15 +161,26 @@ impl Form {
             input_tokens: "256".to_owned(),
             prefix_tokens: "0".to_owned(),
             prompts: String::new(),
-            output_tokens: plan.output_tokens.map(|lengths| lengths.to_string()).unwrap_or_default(),
+            output_tokens: plan
+                .output_tokens
+                .map(|lengths| lengths.to_string())
+                .unwrap_or_default(),
             ignore_eos: plan.ignore_eos,
             turns: plan.turns.to_string(),
             requests: text(plan.level_ends.requests),
             level_time: time(plan.level_ends.after),
             warmup: plan.warmup.to_string(),
-            ramp_up: if plan.ramp_up.is_zero() { String::new() } else { write_duration(plan.ramp_up) },
+            ramp_up: if plan.ramp_up.is_zero() {
+                String::new()
+            } else {
+                write_duration(plan.ramp_up)
+            },
             stop_time: time(plan.session_ends.after),
-            stop_errors: plan.session_ends.error_share.map(percent).unwrap_or_default(),
+            stop_errors: plan
+                .session_ends
+                .error_share
+                .map(percent)
+                .unwrap_or_default(),
             timeout: write_duration(plan.timeout),
             goodput: plan.objectives.to_string(),
             seed: text(plan.seed),
@@ -164,7 +189,10 @@ impl Form {
         };
         form.set_load(&plan.load);
         match &plan.prompts {
-            Prompts::Synthetic { input_tokens, prefix_tokens } => {
+            Prompts::Synthetic {
+                input_tokens,
+                prefix_tokens,
+            } => {
                 form.input_tokens = input_tokens.to_string();
                 form.prefix_tokens = prefix_tokens.to_string();
             }
@@ -187,7 +215,11 @@ impl Form {
                 self.kind = LoadKind::Sweep;
                 self.sweep = list(clients);
             }
-            Load::Rate { per_sec, arrivals, most_in_flight } => {
+            Load::Rate {
+                per_sec,
+                arrivals,
+                most_in_flight,
+            } => {
                 self.kind = LoadKind::Rate;
                 self.rates = list(per_sec);
                 self.poisson = *arrivals == Arrivals::Poisson;
@@ -197,7 +229,11 @@ impl Form {
                 self.kind = LoadKind::Max;
                 self.in_flight = in_flight.to_string();
             }
-            Load::Trace { file, most_in_flight, unit } => {
+            Load::Trace {
+                file,
+                most_in_flight,
+                unit,
+            } => {
                 self.kind = LoadKind::Trace;
                 self.trace = file.display().to_string();
                 self.trace_unit = *unit;
@@ -238,28 +274,43 @@ impl Form {
         let load = match self.kind {
             LoadKind::Rate => Load::Rate {
                 most_in_flight: cap(),
-                per_sec: reader.needed(Spot::Load, &self.rates, numbers).unwrap_or_default(),
-                arrivals: if self.poisson { Arrivals::Poisson } else { Arrivals::Constant },
+                per_sec: reader
+                    .needed(Spot::Load, &self.rates, numbers)
+                    .unwrap_or_default(),
+                arrivals: if self.poisson {
+                    Arrivals::Poisson
+                } else {
+                    Arrivals::Constant
+                },
             },
             LoadKind::Trace => Load::Trace {
                 most_in_flight: cap(),
                 file: PathBuf::from(self.trace.trim()),
                 unit: self.trace_unit,
             },
-            LoadKind::Max => {
-                Load::Max { in_flight: reader.needed(Spot::Load, &self.in_flight, number).unwrap_or(1) }
-            }
-            LoadKind::Fixed => {
-                Load::Concurrency(reader.needed(Spot::Load, &self.concurrency, number).into_iter().collect())
-            }
-            LoadKind::Sweep => {
-                Load::Concurrency(reader.needed(Spot::Load, &self.sweep, numbers).unwrap_or_default())
-            }
+            LoadKind::Max => Load::Max {
+                in_flight: reader
+                    .needed(Spot::Load, &self.in_flight, number)
+                    .unwrap_or(1),
+            },
+            LoadKind::Fixed => Load::Concurrency(
+                reader
+                    .needed(Spot::Load, &self.concurrency, number)
+                    .into_iter()
+                    .collect(),
+            ),
+            LoadKind::Sweep => Load::Concurrency(
+                reader
+                    .needed(Spot::Load, &self.sweep, numbers)
+                    .unwrap_or_default(),
+            ),
         };
         let prompts = if self.from_file {
             let file = self.prompts.trim();
             if file.is_empty() {
-                reader.problems.push((Spot::Prompts, "Say which file".to_owned()));
+                reader
+                    .problems
+                    .push((Spot::Prompts, "Say which file".to_owned()));
             }
             Prompts::File(PathBuf::from(file))
         } else {
@@ -267,7 +318,9 @@ impl Form {
                 input_tokens: reader
                     .needed(Spot::Input, &self.input_tokens, Lengths::parse)
                     .unwrap_or(Lengths::Fixed(256)),
-                prefix_tokens: reader.maybe(Spot::Prefix, &self.prefix_tokens, number).unwrap_or(0),
+                prefix_tokens: reader
+                    .maybe(Spot::Prefix, &self.prefix_tokens, number)
+                    .unwrap_or(0),
             }
         };
         let share = |text: &str| {
@@ -287,16 +340,26 @@ impl Form {
                 error_share: reader.maybe(Spot::StopErrors, &self.stop_errors, share),
                 ..self.rest.session_ends
             },
-            warmup: reader.maybe(Spot::Warmup, &self.warmup, number).unwrap_or(0),
-            ramp_up: reader.maybe(Spot::RampUp, &self.ramp_up, time).unwrap_or_default(),
+            warmup: reader
+                .maybe(Spot::Warmup, &self.warmup, number)
+                .unwrap_or(0),
+            ramp_up: reader
+                .maybe(Spot::RampUp, &self.ramp_up, time)
+                .unwrap_or_default(),
             prompts,
             turns: reader.maybe(Spot::Turns, &self.turns, number).unwrap_or(1),
             output_tokens: reader.maybe(Spot::Output, &self.output_tokens, Lengths::parse),
             ignore_eos: self.ignore_eos,
-            timeout: reader.needed(Spot::Timeout, &self.timeout, time).unwrap_or(default.timeout),
-            objectives: reader.maybe(Spot::Goodput, &self.goodput, Objectives::parse).unwrap_or_default(),
+            timeout: reader
+                .needed(Spot::Timeout, &self.timeout, time)
+                .unwrap_or(default.timeout),
+            objectives: reader
+                .maybe(Spot::Goodput, &self.goodput, Objectives::parse)
+                .unwrap_or_default(),
             // TOML and JSON readers know no larger number.
-            seed: reader.maybe(Spot::Seed, &self.seed, number::<u32>).map(u64::from),
+            seed: reader
+                .maybe(Spot::Seed, &self.seed, number::<u32>)
+                .map(u64::from),
             tags: self
                 .tags
                 .split(',')
@@ -313,15 +376,28 @@ impl Form {
             Field::Load => {
                 let no_cap = matches!(
                     plan.load,
-                    Load::Rate { most_in_flight: Some(0), .. } | Load::Trace { most_in_flight: Some(0), .. }
+                    Load::Rate {
+                        most_in_flight: Some(0),
+                        ..
+                    } | Load::Trace {
+                        most_in_flight: Some(0),
+                        ..
+                    }
                 );
                 if no_cap { Spot::Cap } else { Spot::Load }
             }
-            Field::LevelEnds if plan.level_ends.after.is_some() && plan.level_ends.requests != Some(0) => {
+            Field::LevelEnds
+                if plan.level_ends.after.is_some() && plan.level_ends.requests != Some(0) =>
+            {
                 Spot::LevelTime
             }
             Field::LevelEnds => Spot::Requests,
-            Field::SessionEnds if plan.session_ends.after.is_some_and(|a| a < Duration::from_millis(10)) => {
+            Field::SessionEnds
+                if plan
+                    .session_ends
+                    .after
+                    .is_some_and(|a| a < Duration::from_millis(10)) =>
+            {
                 Spot::StopTime
             }
             Field::SessionEnds => Spot::StopErrors,
@@ -329,11 +405,10 @@ impl Form {
             Field::RampUp => Spot::RampUp,
             Field::Prompts if self.from_file => Spot::Prompts,
             Field::Prompts => match &plan.prompts {
-                Prompts::Synthetic { input_tokens, prefix_tokens }
-                    if *prefix_tokens > 0 && *prefix_tokens >= input_tokens.least() =>
-                {
-                    Spot::Prefix
-                }
+                Prompts::Synthetic {
+                    input_tokens,
+                    prefix_tokens,
+                } if *prefix_tokens > 0 && *prefix_tokens >= input_tokens.least() => Spot::Prefix,
                 _ => Spot::Input,
             },
             Field::Turns => Spot::Turns,
@@ -351,11 +426,25 @@ struct Reader {
 
 impl Reader {
     /// An empty text is nothing.
-    fn maybe<T>(&mut self, spot: Spot, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        if text.trim().is_empty() { None } else { self.needed(spot, text, read) }
+    fn maybe<T>(
+        &mut self,
+        spot: Spot,
+        text: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if text.trim().is_empty() {
+            None
+        } else {
+            self.needed(spot, text, read)
+        }
     }
 
-    fn needed<T>(&mut self, spot: Spot, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    fn needed<T>(
+        &mut self,
+        spot: Spot,
+        text: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         match read(text) {
             Ok(value) => Some(value),
             Err(why) => {
@@ -376,15 +465,24 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 }
 
 fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, String> {
-    let parts = text.split([',', ' ', '·', ';']).filter(|part| !part.is_empty());
-    parts.map(|part| part.parse().map_err(|_| format!("{part:?} is no such number"))).collect()
+    let parts = text
+        .split([',', ' ', '·', ';'])
+        .filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            part.parse()
+                .map_err(|_| format!("{part:?} is no such number"))
+        })
+        .collect()
 }
 
 /// A bare number is seconds.
 fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     match text.parse::<f64>() {
-        Ok(seconds) => checked_seconds(seconds).ok_or_else(|| format!("{text:?} is no time up to a year")),
+        Ok(seconds) => {
+            checked_seconds(seconds).ok_or_else(|| format!("{text:?} is no time up to a year"))
+        }
         Err(_) => read_duration(text),
     }
 }
@@ -395,10 +493,17 @@ fn percent(share: f64) -> String {
 }
 
 fn list<T: ToString>(values: &[T]) -> String {
-    values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+    values
+        .iter()
+        .map(T::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }

@@ -7,7 +7,8 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Traces;
 use crate::domain::plan::Plan;
 use crate::domain::run::{
-    BenchProgress, BenchReport, Flight, InFlight, LevelReport, Point, RatePoint, SessionEnd, Stage, Steer,
+    BenchProgress, BenchReport, Flight, InFlight, LevelReport, Point, RatePoint, SessionEnd, Stage,
+    Steer,
 };
 use crate::metrics::compare::Comparison;
 use crate::protocol::JobId;
@@ -130,7 +131,10 @@ impl Session {
             return Some(&report.model);
         }
         let loads = self.plan.load.levels().len().max(1);
-        self.plan.targets.get(level / loads).map(|target| target.model.as_str())
+        self.plan
+            .targets
+            .get(level / loads)
+            .map(|target| target.model.as_str())
     }
 
     /// The label of a level, found as its model is: `c=16`.
@@ -139,7 +143,9 @@ impl Session {
             return Some(report.label.clone());
         }
         let loads = self.plan.load.levels();
-        loads.get(level % loads.len().max(1)).map(crate::domain::plan::LevelLoad::label)
+        loads
+            .get(level % loads.len().max(1))
+            .map(crate::domain::plan::LevelLoad::label)
     }
 
     /// Why it ended before its time, in words; `None` when all was run or it still runs.
@@ -147,15 +153,35 @@ impl Session {
         match self.outcome.as_ref()?.as_ref().map(|report| &report.ended) {
             Ok(SessionEnd::Complete) | Err(_) => None,
             Ok(SessionEnd::Stopped) => Some("Stopped: the figures so far are kept".to_owned()),
-            Ok(SessionEnd::Limit(why) | SessionEnd::Errors(why)) => Some(format!("Ended early: {why}")),
+            Ok(SessionEnd::Limit(why) | SessionEnd::Errors(why)) => {
+                Some(format!("Ended early: {why}"))
+            }
             Ok(SessionEnd::Failed(why)) => Some(format!("It could not go on: {why}")),
         }
     }
 
     pub(super) fn advance(&mut self, progress: BenchProgress) {
-        let BenchProgress { elapsed_s, stage, level, levels, done, left_s, requests, in_flight, .. } =
-            progress;
-        self.now = Some(Standing { elapsed_s, stage, level, levels, done, left_s, requests, in_flight });
+        let BenchProgress {
+            elapsed_s,
+            stage,
+            level,
+            levels,
+            done,
+            left_s,
+            requests,
+            in_flight,
+            ..
+        } = progress;
+        self.now = Some(Standing {
+            elapsed_s,
+            stage,
+            level,
+            levels,
+            done,
+            left_s,
+            requests,
+            in_flight,
+        });
         if self.began.last().is_none_or(|(last, _)| *last < level) {
             self.began.push((level, elapsed_s));
         }
@@ -174,7 +200,11 @@ impl Session {
             self.begins_at(&partial);
             self.levels.truncate(self.levels_ended);
             // A last word of a level that has ended meanwhile.
-            if self.levels.last().is_none_or(|last| last.index < partial.index) {
+            if self
+                .levels
+                .last()
+                .is_none_or(|last| last.index < partial.index)
+            {
                 self.levels.push(*partial);
             }
         }
@@ -182,7 +212,11 @@ impl Session {
 
     /// The report knows better when the measured part of a level began.
     pub(super) fn begins_at(&mut self, report: &LevelReport) {
-        match self.began.iter_mut().find(|(level, _)| *level == report.index) {
+        match self
+            .began
+            .iter_mut()
+            .find(|(level, _)| *level == report.index)
+        {
             Some((_, began)) => *began = report.began_s,
             None => {
                 self.began.push((report.index, report.began_s));
@@ -239,9 +273,15 @@ impl Dots {
     fn thin(&mut self) {
         let stretches = Self::MOST / 2 / Self::OF_EACH;
         self.kept.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
-        let (Some(first), Some(last)) = (self.kept.first(), self.kept.last()) else { return };
-        let (from, width) = (first.at_s, (last.at_s - first.at_s).max(1e-9) / stretches as f64);
-        let stretch_of = |point: &Point| (((point.at_s - from) / width) as usize).min(stretches - 1);
+        let (Some(first), Some(last)) = (self.kept.first(), self.kept.last()) else {
+            return;
+        };
+        let (from, width) = (
+            first.at_s,
+            (last.at_s - first.at_s).max(1e-9) / stretches as f64,
+        );
+        let stretch_of =
+            |point: &Point| (((point.at_s - from) / width) as usize).min(stretches - 1);
         let mut left = Vec::with_capacity(Self::MOST);
         for stretch in self.kept.chunk_by(|a, b| stretch_of(a) == stretch_of(b)) {
             let low = (0..stretch.len()).min_by(|a, b| by_ttft(&stretch[*a], &stretch[*b]));
@@ -258,7 +298,9 @@ impl Dots {
 
 /// Failures count as the slowest: they must not be lost.
 fn by_ttft(a: &Point, b: &Point) -> std::cmp::Ordering {
-    a.ttft_ms.unwrap_or(f32::INFINITY).total_cmp(&b.ttft_ms.unwrap_or(f32::INFINITY))
+    a.ttft_ms
+        .unwrap_or(f32::INFINITY)
+        .total_cmp(&b.ttft_ms.unwrap_or(f32::INFINITY))
 }
 
 /// Rates over time. Neighbours are merged into their mean once there are many.
@@ -300,7 +342,13 @@ impl Rates {
             if self.kept.len() >= Self::MOST {
                 let pairs = self.kept.chunks(2);
                 self.kept = pairs
-                    .map(|pair| if let [a, b] = pair { merged(*a, 1, *b, 1) } else { pair[0] })
+                    .map(|pair| {
+                        if let [a, b] = pair {
+                            merged(*a, 1, *b, 1)
+                        } else {
+                            pair[0]
+                        }
+                    })
                     .collect();
                 self.ticks *= 2;
             }
@@ -310,6 +358,7 @@ impl Rates {
 
 pub(super) fn merged(a: RatePoint, n: u32, b: RatePoint, m: u32) -> RatePoint {
     let (weight_a, weight_b) = (f64::from(n), f64::from(m));
-    let tokens_per_s = (a.tokens_per_s * weight_a + b.tokens_per_s * weight_b) / (weight_a + weight_b);
+    let tokens_per_s =
+        (a.tokens_per_s * weight_a + b.tokens_per_s * weight_b) / (weight_a + weight_b);
     RatePoint { tokens_per_s, ..b }
 }

@@ -64,13 +64,20 @@ impl CallCheck {
         let Some(tool) = tools.iter().find(|tool| tool.name.trim() == call.name) else {
             return Self::Unknown;
         };
-        let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+        let arguments = if call.arguments.trim().is_empty() {
+            "{}"
+        } else {
+            &call.arguments
+        };
         let value = match json::read(arguments) {
             Ok(value) => value,
             Err(mistake) => return Self::NoJson(mistake),
         };
-        let parameters =
-            if tool.parameters.trim().is_empty() { r#"{"type":"object"}"# } else { &tool.parameters };
+        let parameters = if tool.parameters.trim().is_empty() {
+            r#"{"type":"object"}"#
+        } else {
+            &tool.parameters
+        };
         match Schema::read(parameters).map(|schema| schema.check(&value, arguments.len())) {
             Ok(Held::Well) => Self::Good,
             Ok(Held::Badly { first, more }) => Self::Violates { first, more },
@@ -89,7 +96,10 @@ impl CallCheck {
                 if *more > 0 {
                     told.push(format!("and {more} more"));
                 }
-                format!("The arguments do not hold to the function's schema: {}", told.join("; "))
+                format!(
+                    "The arguments do not hold to the function's schema: {}",
+                    told.join("; ")
+                )
             }
             Self::Unchecked(why) => {
                 format!("The arguments were not held against the function's schema. {why}")
@@ -119,14 +129,24 @@ impl Form {
     /// Of what is sent with these parameters.
     pub(super) fn of(params: &Params) -> Self {
         let tools = sent_tools(&params.tools).cloned().collect();
-        Self { format: params.format.clone(), tools, ..Self::default() }
+        Self {
+            format: params.format.clone(),
+            tools,
+            ..Self::default()
+        }
     }
 }
 
 impl Answer {
     /// Looks at what has come, now that nothing more does.
     pub(super) fn look(&mut self) {
-        let Self { text, calls, status, form, .. } = self;
+        let Self {
+            text,
+            calls,
+            status,
+            form,
+            ..
+        } = self;
         form.answerable = false;
         let cut = match status {
             AnswerStatus::Finished(reason) => {
@@ -164,7 +184,11 @@ impl Answer {
 
     /// The calls that can be given a result: none while the answer comes, and none that was cut amid its arguments.
     pub fn answerable(&self) -> &[ToolCall] {
-        if self.form.answerable { &self.calls } else { &[] }
+        if self.form.answerable {
+            &self.calls
+        } else {
+            &[]
+        }
     }
 }
 
@@ -174,14 +198,22 @@ impl Saying {
         if !self.prompt.trim().is_empty() || self.results.is_empty() {
             return self.prompt.clone();
         }
-        let names: Vec<&str> = self.results.iter().map(|result| result.name.as_str()).collect();
+        let names: Vec<&str> = self
+            .results
+            .iter()
+            .map(|result| result.name.as_str())
+            .collect();
         format!("Results of {}", names.join(", "))
     }
 
     /// Whether each of these calls has its result here, in order.
     pub(super) fn answers(&self, calls: &[ToolCall]) -> bool {
         self.results.len() == calls.len()
-            && self.results.iter().zip(calls).all(|(result, call)| result.id == call.id)
+            && self
+                .results
+                .iter()
+                .zip(calls)
+                .all(|(result, call)| result.id == call.id)
     }
 
     /// Gives each of these calls its result, if only to say that there is none.
@@ -190,21 +222,31 @@ impl Saying {
             return self;
         }
         let result = |call: &ToolCall| {
-            let given = self.results.iter().find(|result| result.id == call.id).cloned();
+            let given = self
+                .results
+                .iter()
+                .find(|result| result.id == call.id)
+                .cloned();
             given.unwrap_or_else(|| ToolResult {
                 id: call.id.clone(),
                 name: call.name.clone(),
                 content: NOT_ANSWERED.to_owned(),
             })
         };
-        Self { results: calls.iter().map(result).collect(), ..self }
+        Self {
+            results: calls.iter().map(result).collect(),
+            ..self
+        }
     }
 }
 
 impl ChatState {
     /// Whether the last answer waits for results of functions.
     pub fn awaits_results(&self) -> bool {
-        self.talk.turns.last().is_some_and(|turn| !turn.answer.answerable().is_empty())
+        self.talk
+            .turns
+            .last()
+            .is_some_and(|turn| !turn.answer.answerable().is_empty())
     }
 
     /// What is typed as the result of each of the last answer's calls.
@@ -214,7 +256,12 @@ impl ChatState {
 
     /// Types the result of a call of the last answer.
     pub fn type_result(&mut self, call: usize, text: String) {
-        if let Some(turn) = self.talk.turns.last_mut().filter(|turn| call < turn.answer.calls.len()) {
+        if let Some(turn) = self
+            .talk
+            .turns
+            .last_mut()
+            .filter(|turn| call < turn.answer.calls.len())
+        {
             turn.typed.resize(turn.answer.calls.len(), String::new());
             turn.typed[call] = text;
         }
@@ -227,28 +274,50 @@ impl ChatState {
             return None;
         }
         self.stop_editing();
-        Some(self.ask(Saying { results, ..Saying::default() }, asking))
+        Some(self.ask(
+            Saying {
+                results,
+                ..Saying::default()
+            },
+            asking,
+        ))
     }
 
     /// The results as they are typed; none where none are awaited.
     pub(super) fn drafted_results(&self) -> Vec<ToolResult> {
-        let Some(turn) = self.talk.turns.last() else { return Vec::new() };
+        let Some(turn) = self.talk.turns.last() else {
+            return Vec::new();
+        };
         let typed = |at: usize| turn.typed.get(at).cloned().unwrap_or_default();
         let calls = turn.answer.answerable().iter().enumerate();
         calls
-            .map(|(at, call)| ToolResult { id: call.id.clone(), name: call.name.clone(), content: typed(at) })
+            .map(|(at, call)| ToolResult {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                content: typed(at),
+            })
             .collect()
     }
 
     /// Goes back to before the results that were sent with the turn at `index`, so that they can be typed anew. What
     /// followed is kept as a branch. Nothing where it has words, too: those are changed in the composer.
     pub(super) fn edit_results(&mut self, index: usize) -> bool {
-        let Some(turn) = self.talk.turns.get(index) else { return false };
-        let Saying { prompt, attachments, results } = &turn.said;
-        if index == 0 || results.is_empty() || !prompt.trim().is_empty() || !attachments.is_empty() {
+        let Some(turn) = self.talk.turns.get(index) else {
+            return false;
+        };
+        let Saying {
+            prompt,
+            attachments,
+            results,
+        } = &turn.said;
+        if index == 0 || results.is_empty() || !prompt.trim().is_empty() || !attachments.is_empty()
+        {
             return false;
         }
-        let typed = results.iter().map(|result| result.content.clone()).collect();
+        let typed = results
+            .iter()
+            .map(|result| result.content.clone())
+            .collect();
         self.talk.leave(index);
         if let Some(last) = self.talk.turns.last_mut() {
             last.typed = typed;
@@ -269,22 +338,42 @@ mod tests {
     use crate::state::chat::Act;
 
     fn asking(job: u64) -> Asking<'static> {
-        Asking { job: JobId(job), model: "m", deployment: None, now: Duration::ZERO }
+        Asking {
+            job: JobId(job),
+            model: "m",
+            deployment: None,
+            now: Duration::ZERO,
+        }
     }
 
     fn call(id: &str, arguments: &str) -> ToolCall {
-        ToolCall { id: id.to_owned(), name: "now".to_owned(), arguments: arguments.to_owned() }
+        ToolCall {
+            id: id.to_owned(),
+            name: "now".to_owned(),
+            arguments: arguments.to_owned(),
+        }
     }
 
     fn tool() -> Tool {
-        let parameters = r#"{"type":"object","properties":{"zone":{"type":"string"}},"required":["zone"]}"#;
-        Tool { name: "now".to_owned(), parameters: parameters.to_owned(), ..Tool::default() }
+        let parameters =
+            r#"{"type":"object","properties":{"zone":{"type":"string"}},"required":["zone"]}"#;
+        Tool {
+            name: "now".to_owned(),
+            parameters: parameters.to_owned(),
+            ..Tool::default()
+        }
     }
 
     fn end(chat: &mut ChatState, text: &str, calls: Vec<ToolCall>, ending: ChatEnding) {
         let job = chat.running().expect("it answers");
         chat.advance(job, ("", text), calls, Figures::default(), Duration::ZERO);
-        chat.end(job, ending, (Figures::default(), None), Duration::ZERO, &mut SessionHistory::default());
+        chat.end(
+            job,
+            ending,
+            (Figures::default(), None),
+            Duration::ZERO,
+            &mut SessionHistory::default(),
+        );
     }
 
     fn finished(reason: FinishReason) -> ChatEnding {
@@ -293,7 +382,10 @@ mod tests {
 
     /// Asked for the time, and answered by these calls.
     fn called(calls: Vec<ToolCall>, ending: ChatEnding) -> ChatState {
-        let mut chat = ChatState { draft: "What time is it?".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "What time is it?".to_owned(),
+            ..ChatState::default()
+        };
         chat.system.clear();
         chat.params.tools = vec![tool()];
         chat.send(&asking(1)).expect("it is sent");
@@ -316,7 +408,10 @@ mod tests {
 
     #[test]
     fn results_are_sent_together_in_order_and_the_conversation_goes_on() {
-        let calls = vec![call("a", r#"{"zone":"UTC"}"#), call("b", r#"{"zone":"CET"}"#)];
+        let calls = vec![
+            call("a", r#"{"zone":"UTC"}"#),
+            call("b", r#"{"zone":"CET"}"#),
+        ];
         // Some say "stop" although they call.
         let mut chat = called(calls, finished(FinishReason::Stop));
         assert!(chat.awaits_results());
@@ -326,10 +421,20 @@ mod tests {
         let shown = told(&chat.request("m", &Saying::default()));
         let request = chat.ask_for(Act::SendResults, &asking(2)).expect("it asks");
         assert_eq!(told(&request), shown, "View code shows what would be sent");
-        let results = ["User: What time is it?", "Assistant: a,b", "tool a: ", "tool b: 13:00"];
+        let results = [
+            "User: What time is it?",
+            "Assistant: a,b",
+            "tool a: ",
+            "tool b: 13:00",
+        ];
         assert_eq!(told(&request), results);
         assert_eq!(chat.turns()[1].said.title(), "Results of now, now");
-        end(&mut chat, "One o'clock", Vec::new(), finished(FinishReason::Stop));
+        end(
+            &mut chat,
+            "One o'clock",
+            Vec::new(),
+            finished(FinishReason::Stop),
+        );
         assert_eq!(
             told(&chat.ask_for(Act::Again(1), &asking(3)).expect("it asks")),
             results,
@@ -338,7 +443,11 @@ mod tests {
         end(&mut chat, "1 pm", Vec::new(), finished(FinishReason::Stop));
         chat.turn_to(Act::Edit(1));
         assert_eq!((chat.turns().len(), chat.is_editing()), (1, false));
-        assert_eq!(chat.typed_results(), ["", "13:00"], "they can be typed anew");
+        assert_eq!(
+            chat.typed_results(),
+            ["", "13:00"],
+            "they can be typed anew"
+        );
         chat.type_result(0, "12:00".to_owned());
         let request = chat.ask_for(Act::SendResults, &asking(4)).expect("it asks");
         assert_eq!(told(&request)[2], "tool a: 12:00");
@@ -347,11 +456,22 @@ mod tests {
 
     #[test]
     fn a_message_instead_of_results_says_that_there_are_none() {
-        let mut chat = called(vec![call("a", r#"{"zone":"UTC"}"#)], finished(FinishReason::ToolCalls));
+        let mut chat = called(
+            vec![call("a", r#"{"zone":"UTC"}"#)],
+            finished(FinishReason::ToolCalls),
+        );
         chat.draft = "Never mind".to_owned();
         let result = format!("tool a: {NOT_ANSWERED}");
         let shown = told(&chat.request("m", &chat.drafted()));
-        assert_eq!(shown, ["User: What time is it?", "Assistant: a", &result, "User: Never mind"]);
+        assert_eq!(
+            shown,
+            [
+                "User: What time is it?",
+                "Assistant: a",
+                &result,
+                "User: Never mind"
+            ]
+        );
         assert_eq!(told(&chat.send(&asking(2)).expect("it is sent")), shown);
         assert_eq!(chat.turns()[1].said.results[0].content, NOT_ANSWERED);
     }
@@ -360,12 +480,22 @@ mod tests {
     fn results_stay_in_the_conversation_when_nothing_came_back() {
         let mut chat = called(vec![call("a", "{}")], finished(FinishReason::ToolCalls));
         chat.send_results(&asking(2)).expect("it asks");
-        end(&mut chat, "", Vec::new(), ChatEnding::Failed(crate::domain::failure::Failure::new("down", "")));
+        end(
+            &mut chat,
+            "",
+            Vec::new(),
+            ChatEnding::Failed(crate::domain::failure::Failure::new("down", "")),
+        );
         chat.draft = "Still there?".to_owned();
         let request = chat.send(&asking(3)).expect("it is sent");
         assert_eq!(
             told(&request),
-            ["User: What time is it?", "Assistant: a", "tool a: ", "User: Still there?"]
+            [
+                "User: What time is it?",
+                "Assistant: a",
+                "tool a: ",
+                "User: Still there?"
+            ]
         );
     }
 
@@ -373,22 +503,41 @@ mod tests {
     fn a_call_that_was_stopped_amid_its_arguments_is_not_answered_and_not_sent_back() {
         let mut chat = called(vec![call("a", r#"{"zone":"U"#)], ChatEnding::Stopped);
         assert!(!chat.awaits_results() && chat.send_results(&asking(2)).is_none());
-        assert!(matches!(chat.turns()[0].answer.form.calls[0].check, CallCheck::NoJson(_)));
+        assert!(matches!(
+            chat.turns()[0].answer.form.calls[0].check,
+            CallCheck::NoJson(_)
+        ));
         chat.draft = "Go on".to_owned();
-        assert_eq!(told(&chat.send(&asking(2)).expect("it is sent")), ["User: Go on"]);
+        assert_eq!(
+            told(&chat.send(&asking(2)).expect("it is sent")),
+            ["User: Go on"]
+        );
         let whole = called(vec![call("a", r#"{"zone":"UTC"}"#)], ChatEnding::Stopped);
         assert!(whole.awaits_results(), "its arguments were all there");
     }
 
     #[test]
     fn calls_are_held_against_what_was_offered() {
-        let odd = ToolCall { name: "then".to_owned(), ..call("c", "{}") };
-        let calls = vec![call("a", r#"{"zone":"UTC"}"#), call("b", r#"{"zone":7}"#), odd, call("d", "UTC")];
+        let odd = ToolCall {
+            name: "then".to_owned(),
+            ..call("c", "{}")
+        };
+        let calls = vec![
+            call("a", r#"{"zone":"UTC"}"#),
+            call("b", r#"{"zone":7}"#),
+            odd,
+            call("d", "UTC"),
+        ];
         let chat = called(calls, finished(FinishReason::ToolCalls));
         let form = &chat.turns()[0].answer.form;
         assert_eq!(form.calls[0].shown, "{\n  \"zone\": \"UTC\"\n}");
         assert_eq!(form.calls[0].check.told(), None);
-        let told = |at: usize| form.calls[at].check.told().expect("there is something to say");
+        let told = |at: usize| {
+            form.calls[at]
+                .check
+                .told()
+                .expect("there is something to say")
+        };
         assert!(told(1).contains("/zone: 7 is not of type"), "{}", told(1));
         assert!(told(2).contains("No function of this name"), "{}", told(2));
         assert!(told(3).contains("no JSON. Line 1"), "{}", told(3));
@@ -397,7 +546,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_held_against_its_format_when_it_has_ended() {
-        let mut chat = ChatState { draft: "x".to_owned(), ..ChatState::default() };
+        let mut chat = ChatState {
+            draft: "x".to_owned(),
+            ..ChatState::default()
+        };
         chat.params.format = Some(AnswerFormat::JsonObject);
         chat.send(&asking(1)).expect("it is sent");
         // Changed meanwhile: the answer was asked for in another form.
@@ -409,7 +561,11 @@ mod tests {
             Figures::default(),
             Duration::ZERO,
         );
-        assert_eq!(chat.turns()[0].answer.form.checked, None, "it is not whole yet");
+        assert_eq!(
+            chat.turns()[0].answer.form.checked,
+            None,
+            "it is not whole yet"
+        );
         assert_eq!(chat.turns()[0].answer.form.block, "```json\n{\"a\"");
         end(&mut chat, ":1}", Vec::new(), finished(FinishReason::Stop));
         let form = &chat.turns()[0].answer.form;

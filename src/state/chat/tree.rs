@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Form, Opened, Saying, Talk, Turn,
-    Whereabouts,
+    Answer, AnswerStatus, Asking, Before, CONTINUE, ChatState, Editing, Form, Opened, Saying, Talk,
+    Turn, Whereabouts,
 };
 use crate::domain::conversation::{Attachment, ChatRequest, ToolResult};
 use crate::domain::failure::Failure;
@@ -74,17 +74,38 @@ impl ChatState {
 
     /// At the turn of the way at `index`: which of the branches there it is, from 0, and how many there are.
     pub fn branch(&self, index: usize) -> (usize, usize) {
-        let Some(turn) = self.talk.turns.get(index) else { return (0, 0) };
+        let Some(turn) = self.talk.turns.get(index) else {
+            return (0, 0);
+        };
         let here = self.talk.branches(turn.parent);
-        (here.iter().position(|exchange| *exchange == turn.exchange).unwrap_or(0), here.len())
+        (
+            here.iter()
+                .position(|exchange| *exchange == turn.exchange)
+                .unwrap_or(0),
+            here.len(),
+        )
     }
 
     /// Goes to the branch after, or before, the one at `index`, and on to its end. The way left is kept.
     pub fn step(&mut self, index: usize, forward: bool) {
-        let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) else { return };
+        let Some(turn) = self
+            .talk
+            .turns
+            .get(index)
+            .filter(|_| self.running().is_none())
+        else {
+            return;
+        };
         let here = self.talk.branches(turn.parent);
-        let at = here.iter().position(|exchange| *exchange == turn.exchange).unwrap_or(0);
-        let next = if forward { at.checked_add(1) } else { at.checked_sub(1) };
+        let at = here
+            .iter()
+            .position(|exchange| *exchange == turn.exchange)
+            .unwrap_or(0);
+        let next = if forward {
+            at.checked_add(1)
+        } else {
+            at.checked_sub(1)
+        };
         if let Some(next) = next.and_then(|next| here.get(next).copied()) {
             self.stop_editing();
             self.talk.lead_to(next);
@@ -101,12 +122,17 @@ impl ChatState {
 
     /// How many branches go on from where the way ends.
     pub fn ahead(&self) -> usize {
-        self.talk.turns.last().map_or(0, |turn| self.talk.branches(Some(turn.exchange)).len())
+        self.talk
+            .turns
+            .last()
+            .map_or(0, |turn| self.talk.branches(Some(turn.exchange)).len())
     }
 
     /// Takes the newest of the branches that go on from where the way ends.
     pub fn go_ahead(&mut self) {
-        let Some(last) = self.talk.turns.last().filter(|_| self.running().is_none()) else { return };
+        let Some(last) = self.talk.turns.last().filter(|_| self.running().is_none()) else {
+            return;
+        };
         if let Some(next) = self.talk.branches(Some(last.exchange)).last().copied() {
             self.stop_editing();
             self.talk.lead_to(next);
@@ -119,26 +145,42 @@ impl ChatState {
         if self.running().is_none() && self.edit_results(index) {
             return;
         }
-        if let Some(turn) = self.talk.turns.get(index).filter(|_| self.running().is_none()) {
+        if let Some(turn) = self
+            .talk
+            .turns
+            .get(index)
+            .filter(|_| self.running().is_none())
+        {
             let draft = std::mem::replace(&mut self.draft, turn.said.prompt.clone());
             let attached = std::mem::replace(&mut self.attached, turn.said.attachments.clone());
-            self.editing = Some(Editing { turn: turn.id, draft, attached });
+            self.editing = Some(Editing {
+                turn: turn.id,
+                draft,
+                attached,
+            });
         }
     }
 
     /// The draft; while a message is being changed, the one before that.
     pub(in crate::state) fn kept_draft(&self) -> &str {
-        self.editing.as_ref().map_or(self.draft.as_str(), |editing| &editing.draft)
+        self.editing
+            .as_ref()
+            .map_or(self.draft.as_str(), |editing| &editing.draft)
     }
 
     /// What is attached to the draft; while a message is being changed, to the one before that.
     pub(in crate::state) fn kept_attached(&self) -> &[Attachment] {
-        self.editing.as_ref().map_or(&self.attached, |editing| &editing.attached)
+        self.editing
+            .as_ref()
+            .map_or(&self.attached, |editing| &editing.attached)
     }
 
     /// This was attached to the draft before what is.
     pub(in crate::state) fn put_before_kept(&mut self, attached: &[Attachment]) {
-        let kept = self.editing.as_mut().map_or(&mut self.attached, |editing| &mut editing.attached);
+        let kept = self
+            .editing
+            .as_mut()
+            .map_or(&mut self.attached, |editing| &mut editing.attached);
         kept.splice(0..0, attached.iter().cloned());
     }
 
@@ -161,7 +203,10 @@ impl ChatState {
 
     /// The message stays as it was, and the draft as it was before.
     pub fn stop_editing(&mut self) {
-        if let Some(Editing { draft, attached, .. }) = self.editing.take() {
+        if let Some(Editing {
+            draft, attached, ..
+        }) = self.editing.take()
+        {
             self.draft = draft;
             self.attached = attached;
         }
@@ -172,14 +217,18 @@ impl ChatState {
     pub(super) fn edited_results(&self) -> Vec<ToolResult> {
         let edited = self.editing.as_ref().map(|editing| editing.turn);
         let turn = self.talk.turns.iter().find(|turn| Some(turn.id) == edited);
-        turn.map(|turn| turn.said.results.clone()).unwrap_or_default()
+        turn.map(|turn| turn.said.results.clone())
+            .unwrap_or_default()
     }
 
     /// How many turns come before what is typed.
     pub(super) fn way_before_draft(&self) -> usize {
         let edited = self.editing.as_ref().map(|editing| editing.turn);
         let turns = &self.talk.turns;
-        turns.iter().position(|turn| Some(turn.id) == edited).unwrap_or(turns.len())
+        turns
+            .iter()
+            .position(|turn| Some(turn.id) == edited)
+            .unwrap_or(turns.len())
     }
 
     /// The way ends before the message that was changed.
@@ -202,7 +251,8 @@ impl ChatState {
         let turn = self.talk.turns.get(index)?;
         let (said, exchange, round) = (turn.said.clone(), turn.exchange, turn.round);
         let answer = &turn.answer;
-        let is_bare = answer.text.is_empty() && answer.reasoning.is_empty() && answer.calls.is_empty();
+        let is_bare =
+            answer.text.is_empty() && answer.reasoning.is_empty() && answer.calls.is_empty();
         self.stop_editing();
         self.talk.leave(index);
         if is_bare && self.talk.branches(Some(exchange)).is_empty() {
@@ -218,7 +268,9 @@ impl ChatState {
 
     /// Whether the last answer was cut, so that one can ask for the rest.
     pub fn can_continue(&self) -> bool {
-        let Some(Turn { answer, .. }) = self.talk.turns.last() else { return false };
+        let Some(Turn { answer, .. }) = self.talk.turns.last() else {
+            return false;
+        };
         let cut = match &answer.status {
             AnswerStatus::Finished(reason) => *reason == FinishReason::Length,
             AnswerStatus::Stopped | AnswerStatus::Failed(_) => true,
@@ -247,9 +299,17 @@ impl ChatState {
         asked: Whereabouts,
     ) {
         self.stop_editing();
-        let (talk, system, params) =
-            (std::mem::take(&mut self.talk), self.system.clone(), self.params.clone());
-        let opened = Some(Opened { title: title.to_owned(), system, params, asked });
+        let (talk, system, params) = (
+            std::mem::take(&mut self.talk),
+            self.system.clone(),
+            self.params.clone(),
+        );
+        let opened = Some(Opened {
+            title: title.to_owned(),
+            system,
+            params,
+            asked,
+        });
         self.resume(conversation, exchanges);
         if let Some(last) = exchanges.last() {
             self.system.clone_from(&last.system);
@@ -267,10 +327,19 @@ impl ChatState {
                 attachments: exchange.attachments.clone(),
                 results: exchange.results.clone(),
             };
-            self.turn(exchange.id, parent_in(exchanges, exchange), said, answer_of(exchange))
+            self.turn(
+                exchange.id,
+                parent_in(exchanges, exchange),
+                said,
+                answer_of(exchange),
+            )
         };
         let aside = exchanges.iter().map(said).collect();
-        self.talk = Talk { turns: Vec::new(), aside, conversation: Some(conversation) };
+        self.talk = Talk {
+            turns: Vec::new(),
+            aside,
+            conversation: Some(conversation),
+        };
         if let Some(last) = exchanges.last() {
             self.talk.lead_to(last.id);
         }
@@ -295,7 +364,9 @@ impl Talk {
     fn branches(&self, parent: Option<u64>) -> Vec<u64> {
         let all = self.turns.iter().chain(&self.aside);
         let mut here: Vec<u64> = all
-            .filter(|turn| turn.parent == parent && parent.is_none_or(|parent| parent < turn.exchange))
+            .filter(|turn| {
+                turn.parent == parent && parent.is_none_or(|parent| parent < turn.exchange)
+            })
             .map(|turn| turn.exchange)
             .collect();
         here.sort_unstable();
@@ -304,13 +375,19 @@ impl Talk {
 
     /// The way ends before the turn at `index`.
     pub(super) fn leave(&mut self, index: usize) {
-        self.aside.extend(self.turns.drain(index.min(self.turns.len())..));
+        self.aside
+            .extend(self.turns.drain(index.min(self.turns.len())..));
     }
 
     /// Shows the way through this exchange, and on along the newest branches.
     fn lead_to(&mut self, exchange: u64) {
         self.leave(0);
-        let parent_of = |exchange: u64| self.aside.iter().find(|turn| turn.exchange == exchange)?.parent;
+        let parent_of = |exchange: u64| {
+            self.aside
+                .iter()
+                .find(|turn| turn.exchange == exchange)?
+                .parent
+        };
         let mut way = vec![exchange];
         let mut first = exchange;
         while let Some(parent) = parent_of(first).filter(|parent| *parent < first) {
@@ -344,7 +421,11 @@ fn answer_of(exchange: &Exchange) -> Answer {
     };
     let mut answer = Answer {
         model: exchange.model.clone(),
-        series: exchange.answered_by.as_ref().unwrap_or(&exchange.model).clone(),
+        series: exchange
+            .answered_by
+            .as_ref()
+            .unwrap_or(&exchange.model)
+            .clone(),
         answered_by: exchange.answered_by.clone(),
         queued: false,
         deployment: exchange.deployment.clone(),
@@ -370,11 +451,22 @@ mod tests {
     use crate::protocol::{ChatEnding, JobId};
 
     fn asking(job: u64) -> Asking<'static> {
-        Asking { job: JobId(job), model: "m", deployment: None, now: Duration::ZERO }
+        Asking {
+            job: JobId(job),
+            model: "m",
+            deployment: None,
+            now: Duration::ZERO,
+        }
     }
 
     fn answer(chat: &mut ChatState, job: u64, text: &str, reason: FinishReason) {
-        chat.advance(JobId(job), ("", text), Vec::new(), Figures::default(), Duration::ZERO);
+        chat.advance(
+            JobId(job),
+            ("", text),
+            Vec::new(),
+            Figures::default(),
+            Duration::ZERO,
+        );
         let ending = ChatEnding::Finished { reason };
         chat.end(
             JobId(job),
@@ -407,7 +499,10 @@ mod tests {
     }
 
     fn way(chat: &ChatState) -> Vec<&str> {
-        chat.turns().iter().map(|turn| turn.said.prompt.as_str()).collect()
+        chat.turns()
+            .iter()
+            .map(|turn| turn.said.prompt.as_str())
+            .collect()
     }
 
     #[test]
@@ -418,17 +513,34 @@ mod tests {
         assert_eq!((chat.draft.as_str(), chat.is_editing()), ("two", true));
         chat.draft = "zwei".to_owned();
         let request = send(&mut chat);
-        let said: Vec<&str> =
-            request.messages.iter().skip(1).map(|message| message.content.as_str()).collect();
+        let said: Vec<&str> = request
+            .messages
+            .iter()
+            .skip(1)
+            .map(|message| message.content.as_str())
+            .collect();
         assert_eq!(said, ["one", "to one", "zwei"], "what followed is not sent");
-        assert_eq!((chat.draft.as_str(), chat.is_editing()), ("half typed", false));
-        assert_eq!((way(&chat), chat.branch(0), chat.branch(1)), (vec!["one", "zwei"], (0, 1), (1, 2)));
+        assert_eq!(
+            (chat.draft.as_str(), chat.is_editing()),
+            ("half typed", false)
+        );
+        assert_eq!(
+            (way(&chat), chat.branch(0), chat.branch(1)),
+            (vec!["one", "zwei"], (0, 1), (1, 2))
+        );
         let filing = chat.filing().expect("it is kept");
         assert_eq!((filing.exchange, filing.parent), (4, Some(1)));
         chat.step(1, false);
-        assert_eq!((way(&chat), chat.branch(1)), (vec!["one", "two", "three"], (0, 2)));
+        assert_eq!(
+            (way(&chat), chat.branch(1)),
+            (vec!["one", "two", "three"], (0, 2))
+        );
         chat.step(1, false);
-        assert_eq!(way(&chat), ["one", "two", "three"], "there is none before the first");
+        assert_eq!(
+            way(&chat),
+            ["one", "two", "three"],
+            "there is none before the first"
+        );
         chat.step(1, true);
         assert_eq!(way(&chat), ["one", "zwei"]);
     }
@@ -464,9 +576,15 @@ mod tests {
         chat.step(0, false);
         assert_eq!(chat.turns().len(), 1, "the way stays while an answer comes");
         answer(&mut chat, 9, "again", FinishReason::Stop);
-        assert_eq!((chat.turns()[0].answer.text.as_str(), chat.branch(0)), ("again", (1, 2)));
+        assert_eq!(
+            (chat.turns()[0].answer.text.as_str(), chat.branch(0)),
+            ("again", (1, 2))
+        );
         chat.step(0, false);
-        assert_eq!((way(&chat), chat.turns()[0].answer.text.as_str()), (vec!["one", "two"], "to one"));
+        assert_eq!(
+            (way(&chat), chat.turns()[0].answer.text.as_str()),
+            (vec!["one", "two"], "to one")
+        );
     }
 
     #[test]
@@ -479,7 +597,10 @@ mod tests {
         assert_eq!(way(&chat), ["one", "two"]);
         chat.branch_after(0);
         say(&mut chat, "other");
-        assert_eq!((way(&chat), chat.branch(1), chat.ahead()), (vec!["one", "other"], (1, 2), 0));
+        assert_eq!(
+            (way(&chat), chat.branch(1), chat.ahead()),
+            (vec!["one", "other"], (1, 2), 0)
+        );
     }
 
     #[test]
@@ -491,8 +612,13 @@ mod tests {
         answer(&mut chat, 8, "half a", FinishReason::Length);
         chat.draft = "kept".to_owned();
         let request = chat.go_on(&asking(9)).expect("it goes on");
-        let [.., cut, wish] = request.messages.as_slice() else { panic!("{request:?}") };
-        assert_eq!((cut.content.as_str(), wish.content.as_str()), ("half a", CONTINUE));
+        let [.., cut, wish] = request.messages.as_slice() else {
+            panic!("{request:?}")
+        };
+        assert_eq!(
+            (cut.content.as_str(), wish.content.as_str()),
+            ("half a", CONTINUE)
+        );
         assert_eq!(chat.draft, "kept");
     }
 
@@ -548,12 +674,22 @@ mod tests {
 
     #[test]
     fn a_turn_that_was_never_kept_takes_no_other_with_it() {
-        let kept = [exchange(1, None, "one"), exchange(2, Some(1), "two"), exchange(4, Some(3), "four")];
+        let kept = [
+            exchange(1, None, "one"),
+            exchange(2, Some(1), "two"),
+            exchange(4, Some(3), "four"),
+        ];
         let mut chat = ChatState::default();
         chat.resume(SessionId("c1".to_owned()), &kept);
         assert_eq!(way(&chat), ["one", "two", "four"]);
         let request = say(&mut chat, "five");
-        assert!(request.messages.iter().any(|message| message.content == "one"), "{request:?}");
+        assert!(
+            request
+                .messages
+                .iter()
+                .any(|message| message.content == "one"),
+            "{request:?}"
+        );
         // The very first is not there.
         chat.resume(
             SessionId("c1".to_owned()),
@@ -565,7 +701,11 @@ mod tests {
     #[test]
     fn a_history_that_goes_in_circles_ends() {
         let mut chat = ChatState::default();
-        let kept = [exchange(1, Some(2), "one"), exchange(2, Some(1), "two"), exchange(3, Some(3), "three")];
+        let kept = [
+            exchange(1, Some(2), "one"),
+            exchange(2, Some(1), "two"),
+            exchange(3, Some(3), "three"),
+        ];
         chat.resume(SessionId("c1".to_owned()), &kept);
         assert_eq!(way(&chat), ["three"]);
     }

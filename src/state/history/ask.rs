@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::{Aged, CHANGED, Clock, Filter, MOST_KEPT, Open, RESTED, TYPED};
 use crate::domain::environment::EnvId;
-use crate::domain::history::{Deletion, ExportFormat, HistoryQuery, SessionId, SessionState, StoredSession};
+use crate::domain::history::{
+    Deletion, ExportFormat, HistoryQuery, SessionId, SessionState, StoredSession,
+};
 use crate::domain::plan::Plan;
 use crate::protocol::{Command, JobId};
 use crate::state::{Loadable, Notice, State};
@@ -21,27 +23,45 @@ impl State {
         let mut wait = None;
         if history.asked.as_ref() != Some(&history.filter) {
             // Words are waited for; a click is not.
-            let words = history.asked.as_ref().is_some_and(|asked| asked.text != history.filter.text);
-            if history.typed.as_ref().is_none_or(|(filter, _)| *filter != history.filter) {
+            let words = history
+                .asked
+                .as_ref()
+                .is_some_and(|asked| asked.text != history.filter.text);
+            if history
+                .typed
+                .as_ref()
+                .is_none_or(|(filter, _)| *filter != history.filter)
+            {
                 history.typed = Some((history.filter.clone(), now));
             }
             let since = history.typed.as_ref().map_or(now, |(_, since)| *since);
-            match TYPED.checked_sub(now.saturating_sub(since)).filter(|left| words && !left.is_zero()) {
+            match TYPED
+                .checked_sub(now.saturating_sub(since))
+                .filter(|left| words && !left.is_zero())
+            {
                 Some(left) => wait = Some(left),
                 None => {
                     history.typed = None;
-                    let Filter { sort, ascending, .. } = history.filter;
-                    history.narrowed |= history
-                        .asked
-                        .as_ref()
-                        .is_none_or(|asked| Filter { sort, ascending, ..asked.clone() } != history.filter);
+                    let Filter {
+                        sort, ascending, ..
+                    } = history.filter;
+                    history.narrowed |= history.asked.as_ref().is_none_or(|asked| {
+                        Filter {
+                            sort,
+                            ascending,
+                            ..asked.clone()
+                        } != history.filter
+                    });
                     history.asked = Some(history.filter.clone());
                     history.rows.ask_for(history.filter.query(today));
                 }
             }
         }
         if let Some(since) = history.changed {
-            match CHANGED.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero()) {
+            match CHANGED
+                .checked_sub(now.saturating_sub(since))
+                .filter(|left| !left.is_zero())
+            {
                 Some(left) => wait = Some(wait.map_or(left, |wait: Duration| wait.min(left))),
                 None => {
                     history.changed = None;
@@ -60,11 +80,21 @@ impl State {
     fn reload_outdated(&mut self, out: &mut Vec<Command>) {
         let history = &self.history;
         let differs = |(id, session): &&(SessionId, Loadable<std::sync::Arc<StoredSession>>)| {
-            let row = history.rows.find(id).map(|(_, row)| (row.state, row.requests));
-            let kept = session.value().map(|stored| (stored.row.state, stored.row.requests));
+            let row = history
+                .rows
+                .find(id)
+                .map(|(_, row)| (row.state, row.requests));
+            let kept = session
+                .value()
+                .map(|stored| (stored.row.state, stored.row.requests));
             !session.is_loading() && row.is_some() && kept.is_some() && row != kept
         };
-        let ids: Vec<SessionId> = history.kept.iter().filter(differs).map(|(id, _)| id.clone()).collect();
+        let ids: Vec<SessionId> = history
+            .kept
+            .iter()
+            .filter(differs)
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in ids {
             self.ask_session(&id, out);
         }
@@ -90,7 +120,9 @@ impl State {
             .map(|(id, _)| id.clone())
             .collect();
         let open = history.open.as_ref().and_then(|open| match &open.content {
-            Some(Ok(content)) if runs(&content.stored) && open.job.is_none() => Some(open.id.clone()),
+            Some(Ok(content)) if runs(&content.stored) && open.job.is_none() => {
+                Some(open.id.clone())
+            }
             _ => None,
         });
         for id in running {
@@ -144,12 +176,20 @@ impl State {
         session.begin(job);
         history.kept.push((id.clone(), session));
         if history.kept.len() > MOST_KEPT {
-            let needed =
-                |id: &SessionId| history.chosen.contains(id) || history.selected.as_ref() == Some(id);
-            let old = history.kept.iter().position(|(kept, _)| !needed(kept)).unwrap_or(0);
+            let needed = |id: &SessionId| {
+                history.chosen.contains(id) || history.selected.as_ref() == Some(id)
+            };
+            let old = history
+                .kept
+                .iter()
+                .position(|(kept, _)| !needed(kept))
+                .unwrap_or(0);
             history.kept.remove(old);
         }
-        out.push(Command::OpenSession { job, session: id.clone() });
+        out.push(Command::OpenSession {
+            job,
+            session: id.clone(),
+        });
     }
 
     /// Opens a session so that it fills the page.
@@ -157,8 +197,15 @@ impl State {
         let job = self.next_job();
         let known = self.history.session(id).and_then(Loadable::value).cloned();
         let content = known.map(|stored| Ok(super::Content::of(stored)));
-        self.history.open = Some(Open { id: id.clone(), job: Some(job), content });
-        out.push(Command::OpenSession { job, session: id.clone() });
+        self.history.open = Some(Open {
+            id: id.clone(),
+            job: Some(job),
+            content,
+        });
+        out.push(Command::OpenSession {
+            job,
+            session: id.clone(),
+        });
     }
 
     /// Holds the chosen sessions against the first of them, unless that is known.
@@ -169,11 +216,20 @@ impl State {
             return;
         }
         let job = self.next_job();
-        out.extend(self.history.comparison.job().map(|job| Command::Cancel { job }));
+        out.extend(
+            self.history
+                .comparison
+                .job()
+                .map(|job| Command::Cancel { job }),
+        );
         self.history.comparison.begin(job);
         self.history.compared = Some(wanted);
         let sessions = self.history.chosen.clone();
-        out.push(Command::CompareSessions { job, sessions, least_change });
+        out.push(Command::CompareSessions {
+            job,
+            sessions,
+            least_change,
+        });
     }
 
     /// Tries again to compare.
@@ -198,25 +254,41 @@ impl State {
         self.history.trend.begin(job);
         self.history.trend_of = Some(of);
         let (model, deployment) = (model.to_owned(), deployment.map(str::to_owned));
-        out.push(Command::LoadTrend { job, model, deployment, since });
+        out.push(Command::LoadTrend {
+            job,
+            model,
+            deployment,
+            since,
+        });
     }
 
     /// Gives a session other tags; the row shows them at once.
     pub fn tag_session(&mut self, id: &SessionId, tags: Vec<String>, out: &mut Vec<Command>) {
-        self.history.rows.change(id, |row| row.tags.clone_from(&tags));
+        self.history
+            .rows
+            .change(id, |row| row.tags.clone_from(&tags));
         if let Some(open) = &mut self.history.open
             && let Some(Ok(content)) = &mut open.content
             && open.id == *id
         {
-            std::sync::Arc::make_mut(&mut content.stored).row.tags.clone_from(&tags);
+            std::sync::Arc::make_mut(&mut content.stored)
+                .row
+                .tags
+                .clone_from(&tags);
         }
-        out.push(Command::TagSession { session: id.clone(), tags });
+        out.push(Command::TagSession {
+            session: id.clone(),
+            tags,
+        });
     }
 
     /// Makes a session the baseline, or no longer.
     pub fn set_baseline(&mut self, id: &SessionId, on: bool, out: &mut Vec<Command>) {
         self.history.rows.change(id, |row| row.baseline = on);
-        out.push(Command::SetBaseline { session: id.clone(), on });
+        out.push(Command::SetBaseline {
+            session: id.clone(),
+            on,
+        });
     }
 
     /// Deletes these sessions.
@@ -226,10 +298,16 @@ impl State {
         history.kept.retain(|(id, _)| !ids.contains(id));
         // Its place is taken by the next one.
         history.selected = history.selected.take().filter(|id| !ids.contains(id));
-        if history.open.as_ref().is_some_and(|open| ids.contains(&open.id)) {
+        if history
+            .open
+            .as_ref()
+            .is_some_and(|open| ids.contains(&open.id))
+        {
             history.open = None;
         }
-        out.push(Command::DeleteSessions { what: Deletion::Sessions(ids) });
+        out.push(Command::DeleteSessions {
+            what: Deletion::Sessions(ids),
+        });
     }
 
     /// Finds out how many sessions began before a moment, to ask the user.
@@ -238,14 +316,20 @@ impl State {
         let mut count = Loadable::Absent;
         count.begin(job);
         self.history.aged = Some(Aged { until, count });
-        let query = HistoryQuery { until: Some(until), limit: 1, ..HistoryQuery::default() };
+        let query = HistoryQuery {
+            until: Some(until),
+            limit: 1,
+            ..HistoryQuery::default()
+        };
         out.push(Command::LoadHistory { job, query });
     }
 
     /// Deletes what the user was asked about.
     pub fn delete_older(&mut self, out: &mut Vec<Command>) {
         if let Some(Aged { until, .. }) = self.history.aged.take() {
-            out.push(Command::DeleteSessions { what: Deletion::OlderThan(until) });
+            out.push(Command::DeleteSessions {
+                what: Deletion::OlderThan(until),
+            });
         }
     }
 
@@ -263,11 +347,22 @@ impl State {
         out.push(Command::ImportSessions { job });
     }
 
-    pub(in crate::state) fn imported(&mut self, ids: &[SessionId], remarks: &[String], now: Duration) {
-        let told = format!("{} imported", crate::domain::units::counted(ids.len(), "session"));
+    pub(in crate::state) fn imported(
+        &mut self,
+        ids: &[SessionId],
+        remarks: &[String],
+        now: Duration,
+    ) {
+        let told = format!(
+            "{} imported",
+            crate::domain::units::counted(ids.len(), "session")
+        );
         let lines = std::iter::once(told.as_str()).chain(remarks.iter().map(String::as_str));
         let text = lines.collect::<Vec<_>>().join("\n");
-        self.notices.push(Notice { failure: None, text });
+        self.notices.push(Notice {
+            failure: None,
+            text,
+        });
         // What was imported may be old, and none of what is filtered by.
         self.history.filter = Filter::default();
         self.history.changed(now);

@@ -15,7 +15,8 @@ use super::chat::ChatState;
 use super::{Loadable, ModelColors, Notice};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, SortBy, StoredSession, Trend,
+    HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow, SortBy,
+    StoredSession, Trend,
 };
 use crate::metrics::compare::Comparison;
 use crate::protocol::JobId;
@@ -93,14 +94,20 @@ impl Filter {
 
     /// Whether it leaves anything out.
     pub fn is_open(&self) -> bool {
-        let sorted = Self { sort: self.sort, ascending: self.ascending, ..Self::default() };
+        let sorted = Self {
+            sort: self.sort,
+            ascending: self.ascending,
+            ..Self::default()
+        };
         *self == sorted
     }
 }
 
 /// So many days before a moment; the beginning of time where there are none.
 pub fn days_before(moment: Timestamp, days: u16) -> Timestamp {
-    moment.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
+    moment
+        .checked_sub(SignedDuration::from_hours(24 * i64::from(days)))
+        .unwrap_or(Timestamp::MIN)
 }
 
 /// What the History page knows.
@@ -231,7 +238,9 @@ impl HistoryState {
 
     /// Moves the selection by so many rows.
     pub fn move_selection(&mut self, by: i64, now: Duration) {
-        let at = self.selected_at.map_or(0, |at| at.saturating_add_signed(by));
+        let at = self
+            .selected_at
+            .map_or(0, |at| at.saturating_add_signed(by));
         self.select_at(at, now);
     }
 
@@ -254,11 +263,13 @@ impl HistoryState {
         }
         // What a run is held against is marked, or came before it.
         let first = self.chosen.first().and_then(|first| self.row_of(first));
-        let goes_first = row.zip(first).is_some_and(|(row, first)| match (row.baseline, first.baseline) {
-            (true, false) => true,
-            (false, true) => false,
-            _ => row.began < first.began,
-        });
+        let goes_first =
+            row.zip(first)
+                .is_some_and(|(row, first)| match (row.baseline, first.baseline) {
+                    (true, false) => true,
+                    (false, true) => false,
+                    _ => row.began < first.began,
+                });
         let at = if goes_first { 0 } else { self.chosen.len() };
         self.chosen.insert(at, id.clone());
         true
@@ -273,7 +284,11 @@ impl HistoryState {
 
     /// The sessions that a button means: those that are chosen, else the selected one.
     pub fn meant(&self) -> Vec<SessionId> {
-        if self.chosen.is_empty() { self.selected.iter().cloned().collect() } else { self.chosen.clone() }
+        if self.chosen.is_empty() {
+            self.selected.iter().cloned().collect()
+        } else {
+            self.chosen.clone()
+        }
     }
 
     /// The row of a session: from the table, or as it was when it was opened.
@@ -284,12 +299,20 @@ impl HistoryState {
 
     /// A session with all that is drawn of it, as far as it was asked for.
     pub fn session(&self, id: &SessionId) -> Option<&Loadable<Arc<StoredSession>>> {
-        self.kept.iter().find(|(kept, _)| kept == id).map(|(_, session)| session)
+        self.kept
+            .iter()
+            .find(|(kept, _)| kept == id)
+            .map(|(_, session)| session)
     }
 
     // ---- events ---------------------------------------------------------------------------------------
 
-    pub(super) fn loaded(&mut self, job: JobId, outcome: Result<HistoryPage, Failure>, now: Duration) {
+    pub(super) fn loaded(
+        &mut self,
+        job: JobId,
+        outcome: Result<HistoryPage, Failure>,
+        now: Duration,
+    ) {
         if let Some(aged) = &mut self.aged
             && aged.count.job() == Some(job)
         {
@@ -302,7 +325,11 @@ impl HistoryState {
         }
         self.compare_kept = true;
         // The selection stays with its session, wherever that went; of one that is gone the place stays.
-        let found = self.selected.as_ref().and_then(|id| self.rows.find(id)).map(|(at, _)| at);
+        let found = self
+            .selected
+            .as_ref()
+            .and_then(|id| self.rows.find(id))
+            .map(|(at, _)| at);
         let narrowed = before != self.rows.shown() && std::mem::take(&mut self.narrowed);
         match (found, self.selected_at) {
             (Some(at), _) => self.selected_at = Some(at),
@@ -324,7 +351,11 @@ impl HistoryState {
         now: Duration,
     ) {
         if let Ok(stored) = &outcome {
-            stored.row.models.iter().for_each(|model| colors.note(model));
+            stored
+                .row
+                .models
+                .iter()
+                .for_each(|model| colors.note(model));
         }
         if let Some(open) = self.open.as_mut().filter(|open| open.job == Some(job)) {
             open.job = None;
@@ -346,7 +377,10 @@ impl HistoryState {
 
     pub(super) fn troubled(&mut self, failure: Failure) -> Notice {
         self.trouble = Some(failure.clone());
-        Notice { text: failure.summary.clone(), failure: Some(failure) }
+        Notice {
+            text: failure.summary.clone(),
+            failure: Some(failure),
+        }
     }
 
     /// A fault of Batida itself: what waits for the job gets it.
@@ -363,7 +397,10 @@ pub fn headline(comparison: &Comparison) -> String {
     use crate::metrics::compare::Verdict;
     // What only one of the sessions has says nothing.
     let compared = comparison.rows.iter().filter(|row| row.baseline.is_some());
-    let cells: Vec<_> = compared.flat_map(|row| &row.others).filter(|cell| cell.value.is_some()).collect();
+    let cells: Vec<_> = compared
+        .flat_map(|row| &row.others)
+        .filter(|cell| cell.value.is_some())
+        .collect();
     let count = |verdict: Verdict| cells.iter().filter(|cell| cell.verdict == verdict).count();
     let told: Vec<String> = [
         (Verdict::Worse, "worse"),
@@ -373,9 +410,17 @@ pub fn headline(comparison: &Comparison) -> String {
         (Verdict::TooFew, "too few requests"),
     ]
     .into_iter()
-    .filter_map(|(verdict, words)| Some(count(verdict)).filter(|n| *n > 0).map(|n| format!("{n} {words}")))
+    .filter_map(|(verdict, words)| {
+        Some(count(verdict))
+            .filter(|n| *n > 0)
+            .map(|n| format!("{n} {words}"))
+    })
     .collect();
-    if told.is_empty() { "no figure could be compared".to_owned() } else { told.join(", ") }
+    if told.is_empty() {
+        "no figure could be compared".to_owned()
+    } else {
+        told.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -418,7 +463,15 @@ pub(super) mod tests {
         history.rows.want(0..20, || JobId(1), &mut out);
         assert_eq!(out.len(), 1);
         let total = rows.len() as u64;
-        history.loaded(JobId(1), Ok(HistoryPage { rows, total, ..HistoryPage::default() }), Duration::ZERO);
+        history.loaded(
+            JobId(1),
+            Ok(HistoryPage {
+                rows,
+                total,
+                ..HistoryPage::default()
+            }),
+            Duration::ZERO,
+        );
     }
 
     fn rows(names: &[&str]) -> Vec<SessionRow> {
@@ -428,7 +481,11 @@ pub(super) mod tests {
     #[test]
     fn the_selection_follows_its_session() {
         let mut history = with_rows(rows(&["a", "b", "c"]));
-        assert_eq!(history.selected(), Some(&SessionId("a".to_owned())), "the first is selected at first");
+        assert_eq!(
+            history.selected(),
+            Some(&SessionId("a".to_owned())),
+            "the first is selected at first"
+        );
         history.select_at(1, Duration::ZERO);
         answer(&mut history, rows(&["new", "a", "b", "c"]));
         assert_eq!(history.selected_at(), Some(2));
@@ -445,7 +502,10 @@ pub(super) mod tests {
         all[6].kind = SessionKind::Chat;
         let mut history = with_rows(all);
         let id = |name: &str| SessionId(name.to_owned());
-        assert!(!history.toggle_chosen(&id("g")), "a chat has no levels to compare");
+        assert!(
+            !history.toggle_chosen(&id("g")),
+            "a chat has no levels to compare"
+        );
         for name in ["a", "b", "c", "d", "e", "f"] {
             assert!(history.toggle_chosen(&id(name)));
         }
@@ -466,7 +526,13 @@ pub(super) mod tests {
             title: "TTFT p50, ms".to_owned(),
             unit: "ms".to_owned(),
             baseline,
-            others: vec![Cell { value, change: None, interval: None, p: None, verdict }],
+            others: vec![Cell {
+                value,
+                change: None,
+                interval: None,
+                p: None,
+                verdict,
+            }],
         };
         let rows = vec![
             row(Some(97.0), Some(88.0), Verdict::Better),
@@ -488,9 +554,22 @@ pub(super) mod tests {
     #[test]
     fn a_range_is_counted_back_from_today() {
         let today: Timestamp = "2026-11-23T12:00:00Z".parse().expect("a moment");
-        let filter = Filter { range: TimeRange::Days(30), ..Filter::default() };
-        assert_eq!(filter.query(today).since, Some("2026-10-24T12:00:00Z".parse().expect("a moment")));
+        let filter = Filter {
+            range: TimeRange::Days(30),
+            ..Filter::default()
+        };
+        assert_eq!(
+            filter.query(today).since,
+            Some("2026-10-24T12:00:00Z".parse().expect("a moment"))
+        );
         assert!(!filter.is_open());
-        assert!(Filter { sort: SortBy::Ttft, ascending: true, ..Filter::default() }.is_open());
+        assert!(
+            Filter {
+                sort: SortBy::Ttft,
+                ascending: true,
+                ..Filter::default()
+            }
+            .is_open()
+        );
     }
 }

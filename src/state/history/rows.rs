@@ -63,7 +63,10 @@ impl Rows {
 
     /// The row at this place, when it is there.
     pub fn at(&self, index: u64) -> Option<&SessionRow> {
-        self.pages.get(&(index / PAGE))?.rows.get((index % PAGE) as usize)
+        self.pages
+            .get(&(index / PAGE))?
+            .rows
+            .get((index % PAGE) as usize)
     }
 
     /// The row of a session, and its place, when it is among those that are here.
@@ -125,24 +128,42 @@ impl Rows {
         if self.failed_in == Some(self.generation) {
             return;
         }
-        let seen = if self.shown == self.version { seen } else { 0..1 };
-        let last =
-            self.total.filter(|_| self.shown == self.version).map_or(0, |total| total.saturating_sub(1));
+        let seen = if self.shown == self.version {
+            seen
+        } else {
+            0..1
+        };
+        let last = self
+            .total
+            .filter(|_| self.shown == self.version)
+            .map_or(0, |total| total.saturating_sub(1));
         let first_page = seen.start.saturating_sub(AHEAD).min(last) / PAGE;
         let last_page = (seen.end + AHEAD).min(last) / PAGE;
         for page in first_page..=last_page {
             let fresh = self.shown == self.version
-                && self.pages.get(&page).is_some_and(|page| page.generation == self.generation);
-            let wish = Asked { page, version: self.version, generation: self.generation };
+                && self
+                    .pages
+                    .get(&page)
+                    .is_some_and(|page| page.generation == self.generation);
+            let wish = Asked {
+                page,
+                version: self.version,
+                generation: self.generation,
+            };
             let asked = self.asked.values().any(|asked| {
-                (asked.page, asked.version, asked.generation) == (page, wish.version, wish.generation)
+                (asked.page, asked.version, asked.generation)
+                    == (page, wish.version, wish.generation)
             });
             if fresh || asked || self.asked.len() >= MOST_ASKED {
                 continue;
             }
             let job = next_job();
             self.asked.insert(job, wish);
-            let query = HistoryQuery { offset: page * PAGE, limit: PAGE, ..self.query.clone() };
+            let query = HistoryQuery {
+                offset: page * PAGE,
+                limit: PAGE,
+                ..self.query.clone()
+            };
             out.push(Command::LoadHistory { job, query });
         }
         self.forget(first_page, last_page);
@@ -151,7 +172,12 @@ impl Rows {
     fn forget(&mut self, first: u64, last: u64) {
         while self.pages.len() > MOST_PAGES {
             let distance = |page: u64| first.saturating_sub(page).max(page.saturating_sub(last));
-            let Some(farthest) = self.pages.keys().copied().max_by_key(|page| distance(*page)) else {
+            let Some(farthest) = self
+                .pages
+                .keys()
+                .copied()
+                .max_by_key(|page| distance(*page))
+            else {
                 return;
             };
             self.pages.remove(&farthest);
@@ -166,7 +192,9 @@ impl Rows {
 
     /// An answer came; gives whether it was to a question of ours.
     pub(super) fn loaded(&mut self, job: JobId, outcome: Result<HistoryPage, Failure>) -> bool {
-        let Some(asked) = self.asked.remove(&job) else { return false };
+        let Some(asked) = self.asked.remove(&job) else {
+            return false;
+        };
         if asked.version != self.version {
             return true;
         }
@@ -179,14 +207,21 @@ impl Rows {
                 (self.failure, self.failed_in) = (None, None);
                 self.total = Some(page.total);
                 (self.facets, self.bytes, self.requests) = (page.facets, page.bytes, page.requests);
-                self.pages.insert(asked.page, Page { rows: page.rows, generation: asked.generation });
+                self.pages.insert(
+                    asked.page,
+                    Page {
+                        rows: page.rows,
+                        generation: asked.generation,
+                    },
+                );
                 // Rows that no longer exist must not be found.
                 let pages = page.total.div_ceil(PAGE);
                 self.pages.retain(|page, _| *page < pages.max(1));
                 self.places.clear();
                 for (page, Page { rows, .. }) in &self.pages {
                     let places = (page * PAGE..).zip(rows);
-                    self.places.extend(places.map(|(place, row)| (row.id.clone(), place)));
+                    self.places
+                        .extend(places.map(|(place, row)| (row.id.clone(), place)));
                 }
                 self.stamp += 1;
             }
@@ -201,7 +236,12 @@ impl Rows {
     /// A change that is on its way to the store is shown at once.
     pub(super) fn change(&mut self, id: &SessionId, change: impl Fn(&mut SessionRow)) {
         self.stamp += 1;
-        for row in self.pages.values_mut().flat_map(|page| &mut page.rows).filter(|row| row.id == *id) {
+        for row in self
+            .pages
+            .values_mut()
+            .flat_map(|page| &mut page.rows)
+            .filter(|row| row.id == *id)
+        {
             change(row);
         }
     }
@@ -231,7 +271,9 @@ mod tests {
         rows.want(seen, next, &mut out);
         let mut offsets = Vec::new();
         for command in out {
-            let Command::LoadHistory { job, query } = command else { panic!("only rows are asked for") };
+            let Command::LoadHistory { job, query } = command else {
+                panic!("only rows are asked for")
+            };
             offsets.push(query.offset);
             let count = query.limit.min(total.saturating_sub(query.offset));
             rows.loaded(job, Ok(page_of(query.offset, count, total)));
@@ -243,7 +285,11 @@ mod tests {
     fn pages_come_as_they_are_scrolled_to_and_go_again() {
         let (mut rows, mut job) = (Rows::default(), 0);
         assert_eq!(scroll(&mut rows, &mut job, 0..20, 100_000), [0]);
-        assert_eq!(scroll(&mut rows, &mut job, 0..20, 100_000), [0u64; 0], "what is here is not asked twice");
+        assert_eq!(
+            scroll(&mut rows, &mut job, 0..20, 100_000),
+            [0u64; 0],
+            "what is here is not asked twice"
+        );
         assert_eq!(
             scroll(&mut rows, &mut job, 150..170, 100_000),
             [200],
@@ -252,10 +298,16 @@ mod tests {
         for n in 0..40 {
             scroll(&mut rows, &mut job, n * 1_000..n * 1_000 + 20, 100_000);
         }
-        assert!(rows.pages.len() <= MOST_PAGES + MOST_ASKED, "with those that just came");
+        assert!(
+            rows.pages.len() <= MOST_PAGES + MOST_ASKED,
+            "with those that just came"
+        );
         assert_eq!(rows.at(39_010).map(|row| row.id.0.as_str()), Some("s39010"));
         assert!(rows.at(10).is_none(), "what is far away was forgotten");
-        let place_of = |name: &str| rows.find(&SessionId(name.to_owned())).map(|(place, _)| place);
+        let place_of = |name: &str| {
+            rows.find(&SessionId(name.to_owned()))
+                .map(|(place, _)| place)
+        };
         assert_eq!((place_of("s39010"), place_of("s10")), (Some(39_010), None));
     }
 
@@ -263,12 +315,18 @@ mod tests {
     fn old_rows_stay_while_new_ones_load() {
         let (mut rows, mut job) = (Rows::default(), 0);
         scroll(&mut rows, &mut job, 0..20, 500);
-        rows.ask_for(HistoryQuery { text: "x".to_owned(), ..HistoryQuery::default() });
+        rows.ask_for(HistoryQuery {
+            text: "x".to_owned(),
+            ..HistoryQuery::default()
+        });
         let mut out = Vec::new();
         rows.want(0..20, || JobId(77), &mut out);
         assert!(rows.at(3).is_some() && rows.is_loading());
         // Another question meanwhile: the answer to the last but one is left aside.
-        rows.ask_for(HistoryQuery { text: "xy".to_owned(), ..HistoryQuery::default() });
+        rows.ask_for(HistoryQuery {
+            text: "xy".to_owned(),
+            ..HistoryQuery::default()
+        });
         assert!(rows.loaded(JobId(77), Ok(page_of(0, 1, 1))));
         assert_eq!(rows.total(), Some(500));
         assert_eq!(scroll(&mut rows, &mut job, 0..20, 2), [0]);
@@ -281,8 +339,15 @@ mod tests {
         let mut out = Vec::new();
         rows.want(0..20, || JobId(1), &mut out);
         rows.loaded(JobId(1), Err(Failure::new("locked", "")));
-        assert_eq!(rows.failure().map(|why| why.summary.as_str()), Some("locked"));
-        assert_eq!(scroll(&mut rows, &mut job, 0..20, 5), [0u64; 0], "not in every frame");
+        assert_eq!(
+            rows.failure().map(|why| why.summary.as_str()),
+            Some("locked")
+        );
+        assert_eq!(
+            scroll(&mut rows, &mut job, 0..20, 5),
+            [0u64; 0],
+            "not in every frame"
+        );
         rows.ask_again(HistoryQuery::default());
         assert_eq!(scroll(&mut rows, &mut job, 0..20, 5), [0]);
         assert!(rows.failure().is_none());

@@ -9,8 +9,8 @@ use super::{CHANGED, TYPED};
 use crate::domain::environment::EnvId;
 use crate::domain::failure::Failure;
 use crate::domain::history::{
-    Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SortBy,
-    StoredSession,
+    Deletion, Exchange, ExportFormat, HistoryPage, HistoryQuery, SessionBody, SessionId,
+    SessionKind, SortBy, StoredSession,
 };
 use crate::protocol::{Command, JobId};
 use crate::state::chat::Whereabouts;
@@ -74,7 +74,11 @@ impl Talks {
         }
     }
 
-    pub(in crate::state) fn opened(&mut self, job: JobId, outcome: &Result<Arc<StoredSession>, Failure>) {
+    pub(in crate::state) fn opened(
+        &mut self,
+        job: JobId,
+        outcome: &Result<Arc<StoredSession>, Failure>,
+    ) {
         if self.opening == Some(job) {
             self.opening = None;
             self.came = Some(outcome.clone());
@@ -89,13 +93,21 @@ impl Talks {
 impl State {
     /// Called in each frame of the Playground: opens what came, deletes what nobody wants back, and asks for rows
     /// while the list is seen. Gives when it wants to be called again.
-    pub fn talks_due(&mut self, seen: bool, now: Duration, out: &mut Vec<Command>) -> Option<Duration> {
+    pub fn talks_due(
+        &mut self,
+        seen: bool,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Option<Duration> {
         let talks = &mut self.talks;
         let mut wait: Option<Duration> = None;
         let mut sooner = |left: Duration| wait = Some(wait.map_or(left, |wait| wait.min(left)));
         let mut over = Vec::new();
         talks.removed.retain(|(id, since)| {
-            match SECOND_THOUGHTS.checked_sub(now.saturating_sub(*since)).filter(|left| !left.is_zero()) {
+            match SECOND_THOUGHTS
+                .checked_sub(now.saturating_sub(*since))
+                .filter(|left| !left.is_zero())
+            {
                 Some(left) => sooner(left),
                 None => over.push(id.clone()),
             }
@@ -104,7 +116,11 @@ impl State {
         self.delete_talks(over, out);
         let talks = &mut self.talks;
         if seen && talks.asked.as_ref() != Some(&talks.text) {
-            if talks.typed.as_ref().is_none_or(|(text, _)| *text != talks.text) {
+            if talks
+                .typed
+                .as_ref()
+                .is_none_or(|(text, _)| *text != talks.text)
+            {
                 talks.typed = Some((talks.text.clone(), now));
             }
             let since = talks.typed.as_ref().map_or(now, |(_, since)| *since);
@@ -119,7 +135,10 @@ impl State {
             }
         }
         if let Some(since) = talks.changed.filter(|_| seen) {
-            match CHANGED.checked_sub(now.saturating_sub(since)).filter(|left| !left.is_zero()) {
+            match CHANGED
+                .checked_sub(now.saturating_sub(since))
+                .filter(|left| !left.is_zero())
+            {
                 Some(left) => sooner(left),
                 None => {
                     talks.changed = None;
@@ -140,7 +159,10 @@ impl State {
     }
 
     fn tell(&mut self, failure: Failure) {
-        self.notices.push(Notice { text: failure.summary.clone(), failure: Some(failure) });
+        self.notices.push(Notice {
+            text: failure.summary.clone(),
+            failure: Some(failure),
+        });
     }
 
     /// Asks for the list anew, e.g. since that failed.
@@ -166,8 +188,16 @@ impl State {
             return;
         }
         let job = self.next_job();
-        out.extend(self.talks.opening.replace(job).map(|job| Command::Cancel { job }));
-        out.push(Command::OpenSession { job, session: id.clone() });
+        out.extend(
+            self.talks
+                .opening
+                .replace(job)
+                .map(|job| Command::Cancel { job }),
+        );
+        out.push(Command::OpenSession {
+            job,
+            session: id.clone(),
+        });
     }
 
     /// The pane that shows this conversation.
@@ -177,13 +207,18 @@ impl State {
 
     /// The conversation of each pane.
     pub fn pane_chat_ids(&mut self) -> Vec<Option<SessionId>> {
-        (0..self.panes()).map(|index| self.pane_chat(index).conversation().cloned()).collect()
+        (0..self.panes())
+            .map(|index| self.pane_chat(index).conversation().cloned())
+            .collect()
     }
 
     /// Whether something is being said in this conversation, wherever it is shown.
     pub fn talk_is_busy(&mut self, id: &SessionId) -> bool {
         self.places.values_mut().any(|place| {
-            place.chats().0.any(|chat| chat.conversation() == Some(id) && chat.running().is_some())
+            place
+                .chats()
+                .0
+                .any(|chat| chat.conversation() == Some(id) && chat.running().is_some())
         })
     }
 
@@ -193,9 +228,16 @@ impl State {
         if title.is_empty() {
             return;
         }
-        self.talks.rows.change(id, |row| title.clone_into(&mut row.title));
-        self.history.rows.change(id, |row| title.clone_into(&mut row.title));
-        out.push(Command::RenameSession { session: id.clone(), title: title.to_owned() });
+        self.talks
+            .rows
+            .change(id, |row| title.clone_into(&mut row.title));
+        self.history
+            .rows
+            .change(id, |row| title.clone_into(&mut row.title));
+        out.push(Command::RenameSession {
+            session: id.clone(),
+            title: title.to_owned(),
+        });
     }
 
     /// Deletes a conversation, unless that is undone soon. Where it is shown the pane is emptied, which can be undone,
@@ -205,7 +247,11 @@ impl State {
             return;
         }
         for place in self.places.values_mut() {
-            place.chats().0.filter(|chat| chat.conversation() == Some(id)).for_each(|chat| chat.clear());
+            place
+                .chats()
+                .0
+                .filter(|chat| chat.conversation() == Some(id))
+                .for_each(|chat| chat.clear());
         }
         self.talks.removed.push((id.clone(), now));
     }
@@ -214,7 +260,11 @@ impl State {
     pub fn keep_talk(&mut self, id: &SessionId) {
         self.talks.removed.retain(|(removed, _)| removed != id);
         for place in self.places.values_mut() {
-            place.chats().0.filter(|chat| chat.cleared_was(id)).for_each(|chat| chat.undo_clear());
+            place
+                .chats()
+                .0
+                .filter(|chat| chat.cleared_was(id))
+                .for_each(|chat| chat.undo_clear());
         }
     }
 
@@ -238,15 +288,23 @@ impl State {
             return;
         }
         for place in self.places.values_mut() {
-            place.chats().0.for_each(|chat| ids.iter().for_each(|id| chat.forget(id)));
+            place
+                .chats()
+                .0
+                .for_each(|chat| ids.iter().for_each(|id| chat.forget(id)));
         }
         self.talks.gone.extend(ids.iter().cloned());
-        out.push(Command::DeleteSessions { what: Deletion::Sessions(ids) });
+        out.push(Command::DeleteSessions {
+            what: Deletion::Sessions(ids),
+        });
     }
 
     /// Writes a conversation as a file.
     pub fn export_talk(&self, id: &SessionId, format: ExportFormat, out: &mut Vec<Command>) {
-        out.push(Command::ExportSessions { sessions: vec![id.clone()], format });
+        out.push(Command::ExportSessions {
+            sessions: vec![id.clone()],
+            format,
+        });
     }
 
     /// Goes on with a conversation out of the history: in the active pane, else in the first one of the environment
@@ -254,8 +312,14 @@ impl State {
     ///
     /// # Errors
     /// When that environment is gone, its texts were not kept, or an answer is under way there.
-    pub fn continue_chat(&mut self, stored: &StoredSession, out: &mut Vec<Command>) -> Result<(), Failure> {
-        let SessionBody::Chat { exchanges, .. } = &stored.body else { return Ok(()) };
+    pub fn continue_chat(
+        &mut self,
+        stored: &StoredSession,
+        out: &mut Vec<Command>,
+    ) -> Result<(), Failure> {
+        let SessionBody::Chat { exchanges, .. } = &stored.body else {
+            return Ok(());
+        };
         let name = &stored.row.environment;
         let Some(env) = self.settings.by_name(name).map(|env| env.id.clone()) else {
             return Err(Failure::new(
@@ -263,7 +327,10 @@ impl State {
                 "Add an environment of that name on Home to continue it",
             ));
         };
-        let Some(last) = exchanges.last().filter(|_| exchanges.iter().any(Exchange::has_texts)) else {
+        let Some(last) = exchanges
+            .last()
+            .filter(|_| exchanges.iter().any(Exchange::has_texts))
+        else {
             return Err(Failure::new(
                 "The texts of this conversation were not kept: it has only figures",
                 "History shows them. What is kept is said there under What is kept",
@@ -288,17 +355,22 @@ impl State {
         self.end_blind();
         let before = self.whereabouts(index);
         self.pick_pane_env(index, &env, out);
-        self.pane_chat(index).take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
+        self.pane_chat(index)
+            .take_up(&stored.row.title, stored.row.id.clone(), exchanges, before);
         self.talk_is_back(index);
         let choice = crate::state::cluster::Choice {
             deployment: last.deployment.clone(),
             model: Some(last.model.clone()),
         };
         let place = self.place();
-        match index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) {
+        match index
+            .checked_sub(1)
+            .and_then(|index| place.panes.others.get_mut(index))
+        {
             Some(pane) => {
                 pane.choice = choice;
-                pane.linked &= pane.chat.system == place.chat.system && pane.chat.params == place.chat.params;
+                pane.linked &=
+                    pane.chat.system == place.chat.system && pane.chat.params == place.chat.params;
             }
             None => {
                 place.cluster.choice = choice;
@@ -311,20 +383,31 @@ impl State {
 
     fn whereabouts(&mut self, index: usize) -> Whereabouts {
         let (env, choice) = (self.pane_env(index), self.pane_choice(index));
-        Whereabouts { env, choice, linked: self.pane_head(index).linked }
+        Whereabouts {
+            env,
+            choice,
+            linked: self.pane_head(index).linked,
+        }
     }
 
     /// Brings back what the pane showed before another conversation was opened in it.
     pub fn undo_open(&mut self, index: usize, out: &mut Vec<Command>) {
-        let Some(before) = self.pane_chat(index).undo_open() else { return };
+        let Some(before) = self.pane_chat(index).undo_open() else {
+            return;
+        };
         self.talk_is_back(index);
         let env: EnvId = before.env.clone();
         if self.settings.get(&env).is_some() {
             self.pick_pane_env(index, &env, out);
         }
         let place = self.place();
-        match index.checked_sub(1).and_then(|index| place.panes.others.get_mut(index)) {
-            Some(pane) if pane.env == env => (pane.choice, pane.linked) = (before.choice, before.linked),
+        match index
+            .checked_sub(1)
+            .and_then(|index| place.panes.others.get_mut(index))
+        {
+            Some(pane) if pane.env == env => {
+                (pane.choice, pane.linked) = (before.choice, before.linked)
+            }
             Some(pane) => pane.linked = before.linked,
             None => place.cluster.choice = before.choice,
         }
@@ -346,18 +429,31 @@ mod tests {
         prompt.clone_into(&mut state.place().chat.draft);
         let mut out = Vec::new();
         assert!(state.send_draft(Duration::ZERO, &mut out));
-        let Some(Command::Chat { job, .. }) = out.pop() else { panic!("{out:?}") };
+        let Some(Command::Chat { job, .. }) = out.pop() else {
+            panic!("{out:?}")
+        };
         job
     }
 
     fn say(state: &mut State, prompt: &str) -> SessionId {
         let job = ask(state, prompt);
-        let ending = ChatEnding::Finished { reason: FinishReason::Stop };
+        let ending = ChatEnding::Finished {
+            reason: FinishReason::Stop,
+        };
         state.apply(
-            Event::ChatEnded { job, ending, figures: Box::default(), answered_by: None },
+            Event::ChatEnded {
+                job,
+                ending,
+                figures: Box::default(),
+                answered_by: None,
+            },
             Duration::ZERO,
         );
-        state.pane_chat(0).conversation().cloned().expect("it has begun")
+        state
+            .pane_chat(0)
+            .conversation()
+            .cloned()
+            .expect("it has begun")
     }
 
     /// On the demo, with something said.
@@ -389,14 +485,22 @@ mod tests {
             peak_tokens_per_s: None,
             baseline: false,
         };
-        StoredSession { row, body: SessionBody::Chat { surroundings: None, exchanges: vec![exchange] } }
+        StoredSession {
+            row,
+            body: SessionBody::Chat {
+                surroundings: None,
+                exchanges: vec![exchange],
+            },
+        }
     }
 
     fn deleted(state: &mut State, now: Duration) -> Vec<SessionId> {
         let mut out = Vec::new();
         state.talks_due(false, now, &mut out);
         let ids = |command| match command {
-            Command::DeleteSessions { what: Deletion::Sessions(ids) } => ids,
+            Command::DeleteSessions {
+                what: Deletion::Sessions(ids),
+            } => ids,
             other => panic!("{other:?}"),
         };
         out.into_iter().flat_map(ids).collect()
@@ -418,13 +522,17 @@ mod tests {
     #[test]
     fn so_does_what_another_one_was_opened_over() {
         let (mut state, id) = with_talk();
-        state.continue_chat(&stored("other", exchange()), &mut Vec::new()).expect("it is opened");
+        state
+            .continue_chat(&stored("other", exchange()), &mut Vec::new())
+            .expect("it is opened");
         state.remove_talk(&id, Duration::ZERO);
         state.undo_open(0, &mut Vec::new());
         assert_eq!(state.pane_chat(0).conversation(), Some(&id));
         assert_eq!(deleted(&mut state, LATER), []);
         state.remove_talk(&id, Duration::ZERO);
-        state.continue_chat(&stored(&id.0, exchange()), &mut Vec::new()).expect("it is opened again");
+        state
+            .continue_chat(&stored(&id.0, exchange()), &mut Vec::new())
+            .expect("it is opened again");
         assert_eq!(deleted(&mut state, LATER), []);
     }
 
@@ -434,16 +542,24 @@ mod tests {
         state.remove_talk(&id, Duration::ZERO);
         assert_eq!(deleted(&mut state, SECOND_THOUGHTS / 2), []);
         assert_eq!(deleted(&mut state, LATER), [id]);
-        assert!(!state.can_undo_clear(), "nothing would be left of it but what is said next");
+        assert!(
+            !state.can_undo_clear(),
+            "nothing would be left of it but what is said next"
+        );
         state.undo_clear();
         assert!(state.pane_chat(0).turns().is_empty());
 
         let (mut state, id) = with_talk();
-        state.continue_chat(&stored("other", exchange()), &mut Vec::new()).expect("it is opened");
+        state
+            .continue_chat(&stored("other", exchange()), &mut Vec::new())
+            .expect("it is opened");
         state.remove_talk(&id, Duration::ZERO);
         let mut out = Vec::new();
         state.delete_removed(&mut out);
-        assert!(matches!(&out[..], [Command::DeleteSessions { .. }]), "{out:?}");
+        assert!(
+            matches!(&out[..], [Command::DeleteSessions { .. }]),
+            "{out:?}"
+        );
         state.undo_open(0, &mut Vec::new());
         assert_ne!(state.pane_chat(0).conversation(), Some(&id));
     }
@@ -472,21 +588,39 @@ mod tests {
     #[test]
     fn a_conversation_that_began_without_words_can_be_opened_and_figures_alone_cannot() {
         use crate::domain::conversation::{Attached, Attachment, ToolResult};
-        let bare = Exchange { prompt: String::new(), ..exchange() };
-        let note = Attachment { name: "note.md".to_owned(), content: Attached::Text("hello".into()) };
+        let bare = Exchange {
+            prompt: String::new(),
+            ..exchange()
+        };
+        let note = Attachment {
+            name: "note.md".to_owned(),
+            content: Attached::Text("hello".into()),
+        };
         let kept = [
-            Exchange { attachments: vec![note], ..bare.clone() },
-            Exchange { results: vec![ToolResult::default()], ..bare.clone() },
-            Exchange { answer: "Yes".to_owned(), ..bare.clone() },
+            Exchange {
+                attachments: vec![note],
+                ..bare.clone()
+            },
+            Exchange {
+                results: vec![ToolResult::default()],
+                ..bare.clone()
+            },
+            Exchange {
+                answer: "Yes".to_owned(),
+                ..bare.clone()
+            },
         ];
         for exchange in kept {
             let (mut state, _) = with_talk();
-            state.continue_chat(&stored("other", exchange), &mut Vec::new()).expect("it is opened");
+            state
+                .continue_chat(&stored("other", exchange), &mut Vec::new())
+                .expect("it is opened");
             assert_eq!(state.pane_chat(0).turns().len(), 1);
         }
         let (mut state, id) = with_talk();
-        let refused =
-            state.continue_chat(&stored("other", bare), &mut Vec::new()).expect_err("nothing is there");
+        let refused = state
+            .continue_chat(&stored("other", bare), &mut Vec::new())
+            .expect_err("nothing is there");
         assert!(refused.summary.contains("only figures"), "{refused:?}");
         assert_eq!(state.pane_chat(0).conversation(), Some(&id));
     }

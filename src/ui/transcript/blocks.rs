@@ -150,7 +150,8 @@ impl Blocks {
         }
         self.len = bytes.len();
         self.tail.clear();
-        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(32)..]);
+        self.tail
+            .extend_from_slice(&bytes[bytes.len().saturating_sub(32)..]);
 
         self.blocks.truncate(self.settled);
         if let (Some(last), Some(settled)) = (self.blocks.last_mut(), &self.last_settled) {
@@ -199,10 +200,19 @@ impl Blocks {
             }
             // What goes on after a cut is a paragraph, whatever it was part of.
             self.state.inside = Inside::Text;
-            let kind = if self.format == Format::Plain { Kind::Plain } else { Kind::More };
-            self.blocks.push(Block { range: at..at, kind });
+            let kind = if self.format == Format::Plain {
+                Kind::Plain
+            } else {
+                Kind::More
+            };
+            self.blocks.push(Block {
+                range: at..at,
+                kind,
+            });
             // A line of spaces so far may still become anything.
-            let blank = text[line.clone()].bytes().all(|byte| byte.is_ascii_whitespace());
+            let blank = text[line.clone()]
+                .bytes()
+                .all(|byte| byte.is_ascii_whitespace());
             if !whole && !blank && at > line.start {
                 self.state.mid_line = true;
                 self.settle(at);
@@ -236,7 +246,11 @@ impl Blocks {
         if let Inside::Code { mark, len } = self.state.inside {
             self.extend(line.end);
             let closes = indent.columns <= 3 && closes_fence(&bytes[indent.bytes..], mark, len);
-            if let Some(Block { kind: Kind::Code(fence), .. }) = self.blocks.last_mut() {
+            if let Some(Block {
+                kind: Kind::Code(fence),
+                ..
+            }) = self.blocks.last_mut()
+            {
                 fence.closed = closes;
                 if !closes {
                     fence.body.end = line.end;
@@ -261,7 +275,10 @@ impl Blocks {
         let last_line = std::mem::replace(&mut self.state.last_line, line.clone());
 
         // Nothing but deeper lines belongs to an item for certain; they are read with it.
-        if let Inside::Item { content, fenced, .. } = &mut self.state.inside {
+        if let Inside::Item {
+            content, fenced, ..
+        } = &mut self.state.inside
+        {
             if indent.columns >= *content {
                 if fence_start(rest).is_some()
                     || (*fenced && (rest.starts_with(b"```") || rest.starts_with(b"~~~")))
@@ -275,7 +292,11 @@ impl Blocks {
         if indent.columns <= 3 {
             if let Some((mark, len)) = fence_start(rest) {
                 let info = line.start + indent.bytes + len..line.end;
-                let fence = Fence { info, body: line.end..line.end, closed: false };
+                let fence = Fence {
+                    info,
+                    body: line.end..line.end,
+                    closed: false,
+                };
                 return self.start(line, Kind::Code(fence), Inside::Code { mark, len });
             }
             if let Some(item) = item_start(rest) {
@@ -298,11 +319,17 @@ impl Blocks {
             Inside::Text | Inside::Quote | Inside::Code { .. } => false,
         };
         if begins {
-            let inside = if rest.starts_with(b">") { Inside::Quote } else { Inside::Text };
+            let inside = if rest.starts_with(b">") {
+                Inside::Quote
+            } else {
+                Inside::Text
+            };
             // Blank lines that open the text belong to its first block.
             if let [first] = self.blocks.as_mut_slice()
                 && matches!(self.state.inside, Inside::Nothing)
-                && text.as_bytes()[first.range.clone()].iter().all(u8::is_ascii_whitespace)
+                && text.as_bytes()[first.range.clone()]
+                    .iter()
+                    .all(u8::is_ascii_whitespace)
             {
                 first.range.end = line.end;
                 self.state.inside = inside;
@@ -322,18 +349,24 @@ impl Blocks {
             && is_table_rule(rest)
             && text.as_bytes()[last_line.clone()].contains(&b'|')
         {
-            self.state.inside = Inside::Table { head: last_line.start..line.end, rows: 0 };
+            self.state.inside = Inside::Table {
+                head: last_line.start..line.end,
+                rows: 0,
+            };
         }
         self.extend(line.end);
     }
 
     fn start_item(&mut self, line: Range<usize>, indent: &Indent, item: &ItemStart) {
         let number = match (&self.state.inside, item.number) {
-            (Inside::Item { number: Some(before), delimiter, .. }, Some(_))
-                if *delimiter == item.delimiter =>
-            {
-                Some(before.saturating_add(1))
-            }
+            (
+                Inside::Item {
+                    number: Some(before),
+                    delimiter,
+                    ..
+                },
+                Some(_),
+            ) if *delimiter == item.delimiter => Some(before.saturating_add(1)),
             (_, number) => number,
         };
         let inside = Inside::Item {
@@ -357,7 +390,9 @@ impl Blocks {
     }
 
     fn last_starts_indented(&self, text: &str) -> bool {
-        self.blocks.last().is_some_and(|last| indent_of(&text.as_bytes()[last.range.clone()]).columns >= 4)
+        self.blocks
+            .last()
+            .is_some_and(|last| indent_of(&text.as_bytes()[last.range.clone()]).columns >= 4)
     }
 }
 
@@ -380,8 +415,11 @@ fn cut(text: &str, block: Range<usize>, long: usize) -> Option<usize> {
             between_words = between_words.or(Some(at));
         }
     }
-    between_words
-        .or_else(|| (block.start + long / 2..=block.start + long).rev().find(|&at| text.is_char_boundary(at)))
+    between_words.or_else(|| {
+        (block.start + long / 2..=block.start + long)
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+    })
 }
 
 struct Indent {
@@ -430,7 +468,11 @@ struct ItemStart {
 }
 
 fn item_start(line: &[u8]) -> Option<ItemStart> {
-    let digits = line.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
+    let digits = line
+        .iter()
+        .take(10)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     let &delimiter = line.get(digits)?;
     let number = match (digits, delimiter) {
         (0, b'-' | b'*' | b'+') => None,
@@ -444,7 +486,11 @@ fn item_start(line: &[u8]) -> Option<ItemStart> {
         return None;
     }
     // Five columns and more are one column and indented code.
-    let gap = if empty || space.columns > 4 { 1 } else { space.columns };
+    let gap = if empty || space.columns > 4 {
+        1
+    } else {
+        space.columns
+    };
     Some(ItemStart {
         number,
         delimiter,
@@ -464,7 +510,8 @@ fn is_rule(line: &[u8]) -> bool {
 
 /// `|---|:-:|`, below a table's header.
 fn is_table_rule(line: &[u8]) -> bool {
-    line.iter().all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'\t' | b'\r' | b'\n'))
+    line.iter()
+        .all(|b| matches!(b, b'|' | b'-' | b':' | b' ' | b'\t' | b'\r' | b'\n'))
         && line.contains(&b'|')
         && line.contains(&b'-')
 }
@@ -502,10 +549,22 @@ mod tests {
     fn blocks_are_what_stands_alone() {
         check_blocks("", &[]);
         check_blocks("\n\na\nb\n\nc", &["\n\na\nb\n\n", "c"]);
-        check_blocks("a\n```rs\nfn\n\n- x\n```\nb", &["a\n", "```rs\nfn\n\n- x\n```\n", "b"]);
-        check_blocks("a\n- b\n  - c\n\n  d\n- e\nf", &["a\n", "- b\n  - c\n\n  d\n", "- e\nf"]);
-        check_blocks("| a | b |\n|---|---|\n| c | d |\n\ne", &["| a | b |\n|---|---|\n| c | d |\n\n", "e"]);
-        check_blocks("1. a\n   ```\n   - b\n   ```\n2. c", &["1. a\n   ```\n   - b\n   ```\n", "2. c"]);
+        check_blocks(
+            "a\n```rs\nfn\n\n- x\n```\nb",
+            &["a\n", "```rs\nfn\n\n- x\n```\n", "b"],
+        );
+        check_blocks(
+            "a\n- b\n  - c\n\n  d\n- e\nf",
+            &["a\n", "- b\n  - c\n\n  d\n", "- e\nf"],
+        );
+        check_blocks(
+            "| a | b |\n|---|---|\n| c | d |\n\ne",
+            &["| a | b |\n|---|---|\n| c | d |\n\n", "e"],
+        );
+        check_blocks(
+            "1. a\n   ```\n   - b\n   ```\n2. c",
+            &["1. a\n   ```\n   - b\n   ```\n", "2. c"],
+        );
         check_blocks("    a\n\n    b\n\nc", &["    a\n\n    b\n\n", "c"]);
         check_blocks("a\n2. b\n***\n", &["a\n2. b\n***\n"]);
     }
@@ -514,7 +573,13 @@ mod tests {
     fn items_are_numbered_as_markdown_numbers_them() {
         let numbers: Vec<_> = blocks_of("3. a\n3. b\n\n9. c\n\nd\n\n7) e", Format::Markdown)
             .into_iter()
-            .filter_map(|b| if let Kind::Item { number } = b.kind { number } else { None })
+            .filter_map(|b| {
+                if let Kind::Item { number } = b.kind {
+                    number
+                } else {
+                    None
+                }
+            })
             .collect();
         assert_eq!(numbers, [3, 4, 5, 7]);
     }
@@ -523,9 +588,15 @@ mod tests {
     fn an_open_fence_is_code_to_the_end() {
         let text = "a\n~~~ py x\ncode\n";
         let blocks = blocks_of(text, Format::Markdown);
-        let Kind::Code(fence) = &blocks[1].kind else { panic!("{blocks:?}") };
+        let Kind::Code(fence) = &blocks[1].kind else {
+            panic!("{blocks:?}")
+        };
         assert_eq!(
-            (&text[fence.info.clone()], &text[fence.body.clone()], fence.closed),
+            (
+                &text[fence.info.clone()],
+                &text[fence.body.clone()],
+                fence.closed
+            ),
             (" py x\n", "code\n", false)
         );
     }
@@ -543,11 +614,19 @@ mod tests {
             for format in [Format::Markdown, Format::Plain] {
                 let blocks = blocks_of(&text, format);
                 check_covers(&text, &blocks);
-                assert!(blocks.iter().all(|b| b.range.len() <= LONG_ITEM + LOOK_AHEAD));
+                assert!(
+                    blocks
+                        .iter()
+                        .all(|b| b.range.len() <= LONG_ITEM + LOOK_AHEAD)
+                );
             }
         }
         let table = format!("|a|\n|-|\n{}", "|b|\n".repeat(1_000));
-        assert!(blocks_of(&table, Format::Markdown).iter().all(|b| b.range.len() < 200));
+        assert!(
+            blocks_of(&table, Format::Markdown)
+                .iter()
+                .all(|b| b.range.len() < 200)
+        );
     }
 
     #[test]
@@ -555,7 +634,10 @@ mod tests {
         let mut blocks = Blocks::new(Format::Markdown);
         blocks.update("a\n\nb\n\nc");
         blocks.update("b\n\nc\n\nd and more");
-        assert_eq!(blocks.get(), blocks_of("b\n\nc\n\nd and more", Format::Markdown));
+        assert_eq!(
+            blocks.get(),
+            blocks_of("b\n\nc\n\nd and more", Format::Markdown)
+        );
         blocks.update("x");
         assert_eq!(blocks.get(), blocks_of("x", Format::Markdown));
     }
@@ -585,7 +667,8 @@ mod tests {
             Just("é漢🙂".to_owned()),
             Just("\r\n".to_owned()),
             "[a-z ]{0,12}",
-            (1..3_000_usize, 0..3_u8).prop_map(|(n, k)| ["long. ", "漢", " "][usize::from(k)].repeat(n)),
+            (1..3_000_usize, 0..3_u8)
+                .prop_map(|(n, k)| ["long. ", "漢", " "][usize::from(k)].repeat(n)),
         ];
         proptest::collection::vec(piece, 0..40).prop_map(|pieces| Text(pieces.concat()))
     }

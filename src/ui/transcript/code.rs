@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use egui::text::{ByteIndex, LayoutJob, LayoutSection, TextFormat, TextWrapping};
 use egui::{
-    Align2, Button, Color32, Context, FontId, Id, Rect, ScrollArea, TextStyle, Ui, UiBuilder, pos2, vec2,
+    Align2, Button, Color32, Context, FontId, Id, Rect, ScrollArea, TextStyle, Ui, UiBuilder, pos2,
+    vec2,
 };
 use egui_extras::syntax_highlighting::{CodeTheme, SyntectSettings, highlight_with};
 
@@ -70,7 +71,10 @@ impl CodeState {
         self.read(code.text);
         let (row, column) = cell(ui);
         let scrolls = self.columns as f32 * column > width - 2.0 * PADDING;
-        HEADER + self.lines.len().max(1) as f32 * row + PADDING + if scrolls { SCROLL_BAR } else { 0.0 }
+        HEADER
+            + self.lines.len().max(1) as f32 * row
+            + PADDING
+            + if scrolls { SCROLL_BAR } else { 0.0 }
     }
 
     fn read(&mut self, text: &str) {
@@ -112,16 +116,22 @@ impl CodeState {
 
         let row = cell(ui).0;
         let body = body.shrink2(vec2(PADDING, 0.0));
-        let size = vec2(self.columns as f32 * cell(ui).1, self.lines.len() as f32 * row);
+        let size = vec2(
+            self.columns as f32 * cell(ui).1,
+            self.lines.len() as f32 * row,
+        );
         if size.x <= body.width() {
             return self.lines_ui(ui, body.min, row, id, code, frame);
         }
         let mut child = ui.new_child(UiBuilder::new().max_rect(body).scope_id(id.with("code")));
         child.shrink_clip_rect(body);
-        ScrollArea::horizontal().id_salt("lines").auto_shrink(false).show(&mut child, |ui| {
-            let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
-            self.lines_ui(ui, rect.min, row, id, code, frame);
-        });
+        ScrollArea::horizontal()
+            .id_salt("lines")
+            .auto_shrink(false)
+            .show(&mut child, |ui| {
+                let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+                self.lines_ui(ui, rect.min, row, id, code, frame);
+            });
     }
 
     fn lines_ui(&mut self, ui: &Ui, min: egui::Pos2, row: f32, id: Id, code: Code<'_>, frame: u64) {
@@ -138,7 +148,8 @@ impl CodeState {
             let pos = pos2(min.x, min.y + lines.start as f32 * row);
             draw::label(ui, id.with(index), pos, job);
         }
-        self.chunks.retain(|_, chunk| frame < chunk.seen + draw::FORGET_AFTER);
+        self.chunks
+            .retain(|_, chunk| frame < chunk.seen + draw::FORGET_AFTER);
     }
 
     fn chunk_job(
@@ -158,12 +169,21 @@ impl CodeState {
         let font = TextStyle::Monospace.resolve(ui.style());
         let chunk = self.chunks.entry(index).or_default();
         chunk.seen = frame;
-        let broken = lines.clone().skip(1).any(|line| !code.text[..offset(line)].ends_with('\n'));
+        let broken = lines
+            .clone()
+            .skip(1)
+            .any(|line| !code.text[..offset(line)].ends_with('\n'));
         if broken || text.contains('\r') {
             // Lines that are broken to be shown are no longer what a syntax knows.
-            let lines =
-                lines.map(|line| code.text[offset(line)..offset(line + 1)].trim_end_matches(['\n', '\r']));
-            return colored(&lines.collect::<Vec<_>>().join("\n"), &[], &font, tokens.text);
+            let lines = lines.map(|line| {
+                code.text[offset(line)..offset(line + 1)].trim_end_matches(['\n', '\r'])
+            });
+            return colored(
+                &lines.collect::<Vec<_>>().join("\n"),
+                &[],
+                &font,
+                tokens.text,
+            );
         }
         let mut colors = lock(&chunk.colors);
         let wanted = (tokens.dark, text.len());
@@ -182,7 +202,11 @@ impl CodeState {
                 ctx: ui.ctx().clone(),
             });
         }
-        let runs = if colors.dark == tokens.dark { colors.runs.as_slice() } else { &[] };
+        let runs = if colors.dark == tokens.dark {
+            colors.runs.as_slice()
+        } else {
+            &[]
+        };
         colored(text, runs, &font, tokens.text)
     }
 }
@@ -204,7 +228,12 @@ fn colored(text: &str, runs: &[(usize, Color32)], font: &FontId, plain: Color32)
         });
         start = end;
     }
-    LayoutJob { text: text.to_owned(), sections, wrap: TextWrapping::no_max_width(), ..LayoutJob::default() }
+    LayoutJob {
+        text: text.to_owned(),
+        sections,
+        wrap: TextWrapping::no_max_width(),
+        ..LayoutJob::default()
+    }
 }
 
 fn header_ui(ui: &mut Ui, rect: Rect, id: Id, code: Code<'_>) {
@@ -213,7 +242,12 @@ fn header_ui(ui: &mut Ui, rect: Rect, id: Id, code: Code<'_>) {
     }
     let tokens = Tokens::of(ui.style());
     let rect = rect.shrink2(vec2(PADDING, 4.0));
-    let name = code.info.split_whitespace().next().filter(|name| name.len() < 40).unwrap_or("code");
+    let name = code
+        .info
+        .split_whitespace()
+        .next()
+        .filter(|name| name.len() < 40)
+        .unwrap_or("code");
     ui.painter().text(
         rect.left_center(),
         Align2::LEFT_CENTER,
@@ -222,7 +256,12 @@ fn header_ui(ui: &mut Ui, rect: Rect, id: Id, code: Code<'_>) {
         tokens.faint,
     );
     let layout = egui::Layout::right_to_left(egui::Align::Center);
-    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout).scope_id(id.with("header")));
+    let mut child = ui.new_child(
+        UiBuilder::new()
+            .max_rect(rect)
+            .layout(layout)
+            .scope_id(id.with("header")),
+    );
     child.style_mut().spacing.button_padding = vec2(8.0, 2.0);
     child.style_mut().spacing.interact_size.y = 20.0;
     let copied = id.with("copied");
@@ -230,7 +269,8 @@ fn header_ui(ui: &mut Ui, rect: Rect, id: Id, code: Code<'_>) {
     let until: f64 = ui.data(|data| data.get_temp(copied)).unwrap_or(0.0);
     let shown = now < until;
     let text = if shown { "Copied" } else { "Copy code" };
-    let button = Button::new(egui::RichText::new(text).small().color(tokens.dim)).frame_when_inactive(false);
+    let button =
+        Button::new(egui::RichText::new(text).small().color(tokens.dim)).frame_when_inactive(false);
     if child.add(button).clicked() {
         ui.copy_text(code.text.to_owned());
         ui.data_mut(|data| data.insert_temp(copied, now + COPIED_FOR));
@@ -258,8 +298,9 @@ fn cell(ui: &Ui) -> (f32, f32) {
 
 /// The language's name as syntect finds it, from what follows the opening fence.
 fn language(info: &str) -> Option<&str> {
-    let name =
-        info.split(|c: char| c.is_whitespace() || c == ',' || c == '{').find(|word| !word.is_empty())?;
+    let name = info
+        .split(|c: char| c.is_whitespace() || c == ',' || c == '{')
+        .find(|word| !word.is_empty())?;
     Some(match name.to_ascii_lowercase().as_str() {
         "text" | "txt" | "plain" | "plaintext" | "output" | "console" => return None,
         "python3" | "py3" => "py",
@@ -313,16 +354,24 @@ struct Job {
 
 impl Highlighter {
     fn of(ctx: &Context) -> Self {
-        ctx.data_mut(|data| data.get_temp_mut_or_insert_with(Id::unique("highlighter"), Self::start).clone())
+        ctx.data_mut(|data| {
+            data.get_temp_mut_or_insert_with(Id::unique("highlighter"), Self::start)
+                .clone()
+        })
     }
 
     fn start() -> Self {
         let (jobs, todo) = channel();
         let open = Arc::new(AtomicUsize::new(0));
         let done = Arc::clone(&open);
-        let thread = thread::Builder::new().name("highlighter".to_owned()).spawn(move || work(&todo, &done));
+        let thread = thread::Builder::new()
+            .name("highlighter".to_owned())
+            .spawn(move || work(&todo, &done));
         // Without a thread, code is shown in one colour.
-        Self { jobs: Arc::new(Mutex::new(thread.is_ok().then_some(jobs))), open }
+        Self {
+            jobs: Arc::new(Mutex::new(thread.is_ok().then_some(jobs))),
+            open,
+        }
     }
 
     fn ask(&self, job: Job) {
@@ -339,13 +388,21 @@ fn work(todo: &Receiver<Job>, open: &AtomicUsize) {
     let mut settings = SyntectSettings::default();
     // egui_extras always uses this name for light, but Solarized is too pale to be read.
     if let Some(github) = settings.ts.themes.get("InspiredGitHub").cloned() {
-        settings.ts.themes.insert("Solarized (light)".to_owned(), github);
+        settings
+            .ts
+            .themes
+            .insert("Solarized (light)".to_owned(), github);
     }
     while let Ok(job) = todo.recv() {
         let runs = runs(&settings, &job);
         {
             let mut colors = lock(&job.answer);
-            *colors = Colors { dark: job.dark, len: job.text.len() - job.skip, runs, asked: None };
+            *colors = Colors {
+                dark: job.dark,
+                len: job.text.len() - job.skip,
+                runs,
+                asked: None,
+            };
         }
         open.fetch_sub(1, Ordering::AcqRel);
         job.ctx.request_repaint();
@@ -353,15 +410,29 @@ fn work(todo: &Receiver<Job>, open: &AtomicUsize) {
 }
 
 fn runs(settings: &SyntectSettings, job: &Job) -> Vec<(usize, Color32)> {
-    let Some(language) = settings.ps.find_syntax_by_token(&job.language).map(|syntax| syntax.name.clone())
+    let Some(language) = settings
+        .ps
+        .find_syntax_by_token(&job.language)
+        .map(|syntax| syntax.name.clone())
     else {
         return Vec::new();
     };
-    let theme = if job.dark { CodeTheme::dark(12.0) } else { CodeTheme::light(12.0) };
+    let theme = if job.dark {
+        CodeTheme::dark(12.0)
+    } else {
+        CodeTheme::light(12.0)
+    };
     let tokens = Tokens::for_dark(job.dark);
     // egui_extras keeps results in a context, which it locks while it works: not in the window's.
     let scratch = Context::default();
-    let colored = highlight_with(&scratch, &egui::Style::default(), &theme, &job.text, &language, settings);
+    let colored = highlight_with(
+        &scratch,
+        &egui::Style::default(),
+        &theme,
+        &job.text,
+        &language,
+        settings,
+    );
     let mut runs: Vec<(usize, Color32)> = Vec::new();
     for section in &colored.sections {
         let start = section.byte_range.start.0.max(job.skip);
@@ -398,7 +469,11 @@ mod tests {
         // Any two do, so two that are no literals.
         let (first, rest) = (Color32::PLACEHOLDER, Color32::TRANSPARENT);
         let job = colored("let x = 1;", &[(3, first)], &FontId::monospace(12.0), rest);
-        let lens: Vec<_> = job.sections.iter().map(|s| (s.byte_range.end.0, s.format.color)).collect();
+        let lens: Vec<_> = job
+            .sections
+            .iter()
+            .map(|s| (s.byte_range.end.0, s.format.color))
+            .collect();
         assert_eq!(lens, [(3, first), (10, rest)]);
         let other = colored("漢", &[(1, first)], &FontId::monospace(12.0), rest);
         assert_eq!(other.sections.len(), 1);
@@ -407,7 +482,18 @@ mod tests {
     #[test]
     fn usual_names_of_languages_are_known_and_readable() {
         let settings = SyntectSettings::default();
-        for info in ["rust", "python", "Python", "typescript", "bash", "json", "c++ x", "go", "sql", "yaml"] {
+        for info in [
+            "rust",
+            "python",
+            "Python",
+            "typescript",
+            "bash",
+            "json",
+            "c++ x",
+            "go",
+            "sql",
+            "yaml",
+        ] {
             let name = language(info).expect(info);
             assert!(settings.ps.find_syntax_by_token(name).is_some(), "{info}");
         }

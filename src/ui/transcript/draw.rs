@@ -46,7 +46,12 @@ pub(super) fn label(ui: &Ui, id: Id, pos: Pos2, job: LayoutJob) -> Arc<Galley> {
 pub(super) fn links(ui: &Ui, id: Id, pos: Pos2, galley: &Galley, links: &[Link]) {
     for (index, link) in links.iter().enumerate() {
         let id = id.with(("link", index));
-        let name: String = galley.text().chars().skip(link.chars.start).take(link.chars.len()).collect();
+        let name: String = galley
+            .text()
+            .chars()
+            .skip(link.chars.start)
+            .take(link.chars.len())
+            .collect();
         let mut parts = rects_of(galley, &link.chars)
             .map(|rect| rect.translate(pos.to_vec2()))
             .filter(|rect| ui.is_rect_visible(*rect))
@@ -54,7 +59,11 @@ pub(super) fn links(ui: &Ui, id: Id, pos: Pos2, galley: &Galley, links: &[Link])
             .map(|(part, rect)| ui.interact(rect, id.with(part), Sense::click()));
         let underline = |part: &egui::Response| {
             let y = part.rect.center().y + 0.55 * part.rect.height().min(14.0);
-            ui.painter().hline(part.rect.x_range(), y, Stroke::new(1.0, ui.visuals().hyperlink_color));
+            ui.painter().hline(
+                part.rect.x_range(),
+                y,
+                Stroke::new(1.0, ui.visuals().hyperlink_color),
+            );
         };
         let Some(first) = parts.next() else { continue };
         underline(&first);
@@ -63,9 +72,18 @@ pub(super) fn links(ui: &Ui, id: Id, pos: Pos2, galley: &Galley, links: &[Link])
         response.widget_info(|| WidgetInfo::labeled(Role::Link, ui.is_enabled(), &name));
         if response.has_focus() {
             let stroke = ui.visuals().widgets.active.bg_stroke;
-            ui.painter().rect_stroke(response.rect.expand(1.0), 2, stroke, egui::StrokeKind::Outside);
+            ui.painter().rect_stroke(
+                response.rect.expand(1.0),
+                2,
+                stroke,
+                egui::StrokeKind::Outside,
+            );
         }
-        if response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(&link.url).clicked() {
+        if response
+            .on_hover_cursor(egui::CursorIcon::PointingHand)
+            .on_hover_text(&link.url)
+            .clicked()
+        {
             ui.open_url(egui::OpenUrl::new_tab(&link.url));
         }
     }
@@ -89,9 +107,10 @@ fn rects_of(galley: &Galley, chars: &Range<usize>) -> impl Iterator<Item = Rect>
 
 /// Whether a link may be opened: nothing but the web and mail, whatever a model wrote.
 pub(super) fn opens(url: &str) -> bool {
-    ["https://", "http://", "mailto:"]
-        .iter()
-        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+    ["https://", "http://", "mailto:"].iter().any(|scheme| {
+        url.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
 }
 
 #[cfg(test)]
@@ -101,6 +120,8 @@ mod tests {
     #[test]
     fn only_the_web_and_mail_are_opened() {
         assert!(opens("https://a.b") && opens("HTTP://a") && opens("mailto:a@b"));
-        assert!(!opens("file:///etc/passwd") && !opens("javascript:x") && !opens("/etc") && !opens("é"));
+        assert!(
+            !opens("file:///etc/passwd") && !opens("javascript:x") && !opens("/etc") && !opens("é")
+        );
     }
 }

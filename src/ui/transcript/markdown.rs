@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Align, Color32, FontFamily, FontId, Id, Pos2, Rect, Stroke, TextStyle, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align, Color32, FontFamily, FontId, Id, Pos2, Rect, Stroke, TextStyle, Ui, Vec2, pos2, vec2,
+};
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::blocks::{Block, Kind};
@@ -82,7 +84,9 @@ impl Laid {
         let mut builder = Builder::new(ui, width, ink);
         match &block.kind {
             Kind::Plain => builder.plain(source.trim_end_matches(['\n', '\r'])),
-            Kind::MoreTable(head) => builder.markdown(&[&text[head.clone()], source].concat(), None),
+            Kind::MoreTable(head) => {
+                builder.markdown(&[&text[head.clone()], source].concat(), None)
+            }
             Kind::Item { number } => builder.markdown(source, *number),
             Kind::Flow | Kind::More | Kind::Code(_) => builder.markdown(source, None),
         }
@@ -104,34 +108,48 @@ impl Laid {
                     }
                     let galley = draw::label(ui, id, pos, text.job.clone());
                     draw::links(ui, id, pos, &galley, &text.links);
-                    end = Some(galley.pos_from_cursor(galley.end()).translate(pos.to_vec2()));
+                    end = Some(
+                        galley
+                            .pos_from_cursor(galley.end())
+                            .translate(pos.to_vec2()),
+                    );
                 }
                 What::Marker(job) => {
                     let galley = ui.fonts_mut(|fonts| fonts.layout_job(job.clone()));
-                    ui.painter().galley(pos - vec2(galley.size().x, 0.0), galley, tokens.dim);
+                    ui.painter()
+                        .galley(pos - vec2(galley.size().x, 0.0), galley, tokens.dim);
                 }
                 What::Check(done) => check(ui, pos, *done, id),
                 What::Rule(width) => {
                     ui.painter().hline(pos.x..=pos.x + *width, pos.y, line);
                 }
                 What::Bar(height) => {
-                    ui.painter().vline(pos.x, pos.y..=pos.y + *height, Stroke::new(3.0, tokens.line_strong));
+                    ui.painter().vline(
+                        pos.x,
+                        pos.y..=pos.y + *height,
+                        Stroke::new(3.0, tokens.line_strong),
+                    );
                 }
                 What::Code(nested) => {
                     let rect = Rect::from_min_size(pos, nested.size);
                     if ui.is_rect_visible(rect) {
-                        let code = Code { text: &nested.text, info: &nested.info };
+                        let code = Code {
+                            text: &nested.text,
+                            info: &nested.info,
+                        };
                         nested.state.draw(ui, rect, id, code, frame);
                     }
                 }
                 What::Grid { size, header, rows } => {
                     let rect = Rect::from_min_size(pos, *size);
                     let head = Rect::from_min_size(pos, vec2(size.x, *header));
-                    ui.painter().rect_filled(head, theme::ROUNDING, tokens.raised);
+                    ui.painter()
+                        .rect_filled(head, theme::ROUNDING, tokens.raised);
                     for row in rows {
                         ui.painter().hline(rect.x_range(), pos.y + *row, line);
                     }
-                    ui.painter().rect_stroke(rect, theme::ROUNDING, line, egui::StrokeKind::Inside);
+                    ui.painter()
+                        .rect_stroke(rect, theme::ROUNDING, line, egui::StrokeKind::Inside);
                 }
             }
         }
@@ -145,7 +163,12 @@ fn check(ui: &Ui, pos: Pos2, done: bool, id: Id) {
     let response = ui.interact(rect, id, egui::Sense::hover());
     let name = if done { "Done" } else { "To do" };
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, ui.is_enabled(), name));
-    ui.painter().rect_stroke(rect, 3, Stroke::new(1.0, tokens.line_strong), egui::StrokeKind::Inside);
+    ui.painter().rect_stroke(
+        rect,
+        3,
+        Stroke::new(1.0, tokens.line_strong),
+        egui::StrokeKind::Inside,
+    );
     if done {
         let at = |x, y| rect.min + vec2(x, y);
         let mark = vec![at(3.0, 6.5), at(5.5, 9.5), at(10.0, 3.5)];
@@ -171,7 +194,10 @@ pub(super) fn estimate(text: &str, block: &Block, width: f32) -> f32 {
 pub(super) fn estimate_of(len: usize, newlines: usize, width: f32) -> f32 {
     let per_line = (width / 6.6).max(8.0);
     // A line end costs half a line on average: it leaves the line before it unfilled.
-    (len as f32 / per_line + 0.5 * newlines as f32).ceil().max(1.0) * BODY_LINE
+    (len as f32 / per_line + 0.5 * newlines as f32)
+        .ceil()
+        .max(1.0)
+        * BODY_LINE
 }
 
 pub(super) fn newlines(bytes: &[u8]) -> usize {
@@ -226,7 +252,11 @@ impl<'u> Builder<'u> {
         Self {
             ui,
             tokens,
-            ink: if ink == Ink::Dim { tokens.dim } else { tokens.text },
+            ink: if ink == Ink::Dim {
+                tokens.dim
+            } else {
+                tokens.text
+            },
             width,
             left: 0.0,
             y: 0.0,
@@ -255,7 +285,9 @@ impl<'u> Builder<'u> {
         let mut number = number;
         for event in Parser::new_ext(source, options) {
             match event {
-                Event::Start(Tag::List(Some(first))) => self.lists.push(Some(number.take().unwrap_or(first))),
+                Event::Start(Tag::List(Some(first))) => {
+                    self.lists.push(Some(number.take().unwrap_or(first)))
+                }
                 Event::Start(tag) => self.start(tag),
                 Event::End(tag) => self.end(tag),
                 Event::Text(text) => match &mut self.code {
@@ -266,7 +298,9 @@ impl<'u> Builder<'u> {
                 Event::Html(html) => self.push_as(&html, self.code_format()),
                 Event::InlineHtml(html) if is_break(&html) => self.push("\n"),
                 Event::InlineHtml(html) => self.push_as(&html, self.code_format()),
-                Event::InlineMath(math) | Event::DisplayMath(math) => self.push_as(&math, self.code_format()),
+                Event::InlineMath(math) | Event::DisplayMath(math) => {
+                    self.push_as(&math, self.code_format())
+                }
                 Event::FootnoteReference(name) => self.push(&format!("[{name}]")),
                 Event::SoftBreak => self.push(" "),
                 Event::HardBreak => self.push("\n"),
@@ -276,7 +310,10 @@ impl<'u> Builder<'u> {
                     self.piece(What::Rule(width), vec2(width, 1.0));
                 }
                 Event::TaskListMarker(done) => {
-                    if let Some(marker) = self.pieces.last_mut().filter(|p| matches!(p.what, What::Marker(_)))
+                    if let Some(marker) = self
+                        .pieces
+                        .last_mut()
+                        .filter(|p| matches!(p.what, What::Marker(_)))
                     {
                         marker.pos.x = self.left;
                         marker.what = What::Check(done);
@@ -307,8 +344,11 @@ impl<'u> Builder<'u> {
             }
             Tag::CodeBlock(kind) => {
                 self.flush();
-                let info =
-                    if let CodeBlockKind::Fenced(info) = kind { info.to_string() } else { String::new() };
+                let info = if let CodeBlockKind::Fenced(info) = kind {
+                    info.to_string()
+                } else {
+                    String::new()
+                };
                 self.code = Some((String::new(), info));
             }
             Tag::List(first) => {
@@ -322,7 +362,10 @@ impl<'u> Builder<'u> {
             }
             Tag::Table(alignments) => {
                 self.flush();
-                self.table = Some(Table { alignments, rows: Vec::new() });
+                self.table = Some(Table {
+                    alignments,
+                    rows: Vec::new(),
+                });
             }
             Tag::TableHead | Tag::TableRow => {
                 if let Some(table) = &mut self.table {
@@ -354,7 +397,13 @@ impl<'u> Builder<'u> {
                 self.left -= 16.0;
                 if let Some((at, top)) = self.quotes.pop() {
                     let what = What::Bar(self.y - top);
-                    self.pieces.insert(at, Piece { pos: pos2(self.left + 2.0, top), what });
+                    self.pieces.insert(
+                        at,
+                        Piece {
+                            pos: pos2(self.left + 2.0, top),
+                            what,
+                        },
+                    );
                 }
             }
             TagEnd::CodeBlock => self.end_code(),
@@ -406,24 +455,49 @@ impl<'u> Builder<'u> {
         };
         self.begin_piece(ITEM_GAP);
         self.left += INDENT;
-        let format = TextFormat { color: self.tokens.dim, ..self.format() };
+        let format = TextFormat {
+            color: self.tokens.dim,
+            ..self.format()
+        };
         let job = LayoutJob::single_section(marker, format);
-        self.pieces.push(Piece { pos: pos2(self.left - 7.0, self.y), what: What::Marker(job) });
+        self.pieces.push(Piece {
+            pos: pos2(self.left - 7.0, self.y),
+            what: What::Marker(job),
+        });
         self.beside_marker = true;
     }
 
     fn end_code(&mut self) {
-        let Some((text, info)) = self.code.take() else { return };
+        let Some((text, info)) = self.code.take() else {
+            return;
+        };
         self.begin_piece(GAP);
         let mut state = CodeState::default();
         let width = (self.width - self.left).max(40.0);
-        let height = state.height(self.ui, Code { text: &text, info: &info }, width);
+        let height = state.height(
+            self.ui,
+            Code {
+                text: &text,
+                info: &info,
+            },
+            width,
+        );
         let size = vec2(width, height);
-        self.piece(What::Code(Box::new(Nested { text, info, size, state })), size);
+        self.piece(
+            What::Code(Box::new(Nested {
+                text,
+                info,
+                size,
+                state,
+            })),
+            size,
+        );
     }
 
     fn end_table(&mut self) {
-        let Some(mut table) = self.table.take() else { return };
+        let Some(mut table) = self.table.take() else {
+            return;
+        };
         self.begin_piece(GAP);
         let columns = table.rows.iter().map(Vec::len).max().unwrap_or(0);
         if columns == 0 {
@@ -455,16 +529,29 @@ impl<'u> Builder<'u> {
                     Some(Alignment::Center) => slack / 2.0,
                     _ => 0.0,
                 };
-                cells.push(Piece { pos: pos2(x + shift, top + y + CELL.y), what: What::Text(cell) });
+                cells.push(Piece {
+                    pos: pos2(x + shift, top + y + CELL.y),
+                    what: What::Text(cell),
+                });
                 x += width + 2.0 * CELL.x;
             }
             y += height + 2.0 * CELL.y;
             bottoms.push(y);
         }
         bottoms.pop();
-        let size = vec2(widths.iter().sum::<f32>() + columns as f32 * 2.0 * CELL.x, y);
+        let size = vec2(
+            widths.iter().sum::<f32>() + columns as f32 * 2.0 * CELL.x,
+            y,
+        );
         let header = bottoms.first().copied().unwrap_or(y);
-        self.piece(What::Grid { size, header, rows: bottoms }, size);
+        self.piece(
+            What::Grid {
+                size,
+                header,
+                rows: bottoms,
+            },
+            size,
+        );
         self.pieces.append(&mut cells);
     }
 
@@ -479,7 +566,12 @@ impl<'u> Builder<'u> {
     }
 
     fn format(&self) -> TextFormat {
-        let Inline { strong, emphasis, strike, heading } = self.style;
+        let Inline {
+            strong,
+            emphasis,
+            strike,
+            heading,
+        } = self.style;
         let size = match heading {
             Some(HeadingLevel::H1) => 19.0,
             Some(HeadingLevel::H2) => 17.0,
@@ -487,10 +579,20 @@ impl<'u> Builder<'u> {
             Some(_) | None => self.size(),
         };
         let bold = strong > 0 || heading.is_some();
-        let family = if bold { theme::semibold() } else { FontFamily::Proportional };
+        let family = if bold {
+            theme::semibold()
+        } else {
+            FontFamily::Proportional
+        };
         let linked = self.link.as_ref().is_some_and(|(_, url)| draw::opens(url));
         let color = if linked { self.tokens.accent } else { self.ink };
-        let stroke = |on: bool| if on { Stroke::new(1.0, color) } else { Stroke::NONE };
+        let stroke = |on: bool| {
+            if on {
+                Stroke::new(1.0, color)
+            } else {
+                Stroke::NONE
+            }
+        };
         TextFormat {
             font_id: FontId::new(size, family),
             line_height: Some((size * 1.5).round()),
@@ -538,7 +640,13 @@ impl<'u> Builder<'u> {
     }
 
     fn text_follows_text(&self) -> bool {
-        matches!(self.pieces.last(), Some(Piece { what: What::Text(_), .. }))
+        matches!(
+            self.pieces.last(),
+            Some(Piece {
+                what: What::Text(_),
+                ..
+            })
+        )
     }
 
     fn measure(&self, text: &mut Text, width: f32) -> Vec2 {
@@ -547,7 +655,10 @@ impl<'u> Builder<'u> {
         } else {
             TextWrapping::no_max_width()
         };
-        text.size = self.ui.fonts_mut(|fonts| fonts.layout_job(text.job.clone())).size();
+        text.size = self
+            .ui
+            .fonts_mut(|fonts| fonts.layout_job(text.job.clone()))
+            .size();
         text.size
     }
 
@@ -563,7 +674,10 @@ impl<'u> Builder<'u> {
     }
 
     fn piece(&mut self, what: What, size: Vec2) {
-        self.pieces.push(Piece { pos: pos2(self.left, self.y), what });
+        self.pieces.push(Piece {
+            pos: pos2(self.left, self.y),
+            what,
+        });
         self.y += size.y;
     }
 
@@ -575,12 +689,20 @@ impl<'u> Builder<'u> {
             _ => piece.pos.x,
         };
         let width = self.pieces.iter().map(right).fold(0.0, f32::max);
-        Laid { pieces: self.pieces, height: self.y.max(1.0), width }
+        Laid {
+            pieces: self.pieces,
+            height: self.y.max(1.0),
+            width,
+        }
     }
 }
 
 fn is_break(html: &str) -> bool {
-    let name = html.trim_start_matches('<').trim_end_matches('>').trim_end_matches('/').trim();
+    let name = html
+        .trim_start_matches('<')
+        .trim_end_matches('>')
+        .trim_end_matches('/')
+        .trim();
     name.eq_ignore_ascii_case("br")
 }
 

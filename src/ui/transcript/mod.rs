@@ -217,14 +217,18 @@ impl Transcript {
         } else {
             self.follows || end - self.offset < 1.0 && self.jump.is_none()
         };
-        if !self.follows && end - self.offset > JUMP_FROM && jump_button(ui, id, output.inner_rect) {
+        if !self.follows && end - self.offset > JUMP_FROM && jump_button(ui, id, output.inner_rect)
+        {
             self.follows = true;
             ui.ctx().request_repaint();
         }
         if self.frame.is_multiple_of(draw::FORGET_AFTER / 2) {
             self.forget();
         }
-        Shown { at_end: self.follows, laid_out: self.laid_out() }
+        Shown {
+            at_end: self.follows,
+            laid_out: self.laid_out(),
+        }
     }
 
     fn end(&self, view: f32) -> f64 {
@@ -264,7 +268,10 @@ impl Transcript {
         let relaid = self.layout.replace(layout) != Some(layout);
         // What is read at the top stays at the top, whatever happened above it.
         let first = self.row_at(self.offset);
-        let anchor = self.rows.get(first).map(|row| (row.key, self.offset - self.tops[first], row.height));
+        let anchor = self
+            .rows
+            .get(first)
+            .map(|row| (row.key, self.offset - self.tops[first], row.height));
 
         self.match_rows(source);
         let frame = self.frame;
@@ -294,7 +301,11 @@ impl Transcript {
         if let Some((key, into, height)) = anchor
             && let Some(index) = self.find(key, first)
         {
-            let scale = if relaid { self.rows[index].height / height.max(1.0) } else { 1.0 };
+            let scale = if relaid {
+                self.rows[index].height / height.max(1.0)
+            } else {
+                1.0
+            };
             let offset = self.tops[index] + into * f64::from(scale);
             self.drawn += offset - self.offset;
             self.offset = offset;
@@ -303,22 +314,33 @@ impl Transcript {
 
     fn find(&self, key: u64, probably: usize) -> Option<usize> {
         let there = self.rows.get(probably).is_some_and(|row| row.key == key);
-        if there { Some(probably) } else { self.rows.iter().position(|row| row.key == key) }
+        if there {
+            Some(probably)
+        } else {
+            self.rows.iter().position(|row| row.key == key)
+        }
     }
 
     fn match_rows(&mut self, source: &dyn RowSource) {
         let len = source.len();
-        let same =
-            self.rows.iter().enumerate().take(len).take_while(|&(i, r)| r.key == source.row(i).key).count();
+        let same = self
+            .rows
+            .iter()
+            .enumerate()
+            .take(len)
+            .take_while(|&(i, r)| r.key == source.row(i).key)
+            .count();
         if same < self.rows.len() {
             let mut rest: HashMap<u64, RowState> =
                 self.rows.drain(same..).map(|row| (row.key, row)).collect();
             for index in same..len {
                 let key = source.row(index).key;
-                self.rows.push(rest.remove(&key).unwrap_or_else(|| RowState::new(key)));
+                self.rows
+                    .push(rest.remove(&key).unwrap_or_else(|| RowState::new(key)));
             }
         } else {
-            self.rows.extend((same..len).map(|index| RowState::new(source.row(index).key)));
+            self.rows
+                .extend((same..len).map(|index| RowState::new(source.row(index).key)));
         }
     }
 
@@ -341,14 +363,20 @@ impl Transcript {
         // What was at the top of the view when it was last drawn is not to move, if it is still in view:
         // scrolling up, all that comes into view has an estimated height.
         let kept = self.drawn - self.offset;
-        let kept = if (0.0..f64::from(view)).contains(&kept) { kept } else { 0.0 };
+        let kept = if (0.0..f64::from(view)).contains(&kept) {
+            kept
+        } else {
+            0.0
+        };
         self.visible = self.lay_out(ui, view, kept, source);
         ui.set_height(self.total() as f32);
 
         // The scroll area stands at the offset it was given before anything was laid out.
         let top = ui.max_rect().top() + viewport.top();
         let left = ui.max_rect().left();
-        let width = self.layout.map_or(ui.available_width(), |layout| layout.width);
+        let width = self
+            .layout
+            .map_or(ui.available_width(), |layout| layout.width);
         let mut moved = 0.0;
         for index in self.visible.clone() {
             let y = top + (self.tops[index] - self.offset) as f32 + self.rows[index].gap;
@@ -401,13 +429,18 @@ impl Transcript {
                 if let Body::Text { text, tone, .. } = source.row(end).body {
                     let start = top + f64::from(row.gap);
                     let unseen = row.text.is_none();
-                    let state = row.text.get_or_insert_with(|| Box::new(TextState::new(tone)));
+                    let state = row
+                        .text
+                        .get_or_insert_with(|| Box::new(TextState::new(tone)));
                     state.read(text, width);
                     if unseen && top < self.offset + kept {
                         // Its blocks are estimated one by one from now on.
                         self.offset += f64::from(state.height() - before);
                     }
-                    let (from, to) = ((self.offset - start) as f32, (self.offset + view - start) as f32);
+                    let (from, to) = (
+                        (self.offset - start) as f32,
+                        (self.offset + view - start) as f32,
+                    );
                     let above = state.lay_out(ui, text, width, from..to, kept as f32, self.frame);
                     row.height = state.height();
                     self.offset += f64::from(above);
@@ -431,7 +464,10 @@ impl Transcript {
 
     fn laid_out(&self) -> usize {
         let rows = self.rows.get(self.visible.clone()).unwrap_or_default();
-        let blocks = rows.iter().filter_map(|row| row.text.as_ref()).flat_map(|text| &text.states);
+        let blocks = rows
+            .iter()
+            .filter_map(|row| row.text.as_ref())
+            .flat_map(|text| &text.states);
         blocks.filter(|block| block.seen == self.frame).count()
     }
 
@@ -456,12 +492,22 @@ fn jump_button(ui: &mut Ui, id: Id, view: Rect) -> bool {
     let size = vec2(124.0, 28.0);
     let rect = Rect::from_center_size(pos2(view.center().x, view.bottom() - 26.0), size);
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect).scope_id(id.with("jump")));
-    child.put(rect, egui::Button::new("Jump to latest")).clicked()
+    child
+        .put(rect, egui::Button::new("Jump to latest"))
+        .clicked()
 }
 
 impl RowState {
     fn new(key: u64) -> Self {
-        Self { key, gap: 0.0, height: 0.0, len: 0, newlines: 0, measured: false, text: None }
+        Self {
+            key,
+            gap: 0.0,
+            height: 0.0,
+            len: 0,
+            newlines: 0,
+            measured: false,
+            text: None,
+        }
     }
 
     /// The text is new, has grown, or its room has changed.
@@ -478,8 +524,8 @@ impl RowState {
                     self.newlines = markdown::newlines(text.as_bytes());
                 }
                 let inner = tone.inner(width);
-                self.height =
-                    markdown::estimate_of(text.len(), self.newlines, inner.1) + 2.0 * tone.padding();
+                self.height = markdown::estimate_of(text.len(), self.newlines, inner.1)
+                    + 2.0 * tone.padding();
             }
         }
         self.len = text.len();
@@ -489,11 +535,19 @@ impl RowState {
 
 impl Tone {
     fn format(self) -> Format {
-        if self == Self::Prompt { Format::Plain } else { Format::Markdown }
+        if self == Self::Prompt {
+            Format::Plain
+        } else {
+            Format::Markdown
+        }
     }
 
     fn ink(self) -> Ink {
-        if self == Self::Reasoning { Ink::Dim } else { Ink::Text }
+        if self == Self::Reasoning {
+            Ink::Dim
+        } else {
+            Ink::Text
+        }
     }
 
     /// The space above and below the text.
@@ -516,7 +570,11 @@ impl Tone {
 
 impl TextState {
     fn new(tone: Tone) -> Self {
-        Self { tone, blocks: Blocks::new(tone.format()), states: Vec::new() }
+        Self {
+            tone,
+            blocks: Blocks::new(tone.format()),
+            states: Vec::new(),
+        }
     }
 
     /// All heights become estimates again.
@@ -542,7 +600,11 @@ impl TextState {
                 self.states.push(BlockState::default());
             }
             let state = &mut self.states[index];
-            state.gap = if index == 0 { 0.0 } else { markdown::gap(&blocks[index - 1], block) };
+            state.gap = if index == 0 {
+                0.0
+            } else {
+                markdown::gap(&blocks[index - 1], block)
+            };
             if !matches!(block.kind, Kind::Code(_)) {
                 state.code = None;
             }
@@ -557,13 +619,25 @@ impl TextState {
     }
 
     fn height(&self) -> f32 {
-        self.states.iter().map(|block| block.gap + block.height).sum::<f32>() + 2.0 * self.tone.padding()
+        self.states
+            .iter()
+            .map(|block| block.gap + block.height)
+            .sum::<f32>()
+            + 2.0 * self.tone.padding()
     }
 
     /// Lays out the blocks within `view`, given from the row's top.
     ///
     /// Returns by how much what begins above the line `kept` below the view's top became higher.
-    fn lay_out(&mut self, ui: &Ui, text: &str, width: f32, view: Range<f32>, kept: f32, frame: u64) -> f32 {
+    fn lay_out(
+        &mut self,
+        ui: &Ui,
+        text: &str,
+        width: f32,
+        view: Range<f32>,
+        kept: f32,
+        frame: u64,
+    ) -> f32 {
         let mut above = 0.0;
         let mut top = self.tone.padding();
         for (block, state) in self.blocks.get().iter().zip(&mut self.states) {
@@ -609,18 +683,26 @@ impl TextState {
             Tone::Answer => {}
             Tone::Reasoning => {
                 let stroke = Stroke::new(2.0, tokens.line);
-                ui.painter().vline(min.x + 4.0, min.y..=min.y + height, stroke);
+                ui.painter()
+                    .vline(min.x + 4.0, min.y..=min.y + height, stroke);
             }
             Tone::Prompt => {
                 // A bubble is as wide as what is in it, unless that is very long.
                 let widest = match self.states.as_slice() {
-                    [BlockState { laid: Some(laid), .. }] => laid.width.ceil(),
+                    [
+                        BlockState {
+                            laid: Some(laid), ..
+                        },
+                    ] => laid.width.ceil(),
                     _ => inner,
                 };
                 left = min.x + width - 12.0 - widest;
-                let bubble =
-                    Rect::from_min_max(pos2(left - 12.0, min.y), pos2(min.x + width, min.y + height));
-                ui.painter().rect_filled(bubble, theme::CARD_ROUNDING, tokens.bubble);
+                let bubble = Rect::from_min_max(
+                    pos2(left - 12.0, min.y),
+                    pos2(min.x + width, min.y + height),
+                );
+                ui.painter()
+                    .rect_filled(bubble, theme::CARD_ROUNDING, tokens.bubble);
             }
         }
         let clip = ui.clip_rect();
@@ -652,7 +734,10 @@ impl BlockState {
         let width = tone.inner(width).1;
         if let Kind::Code(fence) = &block.kind {
             if self.len != Some(block.range.len()) || self.code.is_none() {
-                let code = Code { text: &text[fence.body.clone()], info: &text[fence.info.clone()] };
+                let code = Code {
+                    text: &text[fence.body.clone()],
+                    info: &text[fence.info.clone()],
+                };
                 self.height = self.code.get_or_insert_default().height(ui, code, width);
             }
         } else if self.laid.is_none() {
@@ -673,7 +758,10 @@ impl BlockState {
         frame: u64,
     ) -> Option<Rect> {
         if let (Kind::Code(fence), Some(state)) = (&block.kind, &mut self.code) {
-            let code = Code { text: &text[fence.body.clone()], info: &text[fence.info.clone()] };
+            let code = Code {
+                text: &text[fence.body.clone()],
+                info: &text[fence.info.clone()],
+            };
             state.draw(ui, rect, id, code, frame);
             return None;
         }
@@ -692,12 +780,19 @@ pub fn fold_ui(ui: &mut Ui, open: &mut bool, title: &str) -> egui::Response {
         *open = !*open;
         response.mark_changed();
     }
-    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, ui.is_enabled(), *open, title));
-    let fill = if response.hovered() { tokens.hover } else { tokens.raised };
+    response.widget_info(|| {
+        egui::WidgetInfo::selected(egui::Role::Button, ui.is_enabled(), *open, title)
+    });
+    let fill = if response.hovered() {
+        tokens.hover
+    } else {
+        tokens.raised
+    };
     ui.painter().rect_filled(rect, theme::ROUNDING, fill);
     if response.has_focus() {
         let stroke = ui.visuals().widgets.active.bg_stroke;
-        ui.painter().rect_stroke(rect, theme::ROUNDING, stroke, egui::StrokeKind::Inside);
+        ui.painter()
+            .rect_stroke(rect, theme::ROUNDING, stroke, egui::StrokeKind::Inside);
     }
     let center = pos2(rect.left() + 15.0, rect.center().y);
     let turn = if *open {
@@ -705,10 +800,21 @@ pub fn fold_ui(ui: &mut Ui, open: &mut bool, title: &str) -> egui::Response {
     } else {
         egui::emath::Rot2::IDENTITY
     };
-    let corners = [vec2(-2.5, -4.0), vec2(3.0, 0.0), vec2(-2.5, 4.0)].map(|corner| center + turn * corner);
-    ui.painter().add(egui::Shape::convex_polygon(corners.to_vec(), tokens.dim, Stroke::NONE));
+    let corners =
+        [vec2(-2.5, -4.0), vec2(3.0, 0.0), vec2(-2.5, 4.0)].map(|corner| center + turn * corner);
+    ui.painter().add(egui::Shape::convex_polygon(
+        corners.to_vec(),
+        tokens.dim,
+        Stroke::NONE,
+    ));
     let font = TextStyle::Small.resolve(ui.style());
-    ui.painter().text(pos2(rect.left() + 26.0, center.y), egui::Align2::LEFT_CENTER, title, font, tokens.dim);
+    ui.painter().text(
+        pos2(rect.left() + 26.0, center.y),
+        egui::Align2::LEFT_CENTER,
+        title,
+        font,
+        tokens.dim,
+    );
     response
 }
 

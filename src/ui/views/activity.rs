@@ -8,7 +8,9 @@ use crate::protocol::{Activity, ActivityKind, Command};
 use crate::state::activity::ActivityLog;
 use crate::state::veil::Veil;
 use crate::ui::theme;
-use crate::ui::widgets::{caption, fit_middle, from_right, small_button, small_button_if, strong, tokens};
+use crate::ui::widgets::{
+    caption, fit_middle, from_right, small_button, small_button_if, strong, tokens,
+};
 
 /// Whether the drawer is open, and what it filters by.
 #[derive(Debug, Default)]
@@ -28,10 +30,19 @@ impl ActivityUi {
     }
 
     /// Draws it, without the names that are hidden.
-    pub fn show(&mut self, ui: &mut Ui, log: &mut ActivityLog, veil: &Veil, out: &mut Vec<Command>) {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        log: &mut ActivityLog,
+        veil: &Veil,
+        out: &mut Vec<Command>,
+    ) {
         ui.horizontal(|ui| {
             strong(ui, "Activity");
-            caption(ui, "every kubectl command and HTTP request, newest first; keys are left out");
+            caption(
+                ui,
+                "every kubectl command and HTTP request, newest first; keys are left out",
+            );
             from_right(ui, |ui| {
                 if small_button(ui, "Close").on_hover_text("Ctrl+J").clicked() {
                     self.open = false;
@@ -77,7 +88,9 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
         })
         .body(|body| {
             body.rows(24.0, entries.len(), |mut row| {
-                let Some(&activity) = entries.get(row.index()) else { return };
+                let Some(&activity) = entries.get(row.index()) else {
+                    return;
+                };
                 row.col(|ui| {
                     figure(ui, &clock(activity));
                 });
@@ -97,7 +110,8 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
                     let ends = ends_of(&activity.line, MOST + 2 * veil.longest());
                     let ends = ends_of(&veil.over(&ends), MOST);
                     let line = fit_middle(ui, &ends, &style, ui.available_width());
-                    let label = ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
+                    let label =
+                        ui.add(Label::new(RichText::new(line).text_style(style)).truncate());
                     label.on_hover_text(ends);
                 });
                 row.col(|ui| match &activity.ending {
@@ -115,13 +129,21 @@ fn table_ui(ui: &mut Ui, log: &ActivityLog, veil: &Veil, out: &mut Vec<Command>)
                         None if goes_on(activity) => ("followed", tokens.dim),
                         None => ("running", tokens.dim),
                     };
-                    let text = RichText::new(veil.over(text)).text_style(TextStyle::Small).color(color);
+                    let text = RichText::new(veil.over(text))
+                        .text_style(TextStyle::Small)
+                        .color(color);
                     ui.add(Label::new(text).truncate());
                 });
                 row.col(|ui| {
-                    if small_button(ui, "Copy").on_hover_text("Copy the command line").clicked() {
+                    if small_button(ui, "Copy")
+                        .on_hover_text("Copy the command line")
+                        .clicked()
+                    {
                         let text = veil.over(&activity.line).into_owned();
-                        out.push(Command::Copy { what: "Command".to_owned(), text });
+                        out.push(Command::Copy {
+                            what: "Command".to_owned(),
+                            text,
+                        });
                     }
                 });
             });
@@ -146,5 +168,9 @@ fn figure(ui: &mut Ui, text: &str) {
 }
 
 fn clock(activity: &Activity) -> String {
-    activity.at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()
+    activity
+        .at
+        .to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%H:%M:%S")
+        .to_string()
 }

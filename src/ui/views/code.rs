@@ -50,7 +50,12 @@ struct Shown {
 
 impl Default for CodeUi {
     fn default() -> Self {
-        Self { open: false, language: Language::Curl, stream: true, written: None }
+        Self {
+            open: false,
+            language: Language::Curl,
+            stream: true,
+            written: None,
+        }
     }
 }
 
@@ -104,13 +109,18 @@ impl CodeUi {
                 ui.checkbox(&mut self.stream, "Stream the answer");
             }
         });
-        let (Some(env), ..) = state.pane_asks(index) else { return };
+        let (Some(env), ..) = state.pane_asks(index) else {
+            return;
+        };
         let basis = self.basis(state, index, &env);
         let has_key = basis.tail.is_some();
         // A conversation with files in it is megabytes of code: it is not written for each frame.
         if self.written.as_ref().is_none_or(|(old, _)| *old != basis) {
             let code = self.spec(state, index, &env).map(|spec| {
-                let key = basis.tail.as_deref().map_or(KeyText::Variable, |tail| KeyText::Masked { tail });
+                let key = basis
+                    .tail
+                    .as_deref()
+                    .map_or(KeyText::Variable, |tail| KeyText::Masked { tail });
                 Shown::of(snippet::write(&spec, key))
             });
             self.written = code.map(|code| (basis, code));
@@ -142,15 +152,24 @@ impl CodeUi {
                 None => "Copy code".to_owned(),
             };
             if primary_button(ui, &label, true).clicked() {
-                let text = self.spec(state, index, &env).map(|spec| snippet::write(&spec, KeyText::Variable));
-                out.extend(text.map(|text| Command::Copy { what: "Code".to_owned(), text }));
+                let text = self
+                    .spec(state, index, &env)
+                    .map(|spec| snippet::write(&spec, KeyText::Variable));
+                out.extend(text.map(|text| Command::Copy {
+                    what: "Code".to_owned(),
+                    text,
+                }));
             }
             let with_key = ui.add_enabled(has_key, egui::Button::new("Copy with the key"));
-            let with_key =
-                with_key.on_hover_text("The key goes to the clipboard in the clear: mind where you paste it");
+            let with_key = with_key.on_hover_text(
+                "The key goes to the clipboard in the clear: mind where you paste it",
+            );
             if with_key.clicked() {
                 let spec = self.spec(state, index, &env).map(Box::new);
-                out.extend(spec.map(|spec| Command::CopyWithKey { place: env.clone(), spec }));
+                out.extend(spec.map(|spec| Command::CopyWithKey {
+                    place: env.clone(),
+                    spec,
+                }));
             }
         });
     }
@@ -189,11 +208,17 @@ impl CodeUi {
         let api = state.place_of(&env.id)?.api.clone()?;
         let mut request = state.pane_request(index)?;
         // The request that was sent: its answer was no part of it.
-        while request.messages.last().is_some_and(|message| message.role == Role::Assistant) {
+        while request
+            .messages
+            .last()
+            .is_some_and(|message| message.role == Role::Assistant)
+        {
             request.messages.pop();
         }
         let dialect = state.dialect(&env.id, &request.model);
-        let embed = state.pane_embeds(index).then(|| state.pane_chat(index).embed.texts());
+        let embed = state
+            .pane_embeds(index)
+            .then(|| state.pane_chat(index).embed.texts());
         let spec = SnippetSpec {
             language: self.language,
             api,
@@ -226,13 +251,21 @@ impl Shown {
 fn code_ui(ui: &mut Ui, Shown { code, is_all }: &Shown, language: Language) {
     let style = ui.style().clone();
     if !is_all {
-        caption(ui, "The conversation is long: only its beginning is shown. Copying takes all of it");
+        caption(
+            ui,
+            "The conversation is long: only its beginning is shown. Copying takes all of it",
+        );
         ui.add(Label::new(RichText::new(code).text_style(TextStyle::Monospace)).extend());
         return;
     }
     let theme = egui_extras::syntax_highlighting::CodeTheme::from_style(&style);
-    let mut job =
-        egui_extras::syntax_highlighting::highlight(ui.ctx(), &style, &theme, code, language.syntax());
+    let mut job = egui_extras::syntax_highlighting::highlight(
+        ui.ctx(),
+        &style,
+        &theme,
+        code,
+        language.syntax(),
+    );
     let surface = theme::Tokens::of(&style).code;
     for section in &mut job.sections {
         section.format.color = theme::Tokens::of(&style).readable(section.format.color, surface);

@@ -10,7 +10,9 @@ use crate::ui::widgets::{notice_frame, small_button, tokens};
 
 /// Nothing where nothing is said.
 pub(super) fn waiting_ui(ui: &mut Ui, state: &State, env: &EnvId, out: &mut Vec<Command>) {
-    let Some(words) = state.activity.words_of(env) else { return };
+    let Some(words) = state.activity.words_of(env) else {
+        return;
+    };
     let tokens = tokens(ui);
     notice_frame(tokens.raised).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -18,7 +20,10 @@ pub(super) fn waiting_ui(ui: &mut Ui, state: &State, env: &EnvId, out: &mut Vec<
         ui.add(Label::new(title.color(tokens.warning)).wrap());
         ui.add(Label::new(RichText::new(words).text_style(theme::small_figure_text())).wrap());
         if small_button(ui, "Copy message").clicked() {
-            out.push(Command::Copy { what: "Message".to_owned(), text: words.to_owned() });
+            out.push(Command::Copy {
+                what: "Message".to_owned(),
+                text: words.to_owned(),
+            });
         }
     });
 }

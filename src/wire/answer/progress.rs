@@ -83,7 +83,12 @@ impl Progress {
     }
 
     pub(super) fn event(&mut self, at: Duration, event: &SseEvent<'_>) -> Step {
-        let SseEvent { name, data, damaged, bare } = event;
+        let SseEvent {
+            name,
+            data,
+            damaged,
+            bare,
+        } = event;
         if matches!(data.trim(), openai::DONE | "\"[DONE]\"") {
             return self.done(at);
         }
@@ -95,13 +100,16 @@ impl Progress {
         }
         let error = match Chunk::parse(data) {
             _ if *damaged => return self.unreadable(data),
-            Ok(Chunk { error: Some(error), .. }) => error,
+            Ok(Chunk {
+                error: Some(error), ..
+            }) => error,
             Ok(_) if name == "error" => serde_json::from_str(data).unwrap_or_default(),
             Ok(chunk) if chunk.answers => {
                 self.note_model(chunk.model.as_deref());
                 let has_text =
                     chunk.reasoning.is_some() || chunk.content.is_some() || !chunk.calls.is_empty();
-                let mut first = self.chunk(at, chunk.reasoning.as_deref(), chunk.content.as_deref());
+                let mut first =
+                    self.chunk(at, chunk.reasoning.as_deref(), chunk.content.as_deref());
                 if !chunk.calls.is_empty() {
                     if chunk.reasoning.is_none() && chunk.content.is_none() {
                         first = self.chunks() == 0;
@@ -122,7 +130,9 @@ impl Progress {
             // Words amid an answer are those of whatever broke it off; before one, this may be no stream at all.
             Err(_)
                 if name == "error"
-                    || *bare && self.is_answer && !data.trim_start().starts_with(['{', '[', '<']) =>
+                    || *bare
+                        && self.is_answer
+                        && !data.trim_start().starts_with(['{', '[', '<']) =>
             {
                 Value::String(data.clone().into_owned())
             }
@@ -174,8 +184,18 @@ impl Progress {
         self.goes_on();
         if let Some(text) = reasoning {
             self.tokens(TextKind::Reasoning, at, 1, text.len());
-            let Self { text: news, timeline, spoke, .. } = self;
-            apply(Split::Text(TextKind::Reasoning, text), news, timeline, spoke);
+            let Self {
+                text: news,
+                timeline,
+                spoke,
+                ..
+            } = self;
+            apply(
+                Split::Text(TextKind::Reasoning, text),
+                news,
+                timeline,
+                spoke,
+            );
         }
         if let Some(text) = content {
             let kind = self.split(text);
@@ -229,7 +249,11 @@ impl Progress {
                 }
             }
             Some(reason) => {
-                let apart = if has_text { !first && !self.contradicted } else { self.has_answer() };
+                let apart = if has_text {
+                    !first && !self.contradicted
+                } else {
+                    self.has_answer()
+                };
                 let told = if apart { Ending::Told } else { Ending::Hinted };
                 if self.ending != Ending::Counted {
                     self.ending = told;
@@ -253,7 +277,12 @@ impl Progress {
     fn split(&mut self, content: &str) -> TextKind {
         let (mut told_reasoning, mut told_answer, mut turned) = (false, false, false);
         let thought = self.splitter.is_thinking();
-        let Self { splitter, text, spoke, .. } = self;
+        let Self {
+            splitter,
+            text,
+            spoke,
+            ..
+        } = self;
         splitter.push(content, |split| {
             match split {
                 Split::Text(TextKind::Reasoning, _) => told_reasoning = true,
@@ -268,7 +297,10 @@ impl Progress {
             self.timeline.turned();
         }
         // A chunk is a token's arrival even while the splitter holds its text back.
-        match (told_answer, told_reasoning || thought || self.splitter.is_thinking()) {
+        match (
+            told_answer,
+            told_reasoning || thought || self.splitter.is_thinking(),
+        ) {
             (true, _) => TextKind::Answer,
             (false, true) => TextKind::Reasoning,
             (false, false) => TextKind::Markup,
@@ -316,7 +348,9 @@ fn is_ping(name: &str, data: &str) -> bool {
     let named = ["ping", "keepalive", "keep-alive", "keep_alive", "heartbeat"];
     let data = data.trim();
     data.is_empty()
-        || named.iter().any(|ping| name.eq_ignore_ascii_case(ping) || data.eq_ignore_ascii_case(ping))
+        || named
+            .iter()
+            .any(|ping| name.eq_ignore_ascii_case(ping) || data.eq_ignore_ascii_case(ping))
 }
 
 /// The word of a finish reason that says that the server gave up.
@@ -340,7 +374,12 @@ fn says(split: Split<'_>) -> bool {
     matches!(split, Split::Text(_, text) if !text.trim().is_empty())
 }
 
-pub(super) fn apply(split: Split<'_>, news: &mut Option<News>, timeline: &mut Timeline, spoke: &mut bool) {
+pub(super) fn apply(
+    split: Split<'_>,
+    news: &mut Option<News>,
+    timeline: &mut Timeline,
+    spoke: &mut bool,
+) {
     if split == Split::Turned {
         timeline.turned();
     }
@@ -351,11 +390,20 @@ pub(super) fn apply(split: Split<'_>, news: &mut Option<News>, timeline: &mut Ti
 /// Rounded; what is longer than 71 minutes counts as that long.
 pub(super) fn micros(gap: Duration) -> u32 {
     let whole = gap.as_secs().saturating_mul(1_000_000);
-    u32::try_from(whole.saturating_add(u64::from((gap.subsec_nanos() + 500) / 1_000))).unwrap_or(u32::MAX)
+    u32::try_from(whole.saturating_add(u64::from((gap.subsec_nanos() + 500) / 1_000)))
+        .unwrap_or(u32::MAX)
 }
 
 fn add(news: &mut Option<News>, split: Split<'_>) {
-    let Some(News { reasoning, answer, turned, .. }) = news else { return };
+    let Some(News {
+        reasoning,
+        answer,
+        turned,
+        ..
+    }) = news
+    else {
+        return;
+    };
     match split {
         Split::Text(TextKind::Reasoning, piece) => reasoning.push_str(piece),
         Split::Text(TextKind::Answer | TextKind::Markup, piece) => answer.push_str(piece),

@@ -11,7 +11,11 @@ fn read(pieces: &[&[u8]], keep_text: bool) -> (News, Vec<u32>, Figures, Step) {
     let mut step = Step::More;
     for (at, piece) in pieces.iter().enumerate() {
         // In single bytes no event is ever seen whole, so each goes the long way.
-        let parts: Vec<&[u8]> = if keep_text { vec![piece] } else { piece.chunks(1).collect() };
+        let parts: Vec<&[u8]> = if keep_text {
+            vec![piece]
+        } else {
+            piece.chunks(1).collect()
+        };
         for part in parts {
             if step == Step::More {
                 step = reader.take(Duration::from_millis(at as u64 + 1), part);
@@ -67,14 +71,17 @@ proptest! {
 
 /// An event with this delta and finish reason, both as JSON.
 fn event(delta: &str, finish: &str) -> String {
-    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
+    format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+    )
 }
 
 fn word(text: &str, finish: &str) -> String {
     event(&format!("{{\"content\":\"{text}\"}}"), finish)
 }
 
-const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}}\n\n";
+const USAGE: &str =
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
 /// What came of a stream of which each piece arrived 10 ms after the other, and how its body's end was judged, in
@@ -108,14 +115,29 @@ fn hear(pieces: &[String]) -> Heard {
     let (_, _, broken) = reader(false);
     let (mut reader, step, clean) = reader(true);
     let news = reader.take_news();
-    Heard { reader, news, step, clean, broken: broken.ok() }
+    Heard {
+        reader,
+        news,
+        step,
+        clean,
+        broken: broken.ok(),
+    }
 }
 
 #[track_caller]
-fn check_ends(pieces: &[String], answer: &str, clean: Option<FinishReason>, broken: Option<FinishReason>) {
+fn check_ends(
+    pieces: &[String],
+    answer: &str,
+    clean: Option<FinishReason>,
+    broken: Option<FinishReason>,
+) {
     let heard = hear(pieces);
     assert_eq!(heard.news.answer, answer, "{pieces:?}");
-    assert_eq!((heard.clean.ok(), heard.broken), (clean, broken), "{pieces:?}");
+    assert_eq!(
+        (heard.clean.ok(), heard.broken),
+        (clean, broken),
+        "{pieces:?}"
+    );
 }
 
 const STOP: Option<FinishReason> = Some(FinishReason::Stop);
@@ -136,7 +158,11 @@ fn a_reason_that_is_none_or_unknown_ends_nothing() {
 
 #[test]
 fn a_reason_with_every_chunk_ends_nothing() {
-    let words = [word("a", "\"stop\""), word("b", "\"stop\""), word("c", "\"stop\"")];
+    let words = [
+        word("a", "\"stop\""),
+        word("b", "\"stop\""),
+        word("c", "\"stop\""),
+    ];
     check_ends(&words, "abc", None, None);
     assert_eq!(hear(&words).reader.over_at(), None);
     let thought = event("{\"reasoning_content\":\"hm\"}", "\"stop\"");
@@ -144,7 +170,10 @@ fn a_reason_with_every_chunk_ends_nothing() {
     assert_eq!(heard.reader.over_at(), None, "nothing to be read has come");
     let counted = [&words[..], &[USAGE.to_owned()]].concat();
     check_ends(&counted, "abc", STOP, STOP);
-    assert_eq!(hear(&counted).reader.over_at(), Some(Duration::from_millis(1_040)));
+    assert_eq!(
+        hear(&counted).reader.over_at(),
+        Some(Duration::from_millis(1_040))
+    );
     let done = [&words[..], &[DONE.to_owned()]].concat();
     check_ends(&done, "abc", STOP, STOP);
 }
@@ -154,10 +183,18 @@ fn a_reason_that_stands_apart_ends_the_answer() {
     let words = [word("a", "null"), word("b", "null")];
     let apart = [&words[..], &[event("{}", "\"stop\"")]].concat();
     check_ends(&apart, "ab", STOP, STOP);
-    assert_eq!(hear(&apart).reader.over_at(), Some(Duration::from_millis(10_030)));
+    assert_eq!(
+        hear(&apart).reader.over_at(),
+        Some(Duration::from_millis(10_030))
+    );
     // With the last text, and with it alone.
     let last = [&words[..], &[word("c", "\"length\"")]].concat();
-    check_ends(&last, "abc", Some(FinishReason::Length), Some(FinishReason::Length));
+    check_ends(
+        &last,
+        "abc",
+        Some(FinishReason::Length),
+        Some(FinishReason::Length),
+    );
     // With the only text: a body that breaks behind it may have lost the rest.
     check_ends(&[word("a", "\"stop\"")], "a", STOP, None);
     check_ends(&words, "ab", None, None);
@@ -207,36 +244,79 @@ fn errors_amid_an_answer_are_failures_wherever_they_stand() {
         r#"data: {"base_resp":{"status_code":1004,"status_msg":"boom"}}"#,
         r#"data: {"status":"error","reason":"boom"}"#,
     ] {
-        let heard = hear(&[word("a", "null"), format!("{error}\n\n"), word("b", "null"), DONE.to_owned()]);
+        let heard = hear(&[
+            word("a", "null"),
+            format!("{error}\n\n"),
+            word("b", "null"),
+            DONE.to_owned(),
+        ]);
         assert_eq!(heard.news.answer, "a", "{error}");
-        let Err(Broken::Sent(sent)) = heard.clean else { panic!("{error}: {:?}", heard.clean) };
+        let Err(Broken::Sent(sent)) = heard.clean else {
+            panic!("{error}: {:?}", heard.clean)
+        };
         assert!(sent.to_string().contains("boom"), "{error}: {sent}");
     }
-    let nameless = hear(&[word("a", "null"), "event: error\n\n".to_owned(), DONE.to_owned()]);
-    assert_eq!(nameless.clean, Err(Broken::Sent(Value::Null)), "an error event without data");
+    let nameless = hear(&[
+        word("a", "null"),
+        "event: error\n\n".to_owned(),
+        DONE.to_owned(),
+    ]);
+    assert_eq!(
+        nameless.clean,
+        Err(Broken::Sent(Value::Null)),
+        "an error event without data"
+    );
     for word_of_failure in ["error", "abort", "ERROR"] {
-        let heard =
-            hear(&[word("a", "null"), event("{}", &format!("\"{word_of_failure}\"")), DONE.to_owned()]);
+        let heard = hear(&[
+            word("a", "null"),
+            event("{}", &format!("\"{word_of_failure}\"")),
+            DONE.to_owned(),
+        ]);
         assert_eq!(heard.clean, Err(Broken::GaveUp(word_of_failure.to_owned())));
     }
 }
 
 #[test]
 fn an_event_that_cannot_be_read_fails_the_answer() {
-    for odd in ["data: {\"choices\":[{\"delta\"", "data: hello", "data: 5", "<html>502</html>", "data: <b>"] {
-        let heard = hear(&[word("a", "null"), format!("{odd}\n\n"), word("b", "\"stop\""), DONE.to_owned()]);
-        assert!(matches!(heard.clean, Err(Broken::Unreadable(_))), "{odd}: {:?}", heard.clean);
+    for odd in [
+        "data: {\"choices\":[{\"delta\"",
+        "data: hello",
+        "data: 5",
+        "<html>502</html>",
+        "data: <b>",
+    ] {
+        let heard = hear(&[
+            word("a", "null"),
+            format!("{odd}\n\n"),
+            word("b", "\"stop\""),
+            DONE.to_owned(),
+        ]);
+        assert!(
+            matches!(heard.clean, Err(Broken::Unreadable(_))),
+            "{odd}: {:?}",
+            heard.clean
+        );
         assert_eq!(heard.news.answer, "a");
         let first = hear(&[format!("{odd}\n\n"), word("b", "null"), DONE.to_owned()]);
-        assert!(matches!(first.clean, Err(Broken::Unreadable(_))), "{odd} first: {:?}", first.clean);
+        assert!(
+            matches!(first.clean, Err(Broken::Unreadable(_))),
+            "{odd} first: {:?}",
+            first.clean
+        );
     }
     let mut reader = AnswerReader::new(true);
     let text = word("a", "null");
     assert_eq!(reader.take(Duration::ZERO, text.as_bytes()), Step::More);
     assert_eq!(reader.take(Duration::ZERO, text.as_bytes()), Step::More);
     let mut damaged = word("?", "null").into_bytes();
-    damaged.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
-    assert!(matches!(reader.take(Duration::ZERO, &damaged), Step::Failed(Broken::Unreadable(_))));
+    damaged
+        .iter_mut()
+        .filter(|byte| **byte == b'?')
+        .for_each(|byte| *byte = 0xff);
+    assert!(matches!(
+        reader.take(Duration::ZERO, &damaged),
+        Step::Failed(Broken::Unreadable(_))
+    ));
     for ping in [
         ": ping",
         "event: ping\ndata: {\"type\":\"ping\"}",
@@ -245,8 +325,17 @@ fn an_event_that_cannot_be_read_fails_the_answer() {
         "data: {\"type\":\"ping\"}",
         "data: null",
     ] {
-        let heard = hear(&[word("a", "null"), format!("{ping}\n\n"), word("b", "\"stop\""), DONE.to_owned()]);
-        assert_eq!((heard.news.answer.as_str(), heard.clean.ok()), ("ab", STOP), "{ping}");
+        let heard = hear(&[
+            word("a", "null"),
+            format!("{ping}\n\n"),
+            word("b", "\"stop\""),
+            DONE.to_owned(),
+        ]);
+        assert_eq!(
+            (heard.news.answer.as_str(), heard.clean.ok()),
+            ("ab", STOP),
+            "{ping}"
+        );
     }
     // What the end of the body cuts was cut, and not written wrong.
     let cut = hear(&[word("a", "null"), "data: {\"choices\":[".to_owned()]);
@@ -261,10 +350,18 @@ fn an_answer_that_is_cut_in_its_first_event_was_cut() {
         "[{\"id\"",
     ] {
         let heard = hear(&[first.to_owned()]);
-        assert!(matches!(heard.clean, Err(Broken::Cut(_))), "{first}: {:?}", heard.clean);
+        assert!(
+            matches!(heard.clean, Err(Broken::Cut(_))),
+            "{first}: {:?}",
+            heard.clean
+        );
     }
     for other in ["{\"id\": oops", "hello world", "It works!\n\n", "<html>"] {
-        assert_eq!(hear(&[other.to_owned()]).clean, Err(Broken::NotAnAnswer), "{other}");
+        assert_eq!(
+            hear(&[other.to_owned()]).clean,
+            Err(Broken::NotAnAnswer),
+            "{other}"
+        );
     }
 }
 
@@ -272,24 +369,46 @@ fn an_answer_that_is_cut_in_its_first_event_was_cut() {
 fn an_event_that_is_too_large_is_told_as_such() {
     let mut reader = AnswerReader::new(false);
     let mut step = reader.take(Duration::ZERO, word("a", "null").as_bytes());
-    step = if step == Step::More { reader.take(Duration::ZERO, b"data: {\"choices\": \"") } else { step };
+    step = if step == Step::More {
+        reader.take(Duration::ZERO, b"data: {\"choices\": \"")
+    } else {
+        step
+    };
     let piece = vec![b'x'; 1 << 20];
     for _ in 0..40 {
-        step = if step == Step::More { reader.take(Duration::ZERO, &piece) } else { step };
+        step = if step == Step::More {
+            reader.take(Duration::ZERO, &piece)
+        } else {
+            step
+        };
     }
-    assert!(matches!(&step, Step::Failed(Broken::Unreadable(why)) if why.contains("32 MiB")), "{step:?}");
+    assert!(
+        matches!(&step, Step::Failed(Broken::Unreadable(why)) if why.contains("32 MiB")),
+        "{step:?}"
+    );
 }
 
 #[test]
 fn an_answer_says_whether_it_said_anything() {
     let says = |pieces: &[String]| !hear(pieces).reader.said_nothing();
-    let done =
-        |delta: &str| vec![event(delta, "null"), event("{}", "\"stop\""), USAGE.to_owned(), DONE.to_owned()];
+    let done = |delta: &str| {
+        vec![
+            event(delta, "null"),
+            event("{}", "\"stop\""),
+            USAGE.to_owned(),
+            DONE.to_owned(),
+        ]
+    };
     assert!(says(&done("{\"content\":\"a\"}")));
-    assert!(says(&done("{\"content\":\"<\"}")), "although it may be the beginning of a tag");
+    assert!(
+        says(&done("{\"content\":\"<\"}")),
+        "although it may be the beginning of a tag"
+    );
     assert!(says(&done("{\"refusal\":\"I can't\"}")));
     assert!(says(&done("{\"reasoning\":\"hm\"}")));
-    assert!(says(&done("{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}}]}")));
+    assert!(says(&done(
+        "{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\"}}]}"
+    )));
     assert!(!says(&done("{\"content\":\"\"}")));
     assert!(!says(&done("{\"content\":\"\\n\"}")), "white space is none");
     assert!(!says(&[DONE.to_owned()]));
@@ -305,7 +424,9 @@ fn an_answer_says_whether_it_said_anything() {
 fn the_model_that_answers_is_known_of_each_answer() {
     let stream = |model: &str| {
         let event = |delta: &str| {
-            format!("data: {{\"model\":\"{model}\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n")
+            format!(
+                "data: {{\"model\":\"{model}\",\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n"
+            )
         };
         let text = event("{\"reasoning\":\"a\"}");
         [
@@ -320,7 +441,10 @@ fn the_model_that_answers_is_known_of_each_answer() {
     let mut reader = AnswerReader::new(false);
     for model in ["one", "one", "", "two", "unknown"] {
         reader.renew(false);
-        assert!(matches!(reader.take(Duration::ZERO, stream(model).as_bytes()), Step::Done(_)));
+        assert!(matches!(
+            reader.take(Duration::ZERO, stream(model).as_bytes()),
+            Step::Done(_)
+        ));
         let known = (!matches!(model, "" | "unknown")).then_some(model);
         assert_eq!((reader.model(), reader.chunks()), (known, 3));
     }
@@ -333,15 +457,24 @@ fn reasoning_that_only_closes_is_reasoning_and_has_its_figures() {
         .map(|text| word(text, "null"))
         .collect();
     let heard = hear(&[&pieces[..], &[event("{}", "\"stop\""), DONE.to_owned()]].concat());
-    assert_eq!((heard.news.reasoning.as_str(), heard.news.answer.as_str()), ("Okay, it fits.\n", "Porto."));
+    assert_eq!(
+        (heard.news.reasoning.as_str(), heard.news.answer.as_str()),
+        ("Okay, it fits.\n", "Porto.")
+    );
     assert!(heard.news.turned);
     let figures = heard.reader.figures();
     assert_eq!(
         (figures.ttft, figures.first_answer),
-        (Some(Duration::from_millis(10)), Some(Duration::from_millis(50)))
+        (
+            Some(Duration::from_millis(10)),
+            Some(Duration::from_millis(50))
+        )
     );
     let reasoning = figures.reasoning.expect("it reasoned");
-    assert_eq!((reasoning.tokens.n, reasoning.time), (3, Duration::from_millis(40)));
+    assert_eq!(
+        (reasoning.tokens.n, reasoning.time),
+        (3, Duration::from_millis(40))
+    );
 }
 
 #[test]
@@ -355,19 +488,35 @@ fn pieces_of_calls_are_tokens_and_what_was_called_is_told() {
         )
     };
     let role = "data: {\"choices\":[{\"delta\":{\"content\":\"\",\"tool_calls\":[]}}]}\n\n";
-    assert_eq!(reader.take(Duration::from_millis(5), role.as_bytes()), Step::More);
+    assert_eq!(
+        reader.take(Duration::from_millis(5), role.as_bytes()),
+        Step::More
+    );
     assert!(!reader.has_news());
-    for (at, function) in [(10, r#"{"name":"now","arguments":""}"#), (14, r#"{"arguments":"{}"}"#)] {
-        assert_eq!(reader.take(Duration::from_millis(at), event(function).as_bytes()), Step::More);
+    for (at, function) in [
+        (10, r#"{"name":"now","arguments":""}"#),
+        (14, r#"{"arguments":"{}"}"#),
+    ] {
+        assert_eq!(
+            reader.take(Duration::from_millis(at), event(function).as_bytes()),
+            Step::More
+        );
     }
     assert!(reader.has_news());
-    let call = ToolCall { id: "c1".to_owned(), name: "now".to_owned(), arguments: "{}".to_owned() };
+    let call = ToolCall {
+        id: "c1".to_owned(),
+        name: "now".to_owned(),
+        arguments: "{}".to_owned(),
+    };
     assert_eq!(reader.take_news().calls, [call]);
     assert!(!reader.has_news());
     assert_eq!((reader.chunks(), reader.gaps_us()), (2, &[4_000][..]));
     assert_eq!(reader.figures().ttft, Some(Duration::from_millis(10)));
     let end = b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
-    assert_eq!(reader.take(Duration::from_millis(20), end), Step::Done(FinishReason::ToolCalls));
+    assert_eq!(
+        reader.take(Duration::from_millis(20), end),
+        Step::Done(FinishReason::ToolCalls)
+    );
 }
 
 #[test]
@@ -375,7 +524,10 @@ fn a_whole_answer_may_be_nothing_but_calls() {
     let mut reader = AnswerReader::new(true);
     let body = br#"{"choices":[{"message":{"content":null,"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}}]}"#;
     assert_eq!(reader.take(Duration::ZERO, body), Step::More);
-    assert_eq!(reader.at_the_end(Duration::ZERO), Ok(FinishReason::Other(None)));
+    assert_eq!(
+        reader.at_the_end(Duration::ZERO),
+        Ok(FinishReason::Other(None))
+    );
     assert_eq!(reader.take_news().calls.len(), 1);
 }
 
@@ -409,7 +561,10 @@ fn what_is_no_answer_can_be_looked_at() {
     let mut reader = AnswerReader::new(true);
     assert_eq!(reader.take(Duration::ZERO, b"<!doctype html>"), Step::More);
     assert_eq!(reader.at_the_end(Duration::ZERO), Err(Broken::NotAnAnswer));
-    assert_eq!((reader.raw(), reader.is_answer()), (&b"<!doctype html>"[..], false));
+    assert_eq!(
+        (reader.raw(), reader.is_answer()),
+        (&b"<!doctype html>"[..], false)
+    );
     let mut reader = AnswerReader::new(true);
     let refusal = br#"{"error":{"message":"no"}}"#;
     assert_eq!(reader.take(Duration::ZERO, refusal), Step::More);

@@ -27,7 +27,11 @@ pub(super) fn key(asked: &Asked<'_>) -> Advice {
         "Check the key of this environment on Home",
         "Check the key: the variable of --key-env, or that of the environment",
     );
-    if asked.cluster { check.then("Keys are made in SambaStack's own web page") } else { check }
+    if asked.cluster {
+        check.then("Keys are made in SambaStack's own web page")
+    } else {
+        check
+    }
 }
 
 /// The server failed, or is silent, and may do so again.
@@ -47,12 +51,16 @@ pub(super) fn size(asked: &Asked<'_>) -> Advice {
         return "SambaStack's ingress takes bodies up to 25 MB: clear the conversation or shorten the prompt"
             .into();
     }
-    "Clear the conversation or shorten the prompt; a gateway before the server may set the limit".into()
+    "Clear the conversation or shorten the prompt; a gateway before the server may set the limit"
+        .into()
 }
 
 /// Nothing is known that would help but the server's own words.
 pub(super) fn whole_answer() -> Advice {
-    Advice::by_face("The details have the server's whole answer", "The server's whole answer is below")
+    Advice::by_face(
+        "The details have the server's whole answer",
+        "The server's whole answer is below",
+    )
 }
 
 /// A parameter was refused: what to change, when it is one that the user set. `named`: those the server names.

@@ -50,7 +50,9 @@ impl ErrorBody {
         }
         // Some send an event, or several documents, where one document is meant.
         let first = body.strip_prefix("data:").unwrap_or(body);
-        if let Some(Ok(value)) = serde_json::Deserializer::from_str(first).into_iter::<Value>().next()
+        if let Some(Ok(value)) = serde_json::Deserializer::from_str(first)
+            .into_iter::<Value>()
+            .next()
             && !value.is_number()
         {
             return Self::read(&value);
@@ -60,7 +62,11 @@ impl ErrorBody {
         }
         let said = if body.len() <= MOST_PLAIN { body } else { "" };
         let wait = wait_in(said);
-        Self { said: said.to_owned(), wait, ..Self::default() }
+        Self {
+            said: said.to_owned(),
+            wait,
+            ..Self::default()
+        }
     }
 
     /// Reads an error that is JSON already.
@@ -79,10 +85,19 @@ impl ErrorBody {
             let (_, rest) = body.split_once(&format!("<{name}>"))?;
             Some(rest.split_once(&format!("</{name}>"))?.0.trim().to_owned())
         };
-        let said = between("Message").or_else(|| between("message")).unwrap_or_default();
-        let codes =
-            between("Code").or_else(|| between("code")).map(|code| snake(&code)).into_iter().collect();
-        Self { said, codes, ..Self::default() }
+        let said = between("Message")
+            .or_else(|| between("message"))
+            .unwrap_or_default();
+        let codes = between("Code")
+            .or_else(|| between("code"))
+            .map(|code| snake(&code))
+            .into_iter()
+            .collect();
+        Self {
+            said,
+            codes,
+            ..Self::default()
+        }
     }
 
     /// Whether one of its machine words is one of these.
@@ -96,7 +111,10 @@ impl ErrorBody {
             return;
         }
         match value {
-            Value::Array(items) => items.iter().take(16).for_each(|item| self.collect(item, depth + 1)),
+            Value::Array(items) => items
+                .iter()
+                .take(16)
+                .for_each(|item| self.collect(item, depth + 1)),
             Value::Object(object) => {
                 for (name, value) in object.iter().take(64) {
                     self.member(name, value, depth);
@@ -119,8 +137,9 @@ impl ErrorBody {
             other => return self.collect(other, depth + 1),
         };
         match name {
-            "code" | "status" | "statusCode" | "status_code" | "http_status" | "type" | "error_type"
-            | "error_code" | "errorCode" | "reason" | "__type" | "error" | "Code" => {
+            "code" | "status" | "statusCode" | "status_code" | "http_status" | "type"
+            | "error_type" | "error_code" | "errorCode" | "reason" | "__type" | "error"
+            | "Code" => {
                 if let Ok(number) = text.parse::<u16>() {
                     let status = Some(number).filter(|status| (400..600).contains(status));
                     self.status = self.status.or(status);
@@ -131,7 +150,9 @@ impl ErrorBody {
             "param" if value.is_string() && !text.is_empty() => self.params.push(text.clone()),
             "retryDelay" | "retry_after" | "estimated_time" | "retry_after_seconds" => {
                 let seconds = text.trim_end_matches('s').parse::<f64>().ok();
-                self.wait = self.wait.or_else(|| seconds.and_then(units::checked_seconds));
+                self.wait = self
+                    .wait
+                    .or_else(|| seconds.and_then(units::checked_seconds));
             }
             _ => {}
         }
@@ -188,10 +209,14 @@ fn say(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
                 return true;
             }
             // "Provider returned error": the provider's own sentence is within.
-            let raw = object.get("metadata").and_then(|metadata| metadata.get("raw"));
-            let found = SENTENCES
-                .iter()
-                .any(|name| object.get(*name).is_some_and(|value| say(value, depth + 1, out)));
+            let raw = object
+                .get("metadata")
+                .and_then(|metadata| metadata.get("raw"));
+            let found = SENTENCES.iter().any(|name| {
+                object
+                    .get(*name)
+                    .is_some_and(|value| say(value, depth + 1, out))
+            });
             raw.is_some_and(|raw| say(raw, depth + 1, out)) || found
         }
         _ => false,
@@ -216,9 +241,13 @@ fn say_text(text: &str, depth: usize, out: &mut Vec<String>) -> bool {
 /// `["body", "stream_options", "include_usage"]` as `stream_options.include_usage`.
 fn place(object: &Map<String, Value>) -> Option<String> {
     let parts = object.get("loc")?.as_array()?;
-    let part = |part: &Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
+    let part = |part: &Value| {
+        part.as_str()
+            .map_or_else(|| part.to_string(), str::to_owned)
+    };
     let parts: Vec<String> = parts.iter().map(part).collect();
-    let from = usize::from(parts.len() > 1 && matches!(parts[0].as_str(), "body" | "query" | "header"));
+    let from =
+        usize::from(parts.len() > 1 && matches!(parts[0].as_str(), "body" | "query" | "header"));
     Some(parts[from..].join("."))
 }
 
@@ -231,7 +260,11 @@ fn snake(code: &str) -> String {
             out.push('_');
         }
         was_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-        out.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
+        out.push(if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        });
     }
     out
 }
@@ -239,17 +272,28 @@ fn snake(code: &str) -> String {
 /// `try again in 7.66s`, `retry in 37.5s`, `retry after 20 seconds`, `try again in 1m30.5s`.
 fn wait_in(said: &str) -> Option<Duration> {
     let lower = said.to_ascii_lowercase();
-    let rest = ["try again in ", "retry in ", "retry after ", "try again after "]
-        .iter()
-        .find_map(|words| lower.split_once(words).map(|(_, rest)| rest))?;
+    let rest = [
+        "try again in ",
+        "retry in ",
+        "retry after ",
+        "try again after ",
+    ]
+    .iter()
+    .find_map(|words| lower.split_once(words).map(|(_, rest)| rest))?;
     let mut total = 0.0;
     let mut rest = rest.trim_start();
     let mut any = false;
     for _ in 0..3 {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let Ok(number) = rest[..end].trim_end_matches('.').parse::<f64>() else { break };
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let Ok(number) = rest[..end].trim_end_matches('.').parse::<f64>() else {
+            break;
+        };
         let unit = rest[end..].trim_start();
-        let letters = unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len());
+        let letters = unit
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(unit.len());
         let factor = match &unit[..letters] {
             "ms" | "millisecond" | "milliseconds" => 1e-3,
             "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
@@ -318,8 +362,14 @@ mod tests {
         let detail = r#"[{"type":"extra_forbidden","loc":["body","stream_options","include_usage"],"msg":"Extra inputs are not permitted"}]"#;
         let expected = "stream_options.include_usage: Extra inputs are not permitted";
         check_said(&format!(r#"{{"detail":{detail}}}"#), expected);
-        check_said(&format!(r#"{{"object":"error","message":{{"detail":{detail}}}}}"#), expected);
-        check_said(&format!(r#"{{"object":"Error","detail":{detail},"message":{detail}}}"#), expected);
+        check_said(
+            &format!(r#"{{"object":"error","message":{{"detail":{detail}}}}}"#),
+            expected,
+        );
+        check_said(
+            &format!(r#"{{"object":"Error","detail":{detail},"message":{detail}}}"#),
+            expected,
+        );
         check_said(
             r#"{"detail":[{"loc":["body","messages",0,"role"],"msg":"bad"}]}"#,
             "messages.0.role: bad",
@@ -340,8 +390,14 @@ mod tests {
         );
         assert_eq!(body.status, Some(429));
         assert_eq!(body.wait, Some(Duration::from_secs(37)));
-        assert!(body.has_code(&["context_window_exceeded_error"]), "{body:?}");
-        assert!(body.has_code(&["resource_exhausted"]) && body.has_code(&["api_key_invalid"]), "{body:?}");
+        assert!(
+            body.has_code(&["context_window_exceeded_error"]),
+            "{body:?}"
+        );
+        assert!(
+            body.has_code(&["resource_exhausted"]) && body.has_code(&["api_key_invalid"]),
+            "{body:?}"
+        );
     }
 
     #[test]
@@ -354,7 +410,11 @@ mod tests {
             ("Try again in a while", None),
             ("retry in 99999999999999999999999h", None),
         ] {
-            assert_eq!(wait_in(said), seconds.map(Duration::from_secs_f64), "{said}");
+            assert_eq!(
+                wait_in(said),
+                seconds.map(Duration::from_secs_f64),
+                "{said}"
+            );
         }
     }
 
@@ -362,7 +422,10 @@ mod tests {
     fn no_depth_and_no_size_is_too_much() {
         let deep = format!("{}{}", r#"{"error":"#.repeat(100), "}".repeat(100));
         let _ = ErrorBody::parse(&deep);
-        let long = format!(r#"{{"detail":[{}]}}"#, vec![r#"{"loc":["a"],"msg":"b"}"#; 5_000].join(","));
+        let long = format!(
+            r#"{{"detail":[{}]}}"#,
+            vec![r#"{"loc":["a"],"msg":"b"}"#; 5_000].join(",")
+        );
         assert!(ErrorBody::parse(&long).said.len() < 100);
     }
 }

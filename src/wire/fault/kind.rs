@@ -47,7 +47,9 @@ impl Kind {
             .or_else(|| is_model(status, &said, model).then_some(Self::Model))
             .or_else(|| is_quota(status, &says).then_some(Self::Quota))
             .or_else(|| is_queue(&says).then_some(Self::Queue))
-            .or_else(|| (says(&["loading model"]) || says(&["currently loading"])).then_some(Self::Loading))
+            .or_else(|| {
+                (says(&["loading model"]) || says(&["currently loading"])).then_some(Self::Loading)
+            })
             .unwrap_or(match status {
                 401 => Self::Key,
                 402 => Self::Quota,
@@ -119,11 +121,22 @@ impl Kind {
             ),
             (
                 Self::Queue,
-                &["queue_full", "overloaded", "overloaded_error", "server_overloaded", "engine_overloaded"],
+                &[
+                    "queue_full",
+                    "overloaded",
+                    "overloaded_error",
+                    "server_overloaded",
+                    "engine_overloaded",
+                ],
             ),
             (
                 Self::Rate,
-                &["rate_limit_exceeded", "rate_limit_error", "rate_limit_reached", "too_many_requests"],
+                &[
+                    "rate_limit_exceeded",
+                    "rate_limit_error",
+                    "rate_limit_reached",
+                    "too_many_requests",
+                ],
             ),
             (Self::Timeout, &["request_timeout", "deadline_exceeded"]),
             (
@@ -139,7 +152,10 @@ impl Kind {
         ];
         // "unavailable" is no word for loading unless the sentence says so.
         let loading = body.said.to_lowercase().contains("load");
-        let found = kinds.iter().find(|(_, codes)| body.has_code(codes)).map(|(kind, _)| *kind);
+        let found = kinds
+            .iter()
+            .find(|(_, codes)| body.has_code(codes))
+            .map(|(kind, _)| *kind);
         found.filter(|kind| match kind {
             Self::Loading => loading,
             // LiteLLM and others say "authentication" of 500s too.
@@ -194,24 +210,30 @@ fn is_context(says: &impl Fn(&[&str]) -> bool) -> bool {
 }
 
 fn is_pictures(says: &impl Fn(&[&str]) -> bool) -> bool {
-    says(&["image", "picture", "vision", "multimodal", "multi-modal", "mmproj"])
-        && says(&[
-            "not support",
-            "unsupported",
-            "does not accept",
-            "doesn't support",
-            "no endpoints found",
-            "not a multimodal",
-            "not multimodal",
-            "not a vision",
-            "missing data required for image",
-            "unknown variant `image_url`",
-            "at most 0 image",
-            "only text",
-            "text-only",
-            "text only",
-            "no vision",
-        ])
+    says(&[
+        "image",
+        "picture",
+        "vision",
+        "multimodal",
+        "multi-modal",
+        "mmproj",
+    ]) && says(&[
+        "not support",
+        "unsupported",
+        "does not accept",
+        "doesn't support",
+        "no endpoints found",
+        "not a multimodal",
+        "not multimodal",
+        "not a vision",
+        "missing data required for image",
+        "unknown variant `image_url`",
+        "at most 0 image",
+        "only text",
+        "text-only",
+        "text only",
+        "no vision",
+    ])
 }
 
 fn is_filter(says: &impl Fn(&[&str]) -> bool) -> bool {
@@ -280,10 +302,13 @@ fn is_model(status: u16, said: &str, model: &str) -> bool {
         "not recognized",
         "unable to find",
     ];
-    let names = said.contains("model") || said.contains("deployment") || said.contains(&model.to_lowercase());
+    let names = said.contains("model")
+        || said.contains("deployment")
+        || said.contains(&model.to_lowercase());
     // Of a status that is seldom about the name, the name must stand there.
-    let sure =
-        matches!(status, 404) || said.contains(&model.to_lowercase()) || said.contains("invalid model");
+    let sure = matches!(status, 404)
+        || said.contains(&model.to_lowercase())
+        || said.contains("invalid model");
     names && sure && unknown.iter().any(|words| said.contains(words))
 }
 

@@ -7,10 +7,20 @@ use crate::domain::failure::{Advice, Failure};
 
 /// Whether a reply is a web page.
 pub(super) fn is_one(reply: &Reply<'_>) -> bool {
-    let start: String = reply.body.trim_start().chars().take(15).collect::<String>().to_ascii_lowercase();
+    let start: String = reply
+        .body
+        .trim_start()
+        .chars()
+        .take(15)
+        .collect::<String>()
+        .to_ascii_lowercase();
     start.starts_with("<!doctype html")
         || start.starts_with("<html")
-        || (reply.content_type.to_ascii_lowercase().contains("text/html") && start.starts_with('<'))
+        || (reply
+            .content_type
+            .to_ascii_lowercase()
+            .contains("text/html")
+            && start.starts_with('<'))
 }
 
 /// What it means. `retry_after`: how long the reply asks to wait.
@@ -21,16 +31,44 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
         Some(name) => format!("The gateway ({name})"),
         None => "The gateway".to_owned(),
     };
-    let limiter = if asked.cluster { "The ingress" } else { "A gateway before the API" };
+    let limiter = if asked.cluster {
+        "The ingress"
+    } else {
+        "A gateway before the API"
+    };
     let (class, what) = match reply.status {
-        200..=399 => (FaultClass::NotAnApi, format!("{host} answered with a web page instead of the API")),
-        413 => (FaultClass::BadRequest, format!("{limiter} refused the request: it is too large")),
-        429 => (FaultClass::IngressLimited, format!("{limiter} limits the rate, and the limit was reached")),
-        502 | 503 => (FaultClass::Server, format!("{gateway} reached no server behind it")),
-        504 => (FaultClass::Timeout, format!("{gateway} waited for the server behind it and gave up")),
-        500 | 505..=599 => (FaultClass::Server, format!("{gateway} or the server behind it failed")),
-        401 | 403 => (FaultClass::KeyRefused, "A gateway before the API refused the request".to_owned()),
-        _ => (FaultClass::NotAnApi, format!("{host} answered with a web page")),
+        200..=399 => (
+            FaultClass::NotAnApi,
+            format!("{host} answered with a web page instead of the API"),
+        ),
+        413 => (
+            FaultClass::BadRequest,
+            format!("{limiter} refused the request: it is too large"),
+        ),
+        429 => (
+            FaultClass::IngressLimited,
+            format!("{limiter} limits the rate, and the limit was reached"),
+        ),
+        502 | 503 => (
+            FaultClass::Server,
+            format!("{gateway} reached no server behind it"),
+        ),
+        504 => (
+            FaultClass::Timeout,
+            format!("{gateway} waited for the server behind it and gave up"),
+        ),
+        500 | 505..=599 => (
+            FaultClass::Server,
+            format!("{gateway} or the server behind it failed"),
+        ),
+        401 | 403 => (
+            FaultClass::KeyRefused,
+            "A gateway before the API refused the request".to_owned(),
+        ),
+        _ => (
+            FaultClass::NotAnApi,
+            format!("{host} answered with a web page"),
+        ),
     };
     let summary = match reply.status {
         200..=299 if said.is_empty() => what,
@@ -47,7 +85,9 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
             "SambaStack's ingress allows 240 requests a minute by default: wait a little".into()
         }
         FaultClass::IngressLimited => try_again(retry_after).into(),
-        FaultClass::KeyRefused => "Check whether the API is behind a login, a VPN or an allow list".into(),
+        FaultClass::KeyRefused => {
+            "Check whether the API is behind a login, a VPN or an allow list".into()
+        }
         _ => advice::server(asked),
     };
     let mut details = format!("HTTP {}", reply.status);
@@ -55,7 +95,10 @@ pub(super) fn fault(reply: &Reply<'_>, retry_after: Option<Duration>, asked: &As
         details = format!("{details}\nPage title: {said}");
     }
     details = format!("{details}\n{}", clip(reply.body.trim(), 2_000));
-    let failure = Failure { retry_after, ..Failure::new(summary, advice).with_details(details) };
+    let failure = Failure {
+        retry_after,
+        ..Failure::new(summary, advice).with_details(details)
+    };
     Fault::new(class, Some(reply.status), failure)
 }
 
@@ -68,10 +111,14 @@ fn sentence(body: &str) -> String {
         let to = from + lower[from..].find(&format!("</{name}"))?;
         let text = without_tags(body.get(from..to)?);
         let text = one_line(&text);
-        let text = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches([' ', ':', '-']);
+        let text = text
+            .trim_start_matches(|c: char| c.is_ascii_digit())
+            .trim_start_matches([' ', ':', '-']);
         (!text.is_empty()).then(|| text.to_owned())
     };
-    between("title").or_else(|| between("h1")).unwrap_or_default()
+    between("title")
+        .or_else(|| between("h1"))
+        .unwrap_or_default()
 }
 
 fn without_tags(html: &str) -> String {
@@ -85,7 +132,10 @@ fn without_tags(html: &str) -> String {
             _ => {}
         }
     }
-    out.replace("&amp;", "&").replace("&nbsp;", " ").replace("&#39;", "'").replace("&quot;", "\"")
+    out.replace("&amp;", "&")
+        .replace("&nbsp;", " ")
+        .replace("&#39;", "'")
+        .replace("&quot;", "\"")
 }
 
 /// The program that signs its error pages.
@@ -100,7 +150,10 @@ fn program(body: &str) -> Option<&'static str> {
         ("traefik", "Traefik"),
         ("squid", "Squid"),
         ("apache", "Apache"),
-        ("microsoft-azure-application-gateway", "Azure Application Gateway"),
+        (
+            "microsoft-azure-application-gateway",
+            "Azure Application Gateway",
+        ),
         ("awselb", "AWS load balancer"),
     ]
     .iter()

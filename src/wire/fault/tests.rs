@@ -5,7 +5,9 @@ use serde_json::json;
 use super::*;
 
 fn known() -> Vec<String> {
-    ["gemma-4-31B-it", "Meta-Llama-3.3-70B-Instruct"].map(str::to_owned).to_vec()
+    ["gemma-4-31B-it", "Meta-Llama-3.3-70B-Instruct"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 #[track_caller]
@@ -19,7 +21,12 @@ fn check_fault(status: u16, body: &str, class: FaultClass, words: &str) {
         set: &["temperature", "max_tokens"],
         ..Asked::default()
     };
-    let reply = Reply { status, body, retry_after: Some("7"), ..Reply::default() };
+    let reply = Reply {
+        status,
+        body,
+        retry_after: Some("7"),
+        ..Reply::default()
+    };
     let fault = from_reply(&reply, &asked);
     assert_eq!(fault.class, class, "{body}");
     let told = fault.failure.to_string();
@@ -58,7 +65,12 @@ fn the_code_decides_before_the_status() {
         FaultClass::BadRequest,
         "131072 is the limit. Clear the conversation",
     );
-    check_fault(410, r#"{"error":{"code":"model_deprecated"}}"#, FaultClass::ModelNotFound, "deprecated");
+    check_fault(
+        410,
+        r#"{"error":{"code":"model_deprecated"}}"#,
+        FaultClass::ModelNotFound,
+        "deprecated",
+    );
 }
 
 #[test]
@@ -76,9 +88,24 @@ fn every_row_of_the_table_has_its_sentence() {
         "The API key was refused, HTTP 401: Unauthorized",
     );
     check_fault(401, "", FaultClass::KeyRefused, "refused");
-    check_fault(408, r#"{"error":{"code":"request_timeout"}}"#, FaultClass::Timeout, "gave up waiting");
-    check_fault(429, "slow down", FaultClass::RateLimited, "try again in 7.00 s");
-    check_fault(500, r#"{"error":{"message":"cuda"}}"#, FaultClass::Server, "cuda");
+    check_fault(
+        408,
+        r#"{"error":{"code":"request_timeout"}}"#,
+        FaultClass::Timeout,
+        "gave up waiting",
+    );
+    check_fault(
+        429,
+        "slow down",
+        FaultClass::RateLimited,
+        "try again in 7.00 s",
+    );
+    check_fault(
+        500,
+        r#"{"error":{"message":"cuda"}}"#,
+        FaultClass::Server,
+        "cuda",
+    );
     check_fault(503, "", FaultClass::Server, "maintenance");
     check_fault(
         404,
@@ -88,7 +115,12 @@ fn every_row_of_the_table_has_its_sentence() {
     );
     check_fault(413, "", FaultClass::BadRequest, "too large (HTTP 413)");
     check_fault(302, "", FaultClass::NotAnApi, "points elsewhere");
-    check_fault(422, r#"{"detail":"model is required"}"#, FaultClass::BadRequest, "model is required");
+    check_fault(
+        422,
+        r#"{"detail":"model is required"}"#,
+        FaultClass::BadRequest,
+        "model is required",
+    );
 }
 
 #[test]
@@ -112,19 +144,40 @@ fn html_is_named_as_what_it_is() {
         FaultClass::Timeout,
         "The gateway (nginx) waited for the server behind it and gave up, HTTP 504: Gateway Time-out",
     );
-    check_fault(403, "<h1>Access <b>denied</b></h1>", FaultClass::KeyRefused, "forbids");
+    check_fault(
+        403,
+        "<h1>Access <b>denied</b></h1>",
+        FaultClass::KeyRefused,
+        "forbids",
+    );
 }
 
 #[test]
 fn retry_after_may_be_a_date() {
     let date = Some("Wed, 21 Oct 2026 07:28:00 GMT");
-    assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:28:30 GMT", date), Some(Duration::from_secs(30)));
-    assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:27:30 GMT", date), None);
+    assert_eq!(
+        read_retry_after("Wed, 21 Oct 2026 07:28:30 GMT", date),
+        Some(Duration::from_secs(30))
+    );
+    assert_eq!(
+        read_retry_after("Wed, 21 Oct 2026 07:27:30 GMT", date),
+        None
+    );
     assert_eq!(read_retry_after("3", None), Some(Duration::from_secs(3)));
-    for text in ["-3", "nan", "inf", "1e300", "18446744073709549568", "31700000"] {
+    for text in [
+        "-3",
+        "nan",
+        "inf",
+        "1e300",
+        "18446744073709549568",
+        "31700000",
+    ] {
         assert_eq!(read_retry_after(text, None), None, "{text}");
     }
-    assert_eq!(read_retry_after("Wed, 21 Oct 9026 07:28:30 GMT", date), None);
+    assert_eq!(
+        read_retry_after("Wed, 21 Oct 9026 07:28:30 GMT", date),
+        None
+    );
     assert_eq!(read_retry_after("soon", date), None);
 }
 
@@ -133,19 +186,27 @@ fn an_error_amid_the_stream_is_an_error() {
     let error = serde_json::json!({"error": {"message": "engine died", "code": "internal_error"}});
     let fault = from_stream(&error, &Asked::default());
     assert_eq!(fault.class, FaultClass::Server);
-    assert_eq!(fault.failure.summary, "The server reported an error: engine died, amid the answer");
+    assert_eq!(
+        fault.failure.summary,
+        "The server reported an error: engine died, amid the answer"
+    );
 }
 
 #[test]
 fn far_names_are_not_suggested() {
     assert_eq!(nearest("whisper", &known()), None);
-    assert_eq!(nearest("meta-llama-3-3-70b-instruct", &known()), Some("Meta-Llama-3.3-70B-Instruct"));
+    assert_eq!(
+        nearest("meta-llama-3-3-70b-instruct", &known()),
+        Some("Meta-Llama-3.3-70B-Instruct")
+    );
 }
 
 /// What servers really send, by who sends it.
 #[test]
 fn every_dialect_is_told_for_what_it_is() {
-    use FaultClass::{BadRequest, KeyRefused, ModelNotFound, NotAnApi, QueueFull, RateLimited, Server};
+    use FaultClass::{
+        BadRequest, KeyRefused, ModelNotFound, NotAnApi, QueueFull, RateLimited, Server,
+    };
     for (status, body, class, words) in [
         // llama.cpp
         (
@@ -408,7 +469,12 @@ fn every_dialect_is_told_for_what_it_is() {
         "forbids this request, HTTP 403: RBAC: access denied",
     );
     check_fault(404, "404 page not found\n", NotAnApi, "404 page not found");
-    check_fault(500, r#"{"error":{"message":"injected"}}"#, Server, "HTTP 500: injected");
+    check_fault(
+        500,
+        r#"{"error":{"message":"injected"}}"#,
+        Server,
+        "HTTP 500: injected",
+    );
     check_fault(500, "injected", Server, "HTTP 500: injected");
 }
 
@@ -422,28 +488,74 @@ fn what_only_resembles_is_not_taken_for_it() {
             BadRequest,
             "The server refused the request, HTTP 400: Invalid image",
         ),
-        (400, "temperature must not exceed 2", BadRequest, "The server refused the request"),
-        (500, "The model crashed", Server, "The server failed, HTTP 500: The model crashed"),
-        (400, "tool schema not found", BadRequest, "The server refused the request"),
+        (
+            400,
+            "temperature must not exceed 2",
+            BadRequest,
+            "The server refused the request",
+        ),
+        (
+            500,
+            "The model crashed",
+            Server,
+            "The server failed, HTTP 500: The model crashed",
+        ),
+        (
+            400,
+            "tool schema not found",
+            BadRequest,
+            "The server refused the request",
+        ),
     ] {
-        check_fault(status, &json!({"error": {"message": said}}).to_string(), class, words);
+        check_fault(
+            status,
+            &json!({"error": {"message": said}}).to_string(),
+            class,
+            words,
+        );
     }
 }
 
 #[test]
 fn a_wait_in_words_counts_where_no_header_tells_one() {
     let body = json!([{"error": {"code": 429, "message": "Please retry in 37.5s.", "status": "RESOURCE_EXHAUSTED"}}]);
-    let reply = Reply { status: 429, body: &body.to_string(), ..Reply::default() };
-    let fault = from_reply(&reply, &Asked { had_key: true, ..Asked::default() });
-    assert_eq!(fault.failure.retry_after, Some(Duration::from_millis(37_500)));
+    let reply = Reply {
+        status: 429,
+        body: &body.to_string(),
+        ..Reply::default()
+    };
+    let fault = from_reply(
+        &reply,
+        &Asked {
+            had_key: true,
+            ..Asked::default()
+        },
+    );
+    assert_eq!(
+        fault.failure.retry_after,
+        Some(Duration::from_millis(37_500))
+    );
     assert_eq!(fault.failure.advice, "The server says: try again in 37.5 s");
 }
 
 fn advice(status: u16, body: &Value, set: &[&'static str]) -> [String; 2] {
-    let reply = Reply { status, body: &body.to_string(), ..Reply::default() };
-    let asked = Asked { host: "h", model: "m", had_key: true, set, ..Asked::default() };
+    let reply = Reply {
+        status,
+        body: &body.to_string(),
+        ..Reply::default()
+    };
+    let asked = Asked {
+        host: "h",
+        model: "m",
+        had_key: true,
+        set,
+        ..Asked::default()
+    };
     let failure = from_reply(&reply, &asked).failure;
-    [failure.advice.clone(), failure.advice_on_command_line().to_owned()]
+    [
+        failure.advice.clone(),
+        failure.advice_on_command_line().to_owned(),
+    ]
 }
 
 #[test]
@@ -455,22 +567,36 @@ fn only_a_parameter_that_the_user_set_and_the_server_names_is_to_be_changed() {
     for (body, set) in [(&named, "temperature"), (&json!({"error": "no"}), "top_k")] {
         assert_eq!(
             advice(400, body, &[set]),
-            ["The details have the server's whole answer", "The server's whole answer is below"]
+            [
+                "The details have the server's whole answer",
+                "The server's whole answer is below"
+            ]
         );
     }
     let by_param = json!({"error": {"message": "must be at most 2", "param": "temperature"}});
     assert!(advice(400, &by_param, &["temperature"])[0].contains("temperature"));
     let own = json!({"detail": [{"loc": ["body", "stream_options", "include_usage"], "msg": "Extra inputs are not permitted"}]});
     let [window, _] = advice(422, &own, &["temperature"]);
-    assert!(window.starts_with("Batida sends stream_options by itself"), "{window}");
+    assert!(
+        window.starts_with("Batida sends stream_options by itself"),
+        "{window}"
+    );
 }
 
 #[test]
 fn advice_fits_the_place() {
     let every = |cluster: bool| -> Vec<Failure> {
-        let asked = |had_key| Asked { host: "h", model: "m", had_key, cluster, ..Asked::default() };
-        let statuses =
-            [302, 400, 401, 402, 403, 404, 405, 408, 410, 413, 418, 422, 429, 500, 502, 503, 504, 529];
+        let asked = |had_key| Asked {
+            host: "h",
+            model: "m",
+            had_key,
+            cluster,
+            ..Asked::default()
+        };
+        let statuses = [
+            302, 400, 401, 402, 403, 404, 405, 408, 410, 413, 418, 422, 429, 500, 502, 503, 504,
+            529,
+        ];
         let pages = [
             "",
             "<html><title>x</title></html>",
@@ -478,13 +604,22 @@ fn advice_fits_the_place() {
             r#"{"error":{"message":"the model m is not found"}}"#,
         ];
         let mut all: Vec<Failure> = Vec::new();
-        for (status, body) in statuses.into_iter().flat_map(|status| pages.map(|body| (status, body))) {
-            let reply = Reply { status, body, ..Reply::default() };
+        for (status, body) in statuses
+            .into_iter()
+            .flat_map(|status| pages.map(|body| (status, body)))
+        {
+            let reply = Reply {
+                status,
+                body,
+                ..Reply::default()
+            };
             all.extend([true, false].map(|key| from_reply(&reply, &asked(key)).failure));
         }
         all.push(cut(&asked(true), "").failure);
         all.push(not_an_answer(&Reply::default(), &asked(true)).failure);
-        all.extend(every_transport().map(|kind| kind.into_fault(&asked(true), String::new()).failure));
+        all.extend(
+            every_transport().map(|kind| kind.into_fault(&asked(true), String::new()).failure),
+        );
         all
     };
     for failure in every(false) {
@@ -504,7 +639,11 @@ fn advice_fits_the_place() {
             assert!(!line.contains(words), "{words}: {line}");
         }
     }
-    assert!(every(true).iter().any(|failure| failure.advice.contains("pods")));
+    assert!(
+        every(true)
+            .iter()
+            .any(|failure| failure.advice.contains("pods"))
+    );
 }
 
 fn every_transport() -> impl Iterator<Item = Transport> {
@@ -528,12 +667,17 @@ fn every_transport() -> impl Iterator<Item = Transport> {
 #[test]
 fn a_wrong_name_is_compared_in_bounded_time() {
     let long = "x".repeat(70_000);
-    let many: Vec<String> = (0..200_000).map(|n| format!("model-{n}-{}", "y".repeat(60))).collect();
+    let many: Vec<String> = (0..200_000)
+        .map(|n| format!("model-{n}-{}", "y".repeat(60)))
+        .collect();
     // It would take minutes by likeness.
     assert_eq!(nearest(&long, std::slice::from_ref(&long)), None);
     let _ = nearest("model-7-yyyyyyyyyyyyy", &many);
     assert_eq!(
-        nearest("MODEL-199999-yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", &many),
+        nearest(
+            "MODEL-199999-yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy",
+            &many
+        ),
         Some(many[199_999].as_str())
     );
 }

@@ -155,7 +155,11 @@ impl Transport {
             ),
             tls => tls.tls_words(host, bare, &details),
         };
-        Fault::new(class, None, Failure::new(summary, advice).with_details(details))
+        Fault::new(
+            class,
+            None,
+            Failure::new(summary, advice).with_details(details),
+        )
     }
 
     fn tls_words(&self, host: &str, bare: &str, details: &str) -> (FaultClass, String, Advice) {
@@ -176,7 +180,8 @@ impl Transport {
             ),
             Self::Expired => (
                 format!("The certificate of {bare} has expired or is not valid yet"),
-                "Check this machine's clock; then the certificate must be renewed on the server".into(),
+                "Check this machine's clock; then the certificate must be renewed on the server"
+                    .into(),
             ),
             Self::NotTls => (
                 format!("{bare} does not speak TLS on this port"),
@@ -190,10 +195,14 @@ impl Transport {
                 format!("{bare} speaks only TLS 1.1 or older, which is not safe"),
                 "The server, or the proxy before it, must speak TLS 1.2 or 1.3".into(),
             ),
-            Self::ClientCertificate => (format!("{bare} wants a client certificate"), client_advice()),
-            Self::ClientCertificateRefused => {
-                (format!("{bare} refused the client certificate"), client_advice())
-            }
+            Self::ClientCertificate => (
+                format!("{bare} wants a client certificate"),
+                client_advice(),
+            ),
+            Self::ClientCertificateRefused => (
+                format!("{bare} refused the client certificate"),
+                client_advice(),
+            ),
             _ => (
                 format!("No secure connection to {bare} could be made: {details}"),
                 "Check the port of the API domain and the server's TLS settings".into(),
@@ -240,9 +249,13 @@ impl Local {
 pub fn compressed(asked: &Asked<'_>, coding: &str, damaged: Option<&str>) -> Fault {
     let host = asked.host;
     let summary = match damaged {
-        None => format!("The answer of {host} is compressed ({coding}), though no compression was asked for"),
+        None => format!(
+            "The answer of {host} is compressed ({coding}), though no compression was asked for"
+        ),
         Some(_) => {
-            format!("The answer of {host} says that it is compressed ({coding}), and cannot be unpacked")
+            format!(
+                "The answer of {host} says that it is compressed ({coding}), and cannot be unpacked"
+            )
         }
     };
     let advice = "Turn compression off for the API on the server, or on the proxy before it";
@@ -254,8 +267,14 @@ pub fn compressed(asked: &Asked<'_>, coding: &str, damaged: Option<&str>) -> Fau
 pub(super) fn of_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Option<Fault> {
     let Asked { host, .. } = *asked;
     let bare = host.split('/').next().unwrap_or(host);
-    let says =
-        |words: &str| reply.body.get(..4_096).unwrap_or(reply.body).to_ascii_lowercase().contains(words);
+    let says = |words: &str| {
+        reply
+            .body
+            .get(..4_096)
+            .unwrap_or(reply.body)
+            .to_ascii_lowercase()
+            .contains(words)
+    };
     let kind = match reply.status {
         300..=399 => return Some(redirect(reply, asked)),
         407 => Transport::ProxyLogin,
@@ -278,7 +297,10 @@ pub(super) fn of_reply(reply: &Reply<'_>, asked: &Asked<'_>) -> Option<Fault> {
         _ => return None,
     };
     let fault = kind.into_fault(asked, details(reply));
-    Some(Fault { status: Some(reply.status), ..fault })
+    Some(Fault {
+        status: Some(reply.status),
+        ..fault
+    })
 }
 
 fn redirect(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
@@ -286,7 +308,9 @@ fn redirect(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
     let bare = host.split('/').next().unwrap_or(host);
     let status = reply.status;
     // What is behind `?` may be a token.
-    let to = reply.location.map(|to| clip(to.split(['?', '#']).next().unwrap_or_default().trim(), 200));
+    let to = reply
+        .location
+        .map(|to| clip(to.split(['?', '#']).next().unwrap_or_default().trim(), 200));
     let to = to.filter(|to| !to.is_empty());
     let summary = match &to {
         Some(to) => format!("{bare} points to {to} instead of answering (HTTP {status})"),
@@ -307,8 +331,9 @@ fn redirect(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
 fn root_of(to: &str, host: &str) -> Option<String> {
     let url = url::Url::parse(to).ok()?;
     let path = url.path().trim_end_matches('/');
-    let known =
-        ["/chat/completions", "/models", "/embeddings"].iter().find_map(|end| path.strip_suffix(end))?;
+    let known = ["/chat/completions", "/models", "/embeddings"]
+        .iter()
+        .find_map(|end| path.strip_suffix(end))?;
     let root = format!("{}{known}", url.origin().ascii_serialization());
     // `/v1` is added to an address without it, so the usual one is shown without.
     let root = root.strip_suffix("/v1").unwrap_or(&root).to_owned();
@@ -317,7 +342,11 @@ fn root_of(to: &str, host: &str) -> Option<String> {
 
 fn details(reply: &Reply<'_>) -> String {
     let mut lines = vec![format!("HTTP {}", reply.status)];
-    lines.extend(reply.location.map(|to| format!("Location: {}", clip(to, 500))));
+    lines.extend(
+        reply
+            .location
+            .map(|to| format!("Location: {}", clip(to, 500))),
+    );
     if !reply.body.trim().is_empty() {
         lines.push(clip(reply.body.trim(), 2_000));
     }
@@ -331,11 +360,18 @@ mod tests {
 
     #[track_caller]
     fn check(reply: &Reply<'_>, class: FaultClass, words: [&str; 2]) {
-        let asked =
-            Asked { host: "api.example.com", proxy: Some("http://proxy.corp:3128"), ..Asked::default() };
+        let asked = Asked {
+            host: "api.example.com",
+            proxy: Some("http://proxy.corp:3128"),
+            ..Asked::default()
+        };
         let fault = from_reply(reply, &asked);
         let told = fault.failure.to_string();
-        assert_eq!((fault.class, fault.status), (class, Some(reply.status)), "{told}");
+        assert_eq!(
+            (fault.class, fault.status),
+            (class, Some(reply.status)),
+            "{told}"
+        );
         for words in words {
             assert!(told.contains(words), "{words:?} is not in {told:?}");
         }
@@ -343,16 +379,26 @@ mod tests {
 
     #[test]
     fn a_redirect_says_where_to_and_what_to_type() {
-        let to = |location| Reply { status: 301, location: Some(location), ..Reply::default() };
+        let to = |location| Reply {
+            status: 301,
+            location: Some(location),
+            ..Reply::default()
+        };
         check(
             &to("https://api.example.com/v1/models"),
             FaultClass::NotAnApi,
-            ["points to https://api.example.com/v1/models", "Type https://api.example.com as"],
+            [
+                "points to https://api.example.com/v1/models",
+                "Type https://api.example.com as",
+            ],
         );
         check(
             &to("https://login.example.com/realms/a?token=geheim"),
             FaultClass::NotAnApi,
-            ["points to https://login.example.com/realms/a instead", "Type the address it points to"],
+            [
+                "points to https://login.example.com/realms/a instead",
+                "Type the address it points to",
+            ],
         );
         check(
             &to("/v1/models/"),
@@ -360,7 +406,10 @@ mod tests {
             ["points to /v1/models/ instead", "follows no redirect"],
         );
         check(
-            &Reply { status: 302, ..Reply::default() },
+            &Reply {
+                status: 302,
+                ..Reply::default()
+            },
             FaultClass::NotAnApi,
             ["points elsewhere", "(HTTP 302)"],
         );
@@ -368,7 +417,12 @@ mod tests {
 
     #[test]
     fn refusals_about_the_connection_are_no_refusals_of_the_request() {
-        let html = |status, body| Reply { status, content_type: "text/html", body, ..Reply::default() };
+        let html = |status, body| Reply {
+            status,
+            content_type: "text/html",
+            body,
+            ..Reply::default()
+        };
         for body in [
             "<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>",
             "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
@@ -388,7 +442,10 @@ mod tests {
         check(
             &html(407, "<h1>Proxy Authentication Required</h1>"),
             FaultClass::Proxy,
-            ["The proxy http://proxy.corp:3128 wants a user name and a password", "user:password@"],
+            [
+                "The proxy http://proxy.corp:3128 wants a user name and a password",
+                "user:password@",
+            ],
         );
         check(
             &html(504, "<title>504 Gateway Time-out</title>"),
@@ -399,14 +456,22 @@ mod tests {
 
     #[test]
     fn what_this_machine_lacks_is_not_the_servers_fault() {
-        let asked = Asked { host: "api.example.com/v1", ..Asked::default() };
-        for (lack, words) in
-            [(Local::Files, "ulimit -n"), (Local::Ports, "no local port"), (Local::Memory, "memory")]
-        {
+        let asked = Asked {
+            host: "api.example.com/v1",
+            ..Asked::default()
+        };
+        for (lack, words) in [
+            (Local::Files, "ulimit -n"),
+            (Local::Ports, "no local port"),
+            (Local::Memory, "memory"),
+        ] {
             let fault = Transport::Local(lack).into_fault(&asked, String::new());
             let told = fault.failure.to_string();
             assert_eq!(fault.class, FaultClass::ThisMachine, "{told}");
-            assert!(told.starts_with("This machine could open no connection to api.example.com:"), "{told}");
+            assert!(
+                told.starts_with("This machine could open no connection to api.example.com:"),
+                "{told}"
+            );
             assert!(told.contains(words), "{told}");
         }
     }

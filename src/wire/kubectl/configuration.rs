@@ -18,11 +18,16 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
         ));
     }
     for (kind, mark) in [
-        ("certificate authority", "unable to read certificate-authority "),
+        (
+            "certificate authority",
+            "unable to read certificate-authority ",
+        ),
         ("client certificate", "unable to read client-cert "),
         ("client key", "unable to read client-key "),
     ] {
-        let Some(rest) = after(words, mark) else { continue };
+        let Some(rest) = after(words, mark) else {
+            continue;
+        };
         let path = rest.split(" for ").next().unwrap_or(rest);
         return Some(reading(
             KubectlFault::CertFileMissing,
@@ -32,14 +37,19 @@ pub(super) fn read(words: &str, last: &str) -> Option<Reading> {
         ));
     }
     if let Some(rest) = after(words, "error loading config file \"") {
-        let (path, why) = rest.split_once("\": ").unwrap_or((rest.trim_end_matches('"'), ""));
+        let (path, why) = rest
+            .split_once("\": ")
+            .unwrap_or((rest.trim_end_matches('"'), ""));
         let (summary, advice) = if why.contains("permission denied") {
             (
                 format!("The kubeconfig {path} cannot be read: permission denied"),
                 "Make it readable for you (chmod u+r)",
             )
         } else if why.contains("is a directory") {
-            (format!("The kubeconfig {path} is a folder"), "Choose the file in it")
+            (
+                format!("The kubeconfig {path} is a folder"),
+                "Choose the file in it",
+            )
         } else {
             let advice = "Compare it with the file that your cluster's administrator gave you; the details say where it \
                           breaks";

@@ -15,10 +15,22 @@ pub const TEMPLATE: &str =
 /// What in there has expired, as the end of a sentence; `None` where nothing has, or it does not say.
 pub fn expired(printed: &str, now: Timestamp) -> Option<String> {
     let mut lines = printed.lines();
-    let certificate = lines.next().and_then(certificate_expiry).map(|at| ("the client certificate", at));
-    let token = lines.next().and_then(token_expiry).map(|at| ("the token", at));
-    let (what, at) = [certificate, token].into_iter().flatten().find(|(_, at)| *at < now)?;
-    Some(format!("{what} in the kubeconfig expired on {}", at.strftime("%Y-%m-%d")))
+    let certificate = lines
+        .next()
+        .and_then(certificate_expiry)
+        .map(|at| ("the client certificate", at));
+    let token = lines
+        .next()
+        .and_then(token_expiry)
+        .map(|at| ("the token", at));
+    let (what, at) = [certificate, token]
+        .into_iter()
+        .flatten()
+        .find(|(_, at)| *at < now)?;
+    Some(format!(
+        "{what} in the kubeconfig expired on {}",
+        at.strftime("%Y-%m-%d")
+    ))
 }
 
 /// Of PEM in base64, as kubeconfigs have it.
@@ -48,17 +60,31 @@ mod tests {
     #[test]
     fn what_has_expired_is_named() {
         let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
-        let token = |exp: i64| format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{exp}}}")));
+        let token = |exp: i64| {
+            format!(
+                "e30.{}.sig",
+                URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{exp}}}"))
+            )
+        };
         let told = "the token in the kubeconfig expired on 2025-01-01";
-        assert_eq!(expired(&format!("\n{}\n", token(1_735_700_000)), now).as_deref(), Some(told));
+        assert_eq!(
+            expired(&format!("\n{}\n", token(1_735_700_000)), now).as_deref(),
+            Some(told)
+        );
         assert_eq!(expired(&format!("\n{}\n", token(4_000_000_000)), now), None);
         for other in ["", "\n", "\nabc\n", "\na.b.c\n", "rubbish\n\n"] {
             assert_eq!(expired(other, now), None, "{other}");
         }
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
         params.not_after = rcgen::date_time_ymd(2026, 3, 1);
-        let pem = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+        let pem = params
+            .self_signed(&rcgen::KeyPair::generate().unwrap())
+            .unwrap()
+            .pem();
         let told = "the client certificate in the kubeconfig expired on 2026-03-01";
-        assert_eq!(expired(&format!("{}\n\n", STANDARD.encode(&pem)), now).as_deref(), Some(told));
+        assert_eq!(
+            expired(&format!("{}\n\n", STANDARD.encode(&pem)), now).as_deref(),
+            Some(told)
+        );
     }
 }

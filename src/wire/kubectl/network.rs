@@ -23,7 +23,9 @@ pub(super) fn read_tls(words: &str) -> Option<Reading> {
         let host = host
             .or_else(|| between(words, "cannot validate certificate for ", " because"))
             .unwrap_or("this address");
-        let names = names.map(|names| format!(", but for {names}")).unwrap_or_default();
+        let names = names
+            .map(|names| format!(", but for {names}"))
+            .unwrap_or_default();
         return Some(reading(
             KubectlFault::WrongName,
             format!("The server's certificate is not for {host}{names}"),
@@ -34,10 +36,18 @@ pub(super) fn read_tls(words: &str) -> Option<Reading> {
         return Some(reading(
             KubectlFault::CertExpired,
             match after(words, "current time ") {
-                Some(when) => match (when.split_once(" is after "), when.split_once(" is before ")) {
-                    (Some((_, end)), _) => format!("The server's certificate expired on {}", day(end)),
+                Some(when) => match (
+                    when.split_once(" is after "),
+                    when.split_once(" is before "),
+                ) {
+                    (Some((_, end)), _) => {
+                        format!("The server's certificate expired on {}", day(end))
+                    }
                     (_, Some((_, begin))) => {
-                        format!("The server's certificate is not valid before {}", day(begin))
+                        format!(
+                            "The server's certificate is not valid before {}",
+                            day(begin)
+                        )
                     }
                     _ => format!("The server's certificate is out of date: it is now {when}"),
                 },
@@ -59,7 +69,8 @@ pub(super) fn read(last: &str) -> Option<Reading> {
     }
     // However looking the name up failed: the name server's own troubles read like the cluster's.
     if last.contains("dial tcp: lookup ") || last.contains("no such host") {
-        let host = after(last, "dial tcp: lookup ").map(|rest| rest.split([' ', ':']).next().unwrap_or(rest));
+        let host = after(last, "dial tcp: lookup ")
+            .map(|rest| rest.split([' ', ':']).next().unwrap_or(rest));
         return Some(reading(
             KubectlFault::HostUnknown,
             match host {
@@ -146,7 +157,9 @@ pub(super) fn read_proxy(last: &str) -> Option<Reading> {
              proxy-url, or name the cluster's host in NO_PROXY if it is reached without a proxy",
         ));
     }
-    let status = last.strip_prefix("Unable to connect to the server: ")?.trim();
+    let status = last
+        .strip_prefix("Unable to connect to the server: ")?
+        .trim();
     // A server's own status comes as "Error from server (…)".
     let refused = [
         "Forbidden",

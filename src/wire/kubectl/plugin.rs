@@ -5,11 +5,15 @@ use super::{Advice, KubectlFault, Reading, after, between, reading};
 /// Whether kubectl may start a credential plugin, as far as a kubeconfig's text tells; only `false` is certain.
 pub fn may_start_a_plugin(kubeconfig: &str) -> bool {
     // As with the path of a server: a glance. An escape could spell the key in another way.
-    ["exec", "auth-provider"].iter().any(|key| kubeconfig.contains(key)) || kubeconfig.contains('\\')
+    ["exec", "auth-provider"]
+        .iter()
+        .any(|key| kubeconfig.contains(key))
+        || kubeconfig.contains('\\')
 }
 
 pub(super) fn read(words: &str) -> Option<Reading> {
-    if words.contains("cannot support interactive mode") || words.contains("standard input is not a terminal")
+    if words.contains("cannot support interactive mode")
+        || words.contains("standard input is not a terminal")
     {
         return Some(reading(
             KubectlFault::PluginInteractive,
@@ -59,10 +63,13 @@ pub(super) fn read(words: &str) -> Option<Reading> {
 
 /// The kubeconfig and this kubectl are of different times.
 fn read_outdated(words: &str) -> Option<Reading> {
-    let outdated =
-        |summary: String, advice: String| Some(reading(KubectlFault::PluginOutdated, summary, advice));
+    let outdated = |summary: String, advice: String| {
+        Some(reading(KubectlFault::PluginOutdated, summary, advice))
+    };
     let removed = between(words, "The ", " auth plugin has been removed");
-    if let Some(name) = removed.or_else(|| between(words, "no Auth Provider found for name \"", "\"")) {
+    if let Some(name) =
+        removed.or_else(|| between(words, "no Auth Provider found for name \"", "\""))
+    {
         let instead = match name {
             "gcp" => {
                 "Install gke-gcloud-auth-plugin, then write the kubeconfig anew with `gcloud container clusters \
@@ -78,11 +85,17 @@ fn read_outdated(words: &str) -> Option<Reading> {
             }
         };
         return outdated(
-            format!("The kubeconfig logs in with the auth-provider {name}, which this kubectl no longer has"),
+            format!(
+                "The kubeconfig logs in with the auth-provider {name}, which this kubectl no longer has"
+            ),
             instead.to_owned(),
         );
     }
-    if let Some(name) = between(words, "interactiveMode must be specified for ", " to use exec") {
+    if let Some(name) = between(
+        words,
+        "interactiveMode must be specified for ",
+        " to use exec",
+    ) {
         return outdated(
             format!("The kubeconfig's credential plugin of the user {name} has no interactiveMode"),
             "Write interactiveMode: IfAvailable below exec in the kubeconfig".to_owned(),
@@ -101,7 +114,9 @@ fn read_outdated(words: &str) -> Option<Reading> {
         return if version == "v1" {
             outdated(
                 format!("This kubectl does not know credential plugins of {full} yet"),
-                format!("Update kubectl to 1.22 or later, or write {GROUP}v1beta1 in the kubeconfig"),
+                format!(
+                    "Update kubectl to 1.22 or later, or write {GROUP}v1beta1 in the kubeconfig"
+                ),
             )
         } else {
             outdated(
@@ -113,12 +128,18 @@ fn read_outdated(words: &str) -> Option<Reading> {
         };
     }
     if let (Some(configured), Some(returned)) = (configured(), returned) {
-        let answered = if version(returned).starts_with("__") { "in no version at all" } else { returned };
+        let answered = if version(returned).starts_with("__") {
+            "in no version at all"
+        } else {
+            returned
+        };
         return outdated(
             format!(
                 "The kubeconfig's credential plugin answers {answered}, but the kubeconfig says {configured}"
             ),
-            format!("Update the plugin, and write the version that it answers into the kubeconfig. {renew}"),
+            format!(
+                "Update the plugin, and write the version that it answers into the kubeconfig. {renew}"
+            ),
         );
     }
     if words.contains("getting credentials: ")
@@ -147,8 +168,14 @@ mod tests {
 
     #[test]
     fn a_kubeconfig_with_a_token_starts_no_plugin() {
-        assert!(!may_start_a_plugin("users:\n- name: a\n  user: {token: x}\n"));
-        assert!(may_start_a_plugin("users:\n- user:\n    exec:\n      command: aws\n"));
-        assert!(may_start_a_plugin("{\"user\": {\"auth-provider\": {\"name\": \"gcp\"}}}"));
+        assert!(!may_start_a_plugin(
+            "users:\n- name: a\n  user: {token: x}\n"
+        ));
+        assert!(may_start_a_plugin(
+            "users:\n- user:\n    exec:\n      command: aws\n"
+        ));
+        assert!(may_start_a_plugin(
+            "{\"user\": {\"auth-provider\": {\"name\": \"gcp\"}}}"
+        ));
     }
 }

@@ -11,7 +11,10 @@ pub(super) fn read(last: &str) -> Option<Reading> {
              for a new kubeconfig",
         ));
     }
-    if last.contains("(Expired)") || last.contains("(Gone)") || last.contains("too old resource version") {
+    if last.contains("(Expired)")
+        || last.contains("(Gone)")
+        || last.contains("too old resource version")
+    {
         return Some(reading(
             KubectlFault::Expired,
             "The cluster no longer knows what has changed since then",
@@ -69,9 +72,14 @@ pub(super) fn read(last: &str) -> Option<Reading> {
                 "Refresh: it may have been deleted. Check the namespace too",
             ))
         }
-        Some("ServiceUnavailable" | "TooManyRequests" | "Timeout" | "InternalError" | "ServerTimeout") => {
+        Some(
+            "ServiceUnavailable" | "TooManyRequests" | "Timeout" | "InternalError"
+            | "ServerTimeout",
+        ) => {
             let summary = match code {
-                Some("TooManyRequests") => "The cluster's API server takes no more requests for now",
+                Some("TooManyRequests") => {
+                    "The cluster's API server takes no more requests for now"
+                }
                 Some("InternalError") => "The cluster's API server met an error of its own",
                 _ => "The cluster's API server cannot answer now",
             };
@@ -93,7 +101,10 @@ fn read_forbidden(message: &str) -> Reading {
         .unwrap_or("this resource");
     let group = between(message, "in API group \"", "\"").filter(|group| !group.is_empty());
     let place = between(message, "in the namespace \"", "\"");
-    let full = group.map_or_else(|| resource.to_owned(), |group| format!("{resource}.{group}"));
+    let full = group.map_or_else(
+        || resource.to_owned(),
+        |group| format!("{resource}.{group}"),
+    );
     let summary = match place {
         Some(namespace) => format!("{user}{MAY_NOT}{verb} {full} in the namespace {namespace}"),
         None => format!("{user}{MAY_NOT}{verb} {full}"),
@@ -103,7 +114,9 @@ fn read_forbidden(message: &str) -> Reading {
             "Ask the cluster's administrator for a role that allows get and list of {full} in {namespace}, or choose \
              another context or namespace"
         ),
-        None => format!("Ask the cluster's administrator for a role that allows get and list of {full}"),
+        None => {
+            format!("Ask the cluster's administrator for a role that allows get and list of {full}")
+        }
     };
     reading(KubectlFault::Forbidden, summary, advice)
 }

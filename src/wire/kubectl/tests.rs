@@ -5,9 +5,16 @@ use super::*;
 #[track_caller]
 fn check(stderr: &str, fault: KubectlFault, summary: &str) {
     let (found, failure) = explain(stderr);
-    assert_eq!((found, failure.summary.as_str()), (fault, summary), "{stderr}");
+    assert_eq!(
+        (found, failure.summary.as_str()),
+        (fault, summary),
+        "{stderr}"
+    );
     assert!(!failure.advice.is_empty());
-    assert!(!failure.summary.ends_with('.') && !failure.advice.ends_with('.'), "{failure}");
+    assert!(
+        !failure.summary.ends_with('.') && !failure.advice.ends_with('.'),
+        "{failure}"
+    );
     assert_eq!(failure.details, own_words(stderr));
 }
 
@@ -172,7 +179,11 @@ fn each_row_of_the_facts_has_its_own_sentence() {
         "Unable to connect to the server: Proxy Authentication Required",
         "Error from server: the server responded with the status code 407 but did not return more information",
     ] {
-        check(line, ProxyAuth, "The proxy on the way to the cluster wants a user name and a password (407)");
+        check(
+            line,
+            ProxyAuth,
+            "The proxy on the way to the cluster wants a user name and a password (407)",
+        );
     }
     check(
         "Unable to connect to the server: Forbidden",
@@ -184,7 +195,11 @@ fn each_row_of_the_facts_has_its_own_sentence() {
         KubeconfigBroken,
         "The kubeconfig /tmp is a folder",
     );
-    check("error: something else.", Other, "kubectl failed: something else");
+    check(
+        "error: something else.",
+        Other,
+        "kubectl failed: something else",
+    );
     check("", Other, "kubectl failed without saying why");
 }
 
@@ -197,8 +212,10 @@ fn a_plugin_of_another_time_is_told_with_what_to_do() {
         explain(stderr).1.advice
     };
     let gcp = "error: The gcp auth plugin has been removed.\nPlease use the \"gke-gcloud-auth-plugin\" kubectl/client-go credential plugin instead.\nSee https://cloud.google.com/x for further details";
-    let told =
-        advice(gcp, "The kubeconfig logs in with the auth-provider gcp, which this kubectl no longer has");
+    let told = advice(
+        gcp,
+        "The kubeconfig logs in with the auth-provider gcp, which this kubectl no longer has",
+    );
     assert!(told.contains("gke-gcloud-auth-plugin"), "{told}");
     let azure = "error: The azure auth plugin has been removed.\nPlease use the https://github.com/Azure/kubelogin kubectl/client-go credential plugin instead.";
     let told = advice(
@@ -214,7 +231,10 @@ fn a_plugin_of_another_time_is_told_with_what_to_do() {
         "error: exec plugin: invalid apiVersion \"client.authentication.k8s.io/v1alpha1\"",
         "This kubectl no longer takes credential plugins of client.authentication.k8s.io/v1alpha1",
     );
-    assert!(told.contains("aws eks update-kubeconfig") && told.contains("v1beta1"), "{told}");
+    assert!(
+        told.contains("aws eks update-kubeconfig") && told.contains("v1beta1"),
+        "{told}"
+    );
     let told = advice(
         "error: exec plugin: invalid apiVersion \"client.authentication.k8s.io/v1\"",
         "This kubectl does not know credential plugins of client.authentication.k8s.io/v1 yet",
@@ -241,15 +261,24 @@ fn a_plugin_of_another_time_is_told_with_what_to_do() {
 
 #[test]
 fn what_others_say_reaches_no_terminal_as_it_is() {
-    assert_eq!(plain("\u{1b}[2J\u{1b}[31mred\u{1b}[0m a\tb\u{8}\u{7}"), "red a b");
-    assert_eq!(plain("\u{1b}]0;title\u{7}x \u{1b}]8;;https://a\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "x link");
+    assert_eq!(
+        plain("\u{1b}[2J\u{1b}[31mred\u{1b}[0m a\tb\u{8}\u{7}"),
+        "red a b"
+    );
+    assert_eq!(
+        plain("\u{1b}]0;title\u{7}x \u{1b}]8;;https://a\u{1b}\\link\u{1b}]8;;\u{1b}\\"),
+        "x link"
+    );
     assert_eq!(plain("\u{202e}evil\u{2066} \u{9b}1mbold"), "evil bold");
     assert_eq!(plain("10%\r50%\rdone\r\nnext"), "done\nnext");
 }
 
 #[test]
 fn what_a_plugin_says_seven_times_is_kept_once() {
-    assert_eq!(own_words("log in\nlog in\n\nlog in\nerror: no\n"), "log in\n\nerror: no");
+    assert_eq!(
+        own_words("log in\nlog in\n\nlog in\nerror: no\n"),
+        "log in\n\nerror: no"
+    );
 }
 
 #[test]
@@ -272,17 +301,32 @@ fn what_kubectl_logs_for_developers_is_dropped() {
         \tmore\n \
         ›\n >\n\
         error: You must be logged in to the server (Unauthorized)\n";
-    assert_eq!(own_words(stderr), "error: You must be logged in to the server (Unauthorized)");
+    assert_eq!(
+        own_words(stderr),
+        "error: You must be logged in to the server (Unauthorized)"
+    );
 }
 
 #[test]
 fn a_path_of_a_server_is_never_overlooked() {
     for (kubeconfig, may) in [
-        ("clusters:\n- cluster:\n    server: https://h:6443\n  name: a\n", false),
-        ("clusters:\n- cluster:\n    server: https://h:6443/\n  name: a\n", false),
-        ("{\"clusters\":[{\"cluster\":{\"server\":\"https://h:6443\"}}]}", false),
+        (
+            "clusters:\n- cluster:\n    server: https://h:6443\n  name: a\n",
+            false,
+        ),
+        (
+            "clusters:\n- cluster:\n    server: https://h:6443/\n  name: a\n",
+            false,
+        ),
+        (
+            "{\"clusters\":[{\"cluster\":{\"server\":\"https://h:6443\"}}]}",
+            false,
+        ),
         ("server: 'https://h'\r\n", false),
-        ("server: https://h\n    server: https://h/k8s/clusters/c-1\n", true),
+        (
+            "server: https://h\n    server: https://h/k8s/clusters/c-1\n",
+            true,
+        ),
         ("{\"server\": \"https://h/k8s\"}", true),
         ("server: h/k8s\n", true),
         ("server: |\n  https://h/k8s\n", true),
@@ -299,7 +343,10 @@ fn a_path_of_a_server_is_never_overlooked() {
 #[test]
 fn a_web_page_is_called_by_its_title() {
     let failure = not_kubernetes("<html><title> Log in </title><body></body></html>");
-    assert_eq!(failure.summary, "A web page (“Log in”) answers where the Kubernetes API should");
+    assert_eq!(
+        failure.summary,
+        "A web page (“Log in”) answers where the Kubernetes API should"
+    );
     let failure = not_kubernetes("<html><title>Rancher</title><body></body></html>");
     assert!(failure.advice.contains("/k8s/clusters/"), "{failure}");
 }

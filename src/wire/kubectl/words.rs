@@ -42,7 +42,10 @@ pub fn plain(text: &str) -> String {
     let lines: Vec<String> = text
         .lines()
         .map(|line| {
-            let last = line.trim_end_matches('\r').rsplit('\r').find(|part| !part.trim().is_empty());
+            let last = line
+                .trim_end_matches('\r')
+                .rsplit('\r')
+                .find(|part| !part.trim().is_empty());
             plain_line(last.unwrap_or_default())
         })
         .collect();
@@ -73,7 +76,10 @@ fn skip_escape(chars: &mut Chars<'_>) {
         // Titles, links and other strings go on to BEL or ESC \.
         Some(']' | 'P' | 'X' | '^' | '_') => {
             while let Some(c) = chars.next() {
-                if c == '\u{7}' || c == '\u{9c}' || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
+                if c == '\u{7}'
+                    || c == '\u{9c}'
+                    || (c == '\u{1b}' && chars.next_if_eq(&'\\').is_some())
+                {
                     break;
                 }
             }

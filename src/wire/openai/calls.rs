@@ -28,7 +28,10 @@ pub(super) fn read(tool_calls: Option<&Value>, function_call: Option<&Value>) ->
         _ => &[],
     };
     let pieces = listed.iter().map(piece);
-    let pieces: Vec<CallPiece> = pieces.filter(|piece| !piece.is_empty()).take(MOST).collect();
+    let pieces: Vec<CallPiece> = pieces
+        .filter(|piece| !piece.is_empty())
+        .take(MOST)
+        .collect();
     if !pieces.is_empty() {
         return pieces;
     }
@@ -38,20 +41,35 @@ pub(super) fn read(tool_calls: Option<&Value>, function_call: Option<&Value>) ->
 
 fn piece(call: &Value) -> CallPiece {
     // Some leave out the envelope around the name and the arguments.
-    let function = call.get("function").filter(|function| function.is_object()).unwrap_or(call);
+    let function = call
+        .get("function")
+        .filter(|function| function.is_object())
+        .unwrap_or(call);
     let text = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
         _ => String::new(),
     };
-    let arguments = match function.get("arguments").or_else(|| function.get("parameters")) {
+    let arguments = match function
+        .get("arguments")
+        .or_else(|| function.get("parameters"))
+    {
         Some(Value::String(text)) => text.clone(),
         Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
         _ => String::new(),
     };
     let index = call.get("index");
-    let index = index.and_then(|index| index.as_u64().or_else(|| index.as_str()?.trim().parse().ok()));
-    CallPiece { index, id: text(call.get("id")), name: text(function.get("name")), arguments }
+    let index = index.and_then(|index| {
+        index
+            .as_u64()
+            .or_else(|| index.as_str()?.trim().parse().ok())
+    });
+    CallPiece {
+        index,
+        id: text(call.get("id")),
+        name: text(function.get("name")),
+        arguments,
+    }
 }
 
 impl CallPiece {
@@ -72,7 +90,12 @@ pub struct Calls(Vec<(Option<u64>, ToolCall)>);
 impl Calls {
     /// Takes the next piece.
     pub fn take(&mut self, piece: CallPiece) {
-        let CallPiece { index, id, name, arguments } = piece;
+        let CallPiece {
+            index,
+            id,
+            name,
+            arguments,
+        } = piece;
         let at = match self.place(index, &id, &name) {
             Some(at) => at,
             None if self.0.len() >= MOST => return,
@@ -98,7 +121,8 @@ impl Calls {
 
     /// Which call it is a piece of; `None` for the first piece of a new one.
     fn place(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
-        let told = |at: &usize| id.is_empty() || self.0[*at].1.id.is_empty() || self.0[*at].1.id == id;
+        let told =
+            |at: &usize| id.is_empty() || self.0[*at].1.id.is_empty() || self.0[*at].1.id == id;
         match index {
             // There are servers that number all calls 0, and give each an id and a name.
             Some(_) => {
@@ -107,7 +131,12 @@ impl Calls {
             }
             None if !id.is_empty() => {
                 let same = self.0.iter().rposition(|(_, call)| call.id == id);
-                same.or_else(|| self.0.len().checked_sub(1).filter(|at| told(at) || name.is_empty()))
+                same.or_else(|| {
+                    self.0
+                        .len()
+                        .checked_sub(1)
+                        .filter(|at| told(at) || name.is_empty())
+                })
             }
             None => {
                 let last = self.0.len().checked_sub(1)?;
@@ -126,7 +155,11 @@ impl Calls {
     /// All of them. One that has no id is given one, since its result needs it.
     pub fn list(&self) -> Vec<ToolCall> {
         let named = |(at, (_, call)): (usize, &(Option<u64>, ToolCall))| {
-            let id = if call.id.is_empty() { format!("call_{}", at + 1) } else { call.id.clone() };
+            let id = if call.id.is_empty() {
+                format!("call_{}", at + 1)
+            } else {
+                call.id.clone()
+            };
             ToolCall { id, ..call.clone() }
         };
         self.0.iter().enumerate().map(named).collect()
@@ -151,10 +184,17 @@ mod tests {
         let mut all = Calls::default();
         for delta in deltas {
             let chunk = json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
-            Chunk::parse(&chunk).expect("reads").calls.into_iter().for_each(|piece| all.take(piece));
+            Chunk::parse(&chunk)
+                .expect("reads")
+                .calls
+                .into_iter()
+                .for_each(|piece| all.take(piece));
         }
-        let told: Vec<String> =
-            all.list().iter().map(|call| format!("{} {} {}", call.id, call.name, call.arguments)).collect();
+        let told: Vec<String> = all
+            .list()
+            .iter()
+            .map(|call| format!("{} {} {}", call.id, call.name, call.arguments))
+            .collect();
         assert_eq!(told, calls, "{deltas:?}");
     }
 
@@ -181,14 +221,23 @@ mod tests {
     #[test]
     fn an_id_and_a_name_that_are_told_again_change_nothing() {
         let piece = |arguments| of(0, json!("a"), json!("now"), json!(arguments));
-        check(&[piece("{\"z"), piece("\":"), piece("2}")], &["a now {\"z\":2}"]);
-        check(&[piece("{\"z\":2}"), piece("{\"z\":2}")], &["a now {\"z\":2}"]);
+        check(
+            &[piece("{\"z"), piece("\":"), piece("2}")],
+            &["a now {\"z\":2}"],
+        );
+        check(
+            &[piece("{\"z\":2}"), piece("{\"z\":2}")],
+            &["a now {\"z\":2}"],
+        );
     }
 
     #[test]
     fn calls_that_are_all_numbered_0_are_told_apart_by_their_ids() {
         check(
-            &[of(0, json!("a"), json!("now"), json!("{}")), of(0, json!("b"), json!("now"), json!("{}"))],
+            &[
+                of(0, json!("a"), json!("now"), json!("{}")),
+                of(0, json!("b"), json!("now"), json!("{}")),
+            ],
             &["a now {}", "b now {}"],
         );
     }
@@ -196,9 +245,20 @@ mod tests {
     #[test]
     fn other_shapes_are_read_as_far_as_they_make_sense() {
         let bare = |call: Value| json!({"tool_calls": call});
-        check(&[bare(json!([{"function": {"name": "f", "arguments": {"a": 1}}}]))], &["call_1 f {\"a\":1}"]);
-        check(&[bare(json!({"name": "f", "arguments": "{}"}))], &["call_1 f {}"]);
-        check(&[bare(json!([{"id": 7, "name": "f", "parameters": {}}]))], &["7 f {}"]);
+        check(
+            &[bare(
+                json!([{"function": {"name": "f", "arguments": {"a": 1}}}]),
+            )],
+            &["call_1 f {\"a\":1}"],
+        );
+        check(
+            &[bare(json!({"name": "f", "arguments": "{}"}))],
+            &["call_1 f {}"],
+        );
+        check(
+            &[bare(json!([{"id": 7, "name": "f", "parameters": {}}]))],
+            &["7 f {}"],
+        );
         check(
             &[bare(
                 json!([{"function": {"name": "f", "arguments": "{}"}}, {"function": {"name": "f", "arguments": "{}"}}]),
@@ -206,7 +266,10 @@ mod tests {
             &["call_1 f {}", "call_2 f {}"],
         );
         check(
-            &[json!({"function_call": {"name": "f"}}), json!({"function_call": {"arguments": "{}"}})],
+            &[
+                json!({"function_call": {"name": "f"}}),
+                json!({"function_call": {"arguments": "{}"}}),
+            ],
             &["call_1 f {}"],
         );
         check(
@@ -217,7 +280,13 @@ mod tests {
             ],
             &["a f {}", "b g []"],
         );
-        check(&[bare(json!("x")), bare(json!([null, 3, {"index": "0"}, {"function": 7}]))], &[]);
+        check(
+            &[
+                bare(json!("x")),
+                bare(json!([null, 3, {"index": "0"}, {"function": 7}])),
+            ],
+            &[],
+        );
     }
 
     proptest! {
@@ -259,7 +328,10 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             "[a{}\"0]{0,4}".prop_map(Value::from),
         ];
-        let key = prop_oneof!["index|id|type|function|name|arguments|parameters", "[a-z]{0,3}"];
+        let key = prop_oneof![
+            "index|id|type|function|name|arguments|parameters",
+            "[a-z]{0,3}"
+        ];
         leaf.prop_recursive(4, 32, 4, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),

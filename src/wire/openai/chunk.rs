@@ -49,7 +49,10 @@ impl<'a> Chunk<'a> {
             Value::Object(map) => Ok(Self::lenient(&map)),
             Value::Array(items) if items.iter().all(Value::is_object) => {
                 let mut all = Self::default();
-                items.iter().filter_map(Value::as_object).for_each(|item| all.add(Self::lenient(item)));
+                items
+                    .iter()
+                    .filter_map(Value::as_object)
+                    .for_each(|item| all.add(Self::lenient(item)));
                 Ok(all)
             }
             Value::Null => Ok(Self::default()),
@@ -64,7 +67,16 @@ impl<'a> Chunk<'a> {
                 to.get_or_insert_default().to_mut().push_str(&more);
             }
         };
-        let Chunk { reasoning, content, calls, finish, usage, error, model, answers } = later;
+        let Chunk {
+            reasoning,
+            content,
+            calls,
+            finish,
+            usage,
+            error,
+            model,
+            answers,
+        } = later;
         join(&mut self.reasoning, reasoning);
         join(&mut self.content, content);
         self.calls.extend(calls);
@@ -73,7 +85,9 @@ impl<'a> Chunk<'a> {
             self.usage.get_or_insert_default().merge(usage);
         }
         self.error = self.error.take().or(error);
-        self.model = model.map(|model| Cow::Owned(model.into_owned())).or(self.model.take());
+        self.model = model
+            .map(|model| Cow::Owned(model.into_owned()))
+            .or(self.model.take());
         self.answers |= answers;
     }
 
@@ -81,8 +95,10 @@ impl<'a> Chunk<'a> {
         let choices = value.get("choices").filter(|choices| !choices.is_null());
         let choice = choices.and_then(|choices| match choices {
             // A document holds all of its choices: the first stands for a server that counts from one.
-            Value::Array(list) => (list.iter().find(|choice| is_first(choice)))
-                .or_else(|| list.first().filter(|choice| choice.get("message").is_some())),
+            Value::Array(list) => (list.iter().find(|choice| is_first(choice))).or_else(|| {
+                list.first()
+                    .filter(|choice| choice.get("message").is_some())
+            }),
             one => Some(one),
         });
         let delta = choice.and_then(|choice| {
@@ -98,13 +114,19 @@ impl<'a> Chunk<'a> {
                 delta.and_then(|delta| delta.get("tool_calls")),
                 delta.and_then(|delta| delta.get("function_call")),
             ),
-            finish: choice.and_then(|choice| choice.get("finish_reason")).and_then(|reason| {
-                let word = reason.as_str().or_else(|| reason.get("type")?.as_str());
-                word.and_then(finish_reason)
-            }),
+            finish: choice
+                .and_then(|choice| choice.get("finish_reason"))
+                .and_then(|reason| {
+                    let word = reason.as_str().or_else(|| reason.get("type")?.as_str());
+                    word.and_then(finish_reason)
+                }),
             usage: usage::read(value, choice),
             error: error_in(value, choice, delta),
-            model: value.get("model").and_then(Value::as_str).and_then(model_name).map(Cow::Owned),
+            model: value
+                .get("model")
+                .and_then(Value::as_str)
+                .and_then(model_name)
+                .map(Cow::Owned),
             answers: choices.is_some(),
         }
     }
@@ -141,7 +163,13 @@ impl Texts {
             return texts;
         }
         // Servers send the same thought under several names.
-        for name in ["reasoning", "reasoning_content", "thinking", "reasoning_text", "reasoning_details"] {
+        for name in [
+            "reasoning",
+            "reasoning_content",
+            "thinking",
+            "reasoning_text",
+            "reasoning_details",
+        ] {
             if texts.reasoning.is_empty()
                 && let Some(value) = delta.get(name)
             {
@@ -159,7 +187,11 @@ impl Texts {
     /// A text, or parts of one: `{"type":"text","text":…}`, `{"type":"thinking","thinking":[…]}` and the like. Parts
     /// of other types (references, pictures) hold no text.
     fn add(&mut self, value: &Value, thinking: bool) {
-        let to = if thinking { &mut self.reasoning } else { &mut self.content };
+        let to = if thinking {
+            &mut self.reasoning
+        } else {
+            &mut self.content
+        };
         match value {
             Value::String(text) => to.push_str(text),
             Value::Number(number) => to.push_str(&number.to_string()),
@@ -185,47 +217,90 @@ impl Texts {
 
 /// Words of `object`, `type` or `status` that say that a chunk is an error.
 fn says_error(word: &str) -> bool {
-    ["error", "failed", "failure"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    ["error", "failed", "failure"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// The error that a chunk is or holds.
-fn error_in(value: &Map<String, Value>, choice: Option<&Value>, delta: Option<&Value>) -> Option<Value> {
-    let alone = value.get("choices").is_none_or(|choices| choices.as_array().is_none_or(Vec::is_empty));
+fn error_in(
+    value: &Map<String, Value>,
+    choice: Option<&Value>,
+    delta: Option<&Value>,
+) -> Option<Value> {
+    let alone = value
+        .get("choices")
+        .is_none_or(|choices| choices.as_array().is_none_or(Vec::is_empty));
     let within = |holder: Option<&Value>| own_error(holder?.as_object()?, alone);
-    if let Some(error) = own_error(value, alone).or_else(|| within(choice)).or_else(|| within(delta)) {
+    if let Some(error) = own_error(value, alone)
+        .or_else(|| within(choice))
+        .or_else(|| within(delta))
+    {
         return Some(error);
     }
     // vLLM's errors have no envelope; others name a status.
     let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-    if ["object", "type", "status"].iter().any(|name| says_error(word(name))) {
+    if ["object", "type", "status"]
+        .iter()
+        .any(|name| says_error(word(name)))
+    {
         return Some(Value::Object(value.clone()));
     }
     // MiniMax's `{"base_resp":{"status_code":1004,"status_msg":"login fail"}}`; good chunks have a zero there.
     let outcome = value.get("base_resp");
-    if outcome.and_then(|outcome| outcome.get("status_code")).is_some_and(|code| is_error(code, true)) {
+    if outcome
+        .and_then(|outcome| outcome.get("status_code"))
+        .is_some_and(|code| is_error(code, true))
+    {
         return outcome.cloned();
     }
     if !alone {
         return None;
     }
-    if let Some(first) = value.get("errors").and_then(Value::as_array).and_then(|list| list.first()) {
+    if let Some(first) = value
+        .get("errors")
+        .and_then(Value::as_array)
+        .and_then(|list| list.first())
+    {
         return Some(first.get("error").unwrap_or(first).clone());
     }
     // The envelopes of gateways, and `response.failed` of the Responses API.
-    if let Some(error) = ["data", "response", "result"].iter().find_map(|name| within(value.get(*name))) {
+    if let Some(error) = ["data", "response", "result"]
+        .iter()
+        .find_map(|name| within(value.get(*name)))
+    {
         return Some(error);
     }
-    if value.get("choices").is_some_and(|choices| !choices.is_null()) {
+    if value
+        .get("choices")
+        .is_some_and(|choices| !choices.is_null())
+    {
         return None;
     }
     // FastAPI's, a gateway's, and those of others who write their own.
-    if value.get("detail").is_some_and(|detail| is_error(detail, true)) {
+    if value
+        .get("detail")
+        .is_some_and(|detail| is_error(detail, true))
+    {
         return Some(Value::Object(value.clone()));
     }
-    let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let words = ["message", "msg", "error_message", "error_msg", "errorMessage"];
+    let text = |name: &str| {
+        value
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.trim().is_empty())
+    };
+    let words = [
+        "message",
+        "msg",
+        "error_message",
+        "error_msg",
+        "errorMessage",
+    ];
     let message = words.iter().find_map(|name| text(name))?;
-    let code = ["code", "status", "error_code", "errorCode", "type"].iter().find_map(|name| value.get(*name));
+    let code = ["code", "status", "error_code", "errorCode", "type"]
+        .iter()
+        .find_map(|name| value.get(*name));
     Some(json!({"message": message, "code": code}))
 }
 
@@ -233,7 +308,11 @@ fn error_in(value: &Map<String, Value>, choice: Option<&Value>, delta: Option<&V
 fn own_error(holder: &Map<String, Value>, alone: bool) -> Option<Value> {
     let error = holder.get("error").filter(|error| is_error(error, alone))?;
     let is_flag = matches!(error, Value::Bool(_) | Value::Number(_));
-    Some(if is_flag { Value::Object(holder.clone()) } else { error.clone() })
+    Some(if is_flag {
+        Value::Object(holder.clone())
+    } else {
+        error.clone()
+    })
 }
 
 /// Some write an empty `error` where there is none.
@@ -267,14 +346,30 @@ struct Strict<'a> {
 impl Strict<'_> {
     /// Whether it holds all that the chunk says.
     fn is_all(&self, json: &str) -> bool {
-        let Self { object, model: _, choices, usage, error, errors, timings, time_info, base_resp } = self;
+        let Self {
+            object,
+            model: _,
+            choices,
+            usage,
+            error,
+            errors,
+            timings,
+            time_info,
+            base_resp,
+        } = self;
         let Some(choices) = choices else { return false };
-        let odd = [error, errors, timings, time_info, base_resp].iter().any(|field| field.is_some());
+        let odd = [error, errors, timings, time_info, base_resp]
+            .iter()
+            .any(|field| field.is_some());
         let of_choice = |choice: &Choice<'_>| choice.delta.as_ref().is_some_and(Delta::is_all);
         let known = choices.iter().all(of_choice);
         // Somewhere else, e.g. in `x_groq`.
-        let elsewhere = usage.is_none() && memchr::memmem::find(json.as_bytes(), b"\"usage\"").is_some();
-        !odd && known && !elsewhere && !object.as_deref().is_some_and(says_error) && !names_error(json)
+        let elsewhere =
+            usage.is_none() && memchr::memmem::find(json.as_bytes(), b"\"usage\"").is_some();
+        !odd && known
+            && !elsewhere
+            && !object.as_deref().is_some_and(says_error)
+            && !names_error(json)
     }
 }
 
@@ -285,7 +380,11 @@ fn names_error(json: &str) -> bool {
 
 impl<'a> From<Strict<'a>> for Chunk<'a> {
     fn from(strict: Strict<'a>) -> Self {
-        let choice = strict.choices.into_iter().flatten().find(|choice| choice.index.unwrap_or(0) == 0);
+        let choice = strict
+            .choices
+            .into_iter()
+            .flatten()
+            .find(|choice| choice.index.unwrap_or(0) == 0);
         let (delta, finish) = choice.map_or((None, None), |c| (c.delta, c.finish_reason));
         let delta = delta.unwrap_or_default();
         let some = |text: Option<Cow<'a, str>>| text.filter(|text| !text.is_empty());
@@ -331,17 +430,39 @@ struct Delta<'a> {
 impl Delta<'_> {
     /// Whether its usual fields hold all of its text.
     fn is_all(&self) -> bool {
-        let Self { refusal, thinking, reasoning_text, reasoning_details, .. } = self;
-        let odd = [thinking, reasoning_text, reasoning_details].iter().any(|field| field.is_some());
+        let Self {
+            refusal,
+            thinking,
+            reasoning_text,
+            reasoning_details,
+            ..
+        } = self;
+        let odd = [thinking, reasoning_text, reasoning_details]
+            .iter()
+            .any(|field| field.is_some());
         !odd && refusal.as_ref().is_none_or(|refusal| refusal.is_empty())
     }
 }
 
 /// The server's word for why the model stopped; `None` for one that says that it has not.
 pub fn finish_reason(text: &str) -> Option<FinishReason> {
-    const STOP: &[&str] = &["stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"];
+    const STOP: &[&str] = &[
+        "stop",
+        "eos",
+        "eos_token",
+        "end_turn",
+        "stop_sequence",
+        "complete",
+        "completed",
+    ];
     const LENGTH: &[&str] = &["length", "max_tokens", "max_output_tokens", "model_length"];
-    const FILTER: &[&str] = &["content_filter", "safety", "recitation", "prohibited_content", "blocklist"];
+    const FILTER: &[&str] = &[
+        "content_filter",
+        "safety",
+        "recitation",
+        "prohibited_content",
+        "blocklist",
+    ];
     const CALLS: &[&str] = &["tool_calls", "function_call", "tool_use"];
     let text = text.trim();
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -375,12 +496,16 @@ pub fn is_failure(word: &str) -> bool {
         "insufficient_system_resource",
         "malformed_function_call",
     ];
-    FAILURES.iter().any(|known| word.eq_ignore_ascii_case(known))
+    FAILURES
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// Some servers write a word where no name is known.
 fn is_model_name(name: &str) -> bool {
-    !["", "unknown", "none", "null", "default"].iter().any(|word| name.trim().eq_ignore_ascii_case(word))
+    !["", "unknown", "none", "null", "default"]
+        .iter()
+        .any(|word| name.trim().eq_ignore_ascii_case(word))
 }
 
 fn model_name(name: &str) -> Option<String> {
@@ -394,7 +519,8 @@ mod tests {
     #[track_caller]
     fn check(delta: &str, reasoning: &str, content: &str) {
         for name in ["delta", "message"] {
-            let json = format!(r#"{{"choices":[{{"index":0,"{name}":{delta},"finish_reason":null}}]}}"#);
+            let json =
+                format!(r#"{{"choices":[{{"index":0,"{name}":{delta},"finish_reason":null}}]}}"#);
             let chunk = Chunk::parse(&json).expect("reads");
             let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
             assert_eq!(
@@ -417,14 +543,26 @@ mod tests {
             "hm",
             "ab",
         );
-        check(r#"{"content":[{"type":"text","text":{"value":"a","annotations":[]}}]}"#, "", "a");
+        check(
+            r#"{"content":[{"type":"text","text":{"value":"a","annotations":[]}}]}"#,
+            "",
+            "a",
+        );
         check(
             r#"{"content":[{"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]},{"type":"output_text","text":"a"}]}"#,
             "hm",
             "a",
         );
-        check(r#"{"content":[{"type":"refusal","refusal":"no"},"more"]}"#, "", "nomore");
-        check(r#"{"content":[{"type":"reference","reference_ids":[1]}]}"#, "", "");
+        check(
+            r#"{"content":[{"type":"refusal","refusal":"no"},"more"]}"#,
+            "",
+            "nomore",
+        );
+        check(
+            r#"{"content":[{"type":"reference","reference_ids":[1]}]}"#,
+            "",
+            "",
+        );
         check(r#"{"content":{"type":"text","text":"a"}}"#, "", "a");
         check(r#"{"content":42}"#, "", "42");
         check(r#"{"thinking":"hm","content":"a"}"#, "hm", "a");
@@ -433,21 +571,39 @@ mod tests {
             "hm",
             "",
         );
-        check(r#"{"reasoning_details":[{"type":"reasoning.text","text":"hm"}]}"#, "hm", "");
+        check(
+            r#"{"reasoning_details":[{"type":"reasoning.text","text":"hm"}]}"#,
+            "hm",
+            "",
+        );
     }
 
     #[test]
     fn a_refusal_is_text() {
         check(r#"{"content":null,"refusal":"I can't"}"#, "", "I can't");
-        check(r#"{"role":"assistant","content":null,"refusal":""}"#, "", "");
+        check(
+            r#"{"role":"assistant","content":null,"refusal":""}"#,
+            "",
+            "",
+        );
         check(r#"{"content":"x","refusal":null}"#, "", "x");
     }
 
     #[test]
     fn the_first_choice_is_the_answer_whatever_the_type_of_its_number() {
-        for (index, answer) in [("0", Some("a")), ("\"0\"", Some("a")), ("0.0", Some("a")), ("1", None)] {
-            let json = format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"a","x":7}}}}]}}"#);
-            assert_eq!(Chunk::parse(&json).expect("reads").content.as_deref(), answer, "{index}");
+        for (index, answer) in [
+            ("0", Some("a")),
+            ("\"0\"", Some("a")),
+            ("0.0", Some("a")),
+            ("1", None),
+        ] {
+            let json =
+                format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"a","x":7}}}}]}}"#);
+            assert_eq!(
+                Chunk::parse(&json).expect("reads").content.as_deref(),
+                answer,
+                "{index}"
+            );
         }
         let text = Chunk::parse(r#"{"choices":[{"text":"a"}]}"#).expect("reads");
         assert_eq!(text.content.as_deref(), Some("a"));
@@ -455,8 +611,18 @@ mod tests {
 
     #[test]
     fn words_that_are_no_reason_are_none() {
-        for word in [r#""""#, r#"" ""#, r#""null""#, "null", "5", "true", "[]", r#""None""#] {
-            let json = format!(r#"{{"choices":[{{"delta":{{"content":"a"}},"finish_reason":{word}}}]}}"#);
+        for word in [
+            r#""""#,
+            r#"" ""#,
+            r#""null""#,
+            "null",
+            "5",
+            "true",
+            "[]",
+            r#""None""#,
+        ] {
+            let json =
+                format!(r#"{{"choices":[{{"delta":{{"content":"a"}},"finish_reason":{word}}}]}}"#);
             assert_eq!(Chunk::parse(&json).expect("reads").finish, None, "{word}");
         }
         for (word, reason) in [
@@ -464,8 +630,13 @@ mod tests {
             (r#"{"type":"length","length":3}"#, FinishReason::Length),
             (r#""odd""#, FinishReason::Other(Some("odd".to_owned()))),
         ] {
-            let json = format!(r#"{{"choices":[{{"delta":{{"content":"a"}},"finish_reason":{word}}}]}}"#);
-            assert_eq!(Chunk::parse(&json).expect("reads").finish, Some(reason), "{word}");
+            let json =
+                format!(r#"{{"choices":[{{"delta":{{"content":"a"}},"finish_reason":{word}}}]}}"#);
+            assert_eq!(
+                Chunk::parse(&json).expect("reads").finish,
+                Some(reason),
+                "{word}"
+            );
         }
     }
 
@@ -520,11 +691,19 @@ mod tests {
 
     #[test]
     fn the_model_that_answers_is_read() {
-        for (name, model) in
-            [(r#""m/x""#, Some("m/x")), ("null", None), (r#""""#, None), ("7", None), (r#""unknown""#, None)]
-        {
+        for (name, model) in [
+            (r#""m/x""#, Some("m/x")),
+            ("null", None),
+            (r#""""#, None),
+            ("7", None),
+            (r#""unknown""#, None),
+        ] {
             let json = format!(r#"{{"model":{name},"choices":[{{"delta":{{"content":"a"}}}}]}}"#);
-            assert_eq!(Chunk::parse(&json).expect("reads").model.as_deref(), model, "{name}");
+            assert_eq!(
+                Chunk::parse(&json).expect("reads").model.as_deref(),
+                model,
+                "{name}"
+            );
         }
     }
 }

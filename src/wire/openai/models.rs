@@ -7,7 +7,15 @@ use serde_json::Value;
 /// Members that hold the list, or what holds it.
 const LISTS: [&str; 6] = ["data", "models", "result", "items", "value", "list"];
 /// Members of a model that name it: the first that has a name.
-const NAMES: [&str; 7] = ["id", "name", "model", "model_name", "modelId", "slug", "key"];
+const NAMES: [&str; 7] = [
+    "id",
+    "name",
+    "model",
+    "model_name",
+    "modelId",
+    "slug",
+    "key",
+];
 
 /// Reads the names in `GET /v1/models`, sorted, each once. Takes time in proportion to the text.
 ///
@@ -17,8 +25,8 @@ const NAMES: [&str; 7] = ["id", "name", "model", "model_name", "modelId", "slug"
 /// # Errors
 /// When it is no JSON with a list of models.
 pub fn read_models(json: &str) -> Result<Vec<String>, String> {
-    let value: Value =
-        serde_json::from_str(json.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())?;
+    let value: Value = serde_json::from_str(json.trim_start_matches('\u{feff}'))
+        .map_err(|error| error.to_string())?;
     let mut names = Vec::new();
     if !collect(&value, 0, &mut names) {
         return Err("there is no list of models in it".to_owned());
@@ -54,7 +62,11 @@ fn collect(value: &Value, depth: usize, out: &mut Vec<String>) -> bool {
             // An object of models by their names: each is an object, and none is an error.
             let by_name = depth > 0 && !object.is_empty() && object.values().all(Value::is_object);
             if by_name {
-                out.extend(object.iter().map(|(key, model)| name(model).unwrap_or_else(|| key.clone())));
+                out.extend(
+                    object
+                        .iter()
+                        .map(|(key, model)| name(model).unwrap_or_else(|| key.clone())),
+                );
             }
             by_name
         }
@@ -80,12 +92,19 @@ mod tests {
 
     #[track_caller]
     fn check(json: &str, names: &[&str]) {
-        assert_eq!(read_models(json), Ok(names.iter().map(|name| (*name).to_owned()).collect()), "{json}");
+        assert_eq!(
+            read_models(json),
+            Ok(names.iter().map(|name| (*name).to_owned()).collect()),
+            "{json}"
+        );
     }
 
     #[test]
     fn lists_are_read_in_their_shapes() {
-        check(r#"{"data":[{"id":"b"},{"id":"A"},{"id":"b"}]}"#, &["A", "b"]);
+        check(
+            r#"{"data":[{"id":"b"},{"id":"A"},{"id":"b"}]}"#,
+            &["A", "b"],
+        );
         check(r#"{"object":"list","data":null}"#, &[]);
         check(r#"{"models":null}"#, &[]);
         check(r#"{"data":[]}"#, &[]);
@@ -93,29 +112,54 @@ mod tests {
             r#"{"models":[{"name":"command-x","endpoints":["chat"]},{"name":"embed-x"}],"next_page_token":""}"#,
             &["command-x", "embed-x"],
         );
-        check(r#"[{"id":"llama-x","type":"chat"},{"id":"embed-y"}]"#, &["embed-y", "llama-x"]);
-        check(r#"{"data":[{"id":7,"name":"seven"},{"id":"ok"},{"id":null},true]}"#, &["7", "ok"]);
+        check(
+            r#"[{"id":"llama-x","type":"chat"},{"id":"embed-y"}]"#,
+            &["embed-y", "llama-x"],
+        );
+        check(
+            r#"{"data":[{"id":7,"name":"seven"},{"id":"ok"},{"id":null},true]}"#,
+            &["7", "ok"],
+        );
         check(r#"["a","b"]"#, &["a", "b"]);
         check(r#"{"data":{"models":[{"id":"m"}]}}"#, &["m"]);
         check(r#"{"models":{"m":{"size":1},"n":{"id":"o"}}}"#, &["m", "o"]);
-        check(r#"{"result":[{"id":"u","name":"@cf/m"}],"success":true}"#, &["u"]);
+        check(
+            r#"{"result":[{"id":"u","name":"@cf/m"}],"success":true}"#,
+            &["u"],
+        );
         // llama.cpp sends both.
-        check(r#"{"models":[{"name":"x.gguf","model":"x.gguf"}],"data":[{"id":"x.gguf"}]}"#, &["x.gguf"]);
+        check(
+            r#"{"models":[{"name":"x.gguf","model":"x.gguf"}],"data":[{"id":"x.gguf"}]}"#,
+            &["x.gguf"],
+        );
         check("\u{feff}[]", &[]);
     }
 
     #[test]
     fn what_is_no_list_is_none() {
-        for json in ["{}", "7", "null", "<html>", r#"{"error":{"message":"no"}}"#, r#"{"data":7}"#] {
+        for json in [
+            "{}",
+            "7",
+            "null",
+            "<html>",
+            r#"{"error":{"message":"no"}}"#,
+            r#"{"data":7}"#,
+        ] {
             assert!(read_models(json).is_err(), "{json}");
         }
     }
 
     #[test]
     fn a_huge_list_takes_time_in_proportion() {
-        let many: Vec<String> = (0..200_000).map(|n| format!(r#"{{"id":"model-{n}"}}"#)).collect();
+        let many: Vec<String> = (0..200_000)
+            .map(|n| format!(r#"{{"id":"model-{n}"}}"#))
+            .collect();
         let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(70_000));
-        let json = format!(r#"{{"data":[{},{}]}}"#, many.join(","), vec![long; 50].join(","));
+        let json = format!(
+            r#"{{"data":[{},{}]}}"#,
+            many.join(","),
+            vec![long; 50].join(",")
+        );
         // It would take minutes if each name were looked for among all.
         assert_eq!(read_models(&json).map(|names| names.len()), Ok(200_001));
     }

@@ -81,7 +81,11 @@ impl ThinkSplitter {
                     self.place = Place::Between;
                     return true;
                 }
-                let keep = if at_the_end { 0 } else { begun(&self.held, CLOSE) };
+                let keep = if at_the_end {
+                    0
+                } else {
+                    begun(&self.held, CLOSE)
+                };
                 let sure = self.held.len() - keep;
                 if sure > 0 {
                     tell(Split::Text(TextKind::Reasoning, &self.held[..sure]));
@@ -107,7 +111,9 @@ impl ThinkSplitter {
     fn answering(&mut self, at_the_end: bool, tell: &mut impl FnMut(Split<'_>)) -> bool {
         let held = std::mem::take(&mut self.held);
         let open = held.find(OPEN);
-        let close = held.find(CLOSE).filter(|at| !self.settled && open.is_none_or(|open| *at < open));
+        let close = held
+            .find(CLOSE)
+            .filter(|at| !self.settled && open.is_none_or(|open| *at < open));
         if let Some(at) = close {
             let (before, rest) = (&held[..at], &held[at + CLOSE.len()..]);
             let next = rest.chars().next();
@@ -128,7 +134,11 @@ impl ThinkSplitter {
             return !self.held.is_empty();
         }
         self.settled |= open.is_some();
-        let keep = if at_the_end || self.settled { 0 } else { begun(&held, CLOSE).max(begun(&held, OPEN)) };
+        let keep = if at_the_end || self.settled {
+            0
+        } else {
+            begun(&held, CLOSE).max(begun(&held, OPEN))
+        };
         let (sure, rest) = held.split_at(held.len() - keep);
         self.tell_answer(sure, tell);
         self.held = rest.to_owned();
@@ -146,10 +156,10 @@ impl ThinkSplitter {
     fn closes(&self, next: Option<char>) -> bool {
         let quotes = |c: char| matches!(c, '`' | '"' | '\'' | '“' | '‘' | '«' | '(');
         let [before_last, last] = self.tail;
-        let quoted =
-            last.is_some_and(quotes) || next.is_some_and(|c| quotes(c) || matches!(c, '”' | '’' | ')'));
-        let ends_a_sentence =
-            before_last.is_none_or(|c| matches!(c, '.' | '!' | '?' | ':' | '…') || c.is_whitespace());
+        let quoted = last.is_some_and(quotes)
+            || next.is_some_and(|c| quotes(c) || matches!(c, '”' | '’' | ')'));
+        let ends_a_sentence = before_last
+            .is_none_or(|c| matches!(c, '.' | '!' | '?' | ':' | '…') || c.is_whitespace());
         let amid = last == Some(' ') && next == Some(' ') && !ends_a_sentence;
         !quoted && !amid
     }
@@ -192,7 +202,10 @@ impl ThinkSplitter {
 
 /// How many bytes at the end of the text may be the beginning of the tag.
 fn begun(text: &str, tag: &str) -> usize {
-    (1..tag.len()).rev().find(|n| text.ends_with(&tag[..*n])).unwrap_or(0)
+    (1..tag.len())
+        .rev()
+        .find(|n| text.ends_with(&tag[..*n]))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -227,7 +240,11 @@ mod tests {
             ("<think>a</thin", "a</thin", ""),
             ("", "", ""),
         ] {
-            assert_eq!(split(&[text]), (reasoning.to_owned(), answer.to_owned()), "{text}");
+            assert_eq!(
+                split(&[text]),
+                (reasoning.to_owned(), answer.to_owned()),
+                "{text}"
+            );
         }
     }
 
@@ -241,7 +258,11 @@ mod tests {
             ("</think>\nPorto.", "", "Porto."),
             ("a\n</think>\nb </think> c", "a\n", "b </think> c"),
         ] {
-            assert_eq!(split(&[text]), (reasoning.to_owned(), answer.to_owned()), "{text}");
+            assert_eq!(
+                split(&[text]),
+                (reasoning.to_owned(), answer.to_owned()),
+                "{text}"
+            );
         }
     }
 

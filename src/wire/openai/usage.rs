@@ -50,23 +50,44 @@ pub(super) struct StrictDetails {
 
 impl From<StrictUsage> for Usage {
     fn from(usage: StrictUsage) -> Self {
-        let details = |details: Option<StrictDetails>| details.map(|d| (d.cached_tokens, d.reasoning_tokens));
+        let details =
+            |details: Option<StrictDetails>| details.map(|d| (d.cached_tokens, d.reasoning_tokens));
         let cached = details(usage.prompt_tokens_details).and_then(|(cached, _)| cached);
-        let reasoning = details(usage.completion_tokens_details).and_then(|(_, reasoning)| reasoning);
-        let completion = usage.completion_tokens.or(usage.output_tokens).and_then(count);
+        let reasoning =
+            details(usage.completion_tokens_details).and_then(|(_, reasoning)| reasoning);
+        let completion = usage
+            .completion_tokens
+            .or(usage.output_tokens)
+            .and_then(count);
         let queued = usage.queue_time.filter(|s| *s >= 0.0).unwrap_or(0.0);
         let generated = usage.completion_time.filter(|s| *s > 0.0);
-        let own_rate = completion.filter(|n| *n > 1).zip(generated).map(|(n, took)| n as f64 / took);
+        let own_rate = completion
+            .filter(|n| *n > 1)
+            .zip(generated)
+            .map(|(n, took)| n as f64 / took);
         Self {
             // Every prompt has tokens: a zero says that nobody counted.
-            prompt_tokens: usage.prompt_tokens.or(usage.input_tokens).and_then(count).filter(|n| *n > 0),
+            prompt_tokens: usage
+                .prompt_tokens
+                .or(usage.input_tokens)
+                .and_then(count)
+                .filter(|n| *n > 0),
             cached_tokens: cached.or(usage.prompt_cache_hit_tokens).and_then(count),
             completion_tokens: completion,
             reasoning_tokens: reasoning.and_then(count),
             server: ServerFigures {
-                ttft: usage.time_to_first_token.or(usage.prompt_time.map(|s| s + queued)).and_then(seconds),
-                latency: usage.total_latency.or(usage.total_time.map(|s| s + queued)).and_then(seconds),
-                after_first_per_sec: usage.completion_tokens_after_first_per_sec.or(own_rate).and_then(rate),
+                ttft: usage
+                    .time_to_first_token
+                    .or(usage.prompt_time.map(|s| s + queued))
+                    .and_then(seconds),
+                latency: usage
+                    .total_latency
+                    .or(usage.total_time.map(|s| s + queued))
+                    .and_then(seconds),
+                after_first_per_sec: usage
+                    .completion_tokens_after_first_per_sec
+                    .or(own_rate)
+                    .and_then(rate),
                 per_sec: usage.completion_tokens_per_sec.and_then(rate),
                 acceptance_rate: usage.acceptance_rate.and_then(rate),
             },
@@ -115,7 +136,10 @@ fn fill(known: &mut Option<f64>, value: Option<f64>) {
 fn fill_usage(usage: &mut StrictUsage, object: &Map<String, Value>) {
     let number = |name: &str| object.get(name).and_then(read_number);
     let details = |names: [&str; 2]| {
-        let object = names.iter().find_map(|name| object.get(*name)).filter(|details| details.is_object())?;
+        let object = names
+            .iter()
+            .find_map(|name| object.get(*name))
+            .filter(|details| details.is_object())?;
         let number = |name: &str| object.get(name).and_then(read_number);
         Some(StrictDetails {
             cached_tokens: number("cached_tokens"),
@@ -145,7 +169,10 @@ fn fill_usage(usage: &mut StrictUsage, object: &Map<String, Value>) {
         (completion_tokens, "completion_tokens"),
         (time_to_first_token, "time_to_first_token"),
         (total_latency, "total_latency"),
-        (completion_tokens_after_first_per_sec, "completion_tokens_after_first_per_sec"),
+        (
+            completion_tokens_after_first_per_sec,
+            "completion_tokens_after_first_per_sec",
+        ),
         (completion_tokens_per_sec, "completion_tokens_per_sec"),
         (acceptance_rate, "acceptance_rate"),
         (input_tokens, "input_tokens"),
@@ -162,7 +189,8 @@ fn fill_usage(usage: &mut StrictUsage, object: &Map<String, Value>) {
         *prompt_tokens_details = details(["prompt_tokens_details", "input_tokens_details"]);
     }
     if completion_tokens_details.is_none() {
-        *completion_tokens_details = details(["completion_tokens_details", "output_tokens_details"]);
+        *completion_tokens_details =
+            details(["completion_tokens_details", "output_tokens_details"]);
     }
 }
 
@@ -176,13 +204,22 @@ fn fill_timings(usage: &mut StrictUsage, object: &Map<String, Value>) {
     fill(&mut usage.completion_tokens, number("predicted_n"));
     let (prompt, predicted) = (number("prompt_ms"), number("predicted_ms"));
     fill(&mut usage.time_to_first_token, prompt.map(|ms| ms / 1e3));
-    fill(&mut usage.total_latency, prompt.zip(predicted).map(|(a, b)| (a + b) / 1e3));
-    fill(&mut usage.completion_tokens_after_first_per_sec, number("predicted_per_second"));
+    fill(
+        &mut usage.total_latency,
+        prompt.zip(predicted).map(|(a, b)| (a + b) / 1e3),
+    );
+    fill(
+        &mut usage.completion_tokens_after_first_per_sec,
+        number("predicted_per_second"),
+    );
 }
 
 /// A finite number, also when it was sent as a string.
 fn read_number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|n| n.is_finite())
+    value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
+        .filter(|n| n.is_finite())
 }
 
 #[cfg(test)]
@@ -209,7 +246,11 @@ mod tests {
             r#"{"choices":[],"timings":{"prompt_n":7,"cache_n":2,"predicted_n":5}}"#.to_owned(),
         ] {
             let usage = usage(&json);
-            assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(9), Some(5)), "{json}");
+            assert_eq!(
+                (usage.prompt_tokens, usage.completion_tokens),
+                (Some(9), Some(5)),
+                "{json}"
+            );
         }
     }
 
@@ -219,28 +260,51 @@ mod tests {
             r#"{"choices":[],"timings":{"prompt_n":9,"prompt_ms":40,"predicted_n":5,"predicted_ms":100,"predicted_per_second":50}}"#,
         );
         let ms = |d: Option<Duration>| d.map(|d| d.as_millis());
-        assert_eq!((ms(llama.server.ttft), ms(llama.server.latency)), (Some(40), Some(140)));
+        assert_eq!(
+            (ms(llama.server.ttft), ms(llama.server.latency)),
+            (Some(40), Some(140))
+        );
         assert_eq!(llama.server.after_first_per_sec, Some(50.0));
         for json in [
             r#"{"choices":[],"x_groq":{"usage":{"queue_time":0.01,"prompt_time":0.03,"completion_time":0.1,"total_time":0.13,"prompt_tokens":9,"completion_tokens":5}}}"#,
             r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5},"time_info":{"queue_time":0.01,"prompt_time":0.03,"completion_time":0.1,"total_time":0.13}}"#,
         ] {
             let server = usage(json).server;
-            assert_eq!((ms(server.ttft), ms(server.latency)), (Some(40), Some(140)), "{json}");
+            assert_eq!(
+                (ms(server.ttft), ms(server.latency)),
+                (Some(40), Some(140)),
+                "{json}"
+            );
             assert_eq!(server.after_first_per_sec, Some(50.0), "{json}");
         }
     }
 
     #[test]
     fn counts_that_cannot_be_are_none() {
-        for odd in ["10000000000000000000", "-1", "1e300", "\"many\"", "null", "[]", "true"] {
+        for odd in [
+            "10000000000000000000",
+            "-1",
+            "1e300",
+            "\"many\"",
+            "null",
+            "[]",
+            "true",
+        ] {
             let usage = usage(&format!(
                 r#"{{"choices":[],"usage":{{"prompt_tokens":{odd},"completion_tokens":{odd},"total_latency":{odd},"completion_tokens_per_sec":{odd},"total_tokens":1}}}}"#
             ));
-            assert_eq!((usage.prompt_tokens, usage.completion_tokens), (None, None), "{odd}");
+            assert_eq!(
+                (usage.prompt_tokens, usage.completion_tokens),
+                (None, None),
+                "{odd}"
+            );
             assert_eq!(usage.server, ServerFigures::default(), "{odd}");
         }
         let whole = usage(r#"{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":1.5}}"#);
-        assert_eq!((whole.prompt_tokens, whole.completion_tokens), (None, Some(1)), "a prompt has tokens");
+        assert_eq!(
+            (whole.prompt_tokens, whole.completion_tokens),
+            (None, Some(1)),
+            "a prompt has tokens"
+        );
     }
 }

@@ -38,7 +38,10 @@ impl Kept {
         let hears = Arc::clone(&told);
         let tell = move |word| hears.lock().expect("a lock").push(word);
         let history = History::start(Ok(dir.to_owned()), tell).expect("it starts");
-        Self { history: Some(history), told }
+        Self {
+            history: Some(history),
+            told,
+        }
     }
 
     /// Records a session from its beginning to its end, and does `work` between.
@@ -55,7 +58,9 @@ impl Kept {
 
     fn keep(&self, made: &Made) {
         self.record(&made.report, |recording| {
-            made.requests.iter().for_each(|request| recording.ended(&Arc::new(request.record.clone())));
+            made.requests
+                .iter()
+                .for_each(|request| recording.ended(&Arc::new(request.record.clone())));
         });
     }
 
@@ -64,11 +69,21 @@ impl Kept {
             Told::Troubled(failure) => Some(failure.clone()),
             Told::Changed => None,
         };
-        self.told.lock().expect("a lock").iter().filter_map(trouble).collect()
+        self.told
+            .lock()
+            .expect("a lock")
+            .iter()
+            .filter_map(trouble)
+            .collect()
     }
 
     fn changes(&self) -> usize {
-        self.told.lock().expect("a lock").iter().filter(|told| matches!(told, Told::Changed)).count()
+        self.told
+            .lock()
+            .expect("a lock")
+            .iter()
+            .filter(|told| matches!(told, Told::Changed))
+            .count()
     }
 
     #[track_caller]
@@ -92,13 +107,23 @@ fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 fn rows(dir: &Path) -> Vec<SessionRow> {
-    let query = HistoryQuery { limit: 100, ..HistoryQuery::default() };
-    Store::open(dir).and_then(|opened| opened.store.list(&query)).map(|page| page.rows).unwrap_or_default()
+    let query = HistoryQuery {
+        limit: 100,
+        ..HistoryQuery::default()
+    };
+    Store::open(dir)
+        .and_then(|opened| opened.store.list(&query))
+        .map(|page| page.rows)
+        .unwrap_or_default()
 }
 
 #[track_caller]
 fn until_complete(dir: &Path, name: &str, requests: u64) {
-    wait_until(name, || rows(dir).iter().any(|row| row.id.0 == name && row.state == SessionState::Complete));
+    wait_until(name, || {
+        rows(dir)
+            .iter()
+            .any(|row| row.id.0 == name && row.state == SessionState::Complete)
+    });
     let store = open(dir);
     assert_eq!(store.counts(&id(name)).expect("there"), (requests, 0));
     store.check().expect("the file is well");
@@ -114,13 +139,20 @@ fn a_session_is_kept_while_it_runs_and_when_it_has_ended() {
             recording.ended(&Arc::new(request.record.clone()));
         }
         wait_until("what is written while it runs", || {
-            rows(dir.path()).iter().any(|row| row.state == SessionState::Running)
-                && open(dir.path()).counts(&id("b1")).is_ok_and(|counts| counts == (20, 0))
+            rows(dir.path())
+                .iter()
+                .any(|row| row.state == SessionState::Running)
+                && open(dir.path())
+                    .counts(&id("b1"))
+                    .is_ok_and(|counts| counts == (20, 0))
         });
     });
     kept.end();
     until_complete(dir.path(), "b1", 20);
-    assert_eq!(open(dir.path()).report(&id("b1")).expect("there"), made.report);
+    assert_eq!(
+        open(dir.path()).report(&id("b1")).expect("there"),
+        made.report
+    );
     assert!(kept.troubles().is_empty(), "{:?}", kept.troubles());
 }
 
@@ -153,8 +185,16 @@ fn a_file_that_is_none_is_kept_aside_and_told_once() {
     let troubles = kept.troubles();
     assert_eq!(troubles.len(), 1, "{troubles:?}");
     assert!(troubles[0].summary.contains("damaged"), "{troubles:?}");
-    let aside = troubles[0].advice.trim_start_matches("It was kept as ").split(',').next().expect("a path");
-    assert!(fs::read_to_string(aside).is_ok_and(|text| text.contains("no database")), "{aside}");
+    let aside = troubles[0]
+        .advice
+        .trim_start_matches("It was kept as ")
+        .split(',')
+        .next()
+        .expect("a path");
+    assert!(
+        fs::read_to_string(aside).is_ok_and(|text| text.contains("no database")),
+        "{aside}"
+    );
 }
 
 #[test]
@@ -176,7 +216,9 @@ fn damage_that_shows_only_later_is_kept_aside_and_recording_goes_on() {
     kept.keep(&Made::simple("b1", at(2, 0)));
     let trouble = kept.until_troubled();
     assert!(trouble.summary.contains("damaged"), "{trouble}");
-    wait_until("the session in a new file", || rows(dir.path()).iter().any(|row| row.id.0 == "b1"));
+    wait_until("the session in a new file", || {
+        rows(dir.path()).iter().any(|row| row.id.0 == "b1")
+    });
     kept.end();
     until_complete(dir.path(), "b1", 20);
     assert_eq!(kept.troubles().len(), 1, "{:?}", kept.troubles());
@@ -190,12 +232,17 @@ fn whatever_page_is_damaged_nothing_in_hand_is_lost() {
     Made::simple("b0", at(1, 0)).keep(&store);
     for n in 0..3 {
         let words = format!("an old question {n}, {}", "of many words ".repeat(200));
-        store.write(|tx| tx.chat(&chat(&exchange(n, None, &words)))).expect("kept");
+        store
+            .write(|tx| tx.chat(&chat(&exchange(n, None, &words))))
+            .expect("kept");
     }
     drop(store);
     let sound = fs::read(template.path().join(FILE)).expect("read");
     let pages = sound.len() / 4_096;
-    assert!(pages > 20 && !template.path().join(format!("{FILE}-wal")).exists(), "{pages}");
+    assert!(
+        pages > 20 && !template.path().join(format!("{FILE}-wal")).exists(),
+        "{pages}"
+    );
     let mut moved = 0;
     for page in 0..pages {
         for how in ["zeros", "letters", "flipped bytes"] {
@@ -205,29 +252,50 @@ fn whatever_page_is_damaged_nothing_in_hand_is_lost() {
                 "zeros" => part.fill(0),
                 "letters" => part.fill(0x5a),
                 // The first 20 bytes make the file a database at all.
-                _ => part.iter_mut().skip(20).step_by(3).for_each(|byte| *byte ^= 0xa5),
+                _ => part
+                    .iter_mut()
+                    .skip(20)
+                    .step_by(3)
+                    .for_each(|byte| *byte ^= 0xa5),
             }
             let dir = tempfile::tempdir().expect("a folder");
             fs::write(dir.path().join(FILE), bytes).expect("written");
             let mut kept = Kept::start(dir.path());
             let made = Made::simple("b1", at(2, 0));
             kept.keep(&made);
-            let record = ChatRecord { session: id("c2"), ..chat(&exchange(0, None, "a new question")) };
-            kept.history.as_ref().expect("it runs").recorder().chat(record);
+            let record = ChatRecord {
+                session: id("c2"),
+                ..chat(&exchange(0, None, "a new question"))
+            };
+            kept.history
+                .as_ref()
+                .expect("it runs")
+                .recorder()
+                .chat(record);
             kept.end();
             let told = kept.troubles();
             let place = format!("page {page}, {how}: {told:?}");
             assert!(dir.path().join(FILE).exists(), "{place}");
-            let store = Store::open(dir.path()).unwrap_or_else(|why| panic!("{place}: {why}")).store;
-            let report = store.report(&id("b1")).unwrap_or_else(|why| panic!("{place}: {why}"));
+            let store = Store::open(dir.path())
+                .unwrap_or_else(|why| panic!("{place}: {why}"))
+                .store;
+            let report = store
+                .report(&id("b1"))
+                .unwrap_or_else(|why| panic!("{place}: {why}"));
             assert_eq!(report, made.report, "{place}");
             assert_eq!(store.counts(&id("b1")).ok(), Some((20, 0)), "{place}");
             assert!(store.session(&id("c2")).is_ok(), "{place}");
             let aside = fs::read_dir(dir.path()).expect("a folder").filter(|entry| {
-                entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".broken-"))
+                entry
+                    .as_ref()
+                    .is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".broken-"))
             });
             let aside = aside.count() > 0;
-            assert_eq!(aside, told.iter().any(|told| told.summary.contains("damaged")), "{place}");
+            assert_eq!(
+                aside,
+                told.iter().any(|told| told.summary.contains("damaged")),
+                "{place}"
+            );
             moved += usize::from(aside);
         }
     }
@@ -243,7 +311,10 @@ fn another_programs_lock_is_told_once_and_waited_out() {
     let mut kept = Kept::start(dir.path());
     kept.keep(&Made::simple("b1", at(1, 0)));
     let trouble = kept.until_troubled();
-    assert!(trouble.summary.contains("locked by another program"), "{trouble:?}");
+    assert!(
+        trouble.summary.contains("locked by another program"),
+        "{trouble:?}"
+    );
     other.execute_batch("ROLLBACK").expect("let go");
     wait_until("the session", || !rows(dir.path()).is_empty());
     kept.end();
@@ -261,7 +332,10 @@ fn without_a_folder_recording_waits_and_resumes_and_what_did_not_fit_is_counted(
     assert!(trouble.summary.contains("no place"), "{trouble}");
     let made = Made::simple("b1", at(1, 0));
     // 80 MB of gaps, of which 64 are held.
-    let long = RequestRecord { gaps_us: vec![10_000; 10_000], ..record(0, 0, 100, false) };
+    let long = RequestRecord {
+        gaps_us: vec![10_000; 10_000],
+        ..record(0, 0, 100, false)
+    };
     kept.record(&made.report, |recording| {
         for _ in 0..2_000 {
             recording.ended(&Arc::new(long.clone()));
@@ -277,7 +351,12 @@ fn without_a_folder_recording_waits_and_resumes_and_what_did_not_fit_is_counted(
     assert!((1_000..1_900).contains(&here), "{here}");
     let troubles = kept.troubles();
     assert_eq!(troubles.len(), 2, "{troubles:?}");
-    assert!(troubles[1].summary.contains(&format!("works again; {lost} requests")), "{troubles:?}");
+    assert!(
+        troubles[1]
+            .summary
+            .contains(&format!("works again; {lost} requests")),
+        "{troubles:?}"
+    );
 }
 
 #[test]
@@ -358,7 +437,9 @@ fn a_session_that_is_deleted_while_it_runs_stays_deleted() {
     kept.end();
     assert_eq!(rows(dir.path()), []);
     let other = Connection::open(dir.path().join(FILE)).expect("it opens");
-    let left: i64 = other.query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).expect("counted");
+    let left: i64 = other
+        .query_row("SELECT count(*) FROM requests", [], |row| row.get(0))
+        .expect("counted");
     assert_eq!(left, 0, "no request of it is left behind");
 }
 
@@ -370,30 +451,58 @@ fn a_full_disk_costs_the_history_and_not_the_benchmark() {
                --concurrency 8 --requests 400 --output-tokens 32 --warmup 0 --json";
     let mut command = Command::new("sh");
     command.args(["-c", run, env!("CARGO_BIN_EXE_batida")]);
-    command.env_clear().env("HOME", dir.path()).env("PATH", "/usr/bin:/bin").current_dir(dir.path());
+    command
+        .env_clear()
+        .env("HOME", dir.path())
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(dir.path());
     let ended = command.output().expect("it runs");
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{said}");
     let report: BenchReport = serde_json::from_slice(&ended.stdout).expect("a report");
     assert_eq!(report.levels[0].requests.ended, 400);
-    let told = said.lines().filter(|line| line.starts_with("batida: The ") && line.contains("disk")).count();
+    let told = said
+        .lines()
+        .filter(|line| line.starts_with("batida: The ") && line.contains("disk"))
+        .count();
     assert_eq!(told, 1, "{said}");
     let store = open(&dir.path().join("config"));
     store.check().expect("what is there is well");
-    assert_eq!(rows(&dir.path().join("config")).len(), 1, "its beginning had room");
+    assert_eq!(
+        rows(&dir.path().join("config")).len(),
+        1,
+        "its beginning had room"
+    );
 }
 
 #[test]
 fn without_a_place_a_benchmark_says_so_once_and_goes_on() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-    let args =
-        ["bench", "--demo", "--model", "gpt-oss-120b", "--requests", "5", "--output-tokens", "4", "--json"];
-    command.args(args).env_clear().env("HOME", dir.path()).env("XDG_DATA_HOME", "/proc/nowhere");
+    let args = [
+        "bench",
+        "--demo",
+        "--model",
+        "gpt-oss-120b",
+        "--requests",
+        "5",
+        "--output-tokens",
+        "4",
+        "--json",
+    ];
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", dir.path())
+        .env("XDG_DATA_HOME", "/proc/nowhere");
     let ended = command.output().expect("it runs");
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{said}");
-    assert_eq!(said.matches("The history has no place").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("The history has no place").count(),
+        1,
+        "{said}"
+    );
 }
 
 #[test]
@@ -401,16 +510,36 @@ fn no_history_is_no_history() {
     let dir = tempfile::tempdir().expect("a folder");
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
-        command.args(args).args(["--demo", "--model", "gpt-oss-120b"]).env_clear().env("HOME", dir.path());
+        command
+            .args(args)
+            .args(["--demo", "--model", "gpt-oss-120b"])
+            .env_clear()
+            .env("HOME", dir.path());
         let ended = command.output().expect("it runs");
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        assert!(
+            ended.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
     };
     let data = dir.path().join(".local/share/batida");
-    run(&["bench", "--requests", "3", "--output-tokens", "4", "--no-history"]);
+    run(&[
+        "bench",
+        "--requests",
+        "3",
+        "--output-tokens",
+        "4",
+        "--no-history",
+    ]);
     run(&["chat", "Hello", "--no-history"]);
     assert!(!data.exists());
     run(&["chat", "Hello"]);
     run(&["bench", "--requests", "3", "--output-tokens", "4"]);
     let rows = rows(&data);
-    assert_eq!(rows.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["1 client", "Hello"]);
+    assert_eq!(
+        rows.iter()
+            .map(|row| row.title.as_str())
+            .collect::<Vec<_>>(),
+        ["1 client", "Hello"]
+    );
 }

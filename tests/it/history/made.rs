@@ -6,7 +6,8 @@ use std::time::Duration;
 use batida::domain::history::{SessionId, StoredRequest};
 use batida::domain::plan::{LevelLoad, Load, Objectives, Plan, Target};
 use batida::domain::run::{
-    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Surroundings, Watch,
+    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Surroundings,
+    Watch,
 };
 use batida::io::history::Store;
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
@@ -28,11 +29,16 @@ pub(crate) fn id(name: &str) -> SessionId {
 
 /// A day of 2026, and an hour of it.
 pub(crate) fn at(day: u32, hour: u32) -> Timestamp {
-    format!("2026-10-{day:02}T{hour:02}:00:00Z").parse().expect("a moment")
+    format!("2026-10-{day:02}T{hour:02}:00:00Z")
+        .parse()
+        .expect("a moment")
 }
 
 pub(crate) fn target(model: &str, deployment: Option<&str>) -> Target {
-    Target { model: model.to_owned(), deployment: deployment.map(str::to_owned) }
+    Target {
+        model: model.to_owned(),
+        deployment: deployment.map(str::to_owned),
+    }
 }
 
 /// A request that took `ttft_ms` to its first token, then 10 ms for each of three more.
@@ -51,7 +57,10 @@ pub(crate) fn record(index: u64, level: usize, ttft_ms: u64, fails: bool) -> Req
             ttft: Some(ttft),
             first_answer: Some(ttft),
             latency: Some(latency),
-            tokens: Some(Tokens { n: 4, source: TokenSource::Usage }),
+            tokens: Some(Tokens {
+                n: 4,
+                source: TokenSource::Usage,
+            }),
             tokens_per_sec: Some(100.0),
             tpot: Some(Duration::from_millis(10)),
             itl: Some(Duration::from_millis(10)),
@@ -66,13 +75,22 @@ pub(crate) fn record(index: u64, level: usize, ttft_ms: u64, fails: bool) -> Req
         wanted_prompt_tokens: Some(256),
         answered_by: None,
         reconnected: false,
-        error: fails.then(|| RequestError { class: None, status: Some(500), text: "it broke".to_owned() }),
+        error: fails.then(|| RequestError {
+            class: None,
+            status: Some(500),
+            text: "it broke".to_owned(),
+        }),
     }
 }
 
 pub(crate) fn stored(record: RequestRecord, target: &Target) -> StoredRequest {
     let Target { model, deployment } = target.clone();
-    StoredRequest { record, model, deployment, said: None }
+    StoredRequest {
+        record,
+        model,
+        deployment,
+        said: None,
+    }
 }
 
 /// A session of one level a target.
@@ -103,7 +121,11 @@ impl Made {
             environment: "east".to_owned(),
             api: "https://api.example.com/v1".to_owned(),
             machine: Machine::new("linux x86_64", 8, 2),
-            plan: Plan { targets: targets.to_vec(), load: Load::Concurrency(vec![4]), ..Plan::default() },
+            plan: Plan {
+                targets: targets.to_vec(),
+                load: Load::Concurrency(vec![4]),
+                ..Plan::default()
+            },
             ended: SessionEnd::Complete,
             levels,
             switches: Vec::new(),
@@ -137,7 +159,9 @@ impl Made {
     }
 
     pub(crate) fn keep(&self, store: &Store) {
-        store.keep(&self.report, &self.requests).expect("it is kept");
+        store
+            .keep(&self.report, &self.requests)
+            .expect("it is kept");
     }
 }
 

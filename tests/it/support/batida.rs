@@ -22,7 +22,10 @@ pub(crate) struct Said {
 pub(crate) fn program(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
     command.env_clear().env("HOME", home).current_dir(home);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -34,9 +37,17 @@ pub(crate) fn start(command: &mut Command) -> Child {
 /// Waits for the end, which must come in time.
 #[track_caller]
 pub(crate) fn finish(child: Child) -> Said {
-    let Output { status, stdout, stderr } = finish_with_bytes(child);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = finish_with_bytes(child);
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    Said { code: status.code(), out: text(stdout), err: text(stderr) }
+    Said {
+        code: status.code(),
+        out: text(stdout),
+        err: text(stderr),
+    }
 }
 
 /// The same of what is no text.

@@ -17,8 +17,13 @@ impl Demo {
             .enable_all()
             .build()
             .expect("a runtime");
-        let server = runtime.block_on(DemoServer::start(options(models))).expect("it listens");
-        Self { server, _runtime: runtime }
+        let server = runtime
+            .block_on(DemoServer::start(options(models)))
+            .expect("it listens");
+        Self {
+            server,
+            _runtime: runtime,
+        }
     }
 
     /// `http://127.0.0.1:PORT`
@@ -34,5 +39,9 @@ impl Demo {
 
 /// A demo that keeps what it receives.
 pub(crate) fn options(models: Vec<DemoModel>) -> DemoOptions {
-    DemoOptions { models, keep_received: true, ..DemoOptions::default() }
+    DemoOptions {
+        models,
+        keep_received: true,
+        ..DemoOptions::default()
+    }
 }

@@ -28,11 +28,29 @@ impl Display {
     /// Xvfb picks a free display and writes its number once it listens.
     pub(crate) fn start(size: &str) -> Self {
         let mut xvfb = quiet(find("Xvfb", "xvfb"));
-        xvfb.args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp"]);
-        let mut xvfb = Killed(xvfb.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts"));
+        xvfb.args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            &format!("{size}x24"),
+            "-nolisten",
+            "tcp",
+        ]);
+        let mut xvfb = Killed(
+            xvfb.stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("it starts"),
+        );
         let mut number = String::new();
-        BufReader::new(xvfb.0.stdout.take().expect("piped")).read_line(&mut number).expect("a number");
-        Self { name: format!(":{}", number.trim()), _xvfb: xvfb }
+        BufReader::new(xvfb.0.stdout.take().expect("piped"))
+            .read_line(&mut number)
+            .expect("a number");
+        Self {
+            name: format!(":{}", number.trim()),
+            _xvfb: xvfb,
+        }
     }
 
     /// `:99`
@@ -43,7 +61,10 @@ impl Display {
     /// A program that shows itself there.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = quiet(program);
-        command.env("DISPLAY", &self.name).env("LIBGL_ALWAYS_SOFTWARE", "1").env_remove("WAYLAND_DISPLAY");
+        command
+            .env("DISPLAY", &self.name)
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
+            .env_remove("WAYLAND_DISPLAY");
         command
     }
 }

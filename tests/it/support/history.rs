@@ -10,8 +10,8 @@ use batida::domain::history::{
 };
 use batida::domain::plan::{Load, Plan, Target};
 use batida::domain::run::{
-    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Limits, Machine, Point, Rate, RatePoint, Requests,
-    SCHEMA, SessionEnd, Stats, Surroundings, Throughput, Watch,
+    BenchReport, DeploymentBrief, LevelEnd, LevelReport, Limits, Machine, Point, Rate, RatePoint,
+    Requests, SCHEMA, SessionEnd, Stats, Surroundings, Throughput, Watch,
 };
 use batida::domain::settings::Settings;
 use batida::metrics::compare::{COMPARE_SCHEMA, Cell, Comparison, Difference, Row, Verdict};
@@ -51,7 +51,10 @@ impl Stage {
         Self {
             page: HistoryUi::default(),
             state: State::new(Settings::default()),
-            store: Store { rows, ..Store::default() },
+            store: Store {
+                rows,
+                ..Store::default()
+            },
             sent: Vec::new(),
             asked: Asked::default(),
             out: Vec::new(),
@@ -68,7 +71,9 @@ impl Stage {
         let any = !asked.is_empty();
         for command in asked {
             match self.store.answer(command) {
-                Ok(events) => events.into_iter().for_each(|event| self.state.apply(event, now)),
+                Ok(events) => events
+                    .into_iter()
+                    .for_each(|event| self.state.apply(event, now)),
                 Err(command) => self.sent.push(*command),
             }
         }
@@ -90,44 +95,68 @@ impl Stage {
         let fill = theme::Tokens::of(ui.style()).background;
         // As wide as beside the window's side bar.
         let narrow = ui.available_width() < 1_100.0;
-        let side = Panel::left("side").exact_size(if narrow { 148.0 } else { 188.0 }).resizable(false);
+        let side = Panel::left("side")
+            .exact_size(if narrow { 148.0 } else { 188.0 })
+            .resizable(false);
         side.show(ui, |_| {});
-        let margin = if narrow { Margin::symmetric(14, 14) } else { Margin::symmetric(22, 20) };
-        CentralPanel::no_frame().frame(Frame::new().fill(fill).inner_margin(margin)).show(ui, |ui| {
-            let asked = self.page.show(ui, &mut self.state, now, &mut self.out);
-            if asked.benchmark || asked.playground {
-                self.asked = asked;
-            }
-        });
+        let margin = if narrow {
+            Margin::symmetric(14, 14)
+        } else {
+            Margin::symmetric(22, 20)
+        };
+        CentralPanel::no_frame()
+            .frame(Frame::new().fill(fill).inner_margin(margin))
+            .show(ui, |ui| {
+                let asked = self.page.show(ui, &mut self.state, now, &mut self.out);
+                if asked.benchmark || asked.playground {
+                    self.asked = asked;
+                }
+            });
     }
 }
 
 impl Store {
     fn answer(&mut self, command: Command) -> Result<Vec<Event>, Box<Command>> {
         let event = match command {
-            Command::LoadHistory { job, query } => {
-                Event::HistoryLoaded { job, outcome: self.or_failing(|store| store.list(&query)) }
-            }
+            Command::LoadHistory { job, query } => Event::HistoryLoaded {
+                job,
+                outcome: self.or_failing(|store| store.list(&query)),
+            },
             Command::OpenSession { job, session } => {
-                let found = self.rows.iter().find(|row| row.id == session).map(|row| Arc::new(stored(row)));
+                let found = self
+                    .rows
+                    .iter()
+                    .find(|row| row.id == session)
+                    .map(|row| Arc::new(stored(row)));
                 let outcome = found.ok_or_else(|| Failure::new("There is no such session", ""));
                 Event::SessionOpened { job, outcome }
             }
-            Command::CompareSessions { job, sessions, least_change } => {
-                Event::SessionsCompared { job, outcome: Ok(Arc::new(self.compare(&sessions, least_change))) }
-            }
-            Command::LoadTrend { job, model, .. } => {
-                Event::TrendLoaded { job, outcome: Ok(self.trend(model)) }
-            }
+            Command::CompareSessions {
+                job,
+                sessions,
+                least_change,
+            } => Event::SessionsCompared {
+                job,
+                outcome: Ok(Arc::new(self.compare(&sessions, least_change))),
+            },
+            Command::LoadTrend { job, model, .. } => Event::TrendLoaded {
+                job,
+                outcome: Ok(self.trend(model)),
+            },
             Command::DeleteSessions { what } => {
                 match what {
                     Deletion::Sessions(ids) => self.rows.retain(|row| !ids.contains(&row.id)),
-                    Deletion::OlderThan(until) => self.rows.retain(|row| row.baseline || row.began >= until),
+                    Deletion::OlderThan(until) => {
+                        self.rows.retain(|row| row.baseline || row.began >= until)
+                    }
                 }
                 Event::HistoryChanged
             }
             Command::SetBaseline { session, on } => {
-                self.rows.iter_mut().filter(|row| row.id == session).for_each(|row| row.baseline = on);
+                self.rows
+                    .iter_mut()
+                    .filter(|row| row.id == session)
+                    .for_each(|row| row.baseline = on);
                 Event::HistoryChanged
             }
             Command::TagSession { session, tags } => {
@@ -151,24 +180,41 @@ impl Store {
             wanted.as_ref().is_none_or(|name| names.contains(name))
         };
         let words = |row: &SessionRow| {
-            let all =
-                [&[row.title.clone(), row.environment.clone()], &*row.models, &row.deployments, &row.tags]
-                    .concat();
+            let all = [
+                &[row.title.clone(), row.environment.clone()],
+                &*row.models,
+                &row.deployments,
+                &row.tags,
+            ]
+            .concat();
             let all = all.join(" ").to_lowercase();
-            query.text.to_lowercase().split_whitespace().all(|word| all.contains(word))
+            query
+                .text
+                .to_lowercase()
+                .split_whitespace()
+                .all(|word| all.contains(word))
         };
         let mut rows: Vec<&SessionRow> = self
             .rows
             .iter()
             .filter(|row| words(row) && query.kind.is_none_or(|kind| row.kind == kind))
-            .filter(|row| has(&row.models, &query.model) && has(&row.deployments, &query.deployment))
+            .filter(|row| {
+                has(&row.models, &query.model) && has(&row.deployments, &query.deployment)
+            })
             .filter(|row| has(&row.tags, &query.tag))
-            .filter(|row| query.environment.as_ref().is_none_or(|name| row.environment == *name))
+            .filter(|row| {
+                query
+                    .environment
+                    .as_ref()
+                    .is_none_or(|name| row.environment == *name)
+            })
             .filter(|row| query.since.is_none_or(|since| row.began >= since))
             .filter(|row| query.until.is_none_or(|until| row.began < until))
             .collect();
         match query.sort {
-            SortBy::Ttft => rows.sort_by(|a, b| a.ttft_p50_ms.partial_cmp(&b.ttft_p50_ms).expect("numbers")),
+            SortBy::Ttft => {
+                rows.sort_by(|a, b| a.ttft_p50_ms.partial_cmp(&b.ttft_p50_ms).expect("numbers"))
+            }
             SortBy::Model => rows.sort_by(|a, b| a.models.cmp(&b.models)),
             _ => rows.sort_by_key(|row| row.began),
         }
@@ -176,7 +222,8 @@ impl Store {
             rows.reverse();
         }
         let names = |of: fn(&SessionRow) -> &[String]| {
-            let mut names: Vec<String> = self.rows.iter().flat_map(|row| of(row).to_vec()).collect();
+            let mut names: Vec<String> =
+                self.rows.iter().flat_map(|row| of(row).to_vec()).collect();
             names.sort();
             names.dedup();
             names
@@ -184,7 +231,12 @@ impl Store {
         HistoryPage {
             total: rows.len() as u64,
             offset: query.offset,
-            rows: rows.into_iter().skip(query.offset as usize).take(query.limit as usize).cloned().collect(),
+            rows: rows
+                .into_iter()
+                .skip(query.offset as usize)
+                .take(query.limit as usize)
+                .cloned()
+                .collect(),
             facets: Facets {
                 models: names(|row| &row.models),
                 deployments: names(|row| &row.deployments),
@@ -197,7 +249,12 @@ impl Store {
     }
 
     fn compare(&self, sessions: &[SessionId], least_change: f64) -> Comparison {
-        let label = |id: &SessionId| self.rows.iter().find(|row| row.id == *id).map(|row| row.title.clone());
+        let label = |id: &SessionId| {
+            self.rows
+                .iter()
+                .find(|row| row.id == *id)
+                .map(|row| row.title.clone())
+        };
         let cell = |value: f64, change: f64, verdict| Cell {
             value: Some(value),
             change: Some(change),
@@ -240,8 +297,12 @@ impl Store {
     }
 
     fn trend(&self, model: String) -> Trend {
-        let mut points: Vec<TrendPoint> =
-            self.rows.iter().filter(|row| row.models.contains(&model)).map(point).collect();
+        let mut points: Vec<TrendPoint> = self
+            .rows
+            .iter()
+            .filter(|row| row.models.contains(&model))
+            .map(point)
+            .collect();
         points.sort_by_key(|point| point.at);
         Trend { model, points }
     }
@@ -277,8 +338,16 @@ fn row(n: u64, ago: u64) -> SessionRow {
     let wave = ((n * 7_919) % 101) as f64 / 101.0;
     SessionRow {
         id: SessionId(format!("{}{n:06}", if chat { "c" } else { "b" })),
-        kind: if chat { SessionKind::Chat } else { SessionKind::Bench },
-        state: if n % 17 == 9 { SessionState::Interrupted } else { SessionState::Complete },
+        kind: if chat {
+            SessionKind::Chat
+        } else {
+            SessionKind::Bench
+        },
+        state: if n % 17 == 9 {
+            SessionState::Interrupted
+        } else {
+            SessionState::Complete
+        },
         began: Timestamp::now() - SignedDuration::from_mins(1 + ago as i64 * 200),
         ended: None,
         title: match (chat, n % 2) {
@@ -289,7 +358,11 @@ fn row(n: u64, ago: u64) -> SessionRow {
         environment: "Demo".to_owned(),
         deployments: vec![deployment.to_owned()],
         models: vec![model.to_owned()],
-        tags: if n % 4 == 1 { vec![format!("v2.{}", n % 30)] } else { Vec::new() },
+        tags: if n % 4 == 1 {
+            vec![format!("v2.{}", n % 30)]
+        } else {
+            Vec::new()
+        },
         source: None,
         release: Some(format!("2.{}", n / 40)),
         requests: if chat { 3 } else { 1_400 },
@@ -304,16 +377,25 @@ fn row(n: u64, ago: u64) -> SessionRow {
 fn stored(row: &SessionRow) -> StoredSession {
     let body = match row.kind {
         SessionKind::Chat => {
-            let exchanges =
-                vec![exchange(row, 1, None), exchange(row, 2, Some(1)), exchange(row, 3, Some(1))];
-            SessionBody::Chat { surroundings: None, exchanges }
+            let exchanges = vec![
+                exchange(row, 1, None),
+                exchange(row, 2, Some(1)),
+                exchange(row, 3, Some(1)),
+            ];
+            SessionBody::Chat {
+                surroundings: None,
+                exchanges,
+            }
         }
         SessionKind::Bench => {
             let (report, traces) = (Box::new(report(row)), traces());
             SessionBody::Bench { report, traces }
         }
     };
-    StoredSession { row: row.clone(), body }
+    StoredSession {
+        row: row.clone(),
+        body,
+    }
 }
 
 fn exchange(row: &SessionRow, id: u64, parent: Option<u64>) -> Exchange {
@@ -337,14 +419,20 @@ fn exchange(row: &SessionRow, id: u64, parent: Option<u64>) -> Exchange {
             ttft: Some(Duration::from_millis(90 + id)),
             latency: Some(Duration::from_millis(900)),
             tokens_per_sec: Some(480.0),
-            tokens: Some(Tokens { n: 300, source: TokenSource::Usage }),
+            tokens: Some(Tokens {
+                n: 300,
+                source: TokenSource::Usage,
+            }),
             ..Figures::default()
         },
     }
 }
 
 fn report(row: &SessionRow) -> BenchReport {
-    let target = Target { deployment: row.deployments.first().cloned(), model: row.models[0].clone() };
+    let target = Target {
+        deployment: row.deployments.first().cloned(),
+        model: row.models[0].clone(),
+    };
     let plan = Plan {
         targets: vec![target],
         load: Load::Concurrency(vec![1, 2, 4, 8, 16, 32, 64]),
@@ -398,7 +486,11 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
         began_s: index as f64 * 30.0,
         took_s: 30.0,
         steady_s: None,
-        requests: Requests { ended: 200, ok: 200, ..Requests::default() },
+        requests: Requests {
+            ended: 200,
+            ok: 200,
+            ..Requests::default()
+        },
         at_once: 0,
         tokens_per_chunk: None,
         answered_by: Vec::new(),
@@ -416,7 +508,10 @@ fn level(plan: &Plan, index: usize, scale: f64) -> LevelReport {
         output_tokens: none(),
         reasoning_tokens: none(),
         throughput: Throughput {
-            output_tokens_per_s: Some(Rate { mean: 9_800.0 / scale * (1.0 - (-n / 12.0).exp()), ci: None }),
+            output_tokens_per_s: Some(Rate {
+                mean: 9_800.0 / scale * (1.0 - (-n / 12.0).exp()),
+                ci: None,
+            }),
             ..Throughput::default()
         },
         concurrency: Default::default(),

@@ -31,7 +31,12 @@ pub(crate) const NEW_KINDS: [&str; 3] = ["modeldeployments", "modelbundles", "mo
 
 macro_rules! recorded {
     ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/k8s/", $name, ".json"))
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/k8s/",
+            $name,
+            ".json"
+        ))
     };
 }
 
@@ -110,10 +115,16 @@ impl Cluster {
             ("bundletemplates", recorded!("bundletemplates")),
             ("modelprofiles", recorded!("modelprofiles")),
             ("pods", recorded!("pods")),
-            ("events", "{\"kind\":\"EventList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}"),
+            (
+                "events",
+                "{\"kind\":\"EventList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}",
+            ),
         ];
         Self {
-            lists: lists.into_iter().map(|(kind, list)| (kind, list.into())).collect(),
+            lists: lists
+                .into_iter()
+                .map(|(kind, list)| (kind, list.into()))
+                .collect(),
             troubles: Vec::new(),
             watch_troubles: Vec::new(),
             path: "",
@@ -125,26 +136,40 @@ impl Cluster {
 
     /// The recorded one, where `kinds` meet `trouble`.
     pub(crate) fn with(kinds: &[&'static str], trouble: Trouble) -> Self {
-        Self { troubles: kinds.iter().map(|kind| (*kind, trouble)).collect(), ..Self::recorded() }
+        Self {
+            troubles: kinds.iter().map(|kind| (*kind, trouble)).collect(),
+            ..Self::recorded()
+        }
     }
 
     /// 506 deployments of the old generation and 2,012 pods, as the timings of the facts have it.
     pub(crate) fn large() -> Self {
         let deployments: Vec<String> = (0..506).map(|i| format!("bd-large-{i:03}")).collect();
         let mut cluster = Self::recorded();
-        cluster.set("bundledeployments", "BundleDeployment", recorded!("bundledeployments"), |template| {
+        cluster.set(
+            "bundledeployments",
+            "BundleDeployment",
+            recorded!("bundledeployments"),
+            |template| {
+                deployments
+                    .iter()
+                    .map(|name| template("llama", name).replace("b-llama", &format!("b-{name}")))
+                    .collect()
+            },
+        );
+        cluster.set("bundles", "Bundle", recorded!("bundles"), |template| {
             deployments
                 .iter()
-                .map(|name| template("llama", name).replace("b-llama", &format!("b-{name}")))
+                .map(|name| template("b-llama", &format!("b-{name}")))
                 .collect()
-        });
-        cluster.set("bundles", "Bundle", recorded!("bundles"), |template| {
-            deployments.iter().map(|name| template("b-llama", &format!("b-{name}"))).collect()
         });
         cluster.set("pods", "Pod", recorded!("pods"), |template| {
             let mut pods = Vec::new();
             for (i, name) in deployments.iter().enumerate() {
-                pods.push(template("inf-llama-cache-0", &format!("inf-{name}-cache-0")));
+                pods.push(template(
+                    "inf-llama-cache-0",
+                    &format!("inf-{name}-cache-0"),
+                ));
                 // 506 caches and 1,506 others are 2,012.
                 let replicas = if i < 494 { 3 } else { 2 };
                 for replica in 0..replicas {
@@ -174,12 +199,27 @@ impl Cluster {
         let items = list["items"].as_array().cloned().unwrap_or_default();
         let texts: HashMap<String, String> = items
             .iter()
-            .map(|item| (item["metadata"]["name"].as_str().unwrap_or_default().to_owned(), item.to_string()))
+            .map(|item| {
+                (
+                    item["metadata"]["name"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    item.to_string(),
+                )
+            })
             .collect();
         let copies = make(&|from, to| {
-            texts[from].replace(&format!("\"name\":\"{from}\""), &format!("\"name\":\"{to}\""))
+            texts[from].replace(
+                &format!("\"name\":\"{from}\""),
+                &format!("\"name\":\"{to}\""),
+            )
         });
-        let version = if plural == "pods" { "v1" } else { "sambanova.ai/v1alpha1" };
+        let version = if plural == "pods" {
+            "v1"
+        } else {
+            "sambanova.ai/v1alpha1"
+        };
         let text = format!(
             "{{\"kind\":\"{kind}List\",\"apiVersion\":\"{version}\",\"metadata\":{{\"resourceVersion\":\"1\"}},\"items\":[{}]}}",
             copies.join(",")
@@ -237,25 +277,48 @@ impl Drop for Kube {
 impl Kube {
     /// Starts a server on a free port of the loopback.
     pub(crate) async fn start(cluster: Cluster) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback has a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("the loopback has a free port");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let acceptor = acceptor(cluster.tls, dir.path());
         let scheme = match cluster.tls {
             Tls::Off | Tls::TakenForHttp => "http",
             _ => "https",
         };
-        write_kubeconfig(dir.path(), &format!("{scheme}://{address}{}", cluster.path), &cluster.user);
+        write_kubeconfig(
+            dir.path(),
+            &format!("{scheme}://{address}{}", cluster.path),
+            &cluster.user,
+        );
         let requests = Arc::default();
-        let changes = Changes { version: RECORDED, ..Changes::default() };
+        let changes = Changes {
+            version: RECORDED,
+            ..Changes::default()
+        };
         let live = Arc::new(Live {
             cluster: Mutex::new(cluster),
             changes: Mutex::new(changes),
             told: watch::Sender::new(RECORDED),
             frozen: watch::Sender::new(false),
         });
-        let task = tokio::spawn(serve(listener, acceptor.clone(), Arc::clone(&live), Arc::clone(&requests)));
-        Self { dir, requests, live, address, acceptor, task }
+        let task = tokio::spawn(serve(
+            listener,
+            acceptor.clone(),
+            Arc::clone(&live),
+            Arc::clone(&requests),
+        ));
+        Self {
+            dir,
+            requests,
+            live,
+            address,
+            acceptor,
+            task,
+        }
     }
 
     /// An object is new, has changed or is gone: `ADDED`, `MODIFIED`, `DELETED`.
@@ -274,7 +337,10 @@ impl Kube {
         let cluster = self.live.cluster.lock().expect("no test panics with it");
         let list: Value = serde_json::from_str(&cluster.lists[kind]).expect("a list is JSON");
         let items = list["items"].as_array().cloned().unwrap_or_default();
-        items.into_iter().find(|item| item["metadata"]["name"] == name).expect("it was recorded")
+        items
+            .into_iter()
+            .find(|item| item["metadata"]["name"] == name)
+            .expect("it was recorded")
     }
 
     /// Every watch is closed as the server does after some minutes; with `forget` what came before is
@@ -323,7 +389,9 @@ impl Kube {
 
     /// Comes back at the same address.
     pub(crate) async fn restart(&mut self) {
-        let listener = TcpListener::bind(self.address).await.expect("its port is still free");
+        let listener = TcpListener::bind(self.address)
+            .await
+            .expect("its port is still free");
         let (live, requests) = (Arc::clone(&self.live), Arc::clone(&self.requests));
         self.task = tokio::spawn(serve(listener, self.acceptor.clone(), live, requests));
     }
@@ -349,7 +417,11 @@ impl Kube {
 
     /// The paths that were asked, sorted.
     pub(crate) fn requests(&self) -> Vec<String> {
-        let mut requests = self.requests.lock().expect("no test panics with the log").clone();
+        let mut requests = self
+            .requests
+            .lock()
+            .expect("no test panics with the log")
+            .clone();
         requests.sort();
         requests
     }
@@ -360,16 +432,24 @@ pub(crate) fn kubectls() -> Vec<PathBuf> {
     let listed: Vec<PathBuf> = std::env::var_os("BATIDA_TEST_KUBECTLS")
         .map(|list| std::env::split_paths(&list).collect())
         .unwrap_or_default();
-    let listed: Vec<_> = listed.into_iter().filter(|path| !path.as_os_str().is_empty()).collect();
+    let listed: Vec<_> = listed
+        .into_iter()
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect();
     if !listed.is_empty() {
         for path in &listed {
-            assert!(path.is_file(), "BATIDA_TEST_KUBECTLS names {}, which does not exist", path.display());
+            assert!(
+                path.is_file(),
+                "BATIDA_TEST_KUBECTLS names {}, which does not exist",
+                path.display()
+            );
         }
         return listed;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|folder| folder.join("kubectl")).find(|program| program.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join("kubectl"))
+        .find(|program| program.is_file());
     vec![found.expect(
         "no kubectl in PATH: install one (Debian: apt-get install kubernetes-client), or name programs in BATIDA_TEST_KUBECTLS",
     )]
@@ -393,12 +473,17 @@ fn write_kubeconfig(dir: &Path, server: &str, user: &Value) {
         ],
         "current-context": "test",
     });
-    std::fs::write(dir.join("config"), config.to_string()).expect("a temporary folder can be written");
+    std::fs::write(dir.join("config"), config.to_string())
+        .expect("a temporary folder can be written");
 }
 
 pub(crate) fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
     let ca = authority();
-    let trusted = if tls == Tls::UnknownCa { authority() } else { ca.clone() };
+    let trusted = if tls == Tls::UnknownCa {
+        authority()
+    } else {
+        ca.clone()
+    };
     std::fs::write(dir.join("ca.pem"), &trusted.0).expect("a temporary folder can be written");
     if matches!(tls, Tls::Off | Tls::HttpTakenForHttps) {
         return None;
@@ -413,14 +498,19 @@ pub(crate) fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
         params.not_after = rcgen::date_time_ymd(2021, 1, 1);
     }
     let key = rcgen::KeyPair::generate().expect("a key can be made");
-    let certificate = params.signed_by(&key, &ca.1).expect("the authority can sign");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("the key is a key");
-    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows TLS")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("the key fits the certificate");
+    let certificate = params
+        .signed_by(&key, &ca.1)
+        .expect("the authority can sign");
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("the key is a key");
+    let config = rustls::ServerConfig::builder_with_provider(
+        rustls::crypto::ring::default_provider().into(),
+    )
+    .with_safe_default_protocol_versions()
+    .expect("the provider knows TLS")
+    .with_no_client_auth()
+    .with_single_cert(vec![certificate.der().clone()], key)
+    .expect("the key fits the certificate");
     Some(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -444,20 +534,26 @@ async fn serve(
     let mut conversations = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).ok();
-        let (live, requests, acceptor) = (Arc::clone(&live), Arc::clone(&requests), acceptor.clone());
+        let (live, requests, acceptor) =
+            (Arc::clone(&live), Arc::clone(&requests), acceptor.clone());
         conversations.spawn(async move {
             // A client that goes away is none of the server's troubles.
             match acceptor {
                 // What Go's servers say to a client that speaks the other tongue.
                 None if greets_in_tls(&stream).await => {
                     let mut stream = stream;
-                    stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await.ok()
+                    stream
+                        .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+                        .await
+                        .ok()
                 }
                 Some(_) if !greets_in_tls(&stream).await => {
                     let mut stream = stream;
                     let words = "Client sent an HTTP request to an HTTPS server.\n";
-                    let text =
-                        format!("HTTP/1.0 400 Bad Request\r\nContent-Length: {}\r\n\r\n{words}", words.len());
+                    let text = format!(
+                        "HTTP/1.0 400 Bad Request\r\nContent-Length: {}\r\n\r\n{words}",
+                        words.len()
+                    );
                     stream.write_all(text.as_bytes()).await.ok()
                 }
                 None => converse(stream, &live, &requests).await.ok(),
@@ -494,7 +590,9 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             if header.trim().is_empty() {
                 break;
             }
-            let Some((name, value)) = header.split_once(':') else { continue };
+            let Some((name, value)) = header.split_once(':') else {
+                continue;
+            };
             if name.eq_ignore_ascii_case("accept") {
                 accept = value.trim().to_owned();
             }
@@ -510,11 +608,17 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         } else {
             path_of(&target).to_owned()
         };
-        requests.lock().expect("no test panics with the log").push(asked);
+        requests
+            .lock()
+            .expect("no test panics with the log")
+            .push(asked);
         live.thawed().await;
         let cluster = live.cluster.lock().expect("no test panics with it").clone();
         if let Some((kind, version)) = watched
-            && !cluster.troubles.iter().any(|(troubled, _)| *troubled == "*")
+            && !cluster
+                .troubles
+                .iter()
+                .any(|(troubled, _)| *troubled == "*")
         {
             let mut troubles = cluster.watch_troubles.iter().chain(&cluster.troubles);
             let trouble = troubles.find(|(troubled, _)| *troubled == "*" || *troubled == kind);
@@ -557,9 +661,14 @@ fn review(cluster: &Cluster, target: &str, body: &[u8]) -> Option<Answer> {
         memchr::memmem::find(body, quoted.as_bytes()).is_some()
             || memchr::memmem::find(body, &framed).is_some()
     };
-    let troubles = if says("verb", 2, "watch") { &cluster.watch_troubles } else { &cluster.troubles };
-    let forbidden =
-        troubles.iter().any(|(kind, trouble)| *trouble == Trouble::Forbidden && says("resource", 5, kind));
+    let troubles = if says("verb", 2, "watch") {
+        &cluster.watch_troubles
+    } else {
+        &cluster.troubles
+    };
+    let forbidden = troubles
+        .iter()
+        .any(|(kind, trouble)| *trouble == Trouble::Forbidden && says("resource", 5, kind));
     let review = json!({"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
         "spec": {}, "status": {"allowed": !forbidden}});
     Some(Answer::Whole(201, review.to_string().into()))
@@ -569,14 +678,22 @@ fn review(cluster: &Cluster, target: &str, body: &[u8]) -> Option<Answer> {
 fn watched(target: &str) -> Option<(String, u64)> {
     let (path, query) = target.split_once('?')?;
     query.split('&').find(|part| *part == "watch=true")?;
-    let version = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="))?;
+    let version = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("resourceVersion="))?;
     Some((path.rsplit('/').next()?.to_owned(), version.parse().ok()?))
 }
 
 /// How long a watch is to be kept open.
 fn lasts(target: &str) -> Duration {
-    let asked = target.split(['?', '&']).find_map(|part| part.strip_prefix("timeoutSeconds="));
-    Duration::from_secs(asked.and_then(|seconds| seconds.parse().ok()).unwrap_or(3_600))
+    let asked = target
+        .split(['?', '&'])
+        .find_map(|part| part.strip_prefix("timeoutSeconds="));
+    Duration::from_secs(
+        asked
+            .and_then(|seconds| seconds.parse().ok())
+            .unwrap_or(3_600),
+    )
 }
 
 /// Sends what changes until the watches are closed.
@@ -592,14 +709,20 @@ async fn follow<S: AsyncWrite + Unpin>(
         object: &Value,
     ) -> std::io::Result<()> {
         let line = json!({"type": event, "object": object}).to_string() + "\n";
-        stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).await?;
+        stream
+            .write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes())
+            .await?;
         stream.flush().await
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
     stream.flush().await?;
     let mut told = live.told.subscribe();
-    let generation = live.changes.lock().expect("no test panics with it").generation;
+    let generation = live
+        .changes
+        .lock()
+        .expect("no test panics with it")
+        .generation;
     loop {
         let (closed, expired, news) = {
             let changes = live.changes.lock().expect("no test panics with it");
@@ -609,7 +732,11 @@ async fn follow<S: AsyncWrite + Unpin>(
                 .filter(|(version, of, ..)| *version > seen && *of == kind)
                 .cloned()
                 .collect();
-            (changes.generation != generation, seen < changes.oldest, news)
+            (
+                changes.generation != generation,
+                seen < changes.oldest,
+                news,
+            )
         };
         if closed {
             break;
@@ -664,7 +791,9 @@ enum Answer {
 
 fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &str) -> Answer {
     let path = path_of(target);
-    let Some(path) = path.strip_prefix(cluster.path) else { return troubled(cluster.without_path, path) };
+    let Some(path) = path.strip_prefix(cluster.path) else {
+        return troubled(cluster.without_path, path);
+    };
     if let Some((_, trouble)) = cluster.troubles.iter().find(|(kind, _)| *kind == "*") {
         return troubled(*trouble, path);
     }
@@ -679,9 +808,9 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
         ["apis"] => ok(recorded!("apis")),
         ["api", "v1"] => ok(recorded!("api-v1")),
         ["apis", "sambanova.ai", "v1alpha1"] => ok(recorded!("sambanova-v1alpha1")),
-        ["api", "v1", "namespaces", NAMESPACE] => {
-            ok("{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"sambastack\"}}")
-        }
+        ["api", "v1", "namespaces", NAMESPACE] => ok(
+            "{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"sambastack\"}}",
+        ),
         ["api", "v1", "namespaces", name] => {
             let message = format!("namespaces \"{name}\" not found");
             let details = json!({"name": name, "kind": "namespaces"});
@@ -710,9 +839,26 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
         ["api", "v1", "namespaces", NAMESPACE, "pods", name, "log"] => {
             Answer::Whole(200, format!("{name} says one\nand two\n").into())
         }
-        ["api", "v1", "namespaces", namespace, kind @ ("pods" | "events")]
-        | ["apis", "sambanova.ai", "v1alpha1", "namespaces", namespace, kind] => {
-            if let Some((_, trouble)) = cluster.troubles.iter().find(|(troubled, _)| troubled == kind) {
+        [
+            "api",
+            "v1",
+            "namespaces",
+            namespace,
+            kind @ ("pods" | "events"),
+        ]
+        | [
+            "apis",
+            "sambanova.ai",
+            "v1alpha1",
+            "namespaces",
+            namespace,
+            kind,
+        ] => {
+            if let Some((_, trouble)) = cluster
+                .troubles
+                .iter()
+                .find(|(troubled, _)| troubled == kind)
+            {
                 return troubled(*trouble, path);
             }
             match cluster.lists.get(kind) {
@@ -727,15 +873,24 @@ fn answer(cluster: &Cluster, changes: &Mutex<Changes>, target: &str, accept: &st
 
 fn troubled(trouble: Trouble, path: &str) -> Answer {
     let kind = path.rsplit('/').next().unwrap_or_default();
-    let group = if path.starts_with("/apis/") { "sambanova.ai" } else { "" };
+    let group = if path.starts_with("/apis/") {
+        "sambanova.ai"
+    } else {
+        ""
+    };
     match trouble {
         Trouble::Unauthorized => Answer::Whole(401, recorded!("status-401").into()),
         Trouble::Forbidden => {
-            let full = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+            let full = if group.is_empty() {
+                kind.to_owned()
+            } else {
+                format!("{kind}.{group}")
+            };
             let message = format!(
                 "{full} is forbidden: User \"limited\" cannot list resource \"{kind}\" in API group \"{group}\" in the namespace \"{NAMESPACE}\""
             );
-            let mut status: Value = serde_json::from_str(recorded!("status-403")).expect("it was recorded");
+            let mut status: Value =
+                serde_json::from_str(recorded!("status-403")).expect("it was recorded");
             status["message"] = message.into();
             status["details"] = json!({"group": group, "kind": kind});
             Answer::Whole(403, status.to_string().into())
@@ -756,7 +911,9 @@ fn troubled(trouble: Trouble, path: &str) -> Answer {
             200,
             "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}".into(),
         ),
-        Trouble::Hang | Trouble::HangMidBody | Trouble::Close | Trouble::CloseMidBody => Answer::Cut(trouble),
+        Trouble::Hang | Trouble::HangMidBody | Trouble::Close | Trouble::CloseMidBody => {
+            Answer::Cut(trouble)
+        }
     }
 }
 

@@ -7,7 +7,14 @@ use std::process::{Command, Output};
 pub(crate) fn quiet(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(std::process::Stdio::null());
-    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+    for proxy in [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ] {
         command.env_remove(proxy);
     }
     command
@@ -29,14 +36,20 @@ pub(crate) fn python() -> PathBuf {
         return python.into();
     }
     let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/venv/bin/python3");
-    if venv.is_file() { venv } else { find("python3", "python3") }
+    if venv.is_file() {
+        venv
+    } else {
+        find("python3", "python3")
+    }
 }
 
 /// A Python that can import `module`.
 #[track_caller]
 pub(crate) fn python_with(module: &str) -> PathBuf {
     let python = python();
-    let import = quiet(&python).args(["-c", &format!("import {module}")]).output();
+    let import = quiet(&python)
+        .args(["-c", &format!("import {module}")])
+        .output();
     let found = import.as_ref().is_ok_and(|out| out.status.success());
     assert!(
         found,
@@ -49,10 +62,21 @@ pub(crate) fn python_with(module: &str) -> PathBuf {
 /// Its standard output, if it succeeded.
 #[track_caller]
 pub(crate) fn output_of(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } =
-        command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
-    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "{command:?} ended with {status}\n{stdout}\n{stderr}");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .unwrap_or_else(|why| panic!("{command:?}: {why}"));
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    assert!(
+        status.success(),
+        "{command:?} ended with {status}\n{stdout}\n{stderr}"
+    );
     stdout.into_owned()
 }
 
@@ -77,13 +101,18 @@ pub(crate) fn this_test(name: &str) -> Command {
 #[track_caller]
 pub(crate) fn check_test(command: &mut Command) {
     let said = output_of(command);
-    assert!(said.contains("1 passed") && said.contains(RAN), "{command:?} ran no test\n{said}");
+    assert!(
+        said.contains("1 passed") && said.contains(RAN),
+        "{command:?} ran no test\n{said}"
+    );
 }
 
 /// Whether a process runs. One that has ended and was not collected by its parent yet does not.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The state follows the name, which stands in parentheses.
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim_start().chars().next());
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }

@@ -30,7 +30,10 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON; `Null` when it is none.
@@ -77,12 +80,22 @@ impl Reply<'_> {
     }
 
     pub(crate) fn json(&mut self, status: u16, body: &Value) {
-        self.full(status, &[("content-type", "application/json")], body.to_string());
+        self.full(
+            status,
+            &[("content-type", "application/json")],
+            body.to_string(),
+        );
     }
 
     /// Begins a chunked event stream.
     pub(crate) fn stream(&mut self) {
-        self.raw(head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]));
+        self.raw(head(
+            200,
+            &[
+                ("content-type", "text/event-stream"),
+                ("transfer-encoding", "chunked"),
+            ],
+        ));
     }
 
     /// One chunk of a chunked body.
@@ -174,11 +187,21 @@ pub(crate) struct ScriptedServer {
 
 impl ScriptedServer {
     /// `script` answers each request.
-    pub(crate) fn start(script: impl Fn(&Request, &mut Reply<'_>) -> Then + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        script: impl Fn(&Request, &mut Reply<'_>) -> Then + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
-        let server = Self { address, requests: Arc::default(), over: Arc::default() };
-        let (requests, over, script) = (server.requests.clone(), server.over.clone(), Arc::new(script));
+        let server = Self {
+            address,
+            requests: Arc::default(),
+            over: Arc::default(),
+        };
+        let (requests, over, script) = (
+            server.requests.clone(),
+            server.over.clone(),
+            Arc::new(script),
+        );
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().enumerate() {
                 if over.load(Ordering::Relaxed) {
@@ -190,8 +213,13 @@ impl ScriptedServer {
                     let _ = stream.set_nodelay(true);
                     let mut ahead = Vec::new();
                     for nth in 0.. {
-                        let Some(request) = read(&mut stream, &mut ahead, connection, nth) else { break };
-                        requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+                        let Some(request) = read(&mut stream, &mut ahead, connection, nth) else {
+                            break;
+                        };
+                        requests
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(request.clone());
                         if script(&request, &mut Reply(&mut stream)) == Then::Close {
                             break;
                         }
@@ -213,7 +241,10 @@ impl ScriptedServer {
 
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -228,7 +259,12 @@ impl Drop for ScriptedServer {
 }
 
 /// The next request; `None` when the client has gone or sends something else.
-fn read(stream: &mut TcpStream, ahead: &mut Vec<u8>, connection: usize, nth: usize) -> Option<Request> {
+fn read(
+    stream: &mut TcpStream,
+    ahead: &mut Vec<u8>,
+    connection: usize,
+    nth: usize,
+) -> Option<Request> {
     let mut more = |bytes: &mut Vec<u8>| {
         let mut buffer = [0; 64 << 10];
         loop {
@@ -258,12 +294,21 @@ fn read(stream: &mut TcpStream, ahead: &mut Vec<u8>, connection: usize, nth: usi
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0_usize);
+    let length = length
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0_usize);
     let body_at = head_end + 4;
     while ahead.len() < body_at + length {
         more(ahead)?;
     }
     let body = String::from_utf8_lossy(&ahead[body_at..body_at + length]).into_owned();
     ahead.drain(..body_at + length);
-    Some(Request { method, target, headers, body, connection, nth })
+    Some(Request {
+        method,
+        target,
+        headers,
+        body,
+        connection,
+        nth,
+    })
 }

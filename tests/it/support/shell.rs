@@ -31,7 +31,9 @@ impl Shell {
     pub(crate) fn command(&self, url: &str, args: &[&str]) -> Command {
         let mut command = program(self.dir.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.args(args).args(["--api", url, "--config", "config"]);
+        command
+            .args(args)
+            .args(["--api", url, "--config", "config"]);
         command
     }
 
@@ -42,10 +44,28 @@ impl Shell {
     /// A benchmark of so many requests by one client, whose prompts need no calibration; and its report.
     pub(crate) fn bench(&self, url: &str, requests: u32, args: &[&str]) -> (Said, Value) {
         let requests = requests.to_string();
-        let mut all = vec!["bench", "--model", "m", "--prompts", "prompts.txt", "--warmup", "0", "--json"];
-        all.extend(["--quiet", "--max-error-share", "none", "--max-level-error-share", "100%"]);
+        let mut all = vec![
+            "bench",
+            "--model",
+            "m",
+            "--prompts",
+            "prompts.txt",
+            "--warmup",
+            "0",
+            "--json",
+        ];
+        all.extend([
+            "--quiet",
+            "--max-error-share",
+            "none",
+            "--max-level-error-share",
+            "100%",
+        ]);
         all.extend(["--requests", &requests]);
-        if !args.iter().any(|arg| ["--concurrency", "--rate", "--max"].contains(arg)) {
+        if !args
+            .iter()
+            .any(|arg| ["--concurrency", "--rate", "--max"].contains(arg))
+        {
             all.extend(["--concurrency", "1"]);
         }
         all.extend(args);

@@ -44,14 +44,16 @@ impl Shows {
             Some(pem) => {
                 let mut roots = RootCertStore::empty();
                 roots.add(certificate(pem)).expect("an authority");
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
             }
             None => builder.with_no_client_auth(),
         };
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
-        let mut config =
-            builder.with_single_cert(vec![certificate(&self.certificate)], key).expect("the key fits");
+        let mut config = builder
+            .with_single_cert(vec![certificate(&self.certificate)], key)
+            .expect("the key fits");
         config.alpn_protocols = self.protocols.clone();
         config
     }
@@ -66,16 +68,24 @@ pub(crate) fn front(shows: &Shows, behind: SocketAddr) -> SocketAddr {
     let acceptor = TlsAcceptor::from(Arc::new(shows.config()));
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            tell.send(listener.local_addr().expect("an address")).expect("the test waits for it");
+            tell.send(listener.local_addr().expect("an address"))
+                .expect("the test waits for it");
             while let Ok((stream, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     // Clients that hang up are what is tested.
-                    let Ok(mut front) = acceptor.accept(stream).await else { return };
-                    let Ok(mut back) = TcpStream::connect(behind).await else { return };
+                    let Ok(mut front) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let Ok(mut back) = TcpStream::connect(behind).await else {
+                        return;
+                    };
                     let _ = tokio::io::copy_bidirectional(&mut front, &mut back).await;
                 });
             }

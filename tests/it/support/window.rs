@@ -39,7 +39,11 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { size: LARGE, theme: egui::Theme::Dark, env: None }
+        Self {
+            size: LARGE,
+            theme: egui::Theme::Dark,
+            env: None,
+        }
     }
 }
 
@@ -102,13 +106,18 @@ impl Window {
     /// On the demo, with a deployment and a model picked.
     pub(crate) fn on_demo() -> Self {
         let mut window = Self::first_start();
-        window.until("a model is picked", |window| window.has_button("Model: Meta-Llama-3.3-70B-Instruct"));
+        window.until("a model is picked", |window| {
+            window.has_button("Model: Meta-Llama-3.3-70B-Instruct")
+        });
         window
     }
 
     /// In an environment of one's own.
     pub(crate) fn on(env: Environment, key: Option<&'static str>) -> Self {
-        Self::open(Setup { env: Some((env, key)), ..Setup::default() })
+        Self::open(Setup {
+            env: Some((env, key)),
+            ..Setup::default()
+        })
     }
 
     /// With all that can be chosen.
@@ -202,14 +211,20 @@ impl Window {
     }
 
     fn buttons<'a>(&'a self, label: &'a str) -> impl Iterator<Item = Node<'a>> + 'a {
-        self.query_all_by_label(label).filter(|node| is_control(node.accesskit_node().role()))
+        self.query_all_by_label(label)
+            .filter(|node| is_control(node.accesskit_node().role()))
     }
 
     /// The control with this name.
     #[track_caller]
     pub(crate) fn button<'a>(&'a self, label: &'a str) -> Node<'a> {
         let found: Vec<_> = self.buttons(label).collect();
-        assert_eq!(found.len(), 1, "controls named {label:?}. On the screen:\n{}", self.told());
+        assert_eq!(
+            found.len(),
+            1,
+            "controls named {label:?}. On the screen:\n{}",
+            self.told()
+        );
         found[0]
     }
 
@@ -217,7 +232,9 @@ impl Window {
     #[track_caller]
     pub(crate) fn click(&mut self, label: &str) {
         self.until(&format!("{label:?} can be clicked"), |window| {
-            window.buttons(label).any(|node| !node.accesskit_node().is_disabled())
+            window
+                .buttons(label)
+                .any(|node| !node.accesskit_node().is_disabled())
         });
         self.button(label).click();
         self.step();
@@ -232,7 +249,12 @@ impl Window {
         self.hover_at(at);
         for pressed in [true, false] {
             let button = egui::PointerButton::Primary;
-            self.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+            self.event(egui::Event::PointerButton {
+                pos: at,
+                button,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
         }
         self.step();
         self.run_steps(2);
@@ -241,12 +263,22 @@ impl Window {
     /// The text field with this name.
     #[track_caller]
     pub(crate) fn field<'a>(&'a self, label: &'a str) -> Node<'a> {
-        let fields = [Role::TextInput, Role::MultilineTextInput, Role::PasswordInput, Role::SpinButton];
+        let fields = [
+            Role::TextInput,
+            Role::MultilineTextInput,
+            Role::PasswordInput,
+            Role::SpinButton,
+        ];
         let found: Vec<_> = self
             .query_all_by_label(label)
             .filter(|node| fields.contains(&node.accesskit_node().role()))
             .collect();
-        assert_eq!(found.len(), 1, "fields named {label:?}. On the screen:\n{}", self.told());
+        assert_eq!(
+            found.len(),
+            1,
+            "fields named {label:?}. On the screen:\n{}",
+            self.told()
+        );
         found[0]
     }
 
@@ -285,11 +317,15 @@ impl Window {
     #[track_caller]
     pub(crate) fn pick(&mut self, picker: &str, name: &str) {
         self.open_picker(picker);
-        self.until(&format!("{name:?} is in the list"), |window| window.line(name).is_some());
+        self.until(&format!("{name:?} is in the list"), |window| {
+            window.line(name).is_some()
+        });
         self.line(name).expect("it was there").click();
         self.step();
         let picked = format!("{picker}: {name}");
-        self.until(&format!("{name:?} is picked"), |window| window.has_button(&picked));
+        self.until(&format!("{name:?} is picked"), |window| {
+            window.has_button(&picked)
+        });
     }
 
     /// Opens a picker's list.
@@ -298,10 +334,16 @@ impl Window {
         let begins = format!("{picker}: ");
         let button = |window: &Self| {
             let mut all = window.query_all_by_role(Role::ComboBox);
-            all.find(|node| node.accesskit_node().label().is_some_and(|label| label.starts_with(&begins)))
-                .map(|node| node.rect())
+            all.find(|node| {
+                node.accesskit_node()
+                    .label()
+                    .is_some_and(|label| label.starts_with(&begins))
+            })
+            .map(|node| node.rect())
         };
-        let at = button(self).unwrap_or_else(|| panic!("no picker {picker}:\n{}", self.told())).center();
+        let at = button(self)
+            .unwrap_or_else(|| panic!("no picker {picker}:\n{}", self.told()))
+            .center();
         self.hover_at(at);
         for pressed in [true, false] {
             self.event(egui::Event::PointerButton {
@@ -331,7 +373,9 @@ impl Window {
             let node = node.accesskit_node();
             let (label, value) = (node.label(), node.value());
             if label.is_some()
-                || value.as_ref().is_some_and(|value| node.role() == Role::Label && !value.is_empty())
+                || value
+                    .as_ref()
+                    .is_some_and(|value| node.role() == Role::Label && !value.is_empty())
             {
                 let _ = writeln!(
                     told,
@@ -371,8 +415,14 @@ fn is_control(role: Role) -> bool {
 /// Writes settings that have the demo and this environment, selected.
 pub(crate) fn remember(config: &Path, env: Environment, key: Option<&str>) {
     let keys = Keys::new(SettingsStore::in_dir(config));
-    let change = key.map(|key| KeyChange { env: env.id.clone(), key: Some(SecretString::from(key)) });
-    let mut settings = Settings { selected: env.id.clone(), ..Settings::default() };
+    let change = key.map(|key| KeyChange {
+        env: env.id.clone(),
+        key: Some(SecretString::from(key)),
+    });
+    let mut settings = Settings {
+        selected: env.id.clone(),
+        ..Settings::default()
+    };
     settings.environments.push(env);
     let saved = runtime().block_on(keys.save(&settings, change.as_ref()));
     saved.expect("a temporary folder can be written");

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{ChatRecord, SessionKey, TargetFigures, Writing, nanos, words_of};
-use crate::domain::history::{Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest};
+use crate::domain::history::{
+    Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest,
+};
 use crate::domain::plan::Target;
 use crate::domain::run::Surroundings;
 use crate::io::history::{Trouble, codec, read};
@@ -17,7 +19,14 @@ impl Writing<'_> {
     /// # Errors
     /// As the file's.
     pub fn chat(&self, record: &ChatRecord) -> Result<u64, Trouble> {
-        let ChatRecord { session, environment, surroundings, title, request, exchange } = record;
+        let ChatRecord {
+            session,
+            environment,
+            surroundings,
+            title,
+            request,
+            exchange,
+        } = record;
         let key = match self.find(session)? {
             Some((key, _)) => key,
             None => self.begin_chat(session, environment, title, exchange.at)?,
@@ -31,25 +40,37 @@ impl Writing<'_> {
             Some(other) => self.place(key, other, request.deployment.as_deref())?,
             None => asked,
         };
-        let exchange = &Exchange { id: self.free_exchange(key, exchange)?, ..exchange.clone() };
+        let exchange = &Exchange {
+            id: self.free_exchange(key, exchange)?,
+            ..exchange.clone()
+        };
         let sql = "INSERT INTO exchanges (session, id, body) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (session, id) DO UPDATE SET body = excluded.body";
         let body = serde_json::to_string(exchange)?;
-        self.0.execute(sql, params![key.0, exchange.id.cast_signed(), body])?;
+        self.0
+            .execute(sql, params![key.0, exchange.id.cast_signed(), body])?;
         // An exchange that is asked anew takes its old one's place, as its texts do.
         let [first, end] = key.requests();
         let sql = "SELECT key FROM requests WHERE key >= ?1 AND key < ?2 AND number = ?3";
-        let old: Option<i64> =
-            self.0.query_row(sql, [first, end, exchange.id.cast_signed()], |row| row.get(0)).optional()?;
+        let old: Option<i64> = self
+            .0
+            .query_row(sql, [first, end, exchange.id.cast_signed()], |row| {
+                row.get(0)
+            })
+            .optional()?;
         if let Some(old) = old {
-            self.0.execute("DELETE FROM requests WHERE key = ?1", [old])?;
+            self.0
+                .execute("DELETE FROM requests WHERE key = ?1", [old])?;
         }
         let next = "SELECT ifnull(max(key) + 1, ?1) FROM requests WHERE key >= ?1 AND key < ?2";
         let at: i64 = self.0.query_row(next, [first, end], |row| row.get(0))?;
         // A conversation's moments count from its beginning, as a benchmark's do.
         let began = read::row_of(self.0, key)?.began;
         let since = exchange.at.duration_since(began).unsigned_abs();
-        let mut record = RequestRecord { index: exchange.id, ..request.record.clone() };
+        let mut record = RequestRecord {
+            index: exchange.id,
+            ..request.record.clone()
+        };
         for moment in [&mut record.due, &mut record.sent, &mut record.ended] {
             *moment += since;
         }
@@ -61,8 +82,10 @@ impl Writing<'_> {
     /// The exchange's id, or the next one where that is another question's.
     fn free_exchange(&self, key: SessionKey, exchange: &Exchange) -> Result<u64, Trouble> {
         let sql = "SELECT body FROM exchanges WHERE session = ?1 AND id = ?2";
-        let there: Option<String> =
-            self.0.query_row(sql, [key.0, exchange.id.cast_signed()], |row| row.get(0)).optional()?;
+        let there: Option<String> = self
+            .0
+            .query_row(sql, [key.0, exchange.id.cast_signed()], |row| row.get(0))
+            .optional()?;
         let same = match there {
             Some(body) => serde_json::from_str::<Exchange>(&body)?.at == exchange.at,
             None => true,
@@ -71,7 +94,10 @@ impl Writing<'_> {
             return Ok(exchange.id);
         }
         let next = "SELECT max(id) + 1 FROM exchanges WHERE session = ?1";
-        Ok(self.0.query_row(next, [key.0], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        Ok(self
+            .0
+            .query_row(next, [key.0], |row| row.get::<_, i64>(0))?
+            .cast_unsigned())
     }
 
     fn begin_chat(
@@ -87,7 +113,11 @@ impl Writing<'_> {
             state: SessionState::Complete,
             began: at,
             ended: None,
-            title: if title.is_empty() { "Chat".to_owned() } else { title.to_owned() },
+            title: if title.is_empty() {
+                "Chat".to_owned()
+            } else {
+                title.to_owned()
+            },
             environment: environment.to_owned(),
             deployments: Vec::new(),
             models: Vec::new(),
@@ -118,26 +148,53 @@ impl Writing<'_> {
                     target.model == request.model && target.deployment == request.deployment
                 })
             };
-            let good = requests.iter().filter(|request| request.record.counts()).filter(own);
+            let good = requests
+                .iter()
+                .filter(|request| request.record.counts())
+                .filter(own);
             let ms = |time: std::time::Duration| time.as_secs_f64() * 1e3;
             let speeds: Vec<f64> = good.clone().filter_map(|r| r.record.user_speed()).collect();
-            let ttfts = good.clone().filter_map(|r| r.record.ttft().map(ms)).collect();
+            let ttfts = good
+                .clone()
+                .filter_map(|r| r.record.ttft().map(ms))
+                .collect();
             let itls = good.filter_map(|r| r.record.figures.itl.map(ms)).collect();
             let peak = speeds.iter().copied().reduce(f64::max);
-            (TargetFigures { ttft_ms: median(ttfts), user_speed: median(speeds), peak }, median(itls))
+            (
+                TargetFigures {
+                    ttft_ms: median(ttfts),
+                    user_speed: median(speeds),
+                    peak,
+                },
+                median(itls),
+            )
         };
         let (all, itl) = figures_of(None);
-        row.models = names(targets.iter().map(|(_, target)| Some(target.model.as_str())));
-        row.deployments = names(targets.iter().map(|(_, target)| target.deployment.as_deref()));
+        row.models = names(
+            targets
+                .iter()
+                .map(|(_, target)| Some(target.model.as_str())),
+        );
+        row.deployments = names(
+            targets
+                .iter()
+                .map(|(_, target)| target.deployment.as_deref()),
+        );
         for (place, target) in &targets {
             self.target_figures(key, *place, figures_of(Some(target)).0)?;
         }
         let failed = |request: &&StoredRequest| {
             let error = request.record.error.as_ref();
-            error.is_some_and(|error| error.class != Some(crate::domain::failure::FaultClass::Cancelled))
+            error.is_some_and(|error| {
+                error.class != Some(crate::domain::failure::FaultClass::Cancelled)
+            })
         };
         let errors = requests.iter().filter(failed).count();
-        let last = requests.iter().map(|request| request.record.ended).max().unwrap_or_default();
+        let last = requests
+            .iter()
+            .map(|request| request.record.ended)
+            .max()
+            .unwrap_or_default();
         let sql = "UPDATE sessions SET ended_ns = ?2, requests = ?3, errors = ?4, ttft_ms = ?5, itl_ms = ?6, peak = ?7, \
                    models = ?8, deployments = ?9, words = ?10, kept = ?11, heartbeat_ns = ?12, \
                    release = ifnull(?13, release) WHERE key = ?1";
@@ -166,8 +223,14 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// As the file's.
-    pub fn chat_around(&self, session: &SessionId, surroundings: &Surroundings) -> Result<(), Trouble> {
-        let Some((key, _)) = self.find(session)? else { return Ok(()) };
+    pub fn chat_around(
+        &self,
+        session: &SessionId,
+        surroundings: &Surroundings,
+    ) -> Result<(), Trouble> {
+        let Some((key, _)) = self.find(session)? else {
+            return Ok(());
+        };
         self.head(key, &serde_json::to_string(&Some(surroundings))?)?;
         self.release(key, Some(surroundings))
     }

@@ -1,6 +1,8 @@
 //! The session's charts.
 
-use egui::{Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::live::clock;
 use super::{SessionUi, figures};
@@ -32,8 +34,11 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Ttft, "TTFT"), (Self::Itl, "ITL"), (Self::Latency, "Latency")];
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Ttft, "TTFT"),
+        (Self::Itl, "ITL"),
+        (Self::Latency, "Latency"),
+    ];
 
     fn stats(self, level: &LevelReport) -> &Stats {
         match self {
@@ -45,10 +50,18 @@ impl Shown {
 }
 
 pub(super) fn show(ui: &mut Ui, page: &mut SessionUi, session: &Session, colors: &ModelColors) {
-    let SessionUi { shown, level, photographer } = page;
+    let SessionUi {
+        shown,
+        level,
+        photographer,
+    } = page;
     let two = ui.available_width() > 640.0;
     let gap = 10.0;
-    let width = if two { (ui.available_width() - gap) / 2.0 } else { ui.available_width() };
+    let width = if two {
+        (ui.available_width() - gap) / 2.0
+    } else {
+        ui.available_width()
+    };
     let chosen = level
         .and_then(|level| session.levels.iter().find(|report| report.index == level))
         .or(session.current());
@@ -91,8 +104,15 @@ fn levels_ui(painter: &Painter, area: &Area<'_>, session: &Session) {
     for (level, began) in &session.began {
         let at = area.x(*began);
         let line = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
-        painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, tokens.line_strong), 3.0, 3.0));
-        let Some(label) = session.label_of(*level) else { continue };
+        painter.extend(Shape::dashed_line(
+            &line,
+            Stroke::new(1.0, tokens.line_strong),
+            3.0,
+            3.0,
+        ));
+        let Some(label) = session.label_of(*level) else {
+            continue;
+        };
         beside(painter, area, at, &label, &mut free_from);
     }
 }
@@ -101,14 +121,28 @@ fn levels_ui(painter: &Painter, area: &Area<'_>, session: &Session) {
 
 fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
     let dots = session.dots.kept();
-    let slowest = dots.iter().filter_map(|dot| dot.ttft_ms).fold(0.0f32, f32::max);
+    let slowest = dots
+        .iter()
+        .filter_map(|dot| dot.ttft_ms)
+        .fold(0.0f32, f32::max);
     let added = usize::try_from(session.dots.added()).unwrap_or(usize::MAX);
-    let summary = format!("{}, slowest {slowest:.0} ms", units::counted(added, "request"));
+    let summary = format!(
+        "{}, slowest {slowest:.0} ms",
+        units::counted(added, "request")
+    );
     let levels = session.plan.levels().len().max(session.levels.len());
-    let index_of: Vec<usize> =
-        (0..levels).map(|level| colors.index(session.model_of(level).unwrap_or_default())).collect();
+    let index_of: Vec<usize> = (0..levels)
+        .map(|level| colors.index(session.model_of(level).unwrap_or_default()))
+        .collect();
     let (x, y) = (time_axis(session), Some(up_to(slowest.into())));
-    let chart = Chart { title: TTFT, summary, height: CHART, x, y, tools: &mut no_tools };
+    let chart = Chart {
+        title: TTFT,
+        summary,
+        height: CHART,
+        x,
+        y,
+        tools: &mut no_tools,
+    };
     chart.show(ui, photographer, |painter, area, pointer| {
         levels_ui(painter, area, session);
         let mut nearest = Nearest::default();
@@ -127,7 +161,9 @@ fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
                 }
             }
             nearest.offer(at, pointer, || {
-                let told = dot.ttft_ms.map_or("failed".to_owned(), |ttft| format!("TTFT {ttft:.1} ms"));
+                let told = dot
+                    .ttft_ms
+                    .map_or("failed".to_owned(), |ttft| format!("TTFT {ttft:.1} ms"));
                 let label = session.label_of(level).unwrap_or_default();
                 let model = session.model_of(level).unwrap_or_default();
                 format!("{model} {label}\n{told}\nsent at {}", clock(dot.at_s))
@@ -139,14 +175,31 @@ fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
 
 fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
     let rates = session.rates.kept();
-    let highest = rates.iter().map(|rate| rate.tokens_per_s).fold(0.0, f64::max);
+    let highest = rates
+        .iter()
+        .map(|rate| rate.tokens_per_s)
+        .fold(0.0, f64::max);
     let last = rates.last().map_or(0.0, |rate| rate.tokens_per_s);
-    let summary = format!("now {}, at most {}", units::rate(last), units::rate(highest));
+    let summary = format!(
+        "now {}, at most {}",
+        units::rate(last),
+        units::rate(highest)
+    );
     let (x, y) = (time_axis(session), Some(up_to(highest)));
-    let chart = Chart { title: SPEED, summary, height: CHART, x, y, tools: &mut no_tools };
+    let chart = Chart {
+        title: SPEED,
+        summary,
+        height: CHART,
+        x,
+        y,
+        tools: &mut no_tools,
+    };
     chart.show(ui, photographer, |painter, area, pointer| {
         let color = area.tokens.model_color(0);
-        let line: Vec<Pos2> = rates.iter().map(|rate| area.at(rate.at_s, rate.tokens_per_s)).collect();
+        let line: Vec<Pos2> = rates
+            .iter()
+            .map(|rate| area.at(rate.at_s, rate.tokens_per_s))
+            .collect();
         let mut mesh = Mesh::default();
         let fill = color.gamma_multiply(0.22);
         for (n, at) in (0u32..).zip(&line) {
@@ -162,10 +215,16 @@ fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
         levels_ui(painter, area, session);
         let pointer = pointer?;
         let near = rates.iter().min_by(|a, b| {
-            (area.x(a.at_s) - pointer.x).abs().total_cmp(&(area.x(b.at_s) - pointer.x).abs())
+            (area.x(a.at_s) - pointer.x)
+                .abs()
+                .total_cmp(&(area.x(b.at_s) - pointer.x).abs())
         })?;
         let flight = units::counted(near.in_flight as usize, "request");
-        Some(format!("{}\n{flight} in flight\nat {}", units::rate(near.tokens_per_s), clock(near.at_s)))
+        Some(format!(
+            "{}\n{flight} in flight\nat {}",
+            units::rate(near.tokens_per_s),
+            clock(near.at_s)
+        ))
     });
 }
 
@@ -177,7 +236,9 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
     for level in &session.levels {
         let speed = level.user_tokens_per_s.p50;
         let throughput = level.throughput.output_tokens_per_s.map(|rate| rate.mean);
-        let Some((speed, throughput)) = speed.zip(throughput) else { continue };
+        let Some((speed, throughput)) = speed.zip(throughput) else {
+            continue;
+        };
         let point = (speed, throughput, level);
         match lines.iter_mut().find(|(model, _)| *model == level.model) {
             Some((_, points)) => points.push(point),
@@ -186,8 +247,12 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
     }
     let points = || lines.iter().flat_map(|(_, points)| points);
     let fastest = points().map(|(speed, ..)| *speed).fold(0.0, f64::max);
-    let slowest = points().map(|(speed, ..)| *speed).fold(f64::INFINITY, f64::min);
-    let highest = points().map(|(_, throughput, _)| *throughput).fold(0.0, f64::max);
+    let slowest = points()
+        .map(|(speed, ..)| *speed)
+        .fold(f64::INFINITY, f64::min);
+    let highest = points()
+        .map(|(_, throughput, _)| *throughput)
+        .fold(0.0, f64::max);
     let spread = ((fastest - slowest) * 0.06).max(fastest * 0.03);
     // Towards more load the speed falls, and more load is to the right.
     let x = if fastest > 0.0 {
@@ -221,21 +286,33 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
         });
     };
     let height = if several { CHART - 28.0 } else { CHART };
-    let chart = Chart { title: KNEE, summary, height, x, y, tools: &mut legend };
+    let chart = Chart {
+        title: KNEE,
+        summary,
+        height,
+        x,
+        y,
+        tools: &mut legend,
+    };
     chart.show(ui, photographer, |painter, area, pointer| {
         let mut nearest = Nearest::default();
         for (model, points) in &lines {
             let index = colors.index(model);
             let color = area.tokens.model_color(index);
-            let line: Vec<Pos2> =
-                points.iter().map(|(speed, throughput, _)| area.at(*speed, *throughput)).collect();
+            let line: Vec<Pos2> = points
+                .iter()
+                .map(|(speed, throughput, _)| area.at(*speed, *throughput))
+                .collect();
             styled_line(painter, &line, 1.5, index, color);
             for (at, (speed, throughput, level)) in line.into_iter().zip(points) {
                 sign(painter, at, 3.5, index, color);
                 nearest.offer(at, pointer, || {
                     let each = units::rate(*speed);
                     let all = units::rate(*throughput);
-                    format!("{model} {}\n{each} for each user\n{all} in all", level.label)
+                    format!(
+                        "{model} {}\n{each} for each user\n{all} in all",
+                        level.label
+                    )
                 });
             }
         }
@@ -256,11 +333,19 @@ fn distribution_ui(
     let stats = level.map(|level| shown.stats(level));
     let (bars, tail) = stats.map(bars).unwrap_or_default();
     let highest = bars.iter().map(|(_, _, count)| *count).fold(0.0, f64::max);
-    let (from, to) = (bars.first().map_or(0.0, |bar| bar.0), bars.last().map_or(1.0, |bar| bar.1));
-    let of = level
-        .map_or_else(|| "No level yet".to_owned(), |level| format!("{} {}", level.credited(), level.label));
+    let (from, to) = (
+        bars.first().map_or(0.0, |bar| bar.0),
+        bars.last().map_or(1.0, |bar| bar.1),
+    );
+    let of = level.map_or_else(
+        || "No level yet".to_owned(),
+        |level| format!("{} {}", level.credited(), level.label),
+    );
     let count = stats.map_or(0, |stats| stats.count);
-    let summary = format!("{of}, {}", units::counted(usize::try_from(count).unwrap_or(usize::MAX), "value"));
+    let summary = format!(
+        "{of}, {}",
+        units::counted(usize::try_from(count).unwrap_or(usize::MAX), "value")
+    );
     let mut tools = |ui: &mut Ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
@@ -268,9 +353,17 @@ fn distribution_ui(
             ui.spacing_mut().interact_size.y = 20.0;
             for (choice, name) in Shown::ALL {
                 let on = *shown == choice;
-                let button = ui.add(egui::Button::selectable(on, egui::RichText::new(name).small()));
+                let button = ui.add(egui::Button::selectable(
+                    on,
+                    egui::RichText::new(name).small(),
+                ));
                 button.widget_info(|| {
-                    WidgetInfo::selected(Role::RadioButton, true, on, format!("{name} distribution"))
+                    WidgetInfo::selected(
+                        Role::RadioButton,
+                        true,
+                        on,
+                        format!("{name} distribution"),
+                    )
                 });
                 if button.clicked() {
                     *shown = choice;
@@ -291,12 +384,17 @@ fn distribution_ui(
         tools: &mut tools,
     };
     chart.show(ui, photographer, |painter, area, pointer| {
-        let color = area.tokens.model_color(level.map_or(0, |level| colors.index(&level.model)));
+        let color = area
+            .tokens
+            .model_color(level.map_or(0, |level| colors.index(&level.model)));
         let mut told = None;
         for (from, to, count) in bars.iter().filter(|(_, _, count)| *count > 0.0) {
             let bar = Rect::from_min_max(
                 pos2(area.x(*from) + 0.5, area.y(*count)),
-                pos2((area.x(*to) - 0.5).max(area.x(*from) + 1.0), area.rect.bottom()),
+                pos2(
+                    (area.x(*to) - 0.5).max(area.x(*from) + 1.0),
+                    area.rect.bottom(),
+                ),
             );
             painter.rect_filled(bar, 0.0, color);
             if pointer.is_some_and(|at| bar.x_range().contains(at.x)) {
@@ -306,7 +404,11 @@ fn distribution_ui(
         }
         if let Some((beyond, slowest)) = tail {
             // What lies beyond the edge is told at it, never left out without a word.
-            let text = format!("{} more, up to {} ms →", units::count(beyond), amount(slowest));
+            let text = format!(
+                "{} more, up to {} ms →",
+                units::count(beyond),
+                amount(slowest)
+            );
             let at = area.rect.right_top() + vec2(-4.0, 4.0);
             let font = egui::TextStyle::Small.resolve(&painter.ctx().global_style());
             painter.text(at, egui::Align2::RIGHT_TOP, text, font, area.tokens.warning);
@@ -318,7 +420,9 @@ fn distribution_ui(
         }
         let mut marks: Vec<(f32, String)> = Vec::new();
         for (name, value) in [("p50", stats.p50), ("p95", stats.p95), ("p99", stats.p99)] {
-            let Some(value) = value.filter(|value| *value <= to) else { continue };
+            let Some(value) = value.filter(|value| *value <= to) else {
+                continue;
+            };
             let at = area.x(value);
             // Of few requests two are the same one.
             match marks.last_mut().filter(|(last, _)| at - *last < 2.0) {
@@ -329,7 +433,12 @@ fn distribution_ui(
         let mut free_from = f32::NEG_INFINITY;
         for (at, name) in &marks {
             let line = [pos2(*at, area.rect.top()), pos2(*at, area.rect.bottom())];
-            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, area.tokens.text), 3.0, 3.0));
+            painter.extend(Shape::dashed_line(
+                &line,
+                Stroke::new(1.0, area.tokens.text),
+                3.0,
+                3.0,
+            ));
             beside(painter, area, *at, name, &mut free_from);
         }
         told
@@ -350,8 +459,9 @@ fn bars(stats: &Stats) -> (Vec<(f64, f64, f64)>, Tail) {
     let width = (high - low) / BARS as f64;
     // How many lie below an edge, to the nearest whole one: bars of differences of these lose and invent none.
     let below = |edge: f64| {
-        let part =
-            |[from, to, count]: &[f64; 3]| count * ((edge - from) / (to - from).max(1e-9)).clamp(0.0, 1.0);
+        let part = |[from, to, count]: &[f64; 3]| {
+            count * ((edge - from) / (to - from).max(1e-9)).clamp(0.0, 1.0)
+        };
         stats.buckets.iter().map(part).sum::<f64>().round()
     };
     let edges: Vec<f64> = (0..=BARS).map(|n| low + n as f64 * width).collect();
@@ -362,18 +472,34 @@ fn bars(stats: &Stats) -> (Vec<(f64, f64, f64)>, Tail) {
         .map(|(edges, counts)| (edges[0], edges[1], counts[1] - counts[0]))
         .collect();
     let all: f64 = stats.buckets.iter().map(|bucket| bucket[2]).sum();
-    let beyond = (all - counts.last().copied().unwrap_or_default()).round().max(0.0) as u64;
-    (bars, (beyond > 0).then(|| (beyond, stats.max.unwrap_or(last[1]))))
+    let beyond = (all - counts.last().copied().unwrap_or_default())
+        .round()
+        .max(0.0) as u64;
+    (
+        bars,
+        (beyond > 0).then(|| (beyond, stats.max.unwrap_or(last[1]))),
+    )
 }
 
 /// The last requests in flight, a bar each.
 pub(super) fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
     let flights = &session.flights;
     let now = session.now.map_or(0.0, |now| now.elapsed_s);
-    let from = flights.iter().map(|flight| flight.due_s).fold(now, f64::min);
-    let x = Axis::new(from, now.max(from + 0.001), |seconds| format!("{seconds:.1} s"));
-    let streaming = flights.iter().filter(|f| f.first_s.is_some() && f.ended_s.is_none()).count();
-    let summary = format!("{}, {streaming} streaming", units::counted(flights.len(), "request"));
+    let from = flights
+        .iter()
+        .map(|flight| flight.due_s)
+        .fold(now, f64::min);
+    let x = Axis::new(from, now.max(from + 0.001), |seconds| {
+        format!("{seconds:.1} s")
+    });
+    let streaming = flights
+        .iter()
+        .filter(|f| f.first_s.is_some() && f.ended_s.is_none())
+        .count();
+    let summary = format!(
+        "{}, {streaming} streaming",
+        units::counted(flights.len(), "request")
+    );
     let height = flights.len() as f32 * 5.0 + 28.0;
     let mut legend = |ui: &mut Ui| {
         ui.horizontal(|ui| {
@@ -391,7 +517,14 @@ pub(super) fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session:
             }
         });
     };
-    let chart = Chart { title: TIMELINE, summary, height, x, y: None, tools: &mut legend };
+    let chart = Chart {
+        title: TIMELINE,
+        summary,
+        height,
+        x,
+        y: None,
+        tools: &mut legend,
+    };
     chart.show(ui, photographer, |painter, area, pointer| {
         let row = area.rect.height() / flights.len().max(1) as f32;
         let mut told = None;
@@ -425,14 +558,29 @@ pub(super) fn timeline_ui(ui: &mut Ui, photographer: &mut Photographer, session:
 }
 
 fn flight_told(flight: &Flight) -> String {
-    let Flight { index, due_s, sent_s, first_s, ended_s, failed } = flight;
+    let Flight {
+        index,
+        due_s,
+        sent_s,
+        first_s,
+        ended_s,
+        failed,
+    } = flight;
     let mut lines = vec![format!("request {index}, due at {due_s:.2} s")];
     let mut line = |name: &str, to: &Option<f64>, from: f64| {
         lines.extend(to.map(|to| format!("{name} {:.0} ms", (to - from) * 1e3)));
     };
     line("sent after", sent_s, *due_s);
     line("first token after", first_s, *due_s);
-    line(if *failed { "failed after" } else { "ended after" }, ended_s, *due_s);
+    line(
+        if *failed {
+            "failed after"
+        } else {
+            "ended after"
+        },
+        ended_s,
+        *due_s,
+    );
     lines.join("\n")
 }
 
@@ -489,7 +637,10 @@ mod tests {
         let sum: f64 = bars.iter().map(|(_, _, count)| count).sum();
         assert!((sum - 60.0).abs() < 1e-6, "{sum}");
         assert!((bars[0].0 - 10.0).abs() < 1e-9 && (bars[BARS - 1].1 - 30.0).abs() < 1e-9);
-        assert!(bars.iter().all(|(_, _, count)| count.fract() == 0.0), "{bars:?}");
+        assert!(
+            bars.iter().all(|(_, _, count)| count.fract() == 0.0),
+            "{bars:?}"
+        );
     }
 
     #[test]
@@ -498,7 +649,11 @@ mod tests {
             count: 103,
             p99: Some(20.0),
             max: Some(903.0),
-            buckets: vec![[10.0, 20.0, 100.0], [400.0, 404.0, 2.0], [900.0, 908.0, 1.0]],
+            buckets: vec![
+                [10.0, 20.0, 100.0],
+                [400.0, 404.0, 2.0],
+                [900.0, 908.0, 1.0],
+            ],
             ..Stats::default()
         };
         let (bars, tail) = bars(&stats);

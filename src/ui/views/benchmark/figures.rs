@@ -23,24 +23,45 @@ const fn spread(
     stats: fn(&LevelReport) -> &Stats,
     by: f64,
 ) -> Spread {
-    Spread { title, name, stats, by }
+    Spread {
+        title,
+        name,
+        stats,
+        by,
+    }
 }
 
 const SPEED: &str = "user_tokens_per_s_";
 
 const SPREADS: [Spread; 6] = [
     spread("TTFT, ms", ["ttft_", "_ms"], |l| &l.ttft_ms, 1.0),
-    spread("First answer, ms", ["first_answer_", "_ms"], |l| &l.first_answer_ms, 1.0),
+    spread(
+        "First answer, ms",
+        ["first_answer_", "_ms"],
+        |l| &l.first_answer_ms,
+        1.0,
+    ),
     spread("ITL, ms", ["itl_", "_ms"], |l| &l.itl_ms, 1.0),
     spread("TPOT, ms", ["tpot_", "_ms"], |l| &l.tpot_ms, 1.0),
     spread("Latency, s", ["latency_", "_s"], |l| &l.latency_ms, 1e3),
-    spread("tok/s of one user", [SPEED, ""], |l| &l.user_tokens_per_s, 1.0),
+    spread(
+        "tok/s of one user",
+        [SPEED, ""],
+        |l| &l.user_tokens_per_s,
+        1.0,
+    ),
 ];
 
 const RATES: [(&str, &str, Read<Option<Rate>>); 3] = [
-    ("Output tok/s", "output_tokens_per_s", |l| l.throughput.output_tokens_per_s),
-    ("Total tok/s", "total_tokens_per_s", |l| l.throughput.total_tokens_per_s),
-    ("Requests/s", "requests_per_s", |l| l.throughput.requests_per_s),
+    ("Output tok/s", "output_tokens_per_s", |l| {
+        l.throughput.output_tokens_per_s
+    }),
+    ("Total tok/s", "total_tokens_per_s", |l| {
+        l.throughput.total_tokens_per_s
+    }),
+    ("Requests/s", "requests_per_s", |l| {
+        l.throughput.requests_per_s
+    }),
 ];
 
 /// The rest of a table's columns, which have no intervals.
@@ -48,17 +69,29 @@ const PLAIN: [(&str, Read<Option<f64>>); 7] = [
     ("in_flight_asked", |l| l.concurrency.asked.map(f64::from)),
     ("in_flight_mean", |l| l.concurrency.reached),
     ("goodput_share", |l| l.goodput.as_ref()?.share),
-    ("goodput_requests_per_s", |l| l.goodput.as_ref()?.requests_per_s),
-    ("ttft_p50_less_server_ms", |l| l.server.as_ref()?.ttft_p50_difference_ms),
-    ("latency_p50_less_server_ms", |l| l.server.as_ref()?.latency_p50_difference_ms),
-    ("user_tokens_per_s_p50_less_server", |l| l.server.as_ref()?.tokens_per_s_p50_difference),
+    ("goodput_requests_per_s", |l| {
+        l.goodput.as_ref()?.requests_per_s
+    }),
+    ("ttft_p50_less_server_ms", |l| {
+        l.server.as_ref()?.ttft_p50_difference_ms
+    }),
+    ("latency_p50_less_server_ms", |l| {
+        l.server.as_ref()?.latency_p50_difference_ms
+    }),
+    ("user_tokens_per_s_p50_less_server", |l| {
+        l.server.as_ref()?.tokens_per_s_p50_difference
+    }),
 ];
 
 /// Its name, its value, and the interval of that.
 type Percentile = (&'static str, Option<f64>, Option<[f64; 2]>);
 
 fn percentiles(stats: &Stats) -> [Percentile; 3] {
-    [("p50", stats.p50, stats.p50_ci), ("p95", stats.p95, stats.p95_ci), ("p99", stats.p99, stats.p99_ci)]
+    [
+        ("p50", stats.p50, stats.p50_ci),
+        ("p95", stats.p95, stats.p95_ci),
+        ("p99", stats.p99, stats.p99_ci),
+    ]
 }
 
 /// `p50 88.0 [79.2, 96.8] · p95 176 [158, 194] · p99 264`
@@ -91,7 +124,13 @@ pub(super) fn rate(rate: Option<Rate>) -> String {
 /// Every figure of a level that has an interval, a line each, and how the server's own differ.
 pub(super) fn level(level: &LevelReport) -> String {
     let mut lines = vec![INTERVALS.to_owned()];
-    for Spread { title, name, stats, by } in SPREADS {
+    for Spread {
+        title,
+        name,
+        stats,
+        by,
+    } in SPREADS
+    {
         let stats = stats(level);
         if stats.count == 0 {
             continue;
@@ -120,24 +159,43 @@ pub(super) fn table(levels: &[LevelReport], separator: char) -> String {
     let mut lines = vec![head()];
     lines.extend(levels.iter().map(cells));
     let quoted = |cells: Vec<String>| -> Vec<String> {
-        cells.into_iter().map(|cell| csv::cell_of(&cell, separator).into_owned()).collect()
+        cells
+            .into_iter()
+            .map(|cell| csv::cell_of(&cell, separator).into_owned())
+            .collect()
     };
-    let lines: Vec<String> =
-        lines.into_iter().map(|cells| quoted(cells).join(&separator.to_string())).collect();
+    let lines: Vec<String> = lines
+        .into_iter()
+        .map(|cells| quoted(cells).join(&separator.to_string()))
+        .collect();
     lines.join("\n") + "\n"
 }
 
 fn head() -> Vec<String> {
-    let mut names: Vec<String> =
-        ["model", "deployment", "level", "ended", "requests", "errors"].map(str::to_owned).into();
+    let mut names: Vec<String> = [
+        "model",
+        "deployment",
+        "level",
+        "ended",
+        "requests",
+        "errors",
+    ]
+    .map(str::to_owned)
+    .into();
     let mut with_ends =
         |name: String| names.extend([name.clone(), format!("{name}_low"), format!("{name}_high")]);
-    for Spread { name: [before, after], .. } in SPREADS {
+    for Spread {
+        name: [before, after],
+        ..
+    } in SPREADS
+    {
         for (percentile, ..) in percentiles(&Stats::default()) {
             with_ends(format!("{before}{percentile}{after}"));
         }
     }
-    RATES.iter().for_each(|(_, name, _)| with_ends((*name).to_owned()));
+    RATES
+        .iter()
+        .for_each(|(_, name, _)| with_ends((*name).to_owned()));
     names.extend(PLAIN.map(|(name, _)| name.to_owned()));
     names.push("intervals".to_owned());
     names
@@ -165,7 +223,9 @@ fn cells(level: &LevelReport) -> Vec<String> {
         cells.extend([value, ci.map(|ci| ci[0]), ci.map(|ci| ci[1])].map(number));
     };
     for Spread { stats, by, .. } in SPREADS {
-        percentiles(&divided(stats(level), by)).into_iter().for_each(|(_, value, ci)| with_ends(value, ci));
+        percentiles(&divided(stats(level), by))
+            .into_iter()
+            .for_each(|(_, value, ci)| with_ends(value, ci));
     }
     for (_, _, read) in RATES {
         let rate = read(level);

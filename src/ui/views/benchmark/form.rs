@@ -14,8 +14,8 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::bench::{Form, LoadKind, Read, Spot};
 use crate::ui::widgets::{
-    Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, field_error, fit_middle, picker,
-    primary_button, small_button, small_button_if, tokens, warning_box,
+    Choice, LONGEST_TOLD, MOST_LINES, Section, caption, card, field, field_error, fit_middle,
+    picker, primary_button, small_button, small_button_if, tokens, warning_box,
 };
 
 /// More requests per second than 240 a minute.
@@ -41,7 +41,11 @@ pub(super) fn show(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &m
     card(ui).show(ui, |ui| {
         ui.set_min_size(ui.available_size());
         let read = state.bench_form().read();
-        let foot = if state.bench.running().is_some() { 60.0 } else { 40.0 };
+        let foot = if state.bench.running().is_some() {
+            60.0
+        } else {
+            40.0
+        };
         ScrollArea::vertical()
             .id_salt("form")
             .max_height(ui.available_height() - foot)
@@ -72,60 +76,114 @@ impl FormUi {
             return;
         }
         let choice = state.place().cluster.choice.clone();
-        let known = state.place().cluster.deployment().is_some_and(|deployment| {
-            deployment.models.iter().any(|model| Some(&model.serving_name) == choice.model.as_ref())
-        });
+        let known = state
+            .place()
+            .cluster
+            .deployment()
+            .is_some_and(|deployment| {
+                deployment
+                    .models
+                    .iter()
+                    .any(|model| Some(&model.serving_name) == choice.model.as_ref())
+            });
         let Some(model) = choice.model else { return };
         self.seeded = true;
         self.deployment.clone_from(&choice.deployment);
         let form = state.bench_form();
         if form.targets.is_empty() {
-            form.targets.push(Target { deployment: choice.deployment.filter(|_| known), model });
+            form.targets.push(Target {
+                deployment: choice.deployment.filter(|_| known),
+                model,
+            });
         }
     }
 }
 
-fn presets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read, out: &mut Vec<Command>) {
+fn presets_ui(
+    ui: &mut Ui,
+    form_ui: &mut FormUi,
+    state: &mut State,
+    read: &Read,
+    out: &mut Vec<Command>,
+) {
     let presets = state.presets();
     // A preset says nothing of models.
-    let same = |plan: &Plan| Plan { targets: read.plan.targets.clone(), ..plan.clone() } == read.plan;
-    let picked = presets.iter().find(|(_, plan, _)| read.problems.is_empty() && same(plan));
+    let same = |plan: &Plan| {
+        Plan {
+            targets: read.plan.targets.clone(),
+            ..plan.clone()
+        } == read.plan
+    };
+    let picked = presets
+        .iter()
+        .find(|(_, plan, _)| read.problems.is_empty() && same(plan));
     caption(ui, "Preset");
     let line = |(name, _, _): &'_ (String, Plan, bool)| -> String { name.clone() };
     let (own, built_in): (Vec<_>, Vec<_>) = presets.iter().partition(|(_, _, own)| *own);
-    let names = |list: &[&(String, Plan, bool)]| list.iter().map(|preset| line(preset)).collect::<Vec<_>>();
+    let names =
+        |list: &[&(String, Plan, bool)]| list.iter().map(|preset| line(preset)).collect::<Vec<_>>();
     let (own_names, built_in_names) = (names(&own), names(&built_in));
     let sections = [
-        Section { heading: "Built in", choices: plain_choices(&built_in_names) },
-        Section { heading: "Your own", choices: plain_choices(&own_names) },
+        Section {
+            heading: "Built in",
+            choices: plain_choices(&built_in_names),
+        },
+        Section {
+            heading: "Your own",
+            choices: plain_choices(&own_names),
+        },
     ];
     let shown = picked.map_or("Custom", |(name, _, _)| name.as_str());
-    let chosen = picker(ui, "Preset", Some(shown), None, ui.available_width(), &sections);
-    if let Some((_, plan, _)) = presets.iter().rev().find(|(name, ..)| Some(name) == chosen.as_ref()) {
+    let chosen = picker(
+        ui,
+        "Preset",
+        Some(shown),
+        None,
+        ui.available_width(),
+        &sections,
+    );
+    if let Some((_, plan, _)) = presets
+        .iter()
+        .rev()
+        .find(|(name, ..)| Some(name) == chosen.as_ref())
+    {
         state.bench_form().take(plan);
     }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let can = read.problems.iter().all(|(spot, _)| *spot == Spot::Targets);
-        if small_button_if(ui, can, "Save as…").on_hover_text("Keep this form as a preset").clicked() {
+        if small_button_if(ui, can, "Save as…")
+            .on_hover_text("Keep this form as a preset")
+            .clicked()
+        {
             form_ui.naming = Some(String::new());
         }
         if let Some((name, _, true)) = picked
-            && small_button(ui, "Delete").on_hover_text(format!("Delete the preset {name}")).clicked()
+            && small_button(ui, "Delete")
+                .on_hover_text(format!("Delete the preset {name}"))
+                .clicked()
         {
             state.delete_preset(name, out);
         }
         let copy = small_button_if(ui, read.problems.is_empty(), "Copy as command");
-        if copy.on_hover_text("The batida bench line that does the same").clicked() {
+        if copy
+            .on_hover_text("The batida bench line that does the same")
+            .clicked()
+        {
             let text = command_line::bench(&read.plan, state.env());
-            out.push(Command::Copy { what: "Command".to_owned(), text });
+            out.push(Command::Copy {
+                what: "Command".to_owned(),
+                text,
+            });
         }
     });
     naming_ui(ui, form_ui, state, out);
 }
 
 fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec<Command>) {
-    let Some(name) = &mut form_ui.naming else { return };
+    let Some(name) = &mut form_ui.naming else {
+        return;
+    };
     let edit = field(ui, "Preset's name", name, "e.g. Nightly sweep");
     let enter = edit.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     let mut done = false;
@@ -143,7 +201,15 @@ fn naming_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, out: &mut Vec
 }
 
 fn plain_choices(names: &[String]) -> Vec<Choice<'_>> {
-    names.iter().map(|name| Choice { name, remark: None, dot: None, enabled: true }).collect()
+    names
+        .iter()
+        .map(|name| Choice {
+            name,
+            remark: None,
+            dot: None,
+            enabled: true,
+        })
+        .collect()
 }
 
 fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read) {
@@ -174,23 +240,44 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read)
                 })
                 .collect()
         };
-        let none = Choice { name: NO_DEPLOYMENT, remark: None, dot: None, enabled: true };
+        let none = Choice {
+            name: NO_DEPLOYMENT,
+            remark: None,
+            dot: None,
+            enabled: true,
+        };
         let sections = [
-            Section { heading: "Deployed", choices: lines(|it| it == DeploymentState::Deployed) },
+            Section {
+                heading: "Deployed",
+                choices: lines(|it| it == DeploymentState::Deployed),
+            },
             // Its pods may not be listed: it may well answer.
-            Section { heading: "State unknown", choices: lines(|it| it == DeploymentState::Unknown) },
+            Section {
+                heading: "State unknown",
+                choices: lines(|it| it == DeploymentState::Unknown),
+            },
             Section {
                 heading: "Not ready",
-                choices: lines(|it| !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)),
+                choices: lines(|it| {
+                    !matches!(it, DeploymentState::Deployed | DeploymentState::Unknown)
+                }),
             },
-            Section { heading: "Without one", choices: vec![none] },
+            Section {
+                heading: "Without one",
+                choices: vec![none],
+            },
         ];
         let shown = form_ui.deployment.as_deref();
         let dot = shown.map(|_| tokens.ok);
         let width = ui.available_width();
-        if let Some(name) =
-            picker(ui, "Deployment", Some(shown.unwrap_or(NO_DEPLOYMENT)), dot, width, &sections)
-        {
+        if let Some(name) = picker(
+            ui,
+            "Deployment",
+            Some(shown.unwrap_or(NO_DEPLOYMENT)),
+            dot,
+            width,
+            &sections,
+        ) {
             form_ui.deployment = Some(name).filter(|name| name != NO_DEPLOYMENT);
         }
     }
@@ -202,10 +289,17 @@ fn targets_ui(ui: &mut Ui, form_ui: &mut FormUi, state: &mut State, read: &Read)
 /// Check boxes in a list under a button: the models of the deployment, those chosen elsewhere, the API's.
 fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
     let chosen = state.bench_form().targets.clone();
-    let names = chosen.iter().map(|target| target.model.as_str()).collect::<Vec<_>>().join(", ");
+    let names = chosen
+        .iter()
+        .map(|target| target.model.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
     let width = ui.available_width();
-    let shown =
-        if names.is_empty() { "None".to_owned() } else { units::shorten_middle(&names, LONGEST_TOLD) };
+    let shown = if names.is_empty() {
+        "None".to_owned()
+    } else {
+        units::shorten_middle(&names, LONGEST_TOLD)
+    };
     let text = fit_middle(ui, &shown, &TextStyle::Button, width - 48.0);
     let button = ui.add(Button::new((text, egui::Atom::grow())).min_size(vec2(width, 30.0)));
     let tip = egui::pos2(button.rect.right() - 14.0, button.rect.center().y + 2.5);
@@ -215,7 +309,11 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
         egui::Stroke::NONE,
     ));
     button.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("Models: {shown}")));
-    let button = if names.is_empty() { button } else { button.on_hover_text(chosen_told(&chosen)) };
+    let button = if names.is_empty() {
+        button
+    } else {
+        button.on_hover_text(chosen_told(&chosen))
+    };
     let filter_id = ui.make_persistent_id("models filter");
     egui::Popup::menu(&button)
         .width(width.max(320.0))
@@ -223,7 +321,12 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
         .show(|ui| {
             let mut offers = offers(state, form_ui.deployment.as_deref(), &chosen);
-            if offers.iter().map(|(_, targets)| targets.len()).sum::<usize>() > MOST_LINES {
+            if offers
+                .iter()
+                .map(|(_, targets)| targets.len())
+                .sum::<usize>()
+                > MOST_LINES
+            {
                 filter_ui(ui, filter_id, &mut offers);
             }
             ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
@@ -236,8 +339,12 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
                     }
                     for (target, enabled) in targets.iter().take(MOST_LINES) {
                         let mut on = chosen.contains(target);
-                        let name =
-                            fit_middle(ui, &target.model, &TextStyle::Button, ui.available_width() - 28.0);
+                        let name = fit_middle(
+                            ui,
+                            &target.model,
+                            &TextStyle::Button,
+                            ui.available_width() - 28.0,
+                        );
                         let line = ui.add_enabled(*enabled, Checkbox::new(&mut on, name));
                         line.widget_info(|| {
                             WidgetInfo::selected(Role::CheckBox, *enabled, on, &target.model)
@@ -262,9 +369,11 @@ fn models_ui(ui: &mut Ui, form_ui: &FormUi, state: &mut State) {
 /// Of a list that is too long to look through: leaves what has the typed text in its name.
 fn filter_ui(ui: &mut Ui, id: egui::Id, offers: &mut Offers) {
     let mut filter: String = ui.data_mut(|data| data.get_temp(id).unwrap_or_default());
-    let edit =
-        egui::TextEdit::singleline(&mut filter).hint_text("Type to filter").desired_width(f32::INFINITY);
-    ui.add(edit).widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Filter models"));
+    let edit = egui::TextEdit::singleline(&mut filter)
+        .hint_text("Type to filter")
+        .desired_width(f32::INFINITY);
+    ui.add(edit)
+        .widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Filter models"));
     let wanted = filter.trim().to_lowercase();
     if !wanted.is_empty() {
         for (_, targets) in offers {
@@ -286,17 +395,27 @@ type Offers = [(&'static str, Vec<(Target, bool)>); 3];
 
 fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Offers {
     let cluster = &state.place().cluster;
-    let found = cluster.view.value().into_iter().flat_map(|view| &view.deployments);
+    let found = cluster
+        .view
+        .value()
+        .into_iter()
+        .flat_map(|view| &view.deployments);
     let of_deployment: Vec<(Target, bool)> = found
         .filter(|found| Some(found.name.as_str()) == deployment)
         .flat_map(|found| &found.models)
         .map(|model| {
-            let target =
-                Target { deployment: deployment.map(str::to_owned), model: model.serving_name.clone() };
+            let target = Target {
+                deployment: deployment.map(str::to_owned),
+                model: model.serving_name.clone(),
+            };
             (target, model.chats())
         })
         .collect();
-    let offered = |target: &Target| of_deployment.iter().any(|(other, _)| other.model == target.model);
+    let offered = |target: &Target| {
+        of_deployment
+            .iter()
+            .any(|(other, _)| other.model == target.model)
+    };
     let elsewhere: Vec<(Target, bool)> = chosen
         .iter()
         .filter(|target| of_deployment.iter().all(|(other, _)| other != *target))
@@ -304,7 +423,10 @@ fn offers(state: &mut State, deployment: Option<&str>, chosen: &[Target]) -> Off
         .collect();
     let of_api = cluster.api_models.value().into_iter().flatten();
     let others = of_api
-        .map(|id| Target { deployment: None, model: id.clone() })
+        .map(|id| Target {
+            deployment: None,
+            model: id.clone(),
+        })
         .filter(|target| !offered(target) && chosen.iter().all(|other| other.model != target.model))
         .map(|target| {
             let embeds = crate::domain::deployment::embeds_by_name(&target.model);
@@ -322,10 +444,26 @@ fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
     let behind_ingress = !state.env().demo && state.env().cluster.is_some();
     let form = state.bench_form();
     caption(ui, "Load");
-    let kinds: Vec<String> = LoadKind::ALL.iter().map(|(_, name)| (*name).to_owned()).collect();
-    let sections = [Section { heading: "", choices: plain_choices(&kinds) }];
-    let chosen = picker(ui, "Load", Some(form.kind.name()), None, ui.available_width(), &sections);
-    if let Some((kind, _)) = LoadKind::ALL.iter().find(|(_, name)| Some(*name) == chosen.as_deref()) {
+    let kinds: Vec<String> = LoadKind::ALL
+        .iter()
+        .map(|(_, name)| (*name).to_owned())
+        .collect();
+    let sections = [Section {
+        heading: "",
+        choices: plain_choices(&kinds),
+    }];
+    let chosen = picker(
+        ui,
+        "Load",
+        Some(form.kind.name()),
+        None,
+        ui.available_width(),
+        &sections,
+    );
+    if let Some((kind, _)) = LoadKind::ALL
+        .iter()
+        .find(|(_, name)| Some(*name) == chosen.as_deref())
+    {
         form.kind = *kind;
     }
     load_ui(ui, form, read);
@@ -333,25 +471,56 @@ fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
         && let Load::Rate { per_sec, .. } = &read.plan.load
         && per_sec.iter().any(|rate| *rate > INGRESS_PER_SEC)
     {
-        warning_box(ui, "This ingress may allow 240 requests/min; above that you would measure the limit");
+        warning_box(
+            ui,
+            "This ingress may allow 240 requests/min; above that you would measure the limit",
+        );
     }
     ui.add_space(4.0);
     prompts_ui(ui, form, read);
     pair(ui, |ui, first| {
         if first {
-            checked(ui, "Requests/level", &mut form.requests, "no end", read, Spot::Requests);
+            checked(
+                ui,
+                "Requests/level",
+                &mut form.requests,
+                "no end",
+                read,
+                Spot::Requests,
+            );
         } else {
             checked(ui, "Warm-up", &mut form.warmup, "0", read, Spot::Warmup);
         }
     });
     pair(ui, |ui, first| {
         if first {
-            checked(ui, "Stop after", &mut form.stop_time, "no limit", read, Spot::StopTime);
+            checked(
+                ui,
+                "Stop after",
+                &mut form.stop_time,
+                "no limit",
+                read,
+                Spot::StopTime,
+            );
         } else {
-            checked(ui, "or errors, %", &mut form.stop_errors, "no limit", read, Spot::StopErrors);
+            checked(
+                ui,
+                "or errors, %",
+                &mut form.stop_errors,
+                "no limit",
+                read,
+                Spot::StopErrors,
+            );
         }
     });
-    checked(ui, "Goodput objective", &mut form.goodput, "ttft=500ms, itl=15ms", read, Spot::Goodput);
+    checked(
+        ui,
+        "Goodput objective",
+        &mut form.goodput,
+        "ttft=500ms, itl=15ms",
+        read,
+        Spot::Goodput,
+    );
     if !read.plan.objectives.is_empty() && read.problem(Spot::Goodput).is_none() {
         let dim = tokens(ui).dim;
         let text = RichText::new(objectives_told(&read.plan.objectives))
@@ -360,35 +529,63 @@ fn fields_ui(ui: &mut Ui, state: &mut State, read: &Read) {
         ui.add(Label::new(text).wrap());
     }
     let wrong = read.problems.iter().any(|(spot, _)| spot.is_rare());
-    let title = if wrong { "More (something is wrong in here)" } else { "More" };
-    CollapsingHeader::new(RichText::new(title).small()).id_salt("more").show_unindented(ui, |ui| {
-        more_ui(ui, form, read);
-    });
+    let title = if wrong {
+        "More (something is wrong in here)"
+    } else {
+        "More"
+    };
+    CollapsingHeader::new(RichText::new(title).small())
+        .id_salt("more")
+        .show_unindented(ui, |ui| {
+            more_ui(ui, form, read);
+        });
 }
 
 /// `TTFT ≤ 500 ms · ITL ≤ 15 ms`
 fn objectives_told(objectives: &Objectives) -> String {
     let names = ["TTFT", "ITL", "TPOT", "latency"];
-    let told = names.iter().zip(objectives.all()).filter_map(|(name, value)| {
-        // As it was asked, and not to three digits.
-        let text = units::write_duration(value?);
-        let at = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-        Some(format!("{name} ≤ {} {}", &text[..at], &text[at..]))
-    });
+    let told = names
+        .iter()
+        .zip(objectives.all())
+        .filter_map(|(name, value)| {
+            // As it was asked, and not to three digits.
+            let text = units::write_duration(value?);
+            let at = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+            Some(format!("{name} ≤ {} {}", &text[..at], &text[at..]))
+        });
     told.collect::<Vec<_>>().join(" · ")
 }
 
 fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     match form.kind {
         LoadKind::Fixed => checked(ui, "Clients", &mut form.concurrency, "16", read, Spot::Load),
-        LoadKind::Sweep => {
-            checked(ui, "Clients of each level", &mut form.sweep, "1, 2, 4, 8, 16", read, Spot::Load)
-        }
+        LoadKind::Sweep => checked(
+            ui,
+            "Clients of each level",
+            &mut form.sweep,
+            "1, 2, 4, 8, 16",
+            read,
+            Spot::Load,
+        ),
         LoadKind::Rate => {
-            checked(ui, "Requests per second, a level each", &mut form.rates, "2, 4", read, Spot::Load);
+            checked(
+                ui,
+                "Requests per second, a level each",
+                &mut form.rates,
+                "2, 4",
+                read,
+                Spot::Load,
+            );
             ui.checkbox(&mut form.poisson, "At random (Poisson)")
                 .on_hover_text("As independent users would arrive; otherwise evenly spaced");
-            checked(ui, "In flight at most", &mut form.cap, "no limit", read, Spot::Cap)
+            checked(
+                ui,
+                "In flight at most",
+                &mut form.cap,
+                "no limit",
+                read,
+                Spot::Cap,
+            )
         }
         LoadKind::Max => checked(ui, "In flight", &mut form.in_flight, "64", read, Spot::Load),
         LoadKind::Trace => {
@@ -401,7 +598,14 @@ fn load_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
                 Spot::Load,
             );
             unit_ui(ui, form);
-            checked(ui, "In flight at most", &mut form.cap, "no limit", read, Spot::Cap)
+            checked(
+                ui,
+                "In flight at most",
+                &mut form.cap,
+                "no limit",
+                read,
+                Spot::Cap,
+            )
         }
     };
 }
@@ -416,12 +620,29 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
         TimeUnit::Ns => "Nanoseconds",
     };
     caption(ui, "Unit of its times");
-    let choice = |name| Choice { name, remark: None, dot: None, enabled: true };
-    let choices = std::iter::once(AUTO).chain(TimeUnit::ALL.map(name)).map(choice).collect();
-    let sections = [Section { heading: "", choices }];
+    let choice = |name| Choice {
+        name,
+        remark: None,
+        dot: None,
+        enabled: true,
+    };
+    let choices = std::iter::once(AUTO)
+        .chain(TimeUnit::ALL.map(name))
+        .map(choice)
+        .collect();
+    let sections = [Section {
+        heading: "",
+        choices,
+    }];
     let shown = form.trace_unit.map_or(AUTO, name);
-    if let Some(chosen) = picker(ui, "Unit of its times", Some(shown), None, ui.available_width(), &sections)
-    {
+    if let Some(chosen) = picker(
+        ui,
+        "Unit of its times",
+        Some(shown),
+        None,
+        ui.available_width(),
+        &sections,
+    ) {
         form.trace_unit = TimeUnit::ALL.into_iter().find(|unit| name(*unit) == chosen);
     }
 }
@@ -429,23 +650,66 @@ fn unit_ui(ui: &mut Ui, form: &mut Form) {
 fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     const KINDS: [&str; 2] = ["Synthetic, each unique", "From a file"];
     caption(ui, "Prompts");
-    let choices = KINDS.map(|name| Choice { name, remark: None, dot: None, enabled: true });
-    let sections = [Section { heading: "", choices: choices.into() }];
+    let choices = KINDS.map(|name| Choice {
+        name,
+        remark: None,
+        dot: None,
+        enabled: true,
+    });
+    let sections = [Section {
+        heading: "",
+        choices: choices.into(),
+    }];
     let shown = KINDS[usize::from(form.from_file)];
-    if let Some(chosen) = picker(ui, "Prompts", Some(shown), None, ui.available_width(), &sections) {
+    if let Some(chosen) = picker(
+        ui,
+        "Prompts",
+        Some(shown),
+        None,
+        ui.available_width(),
+        &sections,
+    ) {
         form.from_file = chosen == KINDS[1];
     }
     if form.from_file {
-        checked(ui, "Prompts file", &mut form.prompts, "/path/to/prompts.jsonl", read, Spot::Prompts);
-        checked(ui, "Output tokens", &mut form.output_tokens, "up to the server", read, Spot::Output);
+        checked(
+            ui,
+            "Prompts file",
+            &mut form.prompts,
+            "/path/to/prompts.jsonl",
+            read,
+            Spot::Prompts,
+        );
+        checked(
+            ui,
+            "Output tokens",
+            &mut form.output_tokens,
+            "up to the server",
+            read,
+            Spot::Output,
+        );
     } else {
         pair(ui, |ui, first| {
             if first {
-                checked(ui, "Input tokens", &mut form.input_tokens, "256", read, Spot::Input)
-                    .on_hover_text("1000, 500-1500 or 1000±200");
+                checked(
+                    ui,
+                    "Input tokens",
+                    &mut form.input_tokens,
+                    "256",
+                    read,
+                    Spot::Input,
+                )
+                .on_hover_text("1000, 500-1500 or 1000±200");
             } else {
-                checked(ui, "Output tokens", &mut form.output_tokens, "server's", read, Spot::Output)
-                    .on_hover_text("max_tokens: 128, 64-256 or 128±20");
+                checked(
+                    ui,
+                    "Output tokens",
+                    &mut form.output_tokens,
+                    "server's",
+                    read,
+                    Spot::Output,
+                )
+                .on_hover_text("max_tokens: 128, 64-256 or 128±20");
             }
         });
     }
@@ -454,23 +718,46 @@ fn prompts_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
 fn more_ui(ui: &mut Ui, form: &mut Form, read: &Read) {
     ui.spacing_mut().item_spacing.y = 5.0;
     if !form.from_file {
-        checked(ui, "Shared prefix, tokens", &mut form.prefix_tokens, "0", read, Spot::Prefix)
-            .on_hover_text("All prompts begin with the same tokens: measures prompt caches");
+        checked(
+            ui,
+            "Shared prefix, tokens",
+            &mut form.prefix_tokens,
+            "0",
+            read,
+            Spot::Prefix,
+        )
+        .on_hover_text("All prompts begin with the same tokens: measures prompt caches");
     }
     ui.checkbox(&mut form.ignore_eos, "Ignore EOS")
-        .on_hover_text("Asks the server to go on to the output length, where the deployment allows it");
+        .on_hover_text(
+            "Asks the server to go on to the output length, where the deployment allows it",
+        );
     pair(ui, |ui, first| {
         if first {
             checked(ui, "Turns", &mut form.turns, "1", read, Spot::Turns);
         } else {
-            checked(ui, "Time per level", &mut form.level_time, "no limit", read, Spot::LevelTime);
+            checked(
+                ui,
+                "Time per level",
+                &mut form.level_time,
+                "no limit",
+                read,
+                Spot::LevelTime,
+            );
         }
     });
     pair(ui, |ui, first| {
         if first {
             checked(ui, "Ramp-up", &mut form.ramp_up, "none", read, Spot::RampUp);
         } else {
-            checked(ui, "Time-out", &mut form.timeout, "600s", read, Spot::Timeout);
+            checked(
+                ui,
+                "Time-out",
+                &mut form.timeout,
+                "600s",
+                read,
+                Spot::Timeout,
+            );
         }
     });
     pair(ui, |ui, first| {
@@ -495,7 +782,14 @@ fn pair(ui: &mut Ui, mut contents: impl FnMut(&mut Ui, bool)) {
 }
 
 /// A field, and below it what is wrong with it.
-fn checked(ui: &mut Ui, label: &str, text: &mut String, hint: &str, read: &Read, spot: Spot) -> Response {
+fn checked(
+    ui: &mut Ui,
+    label: &str,
+    text: &mut String,
+    hint: &str,
+    read: &Read,
+    spot: Spot,
+) -> Response {
     let response = field(ui, label, text, hint);
     problem_ui(ui, read, spot);
     response
@@ -508,7 +802,11 @@ fn problem_ui(ui: &mut Ui, read: &Read, spot: Spot) {
 }
 
 fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) {
-    let running = state.bench.session.as_ref().filter(|session| session.is_running());
+    let running = state
+        .bench
+        .session
+        .as_ref()
+        .filter(|session| session.is_running());
     let Some(session) = running else {
         let can = read.problems.is_empty();
         let button = ui
@@ -516,33 +814,48 @@ fn foot_ui(ui: &mut Ui, state: &mut State, read: &Read, out: &mut Vec<Command>) 
                 primary_button(ui, "Run benchmark", can)
             })
             .inner;
-        let why = read.problems.first().map(|(_, text)| text.clone()).unwrap_or_default();
+        let why = read
+            .problems
+            .first()
+            .map(|(_, text)| text.clone())
+            .unwrap_or_default();
         if button.on_disabled_hover_text(why).clicked() {
             state.run_bench(out);
         }
         return;
     };
-    let (paused, stopping, env) = (session.is_paused(), session.stopping, session.env_name.clone());
+    let (paused, stopping, env) = (
+        session.is_paused(),
+        session.stopping,
+        session.env_name.clone(),
+    );
     let here = session.env == state.env().id;
     let told = match (stopping, here) {
         (true, _) => "Stopping…".to_owned(),
         (false, true) => "A session is running".to_owned(),
-        (false, false) => {
-            fit_middle(ui, &format!("Running on {env}"), &TextStyle::Small, ui.available_width())
-        }
+        (false, false) => fit_middle(
+            ui,
+            &format!("Running on {env}"),
+            &TextStyle::Small,
+            ui.available_width(),
+        ),
     };
     caption(ui, told);
     ui.horizontal(|ui| {
         let half = (ui.available_width() - 8.0) / 2.0;
         let name = if paused { "Resume" } else { "Pause" };
         let steer = if paused { Steer::Resume } else { Steer::Pause };
-        if ui.add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0))).clicked() {
+        if ui
+            .add_enabled(!stopping, Button::new(name).min_size(vec2(half, 28.0)))
+            .clicked()
+        {
             state.bench.steer(steer, out);
         }
-        let stop =
-            ui.allocate_ui_with_layout(vec2(half, 28.0), Layout::top_down_justified(Align::Center), |ui| {
-                primary_button(ui, "Stop", !stopping)
-            });
+        let stop = ui.allocate_ui_with_layout(
+            vec2(half, 28.0),
+            Layout::top_down_justified(Align::Center),
+            |ui| primary_button(ui, "Stop", !stopping),
+        );
         if stop.inner.clicked() {
             state.bench.stop(out);
         }

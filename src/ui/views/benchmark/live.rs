@@ -45,7 +45,13 @@ pub(super) fn show(
         warning_box(ui, &why);
     }
     if let Some(level) = chosen {
-        caption(ui, format!("Figures of {}, chosen in the table", name_of(session, level)));
+        caption(
+            ui,
+            format!(
+                "Figures of {}, chosen in the table",
+                name_of(session, level)
+            ),
+        );
     }
     tiles_ui(ui, session, level);
     if let Some(told) = level.and_then(figures::server) {
@@ -59,13 +65,21 @@ pub(super) fn show(
 /// A level's label, with its model where there are several.
 fn name_of(session: &Session, level: &LevelReport) -> String {
     let several = session.plan.targets.len() > 1;
-    if several { format!("{} {}", level.model, level.label) } else { level.label.clone() }
+    if several {
+        format!("{} {}", level.model, level.label)
+    } else {
+        level.label.clone()
+    }
 }
 
 fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
     let title = title(session);
-    let place = if elsewhere { format!("on {} · ", session.env_name) } else { String::new() };
+    let place = if elsewhere {
+        format!("on {} · ", session.env_name)
+    } else {
+        String::new()
+    };
     let right = format!("{place}{}", standing_told(session));
     card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -102,7 +116,11 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
             .fill(tokens.accent);
         let bar = ui.add(bar);
         bar.widget_info(|| {
-            WidgetInfo::labeled(Role::ProgressIndicator, true, format!("{:.0} % done", done * 100.0))
+            WidgetInfo::labeled(
+                Role::ProgressIndicator,
+                true,
+                format!("{:.0} % done", done * 100.0),
+            )
         });
         for told in &session.told {
             ui.add(Label::new(RichText::new(told).small().color(tokens.dim)).wrap());
@@ -111,12 +129,24 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
 }
 
 fn save_ui(ui: &mut Ui, session: &Session, out: &mut Vec<Command>) {
-    let Some(Ok(report)) = &session.outcome else { return };
-    if small_button(ui, "Save report").on_hover_text("All figures as JSON").clicked() {
+    let Some(Ok(report)) = &session.outcome else {
+        return;
+    };
+    if small_button(ui, "Save report")
+        .on_hover_text("All figures as JSON")
+        .clicked()
+    {
         // cannot fail: the report has no map with keys that are no texts
         let json = serde_json::to_vec_pretty(&**report).unwrap_or_default();
-        let name = format!("batida-{}.json", report.started_at.strftime("%Y%m%d-%H%M%S"));
-        out.push(Command::SaveFile { what: "Report".to_owned(), name, content: json.into() });
+        let name = format!(
+            "batida-{}.json",
+            report.started_at.strftime("%Y%m%d-%H%M%S")
+        );
+        out.push(Command::SaveFile {
+            what: "Report".to_owned(),
+            name,
+            content: json.into(),
+        });
     }
 }
 
@@ -131,9 +161,20 @@ fn title(session: &Session) -> String {
             _ => format!("{} · {levels}", units::counted(models, "model")),
         };
     }
-    let load = session.plan.levels().get(level).map(|level| load_told(&level.load)).unwrap_or_default();
-    let Some(now) = session.now else { return format!("{model} · Starting") };
-    let of = now.requests.1.map(|most| format!(" / {}", units::count(most))).unwrap_or_default();
+    let load = session
+        .plan
+        .levels()
+        .get(level)
+        .map(|level| load_told(&level.load))
+        .unwrap_or_default();
+    let Some(now) = session.now else {
+        return format!("{model} · Starting");
+    };
+    let of = now
+        .requests
+        .1
+        .map(|most| format!(" / {}", units::count(most)))
+        .unwrap_or_default();
     let requests = format!("{}{of} requests", units::count(now.requests.0));
     match stage_told(session, &now) {
         Some(PAUSED) if now.requests.0 > 0 => format!("{model} · {load} · {requests} · {PAUSED}"),
@@ -164,7 +205,10 @@ fn load_told(load: &LevelLoad) -> String {
         LevelLoad::Concurrency(n) => format!("concurrency {}", units::count((*n).into())),
         LevelLoad::Rate { per_sec, .. } => format!("{per_sec} requests/s"),
         LevelLoad::Max { in_flight } => {
-            format!("as fast as it goes, {} in flight", units::count((*in_flight).into()))
+            format!(
+                "as fast as it goes, {} in flight",
+                units::count((*in_flight).into())
+            )
         }
         LevelLoad::Trace { .. } => "trace".to_owned(),
         LevelLoad::Unknown => "unknown load".to_owned(),
@@ -173,34 +217,55 @@ fn load_told(load: &LevelLoad) -> String {
 
 fn standing_told(session: &Session) -> String {
     if let Some(outcome) = &session.outcome {
-        let took = outcome
-            .as_ref()
-            .map_or_else(|_| session.now.map_or(0.0, |now| now.elapsed_s), |report| report.took_s);
+        let took = outcome.as_ref().map_or_else(
+            |_| session.now.map_or(0.0, |now| now.elapsed_s),
+            |report| report.took_s,
+        );
         return format!("ended after {}", clock(took));
     }
-    let Some(now) = session.now else { return String::new() };
+    let Some(now) = session.now else {
+        return String::new();
+    };
     // While it stands still, the estimate only grows.
-    let left = now.left_s.filter(|_| stage_told(session, &now) != Some(PAUSED));
-    let left = left.map(|left| format!(" · about {} left", clock(left))).unwrap_or_default();
-    format!("level {} of {} · {} elapsed{left}", now.level + 1, now.levels.max(1), clock(now.elapsed_s))
+    let left = now
+        .left_s
+        .filter(|_| stage_told(session, &now) != Some(PAUSED));
+    let left = left
+        .map(|left| format!(" · about {} left", clock(left)))
+        .unwrap_or_default();
+    format!(
+        "level {} of {} · {} elapsed{left}",
+        now.level + 1,
+        now.levels.max(1),
+        clock(now.elapsed_s)
+    )
 }
 
 /// `2:14`, `1:02:03`
 pub(super) fn clock(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 fn ms(value: Option<f64>) -> Option<Figure> {
-    value.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok()).map(units::duration)
+    value
+        .and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok())
+        .map(units::duration)
 }
 
 fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     let tokens = tokens(ui);
     let stats = |of: fn(&LevelReport) -> Option<f64>| level.and_then(of);
     let told = |name: &str, figure: Option<Figure>| {
-        format!("{name} {}", figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string()))
+        format!(
+            "{name} {}",
+            figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string())
+        )
     };
     let rate = |per_second: f64| {
         let value = if per_second < 100.0 {
@@ -208,34 +273,53 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
         } else {
             units::count(per_second.round() as u64)
         };
-        Figure { value, unit: "tok/s" }
+        Figure {
+            value,
+            unit: "tok/s",
+        }
     };
-    let in_flight = session.now.filter(|_| session.is_running()).map(|now| now.in_flight);
+    let in_flight = session
+        .now
+        .filter(|_| session.is_running())
+        .map(|now| now.in_flight);
     let streams = match in_flight {
         Some(now) => units::counted((now.waiting + now.streaming) as usize, "stream"),
         None => told(
             "in flight",
-            stats(|l| l.concurrency.reached).map(|n| Figure { value: format!("{n:.1}"), unit: "" }),
+            stats(|l| l.concurrency.reached).map(|n| Figure {
+                value: format!("{n:.1}"),
+                unit: "",
+            }),
         ),
     };
     let goodput = level.and_then(|level| level.goodput.as_ref());
     let failed = level.map_or(0, |level| level.requests.failed);
     let worst = level.and_then(|level| level.requests.errors.first());
     let text = tokens.text;
-    let spread = |definition: &str, unit: &str, of: fn(&LevelReport) -> &Stats| match level.map(of) {
+    let spread = |definition: &str, unit: &str, of: fn(&LevelReport) -> &Stats| match level.map(of)
+    {
         Some(stats) if stats.count > 0 => {
-            format!("{definition}\n{}, in {unit}\n{INTERVALS}", figures::told(stats))
+            format!(
+                "{definition}\n{}, in {unit}\n{INTERVALS}",
+                figures::told(stats)
+            )
         }
         _ => definition.to_owned(),
     };
     let rates = |definition: &str, of: fn(&LevelReport) -> Option<Rate>| match level.and_then(of) {
-        Some(rate) => format!("{definition}\n{} tok/s\n{INTERVALS}", figures::rate(Some(rate))),
+        Some(rate) => format!(
+            "{definition}\n{} tok/s\n{INTERVALS}",
+            figures::rate(Some(rate))
+        ),
         None => definition.to_owned(),
     };
     let throughput_told = rates(THROUGHPUT, |l| l.throughput.output_tokens_per_s);
     let per_user_told = match level.map(|level| &level.user_tokens_per_s) {
         Some(stats) if stats.count > 0 => {
-            format!("{PER_USER}\n{}, in tok/s\n{INTERVALS}", figures::speed_told(stats))
+            format!(
+                "{PER_USER}\n{}, in tok/s\n{INTERVALS}",
+                figures::speed_told(stats)
+            )
         }
         _ => PER_USER.to_owned(),
     };
@@ -243,12 +327,23 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     let itl_told = spread(ITL, "ms", |l| &l.itl_ms);
     let errors = level.into_iter().flat_map(|level| &level.requests.errors);
     let errors_told: String = std::iter::once(ERRORS.to_owned())
-        .chain(
-            errors.map(|error| format!("{} × {}: {}", units::count(error.count), error.kind, error.example)),
-        )
+        .chain(errors.map(|error| {
+            format!(
+                "{} × {}: {}",
+                units::count(error.count),
+                error.kind,
+                error.example
+            )
+        }))
         .collect::<Vec<_>>()
         .join("\n");
-    let tile = |title, figure, below, definition| Tile { title, figure, below, definition, color: text };
+    let tile = |title, figure, below, definition| Tile {
+        title,
+        figure,
+        below,
+        definition,
+        color: text,
+    };
     let tiles = [
         tile(
             "Output throughput",
@@ -259,29 +354,65 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
         tile(
             "Per-user speed",
             stats(|l| l.user_tokens_per_s.p50).map(rate),
-            told("p5", stats(|l| l.user_tokens_per_s.p5).map(|p5| Figure { unit: "", ..rate(p5) })),
+            told(
+                "p5",
+                stats(|l| l.user_tokens_per_s.p5).map(|p5| Figure {
+                    unit: "",
+                    ..rate(p5)
+                }),
+            ),
             &per_user_told,
         ),
-        tile("TTFT p50", ms(stats(|l| l.ttft_ms.p50)), told("p99", ms(stats(|l| l.ttft_ms.p99))), &ttft_told),
-        tile("ITL p50", ms(stats(|l| l.itl_ms.p50)), told("p99", ms(stats(|l| l.itl_ms.p99))), &itl_told),
+        tile(
+            "TTFT p50",
+            ms(stats(|l| l.ttft_ms.p50)),
+            told("p99", ms(stats(|l| l.ttft_ms.p99))),
+            &ttft_told,
+        ),
+        tile(
+            "ITL p50",
+            ms(stats(|l| l.itl_ms.p50)),
+            told("p99", ms(stats(|l| l.itl_ms.p99))),
+            &itl_told,
+        ),
         tile(
             "Goodput",
-            goodput.and_then(|goodput| goodput.share).map(|share| Figure {
-                value: if share >= 1.0 { "100".to_owned() } else { format!("{:.1}", share * 100.0) },
-                unit: "%",
-            }),
+            goodput
+                .and_then(|goodput| goodput.share)
+                .map(|share| Figure {
+                    value: if share >= 1.0 {
+                        "100".to_owned()
+                    } else {
+                        format!("{:.1}", share * 100.0)
+                    },
+                    unit: "%",
+                }),
             match goodput {
-                Some(goodput) => format!("{} of {} missed", goodput.missed, goodput.met + goodput.missed),
+                Some(goodput) => format!(
+                    "{} of {} missed",
+                    goodput.missed,
+                    goodput.met + goodput.missed
+                ),
                 None => "no objective".to_owned(),
             },
             GOODPUT,
         ),
         Tile {
-            color: if failed > 0 { tokens.error } else { tokens.text },
+            color: if failed > 0 {
+                tokens.error
+            } else {
+                tokens.text
+            },
             ..tile(
                 "Errors",
-                level.map(|_| Figure { value: units::count(failed), unit: "" }),
-                worst.map_or_else(|| "none".to_owned(), |worst| format!("{} ×{}", worst.kind, worst.count)),
+                level.map(|_| Figure {
+                    value: units::count(failed),
+                    unit: "",
+                }),
+                worst.map_or_else(
+                    || "none".to_owned(),
+                    |worst| format!("{} ×{}", worst.kind, worst.count),
+                ),
                 &errors_told,
             )
         },
@@ -310,13 +441,24 @@ fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
         .requests
         .errors
         .iter()
-        .map(|error| format!("{} × {}: {}", units::count(error.count), error.kind, error.example))
+        .map(|error| {
+            format!(
+                "{} × {}: {}",
+                units::count(error.count),
+                error.kind,
+                error.example
+            )
+        })
         .collect();
     let marked = |other: &&LevelReport| {
         other.index != level.index && !(other.watch.doubts.is_empty() && other.notes.is_empty())
     };
     let elsewhere = session.levels.iter().filter(marked).count();
-    let kinds = [("error", &errors), ("measurement warning", &level.watch.doubts), ("note", &level.notes)];
+    let kinds = [
+        ("error", &errors),
+        ("measurement warning", &level.watch.doubts),
+        ("note", &level.notes),
+    ];
     let all: usize = kinds.iter().map(|(_, lines)| lines.len()).sum();
     if all == 0 {
         return;
@@ -324,14 +466,24 @@ fn doubts_ui(ui: &mut Ui, session: &Session, level: &LevelReport) {
     // One box: each more would push the table out of sight.
     let mut text = vec![format!("Errors, warnings and notes of {label}")];
     for (kind, lines) in kinds {
-        text.extend(lines.iter().take(MOST_DOUBTS).map(|line| format!("{kind}: {line}")));
+        text.extend(
+            lines
+                .iter()
+                .take(MOST_DOUBTS)
+                .map(|line| format!("{kind}: {line}")),
+        );
     }
     let rest = all - (text.len() - 1);
     if rest > 0 {
-        text.push(format!("and {rest} more: hover over the level in the table"));
+        text.push(format!(
+            "and {rest} more: hover over the level in the table"
+        ));
     }
     if elsewhere > 0 {
-        text.push(format!("{}: see the marks in the table", units::counted(elsewhere, "other level")));
+        text.push(format!(
+            "{}: see the marks in the table",
+            units::counted(elsewhere, "other level")
+        ));
     }
     warning_box(ui, &text.join("\n"));
 }

@@ -48,7 +48,10 @@ impl SessionUi {
         colors: &ModelColors,
         out: &mut Vec<Command>,
     ) {
-        if self.level.is_some_and(|level| session.levels.iter().all(|report| report.index != level)) {
+        if self
+            .level
+            .is_some_and(|level| session.levels.iter().all(|report| report.index != level))
+        {
             self.level = None;
         }
         live::show(ui, session, self.level, elsewhere, out);
@@ -60,7 +63,13 @@ impl SessionUi {
     }
 
     /// Takes the pictures that were asked for; called once a frame, after all is drawn.
-    pub(super) fn work(&mut self, ui: &Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+    pub(super) fn work(
+        &mut self,
+        ui: &Ui,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
         self.photographer.work(ui.ctx(), state, now, out);
     }
 }
@@ -74,7 +83,13 @@ pub struct Asked {
 
 impl BenchmarkUi {
     /// Draws the page.
-    pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Asked {
         let mut asked = Asked::default();
         page_head(
             ui,
@@ -91,17 +106,26 @@ impl BenchmarkUi {
                 form::show(ui, form, state, out);
             });
             column(ui, vec2(width - left - gap, height), |ui| {
-                ScrollArea::vertical().id_salt("session").auto_shrink([false, false]).show(ui, |ui| {
-                    ui.set_width(ui.available_width());
-                    self.session_ui(ui, state, &mut asked, out);
-                });
+                ScrollArea::vertical()
+                    .id_salt("session")
+                    .auto_shrink([false, false])
+                    .show(ui, |ui| {
+                        ui.set_width(ui.available_width());
+                        self.session_ui(ui, state, &mut asked, out);
+                    });
             });
         });
         self.session.work(ui, state, now, out);
         asked
     }
 
-    fn session_ui(&mut self, ui: &mut Ui, state: &State, asked: &mut Asked, out: &mut Vec<Command>) {
+    fn session_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &State,
+        asked: &mut Asked,
+        out: &mut Vec<Command>,
+    ) {
         let Some(session) = &state.bench.session else {
             card(ui).show(ui, |ui| {
                 ui.set_min_size(vec2(ui.available_width(), ui.available_height()));
@@ -130,6 +154,7 @@ impl BenchmarkUi {
                 });
             });
         }
-        self.session.show(ui, session, elsewhere, &state.colors, out);
+        self.session
+            .show(ui, session, elsewhere, &state.colors, out);
     }
 }

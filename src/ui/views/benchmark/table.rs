@@ -20,15 +20,60 @@ struct Column {
 }
 
 const COLUMNS: [Column; 13] = [
-    Column { title: "requests", value: |l| Some(l.requests.ended as f64), write: whole, rank: 1 },
-    Column { title: "errors", value: |l| Some(l.requests.failed as f64), write: whole, rank: 2 },
-    Column { title: "TTFT p50", value: |l| l.ttft_ms.p50, write: ms, rank: 0 },
-    Column { title: "p95", value: |l| l.ttft_ms.p95, write: ms, rank: 7 },
-    Column { title: "p99", value: |l| l.ttft_ms.p99, write: ms, rank: 3 },
-    Column { title: "ITL p50", value: |l| l.itl_ms.p50, write: ms, rank: 4 },
-    Column { title: "p99", value: |l| l.itl_ms.p99, write: ms, rank: 9 },
-    Column { title: "latency", value: |l| l.latency_ms.p50, write: time, rank: 8 },
-    Column { title: "tok/s/user", value: |l| l.user_tokens_per_s.p50, write: whole, rank: 5 },
+    Column {
+        title: "requests",
+        value: |l| Some(l.requests.ended as f64),
+        write: whole,
+        rank: 1,
+    },
+    Column {
+        title: "errors",
+        value: |l| Some(l.requests.failed as f64),
+        write: whole,
+        rank: 2,
+    },
+    Column {
+        title: "TTFT p50",
+        value: |l| l.ttft_ms.p50,
+        write: ms,
+        rank: 0,
+    },
+    Column {
+        title: "p95",
+        value: |l| l.ttft_ms.p95,
+        write: ms,
+        rank: 7,
+    },
+    Column {
+        title: "p99",
+        value: |l| l.ttft_ms.p99,
+        write: ms,
+        rank: 3,
+    },
+    Column {
+        title: "ITL p50",
+        value: |l| l.itl_ms.p50,
+        write: ms,
+        rank: 4,
+    },
+    Column {
+        title: "p99",
+        value: |l| l.itl_ms.p99,
+        write: ms,
+        rank: 9,
+    },
+    Column {
+        title: "latency",
+        value: |l| l.latency_ms.p50,
+        write: time,
+        rank: 8,
+    },
+    Column {
+        title: "tok/s/user",
+        value: |l| l.user_tokens_per_s.p50,
+        write: whole,
+        rank: 5,
+    },
     Column {
         title: "tok/s",
         value: |l| l.throughput.output_tokens_per_s.map(|rate| rate.mean),
@@ -41,8 +86,18 @@ const COLUMNS: [Column; 13] = [
         write: short,
         rank: 10,
     },
-    Column { title: "in flight", value: |l| l.concurrency.reached, write: tenth, rank: 11 },
-    Column { title: "goodput", value: |l| l.goodput.as_ref()?.share, write: percent, rank: 6 },
+    Column {
+        title: "in flight",
+        value: |l| l.concurrency.reached,
+        write: tenth,
+        rank: 11,
+    },
+    Column {
+        title: "goodput",
+        value: |l| l.goodput.as_ref()?.share,
+        write: percent,
+        rank: 6,
+    },
 ];
 
 fn time(ms: f64) -> String {
@@ -54,7 +109,11 @@ fn whole(value: f64) -> String {
 }
 
 fn ms(value: f64) -> String {
-    if value < 99.95 { units::short(Some(value)) } else { whole(value) }
+    if value < 99.95 {
+        units::short(Some(value))
+    } else {
+        whole(value)
+    }
 }
 
 fn short(value: f64) -> String {
@@ -66,7 +125,11 @@ fn tenth(value: f64) -> String {
 }
 
 fn percent(share: f64) -> String {
-    if share >= 1.0 { "100 %".to_owned() } else { format!("{:.1} %", share * 100.0) }
+    if share >= 1.0 {
+        "100 %".to_owned()
+    } else {
+        format!("{:.1} %", share * 100.0)
+    }
 }
 
 const ROW: f32 = 26.0;
@@ -116,8 +179,14 @@ fn fitting(width: f32) -> Vec<&'static Column> {
     let room = (width / NARROWEST) as usize;
     let mut ranks: Vec<u8> = COLUMNS.iter().map(|column| column.rank).collect();
     ranks.sort_unstable();
-    let most = ranks.get(room.saturating_sub(1)).copied().unwrap_or(u8::MAX);
-    COLUMNS.iter().filter(|column| column.rank <= most).collect()
+    let most = ranks
+        .get(room.saturating_sub(1))
+        .copied()
+        .unwrap_or(u8::MAX);
+    COLUMNS
+        .iter()
+        .filter(|column| column.rank <= most)
+        .collect()
 }
 
 fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Option<usize>) {
@@ -125,7 +194,11 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
     let several = session.plan.targets.len() > 1;
     let width = ui.available_width() - 8.0;
     let mark = 16.0;
-    let first = if several { (width * 0.22).clamp(110.0, 240.0) } else { 64.0 } + mark;
+    let first = if several {
+        (width * 0.22).clamp(110.0, 240.0)
+    } else {
+        64.0
+    } + mark;
     let columns = fitting(width - first);
     let each = (width - first) / columns.len().max(1) as f32;
     let small = TextStyle::Small.resolve(ui.style());
@@ -133,35 +206,82 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
     let left = head.left() + 8.0;
     let painter = ui.painter().clone();
-    painter.text(pos2(left, head.center().y), Align2::LEFT_CENTER, "level", small.clone(), tokens.dim);
+    painter.text(
+        pos2(left, head.center().y),
+        Align2::LEFT_CENTER,
+        "level",
+        small.clone(),
+        tokens.dim,
+    );
     let right_of = |n: usize| head.left() + first + (n + 1) as f32 * each;
     for (n, column) in columns.iter().enumerate() {
         let at = pos2(right_of(n), head.center().y);
-        painter.text(at, Align2::RIGHT_CENTER, column.title, small.clone(), tokens.dim);
+        painter.text(
+            at,
+            Align2::RIGHT_CENTER,
+            column.title,
+            small.clone(),
+            tokens.dim,
+        );
     }
     for report in &session.levels {
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+        let (rect, response) =
+            ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
         let under_way = report.ended == LevelEnd::Running;
-        if under_way || *chosen == Some(report.index) || response.hovered() || response.has_focus() {
-            ui.painter().rect_filled(rect, CornerRadius::same(4), tokens.raised);
+        if under_way || *chosen == Some(report.index) || response.hovered() || response.has_focus()
+        {
+            ui.painter()
+                .rect_filled(rect, CornerRadius::same(4), tokens.raised);
         }
-        let name = if several { format!("{} {}", report.model, report.label) } else { report.label.clone() };
+        let name = if several {
+            format!("{} {}", report.model, report.label)
+        } else {
+            report.label.clone()
+        };
         let shown = fit_middle(ui, &name, &TextStyle::Small, first - mark - 10.0);
-        let color = if several { tokens.model_color(colors.index(&report.model)) } else { tokens.text };
+        let color = if several {
+            tokens.model_color(colors.index(&report.model))
+        } else {
+            tokens.text
+        };
         let at = pos2(left, rect.center().y);
         painter.text(at, Align2::LEFT_CENTER, shown, small.clone(), color);
-        let doubts: Vec<&str> = report.watch.doubts.iter().chain(&report.notes).map(String::as_str).collect();
+        let doubts: Vec<&str> = report
+            .watch
+            .doubts
+            .iter()
+            .chain(&report.notes)
+            .map(String::as_str)
+            .collect();
         if !doubts.is_empty() {
             // A triangle, drawn: not every font has the sign.
             let at = pos2(rect.left() + first - 8.0, rect.center().y);
-            let corners = vec![at + vec2(0.0, -5.0), at + vec2(5.5, 4.5), at + vec2(-5.5, 4.5)];
-            painter.add(egui::Shape::convex_polygon(corners, tokens.warning, egui::Stroke::NONE));
-            let bang = egui::FontId { size: 8.0, ..digits.clone() };
-            painter.text(at + vec2(0.0, 0.8), Align2::CENTER_CENTER, "!", bang, tokens.panel);
+            let corners = vec![
+                at + vec2(0.0, -5.0),
+                at + vec2(5.5, 4.5),
+                at + vec2(-5.5, 4.5),
+            ];
+            painter.add(egui::Shape::convex_polygon(
+                corners,
+                tokens.warning,
+                egui::Stroke::NONE,
+            ));
+            let bang = egui::FontId {
+                size: 8.0,
+                ..digits.clone()
+            };
+            painter.text(
+                at + vec2(0.0, 0.8),
+                Align2::CENTER_CENTER,
+                "!",
+                bang,
+                tokens.panel,
+            );
         }
         let mut spoken = vec![name];
         for (n, column) in columns.iter().enumerate() {
-            let text = (column.value)(report).map_or_else(|| units::ABSENT.to_owned(), column.write);
+            let text =
+                (column.value)(report).map_or_else(|| units::ABSENT.to_owned(), column.write);
             let failed = column.title == "errors" && report.requests.failed > 0;
             let color = if failed { tokens.error } else { tokens.text };
             spoken.push(format!("{} {text}", column.title));
@@ -175,15 +295,20 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
         }
         spoken.extend((!doubts.is_empty()).then(|| format!("{} to look at", doubts.len())));
         let spoken = spoken.join(", ");
-        response
-            .widget_info(|| WidgetInfo::selected(Role::Button, true, *chosen == Some(report.index), &spoken));
+        response.widget_info(|| {
+            WidgetInfo::selected(Role::Button, true, *chosen == Some(report.index), &spoken)
+        });
         if response.clicked() {
-            *chosen = if *chosen == Some(report.index) { None } else { Some(report.index) };
+            *chosen = if *chosen == Some(report.index) {
+                None
+            } else {
+                Some(report.index)
+            };
         }
         response.on_hover_ui(|ui| {
             ui.set_max_width(560.0);
-            let told =
-                std::iter::once(figures::level(report)).chain(doubts.iter().map(|it| (*it).to_owned()));
+            let told = std::iter::once(figures::level(report))
+                .chain(doubts.iter().map(|it| (*it).to_owned()));
             ui.label(told.collect::<Vec<_>>().join("\n"));
         });
     }

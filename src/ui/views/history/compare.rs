@@ -1,7 +1,8 @@
 //! Sessions held against the first of them: what differs, the charts, and the table with its verdicts.
 
 use egui::{
-    Align2, Color32, Label, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, Label, RichText, Role, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2,
+    vec2,
 };
 
 use super::detail::{chosen, dim, failures_ui, pair, sheets};
@@ -19,8 +20,8 @@ use crate::ui::chart::{sign, styled_line};
 use crate::ui::picture::Photographer;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{
-    Choice, Section, caption, card, failure_box, fit_middle, from_right, page_head, picker, shortened,
-    small_button, strong, tokens, warning_box,
+    Choice, Section, caption, card, failure_box, fit_middle, from_right, page_head, picker,
+    shortened, small_button, strong, tokens, warning_box,
 };
 
 /// What is chosen in the comparison.
@@ -45,8 +46,11 @@ enum Figure {
 }
 
 impl Figure {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Ttft, "TTFT"), (Self::Itl, "ITL"), (Self::Latency, "Latency")];
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Ttft, "TTFT"),
+        (Self::Itl, "ITL"),
+        (Self::Latency, "Latency"),
+    ];
 
     fn stats(self) -> fn(&LevelReport) -> &Stats {
         match self {
@@ -69,13 +73,19 @@ pub(super) fn show(
     let mut back = false;
     ui.horizontal(|ui| {
         back = ui.button("Back").on_hover_text("Escape").clicked();
-        let title = format!("{} compared", units::counted(state.history.chosen.len(), "session"));
+        let title = format!(
+            "{} compared",
+            units::counted(state.history.chosen.len(), "session")
+        );
         strong(ui, title);
         from_right(ui, |ui| {
             if small_button(ui, "Copy table").clicked()
                 && let Some(comparison) = state.history.comparison.value()
             {
-                out.push(Command::Copy { what: "Comparison".to_owned(), text: written(comparison) });
+                out.push(Command::Copy {
+                    what: "Comparison".to_owned(),
+                    text: written(comparison),
+                });
             }
             if least_change_ui(ui, state) {
                 save(state, out);
@@ -84,42 +94,49 @@ pub(super) fn show(
     });
     state.compare_chosen(out);
     let sessions = chosen(state, out);
-    ScrollArea::vertical().id_salt("comparison").auto_shrink([false, false]).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        let sheets = sheets(&sessions, state);
-        if let Some(id) = legend_ui(ui, state, &sheets) {
-            state.history.put_first(&id);
-            page.other = 0;
-        }
-        failures_ui(ui, state);
-        if let Some(comparison) = state.history.comparison.value() {
-            differences_ui(ui, comparison);
-        }
-        let height = 158.0;
-        pair(
-            ui,
-            photographer,
-            [&mut |ui, p| lines::ttft_ui(ui, p, &sheets, height), &mut |ui, p| {
-                lines::speed_ui(ui, p, &sheets, height)
-            }],
-        );
-        let names = level_names(&sheets);
-        let level = page.level.clone().filter(|level| names.contains(level));
-        let level = level.or_else(|| common(&names, &sheets)).unwrap_or_default();
-        let stats = page.figure.stats();
-        distribution_head_ui(ui, page, &names, &level);
-        pair(
-            ui,
-            photographer,
-            [&mut |ui, p| lines::share_ui(ui, p, &sheets, (&level, stats), height), &mut |ui, p| {
-                lines::knee_ui(ui, p, &sheets, height)
-            }],
-        );
-        card(ui).show(ui, |ui| {
+    ScrollArea::vertical()
+        .id_salt("comparison")
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            whole_ui(ui, page, state, out);
+            let sheets = sheets(&sessions, state);
+            if let Some(id) = legend_ui(ui, state, &sheets) {
+                state.history.put_first(&id);
+                page.other = 0;
+            }
+            failures_ui(ui, state);
+            if let Some(comparison) = state.history.comparison.value() {
+                differences_ui(ui, comparison);
+            }
+            let height = 158.0;
+            pair(
+                ui,
+                photographer,
+                [
+                    &mut |ui, p| lines::ttft_ui(ui, p, &sheets, height),
+                    &mut |ui, p| lines::speed_ui(ui, p, &sheets, height),
+                ],
+            );
+            let names = level_names(&sheets);
+            let level = page.level.clone().filter(|level| names.contains(level));
+            let level = level
+                .or_else(|| common(&names, &sheets))
+                .unwrap_or_default();
+            let stats = page.figure.stats();
+            distribution_head_ui(ui, page, &names, &level);
+            pair(
+                ui,
+                photographer,
+                [
+                    &mut |ui, p| lines::share_ui(ui, p, &sheets, (&level, stats), height),
+                    &mut |ui, p| lines::knee_ui(ui, p, &sheets, height),
+                ],
+            );
+            card(ui).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                whole_ui(ui, page, state, out);
+            });
         });
-    });
     back
 }
 
@@ -154,8 +171,19 @@ fn distribution_head_ui(ui: &mut Ui, page: &mut CompareUi, names: &[String], lev
 }
 
 fn plain(names: &[String]) -> [Section<'_>; 1] {
-    let choices = names.iter().map(|name| Choice { name, remark: None, dot: None, enabled: true }).collect();
-    [Section { heading: "", choices }]
+    let choices = names
+        .iter()
+        .map(|name| Choice {
+            name,
+            remark: None,
+            dot: None,
+            enabled: true,
+        })
+        .collect();
+    [Section {
+        heading: "",
+        choices,
+    }]
 }
 
 /// Whose colour and sign is whose, and which model's lines have which pattern. Gives the session that is to
@@ -165,7 +193,10 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
     let mut first = None;
     let history = &state.history;
     let models_of = |id: &SessionId| history.row_of(id).map(|row| row.models.join(", "));
-    let same_models = history.chosen.windows(2).all(|pair| models_of(&pair[0]) == models_of(&pair[1]));
+    let same_models = history
+        .chosen
+        .windows(2)
+        .all(|pair| models_of(&pair[0]) == models_of(&pair[1]));
     let names = names(state);
     let told = |(name, id): (&String, &SessionId)| match models_of(id).filter(|_| !same_models) {
         Some(models) => format!("{name} · {models}"),
@@ -181,7 +212,13 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
             ui.spacing_mut().item_spacing.x = 6.0;
             for &place in row {
                 let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
-                sign(ui.painter(), rect.center(), 5.0, place, tokens.model_color(place));
+                sign(
+                    ui.painter(),
+                    rect.center(),
+                    5.0,
+                    place,
+                    tokens.model_color(place),
+                );
                 let name = &told[place];
                 shortened(ui, name, TextStyle::Body, tokens.text, each);
                 if place == 0 {
@@ -219,10 +256,17 @@ pub(super) fn legend_ui(ui: &mut Ui, state: &State, sheets: &[Sheet<'_>]) -> Opt
 }
 
 fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
-    let told =
-        |difference: &Difference| format!("{}: {}", difference.what, difference.values.join(" against "));
-    let (grave, light): (Vec<_>, Vec<_>) =
-        comparison.differences.iter().partition(|difference| difference.grave);
+    let told = |difference: &Difference| {
+        format!(
+            "{}: {}",
+            difference.what,
+            difference.values.join(" against ")
+        )
+    };
+    let (grave, light): (Vec<_>, Vec<_>) = comparison
+        .differences
+        .iter()
+        .partition(|difference| difference.grave);
     if !grave.is_empty() {
         let mut lines = vec!["Not like with like".to_owned()];
         lines.extend(grave.into_iter().map(told));
@@ -240,7 +284,9 @@ fn differences_ui(ui: &mut Ui, comparison: &Comparison) {
 
 /// The rows of the whole session and of its first level.
 pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let Some(comparison) = comparison_ui(ui, state, out) else { return };
+    let Some(comparison) = comparison_ui(ui, state, out) else {
+        return;
+    };
     title_ui(ui, &comparison, &names(state), 0);
     let grave: Vec<&str> = comparison
         .differences
@@ -254,7 +300,11 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
     }
     let both = |row: &&Row| has_both(row, 0);
-    let first = comparison.rows.iter().filter(both).find(|row| !row.level.is_empty());
+    let first = comparison
+        .rows
+        .iter()
+        .filter(both)
+        .find(|row| !row.level.is_empty());
     let first = first.map(|row| row.level.as_str());
     let rows = |row: &&Row| row.level.is_empty() || Some(row.level.as_str()) == first;
     let rows: Vec<&Row> = comparison.rows.iter().filter(both).filter(rows).collect();
@@ -262,7 +312,9 @@ pub(super) fn brief_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
 }
 
 fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<Command>) {
-    let Some(comparison) = comparison_ui(ui, state, out) else { return };
+    let Some(comparison) = comparison_ui(ui, state, out) else {
+        return;
+    };
     let others = comparison.labels.len().saturating_sub(1);
     page.other = page.other.min(others.saturating_sub(1));
     let names = names(state);
@@ -288,8 +340,9 @@ fn whole_ui(ui: &mut Ui, page: &mut CompareUi, state: &mut State, out: &mut Vec<
             }
         }
     });
-    let fits =
-        |row: &&Row| has_both(row, page.other) && page.only.as_ref().is_none_or(|only| row.level == *only);
+    let fits = |row: &&Row| {
+        has_both(row, page.other) && page.only.as_ref().is_none_or(|only| row.level == *only)
+    };
     let rows: Vec<&Row> = comparison.rows.iter().filter(fits).collect();
     let label = names.get(page.other + 1).map_or("", String::as_str);
     rows_ui(ui, &rows, page.other, label);
@@ -320,16 +373,26 @@ fn comparison_ui(
             caption(ui, "Comparing…");
         });
     }
-    let ids: Vec<&str> = state.history.chosen.iter().map(|id| id.0.as_str()).collect();
+    let ids: Vec<&str> = state
+        .history
+        .chosen
+        .iter()
+        .map(|id| id.0.as_str())
+        .collect();
     // One of other sessions would be read as of these.
     let comparison = comparison.value()?;
-    let same = comparison.sessions.is_empty() || comparison.sessions.iter().map(String::as_str).eq(ids);
+    let same =
+        comparison.sessions.is_empty() || comparison.sessions.iter().map(String::as_str).eq(ids);
     same.then(|| comparison.clone())
 }
 
 /// Whether a figure was measured in the baseline and in this other one.
 fn has_both(row: &Row, other: usize) -> bool {
-    row.baseline.is_some() && row.others.get(other).is_some_and(|cell| cell.value.is_some())
+    row.baseline.is_some()
+        && row
+            .others
+            .get(other)
+            .is_some_and(|cell| cell.value.is_some())
 }
 
 fn title_ui(ui: &mut Ui, comparison: &Comparison, names: &[String], other: usize) {
@@ -360,10 +423,20 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
     let right_of = |n: usize| ends[n];
     let each = rest * 0.14;
     let this = fit_middle(ui, this, &TextStyle::Small, each - 10.0);
-    ui.painter().text(head.left_center(), Align2::LEFT_CENTER, "metric", small.clone(), tokens.dim);
-    for (n, title) in ["baseline", &this, "change", "95 % interval", "verdict"].into_iter().enumerate() {
+    ui.painter().text(
+        head.left_center(),
+        Align2::LEFT_CENTER,
+        "metric",
+        small.clone(),
+        tokens.dim,
+    );
+    for (n, title) in ["baseline", &this, "change", "95 % interval", "verdict"]
+        .into_iter()
+        .enumerate()
+    {
         let at = pos2(right_of(n), head.center().y);
-        ui.painter().text(at, Align2::RIGHT_CENTER, title, small.clone(), tokens.dim);
+        ui.painter()
+            .text(at, Align2::RIGHT_CENTER, title, small.clone(), tokens.dim);
     }
     ui.spacing_mut().item_spacing.y = 0.0;
     let several_models = rows.iter().any(|row| row.model != one.model);
@@ -372,8 +445,11 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
         if group.replace((&row.model, &row.level)) != Some((&row.model, &row.level)) {
             group_ui(ui, row, several_models);
         }
-        let Some(cell) = row.others.get(other) else { continue };
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+        let Some(cell) = row.others.get(other) else {
+            continue;
+        };
+        let (rect, response) =
+            ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
         let name = match (several_models, row.level.is_empty()) {
             (true, false) => format!("{} · {} · {}", row.title, row.level, row.model),
             (true, true) => format!("{} · {}", row.title, row.model),
@@ -394,12 +470,17 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
         if ui.is_rect_visible(rect) {
             let shown = fit_middle(ui, &row.title, &TextStyle::Small, first - 20.0);
             let at = rect.left_center() + vec2(12.0, 0.0);
-            ui.painter().text(at, Align2::LEFT_CENTER, shown, small.clone(), tokens.text);
+            ui.painter()
+                .text(at, Align2::LEFT_CENTER, shown, small.clone(), tokens.text);
             for (n, text) in cells.iter().enumerate() {
                 let at = pos2(right_of(n), rect.center().y);
-                let (font, color) =
-                    if n == 4 { (small.clone(), color) } else { (figures.clone(), tokens.text) };
-                ui.painter().text(at, Align2::RIGHT_CENTER, text, font, color);
+                let (font, color) = if n == 4 {
+                    (small.clone(), color)
+                } else {
+                    (figures.clone(), tokens.text)
+                };
+                ui.painter()
+                    .text(at, Align2::RIGHT_CENTER, text, font, color);
             }
         }
         let spoken = format!(
@@ -415,14 +496,28 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
 
 /// What the rows below are of.
 fn group_ui(ui: &mut Ui, row: &Row, several_models: bool) {
-    let level = if row.level.is_empty() { "All levels" } else { &row.level };
-    let text = if several_models { format!("{level} · {}", row.model) } else { level.to_owned() };
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT + 4.0), Sense::hover());
+    let level = if row.level.is_empty() {
+        "All levels"
+    } else {
+        &row.level
+    };
+    let text = if several_models {
+        format!("{level} · {}", row.model)
+    } else {
+        level.to_owned()
+    };
+    let (rect, _) =
+        ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT + 4.0), Sense::hover());
     let tokens = tokens(ui);
     let font = TextStyle::Small.resolve(ui.style());
     let at = pos2(rect.left(), rect.center().y + 2.0);
-    ui.painter().text(at, Align2::LEFT_CENTER, text, font, tokens.dim);
-    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, egui::Stroke::new(1.0, tokens.line));
+    ui.painter()
+        .text(at, Align2::LEFT_CENTER, text, font, tokens.dim);
+    ui.painter().hline(
+        rect.x_range(),
+        rect.bottom() - 0.5,
+        egui::Stroke::new(1.0, tokens.line),
+    );
 }
 
 fn verdict_told(verdict: Verdict, tokens: &Tokens) -> (&'static str, Color32) {
@@ -473,12 +568,22 @@ fn percent(share: f64) -> String {
 fn written(comparison: &Comparison) -> String {
     let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     let mut lines = vec![
-        "model\tlevel\tfigure\tunit\tsession\tbaseline\tvalue\tchange\tlow\thigh\tp\tverdict".to_owned(),
+        "model\tlevel\tfigure\tunit\tsession\tbaseline\tvalue\tchange\tlow\thigh\tp\tverdict"
+            .to_owned(),
     ];
     for row in &comparison.rows {
         for (cell, label) in row.others.iter().zip(comparison.labels.iter().skip(1)) {
-            let Row { model, level, figure, unit, baseline, .. } = row;
-            let [low, high] = cell.interval.map_or([None, None], |[low, high]| [Some(low), Some(high)]);
+            let Row {
+                model,
+                level,
+                figure,
+                unit,
+                baseline,
+                ..
+            } = row;
+            let [low, high] = cell
+                .interval
+                .map_or([None, None], |[low, high]| [Some(low), Some(high)]);
             let verdict = verdict_told(cell.verdict, Tokens::for_dark(true)).0;
             lines.push(format!(
                 "{model}\t{level}\t{figure}\t{unit}\t{label}\t{}\t{}\t{}\t{}\t{}\t{}\t{verdict}",
@@ -500,7 +605,12 @@ mod tests {
 
     #[test]
     fn changes_are_written_with_their_sign() {
-        for (share, text) in [(-0.093, "−9.3 %"), (0.082, "+8.2 %"), (0.0, "0.0 %"), (-0.0001, "0.0 %")] {
+        for (share, text) in [
+            (-0.093, "−9.3 %"),
+            (0.082, "+8.2 %"),
+            (0.0, "0.0 %"),
+            (-0.0001, "0.0 %"),
+        ] {
             assert_eq!(percent(share), text);
         }
     }

@@ -15,8 +15,8 @@ use crate::state::{Loadable, State};
 use crate::ui::picture::Photographer;
 use crate::ui::theme;
 use crate::ui::widgets::{
-    MARGIN, caption, card, empty_state, failure_box, from_right, shortened, small_button, small_button_if,
-    tokens,
+    MARGIN, caption, card, empty_state, failure_box, from_right, shortened, small_button,
+    small_button_if, tokens,
 };
 
 /// What is open below the table.
@@ -41,16 +41,19 @@ impl DetailUi {
     ) {
         self.head_ui(ui, state, wish, out);
         let several = state.history.chosen.len() > 1;
-        ScrollArea::vertical().id_salt("history detail").auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            if self.trend {
-                trend.show(ui, photographer, state, clock, out);
-            } else if several {
-                several_ui(ui, photographer, state, out);
-            } else {
-                one_ui(ui, photographer, state, clock, out);
-            }
-        });
+        ScrollArea::vertical()
+            .id_salt("history detail")
+            .auto_shrink([false, false])
+            .show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                if self.trend {
+                    trend.show(ui, photographer, state, clock, out);
+                } else if several {
+                    several_ui(ui, photographer, state, out);
+                } else {
+                    one_ui(ui, photographer, state, clock, out);
+                }
+            });
     }
 
     fn head_ui(&mut self, ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Command>) {
@@ -67,7 +70,13 @@ impl DetailUi {
                         "{} laid over each other",
                         units::counted(state.history.chosen.len(), "session")
                     );
-                    shortened(ui, &text, theme::strong_text(), tokens.text, ui.available_width() - buttons);
+                    shortened(
+                        ui,
+                        &text,
+                        theme::strong_text(),
+                        tokens.text,
+                        ui.available_width() - buttons,
+                    );
                 }
                 Some(row) if self.tags.as_ref().is_some_and(|(of, _)| *of == row.id) => {
                     self.tags_ui(ui, row, state, out);
@@ -76,7 +85,10 @@ impl DetailUi {
                     let room = ui.available_width() - buttons - 50.0;
                     shortened(ui, &told(row), theme::strong_text(), tokens.text, room);
                     let button = small_button(ui, "Tags…");
-                    if button.on_hover_text("Words to find this session by, apart by commas").clicked() {
+                    if button
+                        .on_hover_text("Words to find this session by, apart by commas")
+                        .clicked()
+                    {
                         self.tags = Some((row.id.clone(), row.tags.join(", ")));
                     }
                 }
@@ -103,10 +115,20 @@ impl DetailUi {
         });
     }
 
-    fn tags_ui(&mut self, ui: &mut Ui, row: &SessionRow, state: &mut State, out: &mut Vec<Command>) {
-        let Some((id, text)) = &mut self.tags else { return };
-        let edit =
-            TextEdit::singleline(text).hint_text("v2.3.2, nightly").desired_width(180.0).margin(MARGIN);
+    fn tags_ui(
+        &mut self,
+        ui: &mut Ui,
+        row: &SessionRow,
+        state: &mut State,
+        out: &mut Vec<Command>,
+    ) {
+        let Some((id, text)) = &mut self.tags else {
+            return;
+        };
+        let edit = TextEdit::singleline(text)
+            .hint_text("v2.3.2, nightly")
+            .desired_width(180.0)
+            .margin(MARGIN);
         let edit = ui.add(edit);
         edit.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Tags of the session"));
         if ui.memory(|memory| memory.focused().is_none()) && !edit.lost_focus() {
@@ -116,8 +138,12 @@ impl DetailUi {
         let escape = left_by(ui, &edit, Key::Escape);
         let save = small_button(ui, "Save tags").clicked() || enter;
         if save {
-            let tags =
-                text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+            let tags = text
+                .split(',')
+                .map(str::trim)
+                .filter(|tag| !tag.is_empty())
+                .map(str::to_owned)
+                .collect();
             if tags != row.tags {
                 let id = id.clone();
                 state.tag_session(&id, tags, out);
@@ -131,15 +157,19 @@ impl DetailUi {
 
 /// A session in a line: when, what, where.
 pub(super) fn told(row: &SessionRow) -> String {
-    let mut parts =
-        vec![when(row.began), row.title.clone(), row.models.join(", "), format!("on {}", row.environment)];
+    let mut parts = vec![
+        when(row.began),
+        row.title.clone(),
+        row.models.join(", "),
+        format!("on {}", row.environment),
+    ];
     // Of a cluster without Helm only the bundles are known.
-    parts.extend(row.release.as_ref().map(
-        |release| match release.starts_with(|c: char| c.is_ascii_digit()) {
+    parts.extend(row.release.as_ref().map(|release| {
+        match release.starts_with(|c: char| c.is_ascii_digit()) {
             true => format!("SambaStack {release}"),
             false => release.clone(),
-        },
-    ));
+        }
+    }));
     parts.extend(row.source.clone());
     parts.extend(match row.state {
         SessionState::Complete => None,
@@ -158,7 +188,11 @@ pub(super) type Part<'a> = &'a mut dyn FnMut(&mut Ui, &mut Photographer);
 pub(super) fn pair(ui: &mut Ui, photographer: &mut Photographer, parts: [Part<'_>; 2]) {
     let gap = 10.0;
     let two = ui.available_width() > 560.0;
-    let width = if two { (ui.available_width() - gap) / 2.0 } else { ui.available_width() };
+    let width = if two {
+        (ui.available_width() - gap) / 2.0
+    } else {
+        ui.available_width()
+    };
     ui.spacing_mut().item_spacing = vec2(gap, gap);
     let mut draw = |ui: &mut Ui, part: Part<'_>| {
         ui.allocate_ui(vec2(width, 0.0), |ui| {
@@ -195,7 +229,9 @@ fn one_ui(
         ui.ctx().request_repaint_after(wait);
     }
     let height = chart_height(ui);
-    let Some(stored) = loaded_ui(ui, state.history.session(&id), height) else { return };
+    let Some(stored) = loaded_ui(ui, state.history.session(&id), height) else {
+        return;
+    };
     let color = color_of(state, &id, &stored.row);
     match &stored.body {
         SessionBody::Bench { report, .. } if report.levels.is_empty() => {
@@ -203,21 +239,28 @@ fn one_ui(
         }
         SessionBody::Bench { report, .. } => {
             let models = Some(&state.colors);
-            let sheets = [Sheet { label: short_name(&stored.row), color, models, report }];
+            let sheets = [Sheet {
+                label: short_name(&stored.row),
+                color,
+                models,
+                report,
+            }];
             pair(
                 ui,
                 photographer,
-                [&mut |ui, p| lines::ttft_ui(ui, p, &sheets, height), &mut |ui, p| {
-                    lines::speed_ui(ui, p, &sheets, height)
-                }],
+                [
+                    &mut |ui, p| lines::ttft_ui(ui, p, &sheets, height),
+                    &mut |ui, p| lines::speed_ui(ui, p, &sheets, height),
+                ],
             );
         }
         SessionBody::Chat { exchanges, .. } => pair(
             ui,
             photographer,
-            [&mut |ui, p| lines::chat_ui(ui, p, exchanges, color, height, false), &mut |ui, p| {
-                lines::chat_ui(ui, p, exchanges, color, height, true)
-            }],
+            [
+                &mut |ui, p| lines::chat_ui(ui, p, exchanges, color, height, false),
+                &mut |ui, p| lines::chat_ui(ui, p, exchanges, color, height, true),
+            ],
         ),
     }
 }
@@ -242,29 +285,47 @@ fn loaded_ui(
 }
 
 /// The chosen sessions, as far as they are here.
-pub(super) fn chosen(state: &mut State, out: &mut Vec<Command>) -> Vec<(usize, Arc<StoredSession>)> {
+pub(super) fn chosen(
+    state: &mut State,
+    out: &mut Vec<Command>,
+) -> Vec<(usize, Arc<StoredSession>)> {
     let ids = state.history.chosen.clone();
     for id in &ids {
         state.want_session(id, out);
     }
-    let of = |(place, id): (usize, &SessionId)| Some((place, state.history.session(id)?.value()?.clone()));
+    let of = |(place, id): (usize, &SessionId)| {
+        Some((place, state.history.session(id)?.value()?.clone()))
+    };
     ids.iter().enumerate().filter_map(of).collect()
 }
 
 /// As the charts lay them over each other.
-pub(super) fn sheets<'a>(sessions: &'a [(usize, Arc<StoredSession>)], state: &State) -> Vec<Sheet<'a>> {
+pub(super) fn sheets<'a>(
+    sessions: &'a [(usize, Arc<StoredSession>)],
+    state: &State,
+) -> Vec<Sheet<'a>> {
     let names = names(state);
     let sheet = |(place, stored): &'a (usize, Arc<StoredSession>)| match &stored.body {
         SessionBody::Bench { report, .. } => {
             let label = names.get(*place).cloned().unwrap_or_default();
-            Some(Sheet { label, color: *place, models: None, report })
+            Some(Sheet {
+                label,
+                color: *place,
+                models: None,
+                report,
+            })
         }
         SessionBody::Chat { .. } => None,
     };
     sessions.iter().filter_map(sheet).collect()
 }
 
-fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &mut State, out: &mut Vec<Command>) {
+fn several_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    state: &mut State,
+    out: &mut Vec<Command>,
+) {
     let height = chart_height(ui).min(126.0);
     let sessions = chosen(state, out);
     let sheets = sheets(&sessions, state);
@@ -278,9 +339,10 @@ fn several_ui(ui: &mut Ui, photographer: &mut Photographer, state: &mut State, o
     pair(
         ui,
         photographer,
-        [&mut |ui, p| lines::ttft_ui(ui, p, &sheets, height), &mut |ui, p| {
-            lines::speed_ui(ui, p, &sheets, height)
-        }],
+        [
+            &mut |ui, p| lines::ttft_ui(ui, p, &sheets, height),
+            &mut |ui, p| lines::speed_ui(ui, p, &sheets, height),
+        ],
     );
     state.compare_chosen(out);
     card(ui).show(ui, |ui| {

@@ -10,7 +10,9 @@ use crate::domain::units;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::{Clock, days_before};
-use crate::ui::widgets::{caption, failure_box, field, field_error, primary_button, strong, tokens};
+use crate::ui::widgets::{
+    caption, failure_box, field, field_error, primary_button, strong, tokens,
+};
 
 /// What the user is asked.
 #[derive(Debug)]
@@ -90,16 +92,25 @@ impl Question {
 
 fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Command>) -> bool {
     let mut done = false;
-    strong(ui, format!("Delete {} for good?", units::counted(ids.len(), "session")));
+    strong(
+        ui,
+        format!("Delete {} for good?", units::counted(ids.len(), "session")),
+    );
     let dim = tokens(ui).dim;
     for id in ids.iter().take(MOST_NAMED) {
-        let name = state.history.row_of(id).map_or_else(|| id.to_string(), detail::told);
+        let name = state
+            .history
+            .row_of(id)
+            .map_or_else(|| id.to_string(), detail::told);
         ui.add(Label::new(RichText::new(name).small().color(dim)).wrap());
     }
     if ids.len() > MOST_NAMED {
         caption(ui, format!("and {} more", ids.len() - MOST_NAMED));
     }
-    if ids.iter().any(|id| state.history.row_of(id).is_some_and(|row| row.baseline)) {
+    if ids
+        .iter()
+        .any(|id| state.history.row_of(id).is_some_and(|row| row.baseline))
+    {
         ui.label("A baseline is among them: new runs would be held against nothing");
     }
     ui.add_space(8.0);
@@ -114,7 +125,9 @@ fn delete_ui(ui: &mut Ui, ids: &[SessionId], state: &mut State, out: &mut Vec<Co
 }
 
 fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
-    let Some(aged) = &state.history.aged else { return true };
+    let Some(aged) = &state.history.aged else {
+        return true;
+    };
     let day = super::when(aged.until);
     let mut done = false;
     strong(ui, "Delete old sessions for good?");
@@ -137,7 +150,10 @@ fn older_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -> bool {
     ui.horizontal(|ui| {
         done = primary_button(ui, "Keep", true).clicked();
         let can = count.is_some_and(|count| count > 0);
-        if ui.add_enabled(can, egui::Button::new("Delete for good")).clicked() {
+        if ui
+            .add_enabled(can, egui::Button::new("Delete for good"))
+            .clicked()
+        {
             state.delete_older(out);
             done = true;
         }

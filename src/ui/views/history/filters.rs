@@ -30,8 +30,14 @@ pub(super) struct FiltersUi {
 impl FiltersUi {
     /// Shows all sessions again.
     pub(super) fn clear(&mut self, state: &mut State) {
-        let Filter { sort, ascending, .. } = state.history.filter;
-        state.history.filter = Filter { sort, ascending, ..Filter::default() };
+        let Filter {
+            sort, ascending, ..
+        } = state.history.filter;
+        state.history.filter = Filter {
+            sort,
+            ascending,
+            ..Filter::default()
+        };
         self.custom = None;
     }
 }
@@ -46,7 +52,11 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
     if ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::F)) {
         ui.memory_mut(|memory| memory.request_focus(search_id()));
     }
-    let width = if wide { 280.0 } else { ui.available_width() - 150.0 - 132.0 - 16.0 };
+    let width = if wide {
+        280.0
+    } else {
+        ui.available_width() - 150.0 - 132.0 - 16.0
+    };
     let edit = TextEdit::singleline(&mut filter.text)
         .id(search_id())
         .hint_text("Filter: model, deployment, tag…")
@@ -66,14 +76,30 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
     let shown = if filters.custom.is_some() {
         CUSTOM
     } else {
-        RANGES.iter().find(|(range, _)| *range == filter.range).map_or(CUSTOM, |(_, name)| *name)
+        RANGES
+            .iter()
+            .find(|(range, _)| *range == filter.range)
+            .map_or(CUSTOM, |(_, name)| *name)
     };
     let mut choices: Vec<Choice<'_>> = RANGES.iter().map(|(_, name)| plain(name)).collect();
     choices.push(plain(CUSTOM));
-    let picked = picker(ui, "Time", Some(shown), None, 150.0, &[Section { heading: "", choices }]);
+    let picked = picker(
+        ui,
+        "Time",
+        Some(shown),
+        None,
+        150.0,
+        &[Section {
+            heading: "",
+            choices,
+        }],
+    );
     if picked.as_deref() == Some(CUSTOM) {
         filters.custom.get_or_insert_default();
-    } else if let Some((range, _)) = RANGES.iter().find(|(_, name)| Some(*name) == picked.as_deref()) {
+    } else if let Some((range, _)) = RANGES
+        .iter()
+        .find(|(_, name)| Some(*name) == picked.as_deref())
+    {
         (filter.range, filters.custom) = (*range, None);
     }
     let set = [
@@ -84,14 +110,26 @@ pub(super) fn show(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State, wide
         filter.tag.is_some(),
     ];
     let set = set.into_iter().filter(|set| *set).count();
-    let label = if set > 0 { format!("More filters ({set})") } else { "More filters".to_owned() };
-    if ui.add(egui::Button::new(label).selected(filters.open)).clicked() {
+    let label = if set > 0 {
+        format!("More filters ({set})")
+    } else {
+        "More filters".to_owned()
+    };
+    if ui
+        .add(egui::Button::new(label).selected(filters.open))
+        .clicked()
+    {
         filters.open = !filters.open;
     }
 }
 
 fn plain(name: &str) -> Choice<'_> {
-    Choice { name, remark: None, dot: None, enabled: true }
+    Choice {
+        name,
+        remark: None,
+        dot: None,
+        enabled: true,
+    }
 }
 
 /// The row of pickers, and the days of a range of one's own.
@@ -103,7 +141,12 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
         return;
     }
     let facets = state.history.rows.facets().clone();
-    let Facets { models, deployments, environments, tags } = facets;
+    let Facets {
+        models,
+        deployments,
+        environments,
+        tags,
+    } = facets;
     let filter = &mut state.history.filter;
     let gap = ui.spacing().item_spacing.x;
     // The longest words have the most room.
@@ -111,8 +154,14 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
     let width = |share: f32| (room * share).floor();
     ui.horizontal(|ui| {
         let kinds = ["Benchmark".to_owned(), "Chat".to_owned()];
-        let name =
-            |kind: SessionKind| if kind == SessionKind::Bench { "Benchmark" } else { "Chat" }.to_owned();
+        let name = |kind: SessionKind| {
+            if kind == SessionKind::Bench {
+                "Benchmark"
+            } else {
+                "Chat"
+            }
+            .to_owned()
+        };
         let mut kind = filter.kind.map(name);
         any_of(ui, "Kind", "All kinds", &kinds, &mut kind, width(0.165));
         filter.kind = match kind.as_deref() {
@@ -120,9 +169,30 @@ pub(super) fn rest_ui(ui: &mut Ui, filters: &mut FiltersUi, state: &mut State) {
             Some(_) => Some(SessionKind::Chat),
             None => None,
         };
-        any_of(ui, "Model", "All models", &models, &mut filter.model, width(0.19));
-        any_of(ui, "Deployment", "All deployments", &deployments, &mut filter.deployment, width(0.235));
-        any_of(ui, "Environment", "All environments", &environments, &mut filter.environment, width(0.245));
+        any_of(
+            ui,
+            "Model",
+            "All models",
+            &models,
+            &mut filter.model,
+            width(0.19),
+        );
+        any_of(
+            ui,
+            "Deployment",
+            "All deployments",
+            &deployments,
+            &mut filter.deployment,
+            width(0.235),
+        );
+        any_of(
+            ui,
+            "Environment",
+            "All environments",
+            &environments,
+            &mut filter.environment,
+            width(0.245),
+        );
         any_of(ui, "Tag", "All tags", &tags, &mut filter.tag, width(0.165));
     });
 }
@@ -139,7 +209,10 @@ pub(super) fn any_of(
     let mut choices = vec![plain(all)];
     choices.extend(names.iter().map(|name| plain(name)));
     let shown = picked.as_deref().unwrap_or(all);
-    let sections = [Section { heading: "", choices }];
+    let sections = [Section {
+        heading: "",
+        choices,
+    }];
     if let Some(name) = picker(ui, label, Some(shown), None, width, &sections) {
         *picked = Some(name).filter(|name| name != all);
     }
@@ -148,7 +221,10 @@ pub(super) fn any_of(
 fn custom_ui(ui: &mut Ui, from: &mut String, to: &mut String) -> TimeRange {
     let day_ui = |ui: &mut Ui, label: &str, text: &mut String| {
         let name = crate::ui::widgets::caption(ui, label);
-        let edit = TextEdit::singleline(text).hint_text("2026-11-01").desired_width(96.0).margin(MARGIN);
+        let edit = TextEdit::singleline(text)
+            .hint_text("2026-11-01")
+            .desired_width(96.0)
+            .margin(MARGIN);
         ui.add(edit).labelled_by(name.id);
         let read = read_day(text);
         if read.is_err() {
@@ -168,11 +244,17 @@ fn custom_ui(ui: &mut Ui, from: &mut String, to: &mut String) -> TimeRange {
 
 fn read_day(text: &str) -> Result<Option<Date>, jiff::Error> {
     let text = text.trim();
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some)
+    }
 }
 
 fn begin_of(day: Date) -> Option<Timestamp> {
-    day.to_zoned(TimeZone::system()).ok().map(|day| day.timestamp())
+    day.to_zoned(TimeZone::system())
+        .ok()
+        .map(|day| day.timestamp())
 }
 
 #[cfg(test)]

@@ -67,9 +67,15 @@ pub(super) fn level_names(sheets: &[Sheet<'_>]) -> Vec<String> {
         .map(|level| (level, weight(&level.load)))
         .collect();
     all.sort_by(|(a, left), (b, right)| {
-        left.0.cmp(&right.0).then(left.1.total_cmp(&right.1)).then_with(|| a.label.cmp(&b.label))
+        left.0
+            .cmp(&right.0)
+            .then(left.1.total_cmp(&right.1))
+            .then_with(|| a.label.cmp(&b.label))
     });
-    let mut names: Vec<String> = all.into_iter().map(|(level, _)| level.label.clone()).collect();
+    let mut names: Vec<String> = all
+        .into_iter()
+        .map(|(level, _)| level.label.clone())
+        .collect();
     names.dedup();
     names
 }
@@ -98,10 +104,22 @@ pub(super) fn models<'a>(sheets: &'a [Sheet<'_>]) -> Vec<&'a str> {
 
 /// Of one session alone: whose colour is whose, when it has several models.
 fn legend(sheets: &[Sheet<'_>]) -> Vec<(usize, String)> {
-    let [Sheet { models: Some(colors), .. }] = sheets else { return Vec::new() };
+    let [
+        Sheet {
+            models: Some(colors),
+            ..
+        },
+    ] = sheets
+    else {
+        return Vec::new();
+    };
     let models = models(sheets);
     let named = |model: &&str| (colors.index(model), (*model).to_owned());
-    if models.len() > 1 { models.iter().map(named).collect() } else { Vec::new() }
+    if models.len() > 1 {
+        models.iter().map(named).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Of each session a line for each of its models, each model's in a pattern of its own.
@@ -114,36 +132,70 @@ fn by_model(
     let models = models(sheets);
     for sheet in sheets {
         for (n, model) in models.iter().enumerate() {
-            let levels = || sheet.report.levels.iter().filter(|level| level.model == **model);
+            let levels = || {
+                sheet
+                    .report
+                    .levels
+                    .iter()
+                    .filter(|level| level.model == **model)
+            };
             if levels().next().is_none() {
                 continue;
             }
-            let name =
-                if models.len() > 1 { format!("{} {model}", sheet.label) } else { sheet.label.clone() };
+            let name = if models.len() > 1 {
+                format!("{} {model}", sheet.label)
+            } else {
+                sheet.label.clone()
+            };
             let points = levels().filter_map(&point).collect();
             let own = sheet.models.map(|colors| colors.index(model));
             let (color, style) = own.map_or((sheet.color, n), |index| (index, index));
-            lines.push(Line { name, color, style, thin, points });
+            lines.push(Line {
+                name,
+                color,
+                style,
+                thin,
+                points,
+            });
         }
     }
     lines
 }
 
 fn lines_ui(ui: &mut Ui, photographer: &mut Photographer, drawn: &Drawn<'_>, lines: &[Line]) {
-    let Drawn { title, mut height, x, y, marked, told, thick_and_thin, legend } = *drawn;
+    let Drawn {
+        title,
+        mut height,
+        x,
+        y,
+        marked,
+        told,
+        thick_and_thin,
+        legend,
+    } = *drawn;
     let points: usize = lines.iter().map(|line| line.points.len()).sum();
     let summary = if points == 0 {
         "Nothing to show yet".to_owned()
     } else {
-        let names: Vec<&str> =
-            lines.iter().filter(|line| !line.thin).map(|line| line.name.as_str()).collect();
+        let names: Vec<&str> = lines
+            .iter()
+            .filter(|line| !line.thin)
+            .map(|line| line.name.as_str())
+            .collect();
         names.join("; ")
     };
     let mut tools = |ui: &mut Ui| legend_ui(ui, legend);
     if !legend.is_empty() {
         height -= 20.0;
     }
-    let chart = Chart { title, summary, height, x, y: Some(y), tools: &mut tools };
+    let chart = Chart {
+        title,
+        summary,
+        height,
+        x,
+        y: Some(y),
+        tools: &mut tools,
+    };
     chart.show(ui, photographer, |painter, area, pointer| {
         if let Some(names) = thick_and_thin {
             names_ui(painter, area, lines, names);
@@ -162,11 +214,27 @@ fn lines_ui(ui: &mut Ui, photographer: &mut Photographer, drawn: &Drawn<'_>, lin
 
 fn line_ui(painter: &Painter, area: &Area<'_>, line: &Line, at: &[Pos2], marked: bool) {
     let color = area.tokens.model_color(line.color);
-    styled_line(painter, at, if line.thin { 1.0 } else { 2.0 }, line.style, color);
+    styled_line(
+        painter,
+        at,
+        if line.thin { 1.0 } else { 2.0 },
+        line.style,
+        color,
+    );
     // A line of many points has its sign here and there.
     let each = if marked { 1 } else { at.len() / 6 + 1 };
-    for at in at.iter().skip(if marked { 0 } else { each / 2 }).step_by(each) {
-        sign(painter, *at, if line.thin { 1.8 } else { 3.2 }, line.color, color);
+    for at in at
+        .iter()
+        .skip(if marked { 0 } else { each / 2 })
+        .step_by(each)
+    {
+        sign(
+            painter,
+            *at,
+            if line.thin { 1.8 } else { 3.2 },
+            line.color,
+            color,
+        );
     }
 }
 
@@ -189,74 +257,167 @@ fn legend_ui(ui: &mut Ui, legend: &[(usize, String)]) {
 fn names_ui(painter: &Painter, area: &Area<'_>, lines: &[Line], [thick, thin]: [&str; 2]) {
     let firsts = |thin: bool| {
         let lines = lines.iter().filter(move |line| line.thin == thin);
-        lines.filter_map(|line| line.points.first()).map(|(x, y)| area.at(*x, *y))
+        lines
+            .filter_map(|line| line.points.first())
+            .map(|(x, y)| area.at(*x, *y))
     };
     let lowest = firsts(false).max_by(|a, b| a.y.total_cmp(&b.y));
     let highest = firsts(true).min_by(|a, b| a.y.total_cmp(&b.y));
     for (at, name, below) in [(lowest, thick, 10.0), (highest, thin, -9.0)] {
         let Some(at) = at else { continue };
         let at = at + vec2(6.0, below);
-        painter.text(at, Align2::LEFT_CENTER, name, area.font.clone(), area.tokens.dim);
+        painter.text(
+            at,
+            Align2::LEFT_CENTER,
+            name,
+            area.font.clone(),
+            area.tokens.dim,
+        );
     }
 }
 
 fn highest(lines: &[Line]) -> f64 {
-    lines.iter().flat_map(|line| &line.points).map(|(_, y)| *y).fold(0.0, f64::max)
+    lines
+        .iter()
+        .flat_map(|line| &line.points)
+        .map(|(_, y)| *y)
+        .fold(0.0, f64::max)
 }
 
 fn place(names: &[String], level: &LevelReport) -> Option<f64> {
-    names.iter().position(|name| *name == level.label).map(|at| at as f64)
+    names
+        .iter()
+        .position(|name| *name == level.label)
+        .map(|at| at as f64)
 }
 
 /// TTFT's median and 99th percentile, thinner, by level.
-pub(super) fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, sheets: &[Sheet<'_>], height: f32) {
+pub(super) fn ttft_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    sheets: &[Sheet<'_>],
+    height: f32,
+) {
     let names = level_names(sheets);
-    let mut lines = by_model(sheets, false, |level| place(&names, level).zip(level.ttft_ms.p50));
-    let mut thin = by_model(sheets, true, |level| place(&names, level).zip(level.ttft_ms.p99));
-    for (line, what) in
-        lines.iter_mut().map(|line| (line, "p50")).chain(thin.iter_mut().map(|line| (line, "p99")))
+    let mut lines = by_model(sheets, false, |level| {
+        place(&names, level).zip(level.ttft_ms.p50)
+    });
+    let mut thin = by_model(sheets, true, |level| {
+        place(&names, level).zip(level.ttft_ms.p99)
+    });
+    for (line, what) in lines
+        .iter_mut()
+        .map(|line| (line, "p50"))
+        .chain(thin.iter_mut().map(|line| (line, "p99")))
     {
         line.name = format!("{} {what}", line.name);
     }
     lines.append(&mut thin);
-    let told = |x: f64, y: f64| format!("{}\n{y:.1} ms", names.get(x as usize).map_or("", String::as_str));
+    let told = |x: f64, y: f64| {
+        format!(
+            "{}\n{y:.1} ms",
+            names.get(x as usize).map_or("", String::as_str)
+        )
+    };
     let (x, y) = (Axis::of_names(&names), up_to(highest(&lines) * 1.06));
     let (legend, thick_and_thin) = (&*legend(sheets), Some(["p50", "p99"]));
-    let drawn = Drawn { title: TTFT, height, x, y, marked: true, told: &told, thick_and_thin, legend };
+    let drawn = Drawn {
+        title: TTFT,
+        height,
+        x,
+        y,
+        marked: true,
+        told: &told,
+        thick_and_thin,
+        legend,
+    };
     lines_ui(ui, photographer, &drawn, &lines);
 }
 
 /// Output tokens per second of all clients together, by level.
-pub(super) fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, sheets: &[Sheet<'_>], height: f32) {
+pub(super) fn speed_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    sheets: &[Sheet<'_>],
+    height: f32,
+) {
     let names = level_names(sheets);
-    let throughput = |level: &LevelReport| level.throughput.output_tokens_per_s.map(|rate| rate.mean);
-    let lines = by_model(sheets, false, |level| place(&names, level).zip(throughput(level)));
-    let told =
-        |x: f64, y: f64| format!("{}\n{}", names.get(x as usize).map_or("", String::as_str), units::rate(y));
+    let throughput =
+        |level: &LevelReport| level.throughput.output_tokens_per_s.map(|rate| rate.mean);
+    let lines = by_model(sheets, false, |level| {
+        place(&names, level).zip(throughput(level))
+    });
+    let told = |x: f64, y: f64| {
+        format!(
+            "{}\n{}",
+            names.get(x as usize).map_or("", String::as_str),
+            units::rate(y)
+        )
+    };
     let (x, y) = (Axis::of_names(&names), up_to(highest(&lines)));
     let (legend, thick_and_thin) = (&*legend(sheets), None);
-    let drawn = Drawn { title: SPEED, height, x, y, marked: true, told: &told, thick_and_thin, legend };
+    let drawn = Drawn {
+        title: SPEED,
+        height,
+        x,
+        y,
+        marked: true,
+        told: &told,
+        thick_and_thin,
+        legend,
+    };
     lines_ui(ui, photographer, &drawn, &lines);
 }
 
 /// Throughput against per-user speed, more load to the right.
-pub(super) fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, sheets: &[Sheet<'_>], height: f32) {
+pub(super) fn knee_ui(
+    ui: &mut Ui,
+    photographer: &mut Photographer,
+    sheets: &[Sheet<'_>],
+    height: f32,
+) {
     let point = |level: &LevelReport| {
-        level.user_tokens_per_s.p50.zip(level.throughput.output_tokens_per_s.map(|rate| rate.mean))
+        level
+            .user_tokens_per_s
+            .p50
+            .zip(level.throughput.output_tokens_per_s.map(|rate| rate.mean))
     };
     let lines = by_model(sheets, false, point);
-    let speeds = || lines.iter().flat_map(|line| &line.points).map(|(speed, _)| *speed);
-    let (fastest, slowest) = (speeds().fold(0.0, f64::max), speeds().fold(f64::INFINITY, f64::min));
+    let speeds = || {
+        lines
+            .iter()
+            .flat_map(|line| &line.points)
+            .map(|(speed, _)| *speed)
+    };
+    let (fastest, slowest) = (
+        speeds().fold(0.0, f64::max),
+        speeds().fold(f64::INFINITY, f64::min),
+    );
     let spread = ((fastest - slowest) * 0.06).max(fastest * 0.03);
     let x = if fastest > 0.0 {
         Axis::new(fastest + spread, (slowest - spread).max(0.0), amount)
     } else {
         Axis::new(1.0, 0.0, |_| String::new())
     };
-    let told = |x: f64, y: f64| format!("{} for each user\n{} in all", units::rate(x), units::rate(y));
+    let told = |x: f64, y: f64| {
+        format!(
+            "{} for each user\n{} in all",
+            units::rate(x),
+            units::rate(y)
+        )
+    };
     let y = up_to(highest(&lines));
     let (legend, thick_and_thin) = (&[], None);
-    let drawn = Drawn { title: KNEE, height, x, y, marked: true, told: &told, thick_and_thin, legend };
+    let drawn = Drawn {
+        title: KNEE,
+        height,
+        x,
+        y,
+        marked: true,
+        told: &told,
+        thick_and_thin,
+        legend,
+    };
     lines_ui(ui, photographer, &drawn, &lines);
 }
 
@@ -272,30 +433,58 @@ pub(super) fn share_ui(
     let mut to = 0.0f64;
     let models = models(sheets);
     for sheet in sheets {
-        for report in sheet.report.levels.iter().filter(|report| report.label == level) {
-            let style = models.iter().position(|model| *model == report.model).unwrap_or(0);
+        for report in sheet
+            .report
+            .levels
+            .iter()
+            .filter(|report| report.label == level)
+        {
+            let style = models
+                .iter()
+                .position(|model| *model == report.model)
+                .unwrap_or(0);
             let stats = stats(report);
             to = to.max(stats.p99.or(stats.max).unwrap_or(0.0) * 1.15);
             let name = format!("{} {}", sheet.label, report.model);
             let points = cumulative(stats);
-            lines.push(Line { name, color: sheet.color, style, thin: false, points });
+            lines.push(Line {
+                name,
+                color: sheet.color,
+                style,
+                thin: false,
+                points,
+            });
         }
     }
-    let from =
-        lines.iter().filter_map(|line| line.points.first()).map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
+    let from = lines
+        .iter()
+        .filter_map(|line| line.points.first())
+        .map(|(x, _)| *x)
+        .fold(f64::INFINITY, f64::min);
     let from = if from.is_finite() { from * 0.95 } else { 0.0 };
     let x = Axis::new(from, to.max(from + 1.0), amount);
     let y = Axis::new(0.0, 1.0, |share| format!("{:.0} %", share * 100.0));
     let told = |x: f64, y: f64| format!("{:.1} % took at most {x:.1} ms", y * 100.0);
     let (legend, thick_and_thin) = (&[], None);
-    let drawn = Drawn { title: SHARE, height, x, y, marked: false, told: &told, thick_and_thin, legend };
+    let drawn = Drawn {
+        title: SHARE,
+        height,
+        x,
+        y,
+        marked: false,
+        told: &told,
+        thick_and_thin,
+        legend,
+    };
     lines_ui(ui, photographer, &drawn, &lines);
 }
 
 /// `(value, share)` at each bucket's upper edge, from 0.
 fn cumulative(stats: &Stats) -> Vec<(f64, f64)> {
     let all: f64 = stats.buckets.iter().map(|[_, _, count]| count).sum();
-    let Some(first) = stats.buckets.first().filter(|_| all > 0.0) else { return Vec::new() };
+    let Some(first) = stats.buckets.first().filter(|_| all > 0.0) else {
+        return Vec::new();
+    };
     let mut sum = 0.0;
     let steps = stats.buckets.iter().map(|[_, to, count]| {
         sum += count;
@@ -314,25 +503,59 @@ pub(super) fn chat_ui(
     speed: bool,
 ) {
     let value = |exchange: &Exchange| {
-        if speed { exchange.figures.tokens_per_sec } else { exchange.figures.ttft.map(units::ms) }
+        if speed {
+            exchange.figures.tokens_per_sec
+        } else {
+            exchange.figures.ttft.map(units::ms)
+        }
     };
     let points: Vec<(f64, f64)> = exchanges
         .iter()
         .enumerate()
         .filter_map(|(n, exchange)| Some((n as f64 + 1.0, value(exchange)?)))
         .collect();
-    let lines = [Line { name: units::counted(points.len(), "answer"), color, style: 0, thin: false, points }];
-    let whole = |n: f64| if n.fract() == 0.0 { units::count(n as u64) } else { String::new() };
+    let lines = [Line {
+        name: units::counted(points.len(), "answer"),
+        color,
+        style: 0,
+        thin: false,
+        points,
+    }];
+    let whole = |n: f64| {
+        if n.fract() == 0.0 {
+            units::count(n as u64)
+        } else {
+            String::new()
+        }
+    };
     let x = Axis::new(0.5, exchanges.len().max(2) as f64 + 0.5, whole);
     let told = |n: f64, y: f64| {
-        let prompt = exchanges.get(n as usize - 1).map_or("", |exchange| exchange.prompt.as_str());
-        let value = if speed { units::rate(y).to_string() } else { format!("{y:.1} ms") };
-        format!("answer {n:.0}\n{value}\n{}", units::shorten_middle(prompt, 48))
+        let prompt = exchanges
+            .get(n as usize - 1)
+            .map_or("", |exchange| exchange.prompt.as_str());
+        let value = if speed {
+            units::rate(y).to_string()
+        } else {
+            format!("{y:.1} ms")
+        };
+        format!(
+            "answer {n:.0}\n{value}\n{}",
+            units::shorten_middle(prompt, 48)
+        )
     };
     let title = if speed { CHAT_SPEED } else { CHAT_TTFT };
     let y = up_to(highest(&lines));
     let (legend, thick_and_thin) = (&[], None);
-    let drawn = Drawn { title, height, x, y, marked: true, told: &told, thick_and_thin, legend };
+    let drawn = Drawn {
+        title,
+        height,
+        x,
+        y,
+        marked: true,
+        told: &told,
+        thick_and_thin,
+        legend,
+    };
     lines_ui(ui, photographer, &drawn, &lines);
 }
 
@@ -344,7 +567,11 @@ mod tests {
     #[test]
     fn clients_and_rates_stand_apart() {
         let mut report = crate::export::sample::bench(1.0).report().clone();
-        let rate = |per_sec| LevelLoad::Rate { per_sec, arrivals: Arrivals::Constant, most_in_flight: None };
+        let rate = |per_sec| LevelLoad::Rate {
+            per_sec,
+            arrivals: Arrivals::Constant,
+            most_in_flight: None,
+        };
         let loads = [
             ("8/s", rate(8.0)),
             ("c=16", LevelLoad::Concurrency(16)),
@@ -353,15 +580,27 @@ mod tests {
         ];
         let level = report.levels[0].clone();
         report.levels = loads
-            .map(|(label, load)| LevelReport { label: label.to_owned(), load, ..level.clone() })
+            .map(|(label, load)| LevelReport {
+                label: label.to_owned(),
+                load,
+                ..level.clone()
+            })
             .to_vec();
-        let sheets = [Sheet { label: String::new(), color: 0, models: None, report: &report }];
+        let sheets = [Sheet {
+            label: String::new(),
+            color: 0,
+            models: None,
+            report: &report,
+        }];
         assert_eq!(level_names(&sheets), ["c=2", "c=16", "4/s", "8/s"]);
     }
 
     #[test]
     fn shares_rise_to_one() {
-        let stats = Stats { buckets: vec![[1.0, 2.0, 1.0], [2.0, 4.0, 3.0]], ..Stats::default() };
+        let stats = Stats {
+            buckets: vec![[1.0, 2.0, 1.0], [2.0, 4.0, 3.0]],
+            ..Stats::default()
+        };
         assert_eq!(cumulative(&stats), [(1.0, 0.0), (2.0, 0.25), (4.0, 1.0)]);
         assert_eq!(cumulative(&Stats::default()), []);
     }

@@ -22,7 +22,9 @@ use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::Clock;
 use crate::ui::picture::Photographer;
-use crate::ui::widgets::{card, column, empty_state, failure_box, page_head, primary_button, warning_box};
+use crate::ui::widgets::{
+    card, column, empty_state, failure_box, page_head, primary_button, warning_box,
+};
 
 /// What is open and being typed on the page. Nothing of the sessions: that is the state's.
 #[derive(Default)]
@@ -65,8 +67,17 @@ impl HistoryUi {
     }
 
     /// Draws the page.
-    pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
-        let clock = Clock { now, today: crate::engine::clock() };
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Asked {
+        let clock = Clock {
+            now,
+            today: crate::engine::clock(),
+        };
         if let Some(wait) = state.history_due(clock, out) {
             ui.ctx().request_repaint_after(wait);
         }
@@ -109,10 +120,17 @@ impl HistoryUi {
         wish: &mut Wish,
         out: &mut Vec<Command>,
     ) {
-        page_head(ui, "History", "Every chat request and benchmark run on this computer");
+        page_head(
+            ui,
+            "History",
+            "Every chat request and benchmark run on this computer",
+        );
         toolbar::show(ui, &mut self.filters, state, wish, out);
         if let Some(trouble) = &state.history.trouble {
-            warning_box(ui, &format!("What is measured now is not kept. {}", trouble.summary));
+            warning_box(
+                ui,
+                &format!("What is measured now is not kept. {}", trouble.summary),
+            );
         }
         if let Some(failure) = state.history.rows.failure().cloned() {
             failure_box(ui, "history", &failure, None);
@@ -132,11 +150,21 @@ impl HistoryUi {
         let several = state.history.chosen.len() > 1;
         let table = (height * if several { 0.34 } else { 0.48 }).max(146.0);
         let width = ui.available_width();
-        column(ui, vec2(width, table), |ui| self.table.show(ui, state, clock, wish, out));
+        column(ui, vec2(width, table), |ui| {
+            self.table.show(ui, state, clock, wish, out)
+        });
         toolbar::foot_ui(ui, state, clock, wish, out);
         let rest = ui.available_height();
         column(ui, vec2(width, rest), |ui| {
-            self.detail.show(ui, &mut self.trend, &mut self.photographer, state, clock, wish, out);
+            self.detail.show(
+                ui,
+                &mut self.trend,
+                &mut self.photographer,
+                state,
+                clock,
+                wish,
+                out,
+            );
         });
         // Last, since a field that is left by a key has taken it.
         if self.question.is_none() && keys_are_free(ui) {
@@ -175,7 +203,8 @@ impl HistoryUi {
 
 /// No field has the keyboard, and nothing lies above the page.
 fn keys_are_free(ui: &Ui) -> bool {
-    let typing = ui.memory(|memory| memory.focused().is_some() || memory.top_modal_layer().is_some());
+    let typing =
+        ui.memory(|memory| memory.focused().is_some() || memory.top_modal_layer().is_some());
     !typing && !egui::Popup::is_any_open(ui.ctx())
 }
 
@@ -192,18 +221,31 @@ fn back_key(ui: &Ui) -> bool {
 /// `2026-11-23 10:42`, in the user's time zone.
 fn when(moment: Timestamp) -> String {
     let known = crate::domain::known::moment(moment);
-    let told = known.map(|at| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
+    let told = known.map(|at| {
+        at.to_zoned(TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M")
+            .to_string()
+    });
     told.unwrap_or_else(|| "date unknown".to_owned())
 }
 
 /// What a session is called where there is room for a word: its tags, or when it began.
 fn short_name(row: &SessionRow) -> String {
-    if row.tags.is_empty() { when(row.began) } else { row.tags.join(", ") }
+    if row.tags.is_empty() {
+        when(row.began)
+    } else {
+        row.tags.join(", ")
+    }
 }
 
 /// What the chosen sessions are called where they stand side by side.
 fn names(state: &State) -> Vec<String> {
-    let rows: Vec<_> = state.history.chosen.iter().map(|id| (id, state.history.row_of(id))).collect();
+    let rows: Vec<_> = state
+        .history
+        .chosen
+        .iter()
+        .map(|id| (id, state.history.row_of(id)))
+        .collect();
     told_apart(&rows)
 }
 
@@ -214,16 +256,22 @@ fn told_apart(rows: &[(&SessionId, Option<&SessionRow>)]) -> Vec<String> {
         false => format!("{}, {moment}", row.tags.join(", ")),
     };
     let to_the_second = |row: &SessionRow| match crate::domain::known::moment(row.began) {
-        Some(at) => at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Some(at) => at
+            .to_zoned(TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
         None => row.id.to_string(),
     };
     let named = |told: &dyn Fn(&SessionRow) -> String| -> Vec<String> {
-        rows.iter().map(|(id, row)| row.map_or_else(|| id.to_string(), told)).collect()
+        rows.iter()
+            .map(|(id, row)| row.map_or_else(|| id.to_string(), told))
+            .collect()
     };
     let short = named(&short_name);
     let dated = named(&|row| tagged(row, when(row.began)));
     let exact = named(&|row| tagged(row, to_the_second(row)));
-    let alone = |n: usize, names: &[String]| names.iter().filter(|name| **name == names[n]).count() == 1;
+    let alone =
+        |n: usize, names: &[String]| names.iter().filter(|name| **name == names[n]).count() == 1;
     (0..rows.len())
         .map(|n| match (alone(n, &short), alone(n, &dated)) {
             (true, _) => short[n].clone(),
@@ -235,8 +283,16 @@ fn told_apart(rows: &[(&SessionId, Option<&SessionRow>)]) -> Vec<String> {
 
 /// The place of a session's colour: of its model, or of its place among those that are compared.
 fn color_of(state: &State, id: &SessionId, row: &SessionRow) -> usize {
-    let model = || row.models.first().map_or(0, |model| state.colors.index(model));
-    state.history.place_of(id).filter(|_| state.history.chosen.len() > 1).unwrap_or_else(model)
+    let model = || {
+        row.models
+            .first()
+            .map_or(0, |model| state.colors.index(model))
+    };
+    state
+        .history
+        .place_of(id)
+        .filter(|_| state.history.chosen.len() > 1)
+        .unwrap_or_else(model)
 }
 
 #[cfg(test)]
@@ -247,15 +303,28 @@ mod tests {
     fn sessions_side_by_side_have_names_of_their_own() {
         let row = |began: &str, tag: &str| SessionRow {
             began: format!("2026-11-23T{began}Z").parse().expect("a moment"),
-            tags: Some(tag.to_owned()).filter(|tag| !tag.is_empty()).into_iter().collect(),
+            tags: Some(tag.to_owned())
+                .filter(|tag| !tag.is_empty())
+                .into_iter()
+                .collect(),
             ..crate::export::sample::bench(1.0).row
         };
-        let rows =
-            [row("14:05:00", "v1"), row("14:05:00", "v2"), row("14:06:10", "v2"), row("14:06:40", "v2")];
+        let rows = [
+            row("14:05:00", "v1"),
+            row("14:05:00", "v2"),
+            row("14:06:10", "v2"),
+            row("14:06:40", "v2"),
+        ];
         let rows: Vec<_> = rows.iter().map(|row| (&row.id, Some(row))).collect();
         let names = told_apart(&rows);
         assert_eq!(names[0], "v1");
-        assert!(names[1].starts_with("v2, 2026-11-2") && names[1].ends_with(":05"), "{names:?}");
-        assert!(names[2].ends_with(":06:10") && names[3].ends_with(":06:40"), "{names:?}");
+        assert!(
+            names[1].starts_with("v2, 2026-11-2") && names[1].ends_with(":05"),
+            "{names:?}"
+        );
+        assert!(
+            names[2].ends_with(":06:10") && names[3].ends_with(":06:40"),
+            "{names:?}"
+        );
     }
 }

@@ -45,9 +45,14 @@ impl OpenUi {
         out: &mut Vec<Command>,
     ) -> Asked {
         let mut asked = Asked::default();
-        let Some(mut open) = state.history.open.take() else { return asked };
+        let Some(mut open) = state.history.open.take() else {
+            return asked;
+        };
         if self.id.as_ref() != Some(&open.id) {
-            *self = Self { id: Some(open.id.clone()), ..Self::default() };
+            *self = Self {
+                id: Some(open.id.clone()),
+                ..Self::default()
+            };
         }
         page_head(ui, "History", "A session as it was");
         let mut back = back_key(ui);
@@ -68,14 +73,14 @@ impl OpenUi {
                 back |= head_ui(ui, &stored, state, (&mut asked, wish), out);
                 match &mut content.view {
                     ContentView::Bench(session) => {
-                        ScrollArea::vertical().id_salt("stored session").auto_shrink([false, false]).show(
-                            ui,
-                            |ui| {
+                        ScrollArea::vertical()
+                            .id_salt("stored session")
+                            .auto_shrink([false, false])
+                            .show(ui, |ui| {
                                 ui.set_width(ui.available_width());
                                 about_ui(ui, &stored);
                                 self.session.show(ui, session, false, &state.colors, out);
-                            },
-                        );
+                            });
                     }
                     ContentView::Chat(chat, aside) => {
                         about_ui(ui, &stored);
@@ -91,7 +96,10 @@ impl OpenUi {
                                 read_ui(ui, id, chat, &state.colors, parts)
                             })
                             .inner;
-                        out.extend(copy.map(|(what, text)| Command::Copy { what: what.to_owned(), text }));
+                        out.extend(copy.map(|(what, text)| Command::Copy {
+                            what: what.to_owned(),
+                            text,
+                        }));
                     }
                 }
             }
@@ -116,20 +124,36 @@ fn head_ui(
     let mut back = false;
     ui.horizontal(|ui| {
         back = ui.button("Back").on_hover_text("Escape").clicked();
-        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) { 330.0 } else { 180.0 };
+        let buttons = if matches!(stored.body, SessionBody::Bench { .. }) {
+            330.0
+        } else {
+            180.0
+        };
         let width = ui.available_width() - buttons;
         let text = tokens(ui).text;
-        crate::ui::widgets::shortened(ui, &told(&stored.row), crate::ui::theme::strong_text(), text, width);
+        crate::ui::widgets::shortened(
+            ui,
+            &told(&stored.row),
+            crate::ui::theme::strong_text(),
+            text,
+            width,
+        );
         from_right(ui, |ui| match &stored.body {
             SessionBody::Bench { report, .. } => {
                 let help = "Puts this plan into the Benchmark form";
-                if primary_button(ui, "Run again", true).on_hover_text(help).clicked() {
+                if primary_button(ui, "Run again", true)
+                    .on_hover_text(help)
+                    .clicked()
+                {
                     state.plan_again(&report.plan, &report.environment, out);
                     asked.benchmark = true;
                 }
                 if ui.button("Copy as command").clicked() {
                     let text = command_line::bench(&report.plan, &environment_of(state, report));
-                    out.push(Command::Copy { what: "Command".to_owned(), text });
+                    out.push(Command::Copy {
+                        what: "Command".to_owned(),
+                        text,
+                    });
                 }
                 if ui.button("Delete…").clicked() {
                     wish.question = Some(Question::Delete(vec![stored.row.id.clone()]));
@@ -140,7 +164,8 @@ fn head_ui(
                 let button = primary_button(ui, "Continue", readable);
                 let help = "Takes this conversation up on the Playground";
                 let button = button.on_hover_text(help);
-                let button = button.on_disabled_hover_text("Its texts were not kept: it has only figures");
+                let button =
+                    button.on_disabled_hover_text("Its texts were not kept: it has only figures");
                 if button.clicked() {
                     // What was said since the program's start is in the history, unless texts are not kept.
                     if state.place().chat.turns().is_empty() || state.settings.history.chat_texts {
@@ -163,9 +188,10 @@ pub(super) fn go_on(state: &mut State, stored: &StoredSession, out: &mut Vec<Com
     match state.continue_chat(stored, out) {
         Ok(()) => true,
         Err(failure) => {
-            state
-                .notices
-                .push(crate::state::Notice { text: failure.summary.clone(), failure: Some(failure) });
+            state.notices.push(crate::state::Notice {
+                text: failure.summary.clone(),
+                failure: Some(failure),
+            });
             false
         }
     }
@@ -175,7 +201,10 @@ pub(super) fn go_on(state: &mut State, stored: &StoredSession, out: &mut Vec<Com
 fn environment_of(state: &State, report: &BenchReport) -> Environment {
     let known = state.settings.by_name(&report.environment).cloned();
     known.unwrap_or_else(|| {
-        Environment::blank(crate::domain::environment::EnvId(String::new()), &*report.environment)
+        Environment::blank(
+            crate::domain::environment::EnvId(String::new()),
+            &*report.environment,
+        )
     })
 }
 
@@ -185,7 +214,12 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
         SessionBody::Bench { report, .. } => {
             let mut lines = vec![("Plan", plan_told(report))];
             lines.push(("On", on_told(report)));
-            lines.extend(report.surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
+            lines.extend(
+                report
+                    .surroundings
+                    .as_ref()
+                    .map(|around| ("Cluster", around_told(around))),
+            );
             let switches: Vec<String> = report
                 .switches
                 .iter()
@@ -198,15 +232,26 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
             lines.extend((!switches.is_empty()).then(|| ("Switches", switches.join(", "))));
             lines
         }
-        SessionBody::Chat { surroundings, exchanges } => {
+        SessionBody::Chat {
+            surroundings,
+            exchanges,
+        } => {
             let mut lines = Vec::new();
             if let Some(last) = exchanges.last() {
                 lines.push((
                     "System",
-                    if last.system.is_empty() { "none".to_owned() } else { last.system.clone() },
+                    if last.system.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        last.system.clone()
+                    },
                 ));
             }
-            lines.extend(surroundings.as_ref().map(|around| ("Cluster", around_told(around))));
+            lines.extend(
+                surroundings
+                    .as_ref()
+                    .map(|around| ("Cluster", around_told(around))),
+            );
             lines
         }
     };
@@ -214,13 +259,19 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 2.0;
         let tags = stored.row.tags.join(", ");
-        let lines = lines.into_iter().chain((!tags.is_empty()).then_some(("Tags", tags)));
+        let lines = lines
+            .into_iter()
+            .chain((!tags.is_empty()).then_some(("Tags", tags)));
         for (name, text) in lines.filter(|(_, text)| !text.is_empty()) {
             ui.horizontal_top(|ui| {
-                ui.allocate_ui_with_layout(vec2(54.0, 14.0), Layout::left_to_right(Align::Min), |ui| {
-                    ui.set_min_width(54.0);
-                    dim(ui, name, 54.0);
-                });
+                ui.allocate_ui_with_layout(
+                    vec2(54.0, 14.0),
+                    Layout::left_to_right(Align::Min),
+                    |ui| {
+                        ui.set_min_width(54.0);
+                        dim(ui, name, 54.0);
+                    },
+                );
                 ui.add(Label::new(RichText::new(&text).small()).wrap());
             });
         }
@@ -230,18 +281,41 @@ fn about_ui(ui: &mut Ui, stored: &StoredSession) {
 /// A plan in a line.
 fn plan_told(report: &BenchReport) -> String {
     let plan = &report.plan;
-    let labels: Vec<String> = plan.load.levels().iter().map(crate::domain::plan::LevelLoad::label).collect();
+    let labels: Vec<String> = plan
+        .load
+        .levels()
+        .iter()
+        .map(crate::domain::plan::LevelLoad::label)
+        .collect();
     let mut parts = vec![labels.join(" ")];
     parts.extend(report.trace.as_ref().map(TraceBrief::told));
     let unknown = |what: &str| format!("{what} unknown");
-    parts.push(report.prompts_told().map_or_else(|| unknown("prompts"), |told| format!("prompts {told}")));
-    let answers = report.asked_output().map(|tokens| format!("{tokens} output tokens"));
-    parts
-        .extend(answers.or_else(|| (!report.knows(Unknown::OutputTokens)).then(|| unknown("output tokens"))));
+    parts.push(
+        report
+            .prompts_told()
+            .map_or_else(|| unknown("prompts"), |told| format!("prompts {told}")),
+    );
+    let answers = report
+        .asked_output()
+        .map(|tokens| format!("{tokens} output tokens"));
+    parts.extend(
+        answers
+            .or_else(|| (!report.knows(Unknown::OutputTokens)).then(|| unknown("output tokens"))),
+    );
     let ends = report.level_ends().copied().unwrap_or_default();
-    parts.extend(ends.requests.map(|n| format!("{} requests a level", units::count(n))));
-    parts.extend(ends.after.map(|time| format!("{} a level", units::duration(time))));
-    parts.push(report.warmups().map_or_else(|| unknown("warm-ups"), |n| format!("{n} warm-ups")));
+    parts.extend(
+        ends.requests
+            .map(|n| format!("{} requests a level", units::count(n))),
+    );
+    parts.extend(
+        ends.after
+            .map(|time| format!("{} a level", units::duration(time))),
+    );
+    parts.push(
+        report
+            .warmups()
+            .map_or_else(|| unknown("warm-ups"), |n| format!("{n} warm-ups")),
+    );
     if plan.turns > 1 && report.knows(Unknown::Turns) {
         parts.push(format!("{} turns", plan.turns));
     }
@@ -266,11 +340,30 @@ fn on_told(report: &BenchReport) -> String {
 
 fn around_told(around: &Surroundings) -> String {
     let mut parts = Vec::new();
-    parts.extend(around.sambastack.as_ref().map(|version| format!("SambaStack {version}")));
-    parts.extend(around.kubernetes.as_ref().map(|version| format!("Kubernetes {version}")));
-    parts.extend(around.kubectl.as_ref().map(|version| format!("kubectl {version}")));
+    parts.extend(
+        around
+            .sambastack
+            .as_ref()
+            .map(|version| format!("SambaStack {version}")),
+    );
+    parts.extend(
+        around
+            .kubernetes
+            .as_ref()
+            .map(|version| format!("Kubernetes {version}")),
+    );
+    parts.extend(
+        around
+            .kubectl
+            .as_ref()
+            .map(|version| format!("kubectl {version}")),
+    );
     for deployment in &around.deployments {
-        let bundle = deployment.bundle.as_ref().map(|bundle| format!(" of {bundle}")).unwrap_or_default();
+        let bundle = deployment
+            .bundle
+            .as_ref()
+            .map(|bundle| format!(" of {bundle}"))
+            .unwrap_or_default();
         parts.push(format!("{} {}{bundle}", deployment.kind, deployment.name));
     }
     parts.join(" · ")

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egui::{
-    Align, Align2, Color32, Key, Layout, Modifiers, Pos2, Rangef, Rect, Role, Sense, Stroke, StrokeKind,
-    TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, Key, Layout, Modifiers, Pos2, Rangef, Rect, Role, Sense, Stroke,
+    StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_extras::{Column, TableBuilder, TableRow};
 
@@ -71,7 +71,9 @@ impl Lines {
             self.cut.clear();
         }
         let Self { made, cut, .. } = self;
-        let made = made.entry(index).or_insert_with(|| Arc::new(Line::of(ui, row, heads, places, cut)));
+        let made = made
+            .entry(index)
+            .or_insert_with(|| Arc::new(Line::of(ui, row, heads, places, cut)));
         Arc::clone(made)
     }
 }
@@ -85,7 +87,9 @@ impl Line {
         cut: &mut HashMap<(usize, String), String>,
     ) -> Self {
         let full: Vec<String> = heads.iter().map(|head| (head.text)(row)).collect();
-        let mut fit = |n: usize| match heads[n].figure || heads[n].sort == SortBy::Began || full[n].is_empty()
+        let mut fit = |n: usize| match heads[n].figure
+            || heads[n].sort == SortBy::Began
+            || full[n].is_empty()
         {
             true => full[n].clone(),
             false => cut
@@ -99,9 +103,15 @@ impl Line {
             false => text.clone(),
         };
         let spoken: Vec<String> = heads.iter().zip(&full).map(spoken).collect();
-        let mark =
-            (row.kind == SessionKind::Bench).then(|| format!("Compare {}, {}", when(row.began), row.title));
-        Self { full, shown, spoken: spoken.join(", "), mark, failed: row.errors > 0 }
+        let mark = (row.kind == SessionKind::Bench)
+            .then(|| format!("Compare {}, {}", when(row.began), row.title));
+        Self {
+            full,
+            shown,
+            spoken: spoken.join(", "),
+            mark,
+            failed: row.errors > 0,
+        }
     }
 }
 
@@ -127,7 +137,14 @@ const HEADS: [Head; 10] = [
         rare: false,
         text: |r| when(r.began),
     },
-    Head { title: "Kind", sort: SortBy::Title, width: Err(0.26), figure: false, rare: false, text: title },
+    Head {
+        title: "Kind",
+        sort: SortBy::Title,
+        width: Err(0.26),
+        figure: false,
+        rare: false,
+        text: title,
+    },
     Head {
         title: "Deployment",
         sort: SortBy::Deployment,
@@ -184,7 +201,14 @@ const HEADS: [Head; 10] = [
         rare: false,
         text: |r| units::count(r.errors),
     },
-    Head { title: "Tag", sort: SortBy::Tag, width: Err(0.13), figure: false, rare: true, text: tags },
+    Head {
+        title: "Tag",
+        sort: SortBy::Tag,
+        width: Err(0.13),
+        figure: false,
+        rare: true,
+        text: tags,
+    },
 ];
 
 const MARK: f32 = 24.0;
@@ -221,7 +245,10 @@ pub(super) fn ms(value: Option<f64>) -> String {
 }
 
 fn whole(value: Option<f64>) -> String {
-    value.map_or_else(|| units::ABSENT.to_owned(), |value| units::count(value.round() as u64))
+    value.map_or_else(
+        || units::ABSENT.to_owned(),
+        |value| units::count(value.round() as u64),
+    )
 }
 
 /// What rows and heads ask for while the table is drawn.
@@ -244,16 +271,23 @@ impl TableUi {
     ) {
         let mut clicked = Clicked::default();
         let mut seen: Option<(u64, u64)> = None;
-        card(ui).inner_margin(egui::Margin::symmetric(12, 6)).show(ui, |ui| {
-            ui.set_min_size(ui.available_size());
-            let Some(total) = state.history.rows.total() else {
-                if state.history.rows.failure().is_none() {
-                    empty_state(ui, "Reading the history…", "", (ui.available_height() / 3.0).max(20.0));
-                }
-                return;
-            };
-            self.rows_ui(ui, state, total, &mut clicked, &mut seen);
-        });
+        card(ui)
+            .inner_margin(egui::Margin::symmetric(12, 6))
+            .show(ui, |ui| {
+                ui.set_min_size(ui.available_size());
+                let Some(total) = state.history.rows.total() else {
+                    if state.history.rows.failure().is_none() {
+                        empty_state(
+                            ui,
+                            "Reading the history…",
+                            "",
+                            (ui.available_height() / 3.0).max(20.0),
+                        );
+                    }
+                    return;
+                };
+                self.rows_ui(ui, state, total, &mut clicked, &mut seen);
+            });
         let (first, last) = seen.unwrap_or((0, 20));
         self.seen = last - first;
         state.want_rows(first..last + 1, out);
@@ -261,8 +295,15 @@ impl TableUi {
         if let Some(sort) = clicked.sort {
             let same = history.filter.sort == sort;
             // Names begin at A, figures and times with the largest.
-            let names = matches!(sort, SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag);
-            history.filter.ascending = if same { !history.filter.ascending } else { names };
+            let names = matches!(
+                sort,
+                SortBy::Title | SortBy::Deployment | SortBy::Model | SortBy::Tag
+            );
+            history.filter.ascending = if same {
+                !history.filter.ascending
+            } else {
+                names
+            };
             history.filter.sort = sort;
         }
         if let Some(index) = clicked.row {
@@ -271,7 +312,11 @@ impl TableUi {
                 wish.open = history.selected().cloned();
             }
         }
-        if let Some(id) = clicked.choose.and_then(|index| history.rows.at(index)).map(|row| row.id.clone()) {
+        if let Some(id) = clicked
+            .choose
+            .and_then(|index| history.rows.at(index))
+            .map(|row| row.id.clone())
+        {
             history.toggle_chosen(&id);
         }
     }
@@ -309,9 +354,15 @@ impl TableUi {
             .header(24.0, |mut header| {
                 header.col(|ui| {
                     let places = places(&heads, ui.max_rect().width());
-                    let of = (state.history.rows.stamp(), places.iter().map(|place| place.span()).collect());
+                    let of = (
+                        state.history.rows.stamp(),
+                        places.iter().map(|place| place.span()).collect(),
+                    );
                     if lines.of != of {
-                        *lines = Lines { of, ..Lines::default() };
+                        *lines = Lines {
+                            of,
+                            ..Lines::default()
+                        };
                     }
                     for (head, place) in heads.iter().zip(&places) {
                         if head_ui(ui, head, *place, state) {
@@ -323,13 +374,17 @@ impl TableUi {
             .body(|body| {
                 let width = body.widths().first().copied().unwrap_or(0.0);
                 let places = places(&heads, width);
-                body.rows(ROW, usize::try_from(total).unwrap_or(usize::MAX), |mut row| {
-                    let index = row.index() as u64;
-                    *seen = Some(
-                        seen.map_or((index, index), |(first, last)| (first.min(index), last.max(index))),
-                    );
-                    row_ui(&mut row, (&heads, &places), lines, state, index, clicked);
-                });
+                body.rows(
+                    ROW,
+                    usize::try_from(total).unwrap_or(usize::MAX),
+                    |mut row| {
+                        let index = row.index() as u64;
+                        *seen = Some(seen.map_or((index, index), |(first, last)| {
+                            (first.min(index), last.max(index))
+                        }));
+                        row_ui(&mut row, (&heads, &places), lines, state, index, clicked);
+                    },
+                );
             });
     }
 
@@ -354,7 +409,9 @@ impl TableUi {
             }
         }
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        let Some(id) = history.selected().cloned() else { return };
+        let Some(id) = history.selected().cloned() else {
+            return;
+        };
         if pressed(Key::Space) {
             history.toggle_chosen(&id);
         }
@@ -375,14 +432,23 @@ fn places(heads: &[&Head], width: f32) -> Vec<Rangef> {
     let fixed: f32 = heads.iter().filter_map(|head| head.width.ok()).sum();
     let shares: f32 = heads.iter().filter_map(|head| head.width.err()).sum();
     // What follows a figure keeps away from it.
-    let after = |n: usize| if n > 0 && heads[n - 1].figure && !heads[n].figure { GAP } else { 0.0 };
+    let after = |n: usize| {
+        if n > 0 && heads[n - 1].figure && !heads[n].figure {
+            GAP
+        } else {
+            0.0
+        }
+    };
     let gaps: f32 = (0..heads.len()).map(|n| GAP + after(n)).sum();
     let rest = (width - MARK - fixed - gaps - PAD).max(0.0);
     let mut left = MARK;
     (0..heads.len())
         .map(|n| {
             left += GAP + after(n);
-            let width = heads[n].width.unwrap_or_else(|share| rest * share / shares).floor();
+            let width = heads[n]
+                .width
+                .unwrap_or_else(|share| rest * share / shares)
+                .floor();
             left += width;
             Rangef::new(left - width, left)
         })
@@ -393,12 +459,18 @@ fn places(heads: &[&Head], width: f32) -> Vec<Rangef> {
 fn head_ui(ui: &Ui, head: &Head, place: Rangef, state: &State) -> bool {
     let tokens = tokens(ui);
     let row = ui.max_rect();
-    let rect =
-        Rect::from_x_y_ranges(Rangef::new(row.left() + place.min, row.left() + place.max), row.y_range());
+    let rect = Rect::from_x_y_ranges(
+        Rangef::new(row.left() + place.min, row.left() + place.max),
+        row.y_range(),
+    );
     let response = ui.interact(rect, ui.scope_id().with(head.title), Sense::click());
     let filter = &state.history.filter;
     let sorted = filter.sort == head.sort;
-    let color = if sorted || response.hovered() { tokens.text } else { tokens.dim };
+    let color = if sorted || response.hovered() {
+        tokens.text
+    } else {
+        tokens.dim
+    };
     let font = TextStyle::Small.resolve(ui.style());
     let (at, align) = if head.figure {
         (rect.right_center(), Align2::RIGHT_CENTER)
@@ -407,12 +479,22 @@ fn head_ui(ui: &Ui, head: &Head, place: Rangef, state: &State) -> bool {
     };
     let written = ui.painter().text(at, align, head.title, font, color);
     if sorted {
-        let x = if head.figure { written.left() - 8.0 } else { written.right() + 8.0 };
-        arrow(ui, pos2(x, rect.center().y), filter.ascending, tokens.accent);
+        let x = if head.figure {
+            written.left() - 8.0
+        } else {
+            written.right() + 8.0
+        };
+        arrow(
+            ui,
+            pos2(x, rect.center().y),
+            filter.ascending,
+            tokens.accent,
+        );
     }
     if response.has_focus() {
         let stroke = Stroke::new(1.0, tokens.accent);
-        ui.painter().rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
+        ui.painter()
+            .rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
     }
     let spoken = match (sorted, filter.ascending) {
         (false, _) => format!("Sort by {}", head.title),
@@ -425,8 +507,13 @@ fn head_ui(ui: &Ui, head: &Head, place: Rangef, state: &State) -> bool {
 
 fn arrow(ui: &Ui, at: Pos2, up: bool, color: Color32) {
     let down = if up { -3.0 } else { 3.0 };
-    let corners = vec![at + vec2(0.0, down), at + vec2(3.5, -down), at + vec2(-3.5, -down)];
-    ui.painter().add(egui::Shape::convex_polygon(corners, color, Stroke::NONE));
+    let corners = vec![
+        at + vec2(0.0, down),
+        at + vec2(3.5, -down),
+        at + vec2(-3.5, -down),
+    ];
+    ui.painter()
+        .add(egui::Shape::convex_polygon(corners, color, Stroke::NONE));
 }
 
 fn row_ui(
@@ -446,7 +533,8 @@ fn row_ui(
         let tokens = tokens(ui);
         let rect = ui.max_rect();
         if selected {
-            let bar = Rect::from_min_size(rect.min - vec2(GAP / 2.0, 0.0), vec2(3.0, rect.height()));
+            let bar =
+                Rect::from_min_size(rect.min - vec2(GAP / 2.0, 0.0), vec2(3.0, rect.height()));
             ui.painter().rect_filled(bar, 0.0, tokens.accent);
         }
         let Some(session) = session else { return };
@@ -459,7 +547,8 @@ fn row_ui(
                 false => (place.min, Align2::LEFT_CENTER, TextStyle::Body),
             };
             let at = pos2(rect.left() + x, rect.center().y);
-            ui.painter().text(at, align, text, style.resolve(ui.style()), color);
+            ui.painter()
+                .text(at, align, text, style.resolve(ui.style()), color);
         }
         let chosen = history.place_of(&session.id);
         let can = chosen.is_some() || history.chosen.len() < MOST_COMPARED;
@@ -479,9 +568,14 @@ fn row_ui(
         clicked.open = response.double_clicked();
     }
     let Some(line) = line else { return };
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &line.spoken));
-    let Some(at) = response.hover_pos() else { return };
-    let under = places.iter().position(|place| place.contains(at.x - rect.left()));
+    response
+        .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &line.spoken));
+    let Some(at) = response.hover_pos() else {
+        return;
+    };
+    let under = places
+        .iter()
+        .position(|place| place.contains(at.x - rect.left()));
     if let Some(n) = under.filter(|n| line.full[*n] != line.shown[*n]) {
         response.on_hover_text(&line.full[n]);
     }
@@ -495,7 +589,8 @@ fn mark_ui(ui: &Ui, at: Pos2, chosen: Option<usize>) {
         None => {
             let rect = Rect::from_center_size(at, vec2(13.0, 13.0));
             let stroke = Stroke::new(1.2, tokens.line_strong);
-            ui.painter().rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
+            ui.painter()
+                .rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
         }
     }
 }

@@ -34,7 +34,11 @@ pub(super) fn show(
 
 fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Command>) {
     let chosen = state.history.chosen.len();
-    let label = if chosen > 1 { format!("Compare {chosen}") } else { "Compare".to_owned() };
+    let label = if chosen > 1 {
+        format!("Compare {chosen}")
+    } else {
+        "Compare".to_owned()
+    };
     let compare = primary_button(ui, &label, chosen > 1);
     wish.compare |= compare
         .on_hover_text("Space takes the selected benchmark among those to be compared, up to six")
@@ -42,12 +46,24 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
         .clicked();
     let meant = state.history.meant();
     let one = state.history.selected().cloned().filter(|_| chosen < 2);
-    let one = one.or_else(|| state.history.chosen.first().cloned().filter(|_| chosen == 1));
+    let one = one.or_else(|| {
+        state
+            .history
+            .chosen
+            .first()
+            .cloned()
+            .filter(|_| chosen == 1)
+    });
     let row = one.as_ref().and_then(|id| state.history.row_of(id));
     let is_baseline = row.is_some_and(|row| row.baseline);
     let can = row.is_some_and(|row| row.kind == crate::domain::history::SessionKind::Bench);
-    let label = if is_baseline { "Unset baseline" } else { "Set baseline" };
-    let help = "New runs of the same models on the same deployments are held against the baseline at once";
+    let label = if is_baseline {
+        "Unset baseline"
+    } else {
+        "Set baseline"
+    };
+    let help =
+        "New runs of the same models on the same deployments are held against the baseline at once";
     ui.add_enabled_ui(can, |ui| {
         if ui.button(label).on_hover_text(help).clicked()
             && let Some(id) = &one
@@ -66,7 +82,10 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
             }
         }
     });
-    if ui.add_enabled(!meant.is_empty(), egui::Button::new("Delete…")).clicked() {
+    if ui
+        .add_enabled(!meant.is_empty(), egui::Button::new("Delete…"))
+        .clicked()
+    {
         wish.question = Some(Question::Delete(meant));
     }
     if ui
@@ -79,11 +98,21 @@ fn actions_ui(ui: &mut Ui, state: &mut State, wish: &mut Wish, out: &mut Vec<Com
 }
 
 /// What the store holds, and what is to become of it.
-pub(super) fn foot_ui(ui: &mut Ui, state: &mut State, clock: Clock, wish: &mut Wish, out: &mut Vec<Command>) {
+pub(super) fn foot_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    clock: Clock,
+    wish: &mut Wish,
+    out: &mut Vec<Command>,
+) {
     ui.horizontal(|ui| {
         let rows = &state.history.rows;
         let total = usize::try_from(rows.total().unwrap_or(0)).unwrap_or(usize::MAX);
-        let shown = if state.history.filter.is_open() { "" } else { " found" };
+        let shown = if state.history.filter.is_open() {
+            ""
+        } else {
+            " found"
+        };
         caption(
             ui,
             format!(
@@ -108,11 +137,12 @@ pub(super) fn foot_ui(ui: &mut Ui, state: &mut State, clock: Clock, wish: &mut W
                 }
             });
             let kept = small_button(ui, "What is kept");
-            Popup::menu(&kept).width(300.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(
-                |ui| {
+            Popup::menu(&kept)
+                .width(300.0)
+                .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+                .show(|ui| {
                     kept_ui(ui, state, out);
-                },
-            );
+                });
             if rows_are_loading(state) {
                 ui.add(egui::Spinner::new().size(12.0));
             }
@@ -128,10 +158,22 @@ fn kept_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let before = state.settings.history;
     let settings = &mut state.settings.history;
     strong(ui, "What is kept");
-    caption(ui, "Figures and plans always, on this computer only. Never a key");
-    ui.add(Checkbox::new(&mut settings.chat_texts, "Prompts and answers of chats"));
-    ui.add(Checkbox::new(&mut settings.bench_texts, "Prompts and answers of benchmarks"));
-    caption(ui, "A chat without its texts cannot be read again or continued");
+    caption(
+        ui,
+        "Figures and plans always, on this computer only. Never a key",
+    );
+    ui.add(Checkbox::new(
+        &mut settings.chat_texts,
+        "Prompts and answers of chats",
+    ));
+    ui.add(Checkbox::new(
+        &mut settings.bench_texts,
+        "Prompts and answers of benchmarks",
+    ));
+    caption(
+        ui,
+        "A chat without its texts cannot be read again or continued",
+    );
     least_change_ui(ui, state);
     if state.settings.history != before {
         save(state, out);
@@ -144,7 +186,11 @@ pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
     let settings = &mut state.settings.history;
     let mut percent = settings.least_change * 100.0;
     ui.horizontal(|ui| {
-        let value = DragValue::new(&mut percent).range(0.0..=50.0).speed(0.1).max_decimals(1).suffix(" %");
+        let value = DragValue::new(&mut percent)
+            .range(0.0..=50.0)
+            .speed(0.1)
+            .max_decimals(1)
+            .suffix(" %");
         // From the right the last comes first.
         let value = if ui.layout().prefer_right_to_left() {
             let value = ui.add(value);
@@ -164,7 +210,10 @@ pub(super) fn least_change_ui(ui: &mut Ui, state: &mut State) -> bool {
 }
 
 pub(super) fn save(state: &State, out: &mut Vec<Command>) {
-    out.push(Command::SaveSettings { settings: state.settings.clone(), key: None });
+    out.push(Command::SaveSettings {
+        settings: state.settings.clone(),
+        key: None,
+    });
 }
 
 /// `840 kB`, `12.3 MB`

@@ -19,7 +19,12 @@ use crate::ui::widgets::{Choice, Section, caption, card, empty_state, failure_bo
 const TTFT: &str = "TTFT p50 over time, ms";
 const SPEED: &str = "Tokens/s for each user over time";
 /// How far back it goes, in days, and in words.
-const SPANS: [(u16, &str); 4] = [(28, "4 weeks"), (91, "3 months"), (365, "A year"), (u16::MAX, "All time")];
+const SPANS: [(u16, &str); 4] = [
+    (28, "4 weeks"),
+    (91, "3 months"),
+    (365, "A year"),
+    (u16::MAX, "All time"),
+];
 
 /// Whose trend is shown.
 #[derive(Default)]
@@ -42,9 +47,16 @@ impl TrendUi {
         out: &mut Vec<Command>,
     ) {
         let facets = state.history.rows.facets().clone();
-        let selected = state.history.selected().and_then(|id| state.history.row_of(id));
+        let selected = state
+            .history
+            .selected()
+            .and_then(|id| state.history.row_of(id));
         let of_selected = selected.and_then(|row| row.models.first().cloned());
-        let model = self.model.clone().or(of_selected).or_else(|| facets.models.first().cloned());
+        let model = self
+            .model
+            .clone()
+            .or(of_selected)
+            .or_else(|| facets.models.first().cloned());
         let Some(model) = model else {
             caption(ui, "There is no model in the history yet");
             return;
@@ -54,19 +66,54 @@ impl TrendUi {
             let choices = facets
                 .models
                 .iter()
-                .map(|name| Choice { name, remark: None, dot: None, enabled: true })
+                .map(|name| Choice {
+                    name,
+                    remark: None,
+                    dot: None,
+                    enabled: true,
+                })
                 .collect();
-            let sections = [Section { heading: "", choices }];
+            let sections = [Section {
+                heading: "",
+                choices,
+            }];
             if let Some(name) = picker(ui, "Trend of", Some(&model), None, width, &sections) {
                 self.model = Some(name);
             }
-            any_of(ui, "Trend on", "All deployments", &facets.deployments, &mut self.deployment, width);
+            any_of(
+                ui,
+                "Trend on",
+                "All deployments",
+                &facets.deployments,
+                &mut self.deployment,
+                width,
+            );
             let names: Vec<String> = SPANS.iter().map(|(_, name)| (*name).to_owned()).collect();
-            let choices =
-                names.iter().map(|name| Choice { name, remark: None, dot: None, enabled: true }).collect();
-            let sections = [Section { heading: "", choices }];
-            let picked = picker(ui, "Trend over", Some(SPANS[self.span].1), None, 120.0, &sections);
-            if let Some(span) = SPANS.iter().position(|(_, name)| Some(*name) == picked.as_deref()) {
+            let choices = names
+                .iter()
+                .map(|name| Choice {
+                    name,
+                    remark: None,
+                    dot: None,
+                    enabled: true,
+                })
+                .collect();
+            let sections = [Section {
+                heading: "",
+                choices,
+            }];
+            let picked = picker(
+                ui,
+                "Trend over",
+                Some(SPANS[self.span].1),
+                None,
+                120.0,
+                &sections,
+            );
+            if let Some(span) = SPANS
+                .iter()
+                .position(|(_, name)| Some(*name) == picked.as_deref())
+            {
                 self.span = span;
             }
         });
@@ -86,7 +133,12 @@ impl TrendUi {
         }
         let index = state.colors.index(&model);
         let height = (ui.available_height() - 84.0).clamp(110.0, 280.0);
-        let Some(trend) = state.history.trend.value().filter(|trend| trend.model == model) else {
+        let Some(trend) = state
+            .history
+            .trend
+            .value()
+            .filter(|trend| trend.model == model)
+        else {
             if state.history.trend.is_loading() {
                 caption(ui, "Reading the trend…");
             }
@@ -181,13 +233,19 @@ fn chart_ui(
     value: fn(&TrendPoint) -> Option<f64>,
     (index, selected, height): (usize, Option<&SessionId>, f32),
 ) -> Option<SessionId> {
-    let points: Vec<(f64, f64, &TrendPoint)> =
-        trend.points.iter().filter_map(|point| Some((days(point.at), value(point)?, point))).collect();
+    let points: Vec<(f64, f64, &TrendPoint)> = trend
+        .points
+        .iter()
+        .filter_map(|point| Some((days(point.at), value(point)?, point)))
+        .collect();
     let highest = points.iter().map(|(_, y, _)| *y).fold(0.0, f64::max);
     let from = points.first().map_or(0.0, |(x, ..)| *x);
     let to = points.last().map_or(1.0, |(x, ..)| *x);
     let room = ((to - from) * 0.04).max(0.5);
-    let x = Axis { step: whole_times, ..Axis::new(from - room, to + room, day_told) };
+    let x = Axis {
+        step: whole_times,
+        ..Axis::new(from - room, to + room, day_told)
+    };
     let releases = releases(trend);
     let summary = format!(
         "{}, {}, {}",
@@ -195,7 +253,14 @@ fn chart_ui(
         units::counted(points.len(), "session"),
         units::counted(releases.len(), "release")
     );
-    let chart = Chart { title, summary, height, x, y: Some(up_to(highest * 1.14)), tools: &mut no_tools };
+    let chart = Chart {
+        title,
+        summary,
+        height,
+        x,
+        y: Some(up_to(highest * 1.14)),
+        tools: &mut no_tools,
+    };
     let mut under: Option<(f32, SessionId)> = None;
     let clicked = chart.show(ui, photographer, |painter, area, pointer| {
         releases_ui(painter, area, &releases);
@@ -224,9 +289,26 @@ fn chart_ui(
 }
 
 fn told(point: &TrendPoint, y: f64) -> String {
-    let mut lines = vec![when(point.at), if y < 9.95 { format!("{y:.2}") } else { format!("{y:.1}") }];
-    lines.extend(point.deployment.as_ref().map(|deployment| format!("on {deployment}")));
-    lines.extend(point.release.as_ref().map(|release| format!("release {release}")));
+    let mut lines = vec![
+        when(point.at),
+        if y < 9.95 {
+            format!("{y:.2}")
+        } else {
+            format!("{y:.1}")
+        },
+    ];
+    lines.extend(
+        point
+            .deployment
+            .as_ref()
+            .map(|deployment| format!("on {deployment}")),
+    );
+    lines.extend(
+        point
+            .release
+            .as_ref()
+            .map(|release| format!("release {release}")),
+    );
     lines.join("\n")
 }
 
@@ -234,7 +316,9 @@ fn told(point: &TrendPoint, y: f64) -> String {
 fn releases(trend: &Trend) -> Vec<(f64, String)> {
     let mut found: Vec<(f64, String)> = Vec::new();
     for point in &trend.points {
-        let Some(release) = &point.release else { continue };
+        let Some(release) = &point.release else {
+            continue;
+        };
         if found.last().is_none_or(|(_, last)| last != release) {
             found.push((days(point.at), release.clone()));
         }
@@ -248,7 +332,12 @@ fn releases_ui(painter: &egui::Painter, area: &Area<'_>, releases: &[(f64, Strin
         let at = area.x(*day);
         if n > 0 {
             let line: [Pos2; 2] = [pos2(at, area.rect.top()), pos2(at, area.rect.bottom())];
-            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, area.tokens.line_strong), 3.0, 3.0));
+            painter.extend(Shape::dashed_line(
+                &line,
+                Stroke::new(1.0, area.tokens.line_strong),
+                3.0,
+                3.0,
+            ));
         }
         let galley = painter.layout_no_wrap(release.clone(), area.font.clone(), area.tokens.dim);
         let left = at + 4.0;
@@ -275,9 +364,16 @@ mod tests {
             user_tokens_per_s: None,
             peak_tokens_per_s: None,
         };
-        let points = [Some("2.2"), None, Some("2.2"), Some("2.3"), Some("2.2")].map(point).to_vec();
-        let names: Vec<String> =
-            releases(&Trend { model: "m".to_owned(), points }).into_iter().map(|(_, name)| name).collect();
+        let points = [Some("2.2"), None, Some("2.2"), Some("2.3"), Some("2.2")]
+            .map(point)
+            .to_vec();
+        let names: Vec<String> = releases(&Trend {
+            model: "m".to_owned(),
+            points,
+        })
+        .into_iter()
+        .map(|(_, name)| name)
+        .collect();
         assert_eq!(names, ["2.2", "2.3", "2.2"]);
     }
 }

@@ -9,25 +9,33 @@ use crate::state::State;
 use crate::ui::theme;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    caption, details_ui, dot, failure_box, from_right, primary_button, shortened, small_button, strong,
-    tokens,
+    caption, details_ui, dot, failure_box, from_right, primary_button, shortened, small_button,
+    strong, tokens,
 };
 
 pub(super) fn check_button_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let running = state.place().checks.running;
     match running {
         Some(job) => {
-            if ui.add(Button::new("Cancel checks").min_size(vec2(110.0, 28.0))).clicked() {
+            if ui
+                .add(Button::new("Cancel checks").min_size(vec2(110.0, 28.0)))
+                .clicked()
+            {
                 out.push(Command::Cancel { job });
             }
         }
         None => {
-            let again = if state.place().checks.done.is_empty() { "Run checks" } else { "Check again" };
+            let again = if state.place().checks.done.is_empty() {
+                "Run checks"
+            } else {
+                "Check again"
+            };
             let primary = state.env().demo;
             let clicked = if primary {
                 primary_button(ui, again, true).clicked()
             } else {
-                ui.add(Button::new(again).min_size(vec2(110.0, 28.0))).clicked()
+                ui.add(Button::new(again).min_size(vec2(110.0, 28.0)))
+                    .clicked()
             };
             if clicked {
                 state.check(out);
@@ -83,10 +91,17 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
             ui.spacing_mut().item_spacing.y = 2.0;
             let width = ui.available_width();
             let title = shortened(ui, &check.title, theme::strong_text(), tokens.text, width);
-            title.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{}: {word}", check.title)));
-            let took = check.took.map(|took| format!(" · {}", units::duration(took))).unwrap_or_default();
+            title.widget_info(|| {
+                WidgetInfo::labeled(Role::Label, true, format!("{}: {word}", check.title))
+            });
+            let took = check
+                .took
+                .map(|took| format!(" · {}", units::duration(took)))
+                .unwrap_or_default();
             let dim = tokens.dim;
-            long_text(ui, &format!("{}{took}", check.finding), |text| RichText::new(text).small().color(dim));
+            long_text(ui, &format!("{}{took}", check.finding), |text| {
+                RichText::new(text).small().color(dim)
+            });
             if !check.advice.is_empty() {
                 long_text(ui, &check.advice, |text| RichText::new(text).small());
             }
@@ -94,7 +109,10 @@ fn check_ui(ui: &mut Ui, n: usize, check: &Check, out: &mut Vec<Command>) {
                 let command = RichText::new(&check.command).text_style(theme::small_figure_text());
                 ui.add(Label::new(command).wrap());
                 if small_button(ui, "Copy command").clicked() {
-                    out.push(Command::Copy { what: "Command".to_owned(), text: check.command.clone() });
+                    out.push(Command::Copy {
+                        what: "Command".to_owned(),
+                        text: check.command.clone(),
+                    });
                 }
             }
             details_ui(ui, &format!("check {n}"), &check.details);

@@ -56,11 +56,23 @@ impl ExtraForm {
             ExtraValue::Kept => (Place::Secret, String::new()),
         };
         let kept = (place == Place::Secret).then(|| extra.slot());
-        Self { kind: extra.kind, name: extra.name.clone(), place, text, kept }
+        Self {
+            kind: extra.kind,
+            name: extra.name.clone(),
+            place,
+            text,
+            kept,
+        }
     }
 
     fn blank(kind: ExtraKind) -> Self {
-        Self { kind, name: String::new(), place: Place::Plain, text: String::new(), kept: None }
+        Self {
+            kind,
+            name: String::new(),
+            place: Place::Plain,
+            text: String::new(),
+            kept: None,
+        }
     }
 
     pub(super) fn read(&self) -> Extra {
@@ -70,7 +82,11 @@ impl ExtraForm {
             Place::Variable => ExtraValue::Variable(text),
             Place::Secret => ExtraValue::Kept,
         };
-        Extra { kind: self.kind, name: self.name.trim().to_owned(), value }
+        Extra {
+            kind: self.kind,
+            name: self.name.trim().to_owned(),
+            value,
+        }
     }
 
     pub(super) fn problem(&self, all: &[Self]) -> Option<String> {
@@ -81,13 +97,19 @@ impl ExtraForm {
         if let Err(why) = extra.check() {
             return Some(why);
         }
-        if all.iter().filter(|other| other.read().slot() == extra.slot()).count() > 1 {
+        if all
+            .iter()
+            .filter(|other| other.read().slot() == extra.slot())
+            .count()
+            > 1
+        {
             return Some(format!("there are two of the name {}", extra.name));
         }
         match self.place {
-            Place::Plain if looks_secret(&extra.name) => {
-                Some("this name speaks of a secret: keep the value like the key, or in a variable".to_owned())
-            }
+            Place::Plain if looks_secret(&extra.name) => Some(
+                "this name speaks of a secret: keep the value like the key, or in a variable"
+                    .to_owned(),
+            ),
             Place::Secret => match self.text.trim() {
                 "" if self.kept != Some(extra.slot()) => Some("paste its value".to_owned()),
                 text => check_value(self.kind, text).err().map(str::to_owned),
@@ -99,13 +121,20 @@ impl ExtraForm {
 
 /// The secrets that were typed, by their slots.
 pub(super) fn typed(extras: &[ExtraForm]) -> BTreeMap<String, SecretString> {
-    let typed = extras.iter().filter(|extra| extra.place == Place::Secret && !extra.text.trim().is_empty());
-    typed.map(|extra| (extra.read().slot(), extra.text.trim().to_owned().into())).collect()
+    let typed = extras
+        .iter()
+        .filter(|extra| extra.place == Place::Secret && !extra.text.trim().is_empty());
+    typed
+        .map(|extra| (extra.read().slot(), extra.text.trim().to_owned().into()))
+        .collect()
 }
 
 /// The list, with a button to add to it.
 pub(super) fn extras_ui(ui: &mut Ui, extras: &mut Vec<ExtraForm>, problems: &[Option<String>]) {
-    caption(ui, "Extra headers and query parameters, sent with every request to the API");
+    caption(
+        ui,
+        "Extra headers and query parameters, sent with every request to the API",
+    );
     let mut removed = None;
     for (at, extra) in extras.iter_mut().enumerate() {
         ui.push_id(("extra", at), |ui| {
@@ -121,7 +150,10 @@ pub(super) fn extras_ui(ui: &mut Ui, extras: &mut Vec<ExtraForm>, problems: &[Op
         extras.remove(at);
     }
     ui.horizontal(|ui| {
-        for (kind, text) in [(ExtraKind::Header, "Add header"), (ExtraKind::Query, "Add query parameter")] {
+        for (kind, text) in [
+            (ExtraKind::Header, "Add header"),
+            (ExtraKind::Query, "Add query parameter"),
+        ] {
             if small_button(ui, text).clicked() {
                 extras.push(ExtraForm::blank(kind));
             }
@@ -138,7 +170,9 @@ fn row_ui(ui: &mut Ui, extra: &mut ExtraForm, number: usize) -> bool {
         ExtraKind::Query => "api-version",
     };
     let was_secret = looks_secret(&extra.name);
-    let edit = TextEdit::singleline(&mut extra.name).hint_text(hint).desired_width(f32::INFINITY);
+    let edit = TextEdit::singleline(&mut extra.name)
+        .hint_text(hint)
+        .desired_width(f32::INFINITY);
     let typed = ui.add(edit.margin(MARGIN)).labelled_by(name.id);
     if typed.changed() && !was_secret && looks_secret(&extra.name) && extra.place == Place::Plain {
         extra.place = Place::Secret;
@@ -182,7 +216,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_typed_once_and_kept() {
-        let mut extra = ExtraForm { name: "X-Token".to_owned(), ..ExtraForm::blank(ExtraKind::Header) };
+        let mut extra = ExtraForm {
+            name: "X-Token".to_owned(),
+            ..ExtraForm::blank(ExtraKind::Header)
+        };
         let alone = |extra: &ExtraForm| extra.problem(std::slice::from_ref(extra));
         assert!(alone(&extra).is_some_and(|why| why.contains("secret")));
         extra.place = Place::Secret;
@@ -193,8 +230,14 @@ mod tests {
         assert_eq!(typed["header x-token"].expose_secret(), "s3cret");
         let kept = ExtraForm::of(&extra.read());
         assert_eq!(alone(&kept), None, "the value is there");
-        let renamed = ExtraForm { name: "X-Other".to_owned(), ..kept.clone() };
-        assert!(alone(&renamed).is_some(), "there is none under the new name");
+        let renamed = ExtraForm {
+            name: "X-Other".to_owned(),
+            ..kept.clone()
+        };
+        assert!(
+            alone(&renamed).is_some(),
+            "there is none under the new name"
+        );
         assert!(kept.problem(&[kept.clone(), kept.clone()]).is_some());
     }
 }

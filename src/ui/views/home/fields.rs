@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align, CollapsingHeader, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
+    Align, CollapsingHeader, Label, Layout, RichText, Role, TextEdit, TextStyle, Ui, WidgetInfo,
+    vec2,
 };
 use secrecy::ExposeSecret as _;
 
@@ -36,7 +37,9 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         (None, Ok(api)) => {
             ui.add(
                 Label::new(
-                    RichText::new(format!("Chat goes to {}", api.chat())).small().color(tokens(ui).faint),
+                    RichText::new(format!("Chat goes to {}", api.chat()))
+                        .small()
+                        .color(tokens(ui).faint),
                 )
                 .wrap(),
             );
@@ -56,9 +59,24 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
     });
     ui.add_space(4.0);
     path_field(ui, &form.id, FilePurpose::CaFile, &mut form.ca_file, out);
-    path_field(ui, &form.id, FilePurpose::ClientCert, &mut form.client_cert, out);
-    path_field(ui, &form.id, FilePurpose::ClientKey, &mut form.client_key, out);
-    ui.checkbox(&mut form.accept_invalid_certs, "Accept invalid certificates (not recommended)");
+    path_field(
+        ui,
+        &form.id,
+        FilePurpose::ClientCert,
+        &mut form.client_cert,
+        out,
+    );
+    path_field(
+        ui,
+        &form.id,
+        FilePurpose::ClientKey,
+        &mut form.client_key,
+        out,
+    );
+    ui.checkbox(
+        &mut form.accept_invalid_certs,
+        "Accept invalid certificates (not recommended)",
+    );
     if form.accept_invalid_certs {
         warning_box(
             ui,
@@ -66,11 +84,25 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &m
         );
     }
     ui.add_space(8.0);
-    ui.checkbox(&mut form.has_cluster, "Find deployments on a cluster, through kubectl");
+    ui.checkbox(
+        &mut form.has_cluster,
+        "Find deployments on a cluster, through kubectl",
+    );
     if form.has_cluster {
-        field(ui, "Namespace", &mut form.namespace, "The context's namespace");
+        field(
+            ui,
+            "Namespace",
+            &mut form.namespace,
+            "The context's namespace",
+        );
         problem(ui, &problems.namespace);
-        path_field(ui, &form.id, FilePurpose::Kubeconfig, &mut form.kubeconfig, out);
+        path_field(
+            ui,
+            &form.id,
+            FilePurpose::Kubeconfig,
+            &mut form.kubeconfig,
+            out,
+        );
         context_ui(ui, form, state, out);
         path_field(ui, &form.id, FilePurpose::Kubectl, &mut form.kubectl, out);
     }
@@ -88,7 +120,13 @@ fn key_header_ui(ui: &mut Ui, form: &mut Form) {
     field(ui, "Header of the key", &mut form.key_header, usual);
 }
 
-fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String, out: &mut Vec<Command>) {
+fn path_field(
+    ui: &mut Ui,
+    env: &EnvId,
+    purpose: FilePurpose,
+    text: &mut String,
+    out: &mut Vec<Command>,
+) {
     let (label, hint) = match purpose {
         FilePurpose::CaFile => ("CA certificate", "The system's certificates"),
         FilePurpose::ClientCert => ("Client certificate", "None"),
@@ -104,12 +142,18 @@ fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String,
         Layout::right_to_left(Align::Center),
         |ui| {
             let browse = ui.button("Browse…");
-            browse.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…")));
+            browse.widget_info(|| {
+                WidgetInfo::labeled(Role::Button, true, format!("Browse for {label}…"))
+            });
             if browse.clicked() {
-                out.push(Command::PickFile { env: env.clone(), purpose });
+                out.push(Command::PickFile {
+                    env: env.clone(),
+                    purpose,
+                });
             }
             let edit = TextEdit::singleline(text).hint_text(hint).margin(MARGIN);
-            ui.add_sized(vec2(ui.available_width(), 28.0), edit).labelled_by(name.id);
+            ui.add_sized(vec2(ui.available_width(), 28.0), edit)
+                .labelled_by(name.id);
         },
     );
 }
@@ -118,7 +162,12 @@ fn path_field(ui: &mut Ui, env: &EnvId, purpose: FilePurpose, text: &mut String,
 fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command>) {
     // Listed under a name of its own, so that the form's values do not disturb the open environment.
     let listing = EnvId(format!("{}#form", form.id.0));
-    field(ui, "Context", &mut form.context, "The kubeconfig's current one");
+    field(
+        ui,
+        "Context",
+        &mut form.context,
+        "The kubeconfig's current one",
+    );
     let contexts = state.place_of(&listing).map(|place| &place.contexts);
     let mut ask = false;
     match contexts {
@@ -144,9 +193,17 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
                 .collect();
             let picked = Some(form.context.as_str()).filter(|context| !context.is_empty());
             let width = ui.available_width();
-            if let Some(name) =
-                picker(ui, "Contexts", picked, None, width, &[Section { heading: "", choices }])
-            {
+            if let Some(name) = picker(
+                ui,
+                "Contexts",
+                picked,
+                None,
+                width,
+                &[Section {
+                    heading: "",
+                    choices,
+                }],
+            ) {
                 form.context = name;
             }
             ask = small_button(ui, "Read contexts again").clicked();
@@ -158,14 +215,21 @@ fn context_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Com
         _ => ask = small_button(ui, "Read contexts from the kubeconfig").clicked(),
     }
     if ask {
-        let path = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from);
+        let path = |text: &str| {
+            Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(PathBuf::from)
+        };
         let cluster = ClusterAccess {
             kubectl: path(&form.kubectl),
             kubeconfig: path(&form.kubeconfig),
             ..ClusterAccess::default()
         };
         state.list_contexts(
-            Environment { cluster: Some(cluster), ..Environment::blank(listing, "form") },
+            Environment {
+                cluster: Some(cluster),
+                ..Environment::blank(listing, "form")
+            },
             out,
         );
     }
@@ -179,8 +243,14 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
         .show_ui(ui, |ui| {
             for place in PlaceKind::ALL {
                 let missing = place == PlaceKind::Keychain && state.has_keychain == Some(false);
-                let label = if missing { "System keychain (there is none here)" } else { place.label() };
-                ui.add_enabled_ui(!missing, |ui| ui.selectable_value(&mut form.place, place, label));
+                let label = if missing {
+                    "System keychain (there is none here)"
+                } else {
+                    place.label()
+                };
+                ui.add_enabled_ui(!missing, |ui| {
+                    ui.selectable_value(&mut form.place, place, label)
+                });
             }
         })
         .response
@@ -191,14 +261,23 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
     };
     match form.place {
         PlaceKind::Variable => {
-            field(ui, "Variable's name", &mut form.variable, crate::domain::environment::KEY_VARIABLE);
+            field(
+                ui,
+                "Variable's name",
+                &mut form.variable,
+                crate::domain::environment::KEY_VARIABLE,
+            );
             hint(ui, "Read when Batida starts; never written anywhere");
         }
         PlaceKind::None => hint(ui, "Requests carry no key"),
         PlaceKind::Keychain | PlaceKind::SettingsFile => {
             present_key_ui(ui, state, out);
             let present = matches!(state.place().key, Some(KeyStatus::Present { .. }));
-            let hint_text = if present { "Leave empty to keep the key" } else { "Paste the API key" };
+            let hint_text = if present {
+                "Leave empty to keep the key"
+            } else {
+                "Paste the API key"
+            };
             let label = caption(ui, "New key");
             let edit = TextEdit::singleline(&mut form.key)
                 .password(true)
@@ -215,7 +294,10 @@ fn key_ui(ui: &mut Ui, form: &mut Form, state: &mut State, out: &mut Vec<Command
                     "The key will stand in the clear in the settings file, readable by you alone (mode 0600)",
                 );
             } else {
-                hint(ui, "Kept in the system keychain; never written to the settings file");
+                hint(
+                    ui,
+                    "Kept in the system keychain; never written to the settings file",
+                );
             }
         }
     }
@@ -236,8 +318,11 @@ fn present_key_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     match state.place().key.clone() {
         Some(KeyStatus::Present { tail }) => {
             ui.horizontal_wrapped(|ui| {
-                let shown = revealed.clone().unwrap_or_else(|| format!("••••••••••••{tail}"));
-                let label = ui.add(Label::new(RichText::new(shown).text_style(TextStyle::Monospace)).wrap());
+                let shown = revealed
+                    .clone()
+                    .unwrap_or_else(|| format!("••••••••••••{tail}"));
+                let label = ui
+                    .add(Label::new(RichText::new(shown).text_style(TextStyle::Monospace)).wrap());
                 label.widget_info(|| WidgetInfo::labeled(Role::Label, true, "The key, masked"));
                 if revealed.is_some() {
                     if small_button(ui, "Hide").clicked() {

@@ -6,7 +6,8 @@ use secrecy::SecretString;
 
 use super::extras::ExtraForm;
 use crate::domain::environment::{
-    ApiAddress, ClusterAccess, EnvId, Environment, HeaderName, KeyPlace, check_namespace, is_variable,
+    ApiAddress, ClusterAccess, EnvId, Environment, HeaderName, KeyPlace, check_namespace,
+    is_variable,
 };
 use crate::domain::settings::Settings;
 use crate::protocol::KeyChange;
@@ -46,7 +47,12 @@ pub(super) enum PlaceKind {
 }
 
 impl PlaceKind {
-    pub(super) const ALL: [Self; 4] = [Self::Keychain, Self::Variable, Self::SettingsFile, Self::None];
+    pub(super) const ALL: [Self; 4] = [
+        Self::Keychain,
+        Self::Variable,
+        Self::SettingsFile,
+        Self::None,
+    ];
 
     pub(super) fn label(self) -> &'static str {
         match self {
@@ -61,7 +67,8 @@ impl PlaceKind {
 impl Form {
     pub(super) fn of(env: &Environment) -> Self {
         let cluster = env.cluster.clone();
-        let path = |path: Option<&PathBuf>| path.map(|p| p.display().to_string()).unwrap_or_default();
+        let path =
+            |path: Option<&PathBuf>| path.map(|p| p.display().to_string()).unwrap_or_default();
         let access = cluster.clone().unwrap_or_default();
         let (place, variable) = match &env.key {
             KeyPlace::None => (PlaceKind::None, String::new()),
@@ -85,7 +92,11 @@ impl Form {
                 variable
             },
             key: String::new(),
-            key_header: env.key_header.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+            key_header: env
+                .key_header
+                .as_ref()
+                .map(|name| name.as_str().to_owned())
+                .unwrap_or_default(),
             extras: env.extras.iter().map(ExtraForm::of).collect(),
             ca_file: path(env.ca_file.as_ref()),
             accept_invalid_certs: env.accept_invalid_certs,
@@ -96,11 +107,26 @@ impl Form {
 
     /// The environment that is meant, if every field makes sense.
     pub(super) fn read(&self, settings: &Settings) -> Option<Environment> {
-        let Problems { name, api, namespace, variable, key_header, extras } = self.problems(settings);
-        if [name, api, namespace, variable, key_header].iter().chain(&extras).any(Option::is_some) {
+        let Problems {
+            name,
+            api,
+            namespace,
+            variable,
+            key_header,
+            extras,
+        } = self.problems(settings);
+        if [name, api, namespace, variable, key_header]
+            .iter()
+            .chain(&extras)
+            .any(Option::is_some)
+        {
             return None;
         }
-        let path = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from);
+        let path = |text: &str| {
+            Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(PathBuf::from)
+        };
         Some(Environment {
             id: self.id.clone(),
             name: self.name.trim().to_owned(),
@@ -129,8 +155,10 @@ impl Form {
 
     pub(super) fn problems(&self, settings: &Settings) -> Problems {
         let name = self.name.trim();
-        let taken =
-            settings.environments.iter().any(|env| env.id != self.id && env.name.eq_ignore_ascii_case(name));
+        let taken = settings
+            .environments
+            .iter()
+            .any(|env| env.id != self.id && env.name.eq_ignore_ascii_case(name));
         let namespace = self.namespace.trim();
         let variable = self.variable.trim();
         let variable_ok = is_variable(variable);
@@ -152,16 +180,20 @@ impl Form {
                 .filter(|_| self.has_cluster && !namespace.is_empty())
                 .map(str::to_owned),
             variable: match self.place {
-                PlaceKind::Variable if !variable_ok => {
-                    Some("a variable's name has letters, digits and _, and no digit first".to_owned())
-                }
+                PlaceKind::Variable if !variable_ok => Some(
+                    "a variable's name has letters, digits and _, and no digit first".to_owned(),
+                ),
                 _ => None,
             },
             key_header: match self.key_header.trim() {
                 "" => None,
                 name => HeaderName::parse(name).err(),
             },
-            extras: self.extras.iter().map(|extra| extra.problem(&self.extras)).collect(),
+            extras: self
+                .extras
+                .iter()
+                .map(|extra| extra.problem(&self.extras))
+                .collect(),
         }
     }
 }
@@ -182,7 +214,10 @@ pub(super) fn key_change(form: &Form, meant: &Environment) -> Option<KeyChange> 
     let typed = form.key.trim();
     let keeps = matches!(meant.key, KeyPlace::Keychain | KeyPlace::SettingsFile);
     if keeps && !typed.is_empty() {
-        return Some(KeyChange { env: meant.id.clone(), key: Some(SecretString::from(typed.to_owned())) });
+        return Some(KeyChange {
+            env: meant.id.clone(),
+            key: Some(SecretString::from(typed.to_owned())),
+        });
     }
     None
 }
@@ -199,7 +234,10 @@ mod tests {
         let env = Environment {
             api: ApiAddress::parse("api.example.com").ok(),
             key: KeyPlace::Variable("KEY".to_owned()),
-            cluster: Some(ClusterAccess { context: Some("east".to_owned()), ..ClusterAccess::default() }),
+            cluster: Some(ClusterAccess {
+                context: Some("east".to_owned()),
+                ..ClusterAccess::default()
+            }),
             ..Environment::blank(EnvId("x".to_owned()), "prod")
         };
         assert_eq!(Form::of(&env).read(&settings), Some(env));
@@ -214,18 +252,33 @@ mod tests {
         form.api = "ftp://x".to_owned();
         form.place = PlaceKind::Variable;
         form.variable = "1 KEY".to_owned();
-        let Problems { name, api, namespace, variable, .. } = form.problems(&settings);
-        assert!([name, api, namespace, variable].iter().all(Option::is_some), "Demo's name is taken");
+        let Problems {
+            name,
+            api,
+            namespace,
+            variable,
+            ..
+        } = form.problems(&settings);
+        assert!(
+            [name, api, namespace, variable].iter().all(Option::is_some),
+            "Demo's name is taken"
+        );
         assert_eq!(form.read(&settings), None);
     }
 
     #[test]
     fn only_a_typed_key_replaces_the_key() {
-        let env = Environment { key: KeyPlace::Keychain, ..Environment::blank(EnvId("x".to_owned()), "a") };
+        let env = Environment {
+            key: KeyPlace::Keychain,
+            ..Environment::blank(EnvId("x".to_owned()), "a")
+        };
         let mut form = Form::of(&env);
         assert!(key_change(&form, &env).is_none());
         form.key = " new-key\n".to_owned();
         let change = key_change(&form, &env).and_then(|change| change.key);
-        assert_eq!(change.as_ref().map(|key| key.expose_secret()), Some("new-key"));
+        assert_eq!(
+            change.as_ref().map(|key| key.expose_secret()),
+            Some("new-key")
+        );
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Checkbox, Color32, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
+    Checkbox, Color32, Frame, Id, Label, Margin, Modal, RichText, Role, ScrollArea, TextEdit, Ui,
+    WidgetInfo,
 };
 
 use crate::domain::environment::EnvId;
@@ -31,7 +32,11 @@ enum Asked {
 /// Takes a file that was dropped on the page.
 pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
     let dropped = ui.input(|input| {
-        let mut paths = input.raw.dropped_files.iter().map(|file| file.path().to_owned());
+        let mut paths = input
+            .raw
+            .dropped_files
+            .iter()
+            .map(|file| file.path().to_owned());
         // One that comes without a path, e.g. out of a browser, cannot be read.
         paths.find(|path| !path.as_os_str().is_empty())
     });
@@ -45,7 +50,9 @@ pub(super) fn take_drop(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
 
 /// Draws the import while it is open.
 pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
-    let Some(mut import) = state.import.take() else { return };
+    let Some(mut import) = state.import.take() else {
+        return;
+    };
     let mut asked = None;
     let modal = Modal::new(Id::unique("import environments")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
@@ -53,16 +60,21 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
         caption(ui, format!("{KNOWN}. Files can be dropped on Home, too"));
         let label = caption(ui, "File to import");
         ui.horizontal(|ui| {
-            let edit = TextEdit::singleline(&mut import.path).margin(MARGIN).desired_width(360.0);
+            let edit = TextEdit::singleline(&mut import.path)
+                .margin(MARGIN)
+                .desired_width(360.0);
             let typed = ui.add(edit).labelled_by(label.id);
-            let entered = typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+            let entered =
+                typed.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let path = import.path.trim();
             let read = ui.add_enabled(!path.is_empty(), egui::Button::new("Read"));
             if read.clicked() || (entered && !path.is_empty()) {
                 asked = Some(Asked::Read(PathBuf::from(path)));
             }
             let browse = ui.button("Browse…");
-            browse.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Browse for a file to import…"));
+            browse.widget_info(|| {
+                WidgetInfo::labeled(Role::Button, true, "Browse for a file to import…")
+            });
             if browse.clicked() {
                 asked = Some(Asked::Browse);
             }
@@ -90,7 +102,10 @@ pub(super) fn import_ui(ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
     match asked {
         None => {}
         Some(Asked::Browse) => {
-            out.push(Command::PickFile { env: EnvId::ad_hoc(), purpose: FilePurpose::Import });
+            out.push(Command::PickFile {
+                env: EnvId::ad_hoc(),
+                purpose: FilePurpose::Import,
+            });
         }
         Some(Asked::Read(path)) => state.read_environments(path, out),
         Some(Asked::Add) => state.add_environments(out),
@@ -107,41 +122,75 @@ fn found_ui(ui: &mut Ui, state: &State, import: &mut EnvImport) {
         failure_box(ui, "import", why, None);
         return;
     }
-    let Some(found) = import.offers.value() else { return };
+    let Some(found) = import.offers.value() else {
+        return;
+    };
     ui.add_space(6.0);
-    caption(ui, format!("{} in {}", units::counted(found.offers.len(), "environment"), found.source.name()));
+    caption(
+        ui,
+        format!(
+            "{} in {}",
+            units::counted(found.offers.len(), "environment"),
+            found.source.name()
+        ),
+    );
     let height = (ui.ctx().content_rect().height() * 0.5).max(120.0);
-    ScrollArea::vertical().id_salt("offers").max_height(height).auto_shrink([false, true]).show(ui, |ui| {
-        ui.set_width(ui.available_width() - 6.0);
-        for (offer, on) in found.offers.iter().zip(&mut import.ticked) {
-            offer_ui(ui, state, offer, on);
-        }
-    });
+    ScrollArea::vertical()
+        .id_salt("offers")
+        .max_height(height)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width() - 6.0);
+            for (offer, on) in found.offers.iter().zip(&mut import.ticked) {
+                offer_ui(ui, state, offer, on);
+            }
+        });
 }
 
 fn offer_ui(ui: &mut Ui, state: &State, offer: &Offer, on: &mut bool) {
     let tokens = tokens(ui);
     let Offer { env, wrong, .. } = offer;
-    let name = if env.name.is_empty() { "(no name)" } else { &env.name };
+    let name = if env.name.is_empty() {
+        "(no name)"
+    } else {
+        &env.name
+    };
     ui.add_enabled(wrong.is_none(), Checkbox::new(on, name));
-    Frame::new().inner_margin(Margin { left: 22, bottom: 6, ..Margin::ZERO }).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
-        for (text, color) in lines(state, offer, tokens) {
-            ui.add(Label::new(RichText::new(text).small().color(color)).wrap());
-        }
-    });
+    Frame::new()
+        .inner_margin(Margin {
+            left: 22,
+            bottom: 6,
+            ..Margin::ZERO
+        })
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            for (text, color) in lines(state, offer, tokens) {
+                ui.add(Label::new(RichText::new(text).small().color(color)).wrap());
+            }
+        });
 }
 
 /// What there is to say of it.
 fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)> {
-    let Offer { env, key, wrong, doubt, remarks } = offer;
+    let Offer {
+        env,
+        key,
+        wrong,
+        doubt,
+        remarks,
+    } = offer;
     let mut parts = Vec::new();
     if let Some(cluster) = &env.cluster {
         parts.push(match cluster.namespace.is_empty() {
             true => cluster.namespace_label().to_owned(),
             false => format!("namespace {}", cluster.namespace),
         });
-        parts.extend(cluster.kubeconfig.as_ref().map(|path| path.display().to_string()));
+        parts.extend(
+            cluster
+                .kubeconfig
+                .as_ref()
+                .map(|path| path.display().to_string()),
+        );
     }
     parts.extend(env.api.as_ref().map(|api| api.host().to_owned()));
     if key.is_some() {
@@ -161,6 +210,10 @@ fn lines(state: &State, offer: &Offer, tokens: &Tokens) -> Vec<(String, Color32)
         lines.push((told, tokens.warning));
     }
     lines.extend(doubt.iter().map(|doubt| (doubt.clone(), tokens.error)));
-    lines.extend(remarks.iter().map(|remark| (remark.clone(), tokens.warning)));
+    lines.extend(
+        remarks
+            .iter()
+            .map(|remark| (remark.clone(), tokens.warning)),
+    );
     lines
 }

@@ -15,11 +15,20 @@ const ROW: f32 = 16.0;
 pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let tokens = tokens(ui);
     let (mut closed, mut again) = (false, None);
-    let Some(log) = &mut state.place().log else { return };
+    let Some(log) = &mut state.place().log else {
+        return;
+    };
     let name = format!("{} in {}", log.source.container, log.source.pod);
     ui.horizontal(|ui| {
         strong(ui, format!("Log of {name}"));
-        caption(ui, if log.job.is_some() { "followed" } else { "ended" });
+        caption(
+            ui,
+            if log.job.is_some() {
+                "followed"
+            } else {
+                "ended"
+            },
+        );
         from_right(ui, |ui| {
             closed = small_button(ui, "Close log").clicked();
             let found = log.found();
@@ -27,10 +36,17 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             if small_button_if(ui, some, "Save log…").clicked() {
                 let content = (found.join("\n") + "\n").into_bytes().into();
                 let name = format!("{}-{}.log", log.source.pod, log.source.container);
-                out.push(Command::SaveFile { what: "Log".to_owned(), name, content });
+                out.push(Command::SaveFile {
+                    what: "Log".to_owned(),
+                    name,
+                    content,
+                });
             }
             if small_button_if(ui, some, "Copy log").clicked() {
-                out.push(Command::Copy { what: "Log".to_owned(), text: found.join("\n") });
+                out.push(Command::Copy {
+                    what: "Log".to_owned(),
+                    text: found.join("\n"),
+                });
             }
             if log.job.is_none() && small_button(ui, "Read again").clicked() {
                 again = Some(log.source.clone());
@@ -39,7 +55,9 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     });
     ui.horizontal(|ui| {
         let label = caption(ui, "Search the log");
-        let edit = TextEdit::singleline(&mut log.search).margin(MARGIN).desired_width(260.0);
+        let edit = TextEdit::singleline(&mut log.search)
+            .margin(MARGIN)
+            .desired_width(260.0);
         ui.add(edit).labelled_by(label.id);
         caption(ui, units::counted(log.found().len(), "line"));
     });
@@ -47,18 +65,19 @@ pub(super) fn log_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         failure_box(ui, "log", why, None);
     }
     let found = log.found();
-    ScrollArea::both().id_salt("log").auto_shrink([false, false]).stick_to_bottom(true).show_rows(
-        ui,
-        ROW,
-        found.len(),
-        |ui, rows| {
+    ScrollArea::both()
+        .id_salt("log")
+        .auto_shrink([false, false])
+        .stick_to_bottom(true)
+        .show_rows(ui, ROW, found.len(), |ui, rows| {
             ui.spacing_mut().item_spacing.y = 0.0;
             for line in &found[rows] {
-                let text = RichText::new(*line).text_style(theme::small_figure_text()).color(tokens.text);
+                let text = RichText::new(*line)
+                    .text_style(theme::small_figure_text())
+                    .color(tokens.text);
                 ui.add(Label::new(text).extend());
             }
-        },
-    );
+        });
     if closed {
         state.close_log(out);
     }

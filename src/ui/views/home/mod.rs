@@ -12,8 +12,8 @@ mod models;
 use std::collections::HashMap;
 
 use egui::{
-    Button, Color32, CornerRadius, Id, Label, Layout, Modal, RichText, Role, ScrollArea, Sense, TextStyle,
-    Ui, WidgetInfo, vec2,
+    Button, Color32, CornerRadius, Id, Label, Layout, Modal, RichText, Role, ScrollArea, Sense,
+    TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use self::checks::{check_button_ui, checks_ui};
@@ -46,7 +46,11 @@ impl HomeUi {
         if state.place().cluster.page.is_some() {
             return deployments::show(ui, state, out);
         }
-        page_head(ui, "Home", "Environments: where your models run – a cluster, an API and a key");
+        page_head(
+            ui,
+            "Home",
+            "Environments: where your models run – a cluster, an API and a key",
+        );
         take_drop(ui, state, out);
         self.take_file(state, out);
         self.take_save(state);
@@ -55,32 +59,51 @@ impl HomeUi {
         let gap = 14.0;
         let list = (width * 0.235).clamp(200.0, 290.0);
         // The form has room for its two buttons side by side.
-        let checks = (width * 0.365).clamp(220.0, 460.0).min(width - list - 2.0 * gap - 250.0);
+        let checks = (width * 0.365)
+            .clamp(220.0, 460.0)
+            .min(width - list - 2.0 * gap - 250.0);
         let form = width - list - checks - 2.0 * gap;
         ui.spacing_mut().item_spacing.x = gap;
         ui.horizontal_top(|ui| {
             let column = |ui: &mut Ui, width: f32, contents: &mut dyn FnMut(&mut Ui)| {
-                ui.allocate_ui_with_layout(vec2(width, height), Layout::top_down(egui::Align::Min), |ui| {
-                    ui.spacing_mut().item_spacing.x = 8.0;
-                    ui.set_width(width);
-                    contents(ui);
-                });
+                ui.allocate_ui_with_layout(
+                    vec2(width, height),
+                    Layout::top_down(egui::Align::Min),
+                    |ui| {
+                        ui.spacing_mut().item_spacing.x = 8.0;
+                        ui.set_width(width);
+                        contents(ui);
+                    },
+                );
             };
-            column(ui, list, &mut |ui| filling_card(ui, |ui| self.list_ui(ui, state, out)));
-            column(ui, form, &mut |ui| filling_card(ui, |ui| self.form_ui(ui, state, out)));
-            column(ui, checks, &mut |ui| filling_card(ui, |ui| checks_ui(ui, state, out)));
+            column(ui, list, &mut |ui| {
+                filling_card(ui, |ui| self.list_ui(ui, state, out))
+            });
+            column(ui, form, &mut |ui| {
+                filling_card(ui, |ui| self.form_ui(ui, state, out))
+            });
+            column(ui, checks, &mut |ui| {
+                filling_card(ui, |ui| checks_ui(ui, state, out))
+            });
         });
         self.delete_ui(ui, state, out);
         import_ui(ui, state, out);
     }
 
     fn take_file(&mut self, state: &mut State, out: &mut Vec<Command>) {
-        let Some(PickedFile { env, purpose, path }) = state.picked_file.take() else { return };
+        let Some(PickedFile { env, purpose, path }) = state.picked_file.take() else {
+            return;
+        };
         if purpose == FilePurpose::Import {
             return state.read_environments(path, out);
         }
-        let Some(env) = state.settings.get(&env) else { return };
-        let form = self.forms.entry(env.id.clone()).or_insert_with(|| Form::of(env));
+        let Some(env) = state.settings.get(&env) else {
+            return;
+        };
+        let form = self
+            .forms
+            .entry(env.id.clone())
+            .or_insert_with(|| Form::of(env));
         let field = match purpose {
             FilePurpose::Kubeconfig => &mut form.kubeconfig,
             FilePurpose::CaFile => &mut form.ca_file,
@@ -117,8 +140,10 @@ impl HomeUi {
             .auto_shrink([false, false])
             .show(ui, |ui| {
                 for env in &state.settings.environments {
-                    let unsaved =
-                        self.forms.get(&env.id).is_some_and(|form| self.is_changed(form, &state.settings));
+                    let unsaved = self
+                        .forms
+                        .get(&env.id)
+                        .is_some_and(|form| self.is_changed(form, &state.settings));
                     let color = state_color(ui, env, state.place_of(&env.id));
                     let selected = env.id == state.settings.selected;
                     if environment_ui(ui, env, color, selected, unsaved) {
@@ -132,7 +157,11 @@ impl HomeUi {
         let own = !state.env().demo;
         let half = vec2((ui.available_width() - 8.0) / 2.0, 28.0);
         ui.horizontal(|ui| {
-            if ui.add(Button::new("Add").min_size(half)).on_hover_text("Add an environment").clicked() {
+            if ui
+                .add(Button::new("Add").min_size(half))
+                .on_hover_text("Add an environment")
+                .clicked()
+            {
                 self.add(state, None, out);
             }
             let import = ui.add(Button::new("Import…").min_size(half));
@@ -142,17 +171,29 @@ impl HomeUi {
             }
         });
         ui.horizontal(|ui| {
-            if ui.add_enabled(own, Button::new("Duplicate").min_size(half)).clicked() {
+            if ui
+                .add_enabled(own, Button::new("Duplicate").min_size(half))
+                .clicked()
+            {
                 self.add(state, Some(state.env().clone()), out);
             }
-            if ui.add_enabled(own, Button::new("Delete…").min_size(half)).clicked() {
+            if ui
+                .add_enabled(own, Button::new("Delete…").min_size(half))
+                .clicked()
+            {
                 self.deleting = Some(state.env().id.clone());
             }
         });
         let whole = vec2(ui.available_width(), 28.0);
         let has_cluster = state.env().cluster.is_some();
-        let page = ui.add_enabled_ui(has_cluster, |ui| ui.add_sized(whole, Button::new("Deployments")));
-        if page.inner.on_hover_text("What is deployed there, and why it does not serve").clicked() {
+        let page = ui.add_enabled_ui(has_cluster, |ui| {
+            ui.add_sized(whole, Button::new("Deployments"))
+        });
+        if page
+            .inner
+            .on_hover_text("What is deployed there, and why it does not serve")
+            .clicked()
+        {
             let cluster = &mut state.place().cluster;
             cluster.page = Some(cluster.choice.deployment.clone().unwrap_or_default());
         }
@@ -168,9 +209,17 @@ impl HomeUi {
     /// A new environment, empty or after another, saved at once so that it is in the list.
     fn add(&mut self, state: &mut State, like: Option<Environment>, out: &mut Vec<Command>) {
         let settings = &state.settings;
-        let base = like.as_ref().map_or("New environment".to_owned(), |env| format!("{} copy", env.name));
+        let base = like.as_ref().map_or("New environment".to_owned(), |env| {
+            format!("{} copy", env.name)
+        });
         let name = (1..)
-            .map(|n| if n == 1 { base.clone() } else { format!("{base} {n}") })
+            .map(|n| {
+                if n == 1 {
+                    base.clone()
+                } else {
+                    format!("{base} {n}")
+                }
+            })
             .find(|name| settings.by_name(name).is_none())
             .unwrap_or(base);
         let id = EnvId::fresh();
@@ -178,9 +227,17 @@ impl HomeUi {
             Some(env) => Environment { id, name, ..env },
             None => {
                 // Where there is no keychain a variable is the next best place.
-                let variable = KeyPlace::Variable(crate::domain::environment::KEY_VARIABLE.to_owned());
-                let key = if state.has_keychain == Some(false) { variable } else { KeyPlace::Keychain };
-                Environment { key, ..Environment::blank(id, name) }
+                let variable =
+                    KeyPlace::Variable(crate::domain::environment::KEY_VARIABLE.to_owned());
+                let key = if state.has_keychain == Some(false) {
+                    variable
+                } else {
+                    KeyPlace::Keychain
+                };
+                Environment {
+                    key,
+                    ..Environment::blank(id, name)
+                }
             }
         };
         self.forms.insert(env.id.clone(), Form::of(&env));
@@ -190,9 +247,9 @@ impl HomeUi {
     fn is_changed(&self, form: &Form, settings: &Settings) -> bool {
         !form.key.is_empty()
             || !extras::typed(&form.extras).is_empty()
-            || settings
-                .get(&form.id)
-                .is_some_and(|env| form.read(settings).as_ref() != Some(env) && Form::of(env) != *form)
+            || settings.get(&form.id).is_some_and(|env| {
+                form.read(settings).as_ref() != Some(env) && Form::of(env) != *form
+            })
     }
 
     fn form_ui(&mut self, ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
@@ -203,14 +260,15 @@ impl HomeUi {
         let id = env.id.clone();
         let mut form = self.forms.remove(&id).unwrap_or_else(|| Form::of(&env));
         let height = (ui.available_height() - 40.0).max(60.0);
-        ScrollArea::vertical().id_salt("form").max_height(height).auto_shrink([false, false]).show(
-            ui,
-            |ui| {
+        ScrollArea::vertical()
+            .id_salt("form")
+            .max_height(height)
+            .auto_shrink([false, false])
+            .show(ui, |ui| {
                 ui.set_width(ui.available_width() - 4.0);
                 ui.spacing_mut().item_spacing.y = 4.0;
                 fields_ui(ui, &mut form, state, out);
-            },
-        );
+            });
         let changed = self.is_changed(&form, &state.settings);
         let meant = form.read(&state.settings);
         ui.add_space(4.0);
@@ -225,7 +283,10 @@ impl HomeUi {
                     self.saving = Some((meant.id.clone(), std::mem::take(&mut form.key)));
                     let values = extras::typed(&form.extras);
                     if !values.is_empty() {
-                        out.push(Command::StageExtras { env: meant.id.clone(), values });
+                        out.push(Command::StageExtras {
+                            env: meant.id.clone(),
+                            values,
+                        });
                     }
                     state.save_environment(meant, key, out);
                     state.check(out);
@@ -236,7 +297,9 @@ impl HomeUi {
     }
 
     fn delete_ui(&mut self, ui: &Ui, state: &mut State, out: &mut Vec<Command>) {
-        let Some(id) = self.deleting.clone() else { return };
+        let Some(id) = self.deleting.clone() else {
+            return;
+        };
         let Some(name) = state.settings.get(&id).map(|env| env.name.clone()) else {
             self.deleting = None;
             return;
@@ -266,11 +329,17 @@ impl HomeUi {
 /// What is known of an environment, as a colour; nothing before it was opened.
 fn state_color(ui: &Ui, env: &Environment, place: Option<&PlaceState>) -> Color32 {
     let tokens = tokens(ui);
-    let Some(place) = place else { return tokens.faint };
+    let Some(place) = place else {
+        return tokens.faint;
+    };
     let failed = place.cluster.view.failure().is_some()
         || place.cluster.api_models.failure().is_some()
         || place.trouble.is_some()
-        || place.checks.done.iter().any(|check| check.verdict == Verdict::Bad);
+        || place
+            .checks
+            .done
+            .iter()
+            .any(|check| check.verdict == Verdict::Bad);
     let seen = place.cluster.view.value().is_some() || place.cluster.api_models.value().is_some();
     match (failed, seen) {
         (true, _) => tokens.error,
@@ -281,7 +350,13 @@ fn state_color(ui: &Ui, env: &Environment, place: Option<&PlaceState>) -> Color3
 }
 
 /// A line of the list. Gives whether it was clicked.
-fn environment_ui(ui: &mut Ui, env: &Environment, color: Color32, selected: bool, unsaved: bool) -> bool {
+fn environment_ui(
+    ui: &mut Ui,
+    env: &Environment,
+    color: Color32,
+    selected: bool,
+    unsaved: bool,
+) -> bool {
     let tokens = tokens(ui);
     let below = match (&env.cluster, &env.api) {
         _ if env.demo => "built in · simulated".to_owned(),
@@ -293,7 +368,11 @@ fn environment_ui(ui: &mut Ui, env: &Environment, color: Color32, selected: bool
     };
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, 46.0), Sense::click());
-    let fill = if selected { Some(tokens.raised) } else { response.hovered().then_some(tokens.hover) };
+    let fill = if selected {
+        Some(tokens.raised)
+    } else {
+        response.hovered().then_some(tokens.hover)
+    };
     if let Some(fill) = fill {
         ui.painter().rect_filled(rect, CornerRadius::same(6), fill);
     }
@@ -310,14 +389,25 @@ fn environment_ui(ui: &mut Ui, env: &Environment, color: Color32, selected: bool
     inside.spacing_mut().interact_size.y = 16.0;
     inside.horizontal(|ui| {
         dot(ui, color);
-        shortened(ui, &env.name, theme::strong_text(), tokens.text, width - 50.0);
+        shortened(
+            ui,
+            &env.name,
+            theme::strong_text(),
+            tokens.text,
+            width - 50.0,
+        );
     });
     inside.horizontal(|ui| {
         ui.add_space(18.0);
         shortened(ui, &below, TextStyle::Small, tokens.dim, width - 50.0);
     });
     response.widget_info(|| {
-        WidgetInfo::selected(Role::Button, true, selected, format!("Environment {}", env.name))
+        WidgetInfo::selected(
+            Role::Button,
+            true,
+            selected,
+            format!("Environment {}", env.name),
+        )
     });
     response.clicked()
 }
@@ -330,7 +420,9 @@ fn demo_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
         .max_height(height)
         .auto_shrink([false, false])
         .show(ui, |ui| demo_facts_ui(ui, state));
-    ui.with_layout(Layout::bottom_up(egui::Align::Min), |ui| check_button_ui(ui, state, out));
+    ui.with_layout(Layout::bottom_up(egui::Align::Min), |ui| {
+        check_button_ui(ui, state, out)
+    });
 }
 
 fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
@@ -339,12 +431,14 @@ fn demo_facts_ui(ui: &mut Ui, state: &mut State) {
     ui.add(Label::new(RichText::new("Nothing leaves this machine, and no key is needed. It cannot be changed or deleted; add an environment of your own beside it.").color(dim)).wrap());
     ui.add_space(8.0);
     let env = state.env().clone();
-    let api = state
-        .place()
-        .api
-        .as_ref()
-        .map_or_else(|| "starting…".to_owned(), crate::domain::environment::ApiAddress::text);
-    let namespace = env.cluster.map(|cluster| cluster.namespace).unwrap_or_default();
+    let api = state.place().api.as_ref().map_or_else(
+        || "starting…".to_owned(),
+        crate::domain::environment::ApiAddress::text,
+    );
+    let namespace = env
+        .cluster
+        .map(|cluster| cluster.namespace)
+        .unwrap_or_default();
     // One below the other: side by side they are wider than the card is in a small window.
     for (name, value) in [("API", api), ("Namespace", namespace)] {
         ui.spacing_mut().item_spacing.y = 2.0;

@@ -11,7 +11,9 @@ use crate::protocol::{Command, ProbeTarget};
 use crate::state::State;
 use crate::state::cluster::ClusterState;
 use crate::state::probes::Found;
-use crate::ui::widgets::{caption, dot, from_right, shortened, small_button, small_button_if, tokens};
+use crate::ui::widgets::{
+    caption, dot, from_right, shortened, small_button, small_button_if, tokens,
+};
 
 /// What the user asked for on a deployment's page.
 #[derive(Debug, Default)]
@@ -43,7 +45,10 @@ pub(super) fn probes_ui(ui: &mut Ui, state: &mut State, now: Duration, out: &mut
                 state.probe_all(now, out);
             }
         }
-        let value = DragValue::new(&mut every).range(1..=60).speed(0.1).suffix(" min");
+        let value = DragValue::new(&mut every)
+            .range(1..=60)
+            .speed(0.1)
+            .suffix(" min");
         let value = ui.add_enabled(on, value);
         value.widget_info(|| WidgetInfo::labeled(Role::SpinButton, on, "Minutes between probes"));
         let ticked = ui.add(Checkbox::new(&mut on, "Probe every"));
@@ -95,12 +100,18 @@ fn model_ui(
         (Some(true), DeploymentState::Deployed) => (tokens.ok, "serving: routed by the API"),
         (Some(true), DeploymentState::Unknown) => (tokens.ok, "routed by the API"),
         (Some(false), DeploymentState::Unknown) => (tokens.warning, "not routed by the API"),
-        (Some(true), _) => (tokens.warning, "routed by the API, perhaps to another deployment"),
-        (Some(false), DeploymentState::Deployed) => (tokens.warning, "deployed, but not routed yet"),
-        (Some(false), _) => (tokens.faint, "not routed yet: the deployment is not ready"),
-        (None, _) if cluster.api_models.failure().is_some() => {
-            (tokens.faint, "not known whether it is routed: the API did not tell")
+        (Some(true), _) => (
+            tokens.warning,
+            "routed by the API, perhaps to another deployment",
+        ),
+        (Some(false), DeploymentState::Deployed) => {
+            (tokens.warning, "deployed, but not routed yet")
         }
+        (Some(false), _) => (tokens.faint, "not routed yet: the deployment is not ready"),
+        (None, _) if cluster.api_models.failure().is_some() => (
+            tokens.faint,
+            "not known whether it is routed: the API did not tell",
+        ),
         (None, _) => (tokens.faint, "not looked at yet whether it is routed"),
     };
     ui.horizontal(|ui| {
@@ -117,7 +128,9 @@ fn model_ui(
             }
             Some(target) => {
                 let button = small_button_if(ui, idle, "Probe");
-                button.widget_info(|| WidgetInfo::labeled(Role::Button, idle, format!("Probe {name}")));
+                button.widget_info(|| {
+                    WidgetInfo::labeled(Role::Button, idle, format!("Probe {name}"))
+                });
                 if button.on_hover_text("Asks it for one token").clicked() {
                     wish.probe = vec![target];
                 }
@@ -132,7 +145,13 @@ fn model_ui(
     if !model.capabilities.is_empty() {
         parts.push(model.capabilities.join(", "));
     }
-    parts.extend(model.resource.as_ref().filter(|it| *it != name).map(|it| format!("Model {it}")));
+    parts.extend(
+        model
+            .resource
+            .as_ref()
+            .filter(|it| *it != name)
+            .map(|it| format!("Model {it}")),
+    );
     wrapped(ui, &parts.join(" · "), tokens.dim);
     if let Some(found) = found {
         probed_ui(ui, found, is_silent);
@@ -158,9 +177,16 @@ fn probed_ui(ui: &mut Ui, found: &Found, is_silent: bool) {
             let before = before.map(|it| format!("; {it}")).unwrap_or_default();
             let (what, color) = match found.untold() {
                 Some(_) => ("could not be probed", tokens.warning),
-                None => ("no answer", if is_silent { tokens.error } else { tokens.dim }),
+                None => (
+                    "no answer",
+                    if is_silent { tokens.error } else { tokens.dim },
+                ),
             };
-            wrapped(ui, &format!("{what} at {}: {}{before}", units::moment(*at), why.summary), color);
+            wrapped(
+                ui,
+                &format!("{what} at {}: {}{before}", units::moment(*at), why.summary),
+                color,
+            );
             if !why.advice.is_empty() {
                 wrapped(ui, &why.advice, tokens.dim);
             }
@@ -180,7 +206,10 @@ fn sizes_ui(ui: &mut Ui, cluster: &ClusterState, model: &ServedModel) {
             Ok(tiers) => in_words(&tiers),
             Err(why) => format!("Context length and batch sizes are not known: {why}"),
         },
-        (None, Some(why)) => format!("Context length and batch sizes are not known: {}", why.summary),
+        (None, Some(why)) => format!(
+            "Context length and batch sizes are not known: {}",
+            why.summary
+        ),
         (None, None) => "Context length and batch sizes: asking".to_owned(),
     };
     wrapped(ui, &told, tokens.dim);
@@ -189,24 +218,46 @@ fn sizes_ui(ui: &mut Ui, cluster: &ClusterState, model: &ServedModel) {
 /// `Context up to 128k · batch sizes 4k: 1, 2, 4 · 128k: 1`
 fn in_words(tiers: &[Tier]) -> String {
     let longest = tiers.iter().rev().find(|tier| tier.tokens().is_some());
-    let list = |sizes: &[u32]| sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let mut parts: Vec<String> =
-        longest.map(|tier| format!("Context up to {}", tier.context)).into_iter().collect();
-    let known: Vec<&Tier> = tiers.iter().filter(|tier| !tier.batch_sizes.is_empty()).collect();
-    let lengths = tiers.iter().map(|tier| tier.context.as_str()).collect::<Vec<_>>().join(", ");
+    let list = |sizes: &[u32]| {
+        sizes
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut parts: Vec<String> = longest
+        .map(|tier| format!("Context up to {}", tier.context))
+        .into_iter()
+        .collect();
+    let known: Vec<&Tier> = tiers
+        .iter()
+        .filter(|tier| !tier.batch_sizes.is_empty())
+        .collect();
+    let lengths = tiers
+        .iter()
+        .map(|tier| tier.context.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
     match known.as_slice() {
         [] => parts.push(format!("lengths {lengths}")),
         [first, rest @ ..]
-            if known.len() == tiers.len() && rest.iter().all(|it| it.batch_sizes == first.batch_sizes) =>
+            if known.len() == tiers.len()
+                && rest.iter().all(|it| it.batch_sizes == first.batch_sizes) =>
         {
-            parts.push(format!("lengths {lengths}, each in batches of {}", list(&first.batch_sizes)));
+            parts.push(format!(
+                "lengths {lengths}, each in batches of {}",
+                list(&first.batch_sizes)
+            ));
         }
         _ => {
             let each = |tier: &Tier| match tier.batch_sizes.as_slice() {
                 [] => tier.context.clone(),
                 sizes => format!("{}: {}", tier.context, list(sizes)),
             };
-            parts.push(format!("batch sizes {}", tiers.iter().map(each).collect::<Vec<_>>().join(" · ")));
+            parts.push(format!(
+                "batch sizes {}",
+                tiers.iter().map(each).collect::<Vec<_>>().join(" · ")
+            ));
         }
     }
     parts.join(" · ")
@@ -218,8 +269,10 @@ mod tests {
 
     #[test]
     fn sizes_are_said_as_short_as_they_allow() {
-        let tier =
-            |context: &str, sizes: &[u32]| Tier { context: context.to_owned(), batch_sizes: sizes.to_vec() };
+        let tier = |context: &str, sizes: &[u32]| Tier {
+            context: context.to_owned(),
+            batch_sizes: sizes.to_vec(),
+        };
         for (tiers, told) in [
             (
                 vec![tier("8k", &[1, 4]), tier("128k", &[1])],
@@ -229,8 +282,14 @@ mod tests {
                 vec![tier("4k", &[1, 2]), tier("16k", &[1, 2])],
                 "Context up to 16k · lengths 4k, 16k, each in batches of 1, 2",
             ),
-            (vec![tier("8k", &[]), tier("32k", &[])], "Context up to 32k · lengths 8k, 32k"),
-            (vec![tier("8k", &[1]), tier("default", &[])], "Context up to 8k · batch sizes 8k: 1 · default"),
+            (
+                vec![tier("8k", &[]), tier("32k", &[])],
+                "Context up to 32k · lengths 8k, 32k",
+            ),
+            (
+                vec![tier("8k", &[1]), tier("default", &[])],
+                "Context up to 8k · batch sizes 8k: 1 · default",
+            ),
         ] {
             assert_eq!(in_words(&tiers), told);
         }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use egui::{
-    Align, CornerRadius, Event, Frame, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense, Stroke,
-    TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
+    Align, CornerRadius, Event, Frame, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense,
+    Stroke, TextStyle, TextWrapMode, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use crate::domain::conversation::{Attached, Attachment};
@@ -26,12 +26,17 @@ pub(super) fn height(state: &mut State) -> f32 {
     let drafting = state.drafting_pane();
     let chips = state.is_attaching() || !state.pane_chat(drafting).attached.is_empty();
     let rows = [(chips, CHIPS), (remark, REMARK)];
-    rows.iter().filter(|(shown, _)| *shown).map(|(_, height)| height).sum()
+    rows.iter()
+        .filter(|(shown, _)| *shown)
+        .map(|(_, height)| height)
+        .sum()
 }
 
 /// What is to be said of the models and the pictures, and whether it forbids sending.
 fn remark(state: &mut State) -> Option<(String, bool)> {
-    let against = state.pictures_unseen().map(|failure| (failure.to_string(), true));
+    let against = state
+        .pictures_unseen()
+        .map(|failure| (failure.to_string(), true));
     against.or_else(|| state.pictures_perhaps_unseen().map(|text| (text, false)))
 }
 
@@ -42,15 +47,20 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -
     let chat = state.pane_chat(drafting);
     let (mut removed, mut stopped) = (None, false);
     if attaching || !chat.attached.is_empty() {
-        let area =
-            ScrollArea::horizontal().id_salt("attachments").max_height(CHIPS).auto_shrink([false, true]);
+        let area = ScrollArea::horizontal()
+            .id_salt("attachments")
+            .max_height(CHIPS)
+            .auto_shrink([false, true]);
         area.content_margin(0).show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 6.0;
                 // Chips beyond the right edge are as high as the others.
                 ui.style_mut().wrap_mode = Some(TextWrapMode::Extend);
                 for (index, attachment) in chat.attached.iter().enumerate() {
-                    if ui.push_id(("attached", index), |ui| chip_ui(ui, attachment)).inner {
+                    if ui
+                        .push_id(("attached", index), |ui| chip_ui(ui, attachment))
+                        .inner
+                    {
                         removed = Some(index);
                     }
                 }
@@ -68,9 +78,15 @@ pub(super) fn chips_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) -
     if stopped {
         state.stop_attaching(out);
     }
-    let Some((text, forbids)) = remark(state) else { return true };
+    let Some((text, forbids)) = remark(state) else {
+        return true;
+    };
     let tokens = tokens(ui);
-    let color = if forbids { tokens.error } else { tokens.warning };
+    let color = if forbids {
+        tokens.error
+    } else {
+        tokens.warning
+    };
     let label = egui::Label::new(RichText::new(&text).small().color(color)).truncate();
     ui.add(label).on_hover_text(&text);
     !forbids
@@ -82,7 +98,9 @@ fn chip_ui(ui: &mut Ui, attachment: &Attachment) -> bool {
     let Attachment { name, content } = attachment;
     let told = attachment.told();
     let mut removed = false;
-    let frame = Frame::new().fill(tokens.raised).corner_radius(CornerRadius::same(6));
+    let frame = Frame::new()
+        .fill(tokens.raised)
+        .corner_radius(CornerRadius::same(6));
     let chip = frame.inner_margin(Margin::symmetric(5, 4)).show(ui, |ui| {
         ui.spacing_mut().item_spacing = vec2(6.0, 1.0);
         match content {
@@ -101,7 +119,9 @@ fn chip_ui(ui: &mut Ui, attachment: &Attachment) -> bool {
         removed = button.on_hover_text(name).clicked();
     });
     let chip = chip.response.interact(Sense::hover());
-    chip.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Attached: {name}, {told}")));
+    chip.widget_info(|| {
+        WidgetInfo::labeled(Role::Label, true, format!("Attached: {name}, {told}"))
+    });
     removed
 }
 
@@ -111,11 +131,22 @@ fn sheet_ui(ui: &mut Ui) {
     let tokens = tokens(ui);
     let sheet = Rect::from_center_size(rect.center(), vec2(24.0, 30.0));
     let stroke = Stroke::new(1.0, tokens.line_strong);
-    ui.painter().rect(sheet, CornerRadius::same(2), tokens.panel, stroke, egui::StrokeKind::Inside);
+    ui.painter().rect(
+        sheet,
+        CornerRadius::same(2),
+        tokens.panel,
+        stroke,
+        egui::StrokeKind::Inside,
+    );
     for line in 0..5 {
         let y = sheet.top() + 6.0 + line as f32 * 4.5;
-        let end = if line == 4 { sheet.center().x } else { sheet.right() - 4.0 };
-        ui.painter().hline(sheet.left() + 4.0..=end, y, Stroke::new(1.0, tokens.dim));
+        let end = if line == 4 {
+            sheet.center().x
+        } else {
+            sheet.right() - 4.0
+        };
+        ui.painter()
+            .hline(sheet.left() + 4.0..=end, y, Stroke::new(1.0, tokens.dim));
     }
 }
 
@@ -123,7 +154,8 @@ fn sheet_ui(ui: &mut Ui) {
 pub(super) fn attach_button(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
     let button = small_button(ui, "Attach…");
     button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Attach files"));
-    let help = "Pictures (PNG, JPEG, WebP) and texts. They can be dropped on the window and pasted, too";
+    let help =
+        "Pictures (PNG, JPEG, WebP) and texts. They can be dropped on the window and pasted, too";
     if button.on_hover_text(help).clicked() {
         state.attach(AttachSources::Dialog, out);
     }
@@ -135,8 +167,14 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
     if ui.memory(|memory| memory.top_modal_layer().is_some()) {
         return;
     }
-    let files: Vec<PathBuf> =
-        ui.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
+    let files: Vec<PathBuf> = ui.input(|input| {
+        input
+            .raw
+            .dropped_files
+            .iter()
+            .map(|file| file.path().to_owned())
+            .collect()
+    });
     if !files.is_empty() {
         state.attach(AttachSources::Files(files), out);
     }
@@ -156,7 +194,11 @@ pub(super) fn take(ui: &Ui, state: &mut State, typing: bool, out: &mut Vec<Comma
         state.attach(AttachSources::Pasted(picture), out);
     }
     if ui.input(|input| !input.raw.hovered_files.is_empty()) {
-        drop_hint(ui, "Drop files to attach them", "Pictures (PNG, JPEG, WebP) and texts");
+        drop_hint(
+            ui,
+            "Drop files to attach them",
+            "Pictures (PNG, JPEG, WebP) and texts",
+        );
     }
 }
 
@@ -165,30 +207,45 @@ fn picture(image: &egui::ColorImage) -> Picture {
     let rgba = if image.pixels.iter().all(|pixel| pixel.is_opaque()) {
         image.as_raw().into()
     } else {
-        image.pixels.iter().flat_map(|pixel| pixel.to_srgba_unmultiplied()).collect()
+        image
+            .pixels
+            .iter()
+            .flat_map(|pixel| pixel.to_srgba_unmultiplied())
+            .collect()
     };
-    Picture { width, height, rgba }
+    Picture {
+        width,
+        height,
+        rgba,
+    }
 }
 
 /// The pictures of what was said, from the right, above its words.
 pub(super) fn said_pictures_ui(ui: &mut Ui, attachments: &[Attachment]) {
     let most = THUMB.min(vec2(ui.available_width(), THUMB.y));
-    ui.with_layout(Layout::right_to_left(Align::Min).with_main_wrap(true), |ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
-        // The first is the leftmost where there is room for all.
-        for (index, attachment) in attachments.iter().enumerate().rev() {
-            if let Some(image) = attachment.image() {
-                let size = pictures::fitting(image, most);
-                ui.push_id(index, |ui| pictures::small_ui(ui, &attachment.name, image, size));
+    ui.with_layout(
+        Layout::right_to_left(Align::Min).with_main_wrap(true),
+        |ui| {
+            ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+            // The first is the leftmost where there is room for all.
+            for (index, attachment) in attachments.iter().enumerate().rev() {
+                if let Some(image) = attachment.image() {
+                    let size = pictures::fitting(image, most);
+                    ui.push_id(index, |ui| {
+                        pictures::small_ui(ui, &attachment.name, image, size)
+                    });
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// How high they probably are.
 pub(super) fn said_pictures_height(attachments: &[Attachment]) -> f32 {
-    let heights =
-        attachments.iter().filter_map(Attachment::image).map(|image| pictures::fitting(image, THUMB).y);
+    let heights = attachments
+        .iter()
+        .filter_map(Attachment::image)
+        .map(|image| pictures::fitting(image, THUMB).y);
     heights.fold(36.0, f32::max)
 }
 

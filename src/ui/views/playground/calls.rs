@@ -2,8 +2,8 @@
 //! the results that were sent, and whether the JSON is what was asked for.
 
 use egui::{
-    Button, CornerRadius, Frame, Key, Label, Margin, Modifiers, RichText, Role, ScrollArea, TextEdit,
-    TextStyle, Ui, WidgetInfo,
+    Button, CornerRadius, Frame, Key, Label, Margin, Modifiers, RichText, Role, ScrollArea,
+    TextEdit, TextStyle, Ui, WidgetInfo,
 };
 
 use crate::domain::conversation::{ToolCall, ToolResult};
@@ -31,7 +31,11 @@ pub(super) struct Done {
 pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]) -> Done {
     let answer = &turn.answer;
     let mut done = Done::default();
-    let fields = if answers { answer.answerable().len() } else { 0 };
+    let fields = if answers {
+        answer.answerable().len()
+    } else {
+        0
+    };
     let mut entered = false;
     for at in 0..answer.calls.len() {
         if at > 0 {
@@ -44,7 +48,9 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
             if at < fields {
                 let mut text = typed.get(at).cloned().unwrap_or_default();
                 let label = caption(ui, format!("Result of {name}"));
-                let scroll = ScrollArea::vertical().id_salt(("result", at)).max_height(HIGHEST);
+                let scroll = ScrollArea::vertical()
+                    .id_salt(("result", at))
+                    .max_height(HIGHEST);
                 scroll.show(ui, |ui| {
                     let id = ui.make_persistent_id(("result field", at));
                     let edit = TextEdit::multiline(&mut text)
@@ -66,7 +72,9 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
     }
     if fields > 0 {
         ui.add_space(6.0);
-        let empty = (0..fields).filter(|at| typed.get(*at).is_none_or(|text| text.trim().is_empty())).count();
+        let empty = (0..fields)
+            .filter(|at| typed.get(*at).is_none_or(|text| text.trim().is_empty()))
+            .count();
         send_ui(ui, turn.id, (fields, empty), entered, &mut done);
     } else if answer.status_is_final() && answer.answerable().is_empty() {
         let warning = tokens(ui).warning;
@@ -78,9 +86,20 @@ pub(super) fn calls_ui(ui: &mut Ui, turn: &Turn, answers: bool, typed: &[String]
 
 /// As a call is named where several have the same name.
 fn name_of(calls: &[ToolCall], at: usize) -> String {
-    let name = if calls[at].name.is_empty() { "(no name)" } else { &calls[at].name };
-    let before = calls[..at].iter().filter(|call| call.name == calls[at].name).count();
-    if before == 0 { name.to_owned() } else { format!("{name} · {}", before + 1) }
+    let name = if calls[at].name.is_empty() {
+        "(no name)"
+    } else {
+        &calls[at].name
+    };
+    let before = calls[..at]
+        .iter()
+        .filter(|call| call.name == calls[at].name)
+        .count();
+    if before == 0 {
+        name.to_owned()
+    } else {
+        format!("{name} · {}", before + 1)
+    }
 }
 
 fn frame(ui: &Ui) -> Frame {
@@ -102,13 +121,24 @@ fn call_ui(ui: &mut Ui, answer: &Answer, at: usize, name: &str, done: &mut Done)
         shortened(ui, name, TextStyle::Monospace, tokens.text, room);
         from_right(ui, |ui| {
             let copy = small_button(ui, "Copy");
-            copy.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Copy arguments of {name}")));
+            copy.widget_info(|| {
+                WidgetInfo::labeled(Role::Button, true, format!("Copy arguments of {name}"))
+            });
             if copy.clicked() {
                 done.copy = Some(shown.to_owned());
             }
         });
     });
-    mono(ui, ("arguments", at), if shown.trim().is_empty() { "(no arguments)" } else { shown }, tokens.dim);
+    mono(
+        ui,
+        ("arguments", at),
+        if shown.trim().is_empty() {
+            "(no arguments)"
+        } else {
+            shown
+        },
+        tokens.dim,
+    );
     if let Some(told) = form.and_then(|form| form.check.told()) {
         ui.add(Label::new(RichText::new(told).small().color(tokens.warning)).wrap());
     }
@@ -119,16 +149,21 @@ const MOST_SHOWN: usize = 20_000;
 
 /// Code in the small monospaced letters, scrolled where it is high. Of what is long, the beginning.
 fn mono(ui: &mut Ui, id: impl egui::AsIdSalt, text: &str, color: egui::Color32) {
-    ScrollArea::vertical().id_salt(id).max_height(HIGHEST).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        let shown = &text[..text.floor_char_boundary(MOST_SHOWN)];
-        let label = RichText::new(shown).text_style(theme::small_figure_text()).color(color);
-        ui.add(Label::new(label).wrap().selectable(true));
-        if shown.len() < text.len() {
-            let (shown, all) = (units::bytes(shown.len()), units::bytes(text.len()));
-            caption(ui, format!("Only the first {shown} of {all} are shown"));
-        }
-    });
+    ScrollArea::vertical()
+        .id_salt(id)
+        .max_height(HIGHEST)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            let shown = &text[..text.floor_char_boundary(MOST_SHOWN)];
+            let label = RichText::new(shown)
+                .text_style(theme::small_figure_text())
+                .color(color);
+            ui.add(Label::new(label).wrap().selectable(true));
+            if shown.len() < text.len() {
+                let (shown, all) = (units::bytes(shown.len()), units::bytes(text.len()));
+                caption(ui, format!("Only the first {shown} of {all} are shown"));
+            }
+        });
 }
 
 /// Sends all results; empty ones only when they are meant.
@@ -147,9 +182,21 @@ fn send_ui(ui: &mut Ui, turn: u64, (all, empty): (usize, usize), entered: bool, 
             done.send = ui.button("Send them so").clicked();
             asked = !ui.button("Not yet").clicked() && !done.send;
         } else {
-            let label = if all == 1 { "Send result" } else { "Send results" };
-            let label = if empty > 0 { format!("{label}…") } else { label.to_owned() };
-            let pressed = ui.add(Button::new(label)).on_hover_text("Ctrl+Enter").clicked() || entered;
+            let label = if all == 1 {
+                "Send result"
+            } else {
+                "Send results"
+            };
+            let label = if empty > 0 {
+                format!("{label}…")
+            } else {
+                label.to_owned()
+            };
+            let pressed = ui
+                .add(Button::new(label))
+                .on_hover_text("Ctrl+Enter")
+                .clicked()
+                || entered;
             asked = pressed && empty > 0;
             done.send = pressed && empty == 0;
             match all {
@@ -176,7 +223,11 @@ pub(super) fn results_ui(ui: &mut Ui, results: &[ToolResult]) {
         frame(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = 4.0;
-            let name = if result.name.is_empty() { "the function" } else { &result.name };
+            let name = if result.name.is_empty() {
+                "the function"
+            } else {
+                &result.name
+            };
             let label = caption(ui, format!("{name} gave"));
             label.widget_info(|| {
                 WidgetInfo::labeled(Role::Label, true, format!("Result of {name} that was sent"))
@@ -220,9 +271,12 @@ pub(super) fn checked_ui(
     ui.horizontal(|ui| {
         dot(ui, color);
         let buttons = if has_json { 76.0 } else { 0.0 } + if raw.is_some() { 92.0 } else { 0.0 };
-        ui.allocate_ui(egui::vec2((ui.available_width() - buttons).max(60.0), 16.0), |ui| {
-            ui.add(Label::new(RichText::new(checked.told()).small().color(color)).wrap());
-        });
+        ui.allocate_ui(
+            egui::vec2((ui.available_width() - buttons).max(60.0), 16.0),
+            |ui| {
+                ui.add(Label::new(RichText::new(checked.told()).small().color(color)).wrap());
+            },
+        );
         from_right(ui, |ui| {
             if has_json && small_button(ui, "Copy JSON").clicked() {
                 pressed = Some(Pressed::Copy);
@@ -236,8 +290,9 @@ pub(super) fn checked_ui(
     });
     let (first, more) = checked.violations();
     for violation in first {
-        let text =
-            RichText::new(violation.to_string()).text_style(theme::small_figure_text()).color(tokens.dim);
+        let text = RichText::new(violation.to_string())
+            .text_style(theme::small_figure_text())
+            .color(tokens.dim);
         ui.add(Label::new(text).wrap());
     }
     if more > 0 {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use egui::{
-    Align, CornerRadius, Frame, Id, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers, RichText, Role,
-    ScrollArea, Stroke, TextEdit, Ui, WidgetInfo,
+    Align, CornerRadius, Frame, Id, Key, KeyboardShortcut, Label, Layout, Margin, Modifiers,
+    RichText, Role, ScrollArea, Stroke, TextEdit, Ui, WidgetInfo,
 };
 
 use super::{attachments, stop};
@@ -39,7 +39,9 @@ fn take_enter(input: &mut egui::InputState) -> bool {
 /// How high it will be, so that the conversation gets the rest.
 pub(super) fn height(ui: &Ui) -> f32 {
     let line = ui.text_style_height(&egui::TextStyle::Body);
-    let content = ui.data(|data| data.get_temp::<f32>(edit_id())).unwrap_or(line * 2.0);
+    let content = ui
+        .data(|data| data.get_temp::<f32>(edit_id()))
+        .unwrap_or(line * 2.0);
     content.clamp(line * 2.0, line * MOST_LINES) + 30.0 + 34.0
 }
 
@@ -49,14 +51,23 @@ pub(super) fn insert(ui: &Ui, state: &mut State, text: &str) {
     let draft = &mut state.pane_chat(drafting).draft;
     let mut edit = egui::text_edit::TextEditState::load(ui.ctx(), edit_id()).unwrap_or_default();
     let length = draft.chars().count();
-    let chosen = edit.cursor.char_range().map(|range| range.as_sorted_char_range());
+    let chosen = edit
+        .cursor
+        .char_range()
+        .map(|range| range.as_sorted_char_range());
     let chosen = chosen.map_or(length..length, |range| range.start.into()..range.end.into());
     let (start, end) = (chosen.start.min(length), chosen.end.min(length));
-    let byte = |at: usize| draft.char_indices().nth(at).map_or(draft.len(), |(byte, _)| byte);
+    let byte = |at: usize| {
+        draft
+            .char_indices()
+            .nth(at)
+            .map_or(draft.len(), |(byte, _)| byte)
+    };
     let (from, to) = (byte(start), byte(end));
     draft.replace_range(from..to, text);
     let after = egui::text::CCursor::new(start + text.chars().count());
-    edit.cursor.set_char_range(Some(egui::text::CCursorRange::one(after)));
+    edit.cursor
+        .set_char_range(Some(egui::text::CCursorRange::one(after)));
     edit.store(ui.ctx(), edit_id());
 }
 
@@ -70,21 +81,35 @@ pub(super) struct Composed {
 }
 
 /// Draws it.
-pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Composed {
+pub(super) fn show(
+    ui: &mut Ui,
+    state: &mut State,
+    now: Duration,
+    out: &mut Vec<Command>,
+) -> Composed {
     let mut composed = Composed::default();
     let tokens = tokens(ui);
     let drafting = state.drafting_pane();
     let to = state.addressed();
     let several = state.panes() > 1;
-    let models = to.iter().filter(|index| state.pane_choice(**index).model.is_some()).count();
+    let models = to
+        .iter()
+        .filter(|index| state.pane_choice(**index).model.is_some())
+        .count();
     let all_ready = to.iter().all(|index| state.can_chat(*index));
     let embeds = (0..state.panes()).any(|index| state.pane_embeds(index));
     let has_api = to.iter().all(|index| {
         let env = state.pane_env(*index);
-        state.settings.get(&env).is_some_and(|env| env.api.is_some() || env.demo)
+        state
+            .settings
+            .get(&env)
+            .is_some_and(|env| env.api.is_some() || env.demo)
     });
     let named = !state.names_hidden();
-    let first = to.first().filter(|_| named).and_then(|index| state.pane_choice(*index).model);
+    let first = to
+        .first()
+        .filter(|_| named)
+        .and_then(|index| state.pane_choice(*index).model);
     let running = state.answering();
     let focused = ui.memory(|memory| memory.has_focus(edit_id()));
     let free = ui.memory(|memory| memory.focused().is_none());
@@ -171,7 +196,8 @@ pub(super) fn show(ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<
             send &= ready && running.is_empty();
         });
     // Escape first closes what lies above.
-    let above = egui::Popup::is_any_open(ui.ctx()) || ui.memory(|memory| memory.top_modal_layer().is_some());
+    let above = egui::Popup::is_any_open(ui.ctx())
+        || ui.memory(|memory| memory.top_modal_layer().is_some());
     let escape = !above && ui.input(|input| input.key_pressed(Key::Escape));
     if escape && !running.is_empty() {
         running.iter().for_each(|job| stop(*job, out));

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use egui::{
-    Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo,
+    Button, Color32, Id, Key, Margin, Modifiers, RichText, Role, ScrollArea, Sense, Stroke, Ui,
+    WidgetInfo,
 };
 
 use super::attachments;
@@ -82,7 +83,10 @@ pub(super) fn show(
     now: Duration,
 ) -> Todo {
     let env = state.env().id.clone();
-    let has_cluster = state.settings.get(&pane.head.env).is_some_and(|env| env.cluster.is_some());
+    let has_cluster = state
+        .settings
+        .get(&pane.head.env)
+        .is_some_and(|env| env.cluster.is_some());
     let colors = state.colors.clone();
     let stroke = if pane.several && pane.active {
         Stroke::new(1.0, tokens(ui).accent)
@@ -100,28 +104,35 @@ pub(super) fn show(
         ui.separator();
         if parameters.is_open(pane.head.id) {
             let most = ui.available_height() * 0.6;
-            ScrollArea::vertical().id_salt("parameters").max_height(most).auto_shrink([false, true]).show(
-                ui,
-                |ui| {
+            ScrollArea::vertical()
+                .id_salt("parameters")
+                .max_height(most)
+                .auto_shrink([false, true])
+                .show(ui, |ui| {
                     ui.set_width(ui.available_width() - 8.0);
                     if state.embeds_is_a_guess(pane.index) {
                         let mut embeds = state.pane_embeds(pane.index);
                         let tick = ui.checkbox(&mut embeds, "This model makes embeddings");
-                        if tick.on_hover_text("The cluster does not say what it makes").changed() {
+                        if tick
+                            .on_hover_text("The cluster does not say what it makes")
+                            .changed()
+                        {
                             state.say_embeds(pane.index, embeds);
                         }
                     }
                     if link_ui(ui, state, pane) {
                         parameters.show(ui, (&env, pane.head.id), state.pane_chat(pane.index));
                     }
-                },
-            );
+                });
             ui.separator();
         }
         let veil = state.veil();
         if state.pane_embeds(pane.index) {
             let model = pane.head.choice.model.clone().unwrap_or_default();
-            let (ready, guess) = (state.can_ask(pane.index), state.embeds_is_a_guess(pane.index));
+            let (ready, guess) = (
+                state.can_ask(pane.index),
+                state.embeds_is_a_guess(pane.index),
+            );
             let color = color.unwrap_or(tokens(ui).text);
             let view = &mut state.pane_chat(pane.index).embed;
             todo.embed = embed::show(ui, view, (&model, color), &veil, (ready, guess), now);
@@ -151,11 +162,27 @@ pub(super) fn show(
             hidden: pane.head.name.as_deref().filter(|_| pane.hidden),
             veil: Some(&veil),
         };
-        let Todo { act, copy, typed, .. } =
-            turns_ui(ui, id, chat, looks, (&mut open.transcript, &mut open.unfolded));
-        Todo { act, copy, typed, ..todo }
+        let Todo {
+            act, copy, typed, ..
+        } = turns_ui(
+            ui,
+            id,
+            chat,
+            looks,
+            (&mut open.transcript, &mut open.unfolded),
+        );
+        Todo {
+            act,
+            copy,
+            typed,
+            ..todo
+        }
     };
-    card(ui).stroke(stroke).inner_margin(Margin::symmetric(12, 8)).show(ui, inside).inner
+    card(ui)
+        .stroke(stroke)
+        .inner_margin(Margin::symmetric(12, 8))
+        .show(ui, inside)
+        .inner
 }
 
 /// How turns are drawn.
@@ -253,7 +280,14 @@ fn head_ui(
     todo: &mut Todo,
 ) {
     let tokens = tokens(ui);
-    let PaneHead { id, name, ticked, running, closable, .. } = &pane.head;
+    let PaneHead {
+        id,
+        name,
+        ticked,
+        running,
+        closable,
+        ..
+    } = &pane.head;
     let spoken = name.as_deref().unwrap_or("no model");
     let labelled = |button: egui::Response, what: &str| {
         button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{what} {spoken}")));
@@ -265,7 +299,10 @@ fn head_ui(
             let tick = ui.checkbox(&mut on, "");
             let told = format!("Send to {spoken}");
             tick.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &told));
-            if tick.on_hover_text("It takes part in what you send").changed() {
+            if tick
+                .on_hover_text("It takes part in what you send")
+                .changed()
+            {
                 state.tick_pane(pane.index, on);
             }
         }
@@ -295,11 +332,17 @@ fn head_ui(
                 ui.spacing_mut().item_spacing.x = 6.0;
                 let close = labelled(small_button_if(ui, *closable, "×"), "Close");
                 let why = "The others ask other environments: close them first";
-                todo.close |= close.on_hover_text("Close this pane").on_disabled_hover_text(why).clicked();
+                todo.close |= close
+                    .on_hover_text("Close this pane")
+                    .on_disabled_hover_text(why)
+                    .clicked();
             }
             if let (Some(job), true) = (running, pane.several) {
                 let stop = labelled(small_button(ui, "Stop"), "Stop");
-                todo.stop = stop.on_hover_text("End this answer").clicked().then_some(*job);
+                todo.stop = stop
+                    .on_hover_text("End this answer")
+                    .clicked()
+                    .then_some(*job);
                 return;
             }
             let label = match (pane.several, set) {
@@ -313,7 +356,10 @@ fn head_ui(
             if pane.several {
                 button = labelled(button, "Parameters of");
             }
-            if button.on_hover_text("System prompt and sampling parameters").clicked() {
+            if button
+                .on_hover_text("System prompt and sampling parameters")
+                .clicked()
+            {
                 parameters.toggle(*id);
             }
         });
@@ -326,7 +372,10 @@ fn link_ui(ui: &mut Ui, state: &mut State, pane: &Pane<'_>) -> bool {
         return true;
     }
     let mut linked = pane.head.linked;
-    if ui.checkbox(&mut linked, "Linked to the first pane").changed() {
+    if ui
+        .checkbox(&mut linked, "Linked to the first pane")
+        .changed()
+    {
         state.link_pane(pane.index, linked);
     }
     if linked {
@@ -385,10 +434,15 @@ impl Part {
     /// What is drawn of what the user said.
     fn of_said(turn: &Turn) -> impl Iterator<Item = Self> {
         let attachments = &turn.said.attachments;
-        let pictures = attachments.iter().any(|it| it.image().is_some()).then_some(Self::Pictures);
+        let pictures = attachments
+            .iter()
+            .any(|it| it.image().is_some())
+            .then_some(Self::Pictures);
         // More have no key of their own.
         let all = attachments.iter().zip(0..1_000_u16);
-        let files = all.filter(|(it, _)| it.image().is_none()).map(|(_, at)| Self::File(at));
+        let files = all
+            .filter(|(it, _)| it.image().is_none())
+            .map(|(_, at)| Self::File(at));
         let prompt = (!turn.said.prompt.trim().is_empty()).then_some(Self::Prompt);
         pictures.into_iter().chain(files).chain(prompt)
     }
@@ -460,7 +514,14 @@ impl<'a> Rows<'a> {
         if chat.ahead() > 0 {
             rows.push((chat.turns().len() - 1, Part::Ahead));
         }
-        Self { chat, looks, rows, unfolded, todo: Todo::default(), toggled: None }
+        Self {
+            chat,
+            looks,
+            rows,
+            unfolded,
+            todo: Todo::default(),
+            toggled: None,
+        }
     }
 
     fn turn(&self, index: usize) -> (&'a Turn, Part) {
@@ -479,36 +540,104 @@ impl RowSource for Rows<'_> {
         let answer = &turn.answer;
         let growing = matches!(answer.status, AnswerStatus::Streaming(_));
         let (gap, body) = match part {
-            Part::Results => (12.0, Body::Own { estimate: 60.0 * turn.said.results.len() as f32 }),
-            Part::Pictures => {
-                (12.0, Body::Own { estimate: attachments::said_pictures_height(&turn.said.attachments) })
-            }
-            Part::File(_) => (8.0, Body::Own { estimate: FOLD_HEIGHT }),
+            Part::Results => (
+                12.0,
+                Body::Own {
+                    estimate: 60.0 * turn.said.results.len() as f32,
+                },
+            ),
+            Part::Pictures => (
+                12.0,
+                Body::Own {
+                    estimate: attachments::said_pictures_height(&turn.said.attachments),
+                },
+            ),
+            Part::File(_) => (
+                8.0,
+                Body::Own {
+                    estimate: FOLD_HEIGHT,
+                },
+            ),
             Part::FileText(at) => {
-                let file = turn.said.attachments.get(usize::from(at)).map(|it| &it.content);
+                let file = turn
+                    .said
+                    .attachments
+                    .get(usize::from(at))
+                    .map(|it| &it.content);
                 // Only texts are unfolded.
-                let text = if let Some(Attached::Text(text)) = file { &**text } else { "" };
-                (4.0, Body::Text { text, tone: Tone::Prompt, growing: false })
+                let text = if let Some(Attached::Text(text)) = file {
+                    &**text
+                } else {
+                    ""
+                };
+                (
+                    4.0,
+                    Body::Text {
+                        text,
+                        tone: Tone::Prompt,
+                        growing: false,
+                    },
+                )
             }
-            Part::Prompt => {
-                (12.0, Body::Text { text: &turn.said.prompt, tone: Tone::Prompt, growing: false })
-            }
+            Part::Prompt => (
+                12.0,
+                Body::Text {
+                    text: &turn.said.prompt,
+                    tone: Tone::Prompt,
+                    growing: false,
+                },
+            ),
             Part::Model => (8.0, Body::Own { estimate: 22.0 }),
-            Part::ReasoningHead => (4.0, Body::Own { estimate: FOLD_HEIGHT }),
+            Part::ReasoningHead => (
+                4.0,
+                Body::Own {
+                    estimate: FOLD_HEIGHT,
+                },
+            ),
             Part::Reasoning => {
                 let growing = growing && answer.text.is_empty();
-                (6.0, Body::Text { text: &answer.reasoning, tone: Tone::Reasoning, growing })
+                (
+                    6.0,
+                    Body::Text {
+                        text: &answer.reasoning,
+                        tone: Tone::Reasoning,
+                        growing,
+                    },
+                )
             }
             Part::Waiting => (6.0, Body::Own { estimate: 20.0 }),
-            Part::Text => (6.0, Body::Text { text: &answer.text, tone: Tone::Answer, growing }),
-            Part::Block => (6.0, Body::Text { text: &answer.form.block, tone: Tone::Answer, growing }),
-            Part::Calls => (6.0, Body::Own { estimate: 120.0 * answer.calls.len() as f32 }),
+            Part::Text => (
+                6.0,
+                Body::Text {
+                    text: &answer.text,
+                    tone: Tone::Answer,
+                    growing,
+                },
+            ),
+            Part::Block => (
+                6.0,
+                Body::Text {
+                    text: &answer.form.block,
+                    tone: Tone::Answer,
+                    growing,
+                },
+            ),
+            Part::Calls => (
+                6.0,
+                Body::Own {
+                    estimate: 120.0 * answer.calls.len() as f32,
+                },
+            ),
             Part::Checked => (6.0, Body::Own { estimate: 24.0 }),
             Part::Notice => (8.0, Body::Own { estimate: 34.0 }),
             Part::Figures => (8.0, Body::Own { estimate: 30.0 }),
             Part::Ahead => (8.0, Body::Own { estimate: 24.0 }),
         };
-        Row { key: turn.id * PARTS + part.number(), gap, body }
+        Row {
+            key: turn.id * PARTS + part.number(),
+            gap,
+            body,
+        }
     }
 
     fn draw(&mut self, index: usize, ui: &mut Ui) {
@@ -562,7 +691,11 @@ impl RowSource for Rows<'_> {
                 self.todo.act = self.todo.act.or(act.map(|act| act.at(at)));
             }
             Part::Figures => {
-                let fastest = self.looks.fastest.and_then(|fastest| fastest.get(&turn.id)).copied();
+                let fastest = self
+                    .looks
+                    .fastest
+                    .and_then(|fastest| fastest.get(&turn.id))
+                    .copied();
                 match turn::figures_ui(
                     ui,
                     answer,
@@ -579,28 +712,39 @@ impl RowSource for Rows<'_> {
                 ui.horizontal(|ui| {
                     caption(ui, "What you say next begins another branch here");
                     let back = small_button_if(ui, idle, "Go back");
-                    if back.on_hover_text("To the branch that goes on from here").clicked() {
+                    if back
+                        .on_hover_text("To the branch that goes on from here")
+                        .clicked()
+                    {
                         self.todo.act = Some(Act::Ahead);
                     }
                 });
             }
             Part::Results => calls::results_ui(ui, &turn.said.results),
             Part::Calls => {
-                let answers = can_ask && at + 1 == self.chat.turns().len() && self.chat.awaits_results();
+                let answers =
+                    can_ask && at + 1 == self.chat.turns().len() && self.chat.awaits_results();
                 let done = calls::calls_ui(ui, turn, answers, self.chat.typed_results());
                 self.todo.typed = done.typed;
                 if done.send {
                     self.todo.act = Some(Act::SendResults);
                 }
-                self.todo.copy = done.copy.map(|text| ("Arguments", text)).or(self.todo.copy.take());
+                self.todo.copy = done
+                    .copy
+                    .map(|text| ("Arguments", text))
+                    .or(self.todo.copy.take());
             }
             Part::Checked => {
-                let (Some(checked), pretty) = (&answer.form.checked, &answer.form.pretty) else { return };
+                let (Some(checked), pretty) = (&answer.form.checked, &answer.form.pretty) else {
+                    return;
+                };
                 let key = turn.id | RAW;
                 let raw = (!answer.form.block.is_empty()).then(|| self.unfolded.contains(&key));
                 match calls::checked_ui(ui, checked, pretty.is_some(), raw) {
                     Some(calls::Pressed::Turn) => self.toggled = Some(key),
-                    Some(calls::Pressed::Copy) => self.todo.copy = pretty.clone().map(|text| ("JSON", text)),
+                    Some(calls::Pressed::Copy) => {
+                        self.todo.copy = pretty.clone().map(|text| ("JSON", text))
+                    }
                     None => {}
                 }
             }

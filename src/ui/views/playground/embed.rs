@@ -10,7 +10,9 @@ use crate::protocol::{Command, JobId};
 use crate::state::embed::{EmbedResult, EmbedState};
 use crate::state::veil::Veil;
 use crate::ui::theme;
-use crate::ui::widgets::{MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens};
+use crate::ui::widgets::{
+    MARGIN, Tile, caption, failure_box, primary_button, small_button, strong, tokens,
+};
 
 /// So many components are shown.
 const SHOWN: usize = 12;
@@ -86,8 +88,18 @@ fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
     // Lower panes leave room for what comes; a field grows with its text.
     let low = ui.ctx().content_rect().height() < 760.0;
     for (label, text, rows, hint) in [
-        ("Text to embed", &mut embed.text, if low { 1 } else { 3 }, "What is to become a vector"),
-        ("Second text, to compare with", &mut embed.other, if low { 1 } else { 2 }, "May stay empty"),
+        (
+            "Text to embed",
+            &mut embed.text,
+            if low { 1 } else { 3 },
+            "What is to become a vector",
+        ),
+        (
+            "Second text, to compare with",
+            &mut embed.other,
+            if low { 1 } else { 2 },
+            "May stay empty",
+        ),
     ] {
         let name = caption(ui, label);
         let edit = TextEdit::multiline(text)
@@ -101,8 +113,13 @@ fn texts_ui(ui: &mut Ui, embed: &mut EmbedState) -> bool {
 }
 
 fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, todo: &mut EmbedTodo) {
-    let EmbedResult { request: EmbedRequest { model, input }, embedded } = result;
-    let Some(first) = embedded.vectors.first() else { return };
+    let EmbedResult {
+        request: EmbedRequest { model, input },
+        embedded,
+    } = result;
+    let Some(first) = embedded.vectors.first() else {
+        return;
+    };
     let second = embedded.vectors.get(1);
     ui.add_space(6.0);
     let text = tokens(ui).text;
@@ -133,13 +150,17 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
         Tile {
             title: "L2 norm",
             figure: plain(number(first.norm())),
-            below: second.map_or_else(String::new, |second| format!("second {}", number(second.norm()))),
+            below: second.map_or_else(String::new, |second| {
+                format!("second {}", number(second.norm()))
+            }),
             definition: "The vector's length: the root of the sum of its components' squares",
             color: text,
         },
         Tile {
             title: "Prompt tokens",
-            figure: embedded.prompt_tokens.and_then(|tokens| plain(units::count(tokens))),
+            figure: embedded
+                .prompt_tokens
+                .and_then(|tokens| plain(units::count(tokens))),
             below: match embedded.prompt_tokens {
                 Some(_) => "by the server's count".to_owned(),
                 None => "the server does not say".to_owned(),
@@ -165,7 +186,9 @@ fn result_ui(ui: &mut Ui, result: &EmbedResult, color: Color32, veil: &Veil, tod
     let gap = 6.0;
     ui.spacing_mut().item_spacing.x = gap;
     let width = ui.available_width();
-    let fit = ((width + gap) / (118.0 + gap)).floor().clamp(1.0, tiles.len() as f32);
+    let fit = ((width + gap) / (118.0 + gap))
+        .floor()
+        .clamp(1.0, tiles.len() as f32);
     let each = ((width - (fit - 1.0) * gap) / fit).floor();
     let mut tiles = tiles.into_iter().peekable();
     while tiles.peek().is_some() {
@@ -190,18 +213,38 @@ fn vector_ui(ui: &mut Ui, n: usize, vector: &Embedding, text: &str, todo: &mut E
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         strong(ui, title);
-        if small_button(ui, copy).on_hover_text("All of it, as JSON").clicked() {
-            todo.copy = Some(Command::Copy { what: title.to_owned(), text: vector.json() });
+        if small_button(ui, copy)
+            .on_hover_text("All of it, as JSON")
+            .clicked()
+        {
+            todo.copy = Some(Command::Copy {
+                what: title.to_owned(),
+                text: vector.json(),
+            });
         }
-        let line: String = text.split_whitespace().take(30).collect::<Vec<_>>().join(" ");
+        let line: String = text
+            .split_whitespace()
+            .take(30)
+            .collect::<Vec<_>>()
+            .join(" ");
         let dim = tokens(ui).dim;
         ui.add(Label::new(RichText::new(line).small().color(dim)).truncate());
     });
-    let mut told: Vec<String> = vector.0.iter().take(SHOWN).map(|value| format!("{value:+.5}")).collect();
+    let mut told: Vec<String> = vector
+        .0
+        .iter()
+        .take(SHOWN)
+        .map(|value| format!("{value:+.5}"))
+        .collect();
     if vector.dimension() > SHOWN {
-        told.push(format!("… {} more", units::count((vector.dimension() - SHOWN) as u64)));
+        told.push(format!(
+            "… {} more",
+            units::count((vector.dimension() - SHOWN) as u64)
+        ));
     }
-    ui.add(Label::new(RichText::new(told.join("  ")).text_style(theme::small_figure_text())).wrap());
+    ui.add(
+        Label::new(RichText::new(told.join("  ")).text_style(theme::small_figure_text())).wrap(),
+    );
 }
 
 fn number(value: f64) -> String {

@@ -35,7 +35,11 @@ pub(super) fn show(
         });
         return;
     }
-    let votes = if state.panes() > 1 { state.settings.votes.clone() } else { Vec::new() };
+    let votes = if state.panes() > 1 {
+        state.settings.votes.clone()
+    } else {
+        Vec::new()
+    };
     if state.panes() > 1 {
         panes::tiles_ui(ui, state, now);
     } else {
@@ -43,36 +47,68 @@ pub(super) fn show(
         let name = state.pane_name(0);
         let chat = &state.place().chat;
         let silent = chat.silent_for(now);
-        let latest = chat.latest_figures(now).map(|(name, figures)| (name.to_owned(), figures));
+        let latest = chat
+            .latest_figures(now)
+            .map(|(name, figures)| (name.to_owned(), figures));
         let of = latest.as_ref().map(|(name, _)| name).or(name.as_ref());
-        let color = of.map_or(tokens.text, |name| tokens.model_color(state.colors.index(name)));
-        tiles_ui(ui, latest.as_ref().map(|(_, figures)| figures), silent, color);
+        let color = of.map_or(tokens.text, |name| {
+            tokens.model_color(state.colors.index(name))
+        });
+        tiles_ui(
+            ui,
+            latest.as_ref().map(|(_, figures)| figures),
+            silent,
+            color,
+        );
     }
     let colors = state.colors.clone();
     let session = &state.place().session;
-    ScrollArea::vertical().id_salt("charts").auto_shrink([false, false]).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        let lines = Lines { history: session, colors: &colors };
-        charts_ui(ui, &lines, hidden, out);
-        if !votes.is_empty() {
-            vote::tally_ui(ui, &votes);
-        }
-    });
+    ScrollArea::vertical()
+        .id_salt("charts")
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            let lines = Lines {
+                history: session,
+                colors: &colors,
+            };
+            charts_ui(ui, &lines, hidden, out);
+            if !votes.is_empty() {
+                vote::tally_ui(ui, &votes);
+            }
+        });
 }
 
-fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, silent: Option<Duration>, color: egui::Color32) {
+fn tiles_ui(
+    ui: &mut Ui,
+    figures: Option<&Figures>,
+    silent: Option<Duration>,
+    color: egui::Color32,
+) {
     let none = Figures::default();
     let figures = figures.unwrap_or(&none);
     let server = figures.server.unwrap_or_default();
-    let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
-    let says =
-        |text: Option<String>| text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"));
+    let chunks = figures
+        .tokens
+        .is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+    let says = |text: Option<String>| {
+        text.map_or_else(|| "server –".to_owned(), |text| format!("server {text}"))
+    };
     let narrow = ui.available_width() < NARROW * 3.0;
-    let short = |figure: units::Figure| if narrow { figure.value } else { figure.to_string() };
+    let short = |figure: units::Figure| {
+        if narrow {
+            figure.value
+        } else {
+            figure.to_string()
+        }
+    };
     ui.spacing_mut().item_spacing.x = if narrow { 6.0 } else { 8.0 };
     let gaps = ui.spacing().item_spacing.x * 2.0;
     let width = (ui.available_width() - gaps) / 3.0;
-    let speed = figures.tokens_per_sec.map(|rate| units::Figure { unit: "", ..units::rate(rate) });
+    let speed = figures.tokens_per_sec.map(|rate| units::Figure {
+        unit: "",
+        ..units::rate(rate)
+    });
     ui.horizontal_top(|ui| {
         Tile {
             title: if chunks { "Chunks/s" } else { "Tokens/s" },
@@ -80,7 +116,11 @@ fn tiles_ui(ui: &mut Ui, figures: Option<&Figures>, silent: Option<Duration>, co
             below: match silent {
                 Some(silent) => no_data(silent),
                 None if figures.at_once => "arrived all at once".to_owned(),
-                None => says(server.after_first_per_sec.map(|rate| units::rate(rate).value)),
+                None => says(
+                    server
+                        .after_first_per_sec
+                        .map(|rate| units::rate(rate).value),
+                ),
             },
             definition: SPEED,
             color,
@@ -123,23 +163,40 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
     line("Latency, request sent to end", duration(figures.latency));
     line(
         "Speed, (tokens − 1) / (last token − first token)",
-        figures.tokens_per_sec.map(|rate| units::rate(rate).to_string()),
+        figures
+            .tokens_per_sec
+            .map(|rate| units::rate(rate).to_string()),
     );
     line("Time per output token", duration(figures.tpot));
-    line("Inter-token latency, mean gap between chunks", duration(figures.itl));
+    line(
+        "Inter-token latency, mean gap between chunks",
+        duration(figures.itl),
+    );
     line("Longest gap", duration(figures.longest_gap));
     line(
         "Generated",
         figures.tokens.map(|tokens| match tokens.source {
             TokenSource::Usage => format!("{} tokens", units::count(tokens.n)),
             TokenSource::Chunks => {
-                format!("{} chunks (the server counted no tokens)", units::count(tokens.n))
+                format!(
+                    "{} chunks (the server counted no tokens)",
+                    units::count(tokens.n)
+                )
             }
         }),
     );
-    line("Chunks with text", (figures.chunks > 0).then(|| units::count(figures.chunks)));
-    line("  tokens in each, on average", figures.tokens_per_chunk().map(|each| format!("{each:.1}")));
-    line("Speed", figures.at_once.then(|| format!("none: it {AT_ONCE}")));
+    line(
+        "Chunks with text",
+        (figures.chunks > 0).then(|| units::count(figures.chunks)),
+    );
+    line(
+        "  tokens in each, on average",
+        figures.tokens_per_chunk().map(|each| format!("{each:.1}")),
+    );
+    line(
+        "Speed",
+        figures.at_once.then(|| format!("none: it {AT_ONCE}")),
+    );
     line("Prompt tokens", figures.prompt_tokens.map(units::count));
     line("  of them cached", figures.cached_tokens.map(units::count));
     if let Some(server) = figures.server {
@@ -147,10 +204,18 @@ pub(super) fn told_in_full(figures: &Figures) -> String {
         line("Server: latency", duration(server.latency));
         line(
             "Server: tokens/s after the first",
-            server.after_first_per_sec.map(|rate| units::rate(rate).to_string()),
+            server
+                .after_first_per_sec
+                .map(|rate| units::rate(rate).to_string()),
         );
-        line("Server: tokens/s in all", server.per_sec.map(|rate| units::rate(rate).to_string()));
-        line("Server: tokens accepted per step", server.acceptance_rate.map(|rate| format!("{rate:.2}")));
+        line(
+            "Server: tokens/s in all",
+            server.per_sec.map(|rate| units::rate(rate).to_string()),
+        );
+        line(
+            "Server: tokens accepted per step",
+            server.acceptance_rate.map(|rate| format!("{rate:.2}")),
+        );
     }
     lines.join("\n")
 }
@@ -176,7 +241,9 @@ fn charts_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut
         return;
     }
     let reset_id = ui.scope_id().with("reset zoom");
-    let reset = ui.data_mut(|data| data.remove_temp::<bool>(reset_id)).unwrap_or(false);
+    let reset = ui
+        .data_mut(|data| data.remove_temp::<bool>(reset_id))
+        .unwrap_or(false);
     let room = ui.available_height() - table_height(history) - 24.0;
     let height = (room / 2.0 - 72.0).clamp(84.0, 240.0);
     for shown in [Shown::Ttft, Shown::Speed] {
@@ -230,20 +297,32 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
     });
     let width = ui.available_width();
     // A name needs the room more than the figures do.
-    let columns = if width < 300.0 { [46.0, 52.0, 46.0, 20.0] } else { [56.0, 60.0, 60.0, 30.0] };
+    let columns = if width < 300.0 {
+        [46.0, 52.0, 46.0, 20.0]
+    } else {
+        [56.0, 60.0, 60.0, 30.0]
+    };
     let first = width - columns.iter().sum::<f32>();
     let cell = |ui: &mut Ui, width: f32, contents: &mut dyn FnMut(&mut Ui)| {
-        ui.allocate_ui_with_layout(vec2(width, 20.0), Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.set_width(width);
-            contents(ui);
-        });
+        ui.allocate_ui_with_layout(
+            vec2(width, 20.0),
+            Layout::right_to_left(egui::Align::Center),
+            |ui| {
+                ui.set_width(width);
+                contents(ui);
+            },
+        );
     };
     ui.spacing_mut().item_spacing = vec2(0.0, 4.0);
     ui.horizontal(|ui| {
-        ui.allocate_ui_with_layout(vec2(first, 16.0), Layout::left_to_right(egui::Align::Center), |ui| {
-            ui.set_width(first);
-            caption(ui, "model");
-        });
+        ui.allocate_ui_with_layout(
+            vec2(first, 16.0),
+            Layout::left_to_right(egui::Align::Center),
+            |ui| {
+                ui.set_width(first);
+                caption(ui, "model");
+            },
+        );
         for (title, width) in ["tok/s", "TTFT", "latency", "n"].into_iter().zip(columns) {
             cell(ui, width, &mut |ui| {
                 caption(ui, title);
@@ -255,7 +334,9 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
         ui.horizontal(|ui| {
             let (rect, response) = ui.allocate_exact_size(vec2(first, 20.0), Sense::click());
             let mut inside = ui.new_child(
-                egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(egui::Align::Center)),
+                egui::UiBuilder::new()
+                    .max_rect(rect)
+                    .layout(Layout::left_to_right(egui::Align::Center)),
             );
             inside.spacing_mut().item_spacing.x = 6.0;
             plots::line_sample(&mut inside, lines.colors.index(&series.model), is_hidden);
@@ -263,7 +344,11 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
             let style = egui::TextStyle::Body;
             let name = fit_middle(&inside, &series.model, &style, first - 30.0);
             let name = RichText::new(name).color(color);
-            let name = if is_hidden { name.strikethrough() } else { name };
+            let name = if is_hidden {
+                name.strikethrough()
+            } else {
+                name
+            };
             inside.add(Label::new(name).selectable(false));
             response.widget_info(|| {
                 WidgetInfo::selected(
@@ -273,7 +358,11 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
                     format!("Show {} in the charts", series.model),
                 )
             });
-            let hint = if is_hidden { "Click to show its line" } else { "Click to hide its line" };
+            let hint = if is_hidden {
+                "Click to show its line"
+            } else {
+                "Click to hide its line"
+            };
             let response = response.on_hover_text(format!("{}\n{hint}", series.model));
             if response.has_focus() {
                 ui.painter().rect_stroke(
@@ -292,7 +381,11 @@ fn table_ui(ui: &mut Ui, lines: &Lines<'_>, hidden: &mut Vec<String>, out: &mut 
             }
             for (text, width) in row_of(history, index).into_iter().zip(columns) {
                 cell(ui, width, &mut |ui| {
-                    ui.label(RichText::new(&text).text_style(theme::small_figure_text()).color(color));
+                    ui.label(
+                        RichText::new(&text)
+                            .text_style(theme::small_figure_text())
+                            .color(color),
+                    );
                 });
             }
         });
@@ -305,9 +398,15 @@ fn row_of(history: &SessionHistory, index: usize) -> [String; 4] {
     let medians = series.medians();
     let absent = || units::ABSENT.to_owned();
     [
-        medians.tokens_per_sec.map_or_else(absent, |rate| units::rate(rate).value),
-        medians.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string()),
-        medians.latency.map_or_else(absent, |latency| units::seconds(latency).to_string()),
+        medians
+            .tokens_per_sec
+            .map_or_else(absent, |rate| units::rate(rate).value),
+        medians
+            .ttft
+            .map_or_else(absent, |ttft| units::duration(ttft).to_string()),
+        medians
+            .latency
+            .map_or_else(absent, |latency| units::seconds(latency).to_string()),
         units::count(series.samples.len() as u64),
     ]
 }
@@ -317,7 +416,8 @@ fn as_tsv(history: &SessionHistory) -> String {
     let mut lines = vec!["model\ttokens_per_s\tttft_ms\tlatency_s\tanswers".to_owned()];
     for series in history.series() {
         let medians = series.medians();
-        let number = |value: Option<f64>| value.map(|value| format!("{value:.3}")).unwrap_or_default();
+        let number =
+            |value: Option<f64>| value.map(|value| format!("{value:.3}")).unwrap_or_default();
         lines.push(format!(
             "{}\t{}\t{}\t{}\t{}",
             series.model,

@@ -28,7 +28,8 @@ impl SchemaChecks {
             if self.0.len() > 64 {
                 self.0.clear();
             }
-            self.0.insert(text.to_owned(), Schema::read(text).map(|_| ()));
+            self.0
+                .insert(text.to_owned(), Schema::read(text).map(|_| ()));
         }
         self.0.get(text)?.as_ref().err().cloned()
     }
@@ -82,7 +83,11 @@ const TEMPLATES: [(&str, &str); 3] = [
 ];
 
 fn first_schema() -> AnswerFormat {
-    AnswerFormat::JsonSchema { name: "answer".to_owned(), schema: TEMPLATES[0].1.to_owned(), strict: true }
+    AnswerFormat::JsonSchema {
+        name: "answer".to_owned(),
+        schema: TEMPLATES[0].1.to_owned(),
+        strict: true,
+    }
 }
 
 pub(super) fn show(
@@ -100,13 +105,17 @@ pub(super) fn show(
             Some(AnswerFormat::JsonSchema { .. }) => 2,
         };
         let mut wish = picked;
-        let combo = ComboBox::from_id_salt("answer format").width(110.0).selected_text(names[picked]);
+        let combo = ComboBox::from_id_salt("answer format")
+            .width(110.0)
+            .selected_text(names[picked]);
         let combo = combo.show_ui(ui, |ui| {
             for (at, name) in names.into_iter().enumerate() {
                 ui.selectable_value(&mut wish, at, name);
             }
         });
-        combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Answer format"));
+        combo
+            .response
+            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Answer format"));
         if wish != picked {
             let schema = typed.left.clone().unwrap_or_else(first_schema);
             let new = [None, Some(AnswerFormat::JsonObject), Some(schema)][wish].clone();
@@ -116,7 +125,12 @@ pub(super) fn show(
             }
         }
     });
-    if let Some(AnswerFormat::JsonSchema { name, schema, strict }) = format {
+    if let Some(AnswerFormat::JsonSchema {
+        name,
+        schema,
+        strict,
+    }) = format
+    {
         schema_ui(ui, (name, schema, strict), typed, checks);
     }
 }
@@ -129,8 +143,14 @@ fn schema_ui(
 ) {
     ui.horizontal(|ui| {
         let label = caption(ui, "Schema name");
-        ui.add(TextEdit::singleline(name).desired_width(90.0).margin(MARGIN)).labelled_by(label.id);
-        ui.checkbox(strict, "Strict").on_hover_text("The server must hold to the schema");
+        ui.add(
+            TextEdit::singleline(name)
+                .desired_width(90.0)
+                .margin(MARGIN),
+        )
+        .labelled_by(label.id);
+        ui.checkbox(strict, "Strict")
+            .on_hover_text("The server must hold to the schema");
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -143,7 +163,10 @@ fn schema_ui(
         });
         let example = small_button(ui, "Example…");
         example.widget_info(|| WidgetInfo::labeled(Role::Button, true, "From an example"));
-        if example.on_hover_text("Make the schema from an answer as you want it").clicked() {
+        if example
+            .on_hover_text("Make the schema from an answer as you want it")
+            .clicked()
+        {
             typed.example = match typed.example {
                 Some(_) => None,
                 None => Some(String::new()),
@@ -151,9 +174,14 @@ fn schema_ui(
         }
         // It is done again with each frame.
         let short = schema.len() < 32 << 10;
-        let pretty = short.then(|| json::pretty(schema)).flatten().filter(|pretty| pretty != schema);
+        let pretty = short
+            .then(|| json::pretty(schema))
+            .flatten()
+            .filter(|pretty| pretty != schema);
         if let Some(pretty) = pretty
-            && small_button(ui, "Tidy").on_hover_text("A member a line").clicked()
+            && small_button(ui, "Tidy")
+                .on_hover_text("A member a line")
+                .clicked()
         {
             *schema = pretty;
         }

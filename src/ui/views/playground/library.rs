@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use egui::{
-    Button, Context, Id, Key, Modal, Modifiers, Popup, ScrollArea, TextEdit, TextStyle, Ui, UiBuilder, vec2,
+    Button, Context, Id, Key, Modal, Modifiers, Popup, ScrollArea, TextEdit, TextStyle, Ui,
+    UiBuilder, vec2,
 };
 
 use super::list::{self, ListUi, Pressed, ROW, Row, RowResponse};
@@ -14,8 +15,8 @@ use crate::prompts::template::Template;
 use crate::protocol::Command;
 use crate::state::State;
 use crate::ui::widgets::{
-    MARGIN, caption, empty_state, failure_box, field, field_error, fit_middle, from_right, primary_button,
-    small_button, strong, tokens,
+    MARGIN, caption, empty_state, failure_box, field, field_error, fit_middle, from_right,
+    primary_button, small_button, strong, tokens,
 };
 
 /// What is open of the library.
@@ -86,7 +87,10 @@ impl LibraryUi {
             self.close();
             return;
         }
-        let written = self.unfinished.take().map(|(old, prompt)| View::Edit(old, prompt));
+        let written = self
+            .unfinished
+            .take()
+            .map(|(old, prompt)| View::Edit(old, prompt));
         *self = Self {
             view: written.unwrap_or(View::List),
             list: ListUi::opened(),
@@ -128,7 +132,11 @@ impl LibraryUi {
         if taken.is_some() {
             self.view = View::Closed;
         }
-        if self.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(taken) }
+        if self.is_open() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(taken)
+        }
     }
 
     /// A click beside the library is no decision about what is being written: that is there at the next opening.
@@ -142,7 +150,13 @@ impl LibraryUi {
 
     // ---- the list ---------------------------------------------------------------------------------------
 
-    fn list_ui(&mut self, ui: &mut Ui, state: &mut State, taken: &mut Option<Taken>, out: &mut Vec<Command>) {
+    fn list_ui(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        taken: &mut Option<Taken>,
+        out: &mut Vec<Command>,
+    ) {
         self.view = View::List;
         let drafting = state.drafting_pane();
         let draft = state.pane_chat(drafting).draft.trim().to_owned();
@@ -154,8 +168,16 @@ impl LibraryUi {
                 }
                 let save = ui.add_enabled(!draft.is_empty(), Button::new("Save the draft…"));
                 let help = "Keeps what is typed below as a prompt";
-                if save.on_hover_text(help).on_disabled_hover_text("Nothing is typed below").clicked() {
-                    let name = draft.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
+                if save
+                    .on_hover_text(help)
+                    .on_disabled_hover_text("Nothing is typed below")
+                    .clicked()
+                {
+                    let name = draft
+                        .split_whitespace()
+                        .take(6)
+                        .collect::<Vec<_>>()
+                        .join(" ");
                     self.edit(None, Prompt::new(name, &*draft));
                 }
                 if ui.button("New prompt…").clicked() {
@@ -163,7 +185,12 @@ impl LibraryUi {
                 }
             });
         });
-        let all = state.prompts.library.as_ref().map(|library| library.prompts.clone()).unwrap_or_default();
+        let all = state
+            .prompts
+            .library
+            .as_ref()
+            .map(|library| library.prompts.clone())
+            .unwrap_or_default();
         let wanted = self.filter.trim().to_lowercase();
         let fits = |prompt: &&Prompt| {
             let text = format!("{}\n{}", prompt.name, prompt.text).to_lowercase();
@@ -172,9 +199,12 @@ impl LibraryUi {
         let shown: Vec<Prompt> = all.iter().filter(fits).cloned().collect();
         // Before the field takes them for its own.
         let pressed = self.list.keys(ui, shown.len());
-        let wish = pressed.zip(shown.get(self.list.marked()).cloned()).map(Wish::pressed);
+        let wish = pressed
+            .zip(shown.get(self.list.marked()).cloned())
+            .map(Wish::pressed);
         self.grant(wish, &all, taken, state, out);
-        self.list.search_ui(ui, "Filter prompts", "Type to filter", &mut self.filter);
+        self.list
+            .search_ui(ui, "Filter prompts", "Type to filter", &mut self.filter);
         if let Some(failure) = state.prompts.failure.clone() {
             failure_box(ui, "prompts", &failure, None);
         }
@@ -186,7 +216,8 @@ impl LibraryUi {
                     empty_state(ui, "Reading the prompts…", "", 40.0);
                 }
                 (_, true) if all.is_empty() => {
-                    let advice = "Keep what you say often, with {{places}} for what differs each time";
+                    let advice =
+                        "Keep what you say often, with {{places}} for what differs each time";
                     empty_state(ui, "No prompts yet", advice, 40.0);
                     ui.add_space(8.0);
                     ui.vertical_centered(|ui| {
@@ -195,7 +226,12 @@ impl LibraryUi {
                         }
                     });
                 }
-                (_, true) => empty_state(ui, "Nothing found", "No prompt has all of these words in it", 40.0),
+                (_, true) => empty_state(
+                    ui,
+                    "Nothing found",
+                    "No prompt has all of these words in it",
+                    40.0,
+                ),
                 (_, false) => {
                     let wish = self.rows_ui(ui, &shown);
                     self.grant(wish, &all, taken, state, out);
@@ -207,21 +243,33 @@ impl LibraryUi {
 
     fn foot_ui(&mut self, ui: &mut Ui, state: &mut State, count: usize, out: &mut Vec<Command>) {
         ui.horizontal(|ui| {
-            let deleted = state.prompts.deleted.as_ref().map(|(_, prompt)| prompt.name.clone());
+            let deleted = state
+                .prompts
+                .deleted
+                .as_ref()
+                .map(|(_, prompt)| prompt.name.clone());
             if let Some(name) = deleted {
                 if list::deleted_ui(ui, &name, 260.0) {
                     state.undo_delete_prompt(out);
                 }
             } else {
-                caption(ui, "Enter inserts · Ctrl+Enter sends · F2 edits · Shift+Delete deletes");
+                caption(
+                    ui,
+                    "Enter inserts · Ctrl+Enter sends · F2 edits · Shift+Delete deletes",
+                );
             }
             from_right(ui, |ui| {
                 let help = "A JSON file as Export writes it; what is there already stays";
                 if small_button(ui, "Import…").on_hover_text(help).clicked() {
                     out.push(Command::ImportPrompts);
                 }
-                let export = ui.add_enabled_ui(count > 0, |ui| small_button(ui, "Export…")).inner;
-                if export.on_hover_text("All prompts as one JSON file").clicked() {
+                let export = ui
+                    .add_enabled_ui(count > 0, |ui| small_button(ui, "Export…"))
+                    .inner;
+                if export
+                    .on_hover_text("All prompts as one JSON file")
+                    .clicked()
+                {
                     state.export_prompts(out);
                 }
                 caption(ui, units::counted(count, "prompt"));
@@ -237,7 +285,9 @@ impl LibraryUi {
         state: &mut State,
         out: &mut Vec<Command>,
     ) {
-        let Some((wish, prompt, send)) = wish else { return };
+        let Some((wish, prompt, send)) = wish else {
+            return;
+        };
         match wish {
             Wish::Take | Wish::System => {
                 let template = Template::parse(&prompt.text);
@@ -255,8 +305,10 @@ impl LibraryUi {
             }
             Wish::Edit => self.edit(Some(prompt.name.clone()), prompt),
             Wish::Duplicate => {
-                let at =
-                    all.iter().position(|known| known.name == prompt.name).map_or(all.len(), |at| at + 1);
+                let at = all
+                    .iter()
+                    .position(|known| known.name == prompt.name)
+                    .map_or(all.len(), |at| at + 1);
                 state.change_prompts(LibraryChange::Restore(at, prompt), out);
             }
             Wish::Delete => state.change_prompts(LibraryChange::Remove(prompt.name), out),
@@ -266,12 +318,16 @@ impl LibraryUi {
     fn rows_ui(&mut self, ui: &mut Ui, shown: &[Prompt]) -> Option<(Wish, Prompt, bool)> {
         let mut wish = None;
         let marked = self.list.marked();
-        self.list.rows_ui(ui, "prompts", shown.len(), |ui, rect, index| {
-            let prompt = &shown[index];
-            let mut inside = ui.new_child(UiBuilder::new().id_salt(&prompt.name).max_rect(rect));
-            let asked = row_ui(&mut inside, prompt, index == marked);
-            wish = asked.map(|asked| (asked, prompt.clone(), false)).or(wish.take());
-        });
+        self.list
+            .rows_ui(ui, "prompts", shown.len(), |ui, rect, index| {
+                let prompt = &shown[index];
+                let mut inside =
+                    ui.new_child(UiBuilder::new().id_salt(&prompt.name).max_rect(rect));
+                let asked = row_ui(&mut inside, prompt, index == marked);
+                wish = asked
+                    .map(|asked| (asked, prompt.clone(), false))
+                    .or(wish.take());
+            });
         wish
     }
 
@@ -293,35 +349,42 @@ impl LibraryUi {
         let height = (ui.available_height() - foot).max(60.0);
         ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
             ui.set_min_size(vec2(ui.available_width(), height));
-            ScrollArea::vertical().id_salt("values").auto_shrink(false).show(ui, |ui| {
-                ui.set_width(ui.available_width() - 8.0);
-                for place in &places {
-                    let typed = self
-                        .values
-                        .entry((prompt.name.clone(), place.name.clone()))
-                        .or_insert_with(|| place.default.clone().unwrap_or_default());
-                    let name = caption(ui, &place.name);
-                    let edit = TextEdit::multiline(typed)
-                        .desired_rows(1)
-                        .desired_width(f32::INFINITY)
-                        .margin(MARGIN)
-                        .hint_text(place.default.clone().unwrap_or_default())
-                        .return_key(egui::KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
-                    let edit = ui.add(edit).labelled_by(name.id);
-                    if std::mem::take(&mut self.fresh) {
-                        edit.request_focus();
+            ScrollArea::vertical()
+                .id_salt("values")
+                .auto_shrink(false)
+                .show(ui, |ui| {
+                    ui.set_width(ui.available_width() - 8.0);
+                    for place in &places {
+                        let typed = self
+                            .values
+                            .entry((prompt.name.clone(), place.name.clone()))
+                            .or_insert_with(|| place.default.clone().unwrap_or_default());
+                        let name = caption(ui, &place.name);
+                        let edit = TextEdit::multiline(typed)
+                            .desired_rows(1)
+                            .desired_width(f32::INFINITY)
+                            .margin(MARGIN)
+                            .hint_text(place.default.clone().unwrap_or_default())
+                            .return_key(egui::KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
+                        let edit = ui.add(edit).labelled_by(name.id);
+                        if std::mem::take(&mut self.fresh) {
+                            edit.request_focus();
+                        }
                     }
-                }
-                ui.add_space(8.0);
-                caption(ui, "What will be said");
-                let text = self.filled(&prompt, &template);
-                ui.add(egui::Label::new(egui::RichText::new(text).color(tokens(ui).dim)).wrap());
-            });
+                    ui.add_space(8.0);
+                    caption(ui, "What will be said");
+                    let text = self.filled(&prompt, &template);
+                    ui.add(
+                        egui::Label::new(egui::RichText::new(text).color(tokens(ui).dim)).wrap(),
+                    );
+                });
         });
         let mut asked = (enter, send, false);
         ui.horizontal(|ui| {
             from_right(ui, |ui| {
-                asked.0 |= primary_button(ui, "Insert", true).on_hover_text("Enter").clicked();
+                asked.0 |= primary_button(ui, "Insert", true)
+                    .on_hover_text("Enter")
+                    .clicked();
                 asked.1 |= ui.button("Send").on_hover_text("Ctrl+Enter").clicked();
                 asked.2 |= ui.button("Use as system prompt").clicked();
             });
@@ -369,13 +432,22 @@ impl LibraryUi {
         out: &mut Vec<Command>,
     ) {
         let mut back = false;
-        strong(ui, if old.is_some() { "Edit prompt" } else { "New prompt" });
+        strong(
+            ui,
+            if old.is_some() {
+                "Edit prompt"
+            } else {
+                "New prompt"
+            },
+        );
         let name = field(ui, "Name", &mut prompt.name, "What it is for");
         if std::mem::take(&mut self.fresh) {
             name.request_focus();
         }
         let library = state.prompts.library.as_ref();
-        let all = library.map(|library| library.prompts.as_slice()).unwrap_or_default();
+        let all = library
+            .map(|library| library.prompts.as_slice())
+            .unwrap_or_default();
         let typed = prompt.name.trim();
         let taken = Some(typed) != old.as_deref() && all.iter().any(|known| known.name == typed);
         let wrong = if taken {
@@ -390,28 +462,40 @@ impl LibraryUi {
         }
         let label = caption(ui, "Text");
         let height = (ui.available_height() - 74.0).max(60.0);
-        ScrollArea::vertical().id_salt("prompt text").max_height(height).auto_shrink([false, true]).show(
-            ui,
-            |ui| {
-                let rows = (height / ui.text_style_height(&TextStyle::Body)).floor().max(3.0) as usize - 1;
+        ScrollArea::vertical()
+            .id_salt("prompt text")
+            .max_height(height)
+            .auto_shrink([false, true])
+            .show(ui, |ui| {
+                let rows = (height / ui.text_style_height(&TextStyle::Body))
+                    .floor()
+                    .max(3.0) as usize
+                    - 1;
                 let edit = TextEdit::multiline(&mut prompt.text)
                     .desired_width(f32::INFINITY)
                     .desired_rows(rows)
                     .margin(MARGIN)
                     .hint_text("Explain {{topic}} in {{sentences=two}} sentences");
                 ui.add(edit).labelled_by(label.id);
-            },
-        );
+            });
         let places = Template::parse(&prompt.text).places();
         let told: Vec<String> = places
             .iter()
-            .map(|place| match place.default.as_deref().filter(|default| !default.is_empty()) {
-                Some(default) => format!("{} ({default})", place.name),
-                None => place.name.clone(),
+            .map(|place| {
+                match place
+                    .default
+                    .as_deref()
+                    .filter(|default| !default.is_empty())
+                {
+                    Some(default) => format!("{} ({default})", place.name),
+                    None => place.name.clone(),
+                }
             })
             .collect();
         let told = match told.is_empty() {
-            true => "Write {{name}} or {{name=value}} where something is to be filled in".to_owned(),
+            true => {
+                "Write {{name}} or {{name=value}} where something is to be filled in".to_owned()
+            }
             false => format!("To be filled in: {}", told.join(", ")),
         };
         let width = ui.available_width();
@@ -429,7 +513,13 @@ impl LibraryUi {
         back |= ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
         if save {
             prompt.name = prompt.name.trim().to_owned();
-            state.change_prompts(LibraryChange::Put { old: old.clone(), prompt: prompt.clone() }, out);
+            state.change_prompts(
+                LibraryChange::Put {
+                    old: old.clone(),
+                    prompt: prompt.clone(),
+                },
+                out,
+            );
         }
         if save || back {
             self.go_to_list();
@@ -440,10 +530,21 @@ impl LibraryUi {
 }
 
 fn row_ui(ui: &mut Ui, prompt: &Prompt, marked: bool) -> Option<Wish> {
-    let below = prompt.text.split_whitespace().take(40).collect::<Vec<_>>().join(" ");
+    let below = prompt
+        .text
+        .split_whitespace()
+        .take(40)
+        .collect::<Vec<_>>()
+        .join(" ");
     let spoken = format!("Prompt {}", prompt.name);
     let (title, below) = (&*prompt.name, &*below);
-    let row = Row { title, below, spoken: (&spoken, marked), current: false, marked };
+    let row = Row {
+        title,
+        below,
+        spoken: (&spoken, marked),
+        current: false,
+        marked,
+    };
     let RowResponse { clicked, more } = list::row_ui(ui, &row);
     let mut wish = clicked.then_some(Wish::Take);
     Popup::menu(&more).width(170.0).show(|ui| {

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{
-    Align, Align2, CornerRadius, Key, Layout, Modifiers, Popup, Rect, Response, Role, ScrollArea, Sense,
-    Stroke, StrokeKind, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, CornerRadius, Key, Layout, Modifiers, Popup, Rect, Response, Role, ScrollArea,
+    Sense, Stroke, StrokeKind, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use crate::ui::theme::{self, ROUNDING};
@@ -45,7 +45,10 @@ pub(super) enum Pressed {
 impl ListUi {
     /// One whose field has the keyboard, and whose first row is marked.
     pub(super) fn opened() -> Self {
-        Self { fresh: true, ..Self::default() }
+        Self {
+            fresh: true,
+            ..Self::default()
+        }
     }
 
     /// Gives the field the keyboard again.
@@ -64,9 +67,15 @@ impl ListUi {
             return None;
         }
         let page = ((self.seen.0 / ROW) as isize - 1).max(1);
-        let moves = [(Key::ArrowUp, -1), (Key::ArrowDown, 1), (Key::PageUp, -page), (Key::PageDown, page)];
+        let moves = [
+            (Key::ArrowUp, -1),
+            (Key::ArrowDown, 1),
+            (Key::PageUp, -page),
+            (Key::PageDown, page),
+        ];
         for (key, by) in moves {
-            let count = ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key)) as isize;
+            let count =
+                ui.input_mut(|input| input.count_and_consume_key(Modifiers::NONE, key)) as isize;
             if count > 0 {
                 self.marked = self.marked.saturating_add_signed(by * count);
                 self.reveal = true;
@@ -81,12 +90,17 @@ impl ListUi {
             (Modifiers::SHIFT, Key::Delete, Pressed::Delete),
         ];
         let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
-        keys.into_iter().find(|(modifiers, key, _)| pressed(*modifiers, *key)).map(|(.., what)| what)
+        keys.into_iter()
+            .find(|(modifiers, key, _)| pressed(*modifiers, *key))
+            .map(|(.., what)| what)
     }
 
     /// The field that the list is searched with.
     pub(super) fn search_ui(&mut self, ui: &mut Ui, label: &str, hint: &str, text: &mut String) {
-        let edit = TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY).margin(MARGIN);
+        let edit = TextEdit::singleline(text)
+            .hint_text(hint)
+            .desired_width(f32::INFINITY)
+            .margin(MARGIN);
         let edit = ui.add(edit);
         edit.widget_info(|| text_info(label, text));
         if std::mem::take(&mut self.fresh) {
@@ -106,7 +120,10 @@ impl ListUi {
         mut row: impl FnMut(&mut Ui, Rect, usize),
     ) -> Range<usize> {
         let height = ui.available_height();
-        let mut area = ScrollArea::vertical().id_salt(id).auto_shrink(false).content_margin(0);
+        let mut area = ScrollArea::vertical()
+            .id_salt(id)
+            .auto_shrink(false)
+            .content_margin(0);
         if std::mem::take(&mut self.reveal) && !self.seen.1.contains(&self.marked) {
             area = area.vertical_scroll_offset((self.marked as f32 * ROW - height / 2.0).max(0.0));
         }
@@ -115,7 +132,8 @@ impl ListUi {
         area.show_rows(ui, ROW, total, |ui, range| {
             seen = range;
             for index in seen.clone() {
-                let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
+                let (rect, _) =
+                    ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
                 row(ui, rect.with_max_y(rect.bottom() - 2.0), index);
             }
         });
@@ -160,14 +178,20 @@ pub(super) fn row_ui(ui: &mut Ui, row: &Row<'_>) -> RowResponse {
     let corners = CornerRadius::same(ROUNDING);
     ui.painter().rect_filled(rect, corners, fill);
     if row.marked {
-        ui.painter().rect_stroke(rect, corners, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
+        ui.painter().rect_stroke(
+            rect,
+            corners,
+            Stroke::new(1.0, tokens.accent),
+            StrokeKind::Inside,
+        );
     }
     let width = text.width() - 24.0;
     let at = text.left_top() + vec2(12.0, 6.0);
     let title = fit_middle(ui, row.title, &theme::strong_text(), width);
     let is_cut = title != row.title;
     let font = theme::strong_text().resolve(ui.style());
-    ui.painter().text(at, Align2::LEFT_TOP, title, font, tokens.text);
+    ui.painter()
+        .text(at, Align2::LEFT_TOP, title, font, tokens.text);
     let small = TextStyle::Small.resolve(ui.style());
     let mut below = LayoutJob::simple_singleline(row.below.to_owned(), small, tokens.dim);
     below.wrap = TextWrapping::truncate_at_width(width);
@@ -175,12 +199,23 @@ pub(super) fn row_ui(ui: &mut Ui, row: &Row<'_>) -> RowResponse {
     ui.painter().galley(at + vec2(0.0, 19.0), below, tokens.dim);
     let (spoken, selected) = row.spoken;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, spoken));
-    let response = if is_cut { response.on_hover_text(row.title) } else { response };
+    let response = if is_cut {
+        response.on_hover_text(row.title)
+    } else {
+        response
+    };
     let end = Rect::from_min_max(pos2(text.right(), rect.top()), rect.max - vec2(6.0, 0.0));
-    let mut end = ui.new_child(UiBuilder::new().max_rect(end).layout(Layout::right_to_left(Align::Center)));
+    let mut end = ui.new_child(
+        UiBuilder::new()
+            .max_rect(end)
+            .layout(Layout::right_to_left(Align::Center)),
+    );
     let more = small_button(&mut end, "···");
     more.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("More on {}", row.title)));
-    RowResponse { clicked: response.clicked(), more }
+    RowResponse {
+        clicked: response.clicked(),
+        more,
+    }
 }
 
 /// What was deleted, and the way back, which it gives whether to go. `room`: beside the words.

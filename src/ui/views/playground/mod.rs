@@ -83,7 +83,13 @@ impl PlaygroundUi {
     }
 
     /// Draws the page.
-    pub fn show(&mut self, ui: &mut Ui, state: &mut State, now: Duration, out: &mut Vec<Command>) -> Asked {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) -> Asked {
         let mut asked = Asked::default();
         let panes = state.panes();
         for index in 0..panes {
@@ -94,11 +100,19 @@ impl PlaygroundUi {
         let was_hidden = state.names_hidden();
         self.shortcuts(ui, state, &mut asked, out);
         let top = ui.max_rect();
-        page_head(ui, "Playground", "Chat with a deployed model and see how fast it answers");
+        page_head(
+            ui,
+            "Playground",
+            "Chat with a deployed model and see how fast it answers",
+        );
         let (width, height) = (ui.available_width(), ui.available_height());
         let several = panes > 1;
         let beside = !several || self.figures.unwrap_or(width >= ROOMY);
-        let right = if beside { (width * 0.3).clamp(282.0, 360.0) } else { 0.0 };
+        let right = if beside {
+            (width * 0.3).clamp(282.0, 360.0)
+        } else {
+            0.0
+        };
         let left = if beside { width - right - GAP } else { width };
         let rect = Rect::from_min_size(pos2(top.left(), top.top()), vec2(top.width(), 30.0));
         let layout = Layout::right_to_left(Align::Center);
@@ -107,16 +121,26 @@ impl PlaygroundUi {
             // There is no room for them beside the pickers.
             pickers::compare_ui(&mut head, state, beside, &mut asked);
         }
-        let talks = head.add_enabled(!was_hidden, Button::new("Conversations").min_size(vec2(0.0, 30.0)));
+        let talks = head.add_enabled(
+            !was_hidden,
+            Button::new("Conversations").min_size(vec2(0.0, 30.0)),
+        );
         let talks = talks.on_hover_text("Search and open what was said before (Ctrl+K)");
-        if talks.on_disabled_hover_text("Names are hidden: end that first").clicked() {
+        if talks
+            .on_disabled_hover_text("Names are hidden: end that first")
+            .clicked()
+        {
             self.talks.toggle();
         }
         ui.spacing_mut().item_spacing.x = GAP;
         ui.horizontal_top(|ui| {
-            column(ui, vec2(left, height), |ui| self.chat_ui(ui, state, now, out, (&mut asked, beside)));
+            column(ui, vec2(left, height), |ui| {
+                self.chat_ui(ui, state, now, out, (&mut asked, beside))
+            });
             if beside {
-                column(ui, vec2(right, height), |ui| figures::show(ui, state, &mut self.hidden, now, out));
+                column(ui, vec2(right, height), |ui| {
+                    figures::show(ui, state, &mut self.hidden, now, out)
+                });
             }
         });
         if state.names_hidden() && !was_hidden {
@@ -180,7 +204,10 @@ impl PlaygroundUi {
         asked.figures |= figures;
         let composer = composer::height(ui) + attachments::height(state);
         let bar = vote::height(state);
-        let size = vec2(ui.available_width(), (ui.available_height() - composer - bar - 10.0).max(80.0));
+        let size = vec2(
+            ui.available_width(),
+            (ui.available_height() - composer - bar - 10.0).max(80.0),
+        );
         let mut todos = Vec::new();
         ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
             todos = self.panes_ui(ui, state, now);
@@ -232,7 +259,11 @@ impl PlaygroundUi {
         let env = state.env().id.clone();
         for index in 0..state.panes() {
             let id = state.pane_head(index).id;
-            self.panes.entry((env.clone(), id)).or_default().transcript.jump_to_latest();
+            self.panes
+                .entry((env.clone(), id))
+                .or_default()
+                .transcript
+                .jump_to_latest();
         }
     }
 
@@ -242,7 +273,13 @@ impl PlaygroundUi {
         let active = state.active_pane();
         let fastest = state.fastest();
         let mut todos = Vec::new();
-        let Self { panes: open, parameters, first, reveal, .. } = self;
+        let Self {
+            panes: open,
+            parameters,
+            first,
+            reveal,
+            ..
+        } = self;
         let mut one = |ui: &mut Ui, place: usize| {
             let index = state.pane_at(place);
             let mut head = state.pane_head(index);
@@ -254,10 +291,18 @@ impl PlaygroundUi {
             let fastest = fastest.get(index).unwrap_or(&none);
             // Which pane is the active one would tell who it is.
             let active = index == active && !is_hidden;
-            let pane = Pane { index, head, several: panes > 1, active, hidden: is_hidden, fastest };
+            let pane = Pane {
+                index,
+                head,
+                several: panes > 1,
+                active,
+                hidden: is_hidden,
+                fastest,
+            };
             let open = open.entry((env.clone(), id)).or_default();
-            let todo =
-                ui.push_id(("pane", id), |ui| conversation::show(ui, state, &pane, parameters, open, now));
+            let todo = ui.push_id(("pane", id), |ui| {
+                conversation::show(ui, state, &pane, parameters, open, now)
+            });
             todos.push((index, todo.inner));
         };
         if panes == 1 {
@@ -266,12 +311,21 @@ impl PlaygroundUi {
         }
         let size = ui.available_size();
         // As many as fit are seen whole; the others are scrolled to.
-        let fit = ((size.x + PANE_GAP) / (LEAST + PANE_GAP)).floor().clamp(1.0, panes as f32);
+        let fit = ((size.x + PANE_GAP) / (LEAST + PANE_GAP))
+            .floor()
+            .clamp(1.0, panes as f32);
         let width = ((size.x - (fit - 1.0) * PANE_GAP) / fit).floor();
         let step = width + PANE_GAP;
         let most = panes.saturating_sub(fit as usize);
-        *first = if std::mem::take(reveal) { most } else { (*first).min(most) };
-        let mut area = ScrollArea::horizontal().id_salt(("panes", &env)).auto_shrink(false).content_margin(0);
+        *first = if std::mem::take(reveal) {
+            most
+        } else {
+            (*first).min(most)
+        };
+        let mut area = ScrollArea::horizontal()
+            .id_salt(("panes", &env))
+            .auto_shrink(false)
+            .content_margin(0);
         // It comes to rest where panes are seen whole.
         let moves = ui.input(|input| {
             input.smooth_scroll_delta() != egui::Vec2::ZERO
@@ -288,7 +342,8 @@ impl PlaygroundUi {
             let (place, _) = ui.allocate_exact_size(all, egui::Sense::hover());
             for index in 0..panes {
                 let left = index as f32 * step;
-                let rect = Rect::from_min_size(place.min + vec2(left, 0.0), vec2(width, place.height()));
+                let rect =
+                    Rect::from_min_size(place.min + vec2(left, 0.0), vec2(width, place.height()));
                 if left + width > viewport.left() + 1.0 && left < viewport.right() - 1.0 {
                     let mut inside =
                         ui.new_child(UiBuilder::new().id_salt(("pane at", index)).max_rect(rect));
@@ -311,7 +366,10 @@ impl PlaygroundUi {
         (out, asked): (&mut Vec<Command>, &mut Asked),
     ) {
         if let Some((what, text)) = todo.copy {
-            out.push(Command::Copy { what: what.to_owned(), text });
+            out.push(Command::Copy {
+                what: what.to_owned(),
+                text,
+            });
         }
         if let Some((call, text)) = todo.typed {
             state.pane_chat(index).type_result(call, text);
@@ -320,7 +378,11 @@ impl PlaygroundUi {
             asked.refocus = true;
             if state.act_in_pane(index, act, now, out) {
                 let key = (state.env().id.clone(), state.pane_head(index).id);
-                self.panes.entry(key).or_default().transcript.jump_to_latest();
+                self.panes
+                    .entry(key)
+                    .or_default()
+                    .transcript
+                    .jump_to_latest();
             }
         }
         if let Some(job) = todo.stop {

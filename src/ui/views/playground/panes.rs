@@ -24,22 +24,36 @@ pub(super) fn tiles_ui(ui: &mut Ui, state: &mut State, now: Duration) {
         .filter_map(|index| {
             let name = state.pane_name(index)?;
             let latest = state.pane_chat(index).latest_figures(now);
-            let (series, figures) = latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, f));
+            let (series, figures) =
+                latest.map_or((name.as_str(), Figures::default()), |(s, f)| (s, f));
             let series = series.to_owned();
-            Some(Line { color: state.colors.index(&series), name: series, figures })
+            Some(Line {
+                color: state.colors.index(&series),
+                name: series,
+                figures,
+            })
         })
         .collect();
     let speed = |figures: &Figures| {
-        let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+        let chunks = figures
+            .tokens
+            .is_some_and(|tokens| tokens.source == TokenSource::Chunks);
         let rate = units::rate(figures.tokens_per_sec?);
-        Some(Figure { unit: if chunks { "chunks/s" } else { "" }, ..rate })
+        Some(Figure {
+            unit: if chunks { "chunks/s" } else { "" },
+            ..rate
+        })
     };
     ui.spacing_mut().item_spacing.x = 6.0;
     let width = ((ui.available_width() - 12.0) / 3.0).floor();
     ui.horizontal_top(|ui| {
         tile_ui(ui, "Tokens/s", SPEED, width, &lines, speed);
-        tile_ui(ui, "TTFT", TTFT, width, &lines, |figures| figures.ttft.map(units::duration));
-        tile_ui(ui, "Latency", LATENCY, width, &lines, |figures| figures.latency.map(units::seconds));
+        tile_ui(ui, "TTFT", TTFT, width, &lines, |figures| {
+            figures.ttft.map(units::duration)
+        });
+        tile_ui(ui, "Latency", LATENCY, width, &lines, |figures| {
+            figures.latency.map(units::seconds)
+        });
     });
 }
 
@@ -52,9 +66,13 @@ fn tile_ui(
     figure: impl Fn(&Figures) -> Option<Figure>,
 ) {
     let tokens = tokens(ui);
-    let told =
-        |line: &Line| figure(&line.figures).map_or_else(|| units::ABSENT.to_owned(), |f| f.to_string());
-    let spoken: Vec<String> = lines.iter().map(|line| format!("{} {}", line.name, told(line))).collect();
+    let told = |line: &Line| {
+        figure(&line.figures).map_or_else(|| units::ABSENT.to_owned(), |f| f.to_string())
+    };
+    let spoken: Vec<String> = lines
+        .iter()
+        .map(|line| format!("{} {}", line.name, told(line)))
+        .collect();
     let spoken = format!("{title}: {}", spoken.join(", "));
     let response = card(ui)
         .inner_margin(Margin::symmetric(8, 8))

@@ -43,38 +43,69 @@ impl ParametersUi {
             .margin(MARGIN)
             .hint_text("None is sent");
         ui.add(system).labelled_by(name.id);
-        if chat.system != DEFAULT_SYSTEM_PROMPT && small_button(ui, "Default system prompt").clicked() {
+        if chat.system != DEFAULT_SYSTEM_PROMPT
+            && small_button(ui, "Default system prompt").clicked()
+        {
             chat.system = DEFAULT_SYSTEM_PROMPT.to_owned();
         }
-        caption(ui, "Only what is ticked is sent; the rest is the server's default");
+        caption(
+            ui,
+            "Only what is ticked is sent; the rest is the server's default",
+        );
         let params = &mut chat.params;
         let pairs = if ui.available_width() < 500.0 { 1 } else { 2 };
-        Grid::new("parameters").num_columns(pairs * 2).spacing(vec2(12.0, 4.0)).show(ui, |ui| {
-            let mut drawn = 0;
-            let mut next = |ui: &mut Ui| {
-                drawn += 1;
-                if drawn % pairs == 0 {
-                    ui.end_row();
-                }
-            };
-            number(ui, "Max tokens", &mut params.max_tokens, 1..=1_000_000, 1_024, 8.0);
-            next(ui);
-            number(ui, "Seed", &mut params.seed, i64::MIN..=i64::MAX, 42, 1.0);
-            next(ui);
-            number(ui, "Temperature", &mut params.temperature, 0.0..=2.0, 0.7, 0.01);
-            next(ui);
-            number(ui, "Top p", &mut params.top_p, 0.0..=1.0, 0.95, 0.005);
-            next(ui);
-            number(ui, "Top k", &mut params.top_k, 1..=100, 40, 0.5);
-            next(ui);
-            effort(ui, &mut params.reasoning_effort);
-            next(ui);
-            thinking(ui, &mut params.thinking);
-            next(ui);
-        });
-        let typed = self.stop.entry((env.clone(), pane)).or_insert_with(|| escape(&params.stop));
-        let name = caption(ui, "Stop sequences, one a line; \\n stands for a line break");
-        let edit = TextEdit::multiline(typed).desired_rows(1).desired_width(f32::INFINITY).margin(MARGIN);
+        Grid::new("parameters")
+            .num_columns(pairs * 2)
+            .spacing(vec2(12.0, 4.0))
+            .show(ui, |ui| {
+                let mut drawn = 0;
+                let mut next = |ui: &mut Ui| {
+                    drawn += 1;
+                    if drawn % pairs == 0 {
+                        ui.end_row();
+                    }
+                };
+                number(
+                    ui,
+                    "Max tokens",
+                    &mut params.max_tokens,
+                    1..=1_000_000,
+                    1_024,
+                    8.0,
+                );
+                next(ui);
+                number(ui, "Seed", &mut params.seed, i64::MIN..=i64::MAX, 42, 1.0);
+                next(ui);
+                number(
+                    ui,
+                    "Temperature",
+                    &mut params.temperature,
+                    0.0..=2.0,
+                    0.7,
+                    0.01,
+                );
+                next(ui);
+                number(ui, "Top p", &mut params.top_p, 0.0..=1.0, 0.95, 0.005);
+                next(ui);
+                number(ui, "Top k", &mut params.top_k, 1..=100, 40, 0.5);
+                next(ui);
+                effort(ui, &mut params.reasoning_effort);
+                next(ui);
+                thinking(ui, &mut params.thinking);
+                next(ui);
+            });
+        let typed = self
+            .stop
+            .entry((env.clone(), pane))
+            .or_insert_with(|| escape(&params.stop));
+        let name = caption(
+            ui,
+            "Stop sequences, one a line; \\n stands for a line break",
+        );
+        let edit = TextEdit::multiline(typed)
+            .desired_rows(1)
+            .desired_width(f32::INFINITY)
+            .margin(MARGIN);
         if ui.add(edit).labelled_by(name.id).changed() {
             params.stop = unescape(typed);
         }
@@ -100,7 +131,9 @@ fn number<T: Numeric>(
     match value {
         Some(value) => {
             let drag = ui.add(DragValue::new(value).range(range).speed(speed));
-            drag.widget_info(|| WidgetInfo::labeled(Role::SpinButton, true, format!("{label} value")));
+            drag.widget_info(|| {
+                WidgetInfo::labeled(Role::SpinButton, true, format!("{label} value"))
+            });
         }
         None => {
             caption(ui, "default");
@@ -111,14 +144,18 @@ fn number<T: Numeric>(
 fn effort(ui: &mut Ui, value: &mut Option<Effort>) {
     ui.label("Reasoning effort");
     let shown = value.map_or("default", Effort::as_str);
-    let combo =
-        ComboBox::from_id_salt("reasoning effort").width(90.0).selected_text(shown).show_ui(ui, |ui| {
+    let combo = ComboBox::from_id_salt("reasoning effort")
+        .width(90.0)
+        .selected_text(shown)
+        .show_ui(ui, |ui| {
             ui.selectable_value(value, None, "default");
             for effort in Effort::ALL {
                 ui.selectable_value(value, Some(effort), effort.as_str());
             }
         });
-    combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Reasoning effort"));
+    combo
+        .response
+        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Reasoning effort"));
 }
 
 fn thinking(ui: &mut Ui, value: &mut Option<bool>) {
@@ -128,12 +165,17 @@ fn thinking(ui: &mut Ui, value: &mut Option<bool>) {
         Some(true) => "on",
         Some(false) => "off",
     };
-    let combo = ComboBox::from_id_salt("thinking").width(90.0).selected_text(shown).show_ui(ui, |ui| {
-        ui.selectable_value(value, None, "default");
-        ui.selectable_value(value, Some(true), "on");
-        ui.selectable_value(value, Some(false), "off");
-    });
-    combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Thinking"));
+    let combo = ComboBox::from_id_salt("thinking")
+        .width(90.0)
+        .selected_text(shown)
+        .show_ui(ui, |ui| {
+            ui.selectable_value(value, None, "default");
+            ui.selectable_value(value, Some(true), "on");
+            ui.selectable_value(value, Some(false), "off");
+        });
+    combo
+        .response
+        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Thinking"));
 }
 
 fn escape(stop: &[String]) -> String {
@@ -172,7 +214,12 @@ mod tests {
 
     #[test]
     fn stop_sequences_are_read_as_they_were_written() {
-        let stop = vec!["END".to_owned(), "\n\n".to_owned(), "a\\n".to_owned(), " x ".to_owned()];
+        let stop = vec![
+            "END".to_owned(),
+            "\n\n".to_owned(),
+            "a\\n".to_owned(),
+            " x ".to_owned(),
+        ];
         assert_eq!(unescape(&escape(&stop)), stop);
         assert_eq!(unescape("a\n\nb\\"), ["a", "b\\"]);
     }

@@ -15,7 +15,8 @@ use crate::state::panes::MOST;
 use crate::ui::theme::Tokens;
 use crate::ui::views::waiting::waiting_ui;
 use crate::ui::widgets::{
-    Choice, Section, caption, failure_box, from_right, picker, picker_id, small_button, tokens, warning_box,
+    Choice, Section, caption, failure_box, from_right, picker, picker_id, small_button, tokens,
+    warning_box,
 };
 
 /// Whether the buttons have room beside the pickers; there are more of them with several panes.
@@ -36,10 +37,17 @@ pub(super) fn show(
     let wide = is_wide(ui.available_width(), several);
     let hidden = state.names_hidden();
     // Room for the wider of the two labels, so that nothing moves when it changes.
-    let buttons = if wide { 310.0 + if several { 142.0 } else { 0.0 } } else { 0.0 };
+    let buttons = if wide {
+        310.0 + if several { 142.0 } else { 0.0 }
+    } else {
+        0.0
+    };
     let index = state.active_pane();
     let env = state.pane_env(index);
-    let has_cluster = state.settings.get(&env).is_some_and(|env| env.cluster.is_some());
+    let has_cluster = state
+        .settings
+        .get(&env)
+        .is_some_and(|env| env.cluster.is_some());
     let has_env = index > 0 && state.settings.environments.len() > 1;
     ui.horizontal_top(|ui| {
         let width = ui.available_width() - buttons - if wide { 8.0 } else { 0.0 };
@@ -53,7 +61,14 @@ pub(super) fn show(
                 });
             });
         } else {
-            pick_ui(ui, state, index, width, (has_env, has_cluster), (&mut asked, out));
+            pick_ui(
+                ui,
+                state,
+                index,
+                width,
+                (has_env, has_cluster),
+                (&mut asked, out),
+            );
         }
         if wide {
             ui.vertical(|ui| {
@@ -89,12 +104,20 @@ fn pick_ui(
 ) {
     let env_width = if has_env { (width * 0.28).floor() } else { 0.0 };
     let width = width - if has_env { env_width + 8.0 } else { 0.0 };
-    let (first, second) = if has_cluster { (width * 0.54, width * 0.46 - 8.0) } else { (0.0, width) };
+    let (first, second) = if has_cluster {
+        (width * 0.54, width * 0.46 - 8.0)
+    } else {
+        (0.0, width)
+    };
     if has_env {
-        asked.refocus |= ui.vertical(|ui| env_ui(ui, state, index, env_width, out)).inner;
+        asked.refocus |= ui
+            .vertical(|ui| env_ui(ui, state, index, env_width, out))
+            .inner;
     }
     if has_cluster {
-        asked.refocus |= ui.vertical(|ui| deployment_ui(ui, state, index, first)).inner;
+        asked.refocus |= ui
+            .vertical(|ui| deployment_ui(ui, state, index, first))
+            .inner;
     }
     asked.refocus |= ui.vertical(|ui| model_ui(ui, state, index, second)).inner;
 }
@@ -104,35 +127,75 @@ pub(super) fn compare_ui(ui: &mut Ui, state: &mut State, beside: bool, asked: &m
     let size = vec2(0.0, 30.0);
     let panes = state.panes();
     let blind = state.blind().is_some();
-    let more = ui.add_enabled(panes < MOST && !blind, Button::new("+ Compare").min_size(size));
+    let more = ui.add_enabled(
+        panes < MOST && !blind,
+        Button::new("+ Compare").min_size(size),
+    );
     let help = "Another pane beside this one, with its own model";
-    let most =
-        if blind { "Names are hidden: end that first" } else { "There are four panes: close one first" };
-    asked.compare |= more.on_hover_text(help).on_disabled_hover_text(most).clicked();
+    let most = if blind {
+        "Names are hidden: end that first"
+    } else {
+        "There are four panes: close one first"
+    };
+    asked.compare |= more
+        .on_hover_text(help)
+        .on_disabled_hover_text(most)
+        .clicked();
     if panes > 1 {
         let figures = ui.add(Button::new("Figures").min_size(size).selected(beside));
-        asked.figures |= figures.on_hover_text("The figures beside the panes").clicked();
+        asked.figures |= figures
+            .on_hover_text("The figures beside the panes")
+            .clicked();
         let idle = state.answering().is_empty();
         let button = ui.add_enabled(idle, Button::new("Blind").min_size(size).selected(blind));
-        let help = "New conversations, shuffled and without names, until you say which answer is the best";
+        let help =
+            "New conversations, shuffled and without names, until you say which answer is the best";
         if button.on_hover_text(help).clicked() {
             asked.refocus = true;
-            if blind { state.end_blind() } else { state.begin_blind() }
+            if blind {
+                state.end_blind()
+            } else {
+                state.begin_blind()
+            }
         }
     }
 }
 
 /// Gives whether another environment was picked.
-fn env_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32, out: &mut Vec<Command>) -> bool {
+fn env_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    index: usize,
+    width: f32,
+    out: &mut Vec<Command>,
+) -> bool {
     caption(ui, "Environment");
     let picked = state.pane_env(index);
     let environments = state.settings.environments.clone();
     let choices = environments
         .iter()
-        .map(|env| Choice { name: &env.name, remark: None, dot: None, enabled: true })
+        .map(|env| Choice {
+            name: &env.name,
+            remark: None,
+            dot: None,
+            enabled: true,
+        })
         .collect();
-    let name = environments.iter().find(|env| env.id == picked).map(|env| env.name.as_str());
-    let chosen = picker(ui, "Environment", name, None, width, &[Section { heading: "", choices }]);
+    let name = environments
+        .iter()
+        .find(|env| env.id == picked)
+        .map(|env| env.name.as_str());
+    let chosen = picker(
+        ui,
+        "Environment",
+        name,
+        None,
+        width,
+        &[Section {
+            heading: "",
+            choices,
+        }],
+    );
     let env = chosen.and_then(|name| environments.iter().find(|env| env.name == name));
     if let Some(env) = env {
         state.pick_pane_env(index, &env.id, out);
@@ -147,22 +210,51 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
     let choice = state.pane_choice(index);
     let none = ClusterState::default();
     let cluster = state.pane_cluster(index).unwrap_or(&none);
-    let color = cluster.deployment_of(&choice).map(|deployment| state_color(deployment.state, tokens));
-    let all = cluster.view.value().map(|view| view.deployments.as_slice()).unwrap_or_default();
-    let (may_answer, others): (Vec<_>, Vec<_>) = all.iter().partition(|deployment| deployment.may_answer());
-    let (deployed, unknown): (Vec<_>, Vec<_>) =
-        may_answer.into_iter().partition(|deployment| deployment.state == DeploymentState::Deployed);
+    let color = cluster
+        .deployment_of(&choice)
+        .map(|deployment| state_color(deployment.state, tokens));
+    let all = cluster
+        .view
+        .value()
+        .map(|view| view.deployments.as_slice())
+        .unwrap_or_default();
+    let (may_answer, others): (Vec<_>, Vec<_>) =
+        all.iter().partition(|deployment| deployment.may_answer());
+    let (deployed, unknown): (Vec<_>, Vec<_>) = may_answer
+        .into_iter()
+        .partition(|deployment| deployment.state == DeploymentState::Deployed);
     let choices = |list: Vec<&Deployment>, enabled| -> Vec<Choice<'_>> {
         let choice = |deployment: &Deployment| choice_of(deployment, enabled, tokens);
         // The names live in the view; the borrow of the list does not matter.
-        list.into_iter().map(|d| Choice { name: name_of(all, &d.name), ..choice(d) }).collect()
+        list.into_iter()
+            .map(|d| Choice {
+                name: name_of(all, &d.name),
+                ..choice(d)
+            })
+            .collect()
     };
     let sections = [
-        Section { heading: "Deployed", choices: choices(deployed, true) },
-        Section { heading: "State unknown", choices: choices(unknown, true) },
-        Section { heading: "Not ready", choices: choices(others, false) },
+        Section {
+            heading: "Deployed",
+            choices: choices(deployed, true),
+        },
+        Section {
+            heading: "State unknown",
+            choices: choices(unknown, true),
+        },
+        Section {
+            heading: "Not ready",
+            choices: choices(others, false),
+        },
     ];
-    let chosen = picker(ui, "Deployment", choice.deployment.as_deref(), color, width, &sections);
+    let chosen = picker(
+        ui,
+        "Deployment",
+        choice.deployment.as_deref(),
+        color,
+        width,
+        &sections,
+    );
     if let Some(name) = &chosen {
         state.pick_deployment(index, name);
     }
@@ -170,7 +262,10 @@ fn deployment_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bo
 }
 
 fn name_of<'a>(all: &'a [Deployment], name: &str) -> &'a str {
-    all.iter().find(|deployment| deployment.name == name).map(|d| d.name.as_str()).unwrap_or_default()
+    all.iter()
+        .find(|deployment| deployment.name == name)
+        .map(|d| d.name.as_str())
+        .unwrap_or_default()
 }
 
 fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<'static> {
@@ -182,7 +277,12 @@ fn choice_of(deployment: &Deployment, enabled: bool, tokens: &Tokens) -> Choice<
         false if why == label => Some(why),
         false => Some(format!("{label}: {why}")),
     };
-    Choice { name: "", remark, dot: Some(state_color(deployment.state, tokens)), enabled }
+    Choice {
+        name: "",
+        remark,
+        dot: Some(state_color(deployment.state, tokens)),
+        enabled,
+    }
 }
 
 fn state_color(state: DeploymentState, tokens: &Tokens) -> egui::Color32 {
@@ -202,18 +302,32 @@ const MANY: usize = 2_000;
 fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
     caption(ui, "Model");
     let tokens = tokens(ui);
-    let color = state.pane_name(index).map(|name| tokens.model_color(state.colors.index(&name)));
+    let color = state
+        .pane_name(index)
+        .map(|name| tokens.model_color(state.colors.index(&name)));
     let choice = state.pane_choice(index);
     // A list of very many is put together only while it is open, or may be about to open.
     let open = egui::Popup::is_id_open(ui.ctx(), picker_id(ui, "Model"))
-        || ui.input(|input| !input.events.iter().all(|event| matches!(event, egui::Event::PointerMoved(_))));
+        || ui.input(|input| {
+            !input
+                .events
+                .iter()
+                .all(|event| matches!(event, egui::Event::PointerMoved(_)))
+        });
     let offers = state
         .pane_cluster(index)
-        .filter(|cluster| open || cluster.api_models.value().is_none_or(|all| all.len() < MANY))
+        .filter(|cluster| {
+            open || cluster
+                .api_models
+                .value()
+                .is_none_or(|all| all.len() < MANY)
+        })
         .map(|cluster| cluster.offers_of(&choice))
         .unwrap_or_default();
     let choices = |list: &'_ [ModelOffer]| -> Vec<(String, Option<String>, bool)> {
-        list.iter().map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable)).collect()
+        list.iter()
+            .map(|offer| (offer.name.clone(), offer.remark.clone(), offer.selectable))
+            .collect()
     };
     let (deployed, others) = (choices(&offers.deployed), choices(&offers.others));
     fn lines(list: &[(String, Option<String>, bool)]) -> Vec<Choice<'_>> {
@@ -223,19 +337,38 @@ fn model_ui(ui: &mut Ui, state: &mut State, index: usize, width: f32) -> bool {
         list.iter()
             .map(|entry| {
                 let (_, remark, enabled) = line(entry);
-                Choice { name: entry.0.as_str(), remark, dot: None, enabled }
+                Choice {
+                    name: entry.0.as_str(),
+                    remark,
+                    dot: None,
+                    enabled,
+                }
             })
             .collect()
     }
     let of_deployment = choice.deployment.is_some();
     let sections = [
-        Section { heading: "Of this deployment", choices: lines(&deployed) },
         Section {
-            heading: if of_deployment { "Other models of this API" } else { "Models of this API" },
+            heading: "Of this deployment",
+            choices: lines(&deployed),
+        },
+        Section {
+            heading: if of_deployment {
+                "Other models of this API"
+            } else {
+                "Models of this API"
+            },
             choices: lines(&others),
         },
     ];
-    let chosen = picker(ui, "Model", choice.model.as_deref(), color, width, &sections);
+    let chosen = picker(
+        ui,
+        "Model",
+        choice.model.as_deref(),
+        color,
+        width,
+        &sections,
+    );
     if let Some(name) = &chosen {
         state.pick_model(index, name);
     }
@@ -246,7 +379,10 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     let size = vec2(0.0, 30.0);
     let hidden = state.names_hidden();
     let code = ui.add_enabled(!hidden, Button::new("View code").min_size(size));
-    if code.on_hover_text("The same request in cURL, Python and Rust").clicked() {
+    if code
+        .on_hover_text("The same request in cURL, Python and Rust")
+        .clicked()
+    {
         asked.view_code = true;
     }
     // What was cleared tells who is who.
@@ -258,7 +394,10 @@ fn buttons_ui(ui: &mut Ui, state: &mut State, asked: &mut Asked) {
     } else {
         let can = state.can_clear();
         let clear = ui.add_enabled(can, Button::new("Clear").min_size(size));
-        if clear.on_hover_text("Begin a new conversation; the charts stay").clicked() {
+        if clear
+            .on_hover_text("Begin a new conversation; the charts stay")
+            .clicked()
+        {
             state.clear();
             asked.refocus = true;
         }
@@ -273,12 +412,21 @@ fn freshness_ui(
     asked: &mut Asked,
     out: &mut Vec<Command>,
 ) {
-    let Some(place) = state.place_of(env) else { return };
+    let Some(place) = state.place_of(env) else {
+        return;
+    };
     let loading = place.cluster.view.is_loading() || place.cluster.api_models.is_loading();
     let place_link = place.cluster.link.clone();
     let seen = place.cluster.view.with_time().map(|(view, at)| {
-        let deployed = view.deployments.iter().filter(|d| d.state == DeploymentState::Deployed).count();
-        (format!("{deployed} of {} deployed", view.deployments.len()), at)
+        let deployed = view
+            .deployments
+            .iter()
+            .filter(|d| d.state == DeploymentState::Deployed)
+            .count();
+        (
+            format!("{deployed} of {} deployed", view.deployments.len()),
+            at,
+        )
     });
     let seen = seen.or_else(|| {
         let (models, at) = place.cluster.api_models.with_time()?;
@@ -286,13 +434,30 @@ fn freshness_ui(
     });
     if loading {
         ui.spinner();
-        caption(ui, if seen.is_some() { "refreshing" } else { "asking the cluster and the API" });
+        caption(
+            ui,
+            if seen.is_some() {
+                "refreshing"
+            } else {
+                "asking the cluster and the API"
+            },
+        );
         let jobs = [place.cluster.view.job(), place.cluster.api_models.job()];
-        if small_button(ui, "Cancel").on_hover_text("Keep what there is").clicked() {
-            out.extend(jobs.into_iter().flatten().map(|job| Command::Cancel { job }));
+        if small_button(ui, "Cancel")
+            .on_hover_text("Keep what there is")
+            .clicked()
+        {
+            out.extend(
+                jobs.into_iter()
+                    .flatten()
+                    .map(|job| Command::Cancel { job }),
+            );
         }
     } else {
-        if small_button(ui, "Refresh").on_hover_text("Ask the cluster and the API again (F5)").clicked() {
+        if small_button(ui, "Refresh")
+            .on_hover_text("Ask the cluster and the API again (F5)")
+            .clicked()
+        {
             state.refresh(out);
         }
         let cluster = &mut state.place().cluster;
@@ -338,47 +503,77 @@ fn freshness_ui(
 fn troubles_ui(ui: &mut Ui, state: &mut State, env: &EnvId, now: Duration, asked: &mut Asked) {
     let index = state.active_pane();
     let choice = state.pane_choice(index);
-    let (Some(place), Some(env)) = (state.place_of(env), state.settings.get(env)) else { return };
+    let (Some(place), Some(env)) = (state.place_of(env), state.settings.get(env)) else {
+        return;
+    };
     let insecure = env.accept_invalid_certs;
     let api_expected = env.api.is_some() || env.demo;
     let age = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
     let view = &place.cluster.view;
     let models = &place.cluster.api_models;
     let mut boxes: Vec<(&str, crate::domain::failure::Failure, Option<Duration>)> = Vec::new();
-    boxes.extend(view.failure().map(|why| ("cluster", why.clone(), age(view.with_time().map(|(_, at)| at)))));
-    boxes.extend(models.failure().map(|why| ("api", why.clone(), age(models.with_time().map(|(_, at)| at)))));
+    boxes.extend(view.failure().map(|why| {
+        (
+            "cluster",
+            why.clone(),
+            age(view.with_time().map(|(_, at)| at)),
+        )
+    }));
+    boxes.extend(models.failure().map(|why| {
+        (
+            "api",
+            why.clone(),
+            age(models.with_time().map(|(_, at)| at)),
+        )
+    }));
     if boxes.iter().all(|(id, ..)| *id != "api") {
-        boxes.extend(place.trouble.clone().filter(|_| api_expected).map(|why| ("place", why, None)));
+        boxes.extend(
+            place
+                .trouble
+                .clone()
+                .filter(|_| api_expected)
+                .map(|why| ("place", why, None)),
+        );
     }
     if let Some(KeyStatus::Missing(why)) = &place.key {
         boxes.push(("key", why.clone(), None));
     }
-    for warning in view.value().map(|view| view.warnings.as_slice()).unwrap_or_default() {
+    for warning in view
+        .value()
+        .map(|view| view.warnings.as_slice())
+        .unwrap_or_default()
+    {
         boxes.push(("warning", warning.clone(), None));
     }
-    let models_trouble =
-        place.cluster.deployment_of(&choice).and_then(|deployment| deployment.models_trouble.clone());
+    let models_trouble = place
+        .cluster
+        .deployment_of(&choice)
+        .and_then(|deployment| deployment.models_trouble.clone());
     if boxes.is_empty() && models_trouble.is_none() && !insecure {
         return;
     }
     let most = (ui.available_height() * 0.4).clamp(60.0, 240.0);
-    ScrollArea::vertical().id_salt("troubles").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
-        ui.set_width(ui.available_width() - 4.0);
-        for (n, (id, why, age)) in boxes.iter().enumerate() {
-            failure_box(ui, &format!("{id} {n}"), why, *age);
-        }
-        if let Some(text) = models_trouble {
-            warning_box(ui, &printable::cut(&text, 600));
-        }
-        if insecure {
-            let tokens = tokens(ui);
-            ui.add(Label::new(
-                RichText::new("Certificates are not checked in this environment")
-                    .small()
-                    .color(tokens.warning),
-            ));
-        }
-    });
+    ScrollArea::vertical()
+        .id_salt("troubles")
+        .max_height(most)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width() - 4.0);
+            for (n, (id, why, age)) in boxes.iter().enumerate() {
+                failure_box(ui, &format!("{id} {n}"), why, *age);
+            }
+            if let Some(text) = models_trouble {
+                warning_box(ui, &printable::cut(&text, 600));
+            }
+            if insecure {
+                let tokens = tokens(ui);
+                ui.add(Label::new(
+                    RichText::new("Certificates are not checked in this environment")
+                        .small()
+                        .color(tokens.warning),
+                ));
+            }
+        });
     if !boxes.is_empty() && small_button(ui, "Open Home").clicked() {
         asked.go_home = true;
     }

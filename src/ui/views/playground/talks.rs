@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use egui::{
-    Button, Context, Id, Key, Modal, Modifiers, Popup, Role, TextEdit, TextStyle, Ui, UiBuilder, WidgetInfo,
-    vec2,
+    Button, Context, Id, Key, Modal, Modifiers, Popup, Role, TextEdit, TextStyle, Ui, UiBuilder,
+    WidgetInfo, vec2,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -45,7 +45,11 @@ impl TalksUi {
     }
 
     pub(super) fn toggle(&mut self) {
-        *self = Self { open: !self.open, list: ListUi::opened(), ..Self::default() };
+        *self = Self {
+            open: !self.open,
+            list: ListUi::opened(),
+            ..Self::default()
+        };
     }
 
     /// Draws the list, if it is open. Gives whether it was closed: one can type on.
@@ -90,7 +94,10 @@ impl TalksUi {
                 }
                 let can = state.can_clear();
                 let new = ui.add_enabled(can, Button::new("New conversation"));
-                if new.on_hover_text("Begin anew in all panes (Ctrl+N); the charts stay").clicked() {
+                if new
+                    .on_hover_text("Begin anew in all panes (Ctrl+N); the charts stay")
+                    .clicked()
+                {
                     state.clear();
                     self.open = false;
                 }
@@ -101,7 +108,10 @@ impl TalksUi {
         if self.renaming.is_none() {
             self.keys(ui, state, total.unwrap_or(0), now, out);
         }
-        let (label, hint) = ("Search conversations", "Search titles, models and what was said");
+        let (label, hint) = (
+            "Search conversations",
+            "Search titles, models and what was said",
+        );
         self.list.search_ui(ui, label, hint, &mut state.talks.text);
         if let Some(failure) = state.talks.rows.failure().cloned() {
             failure_box(ui, "conversations", &failure, None);
@@ -120,7 +130,12 @@ impl TalksUi {
                     empty_state(ui, "No conversation yet", advice, 40.0);
                 }
                 Some(0) => {
-                    empty_state(ui, "Nothing found", "No conversation has all of these words in it", 40.0);
+                    empty_state(
+                        ui,
+                        "Nothing found",
+                        "No conversation has all of these words in it",
+                        40.0,
+                    );
                 }
                 Some(total) => self.rows_ui(ui, state, total, (now, today), out),
             }
@@ -129,22 +144,42 @@ impl TalksUi {
             state.want_talks(0..1, out);
         }
         ui.horizontal(|ui| {
-            caption(ui, "Enter opens it in the active pane · F2 renames · Shift+Delete deletes");
+            caption(
+                ui,
+                "Enter opens it in the active pane · F2 renames · Shift+Delete deletes",
+            );
             from_right(ui, |ui| {
                 if state.talks.rows.is_loading() || state.talks.is_opening() {
                     ui.add(egui::Spinner::new().size(12.0));
                 }
                 if let Some(total) = total {
-                    caption(ui, units::counted(usize::try_from(total).unwrap_or(usize::MAX), "conversation"));
+                    caption(
+                        ui,
+                        units::counted(
+                            usize::try_from(total).unwrap_or(usize::MAX),
+                            "conversation",
+                        ),
+                    );
                 }
             });
         });
     }
 
     /// Up and Down move the mark, Enter opens what is marked.
-    fn keys(&mut self, ui: &Ui, state: &mut State, total: u64, now: Duration, out: &mut Vec<Command>) {
-        let pressed = self.list.keys(ui, usize::try_from(total).unwrap_or(usize::MAX));
-        let Some(row) = state.talks.rows.at(self.list.marked() as u64).cloned() else { return };
+    fn keys(
+        &mut self,
+        ui: &Ui,
+        state: &mut State,
+        total: u64,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
+        let pressed = self
+            .list
+            .keys(ui, usize::try_from(total).unwrap_or(usize::MAX));
+        let Some(row) = state.talks.rows.at(self.list.marked() as u64).cloned() else {
+            return;
+        };
         let wish = match pressed {
             Some(Pressed::Take) => Some(Wish::Open(row.id)),
             Some(Pressed::Edit) => Some(Wish::Rename(row.id, row.title)),
@@ -154,7 +189,13 @@ impl TalksUi {
         self.grant(wish, state, now, out);
     }
 
-    fn grant(&mut self, wish: Option<Wish>, state: &mut State, now: Duration, out: &mut Vec<Command>) {
+    fn grant(
+        &mut self,
+        wish: Option<Wish>,
+        state: &mut State,
+        now: Duration,
+        out: &mut Vec<Command>,
+    ) {
         match wish {
             Some(Wish::Open(id)) if !state.talks.is_removed(&id) => {
                 state.open_talk(&id, out);
@@ -183,10 +224,19 @@ impl TalksUi {
         let active = state.active_pane();
         let mut wish = None;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
-        let Self { list, renaming, fresh_name, .. } = self;
+        let Self {
+            list,
+            renaming,
+            fresh_name,
+            ..
+        } = self;
         let (marked, mut leave) = (list.marked(), false);
         let seen = list.rows_ui(ui, "conversations", total, |ui, rect, index| {
-            let row = state.talks.rows.at(index as u64).filter(|row| !state.talks.is_gone(&row.id));
+            let row = state
+                .talks
+                .rows
+                .at(index as u64)
+                .filter(|row| !state.talks.is_gone(&row.id));
             let Some(row) = row.cloned() else { return };
             let mut inside = ui.new_child(UiBuilder::new().id_salt(&row.id).max_rect(rect));
             match renaming {
@@ -198,7 +248,13 @@ impl TalksUi {
                     let pane = shown.iter().position(|id| id.as_ref() == Some(&row.id));
                     let place = pane.map(|pane| pane == active);
                     let busy = state.talk_is_busy(&row.id);
-                    row_ui(&mut inside, &row, (index == marked, place, busy), today, &mut wish);
+                    row_ui(
+                        &mut inside,
+                        &row,
+                        (index == marked, place, busy),
+                        today,
+                        &mut wish,
+                    );
                 }
             }
         });
@@ -225,12 +281,19 @@ fn rename_ui(
     let (mut save, mut leave) = (enter, escape);
     ui.horizontal_centered(|ui| {
         let width = ui.available_width() - 166.0;
-        let edit = ui.add(TextEdit::singleline(title).desired_width(width).margin(MARGIN).char_limit(200));
+        let edit = ui.add(
+            TextEdit::singleline(title)
+                .desired_width(width)
+                .margin(MARGIN)
+                .char_limit(200),
+        );
         edit.widget_info(|| text_info("New title", title));
         if std::mem::take(fresh) {
             edit.request_focus();
         }
-        save |= ui.add_enabled(!title.trim().is_empty(), Button::new("Rename")).clicked();
+        save |= ui
+            .add_enabled(!title.trim().is_empty(), Button::new("Rename"))
+            .clicked();
         leave |= ui.button("Leave").clicked();
     });
     if save && !title.trim().is_empty() {
@@ -274,15 +337,19 @@ fn row_ui(
         if ui.button("Rename").clicked() {
             *wish = Some(Wish::Rename(row.id.clone(), row.title.clone()));
         }
-        for (format, name) in
-            [(ExportFormat::Markdown, "Export as Markdown…"), (ExportFormat::Json, "Export as JSON…")]
-        {
+        for (format, name) in [
+            (ExportFormat::Markdown, "Export as Markdown…"),
+            (ExportFormat::Json, "Export as JSON…"),
+        ] {
             if ui.button(name).clicked() {
                 *wish = Some(Wish::Export(row.id.clone(), format));
             }
         }
         let delete = ui.add_enabled(!busy, Button::new("Delete"));
-        if delete.on_disabled_hover_text("It is being answered: stop that first").clicked() {
+        if delete
+            .on_disabled_hover_text("It is being answered: stop that first")
+            .clicked()
+        {
             *wish = Some(Wish::Delete(row.id.clone()));
         }
     });
@@ -290,16 +357,23 @@ fn row_ui(
 
 fn told_below(row: &SessionRow, place: Option<bool>, today: Timestamp) -> String {
     let mut parts = Vec::new();
-    parts.extend(
-        place.map(|active| if active { "shown now".to_owned() } else { "in another pane".to_owned() }),
-    );
+    parts.extend(place.map(|active| {
+        if active {
+            "shown now".to_owned()
+        } else {
+            "in another pane".to_owned()
+        }
+    }));
     parts.push(match &row.models[..] {
         [] => "no model".to_owned(),
         [one] => one.clone(),
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
     });
     parts.push(when(row.ended.unwrap_or(row.began), today));
-    parts.push(units::counted(usize::try_from(row.requests).unwrap_or(usize::MAX), "answer"));
+    parts.push(units::counted(
+        usize::try_from(row.requests).unwrap_or(usize::MAX),
+        "answer",
+    ));
     parts.push(row.environment.clone());
     parts.join(" · ")
 }
@@ -314,7 +388,12 @@ fn when(moment: Timestamp, today: Timestamp) -> String {
     if now.date().yesterday().is_ok_and(|day| day == at.date()) {
         return at.strftime("yesterday %H:%M").to_string();
     }
-    at.strftime(if at.year() == now.year() { "%-d %b" } else { "%-d %b %Y" }).to_string()
+    at.strftime(if at.year() == now.year() {
+        "%-d %b"
+    } else {
+        "%-d %b %Y"
+    })
+    .to_string()
 }
 
 /// What was opened in a pane, and the way back; as long as nothing was said in it.
@@ -327,7 +406,9 @@ pub(super) fn opened_ui(ui: &mut Ui, title: &str) -> bool {
         from_right(ui, |ui| {
             let button = small_button(ui, "Undo");
             button.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Undo opening"));
-            undo = button.on_hover_text("Back to the conversation that was here").clicked();
+            undo = button
+                .on_hover_text("Back to the conversation that was here")
+                .clicked();
         });
     });
     undo

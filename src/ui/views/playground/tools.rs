@@ -48,20 +48,33 @@ enum Wish {
     Delete,
 }
 
-pub(super) fn show(ui: &mut Ui, tools: &mut Vec<Tool>, open: &mut ToolsUi, checks: &mut SchemaChecks) {
+pub(super) fn show(
+    ui: &mut Ui,
+    tools: &mut Vec<Tool>,
+    open: &mut ToolsUi,
+    checks: &mut SchemaChecks,
+) {
     let mut added = false;
     ui.horizontal(|ui| {
         ui.label("Functions");
         added = small_button(ui, "Add function").clicked();
     });
     if added {
-        let tool = if tools.is_empty() { first_tool() } else { Tool::default() };
+        let tool = if tools.is_empty() {
+            first_tool()
+        } else {
+            Tool::default()
+        };
         open.open.insert(tools.len());
         open.deleted = None;
         tools.push(tool);
     }
     if let Some((_, tool)) = &open.deleted {
-        let name = if tool.name.is_empty() { "A function" } else { &tool.name };
+        let name = if tool.name.is_empty() {
+            "A function"
+        } else {
+            &tool.name
+        };
         caption(ui, format!("{name} was deleted"));
         if small_button(ui, "Undo").clicked()
             && let Some((at, tool)) = open.deleted.take()
@@ -74,10 +87,15 @@ pub(super) fn show(ui: &mut Ui, tools: &mut Vec<Tool>, open: &mut ToolsUi, check
     }
     let mut wish = None;
     for at in 0..tools.len() {
-        let twin = tools[..at].iter().any(|other| !other.off && other.name.trim() == tools[at].name.trim());
+        let twin = tools[..at]
+            .iter()
+            .any(|other| !other.off && other.name.trim() == tools[at].name.trim());
         let is_open = open.open.contains(&at);
-        let asked =
-            ui.push_id(("function", at), |ui| tool_ui(ui, at, &mut tools[at], (is_open, twin), checks)).inner;
+        let asked = ui
+            .push_id(("function", at), |ui| {
+                tool_ui(ui, at, &mut tools[at], (is_open, twin), checks)
+            })
+            .inner;
         wish = wish.or(asked.map(|wish| (at, wish)));
     }
     if added {
@@ -90,8 +108,16 @@ pub(super) fn show(ui: &mut Ui, tools: &mut Vec<Tool>, open: &mut ToolsUi, check
             let tool = tools[at].clone();
             let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
             let fresh = |n: &usize| format!("{}_{n}", tool.name);
-            let name = (2..).map(|n| fresh(&n)).find(|name| !names.contains(&name.as_str()));
-            tools.insert(at + 1, Tool { name: name.unwrap_or_default(), ..tool });
+            let name = (2..)
+                .map(|n| fresh(&n))
+                .find(|name| !names.contains(&name.as_str()));
+            tools.insert(
+                at + 1,
+                Tool {
+                    name: name.unwrap_or_default(),
+                    ..tool
+                },
+            );
             open.open = HashSet::from([at + 1]);
         }
         Some((at, Wish::Delete)) => {
@@ -111,7 +137,9 @@ fn tool_ui(
 ) -> Option<Wish> {
     let mut wish = None;
     let tokens = tokens(ui);
-    let frame = Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4));
+    let frame = Frame::new()
+        .fill(tokens.sunken)
+        .corner_radius(CornerRadius::same(4));
     let schema_fault = match tool.parameters.trim() {
         "" => None,
         text => checks.fault(text),
@@ -123,7 +151,11 @@ fn tool_ui(
     frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
-            let name = if tool.name.trim().is_empty() { "(no name)" } else { tool.name.trim() };
+            let name = if tool.name.trim().is_empty() {
+                "(no name)"
+            } else {
+                tool.name.trim()
+            };
             let mut on = !tool.off;
             let told = format!("Offer {name}");
             let tick = ui.checkbox(&mut on, "");
@@ -131,12 +163,20 @@ fn tool_ui(
             tick.on_hover_text("Told to the model");
             let room = ui.available_width() - 176.0;
             let color = if on { tokens.text } else { tokens.dim };
-            crate::ui::widgets::shortened(ui, name, egui::TextStyle::Monospace, color, room.max(40.0));
+            crate::ui::widgets::shortened(
+                ui,
+                name,
+                egui::TextStyle::Monospace,
+                color,
+                room.max(40.0),
+            );
             from_right(ui, |ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 let named = |ui: &mut Ui, text: &str, what: &str| {
                     let button = small_button(ui, text);
-                    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{what} {name}")));
+                    button.widget_info(|| {
+                        WidgetInfo::labeled(Role::Button, true, format!("{what} {name}"))
+                    });
                     button.clicked()
                 };
                 if named(ui, "Delete", "Delete") {
@@ -145,7 +185,11 @@ fn tool_ui(
                 if named(ui, "Copy", "Duplicate") {
                     wish = Some(Wish::Duplicate);
                 }
-                if named(ui, if is_open { "Close" } else { "Edit" }, if is_open { "Close" } else { "Edit" }) {
+                if named(
+                    ui,
+                    if is_open { "Close" } else { "Edit" },
+                    if is_open { "Close" } else { "Edit" },
+                ) {
                     wish = Some(Wish::Fold);
                 }
             });
@@ -159,7 +203,12 @@ fn tool_ui(
             return;
         }
         let n = at + 1;
-        field(ui, &format!("Name of function {n}"), &mut tool.name, "letters, digits, _ and -");
+        field(
+            ui,
+            &format!("Name of function {n}"),
+            &mut tool.name,
+            "letters, digits, _ and -",
+        );
         if let Some(fault) = name_fault {
             field_error(ui, fault);
         }
@@ -169,7 +218,10 @@ fn tool_ui(
             &mut tool.description,
             "What it does, for the model",
         );
-        let label = caption(ui, format!("Arguments of function {n}, as a JSON schema; empty for none"));
+        let label = caption(
+            ui,
+            format!("Arguments of function {n}, as a JSON schema; empty for none"),
+        );
         code_edit(ui, &mut tool.parameters, 4).labelled_by(label.id);
         fault_ui(ui, schema_fault, &tool.parameters);
     });

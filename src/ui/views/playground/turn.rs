@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use egui::{Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo};
+use egui::{
+    Button, Color32, CornerRadius, Frame, Label, Margin, RichText, Role, TextStyle, Ui, WidgetInfo,
+};
 
 use super::figures;
 use crate::domain::units;
@@ -61,7 +63,12 @@ pub(super) fn model_ui(
 pub(super) fn reasoning_title(answer: &Answer) -> String {
     match answer.figures.reasoning {
         Some(Reasoning { tokens, time }) => {
-            format!("Reasoning · {} {} · {}", units::count(tokens.n), tokens.noun(), units::seconds(time))
+            format!(
+                "Reasoning · {} {} · {}",
+                units::count(tokens.n),
+                tokens.noun(),
+                units::seconds(time)
+            )
         }
         None => "Reasoning".to_owned(),
     }
@@ -110,11 +117,18 @@ pub(super) fn notice_ui(
             });
         }
         _ => {
-            let text = answer.empty_because().or(answer.cut_because()).unwrap_or_default();
+            let text = answer
+                .empty_because()
+                .or(answer.cut_because())
+                .unwrap_or_default();
             ui.horizontal_wrapped(|ui| {
                 let warning = tokens(ui).warning;
                 ui.add(Label::new(RichText::new(text).small().color(warning)).wrap());
-                if can_retry && small_button(ui, "Retry").on_hover_text("Ask the same again").clicked() {
+                if can_retry
+                    && small_button(ui, "Retry")
+                        .on_hover_text("Ask the same again")
+                        .clicked()
+                {
                     act = Some(Act::Again(0));
                 }
                 if continue_ui(ui) {
@@ -135,7 +149,9 @@ fn retry_button(ui: &mut Ui, wait: Option<Duration>) -> bool {
         }
         None => "Retry".to_owned(),
     };
-    ui.add_enabled(wait.is_none(), Button::new(label)).on_hover_text("Ask the same again").clicked()
+    ui.add_enabled(wait.is_none(), Button::new(label))
+        .on_hover_text("Ask the same again")
+        .clicked()
 }
 
 /// What was pressed below an answer.
@@ -158,7 +174,9 @@ pub(super) fn figures_ui(
     now: Duration,
 ) -> Option<Pressed> {
     let tokens = tokens(ui);
-    let frame = Frame::new().fill(tokens.sunken).corner_radius(CornerRadius::same(4));
+    let frame = Frame::new()
+        .fill(tokens.sunken)
+        .corner_radius(CornerRadius::same(4));
     let mut pressed = None;
     frame.inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -202,7 +220,11 @@ fn speed_note_ui(ui: &mut Ui, answer: &Answer, now: Duration) {
 fn fastest_ui(ui: &mut Ui, fastest: Fastest) {
     let Some(told) = fastest.told() else { return };
     let ok = tokens(ui).ok;
-    let shown = if fastest.speed && fastest.ttft { "fastest" } else { told };
+    let shown = if fastest.speed && fastest.ttft {
+        "fastest"
+    } else {
+        told
+    };
     let label = ui.label(RichText::new(format!("▲ {shown}")).small().color(ok));
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Fastest: {told}")));
     label.on_hover_text(
@@ -214,32 +236,68 @@ fn line_of_figures(ui: &mut Ui, answer: &Answer, now: Duration) {
     let tokens = tokens(ui);
     let figures = &answer.figures;
     let absent = || units::ABSENT.to_owned();
-    let speed = answer
-        .speed(now)
-        .map_or_else(|| format!("{} tok/s", units::ABSENT), |rate| units::rate(rate).to_string());
-    let chunks = figures.tokens.is_some_and(|tokens| tokens.source == TokenSource::Chunks);
-    let speed = if chunks { speed.replace("tok/s", "chunks/s") } else { speed };
-    let latency =
-        figures.latency.map_or_else(|| "…".to_owned(), |latency| units::seconds(latency).to_string());
-    let latency = if figures.latency.is_none() && answer.status_is_final() { absent() } else { latency };
-    let ttft = figures.ttft.map_or_else(absent, |ttft| units::duration(ttft).to_string());
+    let speed = answer.speed(now).map_or_else(
+        || format!("{} tok/s", units::ABSENT),
+        |rate| units::rate(rate).to_string(),
+    );
+    let chunks = figures
+        .tokens
+        .is_some_and(|tokens| tokens.source == TokenSource::Chunks);
+    let speed = if chunks {
+        speed.replace("tok/s", "chunks/s")
+    } else {
+        speed
+    };
+    let latency = figures.latency.map_or_else(
+        || "…".to_owned(),
+        |latency| units::seconds(latency).to_string(),
+    );
+    let latency = if figures.latency.is_none() && answer.status_is_final() {
+        absent()
+    } else {
+        latency
+    };
+    let ttft = figures
+        .ttft
+        .map_or_else(absent, |ttft| units::duration(ttft).to_string());
     let mine = format!("{speed} · {latency} · TTFT {ttft}");
     let mut server = Vec::new();
     if let Some(theirs) = figures.server {
-        server.extend(theirs.after_first_per_sec.map(|rate| units::rate(rate).to_string()));
-        server.extend(theirs.latency.map(|latency| units::seconds(latency).to_string()));
-        server.extend(theirs.ttft.map(|ttft| format!("TTFT {}", units::duration(ttft))));
+        server.extend(
+            theirs
+                .after_first_per_sec
+                .map(|rate| units::rate(rate).to_string()),
+        );
+        server.extend(
+            theirs
+                .latency
+                .map(|latency| units::seconds(latency).to_string()),
+        );
+        server.extend(
+            theirs
+                .ttft
+                .map(|ttft| format!("TTFT {}", units::duration(ttft))),
+        );
     }
     ui.spacing_mut().item_spacing.x = 12.0;
     let width = ui.available_width();
     let style = theme::small_figure_text();
-    let label = Label::new(RichText::new(&mine).text_style(style.clone()).color(tokens.dim));
-    let label = ui.add(if width > WIDE { label.truncate() } else { label.wrap() });
+    let label = Label::new(
+        RichText::new(&mine)
+            .text_style(style.clone())
+            .color(tokens.dim),
+    );
+    let label = ui.add(if width > WIDE {
+        label.truncate()
+    } else {
+        label.wrap()
+    });
     label.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Figures: {mine}")));
     label.on_hover_text(figures::told_in_full(figures));
     if !server.is_empty() && width > 640.0 {
         let text = format!("server {}", server.join(" · "));
-        let label = ui.add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
+        let label = ui
+            .add(Label::new(RichText::new(text).text_style(style).color(tokens.faint)).truncate());
         label.on_hover_text("What the server reported of itself. It leaves out the network and the time queued at the gateway");
     }
 }
@@ -255,12 +313,30 @@ fn answer_buttons(ui: &mut Ui, answer: &Answer, can_ask: bool, idle: bool) -> Op
             pressed = Some(what);
         }
     };
-    button(!answer.text.is_empty(), "Copy", "Copy answer", "Put the answer on the clipboard", Pressed::Copy);
+    button(
+        !answer.text.is_empty(),
+        "Copy",
+        "Copy answer",
+        "Put the answer on the clipboard",
+        Pressed::Copy,
+    );
     if can_ask {
         let help = "Go on from this answer on another branch; what follows it stays";
-        button(idle, "Branch", "Branch here", help, Pressed::Do(Act::Branch(0)));
+        button(
+            idle,
+            "Branch",
+            "Branch here",
+            help,
+            Pressed::Do(Act::Branch(0)),
+        );
         let help = "Ask the same again; this answer stays as a branch";
-        button(idle, "Again", "Regenerate", help, Pressed::Do(Act::Again(0)));
+        button(
+            idle,
+            "Again",
+            "Regenerate",
+            help,
+            Pressed::Do(Act::Again(0)),
+        );
     }
     pressed
 }

@@ -17,7 +17,9 @@ pub(super) fn height(state: &mut State) -> f32 {
 
 /// The bar.
 pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
-    let Some(vote) = state.blind().map(|blind| blind.vote()) else { return };
+    let Some(vote) = state.blind().map(|blind| blind.vote()) else {
+        return;
+    };
     ui.horizontal(|ui| {
         ui.set_height(28.0);
         ui.spacing_mut().item_spacing.x = 8.0;
@@ -31,20 +33,29 @@ pub(super) fn bar_ui(ui: &mut Ui, state: &mut State, out: &mut Vec<Command>) {
             };
             strong(ui, told);
             let again = small_button(ui, "Blind again");
-            if again.on_hover_text("New conversations, shuffled anew").clicked() {
+            if again
+                .on_hover_text("New conversations, shuffled anew")
+                .clicked()
+            {
                 state.begin_blind();
             }
             return;
         }
         let on = state.to_vote_on();
         if on.is_empty() {
-            caption(ui, "Names are hidden until you vote, once all have answered");
+            caption(
+                ui,
+                "Names are hidden until you vote, once all have answered",
+            );
             return;
         }
         strong(ui, "Which answer is the best?");
         for index in on {
             let name = state.hidden_name(index).unwrap_or_default();
-            if small_button(ui, &name).on_hover_text("This one: names are shown then").clicked() {
+            if small_button(ui, &name)
+                .on_hover_text("This one: names are shown then")
+                .clicked()
+            {
                 state.vote(Vote::For(index), out);
             }
         }
