@@ -18,7 +18,7 @@ use tokio::{io::AsyncReadExt as _, net::unix::pipe::Receiver};
 /// Rings at even distances.
 #[cfg(target_os = "linux")]
 pub(super) struct Alarm {
-    /// Read as a pipe is: eight bytes once it has rung.
+    /// Read as a pipe is: eight bytes once it has rings.
     timer: Receiver,
     every: Duration,
     /// When it rings next.
@@ -27,7 +27,7 @@ pub(super) struct Alarm {
 
 /// How late rings were noticed: the first of them by `late`, each later one by [`Alarm`]'s distance less.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rung {
+pub(super) struct AlarmRings {
     pub(super) late: Duration,
     /// So many rang; more than one where nobody looked for long.
     pub(super) times: u32,
@@ -59,7 +59,7 @@ impl Alarm {
     }
 
     /// Waits until it rings.
-    pub(super) async fn rings(&mut self) -> io::Result<Rung> {
+    pub(super) async fn rings(&mut self) -> io::Result<AlarmRings> {
         let mut times = [0; 8];
         self.timer.read_exact(&mut times).await?;
         let late = self.next.elapsed();
@@ -67,7 +67,7 @@ impl Alarm {
             .unwrap_or(u32::MAX)
             .max(1);
         self.next += self.every.saturating_mul(times);
-        Ok(Rung { late, times })
+        Ok(AlarmRings { late, times })
     }
 }
 
@@ -81,7 +81,7 @@ impl Alarm {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) async fn rings(&mut self) -> io::Result<Rung> {
+    pub(super) async fn rings(&mut self) -> io::Result<AlarmRings> {
         std::future::pending().await
     }
 }

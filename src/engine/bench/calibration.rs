@@ -1,12 +1,18 @@
-//! Asking a server how many tokens our words are, through what may go wrong meanwhile.
+//! OneToken a server how many tokens our words are, through what may go wrong meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Asking, ask_once};
-use crate::domain::conversation::Message;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use crate::domain::conversation::{ChatRequest, Message, Params};
 use crate::domain::failure::{Advice, Failure, FaultClass};
 use crate::domain::units;
+use crate::engine::chat;
+use crate::metrics::timeline::Figures;
 use crate::prompts::fit::Fit;
+use crate::protocol::ChatEnding;
 use crate::wire::fault::is_too_long;
 
 /// How often a request is asked again: this is no measurement yet, so a full queue, a limit, a dropped connection or a failing
@@ -52,7 +58,7 @@ pub(super) enum Trouble {
 
 /// How many tokens the server counts of a prompt; `None` when it does not count.
 pub(super) async fn ask(
-    asking: &Asking,
+    asking: &OneToken,
     model: &str,
     messages: Vec<Message>,
 ) -> Result<Option<u64>, Failure> {
@@ -111,6 +117,46 @@ pub(super) fn failed(failure: Failure, tokens: f64) -> Failure {
         retry_after: failure.retry_after,
         ..Failure::new(summary, own.then(instead)).with_details(failure.details)
     }
+}
+
+/// One request with one token of answer, outside the workers.
+pub(super) async fn ask_once(
+    asking: &OneToken,
+    model: &str,
+    messages: Vec<Message>,
+) -> Result<Figures, Failure> {
+    let OneToken {
+        world,
+        params,
+        cancel,
+    } = asking;
+    let params = Params {
+        max_tokens: Some(1),
+        ..params.clone()
+    };
+    let request = ChatRequest {
+        model: model.to_owned(),
+        messages,
+        params,
+    };
+    let chatting = chat::run(&world.api, &request, &[], cancel, |_| {});
+    let report = tokio::time::timeout(world.timeout, chatting)
+        .await
+        .map_err(|_| world.api.fault_of_time(world.timeout, None, model).failure)?;
+    match report.ending {
+        ChatEnding::Finished { .. } => Ok(report.figures),
+        ChatEnding::Stopped => {
+            Err(Failure::new("It was cancelled", "").of_class(FaultClass::Cancelled))
+        }
+        ChatEnding::Failed(failure) => Err(failure),
+    }
+}
+
+/// How to send a request for one token.
+pub(super) struct OneToken {
+    pub(super) world: Arc<World>,
+    pub(super) params: Params,
+    pub(super) cancel: CancellationToken,
 }
 
 #[cfg(test)]

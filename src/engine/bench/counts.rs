@@ -1,4 +1,4 @@
-//! What a lane counts for the page while requests are in flight.
+//! What a worker counts for the page while requests are in flight.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::lock;
 use crate::domain::run::Flight;
 
-/// What a lane counts for the page.
+/// What a worker counts for the page.
 pub(super) struct Counts {
     pub(super) in_flight: AtomicU32,
     pub(super) streaming: AtomicU32,

@@ -156,7 +156,7 @@ pub(super) fn start(
             made += prepared.requests;
             conversations += 1;
             if most >= ENOUGH && sender.is_full() {
-                // Waking up for each request that is taken would take the lanes' time.
+                // Waking up for each request that is taken would take the workers' time.
                 thread::sleep(Duration::from_millis(1));
             }
             if sender.send(prepared).is_err() {
@@ -193,43 +193,33 @@ fn prepare(
         phase,
         due,
     } = next;
-    let version = world.api.dialects().version();
-    if writer.version != Some(version) {
-        writer.version = Some(version);
-        writer.dialect = world.api.dialects().of(&order.model);
-        writer.mold = None;
-    }
+    let version = writer.learn(order, world);
     // A trace's entries are taken in its own order; everything else goes on through the session.
     let conversation = match due {
         Some(_) if order.traced => entry,
         _ => counters.conversation.fetch_add(1, Ordering::Relaxed),
     };
-    if let Some(Opening {
-        text,
-        wanted_prompt_tokens,
-        max_tokens,
-    }) = order.source.opening(conversation)
-        && writer.mold(order, max_tokens)
-        && let Writer {
-            mold: Some(Mold { before, after, .. }),
-            block,
-            ..
-        } = writer
+    if let Some(opening) = order.source.opening(conversation)
+        && writer.mold(order, opening.max_tokens)
+        && let Some(Mold { before, after, .. }) = &writer.mold
     {
+        let Opening {
+            text,
+            wanted_prompt_tokens,
+            ..
+        } = opening;
         let index = counters.index.fetch_add(1, Ordering::Relaxed);
-        let request = block.request(&[before, text.as_bytes(), after], index, world);
-        let prompt = world.texts.then_some(text);
-        let wanted_prompt_tokens = Some(wanted_prompt_tokens);
+        let parts = [before, text.as_bytes(), after];
         return Some(Prepared {
             index,
             requests: 1,
             phase,
             due,
-            request,
-            prompt,
+            request: writer.block.request(&parts, index, world),
+            prompt: world.texts.then_some(text),
             version,
             turns: None,
-            wanted_prompt_tokens,
+            wanted_prompt_tokens: Some(wanted_prompt_tokens),
         });
     }
     let draft = order.source.draft(conversation);
@@ -239,35 +229,31 @@ fn prepare(
     let index = counters.index.fetch_add(requests, Ordering::Relaxed);
     let mut turns = turns.into_iter();
     let messages = turns.next()?;
-    let params = Params {
-        max_tokens: draft.max_tokens,
-        ..order.params.clone()
-    };
     let chat = ChatRequest {
         model: order.model.clone(),
         messages,
-        params,
+        params: Params {
+            max_tokens: draft.max_tokens,
+            ..order.params.clone()
+        },
     };
-    let request = writer.request(&chat, order.ignore_eos, writer.dialect, index, world);
-    let prompt = said(&chat, world);
-    let turns = (requests > 1).then(|| {
-        Box::new(Turns {
-            chat,
-            ignore_eos: order.ignore_eos,
-            later: turns,
-        })
-    });
-    let wanted_prompt_tokens = draft.wanted_prompt_tokens;
+    let (ignore_eos, later) = (order.ignore_eos, turns);
     Some(Prepared {
         index,
         requests,
         phase,
         due,
-        request,
-        prompt,
+        request: writer.request(&chat, ignore_eos, writer.dialect, index, world),
+        prompt: said(&chat, world),
         version,
-        turns,
-        wanted_prompt_tokens,
+        turns: (requests > 1).then(|| {
+            Box::new(Turns {
+                chat,
+                ignore_eos,
+                later,
+            })
+        }),
+        wanted_prompt_tokens: draft.wanted_prompt_tokens,
     })
 }
 
@@ -299,6 +285,17 @@ struct Block(BytesMut);
 const BLOCK: usize = 32 << 10;
 
 impl Writer {
+    /// Takes over what was learned of the server since the last request; gives the version of it.
+    fn learn(&mut self, order: &Order, world: &World) -> u64 {
+        let version = world.api.dialects().version();
+        if self.version != Some(version) {
+            self.version = Some(version);
+            self.dialect = world.api.dialects().of(&order.model);
+            self.mold = None;
+        }
+        version
+    }
+
     fn request(
         &mut self,
         chat: &ChatRequest,

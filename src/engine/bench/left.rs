@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::domain::plan::{LevelLoad, Plan};
 
+/// Warm-ups of an open loop go out so many at a time.
+pub(super) const WARMUP_CLIENTS: u32 = 4;
+
 /// The level under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
@@ -59,9 +62,7 @@ fn of_level(plan: &Plan, load: &LevelLoad, answer: Option<Duration>) -> Option<D
         0 => Some(Duration::ZERO),
         n => rounds(
             n.into(),
-            load.most_in_flight()
-                .unwrap_or(super::WARMUP_CLIENTS)
-                .min(n),
+            load.most_in_flight().unwrap_or(WARMUP_CLIENTS).min(n),
         ),
     };
     let by_requests = match load {

@@ -1,4 +1,4 @@
-//! A level as the session, the pacer and the lanes share it: what they count, and when it is over.
+//! A level as the session, the pacer and the workers share it: what they count, and when it is over.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use super::feed::Prepared;
 /// Above every moment of a session.
 const NEVER: u64 = u64::MAX;
 
-/// A level as the lanes see it.
+/// A level as the workers see it.
 pub(super) struct Level {
     pub(super) index: usize,
     pub(super) model: String,
@@ -115,7 +115,7 @@ impl Level {
         self.closing.load(Ordering::Relaxed) || deadline != NEVER && world.now_ns() >= deadline
     }
 
-    /// A moment that one of the lanes noted; `None` when it has not come.
+    /// A moment that one of the workers noted; `None` when it has not come.
     pub(super) fn moment(moment: &AtomicU64) -> Option<Duration> {
         match moment.load(Ordering::Relaxed) {
             0 | NEVER => None,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::lane::Lane;
+use super::worker::Worker;
 use crate::domain::run::{BenchProgress, Flight, InFlight, LevelReport, Point, RatePoint, Stage};
 use crate::domain::units::ms;
 use crate::metrics::request::{Phase, RequestRecord};
@@ -13,7 +13,7 @@ const RATE: Duration = Duration::from_millis(250);
 /// How often the level's figures are worked out while it runs.
 const PARTIAL: Duration = Duration::from_millis(250);
 /// How often the timeline is told.
-const FLIGHTS: Duration = Duration::from_millis(100);
+const TIMELINE_REQUESTS: Duration = Duration::from_millis(100);
 
 /// What has not been told yet, and what is always told anew.
 pub(super) struct Live {
@@ -50,9 +50,9 @@ pub(super) struct Seen {
     pub(super) session_limit: Option<Duration>,
 }
 
-pub(super) fn in_flight(lanes: &[Lane]) -> InFlight {
+pub(super) fn in_flight(workers: &[Worker]) -> InFlight {
     let mut sum = InFlight::default();
-    for Lane { counts, .. } in lanes {
+    for Worker { counts, .. } in workers {
         let streaming = counts.streaming.load(Ordering::Relaxed);
         sum.queued += counts.queued.load(Ordering::Relaxed);
         sum.streaming += streaming;
@@ -116,7 +116,7 @@ impl Live {
         });
     }
 
-    pub(super) fn tick(&mut self, lanes: &[Lane], seen: Seen) {
+    pub(super) fn tick(&mut self, workers: &[Worker], seen: Seen) {
         let Seen {
             now,
             in_flight,
@@ -138,9 +138,9 @@ impl Live {
             (left, _) => left,
         };
         if now >= self.chunks.1 + RATE {
-            let chunks: u64 = lanes
+            let chunks: u64 = workers
                 .iter()
-                .map(|lane| lane.counts.chunks.load(Ordering::Relaxed))
+                .map(|worker| worker.counts.chunks.load(Ordering::Relaxed))
                 .sum();
             let (before, since) = std::mem::replace(&mut self.chunks, (chunks, now));
             let worth = if self.worth.1 > 0 {
@@ -155,11 +155,11 @@ impl Live {
                 in_flight: in_flight.waiting + in_flight.streaming,
             });
         }
-        if now >= self.flights_at + FLIGHTS {
+        if now >= self.flights_at + TIMELINE_REQUESTS {
             self.flights_at = now;
-            self.flights = lanes
+            self.flights = workers
                 .iter()
-                .flat_map(|lane| lane.counts.flights())
+                .flat_map(|worker| worker.counts.flights())
                 .collect();
             self.flights.sort_by_key(|flight| flight.index);
         }

@@ -25,7 +25,7 @@ pub(super) struct Moment {
     pub(super) held: bool,
 }
 
-/// Begins to let the level's requests go, to one lane after the other. True once it has let the last one go.
+/// Begins to let the level's requests go, to one worker after the other. True once it has let the last one go.
 pub(super) fn start(
     level: Arc<Level>,
     world: Arc<World>,

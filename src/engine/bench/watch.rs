@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::alarm::Rung;
-use super::lane::PROBE;
+use super::alarm::AlarmRings;
+use super::worker::PROBE_INTERVAL;
 use crate::domain::run::Watch;
 use crate::io::machine::{Ticks, ticks};
 use crate::metrics::stats::{Histogram, Scale};
@@ -13,25 +13,25 @@ use crate::metrics::watch::LATE;
 const MOST_RINGS: u32 = 1 << 16;
 
 /// A level's look at the measuring threads and the machine.
-pub(super) struct Watching {
+pub(super) struct LevelWatch {
     timers: Histogram,
     reads: Histogram,
     leaving: Histogram,
     late_requests: u64,
     began: Instant,
-    /// CPU time of each lane when the level began (or when it first told), and now.
-    lanes: Vec<Option<[(Instant, Duration); 2]>>,
+    /// CPU time of each worker when the level began (or when it first told), and now.
+    workers: Vec<Option<[(Instant, Duration); 2]>>,
     process: Duration,
     machine: Option<Ticks>,
 }
 
-impl Default for Watching {
+impl Default for LevelWatch {
     fn default() -> Self {
         Self::begin()
     }
 }
 
-impl Watching {
+impl LevelWatch {
     pub(super) fn begin() -> Self {
         Self {
             timers: Histogram::new(Scale::Time),
@@ -39,22 +39,22 @@ impl Watching {
             leaving: Histogram::new(Scale::Time),
             late_requests: 0,
             began: Instant::now(),
-            lanes: Vec::new(),
+            workers: Vec::new(),
             process: process_time(),
             machine: ticks(),
         }
     }
 
-    pub(super) fn probed(&mut self, timer_late: Option<Duration>, reads: Option<Rung>) {
+    pub(super) fn probed(&mut self, timer_late: Option<Duration>, reads: Option<AlarmRings>) {
         if let Some(late) = timer_late {
             self.timers.record(late);
         }
         // A byte that comes amid a long sleep waits for what is left of it.
-        let Some(Rung { late, times }) = reads else {
+        let Some(AlarmRings { late, times }) = reads else {
             return;
         };
         for n in 0..times.min(MOST_RINGS) {
-            self.reads.record(late.saturating_sub(PROBE * n));
+            self.reads.record(late.saturating_sub(PROBE_INTERVAL * n));
         }
     }
 
@@ -64,13 +64,13 @@ impl Watching {
         self.late_requests += u64::from(late > LATE);
     }
 
-    pub(super) fn cpu(&mut self, lane: usize, used: Duration) {
-        if self.lanes.len() <= lane {
-            self.lanes.resize(lane + 1, None);
+    pub(super) fn cpu(&mut self, worker: usize, used: Duration) {
+        if self.workers.len() <= worker {
+            self.workers.resize(worker + 1, None);
         }
         let now = (Instant::now(), used);
-        let first = self.lanes[lane].map_or(now, |[first, _]| first);
-        self.lanes[lane] = Some([first, now]);
+        let first = self.workers[worker].map_or(now, |[first, _]| first);
+        self.workers[worker] = Some([first, now]);
     }
 
     /// What was seen so far; doubts and waits for prompts are others' to fill in.
@@ -88,7 +88,7 @@ impl Watching {
             timer_late_ms: self.timers.stats(),
             read_late_ms: self.reads.stats(),
             busiest_lane: self
-                .lanes
+                .workers
                 .iter()
                 .flatten()
                 .filter_map(share)

@@ -1,12 +1,12 @@
-//! One answer as a lane hears it, from its head to the verdict.
+//! One response as a worker receives it, from its head to the verdict.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::counts::FlightCell;
-use super::lane::{AtWork, Told};
-use super::level::Level;
-use super::lock;
+use super::{WorkerEvent, WorkerThread};
+use crate::engine::bench::counts::FlightCell;
+use crate::engine::bench::level::Level;
+use crate::engine::bench::lock;
 use crate::io::http1::{Compressed, ResponseHead, Sink, Unpacker};
 use crate::protocol::FinishReason;
 use crate::wire::answer::{AnswerReader, Broken, News, Step};
@@ -18,8 +18,8 @@ const MOST_RAW: usize = 64 << 10;
 pub(super) const NOT_OVER: u64 = u64::MAX;
 
 /// One answer being heard. Counts the request as in flight until it is dropped.
-pub(super) struct Hearing<'a> {
-    pub(super) lane: &'a AtWork,
+pub(super) struct IncomingResponse<'a> {
+    pub(super) worker: &'a WorkerThread,
     pub(super) level: &'a Level,
     pub(super) index: u64,
     pub(super) sent: Instant,
@@ -45,7 +45,7 @@ pub(super) struct Hearing<'a> {
     pub(super) chunks: u64,
     pub(super) streaming: bool,
     /// Its record has been told.
-    pub(super) told: bool,
+    pub(super) reported: bool,
     pub(super) cell: Option<usize>,
     /// Its place in [`Since`].
     pub(super) place: usize,
@@ -55,24 +55,26 @@ pub(super) struct Hearing<'a> {
     pub(super) read_at: (Instant, Duration),
 }
 
-impl<'a> Hearing<'a> {
+impl<'a> IncomingResponse<'a> {
     pub(super) fn begin(
-        lane: &'a AtWork,
+        worker: &'a WorkerThread,
         level: &'a Level,
         reader: &'a mut AnswerReader,
         over_at: &'a AtomicU64,
         (index, sent, measured): (u64, Instant, bool),
     ) -> Self {
-        let place = lock(&lane.counts.since).enter(lane.world.at_ns(sent));
-        lane.counts.in_flight.fetch_add(1, Ordering::Relaxed);
+        let place = lock(&worker.counts.since).enter(worker.world.at_ns(sent));
+        worker.counts.in_flight.fetch_add(1, Ordering::Relaxed);
         if measured {
             level.measured_in_flight.fetch_add(1, Ordering::Relaxed);
         }
         // As many as the last answer had: a buffer that grows is copied each time.
-        reader.collect_gaps(Vec::with_capacity(lane.counts.gaps.load(Ordering::Relaxed)));
-        let cell = lock(&lane.counts.free).pop_front();
+        reader.collect_gaps(Vec::with_capacity(
+            worker.counts.gaps.load(Ordering::Relaxed),
+        ));
+        let cell = lock(&worker.counts.free).pop_front();
         Self {
-            lane,
+            worker,
             level,
             index,
             sent,
@@ -91,7 +93,7 @@ impl<'a> Hearing<'a> {
             bytes: 0,
             chunks: 0,
             streaming: false,
-            told: false,
+            reported: false,
             cell,
             place,
             over_at,
@@ -108,12 +110,12 @@ impl<'a> Hearing<'a> {
     }
 
     fn cell(&self) -> Option<&FlightCell> {
-        self.lane.counts.flights.get(self.cell?)
+        self.worker.counts.flights.get(self.cell?)
     }
 
     pub(super) fn flight(&self, due: Instant) {
         let Some(cell) = self.cell() else { return };
-        let world = &self.lane.world;
+        let world = &self.worker.world;
         for (field, value) in [
             (&cell.first, 0),
             (&cell.ended, 0),
@@ -130,13 +132,13 @@ impl<'a> Hearing<'a> {
         if let Some(cell) = self.cell() {
             cell.failed.store(failed, Ordering::Relaxed);
             cell.ended
-                .store(self.lane.world.at_ns(at), Ordering::Relaxed);
+                .store(self.worker.world.at_ns(at), Ordering::Relaxed);
         }
     }
 
     /// Why a response that came whole is no good answer; `None` for a good one.
     pub(super) fn verdict(&mut self, end: Instant, level: &Level) -> Option<Fault> {
-        let api = &self.lane.world.api;
+        let api = &self.worker.world.api;
         if let Some(why) = &self.compressed {
             return Some(api.fault_of_compressed(why, &level.model));
         }
@@ -194,14 +196,14 @@ impl<'a> Hearing<'a> {
     }
 }
 
-impl Sink for Hearing<'_> {
+impl Sink for IncomingResponse<'_> {
     fn head(&mut self, at: Instant, head: ResponseHead) {
         let after = self.after(at);
         self.first_byte = Some(after);
         self.reader.head(after, self.connect);
-        let limits = self.lane.world.api.rate_limit(&head);
+        let limits = self.worker.world.api.rate_limit(&head);
         if !limits.is_empty() {
-            self.lane.tell(Told::Limits(limits));
+            self.worker.tell(WorkerEvent::Limits(limits));
         }
         self.good = (200..300).contains(&head.status);
         self.unpacker = Unpacker::of(&head);
@@ -244,42 +246,42 @@ impl Sink for Hearing<'_> {
         let over_at = self
             .reader
             .over_at()
-            .map_or(NOT_OVER, |at| self.lane.world.at_ns(self.sent + at));
+            .map_or(NOT_OVER, |at| self.worker.world.at_ns(self.sent + at));
         self.over_at.store(over_at, Ordering::Relaxed);
         let chunks = self.reader.chunks();
         let new = chunks - std::mem::replace(&mut self.chunks, chunks);
         if new > 0 {
-            self.lane.counts.chunks.fetch_add(new, Ordering::Relaxed);
+            self.worker.counts.chunks.fetch_add(new, Ordering::Relaxed);
             if !self.streaming {
                 self.streaming = true;
-                self.lane.counts.streaming.fetch_add(1, Ordering::Relaxed);
+                self.worker.counts.streaming.fetch_add(1, Ordering::Relaxed);
                 if let Some(cell) = self.cell() {
                     cell.first
-                        .store(self.lane.world.at_ns(at), Ordering::Relaxed);
+                        .store(self.worker.world.at_ns(at), Ordering::Relaxed);
                 }
             }
         }
     }
 }
 
-impl Drop for Hearing<'_> {
+impl Drop for IncomingResponse<'_> {
     fn drop(&mut self) {
-        lock(&self.lane.counts.since).leave(self.place);
-        self.lane.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.worker.counts.since).leave(self.place);
+        self.worker.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.streaming {
-            self.lane.counts.streaming.fetch_sub(1, Ordering::Relaxed);
+            self.worker.counts.streaming.fetch_sub(1, Ordering::Relaxed);
         }
         if self.measured {
             self.level
                 .aborted
-                .fetch_add(u64::from(!self.told), Ordering::Relaxed);
+                .fetch_add(u64::from(!self.reported), Ordering::Relaxed);
             self.level
                 .measured_in_flight
                 .fetch_sub(1, Ordering::Release);
         }
         if let Some(cell) = self.cell {
             // Cells are taken in turn, so that an ended request stays on the timeline for a while.
-            lock(&self.lane.counts.free).push_back(cell);
+            lock(&self.worker.counts.free).push_back(cell);
         }
     }
 }

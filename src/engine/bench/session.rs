@@ -1,0 +1,242 @@
+//! A session under way: its targets one after the other, each with its levels.
+
+mod frame;
+mod run_level;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::calibration::{self, Fitted, UNFITTED_FOR};
+use super::feed::Counters;
+use super::files::Files;
+use super::live::Live;
+use super::worker::{Worker, WorkerEvent};
+use super::{Controls, Listener, World};
+use crate::domain::conversation::{Message, Role};
+use crate::domain::failure::Failure;
+use crate::domain::plan::{Load, Plan, Target};
+use crate::domain::run::{BenchReport, Calibration, LevelReport, SessionEnd, Stage, Switch};
+use crate::domain::units;
+use crate::prompts::files::Material;
+use crate::prompts::fit::{Calibrator, UNFITTED};
+use crate::prompts::trace::Trace;
+use crate::prompts::{PromptSource, length_to_fit};
+
+/// Why a session does not go on.
+pub(super) enum Stop {
+    /// The user's wish.
+    Cancelled,
+    /// One of the session's ends.
+    Limit(String),
+    /// So does the share of its requests that failed.
+    Errors,
+}
+
+pub(super) struct Session<'a> {
+    /// With its seed.
+    pub(super) plan: &'a Plan,
+    pub(super) seed: u64,
+    pub(super) world: Arc<World>,
+    pub(super) workers: Vec<Worker>,
+    pub(super) events: Receiver<WorkerEvent>,
+    pub(super) controls: Controls,
+    pub(super) listener: &'a mut dyn Listener,
+    pub(super) files: Files,
+    pub(super) counters: Arc<Counters>,
+    pub(super) live: Live,
+    pub(super) report: BenchReport,
+    /// Measured requests of the session that ended, and those that failed.
+    pub(super) measured: u64,
+    pub(super) failed: u64,
+    /// Of the level under way.
+    pub(super) pauses: Vec<[Duration; 2]>,
+    pub(super) limits: Vec<(String, String)>,
+    /// What holds for every level of the target.
+    pub(super) notes: Vec<String>,
+    /// The mean good answer of the level under way, or else of the last that had any.
+    pub(super) answer: Option<Duration>,
+}
+
+impl Session<'_> {
+    pub(super) async fn all(&mut self) -> Result<(), Failure> {
+        let levels = self.plan.levels();
+        let several = self.plan.targets.len() > 1;
+        for (number, target) in self.plan.targets.iter().enumerate() {
+            match self.open(target, several).await {
+                Ok(Some(source)) => {
+                    for level in levels.iter().filter(|level| level.target == number) {
+                        if let Some(stop) = self.level(level, target, &source).await? {
+                            self.report.ended = match stop {
+                                Stop::Cancelled => SessionEnd::Stopped,
+                                Stop::Limit(why) => SessionEnd::Limit(why),
+                                // More may have failed while what was in flight came to its end.
+                                Stop::Errors => SessionEnd::Errors(format!(
+                                    "{} of {} requests failed",
+                                    self.failed, self.measured
+                                )),
+                            };
+                            return Ok(());
+                        }
+                    }
+                }
+                // What was under way when it was stopped failed of that.
+                Ok(None) | Err(_) if self.controls.cancel.is_cancelled() => {
+                    self.report.ended = SessionEnd::Stopped;
+                    return Ok(());
+                }
+                // What was measured before is not thrown away.
+                Err(failure) if !self.report.levels.is_empty() => {
+                    self.report.ended =
+                        SessionEnd::Failed(format!("{}: {}", target.model, failure.summary));
+                    return Ok(());
+                }
+                Ok(None) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a target ready: waits for the switch of the model, and fits prompts to its tokenizer. `None` when
+    /// it was cancelled.
+    async fn open(
+        &mut self,
+        target: &Target,
+        several: bool,
+    ) -> Result<Option<PromptSource>, Failure> {
+        if several {
+            self.live.stage = Stage::Switching;
+            self.tell();
+            let cancel = self.controls.cancel.clone();
+            let Some(()) = cancel.run_until_cancelled(self.switch(target)).await else {
+                return Ok(None);
+            };
+        }
+        let mut fit = None;
+        self.notes.clear();
+        if let Some(tokens) = length_to_fit(self.plan, self.files.trace.as_ref()) {
+            self.live.stage = Stage::Calibrating;
+            self.tell();
+            let cancel = self.controls.cancel.clone();
+            match cancel
+                .run_until_cancelled(self.calibrate(target, tokens))
+                .await
+            {
+                Some(fitted) => {
+                    let Fitted { fit: found, note } = fitted?;
+                    fit = found;
+                    self.notes.extend(note);
+                }
+                None => return Ok(None),
+            }
+        }
+        self.notes
+            .extend(self.files.material.as_ref().and_then(Material::note));
+        self.notes
+            .extend(self.files.trace.as_ref().and_then(Trace::note));
+        let source = PromptSource::new(self.plan, self.files.material.clone(), fit)?;
+        Ok(Some(match &self.files.trace {
+            Some(trace) => source.with_trace(trace.clone()),
+            None => source,
+        }))
+    }
+
+    fn asking(&self) -> calibration::OneToken {
+        calibration::OneToken {
+            world: Arc::clone(&self.world),
+            params: self.plan.params.clone(),
+            cancel: self.controls.cancel.clone(),
+        }
+    }
+
+    /// The first request of another model.
+    async fn switch(&mut self, target: &Target) {
+        let messages = vec![Message::new(
+            Role::User,
+            format!("Say one word ({})", self.world.id),
+        )];
+        let asked = calibration::ask_once(&self.asking(), &target.model, messages).await;
+        let (ttft, error) = match asked {
+            Ok(figures) => (figures.ttft.or(figures.latency), None),
+            Err(failure) => (None, Some(failure.summary)),
+        };
+        self.report.switches.push(Switch {
+            model: target.model.clone(),
+            deployment: target.deployment.clone(),
+            ttft_ms: ttft.map(units::ms),
+            error,
+        });
+    }
+
+    /// Finds out how many tokens the server makes of our words.
+    async fn calibrate(&mut self, target: &Target, tokens: f64) -> Result<Fitted, Failure> {
+        let mut calibrator = Calibrator::for_length(tokens, self.seed);
+        while let Some(messages) = calibrator.next() {
+            let failure = match calibration::ask(&self.asking(), &target.model, messages).await {
+                Ok(Some(tokens)) => {
+                    calibrator.learn(tokens);
+                    continue;
+                }
+                Ok(None) => return Ok(Fitted::not(UNFITTED)),
+                Err(failure) => failure,
+            };
+            match calibration::judge(&failure) {
+                calibration::Trouble::TooLong if calibrator.too_long() => {}
+                // The requests themselves may fare better; if not, the levels say so.
+                calibration::Trouble::Passing => {
+                    let why = failure.summary;
+                    return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
+                }
+                calibration::Trouble::TooLong | calibration::Trouble::Own => {
+                    return Err(calibration::failed(failure, tokens));
+                }
+                calibration::Trouble::OfAll => return Err(failure),
+            }
+        }
+        if calibrator.is_senseless() {
+            let why = "the tokens that the server counts do not grow with the words of a prompt";
+            return Ok(Fitted::not(&format!("{UNFITTED_FOR}: {why}")));
+        }
+        let (fit, requests) = calibrator.finish()?;
+        self.report.calibrations.push(Calibration {
+            model: target.model.clone(),
+            overhead_tokens: fit.overhead_tokens,
+            tokens_per_word: fit.tokens_per_word,
+            requests,
+        });
+        Ok(Fitted {
+            fit: Some(fit),
+            note: None,
+        })
+    }
+
+    /// Requests, or conversations, that said what an earlier one had said, since their file had no more prompts.
+    pub(super) fn repeated(&self) -> u64 {
+        self.repeated_with(None)
+    }
+
+    /// With a level that is not in the report yet.
+    fn repeated_with(&self, level: Option<&LevelReport>) -> u64 {
+        let Some(file) = &self.files.material else {
+            return 0;
+        };
+        let levels = self.report.levels.iter().chain(level);
+        let sent = levels.map(|level| {
+            let requests = &level.requests;
+            requests.ended + requests.aborted + requests.warmup
+        });
+        // Some are made ahead and never sent.
+        let made = self.counters.conversation.load(Ordering::Relaxed);
+        let sent: u64 = sent.sum();
+        let traced = matches!(self.plan.load, Load::Trace { .. });
+        if traced { sent } else { sent.min(made) }.saturating_sub(file.len() as u64)
+    }
+
+    fn tell(&mut self) {
+        let progress = self.live.take(self.world.began.elapsed());
+        self.listener.advanced(progress);
+    }
+}
