@@ -2,7 +2,9 @@
 //! at once; a file that is damaged is kept aside, and one of a newer Batida is left alone.
 
 mod codec;
+mod query;
 mod read;
+mod rows;
 mod schema;
 mod write;
 
@@ -20,7 +22,8 @@ use etcetera::BaseStrategy as _;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use self::read::ByIndex;
-pub use self::write::{ChatRecord, SessionKey, Writing};
+pub use self::rows::SessionKey;
+pub use self::write::{ChatRecord, Writing};
 use crate::domain::failure::Failure;
 use crate::io::files;
 

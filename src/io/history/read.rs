@@ -2,24 +2,21 @@
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{OptionalExtension as _, params, params_from_iter};
 
-use super::write::{SessionKey, kind_name, nanos};
-use super::{HEARTBEAT, Store, Trouble, codec};
+use super::query::{filter, order, whole};
+use super::rows::{ROW, SessionKey, kept, kind, moment, nanos, row, row_of, targets_of};
+use super::{Store, Trouble, codec};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
     Exchange, Facets, HistoryPage, HistoryQuery, SessionBody, SessionId, SessionKind, SessionRow,
-    SessionState, SortBy, StoredRequest, StoredSession, Traces, Trend, TrendPoint,
+    SessionState, StoredRequest, StoredSession, Traces, Trend, TrendPoint,
 };
 use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelEnd, LevelReport, SessionEnd, Surroundings};
 use crate::domain::units;
 use crate::metrics::compare::LevelValues;
 use crate::metrics::traces::Tracer;
-
-/// In the order in which [`row`] takes them.
-const ROW: &str = "key, id, kind, state, began_ns, ended_ns, heartbeat_ns, title, environment, deployments, models, \
-tags, source, release, requests, errors, ttft_ms, itl_ms, peak, key IN (SELECT session FROM baselines)";
 
 impl Store {
     /// The rows that a query asks for, and what is around them.
@@ -493,230 +490,4 @@ impl Iterator for ByIndex<'_> {
         };
         Some(self.store.asked(reading()))
     }
-}
-
-/// Of a word that the index of what was said does not know. So many exchanges are read at most, and none that has
-/// pictures in it.
-const SHORT: &str = "(words LIKE ? ESCAPE '\\' OR key IN (SELECT session FROM (SELECT session, body FROM exchanges \
-    WHERE octet_length(body) < 65536 ORDER BY session DESC, id DESC LIMIT 1000) WHERE json_valid(body) AND \
-    ifnull(body ->> '$.prompt', '') || char(10) || ifnull(body ->> '$.answer', '') LIKE ? ESCAPE '\\'))";
-
-/// So many words are looked for, and so much of each: whoever pastes a page has said enough with its beginning, and
-/// SQLite takes no more.
-const MOST_WORDS: usize = 16;
-const LONGEST_WORD: usize = 200;
-
-/// Of those that are too short for the index: for each, what was said is read.
-const MOST_SHORT: usize = 4;
-
-/// The words that are looked for, each once.
-fn words(text: &str) -> Vec<String> {
-    let text = text.to_lowercase().replace('\0', " ");
-    let mut words = Vec::new();
-    let mut short = 0;
-    for word in text.split_whitespace() {
-        let word: String = word.chars().take(LONGEST_WORD).collect();
-        if words.len() == MOST_WORDS {
-            break;
-        }
-        if words.contains(&word) || is_short(&word) && short == MOST_SHORT {
-            continue;
-        }
-        short += usize::from(is_short(&word));
-        words.push(word);
-    }
-    words
-}
-
-/// The index knows three letters and more.
-fn is_short(word: &str) -> bool {
-    word.chars().nth(2).is_none()
-}
-
-/// The conditions, and what stands for their question marks.
-fn filter(query: &HistoryQuery) -> (String, Vec<Value>) {
-    let HistoryQuery {
-        text,
-        kind,
-        model,
-        deployment,
-        environment,
-        tag,
-        since,
-        until,
-        ..
-    } = query;
-    let (mut conditions, mut values) = (Vec::new(), Vec::new());
-    for word in words(text) {
-        let like = word
-            .replace('\\', "\\\\")
-            .replace('%', "\\%")
-            .replace('_', "\\_");
-        values.push(Value::from(format!("%{like}%")));
-        if is_short(&word) {
-            // Too short for the index: looked for in what was said last.
-            conditions.push(SHORT);
-            values.push(Value::from(format!("%{like}%")));
-        } else {
-            conditions.push(
-                "(words LIKE ? ESCAPE '\\' OR key IN (SELECT rowid >> 32 FROM said WHERE said MATCH ?))",
-            );
-            values.push(Value::from(format!("\"{}\"", word.replace('"', "\"\""))));
-        }
-    }
-    let mut add = |condition: &'static str, value: Value| {
-        conditions.push(condition);
-        values.push(value);
-    };
-    if let Some(kind) = kind {
-        add("kind = ?", Value::from(kind_name(*kind).to_owned()));
-    }
-    if let Some(model) = model {
-        add(
-            "key IN (SELECT session FROM targets WHERE model = ?)",
-            Value::from(model.clone()),
-        );
-    }
-    if let Some(deployment) = deployment {
-        add(
-            "key IN (SELECT session FROM targets WHERE deployment = ?)",
-            Value::from(deployment.clone()),
-        );
-    }
-    if let Some(environment) = environment {
-        add("environment = ?", Value::from(environment.clone()));
-    }
-    if let Some(tag) = tag {
-        add(
-            "key IN (SELECT session FROM tags WHERE tag = ?)",
-            Value::from(tag.clone()),
-        );
-    }
-    if let Some(since) = since {
-        add("began_ns >= ?", Value::from(nanos(*since)));
-    }
-    if let Some(until) = until {
-        add("began_ns < ?", Value::from(nanos(*until)));
-    }
-    let all = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!(" WHERE {}", conditions.join(" AND "))
-    };
-    (all, values)
-}
-
-/// What is absent comes last either way, and equals newest first.
-fn order(query: &HistoryQuery) -> String {
-    let way = if query.ascending { "ASC" } else { "DESC" };
-    let names = |column: &str| {
-        // Without the bracket a list comes before a longer one that begins like it.
-        format!(
-            "{column} = '[]', rtrim({column}, ']') COLLATE NOCASE {way}, began_ns DESC, key DESC"
-        )
-    };
-    let figure = |column: &str| match query.ascending {
-        // Without the condition an index does it: what is absent is smallest to SQLite.
-        false => format!("{column} DESC, began_ns DESC, key DESC"),
-        true => format!("{column} IS NULL, {column}, began_ns DESC, key DESC"),
-    };
-    match query.sort {
-        SortBy::Began => format!("began_ns {way}, key {way}"),
-        SortBy::Ended => format!("ended_ns {way}, key {way}"),
-        SortBy::Title => format!("title COLLATE NOCASE {way}, began_ns DESC, key DESC"),
-        SortBy::Deployment => names("deployments"),
-        SortBy::Model => names("models"),
-        SortBy::Tag => names("tags"),
-        SortBy::Requests => figure("requests"),
-        SortBy::Errors => figure("errors"),
-        SortBy::Ttft => figure("ttft_ms"),
-        SortBy::Itl => figure("itl_ms"),
-        SortBy::Peak => figure("peak"),
-    }
-}
-
-fn whole(n: u64) -> Value {
-    Value::from(i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-pub(super) fn row_of(conn: &Connection, key: SessionKey) -> rusqlite::Result<SessionRow> {
-    let sql = format!("SELECT {ROW} FROM sessions WHERE key = ?1");
-    conn.prepare_cached(&sql)?.query_row([key.0], row)
-}
-
-pub(super) fn targets_of(
-    conn: &Connection,
-    key: SessionKey,
-) -> rusqlite::Result<Vec<(i64, Target)>> {
-    let sql = "SELECT place, model, deployment FROM targets WHERE session = ?1 ORDER BY place";
-    let mut asked = conn.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| {
-        Ok((
-            row.get(0)?,
-            Target {
-                model: row.get(1)?,
-                deployment: row.get(2)?,
-            },
-        ))
-    };
-    asked.query_map([key.0], read)?.collect()
-}
-
-pub(super) fn kept(conn: &Connection, key: SessionKey) -> rusqlite::Result<u64> {
-    conn.query_row("SELECT kept FROM sessions WHERE key = ?1", [key.0], |row| {
-        row.get::<_, i64>(0)
-    })
-    .map(i64::cast_unsigned)
-}
-
-fn row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
-    let list = |column: usize| -> rusqlite::Result<Vec<String>> {
-        let text = row.get_ref(column)?.as_str()?;
-        serde_json::from_str(text).map_err(|error| {
-            let kind = rusqlite::types::Type::Text;
-            rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
-        })
-    };
-    let beat: i64 = row.get(6)?;
-    let silent = nanos(Timestamp::now()).abs_diff(beat) > HEARTBEAT.as_nanos() as u64;
-    let state = match row.get_ref(3)?.as_str()? {
-        // Whoever wrote it was killed, or its computer was.
-        "running" if silent => SessionState::Interrupted,
-        "running" => SessionState::Running,
-        "complete" => SessionState::Complete,
-        "stopped" => SessionState::Stopped,
-        _ => SessionState::Interrupted,
-    };
-    Ok(SessionRow {
-        id: SessionId(row.get(1)?),
-        kind: kind(row.get_ref(2)?.as_str()?),
-        state,
-        began: moment(row.get(4)?),
-        ended: row.get::<_, Option<i64>>(5)?.map(moment),
-        title: row.get(7)?,
-        environment: row.get(8)?,
-        deployments: list(9)?,
-        models: list(10)?,
-        tags: list(11)?,
-        source: row.get(12)?,
-        release: row.get(13)?,
-        requests: row.get::<_, i64>(14)?.cast_unsigned(),
-        errors: row.get::<_, i64>(15)?.cast_unsigned(),
-        ttft_p50_ms: row.get(16)?,
-        itl_p50_ms: row.get(17)?,
-        peak_tokens_per_s: row.get(18)?,
-        baseline: row.get(19)?,
-    })
-}
-
-fn kind(name: &str) -> SessionKind {
-    if name == kind_name(SessionKind::Chat) {
-        SessionKind::Chat
-    } else {
-        SessionKind::Bench
-    }
-}
-
-fn moment(ns: i64) -> Timestamp {
-    Timestamp::from_nanosecond(i128::from(ns)).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -5,6 +5,7 @@ mod chats;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
+use super::rows::{self, SessionKey, kind_name, nanos, state_name};
 use super::{Store, Trouble, codec, is_damage, may_be_damage};
 use crate::domain::failure::Failure;
 use crate::domain::history::{
@@ -18,17 +19,6 @@ use crate::metrics::request::RequestRecord;
 const TIDIED: i64 = 128;
 /// Characters of a title that somebody gives.
 const MOST_TITLE: usize = 200;
-
-/// A session's number in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionKey(pub(super) i64);
-
-impl SessionKey {
-    /// The keys of its requests: from, and up to but without.
-    pub(super) fn requests(self) -> [i64; 2] {
-        [self.0 << 32, (self.0 + 1) << 32]
-    }
-}
 
 /// One question and its answer of a conversation, to be kept.
 #[derive(Debug, Clone)]
@@ -97,7 +87,7 @@ impl Store {
             let mut report = report.clone();
             let mut baseline = false;
             if let Some((old, tags)) = tx.find(&id)? {
-                let row = super::read::row_of(tx.0, old)?;
+                let row = rows::row_of(tx.0, old)?;
                 if row.kind == SessionKind::Chat {
                     return taken(
                         "a conversation has its id",
@@ -107,7 +97,7 @@ impl Store {
                 if row.state == SessionState::Running {
                     return taken("it is under way", "Import it when it has ended");
                 }
-                if requests.is_empty() && super::read::kept(tx.0, old)? > 0 {
+                if requests.is_empty() && rows::kept(tx.0, old)? > 0 {
                     let mut all = tags;
                     let new = report
                         .plan
@@ -245,7 +235,7 @@ impl Store {
         self.write(|tx| {
             let row = SessionRow {
                 title,
-                ..super::read::row_of(tx.0, key)?
+                ..rows::row_of(tx.0, key)?
             };
             let sql = "UPDATE sessions SET title = ?2, words = ?3 WHERE key = ?1";
             tx.0.execute(sql, params![key.0, row.title, words_of(&row)])?;
@@ -636,28 +626,4 @@ fn words_of(row: &SessionRow) -> String {
             .map(String::as_str),
     );
     all.join("\n").to_lowercase()
-}
-
-pub(super) fn nanos(at: Timestamp) -> i64 {
-    i64::try_from(at.as_nanosecond()).unwrap_or(if at < Timestamp::UNIX_EPOCH {
-        i64::MIN
-    } else {
-        i64::MAX
-    })
-}
-
-pub(super) fn kind_name(kind: SessionKind) -> &'static str {
-    match kind {
-        SessionKind::Chat => "chat",
-        SessionKind::Bench => "bench",
-    }
-}
-
-fn state_name(state: SessionState) -> &'static str {
-    match state {
-        SessionState::Running => "running",
-        SessionState::Complete => "complete",
-        SessionState::Stopped => "stopped",
-        SessionState::Interrupted => "interrupted",
-    }
 }

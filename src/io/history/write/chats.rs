@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{ChatRecord, SessionKey, TargetFigures, Writing, nanos, words_of};
+use super::{ChatRecord, TargetFigures, Writing, words_of};
 use crate::domain::history::{
     Exchange, SessionId, SessionKind, SessionRow, SessionState, StoredRequest,
 };
 use crate::domain::plan::Target;
 use crate::domain::run::Surroundings;
-use crate::io::history::{Trouble, codec, read};
+use crate::io::history::rows::{self, SessionKey, nanos};
+use crate::io::history::{Trouble, codec};
 use crate::metrics::request::RequestRecord;
 
 impl Writing<'_> {
@@ -65,7 +66,7 @@ impl Writing<'_> {
         let next = "SELECT ifnull(max(key) + 1, ?1) FROM requests WHERE key >= ?1 AND key < ?2";
         let at: i64 = self.0.query_row(next, [first, end], |row| row.get(0))?;
         // A conversation's moments count from its beginning, as a benchmark's do.
-        let began = read::row_of(self.0, key)?.began;
+        let began = rows::row_of(self.0, key)?.began;
         let since = exchange.at.duration_since(began).unsigned_abs();
         let mut record = RequestRecord {
             index: exchange.id,
@@ -135,8 +136,8 @@ impl Writing<'_> {
 
     /// A conversation's row from its requests.
     fn summarise_chat(&self, key: SessionKey, release: Option<String>) -> Result<(), Trouble> {
-        let mut row = read::row_of(self.0, key)?;
-        let targets = read::targets_of(self.0, key)?;
+        let mut row = rows::row_of(self.0, key)?;
+        let targets = rows::targets_of(self.0, key)?;
         let [first, end] = key.requests();
         let mut asked = self.0.prepare_cached(codec::SELECT)?;
         let requests: Vec<StoredRequest> = asked
