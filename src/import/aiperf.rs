@@ -8,12 +8,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::level::{
-    Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions,
+    Asked, Found, Origin, blank, clients, figures, if_any_time, in_micros, lengths, measured,
+    per_second, seconds, sessions, with_requests,
 };
-use super::{File, amount, anywhere, at, list, nothing, text, whole};
+use super::sound::{
+    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_PER_SECOND, MOST_PROMPT, MOST_REQUESTS, Odd,
+};
+use super::{File, anywhere, at, list, nothing, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_RATE};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -43,15 +47,17 @@ pub(super) fn is_summary(value: &Value) -> bool {
 pub(super) fn read_records(file: &File<'_>, lines: &[Value]) -> Result<Imported, Failure> {
     let starts = lines
         .iter()
-        .filter_map(|line| whole(line, &["metadata", "request_start_ns"]));
-    let began_ns = starts.min().unwrap_or_default();
+        .filter_map(|line| file.nanos(line, &["metadata", "request_start_ns"]));
+    let Some(began_ns) = starts.min() else {
+        return Err(nothing(file, "aiperf"));
+    };
     let mut spans = BTreeMap::new();
     let mut records = Vec::new();
     let mut all_gaps = true;
-    for line in lines {
-        let Some((record, span)) = record(line, records.len() as u64, began_ns) else {
-            continue;
-        };
+    let lines = lines.iter().enumerate();
+    for (record, span) in
+        file.sound(lines.map(|(index, line)| record(file, line, index as u64, began_ns)))
+    {
         all_gaps &= record.chunks < 2 || !record.gaps_us.is_empty();
         spans.extend(span.map(|span| (record.index, span)));
         records.push(record);
@@ -138,33 +144,43 @@ fn most_in_flight(records: &[RequestRecord]) -> u32 {
         .unwrap_or_default()
 }
 
-fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Option<Duration>)> {
+fn record(
+    file: &File<'_>,
+    line: &Value,
+    index: u64,
+    began_ns: u64,
+) -> Option<(RequestRecord, Option<Duration>)> {
     let metadata = at(line, &["metadata"])?;
-    let start = whole(metadata, &["request_start_ns"])?;
-    let end = whole(metadata, &["request_end_ns"])?;
-    let sent = Duration::from_nanos(start.checked_sub(began_ns)?);
-    let took = Duration::from_nanos(end.checked_sub(start)?);
-    if sent.max(took) > Duration::from_secs(7 * 86_400) {
-        return None;
-    }
+    let start = file.nanos(metadata, &["request_start_ns"])?;
+    let end = file.nanos(metadata, &["request_end_ns"])?;
+    let sent = seconds(Duration::from_nanos(start.checked_sub(began_ns)?).as_secs_f64())?;
+    let took = seconds(Duration::from_nanos(end.checked_sub(start)?).as_secs_f64())?;
     let phase =
         match text(metadata, &["benchmark_phase"]).or_else(|| text(metadata, &["phase_kind"])) {
             Some("warmup") => Phase::Warmup,
             _ => Phase::Measured,
         };
     let metrics = at(line, &["metrics"])?;
-    let time = |name: &str| at(metrics, &[name]).and_then(in_seconds).and_then(seconds);
-    let count = |name: &str| whole(metrics, &[name, "value"]);
+    let time = |name: &str| {
+        let (value, unit) = value_and_unit(file, at(metrics, &[name])?, "value")?;
+        file.span(name, value * unit)
+    };
+    let count = |name: &str, most: u64| {
+        let n = number(metrics, &[name, "value"])?;
+        file.judged(name, n, 0.0, most as f64)
+            .map(|n| n.round() as u64)
+    };
+    let answer = |name: &str| count(name, MOST_TOKENS.into());
     let cancelled = at(metadata, &["was_cancelled"]).and_then(Value::as_bool) == Some(true);
     let error = at(line, &["error"]);
     let failed = error.is_some() || cancelled;
     let ttft = time("time_to_first_token");
     let latency = time("request_latency").unwrap_or(took);
     // With reasoning; `output_token_count` is the answer's alone.
-    let server = count("usage_completion_tokens");
+    let server = answer("usage_completion_tokens");
     let tokens = server
-        .or_else(|| count("output_sequence_length"))
-        .or_else(|| count("output_token_count"));
+        .or_else(|| answer("output_sequence_length"))
+        .or_else(|| answer("output_token_count"));
     let mut figures = figures(
         ttft,
         (!failed).then_some(latency),
@@ -172,18 +188,21 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
         TokenSource::Usage,
     );
     figures.first_answer = time("time_to_first_output_token");
-    figures.prompt_tokens = count("usage_prompt_tokens").or_else(|| count("input_sequence_length"));
-    let chunk_gaps = at(metrics, &["inter_chunk_latency"]);
-    let scale = chunk_gaps
-        .and_then(|gaps| text(gaps, &["unit"]))
-        .and_then(unit)
-        .unwrap_or(1e-3);
-    let gaps = chunk_gaps.map_or(&[][..], |gaps| list(gaps, &["value"]));
-    let gaps: Vec<Duration> = gaps
-        .iter()
-        .filter_map(Value::as_f64)
-        .filter_map(|gap| seconds(gap * scale))
-        .collect();
+    let prompt = |name: &str| count(name, MOST_PROMPT);
+    figures.prompt_tokens =
+        prompt("usage_prompt_tokens").or_else(|| prompt("input_sequence_length"));
+    // Without one of them the others are not the answer's gaps.
+    let gaps = || {
+        let chunk_gaps = at(metrics, &["inter_chunk_latency"])?;
+        let scale = unit_of(file, chunk_gaps)?;
+        let gap = |gap: &Value| file.span("inter_chunk_latency", gap.as_f64()? * scale);
+        let gaps: Vec<Duration> = list(chunk_gaps, &["value"])
+            .iter()
+            .map(gap)
+            .collect::<Option<_>>()?;
+        Some((in_micros(&gaps)?, gaps))
+    };
+    let (gaps_us, gaps) = gaps().unwrap_or_default();
     figures.longest_gap = gaps.iter().max().copied();
     let sum: Duration = gaps
         .iter()
@@ -194,14 +213,14 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
         .map(|n| sum / n);
     let span = ttft.map(|ttft| latency.saturating_sub(ttft));
     let chunks = if gaps.is_empty() {
-        count("output_chunk_count").unwrap_or(2)
+        answer("output_chunk_count").unwrap_or(2)
     } else {
         gaps.len() as u64 + 1
     };
     let error = failed.then(|| RequestError {
         class: cancelled.then_some(crate::domain::failure::FaultClass::Cancelled),
         status: error
-            .and_then(|error| whole(error, &["code"]))
+            .and_then(|error| at(error, &["code"])?.as_u64())
             .and_then(|code| u16::try_from(code).ok())
             .filter(|code| (100..600).contains(code)),
         text: super::short(
@@ -219,10 +238,7 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
         ended: sent + took,
         figures,
         first_byte: None,
-        gaps_us: gaps
-            .iter()
-            .map(|gap| u32::try_from(gap.as_micros()).unwrap_or(u32::MAX))
-            .collect(),
+        gaps_us,
         chunks: if failed { 0 } else { chunks },
         bytes: 0,
         wanted_prompt_tokens: None,
@@ -233,29 +249,33 @@ fn record(line: &Value, index: u64, began_ns: u64) -> Option<(RequestRecord, Opt
     Some((record, span))
 }
 
-/// `{value, unit}` in seconds.
-fn in_seconds(metric: &Value) -> Option<f64> {
-    Some(amount(metric, &["value"])? * unit(text(metric, &["unit"])?)?)
+/// The value of that name, and its unit in seconds.
+fn value_and_unit(file: &File<'_>, metric: &Value, name: &str) -> Option<(f64, f64)> {
+    Some((number(metric, &[name])?, unit_of(file, metric)?))
 }
 
-/// In seconds.
-fn unit(name: &str) -> Option<f64> {
-    match name {
-        "ns" | "nanoseconds" => Some(1e-9),
-        "us" | "µs" | "microseconds" => Some(1e-6),
-        "ms" | "milliseconds" => Some(1e-3),
-        "s" | "sec" | "seconds" => Some(1.0),
-        _ => None,
-    }
+/// A time's unit in seconds. Without one that is known its values are unknown.
+fn unit_of(file: &File<'_>, metric: &Value) -> Option<f64> {
+    let name = text(metric, &["unit"])?;
+    let unit = match name {
+        "ns" | "nanoseconds" => 1e-9,
+        "us" | "µs" | "microseconds" => 1e-6,
+        "ms" | "milliseconds" => 1e-3,
+        "s" | "sec" | "seconds" => 1.0,
+        _ => {
+            file.is_odd("unit of a time", name);
+            return None;
+        }
+    };
+    Some(unit)
 }
 
 // ---- aggregates ---------------------------------------------------------------------------------------
 
 pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
-    let runs: Vec<&Value> = values.iter().filter(|value| is_summary(value)).collect();
-    let mut found: Vec<Found> = runs.iter().map(|run| level(run)).collect();
-    let program = runs.first().map_or("aiperf", |first| program(first));
-    found.retain(|level| level.report.requests.ended > 0);
+    let program = values.first().map_or("aiperf", program);
+    let runs = file.only(values, program, is_summary);
+    let found = with_requests(file, runs.iter().map(|run| level(file, run)).collect());
     let (Some(first), false) = (runs.first(), found.is_empty()) else {
         return Err(nothing(file, program));
     };
@@ -263,15 +283,15 @@ pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Import
         Some(version) => format!("{program} {version}"),
         None => program.to_owned(),
     };
-    let times: Vec<f64> = runs.iter().filter_map(|run| took(run)).collect();
-    let began = text(first, &["start_time"]);
+    let times = runs.iter().map(|run| took(file, run)).sum::<Option<f64>>();
+    let began = file.date(first, &["start_time"]);
     let origin = Origin {
         source: source.clone(),
         api: api(at(first, &["input_config"]).unwrap_or(&Value::Null)),
         machine: None,
-        began: began.and_then(super::vllm::date),
-        took_s: (!times.is_empty()).then(|| times.iter().sum::<f64>().clamp(0.0, 3e7)),
-        asked: asked(first),
+        began,
+        took_s: times.and_then(|sum| file.judged("benchmark_duration", sum, 0.0, LONGEST_RUN)),
+        asked: asked(file, first),
         tags: Vec::new(),
         stopped: at(first, &["was_cancelled"]).and_then(Value::as_bool) == Some(true),
     };
@@ -299,14 +319,15 @@ pub(super) fn read_summaries(file: &File<'_>, values: &[Value]) -> Result<Import
         remarks.push("Gaps between chunks are not in the file, so that it has no ITL".to_owned());
     }
     if !any(|level| &level.ttft_ms) {
-        remarks.push("There is no TTFT in the file: answers did not stream".to_owned());
+        remarks.push(super::NO_TTFT.to_owned());
     }
     if found.iter().any(|level| level.load == LevelLoad::Unknown) {
         remarks.push("The file does not say under which load it was measured".to_owned());
     }
+    let zoned = text(first, &["start_time"]).is_some_and(|date| date.parse::<Timestamp>().is_ok());
     match began {
         None => remarks.push("The file does not say when it was measured".to_owned()),
-        Some(date) if date.parse::<Timestamp>().is_err() => {
+        Some(_) if !zoned => {
             remarks.push("The date in the file has no time zone and is taken as UTC".to_owned());
         }
         Some(_) => {}
@@ -339,19 +360,15 @@ fn program(run: &Value) -> &'static str {
 }
 
 /// How long it measured, in seconds.
-fn took(run: &Value) -> Option<f64> {
-    let moment = |name: &str| text(run, &[name]).and_then(super::vllm::date);
-    let between = || {
-        Some(
-            moment("end_time")?
-                .duration_since(moment("start_time")?)
-                .as_secs_f64(),
-        )
+fn took(file: &File<'_>, run: &Value) -> Option<f64> {
+    let moment = |name: &str| file.date(run, &[name]);
+    let seconds = match at(run, &["benchmark_duration"]) {
+        Some(of) => value_and_unit(file, of, "avg").map(|(value, unit)| value * unit)?,
+        None => moment("end_time")?
+            .duration_since(moment("start_time")?)
+            .as_secs_f64(),
     };
-    let duration = at(run, &["benchmark_duration"]);
-    duration
-        .and_then(|of| Some(amount(of, &["avg"])? * unit(text(of, &["unit"])?)?))
-        .or_else(between)
+    file.judged("benchmark_duration", seconds, 0.0, LONGEST_RUN)
 }
 
 fn api(config: &Value) -> String {
@@ -381,7 +398,7 @@ fn profiling(config: &Value) -> &Value {
     list(config, &["phases"]).iter().find(is).unwrap_or(config)
 }
 
-fn asked(run: &Value) -> Asked {
+fn asked(file: &File<'_>, run: &Value) -> Asked {
     let config = at(run, &["input_config"]).unwrap_or(&Value::Null);
     let phase = profiling(config);
     let number = |names: &[&str]| {
@@ -395,18 +412,26 @@ fn asked(run: &Value) -> Asked {
         let object = objects
             .iter()
             .find_map(|name| anywhere(config, name, &|value| value.is_object().then_some(value)));
-        let within = |name: &str| object.and_then(|object| amount(object, &[name]));
+        let within = |name: &str| object.and_then(|object| super::number(object, &[name]));
+        let (mean_of, deviation_of) = (within("mean"), within("stddev"));
+        let name = mean.first().unwrap_or(&"a length");
         lengths(
-            within("mean").or_else(|| number(mean)),
-            within("stddev").or_else(|| number(deviation)),
+            file,
+            name,
+            mean_of.or_else(|| number(mean)),
+            deviation_of.or_else(|| number(deviation)),
         )
     };
     let from_file = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|_| ());
     let has_file = ["input_file", "file", "public_dataset", "dataset_path"]
         .iter()
         .any(|name| anywhere(config, name, &from_file).is_some());
-    let count = |names: &[&str]| number(names).map(|n| n as u64);
-    let warmup = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok());
+    let span = |name: &str| file.span(name, number(&[name])?);
+    let count = |name: &str, n: Option<f64>, most: u32| {
+        file.judged(name, n?, 0.0, f64::from(most))
+            .map(|n| n.round() as u32)
+    };
+    let requests = number(&["request_count", "requests"]);
     Asked {
         prompt_tokens: of(
             &["isl", "input_tokens"],
@@ -421,45 +446,59 @@ fn asked(run: &Value) -> Asked {
         ),
         seed: anywhere(run, "random_seed", &Value::as_u64),
         ends: Ends {
-            requests: count(&["request_count", "requests"]),
-            after: number(&["benchmark_duration"]).and_then(seconds),
+            requests: count("request_count", requests, u32::MAX).map(u64::from),
+            after: span("benchmark_duration"),
             error_share: None,
         },
-        warmup: anywhere(config, "warmup_request_count", &warmup),
-        timeout: number(&["request_timeout_seconds"]).and_then(seconds),
+        warmup: count(
+            "warmup_request_count",
+            anywhere(config, "warmup_request_count", &Value::as_f64),
+            u32::MAX,
+        ),
+        timeout: span("request_timeout_seconds"),
         ..Asked::default()
     }
 }
 
-fn level(run: &Value) -> Found {
+fn level(file: &File<'_>, run: &Value) -> Found {
     let config = at(run, &["input_config"]).unwrap_or(&Value::Null);
     let model = model(config);
-    let load = load(program(run), config);
+    // A load of which one number cannot be right is not the load of the others.
+    let load = load(file, program(run), config).unwrap_or(LevelLoad::Unknown);
     let metric = |name: &str| at(run, &[name]);
-    let rate = |name: &str| amount(run, &[name, "avg"]).map(|mean| Rate { mean, ci: None });
-    let ok = whole(run, &["request_count", "avg"])
-        .or_else(|| whole(run, &["request_latency", "count"]))
+    let average =
+        |name: &str, most: f64| file.judged(name, number(run, &[name, "avg"])?, 0.0, most);
+    let rate = |name: &str| average(name, MOST_PER_SECOND).map(|mean| Rate { mean, ci: None });
+    let count = |name: &str| average(name, MOST_REQUESTS as f64).map(|n| n.round() as u64);
+    let ok = count("request_count")
+        .or_else(|| file.whole(run, &["request_latency", "count"], MOST_REQUESTS))
         .unwrap_or_default();
-    let failed = whole(run, &["error_request_count", "avg"]);
+    let failed = count("error_request_count");
     let mut report = blank(&model, load);
     report.requests.ok = ok;
     report.requests.failed = failed.unwrap_or_default();
-    report.requests.ended = ok.saturating_add(report.requests.failed);
-    report.requests.errors = list(run, &["error_summary"])
-        .iter()
-        .take(32)
-        .map(error)
-        .collect();
-    if failed.is_none() && program(run) == "genai-perf" {
+    report.requests.ended = ok + report.requests.failed;
+    report.requests.errors = errors(file, list(run, &["error_summary"]));
+    // aiperf leaves it out where none failed.
+    if failed.is_none() && (program(run) == "genai-perf" || metric("error_request_count").is_some())
+    {
         report
             .notes
             .push("how many requests failed is not in the file".to_owned());
     }
     let time = |name: &str| {
-        metric(name)
-            .map(|of| stats(of, 1e3, ok))
-            .map(if_any_time)
-            .unwrap_or_default()
+        let times = |of| {
+            let scale = unit_of(file, of)? * 1e3;
+            Some(if_any_time(stats(
+                file,
+                name,
+                of,
+                scale,
+                LONGEST_REQUEST * 1e3,
+                ok,
+            )))
+        };
+        metric(name).and_then(times).unwrap_or_default()
     };
     report.ttft_ms = time("time_to_first_token");
     report.first_answer_ms = time("time_to_first_output_token");
@@ -469,7 +508,7 @@ fn level(run: &Value) -> Found {
     report.tpot_ms = time("inter_token_latency");
     let plain = |name: &str| {
         metric(name)
-            .map(|of| stats(of, 1.0, ok))
+            .map(|of| stats(file, name, of, 1.0, MOST_COUNT as f64, ok))
             .unwrap_or_default()
     };
     report.user_tokens_per_s = plain("output_token_throughput_per_user");
@@ -484,11 +523,11 @@ fn level(run: &Value) -> Found {
     report.output_tokens = counts("usage_completion_tokens", "output_sequence_length");
     report.prompt_tokens = counts("usage_prompt_tokens", "input_sequence_length");
     report.reasoning_tokens = counts("usage_reasoning_tokens", "reasoning_token_count");
-    report.concurrency.reached = amount(run, &["effective_concurrency", "avg"]);
+    report.concurrency.reached = average("effective_concurrency", f64::from(MOST_CLIENTS));
     report.throughput.output_tokens_per_s = rate("output_token_throughput");
     report.throughput.total_tokens_per_s = rate("total_token_throughput");
     report.throughput.requests_per_s = rate("request_throughput");
-    report.took_s = took(run).unwrap_or_default().clamp(0.0, 3e7);
+    report.took_s = took(file, run).unwrap_or_default();
     Found {
         model,
         load,
@@ -518,16 +557,14 @@ fn model(config: &Value) -> String {
         .unwrap_or_else(|| super::NOT_SAID.to_owned())
 }
 
-fn load(program: &str, config: &Value) -> LevelLoad {
+fn load(file: &File<'_>, program: &str, config: &Value) -> Result<LevelLoad, Odd> {
     let phase = profiling(config);
     let number = |name: &str| {
         anywhere(phase, name, &|value: &Value| {
             value.as_f64().filter(|n| n.is_finite())
         })
     };
-    let clients = number("concurrency")
-        .map(|n| n as u32)
-        .filter(|n| (1..=MOST_CLIENTS).contains(n));
+    let clients = clients(file, "concurrency", number("concurrency"))?;
     let fixed = |value: &Value| (value.as_bool() == Some(true)).then_some(());
     let kind = |value: &Value| {
         value
@@ -538,15 +575,13 @@ fn load(program: &str, config: &Value) -> LevelLoad {
     if anywhere(phase, "fixed_schedule", &fixed).is_some()
         || anywhere(phase, "type", &kind).is_some()
     {
-        return LevelLoad::Trace {
+        return Ok(LevelLoad::Trace {
             most_in_flight: clients,
-        };
+        });
     }
-    let rate = number("request_rate")
-        .or_else(|| number("rate"))
-        .filter(|rate| *rate > 0.0);
-    match rate {
-        Some(rate) => {
+    let rate = number("request_rate").or_else(|| number("rate"));
+    Ok(match per_second(file, "request_rate", rate)? {
+        Some(per_sec) => {
             let named = |what: &'static str| {
                 let is = move |value: &Value| (value.as_str() == Some(what)).then_some(());
                 [
@@ -566,40 +601,49 @@ fn load(program: &str, config: &Value) -> LevelLoad {
                 Arrivals::Poisson
             };
             LevelLoad::Rate {
-                per_sec: rate.clamp(0.001, MOST_RATE),
+                per_sec,
                 arrivals,
                 most_in_flight: clients,
             }
         }
         None => clients.map_or(LevelLoad::Unknown, LevelLoad::Concurrency),
-    }
+    })
 }
 
-fn error(found: &Value) -> ErrorCount {
-    let details = at(found, &["error_details"]).unwrap_or(found);
-    let example = text(details, &["message"])
-        .or_else(|| text(details, &["type"]))
-        .unwrap_or("not said");
-    ErrorCount {
-        kind: "other".to_owned(),
-        count: whole(found, &["count"]).unwrap_or(1),
-        example: super::short(example),
-    }
-}
-
-/// In thousandths of seconds when `factor` is 1000, else as it is.
-fn stats(of: &Value, factor: f64, requests: u64) -> Stats {
-    let scale = if factor > 1.0 {
-        text(of, &["unit"]).and_then(unit).unwrap_or(1e-3) * factor
-    } else {
-        1.0
+/// Kinds of errors, of which only the first are kept.
+fn errors(file: &File<'_>, summary: &[Value]) -> Vec<ErrorCount> {
+    const MAX_KINDS: usize = 32;
+    let error = |found: &Value| {
+        let details = at(found, &["error_details"]).unwrap_or(found);
+        let example = text(details, &["message"])
+            .or_else(|| text(details, &["type"]))
+            .unwrap_or("not said");
+        let count = file.whole(found, &["count"], MOST_REQUESTS)?;
+        Some(ErrorCount {
+            kind: "other".to_owned(),
+            count,
+            example: super::short(example),
+        })
     };
-    let value = |name: &str| amount(of, &[name]).map(|value| value * scale);
+    let errors: Vec<ErrorCount> = summary.iter().take(MAX_KINDS).filter_map(error).collect();
+    let left_out = summary.len() - errors.len();
+    if left_out > 0 {
+        let of = crate::domain::units::counted(summary.len(), "kind");
+        file.tell(format!(
+            "{left_out} of {of} of errors in the file are left out of the list of errors"
+        ));
+    }
+    errors
+}
+
+/// Values multiplied by `scale`, which are `most` at most then.
+fn stats(file: &File<'_>, name: &str, of: &Value, scale: f64, most: f64, requests: u64) -> Stats {
+    let value = |what: &str| file.judged(name, number(of, &[what])? * scale, 0.0, most);
     let Some(mean) = value("avg") else {
         return Stats::default();
     };
     Stats {
-        count: whole(of, &["count"]).unwrap_or(requests),
+        count: file.whole(of, &["count"], MOST_COUNT).unwrap_or(requests),
         mean: Some(mean),
         sd: value("std"),
         min: value("min"),

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::level::{
-    Asked, Found, Origin, blank, figures, if_any_time, lengths, measured, seconds, sessions,
+    Asked, Found, Origin, blank, clients, figures, if_any_time, lengths, measured, per_second,
+    seconds, sessions, with_requests,
 };
-use super::{File, amount, anywhere, at, list, nothing, text, whole};
+use super::sound::{
+    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_PER_SECOND, MOST_PROMPT, MOST_REQUESTS, Odd,
+    timestamp,
+};
+use super::vllm::LATENCY_AGAIN;
+use super::{File, anywhere, at, list, nothing, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_RATE};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -26,22 +31,16 @@ pub(super) fn is(value: &Value) -> bool {
         })
 }
 
-pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failure> {
-    let rest = values.split_off(1);
-    let Some(mut value) = values.pop() else {
+pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
+    let runs = file.only(values, "guidellm", is);
+    let Some(value) = runs.first().copied() else {
         return Err(nothing(file, "guidellm"));
     };
     // Reports of several runs in one file are one report of all their benchmarks.
-    if let Some(benchmarks) = value.get_mut("benchmarks").and_then(Value::as_array_mut) {
-        benchmarks.extend(
-            rest.iter()
-                .filter(|value| is(value))
-                .flat_map(|value| list(value, &["benchmarks"]))
-                .cloned(),
-        );
-    }
-    let value = &value;
-    let benchmarks = list(value, &["benchmarks"]);
+    let benchmarks: Vec<&Value> = runs
+        .iter()
+        .flat_map(|run| list(run, &["benchmarks"]))
+        .collect();
     let version = text(value, &["metadata", "guidellm_version"]);
     let source = version.map_or("guidellm".to_owned(), |version| {
         format!("guidellm {version}")
@@ -52,15 +51,28 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
     };
-    let began = benchmarks.iter().filter_map(began).reduce(f64::min);
-    let ended = benchmarks
+    let began = benchmarks
         .iter()
-        .filter_map(|benchmark| amount(benchmark, &["end_time"]))
-        .reduce(f64::max);
+        .filter_map(|benchmark| began(file, benchmark))
+        .reduce(f64::min);
+    let ends = benchmarks
+        .iter()
+        .filter_map(|benchmark| file.moment(benchmark, &["end_time"]));
+    let ended = ends.reduce(f64::max);
+    // Where a run's beginning is not said its first request is one.
+    let began = began.or_else(|| {
+        let requests = benchmarks
+            .iter()
+            .flat_map(|benchmark| ["successful", "errored"].map(|kind| (*benchmark, kind)));
+        let requests = requests.flat_map(|(benchmark, kind)| list(benchmark, &["requests", kind]));
+        requests
+            .filter_map(|request| moment_of(file, request, &START))
+            .reduce(f64::min)
+    });
     let began_s = began.unwrap_or_default();
     let mut found = Vec::new();
     let (mut all_single, mut any_single) = (true, false);
-    for (place, benchmark) in benchmarks.iter().enumerate() {
+    for (place, benchmark) in benchmarks.iter().copied().enumerate() {
         let name = |of: &Value| {
             anywhere(of, "model", &as_text).or_else(|| anywhere(of, "backend_model", &as_text))
         };
@@ -75,15 +87,17 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
             .chain(settings)
             .find_map(name)
             .unwrap_or_else(|| super::NOT_SAID.to_owned());
-        let load = load(benchmark)
-            .or_else(|| load_of_all(value, place))
-            .unwrap_or(LevelLoad::Unknown);
-        let level = level(benchmark, model, load, began_s);
+        // A load of which one number cannot be right is not the load of the others.
+        let said = load(file, benchmark)
+            .transpose()
+            .or_else(|| load_of_all(file, value, place).transpose());
+        let load = said.and_then(Result::ok).unwrap_or(LevelLoad::Unknown);
+        let level = level(file, benchmark, model, load, began_s);
         all_single &= !level.records.is_empty();
         any_single |= !level.records.is_empty();
         found.push(level);
     }
-    found.retain(|level| level.report.requests.ended > 0);
+    let found = with_requests(file, found);
     if found.is_empty() {
         return Err(nothing(file, "guidellm"));
     }
@@ -92,11 +106,11 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
         source: source.clone(),
         api: anywhere(value, "target", &api).unwrap_or_default(),
         machine: text(value, &["metadata", "platform"]).map(str::to_owned),
-        began: began.and_then(moment),
+        began: began.and_then(timestamp),
         took_s: ended
             .zip(began)
-            .map(|(ended, began)| (ended - began).clamp(0.0, 3e7)),
-        asked: asked(value, benchmarks),
+            .and_then(|(ended, began)| file.judged("end_time", ended - began, 0.0, LONGEST_RUN)),
+        asked: asked(file, value, &benchmarks),
         tags: Vec::new(),
         stopped: false,
     };
@@ -114,7 +128,7 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
     let mut remarks: Vec<String> = Vec::new();
     let mut say = |text: &str| remarks.push(text.to_owned());
     if whole {
-        say("No answer streamed: there is no TTFT, no ITL and no TPOT");
+        say(super::NO_TTFT);
     } else {
         say(
             "guidellm's TTFT begins after its connection is open and its pool let the request through: what was \
@@ -164,7 +178,7 @@ pub(super) fn read(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, 
 }
 
 /// What the settings say, wherever a version keeps them.
-fn asked(value: &Value, benchmarks: &[Value]) -> Asked {
+fn asked(file: &File<'_>, value: &Value, benchmarks: &[&Value]) -> Asked {
     let places = ["config", "args"]
         .iter()
         .filter_map(|place| at(value, &[place]));
@@ -185,17 +199,24 @@ fn asked(value: &Value, benchmarks: &[Value]) -> Asked {
             .flat_map(|place| names.iter().map(move |name| (*place, *name)));
         pairs.find_map(|(place, name)| setting(place, name))
     };
-    let count = |names: &[&str]| number(names).filter(|n| *n >= 1.0).map(|n| n as u64);
-    let time = number(&["max_seconds", "max_duration"])
-        .filter(|n| *n > 0.0)
-        .and_then(seconds);
+    let lengths = |name: &str| {
+        lengths(
+            file,
+            name,
+            number(&[name]),
+            number(&[format!("{name}_stdev").as_str()]),
+        )
+    };
+    let requests = number(&["max_requests", "max_number"]);
+    let requests = requests.and_then(|n| file.judged("max_requests", n, 1.0, MOST_REQUESTS as f64));
+    let after = number(&["max_seconds", "max_duration"]).filter(|n| *n != 0.0);
     Asked {
-        prompt_tokens: lengths(number(&["prompt_tokens"]), number(&["prompt_tokens_stdev"])),
-        output_tokens: lengths(number(&["output_tokens"]), number(&["output_tokens_stdev"])),
+        prompt_tokens: lengths("prompt_tokens"),
+        output_tokens: lengths("output_tokens"),
         seed: anywhere(value, "random_seed", &Value::as_u64),
         ends: Ends {
-            requests: count(&["max_requests", "max_number"]),
-            after: time,
+            requests: requests.map(|n| n.round() as u64),
+            after: after.and_then(|n| file.span("max_seconds", n)),
             error_share: None,
         },
         ..Asked::default()
@@ -233,122 +254,121 @@ fn setting(place: &Value, name: &str) -> Option<f64> {
     }
 }
 
-fn began(benchmark: &Value) -> Option<f64> {
-    amount(benchmark, &["start_time"])
-        .or_else(|| amount(benchmark, &["scheduler_metrics", "start_time"]))
-        .or_else(|| amount(benchmark, &["run_stats", "start_time"]))
-}
-
-fn moment(seconds: f64) -> Option<Timestamp> {
-    Timestamp::from_millisecond((seconds * 1e3) as i64).ok()
+fn began(file: &File<'_>, benchmark: &Value) -> Option<f64> {
+    file.moment(benchmark, &["start_time"])
+        .or_else(|| file.moment(benchmark, &["scheduler_metrics", "start_time"]))
+        .or_else(|| file.moment(benchmark, &["run_stats", "start_time"]))
 }
 
 /// The load of a benchmark, where it says it: `None` for a strategy that is missing or unknown.
-fn load(benchmark: &Value) -> Option<LevelLoad> {
+///
+/// # Errors
+/// When it says one that cannot be right.
+fn load(file: &File<'_>, benchmark: &Value) -> Result<Option<LevelLoad>, Odd> {
     let places = [
         &["config", "strategy"][..],
         &["args", "strategy"],
         &["scheduler", "strategy"],
         &["strategy"],
     ];
-    let strategy = places.iter().find_map(|path| at(benchmark, path))?;
+    let Some(strategy) = places.iter().find_map(|path| at(benchmark, path)) else {
+        return Ok(None);
+    };
     let kind = text(strategy, &["type_"])
         .or_else(|| text(strategy, &["type"]))
-        .or_else(|| strategy.as_str())?;
-    let most = |name: &str| clients(at(strategy, &[name])?);
-    strategy_load(
-        kind,
-        most("streams"),
-        amount(strategy, &["rate"]),
-        most("max_concurrency"),
-    )
-}
-
-fn clients(value: &Value) -> Option<u32> {
-    whole(value, &[])
-        .and_then(|n| u32::try_from(n).ok())
-        .filter(|n| (1..=MOST_CLIENTS).contains(n))
+        .or_else(|| strategy.as_str());
+    let of = |name: &str| number(strategy, &[name]);
+    strategy_load(file, kind, of("streams"), of("rate"), of("max_concurrency"))
 }
 
 /// The load that the file's settings give to its benchmark at this place.
-fn load_of_all(value: &Value, place: usize) -> Option<LevelLoad> {
-    let args = at(value, &["args"]).or_else(|| at(value, &["config"]))?;
-    let profile = at(args, &["profile"]).or_else(|| at(args, &["rate_type"]))?;
-    let kind = profile.as_str().or_else(|| text(profile, &["type_"]))?;
+///
+/// # Errors
+/// When they say one that cannot be right.
+fn load_of_all(file: &File<'_>, value: &Value, place: usize) -> Result<Option<LevelLoad>, Odd> {
+    let Some(args) = at(value, &["args"]).or_else(|| at(value, &["config"])) else {
+        return Ok(None);
+    };
+    let Some(profile) = at(args, &["profile"]).or_else(|| at(args, &["rate_type"])) else {
+        return Ok(None);
+    };
+    let kind = profile.as_str().or_else(|| text(profile, &["type_"]));
     let nth = |name: &str| match at(args, &[name]).or_else(|| at(profile, &[name]))? {
         Value::Array(items) => items.get(place)?.as_f64(),
         one => one.as_f64().filter(|_| place == 0),
     };
-    let rate = nth("rate")
-        .or_else(|| nth("streams"))
-        .filter(|rate| rate.is_finite() && *rate > 0.0);
-    let streams = rate
-        .map(|rate| rate as u32)
-        .filter(|n| (1..=MOST_CLIENTS).contains(n));
-    strategy_load(
-        kind,
-        streams,
-        rate,
-        at(args, &["max_concurrency"]).and_then(clients),
-    )
+    let rate = nth("rate").or_else(|| nth("streams"));
+    strategy_load(file, kind, rate, rate, number(args, &["max_concurrency"]))
 }
 
 fn strategy_load(
-    kind: &str,
-    streams: Option<u32>,
+    file: &File<'_>,
+    kind: Option<&str>,
+    streams: Option<f64>,
     rate: Option<f64>,
-    most_in_flight: Option<u32>,
-) -> Option<LevelLoad> {
+    most_in_flight: Option<f64>,
+) -> Result<Option<LevelLoad>, Odd> {
+    let most_in_flight = clients(file, "max_concurrency", most_in_flight)?;
     let rate = |arrivals| {
-        let per_sec = rate?.clamp(0.001, MOST_RATE);
-        Some(LevelLoad::Rate {
+        let per_sec = per_second(file, "rate", rate)?;
+        Ok(per_sec.map(|per_sec| LevelLoad::Rate {
             per_sec,
             arrivals,
             most_in_flight,
-        })
+        }))
     };
-    match kind {
+    Ok(match kind.unwrap_or_default() {
         "synchronous" => Some(LevelLoad::Concurrency(1)),
-        "concurrent" => streams.or(most_in_flight).map(LevelLoad::Concurrency),
+        "concurrent" => clients(file, "streams", streams)?
+            .or(most_in_flight)
+            .map(LevelLoad::Concurrency),
         "throughput" => Some(LevelLoad::Max {
             in_flight: most_in_flight.unwrap_or(0),
         }),
-        "constant" | "async" => rate(Arrivals::Constant),
-        "poisson" => rate(Arrivals::Poisson),
+        "constant" | "async" => rate(Arrivals::Constant)?,
+        "poisson" => rate(Arrivals::Poisson)?,
         "trace" | "replay" => Some(LevelLoad::Trace { most_in_flight }),
         // A sweep is made of the strategies above, which its benchmarks name.
         _ => None,
-    }
+    })
 }
 
-fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found {
+fn level(file: &File<'_>, benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found {
     let mut spans = BTreeMap::new();
     let mut records = Vec::new();
-    for kind in ["successful", "errored"] {
-        for request in list(benchmark, &["requests", kind]) {
-            let index = records.len() as u64;
-            if let Some((record, span)) = record(request, index, began, &load, kind == "errored") {
-                spans.extend(span.map(|span| (index, span)));
-                records.push(record);
-            }
-        }
+    let requests = ["successful", "errored"].into_iter().flat_map(|kind| {
+        list(benchmark, &["requests", kind])
+            .iter()
+            .map(move |request| (kind == "errored", request))
+    });
+    let read = requests.map(|(failed, request)| record(file, request, began, &load, failed));
+    for (index, (mut record, span)) in (0..).zip(file.sound(read)) {
+        record.index = index;
+        spans.extend(span.map(|span| (index, span)));
+        records.push(record);
     }
     let metrics = at(benchmark, &["metrics"]).unwrap_or(&Value::Null);
+    // Where the failed ones are not named there are none.
+    let both = |of: &Value, [ok, failed]: [&str; 2]| {
+        let count = |name: &str| file.whole(of, &[name], MOST_REQUESTS);
+        Some([
+            count(ok)?,
+            if at(of, &[failed]).is_some() {
+                count(failed)?
+            } else {
+                0
+            },
+        ])
+    };
     let totals = ["request_totals", "requests"].iter().find_map(|name| {
         let of = at(benchmark, &[name])
             .filter(|of| of.is_object())
             .or_else(|| at(metrics, &[name]))?;
-        Some([
-            whole(of, &["successful"])?,
-            whole(of, &["errored"]).unwrap_or_default(),
-        ])
+        both(of, ["successful", "errored"])
     });
     let state = || {
         let of = at(benchmark, &["scheduler_state"])?;
-        Some([
-            whole(of, &["successful_requests"])?,
-            whole(of, &["errored_requests"]).unwrap_or_default(),
-        ])
+        both(of, ["successful_requests", "errored_requests"])
     };
     let count = |name| list(benchmark, &["requests", name]).len() as u64;
     let [ok, failed] = totals
@@ -358,23 +378,28 @@ fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found
         let of = at(benchmark, &[name])
             .filter(|of| of.is_object())
             .or_else(|| at(metrics, &[name]))?;
-        whole(of, &["incomplete"])
+        file.whole(of, &["incomplete"], MOST_REQUESTS)
     });
     // Requests may be a sample of those that were sent: then the aggregates are of more.
-    let whole_set = records.len() as u64 >= ok.saturating_add(failed);
+    let whole_set = records.len() as u64 >= ok + failed;
     let mut report = if whole_set {
         measured(&model, load, &records, &spans)
     } else {
         blank(&model, load)
     };
-    let own = |name: &str, factor: f64| stats(at(metrics, &[name, "successful"]), factor);
-    report.itl_ms = if_any_time(own("inter_token_latency_ms", 1.0));
+    let own = |name: &str, factor: f64, most: f64| {
+        at(metrics, &[name, "successful"])
+            .map(|of| stats(file, name, of, factor, most))
+            .unwrap_or_default()
+    };
+    let own_time = |name: &str, factor: f64| if_any_time(own(name, factor, LONGEST_REQUEST * 1e3));
+    report.itl_ms = own_time("inter_token_latency_ms", 1.0);
     report.requests.aborted = incomplete.unwrap_or_else(|| count("incomplete"));
     if !whole_set {
         records.clear();
         report.requests.ok = ok;
         report.requests.failed = failed;
-        report.requests.ended = ok.saturating_add(failed);
+        report.requests.ended = ok + failed;
         if failed > 0 {
             let example = list(benchmark, &["requests", "errored"])
                 .first()
@@ -386,24 +411,31 @@ fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found
                 example,
             }];
         }
-        report.ttft_ms = if_any_time(own("time_to_first_token_ms", 1.0));
-        report.tpot_ms = if_any_time(own("time_per_output_token_ms", 1.0));
-        report.latency_ms = if_any_time(own("request_latency", 1e3));
-        report.prompt_tokens = own("prompt_token_count", 1.0);
-        report.output_tokens = own("output_token_count", 1.0);
-        let mean = |name: &str| {
-            amount(metrics, &[name, "successful", "mean"]).map(|mean| Rate { mean, ci: None })
+        report.ttft_ms = own_time("time_to_first_token_ms", 1.0);
+        report.tpot_ms = own_time("time_per_output_token_ms", 1.0);
+        report.latency_ms = own_time("request_latency", 1e3);
+        report.prompt_tokens = own("prompt_token_count", 1.0, MOST_COUNT as f64);
+        report.output_tokens = own("output_token_count", 1.0, MOST_COUNT as f64);
+        let average = |name: &str, most: f64| {
+            file.judged(
+                name,
+                number(metrics, &[name, "successful", "mean"])?,
+                0.0,
+                most,
+            )
         };
+        let mean = |name: &str| average(name, MOST_PER_SECOND).map(|mean| Rate { mean, ci: None });
         report.throughput.output_tokens_per_s = mean("output_tokens_per_second");
         report.throughput.total_tokens_per_s = mean("tokens_per_second");
         report.throughput.requests_per_s = mean("requests_per_second");
-        report.concurrency.reached =
-            amount(metrics, &["request_concurrency", "successful", "mean"]);
-        let start = super::guidellm::began(benchmark).unwrap_or(began);
-        report.began_s = (start - began).clamp(0.0, 3e7);
-        report.took_s = amount(benchmark, &["duration"])
-            .unwrap_or_default()
-            .min(3e7);
+        report.concurrency.reached = average("request_concurrency", f64::from(MOST_CLIENTS));
+        let start = super::guidellm::began(file, benchmark).unwrap_or(began);
+        report.began_s = file
+            .judged("start_time", start - began, 0.0, LONGEST_RUN)
+            .unwrap_or_default();
+        report.took_s = file
+            .amount(benchmark, &["duration"], LONGEST_RUN)
+            .unwrap_or_default();
     }
     Found {
         model,
@@ -413,23 +445,36 @@ fn level(benchmark: &Value, model: String, load: LevelLoad, began: f64) -> Found
     }
 }
 
-/// A request, and how long its text came. Versions before 0.4 have the moments beside the rest.
+/// Names of the moment when a request was sent.
+const START: [&str; 3] = ["request_start", "request_start_time", "start_time"];
+
+/// Where a request's moments are. Versions before 0.4 have them beside the rest.
+fn timings(request: &Value) -> &Value {
+    at(request, &["info", "timings"])
+        .or_else(|| at(request, &["scheduler_info", "request_timings"]))
+        .unwrap_or(request)
+}
+
+/// A moment of a request, under the first of these names that is there.
+fn moment_of(file: &File<'_>, request: &Value, names: &[&str]) -> Option<f64> {
+    let timings = timings(request);
+    names.iter().find_map(|name| {
+        file.moment(timings, &[name])
+            .or_else(|| file.moment(request, &[name]))
+    })
+}
+
+/// A request, and how long its text came. Its index is its reader's.
 fn record(
+    file: &File<'_>,
     request: &Value,
-    index: u64,
     began: f64,
     load: &LevelLoad,
     failed: bool,
 ) -> Option<(RequestRecord, Option<Duration>)> {
-    let timings = at(request, &["info", "timings"])
-        .or_else(|| at(request, &["scheduler_info", "request_timings"]));
-    let timings = timings.unwrap_or(request);
-    let time = |names: &[&str]| {
-        names
-            .iter()
-            .find_map(|name| amount(timings, &[name]).or_else(|| amount(request, &[name])))
-    };
-    let start = time(&["request_start", "request_start_time", "start_time"])?;
+    let timings = timings(request);
+    let time = |names: &[&str]| moment_of(file, request, names);
+    let start = time(&START)?;
     let end = time(&["request_end", "request_end_time", "end_time"])?;
     let first = time(&[
         "first_token_iteration",
@@ -439,19 +484,41 @@ fn record(
     let last = time(&["last_token_iteration", "last_iteration", "last_token_time"]);
     let answer = time(&["first_output_token_iteration"]);
     let since = |at: f64| seconds(at - start);
-    let sent = seconds((start - began).max(0.0))?;
+    // A request may leave a moment before the time that the run gives as its beginning.
+    let sent = seconds(if start < began && began - start < 60.0 {
+        0.0
+    } else {
+        start - began
+    })?;
     let latency = since(end)?;
     // A trace and a rate have moments when requests are due, from which ours count.
     let due = time(&["targeted_start"])
         .filter(|_| load.is_open())
         .and_then(|at| seconds(at - began));
-    let tokens = whole(request, &["output_tokens"])
-        .or_else(|| whole(request, &["output_metrics", "text_tokens"]));
-    let prompt = whole(request, &["prompt_tokens"])
-        .or_else(|| whole(request, &["input_metrics", "text_tokens"]));
-    let chunks = whole(timings, &["token_iterations"]).or_else(|| whole(timings, &["iterations"]));
-    // An answer that came whole has no first token to wait for.
-    let first = first.filter(|first| *first < end || tokens.is_none_or(|n| n < 2));
+    let count = |of: &Value, paths: [&[&str]; 2], most: u64| {
+        paths.iter().find_map(|path| file.whole(of, path, most))
+    };
+    let tokens = count(
+        request,
+        [&["output_tokens"], &["output_metrics", "text_tokens"]],
+        MOST_TOKENS.into(),
+    );
+    let prompt = count(
+        request,
+        [&["prompt_tokens"], &["input_metrics", "text_tokens"]],
+        MOST_PROMPT,
+    );
+    let chunks = count(
+        timings,
+        [&["token_iterations"], &["iterations"]],
+        MOST_TOKENS.into(),
+    );
+    // An answer whose first token came with its end has none to wait for.
+    let whole = first.is_some_and(|first| first >= end) && tokens.is_some_and(|n| n > 1);
+    if whole {
+        file.tell(LATENCY_AGAIN.to_owned());
+    }
+    let first = first.filter(|_| !whole);
     let span = first
         .zip(last)
         .and_then(|(first, last)| seconds(last - first));
@@ -463,7 +530,7 @@ fn record(
     );
     figures.first_answer = answer.and_then(since);
     figures.prompt_tokens = prompt;
-    figures.cached_tokens = whole(request, &["cached_tokens"]);
+    figures.cached_tokens = file.whole(request, &["cached_tokens"], MOST_PROMPT);
     figures.itl = chunks
         .filter(|n| *n > 1)
         .and_then(|n| span.map(|span| span.div_f64((n - 1) as f64)));
@@ -473,7 +540,7 @@ fn record(
         text: super::short(error_text(request).unwrap_or(super::NOT_SAID)),
     });
     let record = RequestRecord {
-        index,
+        index: 0,
         level: 0,
         phase: Phase::Measured,
         due: due.unwrap_or(sent).min(sent),
@@ -497,15 +564,12 @@ fn error_text(request: &Value) -> Option<&str> {
 }
 
 /// Its aggregates. `p001` is the 0.1th percentile there, `p01` the first.
-fn stats(of: Option<&Value>, factor: f64) -> Stats {
-    let Some(of) = of else {
-        return Stats::default();
-    };
-    let count = whole(of, &["count"]).unwrap_or_default();
+fn stats(file: &File<'_>, name: &str, of: &Value, factor: f64, most: f64) -> Stats {
+    let count = file.whole(of, &["count"], MOST_COUNT).unwrap_or_default();
     if count == 0 {
         return Stats::default();
     }
-    let value = |path: &[&str]| amount(of, path).map(|value| value * factor);
+    let value = |path: &[&str]| file.judged(name, number(of, path)? * factor, 0.0, most);
     let percentile = |name: &str| value(&["percentiles", name]);
     Stats {
         count,

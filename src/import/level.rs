@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{File, MOST_REQUESTS};
+use super::File;
+use super::sound::{LONGEST_REQUEST, MOST_REQUESTS, Odd};
 use crate::domain::history::StoredRequest;
 use crate::domain::known::Unknown;
 use crate::domain::plan::{
-    Ends, Lengths, LevelLoad, Load, MOST_TOKENS, Objectives, Plan, Prompts, Target,
+    Ends, Lengths, LevelLoad, Load, MOST_CLIENTS, MOST_RATE, MOST_TOKENS, Objectives, Plan,
+    Prompts, Target,
 };
 use crate::domain::run::{
     BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stats, Watch,
@@ -19,9 +21,6 @@ use crate::domain::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::tally::{LevelFrame, Tally};
 use crate::metrics::timeline::{Figures, TokenSource, Tokens};
-
-/// A longer time is no time of a request: the file is wrong.
-const MOST: Duration = Duration::from_secs(7 * 86_400);
 
 /// A level as a file holds it.
 pub(super) struct Found {
@@ -34,7 +33,46 @@ pub(super) struct Found {
 
 /// Seconds, where they are a time at all.
 pub(super) fn seconds(n: f64) -> Option<Duration> {
-    units::checked_seconds(n).filter(|time| *time <= MOST)
+    units::checked_seconds(n).filter(|time| time.as_secs_f64() <= LONGEST_REQUEST)
+}
+
+/// Gaps in microseconds; `None` where one is longer than any that we keep, so that not all of them are known.
+pub(super) fn in_micros(gaps: &[Duration]) -> Option<Vec<u32>> {
+    gaps.iter()
+        .map(|gap| u32::try_from(gap.as_micros()).ok())
+        .collect()
+}
+
+/// The levels in which a request ended. The others are told.
+pub(super) fn with_requests(file: &File<'_>, mut found: Vec<Found>) -> Vec<Found> {
+    let all = found.len();
+    found.retain(|level| (1..=MOST_REQUESTS).contains(&level.report.requests.ended));
+    let left_out = all - found.len();
+    if left_out > 0 && !found.is_empty() {
+        file.tell(format!(
+            "{left_out} of the file's {} have no request that ended, as far as it says: left out",
+            units::counted(all, "level")
+        ));
+    }
+    found
+}
+
+/// Clients of a closed loop, or the most requests in flight.
+///
+/// # Errors
+/// When they are there and cannot be right.
+pub(super) fn clients(file: &File<'_>, name: &str, n: Option<f64>) -> Result<Option<u32>, Odd> {
+    Ok(file
+        .given(name, n, 1.0, f64::from(MOST_CLIENTS))?
+        .map(|n| n.round() as u32))
+}
+
+/// Requests a second.
+///
+/// # Errors
+/// When they are there and cannot be right.
+pub(super) fn per_second(file: &File<'_>, name: &str, n: Option<f64>) -> Result<Option<f64>, Odd> {
+    file.given(name, n, 0.001, MOST_RATE)
 }
 
 /// Figures of our definitions from what another program saw.
@@ -147,18 +185,19 @@ pub(super) fn measured(
 }
 
 fn even_gaps(record: &RequestRecord, spans: &BTreeMap<u64, Duration>) -> Vec<u32> {
+    // The readers take no answer of more than MOST_TOKENS, so that this list ends.
     let gaps = record
         .tokens()
         .map_or(0, |tokens| tokens.n)
-        .saturating_sub(1)
-        .min(u64::from(MOST_TOKENS));
-    match spans.get(&record.index) {
-        Some(span) if record.gaps_us.is_empty() && gaps > 0 => {
-            let gap = u32::try_from(span.as_micros() / u128::from(gaps)).unwrap_or(u32::MAX);
-            vec![gap; gaps as usize]
-        }
-        _ => record.gaps_us.clone(),
-    }
+        .saturating_sub(1);
+    let even = || {
+        let span = spans
+            .get(&record.index)
+            .filter(|_| record.gaps_us.is_empty())?;
+        let gap = u32::try_from(span.as_micros().checked_div(u128::from(gaps))?).ok()?;
+        Some(vec![gap; gaps as usize])
+    };
+    even().unwrap_or_else(|| record.gaps_us.clone())
 }
 
 /// What holds for all sessions of a file.
@@ -192,20 +231,22 @@ pub(super) struct Asked {
     pub(super) ignore_eos: Option<bool>,
 }
 
-/// Of so many tokens, or of so many give or take a deviation, where that makes sense.
-pub(super) fn lengths(mean: Option<f64>, deviation: Option<f64>) -> Option<Lengths> {
-    // `as` saturates.
-    let whole = |n: f64| n.round() as u32;
-    let mean = mean.map(whole).filter(|n| (1..=MOST_TOKENS).contains(n))?;
-    Some(
-        match deviation
-            .map(whole)
-            .filter(|n| (1..=MOST_TOKENS).contains(n))
-        {
-            Some(deviation) => Lengths::Normal { mean, deviation },
-            None => Lengths::Fixed(mean),
-        },
-    )
+/// Of so many tokens, or of so many give or take a deviation; unknown where one of the two cannot be right.
+pub(super) fn lengths(
+    file: &File<'_>,
+    name: &str,
+    mean: Option<f64>,
+    deviation: Option<f64>,
+) -> Option<Lengths> {
+    let whole = |n: f64| {
+        file.judged(name, n, 0.0, f64::from(MOST_TOKENS))
+            .map(|n| n.round() as u32)
+    };
+    Some(match (whole(mean?)?, whole(deviation.unwrap_or(0.0))?) {
+        (0, _) => return None,
+        (mean, 0) => Lengths::Fixed(mean),
+        (mean, deviation) => Lengths::Normal { mean, deviation },
+    })
 }
 
 /// Sessions of these levels: one for each kind of load, since a plan has one. Records get their levels and indexes.
@@ -267,15 +308,6 @@ fn session(id: String, origin: &Origin, found: Vec<Found>) -> (BenchReport, Vec<
     ) in found.into_iter().enumerate()
     {
         report.index = index;
-        let requests_of = &mut report.requests;
-        for count in [
-            &mut requests_of.ended,
-            &mut requests_of.ok,
-            &mut requests_of.failed,
-            &mut requests_of.aborted,
-        ] {
-            *count = (*count).min(MOST_REQUESTS);
-        }
         let target = Target {
             deployment: None,
             model: model.clone(),

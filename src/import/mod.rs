@@ -12,6 +12,7 @@ mod json;
 mod level;
 mod own;
 mod sglang;
+mod sound;
 mod tags;
 mod vllm;
 
@@ -20,15 +21,16 @@ use serde_json::Value;
 use crate::domain::encoding;
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
+use sound::File;
 
 /// A larger file is not read: it would take up several times as much memory.
 pub const MOST_BYTES: usize = 256 << 20;
 
-/// More requests than any level has: sums of them fit, and tests of them end.
-const MOST_REQUESTS: u64 = 10_000_000_000;
-
 /// Where a file does not say something.
 const NOT_SAID: &str = "not said in the file";
+
+/// A file says no more about whether its answers streamed.
+const NO_TTFT: &str = "The file has no time to first token";
 
 /// What is looked for, for whoever brought something else.
 const KNOWN: &str = "Batida reads its own JSON, guidellm's benchmarks.json, aiperf's profile_export_aiperf.json and \
@@ -65,21 +67,11 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
         }
         Failure::new(format!("{name} is no JSON, or is cut off: {why}"), KNOWN)
     })?;
-    let file = File {
-        name,
-        hash: hash(bytes),
-    };
+    let file = File::new(name, hash(bytes));
     let mut imported = read_value(&file, read.values)?;
     imported.remarks.extend(read.remark);
+    imported.remarks.extend(file.remarks());
     Ok(imported)
-}
-
-/// A file that is read.
-struct File<'a> {
-    /// Its name.
-    name: &'a str,
-    /// Tells it from others: a session that is read again is the same session.
-    hash: String,
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -107,7 +99,7 @@ fn read_value(file: &File<'_>, mut values: Vec<Value>) -> Result<Imported, Failu
     if own::is(first) {
         own::read(file, values)
     } else if guidellm::is(first) {
-        guidellm::read(file, values)
+        guidellm::read(file, &values)
     } else if aiperf::is_record(first) {
         aiperf::read_records(file, &values)
     } else if aiperf::is_summary(first) {
@@ -179,16 +171,6 @@ fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
 /// A number that is one.
 fn number(value: &Value, path: &[&str]) -> Option<f64> {
     at(value, path)?.as_f64().filter(|n| n.is_finite())
-}
-
-/// A number that is not negative, such as a time.
-fn amount(value: &Value, path: &[&str]) -> Option<f64> {
-    number(value, path).filter(|n| *n >= 0.0)
-}
-
-fn whole(value: &Value, path: &[&str]) -> Option<u64> {
-    // `as` saturates.
-    amount(value, path).map(|n| n.round() as u64)
 }
 
 fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {

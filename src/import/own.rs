@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{File, MOST_REQUESTS, text};
+use super::sound::MOST_REQUESTS;
+use super::{File, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::run::{BenchReport, LevelReport, SCHEMA};

@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
-use super::level::{Asked, Found, Origin, sessions};
+use super::level::{Asked, Found, Origin, sessions, with_requests};
+use super::sound::{MOST_REQUESTS, timestamp};
 use super::vllm::{level_of, load, took};
-use super::{File, amount, list, nothing, text, whole};
+use super::{File, list, nothing, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::plan::{Ends, Lengths, LevelLoad, MOST_TOKENS};
@@ -23,20 +24,20 @@ pub(super) fn is(value: &Value) -> bool {
 }
 
 pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
-    let runs: Vec<&Value> = values.iter().filter(|value| is(value)).collect();
-    let mut found: Vec<Found> = runs.iter().map(|run| level(run)).collect();
-    found.retain(|level| level.report.requests.ended > 0);
+    let runs = file.only(values, PROGRAM, is);
+    let found = with_requests(file, runs.iter().map(|run| level(file, run)).collect());
     let (Some(first), false) = (runs.first(), found.is_empty()) else {
         return Err(nothing(file, PROGRAM));
     };
-    let began = amount(first, &["benchmark_start_time"]).filter(|at| *at > 1e9);
     let origin = Origin {
         source: PROGRAM.to_owned(),
         api: String::new(),
         machine: None,
-        began: began.and_then(|at| jiff::Timestamp::from_millisecond((at * 1e3) as i64).ok()),
-        took_s: took(&runs),
-        asked: asked(first),
+        began: file
+            .moment(first, &["benchmark_start_time"])
+            .and_then(timestamp),
+        took_s: took(file, &runs),
+        asked: asked(file, first),
         tags: tags(first),
         stopped: false,
     };
@@ -82,7 +83,7 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
     })
 }
 
-fn level(run: &Value) -> Found {
+fn level(file: &File<'_>, run: &Value) -> Found {
     let names = [
         &["model_id"][..],
         &["model"],
@@ -93,28 +94,24 @@ fn level(run: &Value) -> Found {
         .iter()
         .find_map(|path| text(run, path))
         .unwrap_or(super::NOT_SAID);
-    let failed = whole(run, &["failed"]);
-    let mut found = level_of(run, model.to_owned(), load(run), failed.unwrap_or_default());
-    if failed.is_none() && list(run, &["errors"]).is_empty() {
-        found
-            .report
-            .notes
-            .push("how many requests failed is not in the file".to_owned());
-    }
-    found
+    level_of(
+        file,
+        run,
+        model.to_owned(),
+        load(file, run),
+        file.whole(run, &["failed"], MOST_REQUESTS),
+    )
 }
 
-fn asked(run: &Value) -> Asked {
+fn asked(file: &File<'_>, run: &Value) -> Asked {
     // The lengths are always there, but only random prompts have them.
     let random = text(run, &["dataset_name"]).is_some_and(|name| name.starts_with("random"));
-    let share = amount(run, &["random_range_ratio"]).filter(|share| *share <= 1.0);
+    let share = file.amount(run, &["random_range_ratio"], 1.0);
     let lengths = |name: &str| {
-        let most = whole(run, &[name])
-            .and_then(|n| u32::try_from(n).ok())
+        let most = file
+            .whole(run, &[name], MOST_TOKENS.into())
             .filter(|_| random)?;
-        if !(1..=MOST_TOKENS).contains(&most) {
-            return None;
-        }
+        let most = u32::try_from(most).ok().filter(|most| *most > 0)?;
         let least = ((f64::from(most) * share?) as u32).max(1);
         Some(if least == most {
             Lengths::Fixed(most)
@@ -126,7 +123,9 @@ fn asked(run: &Value) -> Asked {
         prompt_tokens: lengths("random_input_len"),
         output_tokens: lengths("random_output_len"),
         ends: Ends {
-            requests: whole(run, &["num_prompts"]).filter(|n| *n > 0),
+            requests: file
+                .whole(run, &["num_prompts"], MOST_REQUESTS)
+                .filter(|n| *n > 0),
             ..Ends::default()
         },
         ..Asked::default()

@@ -9,12 +9,16 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::level::{
-    Asked, Found, Origin, blank, figures, if_any_time, measured, seconds, sessions,
+    Asked, Found, Origin, blank, clients, figures, if_any_time, in_micros, measured, per_second,
+    seconds, sessions, with_requests,
 };
-use super::{File, amount, list, nothing, number, text, whole};
+use super::sound::{
+    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_PER_SECOND, MOST_PROMPT, MOST_REQUESTS, Odd,
+};
+use super::{File, list, nothing, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_RATE};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -53,14 +57,14 @@ impl Client {
 }
 
 pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failure> {
-    let runs: Vec<&Value> = values.iter().filter(|value| is(value)).collect();
+    let runs = file.only(values, "vllm bench serve", is);
     let Some(first) = runs.first() else {
         return Err(nothing(file, "vllm bench serve"));
     };
     let client = Client::of(first);
-    let mut found: Vec<Found> = runs.iter().map(|run| level(run)).collect();
+    let found: Vec<Found> = runs.iter().map(|run| level(file, run)).collect();
     let timed = found.iter().all(|level| !level.records.is_empty());
-    found.retain(|level| level.report.requests.ended > 0);
+    let found = with_requests(file, found);
     if found.is_empty() {
         return Err(nothing(file, client.name()));
     }
@@ -68,14 +72,17 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
         source: client.name().to_owned(),
         api: String::new(),
         machine: None,
-        began: text(first, &["date"]).and_then(date),
-        took_s: took(&runs),
-        asked: asked(first),
+        began: file.date(first, &["date"]),
+        took_s: took(file, &runs),
+        asked: asked(file, first),
         tags: tags(first),
         // Old files do not count failures: there all that were not completed are some.
-        stopped: runs
-            .iter()
-            .any(|run| whole(run, &["num_prompts"]) > Some(ended(run))),
+        stopped: runs.iter().any(|run| {
+            let [all, ok] =
+                ["num_prompts", "completed"].map(|name| file.whole(run, &[name], MOST_REQUESTS));
+            all.zip(ok.zip(failed(file, run)))
+                .is_some_and(|(all, (ok, failed))| all > ok + failed)
+        }),
     };
     let remarks = remarks(client, &runs, &found, timed, &origin);
     Ok(Imported {
@@ -85,23 +92,25 @@ pub(super) fn read(file: &File<'_>, values: &[Value]) -> Result<Imported, Failur
     })
 }
 
-/// How long all runs took together.
-pub(super) fn took(runs: &[&Value]) -> Option<f64> {
-    let times: Vec<f64> = runs
+/// How long all runs took together, where each says it.
+pub(super) fn took(file: &File<'_>, runs: &[&Value]) -> Option<f64> {
+    let times = runs
         .iter()
-        .filter_map(|run| amount(run, &["duration"]))
-        .collect();
-    (!times.is_empty()).then(|| times.iter().sum::<f64>().min(3e7))
+        .map(|run| file.amount(run, &["duration"], LONGEST_RUN));
+    file.judged("duration", times.sum::<Option<f64>>()?, 0.0, LONGEST_RUN)
 }
 
-fn asked(run: &Value) -> Asked {
-    let turns = whole(run, &["turns_per_conversation"]).and_then(|n| u32::try_from(n).ok());
+fn asked(file: &File<'_>, run: &Value) -> Asked {
+    let requests = file.whole(run, &["num_prompts"], MOST_REQUESTS);
+    let turns = file
+        .whole(run, &["turns_per_conversation"], 1_000)
+        .filter(|n| *n > 0);
     Asked {
         ends: Ends {
-            requests: whole(run, &["num_prompts"]).filter(|n| *n > 0),
+            requests: requests.filter(|n| *n > 0),
             ..Ends::default()
         },
-        turns: turns.filter(|n| (1..=1_000).contains(n)),
+        turns: turns.and_then(|n| u32::try_from(n).ok()),
         ..Asked::default()
     }
 }
@@ -211,33 +220,27 @@ pub(super) fn date(text: &str) -> Option<Timestamp> {
 }
 
 /// The requests that did not end well. Files of 2025 do not count them.
-fn failed(run: &Value) -> u64 {
-    let not_completed = || {
-        let all = whole(run, &["num_prompts"])?;
-        Some(all.saturating_sub(whole(run, &["completed"])?))
-    };
-    whole(run, &["failed"])
-        .or_else(not_completed)
-        .unwrap_or_default()
-}
-
-fn ended(run: &Value) -> u64 {
-    whole(run, &["completed"])
-        .unwrap_or_default()
-        .saturating_add(failed(run))
+fn failed(file: &File<'_>, run: &Value) -> Option<u64> {
+    let count = |name| file.whole(run, &[name], MOST_REQUESTS);
+    if super::at(run, &["failed"]).is_some() {
+        return count("failed");
+    }
+    Some(count("num_prompts")?.saturating_sub(count("completed")?))
 }
 
 /// The load of a run of vLLM, and of SGLang, whose file has the same names. Without a rate it is the text `inf`.
-pub(super) fn load(run: &Value) -> LevelLoad {
-    let clients = |name| {
-        let n = whole(run, &[name]).and_then(|n| u32::try_from(n).ok());
-        n.filter(|n| (1..=MOST_CLIENTS).contains(n))
-    };
-    let most = clients("max_concurrency").or_else(|| clients("multi_turn_concurrency"));
+pub(super) fn load(file: &File<'_>, run: &Value) -> LevelLoad {
+    // A load of which one number cannot be right is not the load of the others.
+    load_of(file, run).unwrap_or(LevelLoad::Unknown)
+}
+
+fn load_of(file: &File<'_>, run: &Value) -> Result<LevelLoad, Odd> {
+    let clients = |name: &str| clients(file, name, number(run, &[name]));
+    let most = clients("max_concurrency")?.or(clients("multi_turn_concurrency")?);
     if text(run, &["request_rate"]) == Some("trace") {
-        return LevelLoad::Trace {
+        return Ok(LevelLoad::Trace {
             most_in_flight: most,
-        };
+        });
     }
     let said = run.get("request_rate").is_some() || run.get("max_concurrency").is_some();
     // A burstiness of 1 is Poisson; endless, evenly spaced.
@@ -247,44 +250,49 @@ pub(super) fn load(run: &Value) -> LevelLoad {
     } else {
         Arrivals::Poisson
     };
-    match (
-        amount(run, &["request_rate"]).filter(|rate| *rate > 0.0),
-        most,
-    ) {
-        (Some(rate), most_in_flight) => LevelLoad::Rate {
-            per_sec: rate.clamp(0.001, MOST_RATE),
+    let rate = per_second(file, "request_rate", number(run, &["request_rate"]))?;
+    Ok(match (rate, most) {
+        (Some(per_sec), most_in_flight) => LevelLoad::Rate {
+            per_sec,
             arrivals,
             most_in_flight,
         },
         (None, Some(clients)) => LevelLoad::Concurrency(clients),
         (None, None) if said => LevelLoad::Max { in_flight: 0 },
         (None, None) => LevelLoad::Unknown,
-    }
+    })
 }
 
-fn level(run: &Value) -> Found {
+fn level(file: &File<'_>, run: &Value) -> Found {
     let model = text(run, &["model_id"])
         .unwrap_or(super::NOT_SAID)
         .to_owned();
-    let load = load(run);
-    let failed = failed(run);
-    level_of(run, model, load, failed)
+    level_of(file, run, model, load(file, run), failed(file, run))
 }
 
 /// A level of vLLM or SGLang: from each request's times where they are there, else from the aggregates.
-pub(super) fn level_of(run: &Value, model: String, load: LevelLoad, failed: u64) -> Found {
+/// `failed` is how many failed, where the file says it.
+pub(super) fn level_of(
+    file: &File<'_>,
+    run: &Value,
+    model: String,
+    load: LevelLoad,
+    failed: Option<u64>,
+) -> Found {
     let starts = list(run, &["start_times"]);
-    let all = records(run, starts);
+    let all = records(file, run, starts);
     let mut report = match all.is_empty() {
         true => blank(&model, load),
         false => measured(&model, load, &all, &BTreeMap::new()),
     };
     if all.is_empty() {
-        let ok = whole(run, &["completed"]).unwrap_or_default();
+        let ok = file
+            .whole(run, &["completed"], MOST_REQUESTS)
+            .unwrap_or_default();
         report.requests.ok = ok;
-        report.requests.failed = failed;
-        report.requests.ended = ok.saturating_add(failed);
-        if failed > 0 {
+        report.requests.failed = failed.unwrap_or_default();
+        report.requests.ended = ok + report.requests.failed;
+        if let Some(failed) = failed.filter(|failed| *failed > 0) {
             let told = list(run, &["failed_requests"])
                 .iter()
                 .find_map(|one| text(one, &["error"]));
@@ -296,9 +304,7 @@ pub(super) fn level_of(run: &Value, model: String, load: LevelLoad, failed: u64)
             }];
         }
         let mean = |name: &str| {
-            whole(run, &[name])
-                .filter(|_| ok > 0)
-                .map(|n| n as f64 / ok as f64)
+            Some(file.amount(run, &[name], MOST_COUNT as f64)? / ok as f64).filter(|_| ok > 0)
         };
         let mean_only = |mean: Option<f64>| Stats {
             count: mean.map_or(0, |_| ok),
@@ -307,27 +313,41 @@ pub(super) fn level_of(run: &Value, model: String, load: LevelLoad, failed: u64)
         };
         report.prompt_tokens = mean_only(mean("total_input_tokens"));
         report.output_tokens = mean_only(mean("total_output_tokens"));
-        report.ttft_ms = stats(run, "ttft", ok);
-        report.tpot_ms = stats(run, "tpot", ok);
-        report.itl_ms = stats(run, "itl", ok);
-        report.latency_ms = stats(run, "e2el", ok);
+        let stats = |name: &str| stats(file, run, name, ok);
+        report.ttft_ms = stats("ttft");
+        report.tpot_ms = stats("tpot");
+        report.itl_ms = stats("itl");
+        report.latency_ms = stats("e2el");
         if report.latency_ms.count == 0 {
-            report.latency_ms = stats(run, "e2e_latency", ok);
+            report.latency_ms = stats("e2e_latency");
         }
-        drop_first_of_whole(&mut report);
+        drop_first_of_whole(file, &mut report);
     }
     if starts.is_empty() {
-        let rate = |name: &str| amount(run, &[name]).map(|mean| Rate { mean, ci: None });
+        let rate = |name: &str| {
+            file.amount(run, &[name], MOST_PER_SECOND)
+                .map(|mean| Rate { mean, ci: None })
+        };
         report.throughput.output_tokens_per_s = rate("output_throughput");
         report.throughput.total_tokens_per_s =
             rate("total_token_throughput").or_else(|| rate("total_throughput"));
         report.throughput.requests_per_s = rate("request_throughput");
-        report.concurrency.reached = amount(run, &["concurrency"]);
-        let most = whole(run, &["max_concurrent_requests"]).and_then(|n| u32::try_from(n).ok());
+        let most = f64::from(MOST_CLIENTS);
+        report.concurrency.reached = file.amount(run, &["concurrency"], most);
+        let most = file
+            .amount(run, &["max_concurrent_requests"], most)
+            .map(|n| n.round() as u32);
         report.concurrency.most = most.unwrap_or_default();
         report.steady_s = None;
         report.notes.clear();
-        report.took_s = amount(run, &["duration"]).unwrap_or_default().min(3e7);
+        report.took_s = file
+            .amount(run, &["duration"], LONGEST_RUN)
+            .unwrap_or_default();
+    }
+    if all.is_empty() && failed.is_none() {
+        report
+            .notes
+            .push("how many requests failed is not in the file".to_owned());
     }
     let records = if starts.is_empty() { Vec::new() } else { all };
     Found {
@@ -338,8 +358,11 @@ pub(super) fn level_of(run: &Value, model: String, load: LevelLoad, failed: u64)
     }
 }
 
-/// Answers that did not stream have no first token: what the file calls TTFT is then the latency again.
-fn drop_first_of_whole(report: &mut LevelReport) {
+/// Told where an answer has no time to its first token but that of its end.
+pub(super) const LATENCY_AGAIN: &str = "Where the file has the latency again as the time to the first token, TTFT and TPOT are left out";
+
+/// Answers without gaps have no first token: what the file calls TTFT is then the latency again.
+fn drop_first_of_whole(file: &File<'_>, report: &mut LevelReport) {
     let no_gaps = report.itl_ms.count == 0;
     if let (true, Some(ttft), Some(latency)) =
         (no_gaps, report.ttft_ms.mean, report.latency_ms.mean)
@@ -347,59 +370,63 @@ fn drop_first_of_whole(report: &mut LevelReport) {
     {
         report.ttft_ms = Stats::default();
         report.tpot_ms = Stats::default();
+        file.tell(LATENCY_AGAIN.to_owned());
     }
 }
 
 /// Of `--save-detailed`. Without the moments when they were sent they are only good for figures of single requests.
-fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
-    let itls = list(run, &["itls"]);
+fn records(file: &File<'_>, run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
     let first = starts
         .iter()
         .filter_map(Value::as_f64)
-        .reduce(f64::min)
-        .unwrap_or_default();
-    let at_index = |name: &str, i: usize| list(run, &[name]).get(i);
+        .filter(|at| *at >= 0.0)
+        .reduce(f64::min);
+    let at_index =
+        |name: &str, i: usize| list(run, &[name]).get(i).filter(|value| !value.is_null());
+    // Zero where there is none; a time that cannot be right leaves the request out, since others are counted from it.
+    let time = |name: &str, value: &Value| file.span(name, value.as_f64()?);
     let record = |(i, ttft): (usize, &Value)| {
         let error = at_index("errors", i)
             .and_then(Value::as_str)
             .filter(|text| !text.is_empty());
-        let ttft = number(ttft, &[])
-            .filter(|ttft| *ttft > 0.0 && error.is_none())
-            .and_then(seconds);
-        let gaps = itls
-            .get(i)
+        let ttft = match error {
+            Some(_) => None,
+            None => Some(time("ttfts", ttft)?).filter(|ttft| !ttft.is_zero()),
+        };
+        let gaps = at_index("itls", i)
             .and_then(Value::as_array)
             .map_or(&[][..], Vec::as_slice);
         let gaps: Vec<Duration> = gaps
             .iter()
-            .filter_map(Value::as_f64)
-            .filter(|gap| *gap >= 0.0)
-            .filter_map(seconds)
-            .collect();
-        let sent = match starts.get(i) {
-            Some(at) => seconds((at.as_f64()? - first).max(0.0))?,
-            None => Duration::ZERO,
+            .map(|gap| time("itls", gap))
+            .collect::<Option<_>>()?;
+        let sent = match starts.is_empty() {
+            true => Duration::ZERO,
+            false => file.span("start_times", starts.get(i)?.as_f64()? - first?)?,
         };
-        let whole_answer = at_index("latencies", i)
-            .and_then(Value::as_f64)
-            .filter(|s| *s > 0.0)
-            .and_then(seconds);
+        let whole_answer = match at_index("latencies", i) {
+            Some(latency) => Some(time("latencies", latency)?).filter(|latency| !latency.is_zero()),
+            None => None,
+        };
         let took: Duration = gaps.iter().fold(ttft.unwrap_or_default(), |sum, gap| {
             sum.saturating_add(*gap)
         });
-        let took = whole_answer
-            .unwrap_or(took)
-            .max(ttft.unwrap_or_default())
-            .min(Duration::from_secs(7 * 86_400));
-        // An answer that came whole has no first token to wait for.
-        let whole = gaps.is_empty()
-            && at_index("output_lens", i)
-                .and_then(Value::as_u64)
-                .is_some_and(|n| n > 1);
-        let tokens = at_index("output_lens", i).and_then(Value::as_u64);
+        let took = whole_answer.unwrap_or(took).max(ttft.unwrap_or_default());
+        let took = seconds(took.as_secs_f64())?;
+        let count = |name: &str, most: u64| {
+            let n = at_index(name, i)?.as_f64()?;
+            file.judged(name, n, 0.0, most as f64)
+                .map(|n| n.round() as u64)
+        };
+        let tokens = count("output_lens", MOST_TOKENS.into());
+        // An answer without gaps has no first token to wait for.
+        let whole = ttft.is_some() && gaps.is_empty() && tokens.is_some_and(|n| n > 1);
+        if whole {
+            file.tell(LATENCY_AGAIN.to_owned());
+        }
         let first = ttft.filter(|_| !whole);
         let mut figures = figures(first, ttft.map(|_| took), tokens, TokenSource::Usage);
-        figures.prompt_tokens = at_index("input_lens", i).and_then(Value::as_u64);
+        figures.prompt_tokens = count("input_lens", MOST_PROMPT);
         figures.longest_gap = gaps.iter().max().copied();
         figures.itl = u32::try_from(gaps.len()).ok().filter(|n| *n > 0).map(|n| {
             gaps.iter()
@@ -416,10 +443,7 @@ fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
             ended: sent + took,
             figures,
             first_byte: None,
-            gaps_us: gaps
-                .iter()
-                .map(|gap| u32::try_from(gap.as_micros()).unwrap_or(u32::MAX))
-                .collect(),
+            gaps_us: in_micros(&gaps)?,
             chunks: if failed { 0 } else { gaps.len() as u64 + 1 },
             bytes: 0,
             wanted_prompt_tokens: None,
@@ -437,15 +461,17 @@ fn records(run: &Value, starts: &[Value]) -> Vec<RequestRecord> {
             }),
         })
     };
-    list(run, &["ttfts"])
-        .iter()
-        .enumerate()
-        .filter_map(record)
-        .collect()
+    file.sound(list(run, &["ttfts"]).iter().enumerate().map(record))
 }
 
-fn stats(run: &Value, name: &str, count: u64) -> Stats {
-    let value = |what: &str| amount(run, &[format!("{what}_{name}_ms").as_str()]);
+fn stats(file: &File<'_>, run: &Value, name: &str, count: u64) -> Stats {
+    let value = |what: &str| {
+        file.amount(
+            run,
+            &[format!("{what}_{name}_ms").as_str()],
+            LONGEST_REQUEST * 1e3,
+        )
+    };
     if value("mean").is_none() && value("median").is_none() {
         return Stats::default();
     }
