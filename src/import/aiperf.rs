@@ -12,12 +12,13 @@ use super::level::{
     per_second, seconds, sessions, with_requests,
 };
 use super::sound::{
-    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_PER_SECOND, MOST_PROMPT, MOST_REQUESTS, Odd,
+    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_IN_FLIGHT, MOST_PER_SECOND, MOST_PROMPT,
+    MOST_REQUESTS, Odd,
 };
 use super::{File, anywhere, at, list, nothing, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_TOKENS};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -523,7 +524,7 @@ fn level(file: &File<'_>, run: &Value) -> Found {
     report.output_tokens = counts("usage_completion_tokens", "output_sequence_length");
     report.prompt_tokens = counts("usage_prompt_tokens", "input_sequence_length");
     report.reasoning_tokens = counts("usage_reasoning_tokens", "reasoning_token_count");
-    report.concurrency.reached = average("effective_concurrency", f64::from(MOST_CLIENTS));
+    report.concurrency.reached = average("effective_concurrency", MOST_IN_FLIGHT);
     report.throughput.output_tokens_per_s = rate("output_token_throughput");
     report.throughput.total_tokens_per_s = rate("total_token_throughput");
     report.throughput.requests_per_s = rate("request_throughput");

@@ -10,14 +10,14 @@ use super::level::{
     seconds, sessions, with_requests,
 };
 use super::sound::{
-    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_PER_SECOND, MOST_PROMPT, MOST_REQUESTS, Odd,
-    timestamp,
+    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_IN_FLIGHT, MOST_PER_SECOND, MOST_PROMPT,
+    MOST_REQUESTS, Odd, timestamp,
 };
 use super::vllm::LATENCY_AGAIN;
 use super::{File, anywhere, at, list, nothing, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_TOKENS};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -428,7 +428,7 @@ fn level(file: &File<'_>, benchmark: &Value, model: String, load: LevelLoad, beg
         report.throughput.output_tokens_per_s = mean("output_tokens_per_second");
         report.throughput.total_tokens_per_s = mean("tokens_per_second");
         report.throughput.requests_per_s = mean("requests_per_second");
-        report.concurrency.reached = average("request_concurrency", f64::from(MOST_CLIENTS));
+        report.concurrency.reached = average("request_concurrency", MOST_IN_FLIGHT);
         let start = super::guidellm::began(file, benchmark).unwrap_or(began);
         report.began_s = file
             .judged("start_time", start - began, 0.0, LONGEST_RUN)
@@ -483,14 +483,11 @@ fn record(
     ]);
     let last = time(&["last_token_iteration", "last_iteration", "last_token_time"]);
     let answer = time(&["first_output_token_iteration"]);
-    let since = |at: f64| seconds(at - start);
+    let since = |name: &str, at: f64| file.span(name, at - start);
     // A request may leave a moment before the time that the run gives as its beginning.
-    let sent = seconds(if start < began && began - start < 60.0 {
-        0.0
-    } else {
-        start - began
-    })?;
-    let latency = since(end)?;
+    let early = start < began && began - start < 60.0;
+    let sent = file.span("request_start", if early { 0.0 } else { start - began })?;
+    let latency = since("request_end", end)?;
     // A trace and a rate have moments when requests are due, from which ours count.
     let due = time(&["targeted_start"])
         .filter(|_| load.is_open())
@@ -523,12 +520,12 @@ fn record(
         .zip(last)
         .and_then(|(first, last)| seconds(last - first));
     let mut figures = figures(
-        first.and_then(since),
+        first.and_then(|at| since("first token", at)),
         (!failed).then_some(latency),
         tokens,
         TokenSource::Usage,
     );
-    figures.first_answer = answer.and_then(since);
+    figures.first_answer = answer.and_then(|at| since("first_output_token_iteration", at));
     figures.prompt_tokens = prompt;
     figures.cached_tokens = file.whole(request, &["cached_tokens"], MOST_PROMPT);
     figures.itl = chunks

@@ -68,10 +68,23 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Imported, Failure> {
         Failure::new(format!("{name} is no JSON, or is cut off: {why}"), KNOWN)
     })?;
     let file = File::new(name, hash(bytes));
-    let mut imported = read_value(&file, read.values)?;
-    imported.remarks.extend(read.remark);
-    imported.remarks.extend(file.remarks());
-    Ok(imported)
+    let found = read_value(&file, read.values);
+    let told = read.remark.into_iter().chain(file.remarks());
+    match found {
+        Ok(mut imported) => {
+            imported.remarks.extend(told);
+            Ok(imported)
+        }
+        // What was left out may be why there is nothing.
+        Err(failure) => {
+            let told = told.collect::<Vec<_>>().join("\n");
+            Err(if told.is_empty() {
+                failure
+            } else {
+                failure.with_details(told)
+            })
+        }
+    }
 }
 
 fn hash(bytes: &[u8]) -> String {

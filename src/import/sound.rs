@@ -17,6 +17,8 @@ pub(super) const MOST_REQUESTS: u64 = 10_000_000_000;
 pub(super) const MOST_COUNT: u64 = 1_000_000_000_000_000;
 /// More tokens than any prompt has.
 pub(super) const MOST_PROMPT: u64 = 100_000_000;
+/// More requests than any program has in flight.
+pub(super) const MOST_IN_FLIGHT: f64 = 1e7;
 /// More than any server does in a second, of tokens or requests.
 pub(super) const MOST_PER_SECOND: f64 = 1e12;
 /// No request takes longer, in seconds: a week.
@@ -120,9 +122,7 @@ impl<'a> File<'a> {
             } else {
                 ""
             };
-            told.push(format!(
-                "Values in the file that cannot be right are left out: {named}{more}"
-            ));
+            told.push(format!("Values in the file that cannot be right, or are more than Batida holds, are left out: {named}{more}"));
         }
         told
     }

@@ -358,7 +358,7 @@ fn check_odd(imported: &Imported, names: &[&str]) {
     let told = remarks(imported);
     let odd = told
         .lines()
-        .find(|remark| remark.contains("cannot be right are left out"));
+        .find(|remark| remark.contains("more than Batida holds, are left out: "));
     let odd = odd.unwrap_or_else(|| panic!("nothing is told: {told}"));
     assert!(names.iter().all(|name| odd.contains(name)), "{odd}");
 }
@@ -424,6 +424,11 @@ fn what_cannot_be_a_figure_of_vllms_is_unknown_and_told() {
         !imported.sessions[0].0.knows(Unknown::TookS),
         "the sum of both is not known"
     );
+    let why = read("x.json", value.to_string().as_bytes())
+        .map(|_| ())
+        .expect_err("nothing is left");
+    assert!(why.summary.contains("no benchmark in it"), "{why:?}");
+    assert!(why.details.contains("completed (1e300)"), "why is told too");
     // Clients that cannot be are no load without clients.
     let mut value = json_of(VLLM_2025);
     value["max_concurrency"] = Value::from(1e300);

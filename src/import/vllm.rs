@@ -13,12 +13,13 @@ use super::level::{
     seconds, sessions, with_requests,
 };
 use super::sound::{
-    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_PER_SECOND, MOST_PROMPT, MOST_REQUESTS, Odd,
+    LONGEST_REQUEST, LONGEST_RUN, MOST_COUNT, MOST_IN_FLIGHT, MOST_PER_SECOND, MOST_PROMPT,
+    MOST_REQUESTS, Odd,
 };
 use super::{File, list, nothing, number, text};
 use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
-use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_CLIENTS, MOST_TOKENS};
+use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
@@ -323,7 +324,8 @@ pub(super) fn level_of(
         }
         drop_first_of_whole(file, &mut report);
     }
-    if starts.is_empty() {
+    let timed = !starts.is_empty() && !all.is_empty();
+    if !timed {
         let rate = |name: &str| {
             file.amount(run, &[name], MOST_PER_SECOND)
                 .map(|mean| Rate { mean, ci: None })
@@ -332,12 +334,9 @@ pub(super) fn level_of(
         report.throughput.total_tokens_per_s =
             rate("total_token_throughput").or_else(|| rate("total_throughput"));
         report.throughput.requests_per_s = rate("request_throughput");
-        let most = f64::from(MOST_CLIENTS);
-        report.concurrency.reached = file.amount(run, &["concurrency"], most);
-        let most = file
-            .amount(run, &["max_concurrent_requests"], most)
-            .map(|n| n.round() as u32);
-        report.concurrency.most = most.unwrap_or_default();
+        report.concurrency.reached = file.amount(run, &["concurrency"], MOST_IN_FLIGHT);
+        let most = file.amount(run, &["max_concurrent_requests"], MOST_IN_FLIGHT);
+        report.concurrency.most = most.map(|n| n.round() as u32).unwrap_or_default();
         report.steady_s = None;
         report.notes.clear();
         report.took_s = file
@@ -349,7 +348,7 @@ pub(super) fn level_of(
             .notes
             .push("how many requests failed is not in the file".to_owned());
     }
-    let records = if starts.is_empty() { Vec::new() } else { all };
+    let records = if timed { all } else { Vec::new() };
     Found {
         model,
         load,
