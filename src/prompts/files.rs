@@ -147,7 +147,7 @@ fn of_json(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, 
 /// The prompts of a table's column. A table without one is no list of prompts, whatever its lines look like.
 fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Failure> {
     let table = Table::read(text)
-        .map_err(|why| Failure::new(format!("{name} cannot be read as CSV: {why}"), FORMS))?;
+        .map_err(|why| Failure::new(format!("{name} cannot be read as CSV: {why}"), CSV_QUOTES))?;
     let Some(column) = table.column(&COLUMNS) else {
         let columns = units::shorten_middle(&table.heads.join(", "), 120);
         let trace = Table::of_trace(text).is_some();
@@ -162,7 +162,14 @@ fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Fa
     };
     let limit = table.column(&LIMITS);
     let mut entries = Vec::new();
-    for (line, row) in &table.rows {
+    for (line, row) in table.rows {
+        let row = match row {
+            Ok(row) => row,
+            Err(why) => {
+                left_out.add(Place::Line(line), why);
+                continue;
+            }
+        };
         let mut fields = serde_json::Map::new();
         fields.insert(
             "prompt".to_owned(),
@@ -176,11 +183,15 @@ fn table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Vec<Said>, Fa
         }
         match said::of(&fields.into()) {
             Ok(said) => entries.extend(said),
-            Err(why) => left_out.add(Place::Line(*line), why),
+            Err(why) => left_out.add(Place::Line(line), why),
         }
     }
     Ok(entries)
 }
+
+/// What to do about a broken table.
+pub(super) const CSV_QUOTES: &str =
+    "Close the quote. A quote within a cell in quotes is written twice (\"\")";
 
 const FORMS: &str = "A prompt file is JSONL with \"prompt\" or \"messages\" in each line, OpenAI batch lines, ShareGPT JSON, CSV \
      with a column \"prompt\", or plain text (.txt) with a prompt per line";

@@ -145,6 +145,15 @@ fn without_words(fields: &Fields) -> String {
 pub(super) fn words(fields: &Fields) -> Result<Option<Said>, String> {
     // A line of OpenAI's batches has the request's body inside.
     if let Some(Value::Object(body)) = fields.get("body") {
+        if let Some(url) = fields
+            .get("url")
+            .filter(|url| url.as_str().is_some_and(|url| !is_chat(url)))
+        {
+            return Err(format!(
+                "its url is {}, and only chat/completions can be sent",
+                shown(url)
+            ));
+        }
         return match words(body)? {
             Some(said) => Ok(Some(said)),
             None => Err("its \"body\" has neither \"messages\" nor \"prompt\"".to_owned()),
@@ -200,6 +209,12 @@ pub(super) fn words(fields: &Fields) -> Result<Option<Said>, String> {
     with_words(said).map(Some)
 }
 
+/// Whether a batch's line asks for a chat completion. An embedding's input is no prompt.
+fn is_chat(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.trim_end_matches('/').ends_with("chat/completions")
+}
+
 const NO_WORDS: &str = "there are no words of a user";
 
 fn with_words(said: Said) -> Result<Said, String> {
@@ -226,10 +241,16 @@ fn text(fields: &Fields) -> Result<Option<String>, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         // A list of texts is one prompt in several parts, as aiperf has `texts`.
-        Value::Array(parts) => parts
-            .iter()
-            .map(|part| part.as_str().unwrap_or_default())
-            .collect(),
+        Value::Array(parts) => {
+            let part = |part: &Value| match part {
+                Value::String(text) => Ok(text.clone()),
+                other => Err(format!(
+                    "its {name:?} has a part that is no text: {}",
+                    shown(other)
+                )),
+            };
+            parts.iter().map(part).collect::<Result<String, String>>()?
+        }
         other => return Err(format!("its {name:?} is no text: {}", shown(other))),
     };
     // Alpaca's instruction with what it is about.

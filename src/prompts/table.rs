@@ -1,11 +1,13 @@
 //! Tables in CSV, separated by commas, semicolons or tabs, whose first line names the columns.
 
+use crate::domain::units;
+
 /// A table. Columns are found by their names without case, spaces and signs.
 pub(super) struct Table {
     /// The columns' names as they are written.
     pub(super) heads: Vec<String>,
-    /// The rows, with their lines in the file.
-    pub(super) rows: Vec<(usize, Vec<String>)>,
+    /// The rows with their lines in the file, or why one cannot be told apart into its cells.
+    pub(super) rows: Vec<(usize, Result<Vec<String>, String>)>,
 }
 
 /// Names of a column of times, and of columns of lengths: together they are a trace's.
@@ -55,20 +57,41 @@ pub(super) const OUTPUTS: [&str; 13] = [
 
 impl Table {
     /// # Errors
-    /// As the reader's.
-    pub(super) fn read(text: &str) -> Result<Self, csv::Error> {
+    /// Where its quotes are broken, and as the reader's.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let separator = separator(text);
+        // The reader would take all that stands behind the quote for one cell.
+        check_quotes(text, separator)?;
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(separator(text))
+            .delimiter(separator)
             .flexible(true)
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
-        let heads = reader.headers()?.iter().map(str::to_owned).collect();
+        let heads = reader.headers().map_err(|why| why.to_string())?;
+        let heads: Vec<String> = heads.iter().map(str::to_owned).collect();
         let mut rows = Vec::new();
         for row in reader.records() {
-            let row = row?;
-            let line = row.position().map_or(0, csv::Position::line) as usize;
+            let row = row.map_err(|why| why.to_string())?;
+            // The reader's position is before the blank lines ahead of the row.
+            let (line, byte) = row
+                .position()
+                .map_or((0, 0), |at| (at.line() as usize, at.byte() as usize));
+            let before = text.as_bytes().get(byte..).unwrap_or_default();
+            let before = before
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let line = line + before.filter(|byte| **byte == b'\n').count();
             if row.iter().any(|cell| !cell.is_empty()) {
-                rows.push((line, row.iter().map(str::to_owned).collect()));
+                let more = row.iter().skip(heads.len()).any(|cell| !cell.is_empty());
+                let cells = || row.iter().map(str::to_owned).collect();
+                let too_many = || {
+                    format!(
+                        "it has {} cells and the first line {}: a cell with a separator in it needs quotes",
+                        row.len(),
+                        heads.len()
+                    )
+                };
+                rows.push((line, if more { Err(too_many()) } else { Ok(cells()) }));
             }
         }
         Ok(Self { heads, rows })
@@ -96,6 +119,52 @@ pub(super) fn plain(name: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric())
         .map(|c| c.to_ascii_lowercase())
         .collect()
+}
+
+/// Where a byte of a table stands. What is quoted knows the line in which its quote opened.
+#[derive(Clone, Copy)]
+enum At {
+    /// A cell begins.
+    Start,
+    Plain,
+    Quoted(usize),
+    /// Behind a quote that closes its cell, unless another quote follows.
+    Closed(usize),
+    /// Behind spaces after such a quote.
+    Behind(usize),
+}
+
+/// # Errors
+/// When a quote is never closed, or by a quote of another cell in a later line.
+fn check_quotes(text: &str, separator: u8) -> Result<(), String> {
+    let mut at = At::Start;
+    let mut line = 1;
+    for byte in text.bytes() {
+        at = match (at, byte) {
+            (At::Quoted(opened), b'"') => At::Closed(opened),
+            (At::Closed(opened), b'"') => At::Quoted(opened),
+            (At::Quoted(opened), _) => At::Quoted(opened),
+            (_, b'\r' | b'\n') => At::Start,
+            (_, byte) if byte == separator => At::Start,
+            (At::Closed(opened) | At::Behind(opened), b' ' | b'\t') => At::Behind(opened),
+            (At::Closed(opened) | At::Behind(opened), _) if opened < line => {
+                let [opened, line] = [opened, line].map(|n| units::count(n as u64));
+                return Err(format!(
+                    "the quote that opens a cell in line {opened} is closed in the midst of line {line}"
+                ));
+            }
+            (At::Start, b'"') => At::Quoted(line),
+            _ => At::Plain,
+        };
+        line += usize::from(byte == b'\n');
+    }
+    match at {
+        At::Quoted(opened) => Err(format!(
+            "the quote that opens a cell in line {} is never closed",
+            units::count(opened as u64)
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What the first line is separated by.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::files::{LeftOut, text_of};
+use super::files::{CSV_QUOTES, LeftOut, text_of};
 use super::pieces::{self, Piece, Place};
 use super::said;
 use super::table::{INPUTS, OUTPUTS, TIMES, Table, plain};
@@ -245,7 +245,7 @@ fn of_table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Read, Fail
     let table = Table::read(text).map_err(|why| {
         Failure::new(
             format!("{name} is neither JSON nor CSV that can be read: {why}"),
-            FORMS,
+            CSV_QUOTES,
         )
     })?;
     let timed = table
@@ -261,15 +261,18 @@ fn of_table(name: &str, text: &str, left_out: &mut LeftOut) -> Result<Read, Fail
     }
     let mut out = Vec::new();
     for (line, row) in table.rows {
-        let cells = table
-            .heads
-            .iter()
-            .cloned()
-            .zip(row.into_iter().map(Value::String));
-        let fields: Map<String, Value> = cells
-            .filter(|(_, cell)| cell.as_str().is_some_and(|cell| !cell.is_empty()))
-            .collect();
-        match entry(&fields) {
+        let read = row.and_then(|row| {
+            let cells = table
+                .heads
+                .iter()
+                .cloned()
+                .zip(row.into_iter().map(Value::String));
+            let fields: Map<String, Value> = cells
+                .filter(|(_, cell)| cell.as_str().is_some_and(|cell| !cell.is_empty()))
+                .collect();
+            entry(&fields)
+        });
+        match read {
             Ok((moment, entry)) => out.push((Place::Line(line), moment, entry)),
             Err(why) => left_out.add(Place::Line(line), why),
         }

@@ -568,6 +568,15 @@ fn a_bad_entry_is_left_out_and_named() {
     let good = r#"{"prompt":"hi"}"#;
     for (line, why) in [
         ("{\"prompt\":3}", "is no text: 3"),
+        ("{\"prompt\":[\"a\",5]}", "a part that is no text: 5"),
+        (
+            "{\"url\":\"/v1/embeddings\",\"body\":{\"input\":\"x\"}}",
+            "its url is \"/v1/embeddings\"",
+        ),
+        (
+            "{\"url\":\"/v1/completions\",\"body\":{\"prompt\":\"x\"}}",
+            "only chat/completions can be sent",
+        ),
         ("{\"prompt\":\"x\"", "column"),
         ("{\"id\":\"x\"}", "neither \"prompt\" nor \"messages\""),
         ("{\"prompt\":\" \"}", "no words"),
@@ -650,6 +659,34 @@ fn openai_s_batch_lines_are_prompts() {
     assert_eq!(drafts("batch.jsonl", &text, 1)[0].max_tokens, Some(20));
     let newer = text.replace("max_tokens", "max_completion_tokens");
     assert_eq!(drafts("batch.jsonl", &newer, 1)[1].max_tokens, Some(20));
+    // What asks for something else than an answer is no prompt, and as a trace's line neither.
+    let wanted = ["s:Be brief.|u:Name a lake.", "s:Be brief.|u:Name a hill."];
+    let whole_url = text.replace(
+        "/v1/chat/completions",
+        "https://h.example/v1/chat/completions/?a=b",
+    );
+    check_file("batch.jsonl", &whole_url, 1, &wanted);
+    let embedding = r#"{"custom_id":"e","method":"POST","url":"/v1/embeddings","body":{"model":"m","input":"Como"}}"#;
+    let mixed = format!("{embedding}\n{text}\n{embedding}\n");
+    check_file("batch.jsonl", &mixed, 1, &wanted);
+    let note = Material::parse("batch.jsonl", mixed.as_bytes())
+        .expect("the others are read")
+        .note();
+    let words = "2 of 4 entries of the file cannot be sent and are left out: line 1 and 1 more: its url is \
+                 \"/v1/embeddings\", and only chat/completions can be sent";
+    assert_eq!(note.as_deref(), Some(words));
+    let failure =
+        Material::parse("batch.jsonl", embedding.as_bytes()).expect_err("nothing is left");
+    assert!(
+        failure.summary.contains("its url is \"/v1/embeddings\""),
+        "{failure}"
+    );
+    let timed = embedding.replacen('{', "{\"timestamp\":1,", 1);
+    let failure = Trace::parse("t.jsonl", timed.as_bytes(), None).expect_err("nothing is left");
+    assert!(
+        failure.summary.contains("its url is \"/v1/embeddings\""),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -814,6 +851,40 @@ fn a_table_s_rows_are_never_sent_as_prompts() {
     assert!(
         failure.summary.contains("it has a, b") && !failure.advice.contains("--trace"),
         "{failure}"
+    );
+    // A quote that is not closed would swallow the rows behind it.
+    for (text, why) in [
+        ("prompt,x\nb,1\n\n\"c,2\nd,3\n", "in line 4 is never closed"),
+        ("prompt\r\nb\r\n\"c\r\nd\r\n", "in line 3 is never closed"),
+        (
+            "prompt,x\nb,\"1\"\nc,\"2\nd,\"3\"\n",
+            "in line 3 is closed in the midst of line 4",
+        ),
+        ("prompt,\"x\nb,1\n", "in line 1 is never closed"),
+    ] {
+        let failure = Material::parse("p.csv", text.as_bytes()).expect_err("a broken table");
+        assert!(
+            failure.summary.contains("cannot be read as CSV") && failure.summary.contains(why),
+            "{failure}"
+        );
+        assert!(failure.advice.contains("Close the quote"), "{failure}");
+        let table = text.replace("prompt", "timestamp");
+        let failure = Trace::parse("t.csv", table.as_bytes(), None).expect_err("a broken table");
+        assert!(failure.summary.contains(why), "{failure}");
+    }
+    check_file(
+        "p.csv",
+        "prompt,x\n5\" pipe,1\n\"a\nb\" ,2\n\"c\"d,3\n",
+        1,
+        &["u:5\" pipe", "u:a\nb", "u:cd"],
+    );
+    // A comma that belongs to the prompt would cut it off.
+    let material =
+        Material::parse("p.csv", b"prompt\r\n\r\nHello\r\nHello, world\r\n").expect("one is read");
+    let note = material.note().expect("it is told");
+    assert!(
+        material.len() == 1 && note.contains("line 4: it has 2 cells and the first line 1"),
+        "{note}"
     );
     let prompts = "id,Prompt,max_tokens\n1,\"Say, \"\"hi\"\"\nnow\",5\n2,,\n3,b,\n";
     check_file("p.csv", prompts, 1, &["u:Say, \"hi\"\nnow", "u:b"]);
