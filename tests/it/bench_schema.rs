@@ -32,6 +32,12 @@ fn the_documented_keys_are_those_of_a_real_report() {
     for (place, value) in others() {
         walk(place, &value, &documented, &mut found);
     }
+    for (place, value) in others().iter().filter(|(_, value)| value.is_string()) {
+        assert!(
+            documented.contains_key(*place),
+            "{place} may be {value}, which holds no keys of its own"
+        );
+    }
     let holds = |key: &str| {
         let within = |known: &String| {
             known
@@ -185,6 +191,7 @@ fn others() -> Vec<(&'static str, Value)> {
                 unit: Some(TimeUnit::Ms),
             }),
         ),
+        ("plan.load", value(&Load::Unknown)),
         ("plan.prompts", value(&Prompts::File("f".into()))),
         (
             "trace",
@@ -209,6 +216,7 @@ fn others() -> Vec<(&'static str, Value)> {
                 most_in_flight: None,
             }),
         ),
+        ("levels[].load", value(&LevelLoad::Unknown)),
         (
             "rate",
             value(&Rate {
