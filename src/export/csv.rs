@@ -4,7 +4,6 @@
 //! JSON hold every text as it is.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::Write;
 
 use super::columns::{Belongs, COLUMNS, Cell, Kind, cells};
@@ -14,10 +13,24 @@ use crate::domain::history::Said;
 use crate::domain::printable::is_printable;
 use crate::metrics::request::RequestRecord;
 
+/// A line of these cells, with its end. `separator` is a comma or a tab.
+pub fn line<'a>(cells: impl IntoIterator<Item = Cow<'a, str>>, separator: u8) -> String {
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(separator)
+        .terminator(csv::Terminator::CRLF)
+        .buffer_capacity(1 << 10)
+        .from_writer(Vec::with_capacity(256));
+    // Writing to memory cannot fail, and texts give a text.
+    for cell in cells {
+        let _ = writer.write_field(&*harmless(cell));
+    }
+    let _ = writer.write_record(None::<&[u8]>);
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+}
+
 /// The first line, with its end.
 pub fn head() -> String {
-    let names = COLUMNS.map(|(name, _)| name);
-    format!("{}\r\n", names.join(","))
+    line(COLUMNS.map(|(name, _)| name.into()), b',')
 }
 
 /// A request's line, with its end. `label` is that of its level.
@@ -29,7 +42,6 @@ pub fn row(
     said: Option<&Said>,
 ) -> String {
     let request_id = format!("{session}-{}", record.index);
-    let mut line = String::with_capacity(256);
     let cells = cells(
         Belongs {
             request_id: &request_id,
@@ -39,39 +51,27 @@ pub fn row(
         },
         record,
     );
-    for (i, (cell, (_, kind))) in cells.into_iter().zip(COLUMNS).enumerate() {
-        if i > 0 {
-            line.push(',');
-        }
-        // Writing to a text cannot fail.
-        let _ = match (cell, kind) {
-            (Cell::Text(text), _) => {
-                line.push_str(&cell_of(text, ','));
-                Ok(())
-            }
-            (Cell::Whole(Some(n)), _) => write!(line, "{n}"),
+    let cells = cells
+        .into_iter()
+        .zip(COLUMNS)
+        .map(|(cell, (_, kind))| match (cell, kind) {
+            (Cell::Text(text), _) => Cow::Borrowed(text),
+            (Cell::Whole(Some(n)), _) => n.to_string().into(),
             (Cell::Real(Some(n)), Kind::Real(digits) | Kind::RealOrNone(digits)) => {
-                write!(line, "{n:.digits$}")
+                format!("{n:.digits$}").into()
             }
-            _ => Ok(()),
-        };
-    }
-    line.push_str("\r\n");
-    line
+            _ => "".into(),
+        });
+    line(cells, b',')
 }
 
-/// The text as a cell: made harmless to spreadsheets, and in quotes where a reader needs them. `separator` is a comma or
-/// a tab.
-pub fn cell_of(text: &str, separator: char) -> Cow<'_, str> {
-    let text = if is_formula(text) {
-        Cow::Owned(format!("'{text}"))
+/// The text, which no spreadsheet runs then.
+fn harmless(text: Cow<'_, str>) -> Cow<'_, str> {
+    if is_formula(&text) {
+        format!("'{text}").into()
     } else {
-        Cow::Borrowed(text)
-    };
-    if text.contains([separator, '"', '\r', '\n']) {
-        return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
+        text
     }
-    text
 }
 
 /// Whether a spreadsheet may take it for a formula: it begins with `=`, `+`, `-` or `@`, in their wide form too and

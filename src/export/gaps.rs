@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::csv::cell_of;
+use super::csv::line;
 use super::{Exported, cannot_write};
 use crate::domain::failure::Failure;
 use crate::metrics::request::{Phase, RequestRecord};
@@ -24,19 +24,26 @@ pub fn rows(session: &str, label: &str, model: &str, record: &RequestRecord) -> 
         Phase::Switch => "switch",
         Phase::Measured => "measured",
     };
-    let mut start = format!("{session}-{},{},", record.index, record.level);
-    start.push_str(&cell_of(label, ','));
-    start.push(',');
-    start.push_str(&cell_of(model, ','));
+    let place = [
+        format!("{session}-{}", record.index).into(),
+        record.level.to_string().into(),
+    ];
+    let start = line(
+        place
+            .into_iter()
+            .chain([label, model, phase].map(Into::into)),
+        b',',
+    );
+    let start = start.trim_end_matches("\r\n");
     let mut out = String::with_capacity((record.gaps_us.len() + 1) * (start.len() + 40));
     let mut at_us = (record.sent + first).as_micros();
     // Writing to a text cannot fail, here and below.
-    let _ = write!(out, "{start},{phase},1,{:.6},\r\n", at_us as f64 / 1e6);
+    let _ = write!(out, "{start},1,{:.6},\r\n", at_us as f64 / 1e6);
     for (n, gap) in (2u64..).zip(&record.gaps_us) {
         at_us += u128::from(*gap);
         let _ = write!(
             out,
-            "{start},{phase},{n},{:.6},{:.3}\r\n",
+            "{start},{n},{:.6},{:.3}\r\n",
             at_us as f64 / 1e6,
             f64::from(*gap) / 1e3
         );

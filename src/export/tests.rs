@@ -164,6 +164,7 @@ mod csv_rows {
 
     #[test]
     fn a_spreadsheet_runs_no_cell_and_numbers_stay_numbers() {
+        let line = |text: &str, separator| csv::line(["x", text].map(Into::into), separator);
         for text in [
             "=1+1",
             "+cmd|' /C calc'!A0",
@@ -180,20 +181,21 @@ mod csv_rows {
             "+",
             "-1,5",
         ] {
-            let cell = csv::cell_of(text, ',');
-            let inner = cell
-                .strip_prefix('"')
-                .and_then(|cell| cell.strip_suffix('"'));
-            let read = inner.map_or(cell.to_string(), |inner| inner.replace("\"\"", "\""));
-            assert_eq!(read, format!("'{text}"));
+            let written = line(text, b',');
+            let mut reader = ::csv::ReaderBuilder::new()
+                .has_headers(false)
+                .from_reader(written.as_bytes());
+            let cells = reader.records().next().expect("a row").expect("is read");
+            assert_eq!(cells.get(1), Some(format!("'{text}").as_str()), "{written}");
         }
         for text in [
             "-5", "+3.25", "-1e-5", "2", "", "c=1", "a-b", "'quoted'", "x=y",
         ] {
-            assert_eq!(csv::cell_of(text, ','), text);
+            assert_eq!(line(text, b','), format!("x,{text}\r\n"));
         }
-        assert_eq!(csv::cell_of("a\tb", '\t'), "\"a\tb\"");
-        assert_eq!(csv::cell_of("=a\"b", ','), "\"'=a\"\"b\"");
+        assert_eq!(line("a\tb", b'\t'), "x\t\"a\tb\"\r\n");
+        assert_eq!(line("a,b", b'\t'), "x\ta,b\r\n");
+        assert_eq!(line("=a\"b", b','), "x,\"'=a\"\"b\"\r\n");
     }
 
     #[test]

@@ -155,20 +155,10 @@ pub(super) fn server(level: &LevelReport) -> Option<String> {
 }
 
 /// All levels in plain units with their intervals, for a spreadsheet; `separator` is a comma or a tab.
-pub(super) fn table(levels: &[LevelReport], separator: char) -> String {
-    let mut lines = vec![head()];
-    lines.extend(levels.iter().map(cells));
-    let quoted = |cells: Vec<String>| -> Vec<String> {
-        cells
-            .into_iter()
-            .map(|cell| csv::cell_of(&cell, separator).into_owned())
-            .collect()
-    };
-    let lines: Vec<String> = lines
-        .into_iter()
-        .map(|cells| quoted(cells).join(&separator.to_string()))
-        .collect();
-    lines.join("\n") + "\n"
+pub(super) fn table(levels: &[LevelReport], separator: u8) -> String {
+    let rows = std::iter::once(head()).chain(levels.iter().map(cells));
+    rows.map(|row| csv::line(row.into_iter().map(Into::into), separator))
+        .collect()
 }
 
 fn head() -> Vec<String> {

@@ -152,14 +152,14 @@ pub(super) fn show(
                 let can = !session.levels.is_empty();
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Save as CSV").clicked() {
-                        let content = figures::table(&session.levels, ',').into_bytes().into();
+                        let content = figures::table(&session.levels, b',').into_bytes().into();
                         let name = "batida-levels.csv".to_owned();
                         out.push(Command::SaveFile { what: "Levels".to_owned(), name, content });
                     }
                 });
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Copy table").clicked() {
-                        let text = figures::table(&session.levels, '\t');
+                        let text = figures::table(&session.levels, b'\t');
                         out.push(Command::Copy { what: "Levels".to_owned(), text });
                     }
                 });
