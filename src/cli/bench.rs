@@ -1,7 +1,6 @@
 //! `batida bench`: one session, its progress, its files and its report.
 
-use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +22,7 @@ use crate::engine::bench::{Controls, Listener};
 use crate::engine::history;
 use crate::engine::place::Place;
 use crate::export::{csv, gaps};
-use crate::io::files::{FOR_ALL, OutFile, cannot_write};
+use crate::io::files::{FOR_ALL, OutFile, Sink, cannot_write};
 use crate::metrics::request::RequestRecord;
 
 /// A terminal's line is drawn so often at most.
@@ -231,7 +230,7 @@ struct Rows {
     lines: Lines,
     /// Until the first row.
     waiting: Option<OutFile>,
-    file: BufWriter<File>,
+    file: BufWriter<Sink>,
     /// What went wrong first; nothing is written behind it.
     trouble: Option<std::io::Error>,
     session: String,
@@ -283,25 +282,13 @@ impl Rows {
 
     /// Gives whether there was a row.
     fn end(mut self) -> std::io::Result<bool> {
-        if let Some(error) = self.trouble.take() {
-            return Err(error);
-        }
-        if self.waiting.is_some() {
+        if self.waiting.is_some() && self.trouble.is_none() {
             return Ok(false);
         }
-        self.file.flush()?;
-        // Some disks say only now that they are full; pipes and devices cannot be asked.
-        match self.file.get_ref().sync_all() {
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    ErrorKind::InvalidInput | ErrorKind::Unsupported
-                ) =>
-            {
-                Err(error)
-            }
-            _ => Ok(true),
-        }
+        let ended = self.trouble.take().map_or_else(|| self.file.flush(), Err);
+        // What could not be written is not tried again when the buffer is dropped.
+        let (sink, _) = self.file.into_parts();
+        ended.and_then(|()| sink.sync()).map(|()| true)
     }
 }
 

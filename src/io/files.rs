@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::domain::failure::Failure;
@@ -144,7 +147,124 @@ pub struct OutFile(Out);
 enum Out {
     Beside(Beside),
     /// A device or a pipe: nothing to be replaced.
-    Straight(File),
+    Straight(Sink),
+}
+
+/// What takes the bytes of an [`OutFile`].
+#[derive(Debug)]
+pub enum Sink {
+    /// A file or a device.
+    File(File),
+    /// A named pipe, opened so that nobody waits for its reader without end.
+    Pipe {
+        /// The end to write to.
+        file: File,
+        /// How long its reader may take nothing.
+        patience: Duration,
+    },
+}
+
+/// A reader that takes nothing for so long has stopped.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Sink {
+    /// Fails at once for a pipe that nobody reads.
+    fn open_straight(path: &Path, is_pipe: bool) -> std::io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        if !is_pipe {
+            return options.open(path).map(Self::File);
+        }
+        let file = options
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path);
+        let nobody = |error: std::io::Error| match Errno::from_io_error(&error) {
+            Some(Errno::NXIO) => {
+                std::io::Error::new(ErrorKind::NotConnected, "nobody reads this named pipe")
+            }
+            _ => error,
+        };
+        Ok(Self::Pipe {
+            file: file.map_err(nobody)?,
+            patience: PATIENCE,
+        })
+    }
+
+    /// Has the disk keep what was written. Pipes and devices have nothing to keep.
+    ///
+    /// # Errors
+    /// As the file system's; some disks say only now that they are full.
+    pub fn sync(&self) -> std::io::Result<()> {
+        match self {
+            Self::Pipe { .. } => Ok(()),
+            Self::File(file) => match file.sync_all() {
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        ErrorKind::InvalidInput | ErrorKind::Unsupported
+                    ) =>
+                {
+                    Err(error)
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::File(file) => Self::File(file.try_clone()?),
+            Self::Pipe { file, patience } => Self::Pipe {
+                file: file.try_clone()?,
+                patience: *patience,
+            },
+        })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let (file, patience) = match self {
+            Self::File(file) => return file.write(bytes),
+            Self::Pipe { file, patience } => (file, *patience),
+        };
+        let deadline = Instant::now() + patience;
+        loop {
+            match file.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    wait_for_room(file, deadline)?
+                }
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    let why = "its reader went away before everything was written";
+                    return Err(std::io::Error::new(ErrorKind::BrokenPipe, why));
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::File(file) | Self::Pipe { file, .. } => file.flush(),
+        }
+    }
+}
+
+/// Waits until a pipe has room, or its reader is gone, which the next write tells.
+fn wait_for_room(file: &File, deadline: Instant) -> std::io::Result<()> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(std::io::Error::other)?;
+        match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&timeout)) {
+            Ok(0) => {
+                let why = "its reader has stopped reading";
+                return Err(std::io::Error::new(ErrorKind::TimedOut, why));
+            }
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 impl OutFile {
@@ -161,10 +281,11 @@ impl OutFile {
     /// # Errors
     /// As the file system's.
     pub(crate) fn try_open(path: &Path, mode: u32) -> std::io::Result<Self> {
-        if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
-            return Ok(Self(Out::Straight(
-                OpenOptions::new().write(true).open(path)?,
-            )));
+        if let Ok(old) = fs::metadata(path)
+            && !old.is_file()
+        {
+            return Sink::open_straight(path, old.file_type().is_fifo())
+                .map(|sink| Self(Out::Straight(sink)));
         }
         let real = real_path(path)?;
         let old = fs::metadata(&real)
@@ -182,10 +303,10 @@ impl OutFile {
     ///
     /// # Errors
     /// As the file system's.
-    pub fn handle(&self) -> std::io::Result<File> {
+    pub fn handle(&self) -> std::io::Result<Sink> {
         match &self.0 {
-            Out::Straight(file) => file.try_clone(),
-            Out::Beside(beside) => beside.file().try_clone(),
+            Out::Straight(sink) => sink.try_clone(),
+            Out::Beside(beside) => beside.file().try_clone().map(Sink::File),
         }
     }
 
@@ -210,7 +331,7 @@ impl OutFile {
         write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<(), E> {
         match self.0 {
-            Out::Straight(file) => into(&file, write),
+            Out::Straight(sink) => into(sink, write),
             Out::Beside(beside) => {
                 into(beside.file(), write)?;
                 Ok(beside.replace()?)
@@ -220,12 +341,14 @@ impl OutFile {
 }
 
 fn into<E: From<std::io::Error>>(
-    file: &File,
+    file: impl Write,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut file = BufWriter::with_capacity(1 << 16, file);
-    write(&mut file)?;
-    Ok(file.flush()?)
+    let written = write(&mut file).and_then(|()| Ok(file.flush()?));
+    // What could not be written is not tried again when the buffer is dropped.
+    let _ = file.into_parts();
+    written
 }
 
 /// The reason in words; those of [`super::why`] are about reading.
@@ -240,13 +363,20 @@ fn why_unwritten(error: &std::io::Error) -> String {
 
 /// Why a file cannot be written, and what to look at.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    let advice = match error.kind() {
+        ErrorKind::NotConnected => "Start its reader first",
+        ErrorKind::BrokenPipe | ErrorKind::TimedOut => {
+            "Let its reader run until everything is written"
+        }
+        _ => "Is there such a folder, may you write there, and is there room?",
+    };
     Failure::new(
         format!(
             "{} cannot be written: {}",
             path.display(),
             why_unwritten(error)
         ),
-        "Is there such a folder, may you write there, and is there room?",
+        advice,
     )
 }
 
@@ -399,9 +529,7 @@ mod tests {
     #[test]
     fn what_is_no_ordinary_file_is_told_without_opening_it() {
         let dir = tempfile::tempdir().expect("a folder");
-        let pipe = dir.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-        assert!(made.is_ok_and(|made| made.success()));
+        let pipe = pipe(dir.path());
         let why = |path: &Path| read_now(path, 100).expect_err("refused").why();
         assert_eq!(why(&pipe), "it is a named pipe, not an ordinary file");
         assert_eq!(
@@ -409,6 +537,92 @@ mod tests {
             "it is a device, not an ordinary file"
         );
         assert_eq!(why(dir.path()), "it is a folder");
+    }
+
+    /// A named pipe in a folder.
+    fn pipe(dir: &Path) -> PathBuf {
+        let pipe = dir.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|made| made.success()));
+        pipe
+    }
+
+    /// Opens a pipe's end without waiting for the other.
+    fn reader(pipe: &Path) -> File {
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(pipe)
+            .expect("opens")
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_told_at_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pipe = pipe(dir.path());
+        let failure = OutFile::open(&pipe).expect_err("nobody reads");
+        assert!(
+            failure
+                .summary
+                .ends_with("pipe cannot be written: nobody reads this named pipe"),
+            "{failure:?}"
+        );
+        assert_eq!(failure.advice, "Start its reader first");
+    }
+
+    #[test]
+    fn a_pipe_s_reader_gets_everything_also_when_it_is_slow() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pipe = pipe(dir.path());
+        let first = reader(&pipe);
+        let out = OutFile::open(&pipe).expect("opens");
+        // Waits for bytes, as `cat` does.
+        let mut slow = File::open(&pipe).expect("opens");
+        drop(first);
+        let reading = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            slow.read_to_end(&mut read).map(|_| read.len())
+        });
+        out.keep(|file| file.write_all(&vec![b'x'; 1 << 20]))
+            .expect("written");
+        assert_eq!(reading.join().expect("it ends").expect("read"), 1 << 20);
+    }
+
+    #[test]
+    fn a_pipe_whose_reader_goes_away_or_stops_is_told() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pipe = pipe(dir.path());
+        let write_all = |out: OutFile| -> Failure {
+            let written = out.keep(|file| file.write_all(&vec![b'x'; 1 << 20]));
+            cannot_write(&pipe, &written.expect_err("it is not read"))
+        };
+        let gone = reader(&pipe);
+        let out = OutFile::open(&pipe).expect("opens");
+        drop(gone);
+        let failure = write_all(out);
+        assert!(
+            failure
+                .summary
+                .contains("its reader went away before everything was written"),
+            "{failure:?}"
+        );
+        assert_eq!(
+            failure.advice,
+            "Let its reader run until everything is written"
+        );
+
+        let _stopped = reader(&pipe);
+        let mut out = OutFile::open(&pipe).expect("opens");
+        let Out::Straight(Sink::Pipe { patience, .. }) = &mut out.0 else {
+            panic!("it is a pipe")
+        };
+        *patience = Duration::from_millis(50);
+        let failure = write_all(out);
+        assert!(
+            failure.summary.contains("its reader has stopped reading"),
+            "{failure:?}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -149,6 +150,70 @@ fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
         said.code == Some(1) && said.err.contains("/dev/full cannot be written"),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_pipe_without_a_reader_and_one_whose_reader_goes_away_end_in_a_sentence() {
+    let bench = Bench::new();
+    let pipe = bench.file("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .is_ok_and(|made| made.success())
+    );
+    for flag in ["--out", "--csv", "--gaps"] {
+        let said = bench.run(&["--model", MODEL, flag, "pipe"]);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+        assert!(
+            said.err
+                .contains("pipe cannot be written: nobody reads this named pipe"),
+            "{said:?}"
+        );
+        assert!(said.err.contains("Start its reader first"), "{said:?}");
+    }
+    // Readers of both go away when the program has opened both.
+    let rows = bench.file("rows");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&rows)
+            .status()
+            .is_ok_and(|made| made.success())
+    );
+    // With both ends open a pipe's reader does not wait for the writer.
+    let open = |path| {
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .expect("opens")
+    };
+    let (report_reader, mut rows_reader) = (open(&pipe), open(&rows));
+    let child = bench.start(&[
+        "--model",
+        MODEL,
+        "--requests",
+        "4",
+        "--out",
+        "pipe",
+        "--csv",
+        "rows",
+    ]);
+    let timeout = Timespec::try_from(LIMIT).expect("a minute");
+    let ready = poll(
+        &mut [PollFd::new(&rows_reader, PollFlags::IN)],
+        Some(&timeout),
+    );
+    assert_eq!(ready, Ok(1), "the first line comes at once");
+    assert!(rows_reader.read(&mut [0; 100]).is_ok_and(|n| n > 0));
+    drop((report_reader, rows_reader));
+    let said = finish(child);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for name in ["pipe", "rows"] {
+        let words =
+            format!("{name} cannot be written: its reader went away before everything was written");
+        assert!(said.err.contains(&words), "{said:?}");
+    }
 }
 
 mod end_to_end {
