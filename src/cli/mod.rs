@@ -100,7 +100,10 @@ pub fn main(
             other_tools::suggest(&mut error);
             // Help and version are answers, not errors; clap tells which by the exit code.
             out::clap(&error);
-            return ExitCode::from(out::finish(u8::try_from(error.exit_code()).unwrap_or(2)));
+            return ExitCode::from(out::finish(
+                u8::try_from(error.exit_code()).unwrap_or(2),
+                report::failure,
+            ));
         }
     };
     let ended = match command {
@@ -131,7 +134,7 @@ pub fn main(
     let code = signalled
         .and_then(|number| u8::try_from(128 + number).ok())
         .unwrap_or(code);
-    ExitCode::from(out::finish(code))
+    ExitCode::from(out::finish(code, report::failure))
 }
 
 /// Batida's executable, as it is even after an update has put another in its place.

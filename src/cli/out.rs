@@ -109,8 +109,8 @@ pub(super) fn has_failed() -> bool {
 }
 
 /// Writes what is left and gives the program's exit code: `code`, unless something could not be written. That is told,
-/// except when the reader of a pipe has gone, e.g. `head`.
-pub(super) fn finish(code: u8) -> u8 {
+/// except when the reader of a pipe has gone, e.g. `head`: `tell` prints it.
+pub(super) fn finish(code: u8, tell: impl FnOnce(&Failure)) -> u8 {
     let _ = flush(Stream::Output);
     let _ = flush(Stream::Error);
     let worst = |code: u8| if code == 0 { FAILED } else { code };
@@ -122,7 +122,7 @@ pub(super) fn finish(code: u8) -> u8 {
         Some(ErrorKind::BrokenPipe) => worst(code),
         Some(kind) => {
             let why = crate::io::why(&io::Error::from(kind));
-            super::report::failure(&Failure::new(
+            tell(&Failure::new(
                 format!("The output could not be written: {why}"),
                 "What was printed is not complete. Make room on the disk, or send the output elsewhere",
             ));

@@ -2,7 +2,7 @@
 
 use egui::{Button, Label, RichText, Role, ScrollArea, Ui, WidgetInfo, vec2};
 
-use super::deployments::long_text;
+use super::text::long_text;
 use crate::domain::units;
 use crate::protocol::{Check, Command, Verdict};
 use crate::state::State;

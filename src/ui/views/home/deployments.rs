@@ -9,6 +9,7 @@ use egui::{
 
 use super::logs::log_ui;
 use super::models::{Wish, models_ui, probes_ui};
+use super::text::wrapped;
 use crate::domain::deployment::{
     ClusterEvent, ClusterView, ContainerBrief, Deployment, DeploymentState, PodBrief, Progress,
 };
@@ -469,36 +470,6 @@ fn events_ui(ui: &mut Ui, cluster: &ClusterState, deployment: &Deployment) {
 fn heading(ui: &mut Ui, text: &str) {
     ui.add_space(10.0);
     strong(ui, text);
-}
-
-/// A paragraph. A long one is cut until the user wants to see it whole.
-pub(super) fn wrapped(ui: &mut Ui, text: &str, color: egui::Color32) {
-    long_text(ui, text, |text| RichText::new(text).color(color));
-}
-
-/// The same in another style.
-pub(super) fn long_text(ui: &mut Ui, text: &str, style: impl Fn(&str) -> RichText) {
-    const MAX: usize = 600;
-    let label = |text: &str| Label::new(style(text)).wrap();
-    // Bytes are counted faster than characters, and there are never fewer.
-    if text.len() <= MAX || text.chars().nth(MAX).is_none() {
-        ui.add(label(text));
-        return;
-    }
-    let id = ui.scope_id().with(("whole", text));
-    let mut whole = ui
-        .data(|data| data.get_temp::<bool>(id))
-        .unwrap_or_default();
-    let shown = if whole {
-        text.into()
-    } else {
-        printable::cut(text, MAX)
-    };
-    ui.add(label(&shown));
-    if small_button(ui, if whole { "Show less" } else { "Show all" }).clicked() {
-        whole = !whole;
-        ui.data_mut(|data| data.insert_temp(id, whole));
-    }
 }
 
 /// Gives the log that is to be opened.

@@ -8,6 +8,7 @@ mod form;
 mod import;
 mod logs;
 mod models;
+mod text;
 
 use std::collections::HashMap;
 

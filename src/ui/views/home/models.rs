@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egui::{Checkbox, DragValue, Role, TextStyle, Ui, WidgetInfo};
 
-use super::deployments::wrapped;
+use super::text::wrapped;
 use crate::domain::deployment::{Deployment, DeploymentState, ServedModel, Tier};
 use crate::domain::units;
 use crate::protocol::{Command, ProbeTarget};

@@ -4,6 +4,7 @@ mod attachments;
 mod calls;
 mod composer;
 mod conversation;
+mod definitions;
 mod embed;
 mod figures;
 mod format;

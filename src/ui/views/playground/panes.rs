@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egui::{Label, Margin, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
-use super::figures::{LATENCY, SPEED, TTFT};
+use super::definitions::{LATENCY, SPEED, TTFT};
 use crate::domain::units::{self, Figure};
 use crate::metrics::timeline::{Figures, TokenSource};
 use crate::state::State;
