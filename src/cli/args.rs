@@ -155,7 +155,8 @@ Figures: TTFT is from sending the request to the first chunk with text, reasonin
 sending to the end; tokens/s is (tokens - 1) / (last token - first token); an answer that arrived all at once has none. Tokens \
 are the server's count; where it sends none, chunks are counted and called chunks.
 
-An answer without text, tool call or refusal is no success: exit code 1.
+An answer without text, tool call or refusal is no success: exit code 1. Reasoning alone is no answer: it may have used \
+up --max-tokens.
 
 With --json nothing streams; one object is printed: {model, answered_by, answer, reasoning, ending, finish_reason, \
 form, figures, failure}. Durations in figures are in milliseconds. answered_by is \
@@ -277,6 +278,18 @@ fn secret_query(text: &str) -> Result<Extra, String> {
 }
 
 impl Common {
+    /// What is wrong with the folder of --config; `None` where it can be used, or made.
+    pub(super) fn misused_folder(&self) -> Option<String> {
+        let path = self
+            .config
+            .as_deref()
+            .filter(|path| path.exists() && !path.is_dir())?;
+        Some(format!(
+            "--config wants a folder, and {} is a file: name the folder that it is in",
+            path.display()
+        ))
+    }
+
     pub(super) fn options(&self) -> Options {
         Options {
             config: self.config.clone(),

@@ -142,6 +142,9 @@ pub(super) async fn run(
     if !troubles.is_empty() {
         return Err(Ended::Told);
     }
+    for hint in choose::meant(place, &found).await {
+        report::error_line(&format!("batida: {hint}"));
+    }
     verdict(&found, &args)
 }
 

@@ -1,6 +1,5 @@
 //! `batida chat`: one question, streamed.
 
-use std::fs::File;
 use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -25,6 +24,7 @@ use crate::engine::history::filing::Kept;
 use crate::engine::place::Place;
 use crate::engine::surroundings;
 use crate::io::api::Api;
+use crate::io::files;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
 use crate::wire::fault;
@@ -83,7 +83,6 @@ pub(super) async fn run(
         params,
     };
     let (mut answer, mut reasoning) = (String::new(), String::new());
-    let mut called = Vec::new();
     // The reasoning's last line has no end yet: what follows must begin a line of its own.
     let mut thought_open = false;
     // Dropped at the end: what it holds is written then.
@@ -104,6 +103,7 @@ pub(super) async fn run(
     });
     let mut printed = out::content();
     let mut kept = Kept::begin(filing, &request, &place.env, keep.chat_texts);
+    kept.sent(api);
     let limits = chat::Limits {
         whole: args.timeout,
         ..chat::Limits::default()
@@ -118,9 +118,6 @@ pub(super) async fn run(
         }
         answer.push_str(&advance.answer);
         reasoning.push_str(&advance.reasoning);
-        if !advance.calls.is_empty() {
-            called.clone_from(&advance.calls);
-        }
         if common.json {
             return;
         }
@@ -181,14 +178,11 @@ pub(super) async fn run(
         }
     }
     match report.ending {
-        ChatEnding::Finished { reason } => {
-            if answer.trim().is_empty() && called.is_empty() && !common.json {
-                report::error_line(&format!(
-                    "batida: {}",
-                    reason.why_empty(!reasoning.trim().is_empty())
-                ));
-            }
-            if report.no_text.is_some() {
+        ChatEnding::Finished { .. } => {
+            if let Some(why) = report.no_text {
+                if !common.json {
+                    report::error_line(&format!("batida: {why}"));
+                }
                 return Err(Ended::Told);
             }
             let Some(checked) = checked.filter(|checked| !checked.holds()) else {
@@ -221,9 +215,8 @@ fn read_format(object: bool, schema: Option<&Path>) -> Result<Option<AnswerForma
             "It must be a JSON object",
         )
     };
-    let schema = File::open(file)
-        .and_then(whole_text)
-        .map_err(|error| unread(error.to_string()))?;
+    let bytes = files::read_now(file, MOST_PROMPT).map_err(|why| unread(why.why()))?;
+    let schema = String::from_utf8(bytes).map_err(|_| unread("it is no UTF-8".to_owned()))?;
     match json::read(&schema) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err(unread("it is no object".to_owned())),

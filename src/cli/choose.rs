@@ -7,10 +7,13 @@ use super::report::error_line;
 use crate::domain::deployment::{
     ClusterView, Deployment, DeploymentState, ServedModel, embeds_by_name,
 };
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, FaultClass};
 use crate::domain::plan::Target;
+use crate::domain::printable::one_line;
+use crate::domain::run::{BenchReport, LevelReport};
 use crate::engine::cluster;
 use crate::engine::place::Place;
+use crate::wire::fault::nearest;
 
 /// How long the list of models is waited for when the model is named.
 const LIST_FOR_A_HINT: Duration = Duration::from_secs(2);
@@ -137,6 +140,39 @@ pub(super) async fn targets(place: &Place, deployments: &[String]) -> Result<Vec
         );
     }
     Ok(targets)
+}
+
+/// What may have been meant by the models that the API does not route: a sentence for each that is like another.
+pub(super) async fn meant(place: &Place, found: &BenchReport) -> Vec<String> {
+    let is_unknown = |level: &&LevelReport| {
+        level
+            .requests
+            .errors
+            .iter()
+            .any(|error| error.kind == FaultClass::ModelNotFound.name())
+    };
+    let mut unknown: Vec<&str> = found
+        .levels
+        .iter()
+        .filter(is_unknown)
+        .map(|level| &*level.model)
+        .collect();
+    unknown.dedup();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    // Only a hint: its failure is not told, and nobody waits long for it.
+    let _ = tokio::time::timeout(LIST_FOR_A_HINT, place.models()).await;
+    let known = place.known();
+    let hint = |model: &str| {
+        let meant = nearest(model, &known).filter(|name| *name != model)?;
+        Some(format!(
+            "the API does not route {}. Did you mean {}?",
+            one_line(model),
+            one_line(meant)
+        ))
+    };
+    unknown.into_iter().filter_map(hint).collect()
 }
 
 /// The deployment of this name.

@@ -72,9 +72,12 @@ async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
         }
         return Ok(history::imported_sides(&stem, imported));
     }
-    let opened = Store::open_to_read(&engine::history_dir(&common.options())?)?;
-    super::warn(opened.notice);
-    let id = opened.store.find(name).map_err(|why| {
+    let store = Store::open_to_read(&engine::history_dir(&common.options())?)?;
+    let id = store.find(name).map_err(|why| {
+        // Where the history cannot be read, what to do about that is in the failure.
+        if store.is_broken() {
+            return why;
+        }
         let advice =
             "Name a file of `batida bench --out`, or a session that `batida history list` shows";
         Failure {
@@ -82,7 +85,7 @@ async fn load(common: &Common, name: &str) -> Result<Vec<Side>, Failure> {
             ..why
         }
     })?;
-    history::sides(&opened.store, &[id])
+    history::sides(&store, &[id])
 }
 
 /// Sessions with the same label are called as they were typed, and the same one twice is numbered.

@@ -25,35 +25,28 @@ use crate::io::history::Store;
 pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended> {
     let dir = engine::history_dir(&common.options())?;
     match args.action {
-        Action::List(args) => list(common, &reading(&dir)?, &args),
-        Action::Show { id } => show(common, &reading(&dir)?, &id),
-        Action::Export(args) => take_along(&reading(&dir)?, &args),
+        Action::List(args) => list(common, &Store::open_to_read(&dir)?, &args),
+        Action::Show { id } => show(common, &Store::open_to_read(&dir)?, &id),
+        Action::Export(args) => take_along(&Store::open_to_read(&dir)?, &args),
         Action::Import { files } => {
             let mut read = Vec::new();
             // All of them are read before any is kept, so that a wrong one changes nothing.
             for file in &files {
                 read.push((file, read_result_file(file).await?));
             }
-            let mut store = writing(&dir)?;
             let mut kept = Vec::new();
             for (file, imported) in read {
-                let ids = match keep(&store, &imported) {
-                    // What was read goes into a new file.
-                    Err(_) if store.is_broken() => {
-                        super::warn(Some(store.set_aside()?));
-                        store = writing(&dir)?;
-                        keep(&store, &imported)?
-                    }
-                    ids => ids?,
-                };
+                let ids = writing(&dir, |store| Ok(keep(store, &imported)?))?;
                 kept.push((file.display().to_string(), ids, imported));
             }
             told_of_import(common, &kept)
         }
         Action::Rename { id, title } => {
-            let store = writing(&dir)?;
-            let id = store.find(&id)?;
-            store.rename(&id, &title)?;
+            let id = writing(&dir, |store| {
+                let id = store.find(&id)?;
+                store.rename(&id, &title)?;
+                Ok(id)
+            })?;
             if common.json {
                 report::json(&json!({ "renamed": id }))?;
             } else {
@@ -61,20 +54,33 @@ pub(super) async fn run(common: &Common, args: HistoryArgs) -> Result<(), Ended>
             }
             Ok(())
         }
-        Action::Delete(args) => delete(common, &writing(&dir)?, &args),
+        Action::Delete(args) => {
+            let deleted = writing(&dir, |store| delete(store, &args))?;
+            if common.json {
+                report::json(&json!({ "deleted": deleted }))?;
+            } else {
+                report::error_line(&format!("{} deleted", counted(deleted, "session")));
+            }
+            Ok(())
+        }
     }
 }
 
-fn reading(dir: &Path) -> Result<Store, Failure> {
-    let opened = Store::open_to_read(dir)?;
-    super::warn(opened.notice);
-    Ok(opened.store)
-}
-
-fn writing(dir: &Path) -> Result<Store, Failure> {
-    let opened = Store::open(dir)?;
-    super::warn(opened.notice);
-    Ok(opened.store)
+/// Does the work on the history; on a new file with what can be read of the old one, where that is damaged.
+fn writing<T>(dir: &Path, work: impl Fn(&Store) -> Result<T, Ended>) -> Result<T, Ended> {
+    let open = || -> Result<Store, Failure> {
+        let opened = Store::open(dir)?;
+        super::warn(opened.notice);
+        Ok(opened.store)
+    };
+    let store = open()?;
+    let done = work(&store);
+    if !store.is_broken() {
+        return done;
+    }
+    let rebuilt = store.rebuilt();
+    super::warn(Some(store.set_aside(rebuilt)?));
+    work(&open()?)
 }
 
 // ---- list ---------------------------------------------------------------------------------------------
@@ -374,7 +380,8 @@ fn told_of_import(
     Ok(())
 }
 
-fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended> {
+/// Gives how many there were.
+fn delete(store: &Store, args: &DeleteArgs) -> Result<usize, Ended> {
     let (what, number) = match args.older_than {
         Some(age) => {
             let moment = before(Timestamp::now(), age);
@@ -405,12 +412,7 @@ fn delete(common: &Common, store: &Store, args: &DeleteArgs) -> Result<(), Ended
     while tidying {
         tidying = store.tidy(false)?;
     }
-    if common.json {
-        report::json(&json!({ "deleted": deleted }))?;
-    } else {
-        report::error_line(&format!("{} deleted", counted(deleted, "session")));
-    }
-    Ok(())
+    Ok(deleted)
 }
 
 /// Asks on a terminal; elsewhere nobody could answer.

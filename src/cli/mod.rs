@@ -106,9 +106,10 @@ pub fn main(
             ));
         }
     };
-    let ended = match command {
-        None => open_window(&common, time_start.then_some(started), window),
-        Some(command) => run(&common, command),
+    let ended = match (common.misused_folder(), command) {
+        (Some(why), _) => Err(Ended::Misused(why)),
+        (None, None) => open_window(&common, time_start.then_some(started), window),
+        (None, Some(command)) => run(&common, command),
     };
     let code = match ended {
         Ok(()) => 0,

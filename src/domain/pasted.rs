@@ -69,6 +69,11 @@ fn without_quotes(key: &str) -> Option<&str> {
     })
 }
 
+/// Whether that is no key but the word before one: the key behind it was not copied, or is an empty variable.
+pub fn is_scheme(key: &str) -> bool {
+    key.trim_end_matches(':').eq_ignore_ascii_case("bearer")
+}
+
 fn without_scheme(key: &str) -> Option<&str> {
     let (scheme, rest) = key.split_at_checked("bearer".len())?;
     (scheme.eq_ignore_ascii_case("bearer") && rest.starts_with(is_blank)).then_some(rest)

@@ -1,8 +1,11 @@
 //! Takes secrets out of texts that come from elsewhere, in whatever form they stand there.
 //!
 //! A server may repeat a key in its error: as it is, escaped for JSON or HTML, percent-encoded, as a program prints it
-//! for debugging, or as base64 in an `Authorization: Basic`. Text is cleaned before any of it is cut off: the beginning
-//! of a key is a secret, too.
+//! for debugging, as base64 in an `Authorization: Basic`, broken over lines, or with its middle masked. Text is cleaned
+//! before any of it is cut off: the beginning of a key is a secret, too.
+//!
+//! Cleaned are errors, details, logs, and what is kept in the history, so what is exported and reported too. An answer is
+//! not cleaned on its way to the window and to standard output: it is shown as the model gave it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,13 +19,16 @@ use super::failure::Failure;
 /// Stands where a secret was.
 const DOTS: &str = "••••";
 
-/// Shorter ones are no secrets: `test` would make holes in honest words.
+/// Shorter ones are no secrets: `test` would make holes in honest words. The same goes for what a server shows of a key
+/// beside a mask (`sk-abcdef***wxyz`): the characters before and behind it count together.
 const SHORTEST: usize = 8;
 
 /// Finds some secrets in texts. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Redactor {
     needles: Arc<[Needle]>,
+    /// As they are, for what stands beside a mask.
+    secrets: Arc<[Box<[u8]>]>,
 }
 
 /// One secret in one encoding; the escapes around each character are undone while it is looked for.
@@ -41,11 +47,12 @@ impl std::fmt::Debug for Redactor {
 impl Redactor {
     /// Of these secrets; those of fewer than eight bytes are left out.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut needles = Vec::new();
+        let (mut needles, mut plain) = (Vec::new(), Vec::new());
         for secret in secrets
             .into_iter()
             .filter(|secret| secret.len() >= SHORTEST)
         {
+            plain.push(secret.as_bytes().into());
             needles.push(Needle {
                 bytes: secret.as_bytes().to_vec(),
                 is_base64: false,
@@ -59,6 +66,7 @@ impl Redactor {
         }
         Self {
             needles: needles.into(),
+            secrets: plain.into(),
         }
     }
 
@@ -68,6 +76,7 @@ impl Redactor {
         for needle in &*self.needles {
             needle.find_all(text.as_bytes(), &mut spans);
         }
+        find_masked(&self.secrets, text.as_bytes(), &mut spans);
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -126,6 +135,128 @@ impl Redactor {
     }
 }
 
+/// The mask that the text begins with, in bytes; 0 for none.
+fn mask(text: &[u8]) -> usize {
+    // Each with how many of it make a mask: single ones stand in honest words.
+    let signs = [
+        ("…", 1),
+        ("...", 1),
+        ("*", 2),
+        ("•", 2),
+        ("●", 2),
+        ("█", 2),
+        ("x", 4),
+        ("X", 4),
+        ("#", 3),
+    ];
+    for (sign, least) in signs {
+        let run = text
+            .chunks(sign.len())
+            .take_while(|chunk| *chunk == sign.as_bytes())
+            .count();
+        if run >= least {
+            return run * sign.len();
+        }
+    }
+    0
+}
+
+/// Finds what is left of a secret on both sides of a mask.
+fn find_masked(secrets: &[Box<[u8]>], text: &[u8], spans: &mut Vec<(usize, usize)>) {
+    if secrets.is_empty() {
+        return;
+    }
+    let mut at = 0;
+    while at < text.len() {
+        let length = mask(&text[at..]);
+        let (before, behind) = (&text[..at], &text[at + length..]);
+        at += length.max(1);
+        if length == 0 {
+            continue;
+        }
+        for secret in secrets {
+            let ends = |n: &usize| ends_with(before, &secret[..*n]);
+            let begins = |n: &usize| ends_with(secret, &behind[..*n]);
+            let head = (1..secret.len()).rev().find(ends).unwrap_or(0);
+            let tail = (1..secret.len().min(behind.len() + 1))
+                .rev()
+                .find(begins)
+                .unwrap_or(0);
+            if head + tail >= SHORTEST {
+                // With nothing of it on one side the mask stays, as a sign that the server cut it.
+                let from = if head > 0 {
+                    before.len() - head
+                } else {
+                    before.len() + length
+                };
+                let to = if tail > 0 {
+                    before.len() + length + tail
+                } else {
+                    before.len()
+                };
+                spans.push((from, to));
+            }
+        }
+    }
+}
+
+fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end)
+}
+
+/// What a broken line or an invisible character takes up, as it is or escaped; 0 where there is none. A server's log or
+/// a terminal puts them amid a long word.
+fn filler(text: &[u8]) -> usize {
+    let Some(first) = text.first() else { return 0 };
+    match first {
+        // Behind a line's end the next line may be indented.
+        b'\n' | b'\r' => {
+            1 + text[1..]
+                .iter()
+                .take_while(|b| matches!(b, b' ' | b'\t'))
+                .count()
+        }
+        0..=0x1f | 0x7f => 1,
+        b'\\' => {
+            let slashes = text.iter().take_while(|b| **b == b'\\').count();
+            let (escaped, digits) = match &text[slashes..] {
+                [b'n' | b'r', rest @ ..] => {
+                    let indent = rest
+                        .iter()
+                        .take_while(|b| matches!(b, b' ' | b'\t'))
+                        .count();
+                    return slashes + 1 + indent;
+                }
+                [b't' | b'b' | b'f' | b'v' | b'e' | b'a', ..] => return slashes + 1,
+                [b'u', rest @ ..] if rest.len() >= 4 => (&rest[..4], 5),
+                [b'x', rest @ ..] if rest.len() >= 2 => (&rest[..2], 3),
+                _ => return 0,
+            };
+            let invisible = hex(escaped)
+                .and_then(char::from_u32)
+                .is_some_and(is_invisible);
+            if invisible { slashes + digits } else { 0 }
+        }
+        0xc2 | 0xe2 | 0xef => {
+            let length = if *first == 0xc2 { 2 } else { 3 };
+            let letter = text
+                .get(..length)
+                .and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let invisible = letter
+                .and_then(|letter| letter.chars().next())
+                .is_some_and(is_invisible);
+            if invisible { length } else { 0 }
+        }
+        _ => 0,
+    }
+}
+
+/// Control characters, soft hyphens, and what has no width.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// What is always in the base64 of a text that holds the secret, wherever it stands there.
 fn in_base64(secret: &[u8]) -> Vec<Needle> {
     let mut needles = Vec::new();
@@ -172,13 +303,17 @@ impl Needle {
                     spans.push((from, to));
                     at = to;
                 }
+                // From amid a run of backslashes nothing begins that does not begin with the run.
+                None if text[at] == b'\\' && first != b'\\' => {
+                    at += text[at..].iter().take_while(|b| **b == b'\\').count();
+                }
                 None => at += 1,
             }
         }
     }
 
-    /// Where it ends if it begins at `at`. At the end of the text and before an ellipsis its beginning counts as well:
-    /// that text was cut.
+    /// Where it ends if it begins at `at`. At the end of the text and before a mask its beginning counts as well: that
+    /// text was cut.
     fn end_at(&self, text: &[u8], mut at: usize) -> Option<usize> {
         // Servers that lower or raise the case of a header or a message leave a key that can be guessed.
         let whole = text.get(at..at + self.bytes.len());
@@ -194,10 +329,19 @@ impl Needle {
                 // Each escape doubles them: a run of any length stands for a run.
                 continue;
             }
-            if at >= text.len() || text[at..].starts_with("…".as_bytes()) {
-                return (matched >= SHORTEST).then_some(at.min(text.len()));
+            if at >= text.len() {
+                return (matched >= SHORTEST).then_some(text.len());
             }
-            match one(text, at, wanted) {
+            let mut found = one(text, at, wanted);
+            while found.is_none() && matched > 0 {
+                let skipped = filler(&text[at..]);
+                if skipped == 0 {
+                    break;
+                }
+                at += skipped;
+                found = one(text, at, wanted);
+            }
+            match found {
                 Some(next) => {
                     at = next;
                     // A raw run was taken whole; further ones may follow in other forms.
@@ -207,6 +351,9 @@ impl Needle {
                     {
                         at = next;
                     }
+                }
+                None if matched >= SHORTEST && (at >= text.len() || mask(&text[at..]) > 0) => {
+                    return Some(at.min(text.len()));
                 }
                 // An escape that is cut.
                 None if matched >= SHORTEST
@@ -236,10 +383,12 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
                         || escaped.first() == Some(&b'u')
                             && escaped.get(1..5).is_some_and(|it| hex(it).is_some())
                         || escaped.first() == Some(&b'x')
-                            && escaped.get(1..3).is_some_and(|it| hex(it).is_some()));
+                            && escaped.get(1..3).is_some_and(|it| hex(it).is_some())
+                        || octal(escaped).is_some());
                 return Some(at + slashes - usize::from(code));
             }
             let length = match escaped.first()? {
+                b'0'..=b'3' if octal(escaped) == Some(u32::from(wanted)) => 3,
                 letter if *letter == wanted && !matches!(letter, b'u' | b'x') => 1,
                 b'u' if escaped.get(1) == Some(&b'{') => {
                     let digits = escaped[2..].iter().take(7).position(|b| *b == b'}')?;
@@ -281,11 +430,13 @@ fn one(text: &[u8], at: usize, wanted: u8) -> Option<usize> {
 /// Whether a text that begins with backslashes begins with an escaped one, by its code.
 fn is_slash(text: &[u8]) -> bool {
     let slashes = text.iter().take_while(|b| **b == b'\\').count();
-    [&b"x5c"[..], b"u005c", b"u{5c}"].iter().any(|code| {
-        text[slashes..]
-            .get(..code.len())
-            .is_some_and(|it| it.eq_ignore_ascii_case(code))
-    })
+    [&b"x5c"[..], b"u005c", b"u{5c}", b"134"]
+        .iter()
+        .any(|code| {
+            text[slashes..]
+                .get(..code.len())
+                .is_some_and(|it| it.eq_ignore_ascii_case(code))
+        })
 }
 
 /// How long the HTML entity of `wanted` at the beginning of the text is; `&amp;amp;` was escaped twice.
@@ -317,6 +468,18 @@ fn entity(text: &[u8], wanted: u8) -> Option<usize> {
         _ => return None,
     };
     (meant == u32::from(wanted)).then_some(text.len() - name.len() + end + 1)
+}
+
+/// The three digits of an octal escape.
+fn octal(text: &[u8]) -> Option<u32> {
+    let digits = text.get(..3)?;
+    let is_code =
+        matches!(digits[0], b'0'..=b'3') && digits.iter().all(|b| matches!(b, b'0'..=b'7'));
+    is_code.then(|| {
+        digits
+            .iter()
+            .fold(0, |code, digit| code * 8 + u32::from(digit - b'0'))
+    })
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {
@@ -383,6 +546,8 @@ mod tests {
             each(&|b| format!("\\u{b:04x}")),
             each(&|b| format!("\\u{{{b:x}}}")),
             each(&|b| format!("\\x{b:02x}")),
+            each(&|b| format!("\\{b:03o}")),
+            each(&|b| format!("\\\\{b:03o}")),
             STANDARD.encode(key),
             URL_SAFE.encode(key),
             STANDARD.encode(format!(":{key}")),
@@ -472,6 +637,84 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_key_that_is_broken_up_is_found() {
+        let key = "sk-AbCdEf123456";
+        let redactor = Redactor::new([key]);
+        for between in [
+            "\n", "\r\n", "\n    ", "\t", "\u{200b}", "\u{ad}", "\u{feff}", "\u{7}", "\u{85}",
+            r"\n", r"\\n", r"\u200b", r"\x0a",
+        ] {
+            let every: String = key.chars().map(|c| format!("{c}{between}")).collect();
+            let once = format!("sk-AbC{between}dEf123456");
+            for told in [every, once] {
+                let clean = redactor.clean(&format!("got {told} no")).into_owned();
+                let left = clean.replace(between, "").replace(DOTS, "");
+                assert!(
+                    left.trim_end().len() <= "got  no".len() && clean.contains(DOTS),
+                    "{told:?}: {clean:?}"
+                );
+            }
+        }
+        assert_eq!(redactor.clean("sk-AbC 1\ndEf"), "sk-AbC 1\ndEf");
+    }
+
+    #[test]
+    fn what_a_server_shows_of_a_key_beside_a_mask_is_gone() {
+        let redactor = Redactor::new(["sk-abcdefghijklmnopqrstuvwxyz"]);
+        for (told, clean) in [
+            (
+                "Incorrect API key provided: sk-abcdef***wxyz.",
+                "Incorrect API key provided: ••••.",
+            ),
+            ("key sk-abcde...", "key ••••..."),
+            ("key sk-ab**************wxyz, no", "key ••••, no"),
+            ("key sk-a•••wxyz", "key ••••"),
+            ("key SK-ABCDEFGXXXXXXXX", "key ••••XXXXXXXX"),
+            ("key ****stuvwxyz", "key ****••••"),
+            (r"key \u0073k-abcdef...", "key ••••..."),
+            // Too little to be worth a hole in somebody's words.
+            ("ask***", "ask***"),
+            ("sk-abcd…", "sk-abcd…"),
+            ("**bold** and ... xxxx", "**bold** and ... xxxx"),
+        ] {
+            assert_eq!(redactor.clean(told), clean);
+        }
+        let own = Redactor::new(["abcdefgh...ijklmnop***q"]);
+        assert_eq!(
+            own.clean("no abcdefgh...ijklmnop***q, sorry"),
+            "no ••••, sorry",
+            "a key may look masked"
+        );
+    }
+
+    /// Twice the text takes about twice the time; at four times as long for each doubling this would take hours.
+    #[test]
+    fn the_time_is_linear_in_the_text() {
+        let redactor = Redactor::new(["sk-ssssssssssssssssssssssssssssss"]);
+        for piece in [
+            "\\",
+            r"\n",
+            "s\n",
+            "s",
+            "s***",
+            "%25",
+            "&amp;",
+            "\n",
+            "sk-\u{200b}",
+            "xX",
+        ] {
+            let text = piece.repeat((1 << 19) / piece.len());
+            let began = std::time::Instant::now();
+            let _ = redactor.clean(&text);
+            assert!(
+                began.elapsed() < std::time::Duration::from_secs(20),
+                "{piece:?}: {:?}",
+                began.elapsed()
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in any::<String>(), key in "[ -~ü]{8,20}") {
@@ -479,7 +722,7 @@ mod tests {
         }
 
         #[test]
-        fn any_key_is_found_in_any_form(key in "[!-~]{8,40}", n in 0usize..22) {
+        fn any_key_is_found_in_any_form(key in "[!-~]{8,40}", n in 0usize..24) {
             // Which of these the key has itself cannot be told from how it was encoded.
             prop_assume!(!key.contains("%25") && !key.contains("&amp;"));
             let form = forms(&key)[n % forms(&key).len()].clone();

@@ -278,6 +278,11 @@ async fn once(
         ..api.asked(&request.model, known)
     };
     let mut reader = start(&stream);
+    let mut heard_of = Heard::default();
+    let mut on_advance = |advance: Advance| {
+        heard_of.hear(&advance);
+        on_advance(advance);
+    };
     let sent = stream.sent;
     let mut bytes_read = 0;
     // When something was said last.
@@ -347,7 +352,9 @@ async fn once(
         reader.drop_gaps();
     }
     let no_text = match &ending {
-        ChatEnding::Finished { reason } if reader.said_nothing() => Some(reason.why_empty(false)),
+        ChatEnding::Finished { reason } if !heard_of.answer => {
+            Some(reason.why_empty(heard_of.reasoning))
+        }
         _ => None,
     };
     let wire = Wire {
@@ -407,6 +414,26 @@ fn start(stream: &ChatStream) -> AnswerReader {
     reader.head(stream.head_at - stream.sent, stream.connect);
     reader.collect_gaps(Vec::new());
     reader
+}
+
+/// What an answer has so far.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Text or a call.
+    answer: bool,
+    reasoning: bool,
+}
+
+impl Heard {
+    fn hear(&mut self, advance: &Advance) {
+        let says = |text: &str| !text.trim().is_empty();
+        if advance.turned {
+            self.reasoning |= self.answer;
+            self.answer = false;
+        }
+        self.answer |= says(&advance.answer) || !advance.calls.is_empty();
+        self.reasoning |= says(&advance.reasoning);
+    }
 }
 
 fn advance(reader: &mut AnswerReader) -> Advance {

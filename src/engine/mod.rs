@@ -874,7 +874,7 @@ impl Shared {
             }
             self.emitter.emit(Event::ChatBegan { job });
         }
-        keeping.sent();
+        keeping.sent(api);
         let report = chat::run(api, request, &place.known(), cancel, |advance| {
             keeping.advance(&advance);
             let chat::Advance {

@@ -195,7 +195,7 @@ impl Shared {
         };
         let dir = self.books.recorder.dir()?;
         dialog::save_pieces(&path, move |out| {
-            let store = Store::open_to_read(&dir)?.store;
+            let store = Store::open_to_read(&dir)?;
             super::history::export(&store, &sessions, format, out)
         })
         .await?;

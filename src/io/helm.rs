@@ -1,12 +1,15 @@
 //! The door to helm, which knows SambaStack's version. It may not be installed.
 
+use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
+use super::access::quote;
 use super::kubectl::{Group, Kubeconfig, Kubectl};
+use crate::protocol::ActivityKind;
 
 /// No list of releases comes near.
 const MOST: u64 = 4 << 20;
@@ -14,27 +17,34 @@ const MOST: u64 = 4 << 20;
 /// What `helm list -o json` prints of the cluster and the namespace that kubectl looks at; `None` without helm, or when it
 /// fails or takes longer than `patience`. Dropping the future kills helm.
 pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> {
-    let mut command = Command::new("helm");
+    let mut args: Vec<OsString> = ["list", "-n", &kubectl.namespace, "-o", "json"]
+        .map(Into::into)
+        .into();
     match &kubectl.kubeconfig {
         // The demo's cluster is none that helm could ask.
         Kubeconfig::BuiltIn => return None,
         // helm would ask for a login of its own.
         _ if !kubectl.needs_no_login() => return None,
         Kubeconfig::Usual => {}
-        Kubeconfig::File(path) => {
-            command.arg("--kubeconfig").arg(path);
-        }
+        Kubeconfig::File(path) => args.extend(["--kubeconfig".into(), path.into()]),
     }
     if let Some(context) = &kubectl.context {
-        command.args(["--kube-context", context]);
+        args.extend(["--kube-context".into(), context.into()]);
     }
-    command.args(["list", "-n", &kubectl.namespace, "-o", "json"]);
+    let words = args.iter().map(|arg| quote(&arg.to_string_lossy()));
+    let line = std::iter::once("helm".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut command = Command::new("helm");
+    command.args(&args);
     kubectl.hide_from(&mut command);
     command.envs(kubectl.env.iter().map(|(name, value)| (name, value)));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
+    let recording = kubectl.recorder.begin(ActivityKind::Kubectl, line);
     let asking = async {
         let (mut child, mut group) = Group::start(&mut command).ok()?;
         let mut printed = Vec::new();
@@ -49,5 +59,10 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
         group.forgive();
         status.success().then_some(printed)
     };
-    tokio::time::timeout(patience, asking).await.ok().flatten()
+    let printed = tokio::time::timeout(patience, asking).await.ok().flatten();
+    match &printed {
+        Some(_) => recording.end(true, "ok"),
+        None => recording.end(false, "no answer, or not installed"),
+    }
+    printed
 }

@@ -33,6 +33,9 @@ pub enum KeyError {
     /// Nothing but white space.
     #[error("the API key is empty")]
     Empty,
+    /// The word before a key, and no key.
+    #[error("the API key is only the word Bearer")]
+    OnlyScheme,
     /// It cannot stand in a header.
     #[error("this is no API key: {0}")]
     NotAHeader(&'static str),
@@ -67,6 +70,10 @@ impl From<KeyError> for Failure {
             first.make_ascii_uppercase();
         }
         let (advice, details) = match error {
+            KeyError::OnlyScheme => (
+                "Give the key that belongs behind it; the word itself is not needed".to_owned(),
+                String::new(),
+            ),
             KeyError::Empty | KeyError::NotAHeader(_) => {
                 ("Paste it again".to_owned(), String::new())
             }
@@ -104,6 +111,9 @@ pub fn check_key(key: &SecretString) -> Result<SecretString, KeyError> {
     let (key, _) = pasted::strip(key.expose_secret());
     if key.is_empty() {
         return Err(KeyError::Empty);
+    }
+    if pasted::is_scheme(key) {
+        return Err(KeyError::OnlyScheme);
     }
     if key.chars().any(char::is_control) {
         return Err(KeyError::NotAHeader(

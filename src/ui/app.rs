@@ -243,7 +243,7 @@ impl App {
                     .min_size(vec2(ui.available_width(), 24.0));
                 let activity = ui.add(button.selected(self.activity.is_open()));
                 if activity
-                    .on_hover_text("Every kubectl command and HTTP request (Ctrl+J)")
+                    .on_hover_text(format!("{} (Ctrl+J)", super::views::activity::WHAT))
                     .clicked()
                 {
                     self.activity.toggle();

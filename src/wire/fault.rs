@@ -263,7 +263,7 @@ fn words(
             404 | 405 => fault(
                 FaultClass::NotAnApi,
                 &format!("{host} has no {} at this address", asked.what.name()),
-                advice::address(),
+                advice::not_there(asked),
             ),
             503 => fault(
                 FaultClass::Server,

@@ -149,14 +149,14 @@ fn store(requests: u64) -> Result<(), Failure> {
         // As the window does it: opened anew for each page.
         let mut found = 0;
         let times = timed(5, || {
-            let page = Store::open_to_read(dir.path())?.store.list(&query)?;
+            let page = Store::open_to_read(dir.path())?.list(&query)?;
             found = page.rows.len();
             Ok(())
         })?;
         println!("  {what:28} {times}  {found} rows");
     }
     let id = SessionId(format!("b{:06}", SESSIONS / 2));
-    let open = || Store::open_to_read(dir.path()).map(|opened| opened.store);
+    let open = || Store::open_to_read(dir.path());
     println!(
         "  open {large} requests       {}",
         timed(3, || open()?.session(&id).map(|_| ()))?

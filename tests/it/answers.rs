@@ -612,3 +612,52 @@ fn a_key_that_a_server_repeats_in_names_is_not_shown() {
     let verdict = judge(&server, "m");
     assert!(!(verdict.chat.to_string() + &verdict.bench.to_string()).contains("no-secret-key"));
 }
+
+/// What was reasoned is no answer to the question that a chat asked; a benchmark measures its tokens all the same.
+#[test]
+fn reasoning_alone_is_no_answer_of_a_chat_and_is_measured_by_a_benchmark() {
+    let server = ScriptedServer::start(|request, reply| {
+        if request.method == "GET" {
+            reply.json(200, &json!({"data": [{"id": "length"}, {"id": "stop"}]}));
+        } else {
+            reply.stream();
+            for thought in ["Let ", "me ", "think"] {
+                reply.event(&delta(&json!({"reasoning_content": thought}), &Value::Null));
+            }
+            reply.event(&delta(&json!({}), &json!(request.model())));
+            reply.chunk("data: [DONE]\n\n");
+            reply.end();
+        }
+        Then::KeepOpen
+    });
+    for (model, words) in [
+        ("length", "all the tokens went into reasoning"),
+        ("stop", "the model only reasoned"),
+    ] {
+        let Verdict {
+            chat,
+            chat_code,
+            bench,
+        } = judge(&server, model);
+        assert_eq!(
+            (&chat["ending"], chat_code),
+            (&json!("failed"), Some(1)),
+            "{chat}"
+        );
+        assert_eq!(chat["reasoning"], json!("Let me think"), "{chat}");
+        assert!(
+            chat["failure"]["summary"]
+                .as_str()
+                .is_some_and(|told| told.contains(words)),
+            "{chat}"
+        );
+        assert_eq!(
+            (&bench["requests"]["ok"], &bench["requests"]["failed"]),
+            (&json!(3), &json!(0)),
+            "{bench}"
+        );
+        let said = run(&server, model, &["chat", "Hi"]);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+        assert!(said.err.contains(words), "{said:?}");
+    }
+}

@@ -7,6 +7,7 @@ use batida::engine::{Options, check, places};
 use batida::protocol::{Check, Verdict};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::batida::{finish, program, start};
 use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
 use crate::support::window::cluster_env;
 
@@ -126,4 +127,18 @@ async fn a_cluster_that_is_not_reached_is_told_once() {
             );
         }
     }
+}
+
+/// As the window says it: what is deployed, and not routed.
+#[test]
+fn a_model_that_the_api_does_not_route_is_told_by_the_checks() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let said = finish(start(
+        program(dir.path()).args(["check", "--demo", "--config", "config"]),
+    ));
+    assert!(
+        said.out
+            .contains("but the API does not route E5-Mistral-7B-Instruct"),
+        "{said:?}"
+    );
 }

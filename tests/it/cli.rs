@@ -1212,3 +1212,45 @@ fn interrupting_leaves_no_kubectl_behind() {
         }
     }
 }
+
+#[test]
+fn a_key_that_is_only_bearer_and_a_file_for_a_folder_are_named() {
+    let batida = Batida::new();
+    for word in ["Bearer", "Bearer ", "Authorization: Bearer"] {
+        let mut command =
+            batida.command(&["chat", "Hi", "--model", "m", "--api", "http://127.0.0.1:9"]);
+        let said = finish(start(
+            command.args(["--key-env", "MY_KEY"]).env("MY_KEY", word),
+        ));
+        check_code(&said, 1);
+        check_words(
+            &said.err,
+            &[
+                "The API key is only the word Bearer",
+                "the key that belongs behind it",
+            ],
+        );
+    }
+    let file = batida.file("a file");
+    fs::write(&file, "").expect("written");
+    for args in [
+        &["history", "list"][..],
+        &["chat", "Hi", "--demo"],
+        &["check", "--demo"],
+    ] {
+        let mut command = crate::support::batida::program(file.parent().expect("a folder"));
+        let said = finish(start(command.args(args).arg("--config").arg(&file)));
+        check_code(&said, 2);
+        check_words(
+            &said.err,
+            &[
+                "--config wants a folder",
+                "is a file: name the folder that it is in",
+            ],
+        );
+    }
+    let folder = file.parent().expect("a folder").display().to_string();
+    let said = batida.run(&["chat", "Hi", "--demo", "--json-schema", &folder]);
+    check_code(&said, 1);
+    check_words(&said.err, &["it is a folder"]);
+}

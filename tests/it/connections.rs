@@ -332,6 +332,56 @@ fn an_answer_that_is_compressed_unasked_is_read_streamed_and_whole() {
 }
 
 #[test]
+fn a_body_that_only_says_to_be_gzip_is_read_and_a_damaged_one_is_a_failure() {
+    let server = ScriptedServer::start(move |request, reply| {
+        let headers = [
+            ("content-encoding", "gzip"),
+            ("content-type", "application/json"),
+        ];
+        match (request.method.as_str(), request.model().as_str()) {
+            ("GET", _) => reply.full(200, &headers, r#"{"data": [{"id": "m"}]}"#),
+            (_, "refused") => {
+                reply.full(
+                    400,
+                    &headers,
+                    r#"{"error": {"message": "no such thing here"}}"#,
+                );
+            }
+            _ => {
+                let text = format!(
+                    "data: {}\n\n",
+                    delta(&json!({"content": "It works."}), &Value::Null)
+                );
+                let mut writer = GzEncoder::new(Vec::new(), Compression::default());
+                writer.write_all(text.as_bytes()).expect("to memory");
+                let mut packed = writer.finish().expect("to memory");
+                let sum = packed.len() - 8;
+                packed[sum] ^= 1;
+                reply.full(
+                    200,
+                    &[
+                        ("content-encoding", "gzip"),
+                        ("content-type", "text/event-stream"),
+                    ],
+                    packed,
+                );
+            }
+        }
+        Then::KeepOpen
+    });
+    let shell = Shell::new();
+    let said = shell.run(&server.url(), &["models"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = shell.run(&server.url(), &["chat", "--model", "refused", "Hello"]);
+    check_words(&said.err, &["no such thing here"]);
+    let said = shell.run(&server.url(), &["chat", "Hello"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    check_words(&said.err, &["is compressed (gzip) and damaged"]);
+    let (_, report) = shell.bench(&server.url(), 2, &[]);
+    assert_eq!(requests(&report)["failed"], json!(2), "{report}");
+}
+
+#[test]
 fn a_compression_that_is_not_read_is_named() {
     for coding in ["br", "zstd"] {
         let server = ScriptedServer::start(move |request, reply| {

@@ -533,3 +533,113 @@ fn places_of_the_window_are_named_for_the_window_alone() {
         "say it with Advice::by_face or Advice::rerun_kubectl"
     );
 }
+
+#[test]
+fn an_api_without_a_list_of_models_gets_fitting_advice() {
+    let server = ScriptedServer::start(|_, reply| {
+        reply.full(404, &[("content-type", "text/plain")], "404 page not found");
+        Then::KeepOpen
+    });
+    let said = Batida::new().run(&server.url(), &["models"]);
+    assert_eq!(said.code, Some(1));
+    sees(
+        &said,
+        &[
+            "has no list of models at this address",
+            "name a model with --model",
+        ],
+    );
+    lacks(&said, &["not the web page's"]);
+}
+
+#[test]
+fn a_benchmark_of_an_unknown_model_says_which_may_be_meant() {
+    let server = server(&["gpt-oss-120b"], |request, reply| {
+        let message = format!("The model `{}` does not exist.", request.model());
+        reply.json(
+            404,
+            &json!({"error": {"message": message, "code": "model_not_found"}}),
+        );
+    });
+    let batida = Batida::new();
+    fs::write(batida.path().join("p.txt"), "Hi\n").expect("written");
+    let args = [
+        "bench",
+        "--model",
+        "gpt-oss-12b",
+        "--requests",
+        "2",
+        "--warmup",
+        "0",
+        "--prompts",
+        "p.txt",
+    ];
+    let said = batida.run(&server.url(), &args);
+    assert_eq!(said.code, Some(1));
+    sees(
+        &said,
+        &["does not route gpt-oss-12b. Did you mean gpt-oss-120b?"],
+    );
+}
+
+#[test]
+fn a_key_that_a_model_repeats_is_shown_by_the_chat_and_kept_nowhere() {
+    let server = server(&["m"], |request, reply| {
+        let key = request
+            .header("authorization")
+            .expect("a key")
+            .replace("Bearer ", "");
+        reply.answer(&["Your key is ", &key, "."]);
+    });
+    let batida = Batida::new();
+    fs::write(batida.path().join("p.txt"), "Hi\n").expect("written");
+    fs::create_dir_all(batida.path().join("config")).expect("a folder");
+    let settings = "version = 1\n\n[history]\nbench_texts = true\n";
+    fs::write(batida.path().join("config/settings.toml"), settings).expect("written");
+    let said = batida.run(
+        &server.url(),
+        &["chat", "--model", "m", "Is it sk-0123456789?"],
+    );
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), "Your key is sk-0123456789.\n"),
+        "{said:?}"
+    );
+    let args = [
+        "bench",
+        "--model",
+        "m",
+        "--requests",
+        "2",
+        "--warmup",
+        "0",
+        "--prompts",
+        "p.txt",
+    ];
+    let said = batida.run(&server.url(), &args);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let list = batida.run(&server.url(), &["history", "list", "--json"]);
+    let list: Value = serde_json::from_str(&list.out).expect("JSON");
+    let ids: Vec<&str> = list["sessions"]
+        .as_array()
+        .expect("sessions")
+        .iter()
+        .filter_map(|it| it["id"].as_str())
+        .collect();
+    assert_eq!(ids.len(), 2, "{list}");
+    let mut dots = 0;
+    for id in ids {
+        for file in ["x.json", "x.csv", "x.md", "x.html"] {
+            let said = batida.run(&server.url(), &["history", "export", id, "--out", file]);
+            assert_eq!(said.code, Some(0), "{said:?}");
+            let text = fs::read_to_string(batida.path().join(file)).expect("written");
+            assert!(!text.contains("sk-01234"), "{file} of {id}: {text}");
+            dots += text.matches("Your key is ••••.").count();
+        }
+    }
+    assert!(dots >= 4, "the answers were kept: {dots}");
+    for file in fs::read_dir(batida.path().join("config")).expect("a folder") {
+        let bytes = fs::read(file.expect("an entry").path()).expect("read");
+        assert!(!bytes.windows(13).any(|part| part == b"sk-0123456789"));
+    }
+}

@@ -106,6 +106,38 @@ fn a_proxy_that_is_not_there_is_what_is_told() {
 }
 
 #[test]
+fn a_proxy_that_answers_with_no_http_is_what_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let proxy = format!("http://{}", listener.local_addr().expect("an address"));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 1_024];
+            // It answers whatever it is asked.
+            let _ = stream
+                .read(&mut request)
+                .and_then(|_| stream.write_all(b"220 mail.corp ESMTP ready\r\n"));
+        }
+    });
+    let shell = Shell::new();
+    let said = through(
+        shell.command(API, &["chat", "--model", "m", "Hello"]),
+        "HTTP_PROXY",
+        &proxy,
+    );
+    assert_eq!(said.code, Some(1));
+    check_words(
+        &said.err,
+        &[
+            &format!("What the proxy {proxy} answers is not HTTP"),
+            "220 mail.corp",
+            "$NO_PROXY",
+        ],
+    );
+    assert!(!said.err.contains("api.test answers"), "{said:?}");
+}
+
+#[test]
 fn a_proxy_that_wants_a_password_says_so_plain_and_through_a_tunnel() {
     let proxy = ScriptedServer::start(|_, reply| {
         let headers = [

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{InOrder, Slot, bad, good, skipped};
@@ -16,10 +17,12 @@ use crate::protocol::{ChatEnding, Check, KeyStatus, Verdict};
 use crate::wire::certificate::Certificate;
 use crate::wire::fault::Fault;
 
+/// `routed` is told the names that the API routes; dropped where there are none to be told.
 pub(super) async fn run(
     place: &Place,
     cancel: &CancellationToken,
     told: &InOrder<'_, impl Fn(Check)>,
+    routed: oneshot::Sender<Vec<String>>,
 ) {
     let began = Instant::now();
     let end = |api: Check, key: Check| {
@@ -38,32 +41,37 @@ pub(super) async fn run(
     };
     let models = match place.models_from(api).await {
         Ok(models) => models,
-        Err(fault) => match unlisted(&fault) {
-            Unlisted::Silent => {
-                return end(
-                    bad(TITLE, &fault.failure, began),
-                    skipped(KEY, "The API was not reached"),
-                );
+        Err(fault) => {
+            drop(routed);
+            match unlisted(&fault) {
+                Unlisted::Silent => {
+                    return end(
+                        bad(TITLE, &fault.failure, began),
+                        skipped(KEY, "The API was not reached"),
+                    );
+                }
+                Unlisted::Failing => {
+                    let why = "The API answered, but is not at work";
+                    return end(bad(TITLE, &fault.failure, began), skipped(KEY, why));
+                }
+                Unlisted::Refused => {
+                    let finding = format!(
+                        "{} · it answers, and refuses to list its models",
+                        tls_of(place)
+                    );
+                    // A key that is not where it should be tells more than that none was sent.
+                    let failure = place.api_with_key().err().unwrap_or(fault.failure);
+                    return end(good(TITLE, finding, Some(began)), bad(KEY, &failure, began));
+                }
+                Unlisted::NoList => {
+                    let (api, key) = without_list(place, &fault, cancel, began).await;
+                    return end(api, key);
+                }
             }
-            Unlisted::Failing => {
-                let why = "The API answered, but is not at work";
-                return end(bad(TITLE, &fault.failure, began), skipped(KEY, why));
-            }
-            Unlisted::Refused => {
-                let finding = format!(
-                    "{} · it answers, and refuses to list its models",
-                    tls_of(place)
-                );
-                // A key that is not where it should be tells more than that none was sent.
-                let failure = place.api_with_key().err().unwrap_or(fault.failure);
-                return end(good(TITLE, finding, Some(began)), bad(KEY, &failure, began));
-            }
-            Unlisted::NoList => {
-                let (api, key) = without_list(place, &fault, cancel, began).await;
-                return end(api, key);
-            }
-        },
+        }
     };
+    // Fails only where there is no cluster to be looked at.
+    let _ = routed.send(models.ids.clone());
     let listed = match models.ids.len() {
         0 => "no models".to_owned(),
         n => units::counted(n, "model"),

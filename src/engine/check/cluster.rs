@@ -1,10 +1,8 @@
 //! kubectl, the cluster, what may be asked there, and what is deployed.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{InOrder, Slot, bad, good, skipped};
 use crate::domain::deployment::{
@@ -13,7 +11,8 @@ use crate::domain::deployment::{
 use crate::domain::units;
 use crate::engine::cluster;
 use crate::engine::place::Place;
-use crate::io::kubectl::{Kubeconfig, Kubectl, KubectlError};
+use crate::engine::surroundings::{helm_chart, version_of_chart};
+use crate::io::kubectl::{Kubectl, KubectlError};
 use crate::protocol::{Check, Verdict};
 use crate::sambastack::diagnosis::{Known, diagnose};
 use crate::sambastack::events::of_deployment;
@@ -26,7 +25,12 @@ const AFTER_KUBECTL: [(Slot, &str); 5] = [
     (Slot::Release, "SambaStack"),
 ];
 
-pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
+/// `routed`: the names that the API routes, once it was asked; closed where it tells none.
+pub(super) async fn run(
+    place: &Place,
+    told: &InOrder<'_, impl Fn(Check)>,
+    routed: oneshot::Receiver<Vec<String>>,
+) {
     let Some(kubectl) = &place.kubectl else {
         let why = "This environment has no cluster: its models come from the API";
         told.put(Slot::Kubectl, vec![skipped("Cluster", why)]);
@@ -50,7 +54,7 @@ pub(super) async fn run(place: &Place, told: &InOrder<'_, impl Fn(Check)>) {
     }
     let began = Instant::now();
     let reaching = cluster::server_version(kubectl);
-    let rest = rest(kubectl, told);
+    let rest = rest(kubectl, told, routed);
     tokio::pin!(reaching, rest);
     let mut rest_ended = false;
     let reached = loop {
@@ -89,7 +93,11 @@ fn skip(told: &InOrder<'_, impl Fn(Check)>, slots: &[(Slot, &str)], why: &str) {
 }
 
 /// What needs the cluster, side by side.
-async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
+async fn rest(
+    kubectl: &Kubectl,
+    told: &InOrder<'_, impl Fn(Check)>,
+    routed: oneshot::Receiver<Vec<String>>,
+) {
     tokio::join!(
         async { told.put(Slot::Namespace, vec![namespace(kubectl).await]) },
         async { told.put(Slot::Rights, rights(kubectl).await) },
@@ -97,15 +105,19 @@ async fn rest(kubectl: &Kubectl, told: &InOrder<'_, impl Fn(Check)>) {
             let began = Instant::now();
             // What only events tell is told as on a deployment's page; without them the rest is.
             let (loaded, events) = tokio::join!(cluster::load(kubectl), cluster::events(kubectl));
-            let (resources, deployments) = match loaded {
-                Ok(view) => (
-                    resources(&view, began),
-                    deployments(kubectl, &view, &events.unwrap_or_default()),
-                ),
-                Err(failure) => (vec![bad("Resources", &failure, began)], Vec::new()),
+            let view = match loaded {
+                Ok(view) => view,
+                Err(failure) => {
+                    told.put(Slot::Resources, vec![bad("Resources", &failure, began)]);
+                    return told.put(Slot::Deployments, Vec::new());
+                }
             };
-            told.put(Slot::Resources, resources);
-            told.put(Slot::Deployments, deployments);
+            told.put(Slot::Resources, resources(&view, began));
+            let (events, routed) = (events.unwrap_or_default(), routed.await.ok());
+            told.put(
+                Slot::Deployments,
+                deployments(kubectl, &view, &events, routed.as_deref()),
+            );
         },
         async { told.put(Slot::Release, vec![release(kubectl).await]) },
     );
@@ -233,7 +245,12 @@ fn resources(view: &ClusterView, began: Instant) -> Vec<Check> {
     checks
 }
 
-fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -> Vec<Check> {
+fn deployments(
+    kubectl: &Kubectl,
+    view: &ClusterView,
+    events: &[ClusterEvent],
+    routed: Option<&[String]>,
+) -> Vec<Check> {
     let count = |state| {
         view.deployments
             .iter()
@@ -264,30 +281,30 @@ fn deployments(kubectl: &Kubectl, view: &ClusterView, events: &[ClusterEvent]) -
         verdict,
         ..good("Deployments", finding, None)
     }];
-    let told = |it: &&Deployment| match it.state {
-        DeploymentState::Unknown => !it.unreadable.is_empty() || it.models_trouble.is_some(),
-        DeploymentState::Deployed => it.warns(),
-        _ => true,
-    };
-    checks.extend(
-        view.deployments
-            .iter()
-            .filter(told)
-            .map(|it| deployment(kubectl, it, events)),
-    );
+    for it in &view.deployments {
+        let events = of_deployment(events, it);
+        let diagnosis = diagnose(
+            it,
+            Known {
+                routed,
+                events: &events,
+                silent: None,
+            },
+        );
+        let told = match it.state {
+            DeploymentState::Unknown => !it.unreadable.is_empty() || it.models_trouble.is_some(),
+            DeploymentState::Deployed => it.warns() || diagnosis.is_some(),
+            _ => true,
+        };
+        if told {
+            checks.push(deployment(kubectl, it, diagnosis));
+        }
+    }
     checks
 }
 
 /// A deployment that is not as it should be.
-fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent]) -> Check {
-    let events = of_deployment(events, deployment);
-    let diagnosis = diagnose(
-        deployment,
-        Known {
-            events: &events,
-            ..Known::default()
-        },
-    );
+fn deployment(kubectl: &Kubectl, deployment: &Deployment, diagnosis: Option<Diagnosis>) -> Check {
     let progress = diagnosis.as_ref().map(|it| it.progress);
     let (advice, command) = match diagnosis {
         Some(Diagnosis {
@@ -316,11 +333,14 @@ fn deployment(kubectl: &Kubectl, deployment: &Deployment, events: &[ClusterEvent
     }
 }
 
+/// How long helm is waited for.
+const HELM: Duration = Duration::from_secs(10);
+
 /// SambaStack's version, as helm or the labels of what it has installed say it.
 async fn release(kubectl: &Kubectl) -> Check {
     const TITLE: &str = "SambaStack";
     let began = Instant::now();
-    if let Some(chart) = helm_chart(kubectl).await {
+    if let Some(chart) = helm_chart(kubectl, HELM).await {
         return good(
             &titled(&chart),
             format!("helm's chart {chart}"),
@@ -344,7 +364,7 @@ async fn release(kubectl: &Kubectl) -> Check {
             match answer
                 .lines()
                 .map(str::trim)
-                .find(|chart| version_of(chart).is_some())
+                .find(|chart| version_of_chart(chart).is_some())
             {
                 Some(chart) => good(
                     &titled(chart),
@@ -371,66 +391,5 @@ async fn release(kubectl: &Kubectl) -> Check {
 }
 
 fn titled(chart: &str) -> String {
-    format!("SambaStack {}", version_of(chart).unwrap_or_default())
-}
-
-/// `sambastack-2.3.2` → `2.3.2`
-fn version_of(chart: &str) -> Option<&str> {
-    chart
-        .strip_prefix("sambastack-")
-        .filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-/// helm may not be installed, and need not be.
-async fn helm_chart(kubectl: &Kubectl) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Release {
-        chart: Option<String>,
-    }
-    let mut args = vec![
-        "list".to_owned(),
-        "-n".to_owned(),
-        kubectl.namespace.clone(),
-        "-o".to_owned(),
-        "json".to_owned(),
-    ];
-    match &kubectl.kubeconfig {
-        Kubeconfig::File(path) => {
-            args.extend(["--kubeconfig".to_owned(), path.display().to_string()])
-        }
-        Kubeconfig::Usual => {}
-        // The twin's cluster is not helm's.
-        Kubeconfig::BuiltIn => return None,
-    }
-    if let Some(context) = &kubectl.context {
-        args.extend(["--kube-context".to_owned(), context.clone()]);
-    }
-    // helm would ask for a login of its own.
-    if !kubectl.needs_no_login() {
-        return None;
-    }
-    let helm = Kubectl {
-        program: PathBuf::from("helm"),
-        prefix: Vec::new(),
-        ..kubectl.clone()
-    };
-    let answer = helm.run_alone(&args, Duration::from_secs(10)).await.ok()?;
-    let releases: Vec<Release> = serde_json::from_slice(&answer).ok()?;
-    releases
-        .into_iter()
-        .filter_map(|release| release.chart)
-        .find(|chart| version_of(chart).is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chart_tells_its_version() {
-        assert_eq!(titled("sambastack-2.3.2"), "SambaStack 2.3.2");
-        for other in ["sambastack-base-1.0.0", "redis-1.0.0", "<none>", ""] {
-            assert_eq!(version_of(other), None, "{other}");
-        }
-    }
+    format!("SambaStack {}", version_of_chart(chart).unwrap_or_default())
 }

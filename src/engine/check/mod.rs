@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::place::Place;
@@ -21,7 +22,12 @@ use crate::protocol::{Check, Verdict};
 pub async fn run(place: &Place, cancel: &CancellationToken, tell: impl Fn(Check)) {
     let told = InOrder::new(&tell);
     let all = async {
-        tokio::join!(cluster::run(place, &told), api::run(place, cancel, &told));
+        // The API tells what it routes before its key is tried.
+        let (tell_routed, routed) = oneshot::channel();
+        tokio::join!(
+            cluster::run(place, &told, routed),
+            api::run(place, cancel, &told, tell_routed)
+        );
     };
     tokio::select! {
         () = cancel.cancelled() => {}

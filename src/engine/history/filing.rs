@@ -11,6 +11,7 @@ use crate::domain::failure::FaultClass;
 use crate::domain::history::{Exchange, ExchangeEnding, Filing, SessionId, StoredRequest};
 use crate::domain::run::Surroundings;
 use crate::engine::chat::{Advance, ChatReport};
+use crate::io::api::Api;
 use crate::io::history::ChatRecord;
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::protocol::ChatEnding;
@@ -26,6 +27,8 @@ pub struct Kept {
     texts: bool,
     began: Instant,
     exchange: Exchange,
+    /// Who answers, once it is asked: its secrets are kept nowhere.
+    api: Option<Api>,
 }
 
 /// What was said since the last answer.
@@ -111,11 +114,13 @@ impl Kept {
             texts,
             began: Instant::now(),
             exchange,
+            api: None,
         }
     }
 
     /// The request is sent now: before, it may have waited for others.
-    pub fn sent(&mut self) {
+    pub fn sent(&mut self, api: &Api) {
+        self.api = Some(api.clone());
         self.began = Instant::now();
         self.exchange.at = Timestamp::now();
     }
@@ -148,7 +153,11 @@ impl Kept {
             texts: _,
             began,
             mut exchange,
+            api,
         } = self;
+        if let Some(api) = &api {
+            without_secrets(api, &mut exchange);
+        }
         let figures = report.figures;
         let took = figures.latency.unwrap_or_else(|| began.elapsed());
         let (ending, error) = match &report.ending {
@@ -227,6 +236,30 @@ impl Kept {
     }
 }
 
+/// A model may repeat the key, and a user may have pasted it.
+fn without_secrets(api: &Api, exchange: &mut Exchange) {
+    let Exchange {
+        system,
+        prompt,
+        results,
+        reasoning,
+        answer,
+        calls,
+        ..
+    } = exchange;
+    let results = results.iter_mut().map(|result| &mut result.content);
+    let calls = calls
+        .iter_mut()
+        .flat_map(|call| [&mut call.name, &mut call.arguments]);
+    for text in [system, prompt, reasoning, answer]
+        .into_iter()
+        .chain(results)
+        .chain(calls)
+    {
+        *text = api.clean(text);
+    }
+}
+
 /// An answer that is kept in any case: dropped before its end, with what had come of it.
 #[derive(Debug)]
 pub struct Keeping {
@@ -240,10 +273,10 @@ impl Keeping {
         Self { recorder, kept }
     }
 
-    /// The request is sent now.
-    pub fn sent(&mut self) {
+    /// As [`Kept::sent`].
+    pub fn sent(&mut self, api: &Api) {
         if let Some(kept) = &mut self.kept {
-            kept.sent();
+            kept.sent(api);
         }
     }
 

@@ -274,7 +274,10 @@ impl Recorder {
         let left = CancellationToken::new();
         let _leaves = left.clone().drop_guard();
         let reading = tokio::task::spawn_blocking(move || {
-            let mut store = Store::open_to_read(&dir?)?.store;
+            let mut store = Store::open_to_read(&dir?).inspect_err(|_| {
+                // It may be damaged, and is found whole otherwise. Fails only when the thread has ended.
+                let _ = messages.send(Message::Damaged);
+            })?;
             store.stop_when(move || left.is_cancelled())?;
             let outcome = work(&store);
             if store.is_broken() {

@@ -250,7 +250,10 @@ impl Writer {
     /// Takes the store out; it is put back by whoever finds it well.
     fn store(&mut self) -> Result<Store, Failure> {
         if let Some(store) = self.store.take().filter(Store::is_in_place) {
-            return Ok(store);
+            if !store.is_marked() {
+                return Ok(store);
+            }
+            self.replace(store);
         }
         let opened = Store::open(self.dir.as_ref().map_err(Clone::clone)?)?;
         // What others do from here on is news.
@@ -262,38 +265,45 @@ impl Writer {
     }
 
     fn damaged(&mut self) {
+        // A file with a mark is replaced now; whoever says so may have met one that is gone.
         match self.store() {
-            Ok(store) => {
-                // Whoever says so may have met something that is gone by now.
-                let _ = store.check();
-                self.put_back(store);
-            }
+            Ok(store) => self.store = Some(store),
             Err(failure) => self.trouble(failure),
         }
     }
 
-    /// Keeps the store, unless it makes no sense: then it is moved aside, and a new one is begun at once. Gives whether
-    /// that happened: what could not be written can be written now.
+    /// Keeps the store, unless it makes no sense: then another is there at once. Gives whether that happened: what could
+    /// not be written can be written now.
     fn put_back(&mut self, store: Store) -> bool {
         if !store.is_broken() {
             self.store = Some(store);
             return false;
         }
-        self.take_back(&store);
-        let moved = store.set_aside();
+        if !self.replace(store) {
+            return false;
+        }
+        match self.store() {
+            Ok(store) => self.store = Some(store),
+            Err(failure) => self.trouble(failure),
+        }
+        self.store.is_some()
+    }
+
+    /// Moves a damaged file aside; the new one holds all that the old one did, where that can be read. Gives whether it
+    /// could be moved.
+    fn replace(&mut self, store: Store) -> bool {
+        let rebuilt = store.rebuilt();
+        if rebuilt.is_none() {
+            self.take_back(&store);
+        }
+        let moved = store.set_aside(rebuilt);
         let is_new = moved.is_ok();
         match moved {
             Ok(notice) => (self.tell)(Told::Troubled(notice)),
             Err(failure) => self.trouble(failure),
         }
-        if is_new {
-            match self.store() {
-                Ok(store) => self.store = Some(store),
-                Err(failure) => self.trouble(failure),
-            }
-        }
         (self.tell)(Told::Changed);
-        is_new && self.store.is_some()
+        is_new
     }
 
     /// The sessions under way go into a new file from here on, and with them what can still be read of their requests.
@@ -335,8 +345,8 @@ impl Writer {
     fn change(&mut self, change: &Change) -> Result<(), Failure> {
         let store = self.store()?;
         let mut outcome = changed(&store, change);
-        // What is to be kept goes into the new file; there is nothing else in it to be changed.
-        if self.put_back(store) && matches!(change, Change::Keep(..)) {
+        // What the new file does not hold cannot be changed in it, which is told.
+        if self.put_back(store) && (outcome.is_err() || matches!(change, Change::Keep(..))) {
             let store = self.store()?;
             outcome = changed(&store, change);
             self.put_back(store);

@@ -287,7 +287,7 @@ fn over_time(page: &str, groups: &[Group<'_>], traces: &Traces) -> String {
     let (shown, thinned) = thin(&all);
     let series = levels.iter().enumerate().map(|(i, level)| {
         let name = if groups.len() > 1 {
-            format!("{} {}", level.model, level.label)
+            format!("{} {}", level.credited(), level.label)
         } else {
             level.label.clone()
         };

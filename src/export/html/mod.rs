@@ -145,7 +145,7 @@ fn tiles(out: &mut String, report: &BenchReport) {
         let several = report.plan.targets.len() > 1;
         let place = |level: &LevelReport| {
             if several {
-                format!("{} of {}", level.label, level.model)
+                format!("{} of {}", level.label, level.credited())
             } else {
                 level.label.clone()
             }

@@ -4,6 +4,7 @@
 mod codec;
 mod query;
 mod read;
+mod rebuild;
 mod rows;
 mod schema;
 mod write;
@@ -22,13 +23,17 @@ use etcetera::BaseStrategy as _;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use self::read::ByIndex;
+pub use self::rebuild::Rebuilt;
 pub use self::rows::SessionKey;
 pub use self::write::{ChatRecord, Writing};
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Advice, Failure};
 use crate::io::files;
 
 /// The file's name.
 pub const FILE: &str = "history.sqlite";
+/// Beside the file: somebody who may have been there only to read has met damage in it. Who opens the file to write next
+/// rebuilds it.
+const MARK: &str = ".damaged";
 /// How long another program's lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A session that runs says so at least this often, or it is taken for interrupted.
@@ -116,69 +121,54 @@ impl Store {
         Ok(base.data_dir().join("batida"))
     }
 
-    /// Opens the file in `dir`, and makes both where they are not there. A damaged file is moved aside and told of in
-    /// [`Opened::notice`].
+    /// Opens the file in `dir`, and makes both where they are not there. A damaged file, and one in which a reader has
+    /// met damage, is moved aside and told of in [`Opened::notice`]; what can be read of it is in the new one.
     ///
     /// # Errors
     /// When the file cannot be made, read or written, another program holds it, or a newer Batida wrote it.
     pub fn open(dir: &Path) -> Result<Opened, Failure> {
-        let path = dir.join(FILE);
-        if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) =
-            files::ordinary(&path)
-        {
-            let why = format!(
-                "The history cannot be used: {}: {}",
-                path.display(),
-                odd.why()
-            );
-            return Err(Failure::new(
-                why,
-                "Move it away: Batida then makes a new one",
-            ));
-        }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|error| no_room(&path, &error))?;
+        let path = usable(dir)?;
         // Two windows that start at once: the second one must not move aside what the first one just made.
         let _alone = Alone::in_dir(dir);
-        match Self::try_open(&path) {
-            Ok(store) => Ok(Opened {
-                store,
-                notice: None,
-            }),
-            Err(Cannot::Broken(why)) => {
-                let notice = set_aside(&path, &why)?;
-                let store = Self::try_open(&path).map_err(|cannot| cannot.told(&path))?;
-                Ok(Opened {
-                    store,
-                    notice: Some(notice),
-                })
-            }
-            Err(cannot) => Err(cannot.told(&path)),
-        }
+        let why = match Self::try_open(&path) {
+            Ok(store) => match fs::read_to_string(beside(&path, MARK)) {
+                Err(_) => {
+                    return Ok(Opened {
+                        store,
+                        notice: None,
+                    });
+                }
+                Ok(why) => why,
+            },
+            Err(Cannot::Broken(why)) => why,
+            Err(cannot) => return Err(cannot.told(&path)),
+        };
+        let notice = set_aside(&path, &why, rebuild::from(&path))?;
+        let store = Self::try_open(&path).map_err(|cannot| cannot.told(&path))?;
+        Ok(Opened {
+            store,
+            notice: Some(notice),
+        })
     }
 
-    /// The same for who only reads: where nothing can be written, what is there can still be looked at.
+    /// The same for who only reads: nothing is moved, and where nothing can be written, what is there can still be
+    /// looked at.
     ///
     /// # Errors
-    /// As [`Store::open`].
-    pub fn open_to_read(dir: &Path) -> Result<Opened, Failure> {
-        Self::open(dir).or_else(|failure| {
+    /// As [`Store::open`], and when the file is damaged.
+    pub fn open_to_read(dir: &Path) -> Result<Self, Failure> {
+        let opened = usable(dir).and_then(|path| {
+            let _alone = Alone::in_dir(dir);
+            Self::try_open(&path).map_err(|cannot| cannot.told(&path))
+        });
+        opened.or_else(|failure| {
             let path = dir.join(FILE);
             let readable =
                 files::ordinary(&path).is_ok() && path.metadata().is_ok_and(|meta| meta.len() > 0);
             if !readable {
                 return Err(failure);
             }
-            let untouched = || Self::open_immutable(&path).ok();
-            untouched()
-                .map(|store| Opened {
-                    store,
-                    notice: None,
-                })
-                .ok_or(failure)
+            Self::open_immutable(&path).map_err(|_| failure)
         })
     }
 
@@ -294,16 +284,36 @@ impl Store {
         self.broken.get()
     }
 
-    /// Closes the file and moves it aside. Gives what to tell.
+    /// Whether that was so for somebody who has the file open to read.
+    pub fn is_marked(&self) -> bool {
+        beside(&self.path, MARK).exists()
+    }
+
+    /// All that the file holds in a file of its own, where it can be read whole.
+    pub fn rebuilt(&self) -> Option<Rebuilt> {
+        rebuild::from(&self.path)
+    }
+
+    /// Closes the file and moves it aside, for the rebuilt one or for none. Gives what to tell.
     ///
     /// # Errors
     /// When it had to stay where it is.
-    pub fn set_aside(self) -> Result<Failure, Failure> {
+    pub fn set_aside(self, rebuilt: Option<Rebuilt>) -> Result<Failure, Failure> {
         let Self { conn, path, .. } = self;
         let _alone = path.parent().map(Alone::in_dir);
         // What cannot be closed well is closed when it is dropped.
         let _ = conn.close();
-        set_aside(&path, "it holds what makes no sense")
+        set_aside(&path, "it holds what makes no sense", rebuilt)
+    }
+
+    /// Something in it made no sense. Of a file that is not there any more nobody needs to know.
+    fn met_damage(&self, why: &str) -> Failure {
+        self.broken.set(true);
+        if self.is_in_place() {
+            damaged(&self.path, why)
+        } else {
+            replaced(why)
+        }
     }
 
     /// Counts up when another connection, e.g. another window's, has changed something.
@@ -328,10 +338,10 @@ impl Store {
     fn asked<T>(&self, outcome: Result<T, impl Into<Trouble>>) -> Result<T, Failure> {
         outcome.map_err(|error| {
             let Trouble(error) = error.into();
-            if is_damage(&error) {
-                self.broken.set(true);
+            match is_damage(&error) {
+                true => self.met_damage(&error.to_string()),
+                false => told(&self.path, &error),
             }
-            told(&self.path, &error)
         })
     }
 }
@@ -349,13 +359,59 @@ impl Cannot {
                     path.display()
                 ),
             ),
-            Self::Broken(why) => Failure::new(
-                format!("The history cannot be understood: {why}"),
-                format!("Move {} away", path.display()),
-            ),
+            Self::Broken(why) => damaged(path, &why),
             Self::Sql(error) => told(path, &error),
         }
     }
+}
+
+/// Leaves a mark for who writes next, and says so. Nothing is moved: whoever met the damage may be there only to read.
+fn damaged(path: &Path, why: &str) -> Failure {
+    let file = path.display();
+    let advice = match fs::write(beside(path, MARK), why) {
+        Ok(()) => Advice::by_face(
+            format!(
+                "Batida now makes a new file of what can be read. The damaged one is kept beside {file}"
+            ),
+            format!(
+                "{file} is as it was. The next command that writes to the history makes a new file of what can be \
+                 read and keeps the damaged one beside it: `batida bench`, `batida chat`, or `batida history import`, \
+                 `rename` or `delete`"
+            ),
+        ),
+        Err(_) => format!("Move {file} to another place: Batida then begins a new one").into(),
+    };
+    Failure::new("The history's file is damaged", advice).with_details(why)
+}
+
+fn replaced(why: &str) -> Failure {
+    Failure::new(
+        "The history's file was damaged, and has been replaced meanwhile",
+        "Try again",
+    )
+    .with_details(why)
+}
+
+/// The file in `dir`, with its folder.
+fn usable(dir: &Path) -> Result<PathBuf, Failure> {
+    let path = dir.join(FILE);
+    if let Err(odd @ (files::Unread::Folder | files::Unread::NoFile(_))) = files::ordinary(&path) {
+        let why = format!(
+            "The history cannot be used: {}: {}",
+            path.display(),
+            odd.why()
+        );
+        return Err(Failure::new(
+            why,
+            "Move it away: Batida then makes a new one",
+        ));
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| no_room(&path, &error))?;
+    Ok(path)
 }
 
 /// SQLite's words, told to a person.
@@ -387,10 +443,6 @@ fn told(path: &Path, error: &rusqlite::Error) -> Failure {
         Some(ErrorCode::SystemIoFailure) => (
             "The history's disk fails".to_owned(),
             format!("Is there room, and is the disk of {file} well? Batida tries again by itself"),
-        ),
-        _ if is_damage(error) => (
-            "The history's file is damaged".to_owned(),
-            format!("Batida moves {file} aside when it writes next, and begins a new one"),
         ),
         _ => (
             "The history cannot be used".to_owned(),
@@ -464,10 +516,10 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Moves the file with its log to a name of its own, so that nothing is lost.
-fn set_aside(path: &Path, why: &str) -> Result<Failure, Failure> {
+/// Moves the file with its log to a name of its own, so that nothing is lost, and puts the rebuilt one in its place.
+fn set_aside(path: &Path, why: &str, rebuilt: Option<Rebuilt>) -> Result<Failure, Failure> {
     let summary = format!("The history's file was damaged: {why}");
-    let moved = || -> std::io::Result<PathBuf> {
+    let moved = || -> std::io::Result<(PathBuf, bool)> {
         let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let names = (1..100).map(|n| match n {
             1 => format!(".broken-{stamp}"),
@@ -484,16 +536,24 @@ fn set_aside(path: &Path, why: &str) -> Result<Failure, Failure> {
                 _ => {}
             }
         }
-        Ok(aside)
+        let whole = rebuilt.is_some_and(|rebuilt| rebuilt.put_in_place(path));
+        match fs::remove_file(beside(path, MARK)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok((aside, whole)),
+        }
     };
     match moved() {
-        Ok(aside) => Ok(Failure::new(
-            summary,
-            format!(
-                "It was kept as {}, and a new one was begun",
-                aside.display()
-            ),
-        )),
+        Ok((aside, whole)) => {
+            let now = if whole {
+                "all that it held is in a new one"
+            } else {
+                "a new one was begun"
+            };
+            Ok(Failure::new(
+                summary,
+                format!("It was kept as {}, and {now}", aside.display()),
+            ))
+        }
         Err(error) => Err(Failure::new(
             summary,
             format!("Move {} away; until then nothing is kept", path.display()),

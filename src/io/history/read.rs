@@ -449,12 +449,7 @@ impl Store {
         if words == "ok" {
             return Ok(());
         }
-        self.broken.set(true);
-        Err(Failure::new(
-            "The history's file is damaged",
-            "It is kept aside when it is written next",
-        )
-        .with_details(words))
+        Err(self.met_damage(&words))
     }
 
     /// How many of a session's requests are kept, and how many could not be.

@@ -4,6 +4,9 @@ use std::io;
 
 use rustix::io::Errno;
 
+/// Bytes that are shown of what is no HTTP.
+const MOST_SHOWN: usize = 48;
+
 /// Why an exchange failed below HTTP's meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -86,7 +89,7 @@ impl WireError {
     pub(super) fn not_http(what: &str, bytes: &[u8]) -> Self {
         Self::NotHttp {
             what: what.to_owned(),
-            first: bytes[..bytes.len().min(48)].to_vec(),
+            first: bytes[..bytes.len().min(MOST_SHOWN)].to_vec(),
         }
     }
 
@@ -129,7 +132,9 @@ fn shown(first: &[u8]) -> String {
             .take_while(|byte| printable(byte))
             .map(char::from)
             .collect();
-        return format!("; it begins with {text:?}");
+        // Says also to who looks for secrets that the text is cut.
+        let more = if text.len() == MOST_SHOWN { "…" } else { "" };
+        return format!("; it begins with {:?}", text + more);
     }
     let bytes: Vec<String> = first
         .iter()
@@ -137,4 +142,26 @@ fn shown(first: &[u8]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("; it begins with the bytes {}", bytes.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::redact::Redactor;
+
+    #[test]
+    fn a_key_that_is_cut_off_in_what_is_shown_can_be_found() {
+        let key = "sk-0123456789abcdefghij";
+        let told = WireError::not_http(
+            "it is no HTTP",
+            format!("you sent me: Authorization: Bearer {key}").as_bytes(),
+        );
+        let clean = Redactor::new([key]).clean(&told.to_string()).into_owned();
+        assert!(!clean.contains("sk-0"), "{clean}");
+        assert!(
+            WireError::not_http("no", b"SSH-2.0")
+                .to_string()
+                .ends_with("\"SSH-2.0\"")
+        );
+    }
 }

@@ -1,8 +1,9 @@
 //! Bodies that are compressed although no compression was asked for.
 
-use std::io::Write as _;
+use std::io::{BufRead, ErrorKind, Read, Write as _};
 
-use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::{DeflateDecoder, ZlibDecoder};
 
 use super::ResponseHead;
 
@@ -16,7 +17,11 @@ pub struct Unpacker {
 
 #[derive(Debug)]
 enum State {
-    Gzip(MultiGzDecoder<Vec<u8>>),
+    /// `gzip`, until its first byte tells whether it is.
+    Claimed,
+    Gzip(Box<MultiGzDecoder<Feed>>),
+    /// It says that it is compressed, and is not: a proxy or a server's error page leaves the header of something else.
+    Plain,
     /// `deflate`, until its first byte tells which of the two forms it is.
     Deflate,
     Zlib(ZlibDecoder<Vec<u8>>),
@@ -25,12 +30,59 @@ enum State {
     Unknown,
 }
 
+/// What has arrived and is not unpacked yet. Read this way, and not written to, a decoder checks a sum as soon as it is
+/// there.
+#[derive(Debug, Default)]
+struct Feed {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl BufRead for Feed {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        match &self.bytes[self.at..] {
+            [] => Err(ErrorKind::WouldBlock.into()),
+            rest => Ok(rest),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl Read for Feed {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.fill_buf()?.read(into)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+/// What these bytes hold of a gzip body.
+fn take_gzip(decoder: &mut MultiGzDecoder<Feed>, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let feed = decoder.get_mut();
+    feed.bytes.drain(..std::mem::take(&mut feed.at));
+    feed.bytes.extend_from_slice(bytes);
+    let mut plain = Vec::new();
+    let mut piece = [0; 8 << 10];
+    loop {
+        match decoder.read(&mut piece) {
+            Ok(0) => return Ok(plain),
+            Ok(n) => plain.extend_from_slice(&piece[..n]),
+            // The rest comes later.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(plain),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 impl Unpacker {
     /// For a response that is compressed; `None` for one that is not.
     pub fn of(head: &ResponseHead) -> Option<Box<Self>> {
         let coding = head.compression()?;
         let state = match coding.as_str() {
-            "gzip" | "x-gzip" => State::Gzip(MultiGzDecoder::new(Vec::new())),
+            "gzip" | "x-gzip" => State::Claimed,
             "deflate" => State::Deflate,
             _ => State::Unknown,
         };
@@ -47,6 +99,13 @@ impl Unpacker {
     /// # Errors
     /// When it is compressed in a way that is not read, or is not what it says to be.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Compressed> {
+        if let (State::Claimed, Some(first)) = (&self.state, bytes.first()) {
+            // Its magic number begins with a control character, which no text does.
+            self.state = match first {
+                0x1f => State::Gzip(Box::new(MultiGzDecoder::new(Feed::default()))),
+                _ => State::Plain,
+            };
+        }
         if let (State::Deflate, Some(first)) = (&self.state, bytes.first()) {
             // Zlib's first byte names method 8 and a window of at most 32 KiB; no raw block of this kind starts so.
             let zlib = first & 0x0f == 8 && first >> 4 <= 7;
@@ -56,11 +115,18 @@ impl Unpacker {
                 State::Raw(DeflateDecoder::new(Vec::new()))
             };
         }
-        let wrote = match &mut self.state {
-            State::Gzip(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
-            State::Zlib(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
-            State::Raw(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
-            State::Deflate => Ok(()),
+        let unpacked = match &mut self.state {
+            State::Gzip(decoder) => take_gzip(decoder, bytes),
+            State::Zlib(decoder) => decoder
+                .write_all(bytes)
+                .and_then(|()| decoder.flush())
+                .map(|()| std::mem::take(decoder.get_mut())),
+            State::Raw(decoder) => decoder
+                .write_all(bytes)
+                .and_then(|()| decoder.flush())
+                .map(|()| std::mem::take(decoder.get_mut())),
+            // Without a first byte there is nothing.
+            State::Plain | State::Claimed | State::Deflate => Ok(bytes.to_vec()),
             State::Unknown => {
                 return Err(Compressed {
                     coding: self.coding.clone(),
@@ -68,17 +134,9 @@ impl Unpacker {
                 });
             }
         };
-        if let Err(error) = wrote {
-            return Err(Compressed {
-                coding: self.coding.clone(),
-                damaged: Some(error.to_string()),
-            });
-        }
-        Ok(match &mut self.state {
-            State::Gzip(decoder) => std::mem::take(decoder.get_mut()),
-            State::Zlib(decoder) => std::mem::take(decoder.get_mut()),
-            State::Raw(decoder) => std::mem::take(decoder.get_mut()),
-            State::Deflate | State::Unknown => Vec::new(),
+        unpacked.map_err(|error| Compressed {
+            coding: self.coding.clone(),
+            damaged: Some(error.to_string()),
         })
     }
 }
@@ -113,7 +171,7 @@ mod tests {
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
         let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
         let mut readers = [
-            unpacker("gzip", State::Gzip(MultiGzDecoder::new(Vec::new()))),
+            unpacker("gzip", State::Claimed),
             unpacker("deflate", State::Deflate),
             unpacker("deflate", State::Deflate),
         ];
@@ -146,13 +204,53 @@ mod tests {
                 .coding,
             "br"
         );
-        let mut wrong = unpacker("gzip", State::Gzip(MultiGzDecoder::new(Vec::new())));
-        assert!(
-            wrong
-                .take(b"data: plain text\n\n")
-                .unwrap_err()
-                .damaged
-                .is_some()
-        );
+    }
+
+    #[test]
+    fn a_body_that_only_says_to_be_gzip_is_read_as_it_is() {
+        let mut plain = unpacker("gzip", State::Claimed);
+        assert_eq!(plain.take(b"").unwrap(), b"");
+        assert_eq!(plain.take(b"{\"error\": ").unwrap(), b"{\"error\": ");
+        assert_eq!(plain.take(b"\"no\"}").unwrap(), b"\"no\"}");
+    }
+
+    fn gzipped(text: &str) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    #[test]
+    fn damage_behind_the_text_is_a_failure_however_the_network_cuts() {
+        let sound = [gzipped("data: one\n\n"), gzipped("data: two\n\n")].concat();
+        for piece in [1, 2, 7, sound.len()] {
+            let mut unpacker = unpacker("gzip", State::Claimed);
+            let text: Vec<u8> = sound
+                .chunks(piece)
+                .flat_map(|bytes| unpacker.take(bytes).unwrap())
+                .collect();
+            assert_eq!(
+                String::from_utf8(text).unwrap(),
+                "data: one\n\ndata: two\n\n",
+                "{piece}"
+            );
+        }
+        let one = gzipped("data: one\n\n");
+        let mut wrong_sum = one.clone();
+        let at = wrong_sum.len() - 8;
+        wrong_sum[at] ^= 1;
+        let rubbish = [&one[..], b"\n<html>an error page</html>"].concat();
+        for (what, broken) in [("sum", wrong_sum), ("rubbish", rubbish)] {
+            for piece in [1, 5, broken.len()] {
+                let mut unpacker = unpacker("gzip", State::Claimed);
+                let failed = broken
+                    .chunks(piece)
+                    .find_map(|bytes| unpacker.take(bytes).err());
+                assert!(
+                    failed.is_some_and(|why| why.damaged.is_some()),
+                    "{what} in pieces of {piece}"
+                );
+            }
+        }
     }
 }

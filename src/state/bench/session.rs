@@ -137,6 +137,14 @@ impl Session {
             .map(|target| target.model.as_str())
     }
 
+    /// Whose figures a level's are: see [`LevelReport::credited`].
+    pub fn credited_of(&self, level: usize) -> Option<String> {
+        let report = self.levels.iter().find(|report| report.index == level);
+        report
+            .map(LevelReport::credited)
+            .or_else(|| self.model_of(level).map(str::to_owned))
+    }
+
     /// The label of a level, found as its model is: `c=16`.
     pub fn label_of(&self, level: usize) -> Option<String> {
         if let Some(report) = self.levels.iter().find(|report| report.index == level) {

@@ -1,4 +1,4 @@
-//! The Activity drawer: every kubectl command and HTTP request, as one can paste it in a shell.
+//! The Activity drawer: kubectl commands and HTTP requests, as one can paste them in a shell.
 
 use egui::{Align, Label, Layout, RichText, Sense, TextStyle, Ui};
 use egui_extras::{Column, TableBuilder};
@@ -11,6 +11,10 @@ use crate::ui::theme;
 use crate::ui::widgets::{
     caption, fit_middle, from_right, small_button, small_button_if, strong, tokens,
 };
+
+/// What is listed, and what is not.
+pub(crate) const WHAT: &str = "kubectl and helm commands and HTTP requests. Not listed: a benchmark's own requests, and the \
+small questions whether a watched cluster still answers";
 
 /// Whether the drawer is open, and what it filters by.
 #[derive(Debug, Default)]
@@ -39,10 +43,7 @@ impl ActivityUi {
     ) {
         ui.horizontal(|ui| {
             strong(ui, "Activity");
-            caption(
-                ui,
-                "every kubectl command and HTTP request, newest first; keys are left out",
-            );
+            caption(ui, "newest first; keys are left out").on_hover_text(WHAT);
             from_right(ui, |ui| {
                 if small_button(ui, "Close").on_hover_text("Ctrl+J").clicked() {
                     self.open = false;

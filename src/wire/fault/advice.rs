@@ -1,6 +1,6 @@
 //! What to try, for who reads it and where: window or command line, with a cluster or without.
 
-use super::Asked;
+use super::{Asked, What};
 use crate::domain::environment::KEY_VARIABLE;
 use crate::domain::failure::Advice;
 
@@ -13,6 +13,18 @@ pub(super) fn address() -> Advice {
         "Check the API domain on Home: it is the API's host, not the web page's",
         "Check the address of --api, or of the environment: it is the API's host, not the web page's",
     )
+}
+
+/// The host answers, and has not what was asked for.
+pub(super) fn not_there(asked: &Asked<'_>) -> Advice {
+    match asked.what {
+        // Some APIs have none, and chat well.
+        What::Models => Advice::by_face(
+            "The API may have none: a model of the cluster can be picked all the same. If it should have one, check the API domain on Home",
+            "The API may have none: name a model with --model all the same. If it should have one, check the address of --api, or of the environment",
+        ),
+        What::Chat | What::Embeddings => address(),
+    }
 }
 
 /// The key is in question.

@@ -74,6 +74,8 @@ impl Transport {
         let host = asked.host;
         let bare = host.split('/').next().unwrap_or(host);
         let proxy = asked.proxy.unwrap_or("on the way");
+        // Without TLS an HTTP proxy reads the request and answers itself; through a tunnel the host does.
+        let by_proxy = asked.plain && asked.proxy.is_some_and(|proxy| proxy.starts_with("http"));
         let (class, summary, advice): (FaultClass, String, Advice) = match self {
             Self::HostUnknown => (
                 FaultClass::HostUnknown,
@@ -107,6 +109,11 @@ impl Transport {
                 format!("{bare} sent nothing for {}", units::duration(after)),
                 advice::server(asked),
             ),
+            Self::Http2Only | Self::NotHttp | Self::WantsTls if by_proxy => (
+                FaultClass::Proxy,
+                format!("What the proxy {proxy} answers is not HTTP/1.1"),
+                format!("{PROXY_ADVICE}. The details show how the answer begins").into(),
+            ),
             Self::Http2Only => (
                 FaultClass::NotAnApi,
                 format!("{bare} speaks HTTP/2 only, and Batida speaks HTTP/1.1"),
@@ -120,7 +127,7 @@ impl Transport {
             Self::Broken => (
                 FaultClass::Dropped,
                 format!("The connection to {bare} broke"),
-                "Try again; what had arrived is kept".into(),
+                advice::server(asked),
             ),
             Self::Damaged => (
                 FaultClass::Dropped,
@@ -254,7 +261,7 @@ pub fn compressed(asked: &Asked<'_>, coding: &str, damaged: Option<&str>) -> Fau
         ),
         Some(_) => {
             format!(
-                "The answer of {host} says that it is compressed ({coding}), and cannot be unpacked"
+                "The answer of {host} is compressed ({coding}) and damaged: it cannot be unpacked to its end"
             )
         }
     };
@@ -451,6 +458,59 @@ mod tests {
             &html(504, "<title>504 Gateway Time-out</title>"),
             FaultClass::Timeout,
             ["waited for the server behind it and gave up", "504"],
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_speaks_no_http_is_what_is_told() {
+        let asked = Asked {
+            host: "api.example.com",
+            proxy: Some("http://proxy.corp:3128"),
+            plain: true,
+            ..Asked::default()
+        };
+        for kind in [
+            Transport::NotHttp,
+            Transport::Http2Only,
+            Transport::WantsTls,
+        ] {
+            let fault = kind.clone().into_fault(&asked, String::new());
+            let told = fault.failure.to_string();
+            assert_eq!(fault.class, FaultClass::Proxy, "{told}");
+            assert!(
+                told.starts_with("What the proxy http://proxy.corp:3128 answers is not HTTP"),
+                "{told}"
+            );
+            // Through a tunnel, and through SOCKS, it is the host that answers.
+            for asked in [
+                Asked {
+                    plain: false,
+                    ..asked
+                },
+                Asked {
+                    proxy: Some("socks5://proxy.corp:1080"),
+                    ..asked
+                },
+                Asked {
+                    proxy: None,
+                    ..asked
+                },
+            ] {
+                let fault = kind.clone().into_fault(&asked, String::new());
+                assert_ne!(fault.class, FaultClass::Proxy, "{}", fault.failure);
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_that_broke_does_not_promise_what_may_not_be_there() {
+        let told = Transport::Broken
+            .into_fault(&Asked::default(), String::new())
+            .failure
+            .to_string();
+        assert!(
+            told.contains("Try again") && !told.contains("kept"),
+            "{told}"
         );
     }
 

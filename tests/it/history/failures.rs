@@ -302,6 +302,142 @@ fn whatever_page_is_damaged_nothing_in_hand_is_lost() {
     assert!(moved > pages / 2, "{moved} of {pages} pages were noticed");
 }
 
+/// The page of an index, or of a table, is garbage.
+fn damage(dir: &Path, name: &str) {
+    let path = dir.join(FILE);
+    let other = Connection::open(&path).expect("it opens");
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let root: usize = other
+        .query_row(sql, [name], |row| row.get(0))
+        .expect("there");
+    drop(other);
+    let mut bytes = fs::read(&path).expect("read");
+    bytes[(root - 1) * 4_096..root * 4_096].fill(0x5a);
+    fs::write(&path, bytes).expect("written");
+}
+
+fn batida(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_batida"));
+    command
+        .args(args)
+        .args(["--config", "."])
+        .env_clear()
+        .env("HOME", dir)
+        .current_dir(dir);
+    let ended = command.output().expect("it runs");
+    (
+        ended.status.code(),
+        String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned(),
+    )
+}
+
+fn moved_aside(dir: &Path) -> usize {
+    let names = fs::read_dir(dir)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name());
+    names
+        .filter(|name| name.to_string_lossy().contains(".broken-"))
+        .count()
+}
+
+/// A reader moves nothing and names what heals the file; the command that it names then does.
+#[test]
+fn a_damaged_index_is_rebuilt_by_the_command_that_the_sentence_names() {
+    let writers: [&[&str]; 3] = [
+        &["history", "rename", "b0", "Better"],
+        &["history", "delete", "b1", "--yes"],
+        &["chat", "--demo", "--model", "gpt-oss-120b", "Hello"],
+    ];
+    for (index, writer) in ["tags_tag", "sessions_began", "sqlite_autoindex_sessions_1"]
+        .into_iter()
+        .zip(writers)
+    {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = open(dir.path());
+        for (name, hour) in [("b0", 0), ("b1", 1)] {
+            Made::simple(name, at(1, hour)).keep(&store);
+            store
+                .tag(&id(name), &["nightly".to_owned()])
+                .expect("tagged");
+        }
+        drop(store);
+        damage(dir.path(), index);
+        let before = fs::read(dir.path().join(FILE)).expect("read");
+        for reader in [
+            &["history", "show", "nightly"][..],
+            &["history", "list"],
+            &["compare", "b0", "nightly"],
+        ] {
+            let (code, said) = batida(dir.path(), reader);
+            assert!(
+                code == Some(0)
+                    || said.contains("damaged") && said.contains("The next command that writes"),
+                "{index}: {reader:?}: {said}"
+            );
+        }
+        assert!(
+            dir.path().join(format!("{FILE}.damaged")).exists(),
+            "{index}: somebody met it"
+        );
+        assert_eq!(
+            fs::read(dir.path().join(FILE)).expect("read"),
+            before,
+            "{index}: a reader changed it"
+        );
+        assert_eq!(moved_aside(dir.path()), 0, "{index}");
+        let (code, said) = batida(dir.path(), writer);
+        assert_eq!(code, Some(0), "{index}: {said}");
+        assert!(
+            said.contains("damaged") && said.contains("all that it held is in a new one"),
+            "{index}: {said}"
+        );
+        assert_eq!(moved_aside(dir.path()), 1, "{index}: {said}");
+        open(dir.path()).check().expect("the file is well");
+        let (code, said) = batida(dir.path(), &["history", "show", "nightly"]);
+        assert_eq!(code, Some(0), "{index}: {said}");
+        assert!(!said.contains("damaged"), "{index}: {said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_moved_aside_by_a_command_that_writes_and_by_no_other() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = open(dir.path());
+    Made::simple("b0", at(1, 0)).keep(&store);
+    drop(store);
+    damage(dir.path(), "sessions");
+    for reader in [
+        &["history", "list"][..],
+        &["history", "show", "b0"],
+        &["history", "export", "b0", "--out", "x.json"],
+    ] {
+        let (code, said) = batida(dir.path(), reader);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said.contains("damaged") && said.contains("The next command that writes"),
+            "{said}"
+        );
+        assert_eq!(moved_aside(dir.path()), 0);
+    }
+    let (code, said) = batida(dir.path(), &["history", "delete", "b0", "--yes"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("a new one was begun") && said.contains("There is no session"),
+        "{said}"
+    );
+    assert_eq!(moved_aside(dir.path()), 1);
+    assert_eq!(batida(dir.path(), &["history", "list"]).0, Some(0));
+}
+
+#[test]
+fn what_is_no_database_is_left_by_a_reader() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join(FILE), "this is no database, ".repeat(500)).expect("written");
+    let (code, said) = batida(dir.path(), &["history", "list"]);
+    assert_eq!((code, moved_aside(dir.path())), (Some(1), 0), "{said}");
+    assert!(said.contains("The next command that writes"), "{said}");
+}
+
 #[test]
 fn another_programs_lock_is_told_once_and_waited_out() {
     let dir = tempfile::tempdir().expect("a folder");

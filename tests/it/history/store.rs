@@ -167,7 +167,7 @@ fn looking_into_the_file_is_no_news_to_a_window() {
     let window = open(dir.path());
     let before = window.foreign_changes().expect("they are counted");
     for _ in 0..2 {
-        let other = Store::open_to_read(dir.path()).expect("it opens").store;
+        let other = Store::open_to_read(dir.path()).expect("it opens");
         other.list(&HistoryQuery::default()).expect("it is read");
     }
     assert_eq!(

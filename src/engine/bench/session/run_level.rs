@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::{Session, Stop};
 use crate::domain::failure::Failure;
+use crate::domain::history::Said;
 use crate::domain::plan::{Level, LevelLoad, Target};
 use crate::domain::run::{LevelEnd, LevelReport, Stage, Steer};
 use crate::domain::units;
@@ -321,7 +322,19 @@ impl Session<'_> {
                     }
                     self.live.record(&record);
                     if let Some(said) = said {
-                        self.listener.said(*said);
+                        // It is kept, and an answer may repeat the key.
+                        let Said {
+                            prompt,
+                            reasoning,
+                            answer,
+                        } = *said;
+                        let [prompt, reasoning, answer] =
+                            [prompt, reasoning, answer].map(|text| self.world.api.clean(&text));
+                        self.listener.said(Said {
+                            prompt,
+                            reasoning,
+                            answer,
+                        });
                     }
                     self.listener.ended(&record);
                 }

@@ -165,7 +165,7 @@ fn ttft_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
                     .ttft_ms
                     .map_or("failed".to_owned(), |ttft| format!("TTFT {ttft:.1} ms"));
                 let label = session.label_of(level).unwrap_or_default();
-                let model = session.model_of(level).unwrap_or_default();
+                let model = session.credited_of(level).unwrap_or_default();
                 format!("{model} {label}\n{told}\nsent at {}", clock(dot.at_s))
             });
         }
@@ -232,7 +232,8 @@ fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
 type KneePoint<'a> = (f64, f64, &'a LevelReport);
 
 fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
-    let mut lines: Vec<(&str, Vec<KneePoint<'_>>)> = Vec::new();
+    // By who answered; the colour is that of the model that was asked, as everywhere.
+    let mut lines: Vec<(String, Vec<KneePoint<'_>>)> = Vec::new();
     for level in &session.levels {
         let speed = level.user_tokens_per_s.p50;
         let throughput = level.throughput.output_tokens_per_s.map(|rate| rate.mean);
@@ -240,11 +241,17 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
             continue;
         };
         let point = (speed, throughput, level);
-        match lines.iter_mut().find(|(model, _)| *model == level.model) {
+        let name = level.credited();
+        match lines.iter_mut().find(|(known, _)| *known == name) {
             Some((_, points)) => points.push(point),
-            None => lines.push((&level.model, vec![point])),
+            None => lines.push((name, vec![point])),
         }
     }
+    let index_of = |points: &[KneePoint<'_>]| {
+        points
+            .first()
+            .map_or(0, |(.., level)| colors.index(&level.model))
+    };
     let points = || lines.iter().flat_map(|(_, points)| points);
     let fastest = points().map(|(speed, ..)| *speed).fold(0.0, f64::max);
     let slowest = points()
@@ -277,8 +284,8 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
         ui.horizontal(|ui| {
             let each = ui.available_width() / lines.len().max(1) as f32 - 34.0;
             let dim = tokens(ui).dim;
-            for (model, _) in &lines {
-                line_sample(ui, colors.index(model), false);
+            for (model, points) in &lines {
+                line_sample(ui, index_of(points), false);
                 shortened(ui, model, egui::TextStyle::Small, dim, each);
             }
             // As high as before the first level has ended.
@@ -297,7 +304,7 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
     chart.show(ui, photographer, |painter, area, pointer| {
         let mut nearest = Nearest::default();
         for (model, points) in &lines {
-            let index = colors.index(model);
+            let index = index_of(points);
             let color = area.tokens.model_color(index);
             let line: Vec<Pos2> = points
                 .iter()

@@ -66,7 +66,7 @@ pub(super) fn show(
 fn name_of(session: &Session, level: &LevelReport) -> String {
     let several = session.plan.targets.len() > 1;
     if several {
-        format!("{} {}", level.model, level.label)
+        format!("{} {}", level.credited(), level.label)
     } else {
         level.label.clone()
     }
