@@ -4,8 +4,8 @@ use ::parquet::record::{Field, RowAccessor as _};
 use super::columns::COLUMNS;
 use super::sample::{HOSTILE, Sample, bench, chat};
 use super::*;
-use crate::domain::history::Said;
-use crate::domain::run::BenchReport;
+use crate::domain::history::{Said, SessionBody};
+use crate::domain::run::{AnsweredBy, BenchReport};
 use crate::metrics::compare::{COMPARE_SCHEMA, Cell, Comparison, Difference, Row, Verdict};
 
 fn text(sample: &Sample, format: ExportFormat) -> String {
@@ -359,6 +359,24 @@ mod html_page {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), all, "ids are unique");
+    }
+
+    #[test]
+    fn charts_name_the_model_that_answered() {
+        let mut sample = bench(1.0);
+        let SessionBody::Bench { report, .. } = &mut sample.body else {
+            panic!("a benchmark")
+        };
+        let level = &mut report.levels[0];
+        let answers = level.requests.ok;
+        level.answered_by = vec![AnsweredBy {
+            model: "fallback".to_owned(),
+            answers,
+        }];
+        let name = format!("{} {}", level.credited(), level.label);
+        assert!(name.starts_with("fallback (asked: "), "{name}");
+        let page = text(&sample, ExportFormat::Html);
+        assert!(page.contains(&name), "{name} is on no chart");
     }
 
     #[test]

@@ -402,14 +402,14 @@ pub fn not_an_answer(reply: &Reply<'_>, asked: &Asked<'_>) -> Fault {
 /// A stream that ended before `[DONE]` and before a finish reason.
 pub fn cut(asked: &Asked<'_>, details: &str) -> Fault {
     let failure = Failure::new(
-            format!("{} closed the connection before the answer was complete", asked.host),
-            if asked.cluster {
-                "What had arrived is kept. Try again; if it stays so, the model's pod may be restarting or a proxy cuts long answers"
-            } else {
-                "What had arrived is kept. Try again; if it stays so, the server may be restarting or a proxy cuts long answers"
-            },
-        )
-        .with_details(details);
+        format!("{} closed the connection before the answer was complete", asked.host),
+        if asked.cluster {
+            "Try again; if it stays so, the model's pod may be restarting or a proxy cuts long answers"
+        } else {
+            "Try again; if it stays so, the server may be restarting or a proxy cuts long answers"
+        },
+    )
+    .with_details(details);
     Fault::new(FaultClass::Dropped, None, failure)
 }
 
@@ -417,7 +417,7 @@ pub fn cut(asked: &Asked<'_>, details: &str) -> Fault {
 pub fn unreadable(asked: &Asked<'_>, event: &str) -> Fault {
     let failure = Failure::new(
         format!("{} sent an event that cannot be read, amid the answer", asked.host),
-        "Text may be missing. What had arrived is kept. Look for what writes into the stream: a proxy, or the server's own error page",
+        "Text may be missing. Look for what writes into the stream: a proxy, or the server's own error page",
     )
     .with_details(clip(event.trim(), 2_000));
     Fault::new(FaultClass::Unreadable, None, failure)
@@ -431,7 +431,7 @@ pub fn gave_up(asked: &Asked<'_>, word: &str) -> Fault {
             asked.host,
             clip(word, 100)
         ),
-        "What had arrived is kept. Try again; the server's own log says why",
+        "Try again; the server's own log says why",
     );
     Fault::new(FaultClass::Server, None, failure)
 }

@@ -381,6 +381,9 @@ impl Writer {
             return;
         }
         self.looked_at = Instant::now();
+        if self.store.as_ref().is_some_and(Store::is_marked) {
+            return self.damaged();
+        }
         let Some(now) = self
             .store
             .as_ref()

@@ -231,22 +231,26 @@ fn speed_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session) {
 /// A point of the knee: per-user speed, throughput, and the level.
 type KneePoint<'a> = (f64, f64, &'a LevelReport);
 
-fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
-    // By who answered; the colour is that of the model that was asked, as everywhere.
+/// A line for each model that answered. Its colour is that of the model that was asked, as everywhere.
+fn knee_lines(levels: &[LevelReport]) -> Vec<(String, Vec<KneePoint<'_>>)> {
     let mut lines: Vec<(String, Vec<KneePoint<'_>>)> = Vec::new();
-    for level in &session.levels {
+    for level in levels {
         let speed = level.user_tokens_per_s.p50;
         let throughput = level.throughput.output_tokens_per_s.map(|rate| rate.mean);
         let Some((speed, throughput)) = speed.zip(throughput) else {
             continue;
         };
-        let point = (speed, throughput, level);
-        let name = level.credited();
+        let (name, point) = (level.credited(), (speed, throughput, level));
         match lines.iter_mut().find(|(known, _)| *known == name) {
             Some((_, points)) => points.push(point),
             None => lines.push((name, vec![point])),
         }
     }
+    lines
+}
+
+fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colors: &ModelColors) {
+    let lines = knee_lines(&session.levels);
     let index_of = |points: &[KneePoint<'_>]| {
         points
             .first()
@@ -276,7 +280,7 @@ fn knee_ui(ui: &mut Ui, photographer: &mut Photographer, session: &Session, colo
             .join("; "),
     };
     let y = Some(up_to(highest));
-    let several = session.plan.targets.len() > 1;
+    let several = session.plan.targets.len() > 1 || lines.len() > 1;
     let mut legend = |ui: &mut Ui| {
         if !several {
             return;
