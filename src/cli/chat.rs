@@ -1,6 +1,7 @@
 //! `batida chat`: one question, streamed.
 
-use std::io::{IsTerminal as _, Read, Write as _};
+use std::fs::File;
+use std::io::{ErrorKind, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +25,6 @@ use crate::engine::history::filing::Kept;
 use crate::engine::place::Place;
 use crate::engine::surroundings;
 use crate::io::api::Api;
-use crate::io::files;
 use crate::metrics::timeline::Figures;
 use crate::protocol::{ChatEnding, FinishReason};
 use crate::wire::fault;
@@ -215,8 +215,12 @@ fn read_format(object: bool, schema: Option<&Path>) -> Result<Option<AnswerForma
             "It must be a JSON object",
         )
     };
-    let bytes = files::read_now(file, MOST_PROMPT).map_err(|why| unread(why.why()))?;
-    let schema = String::from_utf8(bytes).map_err(|_| unread("it is no UTF-8".to_owned()))?;
+    let schema = File::open(file)
+        .and_then(whole_text)
+        .map_err(|error| match error.kind() {
+            ErrorKind::IsADirectory => unread("it is a folder".to_owned()),
+            _ => unread(error.to_string()),
+        })?;
     match json::read(&schema) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err(unread("it is no object".to_owned())),

@@ -8,16 +8,18 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{FILE, Store};
 
-/// Each before those that refer to it. Indexes and words are made from them.
-const TABLES: [&str; 8] = [
-    "sessions",
-    "heads",
-    "levels",
-    "targets",
-    "tags",
-    "exchanges",
-    "requests",
-    "baselines",
+/// Each before those that refer to it, and how it is read without its other indexes: one of them may be what is damaged.
+/// SQLite takes an index that has all columns for as good as the table, unless a table without row ids is asked for by
+/// its key. Indexes and words are made anew from them.
+const TABLES: [(&str, &str); 8] = [
+    ("sessions", "NOT INDEXED"),
+    ("heads", "NOT INDEXED"),
+    ("levels", "NOT INDEXED"),
+    ("targets", "INDEXED BY sqlite_autoindex_targets_1"),
+    ("tags", "INDEXED BY sqlite_autoindex_tags_1"),
+    ("exchanges", "NOT INDEXED"),
+    ("requests", "NOT INDEXED"),
+    ("baselines", "INDEXED BY sqlite_autoindex_baselines_1"),
 ];
 
 /// A file that holds all that another one did. Dropped, it is gone.
@@ -51,9 +53,8 @@ pub(super) fn from(path: &Path) -> Option<Rebuilt> {
         let old = Connection::open_with_flags(path, flags)?;
         let tx = store.conn.unchecked_transaction()?;
         let as_of = old.unchecked_transaction()?;
-        for table in TABLES {
-            // As the table itself has them: an index may be what is damaged.
-            let mut asked = as_of.prepare(&format!("SELECT * FROM {table} NOT INDEXED"))?;
+        for (table, how) in TABLES {
+            let mut asked = as_of.prepare(&format!("SELECT * FROM {table} {how}"))?;
             let columns = asked.column_count();
             let places = vec!["?"; columns].join(", ");
             let mut put = tx.prepare(&format!("INSERT INTO {table} VALUES ({places})"))?;

@@ -307,9 +307,10 @@ fn damage(dir: &Path, name: &str) {
     let path = dir.join(FILE);
     let other = Connection::open(&path).expect("it opens");
     let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
-    let root: usize = other
+    let root: u32 = other
         .query_row(sql, [name], |row| row.get(0))
         .expect("there");
+    let root = root as usize;
     drop(other);
     let mut bytes = fs::read(&path).expect("read");
     bytes[(root - 1) * 4_096..root * 4_096].fill(0x5a);
@@ -337,7 +338,14 @@ fn moved_aside(dir: &Path) -> usize {
         .map(|entry| entry.expect("an entry").file_name());
     names
         .filter(|name| name.to_string_lossy().contains(".broken-"))
+        .filter(|name| !is_log(name))
         .count()
+}
+
+fn is_log(name: &std::ffi::OsStr) -> bool {
+    ["-wal", "-shm"]
+        .iter()
+        .any(|end| name.to_string_lossy().ends_with(end))
 }
 
 /// A reader moves nothing and names what heals the file; the command that it names then does.
