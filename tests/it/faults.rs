@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use batida::domain::redact::Redactor;
 use serde_json::{Value, json};
 
 use crate::support::batida::{Said, finish, program, start};
@@ -641,5 +642,32 @@ fn a_key_that_a_model_repeats_is_shown_by_the_chat_and_kept_nowhere() {
     for file in fs::read_dir(batida.path().join("config")).expect("a folder") {
         let bytes = fs::read(file.expect("an entry").path()).expect("read");
         assert!(!bytes.windows(13).any(|part| part == b"sk-0123456789"));
+    }
+}
+
+/// At four times as long for each doubling of the text this would take hours.
+#[test]
+fn the_time_to_look_for_a_key_is_linear_in_the_text() {
+    let redactor = Redactor::new(["sk-ssssssssssssssssssssssssssssss"]);
+    for piece in [
+        "\\",
+        r"\n",
+        "s\n",
+        "s",
+        "s***",
+        "%25",
+        "&amp;",
+        "\n",
+        "sk-\u{200b}",
+        "xX",
+    ] {
+        let text = piece.repeat((1 << 19) / piece.len());
+        let began = Instant::now();
+        let _ = redactor.clean(&text);
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{piece:?}: {:?}",
+            began.elapsed()
+        );
     }
 }
