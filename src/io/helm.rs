@@ -44,9 +44,10 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
+    // Where helm is not installed nothing was run, and Activity lists nothing.
+    let (mut child, mut group) = Group::start(&mut command).ok()?;
     let recording = kubectl.recorder.begin(ActivityKind::Kubectl, line);
     let asking = async {
-        let (mut child, mut group) = Group::start(&mut command).ok()?;
         let mut printed = Vec::new();
         child
             .stdout
@@ -62,7 +63,7 @@ pub async fn releases(kubectl: &Kubectl, patience: Duration) -> Option<Vec<u8>> 
     let printed = tokio::time::timeout(patience, asking).await.ok().flatten();
     match &printed {
         Some(_) => recording.end(true, "ok"),
-        None => recording.end(false, "no answer, or not installed"),
+        None => recording.end(false, "no answer that can be read"),
     }
     printed
 }
