@@ -22,12 +22,15 @@
 //!   └───────────────────────────────┘
 //! ```
 //!
+//! The cargo feature `gui` (on by default) holds `ui`, `state` and the jobs that only a window asks for
+//! (`engine::Engine`). Without it Batida is its command line alone, and needs no library of a desktop.
+//!
 //! The same noun returns on each floor on purpose: search `chat` or `cluster` and the whole feature is there.
 //!
 //! # One action, there and back
 //!
 //! The composer pushes [`protocol::Command::Chat`] into a list of commands; [`ui::app::App`] sends them after
-//! drawing; [`engine`] gives the job a cancellation token and runs [`engine::chat::run`]; at most every
+//! drawing; [`engine::Engine`] gives the job a cancellation token and runs [`engine::chat::run`]; at most every
 //! 33 ms a [`protocol::Event::ChatAdvanced`] comes back over crossbeam and the window is woken; the next
 //! frame drains it into [`state::State::apply`] and draws.
 //!
@@ -86,6 +89,8 @@ pub mod prompts;
 pub mod protocol;
 pub mod sambastack;
 pub mod snippet;
+#[cfg(feature = "gui")]
 pub mod state;
+#[cfg(feature = "gui")]
 pub mod ui;
 pub mod wire;

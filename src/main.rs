@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+#[cfg(feature = "gui")]
+const WINDOW: Option<batida::cli::OpenWindow> = Some(batida::ui::run);
+#[cfg(not(feature = "gui"))]
+const WINDOW: Option<batida::cli::OpenWindow> = None;
+
 fn main() -> ExitCode {
     let started = Instant::now();
-    batida::cli::main(std::env::args_os().collect(), started, batida::ui::run)
+    batida::cli::main(std::env::args_os().collect(), started, WINDOW)
 }

@@ -18,9 +18,23 @@ use crate::domain::settings::Settings;
 use crate::domain::units;
 use crate::engine::Options;
 
-const AFTER: &str = "\
-Without a command Batida opens its window.
+/// What stands below the list of commands.
+fn after() -> String {
+    let (opening, example) = if cfg!(feature = "gui") {
+        (
+            "Without a command Batida opens its window.\n\n",
+            "\n  batida --demo                                   the window, on the built-in demo",
+        )
+    } else {
+        (
+            "This build of Batida has no window, only its commands.\n\n",
+            "",
+        )
+    };
+    [opening, AFTER, example, EXAMPLES].concat()
+}
 
+const AFTER: &str = "\
 Environments (a cluster, an API and a key) are kept on the window's Home page. A command uses the one that \
 is selected there, unless --env or --demo names another, or --api, --kubeconfig and the like describe one \
 for this run alone.
@@ -31,8 +45,9 @@ a level is in doubt; of `batida chat` 3 the answer is not the JSON that was aske
 retry_after_ms}}; `chat` has it in its object, and `check` tells of each check instead. Ctrl-C, SIGTERM and SIGHUP \
 end a command with what it has so far; exit code 1, 143 and 129.
 
-Examples:
-  batida --demo                                   the window, on the built-in demo
+Examples:";
+
+const EXAMPLES: &str = "
   batida check                                    does everything this environment needs work?
   batida deployments --context east --namespace sambastack
   batida models --demo --deployment md-deepseek-r1
@@ -46,7 +61,7 @@ Examples:
 
 /// Chat with the models deployed on SambaStack, and see how fast they answer.
 #[derive(Debug, Parser)]
-#[command(name = "batida", version, after_help = AFTER, max_term_width = 100)]
+#[command(name = "batida", version, after_help = after(), max_term_width = 100)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) common: Common,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::SamplingArgs;
+use super::bench_schema::SchemaForm;
 use crate::domain::command_line::default_plan;
 use crate::domain::conversation::Params;
 use crate::domain::plan::{
@@ -27,7 +28,7 @@ that applies of 1, 3, 4. Ctrl-C ends with a report of what was done, a second on
 second later) at once; SIGTERM and SIGHUP do as Ctrl-C does, with exit codes 143 and 129.
 
 With --json one object, versioned by \"schema\": \"batida.bench/1\"; --out keeps the same. `batida bench --schema` \
-tells each of its keys with type, unit and meaning.
+tells each of its keys with type, unit and meaning; --schema=json is a JSON Schema for validators.
 
 Examples:
   batida bench --demo --model gpt-oss-120b --concurrency 1,4,16 --requests 50
@@ -138,9 +139,17 @@ pub(super) struct BenchArgs {
     /// Keep a row per chunk: when it came and the gap before it, in ms
     #[arg(long, value_name = "FILE")]
     pub(super) gaps: Option<PathBuf>,
-    /// Print the schema of --json and --out, each key with its meaning, and do nothing else
-    #[arg(long)]
-    pub(super) schema: bool,
+    /// Print the schema of --json and --out and do nothing else: as text, each key with its meaning, or with
+    /// --schema=json as a JSON Schema for validators
+    #[arg(
+        long,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        hide_possible_values = true
+    )]
+    pub(super) schema: Option<SchemaForm>,
     /// Say nothing while it runs
     #[arg(long, short)]
     pub(super) quiet: bool,

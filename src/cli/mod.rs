@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod bench_args;
 mod bench_report;
+mod bench_schema;
 mod chat;
 mod choose;
 mod compare;
@@ -26,10 +27,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use tokio_util::sync::CancellationToken;
 
 use self::args::{Cli, Command, Common, DemoArgs, ModelsArgs};
+use self::bench_schema::SchemaForm;
 use crate::demo;
 use crate::demo::api::{DEMO_KEY, DemoOptions, DemoServer};
 use crate::demo::exact::{self, ExactServer};
@@ -70,15 +72,14 @@ impl From<std::io::Error> for Ended {
 }
 
 /// Told of the window's first frames.
-type Mark = Box<dyn Fn(&str)>;
+pub type Mark = Box<dyn Fn(&str)>;
 
-/// Parses the arguments and runs the command; without one, `window` opens the window. `started` is when the
-/// program did.
-pub fn main(
-    args: Vec<OsString>,
-    started: Instant,
-    window: impl FnOnce(Options, Option<EnvId>, Option<Mark>) -> Result<(), Failure>,
-) -> ExitCode {
+/// Opens the window, on an environment if one is named, and returns when it is closed.
+pub type OpenWindow = fn(Options, Option<EnvId>, Option<Mark>) -> Result<(), Failure>;
+
+/// Parses the arguments and runs the command; without one, `window` opens the window, where this build has one.
+/// `started` is when the program did.
+pub fn main(args: Vec<OsString>, started: Instant, window: Option<OpenWindow>) -> ExitCode {
     // The demo's kubectl runs as a process of its own, as a real one does; its arguments are kubectl's.
     if args.get(1).is_some_and(|arg| arg == TWIN_ARGUMENT) {
         return twin(&args[2..]);
@@ -180,8 +181,17 @@ fn follow(watch: &demo::cluster::TwinWatch) -> ExitCode {
 fn open_window(
     common: &Common,
     time_start: Option<Instant>,
-    window: impl FnOnce(Options, Option<EnvId>, Option<Mark>) -> Result<(), Failure>,
+    window: Option<OpenWindow>,
 ) -> Result<(), Ended> {
+    let Some(window) = window else {
+        let cli = Cli::command();
+        let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+        return Err(Ended::Misused(format!(
+            "this build has no window, since it was made without the feature `gui`. It has the commands {}; \
+             `batida --help` describes them",
+            commands.join(", ")
+        )));
+    };
     if common.is_ad_hoc() || common.json {
         let why = "--api, --kubeconfig, --json and the like go with a command, e.g. `batida chat`; \
                    the window's environments are kept on its Home page";
@@ -230,9 +240,13 @@ fn open_history(common: &Common, unwanted: bool) -> Option<History> {
 }
 
 fn run(common: &Common, command: Command) -> Result<(), Ended> {
-    if matches!(&command, Command::Bench(args) if args.schema) {
-        out::stdout().write_all(include_str!("bench_schema.txt").as_bytes())?;
-        return Ok(());
+    if let Command::Bench(args) = &command
+        && let Some(form) = args.schema
+    {
+        return match form {
+            SchemaForm::Text => Ok(out::stdout().write_all(bench_schema::TEXT.as_bytes())?),
+            SchemaForm::Json => Ok(report::json(&bench_schema::json_schema())?),
+        };
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -488,4 +502,30 @@ async fn serve_demo(
     report::demo(common.json, &server.address(), DEMO_KEY, &models)?;
     cancel.cancelled().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_window_the_commands_are_named() {
+        let cli = Cli::try_parse_from(["batida", "--demo"]).expect("it is a command line");
+        let Err(Ended::Misused(why)) = open_window(&cli.common, None, None) else {
+            panic!("it opened one")
+        };
+        assert!(why.starts_with("this build has no window"), "{why}");
+        for command in [
+            "deployments",
+            "models",
+            "chat",
+            "bench",
+            "history",
+            "compare",
+            "check",
+            "demo",
+        ] {
+            assert!(why.contains(command), "{command} is not in {why}");
+        }
+    }
 }

@@ -7,8 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::conversation::{Attachment, Image};
 use crate::domain::failure::Failure;
-use crate::io::{attachment, dialog};
-use crate::protocol::{AttachSources, Picture};
+use crate::io::attachment;
+#[cfg(feature = "gui")]
+use crate::io::dialog;
+#[cfg(feature = "gui")]
+use crate::protocol::AttachSources;
+use crate::protocol::Picture;
 
 /// So many files at once.
 pub const MOST_FILES: usize = 20;
@@ -18,13 +22,13 @@ static DECODERS: Semaphore = Semaphore::const_new(2);
 /// Reads what the user attaches, in order. `room`: how many bytes of the request's body are left for it.
 ///
 /// Cancelled, it ends after the file under way, whose memory is bounded.
+#[cfg(feature = "gui")]
 pub async fn read(
     sources: AttachSources,
-    mut room: usize,
+    room: usize,
     cancel: &CancellationToken,
 ) -> Vec<Result<Attachment, Failure>> {
-    let mut out = Vec::new();
-    let mut files = match sources {
+    let files = match sources {
         AttachSources::Files(files) => files,
         AttachSources::Dialog => {
             let picking = dialog::pick_files(
@@ -34,15 +38,36 @@ pub async fn read(
             match cancel.run_until_cancelled(picking).await {
                 Some(Ok(files)) => files,
                 Some(Err(failure)) => return vec![Err(failure)],
-                None => return out,
+                None => return Vec::new(),
             }
         }
         AttachSources::Pasted(picture) => {
             let name = "Pasted picture";
-            out.extend(work(cancel, move || attachment::of_picture(name, &picture, room)).await);
-            return out;
+            let made = work(cancel, move || attachment::of_picture(name, &picture, room)).await;
+            return made.into_iter().collect();
         }
     };
+    read_each(files, room, cancel).await
+}
+
+/// Reads the files that the command line names; the first that cannot be attached ends it.
+///
+/// # Errors
+/// Why a file cannot be attached.
+pub async fn read_files(
+    files: Vec<PathBuf>,
+    room: usize,
+    cancel: &CancellationToken,
+) -> Result<Vec<Attachment>, Failure> {
+    read_each(files, room, cancel).await.into_iter().collect()
+}
+
+async fn read_each(
+    mut files: Vec<PathBuf>,
+    mut room: usize,
+    cancel: &CancellationToken,
+) -> Vec<Result<Attachment, Failure>> {
+    let mut out = Vec::new();
     let left_out = files.len().saturating_sub(MOST_FILES);
     files.truncate(MOST_FILES);
     for path in files {
@@ -62,21 +87,6 @@ pub async fn read(
         )));
     }
     out
-}
-
-/// Reads the files that the command line names; the first that cannot be attached ends it.
-///
-/// # Errors
-/// Why a file cannot be attached.
-pub async fn read_files(
-    files: Vec<PathBuf>,
-    room: usize,
-    cancel: &CancellationToken,
-) -> Result<Vec<Attachment>, Failure> {
-    read(AttachSources::Files(files), room, cancel)
-        .await
-        .into_iter()
-        .collect()
 }
 
 /// An attached picture's pixels, with `edge` of them on its longer side at most; `None` when it was cancelled.

@@ -1,12 +1,9 @@
 //! The system's file dialog, where there is one.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::desktop::Service;
-use super::files::{FOR_ALL, OutFile};
 use crate::domain::failure::Failure;
 
 /// Opens the desktop's own dialogs.
@@ -66,53 +63,6 @@ pub async fn place_for_file(
         .save_file()
         .await;
     Ok(picked.map(|file| file.path().to_owned()))
-}
-
-/// Writes a file in one step.
-///
-/// # Errors
-/// When it cannot be written there.
-pub async fn save_file(path: &Path, content: Arc<[u8]>) -> Result<(), Failure> {
-    save(path, move |file| Ok(file.write_all(&content)?)).await
-}
-
-/// Writes a file in one step, piece by piece, on a thread that may wait.
-///
-/// # Errors
-/// As `write`, or when it cannot be written there.
-pub async fn save_pieces(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure> + Send + 'static,
-) -> Result<(), Failure> {
-    save(path, |file| write(file).map_err(Unsaved::Failure)).await
-}
-
-async fn save(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Unsaved> + Send + 'static,
-) -> Result<(), Failure> {
-    let to = path.to_owned();
-    let work = move || OutFile::try_open(&to, FOR_ALL)?.keep(write);
-    let why = match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(Unsaved::Failure(failure))) => return Err(failure),
-        Ok(Err(Unsaved::Io(why))) => why.to_string(),
-        Err(panic) => panic.to_string(),
-    };
-    let summary = format!("{} could not be written", path.display());
-    Err(Failure::new(summary, "Choose another folder, or make room on the disk").with_details(why))
-}
-
-/// Why a file was not written.
-enum Unsaved {
-    Failure(Failure),
-    Io(std::io::Error),
-}
-
-impl From<std::io::Error> for Unsaved {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
-    }
 }
 
 /// rfd cannot tell "no dialog" from "nothing picked", so ask first.

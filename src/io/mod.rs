@@ -4,8 +4,11 @@ pub mod access;
 pub mod activity;
 pub mod api;
 pub mod attachment;
+#[cfg(feature = "gui")]
 pub mod clipboard;
+#[cfg(feature = "gui")]
 mod desktop;
+#[cfg(feature = "gui")]
 pub mod dialog;
 pub mod drafts;
 pub mod files;
@@ -18,6 +21,7 @@ pub mod learned;
 pub mod library;
 pub mod limits;
 pub mod machine;
+#[cfg(feature = "gui")]
 pub mod notify;
 pub mod proxy;
 pub mod secrets;

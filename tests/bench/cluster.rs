@@ -7,9 +7,11 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
-#[path = "../it/support/kube.rs"]
+#[path = "../programs/kube.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod kube;
+#[path = "../it/support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use batida::engine::cluster::load;
 use batida::engine::follow::{Pace, run};
-use kube::{Cluster, Kube, NAMESPACE, Tls, kubectls};
+use kube::{Cluster, Kube, NAMESPACE, kubectls};
+use support::tls::Tls;
 
 fn main() {
     let rounds = std::env::args()

@@ -5,9 +5,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it did")]
 
-#[path = "../it/support/window.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod window;
+#[path = "../it/support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,7 +14,7 @@ use std::time::Instant;
 use batida::ui::transcript::wait_for_colors;
 use egui::{Key, Modifiers, Theme};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use window::{PATIENCE, Window};
+use support::window::{PATIENCE, Window};
 
 const FAST: &str = "gpt-oss-120b";
 const STEADY: &str = "Meta-Llama-3.3-70B-Instruct";

@@ -10,13 +10,8 @@
 #[path = "goals.rs"]
 mod goals;
 
-#[path = "../it/support/window.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod window;
-
-#[path = "../it/support/history.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod history;
+#[path = "../it/support/mod.rs"]
+mod support;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -32,8 +27,10 @@ use batida::ui::app::App;
 use eframe::App as _;
 use egui::{Context, Id, Key, Modifiers, Pos2, RawInput, Rect, pos2, vec2};
 use goals::Goals;
+use support::environments::{api_env, remember, runtime};
+use support::history;
+use support::window::{LARGE, PATIENCE};
 use tempfile::TempDir;
-use window::{LARGE, PATIENCE, api_env, remember, runtime};
 
 const FRAME: Duration = Duration::from_nanos(16_666_667);
 

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chat::Front;
 use crate::support::demo::options;
-use crate::support::kube::Tls;
+use crate::support::tls::Tls;
 
 /// No answer of ours takes longer.
 const LONG: Duration = Duration::from_secs(60);

@@ -14,7 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::chat::Front;
-use crate::support::{self, kube::Tls};
+use crate::support::demo::options;
+use crate::support::tls::Tls;
 
 pub(crate) const MODEL: &str = "gpt-oss-120b";
 /// No command here may take longer, on a busy machine too.
@@ -589,7 +590,7 @@ impl Proxy {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn measuring_connections_go_through_the_proxy_that_the_environment_names() {
-    let options = support::demo::options(vec![DemoModel::quick("m", Quirk::None)]);
+    let options = options(vec![DemoModel::quick("m", Quirk::None)]);
     let server = DemoServer::start(options).await.expect("it listens");
     let front = Front::start(Tls::Good, &server).await;
     for (scheme, target, head) in [
@@ -730,8 +731,7 @@ fn a_process_that_stands_still_says_so_in_a_closed_loop_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_errors_are_code_1_and_a_limit_that_was_asked_for_is_none() {
     // Every second request is refused.
-    let options =
-        support::demo::options(vec![DemoModel::quick("m", Quirk::RateLimited { every: 2 })]);
+    let options = options(vec![DemoModel::quick("m", Quirk::RateLimited { every: 2 })]);
     let server = DemoServer::start(options).await.expect("it listens");
     let root = server.address().root().to_owned();
     for (args, code, words) in [

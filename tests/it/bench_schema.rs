@@ -1,6 +1,8 @@
 //! Every key of a real report is documented, and every figure of it can be a condition.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts, TimeUnit};
 use batida::domain::run::{
@@ -9,6 +11,7 @@ use batida::domain::run::{
 use batida::domain::verdict::{self, Condition};
 use batida::prompts::files::Material;
 use batida::prompts::trace::Trace;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::bench_cli::{Bench, MODEL};
@@ -62,6 +65,129 @@ fn the_documented_keys_are_those_of_a_real_report() {
         gone.is_empty(),
         "in src/cli/bench_schema.txt, but in no report; {SCHEMA} has promised it: {gone:?}"
     );
+}
+
+/// The validator of `batida bench --schema=json`, which must be a JSON Schema itself.
+fn validator(bench: &Bench) -> Validator {
+    let said = bench.run(&["--schema=json"]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(0), ""),
+        "without a model, and nothing is sent"
+    );
+    let schema: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert!(
+        jsonschema::meta::is_valid(&schema),
+        "it is no JSON Schema: {schema:#}"
+    );
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .expect("a validator takes it")
+}
+
+#[track_caller]
+fn check_valid(validator: &Validator, report: &Value, what: &str) {
+    let found: Vec<String> = validator
+        .iter_errors(report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(found.is_empty(), "{what}: {}", found.join("\n"));
+}
+
+#[test]
+fn a_validator_takes_our_reports_imported_ones_and_the_oldest() {
+    let bench = Bench::new();
+    let validator = validator(&bench);
+    check_valid(&validator, &real(&bench), "a real report");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/import");
+    let mut imported = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if name == "README.md" {
+            continue;
+        }
+        let bytes = fs::read(&path).expect("a file");
+        let found =
+            batida::import::read(&name, &bytes).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        for (report, _) in found.sessions {
+            check_valid(&validator, &value(&report), &name);
+            imported += 1;
+        }
+    }
+    assert!(imported >= 10, "only {imported} reports were imported");
+    let oldest = oldest();
+    assert_eq!(oldest["levels"].as_array().map(Vec::len), Some(1));
+    check_valid(&validator, &oldest, "a report of the first tables");
+}
+
+/// As the first version of the history's tables kept it.
+fn oldest() -> Value {
+    let tables = rusqlite::Connection::open_in_memory().expect("memory");
+    tables
+        .execute_batch(include_str!("../fixtures/history/v1.sql"))
+        .expect("the fixture runs");
+    let text = |sql: &str| {
+        tables
+            .query_row(sql, [], |row| row.get::<_, String>(0))
+            .expect("it is there")
+    };
+    let read = |sql: &str| serde_json::from_str::<Value>(&text(sql)).expect("JSON");
+    let mut report = read("SELECT body FROM heads ORDER BY session LIMIT 1");
+    report["levels"] = json!([read(
+        "SELECT report FROM levels ORDER BY session, number LIMIT 1"
+    )]);
+    report
+}
+
+#[test]
+fn a_validator_refuses_what_is_no_report() {
+    let bench = Bench::new();
+    let (validator, report) = (validator(&bench), real(&bench));
+    let with = |pointer: &str, value: Value| {
+        let mut report = report.clone();
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+        report.pointer_mut(parent).expect("it is there")[key] = value;
+        report
+    };
+    assert!(
+        validator.is_valid(&with("/a_key_of_tomorrow", json!(1))),
+        "new keys may be added"
+    );
+    for (pointer, wrong) in [
+        ("/schema", json!("batida.bench/2")),
+        ("/started_at", json!("yesterday")),
+        ("/levels", Value::Null),
+        ("/levels", json!({})),
+        ("/took_s", json!("3 s")),
+        ("/ended", json!({ "limit": 3 })),
+        ("/plan/typo", json!(1)),
+        ("/plan/level_ends/typo", json!(1)),
+        ("/plan/ignore_eos", json!("yes")),
+        ("/levels/0/index", json!(-1)),
+        ("/levels/0/requests/ok", json!(1.5)),
+        ("/levels/0/ttft_ms", Value::Null),
+        ("/levels/0/ttft_ms/p50", json!("fast")),
+        ("/levels/0/ttft_ms/p50_ci", json!([1])),
+        ("/levels/0/throughput/requests_per_s", json!({ "ci": null })),
+        ("/levels/0/load", json!({ "concurrency": "many" })),
+    ] {
+        assert!(
+            !validator.is_valid(&with(pointer, wrong.clone())),
+            "{pointer} may not be {wrong}"
+        );
+    }
+    let mut gone = report.clone();
+    gone["levels"][0]
+        .as_object_mut()
+        .expect("an object")
+        .remove("requests");
+    assert!(!validator.is_valid(&gone), "a level has requests");
 }
 
 #[test]

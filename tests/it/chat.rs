@@ -2,155 +2,22 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, DemoServer, Quirk, Thinks};
-use batida::domain::conversation::{
-    ChatRequest, Message, Params, Role, Tool, ToolCall, ToolResult,
-};
-use batida::domain::embedding::EmbedRequest;
-use batida::domain::environment::KEY_VARIABLE;
+use batida::domain::conversation::{Message, Role, Tool, ToolResult};
 use batida::domain::environment::{ApiAddress, EnvId};
-use batida::engine::chat::{self, Advance, ChatReport};
+use batida::engine::chat::{self};
 use batida::io::access::Access;
 use batida::io::activity::Recorder;
 use batida::io::api::{Api, Trust};
 use batida::metrics::timeline::TokenSource;
-use batida::protocol::{Activity, ChatEnding, Failure, FinishReason};
-use batida::wire::openai::chat_body;
+use batida::protocol::{ChatEnding, Failure, FinishReason};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::demo::options;
-use crate::support::kube::{Tls, acceptor};
-use crate::support::programs::{find, output_of, quiet};
-
-/// Longer than anything here may take, on a busy machine too.
-const LIMIT: Duration = Duration::from_secs(20);
-const MODEL: &str = "gemma-4-31B-it";
-
-fn quick(quirk: Quirk) -> DemoModel {
-    DemoModel::quick(MODEL, quirk)
-}
-
-async fn demo(model: DemoModel) -> DemoServer {
-    DemoServer::start(options(vec![model]))
-        .await
-        .expect("it listens")
-}
-
-fn request(prompt: &str) -> ChatRequest {
-    ChatRequest {
-        model: MODEL.to_owned(),
-        messages: vec![Message::new(Role::User, prompt)],
-        params: Params::default(),
-    }
-}
-
-/// An API, and what it told of its activity.
-struct Client {
-    api: Api,
-    activity: Arc<Mutex<Vec<Activity>>>,
-}
-
-impl Client {
-    fn new(root: &str, trust: Trust) -> Self {
-        Self::with_key(root, trust, DEMO_KEY)
-    }
-
-    fn with_key(root: &str, trust: Trust, key: &str) -> Self {
-        let activity = Arc::<Mutex<Vec<Activity>>>::default();
-        let log = Arc::clone(&activity);
-        let tell = move |activity| log.lock().expect("not poisoned").push(activity);
-        let recorder = Recorder::new(EnvId::ad_hoc(), tell);
-        let address = ApiAddress::parse(root).expect("an address");
-        let api = Api::new(
-            address,
-            Access::with_key(Some(key.into()), KEY_VARIABLE),
-            trust,
-            recorder,
-        )
-        .expect("an API");
-        Self { api, activity }
-    }
-
-    fn of(server: &DemoServer) -> Self {
-        Self::new(server.address().root(), Trust::default())
-    }
-
-    async fn chat(&self, request: &ChatRequest) -> Told {
-        self.chat_until(request, &CancellationToken::new(), |_| {})
-            .await
-    }
-
-    async fn chat_until(
-        &self,
-        request: &ChatRequest,
-        cancel: &CancellationToken,
-        mut seen: impl FnMut(&Advance),
-    ) -> Told {
-        let began = Instant::now();
-        let mut told = Told::default();
-        let run = chat::run(&self.api, request, &[], cancel, |advance| {
-            seen(&advance);
-            told.answer.push_str(&advance.answer);
-            if !advance.calls.is_empty() {
-                told.calls = advance.calls;
-            }
-            told.reasoning.push_str(&advance.reasoning);
-            told.advances += 1;
-        });
-        let report = tokio::time::timeout(LIMIT, run).await.expect("a chat ends");
-        Told {
-            report: Some(report),
-            took: began.elapsed(),
-            ..told
-        }
-    }
-
-    /// Chats, and gives how that failed.
-    async fn failure(&self) -> Failure {
-        let told = self.chat(&request("Hi")).await;
-        assert_eq!((told.answer.as_str(), told.reasoning.as_str()), ("", ""));
-        assert_eq!(told.report().figures.latency, None);
-        told.failure()
-    }
-
-    fn activity(&self) -> Vec<Activity> {
-        self.activity.lock().expect("not poisoned").clone()
-    }
-}
-
-/// What came of a chat.
-#[derive(Debug, Default)]
-struct Told {
-    answer: String,
-    calls: Vec<ToolCall>,
-    reasoning: String,
-    advances: u32,
-    took: Duration,
-    report: Option<ChatReport>,
-}
-
-impl Told {
-    fn report(&self) -> &ChatReport {
-        self.report.as_ref().expect("it ended")
-    }
-
-    #[track_caller]
-    fn failure(&self) -> Failure {
-        match &self.report().ending {
-            ChatEnding::Failed(failure) => failure.clone(),
-            other => panic!("it did not fail: {other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn check_finished(&self, reason: FinishReason) {
-        assert_eq!(self.report().ending, ChatEnding::Finished { reason });
-    }
-}
+use crate::support::client::{Client, MODEL, Told, demo, quick, request};
+use crate::support::tls::{Tls, acceptor};
 
 async fn told_by(quirk: Quirk) -> Told {
     let server = demo(quick(quirk)).await;
@@ -1001,99 +868,6 @@ async fn progress_is_paced_however_fast_the_model() {
         "{} in {:?}: it does not stream",
         told.advances,
         told.took
-    );
-}
-
-/// What the shell prints that reads this line, as a terminal would give it.
-async fn paste(line: Arc<str>) -> String {
-    let run = move || {
-        let dir = tempfile::tempdir().expect("a folder");
-        let script = dir.path().join("line");
-        std::fs::write(&script, &*line).expect("written");
-        output_of(quiet("sh").arg(&script).env("SAMBANOVA_API_KEY", DEMO_KEY))
-    };
-    tokio::task::spawn_blocking(run).await.expect("it ran")
-}
-
-#[tokio::test]
-async fn the_line_of_a_very_long_chat_can_be_pasted_too() {
-    find("curl", "curl");
-    let server = demo(quick(Quirk::None)).await;
-    let client = Client::of(&server);
-    let long = request(&"it's $HOME %s \\ `x` \"é\"\n".repeat(20_000));
-    client.chat(&long).await.check_finished(FinishReason::Stop);
-    paste(Arc::clone(&client.activity()[0].line)).await;
-    let received = server.received();
-    assert_eq!(received.len(), 2);
-    assert!(
-        received[1].body == chat_body(&long, true),
-        "the bodies differ"
-    );
-}
-
-#[tokio::test]
-async fn the_line_of_a_chat_can_be_pasted_in_a_shell() {
-    find("curl", "curl");
-    let server = demo(quick(Quirk::None)).await;
-    let client = Client::of(&server);
-    let mut nasty = request("it's \"$HOME\" `x` $(x) \\ !! é 🎉\n\tEOF\nJSON\n@/etc/passwd");
-    nasty.params = Params {
-        stop: vec!["'; exit 7; '".to_owned()],
-        seed: Some(-1),
-        ..Params::default()
-    };
-    client.chat(&nasty).await.check_finished(FinishReason::Stop);
-    client.api.models().await.expect("listed");
-    let lines: Vec<Arc<str>> = client
-        .activity()
-        .iter()
-        .filter(|it| it.ending.is_none())
-        .map(|it| Arc::clone(&it.line))
-        .collect();
-    let [chat, models] = lines.as_slice() else {
-        panic!("{lines:?}")
-    };
-    assert!(!chat.contains(DEMO_KEY), "{chat}");
-
-    let said = paste(Arc::clone(chat)).await;
-    assert!(
-        said.contains("completion_tokens") && said.trim_end().ends_with("data: [DONE]"),
-        "{said}"
-    );
-    let received = server.received();
-    assert_eq!(received.len(), 2);
-    assert_eq!(received[1].body, chat_body(&nasty, true));
-    assert_eq!(received[1].authorization, received[0].authorization);
-    assert!(paste(Arc::clone(models)).await.contains(MODEL));
-}
-
-#[tokio::test]
-async fn the_line_of_embeddings_can_be_pasted_too_and_does_not_stream() {
-    find("curl", "curl");
-    let server = demo(quick(Quirk::Embeds)).await;
-    let client = Client::of(&server);
-    let asked = EmbedRequest {
-        model: MODEL.to_owned(),
-        input: vec!["it's".to_owned(), "é".to_owned()],
-    };
-    let embedded = client.api.embed(&asked, &[]).await.expect("made");
-    assert_eq!(embedded.vectors.len(), 2);
-    let ending = client
-        .activity()
-        .pop()
-        .and_then(|last| last.ending)
-        .expect("written down");
-    assert_eq!(
-        (ending.ok, ending.outcome.as_str()),
-        (true, "HTTP 200, 2 vectors")
-    );
-    let line = Arc::clone(&client.activity()[0].line);
-    assert!(!line.contains(" -N") && !line.contains(DEMO_KEY), "{line}");
-    assert!(paste(line).await.contains("\"embedding\""));
-    let [first, second] = server.received().try_into().expect("two requests");
-    assert_eq!(
-        (first.body, first.authorization),
-        (second.body, second.authorization)
     );
 }
 

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
-use batida::domain::conversation::{ChatRequest, Message, Params, Role};
+use batida::domain::conversation::{Attached, Attachment, ChatRequest, Message, Params, Role};
 use batida::domain::deployment::DeploymentState;
 use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
 use batida::domain::history::{Filing, SessionId};
-use batida::domain::settings::{Settings, ThemeChoice};
+use batida::domain::settings::{PlaygroundForm, Settings, ThemeChoice};
 use batida::engine::{Engine, Options, Started};
 use batida::io::settings::SettingsStore;
 use batida::protocol::{
@@ -24,6 +24,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::support::demo::Demo;
 use crate::support::programs::{check_test, is_alive, say_ran, this_test};
+use crate::support::secrets::{FOLDER, folder, new_key, settings_with};
 
 /// Longer than anything here may take, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -852,4 +853,73 @@ fn in_turn_nobody_waits_for_what_is_asked_of_the_cluster_behind_an_answer() {
     if asked.is_empty() {
         house.until("the cluster is asked", |event| of_kubectl(event).map(drop));
     }
+}
+
+#[test]
+fn drafts_do_not_wait_for_a_keychain_that_does_not_answer() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bus = dir.path().join("bus");
+    // Whoever connects waits for ever.
+    let _listens = std::os::unix::net::UnixListener::bind(&bus).expect("a socket");
+    let mut command = this_test("engine::inner_keeps_a_draft");
+    command.env_clear().env(
+        "DBUS_SESSION_BUS_ADDRESS",
+        format!("unix:path={}", bus.display()),
+    );
+    check_test(
+        command
+            .env(FOLDER, dir.path())
+            .env("HOME", dir.path())
+            .env("XDG_RUNTIME_DIR", dir.path()),
+    );
+}
+
+#[test]
+fn inner_keeps_a_draft() {
+    let Some(dir) = folder() else { return };
+    let options = Options {
+        config: Some(dir.join("config")),
+        twin: None,
+    };
+    let Started { engine, events, .. } = Engine::start(options, || {}).expect("it starts");
+    engine.send(Command::SaveSettings {
+        settings: settings_with(KeyPlace::Keychain),
+        key: Some(new_key()),
+    });
+    let form = PlaygroundForm {
+        draft: "half".to_owned(),
+        ..PlaygroundForm::default()
+    };
+    engine.send(Command::KeepPlaygrounds {
+        changed: [(EnvId::demo(), Some(form))].into(),
+    });
+    let note = Attachment {
+        name: "a.md".to_owned(),
+        content: Attached::Text("a".into()),
+    };
+    engine.send(Command::KeepDraft {
+        env: EnvId::demo(),
+        attached: vec![note],
+    });
+    for _ in 0..2 {
+        let kept = loop {
+            match events
+                .recv_timeout(Duration::from_secs(30))
+                .expect("it goes on")
+            {
+                Event::PlaygroundsKept { outcome, .. } | Event::DraftKept { outcome, .. } => {
+                    break outcome;
+                }
+                Event::SettingsSaved { outcome } => {
+                    panic!("the drafts waited for the keychain: {outcome:?}")
+                }
+                _ => {}
+            }
+        };
+        kept.expect("it is kept");
+    }
+    drop(engine);
+    let kept = SettingsStore::in_dir(&dir.join("config")).load().settings;
+    assert_eq!(kept.playgrounds[&EnvId::demo()].draft, "half");
+    say_ran();
 }

@@ -12,9 +12,8 @@ use batida::domain::conversation::{Attached, Attachment};
 use batida::domain::environment::EnvId;
 use batida::domain::library::{LibraryChange, Prompt};
 use batida::engine::{history, imports};
-use batida::io::dialog::{save_file, save_pieces};
 use batida::io::drafts::Drafts;
-use batida::io::files::{OutFile, read};
+use batida::io::files::{OutFile, read, save_file, save_pieces};
 use batida::io::library::{FILE, LibraryStore};
 
 use crate::support::programs::{check_test, find, output_of, quiet, say_ran, this_test};

@@ -1,101 +1,14 @@
-//! Environments of other files, imported on Home: by path and by drop; real kubectl reads kubeconfigs.
-
-use std::path::{Path, PathBuf};
+//! Environments of other files, imported on Home.
 
 use batida::domain::environment::{EnvId, Environment, KeyPlace};
 use batida::domain::settings::Settings;
-use batida::engine::imports::read;
 use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
-use egui::accesskit::Toggled;
-use egui_kittest::kittest::NodeT as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
 
-use crate::support::kube::{Cluster, Kube, kubectls};
-use crate::support::window::{Window, api_env, cluster_env, runtime};
-
-const KEY: &str = "sk-imported-1234";
-
-pub(crate) fn sambawiz(dir: &Path, kubeconfig: &str, api: &str) -> PathBuf {
-    let path = dir.join("app-config.json");
-    let config = json!({"currentKubeconfig": "prod", "kubeconfigs": {
-        "prod": {"file": kubeconfig, "namespace": "sambastack", "uiDomain": "https://ui.example.com/", "apiDomain": api,
-            "apiKey": KEY},
-        "Demo": {"file": "kubeconfigs/gone.yaml", "namespace": "default"},
-        "broken": {"file": "x.yaml", "namespace": "Not A Namespace"},
-    }});
-    std::fs::write(&path, config.to_string()).expect("a temporary folder can be written");
-    path
-}
-
-fn ticked(window: &Window, name: &str) -> Option<bool> {
-    let node = window.button(name).accesskit_node().toggled();
-    node.map(|toggled| toggled == Toggled::True)
-}
-
-#[test]
-fn sambawiz_environments_are_looked_at_before_they_are_added() {
-    let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let api = crate::ui::Api::quick();
-    let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    std::fs::copy(kube.kubeconfig(), dir.path().join("prod.yaml")).expect("it can be copied");
-    let file = sambawiz(dir.path(), "prod.yaml", api.address.root());
-    let mut window = Window::first_start();
-    window.see("Environment Demo");
-    // There may or may not be a keychain: the test knows what becomes of a key without one.
-    window.state_mut().state().has_keychain = Some(false);
-    window.click("Home");
-    window.click("Import…");
-    window.type_into("File to import", &file.display().to_string());
-    window.click("Read");
-    window.see("3 environments in SambaWiz's app-config.json");
-    assert_eq!(
-        (ticked(&window, "prod"), ticked(&window, "broken")),
-        (Some(true), Some(false))
-    );
-    assert_eq!(ticked(&window, "Demo"), Some(false), "{}", window.told());
-    window.see("There is an environment of this name: it would be added as Demo 2");
-    window.see("gone.yaml does not exist");
-    window.see("Cannot be added: its namespace makes no sense");
-    assert!(window.button("broken").accesskit_node().is_disabled());
-    assert!(
-        window.shows("with its key") && !window.told().contains(KEY),
-        "{}",
-        window.told()
-    );
-    window.click("Demo");
-    window.click("Add 2 environments");
-    window.see("2 environments added. Without a keychain their keys are kept until Batida ends");
-    window.until("they are saved", |window| {
-        window.saved().environments.len() == 3
-    });
-    let saved = window.saved();
-    let prod = saved.by_name("prod").expect("it is there");
-    assert!(saved.by_name("Demo 2").is_some());
-    let kubeconfig = prod
-        .cluster
-        .as_ref()
-        .and_then(|cluster| cluster.kubeconfig.clone());
-    assert_eq!(
-        kubeconfig.as_deref(),
-        Some(dir.path().join("prod.yaml").as_path())
-    );
-    assert_eq!(
-        prod.key,
-        KeyPlace::Variable("SAMBANOVA_API_KEY_PROD".to_owned()),
-        "one of its own"
-    );
-    window.click("Environment prod");
-    window.click("Run checks");
-    window.see("API key accepted");
-    window.until(
-        "the key is not accepted, since it is not the demo's",
-        |window| window.shows("refused"),
-    );
-    assert!(!window.told().contains(KEY));
-}
+use crate::support::dropped::{KEY, drop_file, sambawiz, ticked};
+use crate::support::environments::{api_env, runtime};
+use crate::support::window::Window;
 
 #[test]
 fn no_key_of_an_import_reaches_the_settings_file() {
@@ -117,24 +30,6 @@ fn no_key_of_an_import_reaches_the_settings_file() {
     assert!(text.contains("prod") && !text.contains(KEY), "{text}");
 }
 
-fn drop_file(window: &mut Window, path: &Path) {
-    #[derive(Debug)]
-    struct Dropped(PathBuf);
-    impl egui::DroppedFile for Dropped {
-        fn path(&self) -> &Path {
-            &self.0
-        }
-        fn bytes(&self) -> Result<Vec<u8>, String> {
-            std::fs::read(&self.0).map_err(|why| why.to_string())
-        }
-    }
-    window
-        .input_mut()
-        .dropped_files
-        .push(std::sync::Arc::new(Dropped(path.to_owned())));
-    window.step();
-}
-
 #[test]
 fn home_says_what_can_be_dropped_on_it() {
     let mut window = Window::on_demo();
@@ -146,34 +41,6 @@ fn home_says_what_can_be_dropped_on_it() {
     window.see("Drop a file to see which environments are in it");
     window.input_mut().hovered_files.clear();
     window.until("it is gone", |window| !window.shows("Drop a file to see"));
-}
-
-#[test]
-fn the_contexts_of_a_kubeconfig_are_environments() {
-    let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let env = cluster_env(&kubectls()[0], &kube.kubeconfig(), "sambastack");
-    let mut window = Window::on(env, None);
-    window.see("5 of 11 deployed");
-    window.click("Home");
-    drop_file(&mut window, &kube.kubeconfig());
-    window.see("2 environments in a kubeconfig");
-    window.see("its context names no namespace: set the one SambaStack runs in");
-    window.click("another one");
-    window.click("Add 1 environment");
-    window.until("it is saved", |window| {
-        window.saved().by_name("test").is_some()
-    });
-    let saved = window.saved();
-    let access = saved
-        .by_name("test")
-        .and_then(|env| env.cluster.clone())
-        .expect("it has a cluster");
-    assert_eq!(
-        (access.context.as_deref(), access.kubeconfig),
-        (Some("test"), Some(kube.kubeconfig()))
-    );
-    assert!(saved.by_name("another one").is_none());
 }
 
 #[test]
@@ -268,53 +135,6 @@ fn whoever_brings_settings_cannot_have_any_secret_sent_unasked() {
             .by_name("theirs")
             .expect("it is there")
             .accept_invalid_certs
-    );
-}
-
-#[tokio::test]
-async fn files_that_are_something_else_are_told_apart() {
-    let dir = tempfile::tempdir().expect("a temporary folder can be made");
-    let at = |name: &str| dir.path().join(name);
-    for (name, text, summary) in [
-        ("a.json", "{\"kubeconfigs\":{}}", "holds no environments"),
-        ("b.json", "{\"kubeconfigs\":", "is no JSON, or is cut off"),
-        ("c.json", "[1]", "is none of the files that are known"),
-        ("d.yaml", "contexts: {{{", "d.yaml"),
-        ("e.yaml", "clusters:\n- name: a\n", "holds no contexts"),
-        (
-            "f.toml",
-            "version = 99\n",
-            "a newer Batida wrote it (version 99)",
-        ),
-        (
-            "g.toml",
-            "version = 1\nselected = \"demo\"\n",
-            "holds no environments",
-        ),
-        ("h.txt", "", "is empty"),
-    ] {
-        std::fs::write(at(name), text).expect("a temporary folder can be written");
-        let failure = read(&at(name), Some(kubectls()[0].clone()))
-            .await
-            .expect_err(name);
-        assert!(failure.summary.contains(summary), "{name}: {failure:?}");
-        assert!(!failure.advice.is_empty(), "{name}: {failure:?}");
-    }
-    let failure = read(&at("nowhere"), None)
-        .await
-        .expect_err("it is not there");
-    assert!(
-        failure
-            .summary
-            .ends_with("nowhere cannot be read: it does not exist"),
-        "{failure:?}"
-    );
-    assert!(
-        read(dir.path(), None)
-            .await
-            .expect_err("a folder")
-            .summary
-            .ends_with("it is a folder")
     );
 }
 

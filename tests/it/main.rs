@@ -1,17 +1,15 @@
-//! The one integration-test binary: its modules are the tests.
+//! The tests that need nothing but the toolchain: the demo's server, kubectl's twin, the built program, and the window
+//! without a display. `cargo test` runs them. What needs other programs is in `tests/programs`.
 
 mod answers;
 mod bench;
 mod bench_cli;
 mod bench_schema;
 mod chat;
-mod checks;
 mod cli;
-mod clipboard;
-mod cluster;
 mod compare;
 mod connections;
-mod dialog;
+#[cfg(feature = "gui")]
 mod engine;
 mod environment;
 mod exact;
@@ -19,13 +17,12 @@ mod faults;
 mod figures;
 mod files;
 mod floors;
-mod follow;
 mod goals;
+mod headless;
 mod history;
+#[cfg(feature = "gui")]
 mod imports;
 mod library;
-mod notify;
-mod odd;
 mod other_files;
 mod printed;
 mod probes;
@@ -33,23 +30,32 @@ mod prompts;
 mod proxies;
 mod secrets;
 mod settings;
-mod signals;
-mod snippets;
 mod support;
 mod take_along;
 mod tls;
+#[cfg(feature = "gui")]
 mod transcript;
+#[cfg(feature = "gui")]
 mod ui;
+#[cfg(feature = "gui")]
 mod ui_attach;
+#[cfg(feature = "gui")]
 mod ui_bench;
+#[cfg(feature = "gui")]
 mod ui_bench_page;
+#[cfg(feature = "gui")]
 mod ui_branches;
-mod ui_cluster;
+#[cfg(feature = "gui")]
 mod ui_embed;
+#[cfg(feature = "gui")]
 mod ui_history;
+#[cfg(feature = "gui")]
 mod ui_layout;
+#[cfg(feature = "gui")]
 mod ui_library;
+#[cfg(feature = "gui")]
 mod ui_panes;
+#[cfg(feature = "gui")]
 mod ui_talks;
+#[cfg(feature = "gui")]
 mod ui_tools;
-mod window;

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use batida::engine::imports::read;
 use serde_json::Value;
 
 use crate::bench_cli::{Bench, MODEL, Said};
 use crate::support::batida::{finish, program, start};
-use crate::support::kube::kubectls;
 
 const AZURE: &str = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n\
                      2023-11-16 18:15:47.1951690,396,10\n2023-11-16 18:15:48.2224670,120,15\n";
@@ -234,105 +232,6 @@ fn an_import_is_shown_and_taken_along_without_what_its_file_did_not_say() {
         );
     }
     assert!(run(&["list"]).out.contains("unknown"));
-}
-
-#[tokio::test]
-async fn what_kubectl_reads_import_reads_too() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let kubectl = kubectls()[0].clone();
-    let one = |name: &str| {
-        format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    server: https://{name}:1\n  name: {name}\ncontexts:\n\
-             - context: {{cluster: {name}, user: u, namespace: ns}}\n  name: {name}\nusers: []\n"
-        )
-    };
-    let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-        std::iter::once(0xfeff)
-            .chain(one("east").replace('\n', "\r\n").encode_utf16())
-            .flat_map(bytes)
-            .collect()
-    };
-    let flow = "{apiVersion: v1, kind: Config, clusters: [{name: east, cluster: {server: \"https://a\"}}], contexts: \
-                [{name: east, context: {cluster: east, user: u}}]}\n";
-    let indented = one("east").replace('\n', "\n  ");
-    for (name, content) in [
-        ("plain.yaml", one("east").into_bytes()),
-        ("le.yaml", utf16(u16::to_le_bytes)),
-        ("be.yaml", utf16(u16::to_be_bytes)),
-        (
-            "bom.yaml",
-            [b"\xef\xbb\xbf", one("east").as_bytes()].concat(),
-        ),
-        (
-            "two.yaml",
-            format!("---\n{}---\n{}", one("east"), one("west")).into_bytes(),
-        ),
-        ("flow.yaml", flow.as_bytes().to_vec()),
-        (
-            "indented.yaml",
-            format!("  {}", indented.trim_end()).into_bytes(),
-        ),
-        (
-            "quoted.yaml",
-            one("east")
-                .replace("contexts:", "\"contexts\" :")
-                .replace("clusters:", "'clusters':")
-                .into_bytes(),
-        ),
-    ] {
-        let path = dir.path().join(name);
-        fs::write(&path, content).expect("it is written");
-        let found = read(&path, Some(kubectl.clone()))
-            .await
-            .unwrap_or_else(|why| panic!("{name}: {why:?}"));
-        let names: Vec<&str> = found
-            .offers
-            .iter()
-            .map(|offer| offer.env.name.as_str())
-            .collect();
-        assert_eq!(names, ["east"], "{name}");
-        let told = found.offers[0]
-            .remarks
-            .iter()
-            .any(|remark| remark.contains("2 YAML documents"));
-        assert_eq!(
-            told,
-            name == "two.yaml",
-            "{name}: {:?}",
-            found.offers[0].remarks
-        );
-    }
-    // As KUBECONFIG has it; kubectl passes over files that are not there.
-    fs::write(dir.path().join("west.yaml"), one("west")).expect("it is written");
-    let list = ["plain.yaml", "gone.yaml", "west.yaml"]
-        .map(|name| dir.path().join(name).display().to_string());
-    let found = read(&PathBuf::from(list.join(":")), Some(kubectl.clone()))
-        .await
-        .expect("both");
-    let places: Vec<_> = found
-        .offers
-        .iter()
-        .map(|offer| {
-            let kubeconfig = offer
-                .env
-                .cluster
-                .as_ref()
-                .and_then(|cluster| cluster.kubeconfig.clone());
-            (
-                offer.env.name.clone(),
-                kubeconfig.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
-            )
-        })
-        .collect();
-    let some = |name: &str, file: &str| (name.to_owned(), Some(file.to_owned()));
-    assert_eq!(
-        places,
-        [some("east", "plain.yaml"), some("west", "west.yaml")]
-    );
-    let none = read(Path::new("/nowhere/a:/nowhere/b"), Some(kubectl))
-        .await
-        .expect_err("none is there");
-    assert!(none.summary.contains("none of the files"), "{none:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use batida::protocol::{Activity, ActivityKind, Failure, ProbeAnswer, ProbeKind, 
 use tokio_util::sync::CancellationToken;
 
 use crate::support::demo::options;
-use crate::support::window::{api_env, remember};
+use crate::support::environments::{api_env, remember};
 
 type Told = Vec<(String, Result<ProbeAnswer, Failure>)>;
 

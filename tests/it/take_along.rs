@@ -196,9 +196,6 @@ fn a_benchmark_is_listed_shown_and_taken_along() {
         page.contains("<figure") && !page.contains("<script"),
         "{said:?}"
     );
-    if let Some(dir) = std::env::var_os("BATIDA_LOOK") {
-        fs::write(Path::new(&dir).join("export.html"), page).expect("written");
-    }
 }
 
 #[test]

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use batida::ui::theme;
-use batida::ui::transcript::{
-    Body, FOLD_HEIGHT, Row, RowSource, Shown, Tone, Transcript, fold_ui, wait_for_colors,
-};
+use batida::ui::transcript::{Body, FOLD_HEIGHT, Row, RowSource, Shown, Tone, Transcript, fold_ui};
 use egui::{Id, Ui, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -334,52 +332,4 @@ fn reasoning_folds() {
         .click();
     harness.run();
     assert!(*harness.state());
-}
-
-/// Not a comparison: two pictures to look at, in `target/`.
-#[test]
-fn pictures() {
-    let text = "TTFT measures how long a user waits **before any output** appears. It covers `network`, queueing and \
-                *prompt prefill*, see [the docs](https://example.com).\n\n## What it grows with\n\n1. **Prompt length**: \
-                more to prefill\n2. Queueing\n   - other requests\n   - cold starts\n3. [x] Network\n\n\
-                | model | tok/s | TTFT |\n|:--|--:|--:|\n| gpt-oss-120b | 484.1 | 88 ms |\n| Llama-3.3-70B | 311.0 | 141 ms |\n\n\
-                ```python\nimport time\n\ndef ttft(stream):\n    \"\"\"Seconds to the first token.\"\"\"\n    start = time.monotonic()\n    \
-                for chunk in stream:  # a comment\n        return time.monotonic() - start\n```\n\n> Averages hide the tail.\n\n---\n\n- [x] measured\n- [ ] compared";
-    for (name, theme) in [("dark", egui::Theme::Dark), ("light", egui::Theme::Light)] {
-        let rows = Texts {
-            texts: vec![
-                (Tone::Prompt, "Explain TTFT in two sentences.".to_owned()),
-                (
-                    Tone::Reasoning,
-                    "The user wants *two sentences*. I will give a table too.".to_owned(),
-                ),
-                (Tone::Answer, text.to_owned()),
-            ],
-            growing: true,
-            drawn: 0,
-        };
-        let mut view = Transcript::default();
-        let mut chat = rows;
-        let mut open = false;
-        let mut harness = Harness::builder()
-            .with_size(vec2(760.0, 900.0))
-            .with_theme(theme)
-            .with_context_setup(theme::install)
-            .build_ui(move |ui| {
-                ui.painter()
-                    .rect_filled(ui.max_rect(), 0, theme::Tokens::of(ui.style()).panel);
-                fold_ui(ui, &mut open, "Reasoning · 214 tokens · 0.31 s");
-                view.show(ui, Id::unique("chat"), &mut chat);
-            });
-        harness.run_steps(3);
-        assert!(wait_for_colors(
-            &harness.ctx,
-            std::time::Duration::from_secs(20)
-        ));
-        harness.run_steps(3);
-        let picture = harness.render().expect("a picture");
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("target/transcript-{name}.png"));
-        picture.save(path).expect("saved");
-    }
 }

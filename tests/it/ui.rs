@@ -3,89 +3,17 @@
 use std::path::Path;
 use std::time::Instant;
 
-use batida::demo::api::{DEMO_KEY, DemoModel, DemoOptions, DemoServer, Quirk};
-use batida::domain::environment::{ApiAddress, EnvId, Environment};
+use batida::demo::api::{DEMO_KEY, DemoModel};
+use batida::domain::environment::{ApiAddress, EnvId};
 use batida::domain::settings::ThemeChoice;
 use batida::snippet::Language;
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use tokio::runtime::Runtime;
 
-use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
-use crate::support::window::{PATIENCE, Window, api_env, cluster_env, runtime};
-
-/// An API of our own, besides the demo's.
-pub(crate) struct Api {
-    server: Option<DemoServer>,
-    pub(crate) address: ApiAddress,
-    _runtime: Runtime,
-}
-
-impl Api {
-    pub(crate) fn start(models: Vec<DemoModel>) -> Self {
-        let runtime = runtime();
-        let options = DemoOptions {
-            models,
-            keep_received: true,
-            ..DemoOptions::default()
-        };
-        let server = runtime
-            .block_on(DemoServer::start(options))
-            .expect("the loopback has a free port");
-        Self {
-            address: server.address(),
-            server: Some(server),
-            _runtime: runtime,
-        }
-    }
-
-    pub(crate) fn quick() -> Self {
-        Self::start(vec![DemoModel::quick("quick", Quirk::None)])
-    }
-
-    /// One that writes 50 tokens a second.
-    pub(crate) fn slow() -> Self {
-        let per_token = std::time::Duration::from_millis(20);
-        Self::start(vec![DemoModel {
-            per_token,
-            ..DemoModel::quick("slow", Quirk::None)
-        }])
-    }
-
-    fn stop(&mut self) {
-        self.server = None;
-    }
-
-    /// The bodies it was sent, oldest first.
-    pub(crate) fn bodies(&self) -> Vec<serde_json::Value> {
-        self.server
-            .iter()
-            .flat_map(DemoServer::received)
-            .map(|received| received.body)
-            .collect()
-    }
-
-    pub(crate) fn last_was_aborted(&self) -> bool {
-        let received = self
-            .server
-            .as_ref()
-            .map(DemoServer::received)
-            .unwrap_or_default();
-        received
-            .last()
-            .is_some_and(|last| last.aborted.load(std::sync::atomic::Ordering::Relaxed))
-    }
-
-    /// A window on it, with its first model picked.
-    pub(crate) fn window(&self) -> Window {
-        let mut window = Window::on(api_env(&self.address), Some(DEMO_KEY));
-        window.until("a model is picked", |window| {
-            !window.has_button("Model: none") && window.shows(" · seen ")
-        });
-        window
-    }
-}
+use crate::support::api::Api;
+use crate::support::environments::{api_env, cluster_env};
+use crate::support::window::{PATIENCE, Window, check_trouble};
 
 /// The texts of the answers so far.
 fn answers(window: &mut Window) -> Vec<String> {
@@ -173,13 +101,6 @@ fn send_sends_as_enter_does() {
     window.1.type_into("Message", "by button");
     window.1.click("Send");
     window.1.see("You asked: by button");
-}
-
-impl Api {
-    fn window_and_self(self) -> (Self, Window) {
-        let window = self.window();
-        (self, window)
-    }
 }
 
 /// Stops an answer midway and checks that what had arrived stays.
@@ -422,81 +343,6 @@ fn long_lists_can_be_filtered_by_typing() {
 }
 
 #[test]
-fn five_hundred_deployments_are_listed_and_filtered() {
-    let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster::large()));
-    let mut window = Window::on(
-        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
-        None,
-    );
-    window.see("506 of 506 deployed");
-    window.open_picker("Deployment");
-    window.type_into("Filter Deployment", "large-25");
-    assert!(window.line("bd-large-251").is_some() && window.line("bd-large-250").is_some());
-    assert!(window.line("bd-large-249").is_none());
-    window.line("bd-large-257").expect("it is listed").click();
-    window.see("Deployment: bd-large-257");
-}
-
-#[test]
-fn the_cluster_is_live_and_says_so_when_it_is_not() {
-    let runtime = runtime();
-    let mut kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(
-        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
-        None,
-    );
-    window.see("5 of 11 deployed · live");
-    let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
-    pod["status"]["containerStatuses"][0]["ready"] = true.into();
-    kube.change("pods", "MODIFIED", pod);
-    window.see("6 of 11 deployed · live");
-    runtime.block_on(kube.stop());
-    window.see("reconnecting");
-    window.see("Nothing answers at 127.0.0.1");
-    window.see("6 of 11 deployed · seen");
-    let orphan = kube.object("bundledeployments", "orphan");
-    kube.change("bundledeployments", "DELETED", orphan);
-    runtime.block_on(kube.restart());
-    window.see("5 of 10 deployed · live");
-    assert!(!window.shows("Nothing answers"), "{}", window.told());
-}
-
-#[test]
-fn a_cluster_that_may_not_be_watched_is_polled_and_says_so() {
-    let runtime = runtime();
-    let watch_troubles = vec![("pods", Trouble::Forbidden)];
-    let kube = runtime.block_on(Kube::start(Cluster {
-        watch_troubles,
-        ..Cluster::recorded()
-    }));
-    let mut window = Window::on(
-        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
-        None,
-    );
-    window.see("5 of 11 deployed · polling every 10 s");
-}
-
-#[test]
-fn only_the_cluster_of_the_environment_in_use_is_followed() {
-    let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(
-        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
-        None,
-    );
-    window.see("5 of 11 deployed · live");
-    window.click("Home");
-    window.click("Environment Demo");
-    window.until("nobody asks the other cluster", |_| {
-        crate::cluster::askers(&kube).is_empty()
-    });
-    window.click("Environment mine");
-    window.click("Playground");
-    window.see("5 of 11 deployed · live");
-}
-
-#[test]
 fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     let mut window = Window::on_demo();
     window.click("Why?");
@@ -528,36 +374,6 @@ fn a_deployments_page_says_why_it_does_not_serve_and_what_would_confirm_it() {
     window.see("FailedCreate (31 times) · StatefulSet inf-md-qwen3-spare-cache");
     window.click("Back to environments");
     window.see("Environments: where your models run");
-}
-
-#[test]
-fn a_deployments_page_follows_what_happens_to_it() {
-    let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on(
-        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
-        None,
-    );
-    window.see("5 of 11 deployed · live");
-    window.click("Home");
-    window.click("Deployments");
-    window.click("llama-70b, Deploying");
-    window.see("Still starting");
-    window.see("The cache is not ready yet");
-    window.see("Events (0)");
-    let mut pod = kube.object("pods", "inf-llama-70b-cache-0");
-    pod["status"]["containerStatuses"][0]["ready"] = true.into();
-    kube.change("pods", "MODIFIED", pod);
-    window.until("it is deployed", |window| {
-        window.has_button("llama-70b, Deployed")
-    });
-    assert!(!window.shows("Still starting"), "{}", window.told());
-    kube.change(
-        "bundledeployments",
-        "DELETED",
-        kube.object("bundledeployments", "llama-70b"),
-    );
-    window.see("llama-70b is gone");
 }
 
 #[test]
@@ -719,46 +535,6 @@ fn an_environment_is_added_and_nonsense_is_refused_as_it_is_typed() {
 }
 
 #[test]
-fn a_cluster_has_its_fields_and_its_contexts() {
-    let runtime = runtime();
-    let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let mut window = Window::on_demo();
-    window.click("Home");
-    window.click("Add");
-    // What is found out about the key moves the fields below it.
-    window.see("the key is missing");
-    window.click("Find deployments on a cluster, through kubectl");
-    window.type_into("Namespace", "Not_A_Namespace");
-    window.see("a namespace has lower-case letters, digits and hyphens");
-    window.type_into("Namespace", NAMESPACE);
-    let kubeconfig = kube.kubeconfig().display().to_string();
-    window.type_into("Kubeconfig", &kubeconfig);
-    window.type_into("kubectl program", &kubectls()[0].display().to_string());
-    assert!(window.has_button("Browse for Kubeconfig…"));
-    window
-        .button("Read contexts from the kubeconfig")
-        .scroll_to_me();
-    window.step();
-    window.click("Read contexts from the kubeconfig");
-    window.until("they were read", |window| {
-        window.has_button("Read contexts again")
-    });
-    window.button("Contexts: none").scroll_to_me();
-    window.step();
-    window.pick("Contexts", "another one");
-    assert_eq!(
-        window.field("Context").value().as_deref(),
-        Some("another one")
-    );
-    window.click("API key");
-    window.click("No key needed");
-    window.click("Save");
-    window.click("Playground");
-    window.see(" of 11 deployed");
-    window.see("This environment has no API domain: type it on Home");
-}
-
-#[test]
 fn environments_are_duplicated_and_deleted_with_a_question() {
     let (_api, mut window) = Api::quick().window_and_self();
     window.click("Home");
@@ -870,102 +646,18 @@ fn the_checks_run_and_tell_what_to_do() {
 
 // What can fail
 
-/// Opens the Playground on an environment that does not work; it says so, says what to do, and keeps the
-/// other program's words one click away.
-fn check_trouble(
-    env: Environment,
-    key: Option<&'static str>,
-    summary: &str,
-    advice: &str,
-    details: &str,
-) {
-    let mut window = Window::on(env, key);
-    window.see(summary);
-    window.see(advice);
-    window.see("something does not work");
-    if !details.is_empty() {
-        assert!(!window.shows(details), "{details:?} is folded at first");
-        let fold = window
-            .query_all_by_label("Details")
-            .next()
-            .expect("there are details");
-        fold.click();
-        window.see(details);
-    }
-    window.click("Open Home");
-    window.see("Environments: where your models run");
-}
-
-fn check_cluster_trouble(trouble: Trouble, summary: &str, advice: &str, details: &str) {
-    let runtime = runtime();
-    let troubles = vec![("*", trouble)];
-    let kube = runtime.block_on(Kube::start(Cluster {
-        troubles,
-        ..Cluster::recorded()
-    }));
-    check_trouble(
-        cluster_env(&kubectls()[0], &kube.kubeconfig(), NAMESPACE),
-        None,
-        summary,
-        advice,
-        details,
-    );
-}
-
-#[test]
-fn a_kubeconfig_that_is_missing_is_told() {
-    let env = cluster_env(&kubectls()[0], Path::new("/nowhere/config"), NAMESPACE);
-    check_trouble(
-        env,
-        None,
-        "The kubeconfig /nowhere/config does not exist",
-        "Choose another file",
-        "",
-    );
-}
-
 #[test]
 fn a_kubectl_that_is_missing_is_told() {
     let dir = tempfile::tempdir().expect("a temporary folder can be made");
     let kubeconfig = dir.path().join("config");
     std::fs::write(&kubeconfig, "{}").expect("a temporary folder can be written");
-    let env = cluster_env(Path::new("/nowhere/kubectl"), &kubeconfig, NAMESPACE);
+    let env = cluster_env(Path::new("/nowhere/kubectl"), &kubeconfig, "sambastack");
     check_trouble(
         env,
         None,
         "kubectl was not found at /nowhere/kubectl",
         "Correct its path",
         "",
-    );
-}
-
-#[test]
-fn a_cluster_that_refuses_is_told() {
-    check_cluster_trouble(
-        Trouble::Unauthorized,
-        "The cluster refused your credentials",
-        "log in again, or ask for a new kubeconfig",
-        "Unauthorized",
-    );
-}
-
-#[test]
-fn missing_rights_are_told() {
-    check_cluster_trouble(
-        Trouble::Forbidden,
-        "limited may not list bundledeployments.sambanova.ai in the namespace sambastack",
-        "a role that allows get and list",
-        "Error from server (Forbidden)",
-    );
-}
-
-#[test]
-fn a_login_portal_instead_of_a_cluster_is_told() {
-    check_cluster_trouble(
-        Trouble::WebPage,
-        "A web page (“Log in”) answers where the Kubernetes API should",
-        "Log in to the network or the VPN",
-        "<!doctype html>",
     );
 }
 

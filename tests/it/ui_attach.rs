@@ -1,6 +1,6 @@
 //! Attachments in the window: dropped, pasted, shown, refused, sent, and kept.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use batida::demo::api::{DemoModel, Quirk};
@@ -9,57 +9,15 @@ use egui::{Event, Key};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::Value;
 
+use crate::support::api::Api;
+use crate::support::dropped::{drop_on, folder, note, on_vision};
 use crate::support::pictures;
 use crate::support::programs::{check_test, say_ran, this_test};
 use crate::support::window::Window;
-use crate::ui::Api;
-use crate::ui_layout::{check, draw};
+use crate::ui_layout::check;
 
 /// Tells an inner test that it is meant to run.
 const INNER: &str = "BATIDA_TEST_ATTACH";
-
-/// A file as the window's system tells of it.
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        Err("the window reads no files".to_owned())
-    }
-}
-
-fn drop_on(window: &mut Window, files: &[&Path]) {
-    for file in files {
-        window
-            .input_mut()
-            .dropped_files
-            .push(Arc::new(Dropped(file.to_path_buf())));
-    }
-    window.step();
-    window.until("all is read", |window| !window.has_button("Stop reading"));
-}
-
-/// On the demo's model that sees.
-fn on_vision() -> Window {
-    let mut window = Window::on_demo();
-    window.pick("Deployment", "md-gemma-vision");
-    window.see("Model: gemma-4-31B-it");
-    window
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-fn note(dir: &Path) -> PathBuf {
-    let path = dir.join("note.md");
-    std::fs::write(&path, "# Notes\nthe secret word is aardvark\n").expect("written");
-    path
-}
 
 fn attached(window: &mut Window) -> Vec<Attachment> {
     window.state_mut().state().place().chat.attached.clone()
@@ -457,52 +415,4 @@ fn what_is_attached_fits_in_the_smallest_window() {
     window.pick("Model", "Qwen3-32B");
     window.see("cannot see pictures");
     check(&mut window, "a picture for a model that sees none");
-}
-
-/// `BATIDA_LOOK=DIR cargo test --test it ui_attach::look -- --ignored` draws what is attached there, to be looked at.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(PathBuf::from) else {
-        return;
-    };
-    let files = folder();
-    let chart = pictures::chart(files.path(), "chart.png", (1_280, 800));
-    let high = pictures::chart(
-        files.path(),
-        "a-rather-long-name-of-a-photo-from-a-phone-2026-11-23.jpg",
-        (900, 1_600),
-    );
-    let mut window = on_vision();
-    let drawn = |window: &mut Window, name: &str| draw(window, &dir, name);
-    drop_on(&mut window, &[&chart, &high, &note(files.path())]);
-    window.see("Attached: note.md");
-    drawn(&mut window, "attach-draft");
-    window.ask("What do these charts tell?");
-    window.run_steps(20);
-    drawn(&mut window, "attach-said");
-    window.click("note.md · 36 B");
-    drop_on(&mut window, &[&chart]);
-    window.pick("Model", "Qwen3-32B");
-    window.see("cannot see pictures");
-    drawn(&mut window, "attach-refused");
-    window.click("Remove chart.png");
-    window.run_steps(4);
-    window.click("View chart.png, 1280 × 800");
-    window.until("the picture is decoded", |window| {
-        window.shows("As it is sent")
-    });
-    std::thread::sleep(std::time::Duration::from_millis(900));
-    drawn(&mut window, "attach-large");
-    window.key_press(Key::Escape);
-    window.step();
-    window
-        .input_mut()
-        .hovered_files
-        .push(egui::HoveredFile::default());
-    drawn(&mut window, "attach-hint");
-    window.input_mut().hovered_files.clear();
-    window.click("+ Compare");
-    window.run_steps(6);
-    drawn(&mut window, "attach-panes");
 }

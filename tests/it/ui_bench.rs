@@ -1,19 +1,14 @@
 //! The Benchmark page, found and used by label. Sessions are told as the engine would tell them.
 
-use std::sync::Arc;
-
 use batida::domain::environment::EnvId;
-use batida::domain::plan::{Load, Plan};
-use batida::domain::run::{
-    BenchProgress, BenchReport, Calibration, ErrorCount, Flight, Goodput, InFlight, LevelEnd,
-    LevelReport, Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd,
-    Stage, Stats, Throughput, Watch,
-};
-use batida::protocol::{Event, Failure, JobId};
-use batida::state::State;
+use batida::domain::plan::Load;
+use batida::domain::run::{LevelEnd, SessionEnd, Stage};
+use batida::protocol::Failure;
+use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::NodeT as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use crate::support::bench::{Script, end, run, tell};
 use crate::support::window::{PATIENCE, Window, on_benchmark};
 
 // Claims
@@ -145,27 +140,6 @@ fn a_session_is_stopped_with_what_it_has() {
         .as_ref()
         .expect("it ran");
     assert_eq!(session.levels[0].ended, LevelEnd::Stopped);
-}
-
-#[test]
-fn the_form_is_copied_as_a_command() {
-    let mut window = on_benchmark();
-    window.type_into("Clients of each level", "1, 4");
-    let form = window.state_mut().state().bench_form().read();
-    let line = batida::domain::command_line::bench(
-        &form.plan,
-        &batida::domain::environment::Environment::demo(),
-    );
-    assert!(
-        line.starts_with("batida bench --demo")
-            && line.contains("--model Meta-Llama-3.3-70B-Instruct"),
-        "{line}"
-    );
-    window.click("Copy as command");
-    // With a display it is on the clipboard, without one that is told.
-    window.until("it is told", |window| {
-        window.shows("Command copied") || window.shows("The clipboard cannot be used")
-    });
 }
 
 #[test]
@@ -315,7 +289,7 @@ fn closing_asks_while_a_session_runs() {
 }
 
 #[test]
-fn a_chart_without_a_picture_says_so() {
+fn a_chart_that_cannot_be_saved_says_so() {
     let mut window = on_benchmark();
     let job = run(&mut window, "Quick look");
     tell(&mut window, job, |script| script.level(0, false));
@@ -350,283 +324,23 @@ fn close(window: &mut Window) {
     window.run_steps(3);
 }
 
-/// Picks a preset and runs it; what the engine says to it is left aside.
-pub(crate) fn run(window: &mut Window, preset: &str) -> JobId {
-    window.pick("Preset", preset);
-    let mut out = Vec::new();
-    window.state_mut().state().run_bench(&mut out);
-    window.step();
-    window.state_mut().state().bench.running().expect("it runs")
-}
-
-pub(crate) fn tell(window: &mut Window, job: JobId, say: impl FnOnce(&mut Script)) {
-    let state = window.state_mut().state();
-    let mut script = Script::new(state);
-    say(&mut script);
-    script.tell(state, job);
-    window.run_steps(3);
-}
-
-fn end(window: &mut Window, job: JobId, outcome: Result<Arc<BenchReport>, Failure>) {
-    window
-        .state_mut()
-        .state()
-        .apply(Event::BenchEnded { job, outcome }, Default::default());
-    window.run_steps(3);
-}
-
-/// Progress as the engine would tell it, with figures made up.
-pub(crate) struct Script {
-    plan: Plan,
-    said: Vec<BenchProgress>,
-}
-
-impl Script {
-    pub(crate) fn new(state: &State) -> Self {
-        let plan = state
-            .bench
-            .session
-            .as_ref()
-            .expect("a session runs")
-            .plan
-            .clone();
-        Self {
-            plan,
-            said: Vec::new(),
-        }
-    }
-
-    /// As if the engine had said it.
-    pub(crate) fn tell(self, state: &mut State, job: JobId) {
-        for progress in self.said {
-            state.apply(
-                Event::BenchAdvanced {
-                    job,
-                    progress: Box::new(progress),
-                },
-                Default::default(),
-            );
-        }
-    }
-
-    pub(crate) fn stage(&mut self, stage: Stage) {
-        let levels = self.plan.levels().len();
-        self.said.push(BenchProgress {
-            elapsed_s: 1.0,
-            stage,
-            level: 0,
-            levels,
-            level_done: 0.0,
-            done: 0.0,
-            left_s: None,
-            requests: (0, Some(200)),
-            in_flight: InFlight::default(),
-            points: Vec::new(),
-            rates: Vec::new(),
-            flights: Vec::new(),
-            partial: None,
-            ended: Vec::new(),
-        });
-    }
-
-    /// 30 s of a level that has ended, or is under way at its 142nd request.
-    pub(crate) fn level(&mut self, index: usize, ended: bool) {
-        self.stage(Stage::Measuring);
-        let levels = self.plan.levels().len();
-        let begin = 2.0 + index as f64 * 30.0;
-        let n = if ended { 200u32 } else { 142 };
-        let wave = |i: u32| f64::from((i * 7_919 + index as u32 * 31) % 101) / 101.0;
-        let point = |i: u32| Point {
-            level: index as u32,
-            at_s: begin + f64::from(i) * 0.145,
-            ttft_ms: (i != 77 || ended)
-                .then(|| (60.0 + index as f64 * 45.0 + wave(i).powi(3) * 90.0) as f32),
-        };
-        let rate = |i: u32| RatePoint {
-            at_s: begin + f64::from(i) / 4.0,
-            level: index as u32,
-            tokens_per_s: 480.0 * (index + 1) as f64 * (0.97 + 0.05 * wave(i)),
-            in_flight: 1 << index.min(20),
-        };
-        let report = self.report_of(index, ended);
-        let now = begin + 30.0;
-        let progress = self.said.last_mut().expect("it was just said");
-        *progress = BenchProgress {
-            elapsed_s: now,
-            level: index,
-            done: (index as f64 + 0.7) / levels as f64,
-            left_s: Some(100.0),
-            requests: (n.into(), Some(200)),
-            in_flight: InFlight {
-                queued: 0,
-                waiting: 5,
-                streaming: 11,
-            },
-            points: (0..n).map(point).collect(),
-            rates: (0..120).map(rate).collect(),
-            flights: (0..24).map(|i| flight(i, now)).collect(),
-            partial: (!ended).then(|| Box::new(report.clone())),
-            ended: if ended { vec![report] } else { Vec::new() },
-            ..progress.clone()
-        };
-        if let Some(last) = progress.points.last_mut() {
-            last.at_s = last.at_s.min(now);
-        }
-        // A point that was counted twice would be seen: 200 + 142 requests and 18 that came late.
-        if !ended {
-            let late: Vec<Point> = (0..18)
-                .map(|i| Point {
-                    at_s: now - 0.1,
-                    ..point(i)
-                })
-                .collect();
-            progress.points.extend(late);
-        }
-    }
-
-    fn report_of(&self, index: usize, ended: bool) -> LevelReport {
-        let level = self.plan.levels()[index].clone();
-        let target = &self.plan.targets[level.target];
-        let scale = 1.0 + (index % self.plan.load.levels().len().max(1)) as f64;
-        let failed = u64::from(!ended);
-        let n = if ended { 200 } else { 142 };
-        let error = ErrorCount {
-            kind: "queue_full".to_owned(),
-            count: 1,
-            example: "HTTP 503".to_owned(),
-        };
-        LevelReport {
-            index,
-            label: level.load.label(),
-            model: target.model.clone(),
-            deployment: target.deployment.clone(),
-            load: level.load,
-            ended: if ended {
-                LevelEnd::Requests
-            } else {
-                LevelEnd::Running
-            },
-            began_s: 2.0 + index as f64 * 30.0,
-            took_s: 30.0,
-            steady_s: Some([3.0, 30.0]),
-            requests: Requests {
-                ended: n,
-                ok: n - failed,
-                failed,
-                errors: if ended { Vec::new() } else { vec![error] },
-                ..Requests::default()
-            },
-            at_once: 0,
-            tokens_per_chunk: None,
-            answered_by: Vec::new(),
-            tokens_from: "usage".to_owned(),
-            ttft_ms: stats(60.0 + 40.0 * scale),
-            first_answer_ms: Stats::default(),
-            itl_ms: stats(1.9 + scale * 0.2),
-            tpot_ms: Stats::default(),
-            latency_ms: stats(500.0 + 80.0 * scale),
-            connect_ms: Stats::default(),
-            late_ms: Stats::default(),
-            user_tokens_per_s: stats(560.0 - 40.0 * scale),
-            prompt_tokens: Stats::default(),
-            cached_tokens: Stats::default(),
-            output_tokens: Stats::default(),
-            reasoning_tokens: Stats::default(),
-            throughput: Throughput {
-                output_tokens_per_s: Some(rate(6_000.0 * (1.0 - (-scale / 3.0).exp()))),
-                ..Throughput::default()
-            },
-            concurrency: Default::default(),
-            goodput: Some(Goodput {
-                met: n - failed,
-                missed: failed,
-                share: Some(0.986),
-                ..Goodput::default()
-            }),
-            server: Some(ServerSide {
-                ttft_p50_difference_ms: Some(12.5),
-                latency_p50_difference_ms: Some(20.0),
-                tokens_per_s_p50_difference: Some(-1.2),
-                ..ServerSide::default()
-            }),
-            limits: Limits::default(),
-            watch: Watch {
-                doubts: if ended {
-                    Vec::new()
-                } else {
-                    vec!["timers fired up to 8 ms late".to_owned()]
-                },
-                ..Watch::default()
-            },
-            notes: Vec::new(),
-        }
-    }
-
-    fn report(&self, ended: SessionEnd) -> Arc<BenchReport> {
-        let levels = self.plan.levels().len().min(2);
-        Arc::new(BenchReport {
-            schema: SCHEMA.to_owned(),
-            batida: "0".to_owned(),
-            id: "abc".to_owned(),
-            started_at: "2026-11-23T10:00:00Z".parse().expect("a moment"),
-            took_s: 63.0,
-            environment: "Demo".to_owned(),
-            api: "http://127.0.0.1".to_owned(),
-            machine: Machine::new("linux", 2, 1),
-            plan: self.plan.clone(),
-            ended,
-            levels: (0..levels)
-                .map(|index| self.report_of(index, index + 1 < levels))
-                .collect(),
-            switches: Vec::new(),
-            seed: None,
-            calibrations: Vec::<Calibration>::new(),
-            surroundings: None,
-            source: None,
-            unknown: Vec::new(),
-            trace: None,
-            prompts_file: None,
-        })
-    }
-}
-
-fn rate(mean: f64) -> Rate {
-    Rate {
-        mean,
-        ci: Some([mean * 0.9, mean * 1.1]),
-    }
-}
-
-fn stats(p50: f64) -> Stats {
-    let bucket = |i: u32| {
-        let from = p50 * (0.6 + f64::from(i) * 0.02);
-        let height =
-            (-(f64::from(i) - 20.0).powi(2) / 120.0).exp() * 40.0 + f64::from(u32::from(i < 80));
-        [from, from + p50 * 0.02, height.round()]
+#[test]
+fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
+    let mut window = on_benchmark();
+    let job = run(&mut window, "Concurrency sweep");
+    tell(&mut window, job, |script| script.level(0, false));
+    window.click("Home");
+    window.click("Deployments");
+    window.click("md-deepseek-r1, Deployed");
+    window.click("Probe every");
+    window.see("probes wait for the benchmark");
+    let disabled = |window: &Window, name: &str| {
+        let all = window
+            .query_all_by_label(name)
+            .filter(|node| node.accesskit_node().role() == Role::Button);
+        all.into_iter()
+            .all(|node| node.accesskit_node().is_disabled())
     };
-    Stats {
-        count: 200,
-        p5: Some(p50 * 0.8),
-        p50: Some(p50),
-        p95: Some(p50 * 1.5),
-        p99: Some(p50 * 2.1),
-        p50_ci: Some([p50 * 0.95, p50 * 1.05]),
-        buckets: (0..90).map(bucket).collect(),
-        ..Stats::default()
-    }
-}
-
-fn flight(index: u64, now: f64) -> Flight {
-    let due_s = now - 2.0 + index as f64 * 0.08;
-    let sent_s = (index < 23).then_some(due_s + 0.02);
-    let first_s = (index < 20).then_some(due_s + 0.15);
-    let ended_s = (index < 14).then_some(due_s + 0.9);
-    Flight {
-        index,
-        due_s,
-        sent_s,
-        first_s,
-        ended_s,
-        failed: index == 6,
-    }
+    assert!(disabled(&window, "Probe all") && disabled(&window, "Probe DeepSeek-R1-0528"));
+    assert!(!window.shows("answered at"));
 }

@@ -19,8 +19,8 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, TestRenderer};
 use image::{Rgba, RgbaImage};
 
+use crate::support::bench::Script;
 use crate::support::window::PATIENCE;
-use crate::ui_bench::Script;
 
 const SIZE: Vec2 = vec2(1_240.0, 900.0);
 /// Readers of tables must live with it.

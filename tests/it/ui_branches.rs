@@ -4,8 +4,8 @@ use batida::demo::api::{DemoModel, Quirk};
 use egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use crate::support::api::Api;
 use crate::support::window::Window;
-use crate::ui::Api;
 
 /// Clicks the control with this name that belongs to the `n`th turn.
 fn click_of(window: &mut Window, n: usize, label: &str) {

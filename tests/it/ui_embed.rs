@@ -4,8 +4,8 @@ use batida::demo::api::{DemoModel, Quirk};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use crate::support::api::Api;
 use crate::support::window::Window;
-use crate::ui::Api;
 
 const E5: &str = "E5-Mistral-7B-Instruct";
 

@@ -8,13 +8,18 @@ use batida::domain::environment::{ApiAddress, EnvId, Environment};
 use egui::accesskit::{NodeId, Role};
 use egui::epaint::ClippedShape;
 use egui::{Key, Modifiers, Rect, Shape, Theme};
+use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use egui_kittest::{Harness, SnapshotOptions};
 
+use crate::support::bench::{run, tell};
+use crate::support::dropped::sambawiz;
+use crate::support::environments::api_env;
 use crate::support::history::Stage;
-use crate::support::window::{LARGE, SMALL, Setup, Window, api_env, on_benchmark};
-use crate::ui_bench;
-use crate::ui_history::Page;
+use crate::support::page::Page;
+use crate::support::tools::{
+    offer_clock, pick_format, with_conversations, with_embeddings, with_prompts,
+};
+use crate::support::window::{LARGE, SMALL, Window, on_benchmark};
 
 // Claims
 
@@ -74,28 +79,6 @@ fn panes_side_by_side_fit() {
     check(&mut window, "Panes, four without figures");
 }
 
-fn with_conversations() -> Window {
-    let mut window = Window::on_demo();
-    let long = format!(
-        "Why is {} so slow?",
-        "a-deployment-with-a-very-long-name-".repeat(3)
-    );
-    for words in [
-        "How heavy are whales?",
-        &long,
-        "Compare them in a table, with code, and list the steps",
-    ] {
-        window.key_press_modifiers(Modifiers::COMMAND, Key::N);
-        window.step();
-        window.ask(words);
-    }
-    window.key_press_modifiers(Modifiers::COMMAND, Key::K);
-    window.see("How heavy are whales?, ");
-    window.key_press(Key::ArrowDown);
-    window.step();
-    window
-}
-
 #[test]
 fn the_conversations_fit() {
     let mut window = with_conversations();
@@ -114,13 +97,6 @@ fn the_conversations_fit() {
     check(&mut window, "Playground, one opened");
 }
 
-fn with_prompts() -> Window {
-    let mut window = Window::on_demo();
-    window.key_press_modifiers(Modifiers::COMMAND, Key::P);
-    window.see("No prompts yet");
-    window
-}
-
 #[test]
 fn the_prompts_fit() {
     let mut window = with_prompts();
@@ -137,19 +113,6 @@ fn the_prompts_fit() {
     check(&mut window, "Prompts, edited");
 }
 
-fn with_embeddings() -> Window {
-    let mut window = Window::on_demo();
-    window.pick("Model", "E5-Mistral-7B-Instruct");
-    window.type_into("Text to embed", "The cat sleeps on the sofa");
-    window.type_into(
-        "Second text, to compare with",
-        "Cats are sleeping on a sofa",
-    );
-    window.click("Embed");
-    window.see("Cosine similarity ");
-    window
-}
-
 #[test]
 fn embeddings_fit() {
     let mut window = with_embeddings();
@@ -161,93 +124,17 @@ fn embeddings_fit() {
     check(&mut window, "Embeddings beside a chat");
 }
 
-/// The same of what lies over the Playground: `ui_layout::playground_look`.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn playground_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
-        return;
-    };
-    let mut window = with_conversations();
-    draw(&mut window, &dir, "conversations");
-    window.key_press_modifiers(Modifiers::SHIFT, Key::Delete);
-    window.see("Deleted: ");
-    window.key_press(Key::ArrowUp);
-    window.step();
-    window.key_press(Key::F2);
-    window.step();
-    draw(&mut window, &dir, "conversations-edited");
-    window.key_press(Key::Escape);
-    window.step();
-    for _ in 0..2 {
-        window.key_press(Key::ArrowDown);
-        window.step();
-    }
-    window.key_press(Key::Enter);
-    window.see("Opened: ");
-    draw(&mut window, &dir, "conversation-opened");
-    let mut window = with_prompts();
-    draw(&mut window, &dir, "prompts-none");
-    window.click("Add starter prompts");
-    window.see("Prompt Translate");
-    draw(&mut window, &dir, "prompts");
-    window.click("Prompt Summarise");
-    window.see("What will be said");
-    draw(&mut window, &dir, "prompts-values");
-    window.click("Back");
-    window.key_press(Key::F2);
-    window.see("Edit prompt");
-    draw(&mut window, &dir, "prompts-edit");
-    let mut window = with_embeddings();
-    draw(&mut window, &dir, "embeddings");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.click("+ Compare");
-    window.see("Pane 2: ");
-    draw(&mut window, &dir, "embeddings-beside");
-}
-
-/// The same of the Playground's panes: `ui_layout::panes_look`.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn panes_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
-        return;
-    };
-    let mut window = Window::on_demo();
-    window.ask("Compare them in a table, with code, and list the steps");
-    draw(&mut window, &dir, "playground-one");
-    window.set_size(LARGE);
-    window.click("+ Compare");
-    window.ask("Explain TTFT in two sentences.");
-    draw(&mut window, &dir, "playground-two");
-    window.set_size(LARGE);
-    window.click("+ Compare");
-    window.click("+ Compare");
-    window.ask("Compare them in a table");
-    draw(&mut window, &dir, "playground-four");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.click("Blind");
-    window.ask("Compare them in a table");
-    draw(&mut window, &dir, "playground-blind");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.click("Model A");
-    draw(&mut window, &dir, "playground-voted");
-}
-
 #[test]
 fn functions_and_formats_fit() {
     let mut window = Window::on_demo();
     window.click("Parameters");
     window.click("Add function");
-    crate::ui_tools::pick_format(&mut window, "JSON schema");
+    pick_format(&mut window, "JSON schema");
     check(&mut window, "Functions, in the parameters");
     window.set_size(LARGE);
     window.run_steps(2);
     window.click("Parameters (2 set)");
-    crate::ui_tools::offer_clock(&mut window, "Parameters (2 set)");
+    offer_clock(&mut window, "Parameters (2 set)");
     window.ask("What is the weather in Paris, and the time?");
     window.type_into("Result of get_weather", "rain");
     check(&mut window, "Functions, called");
@@ -263,49 +150,6 @@ fn functions_and_formats_fit() {
     window.click("+ Compare");
     window.ask("The time?");
     check(&mut window, "Functions, side by side");
-}
-
-/// The same for the eye: `ui_layout::tools_look`.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn tools_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
-        return;
-    };
-    let mut window = Window::on_demo();
-    crate::ui_tools::offer_weather(&mut window);
-    crate::ui_tools::offer_clock(&mut window, "Parameters (1 set)");
-    window.ask("What is the weather in Paris, and the time?");
-    window.type_into(
-        "Result of get_weather",
-        "{\n  \"sky\": \"clear\",\n  \"celsius\": 18\n}",
-    );
-    draw(&mut window, &dir, "tools-called");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.type_into("Result of clock", "noon");
-    window.click("Send results");
-    window.until("it is complete", |window| {
-        window.has_button("Send") && window.shows("gave noon")
-    });
-    draw(&mut window, &dir, "tools-answered");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.click("Parameters (1 set)");
-    crate::ui_tools::pick_format(&mut window, "JSON schema");
-    crate::ui_tools::press(&mut window, "Edit get_weather");
-    draw(&mut window, &dir, "tools-parameters");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.click("Parameters (2 set)");
-    window.ask("Who is Ada?");
-    window.see("JSON, holds to the schema");
-    draw(&mut window, &dir, "tools-json");
-    window.set_size(LARGE);
-    window.run_steps(2);
-    window.click("+ Compare");
-    window.ask("The weather in Rome?");
-    draw(&mut window, &dir, "tools-panes");
 }
 
 #[test]
@@ -356,7 +200,7 @@ fn home_fits() {
     window.click("Import…");
     check(&mut window, "Home, nothing imported yet");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = crate::imports::sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
+    let file = sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
     window.type_into("File to import", &file.display().to_string());
     window.click("Read");
     window.see("3 environments");
@@ -390,9 +234,9 @@ fn the_benchmark_fits() {
     window.step();
     window.click("More");
     check(&mut window, "Benchmark, more");
-    let job = ui_bench::run(&mut window, "Concurrency sweep");
+    let job = run(&mut window, "Concurrency sweep");
     check(&mut window, "Benchmark, starting");
-    ui_bench::tell(&mut window, job, |script| {
+    tell(&mut window, job, |script| {
         (0..6).for_each(|level| script.level(level, level < 5))
     });
     check(&mut window, "Benchmark, running");
@@ -438,96 +282,6 @@ fn the_history_fits() {
     page.key(Key::Enter);
     page.see("Run again");
     check(&mut page, "History, a benchmark");
-}
-
-/// `BATIDA_LOOK=DIR cargo test --test it ui_layout::look -- --ignored` draws the Benchmark page there, to be looked at.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
-        return;
-    };
-    let mut page = Window::on_demo();
-    page.click("Why?");
-    page.click("md-deepseek-canary, Deploying");
-    page.click("Log of inf in inf-md-deepseek-canary-q-default-n-0");
-    page.see("inf: waiting");
-    let mut window = on_benchmark();
-    let draw = |window: &mut Window, name: &str| draw(window, &dir, name);
-    draw(&mut page, "deployments");
-    draw(&mut window, "empty");
-    window.open_picker("Models");
-    window.click("gpt-oss-120b");
-    window.key_press(Key::Escape);
-    let job = ui_bench::run(&mut window, "Concurrency sweep");
-    ui_bench::tell(&mut window, job, |script| {
-        (0..11).for_each(|level| script.level(level, level < 10))
-    });
-    draw(&mut window, "running");
-}
-
-/// The same of the History page: `ui_layout::history_look`.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn history_look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
-        return;
-    };
-    draw(
-        &mut Page::over(Stage::new(Vec::new()), LARGE),
-        &dir,
-        "history-empty",
-    );
-    let mut page = Page::with(300);
-    page.until("the charts are there", |page| {
-        page.shows("Output tokens/s by level")
-    });
-    draw(&mut page, &dir, "history");
-    page.click("More filters");
-    page.click("Trend");
-    page.see("TTFT p50 over time, ms. ");
-    page.pick("Trend over: 4 weeks", "All time");
-    draw(&mut page, &dir, "history-trend");
-    page.click("Figures");
-    page.click("More filters");
-    for _ in 0..3 {
-        page.key(Key::Space);
-        page.key(Key::ArrowDown);
-    }
-    page.see("against baseline");
-    draw(&mut page, &dir, "history-over");
-    page.click("Compare 2");
-    page.see("Not like with like\n");
-    draw(&mut page, &dir, "history-compare");
-    page.click("Back");
-    page.key(Key::ArrowUp);
-    page.key(Key::Enter);
-    page.see("Continue");
-    draw(&mut page, &dir, "history-chat");
-    page.key(Key::Escape);
-    page.key(Key::Home);
-    page.key(Key::Enter);
-    page.see("Run again");
-    draw(&mut page, &dir, "history-bench");
-}
-
-/// In three sizes and both themes.
-pub(crate) fn draw<S>(window: &mut Harness<'static, S>, dir: &std::path::Path, name: &str) {
-    for (size, in_words) in [
-        (SMALL, "small"),
-        (LARGE, "large"),
-        (egui::vec2(900.0, 2_200.0), "tall"),
-    ] {
-        for theme in [Theme::Dark, Theme::Light] {
-            window.set_size(size);
-            window.ctx.set_theme(theme);
-            window.run_steps(6);
-            let image = window.render().expect("there is a renderer");
-            image
-                .save(dir.join(format!("{name}-{in_words}-{theme:?}.png")))
-                .expect("the folder is there");
-        }
-    }
 }
 
 #[test]
@@ -735,70 +489,3 @@ fn controls<S>(window: &Harness<'static, S>) -> Vec<Control> {
 }
 
 // Pictures
-
-/// Compares with tests/snapshots; what differs from run to run is hidden behind masks.
-/// `UPDATE_SNAPSHOTS=1 cargo test --test it ui_layout` makes them anew.
-fn check_picture(window: &mut Window, name: &str, varies: &[&str]) {
-    window.remove_cursor();
-    window.step();
-    window.run_steps(3);
-    let masks: Vec<Rect> = varies
-        .iter()
-        .flat_map(|text| {
-            window
-                .query_all_by_label_contains(text)
-                .map(|node| node.rect())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    assert!(masks.len() >= varies.len(), "{}", window.told());
-    for rect in masks {
-        // As wide for a port of four digits as for one of five.
-        window.mask(Rect::from_min_size(rect.min, egui::vec2(150.0, rect.height())).expand(1.0));
-    }
-    // Another Mesa smooths edges a little differently.
-    let options = SnapshotOptions::new().threshold(2.0).max_failed_pixels(150);
-    window.snapshot_options(name, &options);
-}
-
-fn small_demo(theme: Theme) -> Window {
-    let mut window = Window::open(Setup {
-        size: SMALL,
-        theme,
-        env: None,
-    });
-    window.see("Model: Meta-Llama-3.3-70B-Instruct");
-    window.see("Environment Demo, all is well");
-    window.see("SambaStack 2.3.2");
-    window
-}
-
-#[test]
-fn picture_of_the_empty_playground_in_the_dark() {
-    check_picture(&mut small_demo(Theme::Dark), "playground-dark", &["api "]);
-}
-
-#[test]
-fn picture_of_the_empty_playground_in_the_light() {
-    check_picture(&mut small_demo(Theme::Light), "playground-light", &["api "]);
-}
-
-#[test]
-fn picture_of_home_on_the_demo() {
-    let mut window = small_demo(Theme::Dark);
-    window.click("Home");
-    check_picture(&mut window, "home", &["127.0.0.1:", "api "]);
-}
-
-#[test]
-fn picture_of_a_failure() {
-    let dead = ApiAddress::parse("http://127.0.0.1:1").expect("it is an address");
-    let env = Some((api_env(&dead), Some(DEMO_KEY)));
-    let mut window = Window::open(Setup {
-        size: SMALL,
-        theme: Theme::Dark,
-        env,
-    });
-    window.see("refused the connection");
-    check_picture(&mut window, "failure", &[]);
-}

@@ -7,8 +7,8 @@ use egui::{Key, Modifiers};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use crate::support::api::Api;
 use crate::support::window::Window;
-use crate::ui::Api;
 
 fn open_library(window: &mut Window) {
     window.key_press_modifiers(Modifiers::COMMAND, Key::P);

@@ -7,8 +7,8 @@ use egui::accesskit::Toggled;
 use egui::vec2;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use crate::support::api::Api;
 use crate::support::window::Window;
-use crate::ui::Api;
 
 const LLAMA: &str = "Meta-Llama-3.3-70B-Instruct";
 

@@ -4,8 +4,8 @@ use batida::state::history::talks::SECOND_THOUGHTS;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 
+use crate::support::api::Api;
 use crate::support::window::Window;
-use crate::ui::Api;
 
 fn prompts(window: &mut Window, pane: usize) -> Vec<String> {
     window

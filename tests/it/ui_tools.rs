@@ -4,8 +4,8 @@ use batida::demo::api::{DemoModel, Quirk};
 use egui_kittest::kittest::Queryable as _;
 use serde_json::{Value, json};
 
-use crate::support::window::Window;
-use crate::ui::Api;
+use crate::support::api::Api;
+use crate::support::tools::{offer_clock, offer_weather, pick_format, press};
 
 /// The messages of the last request, without the system prompt, as `role: content calls`.
 fn last_sent(api: &Api) -> Vec<String> {
@@ -28,40 +28,6 @@ fn last_sent(api: &Api) -> Vec<String> {
         )
     };
     messages.iter().skip(1).map(one).collect()
-}
-
-/// Opens the parameters and offers the first function, `get_weather`.
-pub(crate) fn offer_weather(window: &mut Window) {
-    window.click("Parameters");
-    press(window, "Add function");
-    window.see("Offer get_weather");
-    window.click("Parameters (1 set)");
-}
-
-/// Offers a second one, `clock`, which takes no arguments.
-pub(crate) fn offer_clock(window: &mut Window, parameters: &str) {
-    window.click(parameters);
-    press(window, "Close get_weather");
-    press(window, "Add function");
-    window.type_into("Name of function 2", "clock");
-    window.type_into("Description of function 2", "Tells the time of day");
-    press(window, "Close clock");
-    window.click(parameters);
-}
-
-/// Presses what may be scrolled out of view, as a screen reader does.
-pub(crate) fn press(window: &mut Window, label: &str) {
-    window.button(label).click_accesskit();
-    window.run_steps(4);
-}
-
-pub(crate) fn pick_format(window: &mut Window, name: &str) {
-    window
-        .get_by_role_and_label(egui::accesskit::Role::ComboBox, "Answer format")
-        .click();
-    window.run_steps(2);
-    window.get_by_label(name).click();
-    window.run_steps(2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use batida::engine::history::History;
 use batida::io::history::Store;
 
 use super::made::{MODEL, Made, at, id, open, target};
-use crate::support::window::runtime;
+use crate::support::environments::runtime;
 
 /// Four benchmarks: `b1` to `b3` of one model, `b4` of two.
 fn shelf() -> (tempfile::TempDir, Store) {

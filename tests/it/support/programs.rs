@@ -1,6 +1,6 @@
 //! Programs that tests run for real. A missing one fails the test with what to install.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// A command that has nothing to read, no proxy and no surprising environment.
@@ -28,35 +28,6 @@ pub(crate) fn find(program: &str, package: &str) -> PathBuf {
         .map(|dir| dir.join(program))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("{program} is missing: apt-get install {package}"))
-}
-
-/// The Python that has the packages: `BATIDA_TEST_PYTHON`, else the one that `.ci/run` sets up.
-pub(crate) fn python() -> PathBuf {
-    if let Some(python) = std::env::var_os("BATIDA_TEST_PYTHON") {
-        return python.into();
-    }
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/venv/bin/python3");
-    if venv.is_file() {
-        venv
-    } else {
-        find("python3", "python3")
-    }
-}
-
-/// A Python that can import `module`.
-#[track_caller]
-pub(crate) fn python_with(module: &str) -> PathBuf {
-    let python = python();
-    let import = quiet(&python)
-        .args(["-c", &format!("import {module}")])
-        .output();
-    let found = import.as_ref().is_ok_and(|out| out.status.success());
-    assert!(
-        found,
-        "{} has no module {module}: python3 -m venv target/ci/venv && target/ci/venv/bin/pip install {module}\n{import:?}",
-        python.display()
-    );
-    python
 }
 
 /// Its standard output, if it succeeded.

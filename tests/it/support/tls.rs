@@ -1,6 +1,7 @@
 //! TLS before a small server, with every setting that a test needs.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -92,4 +93,70 @@ pub(crate) fn front(shows: &Shows, behind: SocketAddr) -> SocketAddr {
         });
     });
     told.recv().expect("it listens")
+}
+
+/// The server's certificate, and what its kubeconfig trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// Plain http.
+    Off,
+    /// As it should be.
+    Good,
+    /// The kubeconfig trusts another authority.
+    UnknownCa,
+    /// For another host.
+    WrongName,
+    /// Of another year.
+    Expired,
+    /// Good, but the kubeconfig says `http`.
+    TakenForHttp,
+    /// Plain http, but the kubeconfig says `https`.
+    HttpTakenForHttps,
+}
+
+pub(crate) fn acceptor(tls: Tls, dir: &Path) -> Option<TlsAcceptor> {
+    let ca = authority();
+    let trusted = if tls == Tls::UnknownCa {
+        authority()
+    } else {
+        ca.clone()
+    };
+    std::fs::write(dir.join("ca.pem"), &trusted.0).expect("a temporary folder can be written");
+    if matches!(tls, Tls::Off | Tls::HttpTakenForHttps) {
+        return None;
+    }
+    let names = match tls {
+        Tls::WrongName => vec!["a.example".to_owned(), "b.example".to_owned()],
+        _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+    };
+    let mut params = rcgen::CertificateParams::new(names).expect("the names are names");
+    if tls == Tls::Expired {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    }
+    let key = rcgen::KeyPair::generate().expect("a key can be made");
+    let certificate = params
+        .signed_by(&key, &ca.1)
+        .expect("the authority can sign");
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("the key is a key");
+    let config = rustls::ServerConfig::builder_with_provider(
+        rustls::crypto::ring::default_provider().into(),
+    )
+    .with_safe_default_protocol_versions()
+    .expect("the provider knows TLS")
+    .with_no_client_auth()
+    .with_single_cert(vec![certificate.der().clone()], key)
+    .expect("the key fits the certificate");
+    Some(TlsAcceptor::from(Arc::new(config)))
+}
+
+type Authority = (String, Arc<rcgen::Issuer<'static, rcgen::KeyPair>>);
+
+fn authority() -> Authority {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names are fine");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key can be made");
+    let certificate = params.self_signed(&key).expect("it signs itself");
+    (certificate.pem(), Arc::new(rcgen::Issuer::new(params, key)))
 }

@@ -5,20 +5,18 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use batida::domain::environment::{ApiAddress, ClusterAccess, EnvId, Environment, KeyPlace};
+use batida::domain::environment::Environment;
 use batida::domain::settings::Settings;
 use batida::engine::{Engine, Options};
-use batida::io::secrets::Keys;
 use batida::io::settings::SettingsStore;
-use batida::protocol::KeyChange;
 use batida::ui::app::App;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, Node};
-use secrecy::SecretString;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+
+use super::environments::remember;
 
 /// Longer than anything takes on a busy machine, and not for ever.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,37 +64,6 @@ impl DerefMut for Window {
     }
 }
 
-/// For the servers that a window talks to; it goes last.
-pub(crate) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime can be built")
-}
-
-/// An environment with an API alone, whose key is in the settings file.
-pub(crate) fn api_env(api: &ApiAddress) -> Environment {
-    Environment {
-        api: Some(api.clone()),
-        key: KeyPlace::SettingsFile,
-        ..Environment::blank(EnvId("env-1".to_owned()), "mine")
-    }
-}
-
-/// An environment with a cluster alone.
-pub(crate) fn cluster_env(kubectl: &Path, kubeconfig: &Path, namespace: &str) -> Environment {
-    Environment {
-        cluster: Some(ClusterAccess {
-            kubectl: Some(kubectl.to_owned()),
-            kubeconfig: Some(kubeconfig.to_owned()),
-            context: None,
-            namespace: namespace.to_owned(),
-        }),
-        ..Environment::blank(EnvId("env-1".to_owned()), "mine")
-    }
-}
-
 impl Window {
     /// As on the first start.
     pub(crate) fn first_start() -> Self {
@@ -138,7 +105,6 @@ impl Window {
     }
 
     /// The same; this is done while it is closed.
-    #[allow(dead_code, reason = "the benches use the rest")]
     pub(crate) fn restart_after(self, meanwhile: impl FnOnce()) -> Self {
         let Self { harness, config } = self;
         drop(harness);
@@ -166,7 +132,6 @@ impl Window {
     }
 
     /// The folder of the settings.
-    #[allow(dead_code, reason = "the benches use the rest")]
     pub(crate) fn config(&self) -> &Path {
         self.config.path()
     }
@@ -243,7 +208,6 @@ impl Window {
     }
 
     /// Clicks in the window's corner, where no dialog is.
-    #[allow(dead_code, reason = "the benches use the rest")]
     pub(crate) fn click_beside(&mut self) {
         let at = egui::pos2(3.0, 3.0);
         self.hover_at(at);
@@ -391,7 +355,6 @@ impl Window {
 }
 
 /// On the demo's Benchmark page, with a model taken over.
-#[allow(dead_code, reason = "the benches use the rest")]
 pub(crate) fn on_benchmark() -> Window {
     let mut window = Window::on_demo();
     window.click("Benchmark");
@@ -412,18 +375,29 @@ fn is_control(role: Role) -> bool {
     )
 }
 
-/// Writes settings that have the demo and this environment, selected.
-pub(crate) fn remember(config: &Path, env: Environment, key: Option<&str>) {
-    let keys = Keys::new(SettingsStore::in_dir(config));
-    let change = key.map(|key| KeyChange {
-        env: env.id.clone(),
-        key: Some(SecretString::from(key)),
-    });
-    let mut settings = Settings {
-        selected: env.id.clone(),
-        ..Settings::default()
-    };
-    settings.environments.push(env);
-    let saved = runtime().block_on(keys.save(&settings, change.as_ref()));
-    saved.expect("a temporary folder can be written");
+#[track_caller]
+/// Opens the Playground on an environment that does not work; it says so, says what to do, and keeps the
+/// other program's words one click away.
+pub(crate) fn check_trouble(
+    env: Environment,
+    key: Option<&'static str>,
+    summary: &str,
+    advice: &str,
+    details: &str,
+) {
+    let mut window = Window::on(env, key);
+    window.see(summary);
+    window.see(advice);
+    window.see("something does not work");
+    if !details.is_empty() {
+        assert!(!window.shows(details), "{details:?} is folded at first");
+        let fold = window
+            .query_all_by_label("Details")
+            .next()
+            .expect("there are details");
+        fold.click();
+        window.see(details);
+    }
+    window.click("Open Home");
+    window.see("Environments: where your models run");
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use batida::engine::attach;
-use batida::io::dialog::{pick_file, save_file};
+use batida::io::dialog::pick_file;
+use batida::io::files::save_file;
 use batida::protocol::AttachSources;
 use tokio_util::sync::CancellationToken;
 use zbus::message::Header;

@@ -7,8 +7,8 @@ use batida::domain::environment::{ClusterAccess, EnvId, Environment, KeyPlace};
 use batida::domain::settings::Settings;
 use batida::io::settings::SettingsStore;
 
-use crate::support::display::{Display, Killed};
-use crate::support::kube::{Cluster, Kube, NAMESPACE, kubectls};
+use crate::display::{Display, Killed};
+use crate::kube::{Cluster, Kube, NAMESPACE, kubectls};
 use crate::support::programs::find;
 
 /// The first model of the first deployment that is ready in the recorded cluster.

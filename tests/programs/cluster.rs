@@ -11,7 +11,8 @@ use batida::io::kubectl::{Kubeconfig, Kubectl};
 use batida::protocol::Failure;
 use serde_json::json;
 
-use crate::support::kube::{Cluster, Kube, NEW_KINDS, OLD_KINDS, Tls, Trouble, kubectls};
+use crate::kube::{Cluster, Kube, NEW_KINDS, OLD_KINDS, Trouble, kubectls};
+use crate::support::tls::Tls;
 
 /// A deployment a line: what a person reads of it.
 pub(crate) fn lines(view: &ClusterView) -> Vec<String> {

@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::kube::kubectls;
 use crate::support::batida::{LIMIT, Said, finish, program, start};
-use crate::support::kube::kubectls;
 use crate::support::programs::is_alive;
 
 /// How soon the end must come, on a busy machine too.

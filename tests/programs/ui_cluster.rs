@@ -3,15 +3,15 @@
 
 use batida::demo::api::{DEMO_KEY, DemoModel, Quirk};
 use batida::domain::environment::Environment;
-use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::NodeT as _;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::kube::{Cluster, Kube, NAMESPACE, Tls, Trouble, kubectls};
-use crate::support::window::{Window, api_env, cluster_env, runtime};
-use crate::ui::Api;
-use crate::ui_bench;
+use crate::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
+use crate::support::api::Api;
+use crate::support::environments::{api_env, cluster_env, runtime};
+use crate::support::tls::Tls;
+use crate::support::window::Window;
 
 /// A window on a cluster and an API, with a deployment's page open.
 pub(crate) struct Page {
@@ -270,31 +270,6 @@ fn probes_go_on_by_themselves_when_asked_and_stay_asked() {
     });
 }
 
-#[test]
-fn while_a_benchmark_runs_nothing_is_probed_and_the_page_says_so() {
-    let mut window = ui_bench_window();
-    let job = ui_bench::run(&mut window, "Concurrency sweep");
-    ui_bench::tell(&mut window, job, |script| script.level(0, false));
-    window.click("Home");
-    window.click("Deployments");
-    window.click("md-deepseek-r1, Deployed");
-    window.click("Probe every");
-    window.see("probes wait for the benchmark");
-    let disabled = |window: &Window, name: &str| {
-        let all = window
-            .query_all_by_label(name)
-            .filter(|node| node.accesskit_node().role() == Role::Button);
-        all.into_iter()
-            .all(|node| node.accesskit_node().is_disabled())
-    };
-    assert!(disabled(&window, "Probe all") && disabled(&window, "Probe DeepSeek-R1-0528"));
-    assert!(!window.shows("answered at"));
-}
-
-fn ui_bench_window() -> Window {
-    crate::support::window::on_benchmark()
-}
-
 // Outages, and what the screen says
 
 /// Makes a pod of the recorded deployment `llama` otherwise.
@@ -518,37 +493,4 @@ fn what_a_credential_plugin_says_is_shown_while_it_waits() {
     window.see("Enter the code B7K2QX9");
     window.click("Home");
     window.see("Enter the code B7K2QX9");
-}
-
-/// `BATIDA_LOOK=DIR cargo test --test it ui_cluster::look -- --ignored` draws the pages there, to be looked at.
-#[test]
-#[ignore = "draws pages to be looked at: BATIDA_LOOK=DIR cargo test --test it look -- --ignored"]
-fn look() {
-    let Some(dir) = std::env::var_os("BATIDA_LOOK").map(std::path::PathBuf::from) else {
-        return;
-    };
-    let mut window = Window::on_demo();
-    window.click("Why?");
-    window.click("bd-gpt-oss-llama70b, Deployed");
-    window.click("Probe its models");
-    window.until("all have answered", |window| {
-        window.query_all_by_label_contains("answered at").count() == 2
-    });
-    crate::ui_layout::draw(&mut window, &dir, "models");
-    let mut window = Window::on_demo();
-    window.see("SambaStack 2.3.2");
-    window.click("Home");
-    window.click("Run checks");
-    window.until("all checks ended", |window| {
-        window.has_button("Check again")
-    });
-    crate::ui_layout::draw(&mut window, &dir, "home");
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = crate::imports::sambawiz(folder.path(), "prod.yaml", "https://api.example.com");
-    window.click("Import…");
-    crate::ui_layout::draw(&mut window, &dir, "import-empty");
-    window.type_into("File to import", &file.display().to_string());
-    window.click("Read");
-    window.see("3 environments");
-    crate::ui_layout::draw(&mut window, &dir, "import");
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::support::demo::Demo;
 use crate::support::pictures;
-use crate::support::programs::{find, output_of, python_with, quiet};
+use crate::support::programs::{find, output_of, quiet};
 
 /// Texts that have broken somebody's quoting somewhere.
 const NASTY: &[&str] = &[
@@ -656,4 +656,33 @@ fn snippets_read_well() {
         ]);
         check_snapshot(&format!("{name}_embeddings"), &embed, KeyText::Variable);
     }
+}
+
+/// The Python that has the packages: `BATIDA_TEST_PYTHON`, else the one that `.ci/run` sets up.
+pub(crate) fn python() -> PathBuf {
+    if let Some(python) = std::env::var_os("BATIDA_TEST_PYTHON") {
+        return python.into();
+    }
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci/venv/bin/python3");
+    if venv.is_file() {
+        venv
+    } else {
+        find("python3", "python3")
+    }
+}
+
+/// A Python that can import `module`.
+#[track_caller]
+pub(crate) fn python_with(module: &str) -> PathBuf {
+    let python = python();
+    let import = quiet(&python)
+        .args(["-c", &format!("import {module}")])
+        .output();
+    let found = import.as_ref().is_ok_and(|out| out.status.success());
+    assert!(
+        found,
+        "{} has no module {module}: python3 -m venv target/ci/venv && target/ci/venv/bin/pip install {module}\n{import:?}",
+        python.display()
+    );
+    python
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use batida::io::notify::show;
 use zbus::zvariant::OwnedValue;
 
-use crate::support::kube::{Cluster, Kube, kubectls};
+use crate::kube::{Cluster, Kube, kubectls};
+use crate::support::api::Api;
+use crate::support::environments::{cluster_env, runtime};
 use crate::support::programs::{check_test, find, quiet, say_ran, this_test};
-use crate::support::window::{Window, cluster_env, runtime};
-use crate::ui::Api;
+use crate::support::window::Window;
 use crate::ui_cluster::env_of;
 
 const MARK: &str = "BATIDA_TEST_NOTIFY";
@@ -185,11 +186,7 @@ fn inner_has_no_service() {
     }
     let runtime = runtime();
     let kube = runtime.block_on(Kube::start(Cluster::recorded()));
-    let env = cluster_env(
-        &kubectls()[0],
-        &kube.kubeconfig(),
-        crate::support::kube::NAMESPACE,
-    );
+    let env = cluster_env(&kubectls()[0], &kube.kubeconfig(), crate::kube::NAMESPACE);
     let mut window = Window::on(env, None);
     window.see("5 of 11 deployed · live");
     window.click("Home");

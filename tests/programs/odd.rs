@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::follow::followed_quickly;
+use crate::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
 use crate::support::batida::{Said, finish, program, start};
 use crate::support::demo::Demo;
-use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
-use crate::support::window::{cluster_env, runtime};
+use crate::support::environments::{cluster_env, runtime};
 use crate::ui_cluster::Page;
 
 const LLAMA: &str = "Meta-Llama-3.1-8B-Instruct";

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{Shared, own_fault};
+use super::Shared;
 use crate::domain::failure::Failure;
 use crate::domain::library::{Library, LibraryChange};
 use crate::domain::units;
+use crate::engine::own_fault;
 use crate::io::library::{Found, LibraryStore, MOST_BYTES};
 use crate::io::{dialog, files};
 use crate::protocol::Event;

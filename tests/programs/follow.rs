@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cluster::{askers, is_alive, lines, until};
-use crate::support::kube::{Cluster, Kube, NEW_KINDS, OLD_KINDS, Tls, Trouble, kubectls};
+use crate::kube::{Cluster, Kube, NEW_KINDS, OLD_KINDS, Trouble, kubectls};
+use crate::support::tls::Tls;
 
 /// Longer than anything here may take, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(30);

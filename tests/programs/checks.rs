@@ -7,9 +7,9 @@ use batida::engine::{Options, check, places};
 use batida::protocol::{Check, Verdict};
 use tokio_util::sync::CancellationToken;
 
+use crate::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
 use crate::support::batida::{finish, program, start};
-use crate::support::kube::{Cluster, Kube, NAMESPACE, Trouble, kubectls};
-use crate::support::window::cluster_env;
+use crate::support::environments::cluster_env;
 
 async fn checks(kube: &Kube, program: &Path) -> Vec<Check> {
     let options = Options {

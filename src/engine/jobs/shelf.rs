@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::history::{Change, Recorder, baselines, sides};
 use super::{Books, Jobs, Shared, or_cancelled};
 use crate::domain::environment::Environment;
 use crate::domain::failure::Failure;
 use crate::domain::history::{ExportFormat, HistorySettings, Imported, SessionId};
 use crate::domain::run::{BenchReport, Surroundings};
-use crate::io::dialog;
+use crate::engine::history::{Change, Recorder, baselines, sides};
 use crate::io::history::Store;
+use crate::io::{dialog, files};
 use crate::metrics::compare::{self, Comparison};
 use crate::protocol::{Command, Event, JobId};
 
@@ -194,7 +194,7 @@ impl Shared {
             return Ok(None);
         };
         let dir = self.books.recorder.dir()?;
-        dialog::save_pieces(&path, move |out| {
+        files::save_pieces(&path, move |out| {
             let store = Store::open_to_read(&dir)?;
             super::history::export(&store, &sessions, format, out)
         })

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use super::programs::{find, quiet};
+use crate::support::programs::{find, quiet};
 
 /// A program that is killed when it is dropped.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use batida::io::clipboard::Clipboard;
 
-use crate::support::display::{Display, Killed};
+use crate::display::{Display, Killed};
 use crate::support::programs::{self, check_test, find, output_of, say_ran};
 
 const MARK: &str = "BATIDA_TEST_CLIPBOARD";
