@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::figures::{self, Print};
 use crate::domain::known::{UNKNOWN, Unknown};
 use crate::domain::plan::Load;
 use crate::domain::printable::{cut, one_line};
 use crate::domain::run::{
-    BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, Rate, ServerSide, SessionEnd,
-    Stage, Stats, Throughput,
+    BenchProgress, BenchReport, INTERVALS, LevelEnd, LevelReport, ServerSide, SessionEnd, Stage,
+    Throughput,
 };
-use crate::domain::units::{self, ABSENT, count, short as number, with_interval as interval};
+use crate::domain::stats::{P1, P5, P50, Percentile};
+use crate::domain::units::{self, count, short as number};
 
 /// Characters of a line.
 const MAX_LINE: usize = 1_000;
@@ -92,74 +94,71 @@ fn head(out: &mut String, report: &BenchReport) {
     out.push('\n');
 }
 
-const WIDTHS: [usize; 15] = [8, 7, 5, 7, 7, 7, 7, 7, 7, 9, 9, 7, 8, 6, 6];
-const GROUPS: [&str; 15] = [
-    "", "", "", "TTFT ms", "", "", "ITL ms", "", "TPOT", "latency", "", "tok/s", "", "", "",
-];
-const TITLES: [&str; 15] = [
-    "level", "requests", "errors", "p50", "p95", "p99", "p50", "p99", "p50", "p50", "p99",
-    "a user", "all", "req/s", "good",
-];
+/// A column of figures is at least so wide, so that those of several models stand below each other.
+const MIN_COLUMN: usize = 6;
 
 fn levels(out: &mut String, report: &BenchReport) {
-    let mut model = None;
-    for level in &report.levels {
-        let credited = level.credited();
-        if model.as_ref() != Some(&(credited.clone(), &level.deployment)) {
-            model = Some((credited.clone(), &level.deployment));
-            let of = level
-                .deployment
-                .as_ref()
-                .map(|name| format!(" of {name}"))
-                .unwrap_or_default();
-            line(out, &format!("{credited}{of}"));
-            row(out, GROUPS.map(str::to_owned), "");
-            row(out, TITLES.map(str::to_owned), " in flight");
-        }
-        let in_flight = &level.concurrency;
-        let reached = in_flight
-            .reached
-            .map_or(ABSENT.to_owned(), |n| format!("{n:.1}"));
-        let asked = in_flight.asked.map(|n| format!("/{n}")).unwrap_or_default();
-        let (ttft, itl, latency) = (&level.ttft_ms, &level.itl_ms, &level.latency_ms);
-        let per_s = |rate: Option<Rate>| number(rate.map(|rate| rate.mean));
-        let cells = [
-            level.label.clone(),
-            count(level.requests.ended),
-            count(level.requests.failed),
-            number(ttft.p50),
-            number(ttft.p95),
-            number(ttft.p99),
-            number(itl.p50),
-            number(itl.p99),
-            number(level.tpot_ms.p50),
-            units::time(latency.p50),
-            units::time(latency.p99),
-            number(level.user_tokens_per_s.p50),
-            per_s(level.throughput.output_tokens_per_s),
-            per_s(level.throughput.requests_per_s),
-            level
-                .goodput
-                .as_ref()
-                .and_then(|good| good.share)
-                .map_or(ABSENT.to_owned(), percent),
-        ];
-        row(out, cells, &format!(" {reached}{asked}"));
+    let model = |level: &LevelReport| (level.credited(), level.deployment.clone());
+    for levels in report.levels.chunk_by(|a, b| model(a) == model(b)) {
+        let Some(first) = levels.first() else {
+            continue;
+        };
+        let of = first
+            .deployment
+            .as_ref()
+            .map(|name| format!(" of {name}"))
+            .unwrap_or_default();
+        line(out, &format!("{}{of}", first.credited()));
+        table(out, levels);
     }
     out.push('\n');
 }
 
-/// Writes a figure with its interval.
-type WithInterval = fn(Option<f64>, Option<[f64; 2]>) -> String;
-
-fn row(out: &mut String, cells: [String; 15], last: &str) {
-    let mut text = format!("{:<w$}", cells[0], w = WIDTHS[0]);
-    for (cell, width) in cells.iter().zip(WIDTHS).skip(1) {
-        // A cell that is too wide pushes the others; it is never cut, and never touches its neighbour.
-        let width = width - 1;
-        let _ = write!(text, " {cell:>width$}");
+fn table(out: &mut String, levels: &[LevelReport]) {
+    let labels = levels.iter().map(|level| level.label.as_str());
+    let first = labels
+        .map(|label| label.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(8);
+    let mut heading = " ".repeat(first);
+    let mut names = format!("{:<first$}", "level");
+    let mut rows: Vec<String> = levels
+        .iter()
+        .map(|level| format!("{:<first$}", level.label))
+        .collect();
+    for group in
+        figures::COLUMNS.chunk_by(|(_, a), (_, b)| !a.group.is_empty() && a.group == b.group)
+    {
+        let title = group.first().map_or("", |(_, column)| column.group);
+        let before = names.chars().count();
+        for (metric, column) in group {
+            let cells: Vec<String> = levels
+                .iter()
+                .map(|level| metric.text_beside_plan(level))
+                .collect();
+            let widest = cells
+                .iter()
+                .chain([&column.name])
+                .map(|cell| cell.chars().count())
+                .max();
+            let alone = if group.len() == 1 {
+                title.chars().count()
+            } else {
+                0
+            };
+            let width = widest.unwrap_or(0).max(alone).max(MIN_COLUMN);
+            let _ = write!(names, " {:>width$}", column.name);
+            for (row, cell) in rows.iter_mut().zip(cells) {
+                let _ = write!(row, " {cell:>width$}");
+            }
+        }
+        let width = names.chars().count() - before - 1;
+        let _ = write!(heading, " {title:^width$}");
     }
-    line(out, &format!("{text}{last}"));
+    for text in [heading, names].iter().chain(&rows) {
+        line(out, text);
+    }
 }
 
 fn intervals(out: &mut String, report: &BenchReport) {
@@ -167,69 +166,52 @@ fn intervals(out: &mut String, report: &BenchReport) {
         return;
     }
     line(out, INTERVALS);
-    let head = format!(
-        "{:<8} {:<10} {:<25} {:<25} {:<25}",
-        "level", "", "p50", "p95", "p99"
+    let row = |label: &str, name: &str, cells: &mut dyn Iterator<Item = String>| {
+        cells.fold(format!("{label:<8} {name:<10}"), |row, cell| {
+            format!("{row} {cell:<25}")
+        })
+    };
+    line(
+        out,
+        &row(
+            "level",
+            "",
+            &mut Percentile::all_with_interval().map(|percentile| percentile.to_string()),
+        ),
     );
-    line(out, &head);
     let mut model = None;
     for level in &report.levels {
         if report.plan.targets.len() > 1 && model != Some(&level.model) {
             model = Some(&level.model);
             line(out, &level.model);
         }
-        for (i, (name, stats, cell)) in [
-            ("TTFT ms", &level.ttft_ms, interval as WithInterval),
-            ("ITL ms", &level.itl_ms, interval),
-            ("TPOT ms", &level.tpot_ms, interval),
-            ("latency", &level.latency_ms, units::time_with_interval),
-            ("tok/s user", &level.user_tokens_per_s, interval),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (i, of) in figures::tabled_distributions().enumerate() {
             let label = if i == 0 { level.label.as_str() } else { "" };
-            let Stats {
-                p50,
-                p95,
-                p99,
-                p50_ci,
-                p95_ci,
-                p99_ci,
-                ..
-            } = stats;
-            let (a, b, c) = (
-                cell(*p50, *p50_ci),
-                cell(*p95, *p95_ci),
-                cell(*p99, *p99_ci),
-            );
+            let cell = |percentile| of.print.estimate(of.at(percentile, level));
             line(
                 out,
-                &format!("{label:<8} {name:<10} {a:<25} {b:<25} {c:<25}"),
-            );
-        }
-        // Of speeds the high percentiles are the fast end, of which nobody complains.
-        let Stats { count, p1, p5, .. } = &level.user_tokens_per_s;
-        if *count > 0 {
-            let (p5, p1) = (number(*p5), number(*p1));
-            line(
-                out,
-                &format!(
-                    "{:<8} {:<10} slowest users: p5 {p5} · p1 {p1} (p95, p99 are the fastest)",
-                    "", ""
+                &row(
+                    label,
+                    &of.heading(),
+                    &mut Percentile::all_with_interval().map(cell),
                 ),
             );
         }
-        let rate = |rate: Option<Rate>| {
-            interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci))
-        };
+        // Of speeds the high percentiles are the fast end, of which nobody complains.
+        let speeds = &level.user_tokens_per_s;
+        if speeds.count > 0 {
+            let (p5, p1) = (number(speeds.at(P5)), number(speeds.at(P1)));
+            let text =
+                format!("slowest users: p5 {p5} · p1 {p1} (the high percentiles are the fastest)");
+            line(out, &row("", "", &mut std::iter::once(text)));
+        }
         let Throughput {
             output_tokens_per_s,
             total_tokens_per_s,
             requests_per_s,
         } = &level.throughput;
-        let [tokens, total, requests] =
-            [output_tokens_per_s, total_tokens_per_s, requests_per_s].map(|of| rate(*of));
+        let [tokens, total, requests] = [output_tokens_per_s, total_tokens_per_s, requests_per_s]
+            .map(|rate| Print::Digits.estimate((*rate).into()));
         line(
             out,
             &format!(
@@ -355,7 +337,7 @@ pub(super) fn level_line(level: &LevelReport) -> String {
         count(level.requests.ended),
         units::counted(level.requests.failed as usize, "error"),
     );
-    let ttft = number(level.ttft_ms.p50);
+    let ttft = number(level.ttft_ms.at(P50));
     let speed = number(level.throughput.output_tokens_per_s.map(|rate| rate.mean));
     let stopped = if level.ended == LevelEnd::Stopped {
         ", stopped"
@@ -397,7 +379,7 @@ pub(super) fn progress_line(
         let _ = write!(line, " · {} tok/s", number(tokens_per_s));
     }
     if let Some(partial) = partial {
-        let _ = write!(line, " · TTFT p50 {} ms", number(partial.ttft_ms.p50));
+        let _ = write!(line, " · TTFT p50 {} ms", number(partial.ttft_ms.at(P50)));
         let _ = write!(
             line,
             " · {}",
@@ -414,27 +396,33 @@ pub(super) fn progress_line(
     line
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0}%", share * 100.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::plan::{Lengths, LevelLoad, Load, Plan, Target};
     use crate::domain::run::{
-        Concurrency, ErrorCount, Goodput, Limits, Machine, Requests, Switch, Watch,
+        Concurrency, ErrorCount, Goodput, Limits, Machine, Rate, Requests, Stats, Switch, Watch,
     };
+    use crate::domain::stats::{Estimate, P95, P99, Percentiles};
+    use crate::export::sample;
 
     fn stats(p50: f64, with_intervals: bool) -> Stats {
-        let around = |value: f64| with_intervals.then_some([value * 0.9, value * 1.1]);
+        let estimate = |percentile| {
+            let (times, known) = match percentile {
+                P50 => (1.0, with_intervals),
+                P95 => (2.0, with_intervals),
+                P99 => (3.0, false),
+                _ => return Estimate::default(),
+            };
+            let value = p50 * times;
+            Estimate {
+                value: Some(value),
+                ci: known.then_some([value * 0.9, value * 1.1]),
+            }
+        };
         Stats {
             count: 100,
-            p50: Some(p50),
-            p95: Some(p50 * 2.0),
-            p99: Some(p50 * 3.0),
-            p50_ci: around(p50),
-            p95_ci: around(p50 * 2.0),
+            percentiles: Percentiles::from_fn(estimate),
             ..Stats::default()
         }
     }
@@ -584,6 +572,42 @@ mod tests {
         settings.bind(|| {
             insta::assert_snapshot!("bench_report", text(&report, &["rows.csv".to_owned()]))
         });
+    }
+
+    #[test]
+    fn every_column_and_interval_of_the_table_of_figures_is_printed() {
+        let sample = sample::bench(1.0);
+        let report = sample.report();
+        let text = text(report, &[]);
+        let heads = figures::COLUMNS
+            .iter()
+            .map(|(_, column)| column.name.clone());
+        sample::check_order(
+            text.lines()
+                .find(|line| line.starts_with("level "))
+                .expect("a head"),
+            heads,
+        );
+        for level in &report.levels {
+            let rows: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with(&level.label))
+                .collect();
+            let cells = figures::COLUMNS
+                .iter()
+                .map(|(metric, _)| metric.text_beside_plan(level));
+            sample::check_order(rows[0], cells);
+            let (_, intervals) = text.split_once(rows[1]).expect("the row of intervals");
+            let of_level = format!("{}{intervals}", rows[1]);
+            for of in figures::tabled_distributions() {
+                let line = of_level
+                    .lines()
+                    .find(|line| line.contains(&of.heading()))
+                    .expect("a line");
+                let cell = |percentile| of.print.estimate(of.at(percentile, level));
+                sample::check_order(line, Percentile::all_with_interval().map(cell));
+            }
+        }
     }
 
     #[test]

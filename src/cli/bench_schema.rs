@@ -1,12 +1,50 @@
 //! The schema of a benchmark's report: a text for people, and from the same lines a JSON Schema for validators.
 
+use std::sync::LazyLock;
+
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use crate::domain::run::SCHEMA;
+use crate::domain::stats::{PERCENTILES, Percentile};
 
-/// Each key with its type and meaning.
-pub(super) const TEXT: &str = include_str!("bench_schema.txt");
+/// Each key of the report, a line each with its type and meaning.
+pub(super) static TEXT: LazyLock<String> = LazyLock::new(text);
+
+/// The text, with a line for each percentile.
+fn text() -> String {
+    let first =
+        |at: usize, text: &'static str, then: &'static str| if at == 0 { text } else { then };
+    let line = |key: String, kind: &str, meaning: &str| {
+        format!("  stats.{key:<32} {kind:<8} {meaning}")
+            .trim_end()
+            .to_owned()
+    };
+    let percentiles = PERCENTILES.iter().enumerate().map(|(at, percentile)| {
+        line(
+            percentile.key(),
+            "number",
+            first(at, "percentiles by nearest rank, within 0.05 %", ""),
+        )
+    });
+    let intervals = Percentile::all_with_interval()
+        .enumerate()
+        .map(|(at, percentile)| {
+            let means = first(
+                at,
+                "95 % interval of {}: order statistics, distribution-free",
+                "of {}",
+            );
+            line(
+                format!("{}_ci", percentile.key()),
+                "pair",
+                &means.replace("{}", &percentile.key()),
+            )
+        });
+    include_str!("bench_schema.txt")
+        .replace("{percentiles}", &percentiles.collect::<Vec<_>>().join("\n"))
+        .replace("{intervals}", &intervals.collect::<Vec<_>>().join("\n"))
+}
 
 /// What a report cannot do without, by the object that has it. Keys that came with later versions of Batida are in none
 /// of the older reports, so that they are not asked for.

@@ -7,6 +7,7 @@ use super::conversation::{Attachment, Params, ToolCall, ToolResult};
 use super::known;
 use super::plan::{Arrivals, Load};
 use super::run::{BenchReport, Flight, LevelReport, Point, RatePoint, SessionEnd, Surroundings};
+use super::stats::P50;
 use super::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::timeline::Figures;
@@ -138,8 +139,8 @@ impl SessionRow {
             release: report.surroundings.as_ref().and_then(Surroundings::release),
             requests: sum(|level| level.requests.ended),
             errors: sum(|level| level.requests.failed),
-            ttft_p50_ms: first.and_then(|level| level.ttft_ms.p50),
-            itl_p50_ms: first.and_then(|level| level.itl_ms.p50),
+            ttft_p50_ms: first.and_then(|level| level.ttft_ms.at(P50)),
+            itl_p50_ms: first.and_then(|level| level.itl_ms.at(P50)),
             peak_tokens_per_s: peak(&report.levels),
             baseline: false,
         }

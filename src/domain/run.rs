@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::FaultClass;
 use super::plan::{LevelLoad, Plan};
+use super::stats::Estimate;
+pub use super::stats::Stats;
 use super::units::signed;
 
 /// The version of the JSON. It changes when a reader of the old one would read wrong figures.
@@ -302,38 +304,6 @@ pub struct ErrorCount {
     pub example: String,
 }
 
-/// A figure's distribution. All absent when nothing was recorded.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "percentiles by their names")]
-pub struct Stats {
-    /// How many values.
-    pub count: u64,
-    pub mean: Option<f64>,
-    /// Standard deviation of the sample.
-    pub sd: Option<f64>,
-    pub min: Option<f64>,
-    pub p1: Option<f64>,
-    pub p5: Option<f64>,
-    pub p10: Option<f64>,
-    pub p25: Option<f64>,
-    pub p50: Option<f64>,
-    pub p75: Option<f64>,
-    pub p90: Option<f64>,
-    pub p95: Option<f64>,
-    pub p99: Option<f64>,
-    pub p99_9: Option<f64>,
-    pub max: Option<f64>,
-    /// 95 % intervals, distribution-free from order statistics (binomial); `None` with too few values. Gaps
-    /// of one answer count as fewer values when they are alike (`metrics::stats`).
-    pub p50_ci: Option<[f64; 2]>,
-    /// The same of p95.
-    pub p95_ci: Option<[f64; 2]>,
-    /// The same of p99.
-    pub p99_ci: Option<[f64; 2]>,
-    /// `[lower edge, upper edge, count]` of each bucket that holds something, ascending; at most 2 % wide.
-    pub buckets: Vec<[f64; 3]>,
-}
-
 /// Per second, over the steady part.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Throughput {
@@ -357,6 +327,15 @@ pub struct Rate {
     /// 95 % interval by batch means (Student's t over equal parts of the steady part); `None` when it is
     /// too short.
     pub ci: Option<[f64; 2]>,
+}
+
+impl From<Option<Rate>> for Estimate {
+    fn from(rate: Option<Rate>) -> Self {
+        Self {
+            value: rate.map(|rate| rate.mean),
+            ci: rate.and_then(|rate| rate.ci),
+        }
+    }
 }
 
 /// What was in flight.
@@ -646,4 +625,65 @@ pub enum Steer {
     Pause,
     /// Go on.
     Resume,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// All that the earlier JSON holds stands in the new one under the same key.
+    #[track_caller]
+    fn check_kept(place: &str, earlier: &Value, now: &Value) {
+        match (earlier, now) {
+            (Value::Object(earlier), Value::Object(now)) => {
+                for (key, value) in earlier {
+                    let place = format!("{place}.{key}");
+                    check_kept(
+                        &place,
+                        value,
+                        now.get(key).unwrap_or_else(|| panic!("{place} is gone")),
+                    );
+                }
+            }
+            (Value::Array(earlier), Value::Array(now)) => {
+                assert_eq!(earlier.len(), now.len(), "{place}");
+                earlier
+                    .iter()
+                    .zip(now)
+                    .for_each(|(earlier, now)| check_kept(place, earlier, now));
+            }
+            // 8 and 8.0 are the same.
+            _ if earlier.is_number() => assert_eq!(earlier.as_f64(), now.as_f64(), "{place}"),
+            _ => assert_eq!(earlier, now, "{place}"),
+        }
+    }
+
+    #[test]
+    fn a_report_of_an_earlier_version_is_read_and_its_keys_are_kept() {
+        let file = include_str!("../../tests/fixtures/report/batida-0.1.0.json");
+        let earlier: Value = serde_json::from_str(file).expect("JSON");
+        let report: BenchReport = serde_json::from_str(file).expect("a report");
+        check_kept(
+            "report",
+            &earlier,
+            &serde_json::to_value(&report).expect("it is written"),
+        );
+        let database = include_str!("../../tests/fixtures/history/v1.sql");
+        let (_, level) = database
+            .split_once("INSERT INTO levels VALUES (1, 0, '")
+            .expect("a level");
+        let (level, _) = level
+            .split_once("');")
+            .or_else(|| level.split_once("',"))
+            .expect("its end");
+        let earlier: Value = serde_json::from_str(level).expect("JSON");
+        let read: LevelReport = serde_json::from_str(level).expect("a level");
+        check_kept(
+            "level",
+            &earlier,
+            &serde_json::to_value(&read).expect("it is written"),
+        );
+    }
 }

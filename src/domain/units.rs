@@ -41,6 +41,15 @@ pub fn duration(duration: Duration) -> Figure {
     Figure { value, unit }
 }
 
+/// The same of a time that is measured in ms; [`ABSENT`] for what is no time.
+pub fn milliseconds(ms: f64) -> Figure {
+    let absent = |_| Figure {
+        value: ABSENT.to_owned(),
+        unit: "",
+    };
+    Duration::try_from_secs_f64(ms / 1e3).map_or_else(absent, duration)
+}
+
 /// Latency is read in seconds, so that a column of them can be compared; below a tenth of one, in ms.
 pub fn seconds(duration: Duration) -> Figure {
     if duration < Duration::from_micros(99_500) {
@@ -141,6 +150,53 @@ pub fn signed(value: f64) -> String {
         _ => "+",
     };
     format!("{sign}{digits}")
+}
+
+/// A share as percent, two decimals at most: `3 %`, `2.5 %`, `66.67 %`. What is not nothing or not all does not read as
+/// such: `<0.01 %`, `>99.99 %`.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = format!("{percent:.2}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "0" if percent > 0.0 => "<0.01 %".to_owned(),
+        "100" if percent < 100.0 - 1e-9 => ">99.99 %".to_owned(),
+        text => format!("{text} %"),
+    }
+}
+
+/// The same to the whole percent, where more digits would say nothing: `67 %`.
+pub fn whole_percent(share: f64) -> String {
+    let whole = (share * 100.0).round();
+    // Close to nothing and to all the digits do say something.
+    if whole == 0.0 || whole == 100.0 {
+        percent(share)
+    } else {
+        format!("{whole} %")
+    }
+}
+
+/// A relative change with its sign, which nothing has none of: `+8.2 %`, `−9.3 %`, `0.0 %`.
+pub fn change(share: f64) -> String {
+    format!("{} %", signed_tenth(share * 100.0))
+}
+
+/// The interval of a relative change: `−12.1 … −6.6 %`.
+pub fn change_interval([low, high]: [f64; 2]) -> String {
+    format!(
+        "{} … {} %",
+        signed_tenth(low * 100.0),
+        signed_tenth(high * 100.0)
+    )
+}
+
+fn signed_tenth(value: f64) -> String {
+    let text = format!("{:.1}", value.abs());
+    let sign = match text.as_str() {
+        "0.0" => "",
+        _ if value < 0.0 => "−",
+        _ => "+",
+    };
+    format!("{sign}{text}")
 }
 
 /// A count with its noun, in the singular where there is one: `1 answer`, `2,012 pods`.
@@ -366,6 +422,36 @@ mod tests {
             [signed(0.001), signed(-0.4), signed(12.34)],
             ["0", "−0.40", "+12.3"]
         );
+    }
+
+    #[test]
+    fn shares_keep_the_digits_that_tell() {
+        for (share, text) in [
+            (0.0, "0 %"),
+            (0.000_01, "<0.01 %"),
+            (0.0025, "0.25 %"),
+            (0.03, "3 %"),
+            (2.0 / 3.0, "66.67 %"),
+            (0.999_6, "99.96 %"),
+            (0.999_99, ">99.99 %"),
+            (1.0, "100 %"),
+            (1.1, "110 %"),
+        ] {
+            assert_eq!(percent(share), text);
+        }
+        assert_eq!(
+            [2.0 / 3.0, 0.001, 0.997, 1.0].map(whole_percent),
+            ["67 %", "0.1 %", "99.7 %", "100 %"]
+        );
+        for (share, text) in [
+            (-0.093, "−9.3 %"),
+            (0.082, "+8.2 %"),
+            (-0.000_1, "0.0 %"),
+            (1.0, "+100.0 %"),
+        ] {
+            assert_eq!(change(share), text);
+        }
+        assert_eq!(change_interval([-0.121, 0.0]), "−12.1 … 0.0 %");
     }
 
     #[test]

@@ -9,9 +9,11 @@ use self::text::{answer, fenced, quoted};
 use super::{Exported, words};
 use crate::domain::history::{Exchange, ExchangeEnding, SessionBody, SessionRow};
 use crate::domain::printable::cut;
-use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
-use crate::domain::units::{ABSENT, count, short, time_with_interval, with_interval};
-use crate::metrics::compare::Comparison;
+use crate::domain::run::{BenchReport, INTERVALS, LevelReport, ServerSide};
+use crate::domain::units::{count, percent};
+use crate::metrics::compare::{
+    Comparison, Verdict, change_text, interval_text, value_text, verdict_text,
+};
 
 /// The sessions one below the other.
 pub(super) fn page(sessions: &[Exported<'_>]) -> String {
@@ -68,55 +70,27 @@ fn bench(out: &mut String, report: &BenchReport) {
 }
 
 fn levels_table(out: &mut String, levels: &[&LevelReport]) {
-    let good = levels.iter().any(|level| level.goodput.is_some());
-    out.push_str(
-        "| level | requests | errors | TTFT p50, ms | p95 | p99 | ITL p50, ms | p99 | TPOT p50, ms ",
-    );
-    out.push_str("| latency p50 | p99 | tok/s of one | tok/s of all | req/s | in flight |");
-    out.push_str(if good { " good |\n" } else { "\n" });
-    out.push_str("|:--");
-    out.push_str(&"|--:".repeat(if good { 15 } else { 14 }));
-    out.push_str("|\n");
-    for level in levels {
-        let rate = |rate: Option<Rate>| {
-            interval(
-                rate.map(|rate| rate.mean),
-                rate.and_then(|rate| rate.ci),
-                1.0,
-            )
+    let columns = words::columns(levels);
+    out.push_str("| level |");
+    let mut group = "";
+    for (_, column) in &columns {
+        // A heading is said with the first of its columns.
+        let title = if column.group == group {
+            column.name.clone()
+        } else {
+            column.title()
         };
-        let (ttft, itl, tpot) = (&level.ttft_ms, &level.itl_ms, &level.tpot_ms);
-        let (latency, speed) = (&level.latency_ms, &level.user_tokens_per_s);
-        let mut cells = vec![
-            escape(&level.label),
-            count(level.requests.ended),
-            count(level.requests.failed),
-            interval(ttft.p50, ttft.p50_ci, 1.0),
-            interval(ttft.p95, ttft.p95_ci, 1.0),
-            interval(ttft.p99, ttft.p99_ci, 1.0),
-            interval(itl.p50, itl.p50_ci, 1.0),
-            interval(itl.p99, itl.p99_ci, 1.0),
-            interval(tpot.p50, tpot.p50_ci, 1.0),
-            escape(&time_with_interval(latency.p50, latency.p50_ci)),
-            escape(&time_with_interval(latency.p99, latency.p99_ci)),
-            interval(speed.p50, speed.p50_ci, 1.0),
-            rate(level.throughput.output_tokens_per_s),
-            rate(level.throughput.requests_per_s),
-            words::in_flight(level),
-        ];
-        if good {
-            cells.push(words::good(level).unwrap_or_else(|| ABSENT.to_owned()));
-        }
-        let _ = writeln!(out, "| {} |", cells.join(" | "));
+        group = column.group;
+        let _ = write!(out, " {} |", escape(&title));
     }
-}
-
-/// A figure, divided, with its interval.
-fn interval(value: Option<f64>, ci: Option<[f64; 2]>, by: f64) -> String {
-    escape(&with_interval(
-        value.map(|value| value / by),
-        ci.map(|ci| ci.map(|end| end / by)),
-    ))
+    let _ = writeln!(out, "\n|:--{}|", "|--:".repeat(columns.len()));
+    for level in levels {
+        let _ = write!(out, "| {} |", escape(&level.label));
+        for (metric, _) in &columns {
+            let _ = write!(out, " {} |", escape(&metric.text_with_interval(level)));
+        }
+        out.push('\n');
+    }
 }
 
 fn notes(out: &mut String, report: &BenchReport) {
@@ -246,7 +220,7 @@ pub fn comparison_markdown(found: &Comparison) -> String {
         .first()
         .map(|label| escape(label))
         .unwrap_or_default();
-    let least = words::percent(found.least_change);
+    let least = percent(found.least_change);
     let _ = writeln!(
         out,
         "Changes are against {baseline}; one counts from {least} up.\n"
@@ -293,20 +267,25 @@ pub fn comparison_markdown(found: &Comparison) -> String {
                 "--:|--:|--:|:--|".repeat(found.labels.len().max(1) - 1)
             );
         }
-        let _ = write!(out, "| {} | {} |", escape(&row.title), short(row.baseline));
+        let _ = write!(
+            out,
+            "| {} | {} |",
+            escape(&row.title),
+            value_text(row, row.baseline)
+        );
         for cell in &row.others {
-            let (_, verdict) = words::verdict(cell.verdict);
-            let verdict = if verdict == "worse" {
-                "**worse**"
+            let verdict = verdict_text(cell);
+            let verdict = if cell.verdict == Verdict::Worse {
+                format!("**{verdict}**")
             } else {
-                verdict
+                verdict.to_owned()
             };
             let _ = write!(
                 out,
                 " {} | {} | {} | {verdict} |",
-                short(cell.value),
-                words::change(cell.change),
-                words::interval(cell.interval),
+                value_text(row, cell.value),
+                change_text(row, cell),
+                interval_text(cell),
             );
         }
         out.push('\n');

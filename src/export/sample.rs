@@ -50,6 +50,18 @@ impl Sample {
     }
 }
 
+/// The parts stand in the text one behind the other.
+#[track_caller]
+pub(crate) fn check_order(text: &str, parts: impl IntoIterator<Item = String>) {
+    let mut rest = text;
+    for part in parts {
+        let at = rest
+            .find(&part)
+            .unwrap_or_else(|| panic!("{part:?} is not in {rest:?} of {text}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
 fn row(kind: SessionKind, title: &str) -> SessionRow {
     let chat = kind == SessionKind::Chat;
     SessionRow {

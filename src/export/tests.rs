@@ -2,7 +2,7 @@ use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use ::parquet::record::{Field, RowAccessor as _};
 
 use super::columns::COLUMNS;
-use super::sample::{HOSTILE, Sample, bench, chat};
+use super::sample::{HOSTILE, Sample, bench, chat, check_order};
 use super::*;
 use crate::domain::history::{Said, SessionBody};
 use crate::domain::run::{AnsweredBy, BenchReport};
@@ -429,7 +429,7 @@ mod html_page {
         check_page(&page);
         assert_eq!(page.matches("<figure").count(), 4);
         assert!(page.contains("class=\"worse\">worse"), "the verdict");
-        assert!(page.contains("[+8.0 %, +16 %]"), "the interval");
+        assert!(page.contains("+8.0 … +16.0 %"), "the interval");
     }
 
     #[test]
@@ -477,7 +477,8 @@ mod markdown_text {
         // As the report has them.
         let sample = bench(1.0);
         let level = &sample.report().levels[0];
-        let cell = crate::domain::units::with_interval(level.ttft_ms.p50, level.ttft_ms.p50_ci);
+        let cell = crate::domain::figures::Print::Digits
+            .estimate(level.ttft_ms.estimate(crate::domain::stats::P50));
         assert!(
             cell.contains(", ") && report.contains(&cell.replace('[', "\\[").replace(']', "\\]")),
             "{cell}: {report}"
@@ -486,7 +487,7 @@ mod markdown_text {
         let compared = comparison_markdown(&comparison(&["a|b", "c", "d"]));
         check_tables(&compared);
         assert!(
-            compared.contains("**worse**") && compared.contains("+12 %"),
+            compared.contains("**worse**") && compared.contains("+12.3 %"),
             "{compared}"
         );
     }
@@ -512,6 +513,60 @@ mod markdown_text {
                 .lines()
                 .any(|line| line.starts_with("## ") && line.contains("<script")),
             "{chat}"
+        );
+    }
+}
+
+#[test]
+fn every_column_of_the_table_of_figures_is_in_both_reports() {
+    use crate::domain::figures::COLUMNS;
+
+    let sample = bench(1.0);
+    let (page, markdown) = (
+        text(&sample, ExportFormat::Html),
+        text(&sample, ExportFormat::Markdown),
+    );
+    let names = || COLUMNS.iter().map(|(_, column)| column.name.clone());
+    check_order(
+        markdown
+            .lines()
+            .find(|line| line.starts_with("| level |"))
+            .expect("a head"),
+        names(),
+    );
+    let (_, table) = page.split_once("<h2>Levels</h2>").expect("the table");
+    for name in names() {
+        assert!(table.contains(&format!(">{name}</th>")), "{name}: {table}");
+    }
+    for level in &sample.report().levels {
+        let row = |begins: String| move |line: &&str| line.starts_with(&begins);
+        let line = markdown
+            .lines()
+            .find(row(format!("| {} |", level.label)))
+            .expect("a row");
+        let cell = |text: &str| markdown::escape(text);
+        check_order(
+            line,
+            COLUMNS
+                .iter()
+                .map(|(metric, _)| cell(&metric.text_with_interval(level))),
+        );
+        let (_, line) = table
+            .split_once(&format!("<th scope=\"row\">{}</th>", level.label))
+            .expect("a row");
+        let (line, _) = line.split_once("</tr>").expect("its end");
+        assert_eq!(line.matches("<td").count(), COLUMNS.len());
+        let cells = COLUMNS.iter().flat_map(|(metric, _)| {
+            let interval = metric
+                .print
+                .interval(metric.estimate(level))
+                .into_iter()
+                .flatten();
+            std::iter::once(metric.text_beside_plan(level)).chain(interval)
+        });
+        check_order(
+            line,
+            cells.map(|text| text.replace('<', "&lt;").replace('>', "&gt;")),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! What reports for people say in the same words, as HTML or as Markdown.
 
 use crate::domain::conversation::ToolCall;
+use crate::domain::figures::{self, Column, Metric};
 use crate::domain::history::Exchange;
 use crate::domain::json;
 use crate::domain::known::{self, TraceBrief, UNKNOWN, Unknown};
@@ -101,7 +102,7 @@ fn ends(ends: &Ends) -> String {
     parts.extend(ends.after.map(units::write_duration));
     parts.extend(
         ends.error_share
-            .map(|share| format!("{} errors", percent(share))),
+            .map(|share| format!("{} errors", units::percent(share))),
     );
     if parts.is_empty() {
         "its last request".to_owned()
@@ -204,29 +205,12 @@ pub(super) fn said(report: &BenchReport) -> Vec<Said<'_>> {
     all
 }
 
-/// `met/all` as a share of goodput, absent without objectives.
-pub(super) fn good(level: &LevelReport) -> Option<String> {
-    let share = level.goodput.as_ref()?.share?;
-    Some(format!("{:.0} %", share * 100.0))
-}
-
-/// What was in flight: reached, and asked for.
-pub(super) fn in_flight(level: &LevelReport) -> String {
-    let reached = level
-        .concurrency
-        .reached
-        .map_or(units::ABSENT.to_owned(), |n| format!("{n:.1}"));
-    let asked = level
-        .concurrency
-        .asked
-        .map(|n| format!(" / {n}"))
-        .unwrap_or_default();
-    format!("{reached}{asked}")
-}
-
-/// `3 %`, `2.5 %`: as many digits as there are, two at most.
-pub(super) fn percent(share: f64) -> String {
-    format!("{} %", (share * 1e4).round() / 1e2)
+/// The columns of a table of these levels. Without objectives there is none for goodput.
+pub(super) fn columns(levels: &[&LevelReport]) -> Vec<(&'static Metric, &'static Column)> {
+    let mut columns = figures::COLUMNS.clone();
+    let any = levels.iter().any(|level| level.goodput.is_some());
+    columns.retain(|(metric, _)| any || metric.key != figures::GOODPUT);
+    columns
 }
 
 /// `2026-11-23 14:05 UTC`
@@ -235,43 +219,17 @@ pub(super) fn moment(at: jiff::Timestamp) -> String {
     known.unwrap_or_else(|| "date unknown".to_owned())
 }
 
-/// `+3.2 %`, `−12 %`, `0.0 %`; absent stays absent.
-pub(super) fn change(share: Option<f64>) -> String {
-    share.map_or(units::ABSENT.to_owned(), signed)
-}
-
-fn signed(share: f64) -> String {
-    let percent = share * 100.0;
-    let digits = usize::from(percent.abs() < 9.95);
-    let sign = if percent >= 0.05 {
-        "+"
-    } else if percent <= -0.05 {
-        "−"
-    } else {
-        ""
-    };
-    format!("{sign}{:.digits$} %", percent.abs())
-}
-
-/// `[−4.1 %, −2.0 %]`, empty where there is none.
-pub(super) fn interval(ends: Option<[f64; 2]>) -> String {
-    ends.map(|ends| ends.map(signed))
-        .map(|[low, high]| format!("[{low}, {high}]"))
-        .unwrap_or_default()
-}
-
-/// A class of the style sheet, and the words.
-pub(super) fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
+/// The class of a verdict in the style sheet.
+pub(super) fn class(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Better => ("better", "better"),
-        Verdict::Worse => ("worse", "worse"),
-        Verdict::NoDifference => ("same", "no difference"),
-        Verdict::TooFew => ("same", "too few requests"),
-        Verdict::Look => ("look", "look at it"),
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::NoDifference | Verdict::TooFew => "same",
+        Verdict::Look => "look",
     }
 }
 
-/// The figures in one line.
+/// An exchange's figures in one line.
 pub(super) fn figures(exchange: &Exchange) -> String {
     let figures = &exchange.figures;
     let mut parts = Vec::new();

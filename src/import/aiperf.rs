@@ -20,6 +20,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
+use crate::domain::stats::Percentiles;
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
 
@@ -648,15 +649,7 @@ fn stats(file: &File<'_>, name: &str, of: &Value, scale: f64, most: f64, request
         mean: Some(mean),
         sd: value("std"),
         min: value("min"),
-        p1: value("p1"),
-        p5: value("p5"),
-        p10: value("p10"),
-        p25: value("p25"),
-        p50: value("p50"),
-        p75: value("p75"),
-        p90: value("p90"),
-        p95: value("p95"),
-        p99: value("p99"),
+        percentiles: Percentiles::from_fn(|percentile| value(&percentile.to_string())),
         max: value("max"),
         ..Stats::default()
     }

@@ -19,6 +19,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, Rate, Stats};
+use crate::domain::stats::{P50, Percentile, Percentiles};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
 
@@ -567,23 +568,26 @@ fn stats(file: &File<'_>, name: &str, of: &Value, factor: f64, most: f64) -> Sta
         return Stats::default();
     }
     let value = |path: &[&str]| file.judged(name, number(of, path)? * factor, 0.0, most);
-    let percentile = |name: &str| value(&["percentiles", name]);
     Stats {
         count,
         mean: value(&["mean"]),
         sd: value(&["std_dev"]),
         min: value(&["min"]),
-        p1: percentile("p01"),
-        p5: percentile("p05"),
-        p10: percentile("p10"),
-        p25: percentile("p25"),
-        p50: percentile("p50").or_else(|| value(&["median"])),
-        p75: percentile("p75"),
-        p90: percentile("p90"),
-        p95: percentile("p95"),
-        p99: percentile("p99"),
-        p99_9: percentile("p999"),
+        percentiles: Percentiles::from_fn(|percentile| {
+            let median = || (percentile == P50).then(|| value(&["median"])).flatten();
+            value(&["percentiles", &key_of(percentile)]).or_else(median)
+        }),
         max: value(&["max"]),
         ..Stats::default()
+    }
+}
+
+/// `p01`, `p50`, `p999`
+fn key_of(percentile: Percentile) -> String {
+    let per_mille = percentile.per_mille();
+    if per_mille.is_multiple_of(10) {
+        format!("p{:02}", per_mille / 10)
+    } else {
+        format!("p{per_mille}")
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::plan::{
 use crate::domain::run::{
     BenchReport, LevelEnd, LevelReport, Machine, SCHEMA, SessionEnd, Stats, Watch,
 };
+use crate::domain::stats::{P50, P99};
 use crate::domain::units;
 use crate::metrics::request::RequestRecord;
 use crate::metrics::tally::{LevelFrame, Tally};
@@ -453,6 +454,6 @@ fn plan(origin: &Origin, targets: Vec<Target>, loads: &[LevelLoad]) -> (Plan, Ve
 /// these are no figures.
 pub(super) fn if_any_time(stats: Stats) -> Stats {
     let zero = |value: Option<f64>| value.is_none_or(|value| value <= 0.0);
-    let none = zero(stats.mean) && zero(stats.p50) && zero(stats.p99) && zero(stats.max);
+    let none = zero(stats.mean) && zero(stats.at(P50)) && zero(stats.at(P99)) && zero(stats.max);
     if none { Stats::default() } else { stats }
 }

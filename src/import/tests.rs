@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::history::ExportFormat;
 use crate::domain::plan::{Field, Load};
 use crate::domain::run::BenchReport;
+use crate::domain::stats::{P50, P99};
 use crate::export::sample;
 use crate::metrics::request::RequestRecord;
 
@@ -168,11 +169,11 @@ fn aiperfs_aggregates_are_taken_as_they_are() {
         ("gpt-oss-120b", 24)
     );
     check_near(
-        level.ttft_ms.p50,
+        level.ttft_ms.at(P50),
         figure(AIPERF, &["time_to_first_token", "p50"]),
     );
     check_near(
-        level.itl_ms.p99,
+        level.itl_ms.at(P99),
         figure(AIPERF, &["inter_chunk_latency", "p99"]),
     );
     check_near(
@@ -180,7 +181,7 @@ fn aiperfs_aggregates_are_taken_as_they_are() {
         figure(AIPERF, &["inter_token_latency", "avg"]),
     );
     assert_eq!(
-        (level.ttft_ms.buckets.len(), level.ttft_ms.p50_ci),
+        (level.ttft_ms.buckets.len(), level.ttft_ms.estimate(P50).ci),
         (0, None)
     );
     assert_eq!(report.started_at.to_string(), "2026-11-23T13:48:41.32969Z");
@@ -212,7 +213,7 @@ fn guidellms_requests_give_figures_of_our_definitions_and_a_sweep_is_split_by_lo
     );
     assert_eq!(requests.len(), 6 + 1 + 12 + 1);
     // 91 ms after the first token the answer ended, with nine tokens after the first.
-    check_near(closed.levels[1].tpot_ms.p50, 91.0 / 9.0);
+    check_near(closed.levels[1].tpot_ms.at(P50), 91.0 / 9.0);
     let its = figure(GUIDELLM, &["metadata", "version"]);
     assert!((its - 2.0).abs() < f64::EPSILON);
     let (rate, requests) = &imported.sessions[1];
@@ -233,7 +234,7 @@ fn guidellms_requests_give_figures_of_our_definitions_and_a_sweep_is_split_by_lo
         (0, 401),
         "only a sample is in the file"
     );
-    assert!(most.levels[0].ttft_ms.buckets.is_empty() && most.levels[0].ttft_ms.p99.is_some());
+    assert!(most.levels[0].ttft_ms.buckets.is_empty() && most.levels[0].ttft_ms.at(P99).is_some());
     assert!(
         imported
             .remarks
@@ -260,7 +261,7 @@ fn guidellms_older_files_are_read_too() {
     assert_eq!((labels(report), requests.len()), (vec!["c=2"], 8));
     let level = &report.levels[0];
     assert_eq!(level.model, "gpt-oss-120b");
-    check_near(level.tpot_ms.p50, 91.0 / 9.0);
+    check_near(level.tpot_ms.at(P50), 91.0 / 9.0);
     assert_eq!(
         (imported.source.as_str(), report.api.as_str()),
         ("guidellm", "")
@@ -282,13 +283,16 @@ fn vllms_details_give_intervals_and_its_aggregates_do_not() {
         level.throughput.output_tokens_per_s.map(|rate| rate.mean),
         figure(VLLM, &["output_throughput"]),
     );
-    assert!(level.ttft_ms.p50_ci.is_some() && !level.ttft_ms.buckets.is_empty());
+    assert!(level.ttft_ms.estimate(P50).ci.is_some() && !level.ttft_ms.buckets.is_empty());
     assert_eq!(report.started_at.to_string(), "2026-11-23T14:05:09Z");
 
     let imported = read_well(VLLM_LINES);
     let (report, _) = &imported.sessions[0];
     assert_eq!(labels(report), ["c=4", "c=8"]);
-    assert!(report.levels[0].ttft_ms.p50_ci.is_none() && report.levels[0].ttft_ms.p99.is_some());
+    assert!(
+        report.levels[0].ttft_ms.estimate(P50).ci.is_none()
+            && report.levels[0].ttft_ms.at(P99).is_some()
+    );
 }
 
 #[test]
@@ -394,7 +398,10 @@ fn what_cannot_be_a_figure_of_vllms_is_unknown_and_told() {
             .iter()
             .any(|note| note.contains("how many requests failed is not in the file"))
     );
-    assert_eq!((level.label.as_str(), level.ttft_ms.p50), ("unknown", None));
+    assert_eq!(
+        (level.label.as_str(), level.ttft_ms.at(P50)),
+        ("unknown", None)
+    );
     assert_eq!(
         level.throughput.output_tokens_per_s.map(|rate| rate.mean),
         None
@@ -621,7 +628,7 @@ proptest! {
         if let Ok(imported) = read("x.json", text.join("\n").as_bytes()) {
             for (report, requests) in imported.sessions {
                 for level in &report.levels {
-                    let figures = [level.ttft_ms.p50, level.latency_ms.p99, level.tpot_ms.mean];
+                    let figures = [level.ttft_ms.at(P50), level.latency_ms.at(P99), level.tpot_ms.mean];
                     prop_assert!(figures.iter().flatten().all(|figure| figure.is_finite() && *figure >= 0.0));
                 }
                 prop_assert!(requests.iter().all(|request| request.record.ended >= request.record.sent));
@@ -716,8 +723,8 @@ fn sglangs_lines_with_infinity_are_levels() {
         panic!("two levels")
     };
     assert_eq!((first.requests.ok, second.requests.ok), (64, 64));
-    check_near(first.ttft_ms.p50, 198.0);
-    check_near(second.ttft_ms.p50, 310.0);
+    check_near(first.ttft_ms.at(P50), 198.0);
+    check_near(second.ttft_ms.at(P50), 310.0);
     check_near(first.latency_ms.mean, 2_480.5);
     check_near(second.latency_ms.mean, 2_950.0);
     check_near(
@@ -833,8 +840,12 @@ fn guidellm_05_without_a_load_and_without_a_first_token_is_told_to_be_so() {
     assert_eq!((level.requests.ok, level.requests.failed), (95, 5));
     check_near(level.latency_ms.mean, 1_600.0);
     assert_eq!(
-        (&level.ttft_ms.p50, level.ttft_ms.count, &level.itl_ms.p50),
-        (&None, 0, &None),
+        (
+            level.ttft_ms.at(P50),
+            level.ttft_ms.count,
+            level.itl_ms.at(P50)
+        ),
+        (None, 0, None),
         "no 0 ms"
     );
     check_near(level.concurrency.reached, 3.88);
@@ -920,8 +931,8 @@ fn vllms_old_file_keeps_its_metadata_and_its_date() {
         ("10/s", "org/llama-3b")
     );
     assert_eq!((level.requests.ok, level.requests.failed), (300, 0));
-    check_near(level.ttft_ms.p50, 53.0);
-    check_near(level.ttft_ms.p99, 89.8);
+    check_near(level.ttft_ms.at(P50), 53.0);
+    check_near(level.ttft_ms.at(P99), 89.8);
     check_near(
         level.throughput.output_tokens_per_s.map(|rate| rate.mean),
         2_249.2,
@@ -1035,7 +1046,7 @@ fn genai_perf_is_called_by_its_name_and_its_load_is_read() {
         (level.model.as_str(), level.requests.ok, report.api.as_str()),
         ("org/m", 20, "localhost:8000")
     );
-    check_near(level.tpot_ms.p50, 9.0);
+    check_near(level.tpot_ms.at(P50), 9.0);
     assert_eq!(
         (level.itl_ms.count, report.prompts_told().as_deref()),
         (0, Some("synthetic, 550 tokens"))

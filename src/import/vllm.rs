@@ -21,6 +21,7 @@ use crate::domain::failure::Failure;
 use crate::domain::history::Imported;
 use crate::domain::plan::{Arrivals, Ends, LevelLoad, MOST_TOKENS};
 use crate::domain::run::{ErrorCount, LevelReport, Rate, Stats};
+use crate::domain::stats::{P50, Percentiles};
 use crate::metrics::request::{Phase, RequestError, RequestRecord};
 use crate::metrics::timeline::TokenSource;
 
@@ -478,16 +479,10 @@ fn stats(file: &File<'_>, run: &Value, name: &str, count: u64) -> Stats {
         count,
         mean: value("mean"),
         sd: value("std"),
-        p1: value("p1"),
-        p5: value("p5"),
-        p10: value("p10"),
-        p25: value("p25"),
-        p50: value("median").or_else(|| value("p50")),
-        p75: value("p75"),
-        p90: value("p90"),
-        p95: value("p95"),
-        p99: value("p99"),
-        p99_9: value("p99.9"),
+        percentiles: Percentiles::from_fn(|percentile| {
+            let median = (percentile == P50).then(|| value("median")).flatten();
+            median.or_else(|| value(&percentile.to_string()))
+        }),
         max: value("max"),
         ..Stats::default()
     })

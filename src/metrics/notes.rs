@@ -9,6 +9,7 @@ use super::tally::{ChunkTally, Sending};
 use super::timeline::{AT_ONCE, COALESCED};
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{LevelEnd, LevelReport, Stats};
+use crate::domain::stats::{P99, PERCENTILES, Percentile};
 use crate::domain::units;
 
 /// A prompt may be so much longer or shorter than asked.
@@ -223,8 +224,8 @@ fn coalesced(chunks: &ChunkTally) -> Option<String> {
         format!("a chunk holds {each:.1} tokens on average: ITL is the gap between chunks, TPOT the time per token")
     });
     let together = chunks.together().filter(|share| *share >= TOGETHER_SHARE).map(|share| {
-        let share = share * 100.0;
-        format!("{share:.0} % of the chunks came in one read with the one before: their gaps in ITL are 0")
+        let share = units::whole_percent(share);
+        format!("{share} of the chunks came in one read with the one before: their gaps in ITL are 0")
     });
     match (several, together) {
         (Some(several), Some(together)) => Some(format!("{several}; {together}")),
@@ -273,14 +274,14 @@ fn prompts_off(prompts: &PromptFit) -> Option<String> {
         off,
     } = *prompts;
     (off > 0).then(|| {
-        let by = (got as f64 / wanted as f64 - 1.0) * 100.0;
+        let by = got as f64 / wanted as f64 - 1.0;
         let longer = if by < 0.0 { "shorter" } else { "longer" };
         format!(
-            "{} of {} missed the length asked for by more than {:.0} %; all together they were {:.1} % {longer}",
+            "{} of {} missed the length asked for by more than {}; all together they were {} {longer}",
             units::count(off),
             counted(compared, "prompt"),
-            OFF * 100.0,
-            by.abs()
+            units::percent(OFF),
+            units::percent(by.abs())
         )
     })
 }
@@ -436,18 +437,10 @@ fn too_few(level: &LevelReport) -> Option<String> {
     });
     let itl = &level.itl_ms;
     // Enough gaps, and yet no interval.
-    let alike = itl.p99_ci.is_none() && itl.count >= least_for_interval(0.99);
+    let alike = itl.estimate(P99).ci.is_none() && itl.count >= least_for_interval(P99.share());
     let alike = alike.then(|| {
-        let without = [
-            ("p50", itl.p50_ci),
-            ("p95", itl.p95_ci),
-            ("p99", itl.p99_ci),
-        ];
-        let without: Vec<_> = without
-            .iter()
-            .filter(|(_, ci)| ci.is_none())
-            .map(|(name, _)| *name)
-            .collect();
+        let without = Percentile::all_with_interval().filter(|it| itl.estimate(*it).ci.is_none());
+        let without: Vec<String> = without.map(|it| it.to_string()).collect();
         format!(
             "{} of ITL: the gaps are of too few answers for a 95 % interval",
             list(&without)
@@ -459,13 +452,14 @@ fn too_few(level: &LevelReport) -> Option<String> {
 }
 
 /// Percentiles without an interval, and how many values they need.
-fn lacking(stats: &Stats) -> Vec<(&'static str, u64)> {
-    let needed = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)]
-        .map(|(name, p)| (name, least_for_interval(p)));
-    needed
-        .into_iter()
-        .filter(|(_, least)| stats.count < *least)
-        .collect()
+///
+/// A far tail is among them, though a report holds no interval of it: it rests on even fewer values.
+fn lacking(stats: &Stats) -> Vec<(String, u64)> {
+    let told = PERCENTILES
+        .iter()
+        .filter(|it| it.has_interval() || it.share() > P99.share());
+    let needed = told.map(|it| (it.to_string(), least_for_interval(it.share())));
+    needed.filter(|(_, least)| stats.count < *least).collect()
 }
 
 /// `a`, `a and b`, `a, b and c`.

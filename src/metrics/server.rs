@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::request::RequestRecord;
 use super::stats::{Histogram, Scale};
 use crate::domain::run::ServerSide;
+use crate::domain::stats::P50;
 
 /// Both sides of the good answers of a level.
 #[derive(Debug, Clone)]
@@ -100,6 +101,6 @@ impl Pair {
 
     /// Our median less the server's.
     fn difference(&self) -> Option<f64> {
-        Some(self.ours.stats().p50? - self.theirs.stats().p50?)
+        Some(self.ours.stats().at(P50)? - self.theirs.stats().at(P50)?)
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram as Hdr;
 
-use crate::domain::run::Stats;
+use crate::domain::stats::{Estimate, PERCENTILES, Percentile, Percentiles, Stats};
 
 /// The highest value that is told from higher ones, in ticks: 24 h in µs.
 pub const MOST_TICKS: u64 = 24 * 3_600 * 1_000_000;
@@ -194,31 +194,13 @@ impl Histogram {
                 _ => buckets.push([from, to, count]),
             }
         }
-        let [p1, p5, p10, p25, p50, p75, p90, p95, p99, p99_9] =
-            wanted.percentiles.map(|rank| rank.value.map(shown));
-        let [p50_ci, p95_ci, p99_ci] = wanted.intervals.map(|ends| {
-            let [low, high] = ends?;
-            Some([shown(low.value?), shown(high.value?)])
-        });
         Stats {
             count: n,
             mean: self.mean(),
             sd: self.deviation(n).map(shown),
             min: Some(shown(self.least as f64)),
-            p1,
-            p5,
-            p10,
-            p25,
-            p50,
-            p75,
-            p90,
-            p95,
-            p99,
-            p99_9,
+            percentiles: wanted.read(shown),
             max: Some(shown(self.most as f64)),
-            p50_ci,
-            p95_ci,
-            p99_ci,
             buckets: buckets
                 .into_iter()
                 .map(|[from, to, count]| [shown(from as f64), shown(to as f64), count as f64])
@@ -299,24 +281,47 @@ struct Rank {
     value: Option<f64>,
 }
 
-/// What one pass over a histogram looks for.
+/// What one pass over a histogram looks for, of each percentile.
 struct Wanted {
-    percentiles: [Rank; 10],
-    intervals: [Option<[Rank; 2]>; 3],
+    percentiles: Vec<Rank>,
+    intervals: Vec<Option<[Rank; 2]>>,
 }
 
 impl Wanted {
     /// Of `n` values that count as `independent` ones.
     fn of(n: u64, independent: u64) -> Self {
         let rank = |rank| Rank { rank, value: None };
-        let per_mille = [10, 50, 100, 250, 500, 750, 900, 950, 990, 999];
+        let interval = |percentile: &Percentile| {
+            let percentile = Some(percentile).filter(|percentile| percentile.has_interval())?;
+            let ends = spread(
+                interval_ranks(independent, percentile.share())?,
+                independent,
+                n,
+            );
+            Some(ends.map(rank))
+        };
         Self {
-            percentiles: per_mille.map(|part| rank(nearest_rank(n, part))),
-            intervals: [0.5, 0.95, 0.99].map(|p| {
-                let ends = spread(interval_ranks(independent, p)?, independent, n);
-                Some(ends.map(rank))
-            }),
+            percentiles: PERCENTILES
+                .iter()
+                .map(|it| rank(nearest_rank(n, it.per_mille())))
+                .collect(),
+            intervals: PERCENTILES.iter().map(interval).collect(),
         }
+    }
+
+    /// What was found, in the unit of `shown`.
+    fn read(&self, shown: impl Fn(f64) -> f64) -> Percentiles {
+        let mut found = self.percentiles.iter().zip(&self.intervals);
+        Percentiles::from_fn(|_| {
+            let Some((rank, ends)) = found.next() else {
+                return Estimate::default();
+            };
+            let ci = ends.and_then(|[low, high]| Some([shown(low.value?), shown(high.value?)]));
+            Estimate {
+                value: rank.value.map(&shown),
+                ci,
+            }
+        })
     }
 
     /// `seen` values are no larger than those of this bucket, whose value is `value`.
@@ -447,6 +452,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::stats::{P1, P50, P99_9};
 
     fn of_counts(values: &[u64]) -> Histogram {
         let mut out = Histogram::new(Scale::Count);
@@ -473,7 +479,7 @@ mod tests {
             (stats.min, stats.max, stats.mean),
             (Some(0.0), Some(4.5), Some(2.25))
         );
-        assert_eq!(stats.p50, Some(1.5), "the second of four");
+        assert_eq!(stats.at(P50), Some(1.5), "the second of four");
         assert_eq!(stats.buckets.len(), 4);
         let sd = stats.sd.expect("four values");
         assert!((sd - 1.936_491_673).abs() < 1e-6, "{sd}");
@@ -496,10 +502,10 @@ mod tests {
     fn a_single_value_has_no_deviation_and_no_interval() {
         let stats = of_counts(&[7]).stats();
         assert_eq!(
-            (stats.count, stats.p1, stats.p99_9),
+            (stats.count, stats.at(P1), stats.at(P99_9)),
             (1, Some(7.0), Some(7.0))
         );
-        assert_eq!((stats.sd, stats.p50_ci), (None, None));
+        assert_eq!((stats.sd, stats.estimate(P50).ci), (None, None));
     }
 
     #[test]
@@ -609,7 +615,8 @@ mod tests {
             }
             times
                 .stats()
-                .p50_ci
+                .estimate(P50)
+                .ci
                 .is_some_and(|[low, high]| low <= 10.0 && high >= 10.0)
         });
         held.count() as f64 / f64::from(runs)
@@ -637,7 +644,11 @@ mod tests {
         );
         let mut one = Histogram::new(Scale::Time);
         one.record_micros(&(0..500).collect::<Vec<u32>>());
-        assert_eq!(one.stats().p50_ci, None, "nobody knows how answers differ");
+        assert_eq!(
+            one.stats().estimate(P50).ci,
+            None,
+            "nobody knows how answers differ"
+        );
     }
 
     proptest! {
@@ -673,11 +684,9 @@ mod tests {
             let stats = of_counts(&values).stats();
             values.sort_unstable();
             let n = values.len() as u64;
-            for (said, per_mille) in [
-                (stats.p1, 10), (stats.p25, 250), (stats.p50, 500), (stats.p95, 950), (stats.p99, 990), (stats.p99_9, 999),
-            ] {
-                let exact = values[nearest_rank(n, per_mille) as usize - 1] as f64;
-                let said = said.expect("there are values");
+            for percentile in PERCENTILES {
+                let exact = values[nearest_rank(n, percentile.per_mille()) as usize - 1] as f64;
+                let said = stats.at(*percentile).expect("there are values");
                 prop_assert!((said - exact).abs() <= exact * 5e-4 + 1e-9, "{} for {}", said, exact);
             }
             let mean = values.iter().sum::<u64>() as f64 / n as f64;

@@ -690,6 +690,7 @@ mod tests {
     use super::*;
     use crate::domain::plan::Arrivals;
     use crate::domain::run::Stats;
+    use crate::domain::stats::{P1, P5, P50, P95, P99, Percentiles};
     use crate::metrics::request::RequestError;
     use crate::metrics::timeline::{Figures, TextKind, Timeline, Usage};
 
@@ -788,7 +789,7 @@ mod tests {
     #[test]
     fn figures_of_one_answer_are_its_own() {
         let level = report(CLOSED, &[answer(0, 100, &[10; 63])]);
-        assert_eq!(level.ttft_ms.p50, Some(100.0));
+        assert_eq!(level.ttft_ms.at(P50), Some(100.0));
         assert_eq!((level.itl_ms.count, level.itl_ms.mean), (63, Some(10.0)));
         assert_eq!(level.tpot_ms.mean, Some(10.0));
         assert_eq!(level.user_tokens_per_s.mean, Some(100.0));
@@ -828,7 +829,7 @@ mod tests {
             "the mean of the means would be 15"
         );
         assert_eq!(
-            [level.itl_ms.p1, level.itl_ms.p5].map(|p| p.map(f64::round)),
+            [level.itl_ms.at(P1), level.itl_ms.at(P5)].map(|p| p.map(f64::round)),
             [Some(10.0), Some(20.0)]
         );
     }
@@ -931,7 +932,7 @@ mod tests {
         };
         let seen = Stats {
             count: 100,
-            p99: Some(0.1),
+            percentiles: Percentiles::of([(P99, 0.1)]),
             ..Stats::default()
         };
         let own = Watch {
@@ -941,7 +942,7 @@ mod tests {
         assert_eq!(doubts(own.clone()), [""; 0]);
         let late = Stats {
             count: 2,
-            p99: Some(900.0),
+            percentiles: Percentiles::of([(P99, 900.0)]),
             ..Stats::default()
         };
         let late = doubts(Watch {
@@ -1202,7 +1203,7 @@ mod tests {
             })
             .collect();
         let level = report(OPEN, &records);
-        assert_eq!(level.ttft_ms.p50, Some(1_700.0));
+        assert_eq!(level.ttft_ms.at(P50), Some(1_700.0));
         let server = level.server.expect("it sends some");
         assert_eq!(
             (server.ttft_ms.count, server.ttft_p50_difference_ms),
@@ -1252,10 +1253,13 @@ mod tests {
         let records: Vec<_> = (0..40).map(|i| answer(i * 1_000, 100, &[10; 99])).collect();
         let level = report(CLOSED, &records);
         assert_eq!(
-            (level.ttft_ms.p50_ci.is_some(), level.ttft_ms.p95_ci),
+            (
+                level.ttft_ms.estimate(P50).ci.is_some(),
+                level.ttft_ms.estimate(P95).ci
+            ),
             (true, None)
         );
-        assert!(level.itl_ms.p99_ci.is_some());
+        assert!(level.itl_ms.estimate(P99).ci.is_some());
         let few: Vec<_> = level
             .notes
             .iter()
@@ -1282,7 +1286,10 @@ mod tests {
     #[test]
     fn many_gaps_of_few_answers_are_no_ground_for_an_interval() {
         let level = report(CLOSED, &[answer(0, 100, &[10; 500])]);
-        assert_eq!((level.itl_ms.count, level.itl_ms.p50_ci), (500, None));
+        assert_eq!(
+            (level.itl_ms.count, level.itl_ms.estimate(P50).ci),
+            (500, None)
+        );
         let note = level.notes.last().map(String::as_str).unwrap_or_default();
         assert!(
             note.starts_with(
@@ -1307,7 +1314,7 @@ mod tests {
         records[3].wanted_prompt_tokens = Some(90);
         let notes = report(CLOSED, &records).notes;
         // 98 → 100 is 2.04 %.
-        let expected = "10 of 10 prompts missed the length asked for by more than 2 %; all together they were 2.9 % longer";
+        let expected = "10 of 10 prompts missed the length asked for by more than 2 %; all together they were 2.88 % longer";
         assert!(notes.contains(&expected.to_owned()), "{notes:?}");
         records
             .iter_mut()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::run::{Stats, Watch};
+use crate::domain::stats::{P50, P99};
 use crate::domain::units;
 
 /// A late read up to this is left alone in TTFT, in ms: what the truth bench allows us.
@@ -47,25 +48,25 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
     let mut doubts = Vec::new();
     let reads = watch
         .read_late_ms
-        .p99
+        .at(P99)
         .map(|late| (late, moved(late, level)));
     if let Some((late, Some(figures))) = reads {
         doubts.push(format!(
             "bytes waited up to {} (p99) before they were read: {figures} may read that much too long",
-            ms(late)
+            units::milliseconds(late)
         ));
     }
-    if let Some(late) = watch.timer_late_ms.p99 {
+    if let Some(late) = watch.timer_late_ms.at(P99) {
         match moved(late, level) {
             Some(_) if level.open => doubts.push(format!(
                 "timers fired up to {} (p99) late: requests left that much after their moment, and TTFT and \
                  latency hold that wait",
-                ms(late)
+                units::milliseconds(late)
             )),
             // Without a look at the reads, the timers stand for them: it is the same threads that wait.
             Some(figures) if reads.is_none() => doubts.push(format!(
                 "the measuring threads woke up to {} (p99) late: {figures} may read that much too long",
-                ms(late)
+                units::milliseconds(late)
             )),
             _ => {}
         }
@@ -81,7 +82,7 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
     {
         doubts.push(format!(
             "the measuring threads stood still for {} at worst: p99.9 and maximum of {figures} may hold that",
-            ms(worst)
+            units::milliseconds(worst)
         ));
     }
     if seen.count == 0 && level.requests > 0 && !level.running {
@@ -92,27 +93,27 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
     }
     if let Some(share) = watch.busiest_lane.filter(|share| *share > LANE_BUSY) {
         doubts.push(format!(
-            "a measuring thread used {:.0} % of a core: the client is at its limit, throughput may be too low",
-            share * 100.0
+            "a measuring thread used {} of a core: the client is at its limit, throughput may be too low",
+            units::whole_percent(share)
         ));
     }
     if let Some(share) = watch.machine_busy.filter(|share| *share > MACHINE_BUSY) {
         doubts.push(format!(
-            "{:.0} % of this machine's processors were in use: times may be too long, throughput too low",
-            share * 100.0
+            "{} of this machine's processors were in use: times may be too long, throughput too low",
+            units::whole_percent(share)
         ));
     }
     let late = watch.late_requests as f64 > level.requests as f64 * LATE_SHARE;
     let how_late = watch
         .left_late_ms
-        .p99
+        .at(P99)
         .filter(|late| *late > LATE.as_secs_f64() * 1e3);
     if let (true, Some(how_late)) = (late, how_late) {
         doubts.push(format!(
             "{} of {} requests left late against their schedule (p99 {}): TTFT and latency hold that wait",
             units::count(watch.late_requests),
             units::count(level.requests),
-            ms(how_late)
+            units::milliseconds(how_late)
         ));
     }
     watch.doubts = doubts;
@@ -122,11 +123,11 @@ pub fn judge(watch: &mut Watch, level: &Measured<'_>) {
 fn moved(late: f64, level: &Measured<'_>) -> Option<&'static str> {
     let ttft = level
         .ttft_ms
-        .p50
+        .at(P50)
         .is_some_and(|p50| late > TTFT_LEAST_MS.max(p50 * TTFT_SHARE));
     let itl = level
         .itl_ms
-        .p50
+        .at(P50)
         .is_some_and(|p50| late > ITL_LEAST_MS.max(p50 * ITL_SHARE));
     named(ttft, itl)
 }
@@ -150,19 +151,15 @@ fn named(ttft: bool, itl: bool) -> Option<&'static str> {
     }
 }
 
-fn ms(ms: f64) -> String {
-    units::duration(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::stats::Percentiles;
 
     fn at(p50: f64, p99: f64) -> Stats {
         Stats {
             count: 1_000,
-            p50: Some(p50),
-            p99: Some(p99),
+            percentiles: Percentiles::of([(P50, p50), (P99, p99)]),
             ..Stats::default()
         }
     }

@@ -19,6 +19,7 @@ use batida::domain::plan::{Ends, Lengths, LevelLoad, Load, Objectives, Plan, Tar
 use batida::domain::run::{
     BenchProgress, BenchReport, LevelEnd, Machine, SCHEMA, SessionEnd, Steer, Watch,
 };
+use batida::domain::stats::{P50, P99};
 use batida::engine::bench::{Controls, Listener};
 use batida::engine::history::{self, History};
 use batida::engine::{self, Options};
@@ -473,7 +474,10 @@ async fn run(root: &str, dir: &Path, recorded: bool) -> Result<Run, Failure> {
     let thread = recorded.then(|| thread_seconds("history"));
     let ttft = &report.levels[0].ttft_ms;
     Ok(Run {
-        ttft: [ttft.p50.unwrap_or(f64::NAN), ttft.p99.unwrap_or(f64::NAN)],
+        ttft: [
+            ttft.at(P50).unwrap_or(f64::NAN),
+            ttft.at(P99).unwrap_or(f64::NAN),
+        ],
         cpu,
         thread,
     })

@@ -266,7 +266,7 @@ mod end_to_end {
         let said = bench.run(&[&args[..], &["--csv", "rows.csv", "--out", "r.json"]].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
         for words in [
-            "TTFT ms",
+            "TTFT, ms",
             "c=1",
             MODEL,
             "95 % intervals",

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use batida::domain::figures::METRICS;
 use batida::domain::plan::{Arrivals, LevelLoad, Load, Objectives, Plan, Prompts, TimeUnit};
 use batida::domain::run::{
     AnsweredBy, BenchReport, ErrorCount, LevelReport, Rate, SCHEMA, SessionEnd,
 };
-use batida::domain::verdict::{self, Condition};
+use batida::domain::verdict::Condition;
 use batida::prompts::files::Material;
 use batida::prompts::trace::Trace;
 use jsonschema::Validator;
@@ -226,9 +227,9 @@ fn every_figure_of_a_level_can_be_a_condition() {
         *level.pointer_mut(path).expect("it was there") = json!(own(at));
     }
     let level: LevelReport = serde_json::from_value(level).expect("numbers for numbers");
-    let known: BTreeSet<u64> = verdict::names()
+    let known: BTreeSet<u64> = METRICS
         .iter()
-        .filter_map(|name| verdict::value(name, &level))
+        .filter_map(|metric| metric.value(&level))
         .filter(|value| value.fract() == 0.0)
         .map(|value| value as u64)
         .collect();
@@ -238,7 +239,7 @@ fn every_figure_of_a_level_can_be_a_condition() {
         let value = own(at) as u64 * if seconds { 1_000 } else { 1 };
         assert!(
             known.contains(&value),
-            "levels[]{path} has no name for --fail-if: give it one in LEVELS, STATS or VALUES of src/domain/verdict.rs"
+            "levels[]{path} has no name for --fail-if: give it one in src/domain/figures.rs"
         );
     }
 }

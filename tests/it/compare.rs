@@ -203,7 +203,7 @@ fn json_and_markdown_hold_the_same_rows() {
         .count();
     assert_eq!(count, rows.len(), "{}", said.out);
     assert!(
-        said.out.contains("| c=8 | TTFT p50, ms |") && said.out.contains("| -50.0 % |"),
+        said.out.contains("| c=8 | TTFT p50, ms |") && said.out.contains("| −50.0 % |"),
         "{}",
         said.out
     );

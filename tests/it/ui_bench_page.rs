@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use batida::domain::command_line;
 use batida::domain::environment::Environment;
+use batida::domain::figures::COLUMNS;
 use batida::domain::plan::Target;
 use batida::domain::run::LevelReport;
 use batida::domain::settings::Settings;
+use batida::domain::stats::{P50, P95, P99};
 use batida::domain::units::short;
 use batida::protocol::{Command, JobId};
 use batida::state::State;
@@ -65,9 +67,9 @@ fn each_figure_tells_its_interval_and_how_it_was_come_by() {
     let method = "95 % intervals: percentiles from order statistics, rates by batch means";
     let level = page.levels()[1].clone();
     let [p50, low, high] = [
-        level.ttft_ms.p50,
-        level.ttft_ms.p50_ci.map(|ci| ci[0]),
-        level.ttft_ms.p50_ci.map(|ci| ci[1]),
+        level.ttft_ms.at(P50),
+        level.ttft_ms.estimate(P50).ci.map(|ci| ci[0]),
+        level.ttft_ms.estimate(P50).ci.map(|ci| ci[1]),
     ]
     .map(|value| value.expect("the script has it").round());
     let ttft = format!("p50 {p50} [{low}, {high}] · p95 ");
@@ -96,6 +98,22 @@ fn each_figure_tells_its_interval_and_how_it_was_come_by() {
     assert!(
         page.shows("p50 here less the server's own: TTFT +12.5 ms, latency +20.0 ms, tok/s −1.20")
     );
+}
+
+#[test]
+fn a_wide_window_shows_every_column_of_the_table_of_figures() {
+    let mut page = Page::of_two_levels();
+    page.set_size(vec2(2_400.0, 900.0));
+    page.run_steps(4);
+    let level = page.levels()[0].clone();
+    let cells = COLUMNS
+        .iter()
+        .map(|(metric, column)| format!("{} {}", column.title(), metric.text(&level)));
+    page.see(&format!(
+        "{}, {}",
+        level.label,
+        cells.collect::<Vec<_>>().join(", ")
+    ));
 }
 
 #[test]
@@ -365,19 +383,25 @@ impl Page {
             );
             is("requests", Some(level.requests.ended as f64));
             is("errors", Some(level.requests.failed as f64));
-            is("ttft_p50_ms", level.ttft_ms.p50);
-            is("ttft_p50_ms_low", level.ttft_ms.p50_ci.map(|ci| ci[0]));
-            is("ttft_p50_ms_high", level.ttft_ms.p50_ci.map(|ci| ci[1]));
-            is("ttft_p99_ms", level.ttft_ms.p99);
+            is("ttft_p50_ms", level.ttft_ms.at(P50));
+            is(
+                "ttft_p50_ms_low",
+                level.ttft_ms.estimate(P50).ci.map(|ci| ci[0]),
+            );
+            is(
+                "ttft_p50_ms_high",
+                level.ttft_ms.estimate(P50).ci.map(|ci| ci[1]),
+            );
+            is("ttft_p99_ms", level.ttft_ms.at(P99));
             is("ttft_p99_ms_low", None);
             is("tpot_p50_ms", None);
-            is("itl_p95_ms", level.itl_ms.p95);
-            is("latency_p50_s", level.latency_ms.p50.map(|ms| ms / 1e3));
+            is("itl_p95_ms", level.itl_ms.at(P95));
+            is("latency_p50_s", level.latency_ms.at(P50).map(|ms| ms / 1e3));
             is(
                 "latency_p50_s_high",
-                level.latency_ms.p50_ci.map(|ci| ci[1] / 1e3),
+                level.latency_ms.estimate(P50).ci.map(|ci| ci[1] / 1e3),
             );
-            is("user_tokens_per_s_p50", level.user_tokens_per_s.p50);
+            is("user_tokens_per_s_p50", level.user_tokens_per_s.at(P50));
             let rate = level
                 .throughput
                 .output_tokens_per_s

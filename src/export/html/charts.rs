@@ -2,7 +2,8 @@
 
 use super::svg::{Axis, Chart, Look, Mark, Series};
 use crate::domain::history::Traces;
-use crate::domain::run::{LevelReport, Rate, Stats};
+use crate::domain::run::{LevelReport, Stats};
+use crate::domain::stats::{Estimate, P50, P99};
 use crate::domain::units;
 
 /// So many dots at most are drawn of a chart over time.
@@ -15,7 +16,7 @@ pub(super) struct Group<'a> {
 }
 
 /// A figure of a level, with its interval.
-type Figure = fn(&LevelReport) -> Option<(f64, Option<[f64; 2]>)>;
+type Figure = fn(&LevelReport) -> Estimate;
 
 /// All charts that there is something to draw for. `page` makes their ids unique.
 pub(super) fn all(page: &str, groups: &[Group<'_>], traces: Option<&Traces>) -> String {
@@ -42,7 +43,8 @@ fn labels(groups: &[Group<'_>]) -> Vec<String> {
 
 fn by_level(group: &Group<'_>, labels: &[String], figure: Figure) -> Vec<Mark> {
     let mark = |level: &&LevelReport| {
-        let (y, ci) = figure(level)?;
+        let Estimate { value, ci } = figure(level);
+        let y = value?;
         let x = labels.iter().position(|label| *label == level.label)? as f64;
         Some(Mark { x, y, ci })
     };
@@ -81,12 +83,8 @@ fn ttft(page: &str, groups: &[Group<'_>]) -> String {
             cloud: false,
         })
     };
-    let p50 = of("p50", false, |level| {
-        Some((level.ttft_ms.p50?, level.ttft_ms.p50_ci))
-    });
-    let p99 = of("p99", true, |level| {
-        Some((level.ttft_ms.p99?, level.ttft_ms.p99_ci))
-    });
+    let p50 = of("p50", false, |level| level.ttft_ms.estimate(P50));
+    let p99 = of("p99", true, |level| level.ttft_ms.estimate(P99));
     let series: Vec<Series> = p50.chain(p99).collect();
     let (least, most) = reach(&series)
         .filter(|value| *value > 0.0)
@@ -120,10 +118,7 @@ fn throughput(page: &str, groups: &[Group<'_>]) -> String {
         name: group.name.clone(),
         look: Look::of(i),
         points: by_level(group, &labels, |level| {
-            level
-                .throughput
-                .output_tokens_per_s
-                .map(|Rate { mean, ci }| (mean, ci))
+            level.throughput.output_tokens_per_s.into()
         }),
         cloud: false,
     });
@@ -142,7 +137,7 @@ fn throughput(page: &str, groups: &[Group<'_>]) -> String {
 
 fn knee(page: &str, groups: &[Group<'_>]) -> String {
     let mark = |level: &&LevelReport| {
-        let x = level.user_tokens_per_s.p50?;
+        let x = level.user_tokens_per_s.at(P50)?;
         let y = level.throughput.output_tokens_per_s?.mean;
         Some(Mark { x, y, ci: None })
     };

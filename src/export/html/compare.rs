@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use super::charts::{self, Group};
 use super::{document, escape};
 use crate::domain::run::BenchReport;
-use crate::domain::units::{ABSENT, short};
+use crate::domain::units::percent;
 use crate::export::words;
-use crate::metrics::compare::{Cell, Comparison, Row};
+use crate::metrics::compare::{
+    Comparison, Row, change_text, interval_text, value_text, verdict_text,
+};
 
 /// The page of a comparison. `reports` are those of its sessions, in their order; without them it has no
 /// charts.
@@ -20,7 +22,7 @@ pub fn comparison_html(found: &Comparison, reports: &[&BenchReport]) -> String {
         out,
         "<p class=\"under\">Changes are against {}. A change counts from {} up.</p>",
         escape(against),
-        words::percent(found.least_change),
+        percent(found.least_change),
     );
     differences(&mut out, found);
     overlays(&mut out, found, reports);
@@ -140,33 +142,20 @@ fn table(out: &mut String, found: &Comparison, first: &Row, rows: &[Row]) {
             out,
             "<tr><th scope=\"row\">{}</th><td>{}</td>",
             escape(&row.title),
-            short(row.baseline)
+            value_text(row, row.baseline)
         );
-        for Cell {
-            value,
-            change,
-            interval,
-            verdict,
-            ..
-        } in &row.others
-        {
-            let (class, text) = words::verdict(*verdict);
-            let interval = words::interval(*interval);
-            let interval = if interval.is_empty() {
-                interval
-            } else {
-                format!("<br><span class=\"ci\">{interval}</span>")
-            };
-            let text = if value.is_none() && row.baseline.is_none() {
-                ABSENT
-            } else {
-                text
+        for cell in &row.others {
+            let interval = match cell.interval {
+                Some(_) => format!("<br><span class=\"ci\">{}</span>", interval_text(cell)),
+                None => String::new(),
             };
             let _ = write!(
                 out,
-                "<td>{}</td><td>{}{interval}</td><td class=\"{class}\">{text}</td>",
-                short(*value),
-                words::change(*change),
+                "<td>{}</td><td>{}{interval}</td><td class=\"{}\">{}</td>",
+                value_text(row, cell.value),
+                change_text(row, cell),
+                words::class(cell.verdict),
+                verdict_text(cell),
             );
         }
         out.push_str("</tr>\n");

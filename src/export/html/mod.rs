@@ -12,9 +12,10 @@ use std::fmt::Write as _;
 
 use self::charts::Group;
 use super::{Exported, words};
+use crate::domain::figures::{self, Better, Column, Metric};
 use crate::domain::history::{SessionBody, SessionRow, Traces};
 use crate::domain::printable::{cut, printable};
-use crate::domain::run::{BenchReport, INTERVALS, LevelReport, Rate, ServerSide};
+use crate::domain::run::{BenchReport, INTERVALS, LevelReport, ServerSide};
 use crate::domain::units::{self, ABSENT, count, short};
 
 pub use self::compare::comparison_html;
@@ -133,59 +134,45 @@ fn bench(out: &mut String, id: &str, row: &SessionRow, report: &BenchReport, tra
 /// The figures one looks for first.
 fn tiles(out: &mut String, report: &BenchReport) {
     let levels = &report.levels;
-    let best = |figure: fn(&LevelReport) -> Option<f64>, most: bool| {
+    let several = report.plan.targets.len() > 1;
+    let at = |level: &LevelReport| {
+        if several {
+            format!("at {} of {}", level.label, level.credited())
+        } else {
+            format!("at {}", level.label)
+        }
+    };
+    let extreme = |metric: &Metric, best: bool| {
         let known = levels
             .iter()
-            .filter_map(|level| Some((figure(level)?, level)));
-        let best = if most {
-            known.max_by(|(a, _), (b, _)| a.total_cmp(b))
-        } else {
-            known.min_by(|(a, _), (b, _)| a.total_cmp(b))
-        };
-        let several = report.plan.targets.len() > 1;
-        let place = |level: &LevelReport| {
-            if several {
-                format!("{} of {}", level.label, level.credited())
+            .filter_map(|level| Some((metric.value(level)?, level)));
+        let highest = best == (metric.better == Some(Better::Higher));
+        let found = known.max_by(|(a, _), (b, _)| {
+            if highest {
+                a.total_cmp(b)
             } else {
-                level.label.clone()
+                b.total_cmp(a)
             }
-        };
-        let (value, level) = best?;
-        Some((value, format!("at {}", place(level))))
+        });
+        found.map(|(value, level)| (metric.print.value(Some(value)), at(level)))
     };
     let sum = |of: fn(&LevelReport) -> u64| levels.iter().map(of).sum::<u64>();
     let (ended, failed) = (
         sum(|level| level.requests.ended),
         sum(|level| level.requests.failed),
     );
-    let figures = [
-        (
-            "Most output",
-            "tok/s",
-            best(
-                |level| level.throughput.output_tokens_per_s.map(|rate| rate.mean),
-                true,
-            ),
-        ),
-        (
-            "Fastest for one user, p50",
-            "tok/s",
-            best(|level| level.user_tokens_per_s.p50, true),
-        ),
-        (
-            "Shortest TTFT, p50",
-            "ms",
-            best(|level| level.ttft_ms.p50, false),
-        ),
-        (
-            "Longest TTFT, p99",
-            "ms",
-            best(|level| level.ttft_ms.p99, true),
-        ),
-    ];
     let mut tiles = Vec::new();
-    for (name, unit, found) in figures {
-        tiles.extend(found.map(|(value, place)| (name, short(Some(value)), unit, place, false)));
+    for (name, key, best) in [
+        ("Most output", figures::OUTPUT_RATE, true),
+        ("Fastest for one user, p50", "user_tokens_per_s_p50", true),
+        ("Shortest TTFT, p50", "ttft_p50", true),
+        ("Longest TTFT, p99", "ttft_p99", false),
+    ] {
+        let Some(metric) = figures::find(key) else {
+            continue;
+        };
+        let found = extreme(metric, best);
+        tiles.extend(found.map(|(value, place)| (name, value, metric.unit.sign(), place, false)));
     }
     tiles.push((
         "Requests",
@@ -194,9 +181,9 @@ fn tiles(out: &mut String, report: &BenchReport) {
         format!("in {} s", short(Some(report.took_s))),
         false,
     ));
-    let share = failed as f64 / ended.max(1) as f64 * 100.0;
+    let share = failed as f64 / ended.max(1) as f64;
     let place = if failed > 0 {
-        format!("{} % of requests", short(Some(share)))
+        format!("{} of requests", units::percent(share))
     } else {
         "none failed".to_owned()
     };
@@ -214,117 +201,78 @@ fn tiles(out: &mut String, report: &BenchReport) {
     out.push_str("</div>\n");
 }
 
-/// The columns of a model's levels: a title, and under it several.
-const GROUPS: [(&str, &[&str]); 10] = [
-    ("level", &[]),
-    ("requests", &[]),
-    ("errors", &[]),
-    ("TTFT, ms", &["p50", "p95", "p99"]),
-    ("ITL, ms", &["p50", "p99"]),
-    ("TPOT, ms", &["p50"]),
-    ("latency", &["p50", "p99"]),
-    (
-        "per second",
-        &["tokens of one", "tokens of all", "requests"],
-    ),
-    ("in flight", &[]),
-    ("good", &[]),
-];
-
 /// A model's levels.
 fn table(out: &mut String, name: &str, levels: &[&LevelReport]) {
-    let good = levels.iter().any(|level| level.goodput.is_some());
-    let groups = &GROUPS[..GROUPS.len() - usize::from(!good)];
+    let columns = words::columns(levels);
     // Writing to a text cannot fail, here and below.
     let _ = write!(
         out,
-        "<div class=\"card scroll\"><table><caption>{}</caption><thead><tr>",
+        "<div class=\"card scroll\"><table><caption>{}</caption><thead><tr><th scope=\"col\" rowspan=\"2\">level</th>",
         escape(name)
     );
-    for (title, columns) in groups {
-        let _ = match columns {
-            [] => write!(out, "<th scope=\"col\" rowspan=\"2\">{title}</th>"),
-            columns => {
-                write!(
-                    out,
-                    "<th scope=\"colgroup\" colspan=\"{}\" class=\"group\">{title}</th>",
-                    columns.len()
-                )
-            }
-        };
-    }
-    out.push_str("</tr><tr>");
-    // Where a group begins, among all cells but the level's.
+    // Of each column: whether a group begins with it.
     let mut firsts = Vec::new();
-    for (_, columns) in groups.iter().skip(1) {
-        firsts.push(!columns.is_empty());
-        firsts.extend(columns.iter().skip(1).map(|_| false));
-        for (i, title) in columns.iter().enumerate() {
+    let mut below = String::new();
+    for group in columns.chunk_by(|(_, a), (_, b)| !a.group.is_empty() && a.group == b.group) {
+        let Some((
+            _,
+            Column {
+                group: title, name, ..
+            },
+        )) = group.first()
+        else {
+            continue;
+        };
+        if title.is_empty() {
+            let _ = write!(out, "<th scope=\"col\" rowspan=\"2\">{}</th>", escape(name));
+            firsts.push(false);
+            continue;
+        }
+        let _ = write!(
+            out,
+            "<th scope=\"colgroup\" colspan=\"{}\" class=\"group\">{}</th>",
+            group.len(),
+            escape(title)
+        );
+        for (i, (_, Column { name, .. })) in group.iter().enumerate() {
             let class = if i == 0 { " class=\"first\"" } else { "" };
-            let _ = write!(out, "<th scope=\"col\"{class}>{title}</th>");
+            let _ = write!(below, "<th scope=\"col\"{class}>{}</th>", escape(name));
+            firsts.push(i == 0);
         }
     }
-    out.push_str("</tr></thead><tbody>\n");
+    let _ = writeln!(out, "</tr><tr>{below}</tr></thead><tbody>");
     for level in levels {
-        let (ttft, itl, latency) = (&level.ttft_ms, &level.itl_ms, &level.latency_ms);
-        let failed = level.requests.failed;
-        let cells = [
-            count(level.requests.ended),
-            count(failed),
-            with_interval(ttft.p50, ttft.p50_ci),
-            with_interval(ttft.p95, ttft.p95_ci),
-            with_interval(ttft.p99, ttft.p99_ci),
-            with_interval(itl.p50, itl.p50_ci),
-            with_interval(itl.p99, itl.p99_ci),
-            with_interval(level.tpot_ms.p50, level.tpot_ms.p50_ci),
-            time(latency.p50, latency.p50_ci),
-            time(latency.p99, latency.p99_ci),
-            with_interval(level.user_tokens_per_s.p50, level.user_tokens_per_s.p50_ci),
-            rate(level.throughput.output_tokens_per_s),
-            rate(level.throughput.requests_per_s),
-            words::in_flight(level),
-            words::good(level).unwrap_or_else(|| ABSENT.to_owned()),
-        ];
         let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&level.label));
-        for (i, (cell, first)) in cells.iter().zip(&firsts).enumerate() {
-            let class = match (i == 1 && failed > 0, first) {
+        for ((metric, _), first) in columns.iter().zip(&firsts) {
+            let class = match (
+                metric.key == figures::ERRORS && level.requests.failed > 0,
+                first,
+            ) {
                 (true, _) => " class=\"bad\"",
                 (_, true) => " class=\"first\"",
                 _ => "",
             };
-            let _ = write!(out, "<td{class}>{cell}</td>");
+            let _ = write!(out, "<td{class}>{}</td>", cell(metric, level));
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div>\n");
 }
 
-fn with_interval(value: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    match ci {
-        Some([low, high]) => format!(
-            "{}<br><span class=\"ci\">{} – {}</span>",
-            short(value),
-            short(Some(low)),
-            short(Some(high))
-        ),
-        None => short(value),
-    }
-}
-
-/// Of milliseconds, with the unit.
-fn time(ms: Option<f64>, ci: Option<[f64; 2]>) -> String {
-    let Some((by, unit)) = ms.map(units::unit_of_time) else {
-        return ABSENT.to_owned();
-    };
-    let value = units::time(ms);
-    match ci.map(|ci| ci.map(|end| short(Some(end / by)))) {
-        Some([low, high]) => format!("{value}<br><span class=\"ci\">{low} – {high} {unit}</span>"),
+/// A figure, and below it its interval.
+fn cell(metric: &Metric, level: &LevelReport) -> String {
+    let estimate = metric.estimate(level);
+    let value = escape(&metric.text_beside_plan(level));
+    match metric.print.interval(estimate) {
+        Some([low, high]) => {
+            format!(
+                "{value}<br><span class=\"ci\">{} – {}</span>",
+                escape(&low),
+                escape(&high)
+            )
+        }
         None => value,
     }
-}
-
-fn rate(rate: Option<Rate>) -> String {
-    with_interval(rate.map(|rate| rate.mean), rate.and_then(|rate| rate.ci))
 }
 
 /// Errors, doubts, notes, switches, and what the server says of itself.

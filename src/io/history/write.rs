@@ -13,6 +13,7 @@ use crate::domain::history::{
 };
 use crate::domain::plan::Target;
 use crate::domain::run::{BenchReport, LevelReport, Surroundings};
+use crate::domain::stats::P50;
 use crate::metrics::request::RequestRecord;
 
 /// Pages of the index that are written in one step of its tidying: some milliseconds.
@@ -362,8 +363,8 @@ impl Writing<'_> {
             };
             let first = report.levels.iter().find(own);
             let figures = TargetFigures {
-                ttft_ms: first.and_then(|level| level.ttft_ms.p50),
-                user_speed: first.and_then(|level| level.user_tokens_per_s.p50),
+                ttft_ms: first.and_then(|level| level.ttft_ms.at(P50)),
+                user_speed: first.and_then(|level| level.user_tokens_per_s.at(P50)),
                 peak: peak(report.levels.iter().filter(own)),
             };
             self.target_figures(session, place as i64, figures)?;
@@ -386,8 +387,8 @@ impl Writing<'_> {
             };
             let first = report.levels.iter().find(own);
             let figures = TargetFigures {
-                ttft_ms: first.and_then(|level| level.ttft_ms.p50),
-                user_speed: first.and_then(|level| level.user_tokens_per_s.p50),
+                ttft_ms: first.and_then(|level| level.ttft_ms.at(P50)),
+                user_speed: first.and_then(|level| level.user_tokens_per_s.at(P50)),
                 peak: peak(report.levels.iter().filter(own)),
             };
             let place = self.place(session, model, deployment)?;

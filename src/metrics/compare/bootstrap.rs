@@ -19,7 +19,7 @@
 use hdrhistogram::Histogram as Hdr;
 
 use crate::domain::random::Random;
-use crate::domain::run::Stats;
+use crate::domain::stats::{Percentile, Stats};
 use crate::metrics::stats::{MOST_TICKS, interval_ranks, least_for_interval};
 
 /// Draws of a percentile.
@@ -270,14 +270,12 @@ impl Gaps {
 }
 
 /// As how many independent values a report's values count around one of its percentiles, by the interval it
-/// gives: `p` is 0.5, 0.95 or 0.99.
-pub fn implied(values: &Values, stats: &Stats, p: f64) -> u64 {
-    let ci = match p {
-        0.5 => stats.p50_ci,
-        0.95 => stats.p95_ci,
-        _ => stats.p99_ci,
+/// gives; 0 where it gives none.
+pub fn implied(values: &Values, stats: &Stats, percentile: Percentile) -> u64 {
+    let p = percentile.share();
+    let Some([low, high]) = stats.estimate(percentile).ci else {
+        return 0;
     };
-    let Some([low, high]) = ci else { return 0 };
     let width = values.share_to(high) - values.share_to(low);
     let count = stats.count;
     // What so many independent values would give is no sign of dependence.

@@ -1,160 +1,82 @@
 //! The figures that are compared, and how each is held against the baseline's.
 
+use std::sync::LazyLock;
+
 use super::bootstrap::{self, Gaps, Values};
 use super::levels::Place;
 use super::{Alike, Cell, LevelValues, UNCLEAR, USUAL_LEAST, Verdict, ranks};
+use crate::domain::figures::{
+    self, Better, Distribution, ITL, LATENCY, Metric, Read, TPOT, TTFT, USER_SPEED,
+};
 use crate::domain::random::Random;
-use crate::domain::run::{LevelReport, Rate, Stats};
-use crate::domain::verdict;
+use crate::domain::run::{LevelReport, Rate};
+use crate::domain::stats::{P50, Percentile};
 
 /// Apart from any other use of chance.
 const SEED: u64 = 0x00C0_4FA2;
 /// In flight, so much more or less is to be looked at.
 const IN_FLIGHT: f64 = 0.1;
 
-/// One figure.
-#[derive(Debug)]
+/// One figure and how it is tested.
+#[derive(Debug, Clone)]
 pub(super) struct Figure {
-    /// As `--fail-if` names it.
-    pub(super) name: &'static str,
-    /// For people.
-    pub(super) title: &'static str,
-    pub(super) unit: &'static str,
-    better: Better,
-    kind: Kind,
-    /// It counts tokens.
-    tokens: bool,
+    pub(super) metric: Metric,
+    test: Test,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Better {
-    Less,
-    More,
-}
-
+/// How a change of a figure is told from chance.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
-    Percentile(Timed, f64),
+enum Test {
+    Percentile(&'static Distribution, Percentile),
     Rate(fn(&LevelReport) -> Option<Rate>),
     Goodput,
     Errors,
-    InFlight,
+    /// Not at all: what is not the same is to be looked at.
+    Look,
 }
 
-/// What percentiles are of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Timed {
-    Ttft,
-    Itl,
-    Tpot,
-    Latency,
-    User,
-}
-
-impl Timed {
-    const ALL: [Self; 5] = [Self::Ttft, Self::Itl, Self::Tpot, Self::Latency, Self::User];
-
-    fn stats(self, level: &LevelReport) -> &Stats {
-        match self {
-            Self::Ttft => &level.ttft_ms,
-            Self::Itl => &level.itl_ms,
-            Self::Tpot => &level.tpot_ms,
-            Self::Latency => &level.latency_ms,
-            Self::User => &level.user_tokens_per_s,
+impl Test {
+    fn of(metric: &Metric) -> Self {
+        match (&metric.read, metric.key.as_str()) {
+            (Read::Percentile(of, percentile), _) => Self::Percentile(of, *percentile),
+            (Read::Rate(rate), _) => Self::Rate(*rate),
+            (_, figures::GOODPUT) => Self::Goodput,
+            (_, figures::ERRORS) => Self::Errors,
+            _ => Self::Look,
         }
-    }
-
-    /// `None` for gaps, which are not one a request.
-    fn values(self, values: &LevelValues) -> Option<&[f64]> {
-        match self {
-            Self::Ttft => Some(&values.ttft_ms),
-            Self::Itl => None,
-            Self::Tpot => Some(&values.tpot_ms),
-            Self::Latency => Some(&values.latency_ms),
-            Self::User => Some(&values.user_tokens_per_s),
-        }
-    }
-}
-
-const fn time(name: &'static str, title: &'static str, of: Timed, p: f64) -> Figure {
-    let tokens = matches!(of, Timed::Tpot);
-    Figure {
-        name,
-        title,
-        unit: "ms",
-        better: Better::Less,
-        kind: Kind::Percentile(of, p),
-        tokens,
-    }
-}
-
-const fn speed(name: &'static str, title: &'static str, unit: &'static str, kind: Kind) -> Figure {
-    Figure {
-        name,
-        title,
-        unit,
-        better: Better::More,
-        kind,
-        tokens: false,
     }
 }
 
 /// Those of a level, in their order.
-pub(super) const FIGURES: &[Figure] = &[
-    time("ttft_p50", "TTFT p50, ms", Timed::Ttft, 0.5),
-    time("ttft_p95", "TTFT p95, ms", Timed::Ttft, 0.95),
-    time("ttft_p99", "TTFT p99, ms", Timed::Ttft, 0.99),
-    time("itl_p50", "ITL p50, ms", Timed::Itl, 0.5),
-    time("itl_p99", "ITL p99, ms", Timed::Itl, 0.99),
-    time("tpot_p50", "TPOT p50, ms", Timed::Tpot, 0.5),
-    time("latency_p50", "Latency p50, ms", Timed::Latency, 0.5),
-    time("latency_p99", "Latency p99, ms", Timed::Latency, 0.99),
-    Figure {
-        tokens: true,
-        ..speed(
-            "user_tokens_per_s_p50",
-            "Tok/s a user, p50",
-            "tok/s",
-            Kind::Percentile(Timed::User, 0.5),
-        )
-    },
-    Figure {
-        tokens: true,
-        ..speed(
-            "output_tokens_per_s",
-            "Output tok/s",
-            "tok/s",
-            Kind::Rate(|l| l.throughput.output_tokens_per_s),
-        )
-    },
-    speed(
-        "requests_per_s",
-        "Requests/s",
-        "1/s",
-        Kind::Rate(|l| l.throughput.requests_per_s),
-    ),
-    speed("goodput", "Goodput, %", "%", Kind::Goodput),
-    Figure {
-        name: "errors",
-        title: "Errors",
-        unit: "",
-        better: Better::Less,
-        kind: Kind::Errors,
-        tokens: false,
-    },
-    speed("concurrency_reached", "In flight", "", Kind::InFlight),
-];
+pub(super) static FIGURES: LazyLock<Vec<Figure>> = LazyLock::new(|| {
+    figures::compared()
+        .map(|metric| Figure::of(metric.clone()))
+        .collect()
+});
 
 /// That of a whole session.
-pub(super) const PEAK: Figure = Figure {
-    tokens: true,
-    ..speed(
-        "peak_output_tokens_per_s",
-        "Peak tok/s",
-        "tok/s",
-        Kind::Rate(|level| level.throughput.output_tokens_per_s),
-    )
-};
+pub(super) static PEAK: LazyLock<Option<Figure>> = LazyLock::new(|| {
+    let output = figures::find(figures::OUTPUT_RATE)?.clone();
+    let (key, title) = (format!("peak_{}", output.key), "Peak tok/s".to_owned());
+    Some(Figure::of(Metric {
+        key,
+        title,
+        ..output
+    }))
+});
+
+/// What one value a request is; `None` for gaps, which are not one a request, and for what requests do not keep.
+fn each<'a>(of: &Distribution, values: &'a LevelValues) -> Option<&'a [f64]> {
+    let each = [
+        (&TTFT, &values.ttft_ms),
+        (&TPOT, &values.tpot_ms),
+        (&LATENCY, &values.latency_ms),
+        (&USER_SPEED, &values.user_tokens_per_s),
+    ];
+    each.into_iter()
+        .find(|(known, _)| known.key == of.key)
+        .map(|(_, values)| values.as_slice())
+}
 
 /// What is known of a change before all are looked at together.
 #[derive(Debug, Clone, Copy)]
@@ -173,9 +95,17 @@ pub(super) enum Evidence {
 }
 
 impl Figure {
+    fn of(metric: Metric) -> Self {
+        Self {
+            test: Test::of(&metric),
+            metric,
+        }
+    }
+
     /// Whether it means the same on all sides.
     pub(super) fn is_alike(&self, alike: Alike) -> bool {
-        (alike.tokens || !self.tokens) && (alike.objectives || !matches!(self.kind, Kind::Goodput))
+        (alike.tokens || !self.metric.counts_tokens)
+            && (alike.objectives || !matches!(self.test, Test::Goodput))
     }
 
     /// The verdict on a tested change.
@@ -194,7 +124,7 @@ impl Figure {
             .change
             .is_none_or(|change| change.abs() >= least_change);
         if significant && sure && matters {
-            return if up == (self.better == Better::More) {
+            return if up == (self.metric.better == Some(Better::Higher)) {
                 Verdict::Better
             } else {
                 Verdict::Worse
@@ -213,10 +143,10 @@ impl Figure {
 /// A level's distributions, sorted once for all their percentiles.
 pub(super) struct Prepared<'a> {
     place: &'a Place<'a>,
-    distributions: Vec<(Timed, Distribution)>,
+    distributions: Vec<(&'static Distribution, Sorted)>,
 }
 
-struct Distribution {
+struct Sorted {
     values: Values,
     /// Whether they are what was measured, rather than a histogram of it.
     measured: bool,
@@ -225,21 +155,21 @@ struct Distribution {
 
 impl<'a> Prepared<'a> {
     pub(super) fn of(place: &'a Place<'a>) -> Self {
-        let distribution = |of: Timed| {
+        let sorted = |of: &'static Distribution| {
             if let Some(values) = place.values {
-                match of.values(values) {
+                match each(of, values) {
                     Some([]) => {}
                     Some(each) => {
-                        return Distribution {
+                        return Sorted {
                             values: Values::each(each),
                             measured: true,
                             gaps: None,
                         };
                     }
-                    None if values.gaps_us.iter().all(Vec::is_empty) => {}
+                    None if of.key != ITL.key || values.gaps_us.iter().all(Vec::is_empty) => {}
                     None => {
                         let gaps = Gaps::of(&values.gaps_us);
-                        return Distribution {
+                        return Sorted {
                             values: gaps.pooled.clone(),
                             measured: true,
                             gaps: Some(gaps),
@@ -247,15 +177,16 @@ impl<'a> Prepared<'a> {
                     }
                 }
             }
-            Distribution {
-                values: Values::of_stats(of.stats(place.level)),
+            let values = (of.read)(place.level)
+                .map_or_else(|| Values::Buckets(Vec::new()), Values::of_stats);
+            Sorted {
+                values,
                 measured: false,
                 gaps: None,
             }
         };
-        let distributions = Timed::ALL
-            .into_iter()
-            .map(|of| (of, distribution(of)))
+        let distributions = figures::tabled_distributions()
+            .map(|of| (of, sorted(of)))
             .collect();
         Self {
             place,
@@ -268,11 +199,11 @@ impl<'a> Prepared<'a> {
         let level = self.place.level;
         let path: Vec<u64> = std::iter::once(SEED).chain(seed.iter().copied()).collect();
         let mut random = Random::at(&path);
-        let value = verdict::value(figure.name, level).filter(|value| value.is_finite());
-        match figure.kind {
-            Kind::Percentile(of, p) => self.percentile(of, p, value, &mut random),
-            Kind::Rate(rate) => Sampled::of_rate(rate(level)),
-            Kind::Goodput => {
+        let value = figure.metric.value(level).filter(|value| value.is_finite());
+        match figure.test {
+            Test::Percentile(of, percentile) => self.percentile(of, percentile, value, &mut random),
+            Test::Rate(rate) => Sampled::of_rate(rate(level)),
+            Test::Goodput => {
                 let counts = level
                     .goodput
                     .as_ref()
@@ -286,7 +217,7 @@ impl<'a> Prepared<'a> {
                     ..Sampled::default()
                 }
             }
-            Kind::Errors => {
+            Test::Errors => {
                 let counts = Some([level.requests.failed, level.requests.ended]);
                 Sampled {
                     value,
@@ -294,31 +225,41 @@ impl<'a> Prepared<'a> {
                     ..Sampled::default()
                 }
             }
-            Kind::InFlight => Sampled {
+            Test::Look => Sampled {
                 value,
                 ..Sampled::default()
             },
         }
     }
 
-    fn percentile(&self, of: Timed, p: f64, reported: Option<f64>, random: &mut Random) -> Sampled {
-        let Some((_, found)) = self.distributions.iter().find(|(known, _)| *known == of) else {
+    fn percentile(
+        &self,
+        of: &Distribution,
+        percentile: Percentile,
+        reported: Option<f64>,
+        random: &mut Random,
+    ) -> Sampled {
+        let found = self
+            .distributions
+            .iter()
+            .find(|(known, _)| known.key == of.key);
+        let Some(((_, found), stats)) = found.zip((of.read)(self.place.level)) else {
             return Sampled {
                 value: reported,
                 ..Sampled::default()
             };
         };
-        let stats = of.stats(self.place.level);
+        let p = percentile.share();
         let value = reported.or_else(|| found.values.at(p));
         let independent = match (&found.gaps, self.place.values) {
             (Some(gaps), Some(values)) => gaps.independent(&values.gaps_us, p),
             _ if found.measured => found.values.count() as u64,
-            _ if of == Timed::Itl => bootstrap::implied(&found.values, stats, p),
+            _ if of.key == ITL.key => bootstrap::implied(&found.values, stats, percentile),
             _ => stats.count,
         };
         let draws =
             value.and_then(|value| bootstrap::draws(&found.values, p, independent, value, random));
-        let ranked = (p == 0.5).then(|| Ranked {
+        let ranked = (percentile == P50).then(|| Ranked {
             each: match (&found.gaps, &found.values) {
                 (Some(gaps), _) => Some(gaps.medians.clone()),
                 (None, Values::Each(values)) => Some(values.clone()),
@@ -411,25 +352,25 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
         verdict: Verdict::TooFew,
     };
     let up = b > a;
-    if a == 0.0 && b == 0.0 && !matches!(figure.kind, Kind::Errors) {
+    if a == 0.0 && b == 0.0 && !matches!(figure.test, Test::Errors) {
         return (cell, Evidence::Settled(Verdict::NoDifference));
     }
-    let found = match figure.kind {
-        Kind::Percentile(..) => {
+    let found = match figure.test {
+        Test::Percentile(..) => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
             let found = both.and_then(|(a, b)| bootstrap::change(a, b));
             cell.p = found.and_then(|_| rank(baseline.ranked.as_ref()?, other.ranked.as_ref()?));
             found.map(|(interval, p)| (interval, p.max(cell.p.unwrap_or(0.0))))
         }
-        Kind::Rate(_) => {
+        Test::Rate(_) => {
             let both = baseline.ci.zip(other.ci);
             both.and_then(|(a_ci, b_ci)| bootstrap::change_of_intervals((a, a_ci), (b, b_ci)))
         }
-        Kind::Goodput => {
+        Test::Goodput => {
             let both = baseline.draws.as_ref().zip(other.draws.as_ref());
             both.and_then(|(a, b)| bootstrap::change(a, b))
         }
-        Kind::Errors => {
+        Test::Errors => {
             // Counts of different totals have no change that would mean anything; shares decide.
             cell.change = None;
             let (Some(a), Some(b)) = (baseline.counts, other.counts) else {
@@ -451,7 +392,7 @@ pub(super) fn against(figure: &Figure, baseline: &Sampled, other: &Sampled) -> (
                 },
             );
         }
-        Kind::InFlight => {
+        Test::Look => {
             let verdict = match change {
                 Some(change) if change.abs() < IN_FLIGHT => Verdict::NoDifference,
                 _ => Verdict::Look,
@@ -499,17 +440,4 @@ fn rank(a: &Ranked, b: &Ranked) -> Option<f64> {
         same
     });
     ranks::mann_whitney_grouped(&groups)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::verdict::Condition;
-
-    #[test]
-    fn figures_are_named_as_conditions_name_them() {
-        for Figure { name, .. } in FIGURES {
-            assert!(Condition::parse(&format!("{name}>1")).is_ok(), "{name}");
-        }
-    }
 }

@@ -118,7 +118,10 @@ struct Open {
 /// The rows of one model; `at` counts the models.
 fn rows_of(found: &Match<'_>, at: u64) -> Vec<Open> {
     let peaks: Vec<Sampled> = found.peaks().into_iter().map(Sampled::of_peak).collect();
-    let mut out: Vec<Open> = row(found, "", &PEAK, &peaks).into_iter().collect();
+    let mut out: Vec<Open> = PEAK
+        .iter()
+        .filter_map(|figure| row(found, "", figure, &peaks))
+        .collect();
     for (number, (label, places)) in found.levels.iter().enumerate() {
         let prepared: Vec<_> = places
             .iter()
@@ -158,9 +161,9 @@ fn row(
     let row = Row {
         model: found.model.clone(),
         level: level.to_owned(),
-        figure: figure.name.to_owned(),
-        title: figure.title.to_owned(),
-        unit: figure.unit.to_owned(),
+        figure: figure.metric.key.clone(),
+        title: figure.metric.title.clone(),
+        unit: figure.metric.unit.sign().to_owned(),
         baseline: baseline.value,
         others,
     };

@@ -13,7 +13,7 @@ use crate::domain::environment::Environment;
 use crate::domain::known::{TraceBrief, UNKNOWN, Unknown};
 use crate::domain::plan::{Arrivals, Ends, Load, Plan, Prompts};
 use crate::domain::run::{BenchReport, LevelReport, SessionEnd, Stats, Surroundings};
-use crate::domain::units::{ABSENT, count, write_duration};
+use crate::domain::units::{ABSENT, count, percent, whole_percent, write_duration};
 
 /// Who counted the tokens.
 pub(super) const TOKENS_FROM: &str = "tokens from";
@@ -230,12 +230,11 @@ pub(super) fn differences(sides: &[Side], matches: &[Match<'_>]) -> Vec<Differen
     }
     let cached: Vec<Option<f64>> = compared.iter().map(|levels| cached_share(levels)).collect();
     if spread(&cached).is_some_and(|[low, high]| high - low > CACHED_TELL) {
-        let percent =
-            |share: &Option<f64>| share.map_or_else(absent, |n| format!("{:.0} %", n * 100.0));
+        let share = |share: &Option<f64>| share.map_or_else(absent, whole_percent);
         say(
             "prompt tokens from a cache",
             true,
-            cached.iter().map(percent).collect(),
+            cached.iter().map(share).collect(),
         );
     }
     let doubted = |levels: &[&LevelReport]| {
@@ -437,7 +436,7 @@ fn ends(ends: &Ends) -> String {
     parts.extend(ends.after.map(time));
     parts.extend(
         ends.error_share
-            .map(|share| format!("{} % errors", (share * 1e4).round() / 1e2)),
+            .map(|share| format!("{} errors", percent(share))),
     );
     some_list(parts.into_iter()).unwrap_or_else(absent)
 }

@@ -5,12 +5,14 @@ use serde::Deserialize;
 
 use super::bootstrap::{Gaps, Values, change, draws};
 use super::*;
+use crate::domain::figures;
 use crate::domain::plan::{Lengths, LevelLoad, Load, Objectives, Plan, Prompts, Target};
 use crate::domain::random::Random;
 use crate::domain::run::{
     BenchReport, Concurrency, Goodput, LevelEnd, LevelReport, Limits, Machine, Rate, Requests,
     SessionEnd, Stats, Throughput, Watch,
 };
+use crate::domain::stats::{P50, Percentiles};
 use crate::metrics::stats::{Histogram, Scale};
 
 // ---- against scipy --------------------------------------------------------------------------------------
@@ -737,7 +739,7 @@ fn a_figure_without_what_it_is_made_of_is_to_be_looked_at() {
         let mut side = report_only(one(label, 100, 1.0, 1));
         side.report.levels[0].ttft_ms = Stats {
             count: 100,
-            p50: Some(p50),
+            percentiles: Percentiles::of([(P50, p50)]),
             ..Stats::default()
         };
         side
@@ -751,6 +753,24 @@ fn a_figure_without_what_it_is_made_of_is_to_be_looked_at() {
     };
     assert_eq!(verdict(110.0), Verdict::Look);
     assert_eq!(verdict(101.0), Verdict::NoDifference);
+}
+
+#[test]
+fn every_figure_with_a_better_side_is_compared() {
+    let (a, b) = (one("a", 1_000, 1.0, 1), one("b", 1_000, 1.1, 2));
+    let level = &a.report.levels[0];
+    let known = figures::compared().filter(|metric| metric.value(level).is_some());
+    let expected: Vec<(&str, &str)> = known
+        .map(|metric| (metric.key.as_str(), metric.title.as_str()))
+        .collect();
+    assert!(expected.len() > 10, "{expected:?}");
+    let found = compare(&[a.clone(), b], 0.03);
+    let rows = found.rows.iter().filter(|row| !row.level.is_empty());
+    assert_eq!(
+        rows.map(|row| (row.figure.as_str(), row.title.as_str()))
+            .collect::<Vec<_>>(),
+        expected
+    );
 }
 
 #[test]

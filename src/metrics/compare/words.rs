@@ -1,7 +1,7 @@
 //! A comparison in words and digits, the same on the page, in reports and on the command line.
 
 use super::{Cell, Comparison, Row, Verdict};
-use crate::domain::units::{ABSENT, count, short};
+use crate::domain::units::{self, ABSENT, count, short};
 
 impl Verdict {
     /// As it stands in a table.
@@ -94,24 +94,27 @@ pub fn value_text(row: &Row, value: Option<f64>) -> String {
     }
 }
 
-/// The change of a cell: `-9.3 %`, `0.0 %`, of counts `+3`; `–` where there is none.
+/// The change of a cell: `−9.3 %`, `0.0 %`, of counts `+3`; `–` where there is none.
 pub fn change_text(row: &Row, cell: &Cell) -> String {
     match (cell.change, row.baseline, cell.value) {
-        (Some(change), ..) => format!("{} %", signed(change)),
-        (None, Some(baseline), Some(value)) if row.unit.is_empty() => match value - baseline {
-            0.0 => "0".to_owned(),
-            difference => format!("{difference:+.0}"),
-        },
+        (Some(change), ..) => units::change(change),
+        (None, Some(baseline), Some(value)) if row.unit.is_empty() => {
+            let difference = value - baseline;
+            let digits = value_text(row, Some(difference.abs()));
+            match difference {
+                0.0 => digits,
+                difference if difference < 0.0 => format!("−{digits}"),
+                _ => format!("+{digits}"),
+            }
+        }
         _ => ABSENT.to_owned(),
     }
 }
 
-/// The interval of a change: `-12.1 … -6.6 %`; `–` where there is none.
+/// The interval of a change: `−12.1 … −6.6 %`; `–` where there is none.
 pub fn interval_text(cell: &Cell) -> String {
-    match cell.interval {
-        Some([low, high]) => format!("{} … {} %", signed(low), signed(high)),
-        None => ABSENT.to_owned(),
-    }
+    cell.interval
+        .map_or_else(|| ABSENT.to_owned(), units::change_interval)
 }
 
 /// The verdict's word; `–` where there is no value.
@@ -120,16 +123,6 @@ pub fn verdict_text(cell: &Cell) -> &'static str {
         cell.verdict.word()
     } else {
         ABSENT
-    }
-}
-
-/// In percent, with its sign, which nothing has none of.
-fn signed(share: f64) -> String {
-    let text = format!("{:+.1}", share * 100.0);
-    if matches!(text.as_str(), "+0.0" | "-0.0") {
-        "0.0".to_owned()
-    } else {
-        text
     }
 }
 
@@ -156,15 +149,15 @@ mod tests {
             verdict: Verdict::Look,
         };
         let better = cell(Some(88.0), Some(-0.0928), Some([-0.121, -0.0664]));
-        assert_eq!(change_text(&row("ms", Some(97.0)), &better), "-9.3 %");
-        assert_eq!(interval_text(&better), "-12.1 … -6.6 %");
+        assert_eq!(change_text(&row("ms", Some(97.0)), &better), "−9.3 %");
+        assert_eq!(interval_text(&better), "−12.1 … −6.6 %");
         let more = cell(Some(3.0), None, None);
         assert_eq!(change_text(&row("", Some(0.0)), &more), "+3");
         assert_eq!(change_text(&row("ms", Some(0.0)), &more), "–");
         assert_eq!(interval_text(&more), "–");
         let same = cell(Some(3.0), Some(-0.000_04), Some([-0.01, 0.0]));
         assert_eq!(change_text(&row("ms", Some(3.0)), &same), "0.0 %");
-        assert_eq!(interval_text(&same), "-1.0 … 0.0 %");
+        assert_eq!(interval_text(&same), "−1.0 … 0.0 %");
         for (unit, value, text) in [
             ("ms", 2.404, "2.40"),
             ("tok/s", 9_870.4, "9,870"),

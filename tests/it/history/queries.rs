@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use batida::domain::history::{HistoryPage, HistoryQuery, SessionKind, SortBy};
+use batida::domain::stats::{Estimate, P50};
 use batida::engine::history::History;
 use batida::io::history::Store;
 
@@ -22,7 +23,10 @@ fn shelf() -> (tempfile::TempDir, Store) {
     Made::new("b2", at(2, 0), std::slice::from_ref(&gpt), 100).keep(&store);
     let mut west = Made::new("b3", at(3, 0), &[target(MODEL, None)], 200).tagged(&["Ärger"]);
     west.report.environment = "west".to_owned();
-    west.report.levels[0].ttft_ms.p50 = None;
+    west.report.levels[0]
+        .ttft_ms
+        .percentiles
+        .set(P50, Estimate::default());
     west.keep(&store);
     Made::new("b4", at(4, 0), &[llama, gpt], 150)
         .tagged(&["nightly"])

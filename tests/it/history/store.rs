@@ -12,6 +12,7 @@ use batida::domain::history::{
     SessionState, StoredRequest,
 };
 use batida::domain::run::{LevelEnd, SessionEnd, Surroundings};
+use batida::domain::stats::P50;
 use batida::io::history::{ChatRecord, FILE, Store, Writing};
 use batida::metrics::request::{Phase, RequestError, RequestRecord};
 use batida::metrics::timeline::{Figures, Reasoning, ServerFigures, TokenSource, Tokens};
@@ -479,7 +480,7 @@ fn an_interrupted_session_is_shown_as_far_as_it_was_written() {
         .expect("aged");
     let session = store.session(&id("b1")).expect("there");
     assert_eq!(session.row.state, SessionState::Interrupted);
-    assert_eq!(session.row.ttft_p50_ms, so_far.levels[0].ttft_ms.p50);
+    assert_eq!(session.row.ttft_p50_ms, so_far.levels[0].ttft_ms.at(P50));
     let SessionBody::Bench { report, traces } = session.body else {
         panic!("a benchmark")
     };

@@ -8,6 +8,7 @@ use batida::domain::run::{
     LevelReport, Limits, Machine, Point, Rate, RatePoint, Requests, SCHEMA, ServerSide, SessionEnd,
     Stage, Stats, Throughput, Watch,
 };
+use batida::domain::stats::{Estimate, P5, P50, P95, P99, Percentiles};
 use batida::protocol::{Event, Failure, JobId};
 use batida::state::State;
 
@@ -269,11 +270,17 @@ fn stats(p50: f64) -> Stats {
     };
     Stats {
         count: 200,
-        p5: Some(p50 * 0.8),
-        p50: Some(p50),
-        p95: Some(p50 * 1.5),
-        p99: Some(p50 * 2.1),
-        p50_ci: Some([p50 * 0.95, p50 * 1.05]),
+        percentiles: {
+            let mut known = Percentiles::of([(P5, p50 * 0.8), (P95, p50 * 1.5), (P99, p50 * 2.1)]);
+            known.set(
+                P50,
+                Estimate {
+                    value: Some(p50),
+                    ci: Some([p50 * 0.95, p50 * 1.05]),
+                },
+            );
+            known
+        },
         buckets: (0..90).map(bucket).collect(),
         ..Stats::default()
     }

@@ -14,6 +14,7 @@ use batida::domain::run::{
     Requests, SCHEMA, SessionEnd, Stats, Surroundings, Throughput, Watch,
 };
 use batida::domain::settings::Settings;
+use batida::domain::stats::{P5, P50, P95, P99, Percentiles};
 use batida::metrics::compare::{COMPARE_SCHEMA, Cell, Comparison, Difference, Row, Verdict};
 use batida::metrics::timeline::{Figures, TokenSource, Tokens};
 use batida::protocol::{Command, Event, JobId};
@@ -531,10 +532,12 @@ fn stats(p50: f64) -> Stats {
     };
     Stats {
         count: 200,
-        p5: Some(p50 * 0.8),
-        p50: Some(p50),
-        p95: Some(p50 * 1.4),
-        p99: Some(p50 * 1.9),
+        percentiles: Percentiles::of([
+            (P5, p50 * 0.8),
+            (P50, p50),
+            (P95, p50 * 1.4),
+            (P99, p50 * 1.9),
+        ]),
         buckets: (0..60).map(bucket).collect(),
         ..Stats::default()
     }

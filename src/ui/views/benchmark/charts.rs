@@ -4,9 +4,11 @@ use egui::{
     Mesh, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
+use super::SessionUi;
 use super::live::clock;
-use super::{SessionUi, figures};
+use crate::domain::figures::{self, Distribution};
 use crate::domain::run::{Flight, INTERVALS, LevelReport, Stats};
+use crate::domain::stats::{P50, P99, Percentile};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
@@ -34,17 +36,13 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    const ALL: [(Self, &'static str); 3] = [
-        (Self::Ttft, "TTFT"),
-        (Self::Itl, "ITL"),
-        (Self::Latency, "Latency"),
-    ];
+    const ALL: [Self; 3] = [Self::Ttft, Self::Itl, Self::Latency];
 
-    fn stats(self, level: &LevelReport) -> &Stats {
+    fn figure(self) -> &'static Distribution {
         match self {
-            Self::Ttft => &level.ttft_ms,
-            Self::Itl => &level.itl_ms,
-            Self::Latency => &level.latency_ms,
+            Self::Ttft => &figures::TTFT,
+            Self::Itl => &figures::ITL,
+            Self::Latency => &figures::LATENCY,
         }
     }
 }
@@ -235,7 +233,7 @@ type KneePoint<'a> = (f64, f64, &'a LevelReport);
 fn knee_lines(levels: &[LevelReport]) -> Vec<(String, Vec<KneePoint<'_>>)> {
     let mut lines: Vec<(String, Vec<KneePoint<'_>>)> = Vec::new();
     for level in levels {
-        let speed = level.user_tokens_per_s.p50;
+        let speed = level.user_tokens_per_s.at(P50);
         let throughput = level.throughput.output_tokens_per_s.map(|rate| rate.mean);
         let Some((speed, throughput)) = speed.zip(throughput) else {
             continue;
@@ -341,7 +339,8 @@ fn distribution_ui(
     level: Option<&LevelReport>,
     colors: &ModelColors,
 ) {
-    let stats = level.map(|level| shown.stats(level));
+    let figure = shown.figure();
+    let stats = level.and_then(figure.read);
     let (bars, tail) = stats.map(bars).unwrap_or_default();
     let highest = bars.iter().map(|(_, _, count)| *count).fold(0.0, f64::max);
     let (from, to) = (
@@ -362,7 +361,8 @@ fn distribution_ui(
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding = vec2(8.0, 2.0);
             ui.spacing_mut().interact_size.y = 20.0;
-            for (choice, name) in Shown::ALL {
+            for choice in Shown::ALL {
+                let name = choice.figure().title;
                 let on = *shown == choice;
                 let button = ui.add(egui::Button::selectable(
                     on,
@@ -427,18 +427,18 @@ fn distribution_ui(
         let Some(stats) = stats else { return told };
         if pointer.is_some() && stats.count > 0 {
             let bar = told.map(|bar| format!("{bar}\n")).unwrap_or_default();
-            told = Some(format!("{bar}{}\n{INTERVALS}", figures::told(stats)));
+            told = Some(format!("{bar}{}\n{INTERVALS}", figure.intervals(stats)));
         }
         let mut marks: Vec<(f32, String)> = Vec::new();
-        for (name, value) in [("p50", stats.p50), ("p95", stats.p95), ("p99", stats.p99)] {
-            let Some(value) = value.filter(|value| *value <= to) else {
+        for percentile in Percentile::all_with_interval() {
+            let Some(value) = stats.at(percentile).filter(|value| *value <= to) else {
                 continue;
             };
             let at = area.x(value);
             // Of few requests two are the same one.
             match marks.last_mut().filter(|(last, _)| at - *last < 2.0) {
-                Some((_, names)) => *names = format!("{names} {name}"),
-                None => marks.push((at, name.to_owned())),
+                Some((_, names)) => *names = format!("{names} {percentile}"),
+                None => marks.push((at, percentile.to_string())),
             }
         }
         let mut free_from = f32::NEG_INFINITY;
@@ -465,7 +465,7 @@ fn bars(stats: &Stats) -> (Vec<(f64, f64, f64)>, Tail) {
     let (Some(first), Some(last)) = (stats.buckets.first(), stats.buckets.last()) else {
         return (Vec::new(), None);
     };
-    let (low, p99) = (first[0], stats.p99.unwrap_or(last[1]));
+    let (low, p99) = (first[0], stats.at(P99).unwrap_or(last[1]));
     let high = last[1].min(low + (p99 - low) * 1.4).max(low + 1e-6);
     let width = (high - low) / BARS as f64;
     // How many lie below an edge, to the nearest whole one: bars of differences of these lose and invent none.
@@ -634,12 +634,13 @@ impl Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::stats::Percentiles;
 
     #[test]
     fn bars_hold_what_the_buckets_hold() {
         let stats = Stats {
             count: 60,
-            p99: Some(30.0),
+            percentiles: Percentiles::of([(P99, 30.0)]),
             buckets: vec![[10.0, 12.0, 20.0], [12.0, 20.0, 30.0], [29.0, 30.0, 10.0]],
             ..Stats::default()
         };
@@ -658,7 +659,7 @@ mod tests {
     fn what_lies_beyond_the_bars_is_counted() {
         let stats = Stats {
             count: 103,
-            p99: Some(20.0),
+            percentiles: Percentiles::of([(P99, 20.0)]),
             max: Some(903.0),
             buckets: vec![
                 [10.0, 20.0, 100.0],

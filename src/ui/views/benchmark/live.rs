@@ -1,12 +1,12 @@
 //! How far the session is: progress, tiles, and what it doubts.
 
-use std::time::Duration;
-
 use egui::{CornerRadius, Label, ProgressBar, RichText, Role, Ui, WidgetInfo, vec2};
 
-use super::figures;
+use super::figures as words;
+use crate::domain::figures::{self, Distribution};
 use crate::domain::plan::LevelLoad;
-use crate::domain::run::{INTERVALS, LevelReport, Rate, Stage, Stats};
+use crate::domain::run::{INTERVALS, LevelReport, Rate, Stage};
+use crate::domain::stats::{P5, P50, P99};
 use crate::domain::units::{self, Figure};
 use crate::protocol::Command;
 use crate::state::bench::{Session, Standing};
@@ -54,7 +54,7 @@ pub(super) fn show(
         );
     }
     tiles_ui(ui, session, level);
-    if let Some(told) = level.and_then(figures::server) {
+    if let Some(told) = level.and_then(words::server) {
         caption(ui, told).on_hover_text(SERVER);
     }
     if let Some(level) = level {
@@ -119,7 +119,7 @@ fn progress_ui(ui: &mut Ui, session: &Session, elsewhere: bool, out: &mut Vec<Co
             WidgetInfo::labeled(
                 Role::ProgressIndicator,
                 true,
-                format!("{:.0} % done", done * 100.0),
+                format!("{} done", units::whole_percent(done)),
             )
         });
         for told in &session.told {
@@ -252,12 +252,6 @@ pub(super) fn clock(seconds: f64) -> String {
     }
 }
 
-fn ms(value: Option<f64>) -> Option<Figure> {
-    value
-        .and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok())
-        .map(units::duration)
-}
-
 fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     let tokens = tokens(ui);
     let stats = |of: fn(&LevelReport) -> Option<f64>| level.and_then(of);
@@ -267,16 +261,9 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
             figure.map_or_else(|| units::ABSENT.to_owned(), |figure| figure.to_string())
         )
     };
-    let rate = |per_second: f64| {
-        let value = if per_second < 100.0 {
-            format!("{per_second:.1}")
-        } else {
-            units::count(per_second.round() as u64)
-        };
-        Figure {
-            value,
-            unit: "tok/s",
-        }
+    let rate = |per_second: f64| Figure {
+        value: units::short(Some(per_second)),
+        unit: "tok/s",
     };
     let in_flight = session
         .now
@@ -296,20 +283,27 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
     let failed = level.map_or(0, |level| level.requests.failed);
     let worst = level.and_then(|level| level.requests.errors.first());
     let text = tokens.text;
-    let spread = |definition: &str, unit: &str, of: fn(&LevelReport) -> &Stats| match level.map(of)
-    {
+    let spread = |definition: &str, of: &Distribution| match level.and_then(of.read) {
         Some(stats) if stats.count > 0 => {
             format!(
-                "{definition}\n{}, in {unit}\n{INTERVALS}",
-                figures::told(stats)
+                "{definition}\n{}, in {}\n{INTERVALS}",
+                of.intervals(stats),
+                of.unit.sign()
             )
         }
         _ => definition.to_owned(),
     };
+    let at = |of: &Distribution, percentile| {
+        level
+            .and_then(|level| of.at(percentile, level).value)
+            .map(units::milliseconds)
+    };
+    let title = |of: &Distribution| format!("{} {P50}", of.title);
+    let (ttft_title, itl_title) = (title(&figures::TTFT), title(&figures::ITL));
     let rates = |definition: &str, of: fn(&LevelReport) -> Option<Rate>| match level.and_then(of) {
         Some(rate) => format!(
             "{definition}\n{} tok/s\n{INTERVALS}",
-            figures::rate(Some(rate))
+            words::rate(Some(rate))
         ),
         None => definition.to_owned(),
     };
@@ -318,13 +312,13 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
         Some(stats) if stats.count > 0 => {
             format!(
                 "{PER_USER}\n{}, in tok/s\n{INTERVALS}",
-                figures::speed_told(stats)
+                words::speed_told(stats)
             )
         }
         _ => PER_USER.to_owned(),
     };
-    let ttft_told = spread(TTFT, "ms", |l| &l.ttft_ms);
-    let itl_told = spread(ITL, "ms", |l| &l.itl_ms);
+    let ttft_told = spread(TTFT, &figures::TTFT);
+    let itl_told = spread(ITL, &figures::ITL);
     let errors = level.into_iter().flat_map(|level| &level.requests.errors);
     let errors_told: String = std::iter::once(ERRORS.to_owned())
         .chain(errors.map(|error| {
@@ -353,10 +347,10 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
         ),
         tile(
             "Per-user speed",
-            stats(|l| l.user_tokens_per_s.p50).map(rate),
+            stats(|l| l.user_tokens_per_s.at(P50)).map(rate),
             told(
                 "p5",
-                stats(|l| l.user_tokens_per_s.p5).map(|p5| Figure {
+                stats(|l| l.user_tokens_per_s.at(P5)).map(|p5| Figure {
                     unit: "",
                     ..rate(p5)
                 }),
@@ -364,29 +358,23 @@ fn tiles_ui(ui: &mut Ui, session: &Session, level: Option<&LevelReport>) {
             &per_user_told,
         ),
         tile(
-            "TTFT p50",
-            ms(stats(|l| l.ttft_ms.p50)),
-            told("p99", ms(stats(|l| l.ttft_ms.p99))),
+            &ttft_title,
+            at(&figures::TTFT, P50),
+            told("p99", at(&figures::TTFT, P99)),
             &ttft_told,
         ),
         tile(
-            "ITL p50",
-            ms(stats(|l| l.itl_ms.p50)),
-            told("p99", ms(stats(|l| l.itl_ms.p99))),
+            &itl_title,
+            at(&figures::ITL, P50),
+            told("p99", at(&figures::ITL, P99)),
             &itl_told,
         ),
         tile(
             "Goodput",
-            goodput
-                .and_then(|goodput| goodput.share)
-                .map(|share| Figure {
-                    value: if share >= 1.0 {
-                        "100".to_owned()
-                    } else {
-                        format!("{:.1}", share * 100.0)
-                    },
-                    unit: "%",
-                }),
+            goodput.and_then(|goodput| goodput.share).map(|share| {
+                let value = units::percent(share).trim_end_matches(" %").to_owned();
+                Figure { value, unit: "%" }
+            }),
             match goodput {
                 Some(goodput) => format!(
                     "{} of {} missed",

@@ -3,136 +3,16 @@
 use egui::{Align2, CornerRadius, Role, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::figures;
-use crate::domain::run::{LevelEnd, LevelReport};
-use crate::domain::units;
+use crate::domain::figures::{COLUMNS, Column, ERRORS, Metric};
+use crate::domain::run::LevelEnd;
 use crate::protocol::Command;
 use crate::state::ModelColors;
 use crate::state::bench::Session;
 use crate::ui::theme;
 use crate::ui::widgets::{caption, card, fit_middle, from_right, small_button, strong, tokens};
 
-struct Column {
-    title: &'static str,
-    value: fn(&LevelReport) -> Option<f64>,
-    write: fn(f64) -> String,
-    /// Those with the highest go first where there is no room.
-    rank: u8,
-}
-
-const COLUMNS: [Column; 13] = [
-    Column {
-        title: "requests",
-        value: |l| Some(l.requests.ended as f64),
-        write: whole,
-        rank: 1,
-    },
-    Column {
-        title: "errors",
-        value: |l| Some(l.requests.failed as f64),
-        write: whole,
-        rank: 2,
-    },
-    Column {
-        title: "TTFT p50",
-        value: |l| l.ttft_ms.p50,
-        write: ms,
-        rank: 0,
-    },
-    Column {
-        title: "p95",
-        value: |l| l.ttft_ms.p95,
-        write: ms,
-        rank: 7,
-    },
-    Column {
-        title: "p99",
-        value: |l| l.ttft_ms.p99,
-        write: ms,
-        rank: 3,
-    },
-    Column {
-        title: "ITL p50",
-        value: |l| l.itl_ms.p50,
-        write: ms,
-        rank: 4,
-    },
-    Column {
-        title: "p99",
-        value: |l| l.itl_ms.p99,
-        write: ms,
-        rank: 9,
-    },
-    Column {
-        title: "latency",
-        value: |l| l.latency_ms.p50,
-        write: time,
-        rank: 8,
-    },
-    Column {
-        title: "tok/s/user",
-        value: |l| l.user_tokens_per_s.p50,
-        write: whole,
-        rank: 5,
-    },
-    Column {
-        title: "tok/s",
-        value: |l| l.throughput.output_tokens_per_s.map(|rate| rate.mean),
-        write: whole,
-        rank: 0,
-    },
-    Column {
-        title: "req/s",
-        value: |l| l.throughput.requests_per_s.map(|rate| rate.mean),
-        write: short,
-        rank: 10,
-    },
-    Column {
-        title: "in flight",
-        value: |l| l.concurrency.reached,
-        write: tenth,
-        rank: 11,
-    },
-    Column {
-        title: "goodput",
-        value: |l| l.goodput.as_ref()?.share,
-        write: percent,
-        rank: 6,
-    },
-];
-
-fn time(ms: f64) -> String {
-    units::time(Some(ms))
-}
-
-fn whole(value: f64) -> String {
-    units::count(value.round() as u64)
-}
-
-fn ms(value: f64) -> String {
-    if value < 99.95 {
-        units::short(Some(value))
-    } else {
-        whole(value)
-    }
-}
-
-fn short(value: f64) -> String {
-    format!("{value:.2}")
-}
-
-fn tenth(value: f64) -> String {
-    format!("{value:.1}")
-}
-
-fn percent(share: f64) -> String {
-    if share >= 1.0 {
-        "100 %".to_owned()
-    } else {
-        format!("{:.1} %", share * 100.0)
-    }
-}
-
 const ROW: f32 = 26.0;
+const HEAD: f32 = 34.0;
 const NARROWEST: f32 = 62.0;
 
 pub(super) fn show(
@@ -154,13 +34,20 @@ pub(super) fn show(
                     if small_button(ui, "Save as CSV").clicked() {
                         let content = figures::table(&session.levels, b',').into_bytes().into();
                         let name = "batida-levels.csv".to_owned();
-                        out.push(Command::SaveFile { what: "Levels".to_owned(), name, content });
+                        out.push(Command::SaveFile {
+                            what: "Levels".to_owned(),
+                            name,
+                            content,
+                        });
                     }
                 });
                 ui.add_enabled_ui(can, |ui| {
                     if small_button(ui, "Copy table").clicked() {
                         let text = figures::table(&session.levels, b'\t');
-                        out.push(Command::Copy { what: "Levels".to_owned(), text });
+                        out.push(Command::Copy {
+                            what: "Levels".to_owned(),
+                            text,
+                        });
                     }
                 });
             });
@@ -170,22 +57,27 @@ pub(super) fn show(
             return;
         }
         rows_ui(ui, session, colors, level);
-        caption(ui, "TTFT and ITL in ms, latency is its p50; hover over a level for its intervals, click it for its distribution");
+        caption(
+            ui,
+            "Hover over a level for its intervals, click it for its distribution",
+        );
     });
 }
 
+type Columns = Vec<&'static (&'static Metric, &'static Column)>;
+
 /// Which columns there is room for.
-fn fitting(width: f32) -> Vec<&'static Column> {
+fn fitting(width: f32) -> Columns {
     let room = (width / NARROWEST) as usize;
-    let mut ranks: Vec<u8> = COLUMNS.iter().map(|column| column.rank).collect();
+    let mut ranks: Vec<u8> = COLUMNS.iter().map(|(_, column)| column.rank).collect();
     ranks.sort_unstable();
-    let most = ranks
+    let highest = ranks
         .get(room.saturating_sub(1))
         .copied()
         .unwrap_or(u8::MAX);
     COLUMNS
         .iter()
-        .filter(|column| column.rank <= most)
+        .filter(|(_, column)| column.rank <= highest)
         .collect()
 }
 
@@ -203,26 +95,35 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
     let each = (width - first) / columns.len().max(1) as f32;
     let small = TextStyle::Small.resolve(ui.style());
     let digits = theme::small_figure_text().resolve(ui.style());
-    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEAD), Sense::hover());
     let left = head.left() + 8.0;
     let painter = ui.painter().clone();
+    // A group's name stands above the first of its columns, and their own names below it.
+    let [above, below] = [head.top() + 9.0, head.bottom() - 9.0];
     painter.text(
-        pos2(left, head.center().y),
+        pos2(left, below),
         Align2::LEFT_CENTER,
         "level",
         small.clone(),
         tokens.dim,
     );
     let right_of = |n: usize| head.left() + first + (n + 1) as f32 * each;
-    for (n, column) in columns.iter().enumerate() {
-        let at = pos2(right_of(n), head.center().y);
-        painter.text(
-            at,
-            Align2::RIGHT_CENTER,
-            column.title,
-            small.clone(),
-            tokens.dim,
-        );
+    let mut group = "";
+    for (n, (_, column)) in columns.iter().enumerate() {
+        let head = |y: f32, text: &str| {
+            painter.text(
+                pos2(right_of(n), y),
+                Align2::RIGHT_CENTER,
+                text,
+                small.clone(),
+                tokens.dim,
+            );
+        };
+        if column.group != group {
+            head(above, column.group);
+        }
+        group = column.group;
+        head(below, &column.name);
     }
     for report in &session.levels {
         let (rect, response) =
@@ -279,12 +180,11 @@ fn rows_ui(ui: &mut Ui, session: &Session, colors: &ModelColors, chosen: &mut Op
             );
         }
         let mut spoken = vec![name];
-        for (n, column) in columns.iter().enumerate() {
-            let text =
-                (column.value)(report).map_or_else(|| units::ABSENT.to_owned(), column.write);
-            let failed = column.title == "errors" && report.requests.failed > 0;
+        for (n, (metric, column)) in columns.iter().enumerate() {
+            let text = metric.text(report);
+            let failed = metric.key == ERRORS && report.requests.failed > 0;
             let color = if failed { tokens.error } else { tokens.text };
-            spoken.push(format!("{} {text}", column.title));
+            spoken.push(format!("{} {text}", column.title()));
             painter.text(
                 pos2(right_of(n), rect.center().y),
                 Align2::RIGHT_CENTER,

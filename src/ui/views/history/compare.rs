@@ -12,7 +12,9 @@ use super::toolbar::{least_change_ui, save};
 use crate::domain::history::SessionId;
 use crate::domain::run::{LevelReport, Stats};
 use crate::domain::units;
-use crate::metrics::compare::{Cell, Comparison, Difference, Row, Verdict, value_text};
+use crate::metrics::compare::{
+    Comparison, Difference, Row, Verdict, change_text, interval_text, value_text,
+};
 use crate::protocol::Command;
 use crate::state::State;
 use crate::state::history::headline;
@@ -456,15 +458,12 @@ fn rows_ui(ui: &mut Ui, rows: &[&Row], other: usize, this: &str) {
             (false, false) => format!("{} · {}", row.title, row.level),
             (false, true) => row.title.clone(),
         };
-        let (verdict, color) = verdict_told(cell.verdict, tokens);
+        let (verdict, color) = (cell.verdict.word(), verdict_color(cell.verdict, tokens));
         let cells = [
             value_text(row, row.baseline),
             value_text(row, cell.value),
-            change_told(row, cell),
-            cell.interval.map_or_else(
-                || units::ABSENT.to_owned(),
-                |[low, high]| format!("{} … {}", signed(low), percent(high)),
-            ),
+            change_text(row, cell),
+            interval_text(cell),
             verdict.to_owned(),
         ];
         if ui.is_rect_visible(rect) {
@@ -520,48 +519,13 @@ fn group_ui(ui: &mut Ui, row: &Row, several_models: bool) {
     );
 }
 
-fn verdict_told(verdict: Verdict, tokens: &Tokens) -> (&'static str, Color32) {
+fn verdict_color(verdict: Verdict, tokens: &Tokens) -> Color32 {
     match verdict {
-        Verdict::Better => ("better", tokens.ok),
-        Verdict::Worse => ("worse", tokens.error),
-        Verdict::NoDifference => ("no difference", tokens.dim),
-        Verdict::TooFew => ("too few requests", tokens.dim),
-        Verdict::Look => ("look", tokens.warning),
+        Verdict::Better => tokens.ok,
+        Verdict::Worse => tokens.error,
+        Verdict::NoDifference | Verdict::TooFew => tokens.dim,
+        Verdict::Look => tokens.warning,
     }
-}
-
-/// `-9.3 %`; of what was nothing before, the difference.
-fn change_told(row: &Row, cell: &Cell) -> String {
-    match (cell.change, row.baseline, cell.value) {
-        (Some(change), ..) => percent(change),
-        (None, Some(before), Some(now)) if (now - before).abs() > f64::EPSILON => {
-            let sign = if now > before { "+" } else { "−" };
-            format!("{sign}{}", value_text(row, Some((now - before).abs())))
-        }
-        (None, Some(_), Some(_)) => "0".to_owned(),
-        _ => units::ABSENT.to_owned(),
-    }
-}
-
-/// `+8.2`, `−9.3`
-fn signed(share: f64) -> String {
-    let percent = share * 100.0;
-    let sign = if percent < -0.05 {
-        "−"
-    } else if percent > 0.05 {
-        "+"
-    } else {
-        ""
-    };
-    if percent.abs() >= 99.95 {
-        format!("{sign}{:.0}", percent.abs())
-    } else {
-        format!("{sign}{:.1}", percent.abs())
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{} %", signed(share))
 }
 
 /// The table with tabs, for a spreadsheet.
@@ -584,7 +548,7 @@ fn written(comparison: &Comparison) -> String {
             let [low, high] = cell
                 .interval
                 .map_or([None, None], |[low, high]| [Some(low), Some(high)]);
-            let verdict = verdict_told(cell.verdict, Tokens::for_dark(true)).0;
+            let verdict = cell.verdict.word();
             lines.push(format!(
                 "{model}\t{level}\t{figure}\t{unit}\t{label}\t{}\t{}\t{}\t{}\t{}\t{}\t{verdict}",
                 number(*baseline),
@@ -597,21 +561,4 @@ fn written(comparison: &Comparison) -> String {
         }
     }
     lines.join("\n") + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_are_written_with_their_sign() {
-        for (share, text) in [
-            (-0.093, "−9.3 %"),
-            (0.082, "+8.2 %"),
-            (0.0, "0.0 %"),
-            (-0.0001, "0.0 %"),
-        ] {
-            assert_eq!(percent(share), text);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use egui::{Align2, Painter, Pos2, TextStyle, Ui, vec2};
 use crate::domain::history::Exchange;
 use crate::domain::plan::LevelLoad;
 use crate::domain::run::{BenchReport, LevelReport, Stats};
+use crate::domain::stats::{P50, P99};
 use crate::domain::units;
 use crate::state::ModelColors;
 use crate::ui::chart::{Area, Axis, Chart, Nearest, amount, sign, styled_line, up_to};
@@ -300,10 +301,10 @@ pub(super) fn ttft_ui(
 ) {
     let names = level_names(sheets);
     let mut lines = by_model(sheets, false, |level| {
-        place(&names, level).zip(level.ttft_ms.p50)
+        place(&names, level).zip(level.ttft_ms.at(P50))
     });
     let mut thin = by_model(sheets, true, |level| {
-        place(&names, level).zip(level.ttft_ms.p99)
+        place(&names, level).zip(level.ttft_ms.at(P99))
     });
     for (line, what) in lines
         .iter_mut()
@@ -379,7 +380,7 @@ pub(super) fn knee_ui(
     let point = |level: &LevelReport| {
         level
             .user_tokens_per_s
-            .p50
+            .at(P50)
             .zip(level.throughput.output_tokens_per_s.map(|rate| rate.mean))
     };
     let lines = by_model(sheets, false, point);
@@ -444,7 +445,7 @@ pub(super) fn share_ui(
                 .position(|model| *model == report.model)
                 .unwrap_or(0);
             let stats = stats(report);
-            to = to.max(stats.p99.or(stats.max).unwrap_or(0.0) * 1.15);
+            to = to.max(stats.at(P99).or(stats.max).unwrap_or(0.0) * 1.15);
             let name = format!("{} {}", sheet.label, report.model);
             let points = cumulative(stats);
             lines.push(Line {
@@ -463,8 +464,8 @@ pub(super) fn share_ui(
         .fold(f64::INFINITY, f64::min);
     let from = if from.is_finite() { from * 0.95 } else { 0.0 };
     let x = Axis::new(from, to.max(from + 1.0), amount);
-    let y = Axis::new(0.0, 1.0, |share| format!("{:.0} %", share * 100.0));
-    let told = |x: f64, y: f64| format!("{:.1} % took at most {x:.1} ms", y * 100.0);
+    let y = Axis::new(0.0, 1.0, units::percent);
+    let told = |x: f64, y: f64| format!("{} took at most {x:.1} ms", units::percent(y));
     let (legend, thick_and_thin) = (&[], None);
     let drawn = Drawn {
         title: SHARE,
